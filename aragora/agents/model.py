@@ -1,0 +1,134 @@
+"""What passes between an agent and a language model: the call, the completion, and the provider's errors.
+
+`Provider` is the port every provider implements; errors are few, so that the agent can decide by class alone:
+what is transient, what trips the circuit breaker, what calls for the fallback.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
+
+from aragora.debate.model import AgentRequest, Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One message of the conversation with the model; role is `user` or `assistant`."""
+
+    role: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCall:
+    """One call of a model. `schema` is the JSON schema of the wanted answer. `timeout_s` bounds the whole call.
+
+    `request` is what the prompt was rendered from, for providers (the embedded model) that render their own.
+    """
+
+    system: str
+    turns: tuple[Turn, ...]
+    schema: Mapping[str, Any]
+    schema_name: str
+    max_tokens: int
+    temperature: float
+    timeout_s: float
+    idempotency_key: str
+    request: AgentRequest | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """The model's text (JSON by the schema, if it behaved) and what it cost."""
+
+    text: str
+    usage: Usage
+
+
+class ProviderError(Exception):
+    """A call of a model failed. `code` goes into events and logs; the text never holds a secret."""
+
+    code: ClassVar[str] = "provider_error"
+    trips_breaker: ClassVar[bool] = True
+    falls_back: ClassVar[bool] = True
+
+    def __init__(self, message: str, *, retry_after_s: float | None = None, usage: Usage | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.retry_after_s = retry_after_s
+        self.usage = usage
+
+
+class ProviderRateLimited(ProviderError):
+    """HTTP 429."""
+
+    code = "rate_limited"
+
+
+class ProviderOverloaded(ProviderError):
+    """HTTP 529 or 503: the provider has no capacity now."""
+
+    code = "overloaded"
+
+
+class ProviderFault(ProviderError):
+    """HTTP 5xx, a refused or broken connection, a cut stream."""
+
+    code = "provider_fault"
+
+
+class ProviderTimedOut(ProviderError):
+    """No answer within the call's time."""
+
+    code = "timeout"
+
+
+class ProviderRejected(ProviderError):
+    """HTTP 4xx other than 429: the call itself is wrong (key, model, size). Asking again does not help."""
+
+    code = "rejected"
+
+
+class AnswerMalformed(ProviderError):
+    """The model answered, but not in the wanted form, also after one repair attempt."""
+
+    code = "malformed_answer"
+    trips_breaker = False
+    falls_back = False
+
+
+class BreakerOpen(ProviderError):
+    """The agent's circuit breaker is open; the provider was not called."""
+
+    code = "breaker_open"
+    trips_breaker = False
+
+
+class Provider(Protocol):
+    """The port to a language model."""
+
+    name: str
+
+    async def complete(self, call: ModelCall) -> Completion:
+        """The model's answer to `call`. Raises a ProviderError subclass; never blocks the event loop."""
+        ...
+
+    async def aclose(self) -> None:
+        """Release connections."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class AgentSpec:
+    """One agent of the catalog: its public name, provider, model, the family used to find its fallback."""
+
+    name: str
+    provider: str  # anthropic, openai, openrouter, mistral, gemini, xai, local, embedded, stub
+    model: str
+    fallback_model: str | None = None  # OpenRouter's name of the same model family
+    persona: str = ""
+    temperature: float = 0.7
+    max_tokens: int = 1024
+    options: Mapping[str, str] | None = None  # e.g. latency_ms of the stub agents

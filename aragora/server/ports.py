@@ -1,0 +1,232 @@
+"""What the routes call: ports without Ray. `serve_app.py` fulfils them with actor handles and stores.
+
+Reads go straight to the stores; commands and live events go through the ports of the coordinator. Every
+method raises only `aragora.errors.AragoraError`s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from aragora.debate.model import DebateStatus
+from aragora.storage.records import DebateRecord, Page, ReceiptRecord
+
+
+@dataclass(frozen=True, slots=True)
+class OpenDebate:
+    """A validated request to open a debate. Empty `agents` lets the server choose from those available."""
+
+    question: str
+    agents: tuple[str, ...] = ()
+    protocol: str = "structured"
+    rounds: int | None = None
+    consensus: str | None = None
+    topology: str | None = None
+    context: str = ""
+    domain: str = "general"
+    budget_usd: float | None = None
+    created_by: str = "local"
+    org_id: str = "local"
+    idempotency_key: str | None = None
+    request_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DebateTicket:
+    """What the opener gets back. `created` is False where the idempotency key was already known."""
+
+    debate_id: str
+    status: DebateStatus
+    created: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerView:
+    """One circuit breaker as operators see it; times are seconds since the epoch."""
+
+    agent: str
+    state: str  # closed, half_open, open
+    consecutive_failures: int = 0
+    opened_at: float | None = None
+    retry_at: float | None = None
+    last_error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AgentView:
+    """One available agent with its health; latencies in seconds over its recent answers, None before the first."""
+
+    name: str
+    provider: str
+    model: str
+    breaker: BreakerView
+    last_error: str | None = None
+    p50_latency_s: float | None = None
+    p95_latency_s: float | None = None
+    active: bool = False  # has a process now
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """Whether the server takes work. `state`: starting, ready, draining, degraded."""
+
+    state: str
+    reasons: tuple[str, ...] = ()
+
+    @property
+    def ready(self) -> bool:
+        return self.state in ("ready", "degraded")
+
+
+@dataclass(frozen=True, slots=True)
+class Rating:
+    """One row of the leaderboard."""
+
+    name: str
+    elo: float
+    domain: str
+    debates: int
+    wins: float
+    calibration: float | None = None
+
+
+class DebateCommands(Protocol):
+    """Commands to the coordinator."""
+
+    async def open(self, command: OpenDebate) -> DebateTicket:
+        """Raises InvalidInput (unknown agent, protocol ...), Conflict (idempotency key reused for another
+        body), Unavailable with retry_after_s (full, starting or draining)."""
+        ...
+
+    async def cancel(self, debate_id: str, by: str) -> DebateTicket:
+        """Raises NotFound, Conflict where the debate has ended."""
+        ...
+
+    async def vote(self, debate_id: str, person: str, choice: str, intensity: int) -> int:
+        """Record a person's vote for an agent's answer; returns its seq. Raises NotFound, Conflict, InvalidInput."""
+        ...
+
+    async def suggest(self, debate_id: str, person: str, text: str) -> int:
+        """Record a person's suggestion; returns its seq. Raises NotFound, Conflict, InvalidInput."""
+        ...
+
+
+class DebateReader(Protocol):
+    """Reads of debates, from the store. `org_id` None sees every organisation."""
+
+    async def get(self, debate_id: str, org_id: str | None = None) -> DebateRecord:
+        """Raises NotFound."""
+        ...
+
+    async def page(
+        self,
+        *,
+        status: DebateStatus | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+        org_id: str | None = None,
+    ) -> Page[DebateRecord]:
+        """Newest first. Raises InvalidInput on a cursor that is not one of ours."""
+        ...
+
+    def export(self, org_id: str | None = None) -> AsyncIterator[DebateRecord]:
+        """Every debate, oldest first, in bounded memory."""
+        ...
+
+    async def events(self, debate_id: str, after: int = 0, limit: int = 500) -> list[str]:
+        """Encoded envelopes with seq > after, in order."""
+        ...
+
+    async def receipt(self, debate_id: str) -> ReceiptRecord:
+        """Raises NotFound where the debate has none (yet)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class FeedItem:
+    """One journaled event on its way to clients: encoded once, sent to all."""
+
+    debate_id: str
+    seq: int
+    type: str
+    payload: str
+
+
+class EventFeed(Protocol):
+    """Live events with replay."""
+
+    def follow(self, debate_id: str, after_seq: int = 0) -> AsyncIterator[FeedItem]:
+        """Every event with seq > after_seq exactly once and in order: first what is stored, then live, up to and
+        including `debate_end`, after which the iterator ends. Raises NotFound for an unknown debate."""
+        ...
+
+
+class Leaderboard(Protocol):
+    async def rankings(self, domain: str | None = None, limit: int = 100) -> list[Rating]:
+        """Best first; None is the overall rating."""
+        ...
+
+
+class AgentBoard(Protocol):
+    """What is known of the agents without waking any of them."""
+
+    async def agents(self) -> list[AgentView]: ...
+
+    async def breakers(self) -> list[BreakerView]: ...
+
+
+class MetricsPage(Protocol):
+    async def exposition(self) -> str:
+        """The whole cluster's metrics in Prometheus text format 0.0.4, at most 1 s old."""
+        ...
+
+
+class Lifecycle(Protocol):
+    async def readiness(self) -> Readiness: ...
+
+    def uptime_s(self) -> float:
+        """Seconds since the server (not this replica) started."""
+        ...
+
+    async def closing(self) -> str:
+        """Return, once the server drains, the reason to tell WebSocket clients."""
+        ...
+
+
+class ReceiptVerifier(Protocol):
+    async def verify(self, document: Mapping[str, Any]) -> tuple[bool, list[dict[str, Any]]]:
+        """(valid, checks); each check has name, passed, detail."""
+        ...
+
+
+@dataclass(frozen=True)
+class ServerConfig:
+    """What the routes need of the settings."""
+
+    version: str
+    ws_url: str  # e.g. ws://127.0.0.1:8765/ws
+    environment: str = "development"
+    allowed_origins: tuple[str, ...] = ()
+    api_token: str | None = field(default=None, repr=False)
+    max_body_bytes: int = 1_000_000
+    ws_max_message_bytes: int = 65_536
+    ws_max_connections: int = 10_000
+    ws_send_queue: int = 1_000
+    ws_heartbeat_s: float = 30.0
+
+
+@dataclass(frozen=True)
+class Services:
+    """Everything `create_app` is given."""
+
+    config: ServerConfig
+    debates: DebateCommands
+    reader: DebateReader
+    feed: EventFeed
+    leaderboard: Leaderboard
+    agents: AgentBoard
+    metrics: MetricsPage
+    lifecycle: Lifecycle
+    receipts: ReceiptVerifier
