@@ -1,0 +1,67 @@
+# Everything a newcomer or the CI runs. Needs Python 3.11+ and make; the rest is installed into .venv.
+#
+# Installation: the lock files pin every package with its hashes, so pip resolves nothing (--no-deps) and accepts
+# nothing else (--require-hashes). The checkout itself is linked, not built: no build backend is fetched unpinned.
+# Byte code is compiled here, in parallel and whatever PYTHONDONTWRITEBYTECODE says: imports dominate start-up.
+
+SHELL := /bin/sh
+VENV ?= .venv
+BIN := $(VENV)/bin
+CODE := aragora actors scripts benchmarks tests serve_app.py
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
+INSTALL := $(PIP) install --quiet --no-compile --no-deps --require-hashes
+RUN_STAMP := $(VENV)/.installed
+DEV_STAMP := $(VENV)/.installed-dev
+Q ?= Should a small team start with a monolith or with microservices?
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test lint types unit serve bench install install-dev clean
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+demo: install ## debate a question (Q="...") on the embedded model, from nothing to a checked receipt
+	@$(BIN)/aragora demo "$$Q"
+demo: export Q := $(Q)
+
+test: lint types unit ## everything that must pass: lint, types, floors, all tests
+
+unit: install-dev ## all tests, also the slow ones (real Ray, Serve, databases)
+	$(BIN)/python -m pytest
+
+lint: install-dev ## ruff and the floors (import-linter)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+types: install-dev ## mypy --strict
+	$(BIN)/mypy --strict
+
+serve: install ## start the server on 127.0.0.1:8080 and :8765
+	$(BIN)/aragora serve --api-port 8080 --ws-port 8765
+
+bench: install ## debates per second on stub agents
+	$(BIN)/python -m benchmarks.debates --debates 200 --concurrency 100 --latency-ms 0
+
+install: $(RUN_STAMP) ## what the server needs, in .venv
+install-dev: $(DEV_STAMP) ## what the tests need too
+
+clean: ## remove .venv and all caches; never touches data directories
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find $(wildcard $(CODE)) -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@sh scripts/create_venv.sh $(VENV)
+
+$(RUN_STAMP): requirements.lock scripts/link_checkout.py | $(BIN)/python
+	@echo "Installing the locked packages (once; some minutes on a slow line) ..."
+	@$(INSTALL) -r requirements.lock
+	@$(BIN)/python scripts/link_checkout.py
+	@touch $@
+
+$(DEV_STAMP): requirements-dev.lock requirements.lock scripts/link_checkout.py | $(BIN)/python
+	@echo "Installing the locked packages and the tools of the tests (once) ..."
+	@$(INSTALL) -r requirements-dev.lock
+	@$(BIN)/python scripts/link_checkout.py
+	@touch $(RUN_STAMP) $@

@@ -1,0 +1,42 @@
+"""Put this checkout into the virtual environment that runs this script: importable, and `aragora` on its path.
+
+An editable install without a build backend: a .pth file and a launcher. Also compiles the byte code of all that
+is installed, in parallel, because imports dominate the start-up of a server with one process per agent.
+Standard library only: it runs before anything else is there.
+"""
+
+from __future__ import annotations
+
+import compileall
+import shlex
+import sys
+import sysconfig
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+LAUNCHER: Final = """\
+#!/bin/sh
+exec {python} -c 'import sys; sys.argv[0] = "aragora"; from aragora.cli.main import main; sys.exit(main())' "$@"
+"""
+
+
+def main() -> int:
+    site = Path(sysconfig.get_path("purelib"))
+    (site / "aragora-checkout.pth").write_text(f"{ROOT}\n", encoding="utf-8")
+    launcher = Path(sysconfig.get_path("scripts")) / "aragora"
+    launcher.write_text(LAUNCHER.format(python=shlex.quote(sys.executable)), encoding="utf-8")
+    launcher.chmod(0o755)
+    compile_tree(site)
+    for package in ("aragora", "actors"):
+        compile_tree(ROOT / package)
+    return 0
+
+
+def compile_tree(tree: Path) -> None:
+    """Compile every module below `tree`; files that are no Python (templates inside packages) are passed over."""
+    compileall.compile_dir(tree, quiet=2, workers=0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
