@@ -17,8 +17,14 @@ from typing import Final
 ROOT: Final = Path(__file__).resolve().parent.parent
 LAUNCHER: Final = """\
 #!/bin/sh
-exec {python} -c 'import sys; sys.argv[0] = "aragora"; from aragora.cli.main import main; sys.exit(main())' "$@"
-"""
+'''exec' {python} "$0" "$@"
+' '''
+import sys
+
+from aragora.cli.main import main
+
+sys.exit(main())
+"""  # sh reads the second line, Python a string: no shebang breaks on a long path or one with a space
 
 
 def main() -> int:
