@@ -1,0 +1,1 @@
+"""The settings by chapter of the operations runbook, one file each; `aragora.config.settings` joins them."""

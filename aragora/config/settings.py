@@ -1,0 +1,145 @@
+"""Every setting of the server: one frozen object, read from the environment once and handed on.
+
+A field is named like its variable in lower case without the prefix `ARAGORA_` (ARAGORA_DATA_DIR is `data_dir`,
+DATABASE_URL is `database_url`). An unset or empty variable is its default. `Settings()` is all defaults,
+whatever the environment holds; `load_settings()` reads the environment.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from typing import Any, get_args
+
+from pydantic import SecretStr, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+
+from aragora.config.chapters.cluster import ClusterSettings
+from aragora.config.chapters.identity import JWT_SECRET_MIN_CHARS, IdentitySettings
+from aragora.config.chapters.persistence import PersistenceSettings
+from aragora.config.chapters.providers import ProviderSettings
+from aragora.config.chapters.server import ServerSettings
+from aragora.config.variables import PRODUCTION
+from aragora.errors import Misconfigured
+
+
+class Settings(ProviderSettings, ServerSettings, ClusterSettings, IdentitySettings, PersistenceSettings, BaseSettings):
+    """All settings. Secrets are `SecretStr`: they show as stars wherever they are printed."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, case_sensitive=True, extra="forbid", populate_by_name=True, hide_input_in_errors=True
+    )
+
+    @property
+    def production(self) -> bool:
+        return self.env == PRODUCTION
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003  the signature is pydantic's
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only what is passed in counts: `load_settings` passes the environment."""
+        return (init_settings,)
+
+
+def load_settings(env: Mapping[str, str] | None = None) -> Settings:
+    """The settings of `env` (None: of this process).
+
+    Raises:
+        Misconfigured: a line per problem with the variable, what is wrong and what is allowed, never the value
+            of a secret.
+    """
+    variables = os.environ if env is None else env
+    try:
+        return Settings(**_Environment(variables)())
+    except ValidationError as invalid:
+        problems = [_told(error["loc"][0], error["msg"], variables) for error in invalid.errors(include_input=False)]
+        if variables.get("ARAGORA_ENV") == PRODUCTION:
+            problems += _missing(lambda name: bool(variables.get(name)))
+        raise Misconfigured("\n".join(problems)) from None
+
+
+def production_problems(settings: Settings) -> list[str]:
+    """What keeps the server from starting in production, a line each; empty where nothing does."""
+    fields = {variable_of(name, field): name for name, field in Settings.model_fields.items()}
+    problems = _missing(lambda name: getattr(settings, fields[name]) is not None)
+    if settings.jwt_secret is not None and len(settings.jwt_secret.get_secret_value()) < JWT_SECRET_MIN_CHARS:
+        problems.append(_line("ARAGORA_JWT_SECRET", "is too short"))
+    if any("*" in origin for origin in settings.allowed_origins):
+        problems.append(_line("ARAGORA_ALLOWED_ORIGINS", "has a wildcard"))
+    return problems
+
+
+def variable_of(name: str, field: FieldInfo) -> str:
+    """The environment variable of the field `name`."""
+    return field.validation_alias if isinstance(field.validation_alias, str) else name
+
+
+def allowed_values(field: FieldInfo) -> str:
+    """The allowed values of a field in words; empty where any text is."""
+    told: Any = field.json_schema_extra or {}
+    if told.get("allowed"):
+        return str(told["allowed"])
+    types = {kind for kind in (field.annotation, *get_args(field.annotation)) if isinstance(kind, type)}
+    if bool in types:
+        return "true or false"
+    if types & {int, float}:
+        return _range(field, "a whole number" if int in types else "a number")
+    choices = [choice for choice in get_args(field.annotation) if isinstance(choice, str)]
+    return ", ".join(choices)
+
+
+def is_secret(field: FieldInfo) -> bool:
+    """Whether the field's value must never be shown."""
+    return SecretStr in (field.annotation, *get_args(field.annotation)) or "SecretStr" in str(field.annotation)
+
+
+class _Environment(EnvSettingsSource):
+    """The variables of a mapping by their names; unset and blank ones are left out."""
+
+    def __init__(self, variables: Mapping[str, str]) -> None:
+        self._variables = variables
+        super().__init__(Settings)
+
+    def _load_env_vars(self) -> Mapping[str, str | None]:
+        return {name: text.strip() for name, text in self._variables.items() if text.strip()}
+
+
+def _missing(is_set: Callable[[str], bool]) -> list[str]:
+    needed = [
+        variable_of(name, field)
+        for name, field in Settings.model_fields.items()
+        if isinstance(field.json_schema_extra, dict) and field.json_schema_extra.get("needed") == PRODUCTION
+    ]
+    return [_line(name, "is not set; production needs it") for name in needed if not is_set(name)]
+
+
+def _told(name: object, message: str, variables: Mapping[str, str]) -> str:
+    field = _field(str(name))
+    reason = message.removeprefix("Value error, ")
+    reason = reason[:1].lower() + reason[1:]
+    shown = "" if field is None or is_secret(field) else f" {variables.get(str(name), '')!r}"
+    return _line(str(name), f"is wrong{shown}: {reason}")
+
+
+def _line(name: str, problem: str) -> str:
+    field = _field(name)
+    allowed = allowed_values(field) if field else ""
+    return f"{name} {problem}." + (f" Allowed: {allowed}." if allowed else "")
+
+
+def _field(name: str) -> FieldInfo | None:
+    return next((field for key, field in Settings.model_fields.items() if variable_of(key, field) == name), None)
+
+
+def _range(field: FieldInfo, noun: str) -> str:
+    bounds = {key: getattr(rule, key) for rule in field.metadata for key in ("ge", "le") if hasattr(rule, key)}
+    if "ge" in bounds and "le" in bounds:
+        return f"{noun} from {bounds['ge']} to {bounds['le']}"
+    return f"{noun} of at least {bounds['ge']}" if "ge" in bounds else noun

@@ -1,0 +1,103 @@
+"""How one environment variable is declared, and the types its text is turned into.
+
+A declaration carries everything that is told about a variable: the exact name, default, meaning, allowed
+values and whether production needs it. Errors, `docs/ENVIRONMENT.md` and the start-up checks read it from
+there, so none of them can drift.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Final
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+from pydantic_settings import NoDecode
+
+PRODUCTION: Final = "production"
+_HEX_KEY: Final = re.compile(r"[0-9a-fA-F]{64}")
+_REDIS_SCHEMES: Final = ("redis://", "rediss://", "unix://")
+_DATABASE_SCHEMES: Final = ("postgresql://", "postgres://", "postgresql+asyncpg://")
+
+
+def variable(
+    name: str,
+    meaning: str,
+    *,
+    default: Any = None,
+    allowed: str = "",
+    needed: str | None = None,
+    ge: float | None = None,
+    le: float | None = None,
+) -> Any:
+    """The field for the variable `name`.
+
+    Args:
+        name: the exact name in the environment.
+        meaning: one sentence for docs/ENVIRONMENT.md.
+        default: its value where the variable is unset or empty.
+        allowed: the allowed values in words, where type and bounds do not say it.
+        needed: `production` where the server refuses to start without it there.
+        ge: least value.
+        le: greatest value.
+    """
+    told: dict[str, Any] = {"allowed": allowed, "needed": needed}
+    return Field(default, validation_alias=name, description=meaning, json_schema_extra=told, ge=ge, le=le)
+
+
+def _split(value: object) -> object:
+    """A comma-separated text as a tuple of its non-empty parts; anything else as it is."""
+    if isinstance(value, str):
+        return tuple(part for part in (piece.strip() for piece in value.split(",")) if part)
+    return value
+
+
+def _no_wildcard(origins: tuple[str, ...]) -> tuple[str, ...]:
+    if any("*" in origin for origin in origins):
+        raise ValueError("a wildcard is refused")
+    return origins
+
+
+def _hex_keys(value: SecretStr) -> SecretStr:
+    keys = [key.strip() for key in value.get_secret_value().split(",")]
+    if not all(_HEX_KEY.fullmatch(key) for key in keys):
+        raise ValueError("not every key is 64 hex characters")
+    return value
+
+
+def _signing_key(value: SecretStr) -> SecretStr:
+    text = value.get_secret_value().strip()
+    if not text.startswith("-----BEGIN") and not _HEX_KEY.fullmatch(text):
+        raise ValueError("neither PEM nor 64 hex characters")
+    return value
+
+
+def _web_address(value: str) -> str:
+    if not value.startswith(("http://", "https://")):
+        raise ValueError("not an http:// or https:// address")
+    return value.rstrip("/")
+
+
+def _redis_url(value: SecretStr) -> SecretStr:
+    if not value.get_secret_value().startswith(_REDIS_SCHEMES):
+        raise ValueError("not a Redis URL")
+    return value
+
+
+def _database_url(value: SecretStr) -> SecretStr:
+    if not value.get_secret_value().startswith(_DATABASE_SCHEMES):
+        raise ValueError("not a PostgreSQL URL")
+    return value
+
+
+def _upper(value: object) -> object:
+    return value.upper() if isinstance(value, str) else value
+
+
+CommaList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+Origins = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_no_wildcard)]
+UpperCase = BeforeValidator(_upper)
+HexKeys = Annotated[SecretStr, AfterValidator(_hex_keys)]
+SigningKey = Annotated[SecretStr, AfterValidator(_signing_key)]
+DatabaseUrl = Annotated[SecretStr, AfterValidator(_database_url)]
+RedisUrl = Annotated[SecretStr, AfterValidator(_redis_url)]
+WebAddress = Annotated[str, AfterValidator(_web_address)]

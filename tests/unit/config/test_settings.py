@@ -1,0 +1,142 @@
+"""The settings: every row of the contract is a field, and a wrong value says what is wrong and allowed."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pydantic import ValidationError
+
+from aragora.config.settings import Settings, is_secret, load_settings, production_problems, variable_of
+from aragora.errors import Misconfigured
+
+ROOT = Path(__file__).parents[3]
+CONTRACT = yaml.safe_load((ROOT / "tests/contract/environment.yaml").read_text())["variables"]
+FIELDS = {variable_of(name, field): (name, field) for name, field in Settings.model_fields.items()}
+HEX_KEY = "0f" * 32
+
+
+@pytest.mark.parametrize("row", CONTRACT, ids=lambda row: row["name"])
+def test_every_variable_of_the_contract_is_a_field_with_its_default(row: dict[str, Any]) -> None:
+    name, field = FIELDS[row["name"]]
+    default = getattr(Settings(), name)
+    if "default" in row:
+        assert str(default) == str(row["default"]) or default == row["default"]
+    else:
+        assert default in (None, ())
+    needed = field.json_schema_extra.get("needed")  # type: ignore[union-attr]
+    assert needed == row.get("needed")
+
+
+def test_field_names_follow_from_the_variables() -> None:
+    for variable, (name, _) in FIELDS.items():
+        assert name == variable.removeprefix("ARAGORA_").lower()
+
+
+def test_every_variable_says_what_it_means() -> None:
+    assert all(field.description for _, field in FIELDS.values())
+
+
+def test_settings_without_arguments_are_the_defaults_whatever_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ARAGORA_DB_POOL_SIZE", "77")
+    assert Settings().db_pool_size == 10
+    assert load_settings().db_pool_size == 77
+
+
+def test_empty_and_blank_variables_count_as_unset() -> None:
+    settings = load_settings({"ARAGORA_DB_POOL_SIZE": "", "ARAGORA_API_TOKEN": "  ", "ARAGORA_ENV": ""})
+    assert settings == Settings()
+
+
+def test_comma_lists_are_split_and_trimmed() -> None:
+    settings = load_settings(
+        {"ARAGORA_ALLOWED_ORIGINS": "https://a.org, https://b.org,", "OAUTH_ALLOWED_REDIRECT_HOSTS": "a.org"}
+    )
+    assert settings.allowed_origins == ("https://a.org", "https://b.org")
+    assert settings.oauth_allowed_redirect_hosts == ("a.org",)
+
+
+def test_a_log_level_may_be_written_in_lower_case() -> None:
+    assert load_settings({"ARAGORA_LOG_LEVEL": "debug"}).log_level == "DEBUG"
+
+
+def test_settings_cannot_be_changed() -> None:
+    with pytest.raises(ValidationError):
+        Settings().env = "production"  # type: ignore[misc]
+
+
+WRONG = [
+    ("ARAGORA_ENV", "prod", "development, production"),
+    ("ARAGORA_DB_POOL_SIZE", "many", "a whole number from 1 to 1000"),
+    ("ARAGORA_DB_POOL_TIMEOUT", "-1", "a number from 0.1 to 3600"),
+    ("ARAGORA_LOG_LEVEL", "LOUD", "DEBUG, INFO, WARNING, ERROR"),
+    ("CP_ENABLE_KM", "perhaps", "true or false"),
+    ("ARAGORA_ALLOWED_ORIGINS", "https://*", "a wildcard is refused"),
+    ("ARAGORA_APPROVAL_STORE_BACKEND", "mongo", "sqlite, postgres, redis"),
+    ("ARAGORA_ENCRYPTION_KEY", "wrong-secret", "64 hex characters"),
+    ("ARAGORA_RECEIPT_SIGNING_KEY", "wrong-secret", "64 hex characters"),
+    ("DATABASE_URL", "mysql://root:wrong-secret@db/x", "postgresql://"),
+    ("ARAGORA_REDIS_URL", "http://:wrong-secret@cache", "redis://"),
+    ("ARAGORA_LOCAL_BASE_URL", "localhost:11434", "http://"),
+    ("ARAGORA_RECEIPT_RETENTION_DAYS", "0", "a whole number of at least 1"),
+]
+
+
+@pytest.mark.parametrize(("variable", "value", "allowed"), WRONG, ids=[row[0] for row in WRONG])
+def test_a_wrong_value_is_told_with_its_variable_and_the_allowed_values(
+    variable: str, value: str, allowed: str
+) -> None:
+    with pytest.raises(Misconfigured) as told:
+        load_settings({variable: value})
+    (line,) = str(told.value).splitlines()
+    assert line.startswith(variable)
+    assert allowed in line
+    if is_secret(FIELDS[variable][1]):
+        assert "wrong-secret" not in line
+    else:
+        assert repr(value) in line
+
+
+def test_all_problems_are_told_at_once_a_line_each() -> None:
+    with pytest.raises(Misconfigured) as told:
+        load_settings({"ARAGORA_ENV": "production", "ARAGORA_DB_POOL_SIZE": "x", "ARAGORA_WORKERS": "0"})
+    named = {line.split()[0] for line in str(told.value).splitlines()}
+    assert named == {"ARAGORA_DB_POOL_SIZE", "ARAGORA_WORKERS", "ARAGORA_JWT_SECRET", "ARAGORA_ENCRYPTION_KEY"}
+
+
+def test_a_secret_shows_nowhere() -> None:
+    secrets = {name: HEX_KEY for name, (_, field) in FIELDS.items() if is_secret(field)}
+    secrets |= {
+        "DATABASE_URL": "postgresql://u:hunter2@h/d",
+        "KNOWLEDGE_MOUND_DATABASE_URL": "postgres://u:hunter2@h/d",
+    }
+    settings = load_settings(secrets)
+    for shown in (repr(settings), str(settings), settings.model_dump_json()):
+        assert HEX_KEY not in shown
+        assert "hunter2" not in shown
+
+
+def test_every_key_token_secret_and_url_with_a_password_is_a_secret() -> None:
+    words = ("_KEY", "_TOKEN", "_SECRET", "DATABASE_URL", "REDIS_URL")
+    assert [name for name, (_, field) in FIELDS.items() if name.endswith(words) and not is_secret(field)] == []
+
+
+def test_production_with_its_secrets_has_no_problem() -> None:
+    settings = load_settings(
+        {"ARAGORA_ENV": "production", "ARAGORA_JWT_SECRET": "j" * 32, "ARAGORA_ENCRYPTION_KEY": f"{HEX_KEY},{HEX_KEY}"}
+    )
+    assert settings.production
+    assert production_problems(settings) == []
+
+
+def test_production_names_each_missing_or_weak_secret() -> None:
+    problems = production_problems(load_settings({"ARAGORA_ENV": "production", "ARAGORA_JWT_SECRET": "short-secret"}))
+    assert {problem.split()[0] for problem in problems} == {"ARAGORA_JWT_SECRET", "ARAGORA_ENCRYPTION_KEY"}
+    assert "short-secret" not in "".join(problems)
+
+
+def test_unknown_variables_of_the_environment_do_no_harm() -> None:
+    assert load_settings({**os.environ, "PATH": "/bin", "ARAGORA_UNKNOWN": "1"}).env == "development"
