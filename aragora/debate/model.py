@@ -128,7 +128,7 @@ class Brief:
     round: int = 1
     own: str = ""  # the agent's own latest proposal
     candidates: tuple[Candidate, ...] = ()  # the target (critique), the others (revise), the ballot (vote)
-    critiques: tuple[str, ...] = ()  # what was said against `own`
+    critiques: tuple[str, ...] = ()  # what was said against `own`; on a ballot, against each label ("A: ...")
     suggestions: tuple[str, ...] = ()  # what people suggested
     challenge: str = ""  # the Trickster's words
 
@@ -268,6 +268,7 @@ class Decision:
     rounds: int
     cost_usd: float
     stopped_by: str = "rounds"  # rounds, convergence, budget
+    explanation: str = ""  # one or two sentences for people: how it was counted, how a tie was broken, what was missing
 
 
 # --- Events ----------------------------------------------------------------------------------------------
