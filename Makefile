@@ -12,7 +12,6 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 INSTALL := $(PIP) install --quiet --no-compile --no-deps --require-hashes
 RUN_STAMP := $(VENV)/.installed
 DEV_STAMP := $(VENV)/.installed-dev
-Q ?= Should a small team start with a monolith or with microservices?
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -22,8 +21,8 @@ help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 demo: install ## debate a question (Q="...") on the embedded model, from nothing to a checked receipt
-	@$(BIN)/aragora demo "$$Q"
-demo: export Q := $(Q)
+	@$(BIN)/aragora demo $${Q:+"$$Q"}
+export Q
 
 test: lint types unit ## everything that must pass: lint, types, floors, all tests
 
@@ -45,7 +44,9 @@ bench: install ## debates per second on stub agents
 	$(BIN)/python -m benchmarks.debates --debates 200 --concurrency 100 --latency-ms 0
 
 install: $(RUN_STAMP) ## what the server needs, in .venv
+	@:
 install-dev: $(DEV_STAMP) ## what the tests need too
+	@:
 
 clean: ## remove .venv and all caches; never touches data directories
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,107 @@
+"""The `aragora` command. Only the module of the command called is imported, so that `--help` stays instant.
+
+Exit codes: 0 done; 1 the debate failed or was cancelled, a receipt is not valid, the doctor found a fault;
+2 wrong usage or configuration; 3 the server cannot be reached or takes no work; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import typer
+
+from aragora import __version__, errors
+from aragora.cli.exits import INTERRUPTED, code_of
+
+EPILOG: Final = "Exit codes: 0 done, 1 failed or not valid, 2 usage or configuration, 3 server away, 130 interrupted."
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """Where a command lives (module:function) and what the list of commands says about it."""
+
+    target: str
+    help: str
+
+
+COMMANDS: Final[dict[str, Command]] = {
+    "serve": Command("aragora.cli.serving:serve", "Start the server (HTTP and WebSocket)."),
+    "ask": Command("aragora.cli.ask:ask", "Ask a question and watch the debate."),
+    "debates": Command("aragora.cli.debates:debates", "List debates, newest first."),
+    "show": Command("aragora.cli.show:show", "Show a debate: decision, votes, dissent, receipt."),
+    "replay": Command("aragora.cli.replay:replay", "Replay a debate from its journal."),
+    "agents": Command("aragora.cli.agents:agents", "List the agents, their health and ratings."),
+    "verify": Command("aragora.cli.verify:verify", "Check a receipt."),
+    "doctor": Command("aragora.cli.doctor:doctor", "Say what is configured, reachable and wrong, and how to mend it."),
+    "demo": Command("aragora.cli.demo:demo", "Debate a question on the embedded model, in a server of its own."),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return int(build(arguments)(args=arguments, prog_name="aragora", standalone_mode=True) or 0)
+    except SystemExit as done:
+        return done.code if isinstance(done.code, int) else int(done.code is not None)
+    except errors.AragoraError as error:
+        sys.stderr.write(f"aragora: {error.message}\n")
+        return code_of(error)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:  # the reader (head, less) has seen enough; keep the interpreter from flushing into it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def build(arguments: Sequence[str]) -> typer.Typer:
+    """The application, with the command named in `arguments` loaded and the others known by name alone."""
+    app = typer.Typer(
+        callback=overview,
+        invoke_without_command=False,
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+        epilog=EPILOG,
+    )
+    called = next((argument for argument in arguments if not argument.startswith("-")), None)
+    for name, command in COMMANDS.items():
+        function = load(command.target) if name == called else listed
+        app.command(name, help=None if name == called else command.help)(function)
+    return app
+
+
+def load(target: str) -> Callable[..., Any]:
+    """The function that `module:function` names."""
+    module, _, function = target.partition(":")
+    loaded: Callable[..., Any] = getattr(importlib.import_module(module), function)
+    return loaded
+
+
+def listed() -> None:
+    """Stands for a command that is not called in this process."""
+
+
+def version(wanted: bool) -> None:
+    if wanted:
+        sys.stdout.write(f"aragora {__version__}\n")
+        raise typer.Exit
+
+
+def overview(
+    *,
+    _version: bool = typer.Option(
+        False, "--version", callback=version, is_eager=True, help="Print the version and exit."
+    ),
+) -> None:
+    """Aragora settles questions by debate: agents argue, criticise, revise and vote; a signed receipt proves it."""
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""What the commands print: events, decisions and tables, with rich."""

@@ -1,0 +1,81 @@
+"""Listings: agents, debates, the checks of a receipt."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from rich.table import Table
+from rich.text import Text
+
+from aragora.cli.rendering.names import who
+from aragora.cli.rendering.terminal import say
+
+BREAKER_STYLES: Final = {"closed": "green", "half_open": "yellow", "open": "red"}
+STATUS_STYLES: Final = {"completed": "green", "failed": "red", "cancelled": "yellow"}
+
+
+def agents_table(agents: Iterable[Mapping[str, Any]], ratings: Mapping[str, float]) -> Table:
+    """One row an agent; latencies in seconds."""
+    table = _table("agent", "provider", "model", "breaker", "p50 s", "p95 s", "elo", "last error")
+    for agent in agents:
+        name = str(agent.get("name", ""))
+        state = breaker_state(agent)
+        rating = ratings.get(name)
+        table.add_row(
+            who(name),
+            say(str(agent.get("provider") or "")),
+            say(str(agent.get("model") or "")),
+            say(state, BREAKER_STYLES.get(state, "")),
+            _seconds(agent.get("p50_latency_s")),
+            _seconds(agent.get("p95_latency_s")),
+            "-" if rating is None else f"{rating:.0f}",
+            say(str(agent.get("last_error") or "")),
+        )
+    return table
+
+
+def breaker_state(agent: Mapping[str, Any]) -> str:
+    """The state of an agent's circuit breaker: closed, half_open or open."""
+    breaker = agent.get("breaker")
+    return str(breaker.get("state", "")) if isinstance(breaker, Mapping) else str(breaker or "")
+
+
+def debates_table(debates: Iterable[Mapping[str, Any]]) -> Table:
+    """One row a debate."""
+    table = _table("debate", "status", "rounds", "opened (UTC)", "question")
+    for debate in debates:
+        status = str(debate.get("status", ""))
+        table.add_row(
+            say(str(debate.get("debate_id", ""))),
+            say(status, STATUS_STYLES.get(status, "")),
+            str(debate.get("rounds") or 0),
+            _moment(debate.get("created_at")),
+            say(" ".join(str(debate.get("question", "")).split())),
+        )
+    return table
+
+
+def checks_table(checks: Iterable[Mapping[str, Any]]) -> Table:
+    """One row a check of a receipt."""
+    table = _table("", "check", "")
+    for check in checks:
+        mark = Text("✓", "green") if check.get("passed") else Text("✗", "bold red")
+        table.add_row(mark, say(str(check.get("name", ""))), say(str(check.get("detail") or ""), "dim"))
+    return table
+
+
+def _table(*headings: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for heading in headings:
+        table.add_column(heading)
+    return table
+
+
+def _seconds(value: object) -> str:
+    return f"{value:.2f}" if isinstance(value, int | float) else "-"
+
+
+def _moment(value: object) -> str:
+    return datetime.fromtimestamp(value, UTC).strftime("%Y-%m-%d %H:%M") if isinstance(value, int | float) else "-"

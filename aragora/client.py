@@ -1,0 +1,259 @@
+"""The one client of Aragora's HTTP and WebSocket API, for the command line, the tests and other programs.
+
+Every call has a timeout. What may be repeated safely (reads, and opening a debate, which carries an idempotency
+key) is tried again on a refused or broken connection and on 503, a bounded number of times with jitter. A broken
+WebSocket is opened again after the last seq seen, so a follower misses nothing and sees nothing twice.
+All failures are `aragora.errors.AragoraError`s; the token never appears in any of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Final, NoReturn, Self
+
+import aiohttp
+import msgspec
+
+from aragora import encoding, errors
+from aragora.ids import new_id
+from aragora.resilience.backoff import Backoff, parse_retry_after
+
+RETRY: Final = Backoff(base_s=0.2, cap_s=5.0, attempts=4)
+RECONNECT: Final = Backoff(base_s=0.2, cap_s=5.0, attempts=8)  # attempts in a row without a single new event
+HEARTBEAT_S: Final = 20.0  # a peer that misses two of these is gone
+MAX_MESSAGE_BYTES: Final = 16 * 1024 * 1024
+REPEATABLE_STATUS: Final = frozenset({502, 503, 504})
+LAST_EVENT: Final = "debate_end"
+
+ERRORS: Final[dict[int, type[errors.AragoraError]]] = {
+    400: errors.InvalidInput,
+    401: errors.Unauthenticated,
+    403: errors.Forbidden,
+    404: errors.NotFound,
+    409: errors.Conflict,
+    413: errors.TooLarge,
+    422: errors.InvalidInput,
+    429: errors.RateLimited,
+    502: errors.Unavailable,
+    503: errors.Unavailable,
+    504: errors.Unavailable,
+}
+
+
+class ServerUnreachable(errors.Unavailable):
+    """Nothing answers at the URL; start a server, or name another URL."""
+
+    default_code = "server_unreachable"
+
+
+class StreamBroken(errors.Unavailable):
+    """The event stream broke more often than the client may reconnect; follow again after the last seq."""
+
+    default_code = "stream_broken"
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedDebate:
+    """The server's answer to a new question."""
+
+    debate_id: str
+    status: str
+    ws_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """One event as the WebSocket carries it; `payload` is the whole message for `aragora.debate.journal.event_of`."""
+
+    type: str
+    seq: int
+    payload: str
+
+
+class _Head(msgspec.Struct):
+    type: str
+    seq: int = 0
+    loop_id: str = ""
+    data: msgspec.Raw = msgspec.Raw(b"{}")
+
+
+class _ErrorData(msgspec.Struct):
+    code: str = ""
+    message: str = ""
+
+
+class _SocketLost(Exception):
+    """The connection ended before the debate did."""
+
+
+class AragoraClient:
+    """A session with one server; use it as an async context manager."""
+
+    def __init__(self, url: str, *, token: str | None = None, timeout_s: float = 30.0) -> None:
+        self.url = url.rstrip("/")
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._session = aiohttp.ClientSession(headers=headers, timeout=aiohttp.ClientTimeout(total=timeout_s))
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._session.close()
+
+    async def get(self, path: str, **query: str | int | None) -> Any:
+        """The JSON answer to GET `path`; None values are left out of the query."""
+        params = {name: str(value) for name, value in query.items() if value is not None}
+        return encoding.decode(await self._send("GET", path, params=params))
+
+    async def get_text(self, path: str, **query: str) -> str:
+        """The answer to GET `path` as text (metrics, Markdown and HTML receipts)."""
+        return (await self._send("GET", path, params=query)).decode()
+
+    async def post(self, path: str, body: object, *, idempotency_key: str | None = None) -> Any:
+        """The JSON answer to POST `path`. Repeated after a broken connection only with an idempotency key."""
+        headers = {"Content-Type": "application/json"}
+        if idempotency_key:
+            headers["Idempotency-Key"] = idempotency_key
+        raw = await self._send(
+            "POST", path, data=encoding.encode(body), headers=headers, repeatable=idempotency_key is not None
+        )
+        return encoding.decode(raw)
+
+    async def open_debate(self, question: str, **settings: object) -> OpenedDebate:
+        """Ask `question`; settings are the optional fields of POST /api/debates, None leaves one to the server."""
+        body = {"question": question} | {name: value for name, value in settings.items() if value is not None}
+        answer = await self.post("/api/debates", body, idempotency_key=new_id("ask"))
+        return encoding.from_plain(answer, OpenedDebate)
+
+    async def alive(self) -> bool:
+        """Whether an Aragora server answers at the URL, asked once and without patience."""
+        try:
+            async with self._session.get(f"{self.url}/api/health", timeout=aiohttp.ClientTimeout(total=2)) as answer:
+                health = encoding.decode(await answer.read())
+        except (aiohttp.ClientError, TimeoutError, msgspec.DecodeError, ValueError):
+            return False
+        return isinstance(health, Mapping) and {"status", "version"} <= health.keys()
+
+    async def ready(self) -> bool:
+        """Whether the server takes work now."""
+        try:
+            async with self._session.get(
+                f"{self.url}/api/health/ready", timeout=aiohttp.ClientTimeout(total=2)
+            ) as answer:
+                return answer.status == 200
+        except (aiohttp.ClientError, TimeoutError):
+            return False
+
+    async def follow(self, debate_id: str, *, after_seq: int = 0, ws_url: str | None = None) -> AsyncIterator[Envelope]:
+        """Every event of the debate after `after_seq`, once and in order, up to and including its end.
+
+        Raises NotFound, Unauthenticated ... as the server says, and StreamBroken when reconnecting does not help.
+        """
+        seen, failures = after_seq, 0
+        while True:
+            try:
+                async for envelope in self._stream(ws_url or f"{self.url}/ws", debate_id, seen):
+                    seen, failures = envelope.seq, 0
+                    yield envelope
+                    if envelope.type == LAST_EVENT:
+                        return
+            except (aiohttp.ClientError, TimeoutError, msgspec.MsgspecError, _SocketLost) as lost:
+                failures += 1
+                if failures >= RECONNECT.attempts:
+                    raise StreamBroken(
+                        f"The event stream of {debate_id} broke {failures} times in a row after seq {seen} ({lost}). "
+                        f"The debate goes on: aragora replay {debate_id} --follow"
+                    ) from lost
+                await _pause(RECONNECT, failures)
+
+    async def journal(self, debate_id: str, *, after_seq: int = 0) -> AsyncIterator[Envelope]:
+        """Every event of the debate that is stored now, after `after_seq`, in order."""
+        seen = after_seq
+        while events := (await self.get(f"/api/debates/{debate_id}/events", after=seen))["events"]:
+            for event in events:
+                seen = event["seq"]
+                yield Envelope(event["type"], seen, encoding.encode_text(event))
+
+    async def _stream(self, url: str, debate_id: str, after_seq: int) -> AsyncIterator[Envelope]:
+        """One connection's worth of `follow`. Ends with the debate, or raises _SocketLost."""
+        try:
+            socket = await self._session.ws_connect(url, heartbeat=HEARTBEAT_S, max_msg_size=MAX_MESSAGE_BYTES)
+        except aiohttp.WSServerHandshakeError as refused:
+            if refused.status in ERRORS and refused.status not in REPEATABLE_STATUS:
+                raise ERRORS[refused.status](f"The server refused the event stream: {refused.message}") from refused
+            raise
+        async with socket:
+            await socket.send_json({"type": "subscribe", "debate_id": debate_id, "after_seq": after_seq})
+            expected = after_seq + 1
+            async for message in socket:
+                if message.type is not aiohttp.WSMsgType.TEXT:
+                    break
+                head = encoding.decode_as(message.data, _Head)
+                if head.type == "error":
+                    _refuse(encoding.decode_as(head.data, _ErrorData))
+                if head.loop_id != debate_id or head.seq < expected:
+                    continue
+                if head.seq > expected:
+                    raise _SocketLost(f"seq {expected} was skipped")
+                expected += 1
+                yield Envelope(head.type, head.seq, message.data)
+                if head.type == LAST_EVENT:
+                    return
+            raise _SocketLost(f"closed with code {socket.close_code}")
+
+    async def _send(self, method: str, path: str, *, repeatable: bool = True, **options: Any) -> bytes:
+        attempt = 0
+        while True:
+            attempt += 1
+            try:
+                async with self._session.request(method, f"{self.url}{path}", **options) as answer:
+                    raw = await answer.read()
+                    if answer.status < 400:
+                        return raw
+                    failure = _error_of(answer.status, answer.headers.get("Retry-After"), raw)
+                    again = answer.status in REPEATABLE_STATUS
+            except (aiohttp.ClientError, TimeoutError) as lost:
+                failure = ServerUnreachable(
+                    f"No answer from {self.url} ({_reason(lost)}). "
+                    "Start a server with 'aragora serve', or name one with --url."
+                )
+                again = True
+            if not (again and repeatable and attempt < RETRY.attempts):
+                raise failure
+            await _pause(RETRY, attempt, failure.retry_after_s)
+
+
+def _error_of(status: int, retry_after: str | None, raw: bytes) -> errors.AragoraError:
+    """The error a refusing answer tells, with the request id that finds it in the server's log."""
+    code, message = f"http_{status}", f"The server answered {status}."
+    try:
+        body = encoding.decode(raw)
+        code, message = str(body["error"]["code"]), str(body["error"]["message"])
+        if body.get("request_id"):
+            message = f"{message} (request {body['request_id']})"
+    except (msgspec.DecodeError, UnicodeDecodeError, KeyError, TypeError, AttributeError):
+        message = f"{message} It was no Aragora error; is this an Aragora server?"
+    kind = ERRORS.get(status, errors.AragoraError)
+    return kind(message, code=code, retry_after_s=parse_retry_after(retry_after, time.time()))
+
+
+def _refuse(data: _ErrorData) -> NoReturn:
+    """An `error` message on the WebSocket, as the error it means."""
+    kind = next((kind for kind in ERRORS.values() if kind.default_code == data.code), errors.InvalidInput)
+    raise kind(data.message or f"The server refused the subscription ({data.code or 'no reason given'}).")
+
+
+def _reason(error: Exception) -> str:
+    return str(error) or type(error).__name__
+
+
+async def _pause(backoff: Backoff, attempt: int, retry_after_s: float | None = None) -> None:
+    capped = None if retry_after_s is None else min(retry_after_s, 2 * backoff.cap_s)
+    await asyncio.sleep(backoff.delay_s(attempt, random.random(), capped))  # noqa: S311 - jitter, not a secret
