@@ -21,6 +21,7 @@ from aragora.errors import Unavailable
 
 START_DEADLINE_S: Final = 90.0
 STOP_DEADLINE_S: Final = 20.0
+DRAIN_TIMEOUT_S: Final = "5"  # what still runs was interrupted by the one who asked
 POLL_S: Final = 0.1
 LOG_TAIL_LINES: Final = 15
 
@@ -39,7 +40,7 @@ async def local_server(log: Path, environment: Mapping[str, str]) -> AsyncIterat
             stdin=asyncio.subprocess.DEVNULL,
             stdout=output,
             stderr=asyncio.subprocess.STDOUT,
-            env=dict(environment),
+            env={**environment, "ARAGORA_DRAIN_TIMEOUT_S": DRAIN_TIMEOUT_S},
             start_new_session=True,
         )
     try:

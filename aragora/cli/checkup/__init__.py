@@ -1,0 +1,1 @@
+"""What `aragora doctor` looks at: the machine, the configuration, and what should be reachable."""

@@ -1,0 +1,105 @@
+"""What the configuration names outside this process: database, Redis, local model server, providers, Ray.
+
+Each is tried once, all at the same time, for a few seconds at most. Nothing is asked of a model and nothing is paid.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final
+from urllib.parse import urlsplit
+
+import aiohttp
+from redis.asyncio import Redis
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
+
+from aragora.cli.checkup.finding import Finding, fault, ok, warning
+from aragora.config.settings import Settings
+
+TIMEOUT_S: Final = 5.0
+HOSTS: Final = {
+    "anthropic": "https://api.anthropic.com",
+    "openai": "https://api.openai.com",
+    "openrouter": "https://openrouter.ai",
+    "mistral": "https://api.mistral.ai",
+    "gemini": "https://generativelanguage.googleapis.com",
+    "xai": "https://api.x.ai",
+}
+
+
+async def everything(settings: Settings) -> list[Finding]:
+    """A finding for each outside thing that the settings name."""
+    tries: list[Awaitable[Finding]] = []
+    for variable, url in (
+        ("DATABASE_URL", settings.database_url),
+        ("KNOWLEDGE_MOUND_DATABASE_URL", settings.knowledge_mound_database_url),
+    ):
+        if url is not None:
+            tries.append(_attempt(variable, _text(url), _postgres, broken=fault))
+    for variable, url in (
+        ("ARAGORA_REDIS_URL", settings.redis_url),
+        ("KNOWLEDGE_MOUND_REDIS_URL", settings.knowledge_mound_redis_url),
+    ):
+        if url is not None:
+            tries.append(_attempt(variable, _text(url), _redis, broken=warning))
+    if settings.local_base_url is not None:
+        tries.append(_attempt("ARAGORA_LOCAL_BASE_URL", _text(settings.local_base_url), _models, broken=fault))
+    if settings.ray_address not in {None, "auto", "local"}:
+        tries.append(
+            _attempt("RAY_ADDRESS", f"ray://{settings.ray_address}".replace("ray://ray://", "ray://"), _tcp, fault)
+        )
+    for name, host in HOSTS.items():
+        if getattr(settings, f"{name}_api_key") is not None:
+            address = getattr(settings, f"{name}_base_url") or host
+            tries.append(_attempt(f"provider {name}", _text(address), _tcp, broken=warning))
+    return list(await asyncio.gather(*tries))
+
+
+async def _attempt(
+    subject: str, url: str, reach: Callable[[str], Awaitable[str]], broken: Callable[[str, str, str], Finding]
+) -> Finding:
+    """Try to reach `url`; what went wrong is told by kind, since error texts of drivers may repeat the URL."""
+    parts = urlsplit(url)
+    place = f"{parts.hostname}:{parts.port}" if parts.port else str(parts.hostname)
+    try:
+        async with asyncio.timeout(TIMEOUT_S):
+            return ok(subject, f"{place}: {await reach(url)}")
+    except Exception as error:  # noqa: BLE001 - a doctor reports whatever kept a driver from connecting
+        return broken(
+            subject, f"{place} cannot be reached ({type(error).__name__})", f"Is it running, and is {subject} right?"
+        )
+
+
+async def _postgres(url: str) -> str:
+    engine = create_async_engine(f"postgresql+asyncpg://{url.partition('://')[2]}", poolclass=NullPool)
+    async with engine.connect() as connection:
+        answer = await connection.exec_driver_sql("show server_version")
+        return f"PostgreSQL {answer.scalar_one()}"
+
+
+async def _redis(url: str) -> str:
+    async with Redis.from_url(url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S) as redis:
+        await redis.ping()
+    return "Redis answers"
+
+
+async def _models(url: str) -> str:
+    async with aiohttp.ClientSession() as session, session.get(f"{url.rstrip('/')}/models") as answer:
+        answer.raise_for_status()
+        return f"{len((await answer.json(content_type=None))['data'])} models"
+
+
+async def _tcp(url: str) -> str:
+    parts = urlsplit(url)
+    port = parts.port or (80 if parts.scheme == "http" else 443)
+    _, writer = await asyncio.open_connection(parts.hostname, port)
+    writer.close()
+    return "reachable"
+
+
+def _text(url: object) -> str:
+    """The URL as text, whether the settings hold it as a secret or not."""
+    reveal = getattr(url, "get_secret_value", None)
+    return str(reveal() if reveal else url)

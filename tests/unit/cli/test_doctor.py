@@ -1,0 +1,110 @@
+"""The doctor names what is wrong and how to mend it, and no secret."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aragora.cli import doctor
+from aragora.cli.checkup import machine
+from aragora.cli.main import main
+
+NOBODY = "http://127.0.0.1:9"
+
+
+@pytest.fixture(autouse=True)
+def _bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in os.environ:
+        if name.startswith(("ARAGORA_", "DATABASE_URL", "KNOWLEDGE_MOUND_", "RAY_")) or name.endswith("_API_KEY"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("ARAGORA_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setattr(doctor, "PORTS", ())
+
+
+@pytest.fixture
+def closed_port() -> Iterator[int]:
+    """A port that nobody answers on: bound, but not listening."""
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        yield holder.getsockname()[1]
+
+
+def report(capsys: pytest.CaptureFixture[str]) -> dict[str, dict[str, str]]:
+    return {finding["subject"]: finding for finding in json.loads(capsys.readouterr().out)}
+
+
+def test_a_machine_without_keys_can_debate_and_is_told_how_to_do_better(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor", "--url", NOBODY, "--json"]) == 0
+    findings = report(capsys)
+    assert findings["providers"]["state"] == "warning"
+    assert "ARAGORA_LOCAL_BASE_URL" in findings["providers"]["mend"]
+    assert findings["data directory"]["state"] == "ok"
+
+
+def test_a_wrong_value_is_a_fault_that_names_its_variable(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ARAGORA_LOG_LEVEL", "LOUD")
+    assert main(["doctor", "--url", NOBODY]) == 1
+    told = capsys.readouterr().out
+    assert "ARAGORA_LOG_LEVEL" in told
+    assert "1 wrong." in told
+
+
+def test_production_without_secrets_is_a_fault(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ARAGORA_ENV", "production")
+    assert main(["doctor", "--url", NOBODY]) == 1
+    told = capsys.readouterr().out
+    assert "ARAGORA_JWT_SECRET" in told
+    assert "ARAGORA_ENCRYPTION_KEY" in told
+
+
+def test_what_cannot_be_reached_is_named_without_its_password(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, closed_port: int
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", f"postgresql://me:hunter2@127.0.0.1:{closed_port}/aragora")
+    monkeypatch.setenv("ARAGORA_REDIS_URL", f"redis://:hunter2@127.0.0.1:{closed_port}")
+    monkeypatch.setenv("ARAGORA_LOCAL_BASE_URL", f"http://127.0.0.1:{closed_port}/v1")
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-hunter2")
+    monkeypatch.setenv("ARAGORA_OPENAI_BASE_URL", f"http://127.0.0.1:{closed_port}/v1")
+    assert main(["doctor", "--url", NOBODY, "--json"]) == 1
+    told = capsys.readouterr().out
+    assert "hunter2" not in told
+    findings = {finding["subject"]: finding["state"] for finding in json.loads(told)}
+    assert findings["DATABASE_URL"] == "fault"
+    assert findings["ARAGORA_REDIS_URL"] == "warning"
+    assert findings["ARAGORA_LOCAL_BASE_URL"] == "fault"
+    assert findings["provider openai"] == "warning"
+
+
+async def test_a_running_servers_open_breaker_is_a_warning(
+    server: Any, type_command: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert await type_command("doctor", "--url", server.url, "--json") == 0
+    findings = report(capsys)
+    assert findings["server"]["state"] == "ok"
+    assert findings["agent ada"]["state"] == "warning"
+
+
+def test_a_data_directory_that_cannot_be_written_is_a_fault(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ARAGORA_DATA_DIR", "/proc/aragora")
+    assert main(["doctor", "--url", NOBODY, "--json"]) == 1
+    assert report(capsys)["data directory"]["state"] == "fault"
+
+
+async def test_a_port_in_use_is_a_fault_and_a_free_one_is_not(closed_port: int) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        taken = listener.getsockname()[1]
+        findings = await machine.server_and_ports(NOBODY, None, (taken,))
+    assert [finding.state for finding in findings] == ["ok", "fault"]
+    assert str(taken) in findings[1].mend
