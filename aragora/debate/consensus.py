@@ -144,7 +144,8 @@ def _counted(state: DebateState, result: Count, ranked: list[str]) -> _Verdict:
     if judged(state.spec.protocol):
         told.append(f"The judge {judge_of(state.spec)} gave no verdict, so votes decide.")
     met = mode is not ConsensusMode.NONE and _met(mode, state.spec.protocol.threshold, share)
-    told.append(f"{winner} holds {share:.0%} of the weight; {_wanted(mode, state.spec.protocol.threshold)}.")
+    held = "is preferred to any other answer by at least" if result.ranks else "holds"
+    told.append(f"{winner} {held} {share:.0%} of the weight; {_wanted(mode, state.spec.protocol.threshold)}.")
     told.extend(_tie(state, result, ranked))
     needed = max(1, math.ceil(state.spec.protocol.quorum * state.ballots_wanted - _CLOSE))
     if not state.ballots_wanted:

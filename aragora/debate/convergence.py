@@ -11,9 +11,12 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations, pairwise
+from string import punctuation
 from typing import Final
 
-_WORD: Final = re.compile(r"\w+")
+_PUNCTUATION: Final = str.maketrans(
+    dict.fromkeys(punctuation + "\u2013\u2014\u2018\u2019\u201c\u201d\u2026\u00ab\u00bb", " ")
+)
 _SENTENCE_END: Final = re.compile(r"[.!?](?=\s|$)|[\u3002\uff01\uff1f\n]")
 _DECISIVE: Final = re.compile(r"\b(?:yes|no|not|never|cannot|neither|nor)\b|n't\b|\d+(?:[.,]\d+)*")
 _READ_CHARS: Final = 8_000  # what lies beyond does not change the verdict, and is not worth the time
@@ -37,7 +40,7 @@ def conclusion(text: str) -> str:
 
 def shingles(text: str) -> frozenset[str]:
     """The words and word pairs of `text`, lower case."""
-    words = _WORD.findall(text[:_READ_CHARS].lower())
+    words = text[:_READ_CHARS].translate(_PUNCTUATION).lower().split()
     joined = "".join(words)
     if words and len(joined) > _LONGEST_WORD * len(words):
         return frozenset(joined[start : start + 3] for start in range(max(1, len(joined) - 2)))

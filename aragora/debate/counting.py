@@ -31,9 +31,14 @@ class Count:
     voters: dict[str, tuple[str, ...]]
     total: float
 
+    @property
+    def ranks(self) -> bool:
+        """Whether anybody ranked."""
+        return any(cast.ranking for cast in self.casts)
+
     def share_of(self, leader: str) -> float:
         """The share of weight behind `leader`, 0..1; of rankings the smallest in any pair with another answer."""
-        if not any(cast.ranking for cast in self.casts):
+        if not self.ranks:
             return self.weight[leader] / self.total
         pairs = [self._preferring(leader, other) for other in self.weight if other != leader]
         return min(pairs, default=1.0)

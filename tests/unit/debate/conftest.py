@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from aragora.debate.model import (
     AgentAnswer,
     AgentFailure,
     AgentRequest,
+    AnswerGiven,
     AskKind,
     Ballot,
     Critique,
@@ -107,12 +109,29 @@ class Run:
         return [event for event in self.events if isinstance(event, kind)]
 
 
-@pytest.fixture
-def opened() -> Callable[..., Run]:
-    def start(spec: DebateSpec | None = None) -> Run:
-        run = Run()
-        run.take([machine.opening(spec or spec_of())])
-        run.advance()
-        return run
+def start(spec: DebateSpec | None = None) -> Run:
+    """A debate that waits for its first answers."""
+    run = Run()
+    run.take([machine.opening(spec or spec_of())])
+    run.advance()
+    return run
 
-    return start
+
+@pytest.fixture(scope="session")
+def debating() -> SimpleNamespace:
+    """The builders of this file, by name."""
+    return SimpleNamespace(
+        AGENTS=AGENTS,
+        USAGE=USAGE,
+        Run=Run,
+        answer_to=answer_to,
+        failure_of=failure_of,
+        spec_of=spec_of,
+        start=start,
+        given=given,
+    )
+
+
+def given(agent: str, text: str, evidence: tuple[str, ...] = (), confidence: float = 0.5) -> AnswerGiven:
+    """An answer as the journal tells it."""
+    return AnswerGiven(1, agent, f"deb_1/1/propose/{agent}", AskKind.PROPOSE, text, confidence, evidence, USAGE)
