@@ -77,12 +77,11 @@ def _tail(log: Path) -> str:
 
 
 async def _stop(process: asyncio.subprocess.Process) -> None:
-    """Ask the server to drain and end; whatever of its session is left after the deadline is killed."""
+    """Ask the server to drain and end; whatever is left of its process group then, or at the deadline, is killed."""
     with suppress(ProcessLookupError):
         process.send_signal(signal.SIGTERM)
-    try:
+    with suppress(TimeoutError):
         await asyncio.wait_for(process.wait(), STOP_DEADLINE_S)
-    except TimeoutError:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        await process.wait()
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    await process.wait()
