@@ -21,8 +21,8 @@ help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 demo: install ## debate a question (Q="...") on the embedded model, from nothing to a checked receipt
-	@$(BIN)/aragora demo $${Q:+"$$Q"}
-export Q
+	@$(BIN)/aragora demo $${QUESTION:+"$$QUESTION"}
+demo: export QUESTION := $(value Q)
 
 test: lint types unit ## everything that must pass: lint, types, floors, all tests
 
