@@ -12,7 +12,7 @@ from aragora.cli.main import COMMANDS
 ROOT = Path(__file__).parents[3]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
-COMMAND = re.compile(r"(?:^|[`;&] ?)(?:sudo )?(?:\S*/)?aragora ([a-z]+)\b", re.MULTILINE)
+COMMAND = re.compile(r"(?:^|[`;&] ?)(?:\S*/bin/)?aragora ([a-z]+)\b", re.MULTILINE)
 
 
 def ids(document: Path) -> str:
