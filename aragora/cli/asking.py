@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from aragora.cli.exits import DONE, FAILED
+from aragora.cli.receipt_checks import checks_of
 from aragora.client import AragoraClient
 from aragora.debate.model import DebateStatus
 
@@ -27,7 +28,7 @@ class AskSettings:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of a question. `verification` is the server's {valid, checks}, None where not asked for or no receipt."""
+    """What came of a question. `verification` is {valid, checks}, None where not asked for or without a receipt."""
 
     debate: dict[str, Any]
     receipt: dict[str, Any] | None = None
@@ -54,4 +55,12 @@ async def put(
     if debate["status"] != DebateStatus.COMPLETED:
         return Outcome(debate)
     receipt = await client.get(f"/api/debates/{opened.debate_id}/receipt")
-    return Outcome(debate, receipt, await client.post("/api/receipts/verify", receipt) if verify else None)
+    return Outcome(debate, receipt, await _verification(client, receipt) if verify else None)
+
+
+async def _verification(client: AragoraClient, receipt: dict[str, Any]) -> dict[str, Any]:
+    """What the server finds, which knows the chain and the journal, and what this side finds without trusting it."""
+    servers = await client.post("/api/receipts/verify", receipt)
+    own = [check | {"name": f"{check['name']}, checked here"} for check in checks_of(receipt, None)]
+    valid = servers["valid"] and all(check["passed"] for check in own)
+    return {"valid": valid, "checks": [*servers["checks"], *own]}

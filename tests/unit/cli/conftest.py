@@ -36,6 +36,8 @@ from aragora.debate.model import (
     Usage,
     VoteCast,
 )
+from aragora.receipts.canonical import canonical, digest
+from aragora.receipts.signing import Signer
 
 DEBATE = "deb_1"
 USAGE = Usage("stub", "stub-1", 10, 20, 0.0012, 0.5)
@@ -73,6 +75,13 @@ def debate_events(*, ending: DebateStatus = DebateStatus.COMPLETED) -> tuple[Eve
     )
 
 
+def signed_receipt() -> dict[str, Any]:
+    signer = Signer.from_seed(bytes(32))
+    content = {"receipt_id": "rcp_1", "key_id": signer.key_id, "public_key": signer.public_key}
+    receipt_hash = digest(canonical(content))
+    return content | {"hash": receipt_hash, "signature": signer.sign(receipt_hash)}
+
+
 @dataclass
 class FakeServer:
     """What the server holds, what it was asked, and which faults it shows."""
@@ -84,6 +93,7 @@ class FakeServer:
     skips: list[int] = field(default_factory=list)  # seqs left out once
     unavailable: int = 0  # answers of 503 before the first good one
     valid: bool = True
+    receipt: dict[str, Any] = field(default_factory=signed_receipt)
     opened: list[dict[str, Any]] = field(default_factory=list)
     keys: list[str | None] = field(default_factory=list)
     tokens: list[str | None] = field(default_factory=list)
@@ -173,7 +183,7 @@ def application(fake: FakeServer) -> web.Application:
     app.router.add_get("/api/debates", always(lambda: {"debates": [fake.debate()], "next_cursor": "c2"}))
     app.router.add_get("/api/debates/{id}", fake.get_debate)
     app.router.add_get("/api/debates/{id}/events", fake.get_events)
-    app.router.add_get("/api/debates/{id}/receipt", always(lambda: {"receipt_id": "rcp_1"}))
+    app.router.add_get("/api/debates/{id}/receipt", always(lambda: fake.receipt))
     app.router.add_post("/api/receipts/verify", fake.verify)
     app.router.add_get("/api/health", always(lambda: {"status": "healthy", "version": "1.0.0", "uptime": 1}))
     app.router.add_get("/api/health/ready", always(lambda: {"status": "ready"}))

@@ -56,7 +56,7 @@ async def test_json_is_one_document_with_decision_and_receipt(
     assert await type_command("ask", "Monolith?", "--url", server.url, "--json", "--verify") == 0
     document = json.loads(capsys.readouterr().out)
     assert document["decision"]["answer"] == "Start with a monolith."
-    assert document["receipt"] == {"receipt_id": "rcp_1"}
+    assert document["receipt"]["receipt_id"] == "rcp_1"
     assert document["verification"]["valid"] is True
 
 
@@ -132,6 +132,14 @@ async def test_an_invalid_receipt_is_exit_code_1(
     server: Any, type_command: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     server.valid = False
+    assert await type_command("ask", "Monolith?", "--url", server.url, "--verify") == 1
+    assert "NOT valid" in capsys.readouterr().out
+
+
+async def test_a_server_that_vouches_for_a_forged_receipt_is_not_believed(
+    server: Any, type_command: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.receipt["answer"] = "something else"
     assert await type_command("ask", "Monolith?", "--url", server.url, "--verify") == 1
     assert "NOT valid" in capsys.readouterr().out
 

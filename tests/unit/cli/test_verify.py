@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from aragora.cli.main import main
-from aragora.cli.verify import checks_of
+from aragora.cli.receipt_checks import checks_of
 from aragora.receipts.canonical import canonical, digest
 from aragora.receipts.signing import Signer
 
