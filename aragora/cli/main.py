@@ -7,7 +7,6 @@ Exit codes: 0 done; 1 the debate failed or was cancelled, a receipt is not valid
 from __future__ import annotations
 
 import importlib
-import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -54,9 +53,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         return code_of(error)
     except KeyboardInterrupt:
         return INTERRUPTED
-    except BrokenPipeError:  # the reader (head, less) has seen enough; keep the interpreter from flushing into it
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
 
 
 def build(arguments: Sequence[str]) -> typer.Typer:

@@ -16,6 +16,8 @@ def decision_panel(decision: Decision) -> RenderableType:
     """The decision in a frame."""
     title = "Decision" if decision.reached else "No consensus: the leading answer"
     parts: list[RenderableType] = [say(decision.answer, "bold"), Text(), say(summary(decision), "dim")]
+    if decision.explanation:
+        parts.append(say(decision.explanation, "dim"))
     if decision.tallies:
         parts += [Text(), _votes(decision)]
     parts += [Text(), *_dissent(decision.dissent)]

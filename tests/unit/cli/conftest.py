@@ -51,6 +51,7 @@ DECISION = Decision(
     dissent=(Dissent("ada", "bob", "deployment is simpler"),),
     rounds=1,
     cost_usd=0.0123,
+    explanation="Two of three votes.",
 )
 
 

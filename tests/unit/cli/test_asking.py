@@ -26,6 +26,7 @@ async def test_ask_streams_the_debate_and_shows_decision_votes_dissent_and_recei
         "confidence 75%",
         "bob, eve",
         "deployment is simpler",
+        "Two of three votes.",
         "The receipt is valid.",
         "signature",
     ):

@@ -1,0 +1,48 @@
+"""Ctrl-C and a closed pipe end a command at once, with the right code and no traceback."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from typing import Any
+
+import pytest
+
+
+async def typed(*arguments: str) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "aragora.cli", *arguments),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env={**os.environ, "COLUMNS": "200", "PYTHONUNBUFFERED": "1"},
+    )
+
+
+@pytest.mark.parametrize("signals", [1, 2])
+async def test_ctrl_c_ends_the_watching_and_says_where_the_debate_is(server: Any, signals: int) -> None:
+    server.events = server.events[:3]
+    process = await typed("ask", "Monolith?", "--url", server.url)
+    assert process.stdout is not None
+    async with asyncio.timeout(20):
+        while b"ada proposes" not in await process.stdout.readline():
+            assert not process.stdout.at_eof()
+        for _ in range(signals):
+            process.send_signal(signal.SIGINT)
+        _, problem = await process.communicate()
+    assert process.returncode in ({130} if signals == 1 else {130, -signal.SIGINT})
+    assert b"Traceback" not in problem
+    if signals == 1:
+        assert problem == b"aragora: not watching deb_1 any more; see 'aragora show deb_1'\n"
+
+
+async def test_a_reader_that_has_seen_enough_ends_the_command_quietly(server: Any) -> None:
+    process = await typed("replay", "deb_1", "--json", "--url", server.url)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process._transport.get_pipe_transport(1).close()  # type: ignore[attr-defined]
+    async with asyncio.timeout(20):
+        assert await process.stderr.read() == b""
+        assert await process.wait() == 1
