@@ -6,7 +6,7 @@ method raises only `aragora.errors.AragoraError`s.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -201,6 +201,94 @@ class ReceiptVerifier(Protocol):
         ...
 
 
+# --- Who is calling ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class CallerFacts:
+    """What a request or a WebSocket handshake tells of its sender; nothing here is proven.
+
+    `peer` is the address of the connection (the proxy's, where there is one), None for an in-process caller.
+    `ticket` and `token` are the query parameters of a browser's WebSocket handshake, and only of that.
+    """
+
+    method: str
+    path: str
+    peer: str | None
+    raw_headers: Sequence[tuple[bytes, bytes]] = field(repr=False, default=())
+    ticket: str | None = field(repr=False, default=None)
+    token: str | None = field(repr=False, default=None)
+
+    def header(self, name: str) -> str | None:
+        """The first value of a header, by its lower-case name."""
+        wanted = name.encode("latin-1")
+        for key, value in self.raw_headers:
+            if key == wanted:
+                return value.decode("latin-1")
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who is calling, proven. The permission `*` grants all; `every_org` lifts the limit to one organisation.
+
+    `expires_at` (seconds since the epoch) closes the caller's WebSocket when its proof runs out.
+    """
+
+    user_id: str
+    org_id: str
+    roles: frozenset[str] = frozenset()
+    permissions: frozenset[str] = frozenset()
+    every_org: bool = False
+    expires_at: float | None = None
+
+    @property
+    def org_scope(self) -> str | None:
+        """The `org_id` to read with: None sees every organisation."""
+        return None if self.every_org else self.org_id
+
+
+class Authenticator(Protocol):
+    """Who the caller is, and whether it may. Policies: `user`, `admin`, or the name of a permission.
+
+    Routes of the policy `public` never ask.
+    """
+
+    async def authenticate(self, facts: CallerFacts) -> Principal:
+        """Raises Unauthenticated, RateLimited, Unavailable."""
+        ...
+
+    async def authorize(self, principal: Principal, policy: str, handler: str) -> None:
+        """Raises Forbidden. `handler` is the route's path template, for the count of denials."""
+        ...
+
+
+# --- Counting ----------------------------------------------------------------------------------------------
+
+RequestObserver = Callable[[str, str, int, float], None]
+"""Told of every answered request: method, path template (`unmatched` for none), status, seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionTotals:
+    """WebSocket figures of all replicas together; messages since each replica started."""
+
+    connections: int = 0
+    messages_sent: int = 0
+    messages_dropped: int = 0
+
+
+class ConnectionBoard(Protocol):
+    """Where replicas report their WebSocket figures, and where the sum is read."""
+
+    async def report(self, replica_id: str, connections: int, sent: int, dropped: int) -> None:
+        """Replace what this replica reported before. `sent` and `dropped` only ever grow. Reported once a
+        second while figures change and every 10 s otherwise: a replica silent for 30 s is gone."""
+        ...
+
+    async def totals(self) -> ConnectionTotals: ...
+
+
 @dataclass(frozen=True)
 class ServerConfig:
     """What the routes need of the settings."""
@@ -215,6 +303,10 @@ class ServerConfig:
     ws_max_connections: int = 10_000
     ws_send_queue: int = 1_000
     ws_heartbeat_s: float = 30.0
+    ws_max_subscriptions: int = 100  # per connection
+    bind_host: str = "127.0.0.1"  # where the server listens; decides what development may assume
+    allowed_hosts: tuple[str, ...] = ()  # Host names accepted in development besides those of loopback
+    replica_id: str = "local"
 
 
 @dataclass(frozen=True)
@@ -230,3 +322,6 @@ class Services:
     metrics: MetricsPage
     lifecycle: Lifecycle
     receipts: ReceiptVerifier
+    identity: Authenticator
+    connections: ConnectionBoard
+    observer: RequestObserver | None = None
