@@ -38,6 +38,7 @@ def json_line(payload: str) -> None:
 
 async def _replay(debate_id: str, *, after: int, follow: bool, url: str, token: str | None, show: Show) -> None:
     async with AragoraClient(url, token=token) as client:
+        await client.get(f"/api/debates/{debate_id}")  # a wrong id or URL is told at once, not after reconnecting
         events = client.follow(debate_id, after_seq=after) if follow else client.journal(debate_id, after_seq=after)
         async for envelope in events:
             show(envelope.payload)
