@@ -1,0 +1,86 @@
+"""The address of the client behind proxies, which no header of the client's own can forge. Pure.
+
+A proxy appends the address it saw to X-Forwarded-For. So the list is read from the right: as long as the one who
+wrote an entry is trusted, the entry is true; the first entry that is not itself a trusted proxy is the client.
+Without a trusted proxy the header counts for nothing and the peer of the connection is the client.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+
+from aragora.errors import Misconfigured
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+
+UNKNOWN = "unknown"
+MAX_HOPS = 20
+
+
+def trusted_networks(entries: Iterable[str]) -> tuple[Network, ...]:
+    """The networks of ARAGORA_TRUSTED_PROXIES. Raises Misconfigured naming the entry that is none."""
+    found = []
+    for entry in entries:
+        try:
+            found.append(ip_network(entry, strict=False))
+        except ValueError as error:
+            raise Misconfigured(f"ARAGORA_TRUSTED_PROXIES: {entry!r} is neither an address nor a network.") from error
+    return tuple(found)
+
+
+def client_address(peer: str | None, forwarded_for: Sequence[str], trusted: Sequence[Network]) -> str:
+    """The client's address.
+
+    Args:
+        peer: the other end of the connection, or None where the server does not know it.
+        forwarded_for: the values of all X-Forwarded-For headers, in order.
+        trusted: the proxies whose entries are believed.
+    """
+    address = parsed(peer or "")
+    if address is None:
+        return UNKNOWN
+    entries = [entry.strip() for value in forwarded_for for entry in value.split(",")]
+    for entry in reversed(entries[-MAX_HOPS:]):
+        if not _within(address, trusted):
+            break
+        told = parsed(entry)
+        if told is None:
+            break
+        address = told
+    return str(address)
+
+
+def is_loopback(address: str) -> bool:
+    """Whether the address is this machine's own."""
+    found = parsed(address)
+    return found is not None and found.is_loopback
+
+
+def rate_limit_scope(address: str) -> str:
+    """What a limit per address counts: an IPv4 address, or the /64 that one IPv6 customer commonly has."""
+    found = parsed(address)
+    if isinstance(found, IPv6Address):
+        return str(ip_network((found, 64), strict=False))
+    return str(found) if found else UNKNOWN
+
+
+def parsed(text: str) -> Address | None:
+    """The address in a text such as `203.0.113.7`, `203.0.113.7:4711` or `[2001:db8::1]:4711`; None for others."""
+    text = text.strip().strip('"')
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return None
+    if isinstance(address, IPv6Address) and address.ipv4_mapped:
+        return address.ipv4_mapped
+    return address
+
+
+def _within(address: Address, networks: Sequence[Network]) -> bool:
+    return any(address.version == network.version and address in network for network in networks)
