@@ -1,0 +1,135 @@
+"""JSON logs, one line an entry, for `jq` and for `grep "agent=NAME"` alike.
+
+Every entry has timestamp, level, logger and event; request_id, debate_id and agent where they are bound or given,
+latency_s and tokens where they are known. What the standard library's loggers say (Ray, uvicorn, SQLAlchemy) takes
+the same form. The text of `event` repeats the agent as `agent=NAME`. Secrets are blotted out last of all.
+"""
+
+from __future__ import annotations
+
+import logging
+import logging.handlers
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, Final, Protocol, TextIO
+
+import structlog
+from structlog.typing import EventDict, Processor
+
+from aragora import encoding
+from aragora.errors import Misconfigured
+from aragora.observability.redaction import Redactor
+
+LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
+_FIRST: Final = ("timestamp", "level", "event", "logger", "request_id", "debate_id", "agent", "latency_s", "tokens")
+_CHATTY: Final = ("asyncio", "aiosqlite", "httpx", "httpx2", "httpcore", "urllib3", "openai", "anthropic")
+
+bound = structlog.contextvars.bound_contextvars
+"""`with bound(request_id=..., debate_id=..., agent=...):` adds these fields to every entry inside, in this task."""
+
+
+class LogSettings(Protocol):
+    """What logging needs of the settings; every `SecretStr` among them is kept out of the logs."""
+
+    @property
+    def log_level(self) -> str: ...
+
+
+def configure_logging(settings: LogSettings) -> None:
+    """Set up this process as the settings say: level from ARAGORA_LOG_LEVEL, entries to standard error."""
+    setup(settings.log_level, secrets=_secrets_of(settings))
+
+
+def setup(level: str, *, secrets: Iterable[str] = (), path: Path | None = None, stream: TextIO | None = None) -> None:
+    """Set up this process: entries from `level` on go to the file at `path`, or to `stream` (standard error).
+
+    A file that is moved away (logrotate) is opened anew. Calling again replaces the earlier set-up. Raises
+    Misconfigured for a level that is none.
+    """
+    if level not in LEVELS:
+        raise Misconfigured(f"ARAGORA_LOG_LEVEL is {level!r}: use one of {', '.join(LEVELS)}")
+    own: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.StackInfoRenderer(),
+    ]
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            structlog.stdlib.PositionalArgumentsFormatter(),
+            *own,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=False,  # loggers made at import time must follow this set-up
+    )
+    formatter = structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=own,
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            structlog.processors.format_exc_info,
+            _name_the_agent,
+            _redact(Redactor(secrets)),
+            _in_order,
+            _json,
+        ],
+    )
+    _install(_handler(path, stream), formatter, level)
+
+
+def _handler(path: Path | None, stream: TextIO | None) -> logging.Handler:
+    if path is None:
+        return logging.StreamHandler(stream or sys.stderr)
+    return logging.handlers.WatchedFileHandler(path, encoding="utf-8")
+
+
+def _install(handler: logging.Handler, formatter: logging.Formatter, level: str) -> None:
+    handler.setFormatter(formatter)
+    handler.set_name("aragora")
+    root = logging.getLogger()
+    for old in [one for one in root.handlers if one.get_name() == "aragora"]:
+        root.removeHandler(old)
+        old.close()
+    root.addHandler(handler)
+    root.setLevel(level)
+    for name in _CHATTY:
+        logging.getLogger(name).setLevel(logging.WARNING)  # their debug output holds request bodies
+
+
+def _secrets_of(settings: object) -> list[str]:
+    revealing = (getattr(value, "get_secret_value", None) for value in vars(settings).values())
+    return [secret for reveal in revealing if reveal is not None and isinstance(secret := reveal(), str)]
+
+
+def _name_the_agent(_logger: Any, _method: str, entry: EventDict) -> EventDict:
+    agent, text = entry.get("agent"), str(entry.get("event", ""))
+    if agent and f"agent={agent}" not in text:
+        entry["event"] = f"{text} agent={agent}"
+    return entry
+
+
+def _redact(redactor: Redactor) -> Callable[[Any, str, EventDict], EventDict]:
+    def processor(_logger: Any, _method: str, entry: EventDict) -> EventDict:
+        return redactor.mapping(entry)
+
+    return processor
+
+
+def _in_order(_logger: Any, _method: str, entry: EventDict) -> EventDict:
+    known = {name: entry[name] for name in _FIRST if name in entry}
+    return known | {name: value for name, value in entry.items() if name not in known}
+
+
+def _json(_logger: Any, _method: str, entry: Mapping[str, Any]) -> str:
+    try:
+        return encoding.encode_text(entry)
+    except (UnicodeEncodeError, OverflowError):  # lone surrogates, huge integers: show them rather than lose the entry
+        return encoding.encode_text({name: _escaped(value) for name, value in entry.items()})
+
+
+def _escaped(value: object) -> str:
+    return str(value).encode("utf-8", "backslashreplace").decode()

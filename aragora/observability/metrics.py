@@ -1,0 +1,148 @@
+"""Every metric of Aragora, declared once: name, type, help, labels, buckets, second names.
+
+The names are a promise to operators (tests/contract/metrics.yaml). Declarations are data: counting is in `counted`
+(debate events) and `registry` (everything else), the text for Prometheus in `exposition`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+
+class Kind(StrEnum):
+    """Metric types of the Prometheus text format."""
+
+    COUNTER = "counter"
+    GAUGE = "gauge"
+    HISTOGRAM = "histogram"
+
+
+class Merge(StrEnum):
+    """How readings of one gauge from several processes become one figure."""
+
+    SUM = "sum"
+    MAX = "max"
+    MIN = "min"
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One declaration. `buckets` are upper bounds without +Inf, ascending; `aliases` expose the same figures again."""
+
+    name: str
+    kind: Kind
+    help: str
+    labels: tuple[str, ...] = ()
+    buckets: tuple[float, ...] = ()
+    aliases: tuple[str, ...] = ()
+    merge: Merge = Merge.SUM
+
+
+# Seconds. Model answers take from 50 ms (local) to minutes; stores and checks take from microseconds to a second.
+ANSWER_BUCKETS: Final = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0)
+CALL_BUCKETS: Final = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+QUICK_BUCKETS: Final = (0.00001, 0.00005, 0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0)
+JOB_BUCKETS: Final = (0.01, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0)
+
+
+def _counter(name: str, text: str, *labels: str) -> Metric:
+    return Metric(name, Kind.COUNTER, text, labels)
+
+
+def _gauge(name: str, text: str, *labels: str, merge: Merge = Merge.SUM) -> Metric:
+    return Metric(name, Kind.GAUGE, text, labels, merge=merge)
+
+
+def _histogram(
+    name: str, text: str, *labels: str, buckets: tuple[float, ...] = CALL_BUCKETS, aliases: tuple[str, ...] = ()
+) -> Metric:
+    return Metric(name, Kind.HISTOGRAM, text, labels, buckets, aliases)
+
+
+METRICS: Final[tuple[Metric, ...]] = (
+    # debates and agents
+    _counter("aragora_debates_total", "Debates started"),
+    _counter("aragora_debates_completed", "Debates completed"),
+    _counter("aragora_debates_failed", "Debates that ended in failure"),
+    _histogram(
+        "aragora_agent_latency_seconds",
+        "Seconds an agent took for an answer",
+        "agent",
+        buckets=ANSWER_BUCKETS,
+        aliases=("aragora_agent_response_seconds",),
+    ),
+    _counter("aragora_agent_tokens_total", "Tokens consumed, input and output together", "agent"),
+    _counter("aragora_agent_errors_total", "Asks that an agent left without an answer", "agent", "code"),
+    _counter("aragora_fallback_activations_total", "Asks handed to the fallback provider"),
+    _counter("aragora_fallback_success_total", "Fallbacks by outcome (success, failure)", "outcome"),
+    _histogram("aragora_fallback_latency_seconds", "Seconds the fallback took", buckets=ANSWER_BUCKETS),
+    _gauge("aragora_websocket_connections", "Open WebSocket connections"),
+    _gauge(
+        "aragora_circuit_breaker_state",
+        "Circuit breaker of an agent: 0 closed, 1 half-open, 2 open",
+        "agent",
+        merge=Merge.MAX,
+    ),
+    # HTTP
+    _counter("aragora_http_requests_total", "HTTP requests by route template", "method", "route", "status"),
+    _histogram("aragora_http_request_duration_seconds", "Seconds until the response was complete", "method", "route"),
+    # receipts
+    _counter("aragora_receipt_cleanup_total", "Clean-ups of receipts past their retention"),
+    _histogram("aragora_receipt_cleanup_duration_seconds", "Seconds a clean-up of receipts took", buckets=JOB_BUCKETS),
+    _counter("aragora_receipts_deleted_total", "Receipts deleted past their retention"),
+    # Knowledge Mound
+    _counter("aragora_km_operations_total", "Knowledge Mound operations", "type", "status"),
+    _histogram("aragora_km_operation_latency_seconds", "Seconds a Knowledge Mound operation took"),
+    _counter("aragora_km_adapter_syncs_total", "Synchronisations by adapter", "adapter"),
+    _counter("aragora_km_cp_task_outcomes_total", "Control Plane task outcomes stored"),
+    _counter("aragora_km_cp_cross_workspace_shares_total", "Items shared across workspaces"),
+    _histogram("aragora_km_forward_sync_latency_seconds", "Seconds a forward synchronisation took", "adapter"),
+    _histogram("aragora_km_reverse_query_latency_seconds", "Seconds a reverse query took"),
+    _counter("aragora_km_semantic_search_total", "Semantic searches"),
+    _counter("aragora_km_cross_debate_reuse_total", "Knowledge of one debate reused in another"),
+    _counter("aragora_km_cache_hits_total", "Knowledge Mound cache hits"),
+    _counter("aragora_km_cache_misses_total", "Knowledge Mound cache misses"),
+    # encryption, RBAC, migration, authentication
+    _counter("aragora_encryption_operations_total", "Encryptions and decryptions", "operation", "store"),
+    _histogram(
+        "aragora_encryption_operation_latency_seconds",
+        "Seconds an encryption or decryption took",
+        "operation",
+        buckets=QUICK_BUCKETS,
+    ),
+    _counter("aragora_encryption_errors_total", "Encryptions and decryptions that failed", "operation", "error_type"),
+    _counter("aragora_rbac_permission_checks_total", "Permission checks", "permission", "result"),
+    _counter("aragora_rbac_permission_denied_total", "Permissions denied", "permission", "handler"),
+    _histogram("aragora_rbac_check_latency_seconds", "Seconds a permission check took", buckets=QUICK_BUCKETS),
+    _counter("aragora_migration_records_total", "Records by migration (migrated, skipped, failed)", "store", "status"),
+    _counter("aragora_migration_errors_total", "Records that a migration could not process", "store", "error_type"),
+    _counter("aragora_auth_failures_total", "Failed authentications"),
+    _counter("aragora_admin_impersonate_total", "Impersonations by an administrator"),
+    # decision router cache
+    _counter("aragora_decision_cache_hits_total", "Decision cache hits"),
+    _counter("aragora_decision_cache_misses_total", "Decision cache misses"),
+    _counter("aragora_decision_cache_invalidations_total", "Decision cache invalidations", "type"),
+    _gauge("aragora_decision_cache_size", "Entries in the decision cache"),
+    # webhooks
+    _counter("aragora_webhook_deliveries_total", "Webhook delivery attempts", "status", "event_type"),
+    _histogram("aragora_webhook_delivery_latency_seconds", "Seconds a webhook delivery took", "event_type"),
+    _counter("aragora_webhook_retries_total", "Webhook deliveries tried again", "event_type"),
+    _counter("aragora_webhook_dead_lettered_total", "Webhook deliveries given up", "event_type"),
+    _gauge(
+        "aragora_webhook_circuit_breaker_state",
+        "Circuit breaker of a webhook endpoint: 0 closed, 1 open",
+        "endpoint",
+        merge=Merge.MAX,
+    ),
+    # integration store
+    _counter("aragora_integration_store_operations_total", "Integration store operations", "operation", "status"),
+    _histogram("aragora_integration_store_latency_seconds", "Seconds an integration store operation took", "operation"),
+    _gauge("aragora_integration_store_health", "Integration store: 1 healthy, 0 unhealthy", "backend", merge=Merge.MIN),
+    _gauge("aragora_integration_store_active_integrations", "Active integrations", merge=Merge.MAX),
+    _gauge("aragora_integration_store_cache_hit_rate", "Integration store cache hit rate in percent", merge=Merge.MIN),
+    _gauge("aragora_integration_store_consecutive_failures", "Integration store failures in a row", merge=Merge.MAX),
+)
+
+BY_NAME: Final[dict[str, Metric]] = {metric.name: metric for metric in METRICS}

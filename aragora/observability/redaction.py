@@ -1,0 +1,71 @@
+"""Keeps secrets out of logs: configured values, tell-tale field names, and texts that look like credentials.
+
+Applied to the finished log entry, so that messages of libraries and tracebacks pass through it too.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+REDACTED: Final = "[redacted]"
+TEXT_CAP: Final = 16_384  # characters of one logged text
+_DEPTH_CAP: Final = 8
+_SHORTEST_SECRET: Final = 6  # characters; shorter values would blot out ordinary words
+
+_SECRET_FIELD: Final = re.compile(
+    r"(?i)(?:^|_|-)(?:password|passwd|secret|token|authorization|cookie|api[_-]?key|private[_-]?key|signing[_-]?key)$"
+)
+_CREDENTIALS: Final = (
+    (re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}"), rf"\1 {REDACTED}"),
+    (re.compile(r"\b(?:sk|pk|xai|key|ak)-[A-Za-z0-9_-]{12,}"), REDACTED),
+    (re.compile(r"\bAIza[A-Za-z0-9_-]{20,}"), REDACTED),
+    (re.compile(r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*"), REDACTED),
+    (re.compile(r"(?i)([?&](?:api_?key|key|token|access_token|ticket|secret|code)=)[^&\s\"']+"), rf"\1{REDACTED}"),
+    (
+        re.compile(
+            r"(?i)\b((?:x-)?api[_-]?key|password|secret|(?:access|refresh|api)[_-]token)([\"']?\s*[:=]\s*[\"']?)[^\s\"',;}]{4,}"
+        ),
+        rf"\1\2{REDACTED}",
+    ),
+    (re.compile(r"([a-z][a-z0-9+.-]*://[^\s:/@]*:)[^\s@/]+@"), rf"\1{REDACTED}@"),
+    (re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)"), REDACTED),
+)
+
+
+class Redactor:
+    """Blots out secrets. `secrets` are configured values; comma-separated ones count part by part too."""
+
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        values = {part.strip() for secret in secrets for part in (secret, *secret.split(","))}
+        ordered = sorted((value for value in values if len(value) >= _SHORTEST_SECRET), key=len, reverse=True)
+        self._configured = re.compile("|".join(map(re.escape, ordered))) if ordered else None
+
+    def text(self, text: str) -> str:
+        """`text` without secrets, cut at `TEXT_CAP` characters."""
+        cut = text[:TEXT_CAP]  # first, so that a huge text costs no more than a long one
+        if self._configured is not None:
+            cut = self._configured.sub(REDACTED, cut)
+        for pattern, replacement in _CREDENTIALS:
+            cut = pattern.sub(replacement, cut)
+        return cut if len(text) <= TEXT_CAP else f"{cut}... ({len(text)} characters)"
+
+    def mapping(self, value: Mapping[Any, Any], depth: int = 0) -> dict[str, Any]:
+        """`value` with every text redacted, and fields named like secrets blotted out whole."""
+        return {
+            self.text(str(name)): REDACTED if _SECRET_FIELD.search(str(name)) and item else self._value(item, depth + 1)
+            for name, item in value.items()
+        }
+
+    def _value(self, value: Any, depth: int) -> Any:
+        if value is None or isinstance(value, bool | int | float):
+            return value
+        if isinstance(value, str):
+            return self.text(value)
+        if depth < _DEPTH_CAP:
+            if isinstance(value, Mapping):
+                return self.mapping(value, depth)
+            if isinstance(value, list | tuple | set | frozenset):
+                return [self._value(item, depth + 1) for item in value]
+        return self.text(str(value))

@@ -1,0 +1,38 @@
+"""Samples of declared metrics as `CounterDelta`s, checked against the declaration. Pure."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+
+from aragora.observability.metrics import Metric
+from aragora.storage.records import CounterDelta
+
+Labels = tuple[tuple[str, str], ...]
+
+
+def labels_of(metric: Metric, values: dict[str, str]) -> Labels:
+    """The sorted label pairs of one series. Raises ValueError where the names are not those declared."""
+    if values.keys() != set(metric.labels):
+        raise ValueError(f"{metric.name} has the labels {metric.labels}, not {tuple(values)}")
+    return tuple(sorted(values.items()))
+
+
+def bucket_label(bound: float) -> str:
+    """The value of `le` for an upper bound, as Prometheus writes it: 0.5, 1.0, +Inf."""
+    return "+Inf" if bound == float("inf") else repr(float(bound))
+
+
+def bucket_of(metric: Metric, value: float) -> str:
+    """The `le` of the one bucket (not cumulative) that `value` falls into."""
+    place = bisect_left(metric.buckets, value)
+    return bucket_label(metric.buckets[place]) if place < len(metric.buckets) else "+Inf"
+
+
+def observation(metric: Metric, labels: Labels, value: float) -> tuple[CounterDelta, CounterDelta, CounterDelta]:
+    """What one observed value adds to a histogram: its bucket, the sum, the count."""
+    bucket = tuple(sorted((*labels, ("le", bucket_of(metric, value)))))
+    return (
+        CounterDelta(f"{metric.name}_bucket", bucket, 1.0),
+        CounterDelta(f"{metric.name}_sum", labels, value),
+        CounterDelta(f"{metric.name}_count", labels, 1.0),
+    )
