@@ -24,7 +24,7 @@ def canonical(value: Any) -> bytes:
     """
     try:
         return rfc8785.dumps(value)
-    except (rfc8785.CanonicalizationError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # not only its own errors: surrogates in a key are a UnicodeError
         raise NotCanonical(str(error)) from error
 
 

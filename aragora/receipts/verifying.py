@@ -1,0 +1,118 @@
+"""Checks a receipt from its document alone. The document may be anything a stranger sends: nothing here raises.
+
+Each check is {name, passed, detail}. `structure` must pass before the others are worth asking.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from typing import Any, Final
+
+from aragora.receipts.canonical import NotCanonical, canonical, digest
+from aragora.receipts.receipt import SCHEMA
+from aragora.receipts.signing import ALGORITHM, is_public_key, key_id_of, signature_holds
+
+SIZE_CAP: Final = 1_000_000  # characters of all texts together
+VALUES_CAP: Final = 50_000
+DEPTH_CAP: Final = 32
+SEALS: Final = frozenset({"hash", "signature"})  # made over the rest of the document
+
+_HEX: Final = {
+    name: re.compile(rf"[0-9a-f]{{{digits}}}")
+    for name, digits in (("hash", 64), ("previous_hash", 64), ("public_key", 64), ("key_id", 32), ("signature", 128))
+}
+
+Check = dict[str, Any]
+
+
+def verify(document: Mapping[str, Any], trusted_keys: Collection[str] | None) -> tuple[bool, list[Check]]:
+    """(valid, checks). `trusted_keys` are public keys (64 hex digits) of which one must have signed; None leaves open
+    whose key it is: then the receipt shows only that nobody changed it since."""
+    flaw = _flaw(document)
+    if flaw is not None:
+        return False, [_check("structure", flaw)]
+    checks = [_check("structure", None, f"a receipt of schema {SCHEMA}")]
+    content = {name: value for name, value in document.items() if name not in SEALS}
+    try:
+        computed = digest(canonical(content))
+    except NotCanonical as error:
+        return False, [_check("structure", f"the document has no canonical form: {error}")]
+    stated, key, key_id = document["hash"], document["public_key"], document["key_id"]
+    checks += (
+        _check(
+            "hash",
+            None
+            if computed == stated
+            else f"the content has the hash {computed}, the receipt states {stated}: it was changed",
+            "the content has the hash that the receipt states",
+        ),
+        _check(
+            "key_id",
+            None if key_id_of(key) == key_id else f"the public key's fingerprint is {key_id_of(key)}, not {key_id}",
+            f"{key_id} is the fingerprint of the public key",
+        ),
+        _check(
+            "signature",
+            None
+            if signature_holds(key, stated, document["signature"])
+            else "the signature is not that of the public key over the stated hash",
+            "the signature is that of the public key over the stated hash",
+        ),
+    )
+    if trusted_keys is not None:
+        checks.append(
+            _check(
+                "trusted_key",
+                None if key in trusted_keys else f"the key {key_id} is none of those trusted here",
+                f"the key {key_id} is trusted here",
+            )
+        )
+    return all(check["passed"] for check in checks), checks
+
+
+def _check(name: str, flaw: str | None, finding: str = "") -> Check:
+    return {"name": name, "passed": flaw is None, "detail": finding if flaw is None else flaw}
+
+
+def _flaw(document: object) -> str | None:
+    """What keeps the document from being a receipt at all, or None."""
+    if not isinstance(document, dict):
+        return "a receipt is a JSON object"
+    if (flaw := _beyond_bounds(document)) is not None:
+        return flaw
+    for name, expected in (("schema", SCHEMA), ("algorithm", ALGORITHM)):
+        if document.get(name) != expected:
+            return f"`{name}` must be {expected!r}"
+    for name, pattern in _HEX.items():
+        value = document.get(name)
+        if not isinstance(value, str) or pattern.fullmatch(value) is None:
+            return f"`{name}` must be lower-case hex ({pattern.pattern})"
+    position = document.get("position")
+    if not isinstance(position, int) or isinstance(position, bool) or position < 1:
+        return "`position` must be a whole number from 1 on"
+    return None if is_public_key(document["public_key"]) else "`public_key` must be 64 hex digits"
+
+
+def _beyond_bounds(document: dict[Any, Any]) -> str | None:
+    """Walks the document without recursion and stops at the first bound it breaks (a cycle breaks one, too)."""
+    waiting: list[tuple[Any, int]] = [(document, 1)]
+    values, characters = 0, 0
+    while waiting:
+        value, depth = waiting.pop()
+        if isinstance(value, str):
+            characters += len(value)
+        elif not (value is None or isinstance(value, bool | int | float | dict | list)):
+            return f"{type(value).__name__} is no JSON type"
+        values += 1 + (len(value) if isinstance(value, dict | list) else 0)
+        if values > VALUES_CAP or depth > DEPTH_CAP or characters > SIZE_CAP:
+            return "the document is larger or deeper than a receipt can be"
+        waiting.extend((inside, depth + 1) for inside in _inside(value))
+    return None
+
+
+def _inside(value: Any) -> list[Any]:
+    """What a value is made of; the names of an object count like its values."""
+    if isinstance(value, dict):
+        return [*value.keys(), *value.values()]
+    return value if isinstance(value, list) else []

@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from aragora.receipts.canonical import NotCanonical, canonical, digest
+from aragora.receipts.signing import Signer
+from aragora.receipts.verifying import SIZE_CAP, verify
+
+SHARED = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
+JUNK = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3)
+)
+
+Path = tuple[str | int, ...]
+
+
+def paths_of(value: Any, path: Path = ()) -> Iterator[Path]:
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, item in items:
+        yield (*path, key)
+        yield from paths_of(item, (*path, key))
+
+
+def failed(document: Any, trusted: set[str] | None = None) -> list[str]:
+    valid, checks = verify(document, trusted)
+    names = [check["name"] for check in checks if not check["passed"]]
+    assert valid is (names == [])
+    return names
+
+
+def test_a_genuine_receipt_passes_every_check(document: dict[str, Any], signer: Signer) -> None:
+    valid, checks = verify(document, {signer.public_key})
+    assert valid
+    assert [check["name"] for check in checks] == ["structure", "hash", "key_id", "signature", "trusted_key"]
+    assert all(check["passed"] and check["detail"] for check in checks)
+
+
+@SHARED
+@given(st.data())
+def test_any_changed_field_is_detected(document: dict[str, Any], data: st.DataObject) -> None:
+    path = data.draw(st.sampled_from(list(paths_of(document))))
+    changed = copy.deepcopy(document)
+    *way, last = path
+    place: Any = changed
+    for step in way:
+        place = place[step]
+    place[last] = data.draw(JUNK)
+    try:
+        same = canonical(changed) == canonical(document)
+    except NotCanonical:
+        same = False
+    assert verify(changed, None)[0] is same
+
+
+@SHARED
+@given(st.data())
+def test_any_missing_or_added_field_is_detected(document: dict[str, Any], data: st.DataObject) -> None:
+    path = data.draw(st.sampled_from([path for path in paths_of(document) if isinstance(path[-1], str)]))
+    changed = copy.deepcopy(document)
+    *way, last = path
+    place: Any = changed
+    for step in way:
+        place = place[step]
+    if data.draw(st.booleans()):
+        del place[last]
+    else:
+        place[f"{last}_"] = place[last]
+    assert not verify(changed, None)[0]
+
+
+@SHARED
+@given(st.integers(0, 127))
+def test_any_changed_digit_of_the_signature_is_detected(document: dict[str, Any], place: int) -> None:
+    signature = document["signature"]
+    digit = "0" if signature[place] != "0" else "1"
+    assert failed({**document, "signature": signature[:place] + digit + signature[place + 1 :]}) == ["signature"]
+
+
+def test_hex_in_capitals_is_not_the_same_receipt(document: dict[str, Any]) -> None:
+    for name in ("hash", "signature", "public_key"):
+        assert failed({**document, name: document[name].upper()}) == ["structure"]
+
+
+def test_a_forger_who_computes_the_hash_anew_fails_at_the_signature(document: dict[str, Any]) -> None:
+    forged = {name: value for name, value in document.items() if name not in ("hash", "signature")}
+    forged["question"] = "another"
+    forged |= {"hash": digest(canonical(forged)), "signature": document["signature"]}
+    assert failed(forged) == ["signature"]
+
+
+def test_a_forger_with_a_key_of_their_own_fails_at_trust(document: dict[str, Any], signer: Signer) -> None:
+    forger = Signer.from_seed(b"f" * 32)
+    forged = {name: value for name, value in document.items() if name not in ("hash", "signature")}
+    forged |= {"public_key": forger.public_key, "key_id": forger.key_id}
+    forged["hash"] = digest(canonical(forged))
+    forged["signature"] = forger.sign(forged["hash"])
+    assert failed(forged, {signer.public_key}) == ["trusted_key"]
+    assert failed({**forged, "key_id": signer.key_id}, {signer.public_key}) == [
+        "hash",
+        "key_id",
+        "trusted_key",
+    ]
+
+
+@given(JUNK | st.dictionaries(st.text(max_size=10), JUNK))
+def test_junk_is_no_receipt_and_no_error(junk: Any) -> None:
+    assert failed(junk) == ["structure"]
+
+
+def test_hostile_documents_are_refused_without_an_error(document: dict[str, Any]) -> None:
+    deep: Any = "x"
+    for _ in range(100_000):
+        deep = [deep]
+    cyclic: dict[str, Any] = dict(document)
+    cyclic["extra"] = cyclic
+    hostile: list[Any] = [
+        {**document, "extra": deep},
+        cyclic,
+        {**document, "extra": "x" * (SIZE_CAP + 1)},
+        {**document, "extra": [0] * 1_000_000},
+        {**document, "extra": 10**400},
+        {**document, "extra": float("nan")},
+        {**document, "extra": "\ud800"},
+        {**document, "\ud800": 1},
+        {**document, "extra": {1: 2}},
+        {**document, "extra": object()},
+        {**document, "position": True},
+        {**document, "position": 0},
+    ]
+    for one in hostile:
+        assert failed(one) == ["structure"]
+
+
+@pytest.mark.parametrize("key", ["00" * 32, "ff" * 32, "01" + "00" * 31])
+def test_keys_of_small_order_or_off_the_curve_are_no_error(document: dict[str, Any], key: str) -> None:
+    assert "signature" in failed({**document, "public_key": key})
+
+
+def test_a_receipt_survives_being_printed_prettily(document: dict[str, Any]) -> None:
+    assert verify(json.loads(json.dumps(document, indent=4, sort_keys=False)), None)[0]
