@@ -37,12 +37,20 @@ from aragora.agents.model import (
 )
 from aragora.clock import Clock
 from aragora.debate.answers import AnswerInvalid, answer_schema, parse_answer
-from aragora.debate.model import AgentAnswer, AgentFailure, AgentRequest, Ballot, Critique, Fallback, Proposal, Reply
+from aragora.debate.model import (
+    AgentAnswer,
+    AgentFailure,
+    AgentRequest,
+    Ballot,
+    Critique,
+    Fallback,
+    Proposal,
+    Reply,
+    Usage,
+)
 from aragora.debate.prompts import render
 from aragora.resilience.backoff import Backoff
 from aragora.resilience.budget import RetryBudget
-
-log = structlog.get_logger("aragora.agents")
 
 OWN_SHARE: Final = 0.6  # of the time, for the agent's own provider where a fallback stands ready
 MARGIN_SHARE: Final = 0.02  # of the time, kept for what follows the last call
@@ -77,23 +85,28 @@ class Answering:
         self._backoff = backoff or Backoff()
         self._budget = budget or RetryBudget()
         self._draw = draw
+        self._prompted = fallback is not None or not provider.renders_itself
+        self._log = structlog.get_logger("aragora.agents").bind(agent=spec.name)
+        self._answered = f"agent={spec.name} answered"
 
     async def answer(self, request: AgentRequest) -> Reply:
         """The reply to `request` within its time. Never raises, except CancelledError when cancelled."""
         ledger = Ledger(self._spec, self._clock)
         try:
             async with asyncio.timeout(request.timeout_s):
-                return await self._answer(request, ledger)
+                answer = await self._answer(request, ledger)
         except TimeoutError:
             return self._failure(request, ledger, ProviderTimedOut(f"no answer within {request.timeout_s:g} s"))
         except ProviderError as error:
             return self._failure(request, ledger, error)
-        except Exception as error:  # whatever breaks in an SDK must not break the debate
-            kind = type(error).__name__
-            log.exception("agent failed unexpectedly", agent=self._spec.name, error=kind)
+        except Exception as error:  # noqa: BLE001  whatever breaks in an SDK must not break the debate
+            kind = type(error).__name__  # only this: the text and the trace may hold a key
             return self._failure(
                 request, ledger, ProviderFault(f"unexpected {kind} while asking {self._spec.provider}")
             )
+        if isinstance(answer, AgentAnswer):
+            self._log_answer(request, answer.usage)
+        return answer
 
     async def aclose(self) -> None:
         """Release the connections of the providers."""
@@ -102,7 +115,7 @@ class Answering:
             await self._fallback.aclose()
 
     async def _answer(self, request: AgentRequest, ledger: Ledger) -> Reply:
-        system, turns = render(request)
+        system, turns = render(request) if self._prompted else ("", ())
         schema_name, schema = answer_schema(request)
         spec = self._spec
         call = ModelCall(
@@ -160,7 +173,13 @@ class Answering:
     ) -> Reply:
         began_s = ledger.elapsed_s()
         told = Fallback(self._spec.provider, fallback.name, self._spec.fallback_model or "", cause.code)
-        log.info("agent falls back", agent=self._spec.name, to=fallback.name, reason=cause.code)
+        self._log.info(
+            f"agent={self._spec.name} falls back",
+            debate_id=request.ask.debate_id,
+            to=fallback.name,
+            reason=cause.code,
+            error=cause.message,
+        )
 
         async def unguarded(call: ModelCall, ledger: Ledger, until_s: float) -> Completion:
             return await _complete(fallback, call, ledger, until_s)
@@ -175,11 +194,28 @@ class Answering:
         told = replace(told, model=ledger.usage().model, latency_s=ledger.elapsed_s() - began_s)
         return AgentAnswer(request.ask.ask_id, self._spec.name, content, ledger.usage(), told)
 
+    def _log_answer(self, request: AgentRequest, usage: Usage) -> None:
+        self._log.debug(
+            self._answered,
+            debate_id=request.ask.debate_id,
+            ask=request.ask.ask_id,
+            latency_s=usage.latency_s,
+            tokens=usage.input_tokens + usage.output_tokens,
+        )
+
     def _failure(
         self, request: AgentRequest, ledger: Ledger, error: ProviderError, fallback: Fallback | None = None
     ) -> AgentFailure:
-        name = self._spec.name
-        log.warning("agent failed", agent=name, code=error.code, error=error.message, ask=request.ask.ask_id)
+        name, usage = self._spec.name, ledger.usage()
+        self._log.warning(
+            f"agent={name} failed",
+            debate_id=request.ask.debate_id,
+            ask=request.ask.ask_id,
+            code=error.code,
+            error=error.message,
+            latency_s=usage.latency_s,
+            tokens=usage.input_tokens + usage.output_tokens,
+        )
         return AgentFailure(request.ask.ask_id, name, error.code, error.message, ledger.paid(), fallback)
 
 
@@ -227,7 +263,7 @@ def _mend(call: ModelCall, text: str, problem: str) -> ModelCall:
     """The call that shows the model its malformed answer and asks for a better one."""
     turns = (
         *call.turns,
-        Turn("assistant", text[:MAX_MENDED_CHARS] or "(nothing)"),
+        Turn("assistant", text[:MAX_MENDED_CHARS].strip() or "(nothing)"),
         Turn("user", f"That is not the wanted form. {problem} Answer again, with the JSON object alone."),
     )
     return replace(call, turns=turns, idempotency_key=f"{call.idempotency_key}:mend")

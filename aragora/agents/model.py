@@ -86,9 +86,16 @@ class ProviderTimedOut(ProviderError):
 
 
 class ProviderRejected(ProviderError):
-    """HTTP 4xx other than 429: the call itself is wrong (key, model, size). Asking again does not help."""
+    """HTTP 4xx other than 429: the key or model is wrong, for every call alike. Asking again does not help."""
 
     code = "rejected"
+    falls_back = False
+
+
+class CallRefused(ProviderRejected):
+    """HTTP 400, 413, 422: this one call is wrong (size, content). It says nothing about the provider's health."""
+
+    trips_breaker = False
 
 
 class AnswerMalformed(ProviderError):
@@ -107,9 +114,10 @@ class BreakerOpen(ProviderError):
 
 
 class Provider(Protocol):
-    """The port to a language model."""
+    """The port to a language model. One that `renders_itself` reads the call's request instead of its prompt."""
 
     name: str
+    renders_itself: bool
 
     async def complete(self, call: ModelCall) -> Completion:
         """The model's answer to `call`. Raises a ProviderError subclass; never blocks the event loop."""

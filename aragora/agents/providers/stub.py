@@ -23,6 +23,8 @@ _OUTPUT_TOKENS: Final = 100
 class StubProvider:
     """Answers after `latency_s`; logs ask ids to `log` if given."""
 
+    renders_itself = True
+
     def __init__(self, model: str, latency_s: float = 0.0, log: Path | None = None) -> None:
         self.name = "stub"
         self._latency_s = latency_s

@@ -1,0 +1,127 @@
+"""Google's Gemini API over its official SDK, streamed, with structured output; the SDK's own retries are off."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from aragora.agents.model import AgentSpec, Completion, ModelCall, ProviderError
+from aragora.agents.pricing import metered
+from aragora.agents.providers import failures
+from aragora.agents.providers.lazily import Lazily
+from aragora.debate.model import Usage
+
+if TYPE_CHECKING:
+    from google.genai import Client
+    from google.genai.errors import APIError
+
+_BASE_URL: Final = "https://generativelanguage.googleapis.com"
+_DECLINED: Final = {"SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII"}
+
+
+class GeminiProvider:
+    """`key` is kept inside the SDK's client alone."""
+
+    renders_itself = False
+
+    def __init__(self, spec: AgentSpec, key: str, base_url: str | None = None) -> None:
+        self.name = "gemini"
+        self._model = spec.model
+        self._client = Lazily(lambda: _client(key, base_url or _BASE_URL))
+
+    async def complete(self, call: ModelCall) -> Completion:
+        client = await self._client.get()
+        import aiohttp  # noqa: PLC0415  the SDK's transport, imported already
+        import httpx2  # noqa: PLC0415
+        from google.genai.errors import APIError, UnknownApiResponseError  # noqa: PLC0415
+
+        heard = _Heard(self._model)
+        try:
+            stream = await client.aio.models.generate_content_stream(
+                model=self._model, contents=_contents(call), config=_config(call)
+            )
+            async for chunk in stream:
+                heard.take(chunk)
+        except (TimeoutError, httpx2.TimeoutException):
+            raise failures.timed_out(self.name, call.timeout_s, heard.usage) from None
+        except APIError as error:
+            raise self._told(error, heard.usage) from None
+        except (aiohttp.ClientError, httpx2.HTTPError, OSError, UnknownApiResponseError, ValueError) as error:
+            raise failures.unreachable(self.name, error, heard.usage) from None
+        if heard.finish in _DECLINED:
+            raise failures.declined(self.name, heard.usage)
+        if heard.finish is None:
+            raise failures.cut_stream(self.name, heard.usage)
+        return Completion("".join(heard.parts), heard.usage or Usage(self.name, self._model))
+
+    async def aclose(self) -> None:
+        if self._client.built is not None:
+            await self._client.built.aio.aclose()
+
+    def _told(self, error: APIError, usage: Usage | None) -> ProviderError:
+        headers = getattr(error.response, "headers", None)
+        status = error.code if isinstance(error.code, int) and error.code >= 400 else 500
+        if "API_KEY_INVALID" in str(error.details):  # which comes as a 400
+            status = 401
+        told = failures.by_status(self.name, status, error.message or "", headers, usage)
+        if told.retry_after_s is None:
+            told.retry_after_s = _retry_delay_s(error.details)
+        return told
+
+
+class _Heard:
+    """What a stream has brought so far."""
+
+    def __init__(self, model: str) -> None:
+        self._model = model
+        self.parts: list[str] = []
+        self.finish: str | None = None
+        self.usage: Usage | None = None
+
+    def take(self, chunk: Any) -> None:
+        counted = chunk.usage_metadata
+        if counted is not None:
+            answered = (counted.candidates_token_count or 0) + (counted.thoughts_token_count or 0)
+            self.usage = metered("gemini", self._model, counted.prompt_token_count or 0, answered)
+        if chunk.prompt_feedback is not None and chunk.prompt_feedback.block_reason:
+            self.finish = "PROHIBITED_CONTENT"
+        for candidate in chunk.candidates or ():
+            for part in (candidate.content.parts if candidate.content else None) or ():
+                if part.text and not part.thought:
+                    self.parts.append(part.text)
+            if candidate.finish_reason:
+                self.finish = candidate.finish_reason.value
+
+
+def _client(key: str, base_url: str) -> Client:
+    from google.genai import Client  # noqa: PLC0415  heavy: only where it is used
+    from google.genai.types import HttpOptions, HttpRetryOptions  # noqa: PLC0415
+
+    options = HttpOptions(base_url=base_url, retry_options=HttpRetryOptions(attempts=1))
+    return Client(api_key=key, vertexai=False, http_options=options)
+
+
+def _contents(call: ModelCall) -> Any:
+    roles = {"assistant": "model"}
+    return [{"role": roles.get(turn.role, "user"), "parts": [{"text": turn.text}]} for turn in call.turns]
+
+
+def _config(call: ModelCall) -> Any:
+    return {
+        "system_instruction": call.system,
+        "max_output_tokens": call.max_tokens,
+        "response_mime_type": "application/json",
+        "response_json_schema": dict(call.schema),
+        "http_options": {"timeout": max(1, int(call.timeout_s * 1000))},
+    }
+
+
+def _retry_delay_s(details: Any) -> float | None:
+    """Seconds out of the RetryInfo of Google's error model (`"retryDelay": "17s"`)."""
+    error = details.get("error", details) if isinstance(details, dict) else {}
+    for entry in error.get("details") or () if isinstance(error, dict) else ():
+        delay = str(entry.get("retryDelay", "")) if isinstance(entry, dict) else ""
+        try:
+            return max(0.0, float(delay.removesuffix("s")))
+        except ValueError:
+            continue
+    return None

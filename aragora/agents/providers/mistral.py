@@ -1,0 +1,107 @@
+"""Mistral's chat API over its official SDK, streamed, with structured output. The SDK retries only when told to."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+from aragora.agents.model import AgentSpec, Completion, ModelCall, ProviderError
+from aragora.agents.pricing import metered
+from aragora.agents.providers import failures
+from aragora.agents.providers.lazily import Lazily
+from aragora.debate.model import Usage
+
+if TYPE_CHECKING:
+    from mistralai.client import Mistral
+    from mistralai.client.errors import MistralError
+
+_BASE_URL: Final = "https://api.mistral.ai"
+
+
+class MistralProvider:
+    """`key` is kept inside the SDK's client alone."""
+
+    renders_itself = False
+
+    def __init__(self, spec: AgentSpec, key: str, base_url: str | None = None) -> None:
+        self.name = "mistral"
+        self._model = spec.model
+        self._client = Lazily(lambda: _client(key, base_url or _BASE_URL))
+
+    async def complete(self, call: ModelCall) -> Completion:
+        client = await self._client.get()
+        import httpx2  # noqa: PLC0415  imported already, in the client's thread
+        from mistralai.client.errors import MistralError, NoResponseError  # noqa: PLC0415
+
+        parts: list[str] = []
+        finish: str | None = None
+        usage: Usage | None = None
+        try:
+            stream = await client.chat.stream_async(
+                model=self._model,
+                messages=_messages(call),
+                temperature=call.temperature,
+                max_tokens=call.max_tokens,
+                response_format=_format(call),
+                timeout_ms=max(1, int(call.timeout_s * 1000)),
+            )
+            async with stream:
+                async for event in stream:
+                    chunk = event.data
+                    if chunk.usage:
+                        tokens = (chunk.usage.prompt_tokens or 0, chunk.usage.completion_tokens or 0)
+                        usage = metered(self.name, self._model, *tokens)
+                    for choice in chunk.choices:
+                        parts.append(_text(choice.delta.content))
+                        finish = choice.finish_reason or finish
+        except httpx2.TimeoutException:
+            raise failures.timed_out(self.name, call.timeout_s, usage) from None
+        except MistralError as error:
+            raise self._told(error, usage) from None
+        except (NoResponseError, httpx2.HTTPError, ValueError) as error:
+            raise failures.unreachable(self.name, error, usage) from None
+        if finish is None or finish == "error":
+            raise failures.cut_stream(self.name, usage)
+        return Completion("".join(parts), usage or Usage(self.name, self._model))
+
+    async def aclose(self) -> None:
+        if self._client.built is not None:
+            await self._client.built.__aexit__(None, None, None)  # type: ignore[no-untyped-call]
+
+    def _told(self, error: MistralError, usage: Usage | None) -> ProviderError:
+        status = error.status_code if error.status_code >= 400 else 500  # below: an answer it could not read
+        return failures.by_status(self.name, status, _message(error.body), error.headers, usage)
+
+
+def _client(key: str, base_url: str) -> Mistral:
+    from mistralai.client import Mistral  # noqa: PLC0415  heavy: only where it is used
+
+    return Mistral(api_key=key, server_url=base_url)
+
+
+def _messages(call: ModelCall) -> Any:
+    return [
+        {"role": "system", "content": call.system},
+        *({"role": turn.role, "content": turn.text} for turn in call.turns),
+    ]
+
+
+def _format(call: ModelCall) -> Any:
+    schema = {"name": call.schema_name, "schema_definition": dict(call.schema), "strict": True}
+    return {"type": "json_schema", "json_schema": schema}
+
+
+def _text(content: Any) -> str:
+    """The text of a delta: a string, or chunks of which only the text ones count (others are thoughts)."""
+    if isinstance(content, str):
+        return content
+    return "".join(chunk.text for chunk in content or () if getattr(chunk, "type", "") == "text")
+
+
+def _message(body: str) -> str:
+    try:
+        told = json.loads(body)
+    except ValueError:
+        return ""
+    message = told.get("message") or told.get("detail") if isinstance(told, dict) else None
+    return message if isinstance(message, str) else ""
