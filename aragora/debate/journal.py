@@ -34,6 +34,10 @@ class _Envelope(msgspec.Struct):
     data: msgspec.Raw
 
 
+class _Stamp(msgspec.Struct):
+    timestamp: float
+
+
 def row_of(debate_id: str, seq: int, at: float, event: Event) -> JournalRow:
     """The journal row of `event` as number `seq` of its debate, stamped `at` (seconds since the epoch)."""
     name = WIRE_NAMES[type(event)]
@@ -57,3 +61,8 @@ def event_of(payload: str | bytes) -> Event:
     envelope = msgspec.json.decode(payload, type=_Envelope)
     event: Event = msgspec.json.decode(envelope.data, type=_BY_NAME[envelope.type])
     return event
+
+
+def stamp_of(payload: str | bytes) -> float:
+    """When the event inside an envelope happened, in seconds since the epoch. Raises msgspec.ValidationError."""
+    return msgspec.json.decode(payload, type=_Stamp).timestamp

@@ -1,0 +1,58 @@
+"""What the engine needs of the world: a journal, agents to ask, somebody to tell, and a signer of receipts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from aragora.debate.journal import JournalRow
+from aragora.debate.model import AgentRequest
+from aragora.storage.records import Commit, Conclusion, Opened, Opening, ReceiptRecord
+
+
+class Journal(Protocol):
+    """The durable truth. A call returns when its rows are on disk, or raises and has written nothing of them."""
+
+    async def open(self, opening: Opening) -> Opened:
+        """Raises Conflict (idempotency key reused for another request) or Unavailable."""
+        ...
+
+    async def commit(self, commit: Commit) -> None:
+        """Raises Fenced where the journal goes on differently than the commit believes, or Unavailable."""
+        ...
+
+    async def conclude(self, conclusion: Conclusion) -> ReceiptRecord:
+        """Like commit, with the receipt that the conclusion issued inside the transaction."""
+        ...
+
+
+class JournalReader(Protocol):
+    """What a coordinator reads to rebuild debates after a crash."""
+
+    async def unfinished(self, limit: int) -> list[str]:
+        """Ids of debates that have not ended, oldest first."""
+        ...
+
+    async def journal(self, debate_id: str) -> list[str]:
+        """All payloads of a debate in the order of their seq; empty for an unknown debate."""
+        ...
+
+
+class Asking(Protocol):
+    """The way to the agents; the replies come back through `DebateEngine.receive`."""
+
+    def send(self, request: AgentRequest) -> None:
+        """Take an ask on its way; never blocks and never raises."""
+        ...
+
+    def withdraw(self, debate_id: str) -> None:
+        """Nobody waits for the answers of this debate any more."""
+        ...
+
+
+class Publishing(Protocol):
+    """Whoever follows debates live."""
+
+    def publish(self, rows: Sequence[JournalRow]) -> None:
+        """Rows that are durable now, in the order of their seq; never blocks."""
+        ...
