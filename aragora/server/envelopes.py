@@ -1,0 +1,64 @@
+"""What the server itself says on a WebSocket, in the envelope of all events, and what clients may say."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final
+
+import msgspec
+from msgspec import Meta
+
+from aragora import encoding
+
+_Id = Annotated[str, Meta(min_length=1, max_length=128)]
+
+
+class Subscribe(msgspec.Struct, tag="subscribe", frozen=True):
+    debate_id: _Id
+    after_seq: Annotated[int, Meta(ge=0, le=2**53)] = 0
+
+
+class Unsubscribe(msgspec.Struct, tag="unsubscribe", frozen=True):
+    debate_id: _Id
+
+
+class GetLoops(msgspec.Struct, tag="get_loops", frozen=True):
+    pass
+
+
+class Vote(msgspec.Struct, frozen=True):
+    choice: Annotated[str, Meta(min_length=1, max_length=64)]
+    intensity: Annotated[int, Meta(ge=1, le=10)] = 5
+
+
+class UserVote(msgspec.Struct, tag="user_vote", frozen=True):
+    loop_id: _Id
+    payload: Vote
+
+
+class Suggestion(msgspec.Struct, frozen=True):
+    text: Annotated[str, Meta(min_length=1, max_length=4_000)]
+
+
+class UserSuggestion(msgspec.Struct, tag="user_suggestion", frozen=True):
+    loop_id: _Id
+    payload: Suggestion
+
+
+class Ping(msgspec.Struct, tag="ping", frozen=True):
+    pass
+
+
+ClientMessage = Subscribe | Unsubscribe | GetLoops | UserVote | UserSuggestion | Ping
+
+_decoder: Final = msgspec.json.Decoder(ClientMessage)
+
+
+def read(text: str) -> ClientMessage:
+    """A client's message. Raises msgspec.MsgspecError where it is none; its text says what is wrong."""
+    message: ClientMessage = _decoder.decode(text)
+    return message
+
+
+def envelope(kind: str, at: float, data: Any, loop_id: str = "") -> str:
+    """A message of the server's own: seq 0, so that no client takes it for a journaled event."""
+    return encoding.encode_text({"type": kind, "data": data, "timestamp": at, "seq": 0, "loop_id": loop_id})

@@ -1,0 +1,128 @@
+"""How debates are written into a file, one format a class. Each turns one record into text; nothing is kept."""
+
+from __future__ import annotations
+
+import csv
+import io
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator
+from typing import Any, ClassVar, Final
+
+from aragora import encoding
+from aragora.server import views
+from aragora.storage.records import DebateRecord
+
+_CHUNK_CHARS: Final = 32_768
+_FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
+_COLUMNS: Final = (
+    "debate_id", "question", "status", "rounds", "agents", "protocol", "domain", "created_at", "updated_at",
+    "answer", "winner", "confidence", "cost_usd", "reason", "receipt_id",
+)  # fmt: skip
+
+
+class Format(ABC):
+    """What stands before, between and after the entries, and how a record becomes one."""
+
+    media_type: ClassVar[str]
+    suffix: ClassVar[str]
+    head: ClassVar[str] = ""
+    separator: ClassVar[str] = ""
+    tail: ClassVar[str] = ""
+
+    @abstractmethod
+    def entry(self, record: DebateRecord) -> str:
+        """One record as text."""
+
+
+class Json(Format):
+    media_type = "application/json"
+    suffix = "json"
+    head = '{"debates":['
+    separator = ","
+    tail = "]}\n"
+
+    def entry(self, record: DebateRecord) -> str:
+        return encoding.encode_text(views.detail(record))
+
+
+class JsonLines(Format):
+    media_type = "application/jsonl"
+    suffix = "jsonl"
+
+    def entry(self, record: DebateRecord) -> str:
+        return encoding.encode_text(views.detail(record)) + "\n"
+
+
+class Csv(Format):
+    """RFC 4180. A text that a spreadsheet would run as a formula gets an apostrophe before it (OWASP)."""
+
+    media_type = "text/csv; charset=utf-8"
+    suffix = "csv"
+    head = ",".join(_COLUMNS) + "\r\n"
+
+    def entry(self, record: DebateRecord) -> str:
+        row = {**views.summary(record), **_decided(record)}
+        row["agents"] = " ".join(row["agents"])
+        buffer = io.StringIO()
+        csv.writer(buffer).writerow([_cell(row.get(column)) for column in _COLUMNS])
+        return buffer.getvalue()
+
+
+class Markdown(Format):
+    media_type = "text/markdown; charset=utf-8"
+    suffix = "md"
+    head = "# Debates\n"
+
+    def entry(self, record: DebateRecord) -> str:
+        view = views.summary(record)
+        decision = _decided(record)
+        lines = [
+            f"\n## {_one_line(record.question)}\n",
+            f"- Debate: `{record.debate_id}`",
+            f"- Status: {record.status}",
+            f"- Agents: {', '.join(view['agents'])}",
+            f"- Protocol: {view['protocol']}, rounds: {record.rounds}",
+        ]
+        if record.receipt_id:
+            lines.append(f"- Receipt: `{record.receipt_id}`")
+        if decision:
+            lines.append(f"- Winner: {decision['winner']}, confidence: {decision['confidence']:.2f}")
+            lines.append("\n" + "\n".join(f"> {line}" for line in str(decision["answer"]).splitlines()))
+        return "\n".join(lines) + "\n"
+
+
+FORMATS: Final[dict[str, Format]] = {"json": Json(), "jsonl": JsonLines(), "csv": Csv(), "markdown": Markdown()}
+
+
+async def chunks(records: AsyncIterator[DebateRecord], chosen: Format) -> AsyncIterator[bytes]:
+    """The file in pieces of some 32 KB: one send per piece, not per record."""
+    parts = [chosen.head]
+    size = len(chosen.head)
+    separator = ""
+    async for record in records:
+        entry = separator + chosen.entry(record)
+        separator = chosen.separator
+        parts.append(entry)
+        size += len(entry)
+        if size >= _CHUNK_CHARS:
+            yield "".join(parts).encode()
+            parts, size = [], 0
+    parts.append(chosen.tail)
+    yield "".join(parts).encode()
+
+
+def _decided(record: DebateRecord) -> dict[str, Any]:
+    if record.decision is None:
+        return {}
+    decision = encoding.decode(record.decision)
+    return {name: decision.get(name) for name in ("answer", "winner", "confidence")}
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, str) and value.startswith(_FORMULA_STARTS):
+        return "'" + value
+    return value
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

@@ -1,0 +1,184 @@
+"""One follower per debate and process, however many clients watch: what it reads is handed to all of them.
+
+A listener that joins is first brought up to date from the store, page by page at its own pace, until it meets the
+live stream (whose latest events are kept for that); from then on it is handed each event as it comes. So every
+listener gets each seq after the one it named exactly once and in order. Handing over never waits: a listener that
+cannot keep up must drop itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import Final, Protocol
+
+import structlog
+
+from aragora.debate.model import DebateStatus
+from aragora.errors import AragoraError, Unavailable
+from aragora.resilience.backoff import Backoff
+from aragora.server.ports import DebateReader, EventFeed, FeedItem
+
+_log = structlog.get_logger(__name__)
+
+_KEPT_EVENTS: Final = 64
+_PAGE: Final = 200
+_BACKOFF: Final = Backoff(base_s=0.1, cap_s=5.0, attempts=8)
+_ENDED: Final = frozenset({DebateStatus.COMPLETED, DebateStatus.FAILED, DebateStatus.CANCELLED})
+_END_PREFIX: Final = '{"type":"debate_end"'  # journal rows begin with their type
+
+
+class Listener(Protocol):
+    """Who is handed events. `window` is how many it takes at once when it has room."""
+
+    window: int
+
+    def offer(self, seq: int, payload: str) -> None:
+        """Take an event now, or drop yourself; never blocks, never raises."""
+        ...
+
+    async def room(self) -> None:
+        """Return once what was offered is sent."""
+        ...
+
+    def ended(self, debate_id: str) -> None:
+        """The debate has ended: nothing more will be offered."""
+        ...
+
+    def interrupted(self, debate_id: str, message: str) -> None:
+        """Nothing more will be offered though the debate may go on: come back with the last seq seen."""
+        ...
+
+
+class Fanout:
+    """The debates followed in this process. `draw` gives uniform numbers in [0, 1) for the jitter of retries."""
+
+    def __init__(self, feed: EventFeed, reader: DebateReader, draw: Callable[[], float]) -> None:
+        self._feed = feed
+        self._reader = reader
+        self._draw = draw
+        self._channels: dict[str, _Channel] = {}
+
+    @property
+    def followed(self) -> int:
+        """How many debates are followed now."""
+        return len(self._channels)
+
+    async def join(self, debate_id: str, after_seq: int, listener: Listener, org_id: str | None = None) -> None:
+        """Bring `listener` up to date and keep it so; returns when it is on the live stream or the debate is over.
+
+        Raises NotFound (also for a debate of another organisation) and Unavailable.
+        """
+        record = await self._reader.get(debate_id, org_id)
+        cursor = min(after_seq, record.last_seq)
+        while True:
+            channel = self._channels.get(debate_id)
+            if channel is not None and cursor >= channel.floor:
+                channel.attach(listener, cursor)
+                return
+            await listener.room()
+            limit = min(_PAGE, listener.window)
+            page = await self._reader.events(debate_id, cursor, limit)
+            for seq, payload in enumerate(page, cursor + 1):
+                listener.offer(seq, payload)
+            cursor += len(page)
+            if page and page[-1].startswith(_END_PREFIX):
+                listener.ended(debate_id)
+                return
+            if len(page) < limit and debate_id not in self._channels:
+                if not page and record.status in _ENDED:
+                    listener.ended(debate_id)
+                    return
+                self._start(debate_id, cursor).attach(listener, cursor)
+                return
+            if not page and cursor < self._floor(debate_id):
+                raise Unavailable(f"The journal of {debate_id} cannot be read up to now. Subscribe again.")
+
+    def leave(self, debate_id: str, listener: Listener) -> None:
+        """Offer nothing more to `listener`; the last one to leave ends the following."""
+        channel = self._channels.get(debate_id)
+        if channel is not None and channel.detach(listener):
+            self._channels.pop(debate_id)
+            channel.stop()
+
+    def _floor(self, debate_id: str) -> int:
+        channel = self._channels.get(debate_id)
+        return channel.floor if channel else 0
+
+    def _start(self, debate_id: str, after_seq: int) -> _Channel:
+        channel = _Channel(debate_id, after_seq)
+        self._channels[debate_id] = channel
+        channel.task = asyncio.create_task(self._run(channel), name=f"follow {debate_id}")
+        return channel
+
+    async def _run(self, channel: _Channel) -> None:
+        failures = 0
+        while True:
+            before = channel.last
+            message = "its events stopped coming"
+            try:
+                async for item in self._feed.follow(channel.debate_id, channel.last):
+                    channel.publish(item)
+            except AragoraError as error:
+                message = error.message
+            except Exception as error:  # noqa: BLE001  # a broken feed must not silence its listeners for ever
+                _log.exception("feed broke", debate_id=channel.debate_id, error=type(error).__name__)
+            if channel.over:
+                break
+            failures = 1 if channel.last > before else failures + 1
+            if failures >= _BACKOFF.attempts:
+                break
+            await asyncio.sleep(_BACKOFF.delay_s(failures, self._draw()))
+        if self._channels.get(channel.debate_id) is channel:
+            del self._channels[channel.debate_id]
+        channel.finish(message)
+
+
+class _Channel:
+    """One debate being followed. `floor` is the seq before the oldest event still kept, `last` the newest seq."""
+
+    def __init__(self, debate_id: str, after_seq: int) -> None:
+        self.debate_id = debate_id
+        self.floor = after_seq
+        self.last = after_seq
+        self.over = False
+        self.task: asyncio.Task[None] | None = None
+        self._kept: deque[FeedItem] = deque()
+        self._listeners: dict[Listener, int] = {}  # and the seq each of them has already
+
+    def attach(self, listener: Listener, cursor: int) -> None:
+        for item in self._kept:
+            if item.seq > cursor:
+                listener.offer(item.seq, item.payload)
+        self._listeners[listener] = cursor
+
+    def detach(self, listener: Listener) -> bool:
+        """Whether that was the last one."""
+        return self._listeners.pop(listener, None) is not None and not self._listeners
+
+    def publish(self, item: FeedItem) -> None:
+        seq = item.seq
+        if seq <= self.last:
+            return
+        self.last = seq
+        self.over = item.type == "debate_end"
+        self._kept.append(item)
+        if len(self._kept) > _KEPT_EVENTS:
+            self.floor = self._kept.popleft().seq
+        payload = item.payload
+        for listener, has in self._listeners.items():
+            if seq > has:
+                listener.offer(seq, payload)
+
+    def finish(self, message: str) -> None:
+        for listener in tuple(self._listeners):
+            if self.over:
+                listener.ended(self.debate_id)
+            else:
+                listener.interrupted(self.debate_id, message)
+        self._listeners.clear()
+
+    def stop(self) -> None:
+        if self.task is not None:
+            self.task.cancel()

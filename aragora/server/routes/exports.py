@@ -1,0 +1,35 @@
+"""The whole history of debates as a file, in four formats, streamed in bounded memory."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response, StreamingResponse
+
+from aragora.server.exporting import FORMATS, chunks
+from aragora.server.policy import Caller, require, services_of
+from aragora.server.schemas import failures
+
+router = APIRouter(tags=["debates"])
+
+
+@router.get(
+    "/api/debates/export",
+    dependencies=[require("debates.read")],
+    response_class=StreamingResponse,
+    responses=failures(401, 403, 422, 503),
+)
+async def export(
+    request: Request,
+    caller: Caller,
+    format: Literal["json", "jsonl", "csv", "markdown"] = "json",  # noqa: A002  # the runbook's name of the parameter
+) -> Response:
+    """Every debate, oldest first."""
+    chosen = FORMATS[format]
+    records = services_of(request).reader.export(caller.org_scope)
+    return StreamingResponse(
+        chunks(records, chosen),
+        media_type=chosen.media_type,
+        headers={"Content-Disposition": f'attachment; filename="debates.{chosen.suffix}"'},
+    )

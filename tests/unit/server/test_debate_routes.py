@@ -1,0 +1,161 @@
+"""Opening, listing, reading and steering debates over HTTP."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from aragora import encoding
+from aragora.debate.model import DebateStatus
+from aragora.errors import RateLimited, Unavailable
+
+
+async def test_a_question_is_accepted_with_its_id_and_where_to_watch(client: Any, world: Any) -> None:
+    answer = await client.post("/api/debates", json={"question": " Tea? ", "agents": ["ada", "bob"], "rounds": 2})
+    assert answer.status_code == 202
+    assert answer.json() == {"debate_id": "deb_1", "status": "queued", "ws_url": "ws://127.0.0.1:8765/ws"}
+    assert answer.headers["location"] == "/api/debates/deb_1"
+    assert (world.opened[0].question, world.opened[0].agents, world.opened[0].rounds) == ("Tea?", ("ada", "bob"), 2)
+
+
+async def test_the_same_idempotency_key_opens_one_debate(client: Any, world: Any) -> None:
+    headers = {"Idempotency-Key": "k1"}
+    first = await client.post("/api/debates", json={"question": "Tea?"}, headers=headers)
+    second = await client.post("/api/debates", json={"question": "Tea?"}, headers=headers)
+    assert first.json()["debate_id"] == second.json()["debate_id"]
+    assert len(world.opened) == 1
+    other = await client.post("/api/debates", json={"question": "Coffee?"}, headers=headers)
+    assert (other.status_code, other.json()["error"]["code"]) == (409, "idempotency_conflict")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"question": ""},
+        {"question": "  "},
+        {"question": "x", "rounds": 0},
+        {"question": "x", "rounds": True, "unknown": 1},
+        {"question": "x", "consensus": "coin"},
+        {"question": "x", "budget_usd": -1},
+        {"question": "x", "agents": ["a"] * 33},
+        [],
+        "text",
+        None,
+    ],
+)
+async def test_a_wrong_body_is_refused_in_words_and_opens_nothing(client: Any, world: Any, body: Any) -> None:
+    answer = await client.post("/api/debates", json=body)
+    assert answer.status_code == 422
+    assert answer.json()["error"]["code"] == "invalid_input"
+    assert answer.json()["request_id"] == answer.headers["x-request-id"]
+    assert world.opened == []
+
+
+async def test_a_debate_is_read_with_its_decision(client: Any, world: Any) -> None:
+    world.add()
+    assert (await client.get("/api/debates/deb_1")).json()["decision"] is None
+    await world.end("deb_1")
+    found = (await client.get("/api/debates/deb_1")).json()
+    assert found["status"] == "completed"
+    assert found["decision"]["answer"] == "Tea."
+    assert found["agents"] == ["ada", "bob"]
+    assert found["protocol"] == "structured"
+
+
+async def test_an_unknown_debate_is_not_found_at_any_of_its_paths(client: Any) -> None:
+    answers = [
+        await client.get("/api/debates/none"),
+        await client.get("/api/debates/none/events"),
+        await client.get("/api/debates/none/receipt"),
+        await client.post("/api/debates/none/cancel"),
+        await client.post("/api/debates/none/votes", json={"choice": "ada"}),
+    ]
+    assert [answer.status_code for answer in answers] == [404] * 5
+    assert {answer.json()["error"]["code"] for answer in answers} == {"not_found"}
+
+
+async def test_the_listing_pages_through_all_debates_newest_first(client: Any, world: Any) -> None:
+    for number in range(1, 6):
+        world.add(f"deb_{number}")
+    seen: list[str] = []
+    cursor: str | None = None
+    while True:
+        query = {"limit": "2"} | ({"cursor": cursor} if cursor else {})
+        page = (await client.get("/api/debates", params=query)).json()
+        seen += [one["debate_id"] for one in page["debates"]]
+        cursor = page["next_cursor"]
+        if cursor is None:
+            break
+    assert seen == ["deb_5", "deb_4", "deb_3", "deb_2", "deb_1"]
+
+
+async def test_the_listing_filters_by_status_and_refuses_strange_cursors(client: Any, world: Any) -> None:
+    world.add("deb_1")
+    world.add("deb_2")
+    world.records["deb_2"] = replace(world.records["deb_2"], status=DebateStatus.FAILED)
+    page = (await client.get("/api/debates?status=active")).json()
+    assert [one["debate_id"] for one in page["debates"]] == ["deb_1"]
+    assert (await client.get("/api/debates?cursor=junk")).status_code == 422
+    assert (await client.get("/api/debates?status=odd")).status_code == 422
+    assert (await client.get("/api/debates?limit=0")).status_code == 422
+
+
+async def test_a_debate_is_cancelled_once(client: Any, world: Any) -> None:
+    world.add()
+    first = await client.post("/api/debates/deb_1/cancel")
+    assert (first.status_code, first.json()) == (200, {"debate_id": "deb_1", "status": "cancelled"})
+    assert (await client.post("/api/debates/deb_1/cancel")).status_code == 409
+
+
+async def test_a_person_votes_or_suggests_but_not_both(client: Any, world: Any) -> None:
+    world.add()
+    voted = await client.post("/api/debates/deb_1/votes", json={"choice": "ada", "intensity": 9})
+    assert (voted.status_code, voted.json()) == (201, {"debate_id": "deb_1", "seq": 2})
+    suggested = await client.post("/api/debates/deb_1/votes", json={"suggestion": "Think of sleep."})
+    assert suggested.json()["seq"] == 3
+    for body in ({}, {"choice": "ada", "suggestion": "x"}, {"choice": "ada", "intensity": 11}):
+        assert (await client.post("/api/debates/deb_1/votes", json=body)).status_code == 422
+
+
+async def test_events_come_in_pages_of_whole_envelopes(client: Any, world: Any) -> None:
+    world.add()
+    await world.rounds("deb_1", 4)
+    page = (await client.get("/api/debates/deb_1/events?after=1&limit=3")).json()
+    assert [event["seq"] for event in page["events"]] == [2, 3, 4]
+    assert page["next_after"] == 4
+    assert page["events"][0]["type"] == "round_start"
+    rest = (await client.get(f"/api/debates/deb_1/events?after={page['next_after']}")).json()
+    assert [event["seq"] for event in rest["events"]] == [5]
+
+
+async def test_a_full_server_says_when_to_come_back(client: Any, world: Any) -> None:
+    world.failure = Unavailable("All places are taken. Try again.", retry_after_s=2.2)
+    answer = await client.post("/api/debates", json={"question": "Tea?"})
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "3")
+    world.failure = RateLimited("Too fast.", retry_after_s=0.2)
+    answer = await client.post("/api/debates", json={"question": "Tea?"})
+    assert (answer.status_code, answer.headers["retry-after"]) == (429, "1")
+
+
+async def test_an_unexpected_error_tells_nothing(client: Any, world: Any) -> None:
+    world.failure = RuntimeError("password=hunter2")
+    answer = await client.get("/api/debates/deb_1")
+    assert answer.status_code == 500
+    assert answer.json()["error"]["code"] == "internal"
+    assert "hunter2" not in answer.text
+    assert answer.json()["request_id"] == answer.headers["x-request-id"]
+
+
+async def test_the_listing_item_and_the_detail_agree_with_their_schemas(client: Any, world: Any) -> None:
+    world.add()
+    await world.end("deb_1")
+    document = (await client.get("/openapi.json")).json()
+    schemas = document["components"]["schemas"]
+    detail = (await client.get("/api/debates/deb_1")).json()
+    assert set(detail) == set(schemas["DebateDetail"]["properties"])
+    item = (await client.get("/api/debates")).json()["debates"][0]
+    assert set(item) == set(schemas["DebateSummary"]["properties"])
+    assert encoding.decode(world.records["deb_1"].decision) == detail["decision"]
