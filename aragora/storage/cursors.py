@@ -1,0 +1,33 @@
+"""Opaque cursors of listings: where the last page ended, as text that callers hand back unread."""
+
+from __future__ import annotations
+
+import binascii
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+
+import msgspec
+
+from aragora.encoding import encode
+from aragora.errors import InvalidInput
+
+
+class Place(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """The last item of a page by its sort key: time in seconds since the epoch, then id."""
+
+    at: float
+    id: str
+
+
+def cursor_of(place: Place) -> str:
+    """The cursor after `place`."""
+    return urlsafe_b64encode(encode(place)).decode().rstrip("=")
+
+
+def place_of(cursor: str) -> Place:
+    """The place of a cursor. Raises InvalidInput where it is not one of ours."""
+    try:
+        return msgspec.json.decode(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)), type=Place)
+    except (msgspec.DecodeError, binascii.Error, ValueError) as error:
+        raise InvalidInput(
+            "the cursor is not one of ours: leave it out to start at the first page", code="invalid_cursor"
+        ) from error

@@ -1,0 +1,109 @@
+"""One context of the store: its SQLite file or its tables in PostgreSQL, for reading and for writing.
+
+SQLite runs in WAL mode with synchronous=FULL: what was committed survives a power cut, and readers never wait
+for the writer. A write takes the file's write lock at its beginning, so that it cannot fail half-way on a lock.
+SQLAlchemy is imported when the first statement runs: a process that only journals stays small.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from aragora.config.settings import Settings
+from aragora.storage.contexts import Context
+from aragora.storage.failures import translated
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+SQLITE_POOL_MAX: Final = 4  # each connection is a thread; more of them only wait for each other
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """Where a context is kept: `path` of the SQLite file, or `dsn` of the PostgreSQL database (holds a password)."""
+
+    context: Context
+    path: Path | None
+    dsn: str | None = field(default=None, repr=False)
+    pool_size: int = 10
+    timeout_s: float = 30.0
+
+    @classmethod
+    def of(cls, settings: Settings, context: Context | str) -> Location:
+        context = Context(context)
+        url = settings.database_url
+        return cls(
+            context=context,
+            path=settings.data_dir / f"{context}.db" if url is None else None,
+            dsn=None if url is None else plain_dsn(url.get_secret_value()),
+            pool_size=settings.db_pool_size,
+            timeout_s=settings.db_pool_timeout,
+        )
+
+
+class Database:
+    """Connections to one context, opened when first needed. Belongs to one event loop."""
+
+    def __init__(self, location: Location) -> None:
+        self.location = location
+        self._engine: AsyncEngine | None = None
+
+    @classmethod
+    def open(cls, settings: Settings, context: Context | str) -> Database:
+        """The context as the settings place it; nothing is connected yet."""
+        return cls(Location.of(settings, context))
+
+    @property
+    def context(self) -> Context:
+        return self.location.context
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.location.path is not None
+
+    @property
+    def engine(self) -> AsyncEngine:
+        """The engine itself, for migrations."""
+        if self._engine is None:
+            from aragora.storage.engines import create_engine  # noqa: PLC0415  keeps SQLAlchemy out of light processes
+
+            self._engine = create_engine(self.location)
+        return self._engine
+
+    @asynccontextmanager
+    async def reading(self, what: str = "reading the store") -> AsyncIterator[AsyncConnection]:
+        """A connection on which each statement stands alone.
+
+        Raises Unavailable where the database is away; `what` names the deed in its text.
+        """
+        engine = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+        with translated(what):
+            async with engine.connect() as connection:
+                yield connection
+
+    @asynccontextmanager
+    async def writing(self, what: str = "writing the store") -> AsyncIterator[AsyncConnection]:
+        """One transaction: committed at the end of the block, rolled back by an exception.
+
+        Raises Unavailable where the database is away, full or locked for longer than its timeout.
+        """
+        engine = self.engine.execution_options(writes=True)
+        with translated(what):
+            async with engine.begin() as connection:
+                yield connection
+
+    async def aclose(self) -> None:
+        """Close all connections; the next use opens new ones."""
+        engine, self._engine = self._engine, None
+        if engine is not None:
+            await engine.dispose()
+
+
+def plain_dsn(url: str) -> str:
+    """The URL as asyncpg takes it, without SQLAlchemy's driver suffix."""
+    return "postgresql://" + url.split("://", 1)[1]
