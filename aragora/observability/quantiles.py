@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping
 
 from aragora.observability.exposition import Row
-from aragora.observability.metrics import Metric
+from aragora.observability.metrics import BY_NAME
 
 
 def quantile(share: float, buckets: Mapping[float, float]) -> float | None:
@@ -28,17 +28,17 @@ def quantile(share: float, buckets: Mapping[float, float]) -> float | None:
     return lower
 
 
-def buckets_by(metric: Metric, label: str, rows: Iterable[Row]) -> dict[str, dict[float, float]]:
-    """The buckets of a histogram's stored rows, by the value of `label`.
+def buckets_by(label: str, sample: str, rows: Iterable[Row]) -> dict[str, dict[float, float]]:
+    """The buckets among the stored rows of `sample` (a declared histogram's name with `_bucket`), by `label`'s value.
 
     Empty buckets are there too, though only increments are stored: `quantile` needs their bounds.
     """
-    sample = f"{metric.name}_bucket"
+    declared = BY_NAME[sample.removesuffix("_bucket")].buckets
     found: dict[str, dict[float, float]] = {}
     for row in rows:
         if row.sample == sample:
             pairs = dict(row.labels)
-            series = found.setdefault(pairs[label], dict.fromkeys(metric.buckets, 0.0))
+            series = found.setdefault(pairs[label], dict.fromkeys(declared, 0.0))
             bound = float(pairs["le"])
             series[bound] = series.get(bound, 0.0) + row.amount
     return found

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aragora.observability.metrics import ANSWER_BUCKETS, BY_NAME
+from aragora.observability.metrics import ANSWER_BUCKETS
 from aragora.observability.quantiles import buckets_by, quantile
 from aragora.observability.registry import Registry
 
@@ -31,7 +31,7 @@ def test_the_estimate_lies_in_the_bucket_of_the_true_quantile(latencies: list[fl
     registry = Registry()
     for latency in latencies:
         registry.observe("aragora_agent_latency_seconds", latency, agent="gpt")
-    buckets = buckets_by(BY_NAME["aragora_agent_latency_seconds"], "agent", registry.drain())["gpt"]
+    buckets = buckets_by("agent", "aragora_agent_latency_seconds_bucket", registry.drain())["gpt"]
     estimate = quantile(share, buckets)
     assert estimate is not None
     rank = next(i for i in range(1, len(latencies) + 1) if i >= share * len(latencies) - 1e-9)

@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import json
+from html import unescape
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from aragora.receipts.formats import to_html, to_markdown
+
+HOSTILE = '<script>alert(1)</script>\n# heading\n![x](http://evil) | `code` "quoted" & more'
+VOID = {"meta"}
+
+
+class Outline(HTMLParser):
+    """Tags in order, their attributes, the text between; fails where tags do not pair up."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: set[str] = set()
+        self.text = ""
+        self._open: list[str] = []
+        self.feed(page)
+        self.close()
+        assert self._open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes |= {name for name, _ in attrs}
+        if tag not in VOID:
+            self._open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def with_texts(document: dict[str, Any], text: str) -> dict[str, Any]:
+    changed: dict[str, Any] = json.loads(json.dumps(document))
+    changed["question"] = changed["created_by"] = changed["domain"] = text
+    changed["decision"] |= {"answer": text, "explanation": text}
+    changed["decision"]["dissent"][0]["reason"] = text
+    changed["agents"][1]["name"] = changed["agents"][1]["fallbacks"][0]["reason"] = text
+    return changed
+
+
+def test_both_forms_show_what_was_decided_and_its_proof(document: dict[str, Any]) -> None:
+    page, text = Outline(to_html(document)).text, unescape(to_markdown(document).replace("\\", ""))
+    for shown in (
+        document["decision"]["answer"].strip(),
+        "Decided, by majority, with 81% confidence",
+        "One file is <simpler> to back up.",
+        document["hash"],
+        document["signature"],
+        "openrouter (rate_limited): 1 answered, 0 failed",
+        "2023-11-14 22:13:32 UTC",
+    ):
+        assert shown in page
+        assert shown in text
+
+
+def test_html_loads_nothing_and_runs_nothing(document: dict[str, Any]) -> None:
+    page = to_html(with_texts(document, HOSTILE))
+    outline = Outline(page)
+    assert not {"script", "img", "link", "iframe", "a", "form"} & set(outline.tags)
+    assert outline.attributes <= {"lang", "charset", "name", "content", "class", "scope"}
+    assert "url(" not in page
+    assert "@import" not in page
+    assert HOSTILE in outline.text
+
+
+def test_texts_never_become_markup_in_markdown(document: dict[str, Any]) -> None:
+    page = to_markdown(with_texts(document, HOSTILE))
+    assert "<script" not in page
+    assert "![x]" not in page.replace("!\\[x\\]", "")
+    assert "\n# heading" not in page
+    assert [line for line in page.splitlines() if line.startswith("#")] == [
+        "# Receipt rcp\\_1",
+        "## Votes",
+        "## Dissent",
+        "## Agents",
+        "## Debate",
+        "## Proof",
+    ]
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.text(st.characters(exclude_categories=("Cs", "Cc"))))
+def test_any_text_leaves_the_outline_of_the_page_alone(document: dict[str, Any], text: str) -> None:
+    assert Outline(to_html(with_texts(document, text))).tags[-4:] == Outline(to_html(document)).tags[-4:]
+    rows = [line for line in to_markdown(with_texts(document, text)).splitlines() if line.startswith("|")]
+    assert len(rows) == 10
+
+
+def test_a_debate_without_dissent_says_so(document: dict[str, Any]) -> None:
+    document["decision"]["dissent"] = []
+    assert "<p>None.</p>" in to_html(document)
+    assert "\nNone.\n" in to_markdown(document)
+
+
+@pytest.mark.parametrize("reached", [True, False])
+def test_a_missed_threshold_is_told(document: dict[str, Any], reached: bool) -> None:
+    document["decision"]["reached"] = reached
+    assert ("Not decided" in to_html(document)) is not reached
