@@ -1,0 +1,1 @@
+"""How well agents fare: Elo ratings from votes, calibration from known outcomes."""

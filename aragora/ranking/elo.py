@@ -1,0 +1,65 @@
+"""Elo ratings from the votes of a debate. Pure.
+
+Every two agents whose final answers stood for the vote play one game: more weight of votes wins it, equal weight is
+a draw. The K factor is shared among an agent's games, so a debate moves nobody by more than K however many take part.
+What one gains another loses: the sum of all ratings stays. The caller keeps one set of ratings overall and one per
+domain, and applies the same rule to each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import combinations
+from typing import Final
+
+from aragora.debate.model import Decision
+
+START: Final = 1500.0
+K: Final = 32.0
+SCALE: Final = 400.0  # points of difference that mean ten to one
+
+
+def expected(own: float, other: float) -> float:
+    """The expected score (0..1) of a game; the other's is 1 minus this."""
+    exponent = max(-10.0, min(10.0, (other - own) / SCALE))  # beyond that the score is 0 or 1 to ten digits
+    return float(1.0 / (1.0 + 10.0**exponent))
+
+
+def updates(ratings: Mapping[str, float], decision: Decision) -> dict[str, float]:
+    """The change of each agent's rating; agents without one start at `START`.
+
+    Empty where nothing was contested: fewer than two answers, or no vote at all. Ratings are read as they were before
+    the debate, so the order of the games does not matter.
+    """
+    weights = {tally.agent: tally.weight for tally in decision.tallies}
+    if len(weights) < 2 or not any(weights.values()):
+        return {}
+    share = K / (len(weights) - 1)
+    deltas = dict.fromkeys(weights, 0.0)
+    for one, other in combinations(weights, 2):
+        chance = expected(ratings.get(one, START), ratings.get(other, START))
+        change = share * (_score(weights[one], weights[other]) - chance)
+        deltas[one] += change
+        deltas[other] -= change
+    return deltas
+
+
+def wins(decision: Decision) -> dict[str, float]:
+    """The win of a debate, shared where several answers lead together; empty where nothing was contested.
+
+    A debate that missed its threshold has no winner: its leaders gain rating by their votes, but no win.
+    """
+    weights = {tally.agent: tally.weight for tally in decision.tallies}
+    if not decision.reached or len(weights) < 2 or not any(weights.values()):
+        return {}
+    if decision.winner in weights:
+        return {decision.winner: 1.0}
+    best = max(weights.values())
+    leaders = [agent for agent, weight in weights.items() if weight == best]
+    return dict.fromkeys(leaders, 1.0 / len(leaders))
+
+
+def _score(own: float, other: float) -> float:
+    if own == other:
+        return 0.5
+    return 1.0 if own > other else 0.0
