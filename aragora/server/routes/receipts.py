@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Body, Request
 from starlette.responses import Response
 
+from aragora import encoding
+from aragora.receipts.formats import to_html, to_markdown
 from aragora.server.policy import PUBLIC, Caller, require, services_of
 from aragora.server.routes.debates import DebateId
 from aragora.server.schemas import Verification, failures
 from aragora.server.views import json_response
 
 router = APIRouter(tags=["receipts"])
+
+_PAPER_CSP: Final = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; sandbox"
 
 
 @router.get(
@@ -24,12 +28,18 @@ async def receipt(
     request: Request,
     debate_id: DebateId,
     caller: Caller,
+    format: Literal["json", "markdown", "html"] = "json",  # noqa: A002  # the contract's name of the parameter
 ) -> Response:
     """The signed receipt. As JSON it is, to the byte, what was signed and chained."""
     reader = services_of(request).reader
     await reader.get(debate_id, caller.org_scope)
     document = (await reader.receipt(debate_id)).document
-    return Response(document, media_type="application/json")
+    if format == "json":
+        return Response(document, media_type="application/json")
+    plain = encoding.decode(document)
+    if format == "markdown":
+        return Response(to_markdown(plain), media_type="text/markdown; charset=utf-8")
+    return Response(to_html(plain), media_type="text/html", headers={"Content-Security-Policy": _PAPER_CSP})
 
 
 @router.post(

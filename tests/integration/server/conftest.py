@@ -1,0 +1,110 @@
+"""The application on a real socket, in a thread of its own event loop's server, over the in-memory ports."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+from websockets.exceptions import ConnectionClosed
+
+from aragora import encoding
+from aragora.server.app import create_app
+
+_FAKES = Path(__file__).parents[2] / "unit" / "server" / "conftest.py"
+_spec = importlib.util.spec_from_file_location("server_fakes", _FAKES)
+assert _spec is not None
+assert _spec.loader is not None
+_fakes = importlib.util.module_from_spec(_spec)
+sys.modules["server_fakes"] = _fakes
+_spec.loader.exec_module(_fakes)
+
+world, boards, services_with = _fakes.world, _fakes.boards, _fakes.services_with
+
+DEADLINE_S = 10.0
+
+
+@asynccontextmanager
+async def serving(services: Any) -> AsyncIterator[str]:
+    """`host:port` of a running server; stopped on leaving."""
+    config = uvicorn.Config(
+        create_app(services), host="127.0.0.1", port=0, log_level="error", ws_per_message_deflate=False
+    )
+    server = uvicorn.Server(config)
+    task = asyncio.create_task(server.serve())
+    await until(lambda: server.started)
+    try:
+        host, port = server.servers[0].sockets[0].getsockname()
+        yield f"{host}:{port}"
+    finally:
+        server.should_exit = True
+        await task
+
+
+async def until(holds: Callable[[], Any]) -> None:
+    """Return once the condition holds; fail after the deadline."""
+    async with asyncio.timeout(DEADLINE_S):
+        while not holds():
+            await asyncio.sleep(0.01)
+
+
+async def next_of(socket: Any, kind: str) -> dict[str, Any]:
+    """The next message of this type."""
+    async with asyncio.timeout(DEADLINE_S):
+        while True:
+            message: dict[str, Any] = encoding.decode(await socket.recv())
+            if message["type"] == kind:
+                return message
+
+
+async def say(socket: Any, **message: Any) -> None:
+    await socket.send(encoding.encode_text(message))
+
+
+async def seqs_until_end(socket: Any) -> list[int]:
+    """The seqs of all journaled events up to the debate's end."""
+    seen: list[int] = []
+    async with asyncio.timeout(DEADLINE_S):
+        while True:
+            message = encoding.decode(await socket.recv())
+            if message["seq"]:
+                seen.append(message["seq"])
+            if message["type"] == "debate_end":
+                return seen
+
+
+async def end_of(socket: Any) -> tuple[int, str]:
+    """Read until the server closes; the code and reason it gave."""
+    try:
+        async with asyncio.timeout(DEADLINE_S):
+            while True:
+                await socket.recv()
+    except ConnectionClosed as closed:
+        if closed.rcvd is None:
+            raise  # cut off without a word
+        return closed.rcvd.code, closed.rcvd.reason
+
+
+@pytest.fixture
+def serve() -> Any:
+    return serving
+
+
+@pytest.fixture
+def wire() -> Any:
+    """The words of a WebSocket test."""
+
+    class Wire:
+        next_of = staticmethod(next_of)
+        say = staticmethod(say)
+        seqs_until_end = staticmethod(seqs_until_end)
+        end_of = staticmethod(end_of)
+        until: Callable[..., Awaitable[None]] = staticmethod(until)
+
+    return Wire
