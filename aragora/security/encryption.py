@@ -18,6 +18,7 @@ import msgspec
 
 from aragora.encoding import decode, encode
 from aragora.errors import Misconfigured
+from aragora.observability.registry import REGISTRY, Registry
 from aragora.security.envelope import (
     MARKER,
     DecryptionFailed,
@@ -30,7 +31,6 @@ from aragora.security.envelope import (
 )
 from aragora.security.fields import secrets_of, transform
 from aragora.security.keyring import Keyring
-from aragora.security.recorder import Recorder, Unrecorded
 
 __all__ = [
     "CRYPTO_AVAILABLE",
@@ -53,13 +53,13 @@ class EncryptionService:
 
     Args:
         ring: the keys; the first encrypts, all decrypt.
-        recorder: where operations, latencies and errors are counted.
+        registry: where operations, latencies and errors are counted.
         durable: False where the key dies with the process.
     """
 
-    def __init__(self, ring: Keyring, recorder: Recorder | None = None, *, durable: bool = True) -> None:
+    def __init__(self, ring: Keyring, registry: Registry = REGISTRY, *, durable: bool = True) -> None:
         self._ring = ring
-        self._recorder: Recorder = recorder or Unrecorded()
+        self._registry = registry
         self.durable = durable
 
     def get_active_key_id(self) -> str:
@@ -108,29 +108,26 @@ class EncryptionService:
         try:
             yield
         except Exception as error:
-            self._recorder.inc(
-                "aragora_encryption_errors_total", {"operation": operation, "error_type": type(error).__name__}
-            )
+            kind = type(error).__name__
+            self._registry.inc("aragora_encryption_errors_total", operation=operation, error_type=kind)
             raise
         finally:
-            self._recorder.inc("aragora_encryption_operations_total", {"operation": operation, "store": store})
+            self._registry.inc("aragora_encryption_operations_total", operation=operation, store=store)
             elapsed_s = time.perf_counter() - started
-            self._recorder.observe("aragora_encryption_operation_latency_seconds", elapsed_s, {"operation": operation})
+            self._registry.observe("aragora_encryption_operation_latency_seconds", elapsed_s, operation=operation)
 
 
-def encryption_service(
-    key_text: str | None, *, production: bool, recorder: Recorder | None = None
-) -> EncryptionService:
+def encryption_service(key_text: str | None, *, production: bool, registry: Registry = REGISTRY) -> EncryptionService:
     """The service for a key setting. Raises Misconfigured for a malformed key, or for none in production."""
     if key_text:
-        return EncryptionService(Keyring.parse(key_text), recorder)
+        return EncryptionService(Keyring.parse(key_text), registry)
     if production:
         raise Misconfigured("ARAGORA_ENCRYPTION_KEY is not set: production does not store secrets without it.")
     _log.warning(
         "ARAGORA_ENCRYPTION_KEY is not set: secrets are encrypted with a key that only this process knows. "
         "Data will not be recoverable after restart. Set ARAGORA_ENCRYPTION_KEY to 64 hex characters."
     )
-    return EncryptionService(Keyring.ephemeral(), recorder, durable=False)
+    return EncryptionService(Keyring.ephemeral(), registry, durable=False)
 
 
 @functools.cache

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aragora.errors import Misconfigured
+from aragora.observability.registry import REGISTRY, Registry
 from aragora.security.encryption import (
     CRYPTO_AVAILABLE,
     DecryptionFailed,
@@ -23,7 +24,6 @@ from aragora.security.encryption import (
 )
 from aragora.security.fields import is_secret, redacted
 from aragora.security.keyring import Keyring
-from aragora.security.recorder import Tally
 
 OLD = secrets.token_hex(32)
 NEW = secrets.token_hex(32)
@@ -41,8 +41,8 @@ names = st.text(max_size=12) | st.sampled_from(["api_key", "token", "clientSecre
 records = st.dictionaries(names, json_values | st.dictionaries(names, json_values, max_size=4), max_size=6)
 
 
-def service(keys: str = NEW, recorder: Tally | None = None) -> EncryptionService:
-    return EncryptionService(Keyring.parse(keys), recorder)
+def service(keys: str = NEW, registry: Registry = REGISTRY) -> EncryptionService:
+    return EncryptionService(Keyring.parse(keys), registry)
 
 
 @given(records)
@@ -154,15 +154,17 @@ def test_the_process_wide_service_is_one_per_key_setting() -> None:
 
 
 def test_operations_and_errors_are_counted() -> None:
-    tally = Tally()
-    crypto = service(recorder=tally)
+    registry = Registry()
+    crypto = service(registry=registry)
     envelope = crypto.encrypt_value("x", store="sync", record="r", field="f")
     with pytest.raises(DecryptionFailed):
         crypto.decrypt_value(envelope, store="sync", record="other", field="f")
-    assert tally.count("aragora_encryption_operations_total", operation="encrypt", store="sync") == 1
-    assert tally.count("aragora_encryption_operations_total", operation="decrypt", store="sync") == 1
-    assert tally.count("aragora_encryption_errors_total", operation="decrypt", error_type="DecryptionFailed") == 1
-    assert len(tally.observed[("aragora_encryption_operation_latency_seconds", (("operation", "encrypt"),))]) == 1
+    counted = {(delta.sample, delta.labels): delta.amount for delta in registry.drain()}
+    total, errors = "aragora_encryption_operations_total", "aragora_encryption_errors_total"
+    assert counted[total, (("operation", "encrypt"), ("store", "sync"))] == 1
+    assert counted[total, (("operation", "decrypt"), ("store", "sync"))] == 1
+    assert counted[errors, (("error_type", "DecryptionFailed"), ("operation", "decrypt"))] == 1
+    assert counted["aragora_encryption_operation_latency_seconds_count", (("operation", "encrypt"),)] == 1
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,73 @@
+"""Approval requests in SQLite or PostgreSQL."""
+
+from __future__ import annotations
+
+from sqlalchemy import RowMapping, insert, or_, select, update
+from sqlalchemy.exc import IntegrityError
+
+from aragora.encoding import decode, encode_text
+from aragora.errors import Conflict
+from aragora.storage.approvals import ApprovalRequest, ApprovalStatus, Resolution, found_in, resolved
+from aragora.storage.database import Database
+from aragora.storage.tables_identity import approval_requests as table
+
+
+class SqlApprovals:
+    """Rows of `approval_requests` in the context `core`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def create(self, request: ApprovalRequest) -> None:
+        row = {name: getattr(request, name) for name in ApprovalRequest.__slots__}
+        row |= {"payload": encode_text(request.payload), "status": request.status.value}
+        try:
+            async with self._database.writing() as connection:
+                await connection.execute(insert(table).values(row))
+        except IntegrityError as error:
+            raise Conflict("There is already a request with this id.") from error
+
+    async def get(self, org_id: str, request_id: str, now: float) -> ApprovalRequest:
+        return found_in(await self._read(request_id), org_id).seen_at(now)
+
+    async def page(
+        self, org_id: str, now: float, *, status: ApprovalStatus | None = None, limit: int = 100
+    ) -> list[ApprovalRequest]:
+        query = select(table).where(table.c.org_id == org_id)
+        if status is ApprovalStatus.PENDING:
+            query = query.where(table.c.status == status, or_(table.c.expires_at.is_(None), table.c.expires_at > now))
+        elif status is ApprovalStatus.EXPIRED:
+            query = query.where(table.c.status == ApprovalStatus.PENDING, table.c.expires_at <= now)
+        elif status is not None:
+            query = query.where(table.c.status == status)
+        query = query.order_by(table.c.created_at.desc(), table.c.request_id.desc()).limit(limit)
+        async with self._database.reading() as connection:
+            return [_request(row).seen_at(now) for row in (await connection.execute(query)).mappings()]
+
+    async def resolve(self, org_id: str, request_id: str, resolution: Resolution) -> ApprovalRequest:
+        answered = resolved(found_in(await self._read(request_id), org_id), resolution)
+        change = (
+            update(table)
+            .where(table.c.request_id == request_id, table.c.status == ApprovalStatus.PENDING)
+            .values(
+                status=answered.status.value,
+                resolved_at=answered.resolved_at,
+                resolved_by=answered.resolved_by,
+                comment=answered.comment,
+            )
+        )
+        async with self._database.writing() as connection:
+            first = (await connection.execute(change)).rowcount == 1
+        if not first:
+            raise Conflict("Someone else has just answered this request.", code="already_resolved")
+        return answered
+
+    async def _read(self, request_id: str) -> ApprovalRequest | None:
+        async with self._database.reading() as connection:
+            row = (await connection.execute(select(table).where(table.c.request_id == request_id))).mappings().first()
+        return None if row is None else _request(row)
+
+
+def _request(row: RowMapping) -> ApprovalRequest:
+    values = {name: row[name] for name in ApprovalRequest.__slots__}
+    return ApprovalRequest(**{**values, "payload": decode(row["payload"]), "status": ApprovalStatus(row["status"])})

@@ -1,0 +1,69 @@
+"""The ephemeral port over the database: slower than Redis, shared by all replicas, and there when Redis is not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import delete, select
+from sqlalchemy.dialects.postgresql import insert as insert_postgresql
+from sqlalchemy.dialects.sqlite import insert as insert_sqlite
+
+from aragora.clock import Clock
+from aragora.storage.database import Database
+from aragora.storage.tables_identity import ephemeral
+
+SWEEP_EVERY = 256  # writes between two sweeps of what has ended
+
+
+class SqlEphemeral:
+    """Entries in the context `users`. Times are of the wall clock: processes share the rows."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+        self._writes = 0
+
+    async def put(self, key: str, value: str, ttl_s: float) -> None:
+        now = self._clock.now()
+        upsert = self._insert().values(key=key, value=value, ends_at=now + ttl_s)
+        await self._write(
+            upsert.on_conflict_do_update(
+                index_elements=["key"], set_={"value": upsert.excluded.value, "ends_at": upsert.excluded.ends_at}
+            )
+        )
+
+    async def add(self, key: str, value: str, ttl_s: float) -> bool:
+        now = self._clock.now()
+        upsert = self._insert().values(key=key, value=value, ends_at=now + ttl_s)
+        return await self._write(
+            upsert.on_conflict_do_update(
+                index_elements=["key"],
+                set_={"value": upsert.excluded.value, "ends_at": upsert.excluded.ends_at},
+                where=ephemeral.c.ends_at <= now,
+            )
+        )
+
+    async def get(self, key: str) -> str | None:
+        query = select(ephemeral.c.value).where(ephemeral.c.key == key, ephemeral.c.ends_at > self._clock.now())
+        async with self._database.reading() as connection:
+            return (await connection.execute(query)).scalar_one_or_none()
+
+    async def take(self, key: str) -> str | None:
+        taken = delete(ephemeral).where(ephemeral.c.key == key).returning(ephemeral.c.value, ephemeral.c.ends_at)
+        async with self._database.writing() as connection:
+            row = (await connection.execute(taken)).first()
+        return row[0] if row is not None and row[1] > self._clock.now() else None
+
+    async def delete(self, key: str) -> None:
+        await self._write(delete(ephemeral).where(ephemeral.c.key == key))
+
+    def _insert(self) -> Any:
+        return insert_sqlite(ephemeral) if self._database.is_sqlite else insert_postgresql(ephemeral)
+
+    async def _write(self, statement: Any) -> bool:
+        self._writes += 1
+        async with self._database.writing() as connection:
+            done = await connection.execute(statement)
+            if self._writes % SWEEP_EVERY == 1:
+                await connection.execute(delete(ephemeral).where(ephemeral.c.ends_at <= self._clock.now()))
+            return bool(done.rowcount == 1)
