@@ -2,6 +2,7 @@
 
 SQLite runs in WAL mode with synchronous=FULL: what was committed survives a power cut, and readers never wait
 for the writer. A write takes the file's write lock at its beginning, so that it cannot fail half-way on a lock.
+Every wait has a bound, `ARAGORA_DB_POOL_TIMEOUT`: for a free connection, for a lock, for PostgreSQL's answer.
 SQLAlchemy is imported when the first statement runs: a process that only journals stays small.
 """
 
@@ -35,6 +36,7 @@ class Location:
 
     @classmethod
     def of(cls, settings: Settings, context: Context | str) -> Location:
+        """Where the settings place a context."""
         context = Context(context)
         url = settings.database_url
         return cls(
@@ -51,11 +53,11 @@ class Database:
 
     def __init__(self, location: Location) -> None:
         self.location = location
-        self._engine: AsyncEngine | None = None
+        self._engines: tuple[AsyncEngine, AsyncEngine] | None = None
 
     @classmethod
     def open(cls, settings: Settings, context: Context | str) -> Database:
-        """The context as the settings place it; nothing is connected yet."""
+        """The context as the settings place it; nothing is connected yet, and nothing created: see `migrations`."""
         return cls(Location.of(settings, context))
 
     @property
@@ -68,12 +70,8 @@ class Database:
 
     @property
     def engine(self) -> AsyncEngine:
-        """The engine itself, for migrations."""
-        if self._engine is None:
-            from aragora.storage.engines import create_engine  # noqa: PLC0415  keeps SQLAlchemy out of light processes
-
-            self._engine = create_engine(self.location)
-        return self._engine
+        """The engine itself, for migrations: in autocommit unless a transaction is begun."""
+        return self._connections()[0]
 
     @asynccontextmanager
     async def reading(self, what: str = "reading the store") -> AsyncIterator[AsyncConnection]:
@@ -81,9 +79,8 @@ class Database:
 
         Raises Unavailable where the database is away; `what` names the deed in its text.
         """
-        engine = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         with translated(what):
-            async with engine.connect() as connection:
+            async with self._connections()[0].connect() as connection:
                 yield connection
 
     @asynccontextmanager
@@ -92,18 +89,37 @@ class Database:
 
         Raises Unavailable where the database is away, full or locked for longer than its timeout.
         """
-        engine = self.engine.execution_options(writes=True)
         with translated(what):
-            async with engine.begin() as connection:
+            async with self._connections()[1].begin() as connection:
                 yield connection
 
     async def aclose(self) -> None:
         """Close all connections; the next use opens new ones."""
-        engine, self._engine = self._engine, None
-        if engine is not None:
-            await engine.dispose()
+        engines, self._engines = self._engines, None
+        if engines is not None:
+            await engines[0].dispose()
+
+    def _connections(self) -> tuple[AsyncEngine, AsyncEngine]:
+        """The engine for single statements, and the same connections for transactions."""
+        if self._engines is None:
+            from aragora.storage.engines import create_engine, transactions  # noqa: PLC0415  see the module's docstring
+
+            engine = create_engine(self.location)
+            self._engines = (engine, transactions(engine))
+        return self._engines
 
 
 def plain_dsn(url: str) -> str:
     """The URL as asyncpg takes it, without SQLAlchemy's driver suffix."""
     return "postgresql://" + url.split("://", 1)[1]
+
+
+def sqlite_pragmas(timeout_s: float) -> tuple[str, ...]:
+    """What every connection to a SQLite file sets first; `timeout_s` bounds the wait for a lock."""
+    return (
+        f"PRAGMA busy_timeout={int(timeout_s * 1000)}",
+        "PRAGMA journal_mode=WAL",
+        "PRAGMA synchronous=FULL",
+        "PRAGMA foreign_keys=ON",
+        "PRAGMA journal_size_limit=67108864",  # bytes: the WAL of a burst does not stay on disk
+    )

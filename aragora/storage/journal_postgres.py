@@ -71,7 +71,7 @@ WHERE debates.debate_id = new.debate_id
 """
 RECEIPT: Final = (
     "INSERT INTO receipts (receipt_id, debate_id, position, hash, previous_hash, document, issued_at) "
-    "SELECT * FROM unnest($1::text[], $2::text[], $3::int4[], $4::text[], $5::text[], $6::text[], $7::float8[])"
+    "SELECT * FROM unnest($1::text[], $2::text[], $3::int8[], $4::text[], $5::text[], $6::text[], $7::float8[])"
 )
 MOVE_HEAD: Final = "UPDATE receipt_chain SET position = $1, hash = $2 WHERE chain = 1"
 OUTBOX: Final = (

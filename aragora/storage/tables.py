@@ -1,13 +1,14 @@
 """The tables as SQLAlchemy Core sees them, by context. `aragora/migrations/versions` creates them; a test compares.
 
-Times are seconds since the epoch. JSON is kept as the text it arrived in.
+Times are seconds since the epoch. JSON is kept as the text it arrived in. Names are unique over all contexts: in
+PostgreSQL they live in one database. Other chapters define their tables in modules of their own on this METADATA.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import Column, Double, Index, Integer, MetaData, Table, Text, UniqueConstraint
+from sqlalchemy import BigInteger, Column, Double, Index, Integer, MetaData, Table, Text, UniqueConstraint
 
 from aragora.storage.contexts import Context
 
@@ -53,7 +54,7 @@ receipts = Table(
     METADATA[Context.DEBATES],
     Column("receipt_id", Text, primary_key=True),
     Column("debate_id", Text, nullable=False, unique=True),
-    Column("position", Integer, nullable=False, unique=True),
+    Column("position", BigInteger, nullable=False, unique=True),
     Column("hash", Text, nullable=False),
     Column("previous_hash", Text, nullable=False),
     Column("document", Text, nullable=False),
@@ -64,7 +65,7 @@ receipt_chain = Table(  # one row: the head, which outlives the receipts that re
     "receipt_chain",
     METADATA[Context.DEBATES],
     Column("chain", Integer, primary_key=True, autoincrement=False),
-    Column("position", Integer, nullable=False),
+    Column("position", BigInteger, nullable=False),
     Column("hash", Text, nullable=False),
 )
 
@@ -92,7 +93,16 @@ shard_epochs = Table(  # grows with every start of a coordinator shard: the newe
     "shard_epochs",
     METADATA[Context.DEBATES],
     Column("shard", Integer, primary_key=True, autoincrement=False),
-    Column("epoch", Integer, nullable=False),
+    Column("epoch", BigInteger, nullable=False),
+)
+
+process_counters = Table(  # like `counters`, for what is counted outside the journal; all that is counted is both
+    "process_counters",
+    METADATA[Context.CORE],
+    Column("sample", Text, primary_key=True),
+    Column("labels", Text, primary_key=True),
+    Column("shard", Integer, primary_key=True, autoincrement=False),
+    Column("value", Double, nullable=False),
 )
 
 breakers = Table(
@@ -110,13 +120,13 @@ breakers = Table(
 ratings = Table(
     "ratings",
     METADATA[Context.ELO],
-    Column("name", Text, primary_key=True),
-    Column("domain", Text, primary_key=True),
+    Column("agent", Text, primary_key=True),
+    Column("domain", Text, primary_key=True),  # empty: overall
     Column("elo", Double, nullable=False),
     Column("debates", Integer, nullable=False),
     Column("wins", Double, nullable=False),
-    Column("brier_sum", Double, nullable=False),
-    Column("predictions", Integer, nullable=False),
+    Column("forecasts", Integer, nullable=False),
+    Column("squared_error", Double, nullable=False),
     Index("ratings_best", "domain", "elo"),
 )
 
@@ -138,8 +148,8 @@ usage = Table(
     Column("debates", Integer, nullable=False),
     Column("answers", Integer, nullable=False),
     Column("failures", Integer, nullable=False),
-    Column("input_tokens", Integer, nullable=False),
-    Column("output_tokens", Integer, nullable=False),
+    Column("input_tokens", BigInteger, nullable=False),
+    Column("output_tokens", BigInteger, nullable=False),
     Column("cost_usd", Double, nullable=False),
     Column("latency_s", Double, nullable=False),
 )

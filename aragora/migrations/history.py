@@ -1,0 +1,116 @@
+"""Which revisions exist and which are applied. Looks at file names and one row per context, and imports neither
+Alembic nor SQLAlchemy: a server that starts with nothing pending knows so in milliseconds."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from aragora.config.settings import Settings
+from aragora.errors import Misconfigured
+from aragora.storage.contexts import Context
+from aragora.storage.database import Location
+from aragora.storage.failures import translated
+
+VERSIONS: Final = Path(__file__).parent / "versions"
+CONNECT_TIMEOUT_S: Final = 10.0
+_WHAT: Final = "reading the version of the schema"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Revision:
+    """One migration. They sort by number, then context: the order in which rollback undoes them, last first."""
+
+    number: str
+    context: Context
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.context}/{self.number} {self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where the store stands."""
+
+    applied: tuple[Revision, ...]
+    pending: tuple[Revision, ...]
+
+
+def version_table(context: Context) -> str:
+    """The table that holds the number of the context's newest applied revision."""
+    return f"schema_version_{context}"
+
+
+def revisions(context: Context) -> list[Revision]:
+    """All revisions of a context, first one first."""
+    files = sorted((VERSIONS / context).glob("[0-9][0-9][0-9][0-9]_*.py"))
+    return [Revision(file.stem[:4], context, file.stem[5:].replace("_", " ")) for file in files]
+
+
+async def standing(settings: Settings) -> Standing:
+    """What is applied and what is pending.
+
+    Raises Unavailable where a database cannot be read, Misconfigured where one is newer than this program.
+    """
+    current = await _current(settings)
+    applied: list[Revision] = []
+    pending: list[Revision] = []
+    for context in Context:
+        known = revisions(context)
+        number = current.get(context)
+        if number is not None and number not in {revision.number for revision in known}:
+            raise Misconfigured(
+                f"the store {context} is at revision {number}, which this program does not know: "
+                "run the newer version of Aragora that made it"
+            )
+        done = [revision for revision in known if number is not None and revision.number <= number]
+        applied += done
+        pending += known[len(done) :]
+    return Standing(tuple(sorted(applied)), tuple(sorted(pending)))
+
+
+async def _current(settings: Settings) -> dict[Context, str]:
+    """The number of the newest applied revision by context; missing where none is."""
+    locations = [Location.of(settings, context) for context in Context]
+    if locations[0].path is not None:
+        return _of_sqlite(locations)
+    return await _of_postgres(locations[0])
+
+
+def _of_sqlite(locations: Iterable[Location]) -> dict[Context, str]:
+    found: dict[Context, str] = {}
+    for location in locations:
+        if location.path is None or not location.path.exists():
+            continue
+        with translated(_WHAT), closing(sqlite3.connect(location.path, timeout=location.timeout_s)) as connection:
+            table = version_table(location.context)
+            exists = connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (table,)).fetchone()
+            row = connection.execute(f"SELECT version_num FROM {table}").fetchone() if exists else None  # noqa: S608  constant
+            if row is not None:
+                found[location.context] = row[0]
+    return found
+
+
+async def _of_postgres(location: Location) -> dict[Context, str]:
+    import asyncpg  # type: ignore[import-untyped]  # noqa: PLC0415  only where PostgreSQL is used
+
+    found: dict[Context, str] = {}
+    with translated(_WHAT):
+        connection: asyncpg.Connection[Any] = await asyncpg.connect(
+            location.dsn, timeout=CONNECT_TIMEOUT_S, command_timeout=location.timeout_s
+        )
+        try:
+            for context in Context:
+                table = version_table(context)
+                if await connection.fetchval("SELECT to_regclass($1)", table) is not None:
+                    number = await connection.fetchval(f"SELECT version_num FROM {table}")  # noqa: S608  constant
+                    if number is not None:
+                        found[context] = number
+        finally:
+            await connection.close()
+    return found

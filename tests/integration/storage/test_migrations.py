@@ -1,0 +1,136 @@
+"""The schema's history: up, down, twice at once, and to exactly the tables that the stores use."""
+
+from __future__ import annotations
+
+import importlib
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Connection, text
+
+import aragora.storage
+from aragora.config.settings import Settings
+from aragora.errors import Misconfigured, Unavailable
+from aragora.migrations.applying import apply_all, apply_pending, rollback_last
+from aragora.migrations.history import VERSIONS, revisions, standing, version_table
+from aragora.storage.contexts import Context
+from aragora.storage.database import Database
+
+ALL = [revision for context in Context for revision in revisions(context)]
+
+
+async def test_apply_brings_an_empty_store_up_to_date_and_then_has_nothing_to_do(empty_settings: Settings) -> None:
+    assert sorted(await apply_pending(empty_settings)) == sorted(ALL)
+    assert (await standing(empty_settings)).pending == ()
+    assert await apply_pending(empty_settings) == ()
+
+
+async def test_rollback_undoes_one_migration_at_a_time_down_to_nothing(empty_settings: Settings) -> None:
+    await apply_pending(empty_settings)
+    undone = [await rollback_last(empty_settings) for _ in ALL]
+    assert undone == sorted(ALL, reverse=True)
+    assert (await standing(empty_settings)).applied == ()
+    assert await rollback_last(empty_settings) is None
+    assert sorted(await apply_pending(empty_settings)) == sorted(ALL)
+
+
+@pytest.mark.parametrize("context", [context for context in Context if revisions(context)])
+async def test_the_migrated_schema_is_what_the_stores_use(settings: Settings, context: Context) -> None:
+    metadata = _tables_of(context)
+
+    def differences(connection: Connection) -> list[object]:
+        mine = {"include_name": lambda name, kind, _parents: kind != "table" or name in metadata.tables}
+        return list(compare_metadata(MigrationContext.configure(connection, opts=mine), metadata))
+
+    database = Database.open(settings, context)
+    async with database.reading() as connection:
+        assert await connection.run_sync(differences) == []
+    await database.aclose()
+
+
+async def test_a_store_of_a_newer_program_is_refused(settings: Settings) -> None:
+    database = Database.open(settings, Context.DEBATES)
+    async with database.writing() as connection:
+        await connection.execute(text(f"UPDATE {version_table(Context.DEBATES)} SET version_num = '9999'"))
+    await database.aclose()
+    with pytest.raises(Misconfigured, match="newer version"):
+        await standing(settings)
+
+
+@pytest.mark.slow
+def test_processes_that_apply_at_once_do_it_once(empty_settings: Settings) -> None:
+    with ThreadPoolExecutor(3) as pool:
+        runs = list(pool.map(lambda _: _command(empty_settings, "apply"), range(3)))
+    assert [run.returncode for run in runs] == [0, 0, 0], [run.stderr for run in runs]
+    lines = [line for run in runs for line in run.stdout.splitlines() if line.startswith("applied ")]
+    assert sorted(lines) == sorted(f"applied {revision}" for revision in ALL)
+
+
+@pytest.mark.slow
+def test_the_commands_say_what_is_applied_and_what_is_pending(empty_settings: Settings) -> None:
+    before = _command(empty_settings, "status")
+    assert f"0 applied, {len(ALL)} pending" in before.stdout
+    _command(empty_settings, "apply")
+    assert f"{len(ALL)} applied, 0 pending" in _command(empty_settings, "status").stdout
+    assert f"rolled back {max(ALL)}" in _command(empty_settings, "rollback").stdout
+    assert f"pending  {max(ALL)}" in _command(empty_settings, "status").stdout
+
+
+@pytest.mark.slow
+def test_a_data_directory_that_cannot_be_made_is_one_line_and_exit_code_2(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    failed = _command(Settings(data_dir=tmp_path / "file" / "data"), "apply")
+    assert failed.returncode == 2
+    assert failed.stderr.startswith("ARAGORA_DATA_DIR: cannot make")
+    assert len(failed.stderr.splitlines()) == 1
+
+
+async def test_a_database_that_is_away_is_unavailable(tmp_path: Path) -> None:
+    url = "postgresql://nobody:hunter2@127.0.0.1:1/none"
+    with pytest.raises(Unavailable) as told:
+        await apply_pending(Settings(data_dir=tmp_path, database_url=url))  # type: ignore[arg-type]
+    assert "hunter2" not in str(told.value)
+
+
+def test_nothing_pending_is_known_at_once(settings: Settings) -> None:
+    started = time.perf_counter()
+    assert apply_all(settings) == ()
+    assert time.perf_counter() - started < 0.2
+
+
+@pytest.mark.parametrize("context", list(Context))
+def test_each_context_has_one_line_of_revisions_named_by_their_files(context: Context) -> None:
+    numbers = [revision.number for revision in revisions(context)]
+    assert numbers == [f"{place:04}" for place in range(1, len(numbers) + 1)]
+    for place, file in enumerate(sorted((VERSIONS / context).glob("*.py"))):
+        source = file.read_text()
+        before = f'"{numbers[place - 1]}"' if place else "None"
+        assert f'revision = "{numbers[place]}"' in source
+        assert f"down_revision = {before}" in source
+        assert "def downgrade()" in source
+
+
+def _tables_of(context: Context):  # noqa: ANN202  MetaData
+    for file in sorted(Path(aragora.storage.__file__).parent.glob("tables*.py")):
+        importlib.import_module(f"aragora.storage.{file.stem}")
+    return importlib.import_module("aragora.storage.tables").METADATA[context]
+
+
+def _command(settings: Settings, name: str) -> subprocess.CompletedProcess[str]:
+    environment = {"ARAGORA_DATA_DIR": str(settings.data_dir), "PYTHONPATH": str(Path(aragora.__file__).parents[1])}
+    if settings.database_url is not None:
+        environment["DATABASE_URL"] = settings.database_url.get_secret_value()
+    return subprocess.run(
+        [sys.executable, "-m", f"aragora.migrations.{name}"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
