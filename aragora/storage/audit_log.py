@@ -37,7 +37,7 @@ class AuditLog:
                     return await self._append(event)
                 except IntegrityError:
                     # Another process took this seq first: read its entry and follow it.
-                    await asyncio.sleep(random.uniform(0, 0.005 * 2 ** min(attempt, 5)))  # noqa: S311  jitter
+                    await asyncio.sleep(random.uniform(0, 0.005 * 2 ** min(attempt, 5)))
         raise Unavailable("The audit log is busy; try again.", code="storage_unavailable", retry_after_s=1.0)
 
     async def page(
