@@ -1,0 +1,270 @@
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aragora.agents.answering import Answering
+from aragora.agents.model import (
+    AgentSpec,
+    AnswerMalformed,
+    CallRefused,
+    ProviderError,
+    ProviderFault,
+    ProviderOverloaded,
+    ProviderRateLimited,
+    ProviderRejected,
+    ProviderTimedOut,
+)
+from aragora.clock import SystemClock
+from aragora.debate.model import AgentAnswer, AgentFailure, AgentRequest, Ask, AskKind, Brief, Proposal, Usage
+from aragora.resilience.backoff import Backoff
+from aragora.resilience.budget import RetryBudget
+
+from .conftest import GOOD_PROPOSAL, RecordingGate, ScriptedProvider
+
+Build = Callable[..., Answering]
+AskFor = Callable[..., AgentRequest]
+
+
+async def test_a_good_answer_is_parsed_and_its_cost_and_latency_told(
+    answering: Build, ask: AskFor, gate: RecordingGate
+) -> None:
+    reply = await answering(ScriptedProvider("anthropic", [GOOD_PROPOSAL])).answer(ask())
+    assert isinstance(reply, AgentAnswer)
+    assert reply.content == Proposal("Yes. It is simple.", 0.8, ("a test",))
+    assert (reply.usage.input_tokens, reply.usage.output_tokens, reply.usage.cost_usd) == (10, 20, 0.25)
+    assert reply.usage.latency_s > 0
+    assert reply.fallback is None
+    assert gate.told == ["permit", "succeeded"]
+
+
+async def test_the_call_carries_prompt_schema_persona_and_the_ask_as_idempotency_key(
+    answering: Build, ask: AskFor
+) -> None:
+    provider = ScriptedProvider("anthropic", [GOOD_PROPOSAL])
+    await answering(provider, spec=AgentSpec("a", "anthropic", "m", persona="You are a skeptic.")).answer(ask())
+    (call,) = provider.calls
+    assert call.system.startswith("You are a skeptic.")
+    assert "Is it simple?" in call.turns[0].text
+    assert call.schema_name == "proposal"
+    assert call.idempotency_key == "deb_1:1:propose:anthropic-api"
+    assert 0 < call.timeout_s <= 5.0
+
+
+async def test_a_malformed_answer_is_mended_once_and_both_calls_are_paid(
+    answering: Build, ask: AskFor, gate: RecordingGate
+) -> None:
+    provider = ScriptedProvider("anthropic", ["I think yes!", GOOD_PROPOSAL])
+    reply = await answering(provider).answer(ask())
+    assert isinstance(reply, AgentAnswer)
+    assert reply.usage.cost_usd == 0.5
+    roles = [turn.role for turn in provider.calls[1].turns]
+    assert roles == ["user", "assistant", "user"]
+    assert provider.calls[1].turns[1].text == "I think yes!"
+    assert gate.told == ["permit", "succeeded", "permit", "succeeded"]
+
+
+async def test_an_answer_that_stays_malformed_fails_without_fallback_and_without_blaming_the_provider(
+    answering: Build, ask: AskFor, gate: RecordingGate
+) -> None:
+    fallback = ScriptedProvider("openrouter", [GOOD_PROPOSAL])
+    reply = await answering(ScriptedProvider("anthropic", ["no", "still no"]), fallback).answer(ask())
+    assert isinstance(reply, AgentFailure)
+    assert reply.code == AnswerMalformed.code
+    assert reply.usage is not None
+    assert reply.usage.cost_usd == 0.5
+    assert not fallback.calls
+    assert AnswerMalformed.code not in gate.told
+
+
+@pytest.mark.parametrize(
+    "error",
+    [ProviderRateLimited("429"), ProviderOverloaded("529"), ProviderFault("500"), ProviderTimedOut("slow")],
+    ids=lambda error: error.code,
+)
+async def test_a_failing_provider_is_replaced_by_the_fallback_which_is_told(
+    error: ProviderError, answering: Build, ask: AskFor, gate: RecordingGate
+) -> None:
+    fallback = ScriptedProvider("openrouter", [GOOD_PROPOSAL])
+    reply = await answering(ScriptedProvider("anthropic", [error]), fallback).answer(ask())
+    assert isinstance(reply, AgentAnswer)
+    assert reply.fallback is not None
+    assert (reply.fallback.from_provider, reply.fallback.to_provider) == ("anthropic", "openrouter")
+    assert (reply.fallback.reason, reply.fallback.model) == (error.code, "openrouter-model")
+    assert reply.usage.provider == "openrouter"
+    assert gate.told == ["permit", error.code]
+
+
+async def test_an_open_breaker_goes_straight_to_the_fallback(
+    answering: Build, ask: AskFor, gate: RecordingGate
+) -> None:
+    gate.refusals = 1
+    own, fallback = ScriptedProvider("anthropic", []), ScriptedProvider("openrouter", [GOOD_PROPOSAL])
+    reply = await answering(own, fallback).answer(ask())
+    assert isinstance(reply, AgentAnswer)
+    assert reply.fallback is not None
+    assert reply.fallback.reason == "breaker_open"
+    assert not own.calls
+
+
+async def test_an_open_breaker_without_fallback_is_a_failure_that_costs_nothing(
+    answering: Build, ask: AskFor, gate: RecordingGate
+) -> None:
+    gate.refusals = 1
+    reply = await answering(ScriptedProvider("anthropic", [])).answer(ask())
+    assert isinstance(reply, AgentFailure)
+    assert (reply.code, reply.usage) == ("breaker_open", None)
+
+
+@pytest.mark.parametrize("error", [ProviderRejected("wrong key"), CallRefused("too long")], ids=["key", "size"])
+async def test_a_call_that_is_wrong_itself_is_neither_repeated_nor_sent_elsewhere(
+    error: ProviderError, answering: Build, ask: AskFor
+) -> None:
+    own, fallback = ScriptedProvider("anthropic", [error]), ScriptedProvider("openrouter", [GOOD_PROPOSAL])
+    reply = await answering(own, fallback).answer(ask())
+    assert isinstance(reply, AgentFailure)
+    assert reply.code == "rejected"
+    assert (len(own.calls), len(fallback.calls)) == (1, 0)
+
+
+async def test_a_fallback_that_fails_too_is_told_with_both_causes(answering: Build, ask: AskFor) -> None:
+    own = ScriptedProvider("anthropic", [ProviderOverloaded("no capacity", usage=Usage("anthropic", "m", 5, 0, 0.1))])
+    fallback = ScriptedProvider("openrouter", [ProviderFault("down")])
+    reply = await answering(own, fallback).answer(ask())
+    assert isinstance(reply, AgentFailure)
+    assert reply.code == "overloaded"
+    assert "no capacity" in reply.message
+    assert "down" in reply.message
+    assert reply.fallback is not None
+    assert reply.fallback.to_provider == "openrouter"
+    assert reply.usage is not None
+    assert reply.usage.cost_usd == 0.1
+
+
+async def test_without_a_fallback_transient_errors_are_retried(
+    answering: Build, ask: AskFor, gate: RecordingGate
+) -> None:
+    provider = ScriptedProvider("anthropic", [ProviderFault("500"), ProviderOverloaded("529"), GOOD_PROPOSAL])
+    reply = await answering(provider).answer(ask())
+    assert isinstance(reply, AgentAnswer)
+    assert gate.told == ["permit", "provider_fault", "permit", "overloaded", "permit", "succeeded"]
+
+
+async def test_retries_end_with_the_attempts(answering: Build, ask: AskFor) -> None:
+    provider = ScriptedProvider("anthropic", [ProviderFault("500")] * 9)
+    reply = await answering(provider).answer(ask())
+    assert isinstance(reply, AgentFailure)
+    assert len(provider.calls) == 3
+
+
+async def test_retries_end_with_the_budget(answering: Build, ask: AskFor) -> None:
+    provider = ScriptedProvider("anthropic", [ProviderFault("500")] * 9)
+    agent = answering(provider, budget=RetryBudget(capacity=1.0, deposit=0.0))
+    await agent.answer(ask())
+    await agent.answer(ask())
+    assert len(provider.calls) == 3  # two for the first ask, one for the second
+
+
+async def test_a_retry_after_beyond_the_time_left_is_not_waited_for(answering: Build, ask: AskFor) -> None:
+    provider = ScriptedProvider("anthropic", [ProviderRateLimited("429", retry_after_s=60.0)])
+    began = time.monotonic()
+    reply = await answering(provider).answer(ask(timeout_s=5.0))
+    assert isinstance(reply, AgentFailure)
+    assert reply.code == "rate_limited"
+    assert time.monotonic() - began < 2.0
+
+
+async def test_a_silent_provider_costs_no_more_than_the_asks_time(
+    answering: Build, ask: AskFor, gate: RecordingGate
+) -> None:
+    began = time.monotonic()
+    reply = await answering(ScriptedProvider("anthropic", [30.0])).answer(ask(timeout_s=0.2))
+    assert isinstance(reply, AgentFailure)
+    assert reply.code == "timeout"
+    assert time.monotonic() - began < 0.25
+    assert gate.told == ["permit", "timeout"]
+
+
+async def test_a_silent_provider_leaves_its_fallback_time_to_answer(answering: Build, ask: AskFor) -> None:
+    fallback = ScriptedProvider("openrouter", [GOOD_PROPOSAL])
+    reply = await answering(ScriptedProvider("anthropic", [30.0]), fallback).answer(ask(timeout_s=0.2))
+    assert isinstance(reply, AgentAnswer)
+    assert reply.fallback is not None
+    assert reply.fallback.reason == "timeout"
+
+
+async def test_a_gate_that_hangs_costs_no_more_than_the_asks_time(answering: Build, ask: AskFor) -> None:
+    class HangingGate(RecordingGate):
+        async def permit(self) -> None:
+            await asyncio.Event().wait()
+
+    reply = await answering(ScriptedProvider("anthropic", []), through=HangingGate()).answer(ask(timeout_s=0.1))
+    assert isinstance(reply, AgentFailure)
+    assert reply.code == "timeout"
+
+
+async def test_an_unexpected_error_becomes_a_failure_that_does_not_repeat_its_text(
+    answering: Build, ask: AskFor
+) -> None:
+    reply = await answering(ScriptedProvider("anthropic", [KeyError("sk-secret")])).answer(ask())
+    assert isinstance(reply, AgentFailure)
+    assert reply.code == "provider_fault"
+    assert "KeyError" in reply.message
+    assert "sk-secret" not in reply.message
+
+
+async def test_a_cancelled_answer_is_cancelled(answering: Build, ask: AskFor) -> None:
+    provider = ScriptedProvider("anthropic", [30.0])
+    task = asyncio.create_task(answering(provider).answer(ask()))
+    while not provider.calls:
+        await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_a_vote_for_a_label_is_a_ballot(answering: Build, ask: AskFor) -> None:
+    vote = json.dumps({"reason": "It is clearer.", "choice": "B", "confidence": 0.6})
+    reply = await answering(ScriptedProvider("anthropic", [vote])).answer(ask(AskKind.VOTE, labels="AB"))
+    assert isinstance(reply, AgentAnswer)
+    assert getattr(reply.content, "choice", None) == "B"
+
+
+async def test_closing_closes_both_providers(answering: Build) -> None:
+    own, fallback = ScriptedProvider("anthropic", []), ScriptedProvider("openrouter", [])
+    await answering(own, fallback).aclose()
+    assert own.closed
+    assert fallback.closed
+
+
+acts = st.sampled_from(
+    [GOOD_PROPOSAL, "garbage", ProviderFault("x"), ProviderRateLimited("x", retry_after_s=0.0), ProviderRejected("x"),
+     ProviderOverloaded("x", usage=Usage("anthropic", "m", 1, 1, 0.25)), RuntimeError("x"), CallRefused("x")]
+)  # fmt: skip
+
+
+@given(own=st.lists(acts, min_size=8, max_size=8), other=st.none() | st.lists(acts, min_size=8, max_size=8))
+@settings(max_examples=150, deadline=None)
+def test_whatever_the_providers_do_there_is_one_reply_to_the_ask_and_no_money_is_lost(
+    own: list[str | Exception | float], other: list[str | Exception | float] | None
+) -> None:
+    first = ScriptedProvider("anthropic", own)
+    second = ScriptedProvider("openrouter", other) if other is not None else None
+    agent = Answering(
+        AgentSpec("a", "anthropic", "m"), first, second, RecordingGate(), SystemClock(),
+        backoff=Backoff(base_s=0.0), draw=lambda: 0.0,
+    )  # fmt: skip
+    request = AgentRequest(Ask("deb_1:1:propose:a", "deb_1", "a", AskKind.PROPOSE, 1), Brief("Is it?"), 5.0)
+    reply = asyncio.run(agent.answer(request))
+    assert reply.ask_id == request.ask.ask_id
+    played = own[: len(first.calls)] + (other or [])[: len(second.calls) if second else 0]
+    paid = sum(0.25 for act in played if isinstance(act, str) or getattr(act, "usage", None))
+    assert (reply.usage.cost_usd if reply.usage else 0.0) == pytest.approx(paid)
+    assert len(first.calls) <= 6
+    assert second is None or len(second.calls) <= 2
