@@ -29,7 +29,7 @@ _MAKERS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """USD per million tokens. `listed` is False where the provider's default stands in for an unknown model."""
+    """USD per million tokens. `listed` is False where the provider's default stands in for an unknown model; what is free is listed."""
 
     input_usd: float
     output_usd: float
@@ -58,7 +58,7 @@ def price_of(provider: str, model: str) -> Price:
         if maker in _MAKERS:
             return price_of(_MAKERS[maker], bare.partition(":")[0])
     row = table[name or _ANY]
-    return Price(row[0], row[1], listed=name is not None or table.keys() == {_ANY})
+    return Price(row[0], row[1], listed=name is not None or row == [0.0, 0.0])
 
 
 def prices_as_of() -> str:

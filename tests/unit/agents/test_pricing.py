@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import datetime as dt
+import tomllib
+from importlib.resources import files
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aragora.agents.catalog import available
+from aragora.agents.pricing import cost_usd, metered, price_of, prices_as_of
+from aragora.config.settings import Settings
+
+
+def test_a_million_tokens_each_way_cost_the_sum_of_the_listed_prices() -> None:
+    assert cost_usd("anthropic", "claude-haiku-4-5", 1_000_000, 1_000_000) == pytest.approx(6.0)
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "same_as"),
+    [
+        ("anthropic", "claude-haiku-4-5-20251001", "claude-haiku-4-5"),
+        ("openai", "gpt-5.4-mini-2026-03-17", "gpt-5.4-mini"),
+        ("mistral", "mistral-large-latest", "mistral-large"),
+    ],
+)
+def test_snapshots_and_latest_cost_what_their_model_costs(provider: str, model: str, same_as: str) -> None:
+    assert price_of(provider, model) == price_of(provider, same_as)
+    assert price_of(provider, model).listed
+
+
+def test_a_dearer_variant_never_gets_the_price_of_its_shorter_name() -> None:
+    assert not price_of("openai", "gpt-5.4-pro").listed
+    assert price_of("openai", "gpt-5.4-pro").output_usd > price_of("openai", "gpt-5.4").output_usd
+
+
+@pytest.mark.parametrize("provider", ["anthropic", "openai", "gemini", "mistral", "xai", "openrouter"])
+def test_an_unknown_model_costs_as_much_as_the_dearest_listed_one(provider: str) -> None:
+    table = tomllib.loads(files("aragora.agents").joinpath("prices.toml").read_text())[provider]
+    unknown = price_of(provider, "never-heard-of")
+    assert not unknown.listed
+    assert unknown.input_usd == max(row[0] for row in table.values())
+    assert unknown.output_usd == max(row[1] for row in table.values())
+
+
+def test_openrouter_passes_the_makers_prices_on() -> None:
+    assert price_of("openrouter", "anthropic/claude-sonnet-5.5") == price_of("anthropic", "claude-sonnet-5-5")
+    assert price_of("openrouter", "openai/gpt-5.4-mini:nitro") == price_of("openai", "gpt-5.4-mini")
+
+
+def test_what_the_provider_billed_counts_more_than_the_table() -> None:
+    assert metered("openrouter", "x/y", 1000, 1000, billed_usd=0.0042).cost_usd == 0.0042
+
+
+@pytest.mark.parametrize("provider", ["local", "embedded", "stub"])
+def test_ones_own_machine_is_free_and_known_to_be(provider: str) -> None:
+    price = price_of(provider, "anything")
+    assert (price.input_usd, price.output_usd, price.listed) == (0.0, 0.0, True)
+
+
+def test_every_model_of_the_catalog_is_listed() -> None:
+    keys = {f"{name}_api_key": "k" for name in ("anthropic", "openai", "openrouter", "mistral", "gemini", "xai")}
+    for spec in available(Settings.model_validate(keys)):
+        assert price_of(spec.provider, spec.model).listed, spec
+
+
+def test_the_table_tells_its_date() -> None:
+    assert dt.date.fromisoformat(prices_as_of()) > dt.date(2026, 1, 1)
+
+
+@given(st.integers(0, 10**7), st.integers(0, 10**7), st.integers(0, 10**6))
+def test_more_tokens_never_cost_less(tokens_in: int, tokens_out: int, more: int) -> None:
+    assert cost_usd("openai", "gpt-5.4", tokens_in + more, tokens_out) >= cost_usd(
+        "openai", "gpt-5.4", tokens_in, tokens_out
+    )
