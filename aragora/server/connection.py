@@ -43,9 +43,9 @@ class Connection:
         self._send = send
         self._bound = queue_bound
         self._queue: deque[str] = deque()
-        self._wake = asyncio.Event()
-        self._empty = asyncio.Event()
-        self._empty.set()
+        # Bare futures, made only where someone waits: events would cost more than the sending itself.
+        self._idle_writer: asyncio.Future[None] | None = None
+        self._waiting_for_room: list[asyncio.Future[None]] = []
         self._closing: asyncio.Future[tuple[int, str]] = asyncio.get_running_loop().create_future()
 
     # --- what others hand over ---------------------------------------------------------------------------
@@ -62,17 +62,20 @@ class Connection:
             self.dropped += 1
             self.close(TRY_LATER, f"slow client: {self._bound} messages behind; reconnect with after_seq")
         else:
-            if not self._queue:
-                self._empty.clear()
-                self._wake.set()
             self._queue.append(text)
+            writer = self._idle_writer
+            if writer is not None and not writer.done():
+                writer.set_result(None)
 
     def tell(self, kind: str, data: object, loop_id: str = "") -> None:
         """Queue a message of the server's own."""
         self.say(envelope(kind, self._clock.now(), data, loop_id))
 
     async def room(self) -> None:
-        await self._empty.wait()
+        while self._queue or self.sending_since is not None:
+            waiter = asyncio.get_running_loop().create_future()
+            self._waiting_for_room.append(waiter)
+            await waiter
 
     def ended(self, debate_id: str) -> None:
         self.subscriptions.pop(debate_id, None)
@@ -114,13 +117,21 @@ class Connection:
 
     async def _write(self) -> None:
         queue, send, clock = self._queue, self._send, self._clock
+        loop = asyncio.get_running_loop()
         while True:
-            await self._wake.wait()
-            self._wake.clear()
             while queue:
                 text = queue.popleft()
                 self.last_sent_at = self.sending_since = clock.monotonic()
                 await send({"type": "websocket.send", "text": text})
                 self.sent += 1
             self.sending_since = None
-            self._empty.set()
+            self._give_room()
+            self._idle_writer = loop.create_future()
+            await self._idle_writer
+            self._idle_writer = None
+
+    def _give_room(self) -> None:
+        for waiter in self._waiting_for_room:
+            if not waiter.done():
+                waiter.set_result(None)
+        self._waiting_for_room.clear()

@@ -7,6 +7,7 @@ server bound to loopback, the connection from loopback, and no proxy telling of 
 from __future__ import annotations
 
 import hmac
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import Final
 
@@ -79,10 +80,11 @@ def is_local_operator(facts: CallerFacts, config: ServerConfig) -> bool:
         and not config.api_token
         and is_loopback(config.bind_host)
         and (facts.peer is None or is_loopback(facts.peer))
-        and all(is_loopback(hop.strip()) for hop in (facts.header("x-forwarded-for") or "127.0.0.1").split(","))
+        and all(is_loopback(hop.strip()) for hop in (facts.header("x-forwarded-for") or "localhost").split(","))
     )
 
 
+@lru_cache(maxsize=1024)
 def is_loopback(host: str) -> bool:
     """Whether a host name or address means this machine."""
     bare = host.strip("[]").lower()

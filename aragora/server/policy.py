@@ -6,7 +6,7 @@ test walks the routes and fails on one that declares nothing.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
 from fastapi import Depends, Request
 from starlette.types import Scope
@@ -54,13 +54,10 @@ def services_of(request: Request) -> Services:
     return services
 
 
-async def _caller(request: Request) -> Principal:
+def caller_of(request: Request) -> Principal:
+    """Who is calling a guarded route."""
     principal: Principal = request.scope[_PRINCIPAL]
     return principal
-
-
-Caller = Annotated[Principal, Depends(_caller)]
-"""Parameter of a guarded route: who is calling."""
 
 
 def facts_of(scope: Scope) -> CallerFacts:

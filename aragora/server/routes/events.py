@@ -8,7 +8,7 @@ from fastapi import APIRouter, Header, Query, Request
 from starlette.responses import Response
 
 from aragora.errors import InvalidInput, Unavailable
-from aragora.server.policy import Caller, require, services_of
+from aragora.server.policy import caller_of, require, services_of
 from aragora.server.routes.debates import DebateId
 from aragora.server.schemas import EventPage, failures
 from aragora.server.sse import EventStream
@@ -30,7 +30,6 @@ _STREAM: Final = "text/event-stream"
 async def events(
     request: Request,
     debate_id: DebateId,
-    caller: Caller,
     *,
     after: Annotated[int, Query(ge=0, le=_MAX_SEQ)] = 0,
     limit: Annotated[int, Query(ge=1, le=1_000)] = 500,
@@ -38,9 +37,9 @@ async def events(
 ) -> Response:
     """Envelopes with seq > `after`, in order. As a stream: those, then what follows, until the debate ends."""
     services = services_of(request)
-    await services.reader.get(debate_id, caller.org_scope)
+    await services.reader.get(debate_id, caller_of(request).org_scope)
     if _STREAM in request.headers.get("accept", ""):
-        return _stream(request, debate_id, _resume_at(after, last_event_id), caller.org_scope)
+        return _stream(request, debate_id, _resume_at(after, last_event_id), caller_of(request).org_scope)
     rows = await services.reader.events(debate_id, after, limit)
     body = f'{{"events":[{",".join(rows)}],"next_after":{after + len(rows)}}}'
     return Response(body, media_type="application/json")

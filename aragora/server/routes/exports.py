@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response, StreamingResponse
 
 from aragora.server.exporting import FORMATS, chunks
-from aragora.server.policy import Caller, require, services_of
+from aragora.server.policy import caller_of, require, services_of
 from aragora.server.schemas import failures
 
 router = APIRouter(tags=["debates"])
@@ -22,12 +22,11 @@ router = APIRouter(tags=["debates"])
 )
 async def export(
     request: Request,
-    caller: Caller,
     format: Literal["json", "jsonl", "csv", "markdown"] = "json",  # noqa: A002  # the runbook's name of the parameter
 ) -> Response:
     """Every debate, oldest first."""
     chosen = FORMATS[format]
-    records = services_of(request).reader.export(caller.org_scope)
+    records = services_of(request).reader.export(caller_of(request).org_scope)
     return StreamingResponse(
         chunks(records, chosen),
         media_type=chosen.media_type,

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from aragora import encoding
 from aragora.receipts.formats import to_html, to_markdown
-from aragora.server.policy import PUBLIC, Caller, require, services_of
+from aragora.server.policy import PUBLIC, caller_of, require, services_of
 from aragora.server.routes.debates import DebateId
 from aragora.server.schemas import Verification, failures
 from aragora.server.views import json_response
@@ -27,12 +27,11 @@ _PAPER_CSP: Final = "default-src 'none'; style-src 'unsafe-inline'; frame-ancest
 async def receipt(
     request: Request,
     debate_id: DebateId,
-    caller: Caller,
     format: Literal["json", "markdown", "html"] = "json",  # noqa: A002  # the contract's name of the parameter
 ) -> Response:
     """The signed receipt. As JSON it is, to the byte, what was signed and chained."""
     reader = services_of(request).reader
-    await reader.get(debate_id, caller.org_scope)
+    await reader.get(debate_id, caller_of(request).org_scope)
     document = (await reader.receipt(debate_id)).document
     if format == "json":
         return Response(document, media_type="application/json")
