@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any, Final
 
-from sqlalchemy import Select, func, select, tuple_
+from sqlalchemy import Select, select, tuple_
 
 from aragora.debate.model import DebateStatus
 from aragora.errors import InvalidInput, NotFound
@@ -22,11 +22,7 @@ from aragora.storage.tables import debates, journal, receipts
 _EXPORT_CHUNK: Final = 200  # debates in memory at once
 _UNFINISHED: Final = (DebateStatus.QUEUED.value, DebateStatus.ACTIVE.value)
 
-# The row of a debate is written when its columns change; the journal goes on in between.
-_JOURNALED: Final = select(func.max(journal.c.seq)).where(journal.c.debate_id == debates.c.debate_id).scalar_subquery()
-_RECORDS: Final = select(
-    *(func.coalesce(_JOURNALED, debates.c.last_seq) if name == "last_seq" else debates.c[name] for name in COLUMNS)
-)
+_RECORDS: Final = select(*(debates.c[name] for name in COLUMNS))
 _PLACE: Final = tuple_(debates.c.created_at, debates.c.debate_id)
 
 

@@ -17,6 +17,8 @@ from aragora.storage.database import Database
 from aragora.storage.journal_writer import JournalWriter
 from aragora.storage.records import Commit, DebateRecord, DebateUpdate, Opening
 
+BACKENDS = ["sqlite", pytest.param("postgres", marks=pytest.mark.slow)]
+
 
 @pytest.fixture(scope="session")
 def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
@@ -28,20 +30,18 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     server.cleanup()
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.slow)])
+@pytest.fixture(params=BACKENDS)
 def empty_settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
     """Settings of a store in which no migration ran yet."""
-    if request.param == "sqlite":
-        return Settings(data_dir=tmp_path)
-    url: str = request.getfixturevalue("postgres_url")
-    asyncio.run(_emptied(url))
-    return Settings(data_dir=tmp_path, database_url=url)  # type: ignore[arg-type]
+    return _settings(request, tmp_path)
 
 
-@pytest.fixture
-def settings(empty_settings: Settings) -> Settings:
-    apply_all(empty_settings)
-    return empty_settings
+@pytest.fixture(params=BACKENDS)
+def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
+    """Settings of a migrated, empty store; a test that needs one of the two asks for it by indirect parameter."""
+    made = _settings(request, tmp_path)
+    apply_all(made)
+    return made
 
 
 @pytest.fixture
@@ -105,6 +105,14 @@ class Build:
 @pytest.fixture
 def build() -> type[Build]:
     return Build
+
+
+def _settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
+    if request.param == "sqlite":
+        return Settings(data_dir=tmp_path)
+    url: str = request.getfixturevalue("postgres_url")
+    asyncio.run(_emptied(url))
+    return Settings(data_dir=tmp_path, database_url=url)  # type: ignore[arg-type]
 
 
 async def _emptied(url: str) -> None:
