@@ -1,0 +1,48 @@
+"""Circuit breakers as stored: one row for each agent that ever saw a failure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, fields
+from typing import Any, Final
+
+from sqlalchemy import select
+
+from aragora.resilience.circuit_breaker import BreakerRow
+from aragora.storage.database import Database
+from aragora.storage.tables import breakers
+from aragora.storage.upserts import insert_into
+
+_COLUMNS: Final = tuple(breakers.c[field.name] for field in fields(BreakerRow))
+
+
+class BreakerStore:
+    """Kept in the context `core`. Every method raises Unavailable where the database is away."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def load(self, agent: str) -> BreakerRow | None:
+        """The breaker of an agent; None where it never saw a failure."""
+        query = select(*_COLUMNS).where(breakers.c.agent == agent)
+        async with self._database.reading("reading a circuit breaker") as connection:
+            row = (await connection.execute(query)).one_or_none()
+        return None if row is None else BreakerRow(*row)
+
+    async def save(self, agent: str, row: BreakerRow, at: float) -> None:
+        """Keep the breaker as it was at `at` (seconds since the epoch). One that was saved with a later `at` stays."""
+        values = asdict(row) | {"updated_at": at}
+        saving = (
+            insert_into(self._database, breakers)
+            .values(agent=agent, **values)
+            .on_conflict_do_update(index_elements=["agent"], set_=values, where=breakers.c.updated_at <= at)
+        )
+        async with self._database.writing("saving a circuit breaker") as connection:
+            await connection.execute(saving)
+
+    async def all(self) -> dict[str, tuple[BreakerRow, float]]:
+        """Every breaker that ever saw a failure, by agent, with the time it was saved."""
+        query = select(breakers.c.agent, breakers.c.updated_at, *_COLUMNS).order_by(breakers.c.agent)
+        async with self._database.reading("reading circuit breakers") as connection:
+            found: Sequence[Sequence[Any]] = (await connection.execute(query)).all()
+        return {agent: (BreakerRow(*columns), at) for agent, at, *columns in found}

@@ -1,0 +1,63 @@
+"""Durable metrics: what was counted, whatever died since. A sample's value is the sum over all its rows.
+
+The journal counts debates in the transaction of what it counts (context `debates`); every other process adds to the
+counters of the context `core`. The whole is both: read two stores and add them up.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable
+from typing import Final
+
+from sqlalchemy import Table, func, select
+
+from aragora.encoding import decode_as
+from aragora.storage.contexts import Context
+from aragora.storage.database import Database
+from aragora.storage.journal_settling import add_counters
+from aragora.storage.records import CounterDelta
+from aragora.storage.tables import counters, process_counters
+from aragora.storage.upserts import insert_into
+
+_TABLES: Final[dict[Context, Table]] = {Context.DEBATES: counters, Context.CORE: process_counters}
+_SHARDS: Final = 16  # writers of one database rarely meet on the row of a counter
+_Labels = tuple[tuple[str, str], ...]
+
+
+class CounterStore:
+    """The counters of the context `debates` or `core`. Every method raises Unavailable where the database is away."""
+
+    def __init__(self, database: Database) -> None:
+        """Raises KeyError for a context without counters."""
+        self._database = database
+        self._table = _TABLES[database.context]
+        self._shard = secrets.randbelow(_SHARDS)
+
+    async def all(self) -> list[CounterDelta]:
+        """Every series with its value, sorted by sample and labels."""
+        table = self._table
+        query = select(table.c.sample, table.c.labels, func.sum(table.c.value))
+        query = query.group_by(table.c.sample, table.c.labels)
+        async with self._database.reading("reading counters") as connection:
+            found = (await connection.execute(query)).all()
+        series = [CounterDelta(sample, decode_as(labels, _Labels), value) for sample, labels, value in found]
+        return sorted(series, key=lambda delta: (delta.sample, delta.labels))
+
+    async def add(self, deltas: Iterable[CounterDelta]) -> None:
+        """Add to the values, all or none. Who is told Unavailable may try again (and counts twice only where the
+        connection broke during the commit itself)."""
+        totals: dict[tuple[str, str], float] = {}
+        add_counters(totals, tuple(deltas))
+        if not totals:
+            return
+        rows = [
+            {"sample": sample, "labels": labels, "shard": self._shard, "value": by}
+            for (sample, labels), by in sorted(totals.items())  # in one order everywhere: writers never deadlock
+        ]
+        insert = insert_into(self._database, self._table)
+        adding = insert.on_conflict_do_update(
+            index_elements=["sample", "labels", "shard"], set_={"value": self._table.c.value + insert.excluded.value}
+        )
+        async with self._database.writing("adding to counters") as connection:
+            await connection.execute(adding, rows)

@@ -1,0 +1,44 @@
+"""The outbox: what must follow from what the journal committed. Rows stay until they are settled, and come in order.
+
+A consumer reads rows, does what they ask for, and settles them; should it die in between, it gets them again. So it
+must be idempotent by `outbox_id`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Final
+
+from sqlalchemy import delete, select
+
+from aragora.storage.database import Database
+from aragora.storage.records import OutboxRow
+from aragora.storage.tables import outbox
+
+_IDS_PER_STATEMENT: Final = 500  # SQLite bounds the parameters of a statement
+
+
+class OutboxStore:
+    """Kept in the context `debates`. Every method raises Unavailable where the database is away."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def pending(self, topics: Collection[str], limit: int = 100) -> list[OutboxRow]:
+        """Up to `limit` rows of these topics, oldest first."""
+        query = select(outbox).where(outbox.c.topic.in_(topics))
+        query = query.order_by(outbox.c.created_at, outbox.c.outbox_id).limit(limit)
+        async with self._database.reading("reading the outbox") as connection:
+            return [OutboxRow(*row) for row in (await connection.execute(query)).all()]
+
+    async def settle(self, ids: Sequence[str]) -> None:
+        """Drop rows that are done. Unknown ids are harmless: settling twice changes nothing."""
+        if not ids:
+            return
+        async with self._database.writing("settling the outbox") as connection:
+            for some in _chunks(sorted(ids), _IDS_PER_STATEMENT):
+                await connection.execute(delete(outbox).where(outbox.c.outbox_id.in_(some)))
+
+
+def _chunks(ids: Sequence[str], size: int) -> list[Sequence[str]]:
+    return [ids[start : start + size] for start in range(0, len(ids), size)]

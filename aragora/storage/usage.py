@@ -1,0 +1,95 @@
+"""What answers cost: sums per day, organisation, person, agent and model; each outbox row counts once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from sqlalchemy import ColumnElement, func, select
+
+from aragora.storage.database import Database
+from aragora.storage.tables import usage, usage_applied
+from aragora.storage.upserts import insert_into
+
+GROUPS: Final = ("day", "org_id", "user_id", "agent", "provider", "model")
+SUMS: Final = ("debates", "answers", "failures", "input_tokens", "output_tokens", "cost_usd", "latency_s")
+
+
+@dataclass(frozen=True, slots=True)
+class UsageSum:
+    """Sums of one group; a group column that was not asked for is empty. `day` is UTC, YYYY-MM-DD."""
+
+    day: str = ""
+    org_id: str = ""
+    user_id: str = ""
+    agent: str = ""
+    provider: str = ""
+    model: str = ""
+    debates: int = 0
+    answers: int = 0
+    failures: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost_usd: float = 0.0
+    latency_s: float = 0.0
+
+
+def day_of(at: float) -> str:
+    """The UTC day of a time in seconds since the epoch."""
+    return datetime.fromtimestamp(at, UTC).date().isoformat()
+
+
+class UsageStore:
+    """Over the database of context `usage`. Every method raises Unavailable where that fails."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def add(self, outbox_id: str, parts: Sequence[UsageSum]) -> bool:
+        """Add all parts (of distinct groups) unless `outbox_id` has done so before; returns whether it did now."""
+        applied = insert_into(self._database, usage_applied).values(outbox_id=outbox_id).on_conflict_do_nothing()
+        async with self._database.writing("adding usage") as connection:
+            if (await connection.execute(applied)).rowcount == 0:
+                return False
+            if parts:
+                ordered = sorted(parts, key=lambda part: tuple(getattr(part, name) for name in GROUPS))
+                insert = insert_into(self._database, usage).values([asdict(part) for part in ordered])
+                adding = insert.on_conflict_do_update(
+                    index_elements=list(GROUPS), set_={name: usage.c[name] + insert.excluded[name] for name in SUMS}
+                )
+                await connection.execute(adding)
+        return True
+
+    async def sums(
+        self,
+        by: Sequence[str],
+        *,
+        org_id: str | None = None,
+        first_day: str | None = None,
+        last_day: str | None = None,
+    ) -> list[UsageSum]:
+        """Sums grouped by columns out of `GROUPS`, in their order; days are inclusive, None leaves an end open."""
+        unknown = set(by) - set(GROUPS)
+        if unknown:
+            raise ValueError(f"usage is not grouped by {', '.join(sorted(unknown))}")
+        groups: list[ColumnElement[str]] = [usage.c[name] for name in by]
+        query = select(*groups, *(func.sum(usage.c[name]) for name in SUMS)).group_by(*groups).order_by(*groups)
+        if org_id is not None:
+            query = query.where(usage.c.org_id == org_id)
+        if first_day is not None:
+            query = query.where(usage.c.day >= first_day)
+        if last_day is not None:
+            query = query.where(usage.c.day <= last_day)
+        async with self._database.reading("reading usage") as connection:
+            rows = (await connection.execute(query)).all()
+        return [UsageSum(**dict(zip((*by, *SUMS), row, strict=True))) for row in rows if row[-1] is not None]
+
+    async def cost_usd(self, org_id: str, first_day: str) -> float:
+        """What an organisation has spent since a day, inclusive: what its budget is held against."""
+        query = select(func.coalesce(func.sum(usage.c.cost_usd), 0.0)).where(
+            usage.c.org_id == org_id, usage.c.day >= first_day
+        )
+        async with self._database.reading("reading costs") as connection:
+            return float((await connection.execute(query)).scalar_one())
