@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, fields
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import select
 
@@ -25,9 +24,8 @@ class BreakerStore:
     async def load(self, agent: str) -> BreakerRow | None:
         """The breaker of an agent; None where it never saw a failure."""
         query = select(*_COLUMNS).where(breakers.c.agent == agent)
-        async with self._database.reading("reading a circuit breaker") as connection:
-            row = (await connection.execute(query)).one_or_none()
-        return None if row is None else BreakerRow(*row)
+        found = await self._database.rows(query, "reading a circuit breaker")
+        return BreakerRow(*found[0]) if found else None
 
     async def save(self, agent: str, row: BreakerRow, at: float) -> None:
         """Keep the breaker as it was at `at` (seconds since the epoch). One that was saved with a later `at` stays."""
@@ -43,6 +41,5 @@ class BreakerStore:
     async def all(self) -> dict[str, tuple[BreakerRow, float]]:
         """Every breaker that ever saw a failure, by agent, with the time it was saved."""
         query = select(breakers.c.agent, breakers.c.updated_at, *_COLUMNS).order_by(breakers.c.agent)
-        async with self._database.reading("reading circuit breakers") as connection:
-            found: Sequence[Sequence[Any]] = (await connection.execute(query)).all()
+        found = await self._database.rows(query, "reading circuit breakers")
         return {agent: (BreakerRow(*columns), at) for agent, at, *columns in found}

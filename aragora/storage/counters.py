@@ -39,8 +39,7 @@ class CounterStore:
         table = self._table
         query = select(table.c.sample, table.c.labels, func.sum(table.c.value))
         query = query.group_by(table.c.sample, table.c.labels)
-        async with self._database.reading("reading counters") as connection:
-            found = (await connection.execute(query)).all()
+        found = await self._database.rows(query, "reading counters")
         series = [CounterDelta(sample, decode_as(labels, _Labels), value) for sample, labels, value in found]
         return sorted(series, key=lambda delta: (delta.sample, delta.labels))
 

@@ -5,7 +5,7 @@ Fulfils `aragora.server.ports.DebateReader` for the routes and `aragora.debate.p
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
 
 from sqlalchemy import Select, select, tuple_
@@ -97,9 +97,8 @@ class DebateStore:
         query = select(journal.c.payload).where(journal.c.debate_id == debate_id).order_by(journal.c.seq)
         return [row[0] for row in await self._rows(query)]
 
-    async def _rows(self, query: Select[Any]) -> list[Any]:
-        async with self._database.reading("reading debates") as connection:
-            return list((await connection.execute(query)).all())
+    async def _rows(self, query: Select[Any]) -> Sequence[Any]:
+        return await self._database.rows(query, "reading debates")
 
 
 def _of_org(query: Select[Any], org_id: str | None) -> Select[Any]:

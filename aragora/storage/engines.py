@@ -32,6 +32,7 @@ def _sqlite(location: Location) -> AsyncEngine:
     engine = create_async_engine(
         URL.create("sqlite+aiosqlite", database=str(location.path)),
         isolation_level="AUTOCOMMIT",
+        skip_autocommit_rollback=True,
         pool_size=min(location.pool_size, SQLITE_POOL_MAX),
         max_overflow=0,
         pool_timeout=location.timeout_s,
@@ -68,6 +69,7 @@ def _postgres(location: Location) -> AsyncEngine:
         "postgresql+asyncpg://",
         async_creator=connect,
         isolation_level="AUTOCOMMIT",
+        skip_autocommit_rollback=True,
         pool_size=location.pool_size,
         max_overflow=0,
         pool_timeout=location.timeout_s,

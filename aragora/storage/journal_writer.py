@@ -101,7 +101,16 @@ class JournalWriter:
         except Exception as refused:  # noqa: BLE001  handed to the unit's caller
             if len(units) == 1:
                 return [refusal(units[0], refused) if is_refused(refused) else refused]
-        return [(await self._outcomes([unit]))[0] for unit in units]
+        return await self._one_by_one(units)
+
+    async def _one_by_one(self, units: Sequence[Unit]) -> list[Outcome]:
+        outcomes: list[Outcome] = []
+        for index, unit in enumerate(units):
+            outcomes += await self._outcomes([unit])
+            away = outcomes[-1]
+            if isinstance(away, Unavailable):  # to wait once for a store that is away is enough
+                return [*outcomes, *(_copy(away) for _ in units[index + 1 :])]
+        return outcomes
 
 
 def _copy(error: AragoraError) -> AragoraError:

@@ -28,8 +28,7 @@ class OutboxStore:
         """Up to `limit` rows of these topics, oldest first."""
         query = select(outbox).where(outbox.c.topic.in_(topics))
         query = query.order_by(outbox.c.created_at, outbox.c.outbox_id).limit(limit)
-        async with self._database.reading("reading the outbox") as connection:
-            return [OutboxRow(*row) for row in (await connection.execute(query)).all()]
+        return [OutboxRow(*row) for row in await self._database.rows(query, "reading the outbox")]
 
     async def settle(self, ids: Sequence[str]) -> None:
         """Drop rows that are done. Unknown ids are harmless: settling twice changes nothing."""

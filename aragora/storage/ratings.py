@@ -49,15 +49,13 @@ class RatingStore:
     async def load(self, agents: Sequence[str], domain: str = OVERALL) -> dict[str, StoredRating]:
         """Ratings by agent; agents that were never rated there are missing."""
         query = select(ratings).where(ratings.c.agent.in_(agents), ratings.c.domain == domain, ratings.c.debates > 0)
-        async with self._database.reading("reading ratings") as connection:
-            return {row.agent: _rating_of(row) for row in (await connection.execute(query)).all()}
+        return {row.agent: _rating_of(row) for row in await self._database.rows(query, "reading ratings")}
 
     async def rankings(self, domain: str = OVERALL, limit: int = 100) -> list[StoredRating]:
         """The best of a domain, best first."""
         query = select(ratings).where(ratings.c.domain == domain, ratings.c.debates > 0)
         query = query.order_by(ratings.c.elo.desc(), ratings.c.agent).limit(limit)
-        async with self._database.reading("reading the leaderboard") as connection:
-            return [_rating_of(row) for row in (await connection.execute(query)).all()]
+        return [_rating_of(row) for row in await self._database.rows(query, "reading the leaderboard")]
 
     async def change(self, outbox_id: str, keys: Iterable[RatingKey], rate: Rate) -> bool:
         """Replace the ratings of `keys` by what `rate` makes of them, unless `outbox_id` has done so before.

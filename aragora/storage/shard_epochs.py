@@ -29,6 +29,5 @@ class ShardEpochs:
     async def current(self, shard: int) -> int:
         """The epoch of the shard's owner; 0 before the first."""
         query = select(shard_epochs.c.epoch).where(shard_epochs.c.shard == shard)
-        async with self._database.reading("reading the owner of a coordinator shard") as connection:
-            epoch: int | None = (await connection.execute(query)).scalar_one_or_none()
-        return epoch or 0
+        found = await self._database.rows(query, "reading the owner of a coordinator shard")
+        return found[0].epoch if found else 0

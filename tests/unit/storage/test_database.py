@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
+from sqlalchemy import literal, select
 
 from aragora.config.settings import Settings
 from aragora.errors import Unavailable
 from aragora.storage.contexts import Context
 from aragora.storage.database import Database, Location
+from aragora.storage.tables import METADATA, breakers
 
 URLS = [
     "postgresql://ann:hunter2@db:5432/aragora",
@@ -116,3 +118,31 @@ def test_opening_a_database_loads_no_sqlalchemy() -> None:
         "sys.exit('sqlalchemy' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+async def test_rows_are_those_of_the_newest_commit_and_come_again_after_closing(tmp_path: Path) -> None:
+    database = Database(Location(Context.CORE, tmp_path / "core.db"))
+    async with database.writing() as connection:
+        await connection.run_sync(METADATA[Context.CORE].create_all)
+    query = select(breakers.c.agent).order_by(breakers.c.agent)
+    for agent in ("ann", "bob"):
+        async with database.writing() as connection:
+            await connection.execute(
+                breakers.insert().values(agent=agent, state="open", consecutive_failures=5, updated_at=1.0)
+            )
+        assert [row.agent for row in await database.rows(query)][-1] == agent
+        await database.aclose()
+
+
+async def test_many_readers_at_once_all_get_their_rows(tmp_path: Path) -> None:
+    database = Database(Location(Context.CORE, tmp_path / "core.db"))
+    found = await asyncio.gather(*(database.rows(select(literal(number))) for number in range(100)))
+    assert [rows[0][0] for rows in found] == list(range(100))
+    await database.aclose()
+
+
+async def test_reading_a_table_that_is_missing_is_unavailable(tmp_path: Path) -> None:
+    database = Database(Location(Context.CORE, tmp_path / "core.db"))
+    with pytest.raises(Unavailable, match=r"aragora\.migrations\.apply"):
+        await database.rows(select(breakers.c.agent))
+    await database.aclose()
