@@ -84,7 +84,7 @@ async def listing(
     "/api/debates/{debate_id}",
     dependencies=[require("debates.read")],
     response_model=DebateDetail,
-    responses=failures(401, 403, 404, 503),
+    responses=failures(401, 403, 404, 422, 503),
 )
 async def get(request: Request, debate_id: DebateId) -> Response:
     """One debate, with its decision once there is one."""
@@ -96,7 +96,7 @@ async def get(request: Request, debate_id: DebateId) -> Response:
     "/api/debates/{debate_id}/cancel",
     dependencies=[require("debates.create")],
     response_model=CancelledDebate,
-    responses=failures(401, 403, 404, 409, 503),
+    responses=failures(401, 403, 404, 409, 422, 503),
 )
 async def cancel(request: Request, debate_id: DebateId) -> Response:
     """End a debate before its time; what was said stays in its journal."""

@@ -1,0 +1,118 @@
+// How each event of a debate looks. Pure building: an event in, an element out, or null for what is not shown.
+import { el, list, percent } from "./dom.js";
+
+const TONES = 6;
+const KINDS = {
+  propose: "proposes", revise: "revises", challenge: "answers the challenge", synthesize: "sums up",
+  rank: "ranks", vote: "votes for", judge: "rules for",
+};
+
+export class Timeline {
+  constructor(root) {
+    this.root = root;
+    this.tones = new Map();
+    this.round = null;
+  }
+
+  tone(agent) {
+    if (!this.tones.has(agent)) this.tones.set(agent, this.tones.size % TONES);
+    return `tone-${this.tones.get(agent)}`;
+  }
+
+  add(event) {
+    const build = this[event.type];
+    if (!build) return;
+    const node = build.call(this, event.data, event);
+    if (node) (this.round || this.root).append(node);
+  }
+
+  said(agent, extra, head, children) {
+    const who = el("p", "who", [el("strong", "", agent), el("span", "muted small", head)]);
+    return el("article", `said ${this.tone(agent)} ${extra}`, [who, ...children]);
+  }
+
+  note(text, extra = "") {
+    return el("p", `said note ${extra}`, text);
+  }
+
+  debate_start(data) {
+    data.spec.agents.forEach((agent) => this.tone(agent));
+    return null;
+  }
+
+  round_start(data) {
+    this.round = el("section", "round", el("h3", "", `Round ${data.round}`), { "aria-label": `Round ${data.round}` });
+    this.root.append(this.round);
+    return null;
+  }
+
+  agent_message(data) {
+    const by = data.fallback ? `, through ${data.fallback.to_provider}` : "";
+    const head = `${KINDS[data.kind] || data.kind}, ${percent(data.confidence)} sure${by}`;
+    return this.said(data.agent, "", head, [el("p", "", data.content), list(data.evidence)]);
+  }
+
+  critique(data) {
+    const head = `criticises ${data.target}, severity ${percent(data.severity)}`;
+    return this.said(data.agent, "critique", head, [list(data.issues), list(data.suggestions)]);
+  }
+
+  vote(data) {
+    const head = `${KINDS[data.kind] || "votes for"} ${data.choice}, ${percent(data.confidence)} sure`;
+    return this.said(data.agent, "", head, [data.reason ? el("p", "", data.reason) : null]);
+  }
+
+  agent_error(data) {
+    return this.note(`${data.agent} gave no answer (${data.code}): ${data.message}`, "failed");
+  }
+
+  fallback(data) {
+    const { from_provider: from, to_provider: to, reason } = data.fallback;
+    return this.note(`${data.agent} turned from ${from} to ${to} (${reason})${data.succeeded ? "" : ", which failed too"}.`);
+  }
+
+  convergence(data) {
+    return this.note(`The answers are ${percent(data.similarity)} alike${data.converged ? ": they have converged" : ""}.`);
+  }
+
+  trickster(data) {
+    return el("article", "said note", [el("p", "", `Hollow agreement: ${data.reasons.join("; ")}`), el("p", "", data.challenge)]);
+  }
+
+  user_vote(data) {
+    return this.note(`${data.person} prefers the answer of ${data.choice} (${data.intensity} of 10).`);
+  }
+
+  user_suggestion(data) {
+    return this.note(`${data.person} suggests: ${data.text}`);
+  }
+
+  error(data) {
+    return this.note(data.message, "failed");
+  }
+}
+
+/** The decision: answer, confidence, votes, dissent. */
+export function decisionOf(decision) {
+  const most = Math.max(1e-9, ...decision.tallies.map((tally) => tally.weight));
+  const votes = decision.tallies.map((tally) =>
+    el("div", "meter", [
+      el("span", "", tally.agent),
+      el("meter", "", [], { min: 0, max: most, value: tally.weight, "aria-label": `Weight for ${tally.agent}` }),
+      el("span", "small", `${tally.votes} votes, weight ${tally.weight.toFixed(2)}`),
+    ]));
+  const dissent = decision.dissent.map((one) => `${one.agent} preferred ${one.choice}: ${one.reason}`);
+  return [
+    el("h3", "", decision.reached ? "Decided" : "No decision by the rule: the leading answer"),
+    el("p", "answer", decision.answer),
+    el("div", "meter", [
+      el("span", "", "Confidence"),
+      el("meter", "", [], { min: 0, max: 1, value: decision.confidence, "aria-label": "Confidence" }),
+      el("span", "", percent(decision.confidence)),
+    ]),
+    decision.winner ? el("p", "muted", `Answer of ${decision.winner}, by ${decision.mode}, after ${decision.rounds} rounds`) : null,
+    ...votes,
+    dissent.length ? el("h3", "", "Dissent") : el("p", "muted", "Nobody dissented."),
+    list(dissent),
+  ];
+}
