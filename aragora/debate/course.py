@@ -28,7 +28,7 @@ from aragora.debate.model import ConsensusReached, DebateEnded, DebateStatus, Ev
 from aragora.debate.ports import Asking, Journal, Publishing
 from aragora.errors import AragoraError, Fenced, Unavailable
 from aragora.observability.counted import counters_of
-from aragora.storage.records import ChainHead, Commit, Conclusion, CounterDelta, DebateUpdate, ReceiptRecord
+from aragora.storage.records import ChainHead, Commit, Conclusion, CounterDelta, DebateUpdate, OutboxRow, ReceiptRecord
 
 log = structlog.get_logger("aragora.debate")
 
@@ -254,7 +254,8 @@ class Course:
                 attempt += 1
 
     async def _commit(self, events: Sequence[Event], rows: tuple[JournalRow, ...], at: float) -> tuple[JournalRow, ...]:
-        update, outbox = DebateUpdate(), ()
+        update: DebateUpdate = DebateUpdate()
+        outbox: tuple[OutboxRow, ...] = ()
         if isinstance(events[-1], DebateEnded):
             update, outbox = self._ports.closing.break_off(self.state, self.events, at)
         elif any(isinstance(event, RoundStarted) for event in events):

@@ -97,7 +97,7 @@ def _of_sqlite(locations: Iterable[Location]) -> dict[Context, str]:
 
 
 async def _of_postgres(location: Location) -> dict[Context, str]:
-    import asyncpg  # type: ignore[import-untyped]  # noqa: PLC0415  only where PostgreSQL is used
+    import asyncpg  # noqa: PLC0415 - only where PostgreSQL is used
 
     found: dict[Context, str] = {}
     with translated(_WHAT):

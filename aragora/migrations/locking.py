@@ -57,7 +57,7 @@ def _taken(descriptor: int) -> bool:
 
 @asynccontextmanager
 async def _advisory_lock(location: Location) -> AsyncIterator[None]:
-    import asyncpg  # type: ignore[import-untyped]  # noqa: PLC0415  only where PostgreSQL is used
+    import asyncpg  # noqa: PLC0415 - only where PostgreSQL is used
 
     with translated("locking the migrations"):
         connection = await asyncpg.connect(location.dsn, timeout=location.timeout_s, command_timeout=WAIT_S)

@@ -34,11 +34,20 @@ class LogSettings(Protocol):
 
     @property
     def log_level(self) -> str: ...
+    @property
+    def log_file(self) -> Path | None: ...
+    @property
+    def data_dir(self) -> Path: ...
 
 
 def configure_logging(settings: LogSettings) -> None:
-    """Set up this process as the settings say: level from ARAGORA_LOG_LEVEL, entries to standard error."""
-    setup(settings.log_level, secrets=_secrets_of(settings))
+    """Set up a process of the server as the settings say: level from ARAGORA_LOG_LEVEL, entries to `log_file_of`."""
+    setup(settings.log_level, secrets=_secrets_of(settings), path=log_file_of(settings))
+
+
+def log_file_of(settings: LogSettings) -> Path:
+    """The file that every process of the server appends to: ARAGORA_LOG_FILE, or logs/server.log of the data."""
+    return settings.log_file or settings.data_dir / "logs" / "server.log"
 
 
 def setup(level: str, *, secrets: Iterable[str] = (), path: Path | None = None, stream: TextIO | None = None) -> None:
@@ -84,6 +93,7 @@ def setup(level: str, *, secrets: Iterable[str] = (), path: Path | None = None, 
 def _handler(path: Path | None, stream: TextIO | None) -> logging.Handler:
     if path is None:
         return logging.StreamHandler(stream or sys.stderr)
+    path.parent.mkdir(parents=True, exist_ok=True)
     return logging.handlers.WatchedFileHandler(path, encoding="utf-8")
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import asyncpg  # type: ignore[import-untyped]  # ships no annotations
+import asyncpg
 from sqlalchemy import URL, Connection, event
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 

@@ -11,7 +11,7 @@ import random
 from collections.abc import Sequence
 from typing import Any, Final
 
-import asyncpg  # type: ignore[import-untyped]  # ships no annotations
+import asyncpg
 
 from aragora.errors import Unavailable
 from aragora.storage.database import Location

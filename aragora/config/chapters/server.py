@@ -36,6 +36,9 @@ class ServerSettings(BaseModel):
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], UpperCase] = variable(
         "ARAGORA_LOG_LEVEL", "Least level that is logged.", default="INFO"
     )
+    log_file: Path | None = variable(
+        "ARAGORA_LOG_FILE", "File that every process logs to; unset: `logs/server.log` in the data directory."
+    )
     workers: int | None = variable(
         "ARAGORA_WORKERS", "HTTP ingress replicas; unset: as many as fit the machine.", ge=1, le=1024
     )

@@ -1,0 +1,170 @@
+"""A debate coordinator as an actor: one shard of the debates, driven by `aragora.debate.engine`.
+
+It rebuilds its unfinished debates as soon as its process starts, whether the server starts it or Ray restarts it
+after a crash. Ownership of the shard is an epoch in the store: the newest process has the highest, and one that was
+cut off and comes back finds that it has been succeeded.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from actors.agent_links import AgentLinks
+from actors.runtime import Runtime
+from actors.watchers import Watchers
+from aragora.clock import SystemClock
+from aragora.config.settings import Settings
+from aragora.debate.closing import Closing
+from aragora.debate.engine import DebateEngine, EnginePorts, Limits, Load
+from aragora.debate.model import DebateSpec, DebateStatus, Reply
+from aragora.debate.sharding import owner
+from aragora.errors import Unavailable
+from aragora.ids import new_id
+from aragora.observability.logging import configure_logging
+from aragora.projections import Projections
+from aragora.receipts.keys import load_signer
+from aragora.resilience.backoff import Backoff
+from aragora.storage.database import Database
+from aragora.storage.debates import DebateStore
+from aragora.storage.journal_writer import JournalWriter
+from aragora.storage.records import Opened
+from aragora.storage.shard_epochs import ShardEpochs
+
+log = structlog.get_logger("aragora.coordinator")
+
+WRITE_AGAIN: Final = Backoff(base_s=0.05, cap_s=5.0)
+READY_TIMEOUT_S: Final = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    engine: DebateEngine
+    links: AgentLinks
+    writer: JournalWriter
+    projections: Projections | None
+
+
+class CoordinatorActor:
+    """Shard number `key` of the debates."""
+
+    def __init__(self, key: str, settings: Settings) -> None:
+        configure_logging(settings)
+        self._shard = int(key)
+        self._settings = settings
+        self._watchers = Watchers(settings.event_buffer_size)
+        self._engine: DebateEngine | None = None
+        self._starting = asyncio.get_running_loop().create_task(self._start())
+
+    async def ready(self) -> Load:
+        """Returns once the unfinished debates are running again. Raises Unavailable where the store is away."""
+        return (await self._started()).engine.load()
+
+    async def open(self, spec: DebateSpec, idempotency_key: str | None, request_hash: str | None) -> Opened:
+        """See `DebateEngine.open`."""
+        return await (await self._started()).engine.open(spec, idempotency_key, request_hash)
+
+    async def cancel(self, debate_id: str, by: str) -> DebateStatus:
+        """See `DebateEngine.cancel`."""
+        return await (await self._started()).engine.cancel(debate_id, by)
+
+    async def vote(self, debate_id: str, person: str, choice: str, intensity: int, vote_id: str) -> int:
+        """See `DebateEngine.vote`."""
+        return await (await self._started()).engine.vote(debate_id, person, choice, intensity, vote_id)
+
+    async def suggest(self, debate_id: str, person: str, text: str, suggestion_id: str) -> int:
+        """See `DebateEngine.suggest`."""
+        return await (await self._started()).engine.suggest(debate_id, person, text, suggestion_id)
+
+    async def watch(self, watcher: str, follow: tuple[str, ...], leave: tuple[str, ...]) -> bytes:
+        """See `Watchers.poll`."""
+        return await self._watchers.poll(watcher, follow, leave)
+
+    async def load(self) -> Load:
+        """How busy the shard is."""
+        return (await self._started()).engine.load()
+
+    async def drain(self, limit_s: float) -> int:
+        """Admit nothing more and let debates end for up to `limit_s` seconds; returns how many are left for the next
+        start. When it returns, everything is on disk."""
+        parts = await self._started()
+        left = await parts.engine.drain(limit_s)
+        parts.links.close()
+        if parts.projections is not None:
+            await parts.projections.aclose()
+        await parts.writer.aclose()
+        log.info("drained", shard=self._shard, left=left)
+        return left
+
+    async def _started(self) -> _Parts:
+        try:
+            return await asyncio.wait_for(asyncio.shield(self._starting), READY_TIMEOUT_S)
+        except TimeoutError:
+            raise Unavailable(
+                "the coordinator is still reading its debates from the store: try again", retry_after_s=2.0
+            ) from None
+
+    async def _start(self) -> _Parts:
+        settings, clock = self._settings, SystemClock()
+        database = Database.open(settings, "debates")
+        epochs = ShardEpochs(database)
+        epoch = await self._until_available(lambda: epochs.advance(self._shard))
+        writer = JournalWriter(database)
+        signer = await asyncio.to_thread(
+            load_signer,
+            settings.receipt_signing_key.get_secret_value() if settings.receipt_signing_key else None,
+            settings.data_dir,
+        )
+        links = AgentLinks(
+            new_id(f"coordinator-{self._shard}"),
+            Runtime(settings),
+            settings.agent_shards,
+            self._receive,
+        )
+
+        async def owned() -> bool:
+            return await epochs.current(self._shard) == epoch
+
+        self._engine = engine = DebateEngine(
+            EnginePorts(
+                journal=writer,
+                reader=DebateStore(database),
+                asking=links,
+                publishing=self._watchers,
+                clock=clock,
+                closing=Closing(signer),
+                pause_s=lambda attempt: WRITE_AGAIN.delay_s(attempt + 1, random.random()),
+                owned=owned,
+            ),
+            Limits(settings.max_active_debates, settings.max_queued_debates),
+        )
+        recovered = await self._until_available(lambda: engine.recover(self._owns))
+        log.info("coordinator ready", shard=self._shard, epoch=epoch, recovered=recovered)
+        projections = Projections.open(settings) if self._shard == 0 else None
+        if projections is not None:
+            projections.start()
+        return _Parts(engine, links, writer, projections)
+
+    def _receive(self, debate_id: str, replies: Sequence[Reply]) -> None:
+        if self._engine is not None:
+            self._engine.receive(debate_id, replies)
+
+    def _owns(self, debate_id: str) -> bool:
+        return owner(debate_id, self._settings.coordinator_shards) == self._shard
+
+    async def _until_available(self, act: Callable[[], Awaitable[int]]) -> int:
+        """Try until the store answers: a coordinator without its store is of no use, and no reason to give up."""
+        attempt = 0
+        while True:
+            try:
+                return await act()
+            except Unavailable as error:
+                attempt += 1
+                pause = WRITE_AGAIN.delay_s(attempt, random.random())
+                log.warning("store not reached", shard=self._shard, error=error.message, retry_in_s=round(pause, 3))
+                await asyncio.sleep(pause)

@@ -1,0 +1,90 @@
+"""What is known of agents, ratings and connections, without waking an actor that sleeps."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from actors.runtime import Runtime
+from actors.shared_state import KEY, ConnectionCounts
+from aragora.agents import catalog
+from aragora.config.settings import Settings
+from aragora.observability.quantiles import buckets_by, quantile
+from aragora.server.ports import AgentView, BreakerView, ConnectionTotals, Rating
+from aragora.storage.breakers import BreakerStore
+from aragora.storage.counters import CounterStore
+from aragora.storage.ratings import RatingStore
+
+TIMEOUT_S: Final = 5.0
+LATENCY: Final = "aragora_agent_latency_seconds_bucket"
+
+
+class StoredAgentBoard:
+    """Fulfils `AgentBoard`: the catalog, the rows of the breakers, and latencies out of the durable histogram."""
+
+    def __init__(self, settings: Settings, breakers: BreakerStore, counters: CounterStore) -> None:
+        self._specs = catalog.available(settings)
+        self._breakers = breakers
+        self._counters = counters
+
+    async def breakers(self) -> list[BreakerView]:
+        rows = await self._breakers.all()
+        views = []
+        for spec in self._specs:
+            stored = rows.get(spec.name)
+            if stored is None:
+                views.append(BreakerView(spec.name, "closed"))
+            else:
+                row, _ = stored
+                views.append(
+                    BreakerView(
+                        spec.name, row.state, row.consecutive_failures, row.opened_at, row.retry_at, row.last_error
+                    )
+                )
+        return views
+
+    async def agents(self) -> list[AgentView]:
+        latencies = buckets_by("agent", LATENCY, await self._counters.all())
+        views = []
+        for spec, breaker in zip(self._specs, await self.breakers(), strict=True):
+            buckets = latencies.get(spec.name, {})
+            views.append(
+                AgentView(
+                    name=spec.name,
+                    provider=spec.provider,
+                    model=spec.model,
+                    breaker=breaker,
+                    last_error=breaker.last_error,
+                    p50_latency_s=quantile(0.5, buckets),
+                    p95_latency_s=quantile(0.95, buckets),
+                )
+            )
+        return views
+
+
+class StoredLeaderboard:
+    """Fulfils `Leaderboard`."""
+
+    def __init__(self, ratings: RatingStore) -> None:
+        self._ratings = ratings
+
+    async def rankings(self, domain: str | None = None, limit: int = 100) -> list[Rating]:
+        rows = await self._ratings.rankings(domain or "", limit)
+        return [
+            Rating(row.agent, row.elo, row.domain or "overall", row.debates, row.wins, row.calibration) for row in rows
+        ]
+
+
+class SharedConnectionBoard:
+    """Fulfils `ConnectionBoard` over the actor of the shared state."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+
+    async def report(self, replica_id: str, connections: int, sent: int, dropped: int) -> None:
+        await self._runtime.ask(
+            "shared", KEY, "report_connections", replica_id, connections, sent, dropped, timeout_s=TIMEOUT_S
+        )
+
+    async def totals(self) -> ConnectionTotals:
+        counts: ConnectionCounts = await self._runtime.ask("shared", KEY, "connections", timeout_s=TIMEOUT_S)
+        return ConnectionTotals(counts.connections, counts.sent, counts.dropped)

@@ -1,0 +1,72 @@
+"""Commands to debates: checked here, without a hop, then carried out by the coordinator shard that owns the debate."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from actors.runtime import Runtime
+from aragora.agents import catalog
+from aragora.config.settings import Settings
+from aragora.debate.model import Standing
+from aragora.debate.opening import Proposition, request_hash, specification, with_standings
+from aragora.debate.sharding import owner
+from aragora.ids import new_id
+from aragora.server.ports import DebateTicket, OpenDebate
+from aragora.storage.ratings import RatingStore
+from aragora.storage.records import Opened
+
+TIMEOUT_S: Final = 30.0
+
+
+class CoordinatorCommands:
+    """Fulfils `aragora.server.ports.DebateCommands`."""
+
+    def __init__(self, runtime: Runtime, settings: Settings, ratings: RatingStore) -> None:
+        self._runtime = runtime
+        self._shards = settings.coordinator_shards
+        self._available = tuple(spec.name for spec in catalog.available(settings))
+        self._default_team = catalog.default_team(settings)
+        self._ratings = ratings
+
+    async def open(self, command: OpenDebate) -> DebateTicket:
+        proposition = Proposition(
+            question=command.question,
+            agents=command.agents,
+            protocol=command.protocol,
+            rounds=command.rounds,
+            consensus=command.consensus,
+            topology=command.topology,
+            context=command.context,
+            domain=command.domain,
+            budget_usd=command.budget_usd,
+            created_by=command.created_by,
+            org_id=command.org_id,
+        )
+        spec = specification(proposition, new_id("deb"), available=self._available, default_team=self._default_team)
+        spec = with_standings(spec, await self._standings(spec.agents, spec.domain))
+        opened: Opened = await self._ask(
+            spec.debate_id, "open", spec, command.idempotency_key, request_hash(proposition)
+        )
+        return DebateTicket(opened.record.debate_id, opened.record.status, opened.created)
+
+    async def cancel(self, debate_id: str, by: str) -> DebateTicket:
+        return DebateTicket(debate_id, await self._ask(debate_id, "cancel", debate_id, by))
+
+    async def vote(self, debate_id: str, person: str, choice: str, intensity: int) -> int:
+        seq: int = await self._ask(debate_id, "vote", debate_id, person, choice, intensity, new_id("vote"))
+        return seq
+
+    async def suggest(self, debate_id: str, person: str, text: str) -> int:
+        seq: int = await self._ask(debate_id, "suggest", debate_id, person, text, new_id("suggestion"))
+        return seq
+
+    async def _standings(self, agents: tuple[str, ...], domain: str) -> dict[str, Standing]:
+        known = await self._ratings.load(agents, domain)
+        return {
+            agent: Standing(rating.elo, 0.5 if rating.calibration is None else rating.calibration)
+            for agent, rating in known.items()
+        }
+
+    async def _ask(self, debate_id: str, method: str, *args: Any) -> Any:
+        shard = str(owner(debate_id, self._shards))
+        return await self._runtime.ask("coordinator", shard, method, *args, timeout_s=TIMEOUT_S)

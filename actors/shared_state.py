@@ -1,0 +1,89 @@
+"""What all replicas must agree on and what lives only in memory: the server's lifecycle and live counts.
+
+One actor `shared/state`. States of the lifecycle: starting, ready, draining. A watcher of the lifecycle holds a
+long poll and learns of a change at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from aragora.clock import SystemClock
+from aragora.config.settings import Settings
+from aragora.observability.logging import configure_logging
+
+KEY: Final = "state"
+POLL_S: Final = 20.0
+REPLICA_SILENT_S: Final = 30.0  # counts of a replica that stopped reporting no longer add to the gauges
+
+
+@dataclass(frozen=True, slots=True)
+class LifecycleState:
+    """`version` grows with every change; `since` is when the server started, in seconds since the epoch."""
+
+    version: int
+    state: str
+    reason: str
+    since: float
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionCounts:
+    """WebSocket connections now, and messages sent and dropped since the server started."""
+
+    connections: int = 0
+    sent: int = 0
+    dropped: int = 0
+
+
+class SharedStateActor:
+    """The actor; `key` is always `state`."""
+
+    def __init__(self, key: str, settings: Settings) -> None:
+        configure_logging(settings)
+        self._key = key
+        self._clock = SystemClock()
+        self._lifecycle = LifecycleState(1, "starting", "the server is starting", self._clock.now())
+        self._changed = asyncio.Event()
+        self._replicas: dict[str, tuple[float, ConnectionCounts]] = {}
+        self._gone = ConnectionCounts()
+
+    async def set_lifecycle(self, state: str, reason: str = "") -> LifecycleState:
+        """Enter `state` (starting, ready, draining) and tell every watcher."""
+        self._lifecycle = LifecycleState(self._lifecycle.version + 1, state, reason, self._lifecycle.since)
+        self._changed.set()
+        self._changed = asyncio.Event()
+        return self._lifecycle
+
+    async def lifecycle(self, known: int = 0) -> LifecycleState:
+        """The state as soon as its version is not `known`; the same one again after `POLL_S` seconds."""
+        if self._lifecycle.version == known:
+            try:
+                await asyncio.wait_for(self._changed.wait(), POLL_S)
+            except TimeoutError:
+                return self._lifecycle
+        return self._lifecycle
+
+    async def report_connections(self, replica: str, connections: int, sent: int, dropped: int) -> None:
+        """What a replica counts now; sent and dropped since that replica started."""
+        self._replicas[replica] = (self._clock.monotonic(), ConnectionCounts(connections, sent, dropped))
+
+    async def connections(self) -> ConnectionCounts:
+        """The totals over all replicas; what replicas that are gone had sent stays in the sums."""
+        now = self._clock.monotonic()
+        for replica, (at, counts) in list(self._replicas.items()):
+            if now - at > REPLICA_SILENT_S:
+                self._gone = _sum({"gone": self._gone, replica: counts}, connections=False)
+                del self._replicas[replica]
+        return _sum({"gone": self._gone, **{name: counts for name, (_, counts) in self._replicas.items()}})
+
+
+def _sum(counts: Mapping[str, ConnectionCounts], *, connections: bool = True) -> ConnectionCounts:
+    return ConnectionCounts(
+        sum(count.connections for count in counts.values()) if connections else 0,
+        sum(count.sent for count in counts.values()),
+        sum(count.dropped for count in counts.values()),
+    )

@@ -1,0 +1,102 @@
+"""What is checked before anything starts: secrets, data directory, ports, and that no other server uses the data."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import signal
+import socket
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import psutil
+
+from aragora.config.settings import Settings, production_problems
+from aragora.errors import Misconfigured
+
+LEFTOVER_WAIT_S: Final = 10.0
+SERVER_OF: Final = "ARAGORA_SERVER_OF"
+"""Environment variable that every process of a server carries: the data directory it serves."""
+
+
+def refuse_to_start(settings: Settings, host: str, ports: Sequence[int]) -> None:
+    """Raises Misconfigured with one line per problem that would keep the server from working."""
+    problems = production_problems(settings) if settings.production else []
+    problems += _directory_problems(settings.data_dir)
+    problems += [problem for port in ports if (problem := _port_problem(host, port))]
+    if len(set(ports)) < len(ports):
+        problems.append(
+            f"HTTP and WebSocket both want port {ports[0]}: give one of them another with --api-port or --ws-port"
+        )
+    if problems:
+        raise Misconfigured("\n".join(problems))
+
+
+@contextmanager
+def single_instance(data_dir: Path) -> Iterator[None]:
+    """Hold the data directory for this process; end what a killed server may have left running on it.
+
+    Raises Misconfigured while another server holds it.
+    """
+    directory = data_dir / "run"
+    directory.mkdir(exist_ok=True)
+    with (directory / "server.lock").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise Misconfigured(
+                f"another server (process {_pid_in(lock.name)}) uses the data directory {data_dir}: "
+                "stop it, or choose another with --data-dir"
+            ) from None
+        _end_leftovers(data_dir)
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        os.environ[SERVER_OF] = str(data_dir)
+        yield
+
+
+def _directory_problems(data_dir: Path) -> list[str]:
+    probe = data_dir / f".writable-{os.getpid()}"
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        problem = f"the data directory {data_dir} cannot be written ({error.strerror})"
+        return [f"{problem}: make it writable, or choose another with --data-dir or ARAGORA_DATA_DIR"]
+    return []
+
+
+def _port_problem(host: str, port: int) -> str | None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                return f"port {port} is in use: stop what uses it, or choose another with --api-port or --ws-port"
+            return f"cannot listen on {host}:{port} ({error.strerror}): choose another with --host or --api-port"
+    return None
+
+
+def _pid_in(path: str) -> str:
+    return Path(path).read_text(encoding="ascii", errors="replace").strip() or "unknown"
+
+
+def _end_leftovers(data_dir: Path) -> None:
+    """Processes of an earlier server on this data directory carry it in their environment; a server that was killed
+    with SIGKILL cannot end them itself."""
+    leftovers = []
+    for process in psutil.process_iter():
+        try:
+            if process.pid != os.getpid() and process.environ().get(SERVER_OF) == str(data_dir):
+                process.send_signal(signal.SIGKILL)
+                leftovers.append(process)
+        except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
+            continue
+    psutil.wait_procs(leftovers, timeout=LEFTOVER_WAIT_S)

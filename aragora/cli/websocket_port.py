@@ -1,0 +1,60 @@
+"""The second port: WebSocket clients on 8765 reach the same ingress as those of /ws on 8080.
+
+Serve's HAProxy binds one port, so a second instance of the same binary listens on the other and passes everything
+on. It tells the client's address in X-Forwarded-For, and ends with this process.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+from typing import Final
+
+from actors.cluster import HAPROXY_SCRIPT
+from aragora.errors import Unavailable
+
+_CONFIG: Final = """\
+global
+    nbthread 1
+defaults
+    mode http
+    option forwardfor
+    option http-server-close
+    timeout connect 5s
+    timeout client 1h
+    timeout server 1h
+    timeout tunnel 24h
+frontend websocket
+    bind {host}:{port}
+    default_backend ingress
+backend ingress
+    server ingress {target}:{target_port}
+"""
+
+
+class WebSocketPort:
+    """The proxy on the WebSocket port. Construct it to start it."""
+
+    def __init__(self, directory: Path, host: str, port: int, http_port: int) -> None:
+        config = directory / "websocket.cfg"
+        target = "127.0.0.1" if host in ("0.0.0.0", "") else host  # noqa: S104 - compared, not bound
+        config.write_text(_CONFIG.format(host=host, port=port, target=target, target_port=http_port))
+        self._port = port
+        self._process = subprocess.Popen(  # noqa: S603 - our own script on our own configuration
+            [str(HAPROXY_SCRIPT), "-db", "-f", str(config)], env=os.environ, stdin=subprocess.DEVNULL
+        )
+
+    def check(self) -> None:
+        """Raises Unavailable where the proxy has ended."""
+        code = self._process.poll()
+        if code is not None:
+            raise Unavailable(f"the proxy of the WebSocket port {self._port} ended with code {code}")
+
+    def close(self) -> None:
+        self._process.terminate()
+        try:
+            self._process.wait(5)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait(5)

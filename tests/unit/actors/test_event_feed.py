@@ -1,0 +1,167 @@
+"""Followers see every seq once and in order: whatever breaks between the coordinator and the replica."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from typing import Any
+
+import pytest
+
+from actors.gateways.event_feed import CoordinatorFeed
+from actors.watchers import Watchers
+from aragora.debate.journal import JournalRow
+from aragora.errors import NotFound, Unavailable
+
+WAIT_S = 5.0
+
+
+class Store:
+    """The rows that are durable."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, list[JournalRow]] = defaultdict(list)
+
+    def append(self, debate_id: str, kind: str = "vote") -> JournalRow:
+        seq = len(self.rows[debate_id]) + 1
+        row = JournalRow(debate_id, seq, kind, f'{{"type":"{kind}","seq":{seq}}}', 0.0)
+        self.rows[debate_id].append(row)
+        return row
+
+    async def get(self, debate_id: str, org_id: str | None = None) -> object:
+        if debate_id not in self.rows:
+            raise NotFound("no such debate")
+        return object()
+
+    async def events(self, debate_id: str, after: int = 0, limit: int = 500) -> list[str]:
+        return [row.payload for row in self.rows[debate_id][after : after + limit]]
+
+
+class Link:
+    """Stands for the runtime: asks go to `watchers`, unless the link is cut. A restart forgets all watchers."""
+
+    def __init__(self, buffer: int = 1000) -> None:
+        self.buffer = buffer
+        self.watchers = Watchers(buffer)
+        self.cut = False
+        self.asked = 0
+
+    def restart(self) -> None:
+        self.watchers = Watchers(self.buffer)
+
+    async def ask(self, kind: str, key: str, method: str, *args: Any, timeout_s: float) -> Any:
+        self.asked += 1
+        if self.cut:
+            raise Unavailable("cut off")
+        return await self.watchers.poll(*args)
+
+
+class Follow:
+    """A follower running in the background, and what it has seen."""
+
+    def __init__(self, feed: CoordinatorFeed, debate_id: str, after: int = 0) -> None:
+        self.seqs: list[int] = []
+        self.task = asyncio.create_task(self._run(feed, debate_id, after))
+
+    async def _run(self, feed: CoordinatorFeed, debate_id: str, after: int) -> None:
+        async for item in feed.follow(debate_id, after):
+            self.seqs.append(item.seq)
+
+    async def seen(self, count: int) -> None:
+        async def poll() -> None:
+            while len(self.seqs) < count:
+                await asyncio.sleep(0.001)
+
+        await asyncio.wait_for(poll(), WAIT_S)
+
+
+@pytest.fixture
+def store() -> Store:
+    return Store()
+
+
+@pytest.fixture
+def link() -> Link:
+    return Link()
+
+
+@pytest.fixture
+def feed(store: Store, link: Link) -> CoordinatorFeed:
+    return CoordinatorFeed(link, store, 1)  # type: ignore[arg-type]
+
+
+def publish(store: Store, link: Link, debate_id: str, kind: str = "vote") -> None:
+    link.watchers.publish([store.append(debate_id, kind)])
+
+
+async def test_what_was_stored_comes_first_then_what_happens(feed: CoordinatorFeed, store: Store, link: Link) -> None:
+    for _ in range(3):
+        store.append("d")
+    follow = Follow(feed, "d", after=1)
+    await follow.seen(2)
+    publish(store, link, "d")
+    publish(store, link, "d", "debate_end")
+    await asyncio.wait_for(follow.task, WAIT_S)
+    assert follow.seqs == [2, 3, 4, 5]
+
+
+async def test_a_restarted_coordinator_costs_no_event(feed: CoordinatorFeed, store: Store, link: Link) -> None:
+    store.append("d")
+    follow = Follow(feed, "d")
+    await follow.seen(1)
+    link.cut = True
+    old = link.watchers
+    link.restart()
+    store.append("d")  # journaled while nobody could be told
+    old.publish([JournalRow("d", 2, "vote", '{"type":"vote","seq":2}', 0.0)])
+    link.cut = False
+    publish(store, link, "d")
+    publish(store, link, "d", "debate_end")
+    await asyncio.wait_for(follow.task, WAIT_S)
+    assert follow.seqs == [1, 2, 3, 4]
+
+
+async def test_an_overflowing_queue_is_made_good_from_the_store(store: Store) -> None:
+    link = Link(buffer=3)
+    feed = CoordinatorFeed(link, store, 1)  # type: ignore[arg-type]
+    store.append("d")
+    follow = Follow(feed, "d")
+    await follow.seen(1)
+    rows = [store.append("d") for _ in range(10)]
+    for row in rows:
+        link.watchers.publish([row])
+    publish(store, link, "d", "debate_end")
+    await asyncio.wait_for(follow.task, WAIT_S)
+    assert follow.seqs == list(range(1, 13))
+
+
+async def test_many_followers_share_one_poll(feed: CoordinatorFeed, store: Store, link: Link) -> None:
+    for number in range(20):
+        store.append(f"d{number}")
+    follows = [Follow(feed, f"d{number}") for number in range(20) for _ in range(3)]
+    await asyncio.gather(*(follow.seen(1) for follow in follows))
+    asked = link.asked
+    for number in range(20):
+        publish(store, link, f"d{number}", "debate_end")
+    await asyncio.wait_for(asyncio.gather(*(follow.task for follow in follows)), WAIT_S)
+    assert all(follow.seqs == [1, 2] for follow in follows)
+    assert asked <= 6, "registrations of one loop turn travel together"
+
+
+async def test_following_an_unknown_debate_is_refused(feed: CoordinatorFeed) -> None:
+    with pytest.raises(NotFound):
+        await anext(feed.follow("nowhere"))
+
+
+async def test_a_follower_that_leaves_is_no_longer_told(feed: CoordinatorFeed, store: Store, link: Link) -> None:
+    store.append("d")
+    store.append("e")
+    leaving, staying = Follow(feed, "d"), Follow(feed, "e")
+    await asyncio.gather(leaving.seen(1), staying.seen(1))
+    leaving.task.cancel()
+    await asyncio.gather(leaving.task, return_exceptions=True)
+    publish(store, link, "e")
+    await staying.seen(2)
+    publish(store, link, "e", "debate_end")
+    await asyncio.wait_for(staying.task, WAIT_S)
+    assert not link.watchers._by_debate.get("d")

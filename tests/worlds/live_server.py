@@ -1,0 +1,144 @@
+"""A real server: `python -m aragora.server` as its operators start it, on free ports and a data directory of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+START_S = 90.0
+STOP_S = 60.0
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass
+class LiveServer:
+    """A running server process and its addresses."""
+
+    process: subprocess.Popen[bytes]
+    http_port: int
+    ws_port: int
+    data_dir: Path
+    output: Path
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.http_port}"
+
+    def get(self, path: str) -> Any:
+        """The JSON (or text) of a GET. Raises urllib.error.HTTPError for refusals."""
+        with urllib.request.urlopen(self.url + path, timeout=10) as response:
+            body = response.read().decode()
+        return json.loads(body) if body[:1] in "{[" else body
+
+    def post(self, path: str, body: Mapping[str, Any], **headers: str) -> Any:
+        request = urllib.request.Request(
+            self.url + path, json.dumps(body).encode(), {"Content-Type": "application/json", **headers}
+        )
+        with urllib.request.urlopen(request, timeout=30) as response:
+            return json.loads(response.read())
+
+    def debate(self, **settings: Any) -> str:
+        """Open a debate; returns its id."""
+        opened = self.post("/api/debates", {"question": "Which queue should we use?", **settings})
+        debate_id: str = opened["debate_id"]
+        return debate_id
+
+    def ended(self, debate_id: str, within_s: float = 60.0) -> dict[str, Any]:
+        """The debate once it has ended; fails after `within_s` seconds."""
+        deadline = time.monotonic() + within_s
+        while time.monotonic() < deadline:
+            debate: dict[str, Any] = self.get(f"/api/debates/{debate_id}")
+            if debate["status"] not in ("queued", "active"):
+                return debate
+            time.sleep(0.02)
+        raise AssertionError(f"{debate_id} has not ended within {within_s} s: {debate}")
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        """Send a signal and wait for the end; returns the exit code (negative: the signal that killed it)."""
+        self.process.send_signal(number)
+        return self.process.wait(STOP_S)
+
+    def told(self) -> str:
+        return self.output.read_text(errors="replace")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def environment(data_dir: Path, **variables: str) -> dict[str, str]:
+    """What a server of stub agents gets; keys of real providers stay out."""
+    kept = {name: value for name, value in os.environ.items() if not name.endswith("_API_KEY")}
+    return {
+        **kept,
+        "PYTHONPATH": str(ROOT),
+        "ARAGORA_DATA_DIR": str(data_dir),
+        "ARAGORA_STUB_AGENTS": "5",
+        "ARAGORA_EMBEDDED_AGENTS": "false",
+        "ARAGORA_DRAIN_TIMEOUT_S": "5",
+        **variables,
+    }
+
+
+def command(http_port: int, ws_port: int) -> list[str]:
+    return [sys.executable, "-m", "aragora.server", "--http-port", str(http_port), "--port", str(ws_port)]
+
+
+def launch(data_dir: Path, http_port: int | None = None, ws_port: int | None = None, **variables: str) -> LiveServer:
+    """Start a server; it may not be ready yet."""
+    http_port, ws_port = http_port or free_port(), ws_port or free_port()
+    data_dir.mkdir(parents=True, exist_ok=True)
+    output = data_dir.parent / f"{data_dir.name}.out"
+    with output.open("ab") as sink:
+        process = subprocess.Popen(
+            command(http_port, ws_port),
+            env=environment(data_dir, **variables),
+            stdout=sink,
+            stderr=subprocess.STDOUT,
+            cwd=data_dir.parent,
+            start_new_session=True,
+        )
+    return LiveServer(process, http_port, ws_port, data_dir, output)
+
+
+def wait_ready(server: LiveServer, within_s: float = START_S) -> LiveServer:
+    """Return once the server takes work; fails with its output otherwise."""
+    deadline = time.monotonic() + within_s
+    while time.monotonic() < deadline and server.process.poll() is None:
+        try:
+            server.get("/api/health/ready")
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.05)
+        else:
+            return server
+    raise AssertionError(f"the server did not become ready:\n{server.told()}")
+
+
+@contextmanager
+def running(data_dir: Path, **variables: str) -> Iterator[LiveServer]:
+    """A ready server for the block; it is stopped afterwards, whatever happened."""
+    server = launch(data_dir, **variables)
+    try:
+        yield wait_ready(server)
+    finally:
+        if server.process.poll() is None:
+            server.process.send_signal(signal.SIGTERM)
+            try:
+                server.process.wait(STOP_S)
+            except subprocess.TimeoutExpired:
+                os.killpg(server.process.pid, signal.SIGKILL)
