@@ -1,0 +1,63 @@
+"""A stand-in for all providers, and the providers of the catalog pointed at it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+
+from aragora.agents import catalog
+from aragora.agents.model import ModelCall, Provider, Turn
+from aragora.config.settings import Settings
+from aragora.debate.answers import answer_schema
+from aragora.debate.model import AgentRequest, Ask, AskKind, Brief, Candidate
+from tests.standins.providers import KEY, ProviderStandIn
+
+AGENTS = ("anthropic-api", "openai-api", "openrouter", "grok", "local", "mistral-api", "gemini")
+
+
+@pytest.fixture
+async def standin() -> AsyncIterator[ProviderStandIn]:
+    async with ProviderStandIn() as server:
+        yield server
+
+
+@pytest.fixture
+def settings_with(standin: ProviderStandIn) -> Callable[..., Settings]:
+    """Settings whose providers are the stand-in, with `key`; more as keyword arguments."""
+
+    def made(key: str = KEY, **more: Any) -> Settings:
+        names = ("anthropic", "openai", "openrouter", "xai", "mistral", "gemini", "local")
+        own = {"anthropic": standin.anthropic, "mistral": standin.mistral, "gemini": standin.gemini}
+        fields: dict[str, Any] = {f"{name}_api_key": key for name in names}
+        fields |= {f"{name}_base_url": own.get(name, standin.chat) for name in names}
+        return Settings.model_validate(fields | more)
+
+    return made
+
+
+@pytest.fixture
+async def provider_of(settings_with: Callable[..., Settings]) -> AsyncIterator[Callable[..., Provider]]:
+    """The provider of an agent's name; closed after the test."""
+    made: list[Provider] = []
+
+    def build(agent: str, **settings: Any) -> Provider:
+        chosen = settings_with(**settings)
+        made.append(catalog.build_provider(catalog.spec_of(agent, chosen), chosen))
+        return made[-1]
+
+    yield build
+    for provider in made:
+        await provider.aclose()
+
+
+def request_for(kind: AskKind = AskKind.PROPOSE, timeout_s: float = 20.0) -> AgentRequest:
+    candidates = (Candidate("A", "One."), Candidate("B", "Two."))
+    return AgentRequest(Ask(f"d1:{kind}", "d1", "agent", kind, 1), Brief("Why?", candidates=candidates), timeout_s)
+
+
+def call_for(kind: AskKind = AskKind.PROPOSE, timeout_s: float = 20.0) -> ModelCall:
+    request = request_for(kind, timeout_s)
+    name, schema = answer_schema(request)
+    return ModelCall("You debate.", (Turn("user", "Why?"),), schema, name, 500, 0.5, timeout_s, "ask-1", request)

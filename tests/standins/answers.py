@@ -1,0 +1,66 @@
+"""Answers that fit whatever JSON schema a provider is asked for: what a well-behaved model would send."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from hashlib import blake2b
+from typing import Any
+
+_WORDS = [
+    "evidence",
+    "cost",
+    "risk",
+    "users",
+    "time",
+    "data",
+    "rules",
+    "trade",
+    "speed",
+    "trust",
+    "scale",
+    "habit",
+    "price",
+    "market",
+    "people",
+    "change",
+    "safety",
+    "value",
+    "effort",
+    "limits",
+    "growth",
+    "methods",
+    "results",
+    "quality",
+    "schools",
+    "rivers",
+    "engines",
+    "letters",
+    "winter",
+    "harbour",
+    "copper",
+    "violet",
+    "garden",
+]
+
+
+def answer_to(schema: Mapping[str, Any], seed: str) -> str:
+    """JSON text by `schema`; other seeds give other words, the same seed the same."""
+    digest = blake2b(seed.encode()).digest()
+    return json.dumps({name: _value(name, part, digest) for name, part in schema["properties"].items()})
+
+
+def _value(name: str, part: Mapping[str, Any], digest: bytes) -> Any:
+    if part.get("enum"):
+        return part["enum"][0]
+    if part["type"] == "number":
+        return round(0.5 + digest[0] / 600, 2)
+    if part["type"] == "array":
+        labels = part["items"].get("enum")
+        return list(labels) if labels else [_sentence(name, digest, 6)]
+    return _sentence(name, digest, 18)
+
+
+def _sentence(name: str, digest: bytes, words: int) -> str:
+    start = len(name)
+    return " ".join(_WORDS[byte % len(_WORDS)] for byte in digest[start : start + words]).capitalize() + "."
