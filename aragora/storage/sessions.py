@@ -47,7 +47,8 @@ class Session:
 class SessionStore:
     """Sessions in the context `users`, cached."""
 
-    def __init__(self, database: Database, cache: Ephemeral) -> None:
+    def __init__(self, database: Database, cache: Ephemeral | None = None) -> None:
+        """`cache` must be shared by all replicas; None asks the database every time."""
         self._database = database
         self._cache = cache
 
@@ -95,6 +96,14 @@ class SessionStore:
         theirs = (sessions.c.user_id == user_id) | (sessions.c.impersonator == user_id)
         return len(await self._revoke(theirs & (sessions.c.session_id != (keep or "")), reason, now))
 
+    async def note_mfa(self, session_id: str) -> None:
+        """A second factor was shown in this session."""
+        change = update(sessions).where(sessions.c.session_id == session_id).values(mfa=True).returning(*sessions.c)
+        async with self._database.writing() as connection:
+            row = (await connection.execute(change)).mappings().first()
+        if row is not None:
+            await self._overwrite(_key(session_id), _session(row))
+
     async def of_user(self, user_id: str, now: float) -> list[Session]:
         """The user's live sessions, newest first."""
         query = (
@@ -125,18 +134,22 @@ class SessionStore:
 
     async def _cached(self, key: str) -> str | None:
         try:
-            return await self._cache.get(key)
+            return None if self._cache is None else await self._cache.get(key)
         except Unavailable:
             return None  # FallbackEphemeral reports the degraded state; here the database answers instead
 
     async def _fill(self, key: str, session: Session) -> None:
         """Never over an entry that a revocation has written meanwhile: hence `add`."""
+        if self._cache is None:
+            return
         try:
             await self._cache.add(key, encode_text(session), CACHE_S)
         except Unavailable as away:
             _log.debug("session not cached: %s", away.message)
 
     async def _overwrite(self, key: str, session: Session) -> None:
+        if self._cache is None:
+            return
         try:
             await self._cache.put(key, encode_text(session), CACHE_S)
         except Unavailable as away:
