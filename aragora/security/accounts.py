@@ -12,9 +12,10 @@ from aragora.security import api_keys
 from aragora.security.audit import Outcome
 from aragora.security.client_address import rate_limit_scope
 from aragora.security.logins import Challenge, Logins, TokenPair
+from aragora.security.oauth import Arrival
 from aragora.security.parts import IdentityParts, Visit
 from aragora.security.passwords import check_policy
-from aragora.security.principal import Principal
+from aragora.security.principal import Principal, own
 from aragora.security.rate_limits import LOGIN_PER_ACCOUNT_AND_ADDRESS, LOGIN_PER_ADDRESS, REGISTER_PER_ADDRESS
 from aragora.security.rbac import SYSTEM_ADMIN, check_grant, permissions_of
 from aragora.storage.api_keys import ApiKey
@@ -82,6 +83,31 @@ class Accounts:
         if parts.passwords.needs_rehash(user.password_hash):
             await parts.users.set_password_hash(user.user_id, await parts.passwords.hash(password), parts.clock.now())
         return await self._logins.begin(user, visit, method="password")
+
+    async def login_with(self, arrival: Arrival, visit: Visit) -> TokenPair | Challenge:
+        """Log in whom a provider vouches for; the first time, with an account and organisation of its own.
+
+        Raises Conflict where the address has an account that was never tied to the provider: whoever made that one
+        has not shown that the address is theirs, so the two are not put together.
+        """
+        parts, now = self._parts, self._parts.clock.now()
+        user = await parts.users.by_oauth_subject(arrival.subject)
+        if user is None:
+            user = User(
+                user_id=new_id("usr"),
+                email=normal_email(arrival.email),
+                name=arrival.name,
+                org_id=new_id("org"),
+                roles=("owner",),
+                created_at=now,
+                oauth_subject=arrival.subject,
+            )
+            await parts.users.create(user)
+            await parts.note(visit, "auth.register", user.user_id, user.org_id, target=user.user_id, method="oauth")
+        if user.disabled:
+            parts.failed()
+            raise Unauthenticated("This account cannot log in.", code="oauth_refused")
+        return await self._logins.begin(user, visit, method="oauth")
 
     async def change_password(self, principal: Principal, current: str, new: str, visit: Visit) -> None:
         """Change the own password and end the user's other sessions. Raises Unauthenticated for a wrong one."""
@@ -159,9 +185,3 @@ class Accounts:
         parts.registry.inc("aragora_admin_impersonate_total")
         await parts.sessions.create(session)
         return replace(self._logins.access_only(user, session), refresh_token=None)
-
-
-def own(principal: Principal) -> None:
-    """Raises Forbidden where someone else acts as the user: credentials are the user's own business."""
-    if principal.impersonator is not None:
-        raise Forbidden("This cannot be done while acting as another user.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from aragora.errors import Forbidden
 from aragora.security.rbac import permissions_of
 
 
@@ -54,3 +55,9 @@ class Principal:
 
 LOCAL_ORG = "local"
 LOCAL_OPERATOR = Principal("local", LOCAL_ORG, ("owner", "admin"), Method.LOCAL, mfa=True)
+
+
+def own(principal: Principal) -> None:
+    """Raises Forbidden where someone else acts as the user: credentials are the user's own business."""
+    if principal.impersonator is not None:
+        raise Forbidden("This cannot be done while acting as another user.")

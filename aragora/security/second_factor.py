@@ -10,7 +10,7 @@ from aragora.security import mfa
 from aragora.security.audit import Outcome
 from aragora.security.logins import Logins, TokenPair
 from aragora.security.parts import IdentityParts, Visit
-from aragora.security.principal import Principal
+from aragora.security.principal import Principal, own
 from aragora.security.rate_limits import MFA_PER_USER
 from aragora.security.tokens import Purpose
 from aragora.storage.users import User
@@ -35,6 +35,7 @@ class SecondFactor:
 
     async def enrol(self, principal: Principal) -> Enrolment:
         """Offer a fresh secret; it is in force once `confirm` saw a code of it. Raises Conflict where one is."""
+        own(principal)
         if not self._parts.crypto.durable:
             raise Unavailable("Set ARAGORA_ENCRYPTION_KEY first: without it a second factor is lost at the next start.")
         user = await self._parts.users.by_id(principal.user_id)
@@ -50,6 +51,7 @@ class SecondFactor:
         Returns the backup codes, once, where it came into force now; else (). Raises Unauthenticated for a wrong code.
         """
         parts = self._parts
+        own(principal)
         await parts.limits.require((MFA_PER_USER, principal.user_id))
         user = await parts.users.by_id(principal.user_id)
         if user.mfa_enabled:

@@ -16,12 +16,30 @@ import pytest
 from aiohttp import ClientSession, web
 
 from aragora.config.settings import Settings
+from aragora.observability.registry import Registry
+from aragora.security.accounts import Accounts
+from aragora.security.authentication import Authentication
+from aragora.security.encryption import EncryptionService
+from aragora.security.identity import IdentityRules
+from aragora.security.keyring import Keyring
+from aragora.security.logins import Logins
+from aragora.security.parts import IdentityParts
+from aragora.security.passwords import Passwords
+from aragora.security.rate_limits import RateLimits
+from aragora.security.second_factor import SecondFactor
+from aragora.security.tickets import Tickets
+from aragora.security.tokens import TokenSigner
+from aragora.storage.api_keys import ApiKeyStore
+from aragora.storage.audit_log import AuditLog
 from aragora.storage.contexts import Context
 from aragora.storage.database import Database
 from aragora.storage.document_sql import SqlDocuments
+from aragora.storage.ephemeral_sql import SqlEphemeral
+from aragora.storage.sessions import SessionStore
 from aragora.storage.supabase import SupabaseDocuments
 from aragora.storage.tables import METADATA
 from aragora.storage.tables_identity import CORE_TABLES, IDENTITY_TABLES
+from aragora.storage.users import UserStore
 
 
 class SetClock:
@@ -208,3 +226,46 @@ def load_beside(name: str) -> Any:
         sys.modules[f"identity_{name}"] = module
         spec.loader.exec_module(module)
     return sys.modules[f"identity_{name}"]
+
+
+@pytest.fixture
+def identity(sqlite_users: Database, clock: SetClock) -> Any:
+    """The identity services over SQLite, with cheap passwords and a clock that the test moves."""
+    parts = IdentityParts(
+        users=UserStore(sqlite_users),
+        sessions=SessionStore(sqlite_users),
+        keys=ApiKeyStore(sqlite_users),
+        audit=AuditLog(sqlite_users, clock),
+        passwords=Passwords(memory_kib=64, passes=1),
+        signer=TokenSigner("test-secret-" * 6),
+        shared=SqlEphemeral(sqlite_users, clock),
+        limits=RateLimits(clock),
+        crypto=EncryptionService(Keyring.ephemeral()),
+        clock=clock,
+        access_s=3600.0,
+        refresh_s=30 * 86400.0,
+        registry=Registry(),
+    )
+    return IdentityServices(parts, IdentityRules(production=False, local_operator=False, service_token="svc"))
+
+
+class IdentityServices:
+    """The services wired together, as composition does it."""
+
+    def __init__(self, parts: IdentityParts, rules: IdentityRules) -> None:
+        self.parts = parts
+        self.logins = Logins(parts)
+        self.accounts = Accounts(parts, self.logins)
+        self.second_factor = SecondFactor(parts, self.logins)
+        self.tickets = Tickets(parts.shared)
+        self.authentication = Authentication(parts, rules, self.tickets)
+
+    async def who(self, bearer: str, **headers: str) -> Any:
+        carried = {"authorization": f"Bearer {bearer}", "host": "localhost", **headers}
+        return await self.authentication.principal(carried, address="203.0.113.9")
+
+
+@pytest.fixture(scope="session")
+def beside() -> Any:
+    """Loads a module that stands beside this file."""
+    return load_beside

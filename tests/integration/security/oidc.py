@@ -1,0 +1,71 @@
+"""A local OpenID Connect provider that can also misbehave."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from aiohttp import web
+from joserfc import jwt
+from joserfc.jwk import OctKey, RSAKey
+
+CLIENT_ID, CLIENT_SECRET = "client-1", "client-secret-of-the-test"
+
+
+class Provider:
+    """Issues codes for what `consent` is shown, and ID tokens with `changes`."""
+
+    def __init__(self) -> None:
+        self.issuer = ""
+        self.key = RSAKey.generate_key(2048, {"kid": "k1"})
+        self.signing: Any = self.key
+        self.header = {"alg": "RS256", "kid": "k1"}
+        self.changes: dict[str, Any] = {}
+        self.now = 0
+        self.codes: dict[str, dict[str, str]] = {}
+        self.down = False
+
+    def app(self) -> web.Application:
+        app = web.Application()
+        app.router.add_get("/.well-known/openid-configuration", self._configuration)
+        app.router.add_get("/jwks", self._jwks)
+        app.router.add_post("/token", self._token)
+        return app
+
+    def consent(self, url: str) -> dict[str, str]:
+        """What the person's browser does at the provider: the query it comes back with."""
+        query = {name: values[0] for name, values in parse_qs(urlsplit(url).query).items()}
+        assert query["client_id"] == CLIENT_ID
+        assert query["code_challenge_method"] == "S256"
+        code = f"code-{len(self.codes)}"
+        self.codes[code] = query
+        return {"code": code, "state": query["state"]}
+
+    def forge_with(self, secret: str) -> None:
+        """Sign with HS256 and a secret, as one who hopes for algorithm confusion."""
+        self.signing, self.header = OctKey.import_key(secret), {"alg": "HS256", "kid": "k1"}
+
+    async def _configuration(self, _: web.Request) -> web.Response:
+        names = {"authorization_endpoint": "/authorize", "token_endpoint": "/token", "jwks_uri": "/jwks"}
+        return web.json_response({"issuer": self.issuer, **{key: self.issuer + path for key, path in names.items()}})
+
+    async def _jwks(self, _: web.Request) -> web.Response:
+        return web.json_response({"keys": [self.key.as_dict(private=False)]})
+
+    async def _token(self, request: web.Request) -> web.Response:
+        if self.down:
+            return web.json_response({"error": "server_error"}, status=503)
+        form = await request.post()
+        asked = self.codes.pop(str(form["code"]), None)
+        challenge = base64.urlsafe_b64encode(hashlib.sha256(str(form["code_verifier"]).encode()).digest()).rstrip(b"=")
+        right = form["client_id"] == CLIENT_ID and form["client_secret"] == CLIENT_SECRET
+        if asked is None or not right or asked["code_challenge"] != challenge.decode():
+            return web.json_response({"error": "invalid_grant"}, status=400)
+        claims = {
+            "iss": self.issuer, "aud": CLIENT_ID, "sub": "1234", "email": "Jane@Example.com", "email_verified": True,
+            "name": "Jane", "nonce": asked["nonce"], "iat": self.now, "exp": self.now + 600, **self.changes,
+        }  # fmt: skip
+        token = jwt.encode(self.header, claims, self.signing, algorithms=["RS256", "HS256"])
+        return web.json_response({"access_token": "at", "token_type": "Bearer", "id_token": token})
