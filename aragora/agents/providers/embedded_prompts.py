@@ -8,6 +8,7 @@ model need not read it twice. All texts of others are cut and put on one line: t
 from __future__ import annotations
 
 import json
+import re
 from typing import Final
 
 from aragora.debate.model import AgentRequest, AskKind, Brief
@@ -19,14 +20,17 @@ VOTE_SLOT: Final = 2
 _QUESTION_CHARS: Final = 500
 _OWN_CHARS: Final = 450
 _NOTE_CHARS: Final = 200
+_REPEATED_CHARS: Final = 25  # shorter phrases may well come twice
+_SENTENCE_ENDS: Final = re.compile(r'"|\. ')
 _BASELINE_QUESTION: Final = "What is it?"
 
 # --- Grammars ---------------------------------------------------------------------------------------------
 
 _LATIN: Final = "A-Za-zÀ-ɏ"
+_LATIN_CAPITALS: Final = "A-ZÀ-ÖØ-Þ"
 _ANY_SCRIPT: Final = "A-Za-zÀ-ҁҊ-῿぀-ヿ一-鿿가-힣"
 _TEXTS: Final = r"""
-sentence ::= ["L] ["L0-9 ,;:'()%/$-]{14,150} "."
+sentence ::= ["U] ["L0-9 ,;:'()%/$-]{14,190} ["L0-9%] "."
 share ::= "0." [3-9]
 """
 _PROPOSAL: Final = (
@@ -58,8 +62,9 @@ def reason_grammar(question: str) -> str:
 
 
 def _with_letters(root: str, question: str) -> str:
-    letters = _LATIN if all(ord(char) < 0x250 or not char.isalpha() for char in question) else _ANY_SCRIPT
-    return root + _TEXTS.replace('"L', letters)
+    latin = all(ord(char) < 0x250 or not char.isalpha() for char in question)
+    letters, first = (_LATIN, _LATIN_CAPITALS) if latin else (_ANY_SCRIPT, _ANY_SCRIPT)
+    return root + _TEXTS.replace('"U', first).replace('"L', letters)
 
 
 # --- Answers ----------------------------------------------------------------------------------------------
@@ -241,6 +246,12 @@ def reason_prompt(brief: Brief, text: str) -> str:
     """Why the chosen answer is the best, in a sentence."""
     question = flat(brief.question, _QUESTION_CHARS)
     return f"{_REASON_SHOTS}Question: {question}\nBest answer: {flat(text, _OWN_CHARS)}\nReason:"
+
+
+def repeats(prompt: str, text: str) -> bool:
+    """Whether a whole sentence of `text` stands in `prompt` already: an example, or an answer given as its own evidence."""
+    sentences = (part.strip(" .") for part in _SENTENCE_ENDS.split(text))
+    return any(len(sentence) >= _REPEATED_CHARS and sentence in prompt for sentence in sentences)
 
 
 def flat(text: str, most: int) -> str:

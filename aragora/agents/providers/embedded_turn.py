@@ -20,6 +20,8 @@ from aragora.debate.model import AgentRequest, AskKind
 
 _SHARPNESS: Final = 4.0  # turns differences of the verdicts into a confidence
 _REASON_TOKENS: Final = 48
+_ATTEMPTS: Final = 3  # at a text that is not a repetition
+_WILDER: Final = 0.25  # added to the temperature with every further attempt
 
 
 class Turn:
@@ -97,16 +99,20 @@ class Turn:
         return log(likely["Yes"] / likely["No"])
 
     def _write(self, prompt: str, grammar: str, slot: int, max_tokens: int | None = None) -> str:
-        made = self._model.write(
-            prompt,
-            grammar,
-            slot,
-            temperature=self._call.temperature,
-            max_tokens=max_tokens or self._call.max_tokens,
-            seed=self._seed,
-        )
-        self._input += made.input_tokens
-        self._output += made.output_tokens
+        """What the model writes; again, and less tamely, where it only repeats what the prompt says."""
+        for attempt in range(_ATTEMPTS):
+            made = self._model.write(
+                prompt,
+                grammar,
+                slot,
+                temperature=self._call.temperature + _WILDER * attempt,
+                max_tokens=max_tokens or self._call.max_tokens,
+                seed=self._seed + attempt,
+            )
+            self._input += made.input_tokens
+            self._output += made.output_tokens
+            if not prompts.repeats(prompt, made.text):
+                break
         return made.text
 
 
