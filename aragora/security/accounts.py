@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from aragora.errors import Conflict, Forbidden, Unauthenticated
+from aragora.errors import Conflict, Forbidden, NotFound, Unauthenticated
 from aragora.ids import new_id
 from aragora.security import api_keys
 from aragora.security.audit import Outcome
@@ -15,7 +15,7 @@ from aragora.security.logins import Challenge, Logins, TokenPair
 from aragora.security.oauth import Arrival
 from aragora.security.parts import IdentityParts, Visit
 from aragora.security.passwords import check_policy
-from aragora.security.principal import Principal, own
+from aragora.security.principal import Method, Principal, own
 from aragora.security.rate_limits import LOGIN_PER_ACCOUNT_AND_ADDRESS, LOGIN_PER_ADDRESS, REGISTER_PER_ADDRESS
 from aragora.security.rbac import SYSTEM_ADMIN, check_grant, permissions_of
 from aragora.storage.api_keys import ApiKey
@@ -132,7 +132,7 @@ class Accounts:
         """A new API key and its text, which is nowhere afterwards. Raises Conflict at `MAX_KEYS` live ones."""
         parts, now = self._parts, self._parts.clock.now()
         own(principal)
-        user = await parts.users.by_id(principal.user_id)
+        user = await self._owner_of_keys(principal)
         if len([key for key in await parts.keys.of_user(user.user_id) if key.live(now)]) >= MAX_KEYS:
             raise Conflict(f"There are {MAX_KEYS} keys already; revoke one first.")
         fresh = api_keys.make_key()
@@ -148,6 +148,27 @@ class Accounts:
         await parts.note(visit, "api_key.create", user.user_id, user.org_id, target=fresh.shown)
         await parts.keys.add(key)
         return key, fresh.text
+
+    async def _owner_of_keys(self, principal: Principal) -> User:
+        """The account behind a principal. The local operator, who never registered, gets one without a password."""
+        try:
+            return await self._parts.users.by_id(principal.user_id)
+        except NotFound:
+            if principal.method is not Method.LOCAL:
+                raise Forbidden("Only accounts have API keys: register and log in.") from None
+        user = User(
+            user_id=principal.user_id,
+            email=f"{principal.user_id}@localhost",
+            name="Local operator",
+            org_id=principal.org_id,
+            roles=principal.roles,
+            created_at=self._parts.clock.now(),
+        )
+        try:
+            await self._parts.users.create(user)
+        except Conflict:
+            return await self._parts.users.by_id(principal.user_id)
+        return user
 
     async def revoke_keys(self, principal: Principal, visit: Visit, key_id: str | None = None) -> int:
         """Revoke one of the own API keys, or all; returns how many were live."""

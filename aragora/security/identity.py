@@ -22,6 +22,7 @@ from aragora.security.origins import LOOPBACK_HOSTS, host_allowed
 from aragora.security.principal import LOCAL_OPERATOR, LOCAL_ORG, Method, Principal
 
 IDENTITY_HEADERS: Final = ("x-user-id", "x-org-id", "x-user-roles")
+FORWARDING_HEADERS: Final = ("x-forwarded-for", "x-real-ip")
 SERVICE_HEADER: Final = "x-service-token"
 _NAME = re.compile(r"[A-Za-z0-9._:@-]{1,128}")
 
@@ -46,9 +47,17 @@ class IdentityRules:
     service_token: str | None = field(default=None, repr=False)
     local_hosts: frozenset[str] = LOOPBACK_HOSTS
 
-    def is_local(self, address: str, host_header: str | None) -> bool:
-        """Whether the caller is this machine's own operator: loopback, and not a foreign page by a foreign name."""
-        return self.local_operator and is_loopback(address) and host_allowed(host_header, self.local_hosts)
+    def is_local(self, address: str, headers: Mapping[str, str]) -> bool:
+        """Whether the caller is this machine's own operator: loopback, by a local name, and through no proxy that
+        tells of someone from elsewhere (a proxy on this machine also connects from loopback)."""
+        forwarded = [hop for name in FORWARDING_HEADERS for hop in headers.get(name, "").split(",") if hop.strip()]
+        return (
+            self.local_operator
+            and is_loopback(address)
+            and "forwarded" not in headers
+            and all(is_loopback(hop) for hop in forwarded)
+            and host_allowed(headers.get("host"), self.local_hosts)
+        )
 
 
 def bearer_of(headers: Mapping[str, str]) -> str | None:
@@ -93,7 +102,7 @@ def principal_without_session(
         Unauthenticated: identity headers from a caller that proved nothing.
         InvalidInput: identity headers that are incomplete or malformed.
     """
-    local = rules.is_local(address, headers.get("host"))
+    local = rules.is_local(address, headers)
     service = proof is Proof.SERVICE_TOKEN or same_secret(headers.get(SERVICE_HEADER), rules.service_token)
     if any(name in headers for name in IDENTITY_HEADERS):
         if not (service or (local and proof is Proof.NONE)):

@@ -85,6 +85,11 @@ class RateLimits:
         self.refused: dict[str, int] = {limit.name: 0 for limit in ALL_LIMITS}
 
     @property
+    def shared(self) -> bool:
+        """Whether replicas count together."""
+        return self._shared is not None and not self._away_reason
+
+    @property
     def degraded(self) -> str:
         """Why replicas count for themselves now; empty where all is well."""
         return self._away_reason

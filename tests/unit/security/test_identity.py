@@ -81,6 +81,14 @@ def test_the_local_operator_is_loopback_under_a_local_name_only() -> None:
     assert who(DEVELOPMENT, {}) is None
 
 
+@pytest.mark.parametrize(
+    "told", [{"x-forwarded-for": "203.0.113.9"}, {"x-real-ip": "203.0.113.9"}, {"forwarded": "for=203.0.113.9"}]
+)
+def test_nobody_behind_a_proxy_on_this_machine_is_the_local_operator(told: dict[str, str]) -> None:
+    assert who(DEVELOPMENT, {**HOST, **told}) is None
+    assert who(DEVELOPMENT, {**HOST, "x-forwarded-for": "127.0.0.1"}) == LOCAL_OPERATOR
+
+
 def test_the_fixed_tokens_are_what_they_are_and_absent_ones_match_nothing() -> None:
     assert proof_of(PRODUCTION, "api-secret") is Proof.API_TOKEN
     assert proof_of(PRODUCTION, "svc-secret") is Proof.SERVICE_TOKEN

@@ -1,0 +1,324 @@
+"""The identity routes over HTTP: the runbook's lines in development, and strangers in production."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+from unittest.mock import AsyncMock
+
+import httpx2
+import pyotp
+import pytest
+import yaml
+from fastapi.routing import APIRoute
+from pydantic import SecretStr
+
+from aragora.clock import SystemClock
+from aragora.config.settings import Settings
+from aragora.migrations.applying import apply_pending
+from aragora.observability.registry import REGISTRY
+from aragora.server.app import create_app
+from aragora.server.identity_bundle import Identity, identity_routers, open_identity
+from aragora.server.policy import Guard
+from aragora.server.ports import ServerConfig, Services
+
+pytestmark = pytest.mark.slow
+
+PASSWORD = "correct horse battery"
+JANE = {"email": "jane@example.com", "password": PASSWORD}
+SERVICE = "service-token-of-the-test"
+STRANGER = "203.0.113.9"
+
+
+class Site:
+    """A server with its identity; gives clients that connect from an address."""
+
+    def __init__(self, identity: Identity, config: ServerConfig) -> None:
+        ports = {
+            name: AsyncMock() for name in Services.__annotations__ if name not in ("config", "identity", "observer")
+        }
+        self.identity = identity
+        self.services = Services(config=config, identity=identity.authenticator, **ports)
+        self.app = create_app(self.services, routers=identity_routers())
+        identity.install(self.app)
+
+    def client(self, peer: str = "127.0.0.1", host: str = "localhost:8080", **headers: str) -> httpx2.AsyncClient:
+        transport = httpx2.ASGITransport(app=self.app, client=(peer, 5555), raise_app_exceptions=False)
+        return httpx2.AsyncClient(transport=transport, base_url=f"http://{host}", headers=headers)
+
+
+@pytest.fixture
+async def site_of(tmp_path: Path) -> AsyncIterator[Callable[..., Any]]:
+    opened: list[Identity] = []
+
+    async def build(**more: Any) -> Site:
+        settings = Settings(data_dir=tmp_path, encryption_key=SecretStr(secrets.token_hex(32)), **more)
+        await apply_pending(settings)
+        identity = open_identity(settings, bind_host="127.0.0.1", clock=SystemClock())
+        opened.append(identity)
+        return Site(identity, ServerConfig("1.0.0", "ws://127.0.0.1:8765/ws", environment=settings.env))
+
+    yield build
+    for identity in opened:
+        await identity.aclose()
+
+
+@pytest.fixture
+async def development(site_of: Any) -> Site:
+    site: Site = await site_of()
+    return site
+
+
+@pytest.fixture
+async def production(site_of: Any) -> Site:
+    site: Site = await site_of(
+        env="production",
+        jwt_secret=SecretStr("j" * 40),
+        api_token=SecretStr("api-token-of-the-test"),
+        service_token=SecretStr(SERVICE),
+        trusted_proxies=("10.0.0.1",),
+    )
+    return site
+
+
+def code_of(answer: httpx2.Response) -> tuple[int, str]:
+    return answer.status_code, answer.json()["error"]["code"]
+
+
+def test_every_identity_route_of_the_contract_is_there_with_its_policy() -> None:
+    contract = yaml.safe_load((Path(__file__).parents[2] / "contract" / "http.yaml").read_text())
+    promised = {
+        (row["method"], row["path"].partition("?")[0].replace("{id}", "{user_id}")): row["auth"]
+        for row in contract["endpoints"]
+        if row["path"].startswith(("/api/auth/", "/api/admin/users", "/api/admin/audit", "/api/system/errors"))
+        or row["path"] == "/api/system/rate-limits"
+    }
+    found = {}
+    for router in identity_routers():
+        for route in router.routes:
+            assert isinstance(route, APIRoute)
+            policies = [each.dependency.policy for each in route.dependencies if isinstance(each.dependency, Guard)]
+            assert len(policies) == 1
+            found |= {(method, route.path): policies[0] for method in route.methods}
+    assert {key: found.get(key) for key in promised} == promised
+
+
+async def test_in_development_the_local_operator_needs_no_login(development: Site) -> None:
+    async with development.client() as client:
+        me = (await client.get("/api/auth/me")).json()
+        assert (me["user_id"], me["org_id"]) == ("local", "local")
+        assert {"admin", "owner"} == set(me["roles"])
+        assert "workflows.approve" in me["permissions"]
+        assert (await client.get("/api/system/errors?limit=20")).json()["errors"] == []
+        limits = (await client.get("/api/system/rate-limits")).json()
+        assert {"name": "login_account", "limit": "5/minute", "refused": 0} in limits["rate_limits"]
+
+
+async def test_the_header_line_of_the_runbook_works_in_development(development: Site) -> None:
+    headers = {"X-User-ID": "user-123", "X-Org-ID": "org-456", "X-User-Roles": "admin,member"}
+    async with development.client() as client:
+        me = (await client.get("/api/auth/me", headers=headers)).json()
+    assert (me["user_id"], me["org_id"], me["roles"]) == ("user-123", "org-456", ["admin", "member"])
+
+
+async def test_a_stranger_with_identity_headers_is_refused(production: Site) -> None:
+    headers = {"X-User-ID": "user-123", "X-Org-ID": "org-456", "X-User-Roles": "admin"}
+    async with production.client(STRANGER) as client:
+        assert code_of(await client.get("/api/auth/me", headers=headers)) == (401, "unproven_identity")
+        assert code_of(await client.get("/api/auth/me")) == (401, "unauthenticated")
+        forged = {**headers, "X-Forwarded-For": "127.0.0.1"}
+        assert code_of(await client.get("/api/auth/me", headers=forged)) == (401, "unproven_identity")
+        proven = {**headers, "Authorization": f"Bearer {SERVICE}"}
+        assert (await client.get("/api/auth/me", headers=proven)).json()["org_id"] == "org-456"
+        # A service cannot vouch for a second factor: no administration in production.
+        assert code_of(await client.get("/api/admin/audit", headers=proven)) == (403, "mfa_required")
+
+
+async def test_a_repeated_header_does_not_slip_past_the_check(production: Site) -> None:
+    async with production.client(STRANGER) as client:
+        twice = [("Authorization", "Bearer wrong"), ("Authorization", f"Bearer {SERVICE}")]
+        assert (await client.get("/api/auth/me", headers=twice)).status_code == 401
+
+
+async def test_an_account_from_registration_to_logout(production: Site) -> None:
+    async with production.client(STRANGER) as client:
+        created = await client.post("/api/auth/register", json={**JANE, "name": "Jane"})
+        assert (created.status_code, created.json()["roles"]) == (201, ["owner"])
+        assert PASSWORD not in created.text
+        assert code_of(await client.post("/api/auth/register", json=JANE)) == (409, "exists")
+        assert code_of(await client.post("/api/auth/login", json={**JANE, "password": "wrong one"})) == (
+            401, "invalid_credentials",
+        )  # fmt: skip
+        tokens = (await client.post("/api/auth/login", json=JANE)).json()
+        assert {"access_token", "refresh_token", "expires_in"} <= tokens.keys()
+        bearer = {"Authorization": f"Bearer {tokens['access_token']}"}
+        me = (await client.get("/api/auth/me", headers=bearer)).json()
+        assert me["org_id"] == created.json()["org_id"]
+        assert code_of(await client.get("/api/admin/audit", headers=bearer)) == (403, "forbidden")
+        renewed = (await client.post("/api/auth/refresh", json={"refresh_token": tokens["refresh_token"]})).json()
+        again = await client.post("/api/auth/refresh", json={"refresh_token": tokens["refresh_token"]})
+        assert code_of(again) == (401, "token_reused")
+        bearer = {"Authorization": f"Bearer {renewed['access_token']}"}
+        assert code_of(await client.get("/api/auth/me", headers=bearer)) == (401, "token_revoked")
+        fresh = (await client.post("/api/auth/login", json=JANE)).json()
+        bearer = {"Authorization": f"Bearer {fresh['access_token']}"}
+        assert (await client.post("/api/auth/logout", headers=bearer)).status_code == 204
+        assert code_of(await client.get("/api/auth/me", headers=bearer)) == (401, "token_revoked")
+
+
+async def test_an_api_key_is_shown_once_and_ends_when_revoked(production: Site) -> None:
+    async with production.client(STRANGER) as client:
+        await client.post("/api/auth/register", json=JANE)
+        tokens = (await client.post("/api/auth/login", json=JANE)).json()
+        bearer = {"Authorization": f"Bearer {tokens['access_token']}"}
+        made = await client.post("/api/auth/api-key", headers=bearer)
+        assert made.status_code == 201
+        assert made.headers["cache-control"] == "no-store"
+        key = {"Authorization": f"Bearer {made.json()['api_key']}"}
+        assert made.json()["api_key"].startswith(made.json()["prefix"])
+        assert (await client.get("/api/auth/me", headers=key)).json()["method"] == "api_key"
+        assert (await client.delete("/api/auth/api-key", headers=bearer)).json() == {"revoked": 1}
+        assert code_of(await client.get("/api/auth/me", headers=key)) == (401, "invalid_api_key")
+
+
+async def test_the_local_operator_has_api_keys_too(development: Site) -> None:
+    async with development.client() as client:
+        keys = [(await client.post("/api/auth/api-key", json={"name": f"k{n}"})).json() for n in range(2)]
+        me = await client.get("/api/auth/me", headers={"Authorization": f"Bearer {keys[0]['api_key']}"})
+        assert (me.json()["user_id"], me.json()["method"]) == ("local", "api_key")
+        one = await client.delete(f"/api/auth/api-key?key_id={keys[0]['key_id']}")
+        assert one.json() == {"revoked": 1}
+        named = {"X-User-ID": "user-123", "X-Org-ID": "org-456"}
+        assert code_of(await client.post("/api/auth/api-key", headers=named)) == (403, "forbidden")
+
+
+async def test_the_first_administrator_is_made_with_the_api_token_and_must_enrol(production: Site) -> None:
+    operator = {"Authorization": "Bearer api-token-of-the-test"}
+    root = {"email": "root@example.com", "password": PASSWORD, "name": "Root", "roles": ["owner", "admin"]}
+    async with production.client(STRANGER) as client:
+        assert code_of(await client.post("/api/auth/register", json=root)) == (403, "forbidden")
+        assert (await client.post("/api/auth/register", json=root, headers=operator)).status_code == 201
+        assert code_of(await client.get("/api/admin/audit", headers=operator)) == (403, "mfa_required")
+        tokens = (await client.post("/api/auth/login", json={**JANE, "email": "root@example.com"})).json()
+        bearer = {"Authorization": f"Bearer {tokens['access_token']}"}
+        assert code_of(await client.get("/api/admin/audit", headers=bearer)) == (403, "mfa_required")
+        offered = (await client.post("/api/auth/mfa/enroll", headers=bearer)).json()
+        code = pyotp.TOTP(offered["secret"]).now()
+        shown = (await client.post("/api/auth/mfa/verify", json={"code": code}, headers=bearer)).json()
+        assert len(shown["backup_codes"]) == 10
+        entries = (await client.get("/api/admin/audit", headers=bearer)).json()["entries"]
+        assert "auth.mfa_enabled" in [entry["action"] for entry in entries]
+        assert offered["secret"] not in str(entries)
+        challenge = (await client.post("/api/auth/login", json={**JANE, "email": "root@example.com"})).json()
+        assert challenge["mfa_required"] is True
+        assert "access_token" not in challenge
+        second = {"challenge": challenge["challenge"], "code": shown["backup_codes"][0]}
+        assert "access_token" in (await client.post("/api/auth/login", json=second)).json()
+
+
+async def test_impersonation_is_for_administrators_and_leaves_a_trace(development: Site) -> None:
+    async with development.client() as client:
+        user = (await client.post("/api/auth/register", json=JANE)).json()
+        url = f"/api/admin/users/{user['user_id']}/impersonate"
+        acting = (await client.post(url, json={"reason": "support case 7"})).json()
+        bearer = {"Authorization": f"Bearer {acting['access_token']}"}
+        me = (await client.get("/api/auth/me", headers=bearer)).json()
+        assert (me["user_id"], me["impersonator"]) == (user["user_id"], "local")
+        assert (await client.post("/api/auth/api-key", headers=bearer)).status_code == 403
+        assert (await client.post(url, json={"reason": "deeper"}, headers=bearer)).status_code == 403
+        entries = (await client.get("/api/admin/audit?action=admin.impersonate")).json()["entries"]
+        assert [entry["details"]["reason"] for entry in entries] == ["support case 7"]
+        assert code_of(await client.post("/api/admin/users/usr_x/impersonate", json={"reason": "abc"})) == (
+            404, "not_found",
+        )  # fmt: skip
+
+
+async def test_a_ticket_opens_one_websocket(production: Site) -> None:
+    from aragora.server.ports import CallerFacts
+
+    async with production.client(STRANGER) as client:
+        await client.post("/api/auth/register", json=JANE)
+        tokens = (await client.post("/api/auth/login", json=JANE)).json()
+        bearer = {"Authorization": f"Bearer {tokens['access_token']}"}
+        ticket = (await client.post("/api/auth/ws-ticket", headers=bearer)).json()["ticket"]
+        facts = CallerFacts("GET", "/ws", STRANGER, [(b"host", b"x")], ticket=ticket)
+        authenticator = production.identity.authenticator
+        caller = await authenticator.authenticate(facts)
+        await authenticator.end_revoked()
+        assert caller.expires_at
+        await client.post("/api/auth/logout", headers=bearer)
+        await authenticator.end_revoked()
+        assert caller.expires_at == 0.0  # the socket registry closes it at its next beat
+        with pytest.raises(Exception, match="ticket"):
+            await authenticator.authenticate(facts)
+
+
+async def test_floods_are_refused_with_headers_that_say_when(production: Site) -> None:
+    async with production.client(STRANGER) as client:
+        answers = [await client.post("/api/auth/login", json={**JANE, "password": f"guess {n}"}) for n in range(6)]
+        assert [answer.status_code for answer in answers] == [401] * 5 + [429]
+        assert int(answers[-1].headers["retry-after"]) >= 1
+        assert answers[0].headers["ratelimit-policy"] == '"address";q=1200;w=60'
+        assert answers[0].headers["ratelimit"].startswith('"address";r=1199;t=')
+    async with production.client("10.0.0.1") as proxy:
+        # Behind a trusted proxy the client is who the proxy saw, whatever the client wrote itself.
+        same = {"X-Forwarded-For": f"198.51.100.7, {STRANGER}"}
+        assert (await proxy.post("/api/auth/login", json=JANE, headers=same)).status_code == 429
+        other = {"X-Forwarded-For": f"{STRANGER}, 198.51.100.7"}
+        assert (await proxy.post("/api/auth/login", json=JANE, headers=other)).status_code == 401
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {}, {"email": "x"}, {"email": "a@b", "password": ""}, {"email": "a\u0000@b.c", "password": "x"},
+        {"email": "a@b.c", "password": "x\ud800"}, {"challenge": "x", "password": "y"}, {"challenge": "x", "code": "1"},
+        {"email": ["a"], "password": {}}, {"extra": 1}, [],
+    ],
+)  # fmt: skip
+async def test_a_malformed_login_is_a_422_that_repeats_nothing(body: Any, production: Site) -> None:
+    async with production.client(STRANGER) as client:
+        answer = await client.post(
+            "/api/auth/login", content=json.dumps(body), headers={"Content-Type": "application/json"}
+        )
+    assert answer.status_code == 422
+
+
+async def test_login_with_google_says_when_it_is_not_set_up(production: Site) -> None:
+    async with production.client(STRANGER) as client:
+        assert code_of(await client.get("/api/auth/oauth/google")) == (404, "not_found")
+        assert code_of(await client.post("/api/auth/oauth/exchange", json={"code": "invented"})) == (
+            401,
+            "invalid_code",
+        )
+
+
+async def test_checks_and_denials_are_counted(production: Site) -> None:
+    REGISTRY.drain()
+    async with production.client(STRANGER) as client:
+        await client.post("/api/auth/register", json=JANE)
+        tokens = (await client.post("/api/auth/login", json=JANE)).json()
+        bearer = {"Authorization": f"Bearer {tokens['access_token']}"}
+        await client.get("/api/admin/audit", headers=bearer)
+        await client.get("/api/auth/me")
+    counted = {(delta.sample, delta.labels): delta.amount for delta in REGISTRY.drain()}
+    denied = (("handler", "/api/admin/audit"), ("permission", "admin"))
+    assert counted["aragora_rbac_permission_denied_total", denied] == 1
+    checks = (("permission", "admin"), ("result", "denied"))
+    assert counted["aragora_rbac_permission_checks_total", checks] == 1
+    assert counted["aragora_rbac_check_latency_seconds_count", ()] >= 1
+
+
+async def test_without_the_database_nobody_is_let_in_and_the_answer_is_503(production: Site, tmp_path: Path) -> None:
+    async with production.client(STRANGER) as client:
+        await client.post("/api/auth/register", json=JANE)
+        tokens = (await client.post("/api/auth/login", json=JANE)).json()
+        await production.identity.aclose()
+        (tmp_path / "users.db").rename(tmp_path / "gone.db")
+        answer = await client.get("/api/auth/me", headers={"Authorization": f"Bearer {tokens['access_token']}"})
+        assert answer.status_code == 503
+        noted = production.identity.errors.latest(5)
+        assert [(note.path, note.status) for note in noted] == [("/api/auth/me", 503)]
