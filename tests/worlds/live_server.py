@@ -11,15 +11,30 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 START_S = 90.0
 STOP_S = 60.0
+REQUEST_S = 30.0
 ROOT = Path(__file__).parents[2]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Response:
+    """What came back, refusals included. Header names are lower-case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
 
 
 @dataclass
@@ -49,6 +64,21 @@ class LiveServer:
         with urllib.request.urlopen(request, timeout=30) as response:
             return json.loads(response.read())
 
+    def request(self, method: str, path: str, body: Any = None, **headers: str) -> Response:
+        """Any request, whatever its status. Keywords are headers: `Idempotency_Key` is Idempotency-Key."""
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        data = None
+        if body is not None:
+            data = body if isinstance(body, bytes) else json.dumps(body).encode()
+            sent.setdefault("Content-Type", "application/json")
+        request = urllib.request.Request(self.url + path, data, sent, method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=REQUEST_S) as response:
+                return _response(response.status, response)
+        except urllib.error.HTTPError as refused:
+            with refused:
+                return _response(refused.code, refused)
+
     def debate(self, **settings: Any) -> str:
         """Open a debate; returns its id."""
         opened = self.post("/api/debates", {"question": "Which queue should we use?", **settings})
@@ -65,6 +95,15 @@ class LiveServer:
             time.sleep(0.02)
         raise AssertionError(f"{debate_id} has not ended within {within_s} s: {debate}")
 
+    def until(self, holds: Callable[[], T], within_s: float = 10.0) -> T:
+        """What `holds` returns as soon as that is true; fails after `within_s` seconds."""
+        deadline = time.monotonic() + within_s
+        while not (value := holds()):
+            if time.monotonic() > deadline:
+                raise AssertionError(f"still {value!r} after {within_s} s:\n{self.told()}")
+            time.sleep(0.05)
+        return value
+
     def stop(self, number: int = signal.SIGTERM) -> int:
         """Send a signal and wait for the end; returns the exit code (negative: the signal that killed it)."""
         self.process.send_signal(number)
@@ -72,6 +111,11 @@ class LiveServer:
 
     def told(self) -> str:
         return self.output.read_text(errors="replace")
+
+
+def _response(status: int, answer: Any) -> Response:
+    headers = {name.lower(): value for name, value in answer.headers.items()}
+    return Response(status, headers, answer.read().decode())
 
 
 def free_port() -> int:
@@ -132,7 +176,7 @@ def wait_ready(server: LiveServer, within_s: float = START_S) -> LiveServer:
 @contextmanager
 def running(data_dir: Path, **variables: str) -> Iterator[LiveServer]:
     """A ready server for the block; it is stopped afterwards, whatever happened."""
-    server = launch(data_dir, **variables)
+    server = launch(data_dir, None, None, **variables)
     try:
         yield wait_ready(server)
     finally:

@@ -1,0 +1,34 @@
+"""One live server of stub agents for all tests here that do not end it: each start costs seconds of both cores."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.worlds.live_server import LiveServer, running
+
+LATENCY_MS = "20"
+"""Of each stub answer: a debate of one round takes 0.1 s, one of twenty takes seconds and can be interfered with."""
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    """Ready, with five stub agents. Tests share it: count differences, and leave no debate running."""
+    with running(tmp_path_factory.mktemp("live") / "data", ARAGORA_STUB_LATENCY_MS=LATENCY_MS) as live:
+        yield live
+
+
+@pytest.fixture(scope="session")
+def debate_id(server: LiveServer) -> str:
+    """A debate that has ended with a decision and a receipt."""
+    opened = server.debate()
+    assert server.ended(opened)["status"] == "completed"
+    return opened
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path) -> Path:
+    """For a server of the test's own."""
+    return tmp_path / "data"
