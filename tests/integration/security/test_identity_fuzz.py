@@ -1,0 +1,85 @@
+"""The identity routes against everything their own description allows, and much that it does not: never a 5xx."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import secrets
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+from unittest.mock import AsyncMock
+
+import pytest
+import schemathesis
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from hypothesis import HealthCheck, given, settings
+from hypothesis.errors import Unsatisfiable
+from pydantic import SecretStr
+from schemathesis import GenerationMode
+from starlette.testclient import TestClient
+
+from aragora.clock import SystemClock
+from aragora.config.settings import Settings
+from aragora.migrations.applying import apply_pending
+from aragora.server.app import create_app
+from aragora.server.identity_bundle import identity_routers, open_identity
+from aragora.server.ports import ServerConfig, Services
+
+pytestmark = pytest.mark.slow
+
+PATHS = "^/api/(auth|admin/users|admin/audit|system/errors|system/rate-limits)"
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FastAPI]:
+    """A development server: the fuzzer is the local operator and gets past every policy."""
+    options: dict[str, Any] = {"encryption_key": SecretStr(secrets.token_hex(32))}
+    configured = Settings(data_dir=tmp_path_factory.mktemp("fuzz"), **options)
+    asyncio.run(apply_pending(configured))
+    identity = open_identity(configured, bind_host="127.0.0.1", clock=SystemClock())
+    names = set(Services.__annotations__) - {"config", "identity", "observer"}
+    ports: dict[str, Any] = {name: AsyncMock() for name in names}
+    ports["lifecycle"].closing = asyncio.Event().wait
+    config = ServerConfig("1.0.0", "ws://127.0.0.1:8765/ws")
+    made = create_app(Services(config=config, identity=identity.authenticator, **ports), routers=identity_routers())
+    identity.install(made)
+    return made
+
+
+def test_no_input_makes_the_server_fail(app: FastAPI) -> None:
+    api = schemathesis.openapi.from_dict(_described(app))
+    statuses: Counter[int] = Counter()
+    with TestClient(app, "http://localhost:8080", client=("127.0.0.1", 5555), follow_redirects=False) as client:
+        for operation in (found.ok() for found in api.get_all_operations()):
+            if re.match(PATHS, operation.path):
+                _fuzz_both(client, operation, statuses)
+    assert {200, 201, 204, 401, 404, 422} <= statuses.keys()  # it did get through to every kind of answer
+
+
+def _fuzz_both(client: TestClient, operation: Any, statuses: Counter[int]) -> None:
+    for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
+        try:
+            _fuzz(client, operation.as_strategy(generation_mode=mode), statuses)
+        except Unsatisfiable:
+            assert mode is GenerationMode.NEGATIVE  # an operation without parameters has no negative inputs
+
+
+def _fuzz(client: TestClient, cases: Any, statuses: Counter[int]) -> None:
+    @settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+    @given(case=cases)
+    def run(case: Any) -> None:
+        answer = client.request(**case.as_transport_kwargs(base_url="http://localhost:8080"))
+        statuses[answer.status_code] += 1
+        told = f"{case.method} {case.formatted_path} {case.body!r}: {answer.text}"
+        assert answer.status_code < 500, told
+        if answer.status_code >= 400:
+            assert set(answer.json()) == {"error", "request_id"}, told
+
+    run()
+
+
+def _described(app: FastAPI) -> dict[str, Any]:
+    described: dict[str, Any] = get_openapi(title="Aragora", version="1", routes=app.routes)
+    return described
