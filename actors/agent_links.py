@@ -1,9 +1,8 @@
 """The coordinator's side of the exchange with agents: one link per agent (shard), batched, resent after a crash.
 
 Rules of a link
-- Asks of one loop turn travel together; while calls are frequent, a short gap lets more asks join the next batch.
-- A call that carries asks also brings back whatever replies are ready. While asks are out, one call always waits.
-- An agent whose process died is activated again and gets every ask that is still out: asks carry ids, so one that
+- Asks of one loop turn travel together.
+- An agent whose process died is activated again and gets every ask that is still open: asks carry ids, so one that
   it had answered already is answered again from its memory or asked anew, and counts once.
 - An ask whose time is over is forgotten: the debate has closed its phase without it.
 """
@@ -18,19 +17,16 @@ from typing import Final
 from zlib import crc32
 
 import structlog
-from ray.exceptions import RayError
 
-from actors.agent import POLL_S
-from actors.runtime import RESTARTS, Runtime, translated
-from aragora.agents import wire
+from actors.agent_channels import Channel, Listener, open_channel
+from actors.runtime import RESTARTS, Runtime
 from aragora.debate.model import AgentRequest, Reply
 from aragora.errors import AragoraError
 
 log = structlog.get_logger("aragora.coordinator")
 
-GAP_S: Final = 0.002  # least time between two calls that carry asks: bounds a link to 500 of them a second
 BATCH: Final = 200  # asks in one message
-EXCHANGE_TIMEOUT_S: Final = POLL_S + 20.0
+EXPIRY_S: Final = 5.0  # how often asks whose time is over are forgotten
 
 Receive = Callable[[str, Sequence[Reply]], None]
 
@@ -75,105 +71,120 @@ class AgentLink:
         self._runtime = runtime
         self._receive = receive
         self._outbox: list[AgentRequest] = []
-        self._out: dict[str, tuple[AgentRequest, float]] = {}  # sent and unanswered, with the loop time it expires
+        self._open: dict[str, tuple[AgentRequest, float]] = {}  # sent and unanswered, with the loop time it expires
+        self._by_debate: dict[str, set[str]] = {}
         self._withdrawn: list[str] = []
-        self._calls: set[asyncio.Task[None]] = set()
-        self._flushing: asyncio.TimerHandle | None = None
-        self._flushed_at = 0.0
+        self._channel: Channel | None = None
+        self._opening: asyncio.Task[None] | None = None
+        self._flushing = False
         self._failures = 0
+        self._expired_at = 0.0
         self._closed = False
 
     def send(self, request: AgentRequest) -> None:
         self._outbox.append(request)
-        if self._flushing is None and not self._failures:
-            self._flush_in(0.0)
+        self._flush_soon()
 
     def withdraw(self, debate_id: str) -> None:
-        gone = [ask_id for ask_id, (request, _) in self._out.items() if request.ask.debate_id == debate_id]
-        for ask_id in gone:
-            del self._out[ask_id]
-        if gone:
+        ask_ids = self._by_debate.pop(debate_id, None)
+        if ask_ids:
+            for ask_id in ask_ids:
+                del self._open[ask_id]
             self._withdrawn.append(debate_id)
-        self._outbox = [request for request in self._outbox if request.ask.debate_id != debate_id]
+            self._flush_soon()
+        if self._outbox:
+            self._outbox = [request for request in self._outbox if request.ask.debate_id != debate_id]
 
     def close(self) -> None:
         self._closed = True
-        if self._flushing is not None:
-            self._flushing.cancel()
-        for call in self._calls:
-            call.cancel()
+        if self._opening is not None:
+            self._opening.cancel()
+        if self._channel is not None:
+            self._channel.close()
 
-    def _flush_in(self, pause_s: float) -> None:
-        loop = asyncio.get_running_loop()
-        soonest = max(pause_s, self._flushed_at + GAP_S - loop.time())
-        self._flushing = loop.call_later(soonest, self._flush) if soonest > 0 else loop.call_soon(self._flush)  # type: ignore[assignment]
+    def _flush_soon(self) -> None:
+        if not self._flushing and not self._closed:
+            self._flushing = True
+            asyncio.get_running_loop().call_soon(self._flush)
 
     def _flush(self) -> None:
-        self._flushing = None
+        self._flushing = False
         if self._closed:
             return
         loop = asyncio.get_running_loop()
-        self._flushed_at = loop.time()
-        batch, self._outbox = self._outbox[:BATCH], self._outbox[BATCH:]
-        for request in batch:
-            self._out[request.ask.ask_id] = (request, self._flushed_at + request.timeout_s)
-        if batch or (self._out and not self._calls):
-            withdrawn, self._withdrawn = tuple(self._withdrawn), []
-            call = loop.create_task(self._exchange(batch, withdrawn))
-            self._calls.add(call)
-        if self._outbox:
-            self._flush_in(0.0)
-
-    async def _exchange(self, batch: Sequence[AgentRequest], withdrawn: tuple[str, ...]) -> None:
-        try:
-            raw = wire.encode_requests(batch) if batch else b""
-            agent = await self._runtime.activate("agent", self._key)
-            answer = await asyncio.wait_for(agent.exchange.remote(self._asker, raw, withdrawn), EXCHANGE_TIMEOUT_S)
-        except (RayError, AragoraError, TimeoutError) as error:
-            self._returned()
-            self._retry(translated(error, f"agent/{self._key}", EXCHANGE_TIMEOUT_S))
+        if self._channel is None:
+            if self._opening is None:
+                self._opening = loop.create_task(self._open_channel())
             return
-        self._returned()
-        self._failures = 0
-        if answer:
-            self._deliver(wire.decode_replies(answer))
-        if self._flushing is None and (self._outbox or (self._out and not self._calls)):
-            self._flush_in(0.0)
+        now = loop.time()
+        outbox, self._outbox = self._outbox, []
+        withdrawn, self._withdrawn = self._withdrawn, []
+        for request in outbox:
+            self._open[request.ask.ask_id] = (request, now + request.timeout_s)
+            self._by_debate.setdefault(request.ask.debate_id, set()).add(request.ask.ask_id)
+        for start in range(0, max(1, len(outbox)), BATCH):
+            self._channel.send(withdrawn if start == 0 else (), outbox[start : start + BATCH])
+        if now - self._expired_at > EXPIRY_S:
+            self._expired_at = now
+            self._forget_expired(now)
 
-    def _returned(self) -> None:
-        call = asyncio.current_task()
-        if call is not None:
-            self._calls.discard(call)
-        if not self._calls:
-            self._forget_expired()
+    async def _open_channel(self) -> None:
+        listener = Listener(self._deliver, self._lost, lambda: bool(self._open))
+        try:
+            while not self._closed:
+                try:
+                    self._channel = await open_channel(self._runtime, self._key, self._asker, listener)
+                except AragoraError as error:
+                    await self._pause(error)
+                else:
+                    break
+        finally:
+            self._opening = None
+        self._flush_soon()
+
+    async def _pause(self, error: AragoraError) -> None:
+        self._runtime.forget("agent", self._key)
+        self._failures += 1
+        pause = RESTARTS.delay_s(self._failures, random.random())
+        log.warning("agent not reached", agent=self._key, error=error.message, retry_in_s=round(pause, 3))
+        await asyncio.sleep(pause)
 
     def _deliver(self, replies: Sequence[Reply]) -> None:
+        self._failures = 0
         wanted = []
         for reply in replies:
-            sent = self._out.pop(reply.ask_id, None)
+            sent = self._open.pop(reply.ask_id, None)
             if sent is not None:
-                wanted.append((sent[0].ask.debate_id, reply))
+                debate_id = sent[0].ask.debate_id
+                self._settled(debate_id, reply.ask_id)
+                wanted.append((debate_id, reply))
         wanted.sort(key=lambda pair: pair[0])
         for debate_id, group in groupby(wanted, key=lambda pair: pair[0]):
             self._receive(debate_id, [reply for _, reply in group])
 
-    def _retry(self, error: AragoraError) -> None:
-        """Send everything that is out again, after a pause that grows with every failure in a row."""
+    def _lost(self, error: AragoraError) -> None:
+        """The agent's process or the way to it is gone: open another and send everything that is open again."""
+        self._channel = None
         self._runtime.forget("agent", self._key)
-        if self._closed or (self._flushing is not None and self._failures):
-            return  # another call of the same failure has arranged the retry
-        self._failures += 1
-        self._forget_expired()
-        resend = [request for request, _ in self._out.values()]
-        self._out.clear()
-        self._outbox = resend + self._outbox
-        pause = RESTARTS.delay_s(self._failures, random.random())
-        log.warning("agent lost", agent=self._key, error=error.message, resend=len(resend), retry_in_s=round(pause, 3))
-        if self._flushing is not None:
-            self._flushing.cancel()
-        self._flush_in(pause)
+        if self._closed:
+            return
+        self._forget_expired(asyncio.get_running_loop().time())
+        again = [request for request, _ in self._open.values()]
+        self._open.clear()
+        self._by_debate.clear()
+        self._outbox = again + self._outbox
+        log.warning("agent lost", agent=self._key, error=error.message, resend=len(again))
+        if self._outbox:
+            self._flush_soon()
 
-    def _forget_expired(self) -> None:
-        now = asyncio.get_running_loop().time()
-        for ask_id in [ask_id for ask_id, (_, expires) in self._out.items() if expires <= now]:
-            del self._out[ask_id]
+    def _settled(self, debate_id: str, ask_id: str) -> None:
+        ask_ids = self._by_debate.get(debate_id)
+        if ask_ids is not None:
+            ask_ids.discard(ask_id)
+            if not ask_ids:
+                del self._by_debate[debate_id]
+
+    def _forget_expired(self, now: float) -> None:
+        for ask_id in [ask_id for ask_id, (_, expires) in self._open.items() if expires <= now]:
+            request, _ = self._open.pop(ask_id)
+            self._settled(request.ask.debate_id, ask_id)

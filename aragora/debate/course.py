@@ -63,6 +63,7 @@ class Course:
         "_stopped",
         "_task",
         "_timer",
+        "_turning",
         "_waiting",
         "debate_id",
         "events",
@@ -86,6 +87,7 @@ class Course:
         self._phase_opened = ports.clock.monotonic()
         self._quorum_since: float | None = None
         self._stopped = False
+        self._turning = False
 
     @classmethod
     def recovered(cls, debate_id: str, payloads: Sequence[str], ports: CoursePorts) -> Course:
@@ -118,7 +120,7 @@ class Course:
             return
         for reply in replies:
             self._record(machine.settle(self.state, reply))
-        self._turn()
+        self._turn_soon()
 
     async def submit(self, events: Sequence[Event]) -> int:
         """Journal `events` (a person's vote or suggestion, a cancellation); returns the seq of the last row that holds
@@ -164,6 +166,17 @@ class Course:
         for row in rows:
             self._account(row.payload)
         return rows
+
+    def _turn_soon(self) -> None:
+        """Take the turn once this loop iteration is over: answers of several agents often come in the same one."""
+        if not self._turning:
+            self._turning = True
+            asyncio.get_running_loop().call_soon(self._take_turn)
+
+    def _take_turn(self) -> None:
+        self._turning = False
+        if not self._stopped:
+            self._turn()
 
     def _turn(self) -> None:
         """Let the machine go as far as it can without another answer, then write."""

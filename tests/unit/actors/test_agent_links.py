@@ -11,6 +11,7 @@ import pytest
 from ray.exceptions import ActorUnavailableError
 from worlds.memory_engine import answer
 
+from actors.agent import Endpoint
 from actors.agent_links import AgentLinks
 from aragora.agents import wire
 from aragora.debate.model import AgentRequest, Ask, AskKind, Brief, Reply
@@ -19,14 +20,26 @@ WAIT_S = 5.0
 Exchange = Callable[[str, bytes, tuple[str, ...]], Awaitable[bytes]]
 
 
-class Agents:
-    """Stands for the runtime and the agent actors behind it."""
+class Method:
+    """Stands for an actor's method."""
 
-    def __init__(self, exchange: Exchange) -> None:
-        self.exchange = self
+    def __init__(self, call: Callable[..., Awaitable[Any]]) -> None:
+        self.remote = call
+
+
+class Agents:
+    """Stands for the runtime and the agent actors behind it; without `socket` they are reached by calls alone."""
+
+    def __init__(self, exchange: Exchange, socket: str | None = None) -> None:
+        self.exchange = Method(self._count)
+        self.endpoint = Method(self._endpoint)
         self._exchange = exchange
+        self._socket = socket
         self.calls = 0
         self.forgotten = 0
+
+    async def _endpoint(self) -> Endpoint:
+        return Endpoint("this-node", self._socket)
 
     async def activate(self, kind: str, key: str) -> Agents:
         return self
@@ -34,9 +47,9 @@ class Agents:
     def forget(self, kind: str, key: str) -> None:
         self.forgotten += 1
 
-    def remote(self, asker: str, batch: bytes, withdrawn: tuple[str, ...]) -> Awaitable[bytes]:
+    async def _count(self, asker: str, batch: bytes, withdrawn: tuple[str, ...]) -> bytes:
         self.calls += 1
-        return self._exchange(asker, batch, withdrawn)
+        return await self._exchange(asker, batch, withdrawn)
 
 
 class Received:
