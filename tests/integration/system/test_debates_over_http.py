@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import http.client
 import io
+import itertools
 import json
 import subprocess
 import sys
@@ -200,11 +201,10 @@ def test_the_standalone_verifier_accepts_the_receipt_with_its_journal(
     receipt, journal = tmp_path / "receipt.json", tmp_path / "events.jsonl"
     document = server.request("GET", f"/api/debates/{debate_id}/receipt").body
     receipt.write_text(document)
-    key = next((server.data_dir / "keys").glob("*.pub"), None)
+    (key,) = (server.data_dir / "keys").glob("*.pub")
     journal.write_text(cli(server, "replay", debate_id, "--json"))
-    trust = ["--key", str(key)] if key else []
 
-    accepted = verify_receipt(receipt, "--journal", str(journal), *trust)
+    accepted = verify_receipt(receipt, "--journal", str(journal), "--key", str(key))
     receipt.write_text(document.replace('"confidence":0.', '"confidence":0.9', 1))
     refused = verify_receipt(receipt)
 
@@ -220,7 +220,7 @@ def test_receipts_form_one_chain_in_the_order_of_the_ends(server: LiveServer) ->
         receipts.append(server.get(f"/api/debates/{debate_id}/receipt"))
     receipts.sort(key=lambda receipt: receipt["position"])
 
-    for earlier, later in zip(receipts, receipts[1:], strict=False):
+    for earlier, later in itertools.pairwise(receipts):
         assert later["position"] == earlier["position"] + 1
         assert later["previous_hash"] == earlier["hash"]
 
