@@ -31,6 +31,9 @@ class ApiKey:
         return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
 
 
+_COLUMNS: Final = tuple(api_keys.c[name] for name in ApiKey.__slots__)
+
+
 class ApiKeyStore:
     """API keys in the context `users`."""
 
@@ -43,9 +46,8 @@ class ApiKeyStore:
             await connection.execute(insert(api_keys).values(row))
 
     async def get(self, key_id: str) -> ApiKey | None:
-        async with self._database.reading() as connection:
-            row = (await connection.execute(select(api_keys).where(api_keys.c.key_id == key_id))).mappings().first()
-        return None if row is None else _key(row)
+        rows = await self._database.rows(select(*_COLUMNS).where(api_keys.c.key_id == key_id))
+        return ApiKey(*rows[0]) if rows else None
 
     async def of_user(self, user_id: str) -> list[ApiKey]:
         """The user's keys that are not revoked, newest first."""

@@ -44,6 +44,9 @@ class Session:
         return self.revoked_at is None and now < self.expires_at
 
 
+_COLUMNS: Final = tuple(sessions.c[name] for name in Session.__slots__)
+
+
 class SessionStore:
     """Sessions in the context `users`, cached."""
 
@@ -69,10 +72,9 @@ class SessionStore:
 
     async def read(self, session_id: str) -> Session | None:
         """The session as the database has it now."""
-        async with self._database.reading() as connection:
-            query = select(sessions).where(sessions.c.session_id == session_id)
-            row = (await connection.execute(query)).mappings().first()
-        return None if row is None else _session(row)
+        query = select(*_COLUMNS).where(sessions.c.session_id == session_id)
+        rows = await self._database.rows(query)
+        return Session(*rows[0]) if rows else None
 
     async def advance(self, session_id: str, generation: int, now: float) -> bool:
         """Spend the refresh token of `generation`. Of many at once, one is told True."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import RowMapping, insert, select, update
+from sqlalchemy import insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from aragora.encoding import decode, encode_text
@@ -31,6 +31,9 @@ class User:
     totp_last_step: int = 0
     oauth_subject: str | None = None
     disabled: bool = False
+
+
+_COLUMNS: Final = tuple(users.c[name] for name in User.__slots__)
 
 
 def normal_email(email: str) -> str:
@@ -81,7 +84,7 @@ class UserStore:
         """The users of an organisation in order of their ids."""
         query = select(users).where(users.c.org_id == org_id).order_by(users.c.user_id)
         async with self._database.reading() as connection:
-            return [_user(row) for row in (await connection.execute(query)).mappings()]
+            return [_user(dict(row)) for row in (await connection.execute(query)).mappings()]
 
     async def set_password_hash(self, user_id: str, password_hash: str, now: float) -> None:
         await self._change(user_id, now, password_hash=password_hash)
@@ -137,9 +140,8 @@ class UserStore:
         )
 
     async def _one(self, condition: Any) -> User | None:
-        async with self._database.reading() as connection:
-            row = (await connection.execute(select(users).where(condition))).mappings().first()
-        return None if row is None else _user(row)
+        rows = await self._database.rows(select(*_COLUMNS).where(condition))
+        return _user(dict(zip(User.__slots__, rows[0], strict=True))) if rows else None
 
     async def _change(self, user_id: str, now: float, **values: Any) -> None:
         if not await self._changed(update(users).where(users.c.user_id == user_id).values(updated_at=now, **values)):
@@ -157,18 +159,6 @@ def _found(user: User | None) -> User:
     return user
 
 
-def _user(row: RowMapping) -> User:
-    return User(
-        user_id=row["user_id"],
-        email=row["email"],
-        name=row["name"],
-        org_id=row["org_id"],
-        roles=tuple(decode(row["roles"])),
-        created_at=row["created_at"],
-        password_hash=row["password_hash"],
-        mfa_secret=row["mfa_secret"],
-        mfa_enabled=row["mfa_enabled"],
-        totp_last_step=row["totp_last_step"],
-        oauth_subject=row["oauth_subject"],
-        disabled=row["disabled"],
-    )
+def _user(row: Mapping[str, Any]) -> User:
+    values = {name: row[name] for name in User.__slots__}
+    return User(**{**values, "roles": tuple(decode(row["roles"]))})
