@@ -2,7 +2,8 @@
 
 Each debate has 4 stub agents and 3 rounds: 3 x (4 answers + 12 critiques) + 4 votes = 52 asks, every answer
 journaled, a signed receipt at the end. At most C debates run at once; the next opens when one ends. Prints one JSON
-line: debates_per_s, mean_s and p99_s of a debate, asks_per_s, memory of all processes in MB.
+line: debates_per_s, mean_s and p99_s of a debate, asks_per_s,
+cpu_ms_per_debate and memory of all processes (in MB).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 
-from benchmarks.system import System, memory, postgres, running
+from benchmarks.system import System, cpu_s, memory, postgres, running
 
 AGENTS = tuple(f"stub-{number}" for number in range(1, 5))
 ASKS = 52
@@ -36,6 +37,7 @@ class Figures:
     p50_s: float
     p99_s: float
     asks_per_s: float
+    cpu_ms_per_debate: float
     rss_mb: float
     pss_mb: float
     processes: int
@@ -55,7 +57,7 @@ def main() -> None:
         system = stack.enter_context(
             running(stubs=len(AGENTS), latency_ms=given.latency_ms, http=given.http, database_url=url)
         )
-        seconds, took = asyncio.run(_measure(system, given.debates, given.concurrency, given.warm_up))
+        seconds, took, cpu = asyncio.run(_measure(system, given.debates, given.concurrency, given.warm_up))
         used = memory()
     seconds.sort()
     figures = Figures(
@@ -69,6 +71,7 @@ def main() -> None:
         p50_s=seconds[len(seconds) // 2],
         p99_s=seconds[min(len(seconds) - 1, int(len(seconds) * 0.99))],
         asks_per_s=len(seconds) * ASKS / took,
+        cpu_ms_per_debate=cpu * 1000 / len(seconds),
         **asdict(used),
     )
     print(
@@ -78,7 +81,7 @@ def main() -> None:
     )
 
 
-async def _measure(system: System, debates: int, concurrency: int, warm_up: int) -> tuple[list[float], float]:
+async def _measure(system: System, debates: int, concurrency: int, warm_up: int) -> tuple[list[float], float, float]:
     if system.http_port is None:
         from benchmarks.through_coordinator import CoordinatorLoad as Load  # noqa: PLC0415 - imports Ray
 
@@ -89,9 +92,9 @@ async def _measure(system: System, debates: int, concurrency: int, warm_up: int)
         load = HttpLoad(system.http_port, AGENTS)
     async with load:
         await _run(load.debate, warm_up, min(concurrency, warm_up))
-        began = time.monotonic()
+        began, used = time.monotonic(), cpu_s()
         seconds = await _run(load.debate, debates, concurrency)
-        return seconds, time.monotonic() - began
+        return seconds, time.monotonic() - began, cpu_s() - used
 
 
 async def _run(debate: Debate, debates: int, concurrency: int) -> list[float]:

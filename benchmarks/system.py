@@ -89,16 +89,25 @@ def postgres() -> Iterator[str]:
 
 def memory() -> Memory:
     """Of every process of this benchmark's system, the driver included."""
+    used = [process.memory_full_info() for process in _processes()]
+    return Memory(sum(one.rss for one in used) / 1e6, sum(one.pss for one in used) / 1e6, len(used))
+
+
+def cpu_s() -> float:
+    """Seconds of CPU, user and system, that the living processes of the system have used so far."""
+    return sum(times.user + times.system for times in (process.cpu_times() for process in _processes()))
+
+
+def _processes() -> list[psutil.Process]:
     mark, mine = os.environ[MARK], os.getpid()
-    rss = pss = count = 0
+    found = []
     for process in psutil.process_iter():
         try:
             if process.pid == mine or process.environ().get(MARK) == mark:
-                used = process.memory_full_info()
-                rss, pss, count = rss + used.rss, pss + used.pss, count + 1
+                found.append(process)
         except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
             continue
-    return Memory(rss / 1e6, pss / 1e6, count)
+    return found
 
 
 async def _activate(settings: Settings) -> None:
