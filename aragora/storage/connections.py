@@ -1,4 +1,8 @@
-"""Where documents with secrets are kept: DATABASE_URL first, then Supabase where it is set, then SQLite."""
+"""Where connections and approvals are kept, as the settings say.
+
+Documents with secrets: DATABASE_URL first, then Supabase where it is set, then SQLite. Approval requests:
+ARAGORA_APPROVAL_STORE_BACKEND, where `sqlite` means the installation's own database.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +12,15 @@ from contextlib import asynccontextmanager
 from sqlalchemy import Table
 
 from aragora.config.settings import Settings
+from aragora.errors import Misconfigured
+from aragora.storage.approvals import ApprovalRequestStore
+from aragora.storage.approvals_redis import RedisApprovals
+from aragora.storage.approvals_sql import SqlApprovals
 from aragora.storage.contexts import Context
 from aragora.storage.database import Database
 from aragora.storage.document import Documents
 from aragora.storage.document_sql import SqlDocuments
+from aragora.storage.ephemeral_redis import connect
 from aragora.storage.supabase import SupabaseDocuments
 
 DocumentsOf = Callable[[Table], Documents]
@@ -39,5 +48,30 @@ async def open_documents(settings: Settings) -> AsyncIterator[DocumentsOf]:
     database = Database.open(settings, Context.CORE)
     try:
         yield lambda table: SqlDocuments(database, table)
+    finally:
+        await database.aclose()
+
+
+@asynccontextmanager
+async def open_approvals(settings: Settings) -> AsyncIterator[ApprovalRequestStore]:
+    """The store of approval requests; closes its connections at the end of the block.
+
+    Raises Misconfigured where the chosen backend has no address.
+    """
+    backend = settings.approval_store_backend
+    if backend == "redis":
+        if settings.redis_url is None:
+            raise Misconfigured("ARAGORA_APPROVAL_STORE_BACKEND is redis: set ARAGORA_REDIS_URL too.")
+        client = connect(settings.redis_url.get_secret_value())
+        try:
+            yield RedisApprovals(client)
+        finally:
+            await client.aclose()
+        return
+    if backend == "postgres" and settings.database_url is None:
+        raise Misconfigured("ARAGORA_APPROVAL_STORE_BACKEND is postgres: set DATABASE_URL too.")
+    database = Database.open(settings, Context.CORE)
+    try:
+        yield SqlApprovals(database)
     finally:
         await database.aclose()

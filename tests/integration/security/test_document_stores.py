@@ -5,17 +5,21 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import ClientSession
 
-from aragora.errors import AragoraError, Conflict, InvalidInput, NotFound, Unavailable
+from aragora.config.settings import Settings
+from aragora.errors import AragoraError, Conflict, InvalidInput, Misconfigured, NotFound, Unavailable
+from aragora.migrations.applying import apply_pending
 from aragora.security.encryption import DecryptionFailed, EncryptionService
 from aragora.security.keyring import Keyring
 from aragora.storage.approvals import ApprovalRequest, ApprovalRequestStore, ApprovalStatus, Resolution
 from aragora.storage.approvals_redis import RedisApprovals
 from aragora.storage.approvals_sql import SqlApprovals
+from aragora.storage.connections import open_approvals
 from aragora.storage.database import Database
 from aragora.storage.gmail_token_store import GmailTokens, GmailTokenStore
 from aragora.storage.integration_store import IntegrationStore
@@ -275,3 +279,23 @@ async def test_the_cache_never_serves_what_was_changed(core_database: Database, 
     with pytest.raises(AragoraError):
         await instrumented.save({})
     assert (await instrumented.health_check())["healthy"]
+
+
+@pytest.mark.parametrize("backend", ["sqlite", "postgres", "redis"])
+async def test_the_setting_chooses_where_approvals_are_kept(
+    backend: str, tmp_path: Path, postgres_url: str, redis_server: str
+) -> None:
+    addresses: dict[str, dict[str, Any]] = {
+        "sqlite": {},
+        "postgres": {"database_url": postgres_url},
+        "redis": {"redis_url": redis_server},
+    }
+    settings = Settings(data_dir=tmp_path, approval_store_backend=backend, **addresses[backend])
+    await apply_pending(settings)
+    async with open_approvals(settings) as store:
+        await store.create(ask(77))
+        assert await store.get("org", "apr_77", NOW) == ask(77)
+    if addresses[backend]:
+        with pytest.raises(Misconfigured, match="ARAGORA_APPROVAL_STORE_BACKEND"):
+            async with open_approvals(Settings(data_dir=tmp_path, approval_store_backend=backend)):
+                pytest.fail("opened without an address")
