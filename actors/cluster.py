@@ -57,6 +57,7 @@ def prepare_environment(directory: Path) -> None:
             "RAY_SERVE_HAPROXY_NBTHREAD": "2",
             "RAY_SERVE_HAPROXY_MAXCONN": str(_max_connections()),
             "RAY_SERVE_HAPROXY_HEALTH_CHECK_INTER": "1s",
+            "RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S": "1",  # a proxy that died is replaced after three of them
             "RAY_max_direct_call_object_size": str(INLINE_BYTES),
             "RAY_USAGE_STATS_ENABLED": "0",
             "RAY_DEDUP_LOGS": "0",

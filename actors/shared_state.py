@@ -1,7 +1,9 @@
 """What all replicas must agree on and what lives only in memory: the server's lifecycle and live counts.
 
 One actor `shared/state`. States of the lifecycle: starting, ready, draining. A watcher of the lifecycle holds a
-long poll and learns of a change at once.
+long poll and learns of a change at once. A process that Ray starts again after a crash begins as ready: the command
+that sets the state has done so already and would not do it again. Its version is the time, so that no watcher takes
+the new state for one it knows.
 """
 
 from __future__ import annotations
@@ -10,6 +12,8 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
+
+import ray
 
 from aragora.clock import SystemClock
 from aragora.config.settings import Settings
@@ -46,7 +50,7 @@ class SharedStateActor:
         configure_logging(settings)
         self._key = key
         self._clock = SystemClock()
-        self._lifecycle = LifecycleState(1, "starting", "the server is starting", self._clock.now())
+        self._lifecycle = _first_state(self._clock.now(), again=_runs_again())
         self._changed = asyncio.Event()
         self._replicas: dict[str, tuple[float, ConnectionCounts]] = {}
         self._gone = ConnectionCounts()
@@ -79,6 +83,18 @@ class SharedStateActor:
                 self._gone = _sum({"gone": self._gone, replica: counts}, connections=False)
                 del self._replicas[replica]
         return _sum({"gone": self._gone, **{name: counts for name, (_, counts) in self._replicas.items()}})
+
+
+def _runs_again() -> bool:
+    again: bool = ray.get_runtime_context().was_current_actor_reconstructed
+    return again
+
+
+def _first_state(now: float, *, again: bool) -> LifecycleState:
+    """The state of a process that has just begun, for the first time or `again` after a crash."""
+    if again:
+        return LifecycleState(int(now), "ready", "", now)
+    return LifecycleState(1, "starting", "the server is starting", now)
 
 
 def _sum(counts: Mapping[str, ConnectionCounts], *, connections: bool = True) -> ConnectionCounts:
