@@ -11,7 +11,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -119,7 +119,7 @@ def _run(options: Options, settings: Settings, stop: StopSignals) -> int:
         cleanup.callback(parts.close)
         for name, start in parts.steps():
             with _step(name):
-                start()
+                _interruptible(start)
             stop.install()
             stop.check()
         _say(_banner(options, settings, parts.dashboard_url, time.monotonic() - began))
@@ -132,6 +132,17 @@ def _run(options: Options, settings: Settings, stop: StopSignals) -> int:
         left = parts.drain(settings.drain_timeout_s, CLOSE_SOCKETS_S)
         _say("drained" if not left else f"drained; {left} debates go on at the next start")
     return 0
+
+
+def _interruptible(start: Callable[[], None]) -> None:
+    """Start a part. Ray's own handler of SIGTERM, in force while it starts, exits with the signal's number: that is
+    a wish to stop like any other. Raises StartInterrupted."""
+    try:
+        start()
+    except SystemExit as left:
+        if left.code == signal.SIGTERM:
+            raise StartInterrupted from None
+        raise
 
 
 @contextmanager

@@ -105,6 +105,8 @@ class ServerParts:
         self._websocket = WebSocketPort(self._directory, self._host, self._ws_port, self._http_port)
 
     def _await_ready(self) -> None:
+        if self._websocket is not None:
+            self._websocket.await_listening()
         asyncio.run(self._ready())
 
     async def _ready(self) -> None:

@@ -7,12 +7,17 @@ on. It tells the client's address in X-Forwarded-For, and ends with this process
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
+import time
 from pathlib import Path
 from typing import Final
 
 from actors.cluster import HAPROXY_SCRIPT
 from aragora.errors import Unavailable
+
+LISTEN_S: Final = 15.0
+POLL_S: Final = 0.02
 
 _CONFIG: Final = """\
 global
@@ -34,16 +39,33 @@ backend ingress
 
 
 class WebSocketPort:
-    """The proxy on the WebSocket port. Construct it to start it."""
+    """The proxy on the WebSocket port. Construct it to start it; `await_listening` tells when it takes connections."""
 
     def __init__(self, directory: Path, host: str, port: int, http_port: int) -> None:
         config = directory / "websocket.cfg"
         target = "127.0.0.1" if host in ("0.0.0.0", "") else host  # noqa: S104 - compared, not bound
         config.write_text(_CONFIG.format(host=host, port=port, target=target, target_port=http_port))
+        self._address = (target, port)
         self._port = port
         self._process = subprocess.Popen(  # noqa: S603 - our own script on our own configuration
             [str(HAPROXY_SCRIPT), "-db", "-f", str(config)], env=os.environ, stdin=subprocess.DEVNULL
         )
+
+    def await_listening(self) -> None:
+        """Return once the port takes connections. Raises Unavailable where the proxy ends or takes too long."""
+        deadline = time.monotonic() + LISTEN_S
+        while True:
+            self.check()
+            try:
+                socket.create_connection(self._address, timeout=1.0).close()
+            except OSError:
+                if time.monotonic() >= deadline:
+                    raise Unavailable(
+                        f"the proxy of the WebSocket port {self._port} did not listen within {LISTEN_S:g} s"
+                    ) from None
+                time.sleep(POLL_S)
+            else:
+                return
 
     def check(self) -> None:
         """Raises Unavailable where the proxy has ended."""

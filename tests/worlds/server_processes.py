@@ -65,6 +65,17 @@ def wait_gone(data_dir: Path, within_s: float = GONE_S) -> None:
         time.sleep(0.1)
 
 
+def end_all(data_dir: Path) -> None:
+    """kill -9 whatever runs on this data directory, the command that was started on it included."""
+    for process in psutil.process_iter():
+        try:
+            environment = process.environ()
+            if str(data_dir) in (environment.get(SERVER_OF), environment.get("ARAGORA_DATA_DIR")):
+                process.kill()
+        except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
+            continue
+
+
 def footprint(data_dir: Path, launcher: int) -> Footprint:
     """Memory of the server's processes, with that of the command that started them (pid `launcher`)."""
     pids = {process.pid for process in processes_of(data_dir)} | {launcher}

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.worlds.live_server import LiveServer, running
+from tests.worlds.server_processes import end_all
 
 LATENCY_MS = "20"
 """Of each stub answer: a debate of one round takes 0.1 s, one of twenty takes seconds and can be interfered with."""
@@ -29,6 +30,8 @@ def debate_id(server: LiveServer) -> str:
 
 
 @pytest.fixture
-def data_dir(tmp_path: Path) -> Path:
-    """For a server of the test's own."""
-    return tmp_path / "data"
+def data_dir(tmp_path: Path) -> Iterator[Path]:
+    """For a server of the test's own; what still runs on it after the test is killed."""
+    directory = tmp_path / "data"
+    yield directory
+    end_all(directory)

@@ -1,0 +1,144 @@
+"""How a server ends and comes back: drained, out of patience, told twice, killed, interrupted while it starts.
+
+Each test ends its server, so each has servers of its own; a start costs seconds, so each test uses one for what fits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from websockets.exceptions import ConnectionClosed
+
+from tests.worlds.event_client import EventClient, listening
+from tests.worlds.live_server import START_S, LiveServer, launch, wait_ready
+from tests.worlds.server_processes import processes_of, wait_gone
+
+pytestmark = [pytest.mark.slow, pytest.mark.chaos]
+
+LATENCY_MS = "200"  # of each answer: a round takes about half a second
+CLOSE_CODES = {1001, 1012}  # going away, service restart
+
+
+def start(data_dir: Path, ports: tuple[int, int] | None = None, drain_s: float = 60.0) -> LiveServer:
+    """A ready server whose stubs take their time; `ports` are those of an earlier one."""
+    http_port, ws_port = ports or (None, None)
+    server = launch(
+        data_dir, http_port, ws_port, ARAGORA_STUB_LATENCY_MS=LATENCY_MS, ARAGORA_DRAIN_TIMEOUT_S=str(drain_s)
+    )
+    return wait_ready(server)
+
+
+def start_after_kill(killed: LiveServer) -> LiveServer:
+    """Start at once on the same data and ports. What the killed one left may answer until the new one ends it, so
+    ready counts only when the new server says so itself."""
+    left = {process.pid for process in processes_of(killed.data_dir)}
+    said = len(killed.told())
+    server = launch(killed.data_dir, *ports_of(killed), ARAGORA_STUB_LATENCY_MS=LATENCY_MS)
+    server.until(lambda: "Aragora is ready" in server.told()[said:], within_s=START_S)
+    assert not left & {process.pid for process in processes_of(killed.data_dir)}
+    return server
+
+
+def ports_of(server: LiveServer) -> tuple[int, int]:
+    return server.http_port, server.ws_port
+
+
+async def test_sigterm_lets_debates_end_refuses_new_ones_and_leaves_nothing(data_dir: Path) -> None:
+    server = await asyncio.to_thread(start, data_dir)
+    running = server.debate(rounds=10)
+    async with listening(server.ws_port) as one, listening(server.http_port) as other:
+        await one.subscribe(running)
+        await one.next_of("agent_message")
+
+        server.process.send_signal(signal.SIGTERM)
+        await asyncio.to_thread(lambda: server.until(lambda: server.request("GET", "/api/health/ready").status == 503))
+        ready = server.request("GET", "/api/health/ready")
+        refused = server.request("POST", "/api/debates", {"question": "Too late?"})
+        health = server.request("GET", "/api/health")
+
+        assert (await asyncio.gather(closed(one), closed(other)))[0] == "the server is restarting"
+    code = await asyncio.to_thread(server.process.wait, 60)
+    wait_gone(data_dir)
+
+    assert ready.json["status"] == "draining"
+    assert ready.headers["retry-after"]
+    assert (refused.status, refused.json["error"]["code"]) == (503, "draining")
+    assert int(refused.headers["retry-after"]) > 0
+    assert (health.status, health.json["status"]) == (200, "degraded")
+    assert one.seqs(running) == list(range(1, len(one.seqs(running)) + 1))
+    assert running in one.ended, "the running debate ended before the sockets closed"
+    assert code == 0, server.told()
+
+
+def test_what_the_drain_limit_cuts_off_goes_on_at_the_next_start_and_a_second_signal_ends_at_once(
+    data_dir: Path,
+) -> None:
+    first = start(data_dir, drain_s=1.0)
+    running = first.debate(rounds=20)
+    first.until(lambda: first.get(f"/api/debates/{running}")["last_seq"] > 12)
+    began = time.monotonic()
+
+    assert first.stop() == 0, first.told()
+    took = time.monotonic() - began
+    assert took < 12, f"it took {took:.1f} s to drain for 1 s"
+    assert "1 debates go on at the next start" in first.told()
+    wait_gone(data_dir)
+
+    second = start(data_dir, ports_of(first))
+    assert second.ended(running)["status"] == "completed"
+    events = second.get(f"/api/debates/{running}/events?limit=1000")["events"]
+    assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
+    second.debate(rounds=20)
+    second.process.send_signal(signal.SIGTERM)
+    second.until(lambda: second.request("GET", "/api/health/ready").status == 503)
+    began = time.monotonic()
+    second.process.send_signal(signal.SIGTERM)
+    second.process.wait(5)
+    wait_gone(data_dir)
+
+    assert time.monotonic() - began < 10
+    assert "stopping at once" in second.told()
+
+
+def test_a_killed_server_leaves_nothing_that_keeps_the_next_from_its_ports_and_debates(data_dir: Path) -> None:
+    first = start(data_dir)
+    opened = [first.debate(rounds=8) for _ in range(10)]
+    first.until(lambda: all(first.get(f"/api/debates/{one}")["last_seq"] > 5 for one in opened))
+
+    first.stop(signal.SIGKILL)
+    second = start_after_kill(first)
+
+    for debate_id in opened:
+        assert second.ended(debate_id)["status"] == "completed"
+        events = second.get(f"/api/debates/{debate_id}/events?limit=1000")["events"]
+        assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
+        asks = [event["data"]["ask_id"] for event in events if "ask_id" in event["data"]]
+        assert len(asks) == len(set(asks)), "no ask is settled twice"
+    receipts = sorted(second.get(f"/api/debates/{one}/receipt")["position"] for one in opened)
+    assert receipts == list(range(1, 11)), "the chain has no hole"
+    assert second.stop() == 0
+    wait_gone(data_dir)
+
+
+def test_a_signal_during_the_start_ends_it_and_leaves_nothing(data_dir: Path) -> None:
+    server = launch(data_dir)
+    server.until(lambda: len(processes_of(data_dir)) > 1, within_s=60)
+
+    assert server.stop() == 0, server.told()
+
+    assert "ready" not in server.told()
+    wait_gone(data_dir)
+
+
+async def closed(client: EventClient) -> str:
+    """Listen until the server closes; its reason."""
+    with pytest.raises(ConnectionClosed) as end:
+        await client.next_of("a type that never comes")
+    frame = end.value.rcvd
+    assert frame is not None, "the connection broke without a close frame"
+    assert frame.code in CLOSE_CODES
+    return frame.reason
