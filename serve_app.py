@@ -84,7 +84,7 @@ def build_ingress(launch: Launch) -> FastAPI:
     from aragora.ids import new_id  # noqa: PLC0415
     from aragora.observability.logging import configure_logging  # noqa: PLC0415
     from aragora.server.app import create_app  # noqa: PLC0415
-    from aragora.server.identity import SimpleAuthenticator  # noqa: PLC0415
+    from aragora.server.identity_bundle import identity_routers, open_identity  # noqa: PLC0415
     from aragora.server.ports import ServerConfig, Services  # noqa: PLC0415
     from aragora.storage.breakers import BreakerStore  # noqa: PLC0415
     from aragora.storage.counters import CounterStore  # noqa: PLC0415
@@ -112,7 +112,8 @@ def build_ingress(launch: Launch) -> FastAPI:
         bind_host=launch.host,
         replica_id=new_id("replica"),
     )
-    return create_app(
+    identity = open_identity(_behind_own_proxy(settings), bind_host=launch.host, clock=clock)
+    app = create_app(
         Services(
             config=config,
             debates=CoordinatorCommands(runtime, settings, ratings),
@@ -123,8 +124,16 @@ def build_ingress(launch: Launch) -> FastAPI:
             metrics=StoredMetricsPage((journal_counters, core_counters), flush, agents, connections),
             lifecycle=SharedLifecycle(runtime, clock, launch.started_at),
             receipts=KeyedVerifier(settings.data_dir),
-            identity=SimpleAuthenticator(config),
+            identity=identity.authenticator,
             connections=connections,
             observer=observe_request,
-        )
+        ),
+        routers=identity_routers(),
     )
+    identity.install(app)
+    return app
+
+
+def _behind_own_proxy(settings: Settings) -> Settings:
+    """Replicas are reached through this node's HAProxy, which tells the client's address in X-Forwarded-For."""
+    return settings.model_copy(update={"trusted_proxies": (*settings.trusted_proxies, "127.0.0.1/32")})

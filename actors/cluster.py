@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+import random
 import resource
 import socket
 import tempfile
@@ -21,6 +22,10 @@ from typing import Any, Final
 from actors.runtime_names import NAMESPACE, RUN_DIRECTORY
 
 INLINE_BYTES: Final = 1_048_576
+REPLICA_PORTS: Final = (11_000, 31_000)
+"""Where a server's replicas begin to listen, below the ports that systems give out. Each server begins elsewhere: the
+proxy of one must not find, where its replica has just died, the replica that another server has just started."""
+REPLICA_PORTS_EACH: Final = 1_500
 HAPROXY_SCRIPT: Final = Path(__file__).with_name("haproxy.sh")
 
 
@@ -41,7 +46,8 @@ def prepare_environment(directory: Path) -> None:
 
     haproxy = directory / "h"  # HAProxy takes socket paths of 97 bytes, and the node id has 56 of them
     haproxy.mkdir(parents=True, exist_ok=True)
-    with _free_ports(2) as (metrics_port, stats_port):
+    first_port = random.randrange(*REPLICA_PORTS)
+    with _free_ports(4) as (metrics_port, stats_port, http_fallback_port, grpc_fallback_port):
         wanted = {
             RUN_DIRECTORY: str(directory),
             "RAY_SERVE_ENABLE_HA_PROXY": "1",
@@ -52,6 +58,10 @@ def prepare_environment(directory: Path) -> None:
             "RAY_SERVE_HAPROXY_METRICS_SOCKET_PATH": str(haproxy / "metrics.sock"),
             "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(haproxy),
             "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(haproxy / "server-state"),
+            "RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT": str(first_port),
+            "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT": str(first_port + REPLICA_PORTS_EACH),
+            "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(http_fallback_port),  # by default the same for every server
+            "RAY_SERVE_FALLBACK_PROXY_GRPC_PORT": str(grpc_fallback_port),
             "RAY_SERVE_HAPROXY_METRICS_PORT": str(metrics_port),
             "RAY_SERVE_HAPROXY_STATS_PORT": str(stats_port),
             "RAY_SERVE_HAPROXY_NBTHREAD": "2",

@@ -1,7 +1,8 @@
 #!/bin/sh
-# Runs the bundled HAProxy as Ray Serve configures it, with three corrections:
+# Runs the bundled HAProxy as Ray Serve configures it, with four corrections:
 # its metrics and statistics pages listen on loopback only; of two X-Request-ID headers in a response only the
-# application's passes (Serve adds a second one, the caller's unchecked); and it ends with the process that started
+# application's passes (Serve adds a second one, the caller's unchecked); the client's address travels in
+# X-Forwarded-For, appended to what the client may have claimed; and it ends with the process that started
 # it, so that a killed server leaves no proxy behind that holds the port.
 config=""
 previous=""
@@ -11,6 +12,9 @@ for argument in "$@"; do
 done
 if [ -n "$config" ] && [ -w "$config" ]; then
   sed -i -e 's/^\( *bind \):\([0-9]*\)$/\1127.0.0.1:\2/' -e 's/^\( *bind \)\*:\([0-9]*\)$/\1127.0.0.1:\2/' "$config"
+  if ! grep -q 'option forwardfor' "$config"; then
+    sed -i '/^frontend http_frontend$/a\    option forwardfor' "$config"
+  fi
   if ! grep -q 'set-header X-Request-ID' "$config"; then
     sed -i '/^frontend http_frontend$/a\    http-response set-header X-Request-ID %[res.fhdr(x-request-id,1)] if { res.fhdr_cnt(x-request-id) gt 1 }' "$config"
   fi
