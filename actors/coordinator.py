@@ -33,7 +33,7 @@ from aragora.resilience.backoff import Backoff
 from aragora.storage.database import Database
 from aragora.storage.debates import DebateStore
 from aragora.storage.journal_writer import JournalWriter
-from aragora.storage.records import Opened
+from aragora.storage.records import Opened, Tenure
 from aragora.storage.shard_epochs import ShardEpochs
 
 log = structlog.get_logger("aragora.coordinator")
@@ -114,7 +114,7 @@ class CoordinatorActor:
         database = Database.open(settings, "debates")
         epochs = ShardEpochs(database)
         epoch = await self._until_available(lambda: epochs.advance(self._shard))
-        writer = JournalWriter(database)
+        writer = JournalWriter(database, tenure=Tenure(self._shard, epoch))
         signer = await asyncio.to_thread(
             load_signer,
             settings.receipt_signing_key.get_secret_value() if settings.receipt_signing_key else None,

@@ -23,7 +23,7 @@ from aragora.debate.course import Course, CoursePorts
 from aragora.debate.model import DebateSpec, DebateStatus, Reply
 from aragora.debate.ports import Asking, Journal, JournalReader, Publishing
 from aragora.encoding import encode_text
-from aragora.errors import Conflict, NotFound, Unavailable
+from aragora.errors import Conflict, Fenced, NotFound, Unavailable
 from aragora.observability.counted import counters_of
 from aragora.storage.records import DebateRecord, Opened, Opening
 
@@ -101,6 +101,12 @@ class DebateEngine:
         self._opening += 1
         try:
             opened = await self._ports.journal.open(opening)
+        except Fenced as succeeded:
+            if not await self._ports.owned():
+                self._step_down()
+            raise Unavailable(
+                "this coordinator gave its debates to another: try again", retry_after_s=1.0
+            ) from succeeded
         finally:
             self._opening -= 1
         if opened.created:

@@ -27,9 +27,10 @@ from aragora.storage.journal_settling import (
     debate_ids,
     needs_head,
     settle,
+    succeeded,
 )
 from aragora.storage.journal_sqlite import opening_values
-from aragora.storage.records import ChainHead, Opening
+from aragora.storage.records import ChainHead, Opening, Tenure
 
 COUNTER_SHARDS: Final = 16  # writers that count the same sample at once wait for each other once in so many times
 
@@ -46,12 +47,13 @@ _OPEN_ARRAYS: Final = ", ".join(
 )
 OPEN: Final = (
     f"INSERT INTO debates ({', '.join(_OPEN_COLUMNS)}) SELECT * FROM unnest({_OPEN_ARRAYS}) "  # noqa: S608  constant
-    "ON CONFLICT (org_id, idempotency_key) DO NOTHING RETURNING debate_id"
+    "ON CONFLICT DO NOTHING RETURNING debate_id"
 )
 KEPT: Final = (
     f"SELECT {', '.join(COLUMNS)}, request_hash FROM debates "  # noqa: S608  constant names
-    "WHERE org_id = $1 AND idempotency_key = $2"
+    "WHERE debate_id = $1 OR (org_id = $2 AND idempotency_key = $3)"
 )
+EPOCH: Final = "SELECT epoch FROM shard_epochs WHERE shard = $1 FOR SHARE"  # a successor waits for this transaction
 LAST_SEQ: Final = (
     "SELECT debate_id, last_seq FROM debates WHERE debate_id = ANY($1::text[]) ORDER BY debate_id FOR NO KEY UPDATE"
 )
@@ -88,8 +90,9 @@ COUNT: Final = (
 class PostgresJournal:
     """Writes groups over one connection of its own."""
 
-    def __init__(self, location: Location) -> None:
+    def __init__(self, location: Location, tenure: Tenure | None = None) -> None:
         self._location = location
+        self._tenure = tenure
         self._connection: asyncpg.Connection[Any] | None = None
         self._shard = random.randrange(COUNTER_SHARDS)
 
@@ -97,6 +100,7 @@ class PostgresJournal:
         """One transaction for all units; returns when it is committed.
 
         Raises:
+            Fenced: the shard of the writer's tenure has a newer owner: nothing was written.
             Unavailable: the database is away, full or too slow. Nothing was written, unless the connection broke in the
                 middle of the commit; then the same units, tried again, are Fenced.
             Exception: a statement was refused for what one of the units holds: nothing was written.
@@ -124,6 +128,7 @@ class PostgresJournal:
         if connection is None or connection.is_closed():
             connection = self._connection = await self._connect()
         async with connection.transaction():
+            await self._check_tenure(connection)
             kept = await _open(connection, [unit for unit in units if isinstance(unit, Opening)])
             ids = debate_ids(units)
             last_seqs = dict(await connection.fetch(LAST_SEQ, ids)) if ids else {}
@@ -131,6 +136,12 @@ class PostgresJournal:
             outcomes, writes = settle(units, kept, last_seqs, head)
             await self._write_all(connection, writes)
         return outcomes
+
+    async def _check_tenure(self, connection: asyncpg.Connection[Any]) -> None:
+        if self._tenure is not None:
+            epoch = await connection.fetchval(EPOCH, self._tenure.shard)
+            if epoch != self._tenure.epoch:
+                raise succeeded(self._tenure, epoch)
 
     async def _connect(self) -> asyncpg.Connection[Any]:
         timeout_s = self._location.timeout_s
@@ -176,7 +187,8 @@ async def _open(connection: asyncpg.Connection[Any], openings: Sequence[Opening]
     kept: dict[str, Kept] = {}
     for opening in openings:
         if opening.record.debate_id not in created:
-            row = await connection.fetchrow(KEPT, opening.record.org_id, opening.idempotency_key)
+            record = opening.record
+            row = await connection.fetchrow(KEPT, record.debate_id, record.org_id, opening.idempotency_key)
             kept[opening.record.debate_id] = Kept(record_of(tuple(row)[:-1]), row[-1])
     return kept
 

@@ -1,7 +1,8 @@
 """What one group of journal units comes to: a pure function from the state of the store to outcomes and rows.
 
 Rules:
-    opening     new: its rows are written; known idempotency key: the first debate, or Conflict for another request.
+    opening     new: its rows are written; known idempotency key, or an opening that comes twice because its first
+                answer was lost: the first debate, or Conflict for another request.
     commit      its first seq follows the debate's last: written; else Fenced. Later units of the same group see it.
     conclusion  issued on the chain's head as the units before it left it, then treated like a commit.
 A unit that fails leaves no trace in what the others write.
@@ -27,6 +28,7 @@ from aragora.storage.records import (
     Opening,
     OutboxRow,
     ReceiptRecord,
+    Tenure,
 )
 
 Unit = Opening | Commit | Conclusion
@@ -37,7 +39,7 @@ FIRST_HEAD: Final = ChainHead(0, "0" * 64)
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """The debate that already holds an opening's idempotency key, and the request it was opened with."""
+    """The debate that already holds an opening's idempotency key or id, and the request it was opened with."""
 
     record: DebateRecord
     request_hash: str | None
@@ -119,7 +121,10 @@ class _Group:
 
     def open(self, opening: Opening, kept: Kept | None) -> Opened:
         if kept is not None:
-            if kept.request_hash != opening.request_hash:
+            if kept.record.debate_id == opening.record.debate_id:
+                if kept.record.spec != opening.record.spec:
+                    raise Conflict(f"debate {kept.record.debate_id} exists already: read it, or open one of a new id")
+            elif kept.request_hash != opening.request_hash:
                 raise Conflict(
                     f"idempotency key {opening.idempotency_key!r} was used for another request "
                     f"(debate {kept.record.debate_id}): use a new key"
@@ -166,6 +171,14 @@ class _Group:
     def _append(self, unit: Opening | Commit) -> None:
         self.writes.journal.extend([(row.debate_id, row.seq, row.type, row.payload, row.at) for row in unit.rows])
         add_counters(self.writes.counters, unit.counters)
+
+
+def succeeded(tenure: Tenure, epoch: int | None) -> Fenced:
+    """The error for a writer whose shard is at `epoch` by now."""
+    return Fenced(
+        f"coordinator shard {tenure.shard} is at epoch {epoch}, this coordinator began as {tenure.epoch}: "
+        "another one owns its debates now"
+    )
 
 
 def add_counters(totals: dict[tuple[str, str], float], deltas: Sequence[CounterDelta]) -> None:

@@ -25,20 +25,22 @@ from aragora.storage.journal_settling import (
     debate_ids,
     needs_head,
     settle,
+    succeeded,
 )
-from aragora.storage.records import ChainHead, Opening
+from aragora.storage.records import ChainHead, Opening, Tenure
 
 CHECKPOINT_PAGES: Final = 2000  # 8 MB of WAL between two checkpoints
 IDS_PER_QUERY: Final = 500  # below SQLite's limit of parameters
 
 OPEN: Final = (
     f"INSERT INTO debates ({', '.join(COLUMNS)}, idempotency_key, request_hash) "  # noqa: S608  constant names
-    f"VALUES ({', '.join('?' * (len(COLUMNS) + 2))}) ON CONFLICT (org_id, idempotency_key) DO NOTHING"
+    f"VALUES ({', '.join('?' * (len(COLUMNS) + 2))}) ON CONFLICT DO NOTHING"
 )
 KEPT: Final = (
     f"SELECT {', '.join(COLUMNS)}, request_hash FROM debates "  # noqa: S608  constant names
-    "WHERE org_id = ? AND idempotency_key = ?"
+    "WHERE debate_id = ? OR (org_id = ? AND idempotency_key = ?)"
 )
+EPOCH: Final = "SELECT epoch FROM shard_epochs WHERE shard = ?"
 LAST_SEQ: Final = "SELECT debate_id, last_seq FROM debates WHERE debate_id IN "
 HEAD: Final = "SELECT position, hash FROM receipt_chain WHERE chain = 1"
 JOURNAL: Final = "INSERT INTO journal (debate_id, seq, type, payload, at) VALUES (?, ?, ?, ?, ?)"
@@ -66,8 +68,9 @@ COUNT: Final = (
 class SqliteJournal:
     """Writes groups to the SQLite file of a location."""
 
-    def __init__(self, location: Location) -> None:
+    def __init__(self, location: Location, tenure: Tenure | None = None) -> None:
         self._location = location
+        self._tenure = tenure
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="journal")
         self._connection: sqlite3.Connection | None = None
 
@@ -75,6 +78,7 @@ class SqliteJournal:
         """One transaction for all units; returns when it is on disk.
 
         Raises:
+            Fenced: the shard of the writer's tenure has a newer owner: nothing was written.
             Unavailable: disk full, I/O error or locked for too long: nothing was written.
             Exception: a statement was refused for what one of the units holds: nothing was written.
         """
@@ -88,6 +92,7 @@ class SqliteJournal:
         try:
             connection = self._connection or self._connect()
             connection.execute("BEGIN IMMEDIATE")
+            self._check_tenure(connection)
             kept = _open(connection, [unit for unit in units if isinstance(unit, Opening)])
             head = _head(connection) if needs_head(units) else FIRST_HEAD
             outcomes, writes = settle(units, kept, _last_seqs(connection, debate_ids(units)), head)
@@ -99,6 +104,12 @@ class SqliteJournal:
                 raise
             raise unavailable("writing the journal", error) from error
         return outcomes
+
+    def _check_tenure(self, connection: sqlite3.Connection) -> None:
+        if self._tenure is not None:
+            row = connection.execute(EPOCH, (self._tenure.shard,)).fetchone()
+            if row is None or row[0] != self._tenure.epoch:
+                raise succeeded(self._tenure, row and row[0])
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(str(self._location.path), timeout=self._location.timeout_s, isolation_level=None)
@@ -123,9 +134,13 @@ def opening_values(opening: Opening) -> tuple[Any, ...]:
 
 def _open(connection: sqlite3.Connection, openings: Sequence[Opening]) -> dict[str, Kept]:
     kept: dict[str, Kept] = {}
+    created: set[str] = set()  # one that comes twice in a group breaks the journal's key, and then goes alone
     for opening in openings:
-        if connection.execute(OPEN, opening_values(opening)).rowcount == 0:
-            row = connection.execute(KEPT, (opening.record.org_id, opening.idempotency_key)).fetchone()
+        if connection.execute(OPEN, opening_values(opening)).rowcount:
+            created.add(opening.record.debate_id)
+        elif opening.record.debate_id not in created:
+            known = (opening.record.debate_id, opening.record.org_id, opening.idempotency_key)
+            row = connection.execute(KEPT, known).fetchone()
             kept[opening.record.debate_id] = Kept(record_of(row[:-1]), row[-1])
     return kept
 

@@ -13,11 +13,11 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any, Final, Protocol, cast
 
-from aragora.errors import AragoraError, Unavailable
+from aragora.errors import AragoraError, Fenced, Unavailable
 from aragora.storage.database import Database
 from aragora.storage.failures import RETRY_AFTER_S, is_refused
 from aragora.storage.journal_settling import Outcome, Unit, check, refusal
-from aragora.storage.records import Commit, Conclusion, Opened, Opening, ReceiptRecord
+from aragora.storage.records import Commit, Conclusion, Opened, Opening, ReceiptRecord, Tenure
 
 MAX_PENDING_UNITS: Final = 20_000
 MAX_GROUP_UNITS: Final = 1_000
@@ -34,10 +34,13 @@ class JournalBackend(Protocol):
 
 
 class JournalWriter:
-    """Group commit for the units of many debates."""
+    """Group commit for the units of many debates. With a `tenure`, every unit is Fenced once the shard has a newer
+    owner: each transaction reads the epoch it is written under."""
 
-    def __init__(self, database: Database, *, max_pending: int = MAX_PENDING_UNITS) -> None:
-        self._backend = _backend(database)
+    def __init__(
+        self, database: Database, *, max_pending: int = MAX_PENDING_UNITS, tenure: Tenure | None = None
+    ) -> None:
+        self._backend = _backend(database, tenure)
         self._max_pending = max_pending
         self._pending: deque[tuple[Unit, asyncio.Future[Any]]] = deque()
         self._writing: asyncio.Task[None] | None = None
@@ -46,7 +49,7 @@ class JournalWriter:
     async def open(self, opening: Opening) -> Opened:
         """Write a new debate, or find the one that holds its idempotency key.
 
-        Raises Conflict (key reused for another request), Unavailable, InvalidInput.
+        Raises Conflict (key reused for another request), Fenced (the shard has a newer owner), Unavailable, InvalidInput.
         """
         return cast("Opened", await self._submit(opening))
 
@@ -96,7 +99,7 @@ class JournalWriter:
         """Together if possible; one by one where a unit spoils the transaction, so that it fails alone."""
         try:
             return await self._backend.write(units)
-        except Unavailable as away:
+        except (Unavailable, Fenced) as away:  # the store is away, or another coordinator owns the shard
             return [_copy(away) for _ in units]
         except Exception as refused:  # noqa: BLE001  handed to the unit's caller
             if len(units) == 1:
@@ -120,11 +123,11 @@ def _copy(error: AragoraError) -> AragoraError:
     return copy
 
 
-def _backend(database: Database) -> JournalBackend:
+def _backend(database: Database, tenure: Tenure | None) -> JournalBackend:
     if database.is_sqlite:
         from aragora.storage.journal_sqlite import SqliteJournal  # noqa: PLC0415  only the driver that is used
 
-        return SqliteJournal(database.location)
+        return SqliteJournal(database.location, tenure)
     from aragora.storage.journal_postgres import PostgresJournal  # noqa: PLC0415
 
-    return PostgresJournal(database.location)
+    return PostgresJournal(database.location, tenure)

@@ -93,6 +93,14 @@ class DebateUpdate:
 
 
 @dataclass(frozen=True, slots=True)
+class Tenure:
+    """A coordinator's claim to its shard: as long as no later start took a higher epoch, it may write."""
+
+    shard: int
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
 class Opening:
     """A new debate with its first journal row. `idempotency_key` is unique per org: the same key returns the first."""
 

@@ -31,7 +31,9 @@ from aragora.storage.records import (
     Opening,
     OutboxRow,
     ReceiptRecord,
+    Tenure,
 )
+from aragora.storage.shard_epochs import ShardEpochs
 
 COUNT = CounterDelta("aragora_debates_total", (), 1.0)
 
@@ -151,13 +153,46 @@ async def test_an_idempotency_key_with_another_request_is_a_conflict(
     assert await _values(debates_db, "SELECT count(*) FROM journal") == [(1,)]
 
 
+@pytest.mark.parametrize("key", [None, "k"])
+async def test_an_opening_that_comes_again_because_its_answer_was_lost_gives_the_same_debate(
+    writer: JournalWriter, debates_db: Database, build: type, key: str | None
+) -> None:
+    opening = build.opening("d1", key=key, request_hash="h")
+    told = await asyncio.gather(writer.open(opening), writer.open(opening))
+    told.append(await writer.open(opening))
+    assert [outcome.created for outcome in told] == [True, False, False]
+    assert {outcome.record.debate_id for outcome in told} == {"d1"}
+    assert await _values(debates_db, "SELECT debate_id, seq FROM journal") == [("d1", 1)]
+
+
+async def test_a_writer_whose_shard_has_a_newer_owner_writes_nothing_at_all(
+    opened: Callable[[Context], Database], debates_db: Database, build: type
+) -> None:
+    epochs = ShardEpochs(debates_db)
+    zombie = JournalWriter(opened(Context.DEBATES), tenure=Tenure(0, await epochs.advance(0)))
+    await zombie.open(build.opening("d1"))
+    successor = JournalWriter(opened(Context.DEBATES), tenure=Tenure(0, await epochs.advance(0)))
+    told = await asyncio.gather(
+        zombie.commit(build.commit("d1", 2)),
+        zombie.open(build.opening("d2")),
+        zombie.conclude(_conclusion(build, "d1", 2)),
+        return_exceptions=True,
+    )
+    assert [type(outcome) for outcome in told] == [Fenced, Fenced, Fenced]
+    await successor.commit(build.commit("d1", 2))
+    assert await _values(debates_db, "SELECT debate_id, last_seq FROM debates") == [("d1", 2)]
+    await zombie.aclose()
+    await successor.aclose()
+
+
 async def test_an_opening_whose_id_exists_conflicts_and_spoils_no_other(
     writer: JournalWriter, debates_db: Database, build: type
 ) -> None:
     await writer.open(build.opening("d1"))
+    other = build.opening("d1")
     told = await asyncio.gather(
         writer.open(build.opening("d2")),
-        writer.open(build.opening("d1")),
+        writer.open(replace(other, record=replace(other.record, spec='{"seed":2}'))),
         writer.commit(build.commit("d1", 2)),
         return_exceptions=True,
     )
