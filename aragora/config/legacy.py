@@ -7,6 +7,7 @@ from typing import Final
 HTTP_PORT: Final = 8080
 WS_PORT: Final = 8765
 HOST: Final = "127.0.0.1"
+DATA_DIR: Final = ".nomic"
 RAY_NAMESPACE: Final = "aragora"
 
 QUESTION_MAX_CHARS: Final = 20_000

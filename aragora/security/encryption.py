@@ -12,10 +12,12 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
+from aragora.config.legacy import DATA_DIR
 from aragora.encoding import decode, encode
 from aragora.errors import Misconfigured
 from aragora.observability.registry import REGISTRY, Registry
@@ -31,6 +33,7 @@ from aragora.security.envelope import (
 )
 from aragora.security.fields import secrets_of, transform
 from aragora.security.keyring import Keyring
+from aragora.security.local_secret import local_encryption_key
 
 __all__ = [
     "CRYPTO_AVAILABLE",
@@ -117,26 +120,39 @@ class EncryptionService:
             self._registry.observe("aragora_encryption_operation_latency_seconds", elapsed_s, operation=operation)
 
 
-def encryption_service(key_text: str | None, *, production: bool, registry: Registry = REGISTRY) -> EncryptionService:
-    """The service for a key setting. Raises Misconfigured for a malformed key, or for none in production."""
+def encryption_service(
+    key_text: str | None, *, production: bool, data_dir: Path, registry: Registry = REGISTRY
+) -> EncryptionService:
+    """The service for a key setting; without one, development uses the key it keeps in `data_dir`.
+
+    Raises Misconfigured for a malformed key, or for none in production.
+    """
     if key_text:
         return EncryptionService(Keyring.parse(key_text), registry)
     if production:
         raise Misconfigured("ARAGORA_ENCRYPTION_KEY is not set: production does not store secrets without it.")
-    _log.warning(
-        "ARAGORA_ENCRYPTION_KEY is not set: secrets are encrypted with a key that only this process knows. "
-        "Data will not be recoverable after restart. Set ARAGORA_ENCRYPTION_KEY to 64 hex characters."
-    )
-    return EncryptionService(Keyring.ephemeral(), registry, durable=False)
+    try:
+        kept = local_encryption_key(data_dir)
+    except OSError as error:
+        _log.warning(
+            "ARAGORA_ENCRYPTION_KEY is not set and no key can be kept in %s (%s): secrets are encrypted with a key "
+            "that only this process knows. Data will not be recoverable after restart. Set ARAGORA_ENCRYPTION_KEY to "
+            "64 hex characters.",
+            data_dir,
+            error.strerror,
+        )
+        return EncryptionService(Keyring.ephemeral(), registry, durable=False)
+    return EncryptionService(Keyring.parse(kept), registry)
 
 
 @functools.cache
-def _service_for(key_text: str | None, production: bool) -> EncryptionService:
-    return encryption_service(key_text, production=production)
+def _service_for(key_text: str | None, production: bool, data_dir: Path) -> EncryptionService:
+    return encryption_service(key_text, production=production, data_dir=data_dir)
 
 
 def get_encryption_service(environ: Callable[[str], str | None] = os.environ.get) -> EncryptionService:
-    """The process-wide service of ARAGORA_ENCRYPTION_KEY: one per key setting, so an ephemeral key lives as long
-    as the process."""
+    """The process-wide service of ARAGORA_ENCRYPTION_KEY, ARAGORA_ENV and ARAGORA_DATA_DIR: one for each setting of
+    them, so an ephemeral key lives as long as the process."""
     production = (environ("ARAGORA_ENV") or "development") == "production"
-    return _service_for(environ("ARAGORA_ENCRYPTION_KEY") or None, production)
+    data_dir = Path(environ("ARAGORA_DATA_DIR") or DATA_DIR)
+    return _service_for(environ("ARAGORA_ENCRYPTION_KEY") or None, production, data_dir)

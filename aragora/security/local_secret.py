@@ -1,4 +1,4 @@
-"""The signing secret of a development server that was given none: made once, kept beside its data."""
+"""The secrets of a development server that was given none: each made once, kept beside its data for all its processes."""
 
 from __future__ import annotations
 
@@ -10,19 +10,18 @@ from typing import Final
 from aragora.errors import Misconfigured
 
 FILE_NAME: Final = "jwt_secret"
+KEY_FILE: Final = Path("keys") / "encryption_key"
+_HEX_CHARS: Final = 64
 
 
 def local_jwt_secret(data_dir: Path) -> str:
-    """The secret in the data directory, readable by its owner only; all replicas on the machine share it.
+    """The signing secret in the data directory, readable by its owner only; all replicas on the machine share it.
 
     Raises Misconfigured where it can be neither read nor made.
     """
     path = data_dir / FILE_NAME
     try:
-        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if not path.exists():
-            _make(path)
-        secret = path.read_text().strip()
+        secret = kept_secret(path)
     except OSError as error:
         raise Misconfigured(
             f"Cannot keep a signing secret in {data_dir} ({error.strerror}); set ARAGORA_JWT_SECRET."
@@ -32,6 +31,27 @@ def local_jwt_secret(data_dir: Path) -> str:
     return secret
 
 
+def local_encryption_key(data_dir: Path) -> str:
+    """The encryption key in the data directory, 64 hex characters, shared and guarded in the same way.
+
+    Raises OSError where it can be neither read nor made, Misconfigured where the file holds something else: a fresh
+    key in its place would lose what the old one encrypted.
+    """
+    path = data_dir / KEY_FILE
+    key = kept_secret(path)
+    if len(key) != _HEX_CHARS or not set(key) <= set("0123456789abcdef"):
+        raise Misconfigured(f"{path} does not hold an encryption key; restore it or set ARAGORA_ENCRYPTION_KEY.")
+    return key
+
+
+def kept_secret(path: Path) -> str:
+    """The text of the file, which is made with 32 random bytes in hex where it is missing. Raises OSError."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not path.exists():
+        _make(path)
+    return path.read_text(encoding="ascii", errors="replace").strip()
+
+
 def _make(path: Path) -> None:
     """Written whole under another name, then linked: of several processes at once, one makes it."""
     draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
@@ -39,6 +59,8 @@ def _make(path: Path) -> None:
     try:
         with os.fdopen(descriptor, "w") as file:
             file.write(secrets.token_hex(32))
+            file.flush()
+            os.fsync(file.fileno())
         try:
             os.link(draft, path)
         except FileExistsError:

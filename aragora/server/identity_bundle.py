@@ -162,6 +162,7 @@ def open_identity(settings: Settings, *, bind_host: str, clock: Clock) -> Identi
         crypto=encryption_service(
             settings.encryption_key.get_secret_value() if settings.encryption_key else None,
             production=settings.production,
+            data_dir=settings.data_dir,
         ),
         clock=clock,
         access_s=settings.jwt_expiry_hours * 3600.0,

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, SecretStr
 
+from aragora.config.legacy import DATA_DIR
 from aragora.config.variables import CommaList, Origins, UpperCase, variable
 
 
@@ -16,7 +17,7 @@ class ServerSettings(BaseModel):
     env: Literal["development", "production"] = variable(
         "ARAGORA_ENV", "Production requires login and refuses to start without its secrets.", default="development"
     )
-    data_dir: Path = variable("ARAGORA_DATA_DIR", "Directory of databases and backups.", default=Path(".nomic"))
+    data_dir: Path = variable("ARAGORA_DATA_DIR", "Directory of databases and backups.", default=Path(DATA_DIR))
     api_token: SecretStr | None = variable("ARAGORA_API_TOKEN", "Token that callers must show; turns login on.")
     service_token: SecretStr | None = variable(
         "ARAGORA_SERVICE_TOKEN", "Token by which a service proves that its X-User-ID and X-Org-ID headers count."

@@ -5,6 +5,9 @@ from __future__ import annotations
 import copy
 import logging
 import secrets
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -123,13 +126,48 @@ def test_an_envelope_smuggled_in_as_input_is_only_data() -> None:
     assert crypto.decrypt_fields(stored, store="s", record_id="mine") == {"token": stolen}
 
 
-def test_without_a_key_development_warns_and_production_refuses(caplog: pytest.LogCaptureFixture) -> None:
+def test_production_without_a_key_refuses(tmp_path: Path) -> None:
+    with pytest.raises(Misconfigured, match="ARAGORA_ENCRYPTION_KEY"):
+        encryption_service(None, production=True, data_dir=tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_a_key_the_processes_of_a_development_server_share_the_one_they_keep(tmp_path: Path) -> None:
+    made = _read_in_other_processes(tmp_path, 4)
+    crypto = encryption_service(None, production=False, data_dir=tmp_path)
+    assert set(made) == {crypto.get_active_key_id()}
+    assert crypto.durable
+    kept = tmp_path / "keys" / "encryption_key"
+    assert [path.name for path in kept.parent.iterdir()] == [kept.name]
+    assert (kept.stat().st_mode & 0o777, kept.parent.stat().st_mode & 0o777) == (0o600, 0o700)
+
+
+def test_where_no_key_can_be_kept_development_warns(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "file").write_text("in the way")
     with caplog.at_level(logging.WARNING):
-        crypto = encryption_service(None, production=False)
+        crypto = encryption_service(None, production=False, data_dir=tmp_path / "file")
     assert "Data will not be recoverable after restart" in caplog.text
     assert not crypto.durable
-    with pytest.raises(Misconfigured, match="ARAGORA_ENCRYPTION_KEY"):
-        encryption_service(None, production=True)
+
+
+def test_a_damaged_key_file_is_not_replaced(tmp_path: Path) -> None:
+    encryption_service(None, production=False, data_dir=tmp_path)
+    kept = tmp_path / "keys" / "encryption_key"
+    kept.write_text("half a k")
+    with pytest.raises(Misconfigured, match="restore it or set ARAGORA_ENCRYPTION_KEY"):
+        encryption_service(None, production=False, data_dir=tmp_path)
+    assert kept.read_text() == "half a k"
+
+
+def _read_in_other_processes(data_dir: Path, count: int) -> list[str]:
+    """The id of the active key as each of several processes sees it that start at once."""
+    code = "from aragora.security.encryption import get_encryption_service as of; print(of().get_active_key_id())"
+    environ = {"ARAGORA_DATA_DIR": str(data_dir), "PYTHONPATH": str(Path.cwd())}
+    started = [
+        subprocess.Popen([sys.executable, "-c", code], env=environ, stdout=subprocess.PIPE, text=True)
+        for _ in range(count)
+    ]
+    return [process.communicate(timeout=60)[0].strip() for process in started]
 
 
 @pytest.mark.parametrize("text", ["abc", "zz" * 32, f"{NEW},", f"{NEW},short", " "])
