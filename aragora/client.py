@@ -256,4 +256,4 @@ def _reason(error: Exception) -> str:
 
 async def _pause(backoff: Backoff, attempt: int, retry_after_s: float | None = None) -> None:
     capped = None if retry_after_s is None else min(retry_after_s, 2 * backoff.cap_s)
-    await asyncio.sleep(backoff.delay_s(attempt, random.random(), capped))  # noqa: S311 - jitter, not a secret
+    await asyncio.sleep(backoff.delay_s(attempt, random.random(), capped))
