@@ -32,6 +32,7 @@ from aragora.storage.journal_settling import (
 from aragora.storage.journal_sqlite import opening_values
 from aragora.storage.records import ChainHead, Opening, Tenure
 
+IDLE_TIMEOUT_S: Final = 10.0  # a coordinator cut off in the middle of a group holds its locks no longer than this
 COUNTER_SHARDS: Final = 16  # writers that count the same sample at once wait for each other once in so many times
 
 _OPEN_TYPES: Final = {
@@ -149,7 +150,11 @@ class PostgresJournal:
             self._location.dsn,
             timeout=min(CONNECT_TIMEOUT_S, timeout_s),
             command_timeout=timeout_s,
-            server_settings={"lock_timeout": str(int(timeout_s * 1000)), "synchronous_commit": "on"},
+            server_settings={
+                "lock_timeout": str(int(timeout_s * 1000)),
+                "idle_in_transaction_session_timeout": str(int(IDLE_TIMEOUT_S * 1000)),
+                "synchronous_commit": "on",
+            },
         )
 
     def _disconnect(self) -> None:

@@ -1,0 +1,124 @@
+"""A coordinator without Ray, as a process to freeze, thaw and kill: the real engine, journal, epochs and projections;
+its agents answer after a pause, and log what they were asked.
+
+    python chaos_coordinator.py DATA_DIR SERVED_LOG LATENCY_S [DATABASE_URL]
+
+Commands come as lines on stdin (`open DEBATE_ID`), news goes to stdout: `ready EPOCH RECOVERED`, `opened DEBATE_ID`,
+`refused DEBATE_ID REASON`, `stepped-down`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+
+from worlds.memory_engine import answer, spec
+
+from aragora.clock import SystemClock
+from aragora.config.settings import load_settings
+from aragora.debate.closing import Closing
+from aragora.debate.engine import DebateEngine, EnginePorts, Limits
+from aragora.debate.journal import JournalRow
+from aragora.debate.model import AgentRequest
+from aragora.errors import AragoraError, Unavailable
+from aragora.projections import Projections
+from aragora.receipts.keys import load_signer
+from aragora.storage.database import Database
+from aragora.storage.debates import DebateStore
+from aragora.storage.journal_writer import JournalWriter
+from aragora.storage.records import Tenure
+from aragora.storage.shard_epochs import ShardEpochs
+
+PAUSE_S = 0.05
+
+
+class SlowAgents:
+    """Answer every ask `latency_s` seconds after it was served."""
+
+    def __init__(self, log: Path, latency_s: float) -> None:
+        self._log = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        self._latency_s = latency_s
+        self.engine: DebateEngine | None = None
+
+    def send(self, request: AgentRequest) -> None:
+        os.write(self._log, f"{request.ask.ask_id}\n".encode())
+        asyncio.get_running_loop().call_later(self._latency_s, self._answer, request)
+
+    def withdraw(self, debate_id: str) -> None:
+        """Answers that nobody waits for come all the same."""
+
+    def _answer(self, request: AgentRequest) -> None:
+        if self.engine is not None:
+            self.engine.receive(request.ask.debate_id, [answer(request)])
+
+
+class Nobody:
+    """No client follows."""
+
+    def publish(self, rows: list[JournalRow]) -> None: ...
+
+
+def say(*words: object) -> None:
+    sys.stdout.write(" ".join(map(str, words)) + "\n")
+    sys.stdout.flush()
+
+
+async def open_debate(engine: DebateEngine, debate_id: str) -> None:
+    try:
+        await engine.open(spec(debate_id))
+    except AragoraError as error:
+        say("refused", debate_id, error.message)
+    else:
+        say("opened", debate_id)
+
+
+async def main(data_dir: str, log: str, latency_s: str, database_url: str = "") -> None:
+    settings = load_settings({"ARAGORA_DATA_DIR": data_dir, "DATABASE_URL": database_url})
+    database, clock = Database.open(settings, "debates"), SystemClock()
+    epochs = ShardEpochs(database)
+    while True:  # the predecessor may have been frozen in the middle of a transaction
+        try:
+            epoch = await epochs.advance(0)
+        except Unavailable:
+            await asyncio.sleep(PAUSE_S)
+        else:
+            break
+    agents = SlowAgents(Path(log), float(latency_s))
+
+    async def owned() -> bool:
+        return await epochs.current(0) == epoch
+
+    engine = agents.engine = DebateEngine(
+        EnginePorts(
+            journal=JournalWriter(database, tenure=Tenure(0, epoch)),
+            reader=DebateStore(database),
+            asking=agents,
+            publishing=Nobody(),  # type: ignore[arg-type]
+            clock=clock,
+            closing=Closing(load_signer(None, settings.data_dir)),
+            pause_s=lambda _: PAUSE_S,
+            owned=owned,
+        ),
+        Limits(1000, 1000),
+    )
+    say("ready", epoch, await engine.recover(lambda _: True))
+    Projections.open(settings).start()
+    lines = asyncio.StreamReader()
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
+    told = asyncio.create_task(_tell_when_stepped_down(engine))
+    opening = []
+    while line := await lines.readline():
+        opening.append(asyncio.create_task(open_debate(engine, line.decode().split()[1])))
+    await asyncio.gather(told, *opening)
+
+
+async def _tell_when_stepped_down(engine: DebateEngine) -> None:
+    while not engine.load().stepped_down:
+        await asyncio.sleep(PAUSE_S)
+    say("stepped-down")
+
+
+if __name__ == "__main__":
+    asyncio.run(main(*sys.argv[1:]))
