@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 from aragora.security.envelope import MARKER, is_envelope
 
@@ -27,6 +27,9 @@ SECRET_PAIRS = frozenset(
 )
 # These only speak of tokens: their kind, age or number.
 HARMLESS_LAST_WORDS = frozenset({"type", "expiry", "expires", "at", "in", "count", "uri"})
+
+STAND_IN: Final = "[set]"
+"""What stands for a secret where a record is shown."""
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 
@@ -76,6 +79,6 @@ def secrets_of(record: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 def redacted(record: Mapping[str, Any]) -> dict[str, Any]:
     """A copy that is safe to show: secrets say only that they are set."""
-    shown = transform(record, lambda _path, _value: "[set]")
+    shown = transform(record, lambda _path, _value: STAND_IN)
     shown.pop(MARKER, None)
     return shown

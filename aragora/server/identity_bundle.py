@@ -38,6 +38,7 @@ from aragora.security.tokens import TokenSigner
 from aragora.server.authentication import FullAuthenticator
 from aragora.server.failures import REQUEST_ID
 from aragora.server.identity import is_loopback
+from aragora.server.integration_access import IntegrationAccess
 from aragora.server.middleware.error_notes import ErrorNotes, ErrorNotesMiddleware
 from aragora.server.middleware.faults import FaultMiddleware
 from aragora.server.middleware.rate_limit import RateLimitMiddleware
@@ -70,6 +71,7 @@ class Identity:
     second_factor: SecondFactor
     tickets: Tickets
     authenticator: FullAuthenticator
+    integrations: IntegrationAccess
     oauth: Callable[[], Awaitable[OpenIdLogin]] | None
     success_url: str | None
     error_url: str | None
@@ -95,12 +97,13 @@ class Identity:
         @asynccontextmanager
         async def lifespan(running: FastAPI) -> AsyncIterator[Any]:
             async with before(running) as state:
-                watch = asyncio.create_task(self._watch())
+                tasks = [asyncio.create_task(self._watch()), asyncio.create_task(self.integrations.keep_counting())]
                 try:
                     yield state
                 finally:
-                    watch.cancel()
-                    await asyncio.gather(watch, return_exceptions=True)
+                    for task in tasks:
+                        task.cancel()
+                    await asyncio.gather(*tasks, return_exceptions=True)
                     await self.aclose()
 
         app.router.lifespan_context = lifespan
@@ -131,9 +134,15 @@ def identity_of(request: Request) -> Identity:
 
 def identity_routers() -> tuple[APIRouter, ...]:
     """The chapters of identity, for `create_app(routers=...)`."""
-    from aragora.server.routes import auth, identity_admin, oauth, second_factor  # noqa: PLC0415  they import this module
+    from aragora.server.routes import (  # noqa: PLC0415  they import this module
+        auth,
+        identity_admin,
+        integrations,
+        oauth,
+        second_factor,
+    )
 
-    return (auth.router, second_factor.router, oauth.router, identity_admin.router)
+    return (auth.router, second_factor.router, oauth.router, identity_admin.router, integrations.router)
 
 
 def open_identity(settings: Settings, *, bind_host: str, clock: Clock) -> Identity:
@@ -171,6 +180,8 @@ def open_identity(settings: Settings, *, bind_host: str, clock: Clock) -> Identi
     )
     logins, tickets = Logins(parts), Tickets(shared)
     authentication = Authentication(parts, _rules(settings, bind_host), tickets)
+    integrations = IntegrationAccess(settings, parts.crypto, clock)
+    closers.append(integrations.aclose)
     return Identity(
         parts=parts,
         logins=logins,
@@ -180,6 +191,7 @@ def open_identity(settings: Settings, *, bind_host: str, clock: Clock) -> Identi
         authenticator=FullAuthenticator(
             authentication, limits, REGISTRY, trusted_networks(settings.trusted_proxies), production=settings.production
         ),
+        integrations=integrations,
         oauth=_oauth(settings, shared, clock, closers),
         success_url=settings.oauth_success_url,
         error_url=settings.oauth_error_url,

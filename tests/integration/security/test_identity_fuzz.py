@@ -29,7 +29,7 @@ from aragora.server.ports import ServerConfig, Services
 
 pytestmark = pytest.mark.slow
 
-PATHS = "^/api/(auth|admin/users|admin/audit|system/errors|system/rate-limits)"
+PATHS = "^/api/(auth|admin/users|admin/audit|system/errors|system/rate-limits|integrations)"
 
 
 @pytest.fixture(scope="module")

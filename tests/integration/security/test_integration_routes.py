@@ -1,0 +1,155 @@
+"""Integrations over HTTP: kept encrypted, shown without their secrets, written to the audit log, counted."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+from unittest.mock import AsyncMock
+
+import httpx2
+import pytest
+
+from aragora.clock import SystemClock
+from aragora.config.settings import Settings
+from aragora.migrations.applying import apply_pending
+from aragora.observability.registry import REGISTRY
+from aragora.server.app import create_app
+from aragora.server.identity_bundle import Identity, identity_routers, open_identity
+from aragora.server.ports import ServerConfig, Services
+
+pytestmark = pytest.mark.slow
+
+TOKEN = "xoxb-1-the-bot-token"
+SLACK = {"settings": {"channel": "#ops", "bot_token": TOKEN, "secrets": {"header": "X-Key: 7"}, "retries": 3}}
+SHOWN = {"channel": "#ops", "bot_token": "[set]", "secrets": "[set]", "retries": 3}
+
+
+@pytest.fixture
+async def identity(tmp_path: Path) -> AsyncIterator[Identity]:
+    settings = Settings(data_dir=tmp_path)
+    await apply_pending(settings)
+    identity = open_identity(settings, bind_host="127.0.0.1", clock=SystemClock())
+    yield identity
+    await identity.aclose()
+
+
+@pytest.fixture
+async def client(identity: Identity) -> AsyncIterator[httpx2.AsyncClient]:
+    """The local operator of a development server."""
+    names = set(Services.__annotations__) - {"config", "identity", "observer"}
+    ports: dict[str, Any] = {name: AsyncMock() for name in names}
+    config = ServerConfig("1.0.0", "ws://127.0.0.1:8765/ws")
+    app = create_app(Services(config=config, identity=identity.authenticator, **ports), routers=identity_routers())
+    identity.install(app)
+    transport = httpx2.ASGITransport(app=app, client=("127.0.0.1", 5555), raise_app_exceptions=False)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://localhost:8080") as client:
+        yield client
+
+
+async def test_secrets_go_in_and_never_come_back(client: httpx2.AsyncClient, tmp_path: Path) -> None:
+    saved = await client.put("/api/integrations/slack", json=SLACK)
+    listed = await client.get("/api/integrations")
+
+    assert (saved.status_code, saved.json()) == (200, {"type": "slack", "user_id": "local", "settings": SHOWN})
+    assert listed.json() == {"integrations": [saved.json()]}
+    assert saved.headers["cache-control"] == "no-store"
+    assert not _on_disk(tmp_path, TOKEN)
+    assert not _on_disk(tmp_path, "X-Key: 7")
+    assert _on_disk(tmp_path, "#ops")
+
+
+async def test_the_server_itself_reads_what_was_saved(client: httpx2.AsyncClient, identity: Identity) -> None:
+    await client.put("/api/integrations/slack", json=SLACK)
+
+    config = await (await identity.integrations.store()).get("slack", "local")
+
+    assert config is not None
+    assert (config["bot_token"], config["secrets"]) == (TOKEN, {"header": "X-Key: 7"})
+
+
+async def test_saving_again_replaces_and_deleting_ends_it(client: httpx2.AsyncClient) -> None:
+    await client.put("/api/integrations/slack", json=SLACK)
+    await client.put("/api/integrations/slack", json={"settings": {"channel": "#dev"}})
+
+    (only,) = (await client.get("/api/integrations")).json()["integrations"]
+    gone = await client.delete("/api/integrations/slack")
+    again = await client.delete("/api/integrations/slack")
+
+    assert only["settings"] == {"channel": "#dev"}
+    assert (gone.status_code, again.status_code) == (204, 404)
+    assert (await client.get("/api/integrations")).json() == {"integrations": []}
+
+
+async def test_every_change_is_in_the_audit_log_without_its_secrets(client: httpx2.AsyncClient) -> None:
+    await client.put("/api/integrations/slack", json=SLACK)
+    await client.delete("/api/integrations/slack")
+
+    answer = await client.get("/api/admin/audit")
+
+    told = [(entry["action"], entry["actor"], entry["target"]) for entry in answer.json()["entries"]]
+    assert told == [("integration.delete", "local", "slack"), ("integration.save", "local", "slack")]
+    assert TOKEN not in answer.text
+
+
+async def test_who_may_not_manage_integrations_is_refused(client: httpx2.AsyncClient) -> None:
+    member = {"X-User-ID": "u", "X-Org-ID": "local", "X-User-Roles": "member"}
+
+    for method, path in (("GET", ""), ("PUT", "/slack"), ("DELETE", "/slack")):
+        answer = await client.request(
+            method, f"/api/integrations{path}", json=SLACK if method == "PUT" else None, headers=member
+        )
+        assert answer.status_code == 403, answer.text
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {}, {"type": "x"}, {"org_id": "other"}, {"user_id": "x"}, {"bot_token": "[set]"}, {"text": "x" * 70_000},
+        {"deep": [[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]}, {f"name{n}": n for n in range(101)},
+    ],
+    ids=["empty", "type", "org", "user", "stand-in", "long", "deep", "many"],
+)  # fmt: skip
+async def test_settings_that_cannot_be_kept_are_a_422(settings: dict[str, Any], client: httpx2.AsyncClient) -> None:
+    assert (await client.put("/api/integrations/slack", json={"settings": settings})).status_code == 422
+
+
+async def test_half_a_character_is_a_422_that_repeats_nothing(client: httpx2.AsyncClient) -> None:
+    raw = b'{"settings": {"bot_token": "s3cr3t\\ud800"}}'
+    answer = await client.put("/api/integrations/x", content=raw, headers={"Content-Type": "application/json"})
+    assert answer.status_code == 422
+    assert "s3cr3t" not in answer.text
+
+
+async def test_operations_are_counted_and_the_number_is_fresh(
+    client: httpx2.AsyncClient, identity: Identity, tmp_path: Path
+) -> None:
+    REGISTRY.drain()
+    await client.put("/api/integrations/slack", json=SLACK)
+    await client.get("/api/integrations")
+
+    counted = {(delta.sample, delta.labels): delta.amount for delta in REGISTRY.drain()}
+    operations = "aragora_integration_store_operations_total"
+    assert counted[operations, (("operation", "save"), ("status", "success"))] == 1
+    assert counted["aragora_integration_store_latency_seconds_count", (("operation", "list"),)] == 2
+    assert _gauge("aragora_integration_store_active_integrations") == 1
+    assert _gauge("aragora_integration_store_health") == 1
+
+    with sqlite3.connect(tmp_path / "core.db") as another_process:
+        another_process.execute("DELETE FROM integrations")
+    counting = asyncio.create_task(identity.integrations.keep_counting())
+    async with asyncio.timeout(10):
+        while _gauge("aragora_integration_store_active_integrations") != 0:
+            await asyncio.sleep(0.01)
+    counting.cancel()
+
+
+def _gauge(name: str) -> float:
+    (value,) = [reading.amount for reading in REGISTRY.gauges() if reading.sample == name]
+    return value
+
+
+def _on_disk(data_dir: Path, text: str) -> bool:
+    return any(text.encode() in kept.read_bytes() for kept in data_dir.glob("*.db*"))
