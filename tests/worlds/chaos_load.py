@@ -6,6 +6,7 @@ import http.client
 import json
 import random
 import threading
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
@@ -16,7 +17,7 @@ from typing import Any
 from prometheus_client.parser import text_string_to_metric_families
 
 CLIENTS = 4
-PATIENCE_S = 60.0
+PATIENCE_S = 180.0  # a start takes ten seconds, and a minute where other work holds the cores
 REQUEST_S = 10.0
 AGAIN_S = 0.2
 NO_ROUTES_YET = "Ping http"  # what a proxy says that has just begun and knows no replica
@@ -64,8 +65,9 @@ class Load:
         body = {"question": "Which queue should we use?", "agents": list(self.agents), "rounds": self.rounds}
         headers = {"Content-Type": "application/json", "Idempotency-Key": key}
         request = urllib.request.Request(f"{self.url}/api/debates", json.dumps(body).encode(), headers)
-        ids = set()
-        for _ in range(int(PATIENCE_S / AGAIN_S)):
+        ids, told = set(), ""
+        deadline = time.monotonic() + PATIENCE_S
+        while time.monotonic() < deadline:
             try:
                 with urllib.request.urlopen(request, timeout=REQUEST_S) as response:
                     ids.add(json.loads(response.read())["debate_id"])
@@ -77,11 +79,12 @@ class Load:
                     return
             except (OSError, http.client.HTTPException, ValueError):
                 self.unanswered += 1  # the debate may be open or not: the key will tell
+                told = "none"
             else:
                 self.accepted += ids
                 return
-            threading.Event().wait(AGAIN_S)
-        self.refused.append(f"no answer to {key} within {PATIENCE_S} s")
+            time.sleep(AGAIN_S)
+        self.refused.append(f"no answer to {key} within {PATIENCE_S} s, the last: {told}")
 
     def _watch_metrics(self) -> None:
         """Every counter the server shows only grows, whichever replica shows it and whatever died meanwhile."""

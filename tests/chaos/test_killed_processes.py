@@ -1,0 +1,157 @@
+"""One server under load while its processes are killed one after the other, and its disk is full at times.
+
+Two coordinator shards and two replicas; one of the agents never reaches its model, so that its breaker is at work.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from chaos.conftest import Tally
+from worlds import chaos_strikes as strikes
+from worlds.chaos_invariants import examine, unfinished
+from worlds.chaos_load import Load
+from worlds.chaos_served import ServedLog
+from worlds.live_server import LiveServer, launch, wait_ready
+from worlds.server_processes import named
+
+from aragora.config.settings import Settings
+
+pytestmark = [pytest.mark.slow, pytest.mark.chaos, pytest.mark.timeout(400)]
+
+AGENTS = ("stub-1", "stub-2", "stub-3", "local")
+END_S = 90.0
+
+
+class Victim:
+    """The server, its load, and the witness of what its agents served; `start` again after it was killed."""
+
+    def __init__(self, directory: Path) -> None:
+        self.data_dir = directory / "data"
+        self.settings = Settings(data_dir=self.data_dir)
+        self.served = ServedLog(directory / "served.log")
+        self._variables = {
+            "ARAGORA_STUB_AGENTS": "4",
+            "ARAGORA_STUB_LATENCY_MS": "100",
+            "ARAGORA_STUB_LOG": str(self.served.path),
+            "ARAGORA_COORDINATOR_SHARDS": "2",
+            "ARAGORA_WORKERS": "2",
+            "ARAGORA_LOCAL_BASE_URL": "http://127.0.0.1:9/v1",
+            "ARAGORA_LOG_LEVEL": "WARNING",
+        }
+        self.server: LiveServer = launch(self.data_dir, None, None, **self._variables)
+        self.load = Load(self.server.url, AGENTS)
+
+    def start(self) -> None:
+        """Start the server anew on the same data and ports."""
+        self.server = launch(self.data_dir, self.server.http_port, self.server.ws_port, **self._variables)
+
+    def ready(self) -> None:
+        wait_ready(self.server)
+
+    def judge(self, tally: Tally) -> None:
+        """Let everything end, then look at the stores."""
+
+        async def all_ended() -> None:
+            deadline = time.monotonic() + END_S
+            while left := await unfinished(self.settings, self.load.accepted):
+                assert time.monotonic() < deadline, f"{left} debates or outbox rows did not end:\n{self.told()}"
+                await asyncio.sleep(0.1)
+
+        asyncio.run(all_ended())
+        self.served.look()
+        findings = asyncio.run(examine(self.settings, self.load.accepted, self.served.asks))
+        tally.found(findings, self.load.accepted, len(self.served.asks))
+        assert not findings.problems(), "\n".join(findings.problems()[:20])
+        assert not self.load.refused, self.load.refused[:5]
+        assert not self.load.backwards, self.load.backwards[:5]
+
+    def told(self) -> str:
+        return self.server.told()[-3000:]
+
+
+@pytest.fixture(scope="module")
+def victim(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Victim]:
+    victim = Victim(tmp_path_factory.mktemp("chaos"))
+    try:
+        with victim.served.following():
+            victim.ready()
+            yield victim
+    finally:
+        strikes.kill_all(victim.data_dir)
+        if victim.server.process.poll() is None:
+            victim.server.process.kill()
+        victim.server.process.wait()
+
+
+def strike_one(victim: Victim, name: str, count: int = 1) -> Callable[[], None]:
+    def strike() -> None:
+        alive = len(named(victim.data_dir, name))
+        killed = strikes.kill(victim.data_dir, name, count)
+        strikes.wait_back(victim.data_dir, name, killed, alive)
+
+    return strike
+
+
+def test_nothing_is_lost_whatever_process_dies(victim: Victim, tally: Tally) -> None:
+    def haproxy() -> None:
+        strikes.kill_haproxy(victim.data_dir)
+        victim.ready()
+
+    def disk_full() -> None:
+        with strikes.full_disk(victim.data_dir, strikes.COORDINATOR):
+            time.sleep(1.0)
+
+    def disk_full_and_a_coordinator_dies_of_it() -> None:
+        with strikes.full_disk(victim.data_dir, strikes.COORDINATOR):
+            time.sleep(0.3)
+            strike_one(victim, strikes.COORDINATOR)()
+
+    faults: dict[str, Callable[[], None]] = {
+        "coordinator killed": strike_one(victim, strikes.COORDINATOR),
+        "both coordinators killed": strike_one(victim, strikes.COORDINATOR, 2),
+        "agent killed": strike_one(victim, strikes.AGENT),
+        "all agents killed": strike_one(victim, strikes.AGENT, 9),
+        "breaker killed": strike_one(victim, strikes.BREAKER),
+        "replica killed": strike_one(victim, strikes.REPLICA),
+        "controller killed": strike_one(victim, strikes.CONTROLLER),
+        "shared state killed": strike_one(victim, strikes.SHARED),
+        "HAProxy killed": haproxy,
+        "disk full": disk_full,
+        "disk full, coordinator killed": disk_full_and_a_coordinator_dies_of_it,
+    }
+    chance = random.Random(3)
+    with victim.load.running():
+        strikes.wait_until(lambda: len(victim.load.accepted) >= 4, "the load has begun")
+        strikes.wait_until(lambda: named(victim.data_dir, strikes.BREAKER), "a breaker is at work")
+        for name in [
+            *faults,
+            "coordinator killed",
+            "agent killed",
+            "coordinator killed",
+            "breaker killed",
+            "disk full",
+        ]:
+            time.sleep(chance.uniform(0.1, 1.0))  # the moment of the blow, not a wait
+            faults[name]()
+            tally.struck(name)
+    victim.judge(tally)
+
+
+def test_a_killed_server_goes_on_where_it_was_when_it_starts_again(victim: Victim, tally: Tally) -> None:
+    for after_s in (0.7, 2.0):
+        with victim.load.running():
+            before = len(victim.load.accepted)
+            strikes.wait_until(lambda: len(victim.load.accepted) > before + 3, "debates run")  # noqa: B023
+            time.sleep(after_s)  # the moment of the blow, not a wait
+            strikes.kill_all(victim.data_dir)
+            victim.server.process.wait()
+            victim.start()
+            victim.ready()
+            tally.struck("server killed")
+    victim.judge(tally)
