@@ -2,8 +2,7 @@
 
 Each debate has 4 stub agents and 3 rounds: 3 x (4 answers + 12 critiques) + 4 votes = 52 asks, every answer
 journaled, a signed receipt at the end. At most C debates run at once; the next opens when one ends. Prints one JSON
-line: debates_per_s, mean_s and p99_s of a debate, asks_per_s,
-cpu_ms_per_debate and memory of all processes (in MB).
+line: debates_per_s, mean_s and p99_s of a debate, asks_per_s, cpu_ms_per_debate and memory of all processes (in MB).
 """
 
 from __future__ import annotations
@@ -11,16 +10,11 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import time
-from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 
-from benchmarks.system import System, cpu_s, memory, postgres, running
-
-AGENTS = tuple(f"stub-{number}" for number in range(1, 5))
-ASKS = 52
-Debate = Callable[[], Awaitable[float]]
+from benchmarks.load import AGENTS, ASKS, Run, load_on, percentile, rounded, run, timed
+from benchmarks.system import System, memory, postgres, running
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,54 +51,30 @@ def main() -> None:
         system = stack.enter_context(
             running(stubs=len(AGENTS), latency_ms=given.latency_ms, http=given.http, database_url=url)
         )
-        seconds, took, cpu = asyncio.run(_measure(system, given.debates, given.concurrency, given.warm_up))
+        done = asyncio.run(_measure(system, given.debates, given.concurrency, given.warm_up))
         used = memory()
-    seconds.sort()
+    debates = len(done.seconds)
     figures = Figures(
-        debates=len(seconds),
+        debates=debates,
         concurrency=given.concurrency,
         latency_ms=given.latency_ms,
         backend=given.backend,
         through="http" if given.http else "coordinator",
-        debates_per_s=len(seconds) / took,
-        mean_s=sum(seconds) / len(seconds),
-        p50_s=seconds[len(seconds) // 2],
-        p99_s=seconds[min(len(seconds) - 1, int(len(seconds) * 0.99))],
-        asks_per_s=len(seconds) * ASKS / took,
-        cpu_ms_per_debate=cpu * 1000 / len(seconds),
+        debates_per_s=debates / done.took_s,
+        mean_s=sum(done.seconds) / debates,
+        p50_s=percentile(done.seconds, 0.5),
+        p99_s=percentile(done.seconds, 0.99),
+        asks_per_s=debates * ASKS / done.took_s,
+        cpu_ms_per_debate=done.cpu_s * 1000 / debates,
         **asdict(used),
     )
-    print(
-        json.dumps(
-            {name: round(value, 4) if isinstance(value, float) else value for name, value in asdict(figures).items()}
-        )
-    )
+    print(json.dumps(rounded(asdict(figures))))
 
 
-async def _measure(system: System, debates: int, concurrency: int, warm_up: int) -> tuple[list[float], float, float]:
-    if system.http_port is None:
-        from benchmarks.through_coordinator import CoordinatorLoad as Load  # noqa: PLC0415 - imports Ray
-
-        load = Load(system.settings, AGENTS)
-    else:
-        from benchmarks.through_http import HttpLoad  # noqa: PLC0415
-
-        load = HttpLoad(system.http_port, AGENTS)
-    async with load:
-        await _run(load.debate, warm_up, min(concurrency, warm_up))
-        began, used = time.monotonic(), cpu_s()
-        seconds = await _run(load.debate, debates, concurrency)
-        return seconds, time.monotonic() - began, cpu_s() - used
-
-
-async def _run(debate: Debate, debates: int, concurrency: int) -> list[float]:
-    slots = asyncio.Semaphore(max(1, concurrency))
-
-    async def one() -> float:
-        async with slots:
-            return await debate()
-
-    return list(await asyncio.gather(*(one() for _ in range(debates))))
+async def _measure(system: System, debates: int, concurrency: int, warm_up: int) -> Run:
+    async with load_on(system) as load:
+        await run(load.debate, warm_up, min(concurrency, warm_up))
+        return await timed(load.debate, debates, concurrency)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,72 @@
+"""Debates at once: what a load is, how it is run, and where percentiles are read."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from benchmarks.system import System, cpu_s
+
+AGENTS = tuple(f"stub-{number}" for number in range(1, 5))
+ASKS = 52
+Debate = Callable[[], Awaitable[float]]
+
+
+class Load(AbstractAsyncContextManager["Load"], Protocol):
+    """A way into a running system."""
+
+    async def debate(self) -> float:
+        """Seconds from opening one debate to its end."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What a number of debates took: seconds of each (ascending), of all, and seconds of CPU of all processes."""
+
+    seconds: list[float]
+    took_s: float
+    cpu_s: float
+
+
+def load_on(system: System) -> Load:
+    """HTTP where the system has it, else messages to the coordinator."""
+    if system.http_port is not None:
+        from benchmarks.through_http import HttpLoad  # noqa: PLC0415
+
+        return HttpLoad(system.http_port, AGENTS)
+    from benchmarks.through_coordinator import CoordinatorLoad  # noqa: PLC0415 - imports Ray
+
+    return CoordinatorLoad(system.settings, AGENTS)
+
+
+async def timed(debate: Debate, debates: int, concurrency: int) -> Run:
+    """Run them, at most `concurrency` at once; the next opens when one ends."""
+    began, used = time.monotonic(), cpu_s()
+    seconds = await run(debate, debates, concurrency)
+    return Run(sorted(seconds), time.monotonic() - began, cpu_s() - used)
+
+
+async def run(debate: Debate, debates: int, concurrency: int) -> list[float]:
+    """Seconds of each debate, in the order of their opening."""
+    slots = asyncio.Semaphore(max(1, concurrency))
+
+    async def one() -> float:
+        async with slots:
+            return await debate()
+
+    return list(await asyncio.gather(*(one() for _ in range(debates))))
+
+
+def percentile(ascending: Sequence[float], share: float) -> float:
+    """The value below which `share` (0 to 1) of them lie; of none, 0."""
+    return ascending[min(len(ascending) - 1, int(len(ascending) * share))] if ascending else 0.0
+
+
+def rounded(figures: dict[str, object]) -> dict[str, object]:
+    """For one JSON line: four decimals are more than a benchmark knows."""
+    return {name: round(value, 4) if isinstance(value, float) else value for name, value in figures.items()}
