@@ -98,7 +98,7 @@ def build_ingress(launch: Launch) -> FastAPI:
     runtime, clock = Runtime(settings), SystemClock()
     reader, ratings = DebateStore(debates), RatingStore(Database.open(settings, "agent_elo"))
     journal_counters, core_counters = CounterStore(debates), CounterStore(core)
-    agents = StoredAgentBoard(settings, BreakerStore(core), journal_counters)
+    agents = StoredAgentBoard(runtime, settings, BreakerStore(core), journal_counters)
     connections = SharedConnectionBoard(runtime)
     flush = CounterFlush(core_counters)
     config = ServerConfig(

@@ -70,6 +70,7 @@ def prepare_environment(directory: Path) -> None:
             "RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S": "1",  # a proxy that died is replaced after three of them
             "RAY_max_direct_call_object_size": str(INLINE_BYTES),
             "RAY_USAGE_STATS_ENABLED": "0",
+            "RAY_SERVE_LOG_TO_STDERR": "0",
             "RAY_DEDUP_LOGS": "0",
             "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
         }
@@ -89,6 +90,7 @@ def connect(address: str | None, directory: Path, *, dashboard: bool = True, **o
     """
     import ray  # noqa: PLC0415 - reads its environment at import
 
+    logging.getLogger("ray._private.authentication").setLevel(logging.ERROR)  # it warns that all is well
     if address is not None:
         context = ray.init(address, namespace=NAMESPACE, logging_level=logging.WARNING, log_to_driver=False)
     else:

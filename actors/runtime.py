@@ -103,6 +103,17 @@ class Runtime:
                 raise translated(error, f"{kind}/{key}.{method}", timeout_s) from None
         raise Unavailable(f"{kind}/{key} did not answer {method} within {timeout_s:g} s", retry_after_s=1.0)
 
+    async def alive(self, kind: str) -> frozenset[str]:
+        """The keys of the actors of a kind that have a process now. Raises Unavailable."""
+        try:
+            named = await asyncio.to_thread(ray.util.list_named_actors, all_namespaces=True)
+        except RayError as error:
+            raise Unavailable(
+                f"the cluster does not tell its actors: {_first_line(error)}", retry_after_s=1.0
+            ) from None
+        names = (actor["name"].partition("/") for actor in named if actor["namespace"] == NAMESPACE)
+        return frozenset(key for of_kind, _, key in names if of_kind == kind)
+
     def forget(self, kind: str, key: str) -> None:
         """Drop a handle whose actor is gone, so that the next message activates it anew."""
         self._handles.pop(f"{kind}/{key}", None)

@@ -21,7 +21,8 @@ LATENCY: Final = "aragora_agent_latency_seconds_bucket"
 class StoredAgentBoard:
     """Fulfils `AgentBoard`: the catalog, the rows of the breakers, and latencies out of the durable histogram."""
 
-    def __init__(self, settings: Settings, breakers: BreakerStore, counters: CounterStore) -> None:
+    def __init__(self, runtime: Runtime, settings: Settings, breakers: BreakerStore, counters: CounterStore) -> None:
+        self._runtime = runtime
         self._specs = catalog.available(settings)
         self._breakers = breakers
         self._counters = counters
@@ -44,6 +45,7 @@ class StoredAgentBoard:
 
     async def agents(self) -> list[AgentView]:
         latencies = buckets_by("agent", LATENCY, await self._counters.all())
+        awake = {key.partition("#")[0] for key in await self._runtime.alive("agent")}
         views = []
         for spec, breaker in zip(self._specs, await self.breakers(), strict=True):
             buckets = latencies.get(spec.name, {})
@@ -56,6 +58,7 @@ class StoredAgentBoard:
                     last_error=breaker.last_error,
                     p50_latency_s=quantile(0.5, buckets),
                     p95_latency_s=quantile(0.95, buckets),
+                    active=spec.name in awake,
                 )
             )
         return views

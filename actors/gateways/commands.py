@@ -8,7 +8,7 @@ from actors.runtime import Runtime
 from aragora.agents import catalog
 from aragora.config.settings import Settings
 from aragora.debate.model import Standing
-from aragora.debate.opening import Proposition, request_hash, specification, with_standings
+from aragora.debate.opening import Pace, Proposition, request_hash, specification, with_standings
 from aragora.debate.sharding import owner
 from aragora.ids import new_id
 from aragora.server.ports import DebateTicket, OpenDebate
@@ -16,6 +16,8 @@ from aragora.storage.ratings import RatingStore
 from aragora.storage.records import Opened
 
 TIMEOUT_S: Final = 30.0
+EMBEDDED_PACE: Final = Pace(phase_deadline_s=300.0, grace_s=120.0)
+"""Embedded agents share one model: their answers come one after the other, and the last is late by no fault of its."""
 
 
 class CoordinatorCommands:
@@ -24,7 +26,9 @@ class CoordinatorCommands:
     def __init__(self, runtime: Runtime, settings: Settings, ratings: RatingStore) -> None:
         self._runtime = runtime
         self._shards = settings.coordinator_shards
-        self._available = tuple(spec.name for spec in catalog.available(settings))
+        specs = catalog.available(settings)
+        self._available = tuple(spec.name for spec in specs)
+        self._embedded = frozenset(spec.name for spec in specs if spec.provider == "embedded")
         self._default_team = catalog.default_team(settings)
         self._ratings = ratings
 
@@ -42,7 +46,14 @@ class CoordinatorCommands:
             created_by=command.created_by,
             org_id=command.org_id,
         )
-        spec = specification(proposition, new_id("deb"), available=self._available, default_team=self._default_team)
+        team = proposition.agents or self._default_team
+        spec = specification(
+            proposition,
+            new_id("deb"),
+            available=self._available,
+            default_team=self._default_team,
+            pace=EMBEDDED_PACE if self._embedded.intersection(team) else None,
+        )
         spec = with_standings(spec, await self._standings(spec.agents, spec.domain))
         opened: Opened = await self._ask(
             spec.debate_id, "open", spec, command.idempotency_key, request_hash(proposition)

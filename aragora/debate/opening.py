@@ -33,15 +33,23 @@ class Proposition:
     org_id: str = "local"
 
 
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How long a phase waits: for all its answers, and for stragglers once its quorum has answered. Seconds."""
+
+    phase_deadline_s: float
+    grace_s: float
+
+
 def specification(
     proposition: Proposition,
     debate_id: str,
     *,
     available: Sequence[str],
     default_team: Sequence[str],
-    standings: Mapping[str, Standing] | None = None,
+    pace: Pace | None = None,
 ) -> DebateSpec:
-    """The debate to open. Raises InvalidInput where the proposition cannot be debated, with the allowed values."""
+    """The debate to open; `pace` replaces the protocol's own where the team is slow. Raises InvalidInput where the proposition cannot be debated, with the allowed values."""
     agents = proposition.agents or tuple(default_team)
     unknown = [name for name in agents if name not in available]
     if unknown:
@@ -51,16 +59,18 @@ def specification(
         )
     if len(agents) > MAX_AGENTS:
         raise InvalidInput(f"{len(agents)} agents are too many: at most {MAX_AGENTS} take part in a debate")
+    protocol = preset(proposition.protocol, proposition.rounds, proposition.consensus, proposition.topology)
+    if pace is not None:
+        protocol = replace(protocol, phase_deadline_s=pace.phase_deadline_s, grace_s=pace.grace_s)
     spec = DebateSpec(
         debate_id=debate_id,
         question=proposition.question.strip(),
         agents=agents,
-        protocol=preset(proposition.protocol, proposition.rounds, proposition.consensus, proposition.topology),
+        protocol=protocol,
         seed=int.from_bytes(blake2b(debate_id.encode(), digest_size=6).digest()),
         context=proposition.context,
         domain=proposition.domain,
         budget_usd=proposition.budget_usd,
-        standings=dict(standings or {}),
         created_by=proposition.created_by,
         org_id=proposition.org_id,
     )
