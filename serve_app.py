@@ -6,6 +6,7 @@ environment.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -61,6 +62,7 @@ def deploy(launch: Launch) -> None:
     """Start Serve on this cluster, or join it, and run the application; returns when its replicas are healthy."""
     from ray import serve  # noqa: PLC0415
 
+    logging.getLogger("ray.serve").setLevel(logging.WARNING)  # the command shows its own progress
     serve.start(
         http_options={"host": launch.host, "port": launch.http_port},
         logging_config={"log_level": "WARNING", "enable_access_log": False},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from aragora.debate.opening import Pace, Proposition, request_hash, specification
 from aragora.errors import InvalidInput
 
