@@ -62,6 +62,7 @@ def load_settings(env: Mapping[str, str] | None = None) -> Settings:
         problems = [_told(error["loc"][0], error["msg"], variables) for error in invalid.errors(include_input=False)]
         if variables.get("ARAGORA_ENV") == PRODUCTION:
             problems += _missing(lambda name: bool(variables.get(name)))
+            problems += _too_short(variables.get("ARAGORA_JWT_SECRET"))
         raise Misconfigured("\n".join(problems)) from None
 
 
@@ -69,8 +70,7 @@ def production_problems(settings: Settings) -> list[str]:
     """What keeps the server from starting in production, a line each; empty where nothing does."""
     fields = {variable_of(name, field): name for name, field in Settings.model_fields.items()}
     problems = _missing(lambda name: getattr(settings, fields[name]) is not None)
-    if settings.jwt_secret is not None and len(settings.jwt_secret.get_secret_value()) < JWT_SECRET_MIN_CHARS:
-        problems.append(_line("ARAGORA_JWT_SECRET", "is too short"))
+    problems += _too_short(settings.jwt_secret.get_secret_value() if settings.jwt_secret else None)
     if any("*" in origin for origin in settings.allowed_origins):
         problems.append(_line("ARAGORA_ALLOWED_ORIGINS", "has a wildcard"))
     return problems
@@ -118,6 +118,12 @@ def _missing(is_set: Callable[[str], bool]) -> list[str]:
         if isinstance(field.json_schema_extra, dict) and field.json_schema_extra.get("needed") == PRODUCTION
     ]
     return [_line(name, "is not set; production needs it") for name in needed if not is_set(name)]
+
+
+def _too_short(jwt_secret: str | None) -> list[str]:
+    if not jwt_secret or len(jwt_secret.strip()) >= JWT_SECRET_MIN_CHARS:
+        return []
+    return [_line("ARAGORA_JWT_SECRET", "is too short")]
 
 
 def _told(name: object, message: str, variables: Mapping[str, str]) -> str:
