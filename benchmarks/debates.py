@@ -13,7 +13,8 @@ import json
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 
-from benchmarks.load import AGENTS, ASKS, Run, load_on, percentile, rounded, run, timed
+from benchmarks.figures import percentile, rounded
+from benchmarks.load import AGENTS, ASKS, Run, load_on, run, timed
 from benchmarks.system import System, memory, postgres, running
 
 

@@ -1,10 +1,10 @@
-"""Debates at once: what a load is, how it is run, and where percentiles are read."""
+"""Debates at once: what a load is and how it is run."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -60,13 +60,3 @@ async def run(debate: Debate, debates: int, concurrency: int) -> list[float]:
             return await debate()
 
     return list(await asyncio.gather(*(one() for _ in range(debates))))
-
-
-def percentile(ascending: Sequence[float], share: float) -> float:
-    """The value below which `share` (0 to 1) of them lie; of none, 0."""
-    return ascending[min(len(ascending) - 1, int(len(ascending) * share))] if ascending else 0.0
-
-
-def rounded(figures: dict[str, object]) -> dict[str, object]:
-    """For one JSON line: four decimals are more than a benchmark knows."""
-    return {name: round(value, 4) if isinstance(value, float) else value for name, value in figures.items()}

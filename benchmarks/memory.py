@@ -1,8 +1,8 @@
 """Many debates in flight: what they take in memory, and whether agents still answer in time.
 
-    python -m benchmarks.memory [--debates 1000] [--latency-ms 2000]
+    python -m benchmarks.memory [--debates 1000] [--latency-ms 2000] [--spread-s 0]
 
-All debates open at once. Prints one JSON line: memory of all processes while idle and at the peak (MB; `pss` counts
+All debates open at once, so that all their asks come at once too, or evenly over `--spread-s` seconds. Prints one JSON line: memory of all processes while idle and at the peak (MB; `pss` counts
 shared pages once), how late answers were beyond the latency L of the stubs, by the agent's own clock
 (`usage.latency_s` of the journal) and by the journal (from the opening of a phase to the durable answer).
 """
@@ -15,10 +15,12 @@ import json
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from benchmarks.load import AGENTS, load_on, percentile, rounded, run
+from benchmarks.figures import percentile, rounded
+from benchmarks.load import AGENTS, load_on
 from benchmarks.system import Memory, System, memory, running
 
 SAMPLE_S: Final = 1.0
@@ -34,26 +36,29 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--debates", type=int, default=1000)
     parser.add_argument("--latency-ms", type=float, default=2000.0)
+    parser.add_argument("--spread-s", type=float, default=0.0)
     given = parser.parse_args()
     with running(stubs=len(AGENTS), latency_ms=given.latency_ms, http=False) as system:
-        idle, peak, seconds = asyncio.run(_measure(system, given.debates))
+        done = asyncio.run(_measure(system, given.debates, given.spread_s))
         latency_s = given.latency_ms / 1000
         rows = _rows(system.settings.data_dir / "debates.db")
     own, journaled = lateness(rows, latency_s)
     figures: dict[str, object] = {
-        "debates": len(seconds),
+        "debates": given.debates,
+        "spread_s": given.spread_s,
+        "most_in_flight": done.most_in_flight,
         "latency_ms": given.latency_ms,
         "answers": len(own),
-        "idle_rss_mb": idle.rss_mb,
-        "idle_pss_mb": idle.pss_mb,
-        "peak_rss_mb": peak.rss_mb,
-        "peak_pss_mb": peak.pss_mb,
-        "processes": peak.processes,
+        "idle_rss_mb": done.idle.rss_mb,
+        "idle_pss_mb": done.idle.pss_mb,
+        "peak_rss_mb": done.peak.rss_mb,
+        "peak_pss_mb": done.peak.pss_mb,
+        "processes": done.peak.processes,
         "late_p50_ms": percentile(own, 0.5) * 1000,
         "late_p99_ms": percentile(own, 0.99) * 1000,
         "late_p99_share_of_latency": percentile(own, 0.99) / latency_s,
         "journaled_late_p99_ms": percentile(journaled, 0.99) * 1000,
-        "mean_s": sum(seconds) / len(seconds),
+        "mean_s": sum(done.seconds) / len(done.seconds),
     }
     print(json.dumps(rounded(figures)))
 
@@ -86,16 +91,37 @@ def _phases(rows: Iterable[Row]) -> Iterator[tuple[list[Row], float]]:
         yield phase, began_at
 
 
-async def _measure(system: System, debates: int) -> tuple[Memory, Memory, list[float]]:
+@dataclass(frozen=True, slots=True)
+class _Done:
+    idle: Memory
+    peak: Memory
+    most_in_flight: int
+    seconds: list[float]
+
+
+async def _measure(system: System, debates: int, spread_s: float) -> _Done:
+    in_flight = most = 0
+
     async with load_on(system) as load:
-        await run(load.debate, 1, 1)  # the agents have their processes
+
+        async def one(number: int) -> float:
+            nonlocal in_flight, most
+            await asyncio.sleep(spread_s * number / debates)
+            in_flight += 1
+            most = max(most, in_flight)
+            try:
+                return await load.debate()
+            finally:
+                in_flight -= 1
+
+        await load.debate()  # the agents have their processes
         idle = await asyncio.to_thread(memory)
         samples = [idle]
         sampling = asyncio.create_task(_sample(samples))
-        seconds = await run(load.debate, debates, debates)
+        seconds = await asyncio.gather(*(one(number) for number in range(debates)))
         sampling.cancel()
         await asyncio.gather(sampling, return_exceptions=True)
-    return idle, max(samples, key=lambda sample: sample.rss_mb), seconds
+    return _Done(idle, max(samples, key=lambda sample: sample.rss_mb), most, seconds)
 
 
 async def _sample(samples: list[Memory]) -> None:

@@ -13,6 +13,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import psutil
 
@@ -87,10 +88,18 @@ def postgres() -> Iterator[str]:
         shutil.rmtree(directory, ignore_errors=True)
 
 
-def memory() -> Memory:
-    """Of every process of this benchmark's system, the driver included."""
-    used = [process.memory_full_info() for process in _processes()]
+def memory(*, but: int | None = None) -> Memory:
+    """Of every process of this benchmark's system, the driver included, without the process id `but`."""
+    used = [info for process in _processes() if process.pid != but and (info := _memory_of(process)) is not None]
     return Memory(sum(one.rss for one in used) / 1e6, sum(one.pss for one in used) / 1e6, len(used))
+
+
+def _memory_of(process: psutil.Process) -> Any:
+    """Also None for a process that has just ended."""
+    try:
+        return process.memory_full_info()
+    except psutil.NoSuchProcess:
+        return None
 
 
 def cpu_s() -> float:
