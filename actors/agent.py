@@ -21,7 +21,8 @@ import structlog
 from actors.agent_socket import AgentSocket
 from actors.breaker_port import StoredBreaker
 from actors.mailbox import Mailbox
-from actors.runtime import Runtime, retire
+from actors.passivation import Passivation
+from actors.runtime import Runtime
 from aragora.agents import catalog, wire
 from aragora.agents.answering import Answering
 from aragora.agents.gate import LeasedGate
@@ -65,12 +66,13 @@ class AgentActor:
         self._working: dict[str, asyncio.Task[Reply]] = {}
         self._outlets: dict[str, Outlet] = {}
         self._answered: OrderedDict[str, Reply] = OrderedDict()
-        self._used_at = self._clock.monotonic()
-        self._retiring: asyncio.Task[None] | None = None
+        self._passivation = Passivation(
+            self._clock, settings.passivate_after_s, lambda: bool(self._working), self._close
+        )
 
     async def endpoint(self) -> Endpoint:
         """Where coordinators of the same node may connect."""
-        self._used_at = self._clock.monotonic()
+        self._passivation.touch()
         node = ray.get_runtime_context().get_node_id()
         try:
             return Endpoint(node, await self._socket.listen())
@@ -89,7 +91,7 @@ class AgentActor:
         return wire.encode_replies(replies) if replies else b""
 
     def _take(self, withdrawn: Sequence[str], requests: Sequence[AgentRequest], outlet: Outlet) -> None:
-        self._used_at = self._clock.monotonic()
+        self._passivation.touch()
         for debate_id in withdrawn:
             self._withdraw(debate_id)
         if not requests:
@@ -147,17 +149,9 @@ class AgentActor:
                 LeasedGate(breaker, self._clock),
                 self._clock,
             )
-            self._retiring = asyncio.get_running_loop().create_task(self._retire_when_idle())
         return self._answering
 
-    async def _retire_when_idle(self) -> None:
-        limit = self._settings.passivate_after_s
-        while True:
-            idle = self._clock.monotonic() - self._used_at
-            if idle >= limit and not self._working:
-                break
-            await asyncio.sleep(max(1.0, limit - idle))
+    async def _close(self) -> None:
         if self._answering is not None:
             await self._answering.aclose()
         self._socket.close()
-        retire()

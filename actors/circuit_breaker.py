@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import structlog
 
+from actors.passivation import Passivation
 from aragora.clock import SystemClock
 from aragora.config.settings import Settings
 from aragora.observability.logging import configure_logging
@@ -26,7 +27,12 @@ class CircuitBreakerActor:
         self._agent = key
         self._clock = SystemClock()
         self._policy = BreakerPolicy()
-        self._store = BreakerStore(Database.open(settings, "core"))
+        self._database = Database.open(settings, "core")
+        self._store = BreakerStore(self._database)
+        self._passivation = Passivation(
+            self._clock, settings.passivate_after_s, lambda: self._saving > 0, self._database.aclose
+        )
+        self._saving = 0
         self._breaker: Breaker | None = None
 
     async def permit(self) -> Permission:
@@ -45,6 +51,7 @@ class CircuitBreakerActor:
         return rules.standing(after, now, self._policy)
 
     async def _loaded(self) -> Breaker:
+        self._passivation.touch()
         if self._breaker is None:
             row = await self._store.load(self._agent)
             if self._breaker is None:
@@ -67,4 +74,8 @@ class CircuitBreakerActor:
             )
         now, wall = self._clock.monotonic(), self._clock.now()
         if change is not None or after.consecutive_failures != before.consecutive_failures:
-            await self._store.save(self._agent, rules.to_row(after, now, wall), wall)
+            self._saving += 1
+            try:
+                await self._store.save(self._agent, rules.to_row(after, now, wall), wall)
+            finally:
+                self._saving -= 1
