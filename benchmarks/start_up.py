@@ -32,7 +32,7 @@ def main() -> None:
     parser.add_argument("--idle-s", type=float, default=5.0)
     given = parser.parse_args()
     directory = short_directory("bench")
-    os.environ[MARK] = str(directory)
+    os.environ[MARK] = str(directory / "data")  # as the server marks its processes
     http_port, ws_port = _free_ports()
     command = [sys.executable, "-m", "aragora.server", "--http-port", str(http_port), "--port", str(ws_port)]
     environment = {**os.environ, "ARAGORA_DATA_DIR": str(directory / "data"), "ARAGORA_LOG_LEVEL": "WARNING"}

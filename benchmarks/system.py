@@ -90,7 +90,7 @@ def postgres() -> Iterator[str]:
 
 def memory(*, but: int | None = None) -> Memory:
     """Of every process of this benchmark's system, the driver included, without the process id `but`."""
-    used = [info for process in _processes() if process.pid != but and (info := _memory_of(process)) is not None]
+    used = [info for process in processes() if process.pid != but and (info := _memory_of(process)) is not None]
     return Memory(sum(one.rss for one in used) / 1e6, sum(one.pss for one in used) / 1e6, len(used))
 
 
@@ -104,10 +104,11 @@ def _memory_of(process: psutil.Process) -> Any:
 
 def cpu_s() -> float:
     """Seconds of CPU, user and system, that the living processes of the system have used so far."""
-    return sum(times.user + times.system for times in (process.cpu_times() for process in _processes()))
+    return sum(times.user + times.system for times in (process.cpu_times() for process in processes()))
 
 
-def _processes() -> list[psutil.Process]:
+def processes() -> list[psutil.Process]:
+    """The living ones of this benchmark's system, the driver included."""
     mark, mine = os.environ[MARK], os.getpid()
     found = []
     for process in psutil.process_iter():
