@@ -7,6 +7,7 @@ environment.
 from __future__ import annotations
 
 import logging
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -44,7 +45,7 @@ def application(launch: Launch) -> Application:
     deployment = serve.deployment(
         serve.ingress(ingress)(),
         name="ingress",
-        num_replicas=launch.settings.workers or 1,
+        num_replicas=launch.settings.workers or max(1, (os.cpu_count() or 2) // 2),
         max_ongoing_requests=MAX_ONGOING,
         ray_actor_options={"num_cpus": 0},
         graceful_shutdown_timeout_s=5.0,
