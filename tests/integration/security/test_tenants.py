@@ -296,7 +296,8 @@ async def test_the_same_idempotency_key_opens_another_organisations_own_debate(s
 
 @pytest.mark.parametrize("debate_id", ["deb_live", "deb_done"])
 async def test_an_event_stream_of_another_organisation_is_not_found(site: Site, debate_id: str) -> None:
-    async with site.client({**site.mallory.session, "Accept": "text/event-stream"}) as client:
+    proof = {**site.mallory.session, "Accept": "text/event-stream"}
+    async with asyncio.timeout(DEADLINE_S), site.client(proof) as client:  # a stream that opens would not end
         answer = await client.get(f"/api/debates/{debate_id}/events")
         resumed = await client.get(f"/api/debates/{debate_id}/events", headers={"Last-Event-ID": "1"})
     assert (answer.status_code, resumed.status_code) == (404, 404)
