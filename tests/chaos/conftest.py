@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -16,6 +17,8 @@ class Tally:
     faults: list[str] = field(default_factory=list)
     accepted: int = 0
     asked: int = 0
+    answers: int = 0
+    failures: Counter[str] = field(default_factory=Counter)
     lost: int = 0
     reasked: int = 0
     repeated: int = 0
@@ -27,6 +30,8 @@ class Tally:
     def found(self, findings: Findings, accepted: Sequence[str], asked: int) -> None:
         self.accepted += len(accepted)
         self.asked += asked
+        self.answers += findings.answers
+        self.failures += findings.failures
         self.lost += len(findings.lost)
         self.reasked += len(findings.reasked)
         self.repeated += len(findings.repeated)
@@ -35,7 +40,7 @@ class Tally:
     def line(self) -> str:
         return (
             f"chaos: {len(self.faults)} faults tried ({len(set(self.faults))} kinds), {self.accepted} debates accepted, "
-            f"{self.asked} asks served, {self.lost} lost, {self.reasked} re-asked, {self.repeated} repeated, "
+            f"{self.asked} asks served, {self.answers} answers, unanswered {dict(self.failures)}, {self.lost} lost, {self.reasked} re-asked, {self.repeated} repeated, "
             f"{self.wrong} other"
         )
 

@@ -48,7 +48,8 @@ from aragora.storage.ratings import OVERALL
 
 COMMIT_S = 0.25
 """From an answer's stamp to the disk, and on to whoever reads the journal next; a new coordinator takes longer."""
-SETTLING = (AnswerGiven, CritiqueGiven, VoteCast, AgentFailed)
+ANSWERING = (AnswerGiven, CritiqueGiven, VoteCast)
+SETTLING = (*ANSWERING, AgentFailed)
 DOMAIN_OF_USAGE = ("answers", "failures", "input_tokens", "output_tokens", "cost_usd", "latency_s")
 
 
@@ -59,6 +60,8 @@ class Findings:
     debates: int = 0
     completed: int = 0
     events: int = 0
+    answers: int = 0
+    failures: Counter[str] = field(default_factory=Counter)  # asks settled without an answer, by code
     lost: list[str] = field(default_factory=list)
     reasked: list[str] = field(default_factory=list)
     repeated: list[str] = field(default_factory=list)
@@ -100,6 +103,9 @@ async def examine(settings: Settings, accepted: Collection[str], served: Iterabl
     found = Findings(debates=len(stored.debates))
     told = [_told(debate_id, journal) for debate_id, journal in stored.journals.items()]
     found.events = sum(len(one.events) for one in told)
+    every = list(chain.from_iterable(one.events for one in told))
+    found.answers = sum(isinstance(event, ANSWERING) for event in every)
+    found.failures = Counter(event.code for event in every if isinstance(event, AgentFailed))
     found.completed = sum(row.status == DebateStatus.COMPLETED for row in stored.debates)
     _ends(found, stored, accepted)
     _sequences(found, stored)
@@ -191,7 +197,7 @@ def _asked_once(found: Findings, told: Iterable[Told], served: Iterable[Served])
         event.ask_id: stamp
         for one in told
         for event, stamp in zip(one.events, one.stamps, strict=True)
-        if isinstance(event, AnswerGiven | CritiqueGiven | VoteCast)
+        if isinstance(event, ANSWERING)
     }
     for ask in served:
         late = ask.after - journaled.get(ask.ask_id, math.inf)

@@ -26,6 +26,7 @@ class ServedLog:
 
     path: Path
     asks: list[Served] = field(default_factory=list)
+    _looking: threading.Lock = field(default_factory=threading.Lock)
     _ended: threading.Event = field(default_factory=threading.Event)
     _offset: int = 0
     _looked_at: float = field(default_factory=time.time)
@@ -45,13 +46,13 @@ class ServedLog:
 
     def look(self) -> None:
         """Take in what was appended since the last look."""
-        before, self._looked_at = self._looked_at, time.time()
-        with self.path.open("rb") as log:
+        with self._looking, self.path.open("rb") as log:
+            before, self._looked_at = self._looked_at, time.time()
             log.seek(self._offset)
             lines = log.read()
-        whole = lines.rfind(b"\n") + 1
-        self._offset += whole
-        self.asks += [Served(line.decode(), before) for line in lines[:whole].splitlines()]
+            whole = lines.rfind(b"\n") + 1
+            self._offset += whole
+            self.asks += [Served(line.decode(), before) for line in lines[:whole].splitlines()]
 
     def _run(self) -> None:
         while not self._ended.wait(LOOK_S):

