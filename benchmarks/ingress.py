@@ -13,14 +13,18 @@ import argparse
 import asyncio
 import json
 import statistics
+import time
+import urllib.error
 import urllib.request
+from typing import Final
 
 from benchmarks.figures import rounded
 from benchmarks.http_stress import requests_per_s
 from benchmarks.load import AGENTS, load_on, run
 from benchmarks.system import System, running
 
-BARE = "/bare"
+BARE: Final = "/bare"
+LIMIT_S: Final = 20.0
 
 
 def main() -> None:
@@ -39,6 +43,7 @@ def main() -> None:
             "debate": f"/api/debates/{_newest(system.http_port)}",
         }
         for path in paths.values():
+            _until_200(system.http_port, path)
             requests_per_s(system.http_port, path, 0.5, given.connections)  # the first requests find caches cold
         rounds = [
             {
@@ -62,6 +67,19 @@ def _newest(port: int) -> str:
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/debates?limit=1", timeout=10) as answer:
         newest: str = json.load(answer)["debates"][0]["debate_id"]
     return newest
+
+
+def _until_200(port: int, path: str) -> None:
+    """HAProxy learns of a new application a moment after Serve calls it ready. Raises the last error after LIMIT_S."""
+    until = time.monotonic() + LIMIT_S
+    while True:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10):
+                return
+        except urllib.error.URLError:
+            if time.monotonic() >= until:
+                raise
+            time.sleep(0.1)
 
 
 def _deploy_bare() -> None:
