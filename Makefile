@@ -27,7 +27,9 @@ demo: export QUESTION := $(value Q)
 test: lint types unit ## everything that must pass: lint, types, floors, all tests
 
 unit: install-dev ## all tests, also the slow ones (real Ray, Serve, databases)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest tests/unit
+	$(BIN)/python -m pytest tests/integration
+	$(BIN)/python -m pytest tests/chaos
 
 lint: install-dev ## ruff and the floors (import-linter)
 	$(BIN)/ruff check .
