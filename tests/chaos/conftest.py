@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 from worlds.chaos_invariants import Findings
@@ -12,36 +13,30 @@ from worlds.chaos_invariants import Findings
 
 @dataclass
 class Tally:
-    """What was tried, and what was found after it."""
+    """What was tried, and what the last look at each store found."""
 
     faults: list[str] = field(default_factory=list)
-    accepted: int = 0
-    asked: int = 0
-    answers: int = 0
-    failures: Counter[str] = field(default_factory=Counter)
-    lost: int = 0
-    reasked: int = 0
-    repeated: int = 0
-    wrong: int = 0
+    worlds: dict[Path, tuple[Findings, int, int]] = field(default_factory=dict)
 
     def struck(self, *faults: str) -> None:
         self.faults += faults
 
-    def found(self, findings: Findings, accepted: Sequence[str], asked: int) -> None:
-        self.accepted += len(accepted)
-        self.asked += asked
-        self.answers += findings.answers
-        self.failures += findings.failures
-        self.lost += len(findings.lost)
-        self.reasked += len(findings.reasked)
-        self.repeated += len(findings.repeated)
-        self.wrong += len(findings.wrong)
+    def found(self, world: Path, findings: Findings, accepted: Sequence[str], asked: int) -> None:
+        """Everything that the store in the data directory `world` holds so far; `asked` counts asks served."""
+        self.worlds[world] = (findings, len(accepted), asked)
 
     def line(self) -> str:
+        findings = [found for found, _, _ in self.worlds.values()]
+        unanswered = sum((found.failures for found in findings), Counter[str]())
         return (
-            f"chaos: {len(self.faults)} faults tried ({len(set(self.faults))} kinds), {self.accepted} debates accepted, "
-            f"{self.asked} asks served, {self.answers} answers, unanswered {dict(self.failures)}, {self.lost} lost, {self.reasked} re-asked, {self.repeated} repeated, "
-            f"{self.wrong} other"
+            f"chaos: {len(self.faults)} faults tried ({len(set(self.faults))} kinds), "
+            f"{sum(accepted for _, accepted, _ in self.worlds.values())} debates accepted, "
+            f"{sum(asked for _, _, asked in self.worlds.values())} asks served, "
+            f"{sum(found.answers for found in findings)} answers, unanswered {dict(unanswered)}, "
+            f"{sum(len(found.lost) for found in findings)} lost, "
+            f"{sum(len(found.reasked) for found in findings)} re-asked, "
+            f"{sum(len(found.repeated) for found in findings)} repeated, "
+            f"{sum(len(found.wrong) for found in findings)} otherwise wrong"
         )
 
 

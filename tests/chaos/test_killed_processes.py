@@ -66,7 +66,7 @@ class Victim:
         asyncio.run(all_ended())
         self.served.look()
         findings = asyncio.run(examine(self.settings, self.load.accepted, self.served.asks))
-        tally.found(findings, self.load.accepted, len(self.served.asks))
+        tally.found(self.data_dir, findings, self.load.accepted, len(self.served.asks))
         assert not findings.problems(), "\n".join(findings.problems()[:20])
         assert not self.load.refused, self.load.refused[:5]
         assert not self.load.backwards, self.load.backwards[:5]

@@ -65,7 +65,7 @@ class CrashingCoordinator(RuleBasedStateMachine):
     def open(self, protocol: str) -> None:
         self.number += 1
         debate_id = f"deb_{self.number}"
-        if self._tried(lambda: self.world.engine.open(spec(debate_id, protocol=preset(protocol)))):  # type: ignore[arg-type]
+        if self._tried(lambda: self.world.engine.open(spec(debate_id, protocol=preset(protocol)))):
             self.accepted.append(debate_id)
 
     @precondition(lambda self: self.held)

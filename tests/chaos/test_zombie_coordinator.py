@@ -159,5 +159,5 @@ def test_a_zombie_writes_nothing_and_steps_down(
         asyncio.run(all_ended(settings, accepted))
     findings = asyncio.run(examine(settings, accepted, served.asks))
     tally.struck("zombie coordinator")
-    tally.found(findings, accepted, len(served.asks))
+    tally.found(settings.data_dir, findings, accepted, len(served.asks))
     assert not findings.problems(), "\n".join(findings.problems()[:20])
