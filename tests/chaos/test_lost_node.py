@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -90,6 +91,7 @@ def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodes]:
         disconnect()
         cluster.shutdown()
         postgres.cleanup()
+        shutil.rmtree(directory, ignore_errors=True)
         os.environ.clear()
         os.environ.update(environment)
 
