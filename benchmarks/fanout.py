@@ -2,7 +2,8 @@
 
 All clients follow one debate. Stub agents answer in the same instant, so its events come in bursts of 4 and 12; in
 between, a person's votes come one by one, every `--vote-every-ms`. Prints one JSON line of milliseconds from an event's
-time in the journal (before its commit) to a client: p50 and p99 of single events, of the bursts, of all.
+time in the journal (before its commit) to a client: p50 and p99 of single events, of the bursts, of all; and the
+microseconds of CPU that each kind of process spends per message.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ import urllib.error
 import urllib.request
 from typing import Any, Final
 
+from benchmarks.figures import rounded
 from benchmarks.load import AGENTS
+from benchmarks.shares import cpu_by_kind, spent_since
 from benchmarks.system import running
 
 LIMIT_S: Final = 300.0
@@ -31,8 +34,11 @@ def main() -> None:
     with running(stubs=len(AGENTS), latency_ms=given.latency_ms, http=True) as system:
         assert system.http_port is not None
         _follow(system.http_port, 1, None)  # agents have their processes, caches are warm
+        before = cpu_by_kind()
         told = _follow(system.http_port, given.clients, given.vote_every_ms / 1000)
-    print(json.dumps({"clients": given.clients, "latency_ms": given.latency_ms, **told}))
+        used = spent_since(before)
+    spent = rounded({kind: seconds * 1e6 / told["received"] for kind, seconds in used.items()})
+    print(json.dumps({"clients": given.clients, "latency_ms": given.latency_ms, **told, "cpu_us_per_message": spent}))
 
 
 def _follow(port: int, clients: int, vote_every_s: float | None) -> dict[str, Any]:

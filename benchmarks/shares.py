@@ -10,7 +10,7 @@ import argparse
 import asyncio
 import json
 import os
-from collections import Counter
+from collections import defaultdict
 from pathlib import PurePath
 
 import psutil
@@ -29,26 +29,32 @@ def main() -> None:
     given = parser.parse_args()
     with running(stubs=len(AGENTS), latency_ms=given.latency_ms, http=given.http) as system:
         used = asyncio.run(_measure(system, given.debates, given.concurrency))
-    shares: dict[str, object] = {
-        kind: seconds * 1000 / given.debates for kind, seconds in used.most_common() if seconds > 0
-    }
+    shares: dict[str, object] = {kind: seconds * 1000 / given.debates for kind, seconds in used.items()}
     print(json.dumps(rounded({"debates": given.debates, "concurrency": given.concurrency, **shares})))
 
 
-async def _measure(system: System, debates: int, concurrency: int) -> Counter[str]:
+async def _measure(system: System, debates: int, concurrency: int) -> dict[str, float]:
     async with load_on(system) as load:
         await run(load.debate, 20, 20)
-        before = _cpu_s()
+        before = cpu_by_kind()
         await run(load.debate, debates, concurrency)
-        return Counter({kind: seconds - before[kind] for kind, seconds in _cpu_s().items()})
+        return spent_since(before)
 
 
-def _cpu_s() -> Counter[str]:
-    used: Counter[str] = Counter()
+def cpu_by_kind() -> dict[str, float]:
+    """Seconds of CPU that the living processes of the system have used so far, by kind."""
+    used: defaultdict[str, float] = defaultdict(float)
     for process in processes():
         times = process.cpu_times()
-        used[_kind(process)] += times.user + times.system
+        kind = _kind(process)
+        used[kind] = used[kind] + times.user + times.system
     return used
+
+
+def spent_since(before: dict[str, float]) -> dict[str, float]:
+    """Seconds of CPU by kind since `before`, what spent most first; without those that spent none."""
+    spent = {kind: seconds - before.get(kind, 0.0) for kind, seconds in cpu_by_kind().items()}
+    return dict(sorted(((k, s) for k, s in spent.items() if s > 0), key=lambda one: -one[1]))
 
 
 def _kind(process: psutil.Process) -> str:

@@ -55,6 +55,7 @@ def running(
         "ARAGORA_LOG_LEVEL": "WARNING",
         "ARAGORA_MAX_ACTIVE_DEBATES": "100000",
         "ARAGORA_MAX_QUEUED_DEBATES": "100000",
+        "ARAGORA_EVENT_BUFFER_SIZE": "100000",  # a thousand debates' news between two polls of the load
         **({"DATABASE_URL": database_url} if database_url else {}),
         **more,
     }

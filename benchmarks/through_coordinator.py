@@ -13,6 +13,7 @@ from actors.watchers import News
 from aragora.config.settings import Settings
 from aragora.debate.opening import Proposition, specification
 from aragora.debate.sharding import owner
+from aragora.errors import AragoraError
 from aragora.ids import new_id
 
 TIMEOUT_S = 300.0
@@ -53,11 +54,20 @@ class CoordinatorLoad:
         return time.monotonic() - began
 
     async def _poll(self, shard: str) -> None:
-        while True:
-            await self._watch(shard, ())
+        """For ever. Where it fails, so do the debates that wait for it: no benchmark hangs unexplained."""
+        try:
+            while True:
+                await self._watch(shard, ())
+        except (AragoraError, RuntimeError) as error:
+            for ended in self._ended.values():
+                if not ended.done():
+                    ended.set_exception(error)
 
     async def _watch(self, shard: str, follow: tuple[str, ...]) -> None:
         raw = await self._runtime.ask("coordinator", shard, "watch", self._watcher, follow, (), timeout_s=TIMEOUT_S)
-        for item in _news.decode(raw).items:
+        news = _news.decode(raw)
+        if news.lost:
+            raise RuntimeError("the coordinator's queue for this load overflowed: run fewer at once")
+        for item in news.items:
             if item.type == "debate_end":
                 self._ended.pop(item.debate_id).set_result(None)
