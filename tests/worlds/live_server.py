@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,6 +15,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
+
+from aragora.free_ports import free_ports
 
 START_S = 90.0
 STOP_S = 60.0
@@ -119,10 +120,7 @@ def _response(status: int, answer: Any) -> Response:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
+    return free_ports(1)[0]
 
 
 def environment(data_dir: Path, **variables: str) -> dict[str, str]:
