@@ -11,7 +11,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -20,6 +19,7 @@ import urllib.request
 from typing import Final
 
 from actors.cluster import short_directory
+from aragora.free_ports import free_ports
 from benchmarks.figures import rounded
 from benchmarks.system import MARK, memory
 
@@ -33,7 +33,7 @@ def main() -> None:
     given = parser.parse_args()
     directory = short_directory("bench")
     os.environ[MARK] = str(directory / "data")  # as the server marks its processes
-    http_port, ws_port = _free_ports()
+    http_port, ws_port = free_ports(2)
     command = [sys.executable, "-m", "aragora.server", "--http-port", str(http_port), "--port", str(ws_port)]
     environment = {**os.environ, "ARAGORA_DATA_DIR": str(directory / "data"), "ARAGORA_LOG_LEVEL": "WARNING"}
     began = time.monotonic()
@@ -66,13 +66,6 @@ def _until_200(server: subprocess.Popen[bytes], url: str, began: float) -> float
         except (urllib.error.URLError, ConnectionError, TimeoutError):
             time.sleep(POLL_S)
     sys.exit(f"{url} did not answer 200 within {passed_s:.0f} s; the server's exit code is {server.poll()}")
-
-
-def _free_ports() -> tuple[int, int]:
-    with socket.socket() as first, socket.socket() as second:
-        for one in (first, second):
-            one.bind(("127.0.0.1", 0))
-        return first.getsockname()[1], second.getsockname()[1]
 
 
 if __name__ == "__main__":

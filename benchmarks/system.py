@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ import psutil
 from actors.cluster import connect, disconnect, prepare_environment, short_directory
 from aragora.clock import SystemClock
 from aragora.config.settings import Settings, load_settings
+from aragora.free_ports import free_ports
 
 MARK = "ARAGORA_SERVER_OF"
 
@@ -134,8 +134,6 @@ async def _activate(settings: Settings) -> None:
 def _ingress(settings: Settings) -> int:
     from serve_app import Launch, deploy  # noqa: PLC0415
 
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
+    (port,) = free_ports(1)
     deploy(Launch(settings, SystemClock().now(), "127.0.0.1", port, port))
     return port
