@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from aragora import __version__
@@ -80,6 +81,7 @@ def build_ingress(launch: Launch) -> FastAPI:
     )
     from actors.gateways.commands import CoordinatorCommands  # noqa: PLC0415
     from actors.gateways.event_feed import CoordinatorFeed  # noqa: PLC0415
+    from actors.gateways.event_lines import open_line  # noqa: PLC0415
     from actors.gateways.lifecycle import SharedLifecycle  # noqa: PLC0415
     from actors.gateways.metrics import CounterFlush, StoredMetricsPage, observe_request  # noqa: PLC0415
     from actors.gateways.receipts import KeyedVerifier  # noqa: PLC0415
@@ -121,7 +123,7 @@ def build_ingress(launch: Launch) -> FastAPI:
             config=config,
             debates=CoordinatorCommands(runtime, settings, ratings),
             reader=reader,
-            feed=CoordinatorFeed(runtime, reader, settings.coordinator_shards),
+            feed=CoordinatorFeed(partial(open_line, runtime), reader, settings.coordinator_shards),
             leaderboard=StoredLeaderboard(ratings),
             agents=agents,
             metrics=StoredMetricsPage((journal_counters, core_counters), flush, agents, connections),

@@ -12,14 +12,13 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final, Protocol
 
-import ray
 import structlog
 
 from actors.agent_socket import AgentSocket
 from actors.breaker_port import StoredBreaker
+from actors.endpoints import Endpoint, endpoint_at
 from actors.mailbox import Mailbox
 from actors.passivation import Passivation
 from actors.runtime import Runtime
@@ -36,14 +35,6 @@ log = structlog.get_logger("aragora.agent")
 POLL_S: Final = 10.0  # an empty exchange returns after this many seconds
 REMEMBERED: Final = 20_000  # replies kept for asks that come again
 ASKERS: Final = 64  # mailboxes kept; every start of a coordinator has its own, the oldest are of dead ones
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """Where the agent listens: a node of the cluster, and a Unix socket on it unless none could be made."""
-
-    node: str
-    socket: str | None
 
 
 class Outlet(Protocol):
@@ -73,12 +64,7 @@ class AgentActor:
     async def endpoint(self) -> Endpoint:
         """Where coordinators of the same node may connect."""
         self._passivation.touch()
-        node = ray.get_runtime_context().get_node_id()
-        try:
-            return Endpoint(node, await self._socket.listen())
-        except OSError as error:
-            log.warning("no socket, serving by calls alone", agent=self._name, error=str(error))
-            return Endpoint(node, None)
+        return await endpoint_at(self._socket.listen)
 
     async def exchange(self, asker: str, batch: bytes, withdrawn: tuple[str, ...] = ()) -> bytes:
         """Take a batch of asks (`wire.encode_requests`, or empty) of the coordinator `asker`; returns the replies that

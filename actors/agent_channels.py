@@ -10,12 +10,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-import ray
 from ray.actor import ActorHandle
 from ray.exceptions import RayError
 
-from actors.agent import POLL_S, Endpoint
-from actors.agent_socket import FrameConnection, encode_asks
+from actors.agent import POLL_S
+from actors.agent_socket import encode_asks
+from actors.endpoints import Endpoint
+from actors.frames import FrameConnection
 from actors.runtime import Runtime, translated
 from aragora.agents import wire
 from aragora.debate.model import AgentRequest, Reply
@@ -47,18 +48,12 @@ async def open_channel(runtime: Runtime, key: str, asker: str, listener: Listene
         endpoint: Endpoint = await asyncio.wait_for(agent.endpoint.remote(), ENDPOINT_TIMEOUT_S)
     except (RayError, TimeoutError) as error:
         raise translated(error, f"agent/{key}", ENDPOINT_TIMEOUT_S) from None
-    if endpoint.socket is not None and endpoint.node == this_node():
+    if endpoint.near is not None:
         try:
-            return await SocketChannel.connect(endpoint.socket, key, listener)
+            return await SocketChannel.connect(endpoint.near, key, listener)
         except OSError as error:
             raise Unavailable(f"agent/{key} closed its socket: {error}", retry_after_s=1.0) from None
     return RayChannel(agent, key, asker, listener)
-
-
-def this_node() -> str:
-    """The id of the node this process runs on."""
-    node: str = ray.get_runtime_context().get_node_id()
-    return node
 
 
 class SocketChannel:

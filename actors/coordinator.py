@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import sys
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -16,6 +17,9 @@ from typing import Final
 import structlog
 
 from actors.agent_links import AgentLinks
+from actors.endpoints import Endpoint, endpoint_at
+from actors.event_polls import EventPolls
+from actors.event_socket import EventSocket
 from actors.runtime import Runtime
 from actors.watchers import Watchers
 from aragora.clock import SystemClock
@@ -40,6 +44,9 @@ log = structlog.get_logger("aragora.coordinator")
 
 WRITE_AGAIN: Final = Backoff(base_s=0.05, cap_s=5.0)
 READY_TIMEOUT_S: Final = 20.0
+SWITCH_S: Final = 0.0003
+"""How long the loop may keep Python's lock from another thread. With the default of 5 ms the journal's thread, back from
+the disk, waited longer for the lock than it had for the disk; see docs/performance.md."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +62,12 @@ class CoordinatorActor:
 
     def __init__(self, key: str, settings: Settings) -> None:
         configure_logging(settings)
+        sys.setswitchinterval(SWITCH_S)
         self._shard = int(key)
         self._settings = settings
         self._watchers = Watchers(settings.event_buffer_size)
+        self._polls = EventPolls(self._watchers)
+        self._socket = EventSocket(self._watchers)
         self._engine: DebateEngine | None = None
         self._starting = asyncio.get_running_loop().create_task(self._start())
 
@@ -82,8 +92,12 @@ class CoordinatorActor:
         return await (await self._started()).engine.suggest(debate_id, person, text, suggestion_id)
 
     async def watch(self, watcher: str, follow: tuple[str, ...], leave: tuple[str, ...]) -> bytes:
-        """See `Watchers.poll`."""
-        return await self._watchers.poll(watcher, follow, leave)
+        """See `EventPolls.poll`."""
+        return await self._polls.poll(watcher, follow, leave)
+
+    async def endpoint(self) -> Endpoint:
+        """Where replicas of the same node may connect to follow debates (`actors.event_socket`)."""
+        return await endpoint_at(self._socket.listen)
 
     async def load(self) -> Load:
         """How busy the shard is."""
@@ -98,6 +112,7 @@ class CoordinatorActor:
         if parts.projections is not None:
             await parts.projections.aclose()
         await parts.writer.aclose()
+        self._socket.close()
         log.info("drained", shard=self._shard, left=left)
         return left
 
@@ -145,7 +160,7 @@ class CoordinatorActor:
         )
         recovered = await self._until_available(lambda: engine.recover(self._owns))
         log.info("coordinator ready", shard=self._shard, epoch=epoch, recovered=recovered)
-        projections = Projections.open(settings) if self._shard == 0 else None
+        projections = Projections.open(settings, writer.settle) if self._shard == 0 else None
         if projections is not None:
             projections.start()
         return _Parts(engine, links, writer, projections)

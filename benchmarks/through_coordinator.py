@@ -1,15 +1,15 @@
-"""Load on the coordinator: opens debates by messages to its actor and learns of their end by its watch."""
+"""Load on the coordinator: opens debates by messages to its actor and learns of their end on its line."""
 
 from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 from typing import Self
 
-import msgspec
-
+from actors.gateways.event_lines import Line, Listener, open_line
 from actors.runtime import Runtime
-from actors.watchers import News
+from actors.watchers import Item
 from aragora.config.settings import Settings
 from aragora.debate.opening import Proposition, specification
 from aragora.debate.sharding import owner
@@ -17,28 +17,26 @@ from aragora.errors import AragoraError
 from aragora.ids import new_id
 
 TIMEOUT_S = 300.0
-_news = msgspec.msgpack.Decoder(News)
 
 
 class CoordinatorLoad:
-    """One watcher per shard, however many debates."""
+    """One line per shard, however many debates."""
 
     def __init__(self, settings: Settings, agents: tuple[str, ...]) -> None:
         self._runtime = Runtime(settings)
         self._shards = settings.coordinator_shards
         self._agents = agents
         self._ended: dict[str, asyncio.Future[None]] = {}
-        self._watcher = new_id("bench")
-        self._polls: list[asyncio.Task[None]] = []
+        self._lines: list[Line] = []
 
     async def __aenter__(self) -> Self:
-        self._polls = [asyncio.create_task(self._poll(str(shard))) for shard in range(self._shards)]
+        listener = Listener(self._heard, self._lost)
+        self._lines = [await open_line(self._runtime, str(shard), listener) for shard in range(self._shards)]
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        for poll in self._polls:
-            poll.cancel()
-        await asyncio.gather(*self._polls, return_exceptions=True)
+        for line in self._lines:
+            line.close()
 
     async def debate(self) -> float:
         """Seconds from opening one debate to its end."""
@@ -47,27 +45,19 @@ class CoordinatorLoad:
         spec = specification(proposition, debate_id, available=self._agents, default_team=self._agents)
         ended = self._ended[debate_id] = asyncio.get_running_loop().create_future()
         began = time.monotonic()
-        shard = str(owner(debate_id, self._shards))
-        await self._watch(shard, (debate_id,))
-        await self._runtime.ask("coordinator", shard, "open", spec, None, None, timeout_s=TIMEOUT_S)
+        shard = owner(debate_id, self._shards)
+        await self._lines[shard].change((debate_id,), ())
+        await self._runtime.ask("coordinator", str(shard), "open", spec, None, None, timeout_s=TIMEOUT_S)
         await asyncio.wait_for(ended, TIMEOUT_S)
         return time.monotonic() - began
 
-    async def _poll(self, shard: str) -> None:
-        """For ever. Where it fails, so do the debates that wait for it: no benchmark hangs unexplained."""
-        try:
-            while True:
-                await self._watch(shard, ())
-        except (AragoraError, RuntimeError) as error:
-            for ended in self._ended.values():
-                if not ended.done():
-                    ended.set_exception(error)
-
-    async def _watch(self, shard: str, follow: tuple[str, ...]) -> None:
-        raw = await self._runtime.ask("coordinator", shard, "watch", self._watcher, follow, (), timeout_s=TIMEOUT_S)
-        news = _news.decode(raw)
-        if news.lost:
-            raise RuntimeError("the coordinator's queue for this load overflowed: run fewer at once")
-        for item in news.items:
+    def _heard(self, items: Sequence[Item]) -> None:
+        for item in items:
             if item.type == "debate_end":
                 self._ended.pop(item.debate_id).set_result(None)
+
+    def _lost(self, error: AragoraError) -> None:
+        """So fail the debates that wait: no benchmark hangs unexplained."""
+        for ended in self._ended.values():
+            if not ended.done():
+                ended.set_exception(error)

@@ -1,34 +1,33 @@
-"""Live events of debates in an ingress replica: the store for what was, a long poll per coordinator for what comes.
+"""Live events of debates in an ingress replica: the store for what was, a line to each coordinator for what comes.
 
 A follower is first registered with the coordinator, then reads the store, then takes what arrives. Items carry
 their seq: one that was read already is skipped, a hole is filled from the store. So nothing is missed or repeated,
-whether the coordinator restarts, the poll breaks, or the queue overflows.
+whether the coordinator restarts, the line breaks, or a queue overflows.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Final
 
 import msgspec
 import structlog
 
-from actors.runtime import Runtime
-from actors.watchers import POLL_S, Item, News
+from actors.gateways.event_lines import Line, Listener
+from actors.watchers import Item
 from aragora.debate.sharding import owner
 from aragora.errors import AragoraError
-from aragora.ids import new_id
 from aragora.server.ports import DebateReader, FeedItem
 
 log = structlog.get_logger("aragora.feed")
 
 PAGE: Final = 500
 LOOK_AGAIN_S: Final = 15.0  # a follower that heard nothing for so long looks into the store itself
-PAUSE_S: Final = 0.25  # after a poll that failed
+PAUSE_S: Final = 0.25  # before a coordinator that was not reached is tried again
 
-_news = msgspec.msgpack.Decoder(News)
+OpenLine = Callable[[str, Listener], Awaitable[Line]]
 
 
 class _Head(msgspec.Struct):
@@ -55,11 +54,12 @@ class _Follower:
 
 
 class CoordinatorFeed:
-    """Fulfils `aragora.server.ports.EventFeed` for one replica."""
+    """Fulfils `aragora.server.ports.EventFeed` for one replica; `open_line(shard, listener)` is
+    `actors.gateways.event_lines.open_line` on its runtime."""
 
-    def __init__(self, runtime: Runtime, reader: DebateReader, shards: int) -> None:
+    def __init__(self, open_line: OpenLine, reader: DebateReader, shards: int) -> None:
         self._reader = reader
-        self._shards = [_ShardPoll(runtime, str(shard)) for shard in range(shards)]
+        self._shards = [_ShardFeed(open_line, str(shard)) for shard in range(shards)]
 
     async def follow(self, debate_id: str, after_seq: int = 0) -> AsyncIterator[FeedItem]:
         """See the port. The debate's end ends the iterator."""
@@ -113,85 +113,92 @@ class CoordinatorFeed:
             follower.stale = True
 
 
-class _ShardPoll:
-    """The long poll of one coordinator shard, running while anybody follows one of its debates."""
+class _ShardFeed:
+    """What is followed of one coordinator shard, and the line on which it comes: opened when the first follower
+    comes, and again whenever it is lost while anybody follows."""
 
-    def __init__(self, runtime: Runtime, shard: str) -> None:
-        self._runtime = runtime
+    def __init__(self, open_line: OpenLine, shard: str) -> None:
+        self._open_line = open_line
         self._shard = shard
-        self._name = new_id("watcher")
         self._followers: dict[str, set[_Follower]] = {}
-        self._entering: set[str] = set()
+        self._entering: dict[str, asyncio.Future[None]] = {}  # not known to the coordinator yet
+        self._telling: dict[str, asyncio.Future[None]] = {}  # on their way to it
         self._leaving: set[str] = set()
-        self._registering: asyncio.Task[None] | None = None
-        self._polling: asyncio.Task[None] | None = None
+        self._line: Line | None = None
+        self._keeping: asyncio.Task[None] | None = None
 
     async def add(self, debate_id: str, follower: _Follower) -> None:
-        """Register; returns when the coordinator knows, or cannot be reached (the poll goes on trying)."""
+        """Register; returns when the coordinator knows, or was not reached (which is tried again)."""
         followers = self._followers.setdefault(debate_id, set())
+        if not followers:
+            self._entering[debate_id] = asyncio.get_running_loop().create_future()
         followers.add(follower)
-        if len(followers) == 1:
-            self._leaving.discard(debate_id)
-            self._entering.add(debate_id)
-        if self._registering is None or self._registering.done():
-            self._registering = asyncio.get_running_loop().create_task(self._register())
-        await asyncio.wait({self._registering})
-        if debate_id in self._entering:  # joined while a registration was on its way
-            await self.add(debate_id, follower)
-        elif self._polling is None or self._polling.done():
-            self._polling = asyncio.get_running_loop().create_task(self._poll())
+        known = self._entering.get(debate_id) or self._telling.get(debate_id)
+        self._keep_soon()
+        if known is not None:
+            await asyncio.wait({known})
 
     def remove(self, debate_id: str, follower: _Follower) -> None:
         followers = self._followers.get(debate_id, set())
         followers.discard(follower)
         if not followers:
             self._followers.pop(debate_id, None)
-            self._entering.discard(debate_id)
+            self._entering.pop(debate_id, None)
             self._leaving.add(debate_id)
+            self._keep_soon()
 
-    async def _register(self) -> None:
+    def close(self) -> None:
+        if self._keeping is not None:
+            self._keeping.cancel()
+        self._drop_line()
+
+    def _keep_soon(self) -> None:
+        if self._keeping is None or self._keeping.done():
+            self._keeping = asyncio.get_running_loop().create_task(self._keep())
+
+    async def _keep(self) -> None:
+        """Tell the coordinator what changed here, until it knows everything."""
         await asyncio.sleep(0)  # followers that come in the same turn register together
-        entering, self._entering = tuple(self._entering), set()
-        await self._ask(entering)
-
-    async def _poll(self) -> None:
-        while self._followers:
-            if not await self._ask(()):
+        while self._entering or (self._leaving and self._line) or (self._followers and not self._line):
+            self._telling, self._entering = self._entering, {}
+            leaving, self._leaving = self._leaving - self._telling.keys(), set()
+            try:
+                await self._tell(tuple(self._telling), tuple(leaving))
+            except AragoraError as error:
+                log.warning("coordinator not reached", shard=self._shard, error=error.message)
+                self._drop_line()
+            for known in self._telling.values():
+                if not known.done():
+                    known.set_result(None)
+            self._telling = {}
+            if self._line is None:
+                self._refresh()
                 await asyncio.sleep(PAUSE_S)
 
-    async def _ask(self, entering: tuple[str, ...]) -> bool:
-        leaving, self._leaving = tuple(self._leaving), set()
-        try:
-            raw = await self._runtime.ask(
-                "coordinator", self._shard, "watch", self._name, entering, leaving, timeout_s=POLL_S + 10.0
-            )
-        except AragoraError as error:
-            log.warning("coordinator not reached", shard=self._shard, error=error.message)
-            self._refresh()
-            return False
-        news = _news.decode(raw)
-        for item in news.items:
-            for follower in self._followers.get(item.debate_id, ()):
-                follower.push(item)
-        if news.lost:
-            self._refresh()
-        if not news.known and set(self._followers) - set(entering):
-            return await self._enter_all()
-        return True
+    async def _tell(self, entering: tuple[str, ...], leaving: tuple[str, ...]) -> None:
+        line = self._line
+        if line is not None:
+            await line.change(entering, leaving)
+            return
+        self._line = line = await self._open_line(self._shard, Listener(self._heard, self._lost))
+        await line.change(tuple(self._followers), ())
+        self._refresh()  # what was published since the last line was lost is in the store
 
-    async def _enter_all(self) -> bool:
-        """The coordinator does not know this replica (any more): name every debate again, then read the store."""
-        try:
-            raw = await self._runtime.ask(
-                "coordinator", self._shard, "watch", self._name, tuple(self._followers), (), timeout_s=POLL_S
-            )
-        except AragoraError:
-            return False
-        for item in _news.decode(raw).items:
+    def _heard(self, items: Sequence[Item]) -> None:
+        for item in items:
             for follower in self._followers.get(item.debate_id, ()):
                 follower.push(item)
-        self._refresh()
-        return True
+
+    def _lost(self, error: AragoraError) -> None:
+        log.warning("coordinator lost", shard=self._shard, error=error.message)
+        self._line = None
+        if self._followers:
+            self._keep_soon()
+
+    def _drop_line(self) -> None:
+        line, self._line = self._line, None
+        if line is not None:
+            line.close()
 
     def _refresh(self) -> None:
         for followers in self._followers.values():

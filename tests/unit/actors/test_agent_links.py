@@ -11,8 +11,8 @@ import pytest
 from ray.exceptions import ActorUnavailableError
 from worlds.memory_engine import answer
 
-from actors.agent import Endpoint
 from actors.agent_links import AgentLinks
+from actors.endpoints import Endpoint
 from aragora.agents import wire
 from aragora.debate.model import AgentRequest, Ask, AskKind, Brief, Reply
 

@@ -1,4 +1,4 @@
-"""Frames over a Unix socket: whole, in order, and a broken connection is told once."""
+"""The exchange with an agent over its socket: answered, withdrawn, and resent when the connection breaks."""
 
 from __future__ import annotations
 
@@ -7,14 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from worlds.memory_engine import answer
 
-from actors import agent_channels
-from actors.agent import Endpoint
+from actors import endpoints
 from actors.agent_links import AgentLinks
-from actors.agent_socket import AgentSocket, FrameConnection, ReplyOutlet
+from actors.agent_socket import AgentSocket, ReplyOutlet
+from actors.endpoints import Endpoint
 from aragora.debate.model import AgentRequest, Ask, AskKind, Brief, Reply
 
 WAIT_S = 5.0
@@ -23,18 +21,6 @@ WAIT_S = 5.0
 def request(debate_id: str) -> AgentRequest:
     ask = Ask(f"{debate_id}/1/propose/ann", debate_id, "ann", AskKind.PROPOSE, 1)
     return AgentRequest(ask, Brief("Which queue?"), 30.0)
-
-
-@given(st.lists(st.binary(max_size=300), max_size=20), st.data())
-def test_frames_arrive_whole_however_the_bytes_are_cut(frames: list[bytes], data: st.DataObject) -> None:
-    received: list[bytes] = []
-    connection = FrameConnection(lambda _, frame: received.append(frame), lambda: None)
-    stream = b"".join(len(frame).to_bytes(4, "big") + frame for frame in frames)
-    while stream:
-        size = data.draw(st.integers(1, len(stream)))
-        connection.data_received(stream[:size])
-        stream = stream[size:]
-    assert received == frames
 
 
 class Agent:
@@ -68,7 +54,7 @@ class Agent:
 @pytest.fixture
 def agent(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Agent:
     monkeypatch.setenv("ARAGORA_RUN_DIRECTORY", str(tmp_path))
-    monkeypatch.setattr(agent_channels, "this_node", lambda: "here")
+    monkeypatch.setattr(endpoints, "this_node", lambda: "here")
     return Agent()
 
 

@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from actors import endpoints
+from actors.endpoints import Endpoint
+from actors.event_polls import EventPolls
+from actors.event_socket import EventSocket
+from actors.frames import FrameConnection, FrameServer
 from actors.gateways.event_feed import CoordinatorFeed
+from actors.gateways.event_lines import open_line
+from actors.runtime_names import RUN_DIRECTORY
 from actors.watchers import Watchers
 from aragora.debate.journal import JournalRow
 from aragora.errors import NotFound, Unavailable
@@ -37,23 +47,53 @@ class Store:
         return [row.payload for row in self.rows[debate_id][after : after + limit]]
 
 
-class Link:
-    """Stands for the runtime: asks go to `watchers`, unless the link is cut. A restart forgets all watchers."""
+class Coordinator:
+    """The events' side of a coordinator, and the runtime through which a replica reaches it, on its node or not.
+    `cut`: nobody gets through, `restart`: its process died, and all it knew of watchers."""
 
-    def __init__(self, buffer: int = 1000) -> None:
+    def __init__(self, *, near: bool, buffer: int = 1000) -> None:
+        self.near = near
         self.buffer = buffer
-        self.watchers = Watchers(buffer)
         self.cut = False
         self.asked = 0
+        self.frames = 0
+        self.connections: list[FrameConnection] = []
+        self.start()
+
+    def start(self) -> None:
+        self.watchers = Watchers(self.buffer)
+        self.polls = EventPolls(self.watchers)
+        self.socket = EventSocket(self.watchers)
+        self.socket._server = FrameServer(self._connect)
 
     def restart(self) -> None:
-        self.watchers = Watchers(self.buffer)
+        self.socket.close()
+        for connection in self.connections:
+            connection.close()
+        self.start()
 
     async def ask(self, kind: str, key: str, method: str, *args: Any, timeout_s: float) -> Any:
         self.asked += 1
         if self.cut:
             raise Unavailable("cut off")
-        return await self.watchers.poll(*args)
+        if method == "endpoint":
+            return Endpoint("here", await self.socket.listen() if self.near else None)
+        return await self.polls.poll(*args)
+
+    def forget(self, kind: str, key: str) -> None:
+        """Nothing is remembered here."""
+
+    def _connect(self) -> FrameConnection:
+        connection = self.socket._connect()
+        self.connections.append(connection)
+        received = connection._received
+
+        def counted(peer: FrameConnection, frame: bytes) -> None:
+            self.frames += 1
+            received(peer, frame)
+
+        connection._received = counted
+        return connection
 
 
 class Follow:
@@ -68,11 +108,15 @@ class Follow:
             self.seqs.append(item.seq)
 
     async def seen(self, count: int) -> None:
-        async def poll() -> None:
-            while len(self.seqs) < count:
-                await asyncio.sleep(0.001)
+        await until(lambda: len(self.seqs) >= count)
 
-        await asyncio.wait_for(poll(), WAIT_S)
+
+async def until(reached: Callable[[], bool]) -> None:
+    async def poll() -> None:
+        while not reached():
+            await asyncio.sleep(0.001)
+
+    await asyncio.wait_for(poll(), WAIT_S)
 
 
 @pytest.fixture
@@ -80,21 +124,40 @@ def store() -> Store:
     return Store()
 
 
-@pytest.fixture
-def link() -> Link:
-    return Link()
+@pytest.fixture(autouse=True)
+def own_directory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv(RUN_DIRECTORY, str(tmp_path))
+    monkeypatch.setattr(endpoints, "this_node", lambda: "here")
+
+
+@pytest.fixture(params=["socket", "polls"])
+def near(request: pytest.FixtureRequest) -> bool:
+    return bool(request.param == "socket")
 
 
 @pytest.fixture
-def feed(store: Store, link: Link) -> CoordinatorFeed:
-    return CoordinatorFeed(link, store, 1)  # type: ignore[arg-type]
+def link(near: bool) -> Iterator[Coordinator]:
+    coordinator = Coordinator(near=near)
+    yield coordinator
+    coordinator.socket.close()
 
 
-def publish(store: Store, link: Link, debate_id: str, kind: str = "vote") -> None:
+@pytest.fixture
+def feed(store: Store, link: Coordinator) -> CoordinatorFeed:
+    return feed_of(link, store)
+
+
+def feed_of(link: Coordinator, store: Store) -> CoordinatorFeed:
+    return CoordinatorFeed(partial(open_line, link), store, 1)  # type: ignore[arg-type]
+
+
+def publish(store: Store, link: Coordinator, debate_id: str, kind: str = "vote") -> None:
     link.watchers.publish([store.append(debate_id, kind)])
 
 
-async def test_what_was_stored_comes_first_then_what_happens(feed: CoordinatorFeed, store: Store, link: Link) -> None:
+async def test_what_was_stored_comes_first_then_what_happens(
+    feed: CoordinatorFeed, store: Store, link: Coordinator
+) -> None:
     for _ in range(3):
         store.append("d")
     follow = Follow(feed, "d", after=1)
@@ -105,15 +168,17 @@ async def test_what_was_stored_comes_first_then_what_happens(feed: CoordinatorFe
     assert follow.seqs == [2, 3, 4, 5]
 
 
-async def test_a_restarted_coordinator_costs_no_event(feed: CoordinatorFeed, store: Store, link: Link) -> None:
+async def test_a_restarted_coordinator_costs_no_event(feed: CoordinatorFeed, store: Store, link: Coordinator) -> None:
     store.append("d")
     follow = Follow(feed, "d")
     await follow.seen(1)
+    asked = link.asked
     link.cut = True
     old = link.watchers
     link.restart()
     store.append("d")  # journaled while nobody could be told
     old.publish([JournalRow("d", 2, "vote", '{"type":"vote","seq":2}', 0.0)])
+    await until(lambda: link.asked > asked)  # it has tried in vain
     link.cut = False
     publish(store, link, "d")
     publish(store, link, "d", "debate_end")
@@ -121,9 +186,9 @@ async def test_a_restarted_coordinator_costs_no_event(feed: CoordinatorFeed, sto
     assert follow.seqs == [1, 2, 3, 4]
 
 
-async def test_an_overflowing_queue_is_made_good_from_the_store(store: Store) -> None:
-    link = Link(buffer=3)
-    feed = CoordinatorFeed(link, store, 1)  # type: ignore[arg-type]
+async def test_an_overflowing_queue_is_made_good_from_the_store(store: Store, near: bool) -> None:
+    link = Coordinator(near=near, buffer=3)
+    feed = feed_of(link, store)
     store.append("d")
     follow = Follow(feed, "d")
     await follow.seen(1)
@@ -135,7 +200,7 @@ async def test_an_overflowing_queue_is_made_good_from_the_store(store: Store) ->
     assert follow.seqs == list(range(1, 13))
 
 
-async def test_many_followers_share_one_poll(feed: CoordinatorFeed, store: Store, link: Link) -> None:
+async def test_many_followers_share_one_line(feed: CoordinatorFeed, store: Store, link: Coordinator) -> None:
     for number in range(20):
         store.append(f"d{number}")
     follows = [Follow(feed, f"d{number}") for number in range(20) for _ in range(3)]
@@ -145,7 +210,7 @@ async def test_many_followers_share_one_poll(feed: CoordinatorFeed, store: Store
         publish(store, link, f"d{number}", "debate_end")
     await asyncio.wait_for(asyncio.gather(*(follow.task for follow in follows)), WAIT_S)
     assert all(follow.seqs == [1, 2] for follow in follows)
-    assert asked <= 6, "registrations of one loop turn travel together"
+    assert asked + link.frames <= 6, "registrations of one loop turn travel together"
 
 
 async def test_following_an_unknown_debate_is_refused(feed: CoordinatorFeed) -> None:
@@ -153,7 +218,7 @@ async def test_following_an_unknown_debate_is_refused(feed: CoordinatorFeed) -> 
         await anext(feed.follow("nowhere"))
 
 
-async def test_a_follower_that_leaves_is_no_longer_told(feed: CoordinatorFeed, store: Store, link: Link) -> None:
+async def test_a_follower_that_leaves_is_no_longer_told(feed: CoordinatorFeed, store: Store, link: Coordinator) -> None:
     store.append("d")
     store.append("e")
     leaving, staying = Follow(feed, "d"), Follow(feed, "e")
@@ -164,4 +229,43 @@ async def test_a_follower_that_leaves_is_no_longer_told(feed: CoordinatorFeed, s
     await staying.seen(2)
     publish(store, link, "e", "debate_end")
     await asyncio.wait_for(staying.task, WAIT_S)
-    assert not link.watchers._by_debate.get("d")
+    assert not link.watchers.followed("d")
+
+
+async def test_a_coordinator_that_is_away_is_found_when_it_is_back(
+    feed: CoordinatorFeed, store: Store, link: Coordinator
+) -> None:
+    store.append("d")
+    link.cut = True
+    follow = Follow(feed, "d")
+    await follow.seen(1)  # the store is read meanwhile
+    store.append("d")
+    link.cut = False
+    await follow.seen(2)
+    publish(store, link, "d", "debate_end")
+    await asyncio.wait_for(follow.task, WAIT_S)
+    assert follow.seqs == [1, 2, 3]
+
+
+async def test_a_burst_arrives_whole(feed: CoordinatorFeed, store: Store, link: Coordinator) -> None:
+    store.append("d")
+    follow = Follow(feed, "d")
+    await follow.seen(1)
+    for _ in range(900):
+        publish(store, link, "d")
+    publish(store, link, "d", "debate_end")
+    await asyncio.wait_for(follow.task, WAIT_S)
+    assert follow.seqs == list(range(1, 903))
+
+
+async def test_a_second_follower_waits_for_the_registration_of_the_first(
+    feed: CoordinatorFeed, store: Store, link: Coordinator
+) -> None:
+    store.append("d")
+    follows = [Follow(feed, "d"), Follow(feed, "d")]
+    await asyncio.sleep(0)
+    follows.append(Follow(feed, "d"))
+    await asyncio.gather(*(follow.seen(1) for follow in follows))
+    publish(store, link, "d", "debate_end")
+    await asyncio.wait_for(asyncio.gather(*(follow.task for follow in follows)), WAIT_S)
+    assert all(follow.seqs == [1, 2] for follow in follows)

@@ -1,0 +1,152 @@
+"""The two ways a replica hears of a coordinator's events: its socket on the same node, long polls otherwise.
+
+A line is open until it is lost; whoever opened it then opens another, names what it follows again, and reads the
+store for what it missed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+import msgspec
+
+from actors.endpoints import Endpoint
+from actors.event_polls import POLL_S, News
+from actors.event_socket import Change, Told
+from actors.frames import FrameConnection
+from actors.runtime import Runtime
+from actors.watchers import Item
+from aragora.errors import AragoraError, Unavailable
+from aragora.ids import new_id
+
+ANSWER_S: Final = 10.0  # for a change to be made
+
+_told = msgspec.msgpack.Decoder(Told)
+_news = msgspec.msgpack.Decoder(News)
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """Who uses a line: gets items as they are `heard`, and is told once that the line is `lost`."""
+
+    heard: Callable[[Sequence[Item]], None]
+    lost: Callable[[AragoraError], None]
+
+
+class Line(Protocol):
+    async def change(self, follow: Sequence[str], leave: Sequence[str]) -> None:
+        """Returns when the coordinator follows and leaves these. Raises AragoraError; then the line is of no use."""
+        ...
+
+    def close(self) -> None: ...
+
+
+async def open_line(runtime: Runtime, shard: str, listener: Listener) -> Line:
+    """A line to coordinator `shard`. Raises AragoraError where it cannot be reached."""
+    endpoint: Endpoint = await runtime.ask("coordinator", shard, "endpoint", timeout_s=ANSWER_S)
+    if endpoint.near is not None:
+        try:
+            return await SocketLine.connect(endpoint.near, shard, listener)
+        except OSError as error:
+            runtime.forget("coordinator", shard)
+            raise Unavailable(f"coordinator/{shard} closed its socket: {error}", retry_after_s=1.0) from None
+    return PollLine(runtime, shard, listener)
+
+
+class SocketLine:
+    """Frames over the coordinator's Unix socket."""
+
+    def __init__(self, shard: str, listener: Listener) -> None:
+        self._shard = shard
+        self._listener = listener
+        self._closed = False
+        self._number = 0
+        self._changing: dict[int, asyncio.Future[None]] = {}
+        self._connection = FrameConnection(self._received, self._ended)
+
+    @classmethod
+    async def connect(cls, path: str, shard: str, listener: Listener) -> SocketLine:
+        """Raises OSError."""
+        line = cls(shard, listener)
+        await asyncio.get_running_loop().create_unix_connection(lambda: line._connection, path)
+        return line
+
+    async def change(self, follow: Sequence[str], leave: Sequence[str]) -> None:
+        if self._closed:
+            raise self._gone()
+        self._number += 1
+        changed = self._changing[self._number] = asyncio.get_running_loop().create_future()
+        self._connection.send(msgspec.msgpack.encode(Change(self._number, tuple(follow), tuple(leave))))
+        try:
+            await asyncio.wait_for(changed, ANSWER_S)
+        except TimeoutError:
+            raise Unavailable(f"coordinator/{self._shard} is slow to answer", retry_after_s=1.0) from None
+
+    def close(self) -> None:
+        self._closed = True
+        self._connection.close()
+
+    def _received(self, _: FrameConnection, frame: bytes) -> None:
+        told = _told.decode(frame)
+        for number in [number for number in self._changing if number <= told.changed]:
+            changed = self._changing.pop(number)
+            if not changed.done():
+                changed.set_result(None)
+        if told.items:
+            self._listener.heard(told.items)
+
+    def _ended(self) -> None:
+        for changed in self._changing.values():
+            if not changed.done():
+                changed.set_exception(self._gone())
+        self._changing.clear()
+        if not self._closed:
+            self._closed = True
+            self._listener.lost(self._gone())
+
+    def _gone(self) -> Unavailable:
+        return Unavailable(f"coordinator/{self._shard} closed the connection", retry_after_s=1.0)
+
+
+class PollLine:
+    """Ray calls: one waits for news at any time, another may bring a change."""
+
+    def __init__(self, runtime: Runtime, shard: str, listener: Listener) -> None:
+        self._runtime = runtime
+        self._shard = shard
+        self._listener = listener
+        self._name = new_id("watcher")
+        self._polling: asyncio.Task[None] | None = None
+
+    async def change(self, follow: Sequence[str], leave: Sequence[str]) -> None:
+        self._heard(await self._ask(follow, leave))
+        if self._polling is None:
+            self._polling = asyncio.get_running_loop().create_task(self._poll())
+
+    def close(self) -> None:
+        if self._polling is not None:
+            self._polling.cancel()
+
+    async def _poll(self) -> None:
+        """Until the coordinator is away, has forgotten this watcher, or has lost some of its news."""
+        try:
+            while True:
+                news = await self._ask((), ())
+                self._heard(news)
+                if news.lost or not news.known:
+                    raise Unavailable(f"coordinator/{self._shard} has lost news", retry_after_s=1.0)
+        except AragoraError as error:
+            self._listener.lost(error)
+
+    async def _ask(self, follow: Sequence[str], leave: Sequence[str]) -> News:
+        raw = await self._runtime.ask(
+            "coordinator", self._shard, "watch", self._name, tuple(follow), tuple(leave), timeout_s=POLL_S + 10.0
+        )
+        return _news.decode(raw)
+
+    def _heard(self, news: News) -> None:
+        if news.items:
+            self._listener.heard(news.items)
