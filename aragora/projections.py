@@ -8,7 +8,7 @@ two, the next start finds the row again.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Final, Self
@@ -23,7 +23,7 @@ from aragora.errors import AragoraError
 from aragora.ranking import elo
 from aragora.storage.database import Database
 from aragora.storage.outbox import OutboxStore
-from aragora.storage.ratings import OVERALL, RatingKey, RatingStore, StoredRating
+from aragora.storage.ratings import OVERALL, RatingChange, RatingKey, RatingStore, StoredRating
 from aragora.storage.records import OutboxRow
 from aragora.storage.usage import UsageStore, UsageSum, day_of
 
@@ -34,21 +34,26 @@ BATCH: Final = 500
 IDLE_S: Final = 0.5  # how often the outbox is looked into while it is empty
 AFTER_ERROR_S: Final = 2.0
 
+Settle = Callable[[Sequence[str]], Awaitable[None]]
+
 
 class Projections:
-    """Brings outbox rows to their stores. One instance runs at a time (coordinator shard 0)."""
+    """Brings outbox rows to their stores, a batch in one transaction each. One instance runs at a time (coordinator
+    shard 0)."""
 
-    def __init__(self, outbox: OutboxStore, ratings: RatingStore, usage: UsageStore) -> None:
+    def __init__(self, outbox: OutboxStore, settle: Settle, ratings: RatingStore, usage: UsageStore) -> None:
         self._outbox = outbox
+        self._settle = settle
         self._ratings = ratings
         self._usage = usage
         self._task: asyncio.Task[None] | None = None
 
     @classmethod
-    def open(cls, settings: Settings) -> Self:
-        """Over the stores that the settings name."""
+    def open(cls, settings: Settings, settle: Settle) -> Self:
+        """Over the stores that the settings name; `settle` is the journal writer's."""
         return cls(
             OutboxStore(Database.open(settings, "debates")),
+            settle,
             RatingStore(Database.open(settings, "agent_elo")),
             UsageStore(Database.open(settings, "usage")),
         )
@@ -68,9 +73,10 @@ class Projections:
     async def step(self) -> int:
         """Apply one batch; returns how many rows it settled. Raises Unavailable."""
         rows = await self._outbox.pending(TOPICS, BATCH)
-        for row in rows:
-            await (self._rate(row) if row.topic == "ratings" else self._charge(row))
-        await self._outbox.settle([row.outbox_id for row in rows])
+        if rows:
+            await self._ratings.change([change_of(row) for row in rows if row.topic == "ratings"])
+            await self._usage.add({row.outbox_id: charge_of(row) for row in rows if row.topic == "usage"})
+            await self._settle([row.outbox_id for row in rows])
         return len(rows)
 
     async def _run(self) -> None:
@@ -84,15 +90,18 @@ class Projections:
                 if settled < BATCH:
                     await asyncio.sleep(IDLE_S)
 
-    async def _rate(self, row: OutboxRow) -> None:
-        due = decode_as(row.payload, RatingsDue)
-        agents = [tally.agent for tally in due.decision.tallies]
-        keys = [(agent, domain) for agent in agents for domain in (OVERALL, due.domain)]
-        await self._ratings.change(row.outbox_id, keys, partial(rated, due.decision))
 
-    async def _charge(self, row: OutboxRow) -> None:
-        due = decode_as(row.payload, UsageDue)
-        await self._usage.add(row.outbox_id, [part for part in sums_of(due) if part.answers or part.failures])
+def change_of(row: OutboxRow) -> RatingChange:
+    """What a row of the topic `ratings` changes."""
+    due = decode_as(row.payload, RatingsDue)
+    agents = [tally.agent for tally in due.decision.tallies]
+    keys = [(agent, domain) for agent in agents for domain in dict.fromkeys((OVERALL, due.domain))]
+    return RatingChange(row.outbox_id, keys, partial(rated, due.decision))
+
+
+def charge_of(row: OutboxRow) -> list[UsageSum]:
+    """What a row of the topic `usage` adds."""
+    return [part for part in sums_of(decode_as(row.payload, UsageDue)) if part.answers or part.failures]
 
 
 def rated(decision: Decision, ratings: Mapping[RatingKey, StoredRating]) -> Iterable[StoredRating]:

@@ -5,6 +5,7 @@ Rules:
                 answer was lost: the first debate, or Conflict for another request.
     commit      its first seq follows the debate's last: written; else Fenced. Later units of the same group see it.
     conclusion  issued on the chain's head as the units before it left it, then treated like a commit.
+    settlement  its outbox rows go.
 A unit that fails leaves no trace in what the others write.
 """
 
@@ -28,10 +29,11 @@ from aragora.storage.records import (
     Opening,
     OutboxRow,
     ReceiptRecord,
+    Settlement,
     Tenure,
 )
 
-Unit = Opening | Commit | Conclusion
+Unit = Opening | Commit | Conclusion | Settlement
 Outcome = Opened | ReceiptRecord | Exception | None
 
 FIRST_HEAD: Final = ChainHead(0, "0" * 64)
@@ -62,6 +64,7 @@ class Writes:
     advances: dict[str, Advance] = field(default_factory=dict)
     receipts: list[ReceiptRecord] = field(default_factory=list)
     outbox: list[OutboxRow] = field(default_factory=list)
+    settled: list[str] = field(default_factory=list)
     counters: dict[tuple[str, str], float] = field(default_factory=dict)
     head: ChainHead | None = None
 
@@ -78,7 +81,7 @@ def check(unit: Unit) -> None:
 
 def debate_ids(units: Sequence[Unit]) -> list[str]:
     """The debates whose last seq the group needs to know, sorted: the order in which rows are locked."""
-    return sorted({unit.debate_id for unit in units if not isinstance(unit, Opening)})
+    return sorted({unit.debate_id for unit in units if isinstance(unit, Commit | Conclusion)})
 
 
 def needs_head(units: Sequence[Unit]) -> bool:
@@ -106,8 +109,11 @@ def settle(
                 outcomes.append(None)
             elif isinstance(unit, Opening):
                 outcomes.append(group.open(unit, kept.get(unit.record.debate_id)))
-            else:
+            elif isinstance(unit, Conclusion):
                 outcomes.append(group.conclude(unit))
+            else:
+                group.writes.settled.extend(unit.outbox_ids)
+                outcomes.append(None)
         except Exception as failure:  # noqa: BLE001  it belongs to this unit's caller, the others go on
             outcomes.append(failure)
     return outcomes, group.writes
@@ -190,12 +196,18 @@ def add_counters(totals: dict[tuple[str, str], float], deltas: Sequence[CounterD
 
 def refusal(unit: Unit, error: Exception) -> AragoraError:
     """The error for the one unit whose rows the database itself refused."""
-    name = f"debate {unit.record.debate_id if isinstance(unit, Opening) else unit.debate_id}"
+    name = _name(unit)
     if not is_constraint(error):
         return InvalidInput(f"{name}: the database cannot hold one of its values: remove control characters")
     if isinstance(unit, Opening):
         return Conflict(f"{name} exists already: read it, or open another under a new id")
     return Conflict(f"{name}: a receipt or outbox row of this commit is in the store already: read the journal again")
+
+
+def _name(unit: Unit) -> str:
+    if isinstance(unit, Settlement):
+        return f"the settlement of {len(unit.outbox_ids)} outbox rows"
+    return f"debate {unit.record.debate_id if isinstance(unit, Opening) else unit.debate_id}"
 
 
 def _check_rows(debate_id: str, unit: Opening | Commit) -> None:

@@ -17,7 +17,7 @@ from aragora.errors import AragoraError, Fenced, Unavailable
 from aragora.storage.database import Database
 from aragora.storage.failures import RETRY_AFTER_S, is_refused
 from aragora.storage.journal_settling import Outcome, Unit, check, refusal
-from aragora.storage.records import Commit, Conclusion, Opened, Opening, ReceiptRecord, Tenure
+from aragora.storage.records import Commit, Conclusion, Opened, Opening, ReceiptRecord, Settlement, Tenure
 
 MAX_PENDING_UNITS: Final = 20_000
 MAX_GROUP_UNITS: Final = 1_000
@@ -60,6 +60,11 @@ class JournalWriter:
     async def conclude(self, conclusion: Conclusion) -> ReceiptRecord:
         """Issue a receipt and write it with its commit. Raises as `commit`, and whatever `issue` raises."""
         return cast("ReceiptRecord", await self._submit(conclusion))
+
+    async def settle(self, outbox_ids: Sequence[str]) -> None:
+        """Drop outbox rows that are done, in the journal's own stream: a writer beside it would wait for SQLite's one lock
+        and make the journal wait. Raises Fenced, Unavailable."""
+        await self._submit(Settlement(tuple(outbox_ids)))
 
     async def aclose(self) -> None:
         """Write what was submitted, then close; later units get Unavailable."""

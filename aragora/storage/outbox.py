@@ -1,21 +1,18 @@
 """The outbox: what must follow from what the journal committed. Rows stay until they are settled, and come in order.
 
-A consumer reads rows, does what they ask for, and settles them; should it die in between, it gets them again. So it
+A consumer reads rows, does what they ask for, and settles them (`JournalWriter.settle`); should it die in between, it gets them again. So it
 must be idempotent by `outbox_id`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from typing import Final
+from collections.abc import Collection
 
-from sqlalchemy import delete, select
+from sqlalchemy import select
 
 from aragora.storage.database import Database
 from aragora.storage.records import OutboxRow
 from aragora.storage.tables import outbox
-
-_IDS_PER_STATEMENT: Final = 500  # SQLite bounds the parameters of a statement
 
 
 class OutboxStore:
@@ -29,15 +26,3 @@ class OutboxStore:
         query = select(outbox).where(outbox.c.topic.in_(topics))
         query = query.order_by(outbox.c.created_at, outbox.c.outbox_id).limit(limit)
         return [OutboxRow(*row) for row in await self._database.rows(query, "reading the outbox")]
-
-    async def settle(self, ids: Sequence[str]) -> None:
-        """Drop rows that are done. Unknown ids are harmless: settling twice changes nothing."""
-        if not ids:
-            return
-        async with self._database.writing("settling the outbox") as connection:
-            for some in _chunks(sorted(ids), _IDS_PER_STATEMENT):
-                await connection.execute(delete(outbox).where(outbox.c.outbox_id.in_(some)))
-
-
-def _chunks(ids: Sequence[str], size: int) -> list[Sequence[str]]:
-    return [ids[start : start + size] for start in range(0, len(ids), size)]

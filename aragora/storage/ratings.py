@@ -1,4 +1,7 @@
-"""Ratings of agents, overall and by domain; a debate's outbox row changes them once, however often it comes."""
+"""Ratings of agents, overall and by domain; a debate's outbox row changes them once, however often it comes.
+
+Many rows at a time: a transaction costs more than what a row changes in it.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +13,14 @@ from sqlalchemy import Row, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from aragora.ranking.elo import START
+from aragora.storage.applied import newly_applied
 from aragora.storage.database import Database
 from aragora.storage.tables import ratings, ratings_applied
 from aragora.storage.upserts import insert_into
 
 OVERALL: Final = ""
 RatingKey = tuple[str, str]  # agent, domain
+_KEYS_PER_QUERY: Final = 250  # SQLite bounds the parameters of a statement
 _CHANGING: Final = ("elo", "debates", "wins", "forecasts", "squared_error")
 
 
@@ -40,6 +45,17 @@ class StoredRating:
 Rate = Callable[[Mapping[RatingKey, StoredRating]], Iterable[StoredRating]]
 
 
+@dataclass(frozen=True, slots=True)
+class RatingChange:
+    """What one outbox row demands: `rate` gets to see the ratings of `keys` (agents and domains; those never rated come
+    with the starting values) and returns those that change. It is called inside the transaction, so it must not wait
+    for anything."""
+
+    outbox_id: str
+    keys: Sequence[RatingKey]
+    rate: Rate
+
+
 class RatingStore:
     """Over the database of context `agent_elo`. Every method raises Unavailable where that fails."""
 
@@ -57,40 +73,42 @@ class RatingStore:
         query = query.order_by(ratings.c.elo.desc(), ratings.c.agent).limit(limit)
         return [_rating_of(row) for row in await self._database.rows(query, "reading the leaderboard")]
 
-    async def change(self, outbox_id: str, keys: Iterable[RatingKey], rate: Rate) -> bool:
-        """Replace the ratings of `keys` by what `rate` makes of them, unless `outbox_id` has done so before.
-
-        Args:
-            outbox_id: the outbox row that demands it; remembered in the same transaction.
-            keys: agents and domains that `rate` gets to see; those never rated come with the starting values.
-            rate: returns the ratings that change. Called inside the transaction, so it must not wait for anything.
-
-        Returns:
-            Whether the ratings changed now; False where the row came before.
-        """
-        wanted = sorted(set(keys))
-        applied = insert_into(self._database, ratings_applied).values(outbox_id=outbox_id).on_conflict_do_nothing()
+    async def change(self, changes: Sequence[RatingChange]) -> int:
+        """Make the changes in their order, in one transaction, but for those whose outbox row came before; returns how
+        many were made now."""
+        if not changes:
+            return 0
         async with self._database.writing("changing ratings") as connection:
-            if (await connection.execute(applied)).rowcount == 0:
-                return False
-            changed = list(rate(await self._locked(connection, wanted)))
+            demanded = {one.outbox_id: one for one in changes}
+            new = await newly_applied(self._database, connection, ratings_applied, list(demanded))
+            due = [demanded[outbox_id] for outbox_id in new]
+            known = await self._locked(connection, sorted({key for one in due for key in one.keys}))
+            changed: dict[RatingKey, StoredRating] = {}
+            for one in due:
+                for rating in one.rate({key: known[key] for key in one.keys}):
+                    key = (rating.agent, rating.domain)
+                    known[key] = changed[key] = rating
             if changed:
-                insert = insert_into(self._database, ratings).values([asdict(rating) for rating in changed])
+                insert = insert_into(self._database, ratings)
                 replacing = insert.on_conflict_do_update(
                     index_elements=["agent", "domain"], set_={name: insert.excluded[name] for name in _CHANGING}
                 )
-                await connection.execute(replacing)
-        return True
+                await connection.execute(replacing, [asdict(changed[key]) for key in sorted(changed)])
+        return len(due)
 
     async def _locked(self, connection: AsyncConnection, wanted: Sequence[RatingKey]) -> dict[RatingKey, StoredRating]:
         """The ratings with their rows locked: two processes must not both start from the same values."""
         if not wanted:
             return {}
         fresh = [asdict(StoredRating(agent, domain)) for agent, domain in wanted]
-        await connection.execute(insert_into(self._database, ratings).values(fresh).on_conflict_do_nothing())
-        query = select(ratings).where(tuple_(ratings.c.agent, ratings.c.domain).in_(wanted))
-        rows = (await connection.execute(query.order_by(ratings.c.agent, ratings.c.domain).with_for_update())).all()
-        return {(row.agent, row.domain): _rating_of(row) for row in rows}
+        await connection.execute(insert_into(self._database, ratings).on_conflict_do_nothing(), fresh)
+        found: dict[RatingKey, StoredRating] = {}
+        for start in range(0, len(wanted), _KEYS_PER_QUERY):
+            some = wanted[start : start + _KEYS_PER_QUERY]
+            query = select(ratings).where(tuple_(ratings.c.agent, ratings.c.domain).in_(some))
+            rows = (await connection.execute(query.order_by(ratings.c.agent, ratings.c.domain).with_for_update())).all()
+            found.update({(row.agent, row.domain): _rating_of(row) for row in rows})
+        return found
 
 
 def _rating_of(row: Row[Any]) -> StoredRating:

@@ -131,6 +131,13 @@ class Conclusion:
 
 
 @dataclass(frozen=True, slots=True)
+class Settlement:
+    """Outbox rows that are done and go; unknown ids are harmless: settling twice changes nothing."""
+
+    outbox_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Opened:
     """What became of an `Opening`: the record kept under its idempotency key, new or the first one."""
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import ColumnElement, func, select
 
+from aragora.storage.applied import newly_applied
 from aragora.storage.database import Database
 from aragora.storage.tables import usage, usage_applied
 from aragora.storage.upserts import insert_into
@@ -47,20 +48,24 @@ class UsageStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def add(self, outbox_id: str, parts: Sequence[UsageSum]) -> bool:
-        """Add all parts (of distinct groups) unless `outbox_id` has done so before; returns whether it did now."""
-        applied = insert_into(self._database, usage_applied).values(outbox_id=outbox_id).on_conflict_do_nothing()
+    async def add(self, charges: Mapping[str, Sequence[UsageSum]]) -> int:
+        """Add what outbox rows charge (by `outbox_id`), in one transaction, but for those that came before; returns how
+        many were added now."""
+        if not charges:
+            return 0
         async with self._database.writing("adding usage") as connection:
-            if (await connection.execute(applied)).rowcount == 0:
-                return False
-            if parts:
-                ordered = sorted(parts, key=lambda part: tuple(getattr(part, name) for name in GROUPS))
-                insert = insert_into(self._database, usage).values([asdict(part) for part in ordered])
+            new = await newly_applied(self._database, connection, usage_applied, list(charges))
+            totals: dict[tuple[str, ...], dict[str, Any]] = {}
+            for outbox_id in new:
+                for part in charges[outbox_id]:
+                    _add_up(totals, asdict(part))
+            if totals:
+                insert = insert_into(self._database, usage)
                 adding = insert.on_conflict_do_update(
                     index_elements=list(GROUPS), set_={name: usage.c[name] + insert.excluded[name] for name in SUMS}
                 )
-                await connection.execute(adding)
-        return True
+                await connection.execute(adding, [totals[group] for group in sorted(totals)])
+        return len(new)
 
     async def sums(
         self,
@@ -93,3 +98,11 @@ class UsageStore:
         )
         async with self._database.reading("reading costs") as connection:
             return float((await connection.execute(query)).scalar_one())
+
+
+def _add_up(totals: dict[tuple[str, ...], dict[str, Any]], part: dict[str, Any]) -> None:
+    group = tuple(part[name] for name in GROUPS)
+    total = totals.setdefault(group, part)
+    if total is not part:
+        for name in SUMS:
+            total[name] += part[name]

@@ -90,9 +90,10 @@ async def main(data_dir: str, log: str, latency_s: str, database_url: str = "") 
     async def owned() -> bool:
         return await epochs.current(0) == epoch
 
+    writer = JournalWriter(database, tenure=Tenure(0, epoch))
     engine = agents.engine = DebateEngine(
         EnginePorts(
-            journal=JournalWriter(database, tenure=Tenure(0, epoch)),
+            journal=writer,
             reader=DebateStore(database),
             asking=agents,
             publishing=Nobody(),  # type: ignore[arg-type]
@@ -104,7 +105,7 @@ async def main(data_dir: str, log: str, latency_s: str, database_url: str = "") 
         Limits(1000, 1000),
     )
     say("ready", epoch, await engine.recover(lambda _: True))
-    Projections.open(settings).start()
+    Projections.open(settings, writer.settle).start()
     lines = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
     told = asyncio.create_task(_tell_when_stepped_down(engine))

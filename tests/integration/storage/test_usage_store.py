@@ -38,8 +38,8 @@ def part(agent: str = "ann", *, day: str = "2025-03-01", org_id: str = "acme", c
 
 
 async def test_parts_add_up_by_what_is_asked_for(store: UsageStore) -> None:
-    assert await store.add("deb_1:usage", [part(), part("bob", cost_usd=0.5)])
-    assert await store.add("deb_2:usage", [part()])
+    assert await store.add({"deb_1:usage": [part(), part("bob", cost_usd=0.5)]})
+    assert await store.add({"deb_2:usage": [part()]})
     assert await store.sums(["agent"]) == [
         UsageSum(
             agent="ann",
@@ -68,9 +68,15 @@ async def test_parts_add_up_by_what_is_asked_for(store: UsageStore) -> None:
 
 
 async def test_an_outbox_row_that_comes_twice_counts_once(store: UsageStore) -> None:
-    assert await store.add("deb_1:usage", [part()])
-    assert not await store.add("deb_1:usage", [part()])
+    assert await store.add({"deb_1:usage": [part()]})
+    assert not await store.add({"deb_1:usage": [part()]})
     assert await store.cost_usd("acme", "2025-01-01") == 0.25
+
+
+async def test_rows_of_one_batch_add_up(store: UsageStore) -> None:
+    assert await store.add({"deb_1:usage": [part(), part("bob")], "deb_2:usage": [part()], "deb_3:usage": []}) == 3
+    assert await store.add({"deb_2:usage": [part()], "deb_4:usage": [part("bob")]}) == 1
+    assert [(row.agent, row.debates) for row in await store.sums(["agent"])] == [("ann", 2), ("bob", 2)]
 
 
 async def test_rows_at_the_same_time_all_count(opened: Open) -> None:
@@ -78,7 +84,7 @@ async def test_rows_at_the_same_time_all_count(opened: Open) -> None:
     parts = [part(), part("bob")]
     await asyncio.gather(
         *(
-            store.add(f"deb_{index}_{number}:usage", parts[:: (-1) ** number])
+            store.add({f"deb_{index}_{number}:usage": parts[:: (-1) ** number]})
             for index, store in enumerate(stores)
             for number in range(5)
         )
@@ -87,10 +93,10 @@ async def test_rows_at_the_same_time_all_count(opened: Open) -> None:
 
 
 async def test_sums_keep_to_an_organisation_and_to_days(store: UsageStore) -> None:
-    await store.add("1", [part(day="2025-02-28")])
-    await store.add("2", [part(day="2025-03-01")])
-    await store.add("3", [part(day="2025-03-02")])
-    await store.add("4", [part(org_id="other")])
+    await store.add({"1": [part(day="2025-02-28")]})
+    await store.add({"2": [part(day="2025-03-01")]})
+    await store.add({"3": [part(day="2025-03-02")]})
+    await store.add({"4": [part(org_id="other")]})
     march = await store.sums(["day"], org_id="acme", first_day="2025-03-01", last_day="2025-03-01")
     assert [(row.day, row.debates) for row in march] == [("2025-03-01", 1)]
     assert await store.cost_usd("acme", "2025-03-01") == 0.5
