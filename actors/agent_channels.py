@@ -36,6 +36,10 @@ class Listener:
 
 
 class Channel(Protocol):
+    batch: int
+    """Asks in one message. Of a frame, which is cheap, few: the agent begins while the coordinator still writes to the next
+    one. Of a call, which is not, many."""
+
     def send(self, withdrawn: Sequence[str], requests: Sequence[AgentRequest]) -> None: ...
 
     def close(self) -> None: ...
@@ -58,6 +62,8 @@ async def open_channel(runtime: Runtime, key: str, asker: str, listener: Listene
 
 class SocketChannel:
     """Frames over the agent's Unix socket."""
+
+    batch = 8
 
     def __init__(self, key: str, listener: Listener) -> None:
         self._key = key
@@ -89,6 +95,8 @@ class SocketChannel:
 
 class RayChannel:
     """Ray calls: one that carries asks also brings back what is ready; while asks are open, one call waits."""
+
+    batch = 200
 
     def __init__(self, agent: ActorHandle, key: str, asker: str, listener: Listener) -> None:
         self._agent = agent

@@ -1,7 +1,7 @@
 """The coordinator's side of the exchange with agents: one link per agent (shard), batched, resent after a crash.
 
 Rules of a link
-- Asks of one loop turn travel together.
+- Asks of one loop turn travel together, in batches as large as the channel likes them.
 - An agent whose process died is activated again and gets every ask that is still open: asks carry ids, so one that
   it had answered already is answered again from its memory or asked anew, and counts once.
 - An ask whose time is over is forgotten: the debate has closed its phase without it.
@@ -25,7 +25,6 @@ from aragora.errors import AragoraError
 
 log = structlog.get_logger("aragora.coordinator")
 
-BATCH: Final = 200  # asks in one message
 EXPIRY_S: Final = 5.0  # how often asks whose time is over are forgotten
 
 Receive = Callable[[str, Sequence[Reply]], None]
@@ -83,7 +82,10 @@ class AgentLink:
 
     def send(self, request: AgentRequest) -> None:
         self._outbox.append(request)
-        self._flush_soon()
+        if self._channel is not None and len(self._outbox) >= self._channel.batch:
+            self._flush()
+        else:
+            self._flush_soon()
 
     def withdraw(self, debate_id: str) -> None:
         ask_ids = self._by_debate.pop(debate_id, None)
@@ -119,11 +121,14 @@ class AgentLink:
         now = loop.time()
         outbox, self._outbox = self._outbox, []
         withdrawn, self._withdrawn = self._withdrawn, []
+        if not outbox and not withdrawn:
+            return
         for request in outbox:
             self._open[request.ask.ask_id] = (request, now + request.timeout_s)
             self._by_debate.setdefault(request.ask.debate_id, set()).add(request.ask.ask_id)
-        for start in range(0, max(1, len(outbox)), BATCH):
-            self._channel.send(withdrawn if start == 0 else (), outbox[start : start + BATCH])
+        batch = self._channel.batch
+        for start in range(0, max(1, len(outbox)), batch):
+            self._channel.send(withdrawn if start == 0 else (), outbox[start : start + batch])
         if now - self._expired_at > EXPIRY_S:
             self._expired_at = now
             self._forget_expired(now)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from typing import Final
 
 import msgspec
 
@@ -29,7 +30,10 @@ _encoder = msgspec.msgpack.Encoder()
 
 
 class ReplyOutlet:
-    """Where the replies to one connected coordinator go: those of one loop turn leave together."""
+    """Where the replies to one connected coordinator go: those of one loop turn leave together, but not so many that the
+    coordinator would wait while it could begin."""
+
+    BATCH: Final = 8
 
     def __init__(self, connection: FrameConnection) -> None:
         self._connection = connection
@@ -39,9 +43,13 @@ class ReplyOutlet:
         if not self._ready:
             asyncio.get_running_loop().call_soon(self._flush)
         self._ready.append(reply)
+        if len(self._ready) >= self.BATCH:
+            self._flush()
 
     def _flush(self) -> None:
         ready, self._ready = self._ready, []
+        if not ready:
+            return
         self._connection.send(wire.encode_replies(ready))
 
 
