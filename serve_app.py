@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 APPLICATION: Final = "aragora"
 MAX_ONGOING: Final = 20_000  # requests and WebSockets that one replica holds at once
+QUIET: Final = {"log_level": "WARNING", "enable_access_log": False}  # Aragora logs its requests itself
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,7 @@ def application(launch: Launch) -> Application:
         name="ingress",
         num_replicas=launch.settings.workers or max(1, (os.cpu_count() or 2) // 2),
         max_ongoing_requests=MAX_ONGOING,
+        logging_config=QUIET,
         ray_actor_options={"num_cpus": 0},
         graceful_shutdown_timeout_s=5.0,
         health_check_period_s=2.0,
@@ -67,7 +69,7 @@ def deploy(launch: Launch) -> None:
     logging.getLogger("ray.serve").setLevel(logging.WARNING)  # the command shows its own progress
     serve.start(
         http_options={"host": launch.host, "port": launch.http_port},
-        logging_config={"log_level": "WARNING", "enable_access_log": False},
+        logging_config=QUIET,
     )
     serve.run(application(launch), name=APPLICATION, route_prefix="/")
 

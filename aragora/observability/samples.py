@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from functools import lru_cache
 
 from aragora.observability.metrics import Metric
 from aragora.storage.records import CounterDelta
@@ -12,11 +13,12 @@ Labels = tuple[tuple[str, str], ...]
 
 def labels_of(metric: Metric, values: dict[str, str]) -> Labels:
     """The sorted label pairs of one series. Raises ValueError where the names are not those declared."""
-    if values.keys() != set(metric.labels):
+    if len(values) != len(metric.labels) or any(name not in values for name in metric.labels):
         raise ValueError(f"{metric.name} has the labels {metric.labels}, not {tuple(values)}")
     return tuple(sorted(values.items()))
 
 
+@lru_cache(maxsize=1_000)  # of the bounds that are declared
 def bucket_label(bound: float) -> str:
     """The value of `le` for an upper bound, as Prometheus writes it: 0.5, 1.0, +Inf."""
     return "+Inf" if bound == float("inf") else repr(float(bound))
@@ -30,9 +32,13 @@ def bucket_of(metric: Metric, value: float) -> str:
 
 def observation(metric: Metric, labels: Labels, value: float) -> tuple[CounterDelta, CounterDelta, CounterDelta]:
     """What one observed value adds to a histogram: its bucket, the sum, the count."""
-    bucket = tuple(sorted((*labels, ("le", bucket_of(metric, value)))))
     return (
-        CounterDelta(f"{metric.name}_bucket", bucket, 1.0),
+        CounterDelta(f"{metric.name}_bucket", _in_bucket(labels, bucket_of(metric, value)), 1.0),
         CounterDelta(f"{metric.name}_sum", labels, value),
         CounterDelta(f"{metric.name}_count", labels, 1.0),
     )
+
+
+@lru_cache(maxsize=10_000)  # the series of a process are few (see Registry), and each is counted often
+def _in_bucket(labels: Labels, le: str) -> Labels:
+    return tuple(sorted((*labels, ("le", le))))

@@ -8,6 +8,7 @@ Without a trusted proxy the header counts for nothing and the peer of the connec
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 from aragora.errors import Misconfigured
@@ -30,7 +31,8 @@ def trusted_networks(entries: Iterable[str]) -> tuple[Network, ...]:
     return tuple(found)
 
 
-def client_address(peer: str | None, forwarded_for: Sequence[str], trusted: Sequence[Network]) -> str:
+@lru_cache(maxsize=1024)  # every request comes from somewhere, and most from where the last ones came from
+def client_address(peer: str | None, forwarded_for: tuple[str, ...], trusted: tuple[Network, ...]) -> str:
     """The client's address.
 
     Args:
@@ -52,6 +54,7 @@ def client_address(peer: str | None, forwarded_for: Sequence[str], trusted: Sequ
     return str(address)
 
 
+@lru_cache(maxsize=1024)
 def is_loopback(address: str) -> bool:
     """Whether the address is this machine's own."""
     found = parsed(address)

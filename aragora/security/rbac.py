@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from aragora.errors import AragoraError, Forbidden, InvalidInput, Unauthenticated
@@ -74,6 +75,11 @@ def policy_named(name: str) -> Policy:
 
 def permissions_of(roles: Iterable[str]) -> frozenset[str]:
     """All permissions of the roles; an unknown role has none."""
+    return _permissions_of(frozenset(roles))
+
+
+@lru_cache(maxsize=256)  # every request asks, and there are few sets of roles
+def _permissions_of(roles: frozenset[str]) -> frozenset[str]:
     return frozenset[str]().union(*(ROLES.get(role, frozenset()) for role in roles))
 
 

@@ -115,7 +115,7 @@ class FullAuthenticator:
 
     def address(self, facts: CallerFacts) -> str:
         """The client's address, which no header of its own can forge."""
-        forwarded = [value.decode("latin-1") for name, value in facts.raw_headers if name == b"x-forwarded-for"]
+        forwarded = tuple(value.decode("latin-1") for name, value in facts.raw_headers if name == b"x-forwarded-for")
         return client_address(facts.peer, forwarded, self._trusted)
 
     def visit(self, facts: CallerFacts, request_id: str) -> Visit:

@@ -8,7 +8,7 @@ SQLAlchemy is imported when the first statement runs: a process that only journa
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -103,12 +103,20 @@ class Database:
             async with self.reading(what) as connection:
                 found: Sequence[Any] = (await connection.execute(query)).all()
                 return found
-        if self._reader is None:
-            from aragora.storage.sqlite_reads import SqliteReader  # noqa: PLC0415  see the module's docstring
-
-            self._reader = SqliteReader(self.location)
         with translated(what):
-            return await self._reader.rows(query)
+            return await self._sqlite_reader().rows(query)
+
+    async def lookup(
+        self, query: Select[Any], values: Mapping[str, Any], what: str = "reading the store"
+    ) -> Sequence[Sequence[Any]]:
+        """All rows of a query that is a constant, with the `values` of its parameters: what every request reads. Raises
+        Unavailable where the database is away."""
+        if not self.is_sqlite:
+            async with self.reading(what) as connection:
+                found: Sequence[Sequence[Any]] = (await connection.execute(query, values)).all()
+                return found
+        with translated(what):
+            return await self._sqlite_reader().lookup(query, values)
 
     async def aclose(self) -> None:
         """Close all connections; the next use opens new ones."""
@@ -118,6 +126,13 @@ class Database:
         engines, self._engines = self._engines, None
         if engines is not None:
             await engines[0].dispose()
+
+    def _sqlite_reader(self) -> SqliteReader:
+        if self._reader is None:
+            from aragora.storage.sqlite_reads import SqliteReader  # noqa: PLC0415  see the module's docstring
+
+            self._reader = SqliteReader(self.location)
+        return self._reader
 
     def _connections(self) -> tuple[AsyncEngine, AsyncEngine]:
         """The engine for single statements, and the same connections for transactions."""

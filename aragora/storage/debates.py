@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Select, select, tuple_
+from sqlalchemy import Select, bindparam, select, tuple_
 
 from aragora.debate.model import DebateStatus
 from aragora.errors import InvalidInput, NotFound
@@ -23,6 +23,8 @@ _EXPORT_CHUNK: Final = 200  # debates in memory at once
 _UNFINISHED: Final = (DebateStatus.QUEUED.value, DebateStatus.ACTIVE.value)
 
 _RECORDS: Final = select(*(debates.c[name] for name in COLUMNS))
+_RECORD: Final = _RECORDS.where(debates.c.debate_id == bindparam("debate_id"))  # built once: it is read all the time
+_RECORD_OF_ORG: Final = _RECORD.where(debates.c.org_id == bindparam("org_id"))
 _PLACE: Final = tuple_(debates.c.created_at, debates.c.debate_id)
 
 
@@ -34,8 +36,8 @@ class DebateStore:
 
     async def get(self, debate_id: str, org_id: str | None = None) -> DebateRecord:
         """The debate; `org_id` None sees every organisation. Raises NotFound."""
-        query = _of_org(_RECORDS.where(debates.c.debate_id == debate_id), org_id)
-        found = await self._rows(query)
+        query = _RECORD if org_id is None else _RECORD_OF_ORG
+        found = await self._database.lookup(query, {"debate_id": debate_id, "org_id": org_id}, "reading a debate")
         if not found:
             raise NotFound(f"there is no debate {debate_id}: list the debates with GET /api/debates")
         return record_of(found[0])

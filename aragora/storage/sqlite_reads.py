@@ -1,17 +1,19 @@
 """Reads of a SQLite file in one hop to a thread each, for what every request asks.
 
 aiosqlite hops for the connection, the cursor, the statement, its rows and its end; this runs all of it at once on a
-thread, through SQLAlchemy's synchronous engine: 0.3 ms instead of 0.8 ms for a debate, measured alone on one core.
+thread, through SQLAlchemy's synchronous engine: 0.3 ms instead of 0.8 ms for a debate, measured alone on one core. What is
+read all the time is compiled once and given to the driver (`lookup`), which makes another 0.1 ms.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from sqlalchemy import URL, Select, create_engine, event
+from sqlalchemy import URL, Connection, Select, create_engine, event
 
 from aragora.storage.database import SQLITE_POOL_MAX, Location, sqlite_pragmas
 
@@ -21,6 +23,11 @@ class SqliteReader:
 
     def __init__(self, location: Location) -> None:
         self._timeout_s = location.timeout_s
+        self._of_thread = (
+            threading.local()
+        )  # its connection: to take one from a pool each time costs as much as a query
+        self._connections: set[Connection] = set()
+        self._compiled: dict[Select[Any], tuple[str, Sequence[str]]] = {}
         self._threads = ThreadPoolExecutor(SQLITE_POOL_MAX, thread_name_prefix=f"read-{location.context}")
         self._engine = create_engine(
             URL.create("sqlite", database=str(location.path)),
@@ -41,15 +48,48 @@ class SqliteReader:
 
     async def rows(self, query: Select[Any]) -> Sequence[Any]:
         """All rows of a query. Raises the driver's error, or TimeoutError."""
-        async with asyncio.timeout(self._timeout_s):
-            return await asyncio.get_running_loop().run_in_executor(self._threads, self._rows, query)
+        return await self._on_a_thread(_rows, query)
+
+    async def lookup(self, query: Select[Any], values: Mapping[str, Any]) -> Sequence[tuple[Any, ...]]:
+        """As `rows`, of a query that is a constant: it is compiled once, and the driver does the rest. Its columns must
+        need no conversion."""
+        if query not in self._compiled:
+            compiled = query.compile(dialect=self._engine.dialect)
+            self._compiled[query] = (str(compiled), compiled.positiontup or ())
+        sql, names = self._compiled[query]
+        return await self._on_a_thread(_lookup, sql, [values[name] for name in names])
 
     async def aclose(self) -> None:
         """Let what runs end, then close the connections."""
         await asyncio.to_thread(self._threads.shutdown)
+        for connection in self._connections:
+            connection.close()
         self._engine.dispose()
 
-    def _rows(self, query: Select[Any]) -> Sequence[Any]:
-        with self._engine.connect() as connection:
-            found: Sequence[Any] = connection.execute(query).all()
-            return found
+    async def _on_a_thread(self, read: Callable[..., Sequence[Any]], *args: object) -> Sequence[Any]:
+        async with asyncio.timeout(self._timeout_s):
+            return await asyncio.get_running_loop().run_in_executor(self._threads, self._read, read, *args)
+
+    def _read(self, read: Callable[..., Sequence[Any]], *args: object) -> Sequence[Any]:
+        connection: Connection | None = getattr(self._of_thread, "connection", None)
+        if connection is None:
+            connection = self._of_thread.connection = self._engine.connect()
+            self._connections.add(connection)
+        try:
+            return read(connection, *args)
+        except BaseException:
+            self._of_thread.connection = None
+            self._connections.discard(connection)
+            connection.close()
+            raise
+
+
+def _rows(connection: Connection, query: Select[Any]) -> Sequence[Any]:
+    return connection.execute(query).all()
+
+
+def _lookup(connection: Connection, sql: str, values: Sequence[object]) -> Sequence[tuple[Any, ...]]:
+    driver = connection.connection.driver_connection
+    assert driver is not None
+    found: Sequence[tuple[Any, ...]] = driver.execute(sql, values).fetchall()
+    return found

@@ -128,17 +128,17 @@ PROXIES = trusted_networks(["10.0.0.0/8", "127.0.0.1"])
 def test_the_client_is_the_first_address_that_no_trusted_proxy_has(
     peer: str | None, forwarded: list[str], client: str
 ) -> None:
-    assert client_address(peer, forwarded, PROXIES) == client
+    assert client_address(peer, tuple(forwarded), PROXIES) == client
 
 
 @given(st.lists(st.text(max_size=60), max_size=5))
 def test_no_header_makes_a_stranger_look_local(forwarded: list[str]) -> None:
-    assert client_address("203.0.113.9", forwarded, PROXIES) == "203.0.113.9"
+    assert client_address("203.0.113.9", tuple(forwarded), PROXIES) == "203.0.113.9"
 
 
 @given(st.lists(st.ip_addresses().map(str), max_size=5))
 def test_nothing_left_of_the_proxys_own_entry_counts(forged: list[str]) -> None:
-    assert client_address("10.0.0.1", [*forged, "203.0.113.9"], PROXIES) == "203.0.113.9"
+    assert client_address("10.0.0.1", (*forged, "203.0.113.9"), PROXIES) == "203.0.113.9"
 
 
 def test_a_malformed_proxy_is_named() -> None:
