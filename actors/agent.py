@@ -33,7 +33,7 @@ from aragora.observability.logging import configure_logging
 log = structlog.get_logger("aragora.agent")
 
 POLL_S: Final = 10.0  # an empty exchange returns after this many seconds
-REMEMBERED: Final = 20_000  # replies kept for asks that come again
+REMEMBERED: Final = 4_000  # replies kept for asks that come again: more than wait for their commit at any time
 ASKERS: Final = 64  # mailboxes kept; every start of a coordinator has its own, the oldest are of dead ones
 
 
