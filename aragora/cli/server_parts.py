@@ -72,7 +72,7 @@ class ServerParts:
         shutil.rmtree(self._directory, ignore_errors=True)
 
     def _connect(self) -> None:
-        prepare_environment(self._directory)
+        prepare_environment(self._directory, own_ports=(self._http_port, self._ws_port))
         address = self._settings.ray_address
         if address is not None and self._settings.database_url is None:
             raise Misconfigured(

@@ -14,3 +14,8 @@ def test_ports_differ_are_free_and_lie_below_those_the_system_hands_out() -> Non
         assert FIRST <= port <= LAST < 32_768
         with socket.create_server(("127.0.0.1", port)):
             assert port not in free_ports(4)
+
+
+def test_ports_that_somebody_will_listen_on_are_left_alone() -> None:
+    all_but_three = range(FIRST, LAST - 2)
+    assert free_ports(1, but=all_but_three)[0] in {LAST - 2, LAST - 1, LAST}

@@ -119,8 +119,14 @@ def _response(status: int, answer: Any) -> Response:
     return Response(status, headers, answer.read().decode())
 
 
+_given: set[int] = set()
+
+
 def free_port() -> int:
-    return free_ports(1)[0]
+    """A port that this test run has not used yet."""
+    (port,) = free_ports(1, but=_given)
+    _given.add(port)
+    return port
 
 
 def environment(data_dir: Path, **variables: str) -> dict[str, str]:
