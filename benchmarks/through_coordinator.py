@@ -44,9 +44,9 @@ class CoordinatorLoad:
         proposition = Proposition("Which queue should we use?", self._agents, rounds=3)
         spec = specification(proposition, debate_id, available=self._agents, default_team=self._agents)
         ended = self._ended[debate_id] = asyncio.get_running_loop().create_future()
-        began = time.monotonic()
         shard = owner(debate_id, self._shards)
         await self._lines[shard].change((debate_id,), ())
+        began = time.monotonic()
         await self._runtime.ask("coordinator", str(shard), "open", spec, None, None, timeout_s=TIMEOUT_S)
         await asyncio.wait_for(ended, TIMEOUT_S)
         return time.monotonic() - began
