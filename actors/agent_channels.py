@@ -14,7 +14,7 @@ from ray.actor import ActorHandle
 from ray.exceptions import RayError
 
 from actors.agent import POLL_S
-from actors.agent_socket import encode_asks
+from actors.agent_socket import BATCH, encode_asks
 from actors.endpoints import Endpoint
 from actors.frames import FrameConnection
 from actors.runtime import Runtime, translated
@@ -37,8 +37,7 @@ class Listener:
 
 class Channel(Protocol):
     batch: int
-    """Asks in one message. Of a frame, which is cheap, few: the agent begins while the coordinator still writes to the next
-    one. Of a call, which is not, many."""
+    """Asks in one message: few where it is a frame, which is cheap, many where it is a call, which is not."""
 
     def send(self, withdrawn: Sequence[str], requests: Sequence[AgentRequest]) -> None: ...
 
@@ -53,17 +52,14 @@ async def open_channel(runtime: Runtime, key: str, asker: str, listener: Listene
     except (RayError, TimeoutError) as error:
         raise translated(error, f"agent/{key}", ENDPOINT_TIMEOUT_S) from None
     if endpoint.near is not None:
-        try:
-            return await SocketChannel.connect(endpoint.near, key, listener)
-        except OSError as error:
-            raise Unavailable(f"agent/{key} closed its socket: {error}", retry_after_s=1.0) from None
+        return await SocketChannel.connect(endpoint.near, key, listener)
     return RayChannel(agent, key, asker, listener)
 
 
 class SocketChannel:
     """Frames over the agent's Unix socket."""
 
-    batch = 8
+    batch = BATCH
 
     def __init__(self, key: str, listener: Listener) -> None:
         self._key = key
@@ -73,8 +69,9 @@ class SocketChannel:
 
     @classmethod
     async def connect(cls, path: str, key: str, listener: Listener) -> SocketChannel:
+        """Raises Unavailable."""
         channel = cls(key, listener)
-        await asyncio.get_running_loop().create_unix_connection(lambda: channel._connection, path)
+        await channel._connection.connect(path, f"agent/{key}")
         return channel
 
     def send(self, withdrawn: Sequence[str], requests: Sequence[AgentRequest]) -> None:

@@ -25,15 +25,16 @@ class Asks(msgspec.Struct, array_like=True, frozen=True):
     requests: list[AgentRequest]
 
 
+BATCH: Final = 8
+"""Asks or answers in one frame. Frames are cheap: who takes them begins while the other still makes the next one."""
+
 _asks = msgspec.msgpack.Decoder(Asks)
 _encoder = msgspec.msgpack.Encoder()
 
 
 class ReplyOutlet:
-    """Where the replies to one connected coordinator go: those of one loop turn leave together, but not so many that the
-    coordinator would wait while it could begin."""
-
-    BATCH: Final = 8
+    """Where the replies to one connected coordinator go: those of one loop turn leave together, at most `BATCH` in
+    a frame."""
 
     def __init__(self, connection: FrameConnection) -> None:
         self._connection = connection
@@ -43,7 +44,7 @@ class ReplyOutlet:
         if not self._ready:
             asyncio.get_running_loop().call_soon(self._flush)
         self._ready.append(reply)
-        if len(self._ready) >= self.BATCH:
+        if len(self._ready) >= BATCH:
             self._flush()
 
     def _flush(self) -> None:

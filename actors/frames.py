@@ -17,6 +17,7 @@ from typing import Final, cast
 
 from actors.cluster import short_directory
 from actors.runtime_names import RUN_DIRECTORY
+from aragora.errors import Unavailable
 
 MAX_FRAME_BYTES: Final = 64_000_000
 MAX_UNSENT_BYTES: Final = 64_000_000  # a peer that does not read is cut off
@@ -31,6 +32,13 @@ class FrameConnection(asyncio.Protocol):
         self._lost = lost
         self._transport: asyncio.Transport | None = None
         self._buffer = bytearray()
+
+    async def connect(self, path: str, whose: str) -> None:
+        """Connect to the socket of the actor `whose` (`kind/key`). Raises Unavailable where it is gone."""
+        try:
+            await asyncio.get_running_loop().create_unix_connection(lambda: self, path)
+        except OSError as error:
+            raise Unavailable(f"{whose} closed its socket: {error}", retry_after_s=1.0) from None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is one in all but name

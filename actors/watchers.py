@@ -75,10 +75,6 @@ class Watchers:
         """The watcher is gone: it follows nothing any more."""
         self.change(watcher, (), tuple(watcher.debates))
 
-    def followed(self, debate_id: str) -> bool:
-        """Whether any watcher follows the debate."""
-        return debate_id in self._by_debate
-
     def _leave(self, watcher: Watcher, debate_id: str) -> None:
         watcher.debates.discard(debate_id)
         watching = self._by_debate.get(debate_id)

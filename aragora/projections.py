@@ -95,7 +95,7 @@ def change_of(row: OutboxRow) -> RatingChange:
     """What a row of the topic `ratings` changes."""
     due = decode_as(row.payload, RatingsDue)
     agents = [tally.agent for tally in due.decision.tallies]
-    keys = [(agent, domain) for agent in agents for domain in dict.fromkeys((OVERALL, due.domain))]
+    keys = [(agent, domain) for agent in agents for domain in (OVERALL, due.domain)]
     return RatingChange(row.outbox_id, keys, partial(rated, due.decision))
 
 

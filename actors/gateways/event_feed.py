@@ -147,11 +147,6 @@ class _ShardFeed:
             self._leaving.add(debate_id)
             self._keep_soon()
 
-    def close(self) -> None:
-        if self._keeping is not None:
-            self._keeping.cancel()
-        self._drop_line()
-
     def _keep_soon(self) -> None:
         if self._keeping is None or self._keeping.done():
             self._keeping = asyncio.get_running_loop().create_task(self._keep())

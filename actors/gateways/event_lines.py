@@ -48,11 +48,7 @@ async def open_line(runtime: Runtime, shard: str, listener: Listener) -> Line:
     """A line to coordinator `shard`. Raises AragoraError where it cannot be reached."""
     endpoint: Endpoint = await runtime.ask("coordinator", shard, "endpoint", timeout_s=ANSWER_S)
     if endpoint.near is not None:
-        try:
-            return await SocketLine.connect(endpoint.near, shard, listener)
-        except OSError as error:
-            runtime.forget("coordinator", shard)
-            raise Unavailable(f"coordinator/{shard} closed its socket: {error}", retry_after_s=1.0) from None
+        return await SocketLine.connect(endpoint.near, shard, listener)
     return PollLine(runtime, shard, listener)
 
 
@@ -69,9 +65,9 @@ class SocketLine:
 
     @classmethod
     async def connect(cls, path: str, shard: str, listener: Listener) -> SocketLine:
-        """Raises OSError."""
+        """Raises Unavailable."""
         line = cls(shard, listener)
-        await asyncio.get_running_loop().create_unix_connection(lambda: line._connection, path)
+        await line._connection.connect(path, f"coordinator/{shard}")
         return line
 
     async def change(self, follow: Sequence[str], leave: Sequence[str]) -> None:

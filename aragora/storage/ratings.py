@@ -80,7 +80,7 @@ class RatingStore:
             return 0
         async with self._database.writing("changing ratings") as connection:
             demanded = {one.outbox_id: one for one in changes}
-            new = await newly_applied(self._database, connection, ratings_applied, list(demanded))
+            new = await newly_applied(self._database, connection, ratings_applied, demanded)
             due = [demanded[outbox_id] for outbox_id in new]
             known = await self._locked(connection, sorted({key for one in due for key in one.keys}))
             changed: dict[RatingKey, StoredRating] = {}

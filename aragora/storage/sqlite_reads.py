@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from sqlalchemy import URL, Connection, Select, create_engine, event
+from sqlalchemy import URL, Connection, NullPool, Select, create_engine, event
 
 from aragora.storage.database import SQLITE_POOL_MAX, Location, sqlite_pragmas
 
@@ -33,10 +33,7 @@ class SqliteReader:
             URL.create("sqlite", database=str(location.path)),
             isolation_level="AUTOCOMMIT",
             skip_autocommit_rollback=True,
-            pool_size=SQLITE_POOL_MAX,
-            max_overflow=0,
-            pool_timeout=location.timeout_s,
-            pool_use_lifo=True,
+            poolclass=NullPool,  # a thread keeps the connection it has made
             hide_parameters=True,
             connect_args={"timeout": location.timeout_s},
         )

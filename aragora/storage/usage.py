@@ -54,7 +54,7 @@ class UsageStore:
         if not charges:
             return 0
         async with self._database.writing("adding usage") as connection:
-            new = await newly_applied(self._database, connection, usage_applied, list(charges))
+            new = await newly_applied(self._database, connection, usage_applied, charges)
             totals: dict[tuple[str, ...], dict[str, Any]] = {}
             for outbox_id in new:
                 for part in charges[outbox_id]:

@@ -6,8 +6,8 @@ import secrets
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.worlds.figures import Figures, figures
-from tests.worlds.live_server import LiveServer, Response
+from worlds.figures import Figures, figures
+from worlds.live_server import LiveServer, Response
 
 
 @dataclass

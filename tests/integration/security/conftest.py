@@ -14,6 +14,7 @@ from typing import Any, Self
 
 import pytest
 from aiohttp import ClientSession, web
+from worlds.live_server import free_port
 
 from aragora.config.settings import Settings
 from aragora.observability.registry import Registry
@@ -181,12 +182,6 @@ async def fresh_database(url: str) -> str:
     head, _, query = url.partition("?")
     base = head.rsplit("/", 1)[0]
     return f"{base}/{name}" + (f"?{query}" if query else "")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-from tests.worlds.live_server import LiveServer, running
-from tests.worlds.server_processes import end_all
+from worlds.live_server import LiveServer, running
+from worlds.server_processes import end_all
 
 LATENCY_MS = "20"
 """Of each stub answer: a debate of one round takes 0.1 s, one of twenty takes seconds and can be interfered with."""

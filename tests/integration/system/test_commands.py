@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from tests.worlds.live_server import ROOT, LiveServer, environment, free_port
+from worlds.live_server import ROOT, LiveServer, environment, free_port
 
 pytestmark = pytest.mark.slow
 

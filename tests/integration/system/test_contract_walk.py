@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
-
-from tests.worlds.live_server import LiveServer
+from worlds.live_server import LiveServer
 
 pytestmark = pytest.mark.slow
 

@@ -20,10 +20,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-
-from tests.worlds.event_client import EventClient, listening
-from tests.worlds.live_server import LiveServer, running
-from tests.worlds.server_processes import kill_coordinator, named
+from worlds.event_client import EventClient, listening
+from worlds.live_server import LiveServer, running
+from worlds.server_processes import kill_coordinator, named
 
 pytestmark = [pytest.mark.slow, pytest.mark.chaos]
 

@@ -14,8 +14,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-
-from tests.worlds.live_server import ROOT, LiveServer
+from worlds.live_server import ROOT, LiveServer
 
 pytestmark = pytest.mark.slow
 

@@ -7,8 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-
-from tests.worlds.live_server import running
+from worlds.live_server import running
 
 pytestmark = pytest.mark.slow
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import sys
 
 import pytest
-
-from tests.worlds.live_server import LiveServer
-from tests.worlds.server_processes import footprint
+from worlds.live_server import LiveServer
+from worlds.server_processes import footprint
 
 pytestmark = pytest.mark.slow
 

@@ -17,10 +17,9 @@ import pyotp
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
-
-from tests.worlds.guarded_server import Account, Guarded
-from tests.worlds.live_server import ROOT, LiveServer, Response, command, environment, free_port, running
-from tests.worlds.server_processes import end_all, processes_of
+from worlds.guarded_server import Account, Guarded
+from worlds.live_server import ROOT, LiveServer, Response, command, environment, free_port, running
+from worlds.server_processes import end_all, processes_of
 
 pytestmark = pytest.mark.slow
 

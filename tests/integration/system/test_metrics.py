@@ -8,10 +8,9 @@ from typing import Any
 
 import pytest
 import yaml
-
-from tests.worlds.figures import Figures, figures
-from tests.worlds.live_server import LiveServer
-from tests.worlds.server_processes import COORDINATOR, kill_coordinator, named
+from worlds.figures import Figures, figures
+from worlds.live_server import LiveServer
+from worlds.server_processes import COORDINATOR, kill_coordinator, named
 
 pytestmark = pytest.mark.slow
 

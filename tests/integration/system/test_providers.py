@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from worlds.figures import Figures, figures
+from worlds.live_server import LiveServer, running
 
 from tests.standins.providers import KEY, Behaviour, ProviderStandIn
-from tests.worlds.figures import Figures, figures
-from tests.worlds.live_server import LiveServer, running
 
 pytestmark = pytest.mark.slow
 

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-
-from tests.worlds.live_server import LiveServer, command, environment, free_port
+from worlds.live_server import LiveServer, command, environment, free_port
 
 pytestmark = pytest.mark.slow
 

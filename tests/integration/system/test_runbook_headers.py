@@ -7,8 +7,7 @@ import shutil
 import subprocess
 
 import pytest
-
-from tests.worlds.live_server import LiveServer
+from worlds.live_server import LiveServer
 
 pytestmark = pytest.mark.slow
 

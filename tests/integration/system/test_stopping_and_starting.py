@@ -12,10 +12,9 @@ from pathlib import Path
 
 import pytest
 from websockets.exceptions import ConnectionClosed
-
-from tests.worlds.event_client import EventClient, listening
-from tests.worlds.live_server import START_S, LiveServer, launch, wait_ready
-from tests.worlds.server_processes import processes_of, wait_gone
+from worlds.event_client import EventClient, listening
+from worlds.live_server import START_S, LiveServer, launch, wait_ready
+from worlds.server_processes import processes_of, wait_gone
 
 pytestmark = [pytest.mark.slow, pytest.mark.chaos]
 

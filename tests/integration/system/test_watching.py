@@ -8,9 +8,8 @@ from typing import TypeVar
 
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
-
-from tests.worlds.event_client import listening
-from tests.worlds.live_server import LiveServer
+from worlds.event_client import listening
+from worlds.live_server import LiveServer
 
 pytestmark = pytest.mark.slow
 

@@ -80,9 +80,6 @@ class Coordinator:
             return Endpoint("here", await self.socket.listen() if self.near else None)
         return await self.polls.poll(*args)
 
-    def forget(self, kind: str, key: str) -> None:
-        """Nothing is remembered here."""
-
     def _connect(self) -> FrameConnection:
         connection = self.socket._connect()
         self.connections.append(connection)
@@ -229,7 +226,7 @@ async def test_a_follower_that_leaves_is_no_longer_told(feed: CoordinatorFeed, s
     await staying.seen(2)
     publish(store, link, "e", "debate_end")
     await asyncio.wait_for(staying.task, WAIT_S)
-    assert not link.watchers.followed("d")
+    assert not link.watchers._by_debate.get("d")
 
 
 async def test_a_coordinator_that_is_away_is_found_when_it_is_back(

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from actors import frames
 from actors.frames import FrameConnection, FrameServer
 from actors.runtime_names import RUN_DIRECTORY
+from aragora.errors import Unavailable
 
 WAIT_S = 5.0
 
@@ -40,7 +41,7 @@ class Echo:
 
     async def connect(self) -> FrameConnection:
         client = FrameConnection(lambda _, frame: self.received.put_nowait(frame), self.lost.set)
-        await asyncio.get_running_loop().create_unix_connection(lambda: client, await self.server.listen())
+        await client.connect(await self.server.listen(), "echo")
         return client
 
 
@@ -75,3 +76,10 @@ async def test_a_frame_that_is_too_large_ends_the_connection(echo: Echo, monkeyp
     await asyncio.wait_for(echo.lost.wait(), WAIT_S)
     assert echo.received.empty()
     echo.server.close()
+
+
+async def test_a_socket_that_is_gone_is_told_as_unavailable(echo: Echo, tmp_path: Path) -> None:
+    await echo.server.listen()
+    echo.server.close()
+    with pytest.raises(Unavailable, match="echo closed its socket"):
+        await FrameConnection(lambda _, frame: None, echo.lost.set).connect(str(tmp_path / "gone"), "echo")
