@@ -88,16 +88,16 @@ def build_ingress(launch: Launch) -> FastAPI:
     from actors.gateways.metrics import CounterFlush, StoredMetricsPage, observe_request  # noqa: PLC0415
     from actors.gateways.receipts import KeyedVerifier  # noqa: PLC0415
     from actors.runtime import Runtime  # noqa: PLC0415
+    from aragora.agents.breaker_store import BreakerStore  # noqa: PLC0415
+    from aragora.debate.store.debates import DebateStore  # noqa: PLC0415
     from aragora.ids import new_id  # noqa: PLC0415
     from aragora.observability.logging import configure_logging  # noqa: PLC0415
+    from aragora.ranking.store import RatingStore  # noqa: PLC0415
     from aragora.server.app import create_app  # noqa: PLC0415
     from aragora.server.identity_bundle import identity_routers, open_identity  # noqa: PLC0415
     from aragora.server.ports import ServerConfig, Services  # noqa: PLC0415
-    from aragora.storage.breakers import BreakerStore  # noqa: PLC0415
     from aragora.storage.counters import CounterStore  # noqa: PLC0415
     from aragora.storage.database import Database  # noqa: PLC0415
-    from aragora.storage.debates import DebateStore  # noqa: PLC0415
-    from aragora.storage.ratings import RatingStore  # noqa: PLC0415
 
     settings = launch.settings
     configure_logging(settings)

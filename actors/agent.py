@@ -16,10 +16,10 @@ from typing import Final, Protocol
 
 import structlog
 
-from actors.agent_socket import AgentSocket
 from actors.breaker_port import StoredBreaker
-from actors.endpoints import Endpoint, endpoint_at
-from actors.mailbox import Mailbox
+from actors.channels.agent_socket import AgentSocket
+from actors.channels.endpoints import Endpoint, endpoint_at
+from actors.channels.mailbox import Mailbox
 from actors.passivation import Passivation
 from actors.runtime import Runtime
 from aragora.agents import catalog, wire

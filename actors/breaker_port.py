@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 from actors.runtime import Runtime
+from aragora.agents.breaker_store import BreakerStore
 from aragora.config.settings import Settings
 from aragora.errors import Unavailable
 from aragora.resilience.circuit_breaker import BreakerPolicy, Lease, Permission, Report
-from aragora.storage.breakers import BreakerStore
 from aragora.storage.database import Database
 
 ASK_TIMEOUT_S: Final = 5.0

@@ -8,12 +8,12 @@ from __future__ import annotations
 import structlog
 
 from actors.passivation import Passivation
+from aragora.agents.breaker_store import BreakerStore
 from aragora.clock import SystemClock
 from aragora.config.settings import Settings
 from aragora.observability.logging import configure_logging
 from aragora.resilience import circuit_breaker as rules
 from aragora.resilience.circuit_breaker import Breaker, BreakerPolicy, Permission, Report
-from aragora.storage.breakers import BreakerStore
 from aragora.storage.database import Database
 
 log = structlog.get_logger("aragora.breaker")

@@ -1,4 +1,4 @@
-"""A debate coordinator as an actor: one shard of the debates, driven by `aragora.debate.engine`.
+"""A debate coordinator as an actor: one shard of the debates, driven by `aragora.debate.running.engine`.
 
 It rebuilds its unfinished debates as soon as its process starts, whether the server starts it or Ray restarts it
 after a crash. Ownership of the shard is an epoch in the store: the newest process has the highest, and one that was
@@ -16,29 +16,29 @@ from typing import Final
 
 import structlog
 
-from actors.agent_links import AgentLinks
-from actors.endpoints import Endpoint, endpoint_at
-from actors.event_polls import EventPolls
-from actors.event_socket import EventSocket
+from actors.channels.agent_links import AgentLinks
+from actors.channels.endpoints import Endpoint, endpoint_at
+from actors.channels.event_polls import EventPolls
+from actors.channels.event_socket import EventSocket
+from actors.channels.watchers import Watchers
 from actors.runtime import Runtime
-from actors.watchers import Watchers
 from aragora.clock import SystemClock
 from aragora.config.settings import Settings
-from aragora.debate.closing import Closing
-from aragora.debate.engine import DebateEngine, EnginePorts, Limits, Load
 from aragora.debate.model import DebateSpec, DebateStatus, Reply
+from aragora.debate.records import Opened, Tenure
+from aragora.debate.running.engine import DebateEngine, EnginePorts, Limits, Load
 from aragora.debate.sharding import owner
+from aragora.debate.store.debates import DebateStore
+from aragora.debate.store.journal_writer import JournalWriter
+from aragora.debate.store.shard_epochs import ShardEpochs
 from aragora.errors import Unavailable
 from aragora.ids import new_id
 from aragora.observability.logging import configure_logging
 from aragora.projections import Projections
+from aragora.receipts.closing import Closing
 from aragora.receipts.keys import load_signer
 from aragora.resilience.backoff import Backoff
 from aragora.storage.database import Database
-from aragora.storage.debates import DebateStore
-from aragora.storage.journal_writer import JournalWriter
-from aragora.storage.records import Opened, Tenure
-from aragora.storage.shard_epochs import ShardEpochs
 
 log = structlog.get_logger("aragora.coordinator")
 
@@ -96,7 +96,7 @@ class CoordinatorActor:
         return await self._polls.poll(watcher, follow, leave)
 
     async def endpoint(self) -> Endpoint:
-        """Where replicas of the same node may connect to follow debates (`actors.event_socket`)."""
+        """Where replicas of the same node may connect to follow debates (`actors.channels.event_socket`)."""
         return await endpoint_at(self._socket.listen)
 
     async def load(self) -> Load:

@@ -16,16 +16,16 @@ from typing import Final, Self
 import structlog
 
 from aragora.config.settings import Settings
-from aragora.debate.closing import RatingsDue, UsageDue
 from aragora.debate.model import Decision
 from aragora.encoding import decode_as
 from aragora.errors import AragoraError
 from aragora.ranking import elo
+from aragora.ranking.store import OVERALL, RatingChange, RatingKey, RatingStore, StoredRating
+from aragora.receipts.closing import RatingsDue, UsageDue
 from aragora.storage.database import Database
-from aragora.storage.outbox import OutboxStore
-from aragora.storage.ratings import OVERALL, RatingChange, RatingKey, RatingStore, StoredRating
-from aragora.storage.records import OutboxRow
-from aragora.storage.usage import UsageStore, UsageSum, day_of
+from aragora.storage.outbox import OutboxRow
+from aragora.storage.outbox_store import OutboxStore
+from aragora.usage.store import UsageStore, UsageSum, day_of
 
 log = structlog.get_logger("aragora.projections")
 

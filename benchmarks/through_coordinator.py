@@ -7,9 +7,9 @@ import time
 from collections.abc import Sequence
 from typing import Self
 
+from actors.channels.watchers import Item
 from actors.gateways.event_lines import Line, Listener, open_line
 from actors.runtime import Runtime
-from actors.watchers import Item
 from aragora.config.settings import Settings
 from aragora.debate.opening import Proposition, specification
 from aragora.debate.sharding import owner

@@ -7,12 +7,12 @@ from typing import Final
 from actors.runtime import Runtime
 from actors.shared_state import KEY, ConnectionCounts
 from aragora.agents import catalog
+from aragora.agents.breaker_store import BreakerStore
 from aragora.config.settings import Settings
 from aragora.observability.quantiles import buckets_by, quantile
+from aragora.ranking.store import RatingStore
 from aragora.server.ports import AgentView, BreakerView, ConnectionTotals, Rating
-from aragora.storage.breakers import BreakerStore
 from aragora.storage.counters import CounterStore
-from aragora.storage.ratings import RatingStore
 
 TIMEOUT_S: Final = 5.0
 LATENCY: Final = "aragora_agent_latency_seconds_bucket"

@@ -9,11 +9,11 @@ from aragora.agents import catalog
 from aragora.config.settings import Settings
 from aragora.debate.model import Standing
 from aragora.debate.opening import Pace, Proposition, request_hash, specification, with_standings
+from aragora.debate.records import Opened
 from aragora.debate.sharding import owner
 from aragora.ids import new_id
+from aragora.ranking.store import RatingStore
 from aragora.server.ports import DebateTicket, OpenDebate
-from aragora.storage.ratings import RatingStore
-from aragora.storage.records import Opened
 
 TIMEOUT_S: Final = 30.0
 EMBEDDED_PACE: Final = Pace(phase_deadline_s=300.0, grace_s=120.0)

@@ -15,8 +15,8 @@ from typing import Final
 import msgspec
 import structlog
 
+from actors.channels.watchers import Item
 from actors.gateways.event_lines import Line, Listener
-from actors.watchers import Item
 from aragora.debate.sharding import owner
 from aragora.errors import AragoraError
 from aragora.server.ports import DebateReader, FeedItem

@@ -13,12 +13,12 @@ from typing import Final, Protocol
 
 import msgspec
 
-from actors.endpoints import Endpoint
-from actors.event_polls import POLL_S, News
-from actors.event_socket import Change, Told
-from actors.frames import FrameConnection
+from actors.channels.endpoints import Endpoint
+from actors.channels.event_polls import POLL_S, News
+from actors.channels.event_socket import Change, Told
+from actors.channels.frames import FrameConnection
+from actors.channels.watchers import Item
 from actors.runtime import Runtime
-from actors.watchers import Item
 from aragora.errors import AragoraError, Unavailable
 from aragora.ids import new_id
 

@@ -16,8 +16,8 @@ from actors.gateways.boards import SharedConnectionBoard, StoredAgentBoard
 from aragora.errors import AragoraError
 from aragora.observability.exposition import render
 from aragora.observability.registry import REGISTRY, Registry
+from aragora.observability.samples import CounterDelta
 from aragora.storage.counters import CounterStore
-from aragora.storage.records import CounterDelta
 
 log = structlog.get_logger("aragora.metrics")
 

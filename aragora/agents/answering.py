@@ -20,6 +20,7 @@ from typing import Final
 
 import structlog
 
+from aragora.agents.answers import AnswerInvalid, answer_schema, parse_answer
 from aragora.agents.gate import Gate
 from aragora.agents.ledger import Ledger
 from aragora.agents.model import (
@@ -35,8 +36,8 @@ from aragora.agents.model import (
     ProviderTimedOut,
     Turn,
 )
+from aragora.agents.prompts import render
 from aragora.clock import Clock
-from aragora.debate.answers import AnswerInvalid, answer_schema, parse_answer
 from aragora.debate.model import (
     AgentAnswer,
     AgentFailure,
@@ -48,7 +49,6 @@ from aragora.debate.model import (
     Reply,
     Usage,
 )
-from aragora.debate.prompts import render
 from aragora.resilience.backoff import Backoff
 from aragora.resilience.budget import RetryBudget
 

@@ -13,8 +13,9 @@ from typing import Any, Final
 import msgspec
 
 from aragora import encoding
-from aragora.debate.model import WIRE_NAMES, Event
+from aragora.debate.model import WIRE_NAMES, DebateEnded, Event
 
+_END: Final = WIRE_NAMES[DebateEnded]
 _BY_NAME: Final[dict[str, type]] = {name: kind for kind, name in WIRE_NAMES.items()}
 
 
@@ -66,3 +67,8 @@ def event_of(payload: str | bytes) -> Event:
 def stamp_of(payload: str | bytes) -> float:
     """When the event inside an envelope happened, in seconds since the epoch. Raises msgspec.ValidationError."""
     return msgspec.json.decode(payload, type=_Stamp).timestamp
+
+
+def is_last(row: JournalRow) -> bool:
+    """Whether nothing comes after this row."""
+    return row.type == _END

@@ -1,4 +1,4 @@
-"""What the engine needs of the world: a journal, agents to ask, somebody to tell, and a signer of receipts."""
+"""What the engine needs of the world: a journal, agents to ask, followers to tell, and what issues receipts."""
 
 from __future__ import annotations
 
@@ -6,8 +6,20 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from aragora.debate.journal import JournalRow
-from aragora.debate.model import AgentRequest
-from aragora.storage.records import Commit, Conclusion, Opened, Opening, ReceiptRecord
+from aragora.debate.machine.state import DebateState
+from aragora.debate.model import AgentRequest, Event
+from aragora.debate.records import (
+    ChainHead,
+    Closed,
+    Commit,
+    Conclusion,
+    DebateUpdate,
+    Journaled,
+    Opened,
+    Opening,
+    ReceiptRecord,
+)
+from aragora.storage.outbox import OutboxRow
 
 
 class Journal(Protocol):
@@ -55,4 +67,18 @@ class Publishing(Protocol):
 
     def publish(self, rows: Sequence[JournalRow]) -> None:
         """Rows that are durable now, in the order of their seq; never blocks."""
+        ...
+
+
+class Closing(Protocol):
+    """What a debate leaves behind when it ends. Pure: called again with the same result where a write is repeated."""
+
+    def conclude(self, journaled: Journaled, head: ChainHead, at: float) -> Closed:
+        """The close of a decided debate as the receipt after `head`, at `at` (seconds since the epoch)."""
+        ...
+
+    def break_off(
+        self, state: DebateState, events: Sequence[Event], at: float
+    ) -> tuple[DebateUpdate, tuple[OutboxRow, ...]]:
+        """The columns and the outbox of a debate that failed or was cancelled."""
         ...

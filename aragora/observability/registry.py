@@ -11,8 +11,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from aragora.observability.metrics import BY_NAME, Kind, Metric
-from aragora.observability.samples import Labels, labels_of, observation
-from aragora.storage.records import CounterDelta
+from aragora.observability.samples import CounterDelta, Labels, labels_of, observation
 
 SERIES_CAP: Final = 1_000  # series of one metric in one process; beyond it labels fold into OTHER
 OTHER: Final = "other"

@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
+from aragora.encoding import encode_text
 from aragora.observability.metrics import Metric
-from aragora.storage.records import CounterDelta
 
 Labels = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CounterDelta:
+    """An increment of a durable metric, written in the transaction of what it counts: exact whatever dies.
+
+    `sample` is the full sample name (`aragora_agent_latency_seconds_bucket`), `labels` sorted (name, value) pairs.
+    """
+
+    sample: str
+    labels: tuple[tuple[str, str], ...]
+    amount: float
 
 
 def labels_of(metric: Metric, values: dict[str, str]) -> Labels:
@@ -42,3 +56,10 @@ def observation(metric: Metric, labels: Labels, value: float) -> tuple[CounterDe
 @lru_cache(maxsize=10_000)  # the series of a process are few (see Registry), and each is counted often
 def _in_bucket(labels: Labels, le: str) -> Labels:
     return tuple(sorted((*labels, ("le", le))))
+
+
+def add_counters(totals: dict[tuple[str, str], float], deltas: Sequence[CounterDelta]) -> None:
+    """Add deltas up by (sample, labels as JSON)."""
+    for delta in deltas:
+        key = (delta.sample, encode_text(delta.labels))
+        totals[key] = totals.get(key, 0.0) + delta.amount

@@ -11,10 +11,10 @@ from typing import Any, Final
 import msgspec
 
 from aragora.debate.model import ReceiptIssued
+from aragora.debate.records import ChainHead, ReceiptRecord
 from aragora.receipts.canonical import canonical_members, canonical_object, digest
 from aragora.receipts.receipt import ReceiptDraft
 from aragora.receipts.signing import ALGORITHM, Signer
-from aragora.storage.records import ChainHead, ReceiptRecord
 
 GENESIS: Final = ChainHead(position=0, hash="0" * 64)
 

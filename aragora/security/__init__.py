@@ -1,1 +1,1 @@
-"""Identity and secrets: who a caller is, what it may do, and how secrets rest. Pure rules; stores are ports."""
+"""Names that the operations runbook shows; the code is in `aragora.secrets` and `aragora.identity`."""

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from aragora.cli.serve import Options, serve
+from aragora.composition.process import Options, serve
 from aragora.config.legacy import HOST, HTTP_PORT, WS_PORT
 
 

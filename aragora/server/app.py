@@ -14,18 +14,7 @@ from starlette.routing import WebSocketRoute
 
 from aragora.clock import Clock, SystemClock
 from aragora.server import failures
-from aragora.server.fanout import Fanout
-from aragora.server.middleware import host_check
-from aragora.server.middleware.body_limit import BodyLimitMiddleware
-from aragora.server.middleware.faults import FaultMiddleware
-from aragora.server.middleware.head import HeadMiddleware
-from aragora.server.middleware.host_check import HostCheckMiddleware
-from aragora.server.middleware.origin_check import OriginCheckMiddleware
-from aragora.server.middleware.request_id import RequestIdMiddleware
-from aragora.server.middleware.security_headers import SecurityHeadersMiddleware
-from aragora.server.middleware.timing import TimingMiddleware
-from aragora.server.ports import Services
-from aragora.server.routes import (
+from aragora.server.chapters import (
     agents,
     debates,
     events,
@@ -37,8 +26,19 @@ from aragora.server.routes import (
     pages,
     receipts,
 )
-from aragora.server.sockets import SocketRegistry
-from aragora.server.websocket import PATH, WebSocketEndpoint
+from aragora.server.live.fanout import Fanout
+from aragora.server.live.sockets import SocketRegistry
+from aragora.server.live.websocket import PATH, WebSocketEndpoint
+from aragora.server.middleware import host_check
+from aragora.server.middleware.body_limit import BodyLimitMiddleware
+from aragora.server.middleware.faults import FaultMiddleware
+from aragora.server.middleware.head import HeadMiddleware
+from aragora.server.middleware.host_check import HostCheckMiddleware
+from aragora.server.middleware.origin_check import OriginCheckMiddleware
+from aragora.server.middleware.request_id import RequestIdMiddleware
+from aragora.server.middleware.security_headers import SecurityHeadersMiddleware
+from aragora.server.middleware.timing import TimingMiddleware
+from aragora.server.ports import Services
 
 # The order is that of matching: what is asked most comes first; `exports` before `debates`, whose {debate_id}
 # would take "export" for an id.

@@ -1,7 +1,7 @@
 """The full authenticator: sessions, API keys, the fixed tokens, identity headers, tickets, the local operator.
 
 It turns what a request carries into a `Caller` and holds it against a policy. The rules are those of
-`aragora.security`; here they meet the facts of the server, and are counted.
+`aragora.identity`; here they meet the facts of the server, and are counted.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ import time
 from weakref import WeakSet
 
 from aragora.errors import RateLimited, Unauthenticated
+from aragora.identity.authentication import Authentication
+from aragora.identity.client_address import Network, client_address
+from aragora.identity.parts import Visit
+from aragora.identity.principal import Method
+from aragora.identity.principal import Principal as Who
+from aragora.identity.rate_limits import PER_PRINCIPAL, RateLimits
+from aragora.identity.rbac import policy_named, refusal
 from aragora.observability.registry import Registry
-from aragora.security.authentication import Authentication
-from aragora.security.client_address import Network, client_address
-from aragora.security.parts import Visit
-from aragora.security.principal import Method
-from aragora.security.principal import Principal as Who
-from aragora.security.rate_limits import PER_PRINCIPAL, RateLimits
-from aragora.security.rbac import policy_named, refusal
 from aragora.server.ports import CallerFacts, Principal
 
 # Machine credentials of the operator, and the operator: they see every organisation.
@@ -51,7 +51,7 @@ class Caller(Principal):
 
 
 class FullAuthenticator:
-    """The server's `Authenticator` port over `aragora.security`."""
+    """The server's `Authenticator` port over `aragora.identity`."""
 
     def __init__(
         self,

@@ -9,8 +9,8 @@ from collections.abc import AsyncIterator
 from typing import Any, ClassVar, Final
 
 from aragora import encoding
+from aragora.debate.records import DebateRecord
 from aragora.server import views
-from aragora.storage.records import DebateRecord
 
 _CHUNK_CHARS: Final = 32_768
 _FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")

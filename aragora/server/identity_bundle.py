@@ -20,40 +20,40 @@ from starlette.middleware import Middleware
 from aragora.clock import Clock
 from aragora.config.settings import Settings
 from aragora.errors import Unavailable
+from aragora.identity.accounts import Accounts
+from aragora.identity.authentication import Authentication
+from aragora.identity.client_address import trusted_networks
+from aragora.identity.identity import IdentityRules
+from aragora.identity.logins import Logins
+from aragora.identity.oauth import OAuthSettings, OpenIdLogin
+from aragora.identity.parts import IdentityParts, Visit
+from aragora.identity.passwords import Passwords
+from aragora.identity.rate_limits import RateLimits
+from aragora.identity.second_factor import SecondFactor
+from aragora.identity.store.api_keys import ApiKeyStore
+from aragora.identity.store.audit_log import AuditLog
+from aragora.identity.store.oauth_states import OAuthStateStore
+from aragora.identity.store.sessions import SessionStore
+from aragora.identity.store.users import UserStore
+from aragora.identity.tickets import Tickets
+from aragora.identity.tokens import TokenSigner
+from aragora.integrations.access import IntegrationAccess
 from aragora.observability.registry import REGISTRY
-from aragora.security.accounts import Accounts
-from aragora.security.authentication import Authentication
-from aragora.security.client_address import trusted_networks
-from aragora.security.encryption import encryption_service
-from aragora.security.identity import IdentityRules
-from aragora.security.local_secret import local_jwt_secret
-from aragora.security.logins import Logins
-from aragora.security.oauth import OAuthSettings, OpenIdLogin
-from aragora.security.parts import IdentityParts, Visit
-from aragora.security.passwords import Passwords
-from aragora.security.rate_limits import RateLimits
-from aragora.security.second_factor import SecondFactor
-from aragora.security.tickets import Tickets
-from aragora.security.tokens import TokenSigner
+from aragora.secrets.encryption import encryption_service
+from aragora.secrets.local_secret import local_jwt_secret
 from aragora.server.authentication import FullAuthenticator
 from aragora.server.failures import REQUEST_ID
 from aragora.server.identity import is_loopback
-from aragora.server.integration_access import IntegrationAccess
 from aragora.server.middleware.error_notes import ErrorNotes, ErrorNotesMiddleware
 from aragora.server.middleware.faults import FaultMiddleware
 from aragora.server.middleware.rate_limit import RateLimitMiddleware
 from aragora.server.policy import facts_of
-from aragora.storage.api_keys import ApiKeyStore
-from aragora.storage.audit_log import AuditLog
 from aragora.storage.contexts import Context
 from aragora.storage.database import Database
 from aragora.storage.ephemeral import Ephemeral
 from aragora.storage.ephemeral_fallback import FallbackEphemeral
 from aragora.storage.ephemeral_redis import RedisEphemeral, connect
 from aragora.storage.ephemeral_sql import SqlEphemeral
-from aragora.storage.oauth_states import OAuthStateStore
-from aragora.storage.sessions import SessionStore
-from aragora.storage.users import UserStore
 
 RECHECK_S: Final = 5.0
 """How soon a revoked login closes its open WebSockets."""
@@ -134,13 +134,7 @@ def identity_of(request: Request) -> Identity:
 
 def identity_routers() -> tuple[APIRouter, ...]:
     """The chapters of identity, for `create_app(routers=...)`."""
-    from aragora.server.routes import (  # noqa: PLC0415  they import this module
-        auth,
-        identity_admin,
-        integrations,
-        oauth,
-        second_factor,
-    )
+    from aragora.server.chapters import auth, identity_admin, integrations, oauth, second_factor  # noqa: PLC0415  they import this module
 
     return (auth.router, second_factor.router, oauth.router, identity_admin.router, integrations.router)
 

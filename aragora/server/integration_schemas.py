@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from aragora.encoding import encode
-from aragora.security.fields import STAND_IN, secrets_of
+from aragora.secrets.fields import STAND_IN, secrets_of
 
 MAX_SETTINGS_BYTES: Final = 65_536
 MAX_DEPTH: Final = 16

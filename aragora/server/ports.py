@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from aragora.debate.model import DebateStatus
-from aragora.storage.records import DebateRecord, Page, ReceiptRecord
+from aragora.debate.records import DebateRecord, ReceiptRecord
+from aragora.storage.cursors import Page
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ import msgspec
 from starlette.responses import Response
 
 from aragora import encoding
-from aragora.storage.records import DebateRecord
+from aragora.debate.records import DebateRecord
 
 
 def json_response(value: object, status: int = 200, headers: dict[str, str] | None = None) -> Response:

@@ -13,10 +13,9 @@ from typing import Final
 from sqlalchemy import Table, func, select
 
 from aragora.encoding import decode_as
+from aragora.observability.samples import CounterDelta, add_counters
 from aragora.storage.contexts import Context
 from aragora.storage.database import Database
-from aragora.storage.journal_settling import add_counters
-from aragora.storage.records import CounterDelta
 from aragora.storage.tables import counters, process_counters
 from aragora.storage.upserts import insert_into
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import binascii
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import msgspec
 
 from aragora.encoding import encode
 from aragora.errors import InvalidInput
+
+T = TypeVar("T")
 
 
 class Place(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -31,3 +35,11 @@ def place_of(cursor: str) -> Place:
         raise InvalidInput(
             "the cursor is not one of ours: leave it out to start at the first page", code="invalid_cursor"
         ) from error
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """One page of a listing; `next_cursor` is None on the last."""
+
+    items: tuple[T, ...]
+    next_cursor: str | None = None

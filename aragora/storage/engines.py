@@ -11,7 +11,7 @@ import asyncpg
 from sqlalchemy import URL, Connection, event
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from aragora.storage.database import SQLITE_POOL_MAX, Location, sqlite_pragmas
+from aragora.storage.location import SQLITE_POOL_MAX, Location, sqlite_pragmas
 
 CONNECT_TIMEOUT_S: Final = 10.0
 _WRITES: Final = "aragora_writes"  # execution option: this transaction takes SQLite's write lock at its beginning

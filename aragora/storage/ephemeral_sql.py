@@ -10,7 +10,7 @@ from sqlalchemy.dialects.sqlite import insert as insert_sqlite
 
 from aragora.clock import Clock
 from aragora.storage.database import Database
-from aragora.storage.tables_identity import ephemeral
+from aragora.storage.tables import ephemeral
 
 SWEEP_EVERY = 256  # writes between two sweeps of what has ended
 

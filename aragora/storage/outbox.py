@@ -1,28 +1,16 @@
-"""The outbox: what must follow from what the journal committed. Rows stay until they are settled, and come in order.
-
-A consumer reads rows, does what they ask for, and settles them (`JournalWriter.settle`); should it die in between, it gets them again. So it
-must be idempotent by `outbox_id`.
-"""
+"""The outbox: what must follow from what was committed, at least once."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
-from sqlalchemy import select
-
-from aragora.storage.database import Database
-from aragora.storage.records import OutboxRow
-from aragora.storage.tables import outbox
+from dataclasses import dataclass
 
 
-class OutboxStore:
-    """Kept in the context `debates`. Every method raises Unavailable where the database is away."""
+@dataclass(frozen=True, slots=True)
+class OutboxRow:
+    """What must follow from a commit, at least once: consumers are idempotent by `outbox_id`."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    async def pending(self, topics: Collection[str], limit: int = 100) -> list[OutboxRow]:
-        """Up to `limit` rows of these topics, oldest first."""
-        query = select(outbox).where(outbox.c.topic.in_(topics))
-        query = query.order_by(outbox.c.created_at, outbox.c.outbox_id).limit(limit)
-        return [OutboxRow(*row) for row in await self._database.rows(query, "reading the outbox")]
+    outbox_id: str
+    topic: str  # ratings, usage, webhook, knowledge
+    debate_id: str
+    payload: str
+    created_at: float

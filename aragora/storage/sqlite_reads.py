@@ -15,7 +15,7 @@ from typing import Any
 
 from sqlalchemy import URL, Connection, NullPool, Select, create_engine, event
 
-from aragora.storage.database import SQLITE_POOL_MAX, Location, sqlite_pragmas
+from aragora.storage.location import SQLITE_POOL_MAX, Location, sqlite_pragmas
 
 
 class SqliteReader:

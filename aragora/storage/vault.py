@@ -11,7 +11,7 @@ import msgspec
 from aragora.clock import Clock
 from aragora.encoding import decode, encode_text
 from aragora.errors import Conflict, InvalidInput
-from aragora.security.encryption import DecryptionFailed, EncryptionService
+from aragora.secrets.encryption import DecryptionFailed, EncryptionService
 from aragora.storage.document import DocumentRow, Documents
 
 SWAP_ATTEMPTS = 8

@@ -20,11 +20,11 @@ from worlds.chaos_served import ServedLog
 from worlds.chaos_strikes import wait_until
 
 from aragora.config.settings import Settings, load_settings
+from aragora.debate.store.shard_epochs import ShardEpochs
 from aragora.errors import AragoraError
 from aragora.ids import new_id
 from aragora.migrations.applying import apply_all
 from aragora.storage.database import Database
-from aragora.storage.shard_epochs import ShardEpochs
 
 pytestmark = [pytest.mark.slow, pytest.mark.chaos, pytest.mark.timeout(300)]
 

@@ -16,12 +16,12 @@ from worlds.chaos_invariants import SETTLING
 from worlds.memory_engine import World, answer, spec
 
 from aragora.debate import machine
+from aragora.debate.counted import counters_of
 from aragora.debate.journal import event_of
 from aragora.debate.model import AgentFailure, AgentRequest, AskKind, DebateEnded, PersonVoted, Reply
 from aragora.debate.protocol import preset
 from aragora.encoding import decode
 from aragora.errors import Conflict, Unavailable
-from aragora.observability.counted import counters_of
 from aragora.receipts.canonical import journal_digest
 from aragora.receipts.chain import verify_chain
 

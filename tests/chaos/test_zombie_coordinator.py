@@ -20,9 +20,9 @@ from worlds.chaos_invariants import examine, unfinished
 from worlds.chaos_served import ServedLog
 
 from aragora.config.settings import Settings, load_settings
+from aragora.debate.store.tables import debates, journal
 from aragora.migrations.applying import apply_all
 from aragora.storage.database import Database
-from aragora.storage.tables import debates, journal
 
 pytestmark = [pytest.mark.slow, pytest.mark.chaos, pytest.mark.timeout(120)]
 

@@ -18,18 +18,18 @@ from worlds.memory_engine import answer, spec
 
 from aragora.clock import SystemClock
 from aragora.config.settings import load_settings
-from aragora.debate.closing import Closing
-from aragora.debate.engine import DebateEngine, EnginePorts, Limits
 from aragora.debate.journal import JournalRow
 from aragora.debate.model import AgentRequest
+from aragora.debate.records import Tenure
+from aragora.debate.running.engine import DebateEngine, EnginePorts, Limits
+from aragora.debate.store.debates import DebateStore
+from aragora.debate.store.journal_writer import JournalWriter
+from aragora.debate.store.shard_epochs import ShardEpochs
 from aragora.errors import AragoraError, Unavailable
 from aragora.projections import Projections
+from aragora.receipts.closing import Closing
 from aragora.receipts.keys import load_signer
 from aragora.storage.database import Database
-from aragora.storage.debates import DebateStore
-from aragora.storage.journal_writer import JournalWriter
-from aragora.storage.records import Tenure
-from aragora.storage.shard_epochs import ShardEpochs
 
 PAUSE_S = 0.05
 

@@ -22,7 +22,7 @@ from worlds.chaos_served import Served
 from aragora.config.settings import Settings
 from aragora.debate import journal as rows
 from aragora.debate import machine
-from aragora.debate.closing import UsageDue
+from aragora.debate.counted import counters_of
 from aragora.debate.model import (
     AgentFailed,
     AnswerGiven,
@@ -35,16 +35,16 @@ from aragora.debate.model import (
     VoteCast,
 )
 from aragora.encoding import decode, encode_text
-from aragora.observability.counted import counters_of
 from aragora.projections import TOPICS, sums_of
 from aragora.ranking import elo
+from aragora.ranking.store import OVERALL
 from aragora.receipts.canonical import journal_digest
 from aragora.receipts.chain import verify_chain
+from aragora.receipts.closing import UsageDue
 from aragora.receipts.keys import trusted_keys
 from aragora.receipts.summary import summary_of
 from aragora.storage import tables
 from aragora.storage.database import Database
-from aragora.storage.ratings import OVERALL
 
 COMMIT_S = 0.25
 """From an answer's stamp to the disk, and on to whoever reads the journal next; a new coordinator takes longer."""

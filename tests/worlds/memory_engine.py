@@ -8,8 +8,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from aragora.clock import SystemClock
-from aragora.debate.closing import Closing
-from aragora.debate.engine import DebateEngine, EnginePorts, Limits
 from aragora.debate.journal import JournalRow
 from aragora.debate.model import (
     AgentAnswer,
@@ -25,10 +23,13 @@ from aragora.debate.model import (
     Usage,
 )
 from aragora.debate.protocol import preset
+from aragora.debate.records import Commit, Conclusion, Opened, Opening, ReceiptRecord
+from aragora.debate.running.engine import DebateEngine, EnginePorts, Limits
 from aragora.errors import Fenced, Unavailable
+from aragora.receipts.closing import Closing
 from aragora.receipts.issuing import GENESIS, head_after
 from aragora.receipts.signing import Signer
-from aragora.storage.records import Commit, Conclusion, Opened, Opening, OutboxRow, ReceiptRecord
+from aragora.storage.outbox import OutboxRow
 
 WAIT_S = 5.0
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 
-from aragora.cli.preflight import SERVER_OF
+from aragora.composition.preflight import SERVER_OF
 
 GONE_S = 10.0
 COORDINATOR = "ray::CoordinatorActor"

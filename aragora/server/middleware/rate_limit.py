@@ -7,8 +7,8 @@ from typing import Final
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from aragora.errors import RateLimited
-from aragora.security.client_address import is_loopback, rate_limit_scope
-from aragora.security.rate_limits import PER_ADDRESS, RateLimits
+from aragora.identity.client_address import is_loopback, rate_limit_scope
+from aragora.identity.rate_limits import PER_ADDRESS, RateLimits
 from aragora.server.authentication import FullAuthenticator
 from aragora.server.failures import of_error
 from aragora.server.middleware.handshake import refuse_handshake

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from aragora.agents import catalog
+from aragora.agents.answers import answer_schema
 from aragora.agents.model import ModelCall, Provider, Turn
 from aragora.config.settings import Settings
-from aragora.debate.answers import answer_schema
 from aragora.debate.model import AgentRequest, Ask, AskKind, Brief, Candidate
 from tests.standins.providers import KEY, ProviderStandIn
 

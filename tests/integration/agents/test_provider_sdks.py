@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
+from aragora.agents.answers import parse_answer
 from aragora.agents.model import (
     CallRefused,
     Provider,
@@ -18,7 +19,6 @@ from aragora.agents.model import (
     ProviderTimedOut,
 )
 from aragora.agents.pricing import cost_usd
-from aragora.debate.answers import parse_answer
 from aragora.debate.model import AskKind
 from tests.standins.dialects import INPUT_TOKENS, OUTPUT_TOKENS
 from tests.standins.providers import Behaviour, ProviderStandIn

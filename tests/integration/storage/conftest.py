@@ -11,11 +11,11 @@ import pytest
 from aragora.config.settings import Settings
 from aragora.debate.journal import JournalRow
 from aragora.debate.model import DebateStatus
+from aragora.debate.records import Commit, DebateRecord, DebateUpdate, Opening
+from aragora.debate.store.journal_writer import JournalWriter
 from aragora.migrations.applying import apply_all
 from aragora.storage.contexts import Context
 from aragora.storage.database import Database
-from aragora.storage.journal_writer import JournalWriter
-from aragora.storage.records import Commit, DebateRecord, DebateUpdate, Opening
 
 BACKENDS = ["sqlite", pytest.param("postgres", marks=pytest.mark.slow)]
 

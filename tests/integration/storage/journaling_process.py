@@ -18,19 +18,11 @@ from pydantic import SecretStr
 from aragora.config.settings import Settings
 from aragora.debate.journal import JournalRow
 from aragora.debate.model import DebateStatus
+from aragora.debate.records import ChainHead, Commit, Conclusion, DebateRecord, DebateUpdate, Opening, ReceiptRecord
+from aragora.debate.store.journal_writer import JournalWriter
+from aragora.observability.samples import CounterDelta
 from aragora.storage.database import Database
-from aragora.storage.journal_writer import JournalWriter
-from aragora.storage.records import (
-    ChainHead,
-    Commit,
-    Conclusion,
-    CounterDelta,
-    DebateRecord,
-    DebateUpdate,
-    Opening,
-    OutboxRow,
-    ReceiptRecord,
-)
+from aragora.storage.outbox import OutboxRow
 
 
 def rows(debate_id: str, first: int, number: int) -> tuple[JournalRow, ...]:

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
+from aragora.agents.breaker_store import BreakerStore
 from aragora.resilience.circuit_breaker import BreakerRow
-from aragora.storage.breakers import BreakerStore
 from aragora.storage.contexts import Context
 from aragora.storage.database import Database
 

@@ -12,12 +12,12 @@ from sqlalchemy import text
 
 from aragora.config.settings import Settings
 from aragora.debate.model import DebateStatus
+from aragora.debate.records import DebateRecord, DebateUpdate
+from aragora.debate.store.debates import DebateStore
+from aragora.debate.store.journal_writer import JournalWriter
 from aragora.errors import InvalidInput, NotFound, Unavailable
 from aragora.storage.contexts import Context
 from aragora.storage.database import Database
-from aragora.storage.debates import DebateStore
-from aragora.storage.journal_writer import JournalWriter
-from aragora.storage.records import DebateRecord, DebateUpdate
 
 
 @pytest.fixture

@@ -14,14 +14,14 @@ from sqlalchemy import select, text
 import aragora
 from aragora.config.settings import Settings
 from aragora.debate.model import DebateStatus
+from aragora.debate.store.debates import DebateStore
+from aragora.debate.store.journal_writer import JournalWriter
+from aragora.debate.store.tables import journal
+from aragora.observability.samples import CounterDelta
+from aragora.receipts.store import ReceiptStore
 from aragora.storage.counters import CounterStore
 from aragora.storage.database import Database
-from aragora.storage.debates import DebateStore
-from aragora.storage.journal_writer import JournalWriter
-from aragora.storage.outbox import OutboxStore
-from aragora.storage.receipts import ReceiptStore
-from aragora.storage.records import CounterDelta
-from aragora.storage.tables import journal
+from aragora.storage.outbox_store import OutboxStore
 
 HERE = environ | {"PYTHONPATH": str(Path(aragora.__file__).parents[1])}
 PROCESS = Path(__file__).with_name("journaling_process.py")

@@ -16,24 +16,16 @@ from sqlalchemy import text
 from aragora.config.settings import Settings
 from aragora.debate.journal import JournalRow
 from aragora.debate.model import DebateStatus
+from aragora.debate.records import ChainHead, Commit, Conclusion, DebateUpdate, Opening, ReceiptRecord, Tenure
+from aragora.debate.store.debates import DebateStore
+from aragora.debate.store.journal_writer import JournalWriter
+from aragora.debate.store.shard_epochs import ShardEpochs
 from aragora.errors import Conflict, Fenced, InvalidInput, NotFound, Unavailable
+from aragora.observability.samples import CounterDelta
+from aragora.receipts.store import ReceiptStore
 from aragora.storage.contexts import Context
 from aragora.storage.database import Database
-from aragora.storage.debates import DebateStore
-from aragora.storage.journal_writer import JournalWriter
-from aragora.storage.receipts import ReceiptStore
-from aragora.storage.records import (
-    ChainHead,
-    Commit,
-    Conclusion,
-    CounterDelta,
-    DebateUpdate,
-    Opening,
-    OutboxRow,
-    ReceiptRecord,
-    Tenure,
-)
-from aragora.storage.shard_epochs import ShardEpochs
+from aragora.storage.outbox import OutboxRow
 
 COUNT = CounterDelta("aragora_debates_total", (), 1.0)
 

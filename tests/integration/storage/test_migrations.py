@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import subprocess
 import sys
 import time
@@ -13,6 +12,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, text
+from worlds.schema import schema
 
 import aragora.storage
 from aragora.config.settings import Settings
@@ -42,7 +42,7 @@ async def test_rollback_undoes_one_migration_at_a_time_down_to_nothing(empty_set
 
 @pytest.mark.parametrize("context", [context for context in Context if revisions(context)])
 async def test_the_migrated_schema_is_what_the_stores_use(settings: Settings, context: Context) -> None:
-    metadata = _tables_of(context)
+    metadata = schema(context)
 
     def differences(connection: Connection) -> list[object]:
         mine = {"include_name": lambda name, kind, _parents: kind != "table" or name in metadata.tables}
@@ -114,12 +114,6 @@ def test_each_context_has_one_line_of_revisions_named_by_their_files(context: Co
         assert f'revision = "{numbers[place]}"' in source
         assert f"down_revision = {before}" in source
         assert "def downgrade()" in source
-
-
-def _tables_of(context: Context):  # noqa: ANN202  MetaData
-    for file in sorted(Path(aragora.storage.__file__).parent.glob("tables*.py")):
-        importlib.import_module(f"aragora.storage.{file.stem}")
-    return importlib.import_module("aragora.storage.tables").METADATA[context]
 
 
 def _command(settings: Settings, name: str) -> subprocess.CompletedProcess[str]:

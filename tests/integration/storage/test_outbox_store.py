@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from aragora.debate.records import Commit
+from aragora.debate.store.journal_writer import JournalWriter
 from aragora.storage.database import Database
-from aragora.storage.journal_writer import JournalWriter
-from aragora.storage.outbox import OutboxStore
-from aragora.storage.records import Commit, OutboxRow
+from aragora.storage.outbox import OutboxRow
+from aragora.storage.outbox_store import OutboxStore
 
 
 def due(topic: str, number: int) -> OutboxRow:

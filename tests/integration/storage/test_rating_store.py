@@ -8,9 +8,9 @@ from dataclasses import replace
 
 import pytest
 
+from aragora.ranking.store import OVERALL, RatingChange, RatingKey, RatingStore, StoredRating
 from aragora.storage.contexts import Context
 from aragora.storage.database import Database
-from aragora.storage.ratings import OVERALL, RatingChange, RatingKey, RatingStore, StoredRating
 
 Ratings = Mapping[RatingKey, StoredRating]
 

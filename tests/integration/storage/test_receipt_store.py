@@ -7,11 +7,11 @@ from collections.abc import Callable
 
 import pytest
 
+from aragora.debate.records import ChainHead, Commit, Conclusion, ReceiptRecord
+from aragora.debate.store.journal_writer import JournalWriter
 from aragora.errors import InvalidInput, NotFound
+from aragora.receipts.store import ReceiptStore
 from aragora.storage.database import Database
-from aragora.storage.journal_writer import JournalWriter
-from aragora.storage.receipts import ReceiptStore
-from aragora.storage.records import ChainHead, Commit, Conclusion, ReceiptRecord
 
 
 @pytest.fixture

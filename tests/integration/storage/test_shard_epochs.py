@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from aragora.debate.store.shard_epochs import ShardEpochs
 from aragora.storage.contexts import Context
 from aragora.storage.database import Database
-from aragora.storage.shard_epochs import ShardEpochs
 
 
 async def test_a_shard_that_was_never_taken_is_at_epoch_zero(debates_db: Database) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from aragora.storage.contexts import Context
 from aragora.storage.database import Database
-from aragora.storage.usage import UsageStore, UsageSum, day_of
+from aragora.usage.store import UsageStore, UsageSum, day_of
 
 Open = Callable[[Context], Database]
 

@@ -11,15 +11,15 @@ from typing import Any
 
 import pytest
 
-from actors import endpoints
-from actors.endpoints import Endpoint
-from actors.event_polls import EventPolls
-from actors.event_socket import EventSocket
-from actors.frames import FrameConnection, FrameServer
+from actors.channels import endpoints
+from actors.channels.endpoints import Endpoint
+from actors.channels.event_polls import EventPolls
+from actors.channels.event_socket import EventSocket
+from actors.channels.frames import FrameConnection, FrameServer
+from actors.channels.watchers import Watchers
 from actors.gateways.event_feed import CoordinatorFeed
 from actors.gateways.event_lines import open_line
 from actors.runtime_names import RUN_DIRECTORY
-from actors.watchers import Watchers
 from aragora.debate.journal import JournalRow
 from aragora.errors import NotFound, Unavailable
 

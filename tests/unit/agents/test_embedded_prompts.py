@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aragora.agents.answers import parse_answer
 from aragora.agents.personas import EMBEDDED_PERSONAS
 from aragora.agents.providers import embedded_prompts as prompts
-from aragora.debate.answers import parse_answer
 from aragora.debate.model import AgentRequest, Ask, AskKind, Brief, Candidate
 
 AskFor = Callable[..., AgentRequest]

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from aragora.agents.answers import parse_answer
 from aragora.agents.model import Completion, ModelCall
 from aragora.agents.providers.stub import StubProvider
-from aragora.debate.answers import parse_answer
 from aragora.debate.model import AgentRequest, AskKind, Ballot
 
 AskFor = Callable[..., AgentRequest]

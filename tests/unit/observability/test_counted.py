@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from aragora.debate.counted import counters_of
 from aragora.debate.model import (
     AgentFailed,
     AnswerGiven,
@@ -19,10 +20,8 @@ from aragora.debate.model import (
     Usage,
     VoteCast,
 )
-from aragora.observability.counted import counters_of
 from aragora.observability.metrics import ANSWER_BUCKETS, BY_NAME
-from aragora.observability.samples import observation
-from aragora.storage.records import CounterDelta
+from aragora.observability.samples import CounterDelta, observation
 
 AGENT = (("agent", "claude"),)
 USAGE = Usage("anthropic", "claude", 100, 20, 0.01, 0.7)

@@ -13,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from aragora.observability.exposition import render
 from aragora.observability.metrics import BY_NAME, METRICS, Kind
 from aragora.observability.registry import Registry
-from aragora.storage.records import CounterDelta
+from aragora.observability.samples import CounterDelta
 
 CONTRACT: list[dict[str, Any]] = yaml.safe_load(
     (Path(__file__).parents[2] / "contract" / "metrics.yaml").read_text(encoding="utf-8")

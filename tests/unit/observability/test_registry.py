@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from aragora.observability.registry import OTHER, SERIES_CAP, Registry
-from aragora.storage.records import CounterDelta
+from aragora.observability.samples import CounterDelta
 
 
 def test_a_drain_hands_out_each_increment_once() -> None:

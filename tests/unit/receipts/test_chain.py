@@ -3,10 +3,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from aragora.debate.records import ChainHead
 from aragora.receipts.chain import BREAKS_CAP, verify_chain
 from aragora.receipts.issuing import GENESIS
 from aragora.receipts.signing import Signer
-from aragora.storage.records import ChainHead
 
 ChainOf = Callable[[int], list[dict[str, Any]]]
 

@@ -9,11 +9,11 @@ import pytest
 import rfc8785
 
 from aragora.debate.model import Decision
+from aragora.debate.records import ChainHead, ReceiptRecord
 from aragora.receipts.canonical import NotCanonical, digest
 from aragora.receipts.issuing import GENESIS, head_after, issue, issued
 from aragora.receipts.receipt import ReceiptDraft
 from aragora.receipts.signing import Signer, key_id_of, signature_holds
-from aragora.storage.records import ChainHead, ReceiptRecord
 
 
 def test_the_document_is_canonical_json(record: ReceiptRecord, document: dict[str, Any]) -> None:

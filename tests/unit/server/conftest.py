@@ -24,6 +24,7 @@ from aragora.debate.model import (
     Protocol,
     RoundStarted,
 )
+from aragora.debate.records import DebateRecord, ReceiptRecord
 from aragora.errors import Conflict, InvalidInput, NotFound
 from aragora.server.app import create_app
 from aragora.server.identity import SimpleAuthenticator
@@ -39,7 +40,7 @@ from aragora.server.ports import (
     ServerConfig,
     Services,
 )
-from aragora.storage.records import DebateRecord, Page, ReceiptRecord
+from aragora.storage.cursors import Page
 
 NOW = 1_700_000_000.0
 

@@ -11,9 +11,9 @@ import yaml
 from fastapi.routing import APIRoute
 from starlette.routing import WebSocketRoute
 
+from aragora.debate.records import ReceiptRecord
 from aragora.server.app import create_app
 from aragora.server.policy import Guard
-from aragora.storage.records import ReceiptRecord
 
 _CONTRACT = yaml.safe_load((Path(__file__).parents[2] / "contract" / "http.yaml").read_text())
 _PATHS = {

@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from aragora import encoding
+from aragora.debate.records import ReceiptRecord
 from aragora.errors import Unavailable
 from aragora.server.ports import Readiness
-from aragora.storage.records import ReceiptRecord
 
 
 async def test_health_is_the_runbooks_shape(client: Any) -> None:

@@ -11,11 +11,13 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import literal, select
 
+from aragora.agents.breaker_store import breakers
 from aragora.config.settings import Settings
 from aragora.errors import Unavailable
 from aragora.storage.contexts import Context
-from aragora.storage.database import Database, Location
-from aragora.storage.tables import METADATA, breakers
+from aragora.storage.database import Database
+from aragora.storage.location import Location
+from aragora.storage.tables import METADATA
 
 URLS = [
     "postgresql://ann:hunter2@db:5432/aragora",
@@ -114,7 +116,7 @@ async def test_a_closed_database_connects_anew_when_it_is_used(tmp_path: Path) -
 def test_opening_a_database_loads_no_sqlalchemy() -> None:
     code = (
         "import sys; from aragora.config.settings import Settings; from aragora.storage.database import Database; "
-        "from aragora.storage.journal_writer import JournalWriter; JournalWriter(Database.open(Settings(), 'debates')); "
+        "from aragora.debate.store.journal_writer import JournalWriter; JournalWriter(Database.open(Settings(), 'debates')); "
         "sys.exit('sqlalchemy' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,84 @@
+"""Who follows what: one watcher per ingress replica, one bounded queue each.
+
+A replica names the debates it follows; from then on every durable row of them is queued for it. It reads what came
+before from the store, so nothing is kept here for latecomers. A watcher whose queue overflows loses it and is told
+so: the replica then reads the store, and misses nothing.
+
+How a queue reaches its replica: `actors.channels.event_socket` on the same node, `actors.channels.event_polls` from others.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+
+import msgspec
+
+from aragora.debate.journal import JournalRow
+
+
+class Item(msgspec.Struct, array_like=True, frozen=True):
+    """One durable row on its way to a replica."""
+
+    debate_id: str
+    seq: int
+    type: str
+    payload: str
+
+
+class Watcher:
+    """One replica's queue; `wake` is called when something was put into it or it overflowed."""
+
+    def __init__(self, wake: Callable[[], None]) -> None:
+        self.debates: set[str] = set()
+        self.wake = wake
+        self.queue: list[Item] = []
+        self.lost = False
+
+    def take(self) -> tuple[list[Item], bool]:
+        """What is queued, and whether something before it was lost; the queue is empty then."""
+        items, self.queue = self.queue, []
+        lost, self.lost = self.lost, False
+        return items, lost
+
+
+class Watchers:
+    """Fulfils `aragora.debate.ports.Publishing`. `buffer` bounds each watcher's queue, in rows."""
+
+    def __init__(self, buffer: int) -> None:
+        self._buffer = buffer
+        self._by_debate: defaultdict[str, set[Watcher]] = defaultdict(set)
+
+    def publish(self, rows: Sequence[JournalRow]) -> None:
+        """Queue the rows of one debate for everybody who follows it."""
+        watching = self._by_debate.get(rows[0].debate_id)
+        if not watching:
+            return
+        items = [Item(row.debate_id, row.seq, row.type, row.payload) for row in rows]
+        for watcher in watching:
+            if len(watcher.queue) + len(items) > self._buffer:
+                watcher.queue.clear()
+                watcher.lost = True
+            else:
+                watcher.queue.extend(items)
+            watcher.wake()
+
+    def change(self, watcher: Watcher, follow: Iterable[str], leave: Iterable[str]) -> None:
+        """The watcher stops following `leave`, then begins to follow `follow`."""
+        for debate_id in leave:
+            self._leave(watcher, debate_id)
+        for debate_id in follow:
+            watcher.debates.add(debate_id)
+            self._by_debate[debate_id].add(watcher)
+
+    def dismiss(self, watcher: Watcher) -> None:
+        """The watcher is gone: it follows nothing any more."""
+        self.change(watcher, (), tuple(watcher.debates))
+
+    def _leave(self, watcher: Watcher, debate_id: str) -> None:
+        watcher.debates.discard(debate_id)
+        watching = self._by_debate.get(debate_id)
+        if watching is not None:
+            watching.discard(watcher)
+            if not watching:
+                del self._by_debate[debate_id]

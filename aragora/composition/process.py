@@ -1,0 +1,168 @@
+"""The server's process from start to exit: check, start the parts, say so, watch, drain.
+
+Exit codes: 0 drained, 1 a part died that cannot be replaced, 2 refused to start (one line per problem).
+The first SIGTERM or SIGINT drains; the second stops at once.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Final, TextIO
+
+from aragora.composition.preflight import refuse_to_start, single_instance
+from aragora.config.settings import Settings, load_settings
+from aragora.errors import AragoraError, Misconfigured
+
+WATCH_S: Final = 1.0
+CLOSE_SOCKETS_S: Final = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The command line; None leaves it to the settings."""
+
+    http_port: int
+    ws_port: int
+    host: str
+    workers: int | None
+    data_dir: Path | None
+
+
+def serve(options: Options) -> int:
+    """Run the server until a signal ends it; returns the exit code."""
+    stop = StopSignals()
+    try:
+        settings = settings_for(options)
+        refuse_to_start(settings, options.host, ())
+        with single_instance(settings.data_dir):
+            refuse_to_start(settings, options.host, (options.http_port, options.ws_port))
+            return _run(options, settings, stop)
+    except Misconfigured as problem:
+        for line in problem.message.splitlines():
+            _say(f"error: {line}", stream=sys.stderr)
+        return 2
+    except StartInterrupted:
+        _say("stopped before the start was complete")
+        return 0
+    except AragoraError as error:
+        _say(f"error: {error.message}", stream=sys.stderr)
+        return 1
+
+
+def settings_for(options: Options) -> Settings:
+    """The settings of the environment with what the command line says instead. Raises Misconfigured."""
+    environment = dict(os.environ)
+    if options.data_dir is not None:
+        environment["ARAGORA_DATA_DIR"] = str(options.data_dir)
+    if options.workers is not None:
+        environment["ARAGORA_WORKERS"] = str(options.workers)
+    settings = load_settings(environment)
+    return settings.model_copy(update={"data_dir": settings.data_dir.absolute()})
+
+
+class StartInterrupted(Exception):
+    """A signal asked the server to stop while it was starting."""
+
+
+class StopSignals:
+    """Turns SIGTERM and SIGINT into a request to stop; the second one ends the process at once."""
+
+    def __init__(self) -> None:
+        self._asked = threading.Event()
+        self.install()
+
+    def install(self) -> None:
+        """Take over the signals (again: Ray sets handlers of its own while it starts)."""
+        signal.signal(signal.SIGTERM, self._on_signal)
+        signal.signal(signal.SIGINT, self._on_signal)
+
+    @property
+    def asked(self) -> bool:
+        return self._asked.is_set()
+
+    def wait(self, timeout_s: float) -> bool:
+        """True as soon as a stop is asked for, False after `timeout_s` seconds."""
+        return self._asked.wait(timeout_s)
+
+    def check(self) -> None:
+        """Raises StartInterrupted where a stop was asked for."""
+        if self.asked:
+            raise StartInterrupted
+
+    def _on_signal(self, number: int, _: FrameType | None) -> None:
+        if self._asked.is_set():
+            _say(f"{signal.Signals(number).name} again: stopping at once", stream=sys.stderr)
+            os.killpg(0, signal.SIGKILL) if os.getpgid(0) == os.getpid() else os._exit(1)
+        self._asked.set()
+
+
+def _run(options: Options, settings: Settings, stop: StopSignals) -> int:
+    from aragora.composition.server_parts import ServerParts  # noqa: PLC0415 - what is refused above must not pay for importing Ray
+
+    began = time.monotonic()
+    with ExitStack() as cleanup:
+        with _step("migrations"):
+            from aragora.migrations.apply import apply_all  # noqa: PLC0415
+
+            apply_all(settings)
+        stop.check()
+        parts = ServerParts(settings, options.host, options.http_port, options.ws_port)
+        cleanup.callback(parts.close)
+        for name, start in parts.steps():
+            with _step(name):
+                _interruptible(start)
+            stop.install()
+            stop.check()
+        _say(_banner(options, settings, parts.dashboard_url, time.monotonic() - began))
+        while not stop.wait(WATCH_S):
+            dead = parts.dead()
+            if dead:
+                _say(f"error: {dead}; the server ends so that its supervisor can start it again", stream=sys.stderr)
+                return 1
+        _say(f"draining: running debates get up to {settings.drain_timeout_s:g} s")
+        left = parts.drain(settings.drain_timeout_s, CLOSE_SOCKETS_S)
+        _say("drained" if not left else f"drained; {left} debates go on at the next start")
+    return 0
+
+
+def _interruptible(start: Callable[[], None]) -> None:
+    """Start a part. Ray's own handler of SIGTERM, in force while it starts, exits with the signal's number: that is
+    a wish to stop like any other. Raises StartInterrupted."""
+    try:
+        start()
+    except SystemExit as left:
+        if left.code == signal.SIGTERM:
+            raise StartInterrupted from None
+        raise
+
+
+@contextmanager
+def _step(name: str) -> Iterator[None]:
+    began = time.monotonic()
+    yield
+    _say(f"  {name:<14} {time.monotonic() - began:5.1f} s")
+
+
+def _banner(options: Options, settings: Settings, dashboard: str | None, took_s: float) -> str:
+    lines = [
+        f"Aragora is ready after {took_s:.1f} s ({settings.env})",
+        f"  HTTP       http://{options.host}:{options.http_port}",
+        f"  WebSocket  ws://{options.host}:{options.ws_port}/ws",
+        f"  data       {settings.data_dir}",
+    ]
+    if dashboard:
+        lines.append(f"  dashboard  {dashboard}")
+    return "\n".join(lines)
+
+
+def _say(text: str, stream: TextIO | None = None) -> None:
+    print(text, file=stream or sys.stdout, flush=True)

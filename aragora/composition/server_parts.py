@@ -1,0 +1,154 @@
+"""The parts of a running server in the order in which they start, are watched, drained and closed."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import Callable
+
+import psutil
+
+from actors.cluster import Cluster, connect, disconnect, prepare_environment, short_directory
+from aragora.clock import SystemClock
+from aragora.composition.websocket_port import WebSocketPort
+from aragora.config.settings import Settings
+from aragora.errors import Misconfigured, Unavailable
+
+READY_S = 60.0
+
+
+class ServerParts:
+    """Ray, the actors, Serve, and the WebSocket port of one server."""
+
+    def __init__(self, settings: Settings, host: str, http_port: int, ws_port: int) -> None:
+        self._settings = settings
+        self._host = host
+        self._http_port = http_port
+        self._ws_port = ws_port
+        self._started_at = SystemClock().now()
+        self._directory = short_directory("aragora")
+        self._cluster: Cluster | None = None
+        self._daemons: list[psutil.Process] = []
+        self._websocket: WebSocketPort | None = None
+
+    @property
+    def dashboard_url(self) -> str | None:
+        return None if self._cluster is None else self._cluster.dashboard_url
+
+    def steps(self) -> tuple[tuple[str, Callable[[], None]], ...]:
+        """What starts, in order, each with the name that is shown."""
+        return (
+            ("cluster", self._connect),
+            ("actors", self._create_actors),
+            ("ingress", self._deploy),
+            ("coordinators", self._await_ready),
+        )
+
+    def dead(self) -> str | None:
+        """Which part died that nothing else restarts; None while all live."""
+        for daemon in self._daemons:
+            if not daemon.is_running() or daemon.status() == psutil.STATUS_ZOMBIE:
+                return f"Ray's process {daemon.pid} has ended"
+        if self._websocket is not None:
+            try:
+                self._websocket.check()
+            except Unavailable as error:
+                return error.message
+        return None
+
+    def drain(self, limit_s: float, sockets_s: float) -> int:
+        """Stop accepting, let debates end for up to `limit_s` seconds, close WebSockets; returns how many debates are
+        left for the next start."""
+        return asyncio.run(self._drain(limit_s, sockets_s))
+
+    def close(self) -> None:
+        """End every process of this server, or leave the cluster that others started."""
+        if self._websocket is not None:
+            self._websocket.close()
+        if self._cluster is not None:
+            if not self._cluster.local:
+                self._retire_from_cluster()
+            disconnect()
+        shutil.rmtree(self._directory, ignore_errors=True)
+
+    def _connect(self) -> None:
+        prepare_environment(self._directory, own_ports=(self._http_port, self._ws_port))
+        address = self._settings.ray_address
+        if address is not None and self._settings.database_url is None:
+            raise Misconfigured(
+                "RAY_ADDRESS names a cluster, and SQLite serves one node only: set DATABASE_URL to a PostgreSQL "
+                "that every node reaches, or unset RAY_ADDRESS"
+            )
+        before = set(psutil.Process().children(recursive=True))
+        try:
+            self._cluster = connect(address, self._directory)
+        except ConnectionError as error:
+            raise Misconfigured(f"no Ray cluster answers at RAY_ADDRESS={address}: {error}") from None
+        started = set(psutil.Process().children(recursive=True)) - before
+        self._daemons = [process for process in started if process.name() in ("gcs_server", "raylet")]
+
+    def _create_actors(self) -> None:
+        asyncio.run(self._activate())
+
+    async def _activate(self) -> None:
+        from actors.runtime import Runtime  # noqa: PLC0415 - imports Ray, whose environment was prepared above
+
+        runtime = Runtime(self._settings)
+        await runtime.activate("shared", "state")
+        for shard in range(self._settings.coordinator_shards):
+            await runtime.activate("coordinator", str(shard))
+
+    def _deploy(self) -> None:
+        from serve_app import Launch, deploy  # noqa: PLC0415
+
+        deploy(Launch(self._settings, self._started_at, self._host, self._http_port, self._ws_port))
+        self._websocket = WebSocketPort(self._directory, self._host, self._ws_port, self._http_port)
+
+    def _await_ready(self) -> None:
+        if self._websocket is not None:
+            self._websocket.await_listening()
+        asyncio.run(self._ready())
+
+    async def _ready(self) -> None:
+        from actors.runtime import Runtime  # noqa: PLC0415
+
+        runtime = Runtime(self._settings)
+        for shard in range(self._settings.coordinator_shards):
+            await runtime.ask("coordinator", str(shard), "ready", timeout_s=READY_S)
+        await runtime.ask("shared", "state", "set_lifecycle", "ready", timeout_s=READY_S)
+
+    async def _drain(self, limit_s: float, sockets_s: float) -> int:
+        from actors.runtime import Runtime  # noqa: PLC0415
+
+        runtime = Runtime(self._settings)
+        await runtime.ask("shared", "state", "set_lifecycle", "draining", "the server is stopping", timeout_s=5.0)
+        left = await asyncio.gather(
+            *(
+                runtime.ask("coordinator", str(shard), "drain", limit_s, timeout_s=limit_s + 30.0)
+                for shard in range(self._settings.coordinator_shards)
+            )
+        )
+        await runtime.ask("shared", "state", "set_lifecycle", "closing", "the server is restarting", timeout_s=5.0)
+        await self._sockets_closed(runtime, sockets_s)
+        return sum(left)
+
+    async def _sockets_closed(self, runtime: object, limit_s: float) -> None:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + limit_s
+        while loop.time() < deadline:
+            counts = await runtime.ask("shared", "state", "connections", timeout_s=5.0)  # type: ignore[attr-defined]
+            if counts.connections == 0:
+                return
+            await asyncio.sleep(0.1)
+
+    def _retire_from_cluster(self) -> None:
+        import ray  # noqa: PLC0415
+        from ray import serve  # noqa: PLC0415
+
+        from actors.runtime_names import NAMESPACE  # noqa: PLC0415
+        from serve_app import APPLICATION  # noqa: PLC0415
+
+        serve.delete(APPLICATION)
+        for actor in ray.util.list_named_actors(all_namespaces=True):
+            if actor["namespace"] == NAMESPACE:
+                ray.kill(ray.get_actor(actor["name"], NAMESPACE), no_restart=True)

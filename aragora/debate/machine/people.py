@@ -1,0 +1,113 @@
+"""What people may do to a debate: open it, vote, suggest, cancel. Each checks, and gives the event or raises."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from aragora.debate.machine.ballots import MAX_LABELS
+from aragora.debate.machine.state import DebateState
+from aragora.debate.model import (
+    DebateEnded,
+    DebateOpened,
+    DebateSpec,
+    DebateStatus,
+    Event,
+    PersonSuggested,
+    PersonVoted,
+)
+from aragora.debate.protocol import check
+from aragora.errors import Conflict, InvalidInput
+
+MAX_QUESTION_CHARS: Final = 20_000
+MAX_CONTEXT_CHARS: Final = 100_000
+MAX_SUGGESTION_CHARS: Final = 2_000
+MAX_SUGGESTIONS: Final = 100
+MAX_VOTERS: Final = 10_000
+_AGENT_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,99}")
+
+
+def opening(spec: DebateSpec) -> Event:
+    """The first event of a debate. Raises InvalidInput where `spec` cannot be debated."""
+    if not spec.debate_id:
+        raise InvalidInput("The debate has no id.")
+    if not spec.question.strip():
+        raise InvalidInput("The question is empty: say what is to be decided.")
+    _within(spec.question, MAX_QUESTION_CHARS, "question")
+    _within(spec.context, MAX_CONTEXT_CHARS, "context")
+    _check_agents(spec)
+    if spec.budget_usd is not None and not spec.budget_usd > 0:
+        raise InvalidInput(f"The budget is {spec.budget_usd} USD: give a sum above 0, or none for no limit.")
+    check(spec.protocol)
+    return DebateOpened(spec)
+
+
+def vote(state: DebateState, person: str, choice: str, intensity: int, vote_id: str) -> Event:
+    """A person's vote for the answer of the agent `choice`; it replaces the person's earlier one.
+
+    Raises InvalidInput (no such agent, intensity outside 1..10), Conflict (decided or ended, or too many voters).
+    """
+    _still_open(state, "vote")
+    if choice not in state.participants:
+        allowed = ", ".join(state.participants)
+        raise InvalidInput(f"{choice[:100]!r} takes no part in this debate: vote for one of {allowed}.")
+    if not 1 <= intensity <= 10:
+        raise InvalidInput(f"The intensity is {intensity}: allowed is 1 to 10.")
+    _nonempty(person, "person")
+    if person not in state.persons and len(state.persons) >= MAX_VOTERS:
+        raise Conflict(f"This debate has votes of {MAX_VOTERS} people already and takes no more.")
+    return PersonVoted(state.round, person, choice, intensity, vote_id)
+
+
+def suggest(state: DebateState, person: str, text: str, suggestion_id: str) -> Event:
+    """A person's suggestion; it reaches the briefs of every later ask.
+
+    Raises InvalidInput (empty or too long), Conflict (decided or ended, or too many suggestions).
+    """
+    _still_open(state, "suggestion")
+    _nonempty(person, "person")
+    _nonempty(text, "suggestion")
+    _within(text, MAX_SUGGESTION_CHARS, "suggestion")
+    if suggestion_id not in state.suggestions and len(state.suggestions) >= MAX_SUGGESTIONS:
+        raise Conflict(f"This debate has {MAX_SUGGESTIONS} suggestions already and takes no more.")
+    return PersonSuggested(state.round, person, text.strip(), suggestion_id)
+
+
+def cancel(state: DebateState, reason: str) -> tuple[Event, ...]:
+    """The end of a debate that somebody stops. Raises Conflict where it is decided or has ended."""
+    _still_open(state, "cancellation")
+    return (DebateEnded(DebateStatus.CANCELLED, reason, state.round, state.cost_usd),)
+
+
+def ended(state: DebateState) -> DebateEnded:
+    """The end of a debate that is decided. Raises Conflict where it is not, or has ended already."""
+    if state.decision is None or state.ended is not None:
+        raise Conflict("This debate has no decision to end with, or has ended already.")
+    return DebateEnded(DebateStatus.COMPLETED, "decided", state.round, state.cost_usd)
+
+
+def _check_agents(spec: DebateSpec) -> None:
+    if not 2 <= len(spec.agents) <= MAX_LABELS:
+        raise InvalidInput(f"A debate needs 2 to {MAX_LABELS} agents, not {len(spec.agents)}.")
+    if len(set(spec.agents)) != len(spec.agents):
+        raise InvalidInput("An agent is named twice: each takes part once.")
+    for name in (*spec.agents, *(() if spec.judge is None else (spec.judge,))):
+        if not _AGENT_NAME.fullmatch(name):
+            raise InvalidInput(f"{name[:100]!r} is no agent's name: letters, digits and ._:/@+- are allowed.")
+
+
+def _still_open(state: DebateState, what: str) -> None:
+    if state.ended is not None:
+        raise Conflict(f"This debate has ended ({state.ended.status}): the {what} came too late.")
+    if state.decision is not None:
+        raise Conflict(f"This debate is decided: the {what} came too late.")
+
+
+def _nonempty(text: str, what: str) -> None:
+    if not text.strip():
+        raise InvalidInput(f"The {what} is empty.")
+
+
+def _within(text: str, most: int, what: str) -> None:
+    if len(text) > most:
+        raise InvalidInput(f"The {what} has {len(text)} characters: at most {most} are allowed.")

@@ -1,0 +1,167 @@
+"""The order of the phases: what each asks, and which one follows. Tables first, their rules below."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from aragora.debate.machine.state import ASKING, DebateState, Phase, answer_holders, budget_spent, judge_of, judged
+from aragora.debate.machine.topology import targets
+from aragora.debate.model import Ask, AskKind, ConsensusMode
+
+
+def enter(state: DebateState, phase: Phase) -> None:
+    """Open `phase`, or the first one after it that has something to ask or to wait for."""
+    while True:
+        state.phase = phase
+        state.phases_opened += 1
+        state.open = {}
+        state.wanted = state.answered = 0
+        if phase not in ASKING:
+            return
+        state.open = {ask.ask_id: ask for ask in _ASKS[phase](state)}
+        if state.open:
+            state.wanted = len(state.open)
+            _ON_OPENING.get(phase, _nothing_more)(state)
+            return
+        phase = following(state)
+
+
+def following(state: DebateState) -> Phase:
+    """The phase after the open one, now that it has closed."""
+    return _FOLLOWING[state.phase](state)
+
+
+def ask_id_of(debate_id: str, round_number: int, kind: AskKind, agent: str, target: str | None) -> str:
+    """The id of an ask: a pure function of what it asks, so that no crash makes a second one of it."""
+    if target is None:
+        return f"{debate_id}/{round_number}/{kind}/{agent}"
+    return f"{debate_id}/{round_number}/{kind}/{agent}>{target}"
+
+
+# --- What each phase asks ---------------------------------------------------------------------------------
+
+
+def _each(state: DebateState, kind: AskKind, agents: Iterable[str]) -> list[Ask]:
+    return [_ask(state, kind, agent) for agent in agents]
+
+
+def _ask(state: DebateState, kind: AskKind, agent: str, target: str | None = None) -> Ask:
+    debate_id = state.spec.debate_id
+    return Ask(ask_id_of(debate_id, state.round, kind, agent, target), debate_id, agent, kind, state.round, target)
+
+
+def _answers(state: DebateState) -> list[Ask]:
+    return _each(state, AskKind.PROPOSE if state.round == 1 else AskKind.REVISE, state.participants)
+
+
+def _critiques(state: DebateState) -> list[Ask]:
+    topology = state.spec.protocol.topology
+    return [
+        _ask(state, AskKind.CRITIQUE, critic, target)
+        for critic in state.participants
+        for target in targets(topology, state.participants, critic)
+        if target in state.answers
+    ]
+
+
+_ASKS: Final[dict[Phase, Callable[[DebateState], list[Ask]]]] = {
+    Phase.ANSWER: _answers,
+    Phase.CHALLENGE: lambda state: _each(state, AskKind.CHALLENGE, answer_holders(state)),
+    Phase.CRITIQUE: _critiques,
+    Phase.RANK: lambda state: _each(state, AskKind.RANK, state.participants),
+    Phase.VOTE: lambda state: _each(state, AskKind.VOTE, state.participants),
+    Phase.JUDGE: lambda state: _each(state, AskKind.JUDGE, (judge_of(state.spec),)),
+    Phase.SYNTHESIZE: lambda state: _each(state, AskKind.SYNTHESIZE, (judge_of(state.spec),)),
+}
+
+
+def _forget_old_critiques(state: DebateState) -> None:
+    state.critiques = {}
+    state.critiques_round = state.round
+
+
+def _expect_ballots(state: DebateState) -> None:
+    state.ballots_wanted = state.wanted
+
+
+def _nothing_more(_state: DebateState) -> None:
+    """Most phases open without further ado."""
+
+
+_ON_OPENING: Final[dict[Phase, Callable[[DebateState], None]]] = {
+    Phase.CRITIQUE: _forget_old_critiques,
+    Phase.RANK: _expect_ballots,
+    Phase.VOTE: _expect_ballots,
+}
+
+
+# --- What follows -----------------------------------------------------------------------------------------
+
+
+def after_measure(state: DebateState) -> Phase:
+    """The answers are measured: stop early where they converged, else criticise them."""
+    if state.converged and state.spec.protocol.early_stop:
+        state.stopped_by = "convergence"
+        return _to_decision(state)
+    if not state.spec.protocol.critique:
+        return _after_round(state)
+    return _unless_spent(state, Phase.CRITIQUE, otherwise=_to_decision)
+
+
+def rounds_planned(state: DebateState) -> int:
+    """Rounds the debate has at most: without revision a second one would change nothing."""
+    return state.spec.protocol.rounds if state.spec.protocol.revise else 1
+
+
+def _after_round(state: DebateState) -> Phase:
+    if state.round >= rounds_planned(state):
+        return _to_decision(state)
+    return _unless_spent(state, Phase.ROUND, otherwise=_to_decision)
+
+
+def _to_decision(state: DebateState) -> Phase:
+    protocol = state.spec.protocol
+    if len(answer_holders(state)) < 2:
+        return _after_ballots(state)
+    if judged(protocol):
+        return _unless_spent(state, Phase.JUDGE)
+    if protocol.rank:
+        return _unless_spent(state, Phase.RANK)
+    if protocol.consensus is ConsensusMode.NONE:
+        return _after_ballots(state)
+    return _unless_spent(state, Phase.VOTE)
+
+
+def _after_verdict(state: DebateState) -> Phase:
+    """Where the judge is silent the participants vote."""
+    return _after_ballots(state) if state.verdict is not None else _unless_spent(state, Phase.VOTE)
+
+
+def _after_ballots(state: DebateState) -> Phase:
+    if not state.spec.protocol.synthesize:
+        return Phase.DECIDE
+    return _unless_spent(state, Phase.SYNTHESIZE)
+
+
+def _decide(_state: DebateState) -> Phase:
+    return Phase.DECIDE
+
+
+def _unless_spent(state: DebateState, phase: Phase, *, otherwise: Callable[[DebateState], Phase] = _decide) -> Phase:
+    """`phase`, or what comes otherwise where the budget does not allow another ask."""
+    if not budget_spent(state):
+        return phase
+    state.stopped_by = "budget"
+    return otherwise(state)
+
+
+_FOLLOWING: Final[dict[Phase, Callable[[DebateState], Phase]]] = {
+    Phase.ANSWER: lambda _state: Phase.MEASURE,
+    Phase.CHALLENGE: lambda _state: Phase.MEASURE,
+    Phase.CRITIQUE: _after_round,
+    Phase.RANK: _after_ballots,
+    Phase.VOTE: _after_ballots,
+    Phase.JUDGE: _after_verdict,
+    Phase.SYNTHESIZE: _decide,
+}

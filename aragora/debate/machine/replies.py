@@ -1,0 +1,124 @@
+"""What a reply of an agent becomes: the events it causes, with labels turned back into names.
+
+A reply to an ask that is unknown, late or settled already causes nothing. An answer of the wrong shape, or a vote
+for a label that was not on the ballot, is a failure of the agent with the code `malformed_answer`.
+"""
+
+from __future__ import annotations
+
+from aragora.debate.machine.ballots import named, ranked, shuffled
+from aragora.debate.machine.state import DebateState, answer_holders
+from aragora.debate.model import (
+    AgentAnswer,
+    AgentFailed,
+    AgentFailure,
+    AnswerGiven,
+    Ask,
+    AskKind,
+    Ballot,
+    Critique,
+    CritiqueGiven,
+    Event,
+    FallbackUsed,
+    Proposal,
+    Reply,
+    VoteCast,
+)
+
+MALFORMED = "malformed_answer"
+
+
+def settle(state: DebateState, reply: Reply) -> tuple[Event, ...]:
+    """The events `reply` causes; () where its ask is not open. Does not change `state`.
+
+    Apply them before settling the next reply: a repeated one then finds its ask closed.
+    """
+    ask = state.open.get(reply.ask_id)
+    if ask is None:
+        return ()
+    if isinstance(reply, AgentFailure):
+        event: Event = AgentFailed(ask.round, ask.agent, ask.ask_id, reply.code, reply.message, reply.usage)
+    else:
+        event = _answered(state, ask, reply)
+    if reply.fallback is None:
+        return (event,)
+    succeeded = not isinstance(reply, AgentFailure)
+    return FallbackUsed(ask.round, ask.agent, ask.ask_id, reply.fallback, succeeded), event
+
+
+def _answered(state: DebateState, ask: Ask, reply: AgentAnswer) -> Event:
+    content = reply.content
+    if isinstance(content, Critique):
+        return _criticised(ask, reply, content)
+    if isinstance(content, Proposal):
+        return _proposed(ask, reply, content)
+    return _voted(state, ask, reply, content)
+
+
+def _proposed(ask: Ask, reply: AgentAnswer, content: Proposal) -> Event:
+    if ask.kind not in _PROPOSING or not content.text.strip():
+        return _malformed(ask, reply, f"{ask.kind} was answered by a proposal, or by an empty one")
+    return AnswerGiven(
+        ask.round,
+        ask.agent,
+        ask.ask_id,
+        ask.kind,
+        content.text,
+        _unit(content.confidence),
+        content.evidence,
+        reply.usage,
+        reply.fallback,
+    )
+
+
+def _criticised(ask: Ask, reply: AgentAnswer, content: Critique) -> Event:
+    if ask.target is None:
+        return _malformed(ask, reply, f"{ask.kind} was answered by a critique")
+    return CritiqueGiven(
+        ask.round,
+        ask.agent,
+        ask.target,
+        ask.ask_id,
+        content.issues,
+        content.suggestions,
+        _unit(content.severity),
+        reply.usage,
+        reply.fallback,
+    )
+
+
+def _voted(state: DebateState, ask: Ask, reply: AgentAnswer, content: Ballot) -> Event:
+    if ask.kind not in _VOTING:
+        return _malformed(ask, reply, f"{ask.kind} was answered by a vote")
+    order = shuffled(answer_holders(state), state.spec.seed, ask)
+    choice = named(content.choice, order)
+    if choice is None:
+        return _malformed(ask, reply, f"{content.choice[:40]!r} is not a label of the ballot")
+    ranking: tuple[str, ...] = ()
+    if ask.kind is AskKind.RANK:
+        ranking = ranked((content.choice, *content.ranking), order)
+    return VoteCast(
+        ask.round,
+        ask.agent,
+        ask.ask_id,
+        ask.kind,
+        choice,
+        _unit(content.confidence),
+        content.reason,
+        ranking,
+        reply.usage,
+        reply.fallback,
+    )
+
+
+def _malformed(ask: Ask, reply: AgentAnswer, message: str) -> Event:
+    return AgentFailed(ask.round, ask.agent, ask.ask_id, MALFORMED, message, reply.usage)
+
+
+def _unit(number: float) -> float:
+    """`number` within 0..1; what is not a number counts as 0."""
+    return min(1.0, max(0.0, number))
+
+
+_PROPOSING = frozenset({AskKind.PROPOSE, AskKind.REVISE, AskKind.CHALLENGE, AskKind.SYNTHESIZE})
+_VOTING = frozenset({AskKind.VOTE, AskKind.RANK, AskKind.JUDGE})

@@ -1,0 +1,146 @@
+"""What the stores take and give: immutable records, no SQL.
+
+A `Commit` is a unit of the journal writer: all its rows are written or none. Many commits share one
+transaction (group commit); one that fails takes no other with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from aragora.debate.journal import JournalRow
+from aragora.debate.machine.state import DebateState
+from aragora.debate.model import DebateEnded, DebateStatus, Event, ReceiptIssued
+from aragora.observability.samples import CounterDelta
+from aragora.storage.outbox import OutboxRow
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class DebateRecord:
+    """One row of `debates`. Times are seconds since the epoch; `decision` and `spec` are JSON texts."""
+
+    debate_id: str
+    question: str
+    status: DebateStatus
+    spec: str
+    created_at: float
+    updated_at: float
+    created_by: str
+    org_id: str
+    rounds: int = 0
+    decision: str | None = None
+    reason: str | None = None
+    cost_usd: float = 0.0
+    receipt_id: str | None = None
+    last_seq: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ChainHead:
+    """The last link of the receipt chain: position 0 and 64 zeros before the first receipt."""
+
+    position: int
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptRecord:
+    """One row of `receipts`; `document` is the canonical JSON text of the whole receipt."""
+
+    receipt_id: str
+    debate_id: str
+    position: int
+    hash: str
+    previous_hash: str
+    document: str
+    issued_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class DebateUpdate:
+    """The columns of `debates` that a commit changes; None leaves a column as it is."""
+
+    status: DebateStatus | None = None
+    rounds: int | None = None
+    decision: str | None = None
+    reason: str | None = None
+    cost_usd: float | None = None
+    receipt_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tenure:
+    """A coordinator's claim to its shard: as long as no later start took a higher epoch, it may write."""
+
+    shard: int
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """A new debate with its first journal row. `idempotency_key` is unique per org: the same key returns the first."""
+
+    record: DebateRecord
+    rows: tuple[JournalRow, ...]
+    idempotency_key: str | None = None
+    request_hash: str | None = None  # same key with another body is a Conflict
+    counters: tuple[CounterDelta, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """Rows for one debate whose journal must end exactly at `rows[0].seq - 1`; else the commit is Fenced."""
+
+    debate_id: str
+    rows: tuple[JournalRow, ...]
+    update: DebateUpdate = DebateUpdate()
+    counters: tuple[CounterDelta, ...] = ()
+    outbox: tuple[OutboxRow, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Conclusion:
+    """A commit that needs the chain's head inside the transaction: `issue` signs the receipt that follows it."""
+
+    debate_id: str
+    issue: Callable[[ChainHead], tuple[ReceiptRecord, Commit]]
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """Outbox rows that are done and go; unknown ids are harmless: settling twice changes nothing."""
+
+    outbox_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What became of an `Opening`: the record kept under its idempotency key, new or the first one."""
+
+    record: DebateRecord
+    created: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """Everything that the closing transaction writes besides the rows before it."""
+
+    receipt: ReceiptRecord
+    endings: tuple[ReceiptIssued, DebateEnded]
+    update: DebateUpdate
+    outbox: tuple[OutboxRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Journaled:
+    """A debate's journal up to and including its ConsensusReached: events, digest (hex SHA-256) and length in rows."""
+
+    state: DebateState
+    events: Sequence[Event]
+    digest: str
+    length: int
+    opened_at: float

@@ -1,0 +1,1 @@
+"""Driving debates over a journal."""

@@ -1,0 +1,1 @@
+"""The journal of debates and their records, on SQLite and PostgreSQL."""

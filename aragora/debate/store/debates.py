@@ -1,0 +1,106 @@
+"""Debates and their journals, read. Only the journal's writer writes them.
+
+Fulfils `aragora.server.ports.DebateReader` for the routes and `aragora.debate.ports.JournalReader` for coordinators.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, Final
+
+from sqlalchemy import Select, bindparam, select, tuple_
+
+from aragora.debate.model import DebateStatus
+from aragora.debate.records import DebateRecord, ReceiptRecord
+from aragora.debate.store.debate_rows import COLUMNS, receipt_of, record_of
+from aragora.debate.store.tables import debates, journal, receipts
+from aragora.errors import InvalidInput, NotFound
+from aragora.storage.cursors import Page, Place, cursor_of, place_of
+from aragora.storage.database import Database
+
+_EXPORT_CHUNK: Final = 200  # debates in memory at once
+_UNFINISHED: Final = (DebateStatus.QUEUED.value, DebateStatus.ACTIVE.value)
+
+_RECORDS: Final = select(*(debates.c[name] for name in COLUMNS))
+_RECORD: Final = _RECORDS.where(debates.c.debate_id == bindparam("debate_id"))  # built once: it is read all the time
+_RECORD_OF_ORG: Final = _RECORD.where(debates.c.org_id == bindparam("org_id"))
+_PLACE: Final = tuple_(debates.c.created_at, debates.c.debate_id)
+
+
+class DebateStore:
+    """Reads from the database of context `debates`. Every method raises Unavailable where that fails."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def get(self, debate_id: str, org_id: str | None = None) -> DebateRecord:
+        """The debate; `org_id` None sees every organisation. Raises NotFound."""
+        query = _RECORD if org_id is None else _RECORD_OF_ORG
+        found = await self._database.lookup(query, {"debate_id": debate_id, "org_id": org_id}, "reading a debate")
+        if not found:
+            raise NotFound(f"there is no debate {debate_id}: list the debates with GET /api/debates")
+        return record_of(found[0])
+
+    async def page(
+        self,
+        *,
+        status: DebateStatus | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+        org_id: str | None = None,
+    ) -> Page[DebateRecord]:
+        """Newest first. Raises InvalidInput on a cursor that is not one of ours, or a limit below 1."""
+        if limit < 1:
+            raise InvalidInput(f"limit is {limit}: ask for at least 1")
+        query = _of_org(_RECORDS, org_id)
+        if status is not None:
+            query = query.where(debates.c.status == status.value)
+        if cursor is not None:
+            place = place_of(cursor)
+            query = query.where((place.at, place.id) > _PLACE)
+        query = query.order_by(debates.c.created_at.desc(), debates.c.debate_id.desc()).limit(limit + 1)
+        found = [record_of(row) for row in await self._rows(query)]
+        more = len(found) > limit
+        items = tuple(found[:limit])
+        return Page(items, cursor_of(Place(items[-1].created_at, items[-1].debate_id)) if more else None)
+
+    async def export(self, org_id: str | None = None) -> AsyncIterator[DebateRecord]:
+        """Every debate, oldest first, in bounded memory. No transaction stays open between two chunks: one that is
+        opened meanwhile comes along, and the database is never held up by a slow reader."""
+        query = _of_org(_RECORDS, org_id).order_by(debates.c.created_at, debates.c.debate_id).limit(_EXPORT_CHUNK)
+        found = await self._rows(query)
+        while found:
+            for row in found:
+                yield record_of(row)
+            last = record_of(found[-1])
+            found = await self._rows(query.where((last.created_at, last.debate_id) < _PLACE))
+
+    async def events(self, debate_id: str, after: int = 0, limit: int = 500) -> list[str]:
+        """Encoded envelopes with seq > after, in order; empty for an unknown debate."""
+        query = select(journal.c.payload).where(journal.c.debate_id == debate_id, journal.c.seq > after)
+        return [row[0] for row in await self._rows(query.order_by(journal.c.seq).limit(limit))]
+
+    async def receipt(self, debate_id: str) -> ReceiptRecord:
+        """The receipt of a debate. Raises NotFound where it has none (yet)."""
+        found = await self._rows(select(receipts).where(receipts.c.debate_id == debate_id))
+        if not found:
+            raise NotFound(f"debate {debate_id} has no receipt: one is issued when it is decided")
+        return receipt_of(found[0])
+
+    async def unfinished(self, limit: int) -> list[str]:
+        """Ids of debates that have not ended, oldest first."""
+        query = select(debates.c.debate_id).where(debates.c.status.in_(_UNFINISHED))
+        query = query.order_by(debates.c.created_at, debates.c.debate_id).limit(limit)
+        return [row[0] for row in await self._rows(query)]
+
+    async def journal(self, debate_id: str) -> list[str]:
+        """All envelopes of a debate in the order of their seq; empty for an unknown debate."""
+        query = select(journal.c.payload).where(journal.c.debate_id == debate_id).order_by(journal.c.seq)
+        return [row[0] for row in await self._rows(query)]
+
+    async def _rows(self, query: Select[Any]) -> Sequence[Any]:
+        return await self._database.rows(query, "reading debates")
+
+
+def _of_org(query: Select[Any], org_id: str | None) -> Select[Any]:
+    return query if org_id is None else query.where(debates.c.org_id == org_id)

@@ -1,0 +1,229 @@
+"""A group of journal units as one PostgreSQL transaction, a statement per table whatever the group's size.
+
+Below SQLAlchemy on purpose (docs/adr/0007). Rows travel as arrays. Locks are taken in one order everywhere
+(idempotency keys, debates by id, the chain's head, counters by name), so that groups of several processes wait
+for each other instead of deadlocking.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from typing import Any, Final
+
+import asyncpg
+
+from aragora.debate.records import ChainHead, Opening, Tenure
+from aragora.debate.store.debate_rows import COLUMNS, record_of
+from aragora.debate.store.journal_settling import (
+    FIRST_HEAD,
+    Kept,
+    Outcome,
+    Unit,
+    Writes,
+    debate_ids,
+    needs_head,
+    settle,
+    succeeded,
+)
+from aragora.debate.store.journal_sqlite import opening_values
+from aragora.errors import Unavailable
+from aragora.storage.engines import CONNECT_TIMEOUT_S
+from aragora.storage.failures import is_database_error, is_refused, is_transient, unavailable
+from aragora.storage.location import Location
+
+IDLE_TIMEOUT_S: Final = 10.0  # a coordinator cut off in the middle of a group holds its locks no longer than this
+COUNTER_SHARDS: Final = 16  # writers that count the same sample at once wait for each other once in so many times
+
+_OPEN_TYPES: Final = {
+    "created_at": "float8",
+    "updated_at": "float8",
+    "cost_usd": "float8",
+    "rounds": "int4",
+    "last_seq": "int4",
+}
+_OPEN_COLUMNS: Final = (*COLUMNS, "idempotency_key", "request_hash")
+_OPEN_ARRAYS: Final = ", ".join(
+    f"${place}::{_OPEN_TYPES.get(name, 'text')}[]" for place, name in enumerate(_OPEN_COLUMNS, 1)
+)
+OPEN: Final = (
+    f"INSERT INTO debates ({', '.join(_OPEN_COLUMNS)}) SELECT * FROM unnest({_OPEN_ARRAYS}) "  # noqa: S608  constant
+    "ON CONFLICT DO NOTHING RETURNING debate_id"
+)
+KEPT: Final = (
+    f"SELECT {', '.join(COLUMNS)}, request_hash FROM debates "  # noqa: S608  constant names
+    "WHERE debate_id = $1 OR (org_id = $2 AND idempotency_key = $3)"
+)
+EPOCH: Final = "SELECT epoch FROM shard_epochs WHERE shard = $1 FOR SHARE"  # a successor waits for this transaction
+LAST_SEQ: Final = (
+    "SELECT debate_id, last_seq FROM debates WHERE debate_id = ANY($1::text[]) ORDER BY debate_id FOR NO KEY UPDATE"
+)
+HEAD: Final = "SELECT position, hash FROM receipt_chain WHERE chain = 1 FOR NO KEY UPDATE"
+JOURNAL: Final = (
+    "INSERT INTO journal (debate_id, seq, type, payload, at) "
+    "SELECT * FROM unnest($1::text[], $2::int4[], $3::text[], $4::text[], $5::float8[])"
+)
+CHANGE: Final = """
+UPDATE debates SET last_seq = new.last_seq, updated_at = new.updated_at,
+  status = coalesce(new.status, debates.status), rounds = coalesce(new.rounds, debates.rounds),
+  decision = coalesce(new.decision, debates.decision), reason = coalesce(new.reason, debates.reason),
+  cost_usd = coalesce(new.cost_usd, debates.cost_usd), receipt_id = coalesce(new.receipt_id, debates.receipt_id)
+FROM unnest($1::text[], $2::int4[], $3::float8[], $4::text[], $5::int4[], $6::text[], $7::text[], $8::float8[],
+  $9::text[]) AS new (debate_id, last_seq, updated_at, status, rounds, decision, reason, cost_usd, receipt_id)
+WHERE debates.debate_id = new.debate_id
+"""
+RECEIPT: Final = (
+    "INSERT INTO receipts (receipt_id, debate_id, position, hash, previous_hash, document, issued_at) "
+    "SELECT * FROM unnest($1::text[], $2::text[], $3::int8[], $4::text[], $5::text[], $6::text[], $7::float8[])"
+)
+MOVE_HEAD: Final = "UPDATE receipt_chain SET position = $1, hash = $2 WHERE chain = 1"
+OUTBOX: Final = (
+    "INSERT INTO outbox (outbox_id, topic, debate_id, payload, created_at) "
+    "SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::float8[])"
+)
+SETTLED: Final = "DELETE FROM outbox WHERE outbox_id = ANY($1::text[])"
+COUNT: Final = (
+    "INSERT INTO counters (sample, labels, shard, value) "
+    "SELECT sample, labels, $4::int4, value FROM unnest($1::text[], $2::text[], $3::float8[]) AS t (sample, labels, value) "
+    "ON CONFLICT (sample, labels, shard) DO UPDATE SET value = counters.value + excluded.value"
+)
+
+
+class PostgresJournal:
+    """Writes groups over one connection of its own."""
+
+    def __init__(self, location: Location, tenure: Tenure | None = None) -> None:
+        self._location = location
+        self._tenure = tenure
+        self._connection: asyncpg.Connection[Any] | None = None
+        self._shard = random.randrange(COUNTER_SHARDS)
+
+    async def write(self, units: Sequence[Unit]) -> list[Outcome]:
+        """One transaction for all units; returns when it is committed.
+
+        Raises:
+            Fenced: the shard of the writer's tenure has a newer owner: nothing was written.
+            Unavailable: the database is away, full or too slow. Nothing was written, unless the connection broke in the
+                middle of the commit; then the same units, tried again, are Fenced.
+            Exception: a statement was refused for what one of the units holds: nothing was written.
+        """
+        try:
+            try:
+                return await self._transact(units)
+            except Exception as error:
+                if not is_transient(error):
+                    raise
+                return await self._transact(units)
+        except BaseException as error:
+            self._disconnect()
+            if is_refused(error) or not is_database_error(error):
+                raise
+            raise unavailable("writing the journal", error) from error
+
+    async def aclose(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.close(timeout=self._location.timeout_s)
+
+    async def _transact(self, units: Sequence[Unit]) -> list[Outcome]:
+        connection = self._connection
+        if connection is None or connection.is_closed():
+            connection = self._connection = await self._connect()
+        async with connection.transaction():
+            await self._check_tenure(connection)
+            kept = await _open(connection, [unit for unit in units if isinstance(unit, Opening)])
+            ids = debate_ids(units)
+            last_seqs = dict(await connection.fetch(LAST_SEQ, ids)) if ids else {}
+            head = await _head(connection) if needs_head(units) else FIRST_HEAD
+            outcomes, writes = settle(units, kept, last_seqs, head)
+            await self._write_all(connection, writes)
+        return outcomes
+
+    async def _check_tenure(self, connection: asyncpg.Connection[Any]) -> None:
+        if self._tenure is not None:
+            epoch = await connection.fetchval(EPOCH, self._tenure.shard)
+            if epoch != self._tenure.epoch:
+                raise succeeded(self._tenure, epoch)
+
+    async def _connect(self) -> asyncpg.Connection[Any]:
+        timeout_s = self._location.timeout_s
+        return await asyncpg.connect(
+            self._location.dsn,
+            timeout=min(CONNECT_TIMEOUT_S, timeout_s),
+            command_timeout=timeout_s,
+            server_settings={
+                "lock_timeout": str(int(timeout_s * 1000)),
+                "idle_in_transaction_session_timeout": str(int(IDLE_TIMEOUT_S * 1000)),
+                "synchronous_commit": "on",
+            },
+        )
+
+    def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.terminate()
+
+    async def _write_all(self, connection: asyncpg.Connection[Any], writes: Writes) -> None:
+        if writes.journal:
+            await connection.execute(JOURNAL, *_columns(writes.journal))
+        if writes.advances:
+            await connection.execute(CHANGE, *_columns([_changed(writes, key) for key in sorted(writes.advances)]))
+        if writes.receipts:
+            rows = [
+                (r.receipt_id, r.debate_id, r.position, r.hash, r.previous_hash, r.document, r.issued_at)
+                for r in writes.receipts
+            ]
+            await connection.execute(RECEIPT, *_columns(rows))
+        if writes.head is not None:
+            await connection.execute(MOVE_HEAD, writes.head.position, writes.head.hash)
+        if writes.outbox:
+            rows_out = [(o.outbox_id, o.topic, o.debate_id, o.payload, o.created_at) for o in writes.outbox]
+            await connection.execute(OUTBOX, *_columns(rows_out))
+        if writes.settled:
+            await connection.execute(SETTLED, writes.settled)
+        if writes.counters:
+            counted = [(*key, writes.counters[key]) for key in sorted(writes.counters)]
+            await connection.execute(COUNT, *_columns(counted), self._shard)
+
+
+async def _open(connection: asyncpg.Connection[Any], openings: Sequence[Opening]) -> dict[str, Kept]:
+    if not openings:
+        return {}
+    ordered = sorted(openings, key=lambda opening: (opening.record.org_id, opening.idempotency_key or ""))
+    inserted = await connection.fetch(OPEN, *_columns([opening_values(opening) for opening in ordered]))
+    created = {row[0] for row in inserted}
+    kept: dict[str, Kept] = {}
+    for opening in openings:
+        if opening.record.debate_id not in created:
+            record = opening.record
+            row = await connection.fetchrow(KEPT, record.debate_id, record.org_id, opening.idempotency_key)
+            kept[opening.record.debate_id] = Kept(record_of(tuple(row)[:-1]), row[-1])
+    return kept
+
+
+async def _head(connection: asyncpg.Connection[Any]) -> ChainHead:
+    row = await connection.fetchrow(HEAD)
+    if row is None:
+        raise Unavailable("the receipt chain has no head row: run `python -m aragora.migrations.apply`")
+    return ChainHead(*row)
+
+
+def _changed(writes: Writes, debate_id: str) -> tuple[object, ...]:
+    advance = writes.advances[debate_id]
+    new = advance.update
+    return (
+        debate_id,
+        advance.last_seq,
+        advance.updated_at,
+        new.status,
+        new.rounds,
+        new.decision,
+        new.reason,
+        new.cost_usd,
+        new.receipt_id,
+    )
+
+
+def _columns(rows: Sequence[Sequence[object]]) -> list[list[object]]:
+    """Rows as columns, the form in which arrays travel."""
+    return [list(column) for column in zip(*rows, strict=True)]

@@ -1,0 +1,193 @@
+"""A group of journal units as one SQLite transaction: the hot path, one hop to a thread of its own per group.
+
+Below SQLAlchemy on purpose (docs/adr/0007): every answer of every debate passes here, and the driver's prepared
+statements cost a tenth of Core's. All values are parameters. The tables are those of `aragora.storage.tables`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any, Final
+
+from aragora.debate.records import ChainHead, Opening, Tenure
+from aragora.debate.store.debate_rows import COLUMNS, record_of, values_of
+from aragora.debate.store.journal_settling import (
+    FIRST_HEAD,
+    Kept,
+    Outcome,
+    Unit,
+    Writes,
+    debate_ids,
+    needs_head,
+    settle,
+    succeeded,
+)
+from aragora.storage.failures import is_database_error, is_refused, unavailable
+from aragora.storage.location import Location
+
+CHECKPOINT_PAGES: Final = 2000  # 8 MB of WAL between two checkpoints
+IDS_PER_QUERY: Final = 500  # below SQLite's limit of parameters
+
+OPEN: Final = (
+    f"INSERT INTO debates ({', '.join(COLUMNS)}, idempotency_key, request_hash) "  # noqa: S608  constant names
+    f"VALUES ({', '.join('?' * (len(COLUMNS) + 2))}) ON CONFLICT DO NOTHING"
+)
+KEPT: Final = (
+    f"SELECT {', '.join(COLUMNS)}, request_hash FROM debates "  # noqa: S608  constant names
+    "WHERE debate_id = ? OR (org_id = ? AND idempotency_key = ?)"
+)
+EPOCH: Final = "SELECT epoch FROM shard_epochs WHERE shard = ?"
+LAST_SEQ: Final = "SELECT debate_id, last_seq FROM debates WHERE debate_id IN "
+HEAD: Final = "SELECT position, hash FROM receipt_chain WHERE chain = 1"
+JOURNAL: Final = "INSERT INTO journal (debate_id, seq, type, payload, at) VALUES (?, ?, ?, ?, ?)"
+ADVANCE: Final = "UPDATE debates SET last_seq = ?, updated_at = ? WHERE debate_id = ?"
+CHANGE: Final = (
+    "UPDATE debates SET last_seq = ?, updated_at = ?, status = coalesce(?, status), rounds = coalesce(?, rounds), "
+    "decision = coalesce(?, decision), reason = coalesce(?, reason), cost_usd = coalesce(?, cost_usd), "
+    "receipt_id = coalesce(?, receipt_id) WHERE debate_id = ?"
+)
+RECEIPT: Final = (
+    "INSERT INTO receipts (receipt_id, debate_id, position, hash, previous_hash, document, issued_at) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?)"
+)
+MOVE_HEAD: Final = (
+    "INSERT INTO receipt_chain (chain, position, hash) VALUES (1, ?, ?) "
+    "ON CONFLICT (chain) DO UPDATE SET position = excluded.position, hash = excluded.hash"
+)
+OUTBOX: Final = "INSERT INTO outbox (outbox_id, topic, debate_id, payload, created_at) VALUES (?, ?, ?, ?, ?)"
+SETTLED: Final = "DELETE FROM outbox WHERE outbox_id = ?"
+COUNT: Final = (
+    "INSERT INTO counters (sample, labels, shard, value) VALUES (?, ?, 0, ?) "
+    "ON CONFLICT (sample, labels, shard) DO UPDATE SET value = value + excluded.value"
+)
+
+
+class SqliteJournal:
+    """Writes groups to the SQLite file of a location."""
+
+    def __init__(self, location: Location, tenure: Tenure | None = None) -> None:
+        self._location = location
+        self._tenure = tenure
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="journal")
+        self._connection: sqlite3.Connection | None = None
+
+    async def write(self, units: Sequence[Unit]) -> list[Outcome]:
+        """One transaction for all units; returns when it is on disk.
+
+        Raises:
+            Fenced: the shard of the writer's tenure has a newer owner: nothing was written.
+            Unavailable: disk full, I/O error or locked for too long: nothing was written.
+            Exception: a statement was refused for what one of the units holds: nothing was written.
+        """
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._write, units)
+
+    async def aclose(self) -> None:
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._disconnect)
+        self._thread.shutdown()
+
+    def _write(self, units: Sequence[Unit]) -> list[Outcome]:
+        try:
+            connection = self._connection or self._connect()
+            connection.execute("BEGIN IMMEDIATE")
+            self._check_tenure(connection)
+            kept = _open(connection, [unit for unit in units if isinstance(unit, Opening)])
+            head = _head(connection) if needs_head(units) else FIRST_HEAD
+            outcomes, writes = settle(units, kept, _last_seqs(connection, debate_ids(units)), head)
+            _write_all(connection, writes)
+            connection.execute("COMMIT")
+        except BaseException as error:
+            self._disconnect()  # rolls back; the next group starts on a fresh connection
+            if is_refused(error) or not is_database_error(error):
+                raise
+            raise unavailable("writing the journal", error) from error
+        return outcomes
+
+    def _check_tenure(self, connection: sqlite3.Connection) -> None:
+        if self._tenure is not None:
+            row = connection.execute(EPOCH, (self._tenure.shard,)).fetchone()
+            if row is None or row[0] != self._tenure.epoch:
+                raise succeeded(self._tenure, row and row[0])
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(str(self._location.path), timeout=self._location.timeout_s, isolation_level=None)
+        self._connection = connection
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA foreign_keys=ON")
+        connection.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
+        return connection
+
+    def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+
+def opening_values(opening: Opening) -> tuple[Any, ...]:
+    """The parameters of OPEN."""
+    record = replace(opening.record, last_seq=opening.rows[-1].seq)
+    return (*values_of(record), opening.idempotency_key, opening.request_hash)
+
+
+def _open(connection: sqlite3.Connection, openings: Sequence[Opening]) -> dict[str, Kept]:
+    kept: dict[str, Kept] = {}
+    created: set[str] = set()  # one that comes twice in a group breaks the journal's key, and then goes alone
+    for opening in openings:
+        if connection.execute(OPEN, opening_values(opening)).rowcount:
+            created.add(opening.record.debate_id)
+        elif opening.record.debate_id not in created:
+            known = (opening.record.debate_id, opening.record.org_id, opening.idempotency_key)
+            row = connection.execute(KEPT, known).fetchone()
+            kept[opening.record.debate_id] = Kept(record_of(row[:-1]), row[-1])
+    return kept
+
+
+def _last_seqs(connection: sqlite3.Connection, ids: Sequence[str]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for start in range(0, len(ids), IDS_PER_QUERY):
+        part = ids[start : start + IDS_PER_QUERY]
+        found.update(connection.execute(f"{LAST_SEQ}({','.join('?' * len(part))})", part).fetchall())
+    return found
+
+
+def _head(connection: sqlite3.Connection) -> ChainHead:
+    row = connection.execute(HEAD).fetchone()
+    return FIRST_HEAD if row is None else ChainHead(*row)
+
+
+def _write_all(connection: sqlite3.Connection, writes: Writes) -> None:
+    connection.executemany(JOURNAL, writes.journal)
+    for debate_id, advance in writes.advances.items():
+        change = advance.update
+        values = (change.status, change.rounds, change.decision, change.reason, change.cost_usd, change.receipt_id)
+        if any(value is not None for value in values):
+            connection.execute(CHANGE, (advance.last_seq, advance.updated_at, *values, debate_id))
+        else:
+            connection.execute(ADVANCE, (advance.last_seq, advance.updated_at, debate_id))
+    if writes.counters:
+        connection.executemany(COUNT, [(sample, labels, by) for (sample, labels), by in writes.counters.items()])
+    if writes.outbox:
+        connection.executemany(
+            OUTBOX, [(row.outbox_id, row.topic, row.debate_id, row.payload, row.created_at) for row in writes.outbox]
+        )
+    if writes.settled:
+        connection.executemany(SETTLED, [(outbox_id,) for outbox_id in writes.settled])
+    for receipt in writes.receipts:
+        connection.execute(
+            RECEIPT,
+            (
+                receipt.receipt_id,
+                receipt.debate_id,
+                receipt.position,
+                receipt.hash,
+                receipt.previous_hash,
+                receipt.document,
+                receipt.issued_at,
+            ),
+        )
+    if writes.head is not None:
+        connection.execute(MOVE_HEAD, (writes.head.position, writes.head.hash))

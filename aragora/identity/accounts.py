@@ -1,0 +1,208 @@
+"""Accounts: registering, logging in with a password, changing it, API keys, impersonation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+from aragora.errors import Conflict, Forbidden, NotFound, Unauthenticated
+from aragora.identity import api_keys
+from aragora.identity.audit import Outcome
+from aragora.identity.client_address import rate_limit_scope
+from aragora.identity.logins import Challenge, Logins, TokenPair
+from aragora.identity.oauth import Arrival
+from aragora.identity.parts import IdentityParts, Visit
+from aragora.identity.passwords import check_policy
+from aragora.identity.principal import Method, Principal, own
+from aragora.identity.rate_limits import LOGIN_PER_ACCOUNT_AND_ADDRESS, LOGIN_PER_ADDRESS, REGISTER_PER_ADDRESS
+from aragora.identity.rbac import SYSTEM_ADMIN, check_grant, permissions_of
+from aragora.identity.store.api_keys import ApiKey
+from aragora.identity.store.sessions import Session
+from aragora.identity.store.users import User, normal_email
+from aragora.ids import new_id
+
+MAX_KEYS: Final = 25
+IMPERSONATION_S: Final = 900.0
+IMPERSONATION_MAX_S: Final = 3600.0
+
+
+class Accounts:
+    """What people do with their accounts."""
+
+    def __init__(self, parts: IdentityParts, logins: Logins) -> None:
+        self._parts = parts
+        self._logins = logins
+
+    async def register(
+        self, email: str, password: str, name: str, visit: Visit, *, by: Principal | None, roles: Sequence[str] = ()
+    ) -> User:
+        """A new account. A stranger becomes the owner of an organisation of its own; whoever may manage users adds
+        a member to theirs, with the roles they may hand on. Raises InvalidInput, Forbidden, Conflict, RateLimited."""
+        parts = self._parts
+        await parts.limits.require((REGISTER_PER_ADDRESS, rate_limit_scope(visit.address)))
+        if by is not None and roles:
+            org_id, granted = by.org_id, check_grant(by, roles)
+        elif roles:
+            raise Forbidden("Only who may manage users can give roles.")
+        else:
+            org_id, granted = new_id("org"), ("owner",)
+        check_policy(password, email=email, name=name)
+        user = User(
+            user_id=new_id("usr"),
+            email=normal_email(email),
+            name=name,
+            org_id=org_id,
+            roles=tuple(granted),
+            created_at=parts.clock.now(),
+            password_hash=await parts.passwords.hash(password),
+        )
+        await parts.users.create(user)
+        actor = by.actor if by is not None and roles else user.user_id
+        await parts.note(visit, "auth.register", actor, org_id, target=user.user_id, roles=",".join(granted))
+        return user
+
+    async def login(self, email: str, password: str, visit: Visit) -> TokenPair | Challenge:
+        """Tokens, or a challenge. A wrong password and an unknown address take as long and read the same.
+
+        Raises Unauthenticated (code invalid_credentials) or RateLimited.
+        """
+        parts = self._parts
+        scope = rate_limit_scope(visit.address)
+        guess = (LOGIN_PER_ACCOUNT_AND_ADDRESS, f"{normal_email(email)} {scope}")
+        await parts.limits.require((LOGIN_PER_ADDRESS, scope))
+        await parts.limits.require(guess, count=False)
+        user = await parts.users.by_email(email)
+        matches = await parts.passwords.verify(password, None if user is None else user.password_hash)
+        if user is None or user.disabled or not matches or user.password_hash is None:
+            await parts.limits.hit(*guess)
+            parts.failed()
+            known = (user.user_id, user.org_id) if user is not None else ("unknown", "unknown")
+            await parts.note(visit, "auth.login", *known, Outcome.DENIED, method="password")
+            raise Unauthenticated("The address or the password is wrong.", code="invalid_credentials")
+        if parts.passwords.needs_rehash(user.password_hash):
+            await parts.users.set_password_hash(user.user_id, await parts.passwords.hash(password), parts.clock.now())
+        return await self._logins.begin(user, visit, method="password")
+
+    async def login_with(self, arrival: Arrival, visit: Visit) -> TokenPair | Challenge:
+        """Log in whom a provider vouches for; the first time, with an account and organisation of its own.
+
+        Raises Conflict where the address has an account that was never tied to the provider: whoever made that one
+        has not shown that the address is theirs, so the two are not put together.
+        """
+        parts, now = self._parts, self._parts.clock.now()
+        user = await parts.users.by_oauth_subject(arrival.subject)
+        if user is None:
+            user = User(
+                user_id=new_id("usr"),
+                email=normal_email(arrival.email),
+                name=arrival.name,
+                org_id=new_id("org"),
+                roles=("owner",),
+                created_at=now,
+                oauth_subject=arrival.subject,
+            )
+            await parts.users.create(user)
+            await parts.note(visit, "auth.register", user.user_id, user.org_id, target=user.user_id, method="oauth")
+        if user.disabled:
+            parts.failed()
+            raise Unauthenticated("This account cannot log in.", code="oauth_refused")
+        return await self._logins.begin(user, visit, method="oauth")
+
+    async def change_password(self, principal: Principal, current: str, new: str, visit: Visit) -> None:
+        """Change the own password and end the user's other sessions. Raises Unauthenticated for a wrong one."""
+        parts = self._parts
+        own(principal)
+        guess = (LOGIN_PER_ACCOUNT_AND_ADDRESS, f"{principal.user_id} {rate_limit_scope(visit.address)}")
+        await parts.limits.require(guess, count=False)
+        user = await parts.users.by_id(principal.user_id)
+        if not await parts.passwords.verify(current, user.password_hash):
+            await parts.limits.hit(*guess)
+            parts.failed()
+            raise Unauthenticated("The current password is wrong.", code="invalid_credentials")
+        check_policy(new, email=user.email, name=user.name)
+        now = parts.clock.now()
+        await parts.note(visit, "auth.password_changed", user.user_id, user.org_id)
+        await parts.users.set_password_hash(user.user_id, await parts.passwords.hash(new), now)
+        await parts.sessions.revoke_user(user.user_id, "password changed", now, keep=principal.session_id)
+
+    async def create_key(
+        self, principal: Principal, name: str, visit: Visit, *, lifetime_s: float | None = None
+    ) -> tuple[ApiKey, str]:
+        """A new API key and its text, which is nowhere afterwards. Raises Conflict at `MAX_KEYS` live ones."""
+        parts, now = self._parts, self._parts.clock.now()
+        own(principal)
+        user = await self._owner_of_keys(principal)
+        if len([key for key in await parts.keys.of_user(user.user_id) if key.live(now)]) >= MAX_KEYS:
+            raise Conflict(f"There are {MAX_KEYS} keys already; revoke one first.")
+        fresh = api_keys.make_key()
+        key = ApiKey(
+            key_id=fresh.key_id,
+            user_id=user.user_id,
+            org_id=user.org_id,
+            name=name,
+            created_at=now,
+            digest=fresh.digest,
+            expires_at=None if lifetime_s is None else now + lifetime_s,
+        )
+        await parts.note(visit, "api_key.create", user.user_id, user.org_id, target=fresh.shown)
+        await parts.keys.add(key)
+        return key, fresh.text
+
+    async def _owner_of_keys(self, principal: Principal) -> User:
+        """The account behind a principal. The local operator, who never registered, gets one without a password."""
+        try:
+            return await self._parts.users.by_id(principal.user_id)
+        except NotFound:
+            if principal.method is not Method.LOCAL:
+                raise Forbidden("Only accounts have API keys: register and log in.") from None
+        user = User(
+            user_id=principal.user_id,
+            email=f"{principal.user_id}@localhost",
+            name="Local operator",
+            org_id=principal.org_id,
+            roles=principal.roles,
+            created_at=self._parts.clock.now(),
+        )
+        try:
+            await self._parts.users.create(user)
+        except Conflict:
+            return await self._parts.users.by_id(principal.user_id)
+        return user
+
+    async def revoke_keys(self, principal: Principal, visit: Visit, key_id: str | None = None) -> int:
+        """Revoke one of the own API keys, or all; returns how many were live."""
+        parts = self._parts
+        own(principal)
+        await parts.note(visit, "api_key.revoke", principal.user_id, principal.org_id, target=key_id or "all")
+        return await parts.keys.revoke(principal.user_id, parts.clock.now(), key_id)
+
+    async def impersonate(
+        self, admin: Principal, user_id: str, reason: str, visit: Visit, *, lifetime_s: float = IMPERSONATION_S
+    ) -> TokenPair:
+        """An access token that acts as the user for a short time. Raises NotFound, Forbidden.
+
+        The policy `admin`, with its second factor, is the route's; here is what holds for every administrator.
+        """
+        parts, now = self._parts, self._parts.clock.now()
+        own(admin)
+        user = await parts.users.by_id(user_id)
+        if user.disabled or user.user_id == admin.user_id or SYSTEM_ADMIN in permissions_of(user.roles):
+            await parts.note(visit, "admin.impersonate", admin.user_id, user.org_id, Outcome.DENIED, target=user_id)
+            raise Forbidden("Nobody acts as an administrator, as themselves or as a disabled user.")
+        session = Session(
+            session_id=new_id("ses"),
+            user_id=user.user_id,
+            org_id=user.org_id,
+            created_at=now,
+            expires_at=now + min(lifetime_s, IMPERSONATION_MAX_S),
+            impersonator=admin.user_id,
+            address=visit.address,
+        )
+        await parts.note(
+            visit, "admin.impersonate", admin.user_id, user.org_id, target=user_id, reason=reason,
+            session=session.session_id,
+        )  # fmt: skip
+        parts.registry.inc("aragora_admin_impersonate_total")
+        await parts.sessions.create(session)
+        return replace(self._logins.access_only(user, session), refresh_token=None)

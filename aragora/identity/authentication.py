@@ -1,0 +1,114 @@
+"""From what a request carries to the principal it acts for: the stores behind the rules of `identity`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from aragora.errors import NotFound, RateLimited, Unauthenticated
+from aragora.identity import api_keys
+from aragora.identity.client_address import rate_limit_scope
+from aragora.identity.identity import IdentityRules, Proof, bearer_of, principal_without_session, proof_of
+from aragora.identity.parts import IdentityParts
+from aragora.identity.principal import Method, Principal
+from aragora.identity.rate_limits import BAD_CREDENTIALS_PER_ADDRESS
+from aragora.identity.tickets import Tickets
+from aragora.identity.tokens import Purpose
+
+
+class Authentication:
+    """Who is calling."""
+
+    def __init__(self, parts: IdentityParts, rules: IdentityRules, tickets: Tickets) -> None:
+        self._parts = parts
+        self._rules = rules
+        self._tickets = tickets
+
+    async def principal(
+        self, headers: Mapping[str, str], *, address: str, ticket: str | None = None, token: str | None = None
+    ) -> Principal | None:
+        """The caller, or None for nobody. Names of headers are in lower case.
+
+        Raises Unauthenticated where a proof does not hold, RateLimited where too many did not, Unavailable where
+        the stores are away.
+        """
+        scope = rate_limit_scope(address)
+        try:
+            return await self._proven(headers, address, ticket, token)
+        except Unauthenticated as refused:
+            self._parts.failed()
+            verdict = await self._parts.limits.hit(BAD_CREDENTIALS_PER_ADDRESS, scope)
+            if not verdict.allowed:
+                raise RateLimited(
+                    "Too many credentials that do not hold; wait.", retry_after_s=max(1.0, verdict.reset_s)
+                ) from refused
+            raise
+
+    async def still_valid(self, principal: Principal) -> bool:
+        """Whether a principal that was proven earlier still is: for connections that stay open."""
+        now = self._parts.clock.now()
+        if principal.expires_at is not None and principal.expires_at <= now:
+            return False
+        if principal.session_id is not None:
+            session = await self._parts.sessions.get(principal.session_id)
+            return session is not None and session.live(now)
+        if principal.key_id is not None:
+            key = await self._parts.keys.get(principal.key_id)
+            return key is not None and key.live(now)
+        return True
+
+    async def _proven(
+        self, headers: Mapping[str, str], address: str, ticket: str | None, token: str | None
+    ) -> Principal | None:
+        bearer = bearer_of(headers)
+        if bearer is None and ticket is not None:
+            redeemed = await self._tickets.redeem(ticket)
+            if not await self.still_valid(redeemed):
+                raise Unauthenticated("The login of this ticket has ended.", code="invalid_ticket")
+            return redeemed
+        bearer = token if bearer is None else bearer
+        proof = proof_of(self._rules, bearer)
+        if bearer is not None and proof in (Proof.ACCESS_TOKEN, Proof.API_KEY):
+            # Identity headers beside a person's own proof would be a second, unproven one: refused like a stranger's.
+            principal_without_session(self._rules, proof, headers, address=address)
+            return await (self._of_key(bearer) if proof is Proof.API_KEY else self._of_token(bearer))
+        return principal_without_session(self._rules, proof, headers, address=address)
+
+    async def _of_token(self, token: str) -> Principal:
+        now = self._parts.clock.now()
+        claims = self._parts.signer.verify(Purpose.ACCESS, token, now)
+        session = await self._parts.sessions.get(claims.session_id)
+        if session is None or not session.live(now) or session.user_id != claims.subject:
+            raise Unauthenticated("This login has ended; log in again.", code="token_revoked")
+        return Principal(
+            user_id=claims.subject,
+            org_id=claims.org_id,
+            roles=claims.roles,
+            method=Method.SESSION,
+            mfa=session.mfa,
+            session_id=session.session_id,
+            impersonator=session.impersonator,
+            expires_at=min(claims.expires_at, session.expires_at),
+        )
+
+    async def _of_key(self, text: str) -> Principal:
+        now = self._parts.clock.now()
+        key_id = api_keys.key_id_of(text)
+        key = None if key_id is None else await self._parts.keys.get(key_id)
+        if key is None or not api_keys.matches(text, key.digest) or not key.live(now):
+            raise Unauthenticated("The API key is not valid.", code="invalid_api_key")
+        try:
+            user = await self._parts.users.by_id(key.user_id)
+        except NotFound:
+            user = None
+        if user is None or user.disabled:
+            raise Unauthenticated("The API key is not valid.", code="invalid_api_key")
+        if key.last_used_at is None or key.last_used_at < now - 60.0:
+            await self._parts.keys.touch(key.key_id, now)
+        return Principal(
+            user_id=user.user_id,
+            org_id=user.org_id,
+            roles=user.roles,
+            method=Method.API_KEY,
+            key_id=key.key_id,
+            expires_at=key.expires_at,
+        )

@@ -1,0 +1,151 @@
+"""Logins: opening one, its pair of tokens, refreshing it, ending it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NoReturn
+
+from aragora.errors import NotFound, Unauthenticated
+from aragora.identity.audit import Outcome
+from aragora.identity.parts import IdentityParts, Visit
+from aragora.identity.principal import Principal
+from aragora.identity.store.sessions import Session
+from aragora.identity.store.users import User
+from aragora.identity.tokens import MFA_CHALLENGE_S, Claims, Purpose, claims_for
+from aragora.ids import new_id
+
+
+@dataclass(frozen=True, slots=True)
+class TokenPair:
+    """What a login gives. `expires_in` is seconds; impersonation has no refresh token."""
+
+    access_token: str = field(repr=False)
+    expires_in: int
+    refresh_token: str | None = field(default=None, repr=False)
+    token_type: str = "Bearer"  # noqa: S105
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """A login that still needs a second factor within `expires_in` seconds."""
+
+    challenge: str = field(repr=False)
+    expires_in: int
+    mfa_required: bool = True
+
+
+class Logins:
+    """Opens, refreshes and ends sessions."""
+
+    def __init__(self, parts: IdentityParts) -> None:
+        self._parts = parts
+
+    async def begin(self, user: User, visit: Visit, *, method: str) -> TokenPair | Challenge:
+        """After the first factor: tokens, or a challenge where the user has a second factor."""
+        if not user.mfa_enabled:
+            return await self.open(user, visit, mfa=False, method=method)
+        claims = claims_for(
+            subject=user.user_id,
+            org_id=user.org_id,
+            session_id="",
+            now=self._parts.clock.now(),
+            lifetime_s=MFA_CHALLENGE_S,
+        )
+        return Challenge(self._parts.signer.sign(Purpose.MFA, claims), int(MFA_CHALLENGE_S))
+
+    async def open(self, user: User, visit: Visit, *, mfa: bool, method: str) -> TokenPair:
+        """A new session with its tokens."""
+        parts, now = self._parts, self._parts.clock.now()
+        session = Session(
+            session_id=new_id("ses"),
+            user_id=user.user_id,
+            org_id=user.org_id,
+            created_at=now,
+            expires_at=now + parts.refresh_s,
+            mfa=mfa,
+            address=visit.address,
+        )
+        await parts.note(visit, "auth.login", user.user_id, user.org_id, method=method, mfa=str(mfa).lower())
+        await parts.sessions.create(session)
+        return self._pair(user, session)
+
+    async def refresh(self, token: str, visit: Visit) -> TokenPair:
+        """The next pair. A refresh token works once: an old one that comes again ends the whole login.
+
+        Raises Unauthenticated (code invalid_token, token_expired or token_reused).
+        """
+        parts, now = self._parts, self._parts.clock.now()
+        try:
+            claims = parts.signer.verify(Purpose.REFRESH, token, now)
+        except Unauthenticated:
+            parts.failed()
+            raise
+        session = await parts.sessions.read(claims.session_id)
+        if session is None or not session.live(now) or session.user_id != claims.subject:
+            parts.failed()
+            raise Unauthenticated("This login has ended; log in again.", code="invalid_token")
+        if not await parts.sessions.advance(session.session_id, claims.generation, now):
+            await self._stolen(session, visit)
+        user = await self._live_user(session)
+        return self._pair(user, session, generation=claims.generation + 1)
+
+    async def end(self, principal: Principal, visit: Visit, *, everywhere: bool = False) -> None:
+        """Log out: this session, or all of the user's. A caller without a session has nothing to end."""
+        parts, now = self._parts, self._parts.clock.now()
+        await parts.note(
+            visit, "auth.logout", principal.actor, principal.org_id,
+            subject=principal.user_id, everywhere=str(everywhere).lower(),
+        )  # fmt: skip
+        if everywhere and principal.impersonator is None:
+            await parts.sessions.revoke_user(principal.user_id, "logout", now)
+        elif principal.session_id is not None:
+            await parts.sessions.revoke(principal.session_id, "logout", now)
+
+    def access_only(self, user: User, session: Session) -> TokenPair:
+        """The access token of a session that is not to be refreshed."""
+        claims = self._claims(user, session, session.expires_at - self._parts.clock.now(), generation=0)
+        return TokenPair(self._parts.signer.sign(Purpose.ACCESS, claims), int(claims.expires_at - claims.issued_at))
+
+    def _pair(self, user: User, session: Session, generation: int = 0) -> TokenPair:
+        signer, left_s = self._parts.signer, session.expires_at - self._parts.clock.now()
+        access = self._claims(user, session, min(self._parts.access_s, left_s), generation)
+        refresh = self._claims(user, session, left_s, generation)
+        return TokenPair(
+            access_token=signer.sign(Purpose.ACCESS, access),
+            expires_in=int(access.expires_at - access.issued_at),
+            refresh_token=signer.sign(Purpose.REFRESH, refresh),
+        )
+
+    def _claims(self, user: User, session: Session, lifetime_s: float, generation: int) -> Claims:
+        return claims_for(
+            subject=user.user_id,
+            org_id=user.org_id,
+            session_id=session.session_id,
+            now=self._parts.clock.now(),
+            lifetime_s=lifetime_s,
+            roles=user.roles,
+            mfa=session.mfa,
+            generation=generation,
+            actor=session.impersonator,
+        )
+
+    async def _stolen(self, session: Session, visit: Visit) -> NoReturn:
+        parts = self._parts
+        parts.failed()
+        await parts.sessions.revoke(session.session_id, "refresh token reused", parts.clock.now())
+        await parts.note(
+            visit, "auth.refresh_reused", session.user_id, session.org_id, Outcome.DENIED, target=session.session_id
+        )
+        raise Unauthenticated(
+            "This refresh token was used before. The login is ended in case it was stolen; log in again.",
+            code="token_reused",
+        )
+
+    async def _live_user(self, session: Session) -> User:
+        try:
+            user = await self._parts.users.by_id(session.user_id)
+        except NotFound:
+            user = None
+        if user is None or user.disabled:
+            raise Unauthenticated("This account cannot log in.", code="invalid_token")
+        return user

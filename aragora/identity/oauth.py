@@ -1,0 +1,197 @@
+"""Login with Google (or any OpenID Connect provider): authorization code with PKCE, state, nonce and a cookie.
+
+- `state` is random, kept for ten minutes, used once, and bound to the browser by a cookie: a link that someone else
+  started cannot log this browser in.
+- PKCE (S256) binds the code to this server, the nonce binds the ID token to this login.
+- The ID token must be signed by a key of the provider with RS256 or ES256, be for this client, and not be expired.
+- Where the login ends is configured; a `redirect` of the caller must be at an allowed host.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from authlib.oauth2.client import OAuth2Client  # type: ignore[import-untyped]
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import KeySet
+from msgspec import DecodeError
+
+from aragora.clock import Clock
+from aragora.encoding import decode
+from aragora.errors import InvalidInput, Unauthenticated, Unavailable
+from aragora.identity.origins import redirect_allowed
+from aragora.identity.store.oauth_states import OAuthState, OAuthStateStore
+
+if TYPE_CHECKING:
+    from aiohttp import ClientSession
+
+GOOGLE_ISSUER: Final = "https://accounts.google.com"
+ALGORITHMS: Final = ["RS256", "ES256"]
+SCOPE: Final = "openid email profile"
+TIMEOUT_S: Final = 10.0
+DISCOVERY_S: Final = 3600.0
+MAX_ANSWER_BYTES: Final = 1_000_000
+CLOCK_SKEW_S: Final = 60
+
+
+@dataclass(frozen=True, slots=True)
+class OAuthSettings:
+    """The client as registered with the provider."""
+
+    client_id: str
+    redirect_uri: str
+    client_secret: str = field(repr=False)
+    allowed_hosts: tuple[str, ...] = ()
+    issuer: str = GOOGLE_ISSUER
+    name: str = "google"
+
+
+@dataclass(frozen=True, slots=True)
+class Departure:
+    """Where to send the browser, and the cookie it must bring back."""
+
+    url: str
+    cookie: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """Who came back: `subject` is e.g. `google:1234`, `email` is verified by the provider."""
+
+    subject: str
+    email: str
+    name: str
+    redirect: str | None
+
+
+class OpenIdLogin:
+    """The two halves of a login at the provider."""
+
+    def __init__(self, settings: OAuthSettings, states: OAuthStateStore, http: ClientSession, clock: Clock) -> None:
+        self._settings = settings
+        self._states = states
+        self._http = http
+        self._clock = clock
+        self._known: dict[str, tuple[float, dict[str, Any]]] = {}
+
+    async def depart(self, redirect: str | None = None) -> Departure:
+        """Begin a login. Raises InvalidInput for a redirect elsewhere, Unavailable where the provider is away."""
+        if redirect is not None and not redirect_allowed(redirect, self._settings.allowed_hosts):
+            raise InvalidInput("This redirect is not at a host of OAUTH_ALLOWED_REDIRECT_HOSTS.", code="bad_redirect")
+        provider = await self._discovered()
+        state, verifier, nonce, cookie = (secrets.token_urlsafe(32) for _ in range(4))
+        await self._states.save(state, OAuthState(verifier, nonce, _digest(cookie), redirect))
+        client = OAuth2Client(
+            None,
+            client_id=self._settings.client_id,
+            redirect_uri=self._settings.redirect_uri,
+            scope=SCOPE,
+            code_challenge_method="S256",
+        )
+        url, _ = client.create_authorization_url(
+            provider["authorization_endpoint"], state=state, code_verifier=verifier, nonce=nonce
+        )
+        return Departure(str(url), cookie)
+
+    async def arrive(self, state: str, code: str, cookie: str | None) -> Arrival:
+        """Finish a login. Raises Unauthenticated (code oauth_refused) for anything that does not fit."""
+        remembered = await self._states.take(state)
+        if remembered is None or not hmac.compare_digest(remembered.browser, _digest(cookie or "")):
+            raise _refused("The login was not begun in this browser, or took too long.")
+        answer = await self._exchanged(code, remembered.verifier)
+        claims = await self._verified(str(answer.get("id_token", "")), remembered.nonce)
+        if claims.get("email_verified") is not True or not claims.get("email"):
+            raise _refused("The provider has not verified the address of this account.")
+        return Arrival(
+            subject=f"{self._settings.name}:{claims['sub']}",
+            email=str(claims["email"]),
+            name=str(claims.get("name") or claims["email"]),
+            redirect=remembered.redirect,
+        )
+
+    async def _exchanged(self, code: str, verifier: str) -> Mapping[str, Any]:
+        provider = await self._discovered()
+        form = {
+            "grant_type": "authorization_code",
+            "code": code,
+            "redirect_uri": self._settings.redirect_uri,
+            "client_id": self._settings.client_id,
+            "client_secret": self._settings.client_secret,
+            "code_verifier": verifier,
+        }
+        return await self._asked("POST", str(provider["token_endpoint"]), form)
+
+    async def _verified(self, token: str, nonce: str) -> Mapping[str, Any]:
+        provider = await self._discovered()
+        try:
+            keys = KeySet.import_key_set(await self._cached(str(provider["jwks_uri"])))  # type: ignore[arg-type]
+            claims = jwt.decode(token, keys, algorithms=ALGORITHMS).claims
+            jwt.JWTClaimsRegistry(
+                now=int(self._clock.now()),
+                leeway=CLOCK_SKEW_S,
+                iss={"essential": True, "value": self._settings.issuer},
+                aud={"essential": True, "value": self._settings.client_id},
+                sub={"essential": True},
+                exp={"essential": True},
+                iat={"essential": True},
+            ).validate(claims)
+        except (JoseError, ValueError, KeyError, TypeError) as error:
+            raise _refused("The provider's answer is not valid.") from error
+        if not hmac.compare_digest(str(claims.get("nonce", "")).encode(), nonce.encode()):
+            raise _refused("The provider's answer belongs to another login.")
+        if claims.get("azp") not in (None, self._settings.client_id):
+            raise _refused("The provider's answer is for another client.")
+        return claims
+
+    async def _discovered(self) -> dict[str, Any]:
+        found = await self._cached(f"{self._settings.issuer}/.well-known/openid-configuration")
+        if found.get("issuer") != self._settings.issuer:
+            raise Unavailable("The login provider calls itself by another name; check its address.")
+        return found
+
+    async def _cached(self, url: str) -> dict[str, Any]:
+        known = self._known.get(url)
+        if known is None or known[0] <= self._clock.monotonic():
+            known = (self._clock.monotonic() + DISCOVERY_S, dict(await self._asked("GET", url)))
+            self._known[url] = known
+        return known[1]
+
+    async def _asked(self, method: str, url: str, form: Mapping[str, str] | None = None) -> Mapping[str, Any]:
+        from aiohttp import ClientError, ClientTimeout  # noqa: PLC0415  only where login with a provider is set up
+
+        try:
+            async with self._http.request(
+                method, url, data=form, timeout=ClientTimeout(total=TIMEOUT_S), allow_redirects=False
+            ) as answer:
+                raw = await answer.content.read(MAX_ANSWER_BYTES)
+                if answer.status >= 500:
+                    raise Unavailable("The login provider does not work now; try again.", retry_after_s=5.0)
+                if answer.status != 200:
+                    raise _refused("The provider refused this login.")
+        except (ClientError, TimeoutError, OSError) as error:
+            raise Unavailable("The login provider does not answer; try again.", retry_after_s=5.0) from error
+        return _object(raw)
+
+
+def _object(raw: bytes) -> Mapping[str, Any]:
+    try:
+        found = decode(raw)
+    except DecodeError as error:
+        raise _refused("The provider's answer is not JSON.") from error
+    if not isinstance(found, dict):
+        raise _refused("The provider's answer is not a JSON object.")
+    return found
+
+
+def _digest(cookie: str) -> str:
+    return hashlib.sha256(cookie.encode()).hexdigest()
+
+
+def _refused(text: str) -> Unauthenticated:
+    return Unauthenticated(text, code="oauth_refused")

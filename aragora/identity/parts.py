@@ -1,0 +1,76 @@
+"""What the identity services are made of, and what a visit tells of itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from aragora.clock import Clock
+from aragora.identity.audit import AuditEvent, Outcome
+from aragora.identity.passwords import Passwords
+from aragora.identity.rate_limits import RateLimits
+from aragora.identity.store.api_keys import ApiKeyStore
+from aragora.identity.store.audit_log import AuditLog
+from aragora.identity.store.sessions import SessionStore
+from aragora.identity.store.users import UserStore
+from aragora.identity.tokens import TokenSigner
+from aragora.observability.registry import REGISTRY, Registry
+from aragora.secrets.encryption import EncryptionService
+from aragora.storage.ephemeral import Ephemeral
+
+
+@dataclass(frozen=True)
+class IdentityParts:
+    """The stores and tools. `shared` holds what all replicas must agree on for seconds to minutes."""
+
+    users: UserStore
+    sessions: SessionStore
+    keys: ApiKeyStore
+    audit: AuditLog
+    passwords: Passwords
+    signer: TokenSigner
+    shared: Ephemeral
+    limits: RateLimits
+    crypto: EncryptionService
+    clock: Clock
+    access_s: float
+    refresh_s: float
+    production: bool = False
+    registry: Registry = field(default=REGISTRY)
+
+    async def note(
+        self,
+        visit: Visit,
+        action: str,
+        actor: str,
+        org_id: str,
+        outcome: Outcome = Outcome.SUCCESS,
+        *,
+        subject: str = "",
+        target: str = "",
+        **details: str,
+    ) -> None:
+        """Write to the audit log. Raises Unavailable: what cannot be audited is not done."""
+        event = AuditEvent(
+            action=action,
+            actor=actor,
+            org_id=org_id,
+            outcome=outcome,
+            subject=subject or actor,
+            target=target,
+            address=visit.address,
+            request_id=visit.request_id,
+            details=details,
+        )
+        await self.audit.append(event)
+
+    def failed(self) -> None:
+        """Count a failed authentication."""
+        self.registry.inc("aragora_auth_failures_total")
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """Where a request comes from, for limits and the audit log."""
+
+    address: str
+    request_id: str = ""

@@ -1,0 +1,116 @@
+"""Enrolling a second factor and checking it: TOTP codes and backup codes, each good for one use."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from aragora.encoding import decode, encode_text
+from aragora.errors import Conflict, Unauthenticated, Unavailable
+from aragora.identity import mfa
+from aragora.identity.audit import Outcome
+from aragora.identity.logins import Logins, TokenPair
+from aragora.identity.parts import IdentityParts, Visit
+from aragora.identity.principal import Principal, own
+from aragora.identity.rate_limits import MFA_PER_USER
+from aragora.identity.store.mfa_records import MFA_STORE
+from aragora.identity.store.users import User
+from aragora.identity.tokens import Purpose
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolment:
+    """What an authenticator app needs."""
+
+    secret: str = field(repr=False)
+    otpauth_uri: str = field(repr=False)
+
+
+class SecondFactor:
+    """The second factor of users."""
+
+    def __init__(self, parts: IdentityParts, logins: Logins) -> None:
+        self._parts = parts
+        self._logins = logins
+
+    async def enrol(self, principal: Principal) -> Enrolment:
+        """Offer a fresh secret; it is in force once `confirm` saw a code of it. Raises Conflict where one is."""
+        own(principal)
+        if not self._parts.crypto.durable:
+            raise Unavailable("Set ARAGORA_ENCRYPTION_KEY first: without it a second factor is lost at the next start.")
+        user = await self._parts.users.by_id(principal.user_id)
+        secret = mfa.new_secret()
+        sealed = self._parts.crypto.encrypt_fields({"secret": secret}, store=MFA_STORE, record_id=user.user_id)
+        if not await self._parts.users.offer_mfa(user.user_id, encode_text(sealed), self._parts.clock.now()):
+            raise Conflict("This account has a second factor already.")
+        return Enrolment(secret, mfa.provisioning_uri(secret, user.email))
+
+    async def confirm(self, principal: Principal, code: str, visit: Visit) -> tuple[str, ...]:
+        """Put the offered secret in force, or show the factor anew in this session.
+
+        Returns the backup codes, once, where it came into force now; else (). Raises Unauthenticated for a wrong code.
+        """
+        parts = self._parts
+        own(principal)
+        await parts.limits.require((MFA_PER_USER, principal.user_id))
+        user = await parts.users.by_id(principal.user_id)
+        if user.mfa_enabled:
+            await self._check(user, code, visit)
+            codes: tuple[str, ...] = ()
+        else:
+            codes = await self._enable(user, code, visit)
+        if principal.session_id is not None:
+            await parts.sessions.note_mfa(principal.session_id)
+        return codes
+
+    async def complete(self, challenge: str, code: str, visit: Visit) -> TokenPair:
+        """The tokens of a login that had passed its first factor. Each challenge is good for one login."""
+        parts = self._parts
+        try:
+            claims = parts.signer.verify(Purpose.MFA, challenge, parts.clock.now())
+        except Unauthenticated:
+            parts.failed()
+            raise
+        await parts.limits.require((MFA_PER_USER, claims.subject))
+        user = await parts.users.by_id(claims.subject)
+        if user.disabled or not user.mfa_enabled:
+            raise Unauthenticated("Log in again.", code="invalid_token")
+        await self._check(user, code, visit)
+        if not await parts.shared.add(f"mfa:{claims.token_id}", "used", claims.expires_at - parts.clock.now() + 1.0):
+            raise Unauthenticated("This login was completed already; log in again.", code="invalid_token")
+        return await self._logins.open(user, visit, mfa=True, method="mfa")
+
+    async def _enable(self, user: User, code: str, visit: Visit) -> tuple[str, ...]:
+        parts, now = self._parts, self._parts.clock.now()
+        if user.mfa_secret is None:
+            raise Conflict("Enrol first at /api/auth/mfa/enroll.")
+        step = mfa.accepted_step(self._secret(user), code, now, user.totp_last_step)
+        if step is None:
+            await self._refuse(user, visit)
+        codes = mfa.new_backup_codes()
+        digests = [mfa.backup_code_digest(each) for each in codes]
+        await parts.note(visit, "auth.mfa_enabled", user.user_id, user.org_id)
+        if step is None or not await parts.users.enable_mfa(user.user_id, user.mfa_secret, step, digests, now):
+            raise Conflict("The second factor changed meanwhile; enrol again.")
+        return codes
+
+    async def _check(self, user: User, code: str, visit: Visit) -> None:
+        parts = self._parts
+        if mfa.looks_like_backup_code(code):
+            if await parts.users.spend_backup_code(user.user_id, mfa.backup_code_digest(code), parts.clock.now()):
+                await parts.note(visit, "auth.backup_code_used", user.user_id, user.org_id)
+                return
+        else:
+            step = mfa.accepted_step(self._secret(user), code, parts.clock.now(), user.totp_last_step)
+            if step is not None and await parts.users.spend_step(user.user_id, step):
+                return
+        await self._refuse(user, visit)
+
+    async def _refuse(self, user: User, visit: Visit) -> None:
+        self._parts.failed()
+        await self._parts.note(visit, "auth.mfa_failed", user.user_id, user.org_id, Outcome.DENIED)
+        raise Unauthenticated("The code is wrong or was used before.", code="invalid_code")
+
+    def _secret(self, user: User) -> str:
+        sealed = decode(user.mfa_secret or "{}")
+        plain = self._parts.crypto.decrypt_fields(sealed, store=MFA_STORE, record_id=user.user_id)
+        return str(plain["secret"])

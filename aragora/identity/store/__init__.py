@@ -1,0 +1,1 @@
+"""What identity keeps: users, logins, keys, the audit log."""

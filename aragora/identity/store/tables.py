@@ -1,0 +1,93 @@
+"""The tables of identity (context `users`) and of stored connections (context `core`). See `tables`."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import BigInteger, Boolean, Column, Double, Index, Integer, Table, Text
+
+from aragora.storage.contexts import Context
+from aragora.storage.tables import METADATA
+
+_USERS: Final = METADATA[Context.USERS]
+_CORE: Final = METADATA[Context.CORE]
+
+users: Final = Table(
+    "users",
+    _USERS,
+    Column("user_id", Text, primary_key=True),
+    Column("email", Text, nullable=False, unique=True),  # in lower case
+    Column("name", Text, nullable=False),
+    Column("org_id", Text, nullable=False),
+    Column("roles", Text, nullable=False),  # JSON: array
+    Column("password_hash", Text),
+    Column("mfa_secret", Text),  # JSON: envelope of aragora.secrets.encryption
+    Column("mfa_enabled", Boolean, nullable=False),
+    Column("totp_last_step", BigInteger, nullable=False),
+    Column("oauth_subject", Text, unique=True),  # e.g. google:1234
+    Column("disabled", Boolean, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("updated_at", Double, nullable=False),
+    Index("ix_users_org", "org_id", "user_id"),
+)
+
+backup_codes: Final = Table(
+    "backup_codes",
+    _USERS,
+    Column("user_id", Text, primary_key=True),
+    Column("digest", Text, primary_key=True),
+    Column("used_at", Double),
+)
+
+sessions: Final = Table(
+    "sessions",
+    _USERS,
+    Column("session_id", Text, primary_key=True),
+    Column("user_id", Text, nullable=False),
+    Column("org_id", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("expires_at", Double, nullable=False),
+    Column("generation", Integer, nullable=False),
+    Column("mfa", Boolean, nullable=False),
+    Column("impersonator", Text),
+    Column("address", Text, nullable=False),
+    Column("revoked_at", Double),
+    Column("revoked_reason", Text),
+    Index("ix_sessions_user", "user_id", "expires_at"),
+    Index("ix_sessions_expiry", "expires_at"),
+)
+
+api_keys: Final = Table(
+    "api_keys",
+    _USERS,
+    Column("key_id", Text, primary_key=True),
+    Column("user_id", Text, nullable=False),
+    Column("org_id", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("expires_at", Double),
+    Column("last_used_at", Double),
+    Column("revoked_at", Double),
+    Index("ix_api_keys_user", "user_id"),
+)
+
+audit_log: Final = Table(
+    "audit_log",
+    _USERS,
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("at_us", BigInteger, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("org_id", Text, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("target", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("request_id", Text, nullable=False),
+    Column("details", Text, nullable=False),  # JSON: object
+    Column("previous_hash", Text, nullable=False),
+    Column("hash", Text, nullable=False),
+    Index("ix_audit_log_org", "org_id", "seq"),
+    Index("ix_audit_log_actor", "actor", "seq"),
+)

@@ -1,0 +1,1 @@
+"""Connections to outside services, kept with their secrets encrypted."""

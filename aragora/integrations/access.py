@@ -1,0 +1,50 @@
+"""The integration store of a replica: opened with first use, its figures kept fresh for the metrics page."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+from typing import Final
+
+from aragora.clock import Clock
+from aragora.config.settings import Settings
+from aragora.integrations.connections import backend_type, open_documents
+from aragora.integrations.store import IntegrationStore
+from aragora.integrations.store_metrics import InstrumentedIntegrationStore
+from aragora.integrations.tables import integrations
+from aragora.secrets.encryption import EncryptionService
+
+RECOUNT_S: Final = 15.0
+"""How old the number of integrations in the metrics may be: other replicas change it too."""
+
+
+class IntegrationAccess:
+    """Gives the one instrumented store of this process."""
+
+    def __init__(self, settings: Settings, crypto: EncryptionService, clock: Clock) -> None:
+        self._settings = settings
+        self._crypto = crypto
+        self._clock = clock
+        self._opening = asyncio.Lock()
+        self._open = AsyncExitStack()
+        self._store: InstrumentedIntegrationStore | None = None
+
+    async def store(self) -> InstrumentedIntegrationStore:
+        """The store; connects with its first operation."""
+        async with self._opening:
+            if self._store is None:
+                documents = await self._open.enter_async_context(open_documents(self._settings))
+                base = IntegrationStore(documents(integrations), self._crypto, self._clock)
+                self._store = InstrumentedIntegrationStore(base, backend_type(self._settings))
+            return self._store
+
+    async def keep_counting(self) -> None:
+        """Recount at once and then every `RECOUNT_S` seconds; ends by being cancelled."""
+        while True:
+            await (await self.store()).health_check()
+            await asyncio.sleep(RECOUNT_S)
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        self._store = None
+        await self._open.aclose()

@@ -1,0 +1,135 @@
+"""Ratings of agents, overall and by domain; a debate's outbox row changes them once, however often it comes.
+
+Many rows at a time: a transaction costs more than what a row changes in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+from sqlalchemy import Column, Double, Index, Integer, Row, Table, Text, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from aragora.ranking.elo import START
+from aragora.storage.applied import newly_applied
+from aragora.storage.contexts import Context
+from aragora.storage.database import Database
+from aragora.storage.tables import METADATA
+from aragora.storage.upserts import insert_into
+
+ratings = Table(
+    "ratings",
+    METADATA[Context.ELO],
+    Column("agent", Text, primary_key=True),
+    Column("domain", Text, primary_key=True),  # empty: overall
+    Column("elo", Double, nullable=False),
+    Column("debates", Integer, nullable=False),
+    Column("wins", Double, nullable=False),
+    Column("forecasts", Integer, nullable=False),
+    Column("squared_error", Double, nullable=False),
+    Index("ratings_best", "domain", "elo"),
+)
+
+ratings_applied = Table(  # outbox rows already rated: what comes twice counts once
+    "ratings_applied",
+    METADATA[Context.ELO],
+    Column("outbox_id", Text, primary_key=True),
+)
+
+OVERALL: Final = ""
+RatingKey = tuple[str, str]  # agent, domain
+_KEYS_PER_QUERY: Final = 250  # SQLite bounds the parameters of a statement
+_CHANGING: Final = ("elo", "debates", "wins", "forecasts", "squared_error")
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRating:
+    """One row of `ratings`. `squared_error` is the sum over `forecasts` (see `aragora.ranking.calibration`)."""
+
+    agent: str
+    domain: str = OVERALL
+    elo: float = START
+    debates: int = 0
+    wins: float = 0.0
+    forecasts: int = 0
+    squared_error: float = 0.0
+
+    @property
+    def calibration(self) -> float | None:
+        """1 minus the Brier score; None before the first forecast."""
+        return 1.0 - self.squared_error / self.forecasts if self.forecasts else None
+
+
+Rate = Callable[[Mapping[RatingKey, StoredRating]], Iterable[StoredRating]]
+
+
+@dataclass(frozen=True, slots=True)
+class RatingChange:
+    """What one outbox row demands: `rate` gets to see the ratings of `keys` (agents and domains; those never rated come
+    with the starting values) and returns those that change. It is called inside the transaction, so it must not wait
+    for anything."""
+
+    outbox_id: str
+    keys: Sequence[RatingKey]
+    rate: Rate
+
+
+class RatingStore:
+    """Over the database of context `agent_elo`. Every method raises Unavailable where that fails."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def load(self, agents: Sequence[str], domain: str = OVERALL) -> dict[str, StoredRating]:
+        """Ratings by agent; agents that were never rated there are missing."""
+        query = select(ratings).where(ratings.c.agent.in_(agents), ratings.c.domain == domain, ratings.c.debates > 0)
+        return {row.agent: _rating_of(row) for row in await self._database.rows(query, "reading ratings")}
+
+    async def rankings(self, domain: str = OVERALL, limit: int = 100) -> list[StoredRating]:
+        """The best of a domain, best first."""
+        query = select(ratings).where(ratings.c.domain == domain, ratings.c.debates > 0)
+        query = query.order_by(ratings.c.elo.desc(), ratings.c.agent).limit(limit)
+        return [_rating_of(row) for row in await self._database.rows(query, "reading the leaderboard")]
+
+    async def change(self, changes: Sequence[RatingChange]) -> int:
+        """Make the changes in their order, in one transaction, but for those whose outbox row came before; returns how
+        many were made now."""
+        if not changes:
+            return 0
+        async with self._database.writing("changing ratings") as connection:
+            demanded = {one.outbox_id: one for one in changes}
+            new = await newly_applied(self._database, connection, ratings_applied, demanded)
+            due = [demanded[outbox_id] for outbox_id in new]
+            known = await self._locked(connection, sorted({key for one in due for key in one.keys}))
+            changed: dict[RatingKey, StoredRating] = {}
+            for one in due:
+                for rating in one.rate({key: known[key] for key in one.keys}):
+                    key = (rating.agent, rating.domain)
+                    known[key] = changed[key] = rating
+            if changed:
+                insert = insert_into(self._database, ratings)
+                replacing = insert.on_conflict_do_update(
+                    index_elements=["agent", "domain"], set_={name: insert.excluded[name] for name in _CHANGING}
+                )
+                await connection.execute(replacing, [asdict(changed[key]) for key in sorted(changed)])
+        return len(due)
+
+    async def _locked(self, connection: AsyncConnection, wanted: Sequence[RatingKey]) -> dict[RatingKey, StoredRating]:
+        """The ratings with their rows locked: two processes must not both start from the same values."""
+        if not wanted:
+            return {}
+        fresh = [asdict(StoredRating(agent, domain)) for agent, domain in wanted]
+        await connection.execute(insert_into(self._database, ratings).on_conflict_do_nothing(), fresh)
+        found: dict[RatingKey, StoredRating] = {}
+        for start in range(0, len(wanted), _KEYS_PER_QUERY):
+            some = wanted[start : start + _KEYS_PER_QUERY]
+            query = select(ratings).where(tuple_(ratings.c.agent, ratings.c.domain).in_(some))
+            rows = (await connection.execute(query.order_by(ratings.c.agent, ratings.c.domain).with_for_update())).all()
+            found.update({(row.agent, row.domain): _rating_of(row) for row in rows})
+        return found
+
+
+def _rating_of(row: Row[Any]) -> StoredRating:
+    return StoredRating(row.agent, row.domain, row.elo, row.debates, row.wins, row.forecasts, row.squared_error)

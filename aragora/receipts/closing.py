@@ -1,0 +1,96 @@
+"""How a debate closes: the receipt with its place in the chain, the last events, and what must follow from them.
+
+Called inside the transaction that writes the end, and again with the same result should that transaction be
+repeated: everything here follows from the arguments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from aragora.debate import machine
+from aragora.debate.machine.state import DebateState
+from aragora.debate.model import Decision, Event
+from aragora.debate.records import ChainHead, Closed, DebateUpdate, Journaled
+from aragora.encoding import encode_text
+from aragora.receipts.issuing import issue, issued
+from aragora.receipts.receipt import ReceiptDraft
+from aragora.receipts.signing import Signer
+from aragora.receipts.summary import AgentPart, summary_of
+from aragora.storage.outbox import OutboxRow
+
+
+@dataclass(frozen=True, slots=True)
+class RatingsDue:
+    """Outbox payload of topic `ratings`: what the ratings learn from a decision."""
+
+    domain: str
+    decision: Decision
+
+
+@dataclass(frozen=True, slots=True)
+class UsageDue:
+    """Outbox payload of topic `usage`: what each agent cost, for whom, at which time (seconds since the epoch)."""
+
+    org_id: str
+    user_id: str
+    at: float
+    agents: tuple[AgentPart, ...]
+
+
+class Closing:
+    """Closes debates with the receipts of one signer."""
+
+    def __init__(self, signer: Signer) -> None:
+        self._signer = signer
+
+    def conclude(self, journaled: Journaled, head: ChainHead, at: float) -> Closed:
+        """The close of a decided debate as the receipt after `head`, at `at` (seconds since the epoch)."""
+        state = journaled.state
+        if state.decision is None:
+            raise ValueError("only a debate with a decision can be concluded")
+        spec, decision = state.spec, state.decision
+        summary = summary_of(journaled.events)
+        draft = ReceiptDraft.of(
+            f"rcp_{spec.debate_id.removeprefix('deb_')}",
+            spec,
+            decision,
+            summary,
+            journal_digest=journaled.digest,
+            journal_length=journaled.length,
+            opened_at=journaled.opened_at,
+            issued_at=at,
+        )
+        receipt = issue(draft, head, self._signer)
+        end = machine.ended(state)
+        update = DebateUpdate(
+            status=end.status,
+            rounds=end.rounds,
+            decision=encode_text(decision),
+            reason=end.reason,
+            cost_usd=end.cost_usd,
+            receipt_id=receipt.receipt_id,
+        )
+        ratings = _due("ratings", spec.debate_id, RatingsDue(spec.domain, decision), at)
+        usage = _usage(state, summary.agents, at)
+        return Closed(receipt, (issued(receipt), end), update, (ratings, usage))
+
+    def break_off(
+        self, state: DebateState, events: Sequence[Event], at: float
+    ) -> tuple[DebateUpdate, tuple[OutboxRow, ...]]:
+        """The columns and the outbox of a debate that failed or was cancelled: what it cost is owed all the same."""
+        end = state.ended
+        if end is None:
+            raise ValueError("only a debate that has ended can be broken off")
+        update = DebateUpdate(status=end.status, rounds=end.rounds, reason=end.reason, cost_usd=end.cost_usd)
+        return update, (_usage(state, summary_of(events).agents, at),)
+
+
+def _usage(state: DebateState, agents: tuple[AgentPart, ...], at: float) -> OutboxRow:
+    spec = state.spec
+    return _due("usage", spec.debate_id, UsageDue(spec.org_id, spec.created_by, at, agents), at)
+
+
+def _due(topic: str, debate_id: str, payload: object, at: float) -> OutboxRow:
+    return OutboxRow(f"{debate_id}:{topic}", topic, debate_id, encode_text(payload), at)

@@ -1,0 +1,109 @@
+"""All WebSocket connections and event streams of this process: their number, heartbeats, figures and end."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final, Protocol
+
+import structlog
+
+from aragora.clock import Clock
+from aragora.errors import AragoraError
+from aragora.server.live.connection import GOING_AWAY, POLICY, RESTART, TRY_LATER, Connection
+from aragora.server.live.envelopes import envelope
+from aragora.server.ports import Services
+
+_log = structlog.get_logger(__name__)
+
+_TICK_S: Final = 1.0
+_QUIET_REPORT_S: Final = 10.0
+_STALLED_HEARTBEATS: Final = 2.0
+
+
+class Closable(Protocol):
+    def close(self, code: int, reason: str) -> None: ...
+
+
+class SocketRegistry:
+    """Counts, beats, reports, closes. `run` and `drain` are tasks of the application's lifespan."""
+
+    def __init__(self, services: Services, clock: Clock) -> None:
+        self._services = services
+        self._clock = clock
+        self._connections: set[Connection] = set()
+        self._streams: set[Closable] = set()
+        self._sent_before = 0
+        self._dropped_before = 0
+        self._reported: tuple[int, int, int] | None = None
+        self._reported_at = 0.0
+        self.closing_reason: str | None = None
+
+    @property
+    def full(self) -> bool:
+        return len(self._connections) + len(self._streams) >= self._services.config.ws_max_connections
+
+    def figures(self) -> tuple[int, int, int]:
+        """Connections, messages sent, messages dropped."""
+        sent = self._sent_before + sum(one.sent for one in self._connections)
+        dropped = self._dropped_before + sum(one.dropped for one in self._connections)
+        return len(self._connections), sent, dropped
+
+    def add(self, connection: Connection) -> None:
+        self._connections.add(connection)
+
+    def remove(self, connection: Connection) -> None:
+        self._connections.discard(connection)
+        self._sent_before += connection.sent
+        self._dropped_before += connection.dropped
+
+    def add_stream(self, stream: Closable) -> None:
+        self._streams.add(stream)
+
+    def remove_stream(self, stream: Closable) -> None:
+        self._streams.discard(stream)
+
+    async def run(self) -> None:
+        """Once a second: heartbeats to the idle, an end to the stalled and expired, figures to the board."""
+        try:
+            while True:
+                self.beat()
+                await self.report()
+                await asyncio.sleep(min(_TICK_S, self._services.config.ws_heartbeat_s / 2))
+        finally:
+            self.close_all(GOING_AWAY, self.closing_reason or "the server stops; reconnect with after_seq")
+
+    async def drain(self) -> None:
+        """Wait until the server drains, then close every socket with the reason."""
+        reason = await self._services.lifecycle.closing()
+        self.closing_reason = reason
+        self.close_all(RESTART, reason)
+
+    def close_all(self, code: int, reason: str) -> None:
+        for one in (*self._connections, *self._streams):
+            one.close(code, reason)
+
+    def beat(self) -> None:
+        """Look after every connection once."""
+        now, wall = self._clock.monotonic(), self._clock.now()
+        every_s = self._services.config.ws_heartbeat_s
+        heartbeat = envelope("heartbeat", wall, {})
+        for one in self._connections:
+            if one.principal.expires_at is not None and one.principal.expires_at <= wall:
+                one.close(POLICY, "credentials expired; connect again with fresh ones")
+            elif one.sending_since is not None and now - one.sending_since > _STALLED_HEARTBEATS * every_s:
+                one.close(TRY_LATER, "slow client: nothing was read for too long; reconnect with after_seq")
+            elif now - one.last_sent_at >= every_s:
+                one.say(heartbeat)
+
+    async def report(self) -> None:
+        """Tell the board, when something changed or it was quiet for long. A board that is away is told later."""
+        figures = self.figures()
+        now = self._clock.monotonic()
+        if figures == self._reported and now - self._reported_at < _QUIET_REPORT_S:
+            return
+        try:
+            await self._services.connections.report(self._services.config.replica_id, *figures)
+        except AragoraError as error:
+            _log.warning("connection figures not reported", error=error.code)
+            return
+        self._reported, self._reported_at = figures, now

@@ -1,1 +1,0 @@
-"""The HTTP surface, one file a chapter. Every route declares its policy with `require`."""

@@ -1,0 +1,28 @@
+"""The outbox: what must follow from what the journal committed. Rows stay until they are settled, and come in order.
+
+A consumer reads rows, does what they ask for, and settles them (`JournalWriter.settle`); should it die in between, it gets them again. So it
+must be idempotent by `outbox_id`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from sqlalchemy import select
+
+from aragora.storage.database import Database
+from aragora.storage.outbox import OutboxRow
+from aragora.storage.tables import outbox
+
+
+class OutboxStore:
+    """Kept in the context `debates`. Every method raises Unavailable where the database is away."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def pending(self, topics: Collection[str], limit: int = 100) -> list[OutboxRow]:
+        """Up to `limit` rows of these topics, oldest first."""
+        query = select(outbox).where(outbox.c.topic.in_(topics))
+        query = query.order_by(outbox.c.created_at, outbox.c.outbox_id).limit(limit)
+        return [OutboxRow(*row) for row in await self._database.rows(query, "reading the outbox")]

@@ -1,0 +1,209 @@
+"""Users, sessions, keys, shared state and the audit log, on real SQLite, PostgreSQL and Redis."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from typing import Any
+
+import pytest
+from sqlalchemy import update
+
+from aragora.errors import Conflict, NotFound, Unavailable
+from aragora.identity.audit import AuditEvent, Outcome, verify_chain
+from aragora.identity.store.api_keys import ApiKey, ApiKeyStore
+from aragora.identity.store.audit_log import AuditLog
+from aragora.identity.store.sessions import Session, SessionStore
+from aragora.identity.store.tables import audit_log
+from aragora.identity.store.users import User, UserStore
+from aragora.storage.database import Database
+from aragora.storage.ephemeral import Ephemeral, MemoryEphemeral
+from aragora.storage.ephemeral_fallback import FallbackEphemeral
+from aragora.storage.ephemeral_redis import RedisEphemeral, connect
+from aragora.storage.ephemeral_sql import SqlEphemeral
+
+pytestmark = pytest.mark.slow
+
+NOW = 1_700_000_000.0
+JANE = User("usr_1", "Jane@Example.com", "Jane", "org_1", ("member",), NOW, password_hash="$argon2id$x")
+LOGIN = Session("ses_1", "usr_1", "org_1", NOW, NOW + 1000.0)
+
+
+async def test_a_user_is_found_by_address_in_any_case_and_only_once(users_database: Database) -> None:
+    store = UserStore(users_database)
+    await store.create(JANE)
+    assert await store.by_email(" JANE@example.COM ") == dataclasses.replace(JANE, email="jane@example.com")
+    with pytest.raises(Conflict):
+        await store.create(dataclasses.replace(JANE, user_id="usr_2", email="jane@EXAMPLE.com"))
+    with pytest.raises(NotFound):
+        await store.by_id("usr_2")
+    assert [user.user_id for user in await store.of_org("org_1")] == ["usr_1"]
+    assert await store.of_org("org_2") == []
+
+
+async def test_of_many_at_once_one_spends_a_totp_step(users_database: Database) -> None:
+    store = UserStore(users_database)
+    await store.create(JANE)
+    spent = await asyncio.gather(*(store.spend_step("usr_1", 100) for _ in range(10)))
+    assert spent.count(True) == 1
+    assert not await store.spend_step("usr_1", 99)
+    assert await store.spend_step("usr_1", 101)
+
+
+async def test_a_second_factor_comes_into_force_with_its_codes_and_each_code_works_once(
+    users_database: Database,
+) -> None:
+    store = UserStore(users_database)
+    await store.create(JANE)
+    assert await store.offer_mfa("usr_1", "sealed", NOW)
+    assert not await store.enable_mfa("usr_1", "another", 5, ["d1"], NOW)
+    assert await store.enable_mfa("usr_1", "sealed", 5, ["d1", "d2"], NOW)
+    assert not await store.offer_mfa("usr_1", "replaced by a thief", NOW)
+    spent = await asyncio.gather(*(store.spend_backup_code("usr_1", "d1", NOW) for _ in range(5)))
+    assert spent.count(True) == 1
+    assert not await store.spend_backup_code("usr_1", "unknown", NOW)
+    assert not await store.spend_backup_code("usr_2", "d2", NOW)
+    await store.disable_mfa("usr_1", NOW)
+    assert not (await store.by_id("usr_1")).mfa_enabled
+    assert not await store.spend_backup_code("usr_1", "d2", NOW)
+
+
+async def test_a_refresh_is_spent_once_and_revocation_is_seen_at_once(users_database: Database, clock: Any) -> None:
+    store = SessionStore(users_database, MemoryEphemeral(clock))
+    await store.create(LOGIN)
+    assert (await asyncio.gather(*(store.advance("ses_1", 0, NOW) for _ in range(8)))).count(True) == 1
+    assert await store.get("ses_1") is not None
+    assert await store.revoke("ses_1", "logout", NOW + 1)
+    seen = await store.get("ses_1")
+    assert seen is not None
+    assert not seen.live(NOW + 1)
+    assert not await store.advance("ses_1", 1, NOW + 2)
+    assert not await store.revoke("ses_1", "logout", NOW + 2)
+
+
+async def test_replicas_with_a_shared_cache_agree_on_a_revocation(users_database: Database, clock: Any) -> None:
+    shared = SqlEphemeral(users_database, clock)
+    here, there = SessionStore(users_database, shared), SessionStore(users_database, shared)
+    await here.create(LOGIN)
+    assert await there.get("ses_1") == LOGIN
+    await here.revoke_user("usr_1", "password changed", NOW)
+    seen = await there.get("ses_1")
+    assert seen is not None
+    assert seen.revoked_reason == "password changed"
+
+
+async def test_ending_a_users_sessions_ends_those_it_impersonates_in_too(users_database: Database, clock: Any) -> None:
+    store = SessionStore(users_database, MemoryEphemeral(clock))
+    await store.create(LOGIN)
+    await store.create(dataclasses.replace(LOGIN, session_id="ses_2", user_id="usr_9", impersonator="usr_1"))
+    await store.create(dataclasses.replace(LOGIN, session_id="ses_3"))
+    assert await store.revoke_user("usr_1", "disabled", NOW, keep="ses_3") == 2
+    assert [session.session_id for session in await store.of_user("usr_1", NOW)] == ["ses_3"]
+    assert await store.purge(NOW + 2000) == 3
+
+
+async def test_api_keys_are_revoked_one_or_all(users_database: Database) -> None:
+    store = ApiKeyStore(users_database)
+    for number in range(3):
+        await store.add(ApiKey(f"k{number}", "usr_1", "org_1", "ci", NOW + number, digest="d"))
+    assert await store.revoke("usr_2", NOW, "k0") == 0
+    assert await store.revoke("usr_1", NOW, "k0") == 1
+    assert [key.key_id for key in await store.of_user("usr_1")] == ["k2", "k1"]
+    await store.touch("k1", NOW + 5)
+    found = await store.get("k1")
+    assert found is not None
+    assert found.last_used_at == NOW + 5
+    assert await store.revoke("usr_1", NOW) == 2
+    assert await store.get("nothing") is None
+
+
+@pytest.fixture(params=["memory", "sql", "redis", "fallback"])
+def shared(request: pytest.FixtureRequest, clock: Any, sqlite_users: Database, redis_client: Any) -> Ephemeral:
+    redis = RedisEphemeral(redis_client)
+    stores: dict[str, Ephemeral] = {
+        "memory": MemoryEphemeral(clock),
+        "sql": SqlEphemeral(sqlite_users, clock),
+        "redis": redis,
+        "fallback": FallbackEphemeral(redis, MemoryEphemeral(clock), clock),
+    }
+    return stores[request.param]
+
+
+async def test_shared_state_is_taken_once_and_added_once(shared: Ephemeral) -> None:
+    await shared.put("a", "1", 60.0)
+    await shared.put("a", "2", 60.0)
+    assert await shared.get("a") == "2"
+    taken = await asyncio.gather(*(shared.take("a") for _ in range(10)))
+    assert sorted(value or "" for value in taken) == [""] * 9 + ["2"]
+    added = await asyncio.gather(*(shared.add("b", str(number), 60.0) for number in range(10)))
+    assert added.count(True) == 1
+    await shared.delete("b")
+    assert await shared.get("b") is None
+    assert await shared.add("b", "again", 60.0)
+
+
+@pytest.mark.parametrize("kind", ["memory", "sql"])
+async def test_shared_state_ends_with_its_time(kind: str, sqlite_users: Database, clock: Any) -> None:
+    store: Ephemeral = MemoryEphemeral(clock) if kind == "memory" else SqlEphemeral(sqlite_users, clock)
+    await store.put("a", "1", 60.0)
+    clock.at += 60.0
+    assert await store.get("a") is None
+    assert await store.take("a") is None
+    assert await store.add("a", "2", 60.0)
+    assert await store.get("a") == "2"
+
+
+async def test_memory_is_bounded_and_says_so(clock: Any) -> None:
+    store = MemoryEphemeral(clock, max_entries=3)
+    for number in range(3):
+        await store.put(str(number), "x", 60.0)
+    with pytest.raises(Unavailable):
+        await store.put("one more", "x", 60.0)
+    clock.at += 61.0
+    await store.put("one more", "x", 60.0)
+
+
+async def test_the_audit_chain_holds_with_many_writers_at_once(users_database: Database, clock: Any) -> None:
+    writers = [AuditLog(users_database, clock) for _ in range(3)]
+    event = AuditEvent("auth.login", "usr_1", "org_1", Outcome.SUCCESS, address="203.0.113.9", details={"a": "b"})
+    await asyncio.gather(*(writers[number % 3].append(event) for number in range(30)))
+    finding = await verify_chain(writers[0].walk())
+    assert (finding.entries, finding.problem) == (30, None)
+    page = await writers[1].page(limit=10, before=21, org_id="org_1")
+    assert [entry.seq for entry in page] == list(range(20, 10, -1))
+    assert page[0].event == event
+    assert await writers[1].page(org_id="org_2") == []
+
+
+async def test_a_changed_audit_row_is_found(users_database: Database, clock: Any) -> None:
+    log = AuditLog(users_database, clock)
+    for number in range(5):
+        await log.append(AuditEvent(f"a{number}", "usr_1", "org_1", Outcome.SUCCESS))
+    async with users_database.writing() as connection:
+        await connection.execute(update(audit_log).where(audit_log.c.seq == 3).values(actor="usr_2"))
+    assert (await verify_chain(log.walk())).problem == "entry 3 was changed after it was written"
+
+
+async def test_with_redis_gone_nothing_is_lost_and_nobody_locked_out(
+    sqlite_users: Database, clock: Any, own_redis: Any
+) -> None:
+    client = connect(own_redis.url)
+    shared = FallbackEphemeral(RedisEphemeral(client), SqlEphemeral(sqlite_users, clock), clock)
+    store = SessionStore(sqlite_users, shared)
+    await store.create(LOGIN)
+    assert await store.get("ses_1") == LOGIN
+    assert not shared.health().degraded
+    own_redis.stop()
+    assert await store.get("ses_1") == LOGIN  # no lock-out
+    assert shared.health().degraded
+    await shared.put("state", "made while away", 60.0)
+    await store.revoke("ses_1", "logout", NOW)
+    seen = await store.get("ses_1")
+    assert seen is not None
+    assert not seen.live(NOW)
+    own_redis.start()
+    clock.at += 10.0
+    assert await shared.get("other") is None
+    assert not shared.health().degraded
+    assert await shared.take("state") == "made while away"  # no loss
+    await client.aclose()

@@ -1,0 +1,143 @@
+"""Login with an OpenID provider, against a local one: the way through, and every way it is refused."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from aiohttp import ClientSession, web
+
+from aragora.errors import AragoraError, Conflict, InvalidInput, Unauthenticated, Unavailable
+from aragora.identity.logins import TokenPair
+from aragora.identity.oauth import OAuthSettings, OpenIdLogin
+from aragora.identity.parts import Visit
+from aragora.identity.store.oauth_states import OAuthStateStore
+
+pytestmark = pytest.mark.slow
+
+VISIT = Visit("203.0.113.9")
+
+
+@pytest.fixture
+async def provider(beside: Any, clock: Any) -> AsyncIterator[Any]:
+    made = beside("oidc").Provider()
+    runner = web.AppRunner(made.app())
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    made.issuer = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    made.now = int(clock.now())
+    yield made
+    await runner.cleanup()
+
+
+@pytest.fixture
+async def login(provider: Any, beside: Any, identity: Any, clock: Any) -> AsyncIterator[OpenIdLogin]:
+    oidc = beside("oidc")
+    settings = OAuthSettings(
+        client_id=oidc.CLIENT_ID,
+        redirect_uri="https://aragora.example.org/api/auth/oauth/google/callback",
+        client_secret=oidc.CLIENT_SECRET,
+        allowed_hosts=("app.example.org",),
+        issuer=provider.issuer,
+    )
+    async with ClientSession() as http:
+        yield OpenIdLogin(settings, OAuthStateStore(identity.parts.shared), http, clock)
+
+
+async def refused(awaitable: Any, kind: type[AragoraError] = Unauthenticated) -> str:
+    with pytest.raises(kind) as caught:
+        await awaitable
+    return caught.value.code
+
+
+async def test_a_person_comes_back_with_a_verified_address(login: OpenIdLogin, provider: Any, identity: Any) -> None:
+    leaving = await login.depart("https://app.example.org/done")
+    assert leaving.cookie not in leaving.url
+    assert urlsplit(leaving.url).path == "/authorize"
+    back = provider.consent(leaving.url)
+    arrival = await login.arrive(back["state"], back["code"], leaving.cookie)
+    assert (arrival.subject, arrival.email, arrival.redirect) == (
+        "google:1234", "Jane@Example.com", "https://app.example.org/done",
+    )  # fmt: skip
+    first = await identity.accounts.login_with(arrival, VISIT)
+    again = await identity.accounts.login_with(arrival, VISIT)
+    assert isinstance(first, TokenPair)
+    assert (await identity.who(first.access_token)).user_id == (await identity.who(again.access_token)).user_id
+
+
+async def test_an_account_with_a_password_is_not_taken_over(login: OpenIdLogin, provider: Any, identity: Any) -> None:
+    await identity.accounts.register("jane@example.com", "correct horse battery", "J", VISIT, by=None)
+    leaving = await login.depart()
+    back = provider.consent(leaving.url)
+    arrival = await login.arrive(back["state"], back["code"], leaving.cookie)
+    await refused(identity.accounts.login_with(arrival, VISIT), Conflict)
+
+
+@pytest.mark.parametrize("cookie", [None, "", "another browser"])
+async def test_a_link_begun_elsewhere_does_not_log_this_browser_in(
+    cookie: str | None, login: OpenIdLogin, provider: Any
+) -> None:
+    back = provider.consent((await login.depart()).url)
+    assert await refused(login.arrive(back["state"], back["code"], cookie)) == "oauth_refused"
+
+
+async def test_a_state_is_good_once_and_for_ten_minutes(login: OpenIdLogin, provider: Any, clock: Any) -> None:
+    leaving = await login.depart()
+    back = provider.consent(leaving.url)
+    await login.arrive(back["state"], back["code"], leaving.cookie)
+    assert await refused(login.arrive(back["state"], back["code"], leaving.cookie)) == "oauth_refused"
+    late = await login.depart()
+    back = provider.consent(late.url)
+    clock.at += 601
+    assert await refused(login.arrive(back["state"], back["code"], late.cookie)) == "oauth_refused"
+    assert await refused(login.arrive("invented", "code", late.cookie)) == "oauth_refused"
+
+
+async def test_a_code_of_another_login_does_not_fit(login: OpenIdLogin, provider: Any) -> None:
+    mine, theirs = await login.depart(), await login.depart()
+    back, stolen = provider.consent(mine.url), provider.consent(theirs.url)
+    assert await refused(login.arrive(back["state"], stolen["code"], mine.cookie)) == "oauth_refused"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"nonce": "another"}, {"nonce": None}, {"iss": "https://accounts.google.com"}, {"aud": "another-client"},
+        {"exp": 1}, {"email_verified": False}, {"email_verified": "true"}, {"email": None}, {"sub": None},
+        {"azp": "another-client"},
+    ],
+)  # fmt: skip
+async def test_an_id_token_that_is_not_for_this_login_is_refused(
+    changes: dict[str, Any], login: OpenIdLogin, provider: Any
+) -> None:
+    provider.changes = changes
+    leaving = await login.depart()
+    back = provider.consent(leaving.url)
+    assert await refused(login.arrive(back["state"], back["code"], leaving.cookie)) == "oauth_refused"
+
+
+async def test_a_symmetric_signature_is_refused(login: OpenIdLogin, provider: Any, beside: Any) -> None:
+    provider.forge_with(beside("oidc").CLIENT_SECRET)
+    leaving = await login.depart()
+    back = provider.consent(leaving.url)
+    assert await refused(login.arrive(back["state"], back["code"], leaving.cookie)) == "oauth_refused"
+
+
+async def test_a_foreign_key_is_refused(login: OpenIdLogin, provider: Any) -> None:
+    provider.signing = type(provider.key).generate_key(2048, {"kid": "k1"})
+    leaving = await login.depart()
+    back = provider.consent(leaving.url)
+    assert await refused(login.arrive(back["state"], back["code"], leaving.cookie)) == "oauth_refused"
+
+
+async def test_a_redirect_elsewhere_is_refused_before_anything_begins(login: OpenIdLogin) -> None:
+    assert await refused(login.depart("https://evil.example/"), InvalidInput) == "bad_redirect"
+
+
+async def test_a_provider_that_is_away_is_unavailable_not_a_refusal(login: OpenIdLogin, provider: Any) -> None:
+    leaving = await login.depart()
+    back = provider.consent(leaving.url)
+    provider.down = True
+    await refused(login.arrive(back["state"], back["code"], leaving.cookie), Unavailable)

@@ -1,0 +1,364 @@
+"""Organisations are strangers to each other: whatever route is tried with another organisation's ids, nothing is seen
+or done. The routes come from the OpenAPI document: one that is added later is tried as well."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import secrets
+from collections.abc import AsyncIterator, MutableMapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+from unittest.mock import AsyncMock
+
+import httpx2
+import pytest
+from fastapi import FastAPI
+from pydantic import SecretStr
+
+from aragora.clock import SystemClock
+from aragora.config.settings import Settings
+from aragora.debate.journal import JournalRow
+from aragora.debate.model import DebateStatus
+from aragora.debate.records import ChainHead, Commit, Conclusion, DebateRecord, DebateUpdate, Opening, ReceiptRecord
+from aragora.debate.store.debates import DebateStore
+from aragora.debate.store.journal_writer import JournalWriter
+from aragora.migrations.applying import apply_pending
+from aragora.server.app import create_app
+from aragora.server.identity_bundle import Identity, identity_routers, open_identity
+from aragora.server.ports import ConnectionTotals, DebateTicket, FeedItem, Readiness, ServerConfig, Services
+from aragora.storage.contexts import Context
+from aragora.storage.database import Database
+
+pytestmark = pytest.mark.slow
+
+SERVICE: Final = "service-token-of-the-test"
+PASSWORD: Final = "correct horse battery"
+MARK: Final = "quince-marmalade"  # in all that Alice's organisation keeps
+DEADLINE_S: Final = 10.0
+LAST: Final = ("/api/auth/api-key", "/api/auth/password", "/api/auth/logout")  # they end what the others need
+BODIES: Final[dict[str, Any]] = {
+    "POST /api/debates": {"question": "Mine?"},
+    "POST /api/debates/{debate_id}/votes": {"choice": "ada", "intensity": 10},
+    "POST /api/receipts/verify": {"hash": "x"},
+    "POST /api/auth/register": {"email": "more@example.com", "password": PASSWORD},
+    "POST /api/auth/login": {"email": "alice@example.com", "password": "not hers"},
+    "POST /api/auth/refresh": {"refresh_token": "invented"},
+    "POST /api/auth/password": {"current": "wrong", "new": "another good one"},
+    "POST /api/auth/oauth/exchange": {"code": "invented"},
+    "POST /api/auth/mfa/verify": {"code": "123456"},
+    "POST /api/admin/users/{user_id}/impersonate": {"reason": "curious"},
+    "PUT /api/integrations/{type}": {"settings": {"channel": "#mallory"}},
+}
+OPENED: Final = DebateTicket("deb_mallory", DebateStatus.QUEUED)
+
+
+class StoredFeed:
+    """Follows a debate through what is stored, then waits for what never comes."""
+
+    def __init__(self, store: DebateStore) -> None:
+        self._store = store
+
+    async def follow(self, debate_id: str, after_seq: int = 0) -> AsyncIterator[FeedItem]:
+        for seq, payload in enumerate(await self._store.events(debate_id, after_seq), after_seq + 1):
+            yield FeedItem(debate_id, seq, "agent_message", payload)
+        await asyncio.Event().wait()
+
+
+@dataclass
+class Person:
+    """An account, logged in, with an API key."""
+
+    user_id: str
+    org_id: str
+    session: dict[str, str]
+    key_id: str
+    key: dict[str, str]
+
+
+@dataclass
+class Site:
+    """The application over real stores; the commands to debates are written down, not carried out."""
+
+    app: FastAPI
+    identity: Identity
+    commands: AsyncMock
+    alice: Person
+    mallory: Person
+    cursor: str
+
+    def client(self, proof: dict[str, str]) -> httpx2.AsyncClient:
+        transport = httpx2.ASGITransport(app=self.app, client=("203.0.113.9", 5555), raise_app_exceptions=False)
+        return httpx2.AsyncClient(transport=transport, base_url="http://localhost:8080", headers=proof)
+
+    def operations(self) -> list[tuple[str, str, list[dict[str, Any]]]]:
+        """(method, path, parameters) of every operation that the server describes, those in `LAST` at the end."""
+        found = [
+            (method.upper(), path, operation.get("parameters", []))
+            for path, methods in self.described["paths"].items()
+            for method, operation in methods.items()
+        ]
+        return sorted(found, key=lambda one: LAST.index(one[1]) if one[1] in LAST else -1)
+
+    described: dict[str, Any] = field(default_factory=dict)
+
+
+@pytest.fixture
+async def site(tmp_path: Path) -> AsyncIterator[Site]:
+    settings = Settings(
+        data_dir=tmp_path,
+        encryption_key=SecretStr(secrets.token_hex(32)),
+        jwt_secret=SecretStr(secrets.token_hex(32)),
+        service_token=SecretStr(SERVICE),
+    )
+    await apply_pending(settings)
+    identity = open_identity(settings, bind_host="127.0.0.1", clock=SystemClock())
+    database = Database.open(settings, Context.DEBATES)
+    store, writer = DebateStore(database), JournalWriter(database)
+    names = set(Services.__annotations__) - {"config", "identity", "observer", "reader", "feed"}
+    ports: dict[str, Any] = {name: AsyncMock() for name in names}
+    ports["debates"].open.return_value = OPENED
+    ports["debates"].cancel.return_value = DebateTicket("deb_live", DebateStatus.CANCELLED)
+    ports["debates"].vote.return_value = 2
+    ports["connections"].totals.return_value = ConnectionTotals()
+    ports["lifecycle"].readiness.return_value = Readiness("ready")
+    ports["lifecycle"].uptime_s = lambda: 1.0
+    ports["metrics"].exposition.return_value = ""
+    ports["receipts"].verify.return_value = (False, [])
+    for board in (ports["agents"].agents, ports["agents"].breakers, ports["leaderboard"].rankings):
+        board.return_value = []
+    config = ServerConfig("1.0.0", "ws://127.0.0.1:8765/ws")
+    services = Services(config=config, identity=identity.authenticator, reader=store, feed=StoredFeed(store), **ports)
+    app = create_app(services, routers=identity_routers())
+    identity.install(app)
+    nobody = Person("", "", {}, "", {})
+    site = Site(app, identity, ports["debates"], nobody, nobody, "")
+    site.alice, site.mallory = await person(site, "alice"), await person(site, "mallory")
+    await fill(site, writer)
+    yield site
+    await writer.aclose()
+    await database.aclose()
+    await identity.aclose()
+
+
+async def person(site: Site, name: str) -> Person:
+    who = {"email": f"{name}@example.com", "password": PASSWORD}
+    async with site.client({}) as client:
+        made = (await client.post("/api/auth/register", json={**who, "name": name})).json()
+        tokens = (await client.post("/api/auth/login", json=who)).json()
+        session = {"Authorization": f"Bearer {tokens['access_token']}"}
+        key = (await client.post("/api/auth/api-key", headers=session)).json()
+    bearer = {"Authorization": f"Bearer {key['api_key']}"}
+    return Person(made["user_id"], made["org_id"], session, key["key_id"], bearer)
+
+
+async def fill(site: Site, writer: JournalWriter) -> None:
+    """Alice's organisation gets a running debate, a decided one with its receipt, and an integration."""
+    for number, debate_id in enumerate(("deb_live", "deb_done")):
+        record = DebateRecord(
+            debate_id, f"{MARK}?", DebateStatus.ACTIVE, "{}", 100.0 + number, 100.0, site.alice.user_id,
+            site.alice.org_id,
+        )  # fmt: skip
+        await writer.open(Opening(record, (row(debate_id, 1),), idempotency_key=f"key-{number}"))
+    await writer.conclude(Conclusion("deb_done", receipt))
+    async with site.client(site.alice.session) as client:
+        site.described = (await client.get("/openapi.json")).json()
+        site.cursor = (await client.get("/api/debates?limit=1")).json()["next_cursor"]
+        answer = await client.put("/api/integrations/slack", json={"settings": {"channel": MARK}})
+        assert answer.status_code == 200
+
+
+def row(debate_id: str, seq: int) -> JournalRow:
+    payload = json.dumps({"type": "agent_message", "data": {"text": MARK}, "seq": seq, "loop_id": debate_id})
+    return JournalRow(debate_id, seq, "agent_message", payload, 100.0 + seq)
+
+
+def receipt(head: ChainHead) -> tuple[ReceiptRecord, Commit]:
+    document = json.dumps({"receipt_id": "rcp_done", "question": MARK})
+    record = ReceiptRecord("rcp_done", "deb_done", head.position + 1, "1" * 64, head.hash, document, 101.0)
+    update = DebateUpdate(status=DebateStatus.COMPLETED, decision=json.dumps({"answer": MARK}), receipt_id="rcp_done")
+    return record, Commit("deb_done", (row("deb_done", 2),), update)
+
+
+async def call(site: Site, client: httpx2.AsyncClient, method: str, path: str, ids: dict[str, str]) -> httpx2.Response:
+    """One operation with these ids in its path and its query."""
+    parameters = next(found for one, two, found in site.operations() if (one, two) == (method, path))
+    query = {each["name"]: ids[each["name"]] for each in parameters if each["in"] == "query" and each["name"] in ids}
+    url = re.sub(r"\{(\w+)\}", lambda match: ids[match[1]], path)
+    return await client.request(method, url, params=query, json=BODIES.get(f"{method} {path}"))
+
+
+def proofs_of(site: Site) -> dict[str, dict[str, str]]:
+    """What an owner of another organisation can show."""
+    headers = {"X-User-ID": "mallory", "X-Org-ID": site.mallory.org_id, "X-User-Roles": "owner"}
+    return {
+        "service": {**headers, "Authorization": f"Bearer {SERVICE}"},
+        "api key": site.mallory.key,
+        "session": site.mallory.session,
+    }
+
+
+def of_alice(site: Site, debate_id: str) -> dict[str, str]:
+    return {
+        "debate_id": debate_id,
+        "user_id": site.alice.user_id,
+        "key_id": site.alice.key_id,
+        "cursor": site.cursor,
+        "type": "slack",
+    }
+
+
+async def test_the_ids_are_good_for_their_owner(site: Site) -> None:
+    async with site.client(site.alice.session) as client:
+        for path in ("", "/{debate_id}", "/{debate_id}/events", "/{debate_id}/receipt", "/export"):
+            answer = await call(site, client, "GET", f"/api/debates{path}", of_alice(site, "deb_done"))
+            assert answer.status_code == 200, answer.text
+            assert path == "" or MARK in answer.text
+        for command in ("cancel", "votes"):
+            answer = await call(
+                site, client, "POST", f"/api/debates/{{debate_id}}/{command}", of_alice(site, "deb_live")
+            )
+            assert answer.is_success, answer.text
+
+
+@pytest.mark.parametrize("proof", ["service", "api key", "session"])
+async def test_no_route_shows_or_does_anything_with_the_ids_of_another_organisation(site: Site, proof: str) -> None:
+    tried = 0
+    async with site.client(proofs_of(site)[proof]) as client:
+        for method, path, _ in site.operations():
+            for debate_id in ("deb_live", "deb_done") if "{debate_id}" in path else ("deb_live",):
+                answer = await call(site, client, method, path, of_alice(site, debate_id))
+                told = f"{method} {path}: {answer.status_code} {answer.text[:300]}"
+                assert answer.status_code not in (405, 500), told
+                assert answer.status_code != 422 or "/oauth/" in path, told
+                assert ("{debate_id}" not in path) or answer.status_code == 404, told
+                assert ("{user_id}" not in path) or answer.status_code == 403, told
+                for mark in (MARK, "rcp_done", site.alice.org_id, "alice@example.com"):
+                    assert mark not in answer.text, told
+                if "{debate_id}" not in path:
+                    assert "deb_live" not in answer.text, told
+                    assert "deb_done" not in answer.text, told
+                tried += 1
+
+    assert tried >= 30
+    site.commands.cancel.assert_not_called()
+    site.commands.vote.assert_not_called()
+    site.commands.suggest.assert_not_called()
+    (opened,) = [each.args[0] for each in site.commands.open.call_args_list]
+    assert opened.org_id == site.mallory.org_id
+    await assert_alice_still_has_everything(site)
+
+
+async def assert_alice_still_has_everything(site: Site) -> None:
+    for proof in (site.alice.session, site.alice.key):
+        async with site.client(proof) as client:
+            assert len((await client.get("/api/debates")).json()["debates"]) == 2
+            (slack,) = (await client.get("/api/integrations")).json()["integrations"]
+            assert slack["settings"] == {"channel": MARK}
+
+
+async def test_a_foreign_id_and_an_invented_one_read_the_same(site: Site) -> None:
+    async with site.client(site.mallory.session) as client:
+        for method, path, _ in site.operations():
+            if "{debate_id}" in path:
+                answers = [
+                    await call(site, client, method, path, of_alice(site, debate_id))
+                    for debate_id in ("deb_done", "deb_none")
+                ]
+                foreign, invented = (
+                    {**answer.json(), "request_id": "", "status": answer.status_code} for answer in answers
+                )
+                assert json.dumps(foreign).replace("deb_done", "ID") == json.dumps(invented).replace("deb_none", "ID")
+
+
+async def test_a_service_key_cannot_leave_its_organisation_by_a_role(site: Site) -> None:
+    """Even the administrator of the installation reads the debates of its own organisation only."""
+    headers = {"X-User-ID": "root", "X-Org-ID": "org_root", "X-User-Roles": "owner,admin"}
+    async with site.client({**headers, "Authorization": f"Bearer {SERVICE}"}) as client:
+        assert (await client.get("/api/debates")).json()["debates"] == []
+        assert (await client.get("/api/debates/deb_live")).status_code == 404
+        assert MARK not in (await client.get("/api/debates/export?format=jsonl")).text
+        assert (await client.get("/api/integrations")).json() == {"integrations": []}
+
+
+async def test_the_same_idempotency_key_opens_another_organisations_own_debate(site: Site, tmp_path: Path) -> None:
+    database = Database.open(Settings(data_dir=tmp_path), Context.DEBATES)
+    writer = JournalWriter(database)
+    mine = DebateRecord("deb_m", "Mine?", DebateStatus.ACTIVE, "{}", 1.0, 1.0, "m", site.mallory.org_id)
+    opened = await writer.open(Opening(mine, (row("deb_m", 1),), idempotency_key="key-0"))
+    await writer.aclose()
+    await database.aclose()
+    assert (opened.created, opened.record.debate_id) == (True, "deb_m")
+
+
+@pytest.mark.parametrize("debate_id", ["deb_live", "deb_done"])
+async def test_an_event_stream_of_another_organisation_is_not_found(site: Site, debate_id: str) -> None:
+    proof = {**site.mallory.session, "Accept": "text/event-stream"}
+    async with asyncio.timeout(DEADLINE_S), site.client(proof) as client:  # a stream that opens would not end
+        answer = await client.get(f"/api/debates/{debate_id}/events")
+        resumed = await client.get(f"/api/debates/{debate_id}/events", headers={"Last-Event-ID": "1"})
+    assert (answer.status_code, resumed.status_code) == (404, 404)
+    assert MARK not in answer.text
+
+
+class Socket:
+    """A WebSocket without a network."""
+
+    def __init__(self) -> None:
+        self.said: asyncio.Queue[MutableMapping[str, Any]] = asyncio.Queue()
+        self.heard: asyncio.Queue[MutableMapping[str, Any]] = asyncio.Queue()
+        self.said.put_nowait({"type": "websocket.connect"})
+
+    def say(self, **message: Any) -> None:
+        self.said.put_nowait({"type": "websocket.receive", "text": json.dumps(message)})
+
+    async def next_of(self, *kinds: str) -> dict[str, Any]:
+        """The next message of these types."""
+        async with asyncio.timeout(DEADLINE_S):
+            while True:
+                frame = await self.heard.get()
+                message: dict[str, Any] = json.loads(frame.get("text") or "{}")
+                if message.get("type") in kinds:
+                    return message
+
+
+@asynccontextmanager
+async def socket_of(site: Site, proof: dict[str, str]) -> AsyncIterator[Socket]:
+    socket = Socket()
+    headers = [(b"host", b"localhost:8080"), *((k.lower().encode(), v.encode()) for k, v in proof.items())]
+    scope = {
+        "type": "websocket", "asgi": {"version": "3.0"}, "http_version": "1.1", "scheme": "ws", "path": "/ws",
+        "raw_path": b"/ws", "query_string": b"", "root_path": "", "headers": headers, "subprotocols": [],
+        "client": ("203.0.113.9", 5555), "server": ("localhost", 8080), "extensions": {},
+    }  # fmt: skip
+    running = asyncio.create_task(site.app(scope, socket.said.get, socket.heard.put))
+    await socket.next_of("connection_info")
+    yield socket
+    socket.said.put_nowait({"type": "websocket.disconnect", "code": 1000})
+    await asyncio.wait_for(running, DEADLINE_S)
+
+
+async def test_a_websocket_neither_hears_nor_steers_debates_of_another_organisation(site: Site) -> None:
+    async with socket_of(site, site.alice.session) as hers, socket_of(site, site.mallory.session) as his:
+        hers.say(type="subscribe", debate_id="deb_live")
+        assert (await hers.next_of("agent_message"))["data"]["text"] == MARK  # so the debate is followed here already
+        for debate_id in ("deb_live", "deb_done"):
+            for attempt in (
+                {"type": "subscribe", "debate_id": debate_id},
+                {"type": "subscribe", "debate_id": debate_id, "after_seq": 1},
+                {"type": "user_vote", "loop_id": debate_id, "payload": {"choice": "ada", "intensity": 10}},
+                {"type": "user_suggestion", "loop_id": debate_id, "payload": {"text": "choose me"}},
+            ):
+                his.say(**attempt)
+                refused = await his.next_of("error", "ack", "agent_message")
+                assert (refused["type"], refused["data"]["code"]) == ("error", "not_found"), attempt
+                assert MARK not in json.dumps(refused)
+        his.say(type="get_loops")
+        assert (await his.next_of("loops"))["data"] == {"loops": []}
+        hers.say(type="get_loops")
+        assert [loop["loop_id"] for loop in (await hers.next_of("loops"))["data"]["loops"]] == ["deb_live"]
+    site.commands.vote.assert_not_called()
+    site.commands.suggest.assert_not_called()

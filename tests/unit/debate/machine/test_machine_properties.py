@@ -1,0 +1,191 @@
+"""Laws: whatever agents and clocks do, a debate ends, and its journal tells the same story again."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from worlds import debating
+
+from aragora import encoding
+from aragora.debate import journal, machine
+from aragora.debate.machine.ballots import LABELS
+from aragora.debate.model import (
+    AgentFailed,
+    AnswerGiven,
+    AskKind,
+    Ballot,
+    ConsensusMode,
+    ConsensusReached,
+    CritiqueGiven,
+    DebateEnded,
+    DebateStatus,
+    Proposal,
+    Protocol,
+    Topology,
+    VoteCast,
+)
+
+SETTLING = (AnswerGiven, CritiqueGiven, VoteCast, AgentFailed)
+WORDS = ("Tea. It wakes gently.", "Coffee. It wakes at once.", "Tea, surely: it wakes gently.", "Neither.")
+
+protocols = st.builds(
+    Protocol,
+    name=st.just("any"),
+    rounds=st.integers(1, 3),
+    critique=st.booleans(),
+    revise=st.booleans(),
+    rank=st.booleans(),
+    synthesize=st.booleans(),
+    judged=st.booleans(),
+    consensus=st.sampled_from(ConsensusMode),
+    threshold=st.sampled_from([0.5, 2 / 3, 1.0]),
+    topology=st.sampled_from(Topology),
+    early_stop=st.booleans(),
+    trickster=st.booleans(),
+    quorum=st.sampled_from([0.1, 0.5, 1.0]),
+)
+
+
+@dataclass
+class Chaos:
+    """Drives one debate by drawn decisions: who answers next, how, and what time it is."""
+
+    draw: Any
+    run: Any
+    late: list[Any]
+
+    def act(self) -> None:
+        pending = self.run.pending()
+        deed = self.draw(st.sampled_from(["answer", "answer", "answer", "fail", "garbage", "again", "time", "person"]))
+        if deed == "time":
+            self.late.extend(debating.answer_to(request) for request in pending)
+            quorum = 10.0 if machine.quorum_met(self.run.state) else None
+            self.run.advance(machine.Timing(self.draw(st.sampled_from([1.0, 60.0, 120.0])), quorum))
+            return
+        if deed == "person":
+            self.person()
+        elif deed == "again" and self.late:
+            self.run.give(self.draw(st.sampled_from(self.late)))
+        else:
+            self.reply(deed, self.draw(st.sampled_from(pending)))
+        self.run.advance()
+
+    def reply(self, deed: str, request: Any) -> None:
+        reply = debating.answer_to(request)
+        if isinstance(reply.content, Proposal):
+            words = self.draw(st.sampled_from(WORDS))
+            reply = replace(reply, content=Proposal(words, self.draw(st.floats(0, 1)), reply.content.evidence))
+        elif isinstance(reply.content, Ballot) and request.ask.kind is not AskKind.RANK:
+            reply = replace(reply, content=Ballot(self.draw(st.sampled_from(LABELS[:3])), 0.7))
+        if deed == "garbage":
+            reply = replace(reply, content=Ballot("no label"))
+        self.late.append(reply)
+        self.run.give(debating.failure_of(request) if deed == "fail" else reply)
+
+    def person(self) -> None:
+        choice = self.draw(st.sampled_from(self.run.state.participants))
+        self.run.take([machine.vote(self.run.state, "ann", choice, self.draw(st.integers(1, 10)), "v")])
+
+
+@st.composite
+def finished(draw: Any) -> Any:
+    agents = debating.AGENTS[: draw(st.integers(2, 4))]
+    spec = debating.spec_of(
+        agents, draw(protocols), seed=draw(st.integers(0, 99)), budget_usd=draw(st.sampled_from([None, 0.005, 0.02]))
+    )
+    chaos = Chaos(draw, debating.start(spec), [])
+    for _ in range(40):
+        if not machine.asks(chaos.run.state):
+            break
+        chaos.act()
+    chaos.run.play()
+    for reply in chaos.late:
+        assert machine.settle(chaos.run.state, reply) == ()
+    return chaos.run
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_every_debate_ends_in_a_decision_or_an_explained_failure(data: Any) -> None:
+    run = data.draw(finished())
+    if run.state.decision is None:
+        assert isinstance(run.events[-1], DebateEnded)
+        assert run.events[-1].status is DebateStatus.FAILED
+        assert "nothing to decide" in run.events[-1].reason
+        return
+    decision = run.state.decision
+    assert isinstance(run.events[-1], ConsensusReached)
+    assert decision.winner in run.state.answers
+    assert decision.answer.strip()
+    assert decision.explanation
+    assert 0.0 <= decision.confidence <= 1.0
+    assert 1 <= decision.rounds <= run.state.spec.protocol.rounds
+    assert {tally.agent for tally in decision.tallies} == set(run.state.answers)
+
+
+@settings(max_examples=75, deadline=None)
+@given(st.data())
+def test_the_journal_read_back_gives_the_same_state_at_every_point(data: Any) -> None:
+    run = data.draw(finished())
+    rows = journal.rows_of("deb_1", 1, 0.0, run.events)
+    events = [journal.event_of(row.payload) for row in rows]
+    assert machine.replay(events) == run.state
+    cut = data.draw(st.integers(1, len(events)))
+    assert machine.replay(events[:cut]) == machine.replay(run.events[:cut])
+
+
+@settings(max_examples=75, deadline=None)
+@given(st.data())
+def test_a_debate_goes_on_from_any_point_of_its_journal_without_asking_again(data: Any) -> None:
+    before = data.draw(finished())
+    cut = data.draw(st.integers(1, len(before.events)))
+    resumed = debating.Run(machine.replay(before.events[:cut]), list(before.events[:cut]))
+    resumed.advance()
+    resumed.play()
+    assert resumed.state.decision is not None or resumed.state.ended is not None
+    settled = [event.ask_id for event in before.events[:cut] if isinstance(event, SETTLING)]
+    assert not set(settled) & {request.ask.ask_id for request in resumed.requests}
+
+
+@settings(max_examples=75, deadline=None)
+@given(st.data())
+def test_every_ask_is_settled_once_and_its_cost_counted_once(data: Any) -> None:
+    run = data.draw(finished())
+    settled = [event for event in run.events if isinstance(event, SETTLING)]
+    assert len({event.ask_id for event in settled}) == len(settled)
+    paid = sum(event.usage.cost_usd for event in settled if event.usage is not None)
+    assert abs(run.state.cost_usd - paid) < 1e-9
+
+
+@settings(max_examples=75, deadline=None)
+@given(st.data())
+def test_the_weight_of_the_votes_is_the_weight_of_the_tallies(data: Any) -> None:
+    run = data.draw(finished())
+    protocol = run.state.spec.protocol
+    if run.state.decision is None or protocol.consensus is ConsensusMode.WEIGHTED:
+        return
+    votes = [*run.state.ballots.values(), *([run.state.verdict] if run.state.verdict else [])]
+    expected = sum(protocol.self_vote_weight if vote.choice == vote.agent else 1.0 for vote in votes)
+    persons = [vote for vote in run.state.persons.values() if vote.choice in run.state.answers]
+    expected += sum(vote.intensity / 10 for vote in persons)
+    assert abs(sum(tally.weight for tally in run.state.decision.tallies) - expected) < 1e-6
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.data())
+def test_a_cancelled_debate_stays_cancelled(data: Any) -> None:
+    run = debating.start(debating.spec_of(protocol=data.draw(protocols)))
+    chaos = Chaos(data.draw, run, [])
+    for _ in range(data.draw(st.integers(0, 10))):
+        if machine.asks(run.state):
+            chaos.act()
+    if run.state.decision is not None or run.state.ended is not None:
+        return
+    run.take(machine.cancel(run.state, "cancelled by ann"))
+    before = encoding.encode(run.state)
+    for reply in chaos.late:
+        run.give(reply)
+    run.advance(machine.Timing(1e9, 1e9))
+    assert encoding.encode(run.state) == before
+    assert machine.status(run.state) is DebateStatus.CANCELLED

@@ -1,0 +1,168 @@
+"""The engine: journal before action, recovery, admission, fences, drain."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+from worlds.memory_engine import World, answer, spec
+
+from aragora.debate.model import AgentRequest, DebateStatus, Reply
+from aragora.debate.protocol import preset
+from aragora.debate.running.engine import Limits
+from aragora.encoding import decode
+from aragora.errors import Conflict, NotFound, Unavailable
+from aragora.receipts.canonical import journal_digest
+
+
+async def test_a_debate_runs_from_question_to_receipt(world: World) -> None:
+    await world.engine.open(spec())
+    await world.ended("deb_1")
+    types = world.journal.types("deb_1")
+    assert types[0] == "debate_start"
+    assert types[-3:] == ["consensus", "receipt", "debate_end"]
+    assert sum(world.agents.asked.values()) == 52
+    assert world.journal.statuses["deb_1"] is DebateStatus.COMPLETED
+    assert {row.topic for row in world.journal.outbox} == {"ratings", "usage"}
+    assert world.journal.counters["aragora_debates_completed"] == 1
+
+
+async def test_what_is_published_is_what_is_journaled_in_the_same_order(world: World) -> None:
+    await world.engine.open(spec())
+    await world.ended("deb_1")
+    assert world.published.rows == world.journal.rows["deb_1"][1:]
+    assert all(later.seq == earlier.seq + 1 for earlier, later in pairwise(world.journal.rows["deb_1"]))
+
+
+async def test_the_receipt_binds_the_journal_up_to_the_decision(world: World) -> None:
+    await world.engine.open(spec())
+    await world.ended("deb_1")
+    told = decode(world.journal.receipts[0].document)["journal"]
+    payloads = [row.payload for row in world.journal.rows["deb_1"]]
+    assert told["length"] == len(payloads) - 2
+    assert told["sha256"] == journal_digest(payloads[:-2])
+
+
+async def test_an_answer_that_was_journaled_is_not_asked_again_after_a_crash(world: World) -> None:
+    silent_after = 20
+
+    def half(request: AgentRequest) -> Reply | None:
+        return answer(request) if sum(world.agents.asked.values()) <= silent_after else None
+
+    world.agents.script = half
+    await world.engine.open(spec())
+    while len(world.journal.rows["deb_1"]) < silent_after:
+        await asyncio.sleep(0.001)
+    answered = {
+        decode(row.payload)["data"]["ask_id"]
+        for row in world.journal.rows["deb_1"]
+        if "ask_id" in decode(row.payload)["data"]
+    }
+    before = dict(world.agents.asked)
+    world.agents.script = answer
+    await world.restart().recover(lambda _: True)
+    await world.ended("deb_1")
+    assert all(world.agents.asked[ask_id] == before[ask_id] for ask_id in answered)
+    assert world.journal.types("deb_1").count("vote") == 4
+
+
+async def test_a_store_that_comes_back_lets_the_debate_go_on(world: World) -> None:
+    await world.engine.open(spec())
+    world.journal.outage = 5
+    await world.ended("deb_1")
+    assert world.journal.statuses["deb_1"] is DebateStatus.COMPLETED
+
+
+async def test_a_commit_whose_acknowledgement_was_lost_is_read_back_from_the_journal(world: World) -> None:
+    await world.engine.open(spec())
+    world.journal.lost_acknowledgements = 1
+    await world.ended("deb_1")
+    assert world.journal.types("deb_1").count("debate_end") == 1
+    assert len(world.journal.receipts) == 1
+
+
+async def test_an_engine_whose_shard_has_a_new_owner_steps_down(world: World) -> None:
+    world.agents.script = lambda _: None
+    await world.engine.open(spec())
+    while "round_start" not in world.journal.types("deb_1"):
+        await asyncio.sleep(0.001)
+    zombie = world.engine
+    world.owned = False
+    world.agents.script = answer
+    successor = world.restart()
+    await successor.recover(lambda _: True)
+    await world.ended("deb_1")
+    rows = list(world.journal.rows["deb_1"])
+    with pytest.raises((Conflict, Unavailable)):
+        await zombie.suggest("deb_1", "eve", "one more thing", "s1")
+    while not zombie.load().stepped_down:
+        await asyncio.sleep(0.001)
+    assert world.journal.rows["deb_1"] == rows
+    with pytest.raises(Unavailable):
+        await zombie.open(spec("deb_2"))
+
+
+async def test_beyond_the_limits_opening_is_refused_with_a_hint_when_to_come_back() -> None:
+    world = World(limits=Limits(1, 1))
+    world.agents.script = lambda _: None
+    await world.engine.open(spec("deb_1"))
+    await world.engine.open(spec("deb_2"))
+    with pytest.raises(Unavailable) as refused:
+        await world.engine.open(spec("deb_3"))
+    assert refused.value.code == "full"
+    assert refused.value.retry_after_s
+    assert world.engine.load().active == 1
+    assert world.engine.load().queued == 1
+
+
+async def test_a_queued_debate_starts_when_another_ends() -> None:
+    world = World(limits=Limits(1, 5))
+    for number in range(4):
+        await world.engine.open(spec(f"deb_{number}"))
+    await world.ended(*(f"deb_{number}" for number in range(4)))
+    assert [receipt.position for receipt in world.journal.receipts] == [1, 2, 3, 4]
+
+
+async def test_a_cancelled_debate_ends_and_its_agents_are_told(world: World) -> None:
+    world.agents.script = lambda _: None
+    await world.engine.open(spec())
+    assert await world.engine.cancel("deb_1", "ann") is DebateStatus.CANCELLED
+    assert world.journal.types("deb_1")[-1] == "debate_end"
+    assert world.agents.withdrawn == ["deb_1"]
+    with pytest.raises(Conflict):
+        await world.engine.cancel("deb_1", "ann")
+
+
+async def test_an_unknown_debate_is_not_found(world: World) -> None:
+    with pytest.raises(NotFound):
+        await world.engine.vote("deb_x", "eve", "ann", 5, "v1")
+
+
+async def test_a_persons_vote_is_durable_when_its_seq_is_returned(world: World) -> None:
+    world.agents.script = lambda _: None
+    await world.engine.open(spec())
+    seq = await world.engine.vote("deb_1", "eve", "ann", 5, "v1")
+    assert world.journal.rows["deb_1"][seq - 1].type == "user_vote"
+
+
+async def test_draining_lets_debates_end_and_keeps_the_rest_for_the_next_start(world: World) -> None:
+    world.agents.script = lambda _: None
+    await world.engine.open(spec("deb_1"))
+    assert await world.engine.drain(0.01) == 1
+    with pytest.raises(Unavailable) as refused:
+        await world.engine.open(spec("deb_2"))
+    assert refused.value.code == "draining"
+    world.agents.script = answer
+    await world.restart().recover(lambda _: True)
+    await world.ended("deb_1")
+
+
+async def test_a_silent_agent_delays_a_debate_only_until_its_deadline(world: World) -> None:
+    quick = replace(preset("structured"), phase_deadline_s=0.05, grace_s=0.01)
+    world.agents.script = lambda request: None if request.ask.agent == "bob" else answer(request)
+    await world.engine.open(spec(protocol=quick))
+    await world.ended("deb_1")
+    assert world.journal.statuses["deb_1"] is DebateStatus.COMPLETED
+    assert "agent_error" in world.journal.types("deb_1")
