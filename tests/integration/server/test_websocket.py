@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import socket as sockets
+from functools import partial
 from typing import Any
 
 import pytest
-from websockets.asyncio.client import connect
+from websockets.asyncio import client as websocket
 from websockets.exceptions import ConnectionClosed, InvalidStatus
+from worlds.waiting import WAIT_S
 
 from aragora.debate.model import RoundStarted
 
 pytestmark = pytest.mark.slow
+connect = partial(websocket.connect, open_timeout=WAIT_S)
 
 
 async def test_the_first_message_is_connection_info(services_with: Any, serve: Any, wire: Any) -> None:

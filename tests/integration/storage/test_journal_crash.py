@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import subprocess
 import sys
 from os import environ
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import select, text
+from worlds.waiting import eventually
 
 import aragora
 from aragora.config.settings import Settings
@@ -55,9 +55,12 @@ async def its_last_transaction_is_over(database: Database) -> None:
         "SELECT count(*) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = current_database() "
         "AND backend_type = 'client backend'"
     )
-    async with asyncio.timeout(10), database.reading() as connection:
-        while (await connection.execute(others)).scalar():
-            await asyncio.sleep(0.01)
+    async with database.reading() as connection:
+
+        async def alone() -> bool:
+            return not (await connection.execute(others)).scalar()
+
+        await eventually(alone)
 
 
 @pytest.mark.parametrize("acknowledgements", [150, 401, 1200])

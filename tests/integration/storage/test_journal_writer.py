@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import text
+from worlds.waiting import eventually
 
 from aragora.config.settings import Settings
 from aragora.debate.journal import JournalRow
@@ -347,9 +348,7 @@ async def test_a_connection_lost_in_a_transaction_is_unavailable_and_the_writer_
         await blocking.execute(text("SELECT 1 FROM debates WHERE debate_id = 'd1' FOR UPDATE"))
         waiting = asyncio.create_task(writer.commit(build.commit("d1", 2)))
         waits = "FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-        async with asyncio.timeout(20):
-            while not await _values(debates_db, f"SELECT 1 {waits}"):
-                await asyncio.sleep(0.01)
+        await eventually(lambda: _values(debates_db, f"SELECT 1 {waits}"))
         await _values(debates_db, f"SELECT pg_terminate_backend(pid) {waits}")
         with pytest.raises(Unavailable):
             await waiting

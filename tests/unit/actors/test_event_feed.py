@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from worlds.waiting import WAIT_S, eventually
 
 from actors.channels import endpoints
 from actors.channels.endpoints import Endpoint
@@ -22,8 +23,6 @@ from actors.gateways.event_lines import open_line
 from actors.runtime_names import RUN_DIRECTORY
 from aragora.debate.journal import JournalRow
 from aragora.errors import NotFound, Unavailable
-
-WAIT_S = 5.0
 
 
 class Store:
@@ -105,15 +104,7 @@ class Follow:
             self.seqs.append(item.seq)
 
     async def seen(self, count: int) -> None:
-        await until(lambda: len(self.seqs) >= count)
-
-
-async def until(reached: Callable[[], bool]) -> None:
-    async def poll() -> None:
-        while not reached():
-            await asyncio.sleep(0.001)
-
-    await asyncio.wait_for(poll(), WAIT_S)
+        await eventually(lambda: len(self.seqs) >= count)
 
 
 @pytest.fixture
@@ -175,7 +166,7 @@ async def test_a_restarted_coordinator_costs_no_event(feed: CoordinatorFeed, sto
     link.restart()
     store.append("d")  # journaled while nobody could be told
     old.publish([JournalRow("d", 2, "vote", '{"type":"vote","seq":2}', 0.0)])
-    await until(lambda: link.asked > asked)  # it has tried in vain
+    await eventually(lambda: link.asked > asked)  # it has tried in vain
     link.cut = False
     publish(store, link, "d")
     publish(store, link, "d", "debate_end")

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
+from worlds.logical_time import LoopClock
 
 from aragora.agents.answering import Answering
 from aragora.agents.gate import Gate
 from aragora.agents.model import AgentSpec, BreakerOpen, Completion, ModelCall, ProviderError
-from aragora.clock import SystemClock
 from aragora.debate.model import AgentRequest, Ask, AskKind, Brief, Candidate, Usage
 from aragora.resilience.backoff import Backoff
 from aragora.resilience.budget import RetryBudget
@@ -86,7 +86,7 @@ def answering(gate: RecordingGate) -> Callable[..., Answering]:
             provider,
             fallback,
             through or gate,
-            SystemClock(),
+            LoopClock(),
             backoff=Backoff(base_s=0.0, attempts=3),
             budget=budget,
             draw=lambda: 0.0,
@@ -97,7 +97,7 @@ def answering(gate: RecordingGate) -> Callable[..., Answering]:
 
 @pytest.fixture
 def ask() -> Callable[..., AgentRequest]:
-    def build(kind: AskKind = AskKind.PROPOSE, timeout_s: float = 5.0, labels: str = "") -> AgentRequest:
+    def build(kind: AskKind = AskKind.PROPOSE, timeout_s: float = 30.0, labels: str = "") -> AgentRequest:
         candidates = tuple(Candidate(label, f"the answer of {label}") for label in labels)
         return AgentRequest(
             Ask(f"deb_1:1:{kind}:anthropic-api", "deb_1", "anthropic-api", kind, 1),

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from ray.exceptions import ActorUnavailableError
 from worlds.memory_engine import answer
+from worlds.waiting import WAIT_S, eventually
 
 from actors.channels.agent_links import AgentLinks
 from actors.channels.endpoints import Endpoint
 from aragora.agents import wire
 from aragora.debate.model import AgentRequest, Ask, AskKind, Brief, Reply
 
-WAIT_S = 5.0
 Exchange = Callable[[str, bytes, tuple[str, ...]], Awaitable[bytes]]
 
 
@@ -61,11 +61,7 @@ class Received:
         self.ask_ids.update(reply.ask_id for reply in replies)
 
     async def count(self, number: int) -> None:
-        async def poll() -> None:
-            while len(self.ask_ids) < number:
-                await asyncio.sleep(0.001)
-
-        await asyncio.wait_for(poll(), WAIT_S)
+        await eventually(lambda: len(self.ask_ids) >= number)
 
 
 def request(debate_id: str, timeout_s: float = 30.0) -> AgentRequest:
@@ -79,8 +75,7 @@ def links(agents: Agents, received: Received) -> AgentLinks:
 
 async def answers(_: str, batch: bytes, __: tuple[str, ...]) -> bytes:
     if not batch:
-        await asyncio.sleep(WAIT_S)
-        return b""
+        await asyncio.Event().wait()  # a poll stays open until there is something to tell
     return wire.encode_replies([answer(request) for request in wire.decode_requests(batch)])
 
 
@@ -136,7 +131,7 @@ async def test_the_agent_is_told_which_debates_nobody_waits_for() -> None:
     async def silent(_: str, batch: bytes, withdrawn: tuple[str, ...]) -> bytes:
         told.append(withdrawn)
         sent.set()
-        await asyncio.sleep(0.01 if not batch else 0)
+        await asyncio.sleep(0)
         return b""
 
     link = links(Agents(silent), Received())
@@ -144,12 +139,7 @@ async def test_the_agent_is_told_which_debates_nobody_waits_for() -> None:
     link.send(request("deb_2"))
     await asyncio.wait_for(sent.wait(), WAIT_S)
     link.withdraw("deb_1")
-
-    async def poll() -> None:
-        while ("deb_1",) not in told:
-            await asyncio.sleep(0.001)
-
-    await asyncio.wait_for(poll(), WAIT_S)
+    await eventually(lambda: ("deb_1",) in told)
     link.close()
 
 

@@ -8,14 +8,13 @@ from pathlib import Path
 
 import pytest
 from worlds.memory_engine import answer
+from worlds.waiting import WAIT_S, eventually
 
 from actors.channels import endpoints
 from actors.channels.agent_links import AgentLinks
 from actors.channels.agent_socket import AgentSocket, ReplyOutlet
 from actors.channels.endpoints import Endpoint
 from aragora.debate.model import AgentRequest, Ask, AskKind, Brief, Reply
-
-WAIT_S = 5.0
 
 
 def request(debate_id: str) -> AgentRequest:
@@ -58,20 +57,12 @@ def agent(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Agent:
     return Agent()
 
 
-async def until(condition: object) -> None:
-    async def poll() -> None:
-        while not condition():  # type: ignore[operator]
-            await asyncio.sleep(0.001)
-
-    await asyncio.wait_for(poll(), WAIT_S)
-
-
 async def test_asks_and_replies_travel_over_the_socket(agent: Agent) -> None:
     received: list[Reply] = []
     links = AgentLinks("coordinator-0", agent, 1, lambda _, replies: received.extend(replies))  # type: ignore[arg-type]
     for number in range(500):
         links.send(request(f"deb_{number}"))
-    await until(lambda: len(received) == 500)
+    await eventually(lambda: len(received) == 500)
     assert len({reply.ask_id for reply in received}) == 500
     links.close()
     agent.socket.close()
@@ -83,15 +74,15 @@ async def test_what_was_open_when_the_agent_died_is_sent_to_its_successor(agent:
     agent.answers = False
     links.send(request("deb_1"))
     links.send(request("deb_2"))
-    await until(lambda: len(agent.taken) == 2)
+    await eventually(lambda: len(agent.taken) == 2)
     links.withdraw("deb_2")
-    await until(lambda: agent.withdrawn == ["deb_2"])
+    await eventually(lambda: agent.withdrawn == ["deb_2"])
     agent.answers = True
     dead, agent.socket = agent.socket, AgentSocket(agent._take)
     for connection in list(dead._outlets):
         connection.close()
     dead.close()
-    await until(lambda: len(received) == 1)
+    await eventually(lambda: len(received) == 1)
     assert agent.taken == ["deb_1/1/propose/ann", "deb_2/1/propose/ann", "deb_1/1/propose/ann"]
     links.close()
     agent.socket.close()

@@ -9,13 +9,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from worlds.waiting import WAIT_S
 
 from actors.channels import frames
 from actors.channels.frames import FrameConnection, FrameServer
 from actors.runtime_names import RUN_DIRECTORY
 from aragora.errors import Unavailable
-
-WAIT_S = 5.0
 
 
 @given(st.lists(st.binary(max_size=300), max_size=20), st.data())

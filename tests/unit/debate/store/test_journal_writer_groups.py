@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
+from worlds.waiting import eventually
 
 from aragora.debate.journal import JournalRow
 from aragora.debate.records import Commit
@@ -56,8 +57,7 @@ async def test_what_comes_while_a_group_is_written_is_the_next_group() -> None:
     writer, backend = writer_over(written)
     await asyncio.gather(*(writer.commit(commit(name)) for name in "abc"))
     first = asyncio.create_task(writer.commit(commit("d")))
-    while len(backend.groups) < 2:
-        await asyncio.sleep(0)
+    await eventually(lambda: len(backend.groups) >= 2, pause_s=0)
     await asyncio.gather(first, *(writer.commit(commit(name)) for name in "ef"))
     await writer.aclose()
     assert backend.groups == [["a", "b", "c"], ["d"], ["e", "f"], ["closed"]]
