@@ -23,11 +23,15 @@ from aragora.cli.rendering.stream import EventPrinter
 from aragora.cli.rendering.terminal import say, terminal
 from aragora.cli.rendering.verification import print_verification
 from aragora.client import AragoraClient
+from aragora.config.providers import PROVIDERS
 
 QUESTION: Final = "Should a small team start with a monolith or with microservices?"
-VENDORS: Final = ("ANTHROPIC", "OPENAI", "OPENROUTER", "MISTRAL", "GEMINI", "XAI")
-BETTER: Final = (*(f"{vendor}_API_KEY" for vendor in VENDORS), "ARAGORA_LOCAL_BASE_URL")
-OF_PROVIDERS: Final = (*VENDORS, *(f"ARAGORA_{name}_" for name in (*VENDORS, "LOCAL", "EMBEDDED")))
+BETTER: Final = (*(provider.key_variable for provider in PROVIDERS), "ARAGORA_LOCAL_BASE_URL")
+OF_PROVIDERS: Final = (
+    *(f"ARAGORA_{provider.name.upper()}_" for provider in PROVIDERS),
+    "ARAGORA_LOCAL_",
+    "ARAGORA_EMBEDDED_",
+)
 KEPT_OUT: Final = ("ARAGORA_", "DATABASE_URL", "KNOWLEDGE_MOUND_", "SUPABASE_", "RAY_", "CP_")
 TINY: Final = (
     "No API key is set, so the agents speak through the embedded model: 270 million parameters on this machine's CPU. "

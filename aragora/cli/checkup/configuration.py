@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from typing import Final
 
 from aragora.cli.checkup.finding import Finding, fault, ok, warning
+from aragora.config.providers import FALLBACK, PROVIDERS
 from aragora.config.settings import Settings, load_settings, production_problems
 from aragora.errors import Misconfigured
 
@@ -30,14 +31,13 @@ def settings() -> tuple[Settings | None, list[Finding]]:
 
 def providers(loaded: Settings) -> Iterator[Finding]:
     """Who can debate with these settings; names of variables only."""
-    fields = (name for name in type(loaded).model_fields if name.endswith("_api_key") and name != "local_api_key")
-    keys = sorted(name.upper() for name in fields if getattr(loaded, name) is not None)
+    keys = sorted(provider.key_variable for provider in PROVIDERS if loaded.provider_key(provider.name) is not None)
     if keys:
         yield ok("providers", f"keys set: {', '.join(keys)}")
     elif loaded.local_base_url is None:
         mend = "Set a key (ANTHROPIC_API_KEY, OPENAI_API_KEY, ...) or ARAGORA_LOCAL_BASE_URL for better answers."
         yield warning("providers", "no key set: only the tiny embedded model will debate", mend)
-    if loaded.openrouter_api_key is None and keys:
+    if loaded.provider_key(FALLBACK) is None and keys:
         yield warning(
             "fallback", "OPENROUTER_API_KEY is not set", "Set it, and agents survive their provider's outages."
         )

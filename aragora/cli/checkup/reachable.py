@@ -16,17 +16,10 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from aragora.cli.checkup.finding import Finding, fault, ok, warning
+from aragora.config.providers import PROVIDERS
 from aragora.config.settings import Settings
 
 TIMEOUT_S: Final = 5.0
-HOSTS: Final = {
-    "anthropic": "https://api.anthropic.com",
-    "openai": "https://api.openai.com",
-    "openrouter": "https://openrouter.ai",
-    "mistral": "https://api.mistral.ai",
-    "gemini": "https://generativelanguage.googleapis.com",
-    "xai": "https://api.x.ai",
-}
 
 
 async def everything(settings: Settings) -> list[Finding]:
@@ -50,10 +43,11 @@ async def everything(settings: Settings) -> list[Finding]:
         tries.append(
             _attempt("RAY_ADDRESS", f"ray://{settings.ray_address}".replace("ray://ray://", "ray://"), _tcp, fault)
         )
-    for name, host in HOSTS.items():
-        if getattr(settings, f"{name}_api_key") is not None:
-            address = getattr(settings, f"{name}_base_url") or host
-            tries.append(_attempt(f"provider {name}", _text(address), _tcp, broken=warning))
+    tries.extend(
+        _attempt(f"provider {provider.name}", settings.provider_address(provider.name), _tcp, broken=warning)
+        for provider in PROVIDERS
+        if settings.provider_key(provider.name) is not None
+    )
     return list(await asyncio.gather(*tries))
 
 

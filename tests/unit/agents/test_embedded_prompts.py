@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aragora.agents.answers import parse_answer
-from aragora.agents.personas import EMBEDDED_PERSONAS
+from aragora.agents.answer_format import parse_answer
+from aragora.agents.catalog import EMBEDDED_PERSONAS
 from aragora.agents.providers import embedded_prompts as prompts
 from aragora.debate.model import AgentRequest, Ask, AskKind, Brief, Candidate
 

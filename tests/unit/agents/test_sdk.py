@@ -13,7 +13,7 @@ from aragora.agents.model import (
     ProviderRejected,
     ProviderTimedOut,
 )
-from aragora.agents.providers.failures import by_status, clean, unreachable
+from aragora.agents.providers.sdk import by_status, clean, unreachable
 
 
 @pytest.mark.parametrize(
