@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from aragora.cli.options import DEFAULT_URL, AsJson, Token, Url
+from aragora.cli.conventions import DEFAULT_URL, AsJson, Token, Url
 from aragora.cli.rendering.tables import agents_table
 from aragora.cli.rendering.terminal import print_json, terminal
 from aragora.client import AragoraClient

@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
-from aragora.cli.options import DEFAULT_URL, DebateId, Token, Url
-from aragora.cli.rendering.stream import EventPrinter
+from aragora.cli.conventions import DEFAULT_URL, DebateId, Token, Url
+from aragora.cli.rendering.events import EventPrinter
 from aragora.cli.rendering.terminal import terminal
 from aragora.client import AragoraClient
 

@@ -82,7 +82,7 @@ providers.PROVIDERS += (pretend,)
 providers.BY_NAME["acme"] = pretend
 
 from aragora.agents import catalog, pricing
-from aragora.cli.checkup import configuration, reachable
+from aragora.cli import checkup, reachable
 from aragora.cli.demo import BETTER, demo_environment
 from aragora.config.environment_doc import render
 from aragora.config.settings import load_settings
@@ -99,7 +99,7 @@ json.dump({{
     "fallback": [fallback.name, spec.fallback_model],
     "price": pricing.cost_usd("acme", "acme-1", 1_000_000, 1_000_000),
     "price at openrouter": pricing.cost_usd("openrouter", "acme-labs/acme-1", 1_000_000, 1_000_000),
-    "doctor": [f.told for f in configuration.providers(settings)] + [f.subject for f in reach],
+    "doctor": [f.told for f in checkup.providers(settings)] + [f.subject for f in reach],
     "demo": [BETTER, sorted(demo_environment({{"ARAGORA_ACME_MODEL": "m", "ACME_API_KEY": "k", "ARAGORA_ENV": "p"}}))],
     "page": [line for line in render().splitlines() if "ACME" in line],
 }}, sys.stdout)
