@@ -41,7 +41,7 @@ def _as_list(value: object) -> object:
 
 
 def _as_share(value: object) -> object:
-    """0.8 out of 0.8, "0.8", 80, "80%"."""
+    """0.8 from 0.8, "0.8", 80 or "80%"."""
     if isinstance(value, str):
         text = value.strip()
         try:

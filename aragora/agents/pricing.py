@@ -42,7 +42,7 @@ def cost_usd(provider: str, model: str, input_tokens: int, output_tokens: int) -
 
 
 def metered(provider: str, model: str, input_tokens: int, output_tokens: int, billed_usd: float | None = None) -> Usage:
-    """The usage of one call; `billed_usd` is what the provider itself says it billed, where it does."""
+    """The usage of one call; `billed_usd` is what the provider says it billed, None where it does not say."""
     cost = cost_usd(provider, model, input_tokens, output_tokens) if billed_usd is None else billed_usd
     return Usage(provider, model, input_tokens, output_tokens, cost)
 
@@ -87,7 +87,7 @@ class Ledger:
         return self._clock.monotonic() - self._started
 
     def add(self, usage: Usage) -> None:
-        """A call was paid."""
+        """Add the usage of one call."""
         self._provider = usage.provider
         self._model = usage.model
         self._input += usage.input_tokens

@@ -1,4 +1,4 @@
-"""`aragora agents`: who can debate here, how healthy each is, and how it is rated."""
+"""`aragora agents`: the agents of a server with their health and rating."""
 
 from __future__ import annotations
 

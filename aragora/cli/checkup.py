@@ -40,8 +40,10 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line of the doctor's report: a subject, how it stands, what was found, and how to mend it. It never holds the
-    value of a secret. The fields are the names in `aragora doctor --json`."""
+    """One line of the doctor's report: a subject, its state, what was found, and how to mend it.
+
+    It never holds the value of a secret. The names of its fields are those of `aragora doctor --json`.
+    """
 
     subject: str
     state: State

@@ -1,4 +1,4 @@
-"""`aragora demo`: from nothing to a decision with a checked receipt, without an API key, leaving nothing behind.
+"""`aragora demo`: a decision with a checked receipt, without an API key or a running server; it leaves nothing behind.
 
 A server on free ports with a temporary data directory debates the question: with the embedded model, or with the
 providers whose keys are set. It does not see the storage, cluster and identity settings of the environment.

@@ -19,7 +19,7 @@ MARKS: Final = {State.OK: ("✓", "green"), State.WARNING: ("!", "yellow"), Stat
 
 
 def doctor(url: Url = DEFAULT_URL, token: Token = None, as_json: AsJson = False) -> None:
-    """Check machine, configuration and surroundings. Exit code 1 where something is wrong."""
+    """Check the machine, the configuration and what it names. Exit code 1 where something is wrong."""
     findings = asyncio.run(_examine(url, token))
     if as_json:
         print_json(findings)

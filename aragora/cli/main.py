@@ -56,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def build(arguments: Sequence[str]) -> typer.Typer:
-    """The application, with the command named in `arguments` loaded and the others known by name alone."""
+    """The application, with the command named in `arguments` loaded and the others known by name only."""
     app = typer.Typer(
         callback=overview,
         invoke_without_command=False,

@@ -30,7 +30,10 @@ def serve(
         Path | None, typer.Option(help=f"Databases and keys; unset: ARAGORA_DATA_DIR, or {DATA_DIR}.")
     ] = None,
 ) -> None:
-    """Start the server and show its progress until it takes work. Ctrl-C or SIGTERM drains it; a second one stops it at once."""
+    """Start the server and show its progress until it takes work.
+
+    Ctrl-C or SIGTERM drains it; a second one stops it at once.
+    """
     command = [
         sys.executable,
         "-m",

@@ -61,7 +61,7 @@ class ProviderSettings(_DeclaredProviders):
         allowed=_URL,
     )
     local_model: str | None = variable("ARAGORA_LOCAL_MODEL", "Model to ask of that server; unset: its first one.")
-    local_api_key: SecretStr | None = variable("ARAGORA_LOCAL_API_KEY", "Key of that server, where it wants one.")
+    local_api_key: SecretStr | None = variable("ARAGORA_LOCAL_API_KEY", "Key of that server, where it requires one.")
     embedded_agents: bool = variable(
         "ARAGORA_EMBEDDED_AGENTS", "Offer the tiny embedded model as agents; it needs no key.", default=True
     )
@@ -72,7 +72,9 @@ class ProviderSettings(_DeclaredProviders):
     stub_latency_ms: int = variable(
         "ARAGORA_STUB_LATENCY_MS", "Milliseconds a stub agent takes to answer.", default=0, ge=0, le=600_000
     )
-    stub_log: Path | None = variable("ARAGORA_STUB_LOG", "File to which stub agents append the id of each ask served.")
+    stub_log: Path | None = variable(
+        "ARAGORA_STUB_LOG", "File to which stub agents append the id of each ask that they answer."
+    )
 
     def provider_key(self, name: str) -> SecretStr | None:
         """The key of the declared provider `name`; None where it is not set. Raises KeyError for another name."""
@@ -99,7 +101,7 @@ class ServerSettings(BaseModel):
     data_dir: Path = variable("ARAGORA_DATA_DIR", "Directory of databases and backups.", default=Path(DATA_DIR))
     api_token: SecretStr | None = variable("ARAGORA_API_TOKEN", "Token that callers must show; turns login on.")
     service_token: SecretStr | None = variable(
-        "ARAGORA_SERVICE_TOKEN", "Token by which a service proves that its X-User-ID and X-Org-ID headers count."
+        "ARAGORA_SERVICE_TOKEN", "Token that a service must show for its X-User-ID and X-Org-ID headers to count."
     )
     allowed_origins: Origins = variable(
         "ARAGORA_ALLOWED_ORIGINS",
@@ -165,7 +167,7 @@ class ClusterSettings(BaseModel):
     )
     drain_timeout_s: float = variable(
         "ARAGORA_DRAIN_TIMEOUT_S",
-        "Seconds that active debates get to finish when the server stops.",
+        "Seconds that active debates have to finish when the server stops.",
         default=30.0,
         ge=0,
     )
@@ -193,8 +195,8 @@ class IdentitySettings(BaseModel):
     google_oauth_redirect_uri: str | None = variable(
         "GOOGLE_OAUTH_REDIRECT_URI", "Address of this server to which Google sends people back."
     )
-    oauth_success_url: str | None = variable("OAUTH_SUCCESS_URL", "Where people land after login.")
-    oauth_error_url: str | None = variable("OAUTH_ERROR_URL", "Where people land when login fails.")
+    oauth_success_url: str | None = variable("OAUTH_SUCCESS_URL", "Address to which people are sent after login.")
+    oauth_error_url: str | None = variable("OAUTH_ERROR_URL", "Address to which people are sent when login fails.")
     oauth_allowed_redirect_hosts: CommaList = variable(
         "OAUTH_ALLOWED_REDIRECT_HOSTS",
         "Hosts to which login may redirect.",
@@ -204,7 +206,7 @@ class IdentitySettings(BaseModel):
 
 
 class PersistenceSettings(BaseModel):
-    """URLs may hold a password, so they are secrets and never shown."""
+    """Chapter `Persistence, receipts, encryption`. URLs may hold a password, so they are secrets and never shown."""
 
     database_url: DatabaseUrl | None = variable(
         "DATABASE_URL",

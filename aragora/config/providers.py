@@ -19,7 +19,7 @@ class ChatDialect:
 
     max_tokens_field: str = "max_tokens"
     sends_temperature: bool = False
-    bills_itself: bool = False  # says what each call cost in USD; that counts before the price table
+    bills_itself: bool = False  # reports the cost of each call in USD, which is used instead of the price table
     extra_body: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -27,15 +27,15 @@ class ChatDialect:
 class ProviderDeclaration:
     """One provider. Its variables follow from `name`: XAI_API_KEY, ARAGORA_XAI_BASE_URL, ARAGORA_XAI_MODEL."""
 
-    name: str  # stands in settings, prices, usage records and journals
-    title: str  # for people
-    agent: str  # the public name of its agent; stands in journals and ratings
+    name: str  # in settings, prices, usage records and journals
+    title: str  # as people write it
+    agent: str  # the public name of its agent, in journals and ratings
     model: str  # asked unless the settings choose another
     address: str  # of its API, unless the settings name another
-    dialect: ChatDialect | None  # None: it is asked over an SDK of its own, see aragora.agents.catalog
-    maker: str = ""  # its name at OpenRouter; empty: OpenRouter does not stand in for it
+    dialect: ChatDialect | None  # None: an SDK of its own, see aragora.agents.catalog
+    maker: str = ""  # its name at OpenRouter; empty: OpenRouter is no fallback for it
     options: Mapping[str, str] = field(default_factory=dict)  # sent with the declared model only
-    models_at_openrouter: Mapping[str, str] = field(default_factory=dict)  # where OpenRouter names a model otherwise
+    models_at_openrouter: Mapping[str, str] = field(default_factory=dict)  # where OpenRouter's name differs
     key_note: str = ""
 
     @property
@@ -59,7 +59,7 @@ class ProviderDeclaration:
         return self.key_note or f"Key of the {self.title} API."
 
     def openrouter_model(self, model: str) -> str | None:
-        """OpenRouter's name of `model`; None where OpenRouter does not stand in for this provider."""
+        """OpenRouter's name of `model`; None where OpenRouter is no fallback for this provider."""
         return f"{self.maker}/{self.models_at_openrouter.get(model, model)}" if self.maker else None
 
 

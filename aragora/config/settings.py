@@ -28,7 +28,7 @@ from aragora.errors import Misconfigured
 
 
 class Settings(ProviderSettings, ServerSettings, ClusterSettings, IdentitySettings, PersistenceSettings, BaseSettings):
-    """All settings. Secrets are `SecretStr`: they show as stars wherever they are printed."""
+    """All settings. Secrets are `SecretStr`: they are printed as stars."""
 
     model_config = SettingsConfigDict(
         frozen=True, case_sensitive=True, extra="forbid", populate_by_name=True, hide_input_in_errors=True

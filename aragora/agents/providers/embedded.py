@@ -6,7 +6,7 @@ models that run at once take several times as long each: so the processes take t
 A tiny model needs other ways of working than a large one:
 - It writes a new answer and a critique as the examples show.
 - For a revision it writes another answer, judges both, and keeps the better one: a model of this size cannot weigh
-  an objection in words, but it tells a better answer from a worse one more often than not.
+  an objection in words, but it can judge which of two answers is better more often than not.
 - For a ballot it judges every answer by itself: asked for a label, it names its favourite letter.
 """
 
@@ -26,14 +26,14 @@ from aragora.agents.providers import embedded_prompts as prompts
 from aragora.agents.providers.embedded_model import EmbeddedModel, EmbeddedModelError, Generated, locked, weights
 from aragora.debate.model import AgentRequest, AskKind
 
-_SHARPNESS: Final = 4.0  # turns differences of the verdicts into a confidence
+_SHARPNESS: Final = 4.0  # scales differences of the verdicts to a confidence
 _REASON_TOKENS: Final = 48
-_ATTEMPTS: Final = 3  # at a text that is not a repetition
+_ATTEMPTS: Final = 3  # to get a text that is not a repetition
 _WILDER: Final = 0.25  # added to the temperature with every further attempt
 
 
 class EmbeddedProvider:
-    """Loads the model when it is first asked. `directory` takes the weights where the user has no writable cache."""
+    """Loads the model at the first ask. The weights go into `directory` where the user has no writable cache."""
 
     renders_itself = True
 
@@ -59,7 +59,7 @@ class EmbeddedProvider:
         return Completion(made.text, usage)
 
     async def aclose(self) -> None:
-        """Give the memory back; an answer under way is finished first, in its thread."""
+        """Release the model; an answer that is being written is finished first, in its thread."""
         self._thread.submit(self._forget)
         self._thread.shutdown(wait=False)
 
@@ -76,7 +76,7 @@ class EmbeddedProvider:
 
 
 class _Draft:
-    """One answer in the making; counts the tokens of everything it asks of the model."""
+    """One answer while it is written; counts the tokens of everything that the model is asked."""
 
     def __init__(self, model: EmbeddedModel, persona: str, request: AgentRequest, call: ModelCall) -> None:
         self._model = model
@@ -118,7 +118,7 @@ class _Draft:
         return self._kept(max(texts, key=self._merit)) if texts else self._proposal()
 
     def _kept(self, answer: str) -> str:
-        """`answer` as it stands, with evidence for it."""
+        """`answer` unchanged, with evidence for it."""
         prompt, beginning = prompts.kept_prompt(self._request, self._persona, answer)
         return beginning + self._write(prompt, prompts.rest_grammar(self._brief.question), prompts.ANSWER_SLOT)
 
@@ -150,7 +150,7 @@ class _Draft:
         return log(likely["Yes"] / likely["No"])
 
     def _write(self, prompt: str, grammar: str, slot: int, max_tokens: int | None = None) -> str:
-        """What the model writes; again, and less tamely, where it only repeats what the prompt says."""
+        """What the model writes; where it only repeats the prompt, it tries again at a higher temperature."""
         for attempt in range(_ATTEMPTS):
             made = self._model.write(
                 prompt,
@@ -168,7 +168,7 @@ class _Draft:
 
 
 def _answer_in(proposal: str) -> str:
-    """The text of the answer; the proposal as it is where it was cut off."""
+    """The text of the answer; the whole proposal where it was cut off."""
     try:
         return str(json.loads(proposal)["answer"])
     except ValueError:

@@ -21,7 +21,7 @@ CACHE: Final = Path("~/.cache/aragora/models")
 THREADS: Final = 2
 SLOTS: Final = 3  # prompts whose beginnings are kept, one for each kind of ask
 CONTEXT_TOKENS: Final = 2048  # of each slot
-_SEEN: Final = 60  # most likely tokens in which a label is looked for
+_SEEN: Final = 60  # most likely tokens, among which a label is looked for
 _UNSEEN: Final = 1e-6
 
 
@@ -39,7 +39,7 @@ class Generated:
 
 
 class EmbeddedModel:
-    """Loads the weights at `path` when made: a second or two, about 150 MB beside the mapped file."""
+    """Loads the weights at `path` when it is made: this takes a second or two, and 150 MB beside the mapped file."""
 
     def __init__(self, path: Path) -> None:
         import xllamacpp  # noqa: PLC0415  native: only where it is used
@@ -49,7 +49,7 @@ class EmbeddedModel:
         params.n_parallel = SLOTS
         params.n_ctx = SLOTS * CONTEXT_TOKENS
         params.kv_unified = False
-        params.swa_full = True  # without it the kept beginnings of prompts are of no use
+        params.swa_full = True  # without it the kept beginnings of prompts are not reused
         params.cache_ram_mib = 0
         params.cpuparams.n_threads = THREADS
         params.cpuparams.poll = 0  # waiting threads sleep: the cores are shared with the server
@@ -68,7 +68,7 @@ class EmbeddedModel:
     def write(
         self, prompt: str, grammar: str, slot: int, *, temperature: float, max_tokens: int, seed: int
     ) -> Generated:
-        """A text by `grammar` (GBNF) that goes on after `prompt`."""
+        """A text by `grammar` (GBNF) that continues `prompt`."""
         answer = self._ask(
             prompt,
             slot,

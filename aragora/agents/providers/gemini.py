@@ -114,7 +114,7 @@ def _config(call: ModelCall) -> Any:
 
 
 def _retry_delay_s(details: Any) -> float | None:
-    """Seconds out of the RetryInfo of Google's error model (`"retryDelay": "17s"`)."""
+    """Seconds from the RetryInfo of Google's error model (`"retryDelay": "17s"`)."""
     error = details.get("error", details) if isinstance(details, dict) else {}
     for entry in error.get("details") or () if isinstance(error, dict) else ():
         delay = str(entry.get("retryDelay", "")) if isinstance(entry, dict) else ""

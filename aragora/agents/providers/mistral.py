@@ -91,7 +91,7 @@ def _format(call: ModelCall) -> Any:
 
 
 def _text(content: Any) -> str:
-    """The text of a delta: a string, or chunks of which only the text ones count (others are thoughts)."""
+    """The text of a delta: a string, or chunks, of which only those of type text count (the others are thoughts)."""
     if isinstance(content, str):
         return content
     return "".join(chunk.text for chunk in content or () if getattr(chunk, "type", "") == "text")

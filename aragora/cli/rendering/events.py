@@ -168,7 +168,7 @@ def _ended(event: model.DebateEnded) -> RenderableType | None:
 
 
 def measures(confidence: float, usage: model.Usage) -> Text:
-    """Confidence, latency and cost of an answer, small."""
+    """Confidence, latency and cost of an answer, in dim type."""
     cost = f", ${usage.cost_usd:.4f}" if usage.cost_usd else ""
     return say(f"  confidence {confidence:.2f}, {usage.latency_s:.1f} s{cost}", "dim")
 

@@ -17,7 +17,7 @@ STATUS_STYLES: Final = {"completed": "green", "failed": "red", "cancelled": "yel
 
 
 def agents_table(agents: Iterable[Mapping[str, Any]], ratings: Mapping[str, float]) -> Table:
-    """One row an agent; latencies in seconds."""
+    """One row for each agent; latencies in seconds."""
     table = _table("agent", "provider", "model", "breaker", "p50 s", "p95 s", "elo", "last error")
     for agent in agents:
         name = str(agent.get("name", ""))
@@ -43,7 +43,7 @@ def breaker_state(agent: Mapping[str, Any]) -> str:
 
 
 def debates_table(debates: Iterable[Mapping[str, Any]]) -> Table:
-    """One row a debate."""
+    """One row for each debate."""
     table = _table("debate", "status", "rounds", "opened (UTC)", "question")
     for debate in debates:
         status = str(debate.get("status", ""))
@@ -58,7 +58,7 @@ def debates_table(debates: Iterable[Mapping[str, Any]]) -> Table:
 
 
 def print_verification(console: Console, verification: Mapping[str, Any]) -> None:
-    """`verification` is {valid, checks: [{name, passed, detail}]}."""
+    """Say whether a receipt is valid, and why. `verification` is {valid, checks: [{name, passed, detail}]}."""
     valid = bool(verification["valid"])
     console.print(
         say("The receipt is valid." if valid else "The receipt is NOT valid.", "green" if valid else "bold red")
@@ -74,7 +74,7 @@ def _table(*headings: str) -> Table:
 
 
 def _checks(checks: Iterable[Mapping[str, Any]]) -> Table:
-    """One row a check of a receipt."""
+    """One row for each check of a receipt."""
     table = _table("", "check", "")
     for check in checks:
         mark = Text("✓", "green") if check.get("passed") else Text("✗", "bold red")

@@ -19,7 +19,7 @@ CONTROLS: Final = {code: None for code in (*range(32), *range(0x7F, 0xA0)) if ch
 
 
 def terminal() -> Console:
-    """A console on standard output: colours and width as the terminal allows, plain text into a pipe or file."""
+    """A console on standard output: colours and width of the terminal, plain text in a pipe or file."""
     return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
 
 
