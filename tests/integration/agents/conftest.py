@@ -55,7 +55,9 @@ async def provider_of(settings_with: Callable[..., Settings]) -> AsyncIterator[C
 
 def request_for(kind: AskKind = AskKind.PROPOSE, timeout_s: float = 20.0) -> AgentRequest:
     candidates = (Candidate("A", "One."), Candidate("B", "Two."))
-    return AgentRequest(Ask(f"d1:{kind}", "d1", "agent", kind, 1), Brief("Why?", candidates=candidates), timeout_s)
+    return AgentRequest(
+        Ask(f"d1/1/{kind}/agent", "d1", "agent", kind, 1), Brief("Why?", candidates=candidates), timeout_s
+    )
 
 
 def call_for(kind: AskKind = AskKind.PROPOSE, timeout_s: float = 20.0) -> ModelCall:

@@ -1,3 +1,5 @@
+"""Which agents the settings make available, the default team, and the providers behind the agents."""
+
 from __future__ import annotations
 
 import subprocess

@@ -1,3 +1,5 @@
+"""The stub answers every kind of ask by its schema, and always the same."""
+
 from __future__ import annotations
 
 import asyncio
