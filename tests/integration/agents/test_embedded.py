@@ -50,7 +50,7 @@ def skeptic(provider: Provider) -> Answering:
 
 
 def ask(kind: AskKind, brief: Brief) -> AgentRequest:
-    return AgentRequest(Ask(f"d1:1:{kind}:embedded-skeptic", "d1", "embedded-skeptic", kind, 1), brief, 120.0)
+    return AgentRequest(Ask(f"d1/1/{kind}/embedded-skeptic", "d1", "embedded-skeptic", kind, 1), brief, 120.0)
 
 
 def content_of(reply: Reply) -> object:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from aragora.agents.answers import parse_answer
+from aragora.agents.answer_format import parse_answer
 from aragora.agents.model import (
     CallRefused,
     Provider,
@@ -23,7 +23,7 @@ from aragora.debate.model import AskKind
 from tests.standins.dialects import INPUT_TOKENS, OUTPUT_TOKENS
 from tests.standins.providers import Behaviour, ProviderStandIn
 
-from .conftest import AGENTS, call_for, request_for
+from .conftest import AGENTS, NAMES, call_for, request_for
 
 pytestmark = pytest.mark.slow
 each_provider = pytest.mark.parametrize("agent", AGENTS)
@@ -147,8 +147,7 @@ async def test_silence_is_a_timeout(
 
 @each_provider
 async def test_nobody_listening_is_a_fault(agent: str, provider_of: ProviderOf) -> None:
-    names = ("anthropic", "openai", "openrouter", "xai", "mistral", "gemini", "local")
-    nowhere = {f"{name}_base_url": "http://127.0.0.1:9" for name in names}
+    nowhere = {f"{name}_base_url": "http://127.0.0.1:9" for name in NAMES}
     assert type(await failure_of(provider_of(agent, **nowhere))) is ProviderFault
 
 

@@ -1,3 +1,5 @@
+"""Providers that play a script, a gate that records, and asks to answer."""
+
 from __future__ import annotations
 
 import asyncio
@@ -100,7 +102,7 @@ def ask() -> Callable[..., AgentRequest]:
     def build(kind: AskKind = AskKind.PROPOSE, timeout_s: float = 30.0, labels: str = "") -> AgentRequest:
         candidates = tuple(Candidate(label, f"the answer of {label}") for label in labels)
         return AgentRequest(
-            Ask(f"deb_1:1:{kind}:anthropic-api", "deb_1", "anthropic-api", kind, 1),
+            Ask(f"deb_1/1/{kind}/anthropic-api", "deb_1", "anthropic-api", kind, 1),
             Brief("Is it simple?", candidates=candidates),
             timeout_s,
         )

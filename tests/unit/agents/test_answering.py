@@ -1,3 +1,5 @@
+"""An agent answers every ask in time: over its provider, a repair, a retry or its fallback."""
+
 from __future__ import annotations
 
 import asyncio
@@ -56,7 +58,7 @@ async def test_the_call_carries_prompt_schema_persona_and_the_ask_as_idempotency
     assert call.system.startswith("You are a skeptic.")
     assert "Is it simple?" in call.turns[0].text
     assert call.schema_name == "proposal"
-    assert call.idempotency_key == "deb_1:1:propose:anthropic-api"
+    assert call.idempotency_key == "deb_1/1/propose/anthropic-api"
     assert 0 < call.timeout_s <= 5.0
 
 
@@ -265,7 +267,7 @@ def test_whatever_the_providers_do_there_is_one_reply_to_the_ask_and_no_money_is
         AgentSpec("a", "anthropic", "m"), first, second, RecordingGate(), SystemClock(),
         backoff=Backoff(base_s=0.0), draw=lambda: 0.0,
     )  # fmt: skip
-    request = AgentRequest(Ask("deb_1:1:propose:a", "deb_1", "a", AskKind.PROPOSE, 1), Brief("Is it?"), 5.0)
+    request = AgentRequest(Ask("deb_1/1/propose/a", "deb_1", "a", AskKind.PROPOSE, 1), Brief("Is it?"), 5.0)
     reply = asyncio.run(agent.answer(request))
     assert reply.ask_id == request.ask.ask_id
     played = own[: len(first.calls)] + (other or [])[: len(second.calls) if second else 0]

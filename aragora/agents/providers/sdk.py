@@ -1,15 +1,16 @@
-"""What went wrong at a provider, told as one of the few errors of `aragora.agents.model`.
+"""What all providers over an SDK share: a client that is built late, and failures as the few errors of the agents.
 
-Texts from outside are cut and cleaned: providers like to repeat the key that was wrong, and whoever reads the error
-later (events, logs, other people) must not learn it.
+Texts from outside are cut and cleaned: providers often repeat the key that was wrong, and errors go on to events,
+logs and other people, who must not learn it.
 """
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import Final, Generic, TypeVar
 
 from aragora.agents.model import (
     CallRefused,
@@ -23,6 +24,7 @@ from aragora.agents.model import (
 from aragora.debate.model import Usage
 from aragora.resilience.backoff import parse_retry_after
 
+Client = TypeVar("Client")
 _MAX_DETAIL_CHARS: Final = 200
 _LOOKS_LIKE_A_KEY: Final = re.compile(r"\b(?:sk|xai|key|AIza)[-_A-Za-z0-9*]{6,}")
 _BY_STATUS: Final[dict[int, type[ProviderError]]] = {
@@ -35,12 +37,30 @@ _BY_STATUS: Final[dict[int, type[ProviderError]]] = {
     504: ProviderTimedOut,
     529: ProviderOverloaded,
 }
-_TOLD: Final[dict[int, str]] = {
+_ADVICE: Final[dict[int, str]] = {
     401: "the key was not accepted; check it",
     402: "the account has no credit",
     403: "the key does not allow this call",
     404: "there is no such model or address; check the model's name",
 }
+
+
+class LazyClient(Generic[Client]):
+    """A client that `build` makes when it is first needed: in a thread, since importing an SDK takes up to seconds, and
+    once, unless it fails."""
+
+    def __init__(self, build: Callable[[], Client]) -> None:
+        self._build = build
+        self._lock = asyncio.Lock()
+        self.built: Client | None = None
+
+    async def get(self) -> Client:
+        """The client. Raises what `build` raises."""
+        if self.built is None:
+            async with self._lock:
+                if self.built is None:
+                    self.built = await asyncio.to_thread(self._build)
+        return self.built
 
 
 def by_status(
@@ -50,9 +70,9 @@ def by_status(
     headers: Mapping[str, str] | None = None,
     usage: Usage | None = None,
 ) -> ProviderError:
-    """The error for an HTTP status. `detail` is what the provider said; it is not repeated where it may hold a key."""
+    """The error of an HTTP status. `detail` is what the provider said; it is left out where it may hold a key."""
     kind = _BY_STATUS.get(status) or (ProviderFault if status >= 500 else ProviderRejected)
-    text = _TOLD.get(status) or clean(detail)
+    text = _ADVICE.get(status) or clean(detail)
     return kind(
         f"{provider} answered {status}" + (f": {text}" if text else ""), retry_after_s=_wait(headers), usage=usage
     )
@@ -64,7 +84,7 @@ def cut_stream(provider: str, usage: Usage | None = None) -> ProviderFault:
 
 
 def unreachable(provider: str, cause: BaseException, usage: Usage | None = None) -> ProviderFault:
-    """No connection, or a broken one. Only the kind of the cause is told."""
+    """No connection, or a broken one. The text names only the kind of the cause."""
     return ProviderFault(f"{provider} could not be reached ({type(cause).__name__})", usage=usage)
 
 

@@ -1,4 +1,8 @@
+"""Failures of a provider become one of few errors, without any key; clients are built once."""
+
 from __future__ import annotations
+
+import asyncio
 
 import pytest
 from hypothesis import given
@@ -13,7 +17,7 @@ from aragora.agents.model import (
     ProviderRejected,
     ProviderTimedOut,
 )
-from aragora.agents.providers.failures import by_status, clean, unreachable
+from aragora.agents.providers.sdk import LazyClient, by_status, clean, unreachable
 
 
 @pytest.mark.parametrize(
@@ -67,3 +71,32 @@ def test_a_broken_connection_tells_its_kind_and_not_its_address() -> None:
     error = unreachable("local", ConnectionRefusedError("http://user:password@host"))
     assert "ConnectionRefusedError" in error.message
     assert "password" not in error.message
+
+
+async def test_a_client_is_built_once_and_only_when_it_is_needed() -> None:
+    built: list[object] = []
+
+    def build() -> object:
+        built.append(object())
+        return built[-1]
+
+    client = LazyClient(build)
+    assert client.built is None
+    found = await asyncio.gather(client.get(), client.get(), client.get())
+    assert len(built) == 1
+    assert found == built * 3
+
+
+async def test_a_client_that_could_not_be_built_is_tried_again() -> None:
+    attempts = iter([OSError("no module yet"), "the client"])
+
+    def build() -> str:
+        attempt = next(attempts)
+        if isinstance(attempt, Exception):
+            raise attempt
+        return attempt
+
+    client = LazyClient(build)
+    with pytest.raises(OSError, match="no module yet"):
+        await client.get()
+    assert await client.get() == "the client"

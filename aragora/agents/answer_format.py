@@ -1,20 +1,20 @@
-"""What a model answers: the JSON schema it is asked for, and how its text becomes a proposal, critique or ballot.
+"""The form of an answer: the JSON schema a model is asked for, and how its text becomes a proposal, critique or ballot.
 
 The schemas keep to what strict structured outputs of all providers accept: objects without additional properties,
 every property required, enums, no ranges or lengths. Reading is more tolerant than asking: code fences and prose
 around the JSON, a single string where a list is wanted, "80%" for 0.8, and a lower-case label are understood; text
-that is too long is cut. What stays unclear raises `AnswerInvalid`, whose text fits into a prompt that asks to mend it.
+that is too long is cut. What stays unclear raises `AnswerInvalid`; its text fits into a prompt that asks for a repair.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
 
-from aragora.agents.embedded_json import candidates_in
 from aragora.debate.model import AgentRequest, AskKind, Ballot, Critique, Proposal
 
 MAX_RAW_CHARS: Final = 200_000
@@ -22,6 +22,9 @@ MAX_ANSWER_CHARS: Final = 20_000
 MAX_ITEM_CHARS: Final = 1_000
 MAX_ITEMS: Final = 10
 _HIGHEST_PERCENT: Final = 100.0
+_MAX_STARTS: Final = 50  # braces tried as the start of an object; keeps hostile text cheap
+
+_json = json.JSONDecoder(strict=False)  # models put raw line breaks into strings
 
 
 class AnswerInvalid(ValueError):
@@ -38,7 +41,7 @@ def _as_list(value: object) -> object:
 
 
 def _as_share(value: object) -> object:
-    """0.8 out of 0.8, "0.8", 80, "80%"."""
+    """0.8 from 0.8, "0.8", 80 or "80%"."""
     if isinstance(value, str):
         text = value.strip()
         try:
@@ -164,7 +167,7 @@ def parse_answer(request: AgentRequest, text: str) -> Proposal | Critique | Ball
 
 def _found_within(model: type[_Answer], text: str, first: ValidationError) -> _Answer:
     """The answer among the JSON objects inside `text`, the last one that fits."""
-    objects = candidates_in(text)
+    objects = _objects_in(text)
     if not objects:
         raise AnswerInvalid(f"No JSON object was found. Answer with one object with the keys {_keys(model)}.")
     error = first
@@ -173,10 +176,28 @@ def _found_within(model: type[_Answer], text: str, first: ValidationError) -> _A
             return model.model_validate(found)
         except ValidationError as wrong:
             error = wrong
-    raise AnswerInvalid(_told(model, error)) from None
+    raise AnswerInvalid(_explained(model, error)) from None
 
 
-def _told(model: type[_Answer], error: ValidationError) -> str:
+def _objects_in(text: str) -> list[dict[str, Any]]:
+    """The outermost JSON objects in `text`, in order; braces that begin none are skipped. Models wrap them in
+    code fences, put them after their reasoning, or add a closing remark."""
+    found: list[dict[str, Any]] = []
+    position = text.find("{")
+    for _ in range(_MAX_STARTS):
+        if position < 0:
+            break
+        try:
+            value, end = _json.raw_decode(text, position)
+        except (json.JSONDecodeError, RecursionError):
+            end = position + 1
+        else:
+            found.append(value)
+        position = text.find("{", end)
+    return found
+
+
+def _explained(model: type[_Answer], error: ValidationError) -> str:
     problems = "; ".join(
         f"{'.'.join(str(part) for part in problem['loc']) or 'the object'}: {problem['msg']}"
         for problem in error.errors(include_url=False, include_input=False, include_context=False)[:5]

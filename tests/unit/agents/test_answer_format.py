@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies
 
-from aragora.agents.answers import MAX_ANSWER_CHARS, MAX_ITEMS, AnswerInvalid, answer_schema, parse_answer
+from aragora.agents.answer_format import MAX_ANSWER_CHARS, MAX_ITEMS, AnswerInvalid, answer_schema, parse_answer
 from aragora.debate.model import AgentRequest, Ask, AskKind, Ballot, Brief, Candidate, Critique, Proposal
 
 GOOD = {"answer": "Tea. It wakes gently.", "evidence": ["a study"], "confidence": 0.8}

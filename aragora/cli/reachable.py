@@ -1,6 +1,6 @@
 """What the configuration names outside this process: database, Redis, local model server, providers, Ray.
 
-Each is tried once, all at the same time, for a few seconds at most. Nothing is asked of a model and nothing is paid.
+Each is tried once, all at the same time, for a few seconds at most. No model is asked and nothing is paid.
 """
 
 from __future__ import annotations
@@ -15,18 +15,11 @@ from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
-from aragora.cli.checkup.finding import Finding, fault, ok, warning
+from aragora.cli.checkup import Finding, fault, ok, warning
+from aragora.config.providers import PROVIDERS
 from aragora.config.settings import Settings
 
 TIMEOUT_S: Final = 5.0
-HOSTS: Final = {
-    "anthropic": "https://api.anthropic.com",
-    "openai": "https://api.openai.com",
-    "openrouter": "https://openrouter.ai",
-    "mistral": "https://api.mistral.ai",
-    "gemini": "https://generativelanguage.googleapis.com",
-    "xai": "https://api.x.ai",
-}
 
 
 async def everything(settings: Settings) -> list[Finding]:
@@ -50,25 +43,26 @@ async def everything(settings: Settings) -> list[Finding]:
         tries.append(
             _attempt("RAY_ADDRESS", f"ray://{settings.ray_address}".replace("ray://ray://", "ray://"), _tcp, fault)
         )
-    for name, host in HOSTS.items():
-        if getattr(settings, f"{name}_api_key") is not None:
-            address = getattr(settings, f"{name}_base_url") or host
-            tries.append(_attempt(f"provider {name}", _text(address), _tcp, broken=warning))
+    tries.extend(
+        _attempt(f"provider {provider.name}", settings.provider_address(provider.name), _tcp, broken=warning)
+        for provider in PROVIDERS
+        if settings.provider_key(provider.name) is not None
+    )
     return list(await asyncio.gather(*tries))
 
 
 async def _attempt(
     subject: str, url: str, reach: Callable[[str], Awaitable[str]], broken: Callable[[str, str, str], Finding]
 ) -> Finding:
-    """Try to reach `url`; what went wrong is told by kind, since error texts of drivers may repeat the URL."""
+    """Try to reach `url`. A failure is named by its class only: the error texts of drivers may repeat the URL."""
     parts = urlsplit(url)
-    place = f"{parts.hostname}:{parts.port}" if parts.port else str(parts.hostname)
+    host = f"{parts.hostname}:{parts.port}" if parts.port else str(parts.hostname)
     try:
         async with asyncio.timeout(TIMEOUT_S):
-            return ok(subject, f"{place}: {await reach(url)}")
-    except Exception as error:  # noqa: BLE001 - a doctor reports whatever kept a driver from connecting
+            return ok(subject, f"{host}: {await reach(url)}")
+    except Exception as error:  # noqa: BLE001  every error of a driver is a finding
         return broken(
-            subject, f"{place} cannot be reached ({type(error).__name__})", f"Is it running, and is {subject} right?"
+            subject, f"{host} cannot be reached ({type(error).__name__})", f"Is it running, and is {subject} right?"
         )
 
 

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from aragora import client
-from aragora.debate.model import DebateStatus
+from aragora.debate.model import ConsensusMode, DebateStatus
+from aragora.debate.protocol import PRESETS
 from aragora.resilience.backoff import Backoff
 
 
@@ -164,3 +165,20 @@ async def test_a_named_server_that_is_away_is_one_clear_line(
     problem = capsys.readouterr().err
     assert problem.count("\n") == 1
     assert "http://127.0.0.1:9" in problem
+
+
+async def test_help_names_the_protocols_and_consensus_modes_there_are(
+    type_command: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert await type_command("ask", "--help") == 0
+    told = " ".join(capsys.readouterr().out.split())
+    for name in (*PRESETS, *ConsensusMode):
+        assert name in told
+
+
+async def test_the_servers_checks_and_those_made_here_have_the_same_names(
+    server: Any, type_command: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert await type_command("ask", "Monolith?", "--url", server.url, "--json", "--verify") == 0
+    names = [check["name"] for check in json.loads(capsys.readouterr().out)["verification"]["checks"]]
+    assert names[1:] == [f"{name}, checked here" for name in ("structure", "hash", "key_id", "signature")]

@@ -1,4 +1,4 @@
-"""A debate as it happens: each event printed when it arrives, in words."""
+"""A debate in words: each event as it arrives, and the decision with its votes, dissent and cost."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Final
 import msgspec
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
+from rich.panel import Panel
 from rich.rule import Rule
+from rich.table import Table
 from rich.text import Text
 
-from aragora.cli.rendering.decision import decision_panel
-from aragora.cli.rendering.names import who
-from aragora.cli.rendering.terminal import say
+from aragora.cli.rendering.terminal import say, who
 from aragora.debate import model
 from aragora.debate.journal import event_of
 
@@ -38,10 +38,30 @@ class EventPrinter:
     def __call__(self, payload: str) -> None:
         try:
             shown = render(event_of(payload))
-        except (KeyError, msgspec.ValidationError):  # a newer server tells of things this command does not know
+        except (KeyError, msgspec.ValidationError):  # a newer server has events that this command does not know
             return
         if shown is not None:
             self._console.print(shown)
+
+
+def decision_panel(decision: model.Decision) -> RenderableType:
+    """A decision in a frame: answer, confidence, votes, dissent, cost."""
+    title = "Decision" if decision.reached else "No consensus: the leading answer"
+    parts: list[RenderableType] = [say(decision.answer, "bold"), Text(), say(summary(decision), "dim")]
+    if decision.explanation:
+        parts.append(say(decision.explanation, "dim"))
+    if decision.tallies:
+        parts += [Text(), _votes(decision)]
+    parts += [Text(), *_dissent(decision.dissent)]
+    return Panel(Group(*parts), title=title, border_style="green" if decision.reached else "yellow")
+
+
+def summary(decision: model.Decision) -> str:
+    """Confidence, mode, rounds and cost in one line."""
+    stopped = "" if decision.stopped_by == "rounds" else f", stopped by {decision.stopped_by}"
+    winner = f"by {decision.winner}, " if decision.winner else ""
+    rounds = "1 round" if decision.rounds == 1 else f"{decision.rounds} rounds"
+    return f"{winner}confidence {decision.confidence:.0%}, {decision.mode}, {rounds}{stopped}, ${decision.cost_usd:.4f}"
 
 
 @singledispatch
@@ -148,6 +168,24 @@ def _ended(event: model.DebateEnded) -> RenderableType | None:
 
 
 def measures(confidence: float, usage: model.Usage) -> Text:
-    """Confidence, latency and cost of an answer, small."""
+    """Confidence, latency and cost of an answer, in dim type."""
     cost = f", ${usage.cost_usd:.4f}" if usage.cost_usd else ""
     return say(f"  confidence {confidence:.2f}, {usage.latency_s:.1f} s{cost}", "dim")
+
+
+def _votes(decision: model.Decision) -> Table:
+    table = Table(box=None, pad_edge=False, show_header=True, header_style="dim")
+    for heading in ("votes", "weight", "answer by", "voters"):
+        table.add_column(heading)
+    for tally in sorted(decision.tallies, key=lambda tally: -tally.weight):
+        table.add_row(str(tally.votes), f"{tally.weight:.2f}", who(tally.agent), say(", ".join(tally.voters)))
+    return table
+
+
+def _dissent(dissent: tuple[model.Dissent, ...]) -> list[RenderableType]:
+    if not dissent:
+        return [say("No dissent.", "dim")]
+    return [
+        Text.assemble("Dissent: ", who(voice.agent), " preferred ", who(voice.choice), say(f": {voice.reason}"))
+        for voice in dissent
+    ]
