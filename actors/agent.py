@@ -16,23 +16,20 @@ from typing import Final, Protocol
 
 import structlog
 
-from actors.breaker_port import StoredBreaker
 from actors.channels.agent_socket import AgentSocket
 from actors.channels.endpoints import Endpoint, endpoint_at
-from actors.channels.mailbox import Mailbox
-from actors.passivation import Passivation
+from actors.channels.mailbox import POLL_S, Mailbox
+from actors.circuit_breaker import StoredBreaker
 from actors.runtime import Runtime
+from actors.virtual import VirtualActor
 from aragora.agents import catalog, wire
 from aragora.agents.answering import Answering
 from aragora.agents.gate import LeasedGate
-from aragora.clock import SystemClock
 from aragora.config.settings import Settings
 from aragora.debate.model import AgentRequest, Reply
-from aragora.observability.logging import configure_logging
 
 log = structlog.get_logger("aragora.agent")
 
-POLL_S: Final = 10.0  # an empty exchange returns after this many seconds
 REMEMBERED: Final = 4_000  # replies kept for asks that come again: more than wait for their commit at any time
 ASKERS: Final = 64  # mailboxes kept; every start of a coordinator has its own, the oldest are of dead ones
 
@@ -43,27 +40,22 @@ class Outlet(Protocol):
     def put(self, reply: Reply) -> None: ...
 
 
-class AgentActor:
+class AgentActor(VirtualActor):
     """One agent (or one shard of it). `key` is `NAME` or `NAME#SHARD`."""
 
     def __init__(self, key: str, settings: Settings) -> None:
-        configure_logging(settings)
+        super().__init__(key, settings)
         self._name = key.partition("#")[0]
-        self._settings = settings
-        self._clock = SystemClock()
         self._answering: Answering | None = None
         self._socket = AgentSocket(self._take)
         self._mailboxes: OrderedDict[str, Mailbox] = OrderedDict()
         self._working: dict[str, asyncio.Task[Reply]] = {}
         self._outlets: dict[str, Outlet] = {}
         self._answered: OrderedDict[str, Reply] = OrderedDict()
-        self._passivation = Passivation(
-            self._clock, settings.passivate_after_s, lambda: bool(self._working), self._close
-        )
 
     async def endpoint(self) -> Endpoint:
         """Where coordinators of the same node may connect."""
-        self._passivation.touch()
+        self._used()
         return await endpoint_at(self._socket.listen)
 
     async def exchange(self, asker: str, batch: bytes, withdrawn: tuple[str, ...] = ()) -> bytes:
@@ -77,7 +69,7 @@ class AgentActor:
         return wire.encode_replies(replies) if replies else b""
 
     def _take(self, withdrawn: Sequence[str], requests: Sequence[AgentRequest], outlet: Outlet) -> None:
-        self._passivation.touch()
+        self._used()
         for debate_id in withdrawn:
             self._withdraw(debate_id)
         if not requests:
@@ -137,7 +129,11 @@ class AgentActor:
             )
         return self._answering
 
+    def _busy(self) -> bool:
+        return bool(self._working)
+
     async def _close(self) -> None:
         if self._answering is not None:
             await self._answering.aclose()
         self._socket.close()
+        await super()._close()

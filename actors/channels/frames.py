@@ -15,8 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, cast
 
-from actors.cluster import short_directory
-from actors.runtime_names import RUN_DIRECTORY
+from actors.cluster import RUN_DIRECTORY, short_directory
 from aragora.errors import Unavailable
 
 MAX_FRAME_BYTES: Final = 64_000_000

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Final
 
 from aragora.debate.model import Reply
+
+POLL_S: Final = 10.0  # an exchange without replies returns after this many seconds
 
 
 class Mailbox:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from actors.channels import frames
 from actors.channels.frames import FrameConnection, FrameServer
-from actors.runtime_names import RUN_DIRECTORY
+from actors.cluster import RUN_DIRECTORY
 from aragora.errors import Unavailable
 
 WAIT_S = 5.0
