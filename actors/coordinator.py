@@ -17,9 +17,8 @@ from typing import Final
 import structlog
 
 from actors.channels.agent_links import AgentLinks
-from actors.channels.endpoints import Endpoint, endpoint_at
-from actors.channels.event_polls import EventPolls
-from actors.channels.event_socket import EventSocket
+from actors.channels.event_outlets import EventPolls, EventSocket
+from actors.channels.sockets import Endpoint, endpoint_at
 from actors.channels.watchers import Watchers
 from actors.runtime import Runtime
 from actors.virtual import VirtualActor
@@ -93,7 +92,7 @@ class CoordinatorActor(VirtualActor):
         return await self._polls.poll(watcher, follow, leave)
 
     async def endpoint(self) -> Endpoint:
-        """Where replicas of the same node may connect to follow debates (`actors.channels.event_socket`)."""
+        """Where replicas of the same node may connect to follow debates (`actors.channels.event_outlets`)."""
         return await endpoint_at(self._socket.listen)
 
     async def load(self) -> Load:

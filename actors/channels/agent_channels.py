@@ -10,9 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
-from actors.channels.agent_socket import BATCH, encode_asks
-from actors.channels.frames import FrameConnection
-from actors.channels.mailbox import POLL_S
+from actors.channels.agent_outlets import BATCH, POLL_S, encode_asks
+from actors.channels.sockets import FrameConnection
 from actors.runtime import ONCE, Reference
 from aragora.agents import wire
 from aragora.debate.model import AgentRequest, Reply

@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
 
-from actors.channels.event_polls import POLL_S, News
-from actors.channels.event_socket import Change, Told
-from actors.channels.frames import FrameConnection
+from actors.channels.event_outlets import POLL_S, Change, News, Told
+from actors.channels.sockets import FrameConnection
 from actors.channels.watchers import Item
 from actors.kinds import COORDINATOR
 from actors.runtime import Reference, Runtime

@@ -13,7 +13,7 @@ from worlds.actors_without_ray import runtime_over
 from worlds.memory_engine import answer
 
 from actors.channels.agent_links import AgentLinks
-from actors.channels.endpoints import Endpoint
+from actors.channels.sockets import Endpoint
 from aragora.agents import wire
 from aragora.debate.model import AgentRequest, Ask, AskKind, Brief, Reply
 

@@ -10,10 +10,10 @@ import pytest
 from worlds.actors_without_ray import runtime_over
 from worlds.memory_engine import answer
 
-from actors.channels import endpoints
+from actors.channels import sockets
 from actors.channels.agent_links import AgentLinks
-from actors.channels.agent_socket import AgentSocket, ReplyOutlet
-from actors.channels.endpoints import Endpoint
+from actors.channels.agent_outlets import AgentSocket, ReplyOutlet
+from actors.channels.sockets import Endpoint
 from aragora.debate.model import AgentRequest, Ask, AskKind, Brief, Reply
 
 WAIT_S = 30.0
@@ -48,7 +48,7 @@ class Agent:
 @pytest.fixture
 def agent(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Agent:
     monkeypatch.setenv("ARAGORA_RUN_DIRECTORY", str(tmp_path))
-    monkeypatch.setattr(endpoints, "this_node", lambda: "here")
+    monkeypatch.setattr(sockets, "this_node", lambda: "here")
     return Agent()
 
 

@@ -11,11 +11,9 @@ from pathlib import Path
 import pytest
 from worlds.actors_without_ray import runtime_over
 
-from actors.channels import endpoints
-from actors.channels.endpoints import Endpoint
-from actors.channels.event_polls import EventPolls
-from actors.channels.event_socket import EventSocket
-from actors.channels.frames import FrameConnection, FrameServer
+from actors.channels import sockets
+from actors.channels.event_outlets import EventPolls, EventSocket
+from actors.channels.sockets import Endpoint, FrameConnection, FrameServer
 from actors.channels.watchers import Watchers
 from actors.cluster import RUN_DIRECTORY
 from actors.gateways.event_feed import CoordinatorFeed
@@ -129,7 +127,7 @@ def store() -> Store:
 @pytest.fixture(autouse=True)
 def own_directory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv(RUN_DIRECTORY, str(tmp_path))
-    monkeypatch.setattr(endpoints, "this_node", lambda: "here")
+    monkeypatch.setattr(sockets, "this_node", lambda: "here")
 
 
 @pytest.fixture(params=["socket", "polls"])
