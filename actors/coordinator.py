@@ -36,6 +36,7 @@ from aragora.projections import Projections
 from aragora.receipts.closing import Closing
 from aragora.receipts.keys import load_signer
 from aragora.resilience.backoff import Backoff
+from aragora.storage.contexts import Context
 
 log = structlog.get_logger("aragora.coordinator")
 
@@ -122,7 +123,7 @@ class CoordinatorActor(VirtualActor):
 
     async def _start(self) -> _Parts:
         settings = self._settings
-        database = self._open("debates")
+        database = self._open(Context.DEBATES)
         epochs = ShardEpochs(database)
         epoch = await self._until_available(lambda: epochs.advance(self._shard))
         writer = JournalWriter(database, tenure=Tenure(self._shard, epoch))
