@@ -17,12 +17,11 @@ from typing import Final
 import structlog
 
 from actors.channels.agent_links import AgentLinks
-from actors.channels.endpoints import Endpoint, endpoint_at
-from actors.channels.event_polls import EventPolls
-from actors.channels.event_socket import EventSocket
+from actors.channels.event_outlets import EventPolls, EventSocket
+from actors.channels.sockets import Endpoint, endpoint_at
 from actors.channels.watchers import Watchers
 from actors.runtime import Runtime
-from aragora.clock import SystemClock
+from actors.virtual import VirtualActor
 from aragora.config.settings import Settings
 from aragora.debate.model import DebateSpec, DebateStatus, Reply
 from aragora.debate.records import Opened, Tenure
@@ -33,12 +32,11 @@ from aragora.debate.store.journal_writer import JournalWriter
 from aragora.debate.store.shard_epochs import ShardEpochs
 from aragora.errors import Unavailable
 from aragora.ids import new_id
-from aragora.observability.logging import configure_logging
 from aragora.projections import Projections
 from aragora.receipts.closing import Closing
 from aragora.receipts.keys import load_signer
 from aragora.resilience.backoff import Backoff
-from aragora.storage.database import Database
+from aragora.storage.contexts import Context
 
 log = structlog.get_logger("aragora.coordinator")
 
@@ -57,14 +55,13 @@ class _Parts:
     projections: Projections | None
 
 
-class CoordinatorActor:
+class CoordinatorActor(VirtualActor):
     """Shard number `key` of the debates."""
 
     def __init__(self, key: str, settings: Settings) -> None:
-        configure_logging(settings)
+        super().__init__(key, settings)
         sys.setswitchinterval(SWITCH_S)
         self._shard = int(key)
-        self._settings = settings
         self._watchers = Watchers(settings.event_buffer_size)
         self._polls = EventPolls(self._watchers)
         self._socket = EventSocket(self._watchers)
@@ -96,7 +93,7 @@ class CoordinatorActor:
         return await self._polls.poll(watcher, follow, leave)
 
     async def endpoint(self) -> Endpoint:
-        """Where replicas of the same node may connect to follow debates (`actors.channels.event_socket`)."""
+        """Where replicas of the same node may connect to follow debates (`actors.channels.event_outlets`)."""
         return await endpoint_at(self._socket.listen)
 
     async def load(self) -> Load:
@@ -125,8 +122,8 @@ class CoordinatorActor:
             ) from None
 
     async def _start(self) -> _Parts:
-        settings, clock = self._settings, SystemClock()
-        database = Database.open(settings, "debates")
+        settings = self._settings
+        database = self._open(Context.DEBATES)
         epochs = ShardEpochs(database)
         epoch = await self._until_available(lambda: epochs.advance(self._shard))
         writer = JournalWriter(database, tenure=Tenure(self._shard, epoch))
@@ -151,7 +148,7 @@ class CoordinatorActor:
                 reader=DebateStore(database),
                 asking=links,
                 publishing=self._watchers,
-                clock=clock,
+                clock=self._clock,
                 closing=Closing(signer),
                 pause_s=lambda attempt: WRITE_AGAIN.delay_s(attempt + 1, random.random()),
                 owned=owned,

@@ -7,8 +7,9 @@ from typing import Final
 
 import structlog
 
+from actors.kinds import SHARED, SHARED_KEY
 from actors.runtime import Runtime
-from actors.shared_state import KEY, POLL_S, LifecycleState
+from actors.shared_state import POLL_S, Lifecycle, LifecycleState
 from aragora.clock import Clock
 from aragora.errors import AragoraError
 from aragora.server.ports import Readiness
@@ -22,10 +23,10 @@ class SharedLifecycle:
     """Fulfils `Lifecycle`. `started_at` is when the server (not this replica) started, in seconds since the epoch."""
 
     def __init__(self, runtime: Runtime, clock: Clock, started_at: float) -> None:
-        self._runtime = runtime
+        self._shared = runtime.at(SHARED, SHARED_KEY)
         self._clock = clock
         self._started_at = started_at
-        self._known = LifecycleState(0, "starting", "the server is starting", started_at)
+        self._known = LifecycleState(0, Lifecycle.STARTING, "the server is starting", started_at)
         self._reachable = True
         self._closing = asyncio.Event()
         self._following: asyncio.Task[None] | None = None
@@ -39,7 +40,8 @@ class SharedLifecycle:
         if not self._reachable:
             return Readiness("degraded", ("the shared state cannot be reached; its actor is being restarted",))
         reasons = (self._known.reason,) if self._known.reason else ()
-        return Readiness("draining" if self._known.state == "closing" else self._known.state, reasons)
+        state = Lifecycle.DRAINING if self._known.state is Lifecycle.CLOSING else self._known.state
+        return Readiness(state.value, reasons)
 
     async def closing(self) -> str:
         self._follow()
@@ -54,18 +56,18 @@ class SharedLifecycle:
         return True
 
     async def _keep_following(self) -> None:
-        while self._known.state != "closing":
+        while self._known.state is not Lifecycle.CLOSING:
             if not await self._refresh(self._known.version):
                 await asyncio.sleep(PAUSE_S)
 
     async def _refresh(self, known: int) -> bool:
         try:
-            self._known = await self._runtime.ask("shared", KEY, "lifecycle", known, timeout_s=POLL_S + 5.0)
+            self._known = await self._shared.ask(lambda it: it.lifecycle(known), timeout_s=POLL_S + 5.0)
         except AragoraError as error:
             log.warning("shared state not reached", error=error.message)
             self._reachable = False
             return False
         self._reachable = True
-        if self._known.state == "closing":
+        if self._known.state is Lifecycle.CLOSING:
             self._closing.set()
         return True

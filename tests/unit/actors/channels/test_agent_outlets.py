@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from worlds.actors_without_ray import runtime_over
 from worlds.memory_engine import answer
 from worlds.waiting import WAIT_S, eventually
 
-from actors.channels import endpoints
+from actors.channels import sockets
 from actors.channels.agent_links import AgentLinks
-from actors.channels.agent_socket import AgentSocket, ReplyOutlet
-from actors.channels.endpoints import Endpoint
+from actors.channels.agent_outlets import AgentSocket, ReplyOutlet
+from actors.channels.sockets import Endpoint
 from aragora.debate.model import AgentRequest, Ask, AskKind, Brief, Reply
 
 
@@ -23,7 +24,7 @@ def request(debate_id: str) -> AgentRequest:
 
 
 class Agent:
-    """An agent's socket that answers everything, and the runtime through which it is found."""
+    """An agent's socket that answers everything."""
 
     def __init__(self) -> None:
         self.answers = True
@@ -31,15 +32,8 @@ class Agent:
         self.withdrawn: list[str] = []
         self.outlets: list[ReplyOutlet] = []
         self.socket = AgentSocket(self._take)
-        self.endpoint = self
 
-    async def activate(self, kind: str, key: str) -> Agent:
-        return self
-
-    def forget(self, kind: str, key: str) -> None:
-        """Nothing is remembered here."""
-
-    async def remote(self) -> Endpoint:
+    async def endpoint(self) -> Endpoint:
         return Endpoint("here", await self.socket.listen())
 
     def _take(self, withdrawn: Sequence[str], requests: Sequence[AgentRequest], outlet: ReplyOutlet) -> None:
@@ -53,13 +47,13 @@ class Agent:
 @pytest.fixture
 def agent(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Agent:
     monkeypatch.setenv("ARAGORA_RUN_DIRECTORY", str(tmp_path))
-    monkeypatch.setattr(endpoints, "this_node", lambda: "here")
+    monkeypatch.setattr(sockets, "this_node", lambda: "here")
     return Agent()
 
 
 async def test_asks_and_replies_travel_over_the_socket(agent: Agent) -> None:
     received: list[Reply] = []
-    links = AgentLinks("coordinator-0", agent, 1, lambda _, replies: received.extend(replies))  # type: ignore[arg-type]
+    links = AgentLinks("coordinator-0", runtime_over(agent), 1, lambda _, replies: received.extend(replies))
     for number in range(500):
         links.send(request(f"deb_{number}"))
     await eventually(lambda: len(received) == 500)
@@ -70,7 +64,7 @@ async def test_asks_and_replies_travel_over_the_socket(agent: Agent) -> None:
 
 async def test_what_was_open_when_the_agent_died_is_sent_to_its_successor(agent: Agent) -> None:
     received: list[Reply] = []
-    links = AgentLinks("coordinator-0", agent, 1, lambda _, replies: received.extend(replies))  # type: ignore[arg-type]
+    links = AgentLinks("coordinator-0", runtime_over(agent), 1, lambda _, replies: received.extend(replies))
     agent.answers = False
     links.send(request("deb_1"))
     links.send(request("deb_2"))

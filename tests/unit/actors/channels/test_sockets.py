@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from worlds.waiting import WAIT_S
 
-from actors.channels import frames
-from actors.channels.frames import FrameConnection, FrameServer
-from actors.runtime_names import RUN_DIRECTORY
+from actors.channels import sockets
+from actors.channels.sockets import FrameConnection, FrameServer
+from actors.cluster import RUN_DIRECTORY
 from aragora.errors import Unavailable
 
 
@@ -69,7 +69,7 @@ async def test_each_end_is_told_once_that_the_connection_ended(echo: Echo) -> No
 
 
 async def test_a_frame_that_is_too_large_ends_the_connection(echo: Echo, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(frames, "MAX_FRAME_BYTES", 10)
+    monkeypatch.setattr(sockets, "MAX_FRAME_BYTES", 10)
     client = await echo.connect()
     client.send(b"more than ten bytes")
     await asyncio.wait_for(echo.lost.wait(), WAIT_S)
