@@ -8,9 +8,8 @@ cut off and comes back finds that it has been succeeded.
 from __future__ import annotations
 
 import asyncio
-import random
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -22,6 +21,7 @@ from actors.channels.event_polls import EventPolls
 from actors.channels.event_socket import EventSocket
 from actors.channels.watchers import Watchers
 from actors.runtime import Runtime
+from aragora.background import pauses, until_available
 from aragora.clock import SystemClock
 from aragora.config.settings import Settings
 from aragora.debate.model import DebateSpec, DebateStatus, Reply
@@ -42,7 +42,7 @@ from aragora.storage.database import Database
 
 log = structlog.get_logger("aragora.coordinator")
 
-WRITE_AGAIN: Final = Backoff(base_s=0.05, cap_s=5.0)
+WRITE_AGAIN: Final = pauses(Backoff(base_s=0.05, cap_s=5.0))
 READY_TIMEOUT_S: Final = 20.0
 SWITCH_S: Final = 0.0003
 """How long the loop may keep Python's lock from another thread. With the default of 5 ms the journal's thread, back from
@@ -128,7 +128,9 @@ class CoordinatorActor:
         settings, clock = self._settings, SystemClock()
         database = Database.open(settings, "debates")
         epochs = ShardEpochs(database)
-        epoch = await self._until_available(lambda: epochs.advance(self._shard))
+        epoch = await until_available(
+            lambda: epochs.advance(self._shard), WRITE_AGAIN, what="store not reached", log=log, shard=self._shard
+        )
         writer = JournalWriter(database, tenure=Tenure(self._shard, epoch))
         signer = await asyncio.to_thread(
             load_signer,
@@ -153,12 +155,14 @@ class CoordinatorActor:
                 publishing=self._watchers,
                 clock=clock,
                 closing=Closing(signer),
-                pause_s=lambda attempt: WRITE_AGAIN.delay_s(attempt + 1, random.random()),
+                pause_s=WRITE_AGAIN,
                 owned=owned,
             ),
             Limits(settings.max_active_debates, settings.max_queued_debates),
         )
-        recovered = await self._until_available(lambda: engine.recover(self._owns))
+        recovered = await until_available(
+            lambda: engine.recover(self._owns), WRITE_AGAIN, what="store not reached", log=log, shard=self._shard
+        )
         log.info("coordinator ready", shard=self._shard, epoch=epoch, recovered=recovered)
         projections = Projections.open(settings, writer.settle) if self._shard == 0 else None
         if projections is not None:
@@ -171,15 +175,3 @@ class CoordinatorActor:
 
     def _owns(self, debate_id: str) -> bool:
         return owner(debate_id, self._settings.coordinator_shards) == self._shard
-
-    async def _until_available(self, act: Callable[[], Awaitable[int]]) -> int:
-        """Try until the store answers: a coordinator without its store is of no use, and no reason to give up."""
-        attempt = 0
-        while True:
-            try:
-                return await act()
-            except Unavailable as error:
-                attempt += 1
-                pause = WRITE_AGAIN.delay_s(attempt, random.random())
-                log.warning("store not reached", shard=self._shard, error=error.message, retry_in_s=round(pause, 3))
-                await asyncio.sleep(pause)

@@ -9,12 +9,14 @@ from collections.abc import Callable
 import psutil
 
 from actors.cluster import Cluster, connect, disconnect, prepare_environment, short_directory
+from aragora.background import wait_until
 from aragora.clock import SystemClock
 from aragora.composition.websocket_port import WebSocketPort
 from aragora.config.settings import Settings
 from aragora.errors import Misconfigured, Unavailable
 
 READY_S = 60.0
+SOCKETS_EVERY_S = 0.1
 
 
 class ServerParts:
@@ -133,13 +135,11 @@ class ServerParts:
         return sum(left)
 
     async def _sockets_closed(self, runtime: object, limit_s: float) -> None:
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + limit_s
-        while loop.time() < deadline:
+        async def none_left() -> bool:
             counts = await runtime.ask("shared", "state", "connections", timeout_s=5.0)  # type: ignore[attr-defined]
-            if counts.connections == 0:
-                return
-            await asyncio.sleep(0.1)
+            return bool(counts.connections == 0)
+
+        await wait_until(none_left, limit_s=limit_s, every_s=SOCKETS_EVERY_S)
 
     def _retire_from_cluster(self) -> None:
         import ray  # noqa: PLC0415

@@ -5,13 +5,12 @@ Both are given back by the operating system or the server when their holder dies
 
 from __future__ import annotations
 
-import asyncio
 import fcntl
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
+from aragora.background import wait_until
 from aragora.config.settings import Settings
 from aragora.errors import Unavailable
 from aragora.storage.contexts import Context
@@ -39,11 +38,12 @@ async def migrating_alone(settings: Settings) -> AsyncIterator[None]:
 async def _file_lock(settings: Settings) -> AsyncIterator[None]:
     path = settings.data_dir / LOCK_FILE
     with translated("locking the migrations"), path.open("w") as file:
-        deadline = time.monotonic() + WAIT_S
-        while not _taken(file.fileno()):
-            if time.monotonic() > deadline:
-                raise Unavailable(f"another process has been migrating for {WAIT_S:.0f} s (it holds {path})")
-            await asyncio.sleep(LOOK_AGAIN_S)
+
+        async def taken() -> bool:
+            return _taken(file.fileno())
+
+        if not await wait_until(taken, limit_s=WAIT_S, every_s=LOOK_AGAIN_S):
+            raise Unavailable(f"another process has been migrating for {WAIT_S:.0f} s (it holds {path})")
         yield  # closing the file gives the lock back
 
 

@@ -139,11 +139,11 @@ async def test_operations_are_counted_and_the_number_is_fresh(
 
     with sqlite3.connect(tmp_path / "core.db") as another_process:
         another_process.execute("DELETE FROM integrations")
-    counting = asyncio.create_task(identity.integrations.keep_counting())
+    identity.integrations.task.start()
     async with asyncio.timeout(10):
         while _gauge("aragora_integration_store_active_integrations") != 0:
             await asyncio.sleep(0.01)
-    counting.cancel()
+    await identity.integrations.task.aclose()
 
 
 def _gauge(name: str) -> float:
