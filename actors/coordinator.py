@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Final
 
 import structlog
@@ -34,11 +35,12 @@ from aragora.debate.store.shard_epochs import ShardEpochs
 from aragora.errors import Unavailable
 from aragora.ids import new_id
 from aragora.observability.logging import configure_logging
-from aragora.projections import Projections
 from aragora.receipts.closing import Closing
 from aragora.receipts.keys import load_signer
 from aragora.resilience.backoff import Backoff
 from aragora.storage.database import Database
+from aragora.storage.outbox import Consumer, OutboxRelay
+from aragora.storage.outbox_store import OutboxStore
 
 log = structlog.get_logger("aragora.coordinator")
 
@@ -48,13 +50,15 @@ SWITCH_S: Final = 0.0003
 """How long the loop may keep Python's lock from another thread. With the default of 5 ms the journal's thread, back from
 the disk, waited longer for the lock than it had for the disk; see docs/performance.md."""
 
+Consumers = Callable[[Settings], Mapping[str, Consumer]]
+
 
 @dataclass(frozen=True, slots=True)
 class _Parts:
     engine: DebateEngine
     links: AgentLinks
     writer: JournalWriter
-    projections: Projections | None
+    relay: OutboxRelay | None
 
 
 class CoordinatorActor:
@@ -109,8 +113,8 @@ class CoordinatorActor:
         parts = await self._started()
         left = await parts.engine.drain(limit_s)
         parts.links.close()
-        if parts.projections is not None:
-            await parts.projections.aclose()
+        if parts.relay is not None:
+            await parts.relay.aclose()
         await parts.writer.aclose()
         self._socket.close()
         log.info("drained", shard=self._shard, left=left)
@@ -164,10 +168,17 @@ class CoordinatorActor:
             lambda: engine.recover(self._owns), WRITE_AGAIN, what="store not reached", log=log, shard=self._shard
         )
         log.info("coordinator ready", shard=self._shard, epoch=epoch, recovered=recovered)
-        projections = Projections.open(settings, writer.settle) if self._shard == 0 else None
-        if projections is not None:
-            projections.start()
-        return _Parts(engine, links, writer, projections)
+        return _Parts(engine, links, writer, self._relayed(database, writer))
+
+    def _relayed(self, database: Database, writer: JournalWriter) -> OutboxRelay | None:
+        """The outbox of all shards on its way to its consumers: shard 0 sees to it."""
+        if self._shard != 0:
+            return None
+        # The composition lies above the actors, so they know it by name only.
+        consumers: Consumers = import_module("aragora.composition.outbox").consumers
+        relay = OutboxRelay(OutboxStore(database), writer.done, consumers(self._settings))
+        relay.start()
+        return relay
 
     def _receive(self, debate_id: str, replies: Sequence[Reply]) -> None:
         if self._engine is not None:
