@@ -17,9 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from actors.runtime_names import NAMESPACE, RUN_DIRECTORY
 from aragora.free_ports import free_ports
 
+NAMESPACE: Final = "aragora"
+"""Ray's namespace of every actor."""
+RUN_DIRECTORY: Final = "ARAGORA_RUN_DIRECTORY"
+"""Environment variable: the short directory of this machine's server, for its sockets; it goes with the server."""
 INLINE_BYTES: Final = 1_048_576
 REPLICA_PORTS: Final = (22_000, 31_000)
 """Where a server's replicas begin to listen, below the ports that systems give out. Each server begins elsewhere: the

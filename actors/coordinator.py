@@ -9,21 +9,20 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from typing import Final
 
 import structlog
 
 from actors.channels.agent_links import AgentLinks
-from actors.channels.endpoints import Endpoint, endpoint_at
-from actors.channels.event_polls import EventPolls
-from actors.channels.event_socket import EventSocket
+from actors.channels.event_outlets import EventPolls, EventSocket
+from actors.channels.sockets import Endpoint, endpoint_at
 from actors.channels.watchers import Watchers
+from actors.kinds import COORDINATOR
 from actors.runtime import Runtime
+from actors.virtual import VirtualActor
 from aragora.background import pauses, until_available
-from aragora.clock import SystemClock
 from aragora.config.settings import Settings
 from aragora.debate.model import DebateSpec, DebateStatus, Reply
 from aragora.debate.records import Opened, Tenure
@@ -34,7 +33,6 @@ from aragora.debate.store.journal_writer import JournalWriter
 from aragora.debate.store.shard_epochs import ShardEpochs
 from aragora.errors import Unavailable
 from aragora.ids import new_id
-from aragora.observability.logging import configure_logging
 from aragora.receipts.closing import Closing
 from aragora.receipts.keys import load_signer
 from aragora.resilience.backoff import Backoff
@@ -50,8 +48,6 @@ SWITCH_S: Final = 0.0003
 """How long the loop may keep Python's lock from another thread. With the default of 5 ms the journal's thread, back from
 the disk, waited longer for the lock than it had for the disk; see docs/performance.md."""
 
-Consumers = Callable[[Settings], Mapping[str, Consumer]]
-
 
 @dataclass(frozen=True, slots=True)
 class _Parts:
@@ -61,14 +57,13 @@ class _Parts:
     relay: OutboxRelay | None
 
 
-class CoordinatorActor:
+class CoordinatorActor(VirtualActor):
     """Shard number `key` of the debates."""
 
     def __init__(self, key: str, settings: Settings) -> None:
-        configure_logging(settings)
+        super().__init__(key, settings)
         sys.setswitchinterval(SWITCH_S)
         self._shard = int(key)
-        self._settings = settings
         self._watchers = Watchers(settings.event_buffer_size)
         self._polls = EventPolls(self._watchers)
         self._socket = EventSocket(self._watchers)
@@ -100,7 +95,7 @@ class CoordinatorActor:
         return await self._polls.poll(watcher, follow, leave)
 
     async def endpoint(self) -> Endpoint:
-        """Where replicas of the same node may connect to follow debates (`actors.channels.event_socket`)."""
+        """Where replicas of the same node may connect to follow debates (`actors.channels.event_outlets`)."""
         return await endpoint_at(self._socket.listen)
 
     async def load(self) -> Load:
@@ -129,8 +124,8 @@ class CoordinatorActor:
             ) from None
 
     async def _start(self) -> _Parts:
-        settings, clock = self._settings, SystemClock()
-        database = Database.open(settings, "debates")
+        settings = self._settings
+        database = self._open("debates")
         epochs = ShardEpochs(database)
         epoch = await until_available(
             lambda: epochs.advance(self._shard), WRITE_AGAIN, what="store not reached", log=log, shard=self._shard
@@ -157,7 +152,7 @@ class CoordinatorActor:
                 reader=DebateStore(database),
                 asking=links,
                 publishing=self._watchers,
-                clock=clock,
+                clock=self._clock,
                 closing=Closing(signer),
                 pause_s=WRITE_AGAIN,
                 owned=owned,
@@ -174,9 +169,8 @@ class CoordinatorActor:
         """The outbox of all shards on its way to its consumers: shard 0 sees to it."""
         if self._shard != 0:
             return None
-        # The composition lies above the actors, so they know it by name only.
-        consumers: Consumers = import_module("aragora.composition.outbox").consumers
-        relay = OutboxRelay(OutboxStore(database), writer.done, consumers(self._settings))
+        consumers: Mapping[str, Consumer] = COORDINATOR.bring(self._settings)
+        relay = OutboxRelay(OutboxStore(database), writer.done, consumers)
         relay.start()
         return relay
 

@@ -9,6 +9,7 @@ from typing import Self
 
 from actors.channels.watchers import Item
 from actors.gateways.event_lines import Line, Listener, open_line
+from actors.kinds import COORDINATOR
 from actors.runtime import Runtime
 from aragora.config.settings import Settings
 from aragora.debate.opening import Proposition, specification
@@ -47,7 +48,7 @@ class CoordinatorLoad:
         shard = owner(debate_id, self._shards)
         await self._lines[shard].change((debate_id,), ())
         began = time.monotonic()
-        await self._runtime.ask("coordinator", str(shard), "open", spec, None, None, timeout_s=TIMEOUT_S)
+        await self._runtime.at(COORDINATOR, str(shard)).ask(lambda it: it.open(spec, None, None), timeout_s=TIMEOUT_S)
         await asyncio.wait_for(ended, TIMEOUT_S)
         return time.monotonic() - began
 

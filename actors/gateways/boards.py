@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from actors.kinds import AGENT, SHARED, SHARED_KEY
 from actors.runtime import Runtime
-from actors.shared_state import KEY, ConnectionCounts
 from aragora.agents import catalog
 from aragora.agents.breaker_store import BreakerStore
 from aragora.config.settings import Settings
@@ -45,7 +45,7 @@ class StoredAgentBoard:
 
     async def agents(self) -> list[AgentView]:
         latencies = buckets_by("agent", LATENCY, await self._counters.all())
-        awake = {key.partition("#")[0] for key in await self._runtime.alive("agent")}
+        awake = {key.partition("#")[0] for key in await self._runtime.alive(AGENT)}
         views = []
         for spec, breaker in zip(self._specs, await self.breakers(), strict=True):
             buckets = latencies.get(spec.name, {})
@@ -81,13 +81,13 @@ class SharedConnectionBoard:
     """Fulfils `ConnectionBoard` over the actor of the shared state."""
 
     def __init__(self, runtime: Runtime) -> None:
-        self._runtime = runtime
+        self._shared = runtime.at(SHARED, SHARED_KEY)
 
     async def report(self, replica_id: str, connections: int, sent: int, dropped: int) -> None:
-        await self._runtime.ask(
-            "shared", KEY, "report_connections", replica_id, connections, sent, dropped, timeout_s=TIMEOUT_S
+        await self._shared.ask(
+            lambda it: it.report_connections(replica_id, connections, sent, dropped), timeout_s=TIMEOUT_S
         )
 
     async def totals(self) -> ConnectionTotals:
-        counts: ConnectionCounts = await self._runtime.ask("shared", KEY, "connections", timeout_s=TIMEOUT_S)
+        counts = await self._shared.ask(lambda it: it.connections(), timeout_s=TIMEOUT_S)
         return ConnectionTotals(counts.connections, counts.sent, counts.dropped)

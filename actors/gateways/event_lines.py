@@ -9,18 +9,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
 
-from actors.channels.endpoints import Endpoint
-from actors.channels.event_polls import POLL_S, News
-from actors.channels.event_socket import Change, Told
-from actors.channels.frames import FrameConnection
+from actors.channels.event_outlets import POLL_S, Change, News, Told
+from actors.channels.sockets import FrameConnection
 from actors.channels.watchers import Item
-from actors.runtime import Runtime
+from actors.kinds import COORDINATOR
+from actors.runtime import Reference, Runtime
 from aragora.errors import AragoraError, Unavailable
 from aragora.ids import new_id
+
+if TYPE_CHECKING:
+    from actors.coordinator import CoordinatorActor
 
 ANSWER_S: Final = 10.0  # for a change to be made
 
@@ -46,17 +48,18 @@ class Line(Protocol):
 
 async def open_line(runtime: Runtime, shard: str, listener: Listener) -> Line:
     """A line to coordinator `shard`. Raises AragoraError where it cannot be reached."""
-    endpoint: Endpoint = await runtime.ask("coordinator", shard, "endpoint", timeout_s=ANSWER_S)
+    coordinator = runtime.at(COORDINATOR, shard)
+    endpoint = await coordinator.ask(lambda it: it.endpoint(), timeout_s=ANSWER_S)
     if endpoint.near is not None:
-        return await SocketLine.connect(endpoint.near, shard, listener)
-    return PollLine(runtime, shard, listener)
+        return await SocketLine.connect(endpoint.near, coordinator.name, listener)
+    return PollLine(coordinator, listener)
 
 
 class SocketLine:
     """Frames over the coordinator's Unix socket."""
 
-    def __init__(self, shard: str, listener: Listener) -> None:
-        self._shard = shard
+    def __init__(self, coordinator: str, listener: Listener) -> None:
+        self._coordinator = coordinator  # its name
         self._listener = listener
         self._closed = False
         self._number = 0
@@ -64,10 +67,10 @@ class SocketLine:
         self._connection = FrameConnection(self._received, self._ended)
 
     @classmethod
-    async def connect(cls, path: str, shard: str, listener: Listener) -> SocketLine:
+    async def connect(cls, path: str, coordinator: str, listener: Listener) -> SocketLine:
         """Raises Unavailable."""
-        line = cls(shard, listener)
-        await line._connection.connect(path, f"coordinator/{shard}")
+        line = cls(coordinator, listener)
+        await line._connection.connect(path, coordinator)
         return line
 
     async def change(self, follow: Sequence[str], leave: Sequence[str]) -> None:
@@ -79,7 +82,7 @@ class SocketLine:
         try:
             await asyncio.wait_for(changed, ANSWER_S)
         except TimeoutError:
-            raise Unavailable(f"coordinator/{self._shard} is slow to answer", retry_after_s=1.0) from None
+            raise Unavailable(f"{self._coordinator} is slow to answer", retry_after_s=1.0) from None
 
     def close(self) -> None:
         self._closed = True
@@ -104,15 +107,14 @@ class SocketLine:
             self._listener.lost(self._gone())
 
     def _gone(self) -> Unavailable:
-        return Unavailable(f"coordinator/{self._shard} closed the connection", retry_after_s=1.0)
+        return Unavailable(f"{self._coordinator} closed the connection", retry_after_s=1.0)
 
 
 class PollLine:
     """Ray calls: one waits for news at any time, another may bring a change."""
 
-    def __init__(self, runtime: Runtime, shard: str, listener: Listener) -> None:
-        self._runtime = runtime
-        self._shard = shard
+    def __init__(self, coordinator: Reference[CoordinatorActor], listener: Listener) -> None:
+        self._coordinator = coordinator
         self._listener = listener
         self._name = new_id("watcher")
         self._polling: asyncio.Task[None] | None = None
@@ -133,13 +135,13 @@ class PollLine:
                 news = await self._ask((), ())
                 self._heard(news)
                 if news.lost or not news.known:
-                    raise Unavailable(f"coordinator/{self._shard} has lost news", retry_after_s=1.0)
+                    raise Unavailable(f"{self._coordinator.name} has lost news", retry_after_s=1.0)
         except AragoraError as error:
             self._listener.lost(error)
 
     async def _ask(self, follow: Sequence[str], leave: Sequence[str]) -> News:
-        raw = await self._runtime.ask(
-            "coordinator", self._shard, "watch", self._name, tuple(follow), tuple(leave), timeout_s=POLL_S + 10.0
+        raw = await self._coordinator.ask(
+            lambda it: it.watch(self._name, tuple(follow), tuple(leave)), timeout_s=POLL_S + 10.0
         )
         return _news.decode(raw)
 

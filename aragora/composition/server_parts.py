@@ -5,15 +5,21 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import psutil
 
-from actors.cluster import Cluster, connect, disconnect, prepare_environment, short_directory
+from actors.cluster import NAMESPACE, Cluster, connect, disconnect, prepare_environment, short_directory
+from actors.kinds import COORDINATOR, SHARED, SHARED_KEY
 from aragora.background import wait_until
 from aragora.clock import SystemClock
 from aragora.composition.websocket_port import WebSocketPort
 from aragora.config.settings import Settings
 from aragora.errors import Misconfigured, Unavailable
+
+if TYPE_CHECKING:
+    from actors.runtime import Reference
+    from actors.shared_state import SharedStateActor
 
 READY_S = 60.0
 SOCKETS_EVERY_S = 0.1
@@ -96,9 +102,9 @@ class ServerParts:
         from actors.runtime import Runtime  # noqa: PLC0415 - imports Ray, whose environment was prepared above
 
         runtime = Runtime(self._settings)
-        await runtime.activate("shared", "state")
+        await runtime.at(SHARED, SHARED_KEY).activate()
         for shard in range(self._settings.coordinator_shards):
-            await runtime.activate("coordinator", str(shard))
+            await runtime.at(COORDINATOR, str(shard)).activate()
 
     def _deploy(self) -> None:
         from serve_app import Launch, deploy  # noqa: PLC0415
@@ -113,42 +119,46 @@ class ServerParts:
 
     async def _ready(self) -> None:
         from actors.runtime import Runtime  # noqa: PLC0415
+        from actors.shared_state import Lifecycle  # noqa: PLC0415
 
         runtime = Runtime(self._settings)
         for shard in range(self._settings.coordinator_shards):
-            await runtime.ask("coordinator", str(shard), "ready", timeout_s=READY_S)
-        await runtime.ask("shared", "state", "set_lifecycle", "ready", timeout_s=READY_S)
+            await runtime.at(COORDINATOR, str(shard)).ask(lambda it: it.ready(), timeout_s=READY_S)
+        await runtime.at(SHARED, SHARED_KEY).ask(lambda it: it.set_lifecycle(Lifecycle.READY), timeout_s=READY_S)
 
     async def _drain(self, limit_s: float, sockets_s: float) -> int:
         from actors.runtime import Runtime  # noqa: PLC0415
+        from actors.shared_state import Lifecycle  # noqa: PLC0415
 
         runtime = Runtime(self._settings)
-        await runtime.ask("shared", "state", "set_lifecycle", "draining", "the server is stopping", timeout_s=5.0)
+        shared = runtime.at(SHARED, SHARED_KEY)
+        await shared.ask(lambda it: it.set_lifecycle(Lifecycle.DRAINING, "the server is stopping"), timeout_s=5.0)
         left = await asyncio.gather(
             *(
-                runtime.ask("coordinator", str(shard), "drain", limit_s, timeout_s=limit_s + 30.0)
+                runtime.at(COORDINATOR, str(shard)).ask(lambda it: it.drain(limit_s), timeout_s=limit_s + 30.0)
                 for shard in range(self._settings.coordinator_shards)
             )
         )
-        await runtime.ask("shared", "state", "set_lifecycle", "closing", "the server is restarting", timeout_s=5.0)
-        await self._sockets_closed(runtime, sockets_s)
+        await shared.ask(lambda it: it.set_lifecycle(Lifecycle.CLOSING, "the server is restarting"), timeout_s=5.0)
+        await _sockets_closed(shared, sockets_s)
         return sum(left)
-
-    async def _sockets_closed(self, runtime: object, limit_s: float) -> None:
-        async def none_left() -> bool:
-            counts = await runtime.ask("shared", "state", "connections", timeout_s=5.0)  # type: ignore[attr-defined]
-            return bool(counts.connections == 0)
-
-        await wait_until(none_left, limit_s=limit_s, every_s=SOCKETS_EVERY_S)
 
     def _retire_from_cluster(self) -> None:
         import ray  # noqa: PLC0415
         from ray import serve  # noqa: PLC0415
 
-        from actors.runtime_names import NAMESPACE  # noqa: PLC0415
         from serve_app import APPLICATION  # noqa: PLC0415
 
         serve.delete(APPLICATION)
         for actor in ray.util.list_named_actors(all_namespaces=True):
             if actor["namespace"] == NAMESPACE:
                 ray.kill(ray.get_actor(actor["name"], NAMESPACE), no_restart=True)
+
+
+async def _sockets_closed(shared: Reference[SharedStateActor], limit_s: float) -> None:
+    """Returns once no WebSocket is connected, after `limit_s` seconds at the latest."""
+
+    async def none_left() -> bool:
+        return (await shared.ask(lambda it: it.connections(), timeout_s=5.0)).connections == 0
+
+    await wait_until(none_left, limit_s=limit_s, every_s=SOCKETS_EVERY_S)

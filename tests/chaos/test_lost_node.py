@@ -96,27 +96,28 @@ def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodes]:
         os.environ.update(environment)
 
 
-def begin_on_workers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """From now on actors that this process creates are on nodes that have the resource, never on the head."""
-    from actors import runtime
+def runtime_on_workers(settings: Settings) -> Any:
+    """A runtime that creates actors on nodes that have the resource, never on the head."""
+    from actors.runtime import Runtime, create_process
 
     there = {"resources": {WORKER: 0.001}}
-    monkeypatch.setattr(runtime, "KINDS", {name: replace(kind, options=there) for name, kind in runtime.KINDS.items()})
+    return Runtime(settings, lambda kind, key, given: create_process(replace(kind, options=there), key, given))
 
 
 async def opened(runtime: Any, settings: Settings) -> str:
     """Open a debate like a client that does not give up; returns its id once it is accepted."""
+    from actors.kinds import COORDINATOR
     from aragora.debate.opening import Proposition, specification
     from aragora.debate.sharding import owner
 
     debate_id = new_id("deb")
     proposition = Proposition("Which queue should we use?", AGENTS, rounds=3)
     spec = specification(proposition, debate_id, available=AGENTS, default_team=AGENTS)
-    shard = str(owner(debate_id, settings.coordinator_shards))
+    coordinator = runtime.at(COORDINATOR, str(owner(debate_id, settings.coordinator_shards)))
     deadline = time.monotonic() + OPEN_S
     while True:
         try:
-            await runtime.ask("coordinator", shard, "open", spec, debate_id, "same", timeout_s=10.0)
+            await coordinator.ask(lambda it: it.open(spec, debate_id, "same"), timeout_s=10.0)
         except AragoraError as error:
             if time.monotonic() > deadline:
                 raise AssertionError(f"{debate_id} was not accepted within {OPEN_S} s") from error
@@ -128,9 +129,7 @@ async def opened(runtime: Any, settings: Settings) -> str:
 @asynccontextmanager
 async def load(settings: Settings, accepted: list[str]) -> AsyncIterator[None]:
     """Some ten debates a second for the block; then every one that was sent is accepted."""
-    from actors.runtime import Runtime
-
-    runtime = Runtime(settings)
+    runtime = runtime_on_workers(settings)
     opening: list[asyncio.Task[str]] = []
 
     async def send() -> None:
@@ -196,16 +195,13 @@ def _lives(process: psutil.Process) -> bool:
         return False
 
 
-async def test_debates_outlive_their_database_and_their_node(
-    nodes: Nodes, monkeypatch: pytest.MonkeyPatch, tally: Tally
-) -> None:
-    begin_on_workers(monkeypatch)
-    from actors.runtime import Runtime
+async def test_debates_outlive_their_database_and_their_node(nodes: Nodes, tally: Tally) -> None:
+    from actors.kinds import COORDINATOR, SHARED, SHARED_KEY
 
-    runtime = Runtime(nodes.settings)
-    await runtime.activate("shared", "state")
+    runtime = runtime_on_workers(nodes.settings)
+    await runtime.at(SHARED, SHARED_KEY).activate()
     for shard in range(nodes.settings.coordinator_shards):
-        await runtime.ask("coordinator", str(shard), "ready", timeout_s=60.0)
+        await runtime.at(COORDINATOR, str(shard)).ask(lambda it: it.ready(), timeout_s=60.0)
     accepted: list[str] = []
 
     async def under_load(fault: str, strike: Callable[[], None]) -> None:

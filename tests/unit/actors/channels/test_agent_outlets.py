@@ -7,15 +7,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from worlds.actors_without_ray import runtime_over
 from worlds.memory_engine import answer
 
-from actors.channels import endpoints
+from actors.channels import sockets
 from actors.channels.agent_links import AgentLinks
-from actors.channels.agent_socket import AgentSocket, ReplyOutlet
-from actors.channels.endpoints import Endpoint
+from actors.channels.agent_outlets import AgentSocket, ReplyOutlet
+from actors.channels.sockets import Endpoint
 from aragora.debate.model import AgentRequest, Ask, AskKind, Brief, Reply
 
-WAIT_S = 5.0
+WAIT_S = 30.0
 
 
 def request(debate_id: str) -> AgentRequest:
@@ -24,7 +25,7 @@ def request(debate_id: str) -> AgentRequest:
 
 
 class Agent:
-    """An agent's socket that answers everything, and the runtime through which it is found."""
+    """An agent's socket that answers everything."""
 
     def __init__(self) -> None:
         self.answers = True
@@ -32,15 +33,8 @@ class Agent:
         self.withdrawn: list[str] = []
         self.outlets: list[ReplyOutlet] = []
         self.socket = AgentSocket(self._take)
-        self.endpoint = self
 
-    async def activate(self, kind: str, key: str) -> Agent:
-        return self
-
-    def forget(self, kind: str, key: str) -> None:
-        """Nothing is remembered here."""
-
-    async def remote(self) -> Endpoint:
+    async def endpoint(self) -> Endpoint:
         return Endpoint("here", await self.socket.listen())
 
     def _take(self, withdrawn: Sequence[str], requests: Sequence[AgentRequest], outlet: ReplyOutlet) -> None:
@@ -54,7 +48,7 @@ class Agent:
 @pytest.fixture
 def agent(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Agent:
     monkeypatch.setenv("ARAGORA_RUN_DIRECTORY", str(tmp_path))
-    monkeypatch.setattr(endpoints, "this_node", lambda: "here")
+    monkeypatch.setattr(sockets, "this_node", lambda: "here")
     return Agent()
 
 
@@ -68,7 +62,7 @@ async def until(condition: object) -> None:
 
 async def test_asks_and_replies_travel_over_the_socket(agent: Agent) -> None:
     received: list[Reply] = []
-    links = AgentLinks("coordinator-0", agent, 1, lambda _, replies: received.extend(replies))  # type: ignore[arg-type]
+    links = AgentLinks("coordinator-0", runtime_over(agent), 1, lambda _, replies: received.extend(replies))
     for number in range(500):
         links.send(request(f"deb_{number}"))
     await until(lambda: len(received) == 500)
@@ -79,7 +73,7 @@ async def test_asks_and_replies_travel_over_the_socket(agent: Agent) -> None:
 
 async def test_what_was_open_when_the_agent_died_is_sent_to_its_successor(agent: Agent) -> None:
     received: list[Reply] = []
-    links = AgentLinks("coordinator-0", agent, 1, lambda _, replies: received.extend(replies))  # type: ignore[arg-type]
+    links = AgentLinks("coordinator-0", runtime_over(agent), 1, lambda _, replies: received.extend(replies))
     agent.answers = False
     links.send(request("deb_1"))
     links.send(request("deb_2"))

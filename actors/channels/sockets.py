@@ -1,7 +1,7 @@
-"""Frames over a Unix socket: the short way between two actors on the same node.
+"""Frames over a Unix socket: the short way between two processes on the same node.
 
-A Ray call costs about a millisecond of CPU, a frame a twentieth of that. So Ray finds, starts and supervises actors
-and tells where their sockets are (`actors.channels.endpoints`); what travels all the time goes through a socket.
+A Ray call costs about a millisecond of CPU, a frame a twentieth of that. So Ray finds, starts and supervises actors; an
+actor tells by a Ray call where its socket is (`Endpoint`), and what travels all the time goes through the socket.
 
 A frame is its length in four bytes (big-endian) and that many bytes.
 """
@@ -11,17 +11,44 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, cast
 
-from actors.cluster import short_directory
-from actors.runtime_names import RUN_DIRECTORY
+import ray
+import structlog
+
+from actors.cluster import RUN_DIRECTORY, short_directory
 from aragora.errors import Unavailable
+
+log = structlog.get_logger("aragora.runtime")
 
 MAX_FRAME_BYTES: Final = 64_000_000
 MAX_UNSENT_BYTES: Final = 64_000_000  # a peer that does not read is cut off
 _HEAD: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A node of the cluster, and a Unix socket on it unless none could be made."""
+
+    node: str
+    socket: str | None
+
+    @property
+    def near(self) -> str | None:
+        """The socket's path where this process runs on the same node."""
+        return self.socket if self.node == this_node() else None
+
+
+async def endpoint_at(listen: Callable[[], Awaitable[str]]) -> Endpoint:
+    """This process's endpoint, listening with `listen`, which returns the socket's path or raises OSError."""
+    try:
+        return Endpoint(this_node(), await listen())
+    except OSError as error:
+        log.warning("no socket, serving by calls alone", error=str(error))
+        return Endpoint(this_node(), None)
 
 
 class FrameConnection(asyncio.Protocol):
@@ -100,6 +127,14 @@ class FrameServer:
             self._server.close()
         if self._directory is not None:
             shutil.rmtree(self._directory, ignore_errors=True)
+
+
+def this_node() -> str:
+    """The id of the node this process runs on; empty outside a cluster."""
+    if not ray.is_initialized():  # asking for the context would start a whole Ray
+        return ""
+    node: str = ray.get_runtime_context().get_node_id()
+    return node
 
 
 def _own_directory() -> Path:

@@ -7,23 +7,21 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
+from worlds.actors_without_ray import runtime_over
 
-from actors.channels import endpoints
-from actors.channels.endpoints import Endpoint
-from actors.channels.event_polls import EventPolls
-from actors.channels.event_socket import EventSocket
-from actors.channels.frames import FrameConnection, FrameServer
+from actors.channels import sockets
+from actors.channels.event_outlets import EventPolls, EventSocket
+from actors.channels.sockets import Endpoint, FrameConnection, FrameServer
 from actors.channels.watchers import Watchers
+from actors.cluster import RUN_DIRECTORY
 from actors.gateways.event_feed import CoordinatorFeed
 from actors.gateways.event_lines import open_line
-from actors.runtime_names import RUN_DIRECTORY
 from aragora.debate.journal import JournalRow
 from aragora.errors import NotFound, Unavailable
 
-WAIT_S = 5.0
+WAIT_S = 30.0
 
 
 class Store:
@@ -48,7 +46,7 @@ class Store:
 
 
 class Coordinator:
-    """The events' side of a coordinator, and the runtime through which a replica reaches it, on its node or not.
+    """The events' side of a coordinator, for a replica on its node or not.
     `cut`: nobody gets through, `restart`: its process died, and all it knew of watchers."""
 
     def __init__(self, *, near: bool, buffer: int = 1000) -> None:
@@ -72,13 +70,18 @@ class Coordinator:
             connection.close()
         self.start()
 
-    async def ask(self, kind: str, key: str, method: str, *args: Any, timeout_s: float) -> Any:
+    async def endpoint(self) -> Endpoint:
+        self._ask()
+        return Endpoint("here", await self.socket.listen() if self.near else None)
+
+    async def watch(self, watcher: str, follow: tuple[str, ...], leave: tuple[str, ...]) -> bytes:
+        self._ask()
+        return await self.polls.poll(watcher, follow, leave)
+
+    def _ask(self) -> None:
         self.asked += 1
         if self.cut:
             raise Unavailable("cut off")
-        if method == "endpoint":
-            return Endpoint("here", await self.socket.listen() if self.near else None)
-        return await self.polls.poll(*args)
 
     def _connect(self) -> FrameConnection:
         connection = self.socket._connect()
@@ -124,7 +127,7 @@ def store() -> Store:
 @pytest.fixture(autouse=True)
 def own_directory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv(RUN_DIRECTORY, str(tmp_path))
-    monkeypatch.setattr(endpoints, "this_node", lambda: "here")
+    monkeypatch.setattr(sockets, "this_node", lambda: "here")
 
 
 @pytest.fixture(params=["socket", "polls"])
@@ -145,7 +148,7 @@ def feed(store: Store, link: Coordinator) -> CoordinatorFeed:
 
 
 def feed_of(link: Coordinator, store: Store) -> CoordinatorFeed:
-    return CoordinatorFeed(partial(open_line, link), store, 1)  # type: ignore[arg-type]
+    return CoordinatorFeed(partial(open_line, runtime_over(link)), store, 1)  # type: ignore[arg-type]
 
 
 def publish(store: Store, link: Coordinator, debate_id: str, kind: str = "vote") -> None:

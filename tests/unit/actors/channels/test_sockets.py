@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.channels import frames
-from actors.channels.frames import FrameConnection, FrameServer
-from actors.runtime_names import RUN_DIRECTORY
+from actors.channels import sockets
+from actors.channels.sockets import FrameConnection, FrameServer
+from actors.cluster import RUN_DIRECTORY
 from aragora.errors import Unavailable
 
 WAIT_S = 5.0
@@ -70,7 +70,7 @@ async def test_each_end_is_told_once_that_the_connection_ended(echo: Echo) -> No
 
 
 async def test_a_frame_that_is_too_large_ends_the_connection(echo: Echo, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(frames, "MAX_FRAME_BYTES", 10)
+    monkeypatch.setattr(sockets, "MAX_FRAME_BYTES", 10)
     client = await echo.connect()
     client.send(b"more than ten bytes")
     await asyncio.wait_for(echo.lost.wait(), WAIT_S)
