@@ -137,6 +137,7 @@ def build_ingress(launch: Launch) -> FastAPI:
         ),
         routers=identity_routers(),
     )
+    identity.tasks.append(flush.task)
     identity.install(app)
     return app
 

@@ -8,9 +8,8 @@ cut off and comes back finds that it has been succeeded.
 from __future__ import annotations
 
 import asyncio
-import random
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,8 +19,10 @@ from actors.channels.agent_links import AgentLinks
 from actors.channels.event_outlets import EventPolls, EventSocket
 from actors.channels.sockets import Endpoint, endpoint_at
 from actors.channels.watchers import Watchers
+from actors.kinds import COORDINATOR
 from actors.runtime import Runtime
 from actors.virtual import VirtualActor
+from aragora.background import pauses, until_available
 from aragora.config.settings import Settings
 from aragora.debate.model import DebateSpec, DebateStatus, Reply
 from aragora.debate.records import Opened, Tenure
@@ -32,15 +33,17 @@ from aragora.debate.store.journal_writer import JournalWriter
 from aragora.debate.store.shard_epochs import ShardEpochs
 from aragora.errors import Unavailable
 from aragora.ids import new_id
-from aragora.projections import Projections
 from aragora.receipts.closing import Closing
 from aragora.receipts.keys import load_signer
 from aragora.resilience.backoff import Backoff
 from aragora.storage.contexts import Context
+from aragora.storage.database import Database
+from aragora.storage.outbox import Consumer, OutboxRelay
+from aragora.storage.outbox_store import OutboxStore
 
 log = structlog.get_logger("aragora.coordinator")
 
-WRITE_AGAIN: Final = Backoff(base_s=0.05, cap_s=5.0)
+WRITE_AGAIN: Final = pauses(Backoff(base_s=0.05, cap_s=5.0))
 READY_TIMEOUT_S: Final = 20.0
 SWITCH_S: Final = 0.0003
 """How long the loop may keep Python's lock from another thread. With the default of 5 ms the journal's thread, back from
@@ -52,7 +55,7 @@ class _Parts:
     engine: DebateEngine
     links: AgentLinks
     writer: JournalWriter
-    projections: Projections | None
+    relay: OutboxRelay | None
 
 
 class CoordinatorActor(VirtualActor):
@@ -106,8 +109,8 @@ class CoordinatorActor(VirtualActor):
         parts = await self._started()
         left = await parts.engine.drain(limit_s)
         parts.links.close()
-        if parts.projections is not None:
-            await parts.projections.aclose()
+        if parts.relay is not None:
+            await parts.relay.aclose()
         await parts.writer.aclose()
         self._socket.close()
         log.info("drained", shard=self._shard, left=left)
@@ -125,7 +128,9 @@ class CoordinatorActor(VirtualActor):
         settings = self._settings
         database = self._open(Context.DEBATES)
         epochs = ShardEpochs(database)
-        epoch = await self._until_available(lambda: epochs.advance(self._shard))
+        epoch = await until_available(
+            lambda: epochs.advance(self._shard), WRITE_AGAIN, what="store not reached", log=log, shard=self._shard
+        )
         writer = JournalWriter(database, tenure=Tenure(self._shard, epoch))
         signer = await asyncio.to_thread(
             load_signer,
@@ -150,17 +155,25 @@ class CoordinatorActor(VirtualActor):
                 publishing=self._watchers,
                 clock=self._clock,
                 closing=Closing(signer),
-                pause_s=lambda attempt: WRITE_AGAIN.delay_s(attempt + 1, random.random()),
+                pause_s=WRITE_AGAIN,
                 owned=owned,
             ),
             Limits(settings.max_active_debates, settings.max_queued_debates),
         )
-        recovered = await self._until_available(lambda: engine.recover(self._owns))
+        recovered = await until_available(
+            lambda: engine.recover(self._owns), WRITE_AGAIN, what="store not reached", log=log, shard=self._shard
+        )
         log.info("coordinator ready", shard=self._shard, epoch=epoch, recovered=recovered)
-        projections = Projections.open(settings, writer.settle) if self._shard == 0 else None
-        if projections is not None:
-            projections.start()
-        return _Parts(engine, links, writer, projections)
+        return _Parts(engine, links, writer, self._relayed(database, writer))
+
+    def _relayed(self, database: Database, writer: JournalWriter) -> OutboxRelay | None:
+        """The outbox of all shards on its way to its consumers: shard 0 sees to it."""
+        if self._shard != 0:
+            return None
+        consumers: Mapping[str, Consumer] = COORDINATOR.bring(self._settings)
+        relay = OutboxRelay(OutboxStore(database), writer.done, consumers)
+        relay.start()
+        return relay
 
     def _receive(self, debate_id: str, replies: Sequence[Reply]) -> None:
         if self._engine is not None:
@@ -168,15 +181,3 @@ class CoordinatorActor(VirtualActor):
 
     def _owns(self, debate_id: str) -> bool:
         return owner(debate_id, self._settings.coordinator_shards) == self._shard
-
-    async def _until_available(self, act: Callable[[], Awaitable[int]]) -> int:
-        """Try until the store answers: a coordinator without its store is of no use, and no reason to give up."""
-        attempt = 0
-        while True:
-            try:
-                return await act()
-            except Unavailable as error:
-                attempt += 1
-                pause = WRITE_AGAIN.delay_s(attempt, random.random())
-                log.warning("store not reached", shard=self._shard, error=error.message, retry_in_s=round(pause, 3))
-                await asyncio.sleep(pause)

@@ -52,7 +52,9 @@ class Kind(Generic[A_co]):
 
 AGENT: Final[Kind[AgentActor]] = Kind("agent", "actors.agent:AgentActor", 10_000)
 BREAKER: Final[Kind[CircuitBreakerActor]] = Kind("breaker", "actors.circuit_breaker:CircuitBreakerActor")
-COORDINATOR: Final[Kind[CoordinatorActor]] = Kind("coordinator", "actors.coordinator:CoordinatorActor", 10_000)
+COORDINATOR: Final[Kind[CoordinatorActor]] = Kind(
+    "coordinator", "actors.coordinator:CoordinatorActor", 10_000, brings="aragora.composition.outbox:consumers"
+)
 SHARED: Final[Kind[SharedStateActor]] = Kind("shared", "actors.shared_state:SharedStateActor")
 
 SHARED_KEY: Final = "state"

@@ -10,7 +10,6 @@ Rules of a link
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import Callable, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
@@ -21,6 +20,7 @@ import structlog
 from actors.channels.agent_channels import Channel, Listener, open_channel
 from actors.kinds import AGENT
 from actors.runtime import RESTARTS, Reference, Runtime
+from aragora.background import pauses, until_available
 from aragora.debate.model import AgentRequest, Reply
 from aragora.errors import AragoraError
 
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger("aragora.coordinator")
 
 EXPIRY_S: Final = 5.0  # how often asks whose time is over are forgotten
+
+_PAUSES: Final = pauses(RESTARTS)
 
 Receive = Callable[[str, Sequence[Reply]], None]
 
@@ -137,25 +139,28 @@ class AgentLink:
             self._forget_expired(now)
 
     async def _connect(self) -> None:
-        listener = Listener(self._deliver, self._lost, lambda: bool(self._unanswered))
         try:
-            while not self._closed:
-                try:
-                    self._channel = await open_channel(self._agent, self._asker, listener)
-                except AragoraError as error:
-                    await self._pause(error)
-                else:
-                    break
+            self._channel = await until_available(
+                self._open_channel,
+                lambda _: _PAUSES(self._failures - 1),
+                what="agent not reached",
+                log=log,
+                retried=AragoraError,
+                agent=self._agent.key,
+            )
         finally:
             self._connecting = None
         self._flush_soon()
 
-    async def _pause(self, error: AragoraError) -> None:
-        self._agent.forget()
-        self._failures += 1
-        pause = RESTARTS.delay_s(self._failures, random.random())
-        log.warning("agent not reached", agent=self._agent.key, error=error.message, retry_in_s=round(pause, 3))
-        await asyncio.sleep(pause)
+    async def _open_channel(self) -> Channel:
+        """A failure counts until the agent replies, so that one whose channels open and break at once gets pauses too."""
+        listener = Listener(self._deliver, self._lost, lambda: bool(self._unanswered))
+        try:
+            return await open_channel(self._agent, self._asker, listener)
+        except AragoraError:
+            self._agent.forget()
+            self._failures += 1
+            raise
 
     def _deliver(self, replies: Sequence[Reply]) -> None:
         self._failures = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import Final
 
 import structlog
@@ -10,6 +11,7 @@ import structlog
 from actors.kinds import SHARED, SHARED_KEY
 from actors.runtime import Runtime
 from actors.shared_state import POLL_S, Lifecycle, LifecycleState
+from aragora.background import until_available
 from aragora.clock import Clock
 from aragora.errors import AragoraError
 from aragora.server.ports import Readiness
@@ -36,7 +38,8 @@ class SharedLifecycle:
 
     async def readiness(self) -> Readiness:
         if self._follow():
-            await self._refresh(known=0)
+            with suppress(AragoraError):  # which `_reachable` tells
+                await self._refresh(known=0)
         if not self._reachable:
             return Readiness("degraded", ("the shared state cannot be reached; its actor is being restarted",))
         reasons = (self._known.reason,) if self._known.reason else ()
@@ -52,22 +55,27 @@ class SharedLifecycle:
         """Start the long poll with the first question; True if it was not running."""
         if self._following is not None and not self._following.done():
             return False
-        self._following = asyncio.get_running_loop().create_task(self._keep_following())
+        self._following = asyncio.get_running_loop().create_task(
+            until_available(
+                self._until_closing,
+                lambda _: PAUSE_S,
+                what="shared state not reached",
+                log=log,
+                retried=AragoraError,
+            )
+        )
         return True
 
-    async def _keep_following(self) -> None:
+    async def _until_closing(self) -> None:
         while self._known.state is not Lifecycle.CLOSING:
-            if not await self._refresh(self._known.version):
-                await asyncio.sleep(PAUSE_S)
+            await self._refresh(self._known.version)
 
-    async def _refresh(self, known: int) -> bool:
+    async def _refresh(self, known: int) -> None:
         try:
             self._known = await self._shared.ask(lambda it: it.lifecycle(known), timeout_s=POLL_S + 5.0)
-        except AragoraError as error:
-            log.warning("shared state not reached", error=error.message)
+        except AragoraError:
             self._reachable = False
-            return False
+            raise
         self._reachable = True
         if self._known.state is Lifecycle.CLOSING:
             self._closing.set()
-        return True

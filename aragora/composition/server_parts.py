@@ -11,6 +11,7 @@ import psutil
 
 from actors.cluster import NAMESPACE, Cluster, connect, disconnect, prepare_environment, short_directory
 from actors.kinds import COORDINATOR, SHARED, SHARED_KEY
+from aragora.background import wait_until
 from aragora.clock import SystemClock
 from aragora.composition.websocket_port import WebSocketPort
 from aragora.config.settings import Settings
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from actors.shared_state import SharedStateActor
 
 READY_S = 60.0
+SOCKETS_EVERY_S = 0.1
 
 
 class ServerParts:
@@ -155,10 +157,8 @@ class ServerParts:
 
 async def _sockets_closed(shared: Reference[SharedStateActor], limit_s: float) -> None:
     """Returns once no WebSocket is connected, after `limit_s` seconds at the latest."""
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + limit_s
-    while loop.time() < deadline:
-        counts = await shared.ask(lambda it: it.connections(), timeout_s=5.0)
-        if counts.connections == 0:
-            return
-        await asyncio.sleep(0.1)
+
+    async def none_left() -> bool:
+        return (await shared.ask(lambda it: it.connections(), timeout_s=5.0)).connections == 0
+
+    await wait_until(none_left, limit_s=limit_s, every_s=SOCKETS_EVERY_S)

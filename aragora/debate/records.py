@@ -111,8 +111,8 @@ class Conclusion:
 
 
 @dataclass(frozen=True, slots=True)
-class Settlement:
-    """Outbox rows that are done and go; unknown ids are harmless: settling twice changes nothing."""
+class Done:
+    """Outbox rows whose consumer has applied them: they go. Ids that are unknown, or come twice, change nothing."""
 
     outbox_ids: tuple[str, ...]
 

@@ -9,6 +9,7 @@ domain, and applies the same rule to each.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from itertools import combinations
 from typing import Final
 
@@ -17,6 +18,16 @@ from aragora.debate.model import Decision
 START: Final = 1500.0
 K: Final = 32.0
 SCALE: Final = 400.0  # points of difference that mean ten to one
+RATINGS: Final = "ratings"
+"""The outbox topic whose payload is a `RatingsDue`."""
+
+
+@dataclass(frozen=True, slots=True)
+class RatingsDue:
+    """What the ratings learn from a decided debate. Stored as JSON in outbox rows: a field's name never changes."""
+
+    domain: str
+    decision: Decision
 
 
 def expected(own: float, other: float) -> float:

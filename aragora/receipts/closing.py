@@ -8,30 +8,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from aragora.debate import machine
 from aragora.debate.machine.state import DebateState
-from aragora.debate.model import Decision, Event
+from aragora.debate.model import Event
 from aragora.debate.records import ChainHead, Closed, DebateUpdate, Journaled
 from aragora.encoding import encode_text
+from aragora.ranking.elo import RATINGS, RatingsDue
 from aragora.receipts.issuing import issue, issued
 from aragora.receipts.receipt import ReceiptDraft
 from aragora.receipts.signing import Signer
 from aragora.receipts.summary import AgentPart, summary_of
 from aragora.storage.outbox import OutboxRow
 
-
-@dataclass(frozen=True, slots=True)
-class RatingsDue:
-    """Outbox payload of topic `ratings`: what the ratings learn from a decision."""
-
-    domain: str
-    decision: Decision
+USAGE: Final = "usage"
+"""The outbox topic whose payload is a `UsageDue`."""
 
 
 @dataclass(frozen=True, slots=True)
 class UsageDue:
-    """Outbox payload of topic `usage`: what each agent cost, for whom, at which time (seconds since the epoch)."""
+    """What each agent of a debate cost, for whom, at which time (seconds since the epoch). Stored as JSON in outbox rows:
+    a field's name never changes."""
 
     org_id: str
     user_id: str
@@ -72,14 +70,15 @@ class Closing:
             cost_usd=end.cost_usd,
             receipt_id=receipt.receipt_id,
         )
-        ratings = _due("ratings", spec.debate_id, RatingsDue(spec.domain, decision), at)
+        ratings = _due(RATINGS, spec.debate_id, RatingsDue(spec.domain, decision), at)
         usage = _usage(state, summary.agents, at)
         return Closed(receipt, (issued(receipt), end), update, (ratings, usage))
 
     def break_off(
         self, state: DebateState, events: Sequence[Event], at: float
     ) -> tuple[DebateUpdate, tuple[OutboxRow, ...]]:
-        """The columns and the outbox of a debate that failed or was cancelled: what it cost is owed all the same."""
+        """The columns and the outbox of a debate that failed or was cancelled: usage is still
+        recorded."""
         end = state.ended
         if end is None:
             raise ValueError("only a debate that has ended can be broken off")
@@ -89,7 +88,7 @@ class Closing:
 
 def _usage(state: DebateState, agents: tuple[AgentPart, ...], at: float) -> OutboxRow:
     spec = state.spec
-    return _due("usage", spec.debate_id, UsageDue(spec.org_id, spec.created_by, at, agents), at)
+    return _due(USAGE, spec.debate_id, UsageDue(spec.org_id, spec.created_by, at, agents), at)
 
 
 def _due(topic: str, debate_id: str, payload: object, at: float) -> OutboxRow:

@@ -7,8 +7,6 @@ identity.install(app)
 
 from __future__ import annotations
 
-import asyncio
-import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -17,9 +15,9 @@ from typing import Any, Final
 from fastapi import APIRouter, FastAPI, Request
 from starlette.middleware import Middleware
 
+from aragora.background import Every
 from aragora.clock import Clock
 from aragora.config.settings import Settings
-from aragora.errors import Unavailable
 from aragora.identity.accounts import Accounts
 from aragora.identity.authentication import Authentication
 from aragora.identity.client_address import trusted_networks
@@ -39,6 +37,7 @@ from aragora.identity.tickets import Tickets
 from aragora.identity.tokens import TokenSigner
 from aragora.integrations.access import IntegrationAccess
 from aragora.observability.registry import REGISTRY
+from aragora.resilience.backoff import Backoff
 from aragora.secrets.encryption import encryption_service
 from aragora.secrets.local_secret import local_jwt_secret
 from aragora.server.authentication import FullAuthenticator
@@ -57,8 +56,7 @@ from aragora.storage.ephemeral_sql import SqlEphemeral
 
 RECHECK_S: Final = 5.0
 """How soon a revoked login closes its open WebSockets."""
-
-_log = logging.getLogger(__name__)
+_AFTER_ERROR: Final = Backoff(base_s=1.0, cap_s=RECHECK_S)
 
 
 @dataclass
@@ -77,6 +75,7 @@ class Identity:
     error_url: str | None
     errors: ErrorNotes = field(default_factory=ErrorNotes)
     closers: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
+    tasks: list[Every] = field(default_factory=list)
 
     def install(self, app: FastAPI) -> None:
         """Put the routes' access, the limits and the watch over open connections into the application."""
@@ -97,13 +96,13 @@ class Identity:
         @asynccontextmanager
         async def lifespan(running: FastAPI) -> AsyncIterator[Any]:
             async with before(running) as state:
-                tasks = [asyncio.create_task(self._watch()), asyncio.create_task(self.integrations.keep_counting())]
+                for task in self.tasks:
+                    task.start()
                 try:
                     yield state
                 finally:
-                    for task in tasks:
-                        task.cancel()
-                    await asyncio.gather(*tasks, return_exceptions=True)
+                    for task in self.tasks:
+                        await task.aclose()
                     await self.aclose()
 
         app.router.lifespan_context = lifespan
@@ -116,14 +115,6 @@ class Identity:
     def visit(self, request: Request) -> Visit:
         """Where a request comes from."""
         return self.authenticator.visit(facts_of(request.scope), request.scope.get(REQUEST_ID, ""))
-
-    async def _watch(self) -> None:
-        while True:
-            await asyncio.sleep(RECHECK_S)
-            try:
-                await self.authenticator.end_revoked()
-            except Unavailable as away:
-                _log.warning("open connections could not be checked: %s", away.message)
 
 
 def identity_of(request: Request) -> Identity:
@@ -176,20 +167,25 @@ def open_identity(settings: Settings, *, bind_host: str, clock: Clock) -> Identi
     authentication = Authentication(parts, _rules(settings, bind_host), tickets)
     integrations = IntegrationAccess(settings, parts.crypto, clock)
     closers.append(integrations.aclose)
+    authenticator = FullAuthenticator(
+        authentication, limits, REGISTRY, trusted_networks(settings.trusted_proxies), production=settings.production
+    )
     return Identity(
         parts=parts,
         logins=logins,
         accounts=Accounts(parts, logins),
         second_factor=SecondFactor(parts, logins),
         tickets=tickets,
-        authenticator=FullAuthenticator(
-            authentication, limits, REGISTRY, trusted_networks(settings.trusted_proxies), production=settings.production
-        ),
+        authenticator=authenticator,
         integrations=integrations,
         oauth=_oauth(settings, shared, clock, closers),
         success_url=settings.oauth_success_url,
         error_url=settings.oauth_error_url,
         closers=closers,
+        tasks=[
+            Every("revoked logins", RECHECK_S, authenticator.end_revoked, after_error=_AFTER_ERROR),
+            integrations.task,
+        ],
     )
 
 

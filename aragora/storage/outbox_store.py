@@ -1,7 +1,6 @@
-"""The outbox: what must follow from what the journal committed. Rows stay until they are settled, and come in order.
+"""The outbox's table: rows stay until they are done (`JournalWriter.done`) and come in order.
 
-A consumer reads rows, does what they ask for, and settles them (`JournalWriter.settle`); should it die in between, it gets them again. So it
-must be idempotent by `outbox_id`.
+What they are for is in `aragora.storage.outbox`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A coordinator without Ray, as a process to freeze, thaw and kill: the real engine, journal, epochs and projections;
+"""A coordinator without Ray, as a process to freeze, thaw and kill: the real engine, journal, epochs and outbox;
 its agents answer after a pause, and log what they were asked.
 
     python chaos_coordinator.py DATA_DIR SERVED_LOG LATENCY_S [DATABASE_URL]
@@ -17,6 +17,7 @@ from pathlib import Path
 from worlds.memory_engine import answer, spec
 
 from aragora.clock import SystemClock
+from aragora.composition.outbox import consumers
 from aragora.config.settings import load_settings
 from aragora.debate.journal import JournalRow
 from aragora.debate.model import AgentRequest
@@ -26,10 +27,11 @@ from aragora.debate.store.debates import DebateStore
 from aragora.debate.store.journal_writer import JournalWriter
 from aragora.debate.store.shard_epochs import ShardEpochs
 from aragora.errors import AragoraError, Unavailable
-from aragora.projections import Projections
 from aragora.receipts.closing import Closing
 from aragora.receipts.keys import load_signer
 from aragora.storage.database import Database
+from aragora.storage.outbox import OutboxRelay
+from aragora.storage.outbox_store import OutboxStore
 
 PAUSE_S = 0.05
 
@@ -105,7 +107,7 @@ async def main(data_dir: str, log: str, latency_s: str, database_url: str = "") 
         Limits(1000, 1000),
     )
     say("ready", epoch, await engine.recover(lambda _: True))
-    Projections.open(settings, writer.settle).start()
+    OutboxRelay(OutboxStore(database), writer.done, consumers(settings)).start()
     lines = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
     told = asyncio.create_task(_tell_when_stepped_down(engine))

@@ -35,17 +35,21 @@ from aragora.debate.model import (
     Event,
     VoteCast,
 )
+from aragora.debate.store import tables as debate_tables
 from aragora.encoding import decode, encode_text
-from aragora.projections import TOPICS, sums_of
 from aragora.ranking import elo
+from aragora.ranking import store as ranking_store
+from aragora.ranking.elo import RATINGS
 from aragora.ranking.store import OVERALL
 from aragora.receipts.canonical import journal_digest
 from aragora.receipts.chain import verify_chain
-from aragora.receipts.closing import UsageDue
+from aragora.receipts.closing import USAGE, UsageDue
 from aragora.receipts.keys import trusted_keys
 from aragora.receipts.summary import summary_of
 from aragora.storage import tables
 from aragora.storage.database import Database
+from aragora.usage import store as usage_store
+from aragora.usage.consumer import sums_of
 
 COMMIT_S = 0.25
 """From an answer's stamp to the disk, and on to whoever reads the journal next; a new coordinator takes longer."""
@@ -117,7 +121,7 @@ async def examine(settings: Settings, accepted: Collection[str], served: Iterabl
     _counters(found, stored, told)
     _ratings(found, stored, told)
     _usage(found, stored, told)
-    found.wrong += [f"left in the outbox: {row.outbox_id}" for row in stored.outbox if row.topic in TOPICS]
+    found.wrong += [f"left in the outbox: {row.outbox_id}" for row in stored.outbox if row.topic in (RATINGS, USAGE)]
     return found
 
 
@@ -140,13 +144,13 @@ async def unfinished(settings: Settings, accepted: Collection[str] = ()) -> int:
     """How many things are still to come: debates that run, rows in the outbox, accepted debates not yet seen."""
     database = Database.open(settings, "debates")
     try:
-        debates = await database.rows(select(tables.debates.c.debate_id, tables.debates.c.status))
+        debates = await database.rows(select(debate_tables.debates.c.debate_id, debate_tables.debates.c.status))
         due = await database.rows(select(tables.outbox.c.topic))
     finally:
         await database.aclose()
     running = sum(row.status in (DebateStatus.QUEUED, DebateStatus.ACTIVE) for row in debates)
     unseen = len(set(accepted) - {row.debate_id for row in debates})
-    return running + unseen + sum(row.topic in TOPICS for row in due)
+    return running + unseen + sum(row.topic in (RATINGS, USAGE) for row in due)
 
 
 async def _read(settings: Settings) -> Stored:
@@ -155,20 +159,20 @@ async def _read(settings: Settings) -> Stored:
     try:
         journals: dict[str, list[Any]] = defaultdict(list)
         for row in await debates.rows(
-            select(tables.journal).order_by(tables.journal.c.debate_id, tables.journal.c.seq)
+            select(debate_tables.journal).order_by(debate_tables.journal.c.debate_id, debate_tables.journal.c.seq)
         ):
             journals[row.debate_id].append(row)
         return Stored(
-            debates=await debates.rows(select(tables.debates)),
+            debates=await debates.rows(select(debate_tables.debates)),
             journals=journals,
-            receipts=await debates.rows(select(tables.receipts).order_by(tables.receipts.c.position)),
-            head=await debates.rows(select(tables.receipt_chain)),
+            receipts=await debates.rows(select(debate_tables.receipts).order_by(debate_tables.receipts.c.position)),
+            head=await debates.rows(select(debate_tables.receipt_chain)),
             counters=await debates.rows(select(tables.counters)),
             outbox=await debates.rows(select(tables.outbox)),
-            ratings=await ratings.rows(select(tables.ratings)),
-            ratings_applied=await ratings.rows(select(tables.ratings_applied)),
-            usage=await usage.rows(select(tables.usage)),
-            usage_applied=await usage.rows(select(tables.usage_applied)),
+            ratings=await ratings.rows(select(ranking_store.ratings)),
+            ratings_applied=await ratings.rows(select(ranking_store.ratings_applied)),
+            usage=await usage.rows(select(usage_store.usage)),
+            usage_applied=await usage.rows(select(usage_store.usage_applied)),
         )
     finally:
         for database in contexts.values():

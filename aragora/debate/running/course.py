@@ -22,6 +22,7 @@ from typing import Final
 
 import structlog
 
+from aragora.background import until_available
 from aragora.clock import Clock
 from aragora.debate import journal, machine
 from aragora.debate.counted import counters_of
@@ -274,17 +275,14 @@ class Course:
         write = self._conclude if isinstance(events[-1], ConsensusReached) else self._commit
         at = self._ports.clock.now()
         rows = self._rows(events, at)
-        attempt = 0
-        while True:
-            try:
-                return await write(events, rows, at)
-            except Unavailable as error:
-                if self._stopped:
-                    raise
-                pause = self._ports.pause_s(attempt)
-                log.warning("journal unavailable", debate_id=self.debate_id, error=error.message, retry_in_s=pause)
-                await asyncio.sleep(pause)
-                attempt += 1
+        return await until_available(
+            lambda: write(events, rows, at),
+            self._ports.pause_s,
+            what="journal unavailable",
+            log=log,
+            given_up=lambda: self._stopped,
+            debate_id=self.debate_id,
+        )
 
     async def _commit(self, events: Sequence[Event], rows: tuple[JournalRow, ...], at: float) -> tuple[JournalRow, ...]:
         update: DebateUpdate = DebateUpdate()

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from aragora.background import until_available
 from aragora.clock import Clock
 from aragora.debate import journal, machine
 from aragora.debate.counted import counters_of
@@ -232,20 +233,16 @@ class DebateEngine:
 
     async def _regain(self, debate_id: str) -> None:
         """Read a debate anew after its course was fenced; where the shard has another owner, step down instead."""
-        attempt = 0
-        while not self._draining:
-            try:
-                if not await self._ports.owned():
-                    self._step_down()
-                    return
-                await self._read_anew(debate_id)
-            except Unavailable as error:
-                pause = self._ports.pause_s(attempt)
-                log.warning("cannot read the journal", debate_id=debate_id, error=error.message, retry_in_s=pause)
-                await asyncio.sleep(pause)
-                attempt += 1
-            else:
+
+        async def regain() -> None:
+            if self._draining:
                 return
+            if await self._ports.owned():
+                await self._read_anew(debate_id)
+            else:
+                self._step_down()
+
+        await until_available(regain, self._ports.pause_s, what="cannot read the journal", log=log, debate_id=debate_id)
 
     async def _read_anew(self, debate_id: str) -> None:
         payloads = await self._ports.reader.journal(debate_id)

@@ -81,7 +81,7 @@ OUTBOX: Final = (
     "INSERT INTO outbox (outbox_id, topic, debate_id, payload, created_at) "
     "SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::float8[])"
 )
-SETTLED: Final = "DELETE FROM outbox WHERE outbox_id = ANY($1::text[])"
+DONE: Final = "DELETE FROM outbox WHERE outbox_id = ANY($1::text[])"
 COUNT: Final = (
     "INSERT INTO counters (sample, labels, shard, value) "
     "SELECT sample, labels, $4::int4, value FROM unnest($1::text[], $2::text[], $3::float8[]) AS t (sample, labels, value) "
@@ -179,8 +179,8 @@ class PostgresJournal:
         if writes.outbox:
             rows_out = [(o.outbox_id, o.topic, o.debate_id, o.payload, o.created_at) for o in writes.outbox]
             await connection.execute(OUTBOX, *_columns(rows_out))
-        if writes.settled:
-            await connection.execute(SETTLED, writes.settled)
+        if writes.done:
+            await connection.execute(DONE, writes.done)
         if writes.counters:
             counted = [(*key, writes.counters[key]) for key in sorted(writes.counters)]
             await connection.execute(COUNT, *_columns(counted), self._shard)

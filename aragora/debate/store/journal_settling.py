@@ -5,7 +5,7 @@ Rules:
                 answer was lost: the first debate, or Conflict for another request.
     commit      its first seq follows the debate's last: written; else Fenced. Later units of the same group see it.
     conclusion  issued on the chain's head as the units before it left it, then treated like a commit.
-    settlement  its outbox rows go.
+    done        its outbox rows go.
 A unit that fails leaves no trace in what the others write.
 """
 
@@ -21,10 +21,10 @@ from aragora.debate.records import (
     Conclusion,
     DebateRecord,
     DebateUpdate,
+    Done,
     Opened,
     Opening,
     ReceiptRecord,
-    Settlement,
     Tenure,
 )
 from aragora.errors import AragoraError, Conflict, Fenced, InvalidInput, NotFound
@@ -32,7 +32,7 @@ from aragora.observability.samples import add_counters
 from aragora.storage.failures import is_constraint
 from aragora.storage.outbox import OutboxRow
 
-Unit = Opening | Commit | Conclusion | Settlement
+Unit = Opening | Commit | Conclusion | Done
 Outcome = Opened | ReceiptRecord | Exception | None
 
 FIRST_HEAD: Final = ChainHead(0, "0" * 64)
@@ -63,7 +63,7 @@ class Writes:
     advances: dict[str, Advance] = field(default_factory=dict)
     receipts: list[ReceiptRecord] = field(default_factory=list)
     outbox: list[OutboxRow] = field(default_factory=list)
-    settled: list[str] = field(default_factory=list)
+    done: list[str] = field(default_factory=list)
     counters: dict[tuple[str, str], float] = field(default_factory=dict)
     head: ChainHead | None = None
 
@@ -111,7 +111,7 @@ def settle(
             elif isinstance(unit, Conclusion):
                 outcomes.append(group.conclude(unit))
             else:
-                group.writes.settled.extend(unit.outbox_ids)
+                group.writes.done.extend(unit.outbox_ids)
                 outcomes.append(None)
         except Exception as failure:  # noqa: BLE001  it belongs to this unit's caller, the others go on
             outcomes.append(failure)
@@ -197,8 +197,8 @@ def refusal(unit: Unit, error: Exception) -> AragoraError:
 
 
 def _name(unit: Unit) -> str:
-    if isinstance(unit, Settlement):
-        return f"the settlement of {len(unit.outbox_ids)} outbox rows"
+    if isinstance(unit, Done):
+        return f"the end of {len(unit.outbox_ids)} outbox rows"
     return f"debate {unit.record.debate_id if isinstance(unit, Opening) else unit.debate_id}"
 
 

@@ -59,7 +59,7 @@ MOVE_HEAD: Final = (
     "ON CONFLICT (chain) DO UPDATE SET position = excluded.position, hash = excluded.hash"
 )
 OUTBOX: Final = "INSERT INTO outbox (outbox_id, topic, debate_id, payload, created_at) VALUES (?, ?, ?, ?, ?)"
-SETTLED: Final = "DELETE FROM outbox WHERE outbox_id = ?"
+DONE: Final = "DELETE FROM outbox WHERE outbox_id = ?"
 COUNT: Final = (
     "INSERT INTO counters (sample, labels, shard, value) VALUES (?, ?, 0, ?) "
     "ON CONFLICT (sample, labels, shard) DO UPDATE SET value = value + excluded.value"
@@ -174,8 +174,8 @@ def _write_all(connection: sqlite3.Connection, writes: Writes) -> None:
         connection.executemany(
             OUTBOX, [(row.outbox_id, row.topic, row.debate_id, row.payload, row.created_at) for row in writes.outbox]
         )
-    if writes.settled:
-        connection.executemany(SETTLED, [(outbox_id,) for outbox_id in writes.settled])
+    if writes.done:
+        connection.executemany(DONE, [(outbox_id,) for outbox_id in writes.done])
     for receipt in writes.receipts:
         connection.execute(
             RECEIPT,

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any, Final, Protocol, cast
 
-from aragora.debate.records import Commit, Conclusion, Opened, Opening, ReceiptRecord, Settlement, Tenure
+from aragora.debate.records import Commit, Conclusion, Done, Opened, Opening, ReceiptRecord, Tenure
 from aragora.debate.store.journal_settling import Outcome, Unit, check, refusal
 from aragora.errors import AragoraError, Fenced, Unavailable
 from aragora.storage.database import Database
@@ -61,10 +61,10 @@ class JournalWriter:
         """Issue a receipt and write it with its commit. Raises as `commit`, and whatever `issue` raises."""
         return cast("ReceiptRecord", await self._submit(conclusion))
 
-    async def settle(self, outbox_ids: Sequence[str]) -> None:
-        """Drop outbox rows that are done, in the journal's own stream: a writer beside it would wait for SQLite's one lock
-        and make the journal wait. Raises Fenced, Unavailable."""
-        await self._submit(Settlement(tuple(outbox_ids)))
+    async def done(self, outbox_ids: Sequence[str]) -> None:
+        """Drop outbox rows that their consumer has applied, in the journal's own stream: a writer beside it would wait for
+        SQLite's one lock and make the journal wait. Raises Fenced, Unavailable."""
+        await self._submit(Done(tuple(outbox_ids)))
 
     async def aclose(self) -> None:
         """Write what was submitted, then close; later units get Unavailable."""

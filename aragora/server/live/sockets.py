@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Final, Protocol
 
 import structlog
 
+from aragora.background import Every
 from aragora.clock import Clock
 from aragora.errors import AragoraError
+from aragora.resilience.backoff import Backoff
 from aragora.server.live.connection import GOING_AWAY, POLICY, RESTART, TRY_LATER, Connection
 from aragora.server.live.envelopes import envelope
 from aragora.server.ports import Services
@@ -16,6 +17,7 @@ from aragora.server.ports import Services
 _log = structlog.get_logger(__name__)
 
 _TICK_S: Final = 1.0
+_AFTER_ERROR: Final = Backoff(base_s=1.0, cap_s=5.0)
 _QUIET_REPORT_S: Final = 10.0
 _STALLED_HEARTBEATS: Final = 2.0
 
@@ -64,11 +66,14 @@ class SocketRegistry:
 
     async def run(self) -> None:
         """Once a second: heartbeats to the idle, an end to the stalled and expired, figures to the board."""
+
+        async def look_after_all() -> None:
+            self.beat()
+            await self.report()
+
+        tick_s = min(_TICK_S, self._services.config.ws_heartbeat_s / 2)
         try:
-            while True:
-                self.beat()
-                await self.report()
-                await asyncio.sleep(min(_TICK_S, self._services.config.ws_heartbeat_s / 2))
+            await Every("websockets", tick_s, look_after_all, after_error=_AFTER_ERROR).run()
         finally:
             self.close_all(GOING_AWAY, self.closing_reason or "the server stops; reconnect with after_seq")
 

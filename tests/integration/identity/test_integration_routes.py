@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -140,9 +139,9 @@ async def test_operations_are_counted_and_the_number_is_fresh(
 
     with sqlite3.connect(tmp_path / "core.db") as another_process:
         another_process.execute("DELETE FROM integrations")
-    counting = asyncio.create_task(identity.integrations.keep_counting())
+    identity.integrations.task.start()
     await eventually(lambda: _gauge("aragora_integration_store_active_integrations") == 0)
-    counting.cancel()
+    await identity.integrations.task.aclose()
 
 
 def _gauge(name: str) -> float:
