@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Final
 
 from actors.runtime import Runtime
 from aragora.agents import catalog
 from aragora.config.settings import Settings
 from aragora.debate.model import Standing
-from aragora.debate.opening import Pace, Proposition, request_hash, specification, with_standings
+from aragora.debate.proposition import Idempotency, Pace, Proposition, specification
 from aragora.debate.records import Opened
 from aragora.debate.sharding import owner
 from aragora.ids import new_id
 from aragora.ranking.store import RatingStore
-from aragora.server.ports import DebateTicket, OpenDebate
+from aragora.server.ports import DebateTicket
 
 TIMEOUT_S: Final = 30.0
 EMBEDDED_PACE: Final = Pace(phase_deadline_s=300.0, grace_s=120.0)
-"""Embedded agents share one model: their answers come one after the other, and the last is late by no fault of its."""
+"""Embedded agents share one model: their answers come one after the other, so the last is slow though nothing is wrong."""
 
 
 class CoordinatorCommands:
@@ -32,20 +33,7 @@ class CoordinatorCommands:
         self._default_team = catalog.default_team(settings)
         self._ratings = ratings
 
-    async def open(self, command: OpenDebate) -> DebateTicket:
-        proposition = Proposition(
-            question=command.question,
-            agents=command.agents,
-            protocol=command.protocol,
-            rounds=command.rounds,
-            consensus=command.consensus,
-            topology=command.topology,
-            context=command.context,
-            domain=command.domain,
-            budget_usd=command.budget_usd,
-            created_by=command.created_by,
-            org_id=command.org_id,
-        )
+    async def open(self, proposition: Proposition, idempotency: Idempotency | None = None) -> DebateTicket:
         team = proposition.agents or self._default_team
         spec = specification(
             proposition,
@@ -54,10 +42,8 @@ class CoordinatorCommands:
             default_team=self._default_team,
             pace=EMBEDDED_PACE if self._embedded.intersection(team) else None,
         )
-        spec = with_standings(spec, await self._standings(spec.agents, spec.domain))
-        opened: Opened = await self._ask(
-            spec.debate_id, "open", spec, command.idempotency_key, request_hash(proposition)
-        )
+        spec = replace(spec, standings=await self._standings(spec.agents, spec.domain))
+        opened: Opened = await self._ask(spec.debate_id, "open", spec, idempotency)
         return DebateTicket(opened.record.debate_id, opened.record.status, opened.created)
 
     async def cancel(self, debate_id: str, by: str) -> DebateTicket:

@@ -6,8 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from aragora.debate.records import ChainHead
-from aragora.receipts.issuing import GENESIS
+from aragora.debate.records import GENESIS, ChainHead
 from aragora.receipts.verifying import verify
 
 BREAKS_CAP: Final = 100  # breaks told one by one; the chain is broken however many there are

@@ -6,7 +6,7 @@ signature = Ed25519 over the ASCII text "aragora-receipt-v1:" followed by the ha
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
@@ -15,8 +15,6 @@ from aragora.debate.records import ChainHead, ReceiptRecord
 from aragora.receipts.canonical import canonical_members, canonical_object, digest
 from aragora.receipts.receipt import ReceiptDraft
 from aragora.receipts.signing import ALGORITHM, Signer
-
-GENESIS: Final = ChainHead(position=0, hash="0" * 64)
 
 
 def issue(draft: ReceiptDraft, head: ChainHead, signer: Signer) -> ReceiptRecord:

@@ -106,7 +106,7 @@ def begin_on_workers(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def opened(runtime: Any, settings: Settings) -> str:
     """Open a debate like a client that does not give up; returns its id once it is accepted."""
-    from aragora.debate.opening import Proposition, specification
+    from aragora.debate.proposition import Idempotency, Proposition, specification
     from aragora.debate.sharding import owner
 
     debate_id = new_id("deb")
@@ -116,7 +116,7 @@ async def opened(runtime: Any, settings: Settings) -> str:
     deadline = time.monotonic() + OPEN_S
     while True:
         try:
-            await runtime.ask("coordinator", shard, "open", spec, debate_id, "same", timeout_s=10.0)
+            await runtime.ask("coordinator", shard, "open", spec, Idempotency(debate_id, "same"), timeout_s=10.0)
         except AragoraError as error:
             if time.monotonic() > deadline:
                 raise AssertionError(f"{debate_id} was not accepted within {OPEN_S} s") from error

@@ -24,6 +24,7 @@ from aragora.debate import journal as rows
 from aragora.debate import machine
 from aragora.debate.counted import counters_of
 from aragora.debate.model import (
+    START_ELO,
     AgentFailed,
     AnswerGiven,
     ConsensusReached,
@@ -249,7 +250,7 @@ def _ratings(found: Findings, stored: Stored, told: Iterable[Told]) -> None:
                         wins[agent, place] += won.get(agent, 0.0)  # type: ignore[assignment]
     found.wrong += _differences("rated debates", {(r.agent, r.domain): r.debates for r in stored.ratings}, debates)
     found.wrong += _differences("wins", {(row.agent, row.domain): row.wins for row in stored.ratings}, wins)
-    gained = sum(row.elo - elo.START for row in stored.ratings)
+    gained = sum(row.elo - START_ELO for row in stored.ratings)
     if abs(gained) > 1e-6:
         found.wrong.append(f"ratings grew by {gained}: what one gains another loses")
     if len(stored.ratings_applied) != decided:

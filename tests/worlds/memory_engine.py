@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from aragora.clock import SystemClock
-from aragora.debate.journal import JournalRow
+from aragora.debate.journal import END, JournalRow
 from aragora.debate.model import (
     AgentAnswer,
     AgentRequest,
@@ -23,11 +23,11 @@ from aragora.debate.model import (
     Usage,
 )
 from aragora.debate.protocol import preset
-from aragora.debate.records import Commit, Conclusion, Opened, Opening, ReceiptRecord
+from aragora.debate.records import GENESIS, Commit, Conclusion, NewDebate, Opened, ReceiptRecord
 from aragora.debate.running.engine import DebateEngine, EnginePorts, Limits
 from aragora.errors import Fenced, Unavailable
 from aragora.receipts.closing import Closing
-from aragora.receipts.issuing import GENESIS, head_after
+from aragora.receipts.issuing import head_after
 from aragora.receipts.signing import Signer
 from aragora.storage.outbox import OutboxRow
 
@@ -46,12 +46,12 @@ class MemoryJournal:
     outage: int = 0
     lost_acknowledgements: int = 0
 
-    async def open(self, opening: Opening) -> Opened:
+    async def open(self, new: NewDebate) -> Opened:
         await self._disk()
-        self._append(opening.record.debate_id, opening.rows)
-        self.statuses[opening.record.debate_id] = opening.record.status
-        self._count(opening.counters)
-        return Opened(opening.record, created=True)
+        self._append(new.record.debate_id, new.rows)
+        self.statuses[new.record.debate_id] = new.record.status
+        self._count(new.counters)
+        return Opened(new.record, created=True)
 
     async def commit(self, commit: Commit) -> None:
         await self._disk()
@@ -67,9 +67,8 @@ class MemoryJournal:
         self.receipts.append(receipt)
         return receipt
 
-    async def unfinished(self, limit: int) -> list[str]:
-        ended = (DebateStatus.COMPLETED, DebateStatus.FAILED, DebateStatus.CANCELLED)
-        return [debate_id for debate_id, status in self.statuses.items() if status not in ended][:limit]
+    async def unfinished(self) -> list[str]:
+        return [debate_id for debate_id, status in self.statuses.items() if not status.ended]
 
     async def journal(self, debate_id: str) -> list[str]:
         return [row.payload for row in self.rows.get(debate_id, [])]
@@ -182,7 +181,7 @@ class World:
         """Return once these debates have ended; fails after `WAIT_S` seconds."""
 
         async def poll() -> None:
-            while not all(self.journal.types(one)[-1:] == ["debate_end"] for one in debate_ids):
+            while not all(self.journal.types(one)[-1:] == [END] for one in debate_ids):
                 await asyncio.sleep(0.001)
 
         await asyncio.wait_for(poll(), WAIT_S)

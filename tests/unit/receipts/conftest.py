@@ -26,8 +26,8 @@ from aragora.debate.model import (
     Usage,
     VoteCast,
 )
-from aragora.debate.records import ReceiptRecord
-from aragora.receipts.issuing import GENESIS, head_after, issue
+from aragora.debate.records import GENESIS, ReceiptRecord
+from aragora.receipts.issuing import head_after, issue
 from aragora.receipts.receipt import ReceiptDraft
 from aragora.receipts.signing import Signer
 from aragora.receipts.summary import summary_of

@@ -3,9 +3,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from aragora.debate.records import ChainHead
+from aragora.debate.records import GENESIS, ChainHead
 from aragora.receipts.chain import BREAKS_CAP, verify_chain
-from aragora.receipts.issuing import GENESIS
 from aragora.receipts.signing import Signer
 
 ChainOf = Callable[[int], list[dict[str, Any]]]

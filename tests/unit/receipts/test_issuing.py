@@ -9,9 +9,9 @@ import pytest
 import rfc8785
 
 from aragora.debate.model import Decision
-from aragora.debate.records import ChainHead, ReceiptRecord
+from aragora.debate.records import GENESIS, ChainHead, ReceiptRecord
 from aragora.receipts.canonical import NotCanonical, digest
-from aragora.receipts.issuing import GENESIS, head_after, issue, issued
+from aragora.receipts.issuing import head_after, issue, issued
 from aragora.receipts.receipt import ReceiptDraft
 from aragora.receipts.signing import Signer, key_id_of, signature_holds
 
