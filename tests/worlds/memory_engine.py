@@ -31,7 +31,7 @@ from aragora.receipts.issuing import head_after
 from aragora.receipts.signing import Signer
 from aragora.storage.outbox import OutboxRow
 
-WAIT_S = 5.0
+WAIT_S = 30.0
 
 
 @dataclass

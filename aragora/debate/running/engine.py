@@ -84,7 +84,8 @@ class DebateEngine:
             clock=ports.clock,
             closing=ports.closing,
             pause_s=ports.pause_s,
-            left=self._left,
+            ended=self._ended,
+            lost=self._lost,
         )
 
     # --- commands ---------------------------------------------------------------------------------------------
@@ -214,9 +215,13 @@ class DebateEngine:
 
     # --- what becomes of courses ------------------------------------------------------------------------------
 
-    def _left(self, course: Course, ended: bool) -> None:
+    def _ended(self, course: Course) -> None:
         self._drop(course)
-        if not ended and not self._draining:
+        self._start_queued()
+
+    def _lost(self, course: Course) -> None:
+        self._drop(course)
+        if not self._draining:
             task = asyncio.get_running_loop().create_task(self._regain(course.debate_id))
             self._reading.add(task)
             task.add_done_callback(self._reading.discard)
