@@ -37,7 +37,7 @@ from aragora.ids import new_id
 from aragora.observability.logging import configure_logging
 from aragora.projections import Projections
 from aragora.receipts.closing import Closing
-from aragora.receipts.keys import load_signer
+from aragora.receipts.signing import load_signer
 from aragora.resilience.backoff import Backoff
 from aragora.storage.database import Database
 

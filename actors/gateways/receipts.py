@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from aragora.encoding import to_plain
-from aragora.receipts.keys import trusted_keys
+from aragora.receipts.signing import trusted_keys
 from aragora.receipts.verifying import verify
 
 

@@ -28,7 +28,7 @@ from aragora.debate.store.shard_epochs import ShardEpochs
 from aragora.errors import AragoraError, Unavailable
 from aragora.projections import Projections
 from aragora.receipts.closing import Closing
-from aragora.receipts.keys import load_signer
+from aragora.receipts.signing import load_signer
 from aragora.storage.database import Database
 
 PAUSE_S = 0.05

@@ -40,10 +40,10 @@ from aragora.projections import TOPICS, sums_of
 from aragora.ranking import elo
 from aragora.ranking.store import OVERALL
 from aragora.receipts.canonical import journal_digest
-from aragora.receipts.chain import verify_chain
 from aragora.receipts.closing import UsageDue
-from aragora.receipts.keys import trusted_keys
-from aragora.receipts.summary import summary_of
+from aragora.receipts.receipt import summary_of
+from aragora.receipts.signing import trusted_keys
+from aragora.receipts.verifying import verify_chain
 from aragora.storage import tables
 from aragora.storage.database import Database
 

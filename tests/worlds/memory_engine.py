@@ -26,8 +26,7 @@ from aragora.debate.protocol import preset
 from aragora.debate.records import GENESIS, Commit, Conclusion, NewDebate, Opened, ReceiptRecord
 from aragora.debate.running.engine import DebateEngine, EnginePorts, Limits
 from aragora.errors import Fenced, Unavailable
-from aragora.receipts.closing import Closing
-from aragora.receipts.issuing import head_after
+from aragora.receipts.closing import Closing, head_after
 from aragora.receipts.signing import Signer
 from aragora.storage.outbox import OutboxRow
 
