@@ -25,6 +25,7 @@ from actors.virtual import VirtualActor
 from aragora.background import pauses, until_available
 from aragora.config.settings import Settings
 from aragora.debate.model import DebateSpec, DebateStatus, Reply
+from aragora.debate.proposition import Idempotency
 from aragora.debate.records import Opened, Tenure
 from aragora.debate.running.engine import DebateEngine, EnginePorts, Limits, Load
 from aragora.debate.sharding import owner
@@ -34,7 +35,7 @@ from aragora.debate.store.shard_epochs import ShardEpochs
 from aragora.errors import Unavailable
 from aragora.ids import new_id
 from aragora.receipts.closing import Closing
-from aragora.receipts.keys import load_signer
+from aragora.receipts.signing import load_signer
 from aragora.resilience.backoff import Backoff
 from aragora.storage.contexts import Context
 from aragora.storage.database import Database
@@ -75,9 +76,9 @@ class CoordinatorActor(VirtualActor):
         """Returns once the unfinished debates are running again. Raises Unavailable where the store is away."""
         return (await self._started()).engine.load()
 
-    async def open(self, spec: DebateSpec, idempotency_key: str | None, request_hash: str | None) -> Opened:
+    async def open(self, spec: DebateSpec, idempotency: Idempotency | None) -> Opened:
         """See `DebateEngine.open`."""
-        return await (await self._started()).engine.open(spec, idempotency_key, request_hash)
+        return await (await self._started()).engine.open(spec, idempotency)
 
     async def cancel(self, debate_id: str, by: str) -> DebateStatus:
         """See `DebateEngine.cancel`."""

@@ -15,7 +15,7 @@ from aragora.config.settings import Settings
 from aragora.encoding import to_plain
 from aragora.observability.quantiles import buckets_by, quantile
 from aragora.ranking.store import RatingStore
-from aragora.receipts.keys import trusted_keys
+from aragora.receipts.signing import trusted_keys
 from aragora.receipts.verifying import verify
 from aragora.server.ports import AgentView, BreakerView, ConnectionTotals, Rating
 from aragora.storage.counters import CounterStore

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from actors.kinds import COORDINATOR
@@ -9,11 +10,11 @@ from actors.runtime import Reference, Runtime
 from aragora.agents import catalog
 from aragora.config.settings import Settings
 from aragora.debate.model import Standing
-from aragora.debate.opening import Pace, Proposition, request_hash, specification, with_standings
+from aragora.debate.proposition import Idempotency, Pace, Proposition, specification
 from aragora.debate.sharding import owner
 from aragora.ids import new_id
 from aragora.ranking.store import RatingStore
-from aragora.server.ports import DebateTicket, OpenDebate
+from aragora.server.ports import DebateTicket
 
 if TYPE_CHECKING:
     from actors.coordinator import CoordinatorActor
@@ -35,20 +36,7 @@ class CoordinatorCommands:
         self._default_team = catalog.default_team(settings)
         self._ratings = ratings
 
-    async def open(self, command: OpenDebate) -> DebateTicket:
-        proposition = Proposition(
-            question=command.question,
-            agents=command.agents,
-            protocol=command.protocol,
-            rounds=command.rounds,
-            consensus=command.consensus,
-            topology=command.topology,
-            context=command.context,
-            domain=command.domain,
-            budget_usd=command.budget_usd,
-            created_by=command.created_by,
-            org_id=command.org_id,
-        )
+    async def open(self, proposition: Proposition, idempotency: Idempotency | None = None) -> DebateTicket:
         team = proposition.agents or self._default_team
         spec = specification(
             proposition,
@@ -57,9 +45,8 @@ class CoordinatorCommands:
             default_team=self._default_team,
             pace=EMBEDDED_PACE if self._embedded.intersection(team) else None,
         )
-        spec = with_standings(spec, await self._standings(spec.agents, spec.domain))
-        key, digest = command.idempotency_key, request_hash(proposition)
-        opened = await self._of(spec.debate_id).ask(lambda it: it.open(spec, key, digest), timeout_s=TIMEOUT_S)
+        spec = replace(spec, standings=await self._standings(spec.agents, spec.domain))
+        opened = await self._of(spec.debate_id).ask(lambda it: it.open(spec, idempotency), timeout_s=TIMEOUT_S)
         return DebateTicket(opened.record.debate_id, opened.record.status, opened.created)
 
     async def cancel(self, debate_id: str, by: str) -> DebateTicket:

@@ -18,6 +18,7 @@ import structlog
 from actors.channels.watchers import Item
 from actors.gateways.event_lines import Line, Listener
 from aragora.background import until_available
+from aragora.debate.journal import END
 from aragora.debate.sharding import owner
 from aragora.errors import AragoraError, Unavailable
 from aragora.server.ports import DebateReader, FeedItem
@@ -77,7 +78,7 @@ class CoordinatorFeed:
                     async for item in self._stored(debate_id, last):
                         yield item
                         last = item.seq
-                        if item.type == "debate_end":
+                        if item.type == END:
                             return
                 while follower.items and not follower.stale:
                     live = follower.items.popleft()
@@ -87,7 +88,7 @@ class CoordinatorFeed:
                     elif live.seq == last + 1:
                         last = live.seq
                         yield FeedItem(live.debate_id, live.seq, live.type, live.payload)
-                        if live.type == "debate_end":
+                        if live.type == END:
                             return
                 if not follower.stale:
                     await self._wait(follower)

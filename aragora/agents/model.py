@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
-from aragora.debate.model import AgentRequest, Usage
+from aragora.debate.model import MALFORMED_ANSWER, AgentRequest, Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ class CallRefused(ProviderRejected):
 class AnswerMalformed(ProviderError):
     """The model answered, but not in the wanted form, and one repair did not help."""
 
-    code = "malformed_answer"
+    code = MALFORMED_ANSWER
     trips_breaker = False
     falls_back = False
 

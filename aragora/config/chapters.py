@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, SecretStr, create_model
 
+from aragora import limits
 from aragora.config.legacy import DATA_DIR
 from aragora.config.providers import BY_NAME, PROVIDERS
 from aragora.config.variables import (
@@ -125,7 +126,11 @@ class ServerSettings(BaseModel):
         "ARAGORA_WORKERS", "HTTP ingress replicas; unset: as many as fit the machine.", ge=1, le=1024
     )
     max_body_bytes: int = variable(
-        "ARAGORA_MAX_BODY_BYTES", "Largest request body in bytes.", default=1_000_000, ge=1024, le=1_000_000_000
+        "ARAGORA_MAX_BODY_BYTES",
+        "Largest request body in bytes.",
+        default=limits.BODY_MAX_BYTES,
+        ge=1024,
+        le=1_000_000_000,
     )
     event_buffer_size: int = variable(
         "ARAGORA_EVENT_BUFFER_SIZE",
@@ -135,7 +140,11 @@ class ServerSettings(BaseModel):
         le=10_000_000,
     )
     ws_max_message_size: int = variable(
-        "ARAGORA_WS_MAX_MESSAGE_SIZE", "Largest WebSocket message in bytes.", default=65_536, ge=1024, le=100_000_000
+        "ARAGORA_WS_MAX_MESSAGE_SIZE",
+        "Largest WebSocket message in bytes.",
+        default=limits.WS_MESSAGE_MAX_BYTES,
+        ge=1024,
+        le=100_000_000,
     )
 
 

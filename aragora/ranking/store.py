@@ -12,7 +12,7 @@ from typing import Any, Final
 from sqlalchemy import Column, Double, Index, Integer, Row, Table, Text, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from aragora.ranking.elo import START
+from aragora.debate.model import START_ELO
 from aragora.storage.applied import newly_applied
 from aragora.storage.contexts import Context
 from aragora.storage.database import Database
@@ -50,7 +50,7 @@ class StoredRating:
 
     agent: str
     domain: str = OVERALL
-    elo: float = START
+    elo: float = START_ELO
     debates: int = 0
     wins: float = 0.0
     forecasts: int = 0

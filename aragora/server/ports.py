@@ -10,28 +10,11 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from aragora import limits
 from aragora.debate.model import DebateStatus
+from aragora.debate.proposition import Idempotency, Proposition
 from aragora.debate.records import DebateRecord, ReceiptRecord
 from aragora.storage.cursors import Page
-
-
-@dataclass(frozen=True, slots=True)
-class OpenDebate:
-    """A validated request to open a debate. Empty `agents` lets the server choose from those available."""
-
-    question: str
-    agents: tuple[str, ...] = ()
-    protocol: str = "structured"
-    rounds: int | None = None
-    consensus: str | None = None
-    topology: str | None = None
-    context: str = ""
-    domain: str = "general"
-    budget_usd: float | None = None
-    created_by: str = "local"
-    org_id: str = "local"
-    idempotency_key: str | None = None
-    request_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +79,7 @@ class Rating:
 class DebateCommands(Protocol):
     """Commands to the coordinator."""
 
-    async def open(self, command: OpenDebate) -> DebateTicket:
+    async def open(self, proposition: Proposition, idempotency: Idempotency | None = None) -> DebateTicket:
         """Raises InvalidInput (unknown agent, protocol ...), Conflict (idempotency key reused for another
         body), Unavailable with retry_after_s (full, starting or draining)."""
         ...
@@ -299,8 +282,8 @@ class ServerConfig:
     environment: str = "development"
     allowed_origins: tuple[str, ...] = ()
     api_token: str | None = field(default=None, repr=False)
-    max_body_bytes: int = 1_000_000
-    ws_max_message_bytes: int = 65_536
+    max_body_bytes: int = limits.BODY_MAX_BYTES
+    ws_max_message_bytes: int = limits.WS_MESSAGE_MAX_BYTES
     ws_max_connections: int = 10_000
     ws_send_queue: int = 1_000
     ws_heartbeat_s: float = 30.0

@@ -10,9 +10,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from aragora import limits
 from aragora.debate.model import ConsensusMode, DebateStatus, Topology
+from aragora.debate.proposition import Proposition
 
-_Name = Annotated[str, Field(min_length=1, max_length=64)]
+_Name = Annotated[str, Field(min_length=1, max_length=limits.NAME_MAX_CHARS)]
 
 
 class _Request(BaseModel):
@@ -22,23 +24,27 @@ class _Request(BaseModel):
 class CreateDebate(_Request):
     """A question to settle. Without `agents` the server chooses from those available."""
 
-    question: Annotated[str, Field(min_length=1, max_length=20_000)]
-    agents: Annotated[list[_Name], Field(max_length=32)] = []
+    question: Annotated[str, Field(min_length=1, max_length=limits.QUESTION_MAX_CHARS)]
+    agents: Annotated[tuple[_Name, ...], Field(max_length=limits.AGENTS_MAX)] = ()
     protocol: _Name = "structured"
-    rounds: Annotated[int, Field(ge=1, le=20)] | None = None
+    rounds: Annotated[int, Field(ge=limits.ROUNDS_MIN, le=limits.ROUNDS_MAX)] | None = None
     consensus: ConsensusMode | None = None
     topology: Topology | None = None
-    context: Annotated[str, Field(max_length=200_000)] = ""
+    context: Annotated[str, Field(max_length=limits.CONTEXT_MAX_CHARS)] = ""
     domain: _Name = "general"
-    budget_usd: Annotated[float, Field(gt=0, le=1_000_000)] | None = None
+    budget_usd: Annotated[float, Field(gt=0, le=limits.BUDGET_MAX_USD)] | None = None
+
+    def proposition(self, *, created_by: str, org_id: str) -> Proposition:
+        """What is asked for, and by whom. The fields here bear the names that they have there."""
+        return Proposition(**dict(self), created_by=created_by, org_id=org_id)
 
 
 class CastVote(_Request):
     """A person's vote for an agent's answer, or a suggestion to all agents: one of the two."""
 
     choice: _Name | None = None
-    intensity: Annotated[int, Field(ge=1, le=10)] = 5
-    suggestion: Annotated[str, Field(min_length=1, max_length=4_000)] | None = None
+    intensity: Annotated[int, Field(ge=limits.INTENSITY_MIN, le=limits.INTENSITY_MAX)] = 5
+    suggestion: Annotated[str, Field(min_length=1, max_length=limits.SUGGESTION_MAX_CHARS)] | None = None
 
     @model_validator(mode="after")
     def _one_of_two(self) -> CastVote:

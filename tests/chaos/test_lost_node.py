@@ -106,7 +106,7 @@ def runtime_on_workers(settings: Settings) -> Any:
 async def opened(runtime: Any, settings: Settings) -> str:
     """Open a debate like a client that does not give up; returns its id once it is accepted."""
     from actors.kinds import COORDINATOR
-    from aragora.debate.opening import Proposition, specification
+    from aragora.debate.proposition import Idempotency, Proposition, specification
     from aragora.debate.sharding import owner
 
     debate_id = new_id("deb")
@@ -116,7 +116,7 @@ async def opened(runtime: Any, settings: Settings) -> str:
 
     async def accepted() -> bool:
         try:
-            await coordinator.ask(lambda it: it.open(spec, debate_id, "same"), timeout_s=10.0)
+            await coordinator.ask(lambda it: it.open(spec, Idempotency(debate_id, "same")), timeout_s=10.0)
         except AragoraError:
             return False
         return True

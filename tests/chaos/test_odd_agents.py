@@ -18,7 +18,7 @@ from aragora.debate.journal import event_of
 from aragora.debate.model import AgentFailed, AgentRequest, DebateStatus, Reply
 from aragora.debate.protocol import preset
 from aragora.encoding import decode
-from aragora.receipts.chain import verify_chain
+from aragora.receipts.verifying import verify_chain
 
 pytestmark = [pytest.mark.slow, pytest.mark.chaos]
 

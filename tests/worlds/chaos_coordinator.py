@@ -28,7 +28,7 @@ from aragora.debate.store.journal_writer import JournalWriter
 from aragora.debate.store.shard_epochs import ShardEpochs
 from aragora.errors import AragoraError, Unavailable
 from aragora.receipts.closing import Closing
-from aragora.receipts.keys import load_signer
+from aragora.receipts.signing import load_signer
 from aragora.storage.database import Database
 from aragora.storage.outbox import OutboxRelay
 from aragora.storage.outbox_store import OutboxStore

@@ -25,6 +25,7 @@ from aragora.debate import journal as rows
 from aragora.debate import machine
 from aragora.debate.counted import counters_of
 from aragora.debate.model import (
+    START_ELO,
     AgentFailed,
     AnswerGiven,
     ConsensusReached,
@@ -42,10 +43,10 @@ from aragora.ranking import store as ranking_store
 from aragora.ranking.elo import RATINGS
 from aragora.ranking.store import OVERALL
 from aragora.receipts.canonical import journal_digest
-from aragora.receipts.chain import verify_chain
 from aragora.receipts.closing import USAGE, UsageDue
-from aragora.receipts.keys import trusted_keys
-from aragora.receipts.summary import summary_of
+from aragora.receipts.receipt import summary_of
+from aragora.receipts.signing import trusted_keys
+from aragora.receipts.verifying import verify_chain
 from aragora.storage import tables
 from aragora.storage.database import Database
 from aragora.usage import store as usage_store
@@ -269,7 +270,7 @@ def _ratings(found: Findings, stored: Stored, told: Iterable[Told]) -> None:
                         wins[agent, place] += won.get(agent, 0.0)  # type: ignore[assignment]
     found.wrong += _differences("rated debates", {(r.agent, r.domain): r.debates for r in stored.ratings}, debates)
     found.wrong += _differences("wins", {(row.agent, row.domain): row.wins for row in stored.ratings}, wins)
-    gained = sum(row.elo - elo.START for row in stored.ratings)
+    gained = sum(row.elo - START_ELO for row in stored.ratings)
     if abs(gained) > 1e-6:
         found.wrong.append(f"ratings grew by {gained}: what one gains another loses")
     if len(stored.ratings_applied) != decided:

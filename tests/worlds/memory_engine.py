@@ -11,7 +11,7 @@ from worlds.logical_time import LoopClock
 from worlds.waiting import eventually
 
 from aragora.clock import Clock
-from aragora.debate.journal import JournalRow
+from aragora.debate.journal import END, JournalRow
 from aragora.debate.model import (
     AgentAnswer,
     AgentRequest,
@@ -26,11 +26,10 @@ from aragora.debate.model import (
     Usage,
 )
 from aragora.debate.protocol import preset
-from aragora.debate.records import Commit, Conclusion, Opened, Opening, ReceiptRecord
+from aragora.debate.records import GENESIS, Commit, Conclusion, NewDebate, Opened, ReceiptRecord
 from aragora.debate.running.engine import DebateEngine, EnginePorts, Limits
 from aragora.errors import Fenced, Unavailable
-from aragora.receipts.closing import Closing
-from aragora.receipts.issuing import GENESIS, head_after
+from aragora.receipts.closing import Closing, head_after
 from aragora.receipts.signing import Signer
 from aragora.storage.outbox import OutboxRow
 
@@ -47,12 +46,12 @@ class MemoryJournal:
     outage: int = 0
     lost_acknowledgements: int = 0
 
-    async def open(self, opening: Opening) -> Opened:
+    async def open(self, new: NewDebate) -> Opened:
         await self._disk()
-        self._append(opening.record.debate_id, opening.rows)
-        self.statuses[opening.record.debate_id] = opening.record.status
-        self._count(opening.counters)
-        return Opened(opening.record, created=True)
+        self._append(new.record.debate_id, new.rows)
+        self.statuses[new.record.debate_id] = new.record.status
+        self._count(new.counters)
+        return Opened(new.record, created=True)
 
     async def commit(self, commit: Commit) -> None:
         await self._disk()
@@ -68,9 +67,8 @@ class MemoryJournal:
         self.receipts.append(receipt)
         return receipt
 
-    async def unfinished(self, limit: int) -> list[str]:
-        ended = (DebateStatus.COMPLETED, DebateStatus.FAILED, DebateStatus.CANCELLED)
-        return [debate_id for debate_id, status in self.statuses.items() if status not in ended][:limit]
+    async def unfinished(self) -> list[str]:
+        return [debate_id for debate_id, status in self.statuses.items() if not status.ended]
 
     async def journal(self, debate_id: str) -> list[str]:
         return [row.payload for row in self.rows.get(debate_id, [])]
@@ -182,7 +180,7 @@ class World:
 
     async def ended(self, *debate_ids: str) -> None:
         """Return once these debates have ended."""
-        await eventually(lambda: all(self.journal.types(one)[-1:] == ["debate_end"] for one in debate_ids))
+        await eventually(lambda: all(self.journal.types(one)[-1:] == [END] for one in debate_ids))
 
 
 def spec(

@@ -40,7 +40,7 @@ from collections.abc import Iterable
 
 from aragora.debate.machine.applying import apply
 from aragora.debate.machine.briefs import request
-from aragora.debate.machine.people import cancel, ended, opening, suggest, vote
+from aragora.debate.machine.people import cancel, check_spec, ended, first_event, suggest, vote
 from aragora.debate.machine.progress import Timing, advance, next_deadline_s, quorum_met
 from aragora.debate.machine.replies import settle
 from aragora.debate.machine.state import DebateState
@@ -53,9 +53,10 @@ __all__ = [
     "apply",
     "asks",
     "cancel",
+    "check_spec",
     "ended",
+    "first_event",
     "next_deadline_s",
-    "opening",
     "phase_key",
     "quorum_met",
     "replay",

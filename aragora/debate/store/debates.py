@@ -19,7 +19,7 @@ from aragora.storage.cursors import Page, Place, cursor_of, place_of
 from aragora.storage.database import Database
 
 _EXPORT_CHUNK: Final = 200  # debates in memory at once
-_UNFINISHED: Final = (DebateStatus.QUEUED.value, DebateStatus.ACTIVE.value)
+_UNFINISHED: Final = tuple(status.value for status in DebateStatus if not status.ended)
 
 _RECORDS: Final = select(*(debates.c[name] for name in COLUMNS))
 _RECORD: Final = _RECORDS.where(debates.c.debate_id == bindparam("debate_id"))  # built once: it is read all the time
@@ -87,10 +87,10 @@ class DebateStore:
             raise NotFound(f"debate {debate_id} has no receipt: one is issued when it is decided")
         return receipt_of(found[0])
 
-    async def unfinished(self, limit: int) -> list[str]:
-        """Ids of debates that have not ended, oldest first."""
+    async def unfinished(self) -> list[str]:
+        """The ids of all debates that have not ended, oldest first."""
         query = select(debates.c.debate_id).where(debates.c.status.in_(_UNFINISHED))
-        query = query.order_by(debates.c.created_at, debates.c.debate_id).limit(limit)
+        query = query.order_by(debates.c.created_at, debates.c.debate_id)
         return [row[0] for row in await self._rows(query)]
 
     async def journal(self, debate_id: str) -> list[str]:

@@ -7,11 +7,11 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Path, Query, Request
 from starlette.responses import Response
 
+from aragora import limits
 from aragora.debate.model import DebateStatus
+from aragora.debate.proposition import Idempotency
 from aragora.server import views
-from aragora.server.failures import REQUEST_ID
 from aragora.server.policy import caller_of, require, services_of
-from aragora.server.ports import OpenDebate
 from aragora.server.schemas import (
     CancelledDebate,
     CastVote,
@@ -26,8 +26,8 @@ from aragora.server.views import json_response
 
 router = APIRouter(tags=["debates"])
 
-DebateId = Annotated[str, Path(min_length=1, max_length=128)]
-_Key = Annotated[str | None, Header(alias="Idempotency-Key", min_length=1, max_length=255)]
+DebateId = Annotated[str, Path(min_length=1, max_length=limits.DEBATE_ID_MAX_CHARS)]
+_Key = Annotated[str | None, Header(alias="Idempotency-Key", min_length=1, max_length=limits.IDEMPOTENCY_KEY_MAX_CHARS)]
 
 
 @router.post(
@@ -40,23 +40,9 @@ _Key = Annotated[str | None, Header(alias="Idempotency-Key", min_length=1, max_l
 async def create(request: Request, body: CreateDebate, idempotency_key: _Key = None) -> Response:
     """Open a debate; it runs on its own. The same Idempotency-Key returns the debate it opened first."""
     services = services_of(request)
-    ticket = await services.debates.open(
-        OpenDebate(
-            question=body.question,
-            agents=tuple(body.agents),
-            protocol=body.protocol,
-            rounds=body.rounds,
-            consensus=body.consensus,
-            topology=body.topology,
-            context=body.context,
-            domain=body.domain,
-            budget_usd=body.budget_usd,
-            created_by=caller_of(request).user_id,
-            org_id=caller_of(request).org_id,
-            idempotency_key=idempotency_key,
-            request_id=request.scope[REQUEST_ID],
-        )
-    )
+    caller = caller_of(request)
+    proposition = body.proposition(created_by=caller.user_id, org_id=caller.org_id)
+    ticket = await services.debates.open(proposition, Idempotency.of(idempotency_key, proposition))
     view = {"debate_id": ticket.debate_id, "status": ticket.status, "ws_url": services.config.ws_url}
     return json_response(view, 202, {"Location": f"/api/debates/{ticket.debate_id}"})
 

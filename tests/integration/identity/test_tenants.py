@@ -24,7 +24,8 @@ from aragora.clock import SystemClock
 from aragora.config.settings import Settings
 from aragora.debate.journal import JournalRow
 from aragora.debate.model import DebateStatus
-from aragora.debate.records import ChainHead, Commit, Conclusion, DebateRecord, DebateUpdate, Opening, ReceiptRecord
+from aragora.debate.proposition import Idempotency
+from aragora.debate.records import ChainHead, Commit, Conclusion, DebateRecord, DebateUpdate, NewDebate, ReceiptRecord
 from aragora.debate.store.debates import DebateStore
 from aragora.debate.store.journal_writer import JournalWriter
 from aragora.migrations.applying import apply_pending
@@ -162,7 +163,7 @@ async def fill(site: Site, writer: JournalWriter) -> None:
             debate_id, f"{MARK}?", DebateStatus.ACTIVE, "{}", 100.0 + number, 100.0, site.alice.user_id,
             site.alice.org_id,
         )  # fmt: skip
-        await writer.open(Opening(record, (row(debate_id, 1),), idempotency_key=f"key-{number}"))
+        await writer.open(NewDebate(record, (row(debate_id, 1),), Idempotency(f"key-{number}", "h")))
     await writer.conclude(Conclusion("deb_done", receipt))
     async with site.client(site.alice.session) as client:
         site.described = (await client.get("/openapi.json")).json()
@@ -288,7 +289,7 @@ async def test_the_same_idempotency_key_opens_another_organisations_own_debate(s
     database = Database.open(Settings(data_dir=tmp_path), Context.DEBATES)
     writer = JournalWriter(database)
     mine = DebateRecord("deb_m", "Mine?", DebateStatus.ACTIVE, "{}", 1.0, 1.0, "m", site.mallory.org_id)
-    opened = await writer.open(Opening(mine, (row("deb_m", 1),), idempotency_key="key-0"))
+    opened = await writer.open(NewDebate(mine, (row("deb_m", 1),), Idempotency("key-0", "h")))
     await writer.aclose()
     await database.aclose()
     assert (opened.created, opened.record.debate_id) == (True, "deb_m")

@@ -111,7 +111,7 @@ async def test_a_new_process_goes_on_where_the_killed_one_ended(
     killed_while_writing(settings, 200)
     await its_last_transaction_is_over(debates_db)
     store = DebateStore(debates_db)
-    for debate_id in await store.unfinished(1000):
+    for debate_id in await store.unfinished():
         last = len(await store.journal(debate_id))
         await writer.commit(build.commit(debate_id, last + 1))
         assert (await store.get(debate_id)).last_seq == last + 1

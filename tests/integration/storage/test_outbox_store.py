@@ -21,7 +21,7 @@ ROWS = (due("usage", 3), due("ratings", 1), due("webhook", 2), due("ratings", 4)
 @pytest.fixture
 async def store(writer: JournalWriter, build: type, debates_db: Database) -> OutboxStore:
     """With ROWS in it; the journal's writer drops those that are done."""
-    await writer.open(build.opening("deb_1"))
+    await writer.open(build.new_debate("deb_1"))
     await writer.commit(Commit("deb_1", build.rows("deb_1", 2, 2), outbox=ROWS))
     return OutboxStore(debates_db)
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from aragora.debate.model import ConsensusMode, Decision, Tally
+from aragora.debate.model import START_ELO, ConsensusMode, Decision, Tally
 from aragora.encoding import encode_text
 from aragora.ranking.consumer import change_of
-from aragora.ranking.elo import RATINGS, START, K, RatingsDue
+from aragora.ranking.elo import RATINGS, K, RatingsDue
 from aragora.ranking.store import OVERALL, StoredRating
 from aragora.storage.outbox import OutboxRow
 
@@ -43,12 +43,12 @@ def test_a_decision_rates_its_agents_overall_and_in_its_domain() -> None:
     assert change.outbox_id == "deb_1:ratings"
     assert change.keys == [("ann", OVERALL), ("ann", "law"), ("bob", OVERALL), ("bob", "law")]
     before = {key: StoredRating(*key) for key in change.keys} | {
-        ("ann", "law"): StoredRating("ann", "law", START + 400)
+        ("ann", "law"): StoredRating("ann", "law", START_ELO + 400)
     }
     after = {(rating.agent, rating.domain): rating for rating in change.rate(before)}
-    assert after["ann", OVERALL] == StoredRating("ann", OVERALL, START + K / 2, debates=1, wins=1.0)
-    assert after["bob", OVERALL] == StoredRating("bob", OVERALL, START - K / 2, debates=1)
-    assert 0 < after["ann", "law"].elo - (START + 400) < K / 2
+    assert after["ann", OVERALL] == StoredRating("ann", OVERALL, START_ELO + K / 2, debates=1, wins=1.0)
+    assert after["bob", OVERALL] == StoredRating("bob", OVERALL, START_ELO - K / 2, debates=1)
+    assert 0 < after["ann", "law"].elo - (START_ELO + 400) < K / 2
 
 
 def test_a_decision_that_was_not_contested_changes_nothing() -> None:

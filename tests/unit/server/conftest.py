@@ -24,6 +24,7 @@ from aragora.debate.model import (
     Protocol,
     RoundStarted,
 )
+from aragora.debate.proposition import Idempotency, Proposition
 from aragora.debate.records import DebateRecord, ReceiptRecord
 from aragora.errors import Conflict, InvalidInput, NotFound
 from aragora.server.app import create_app
@@ -34,7 +35,6 @@ from aragora.server.ports import (
     ConnectionTotals,
     DebateTicket,
     FeedItem,
-    OpenDebate,
     Rating,
     Readiness,
     ServerConfig,
@@ -52,8 +52,8 @@ class World:
     records: dict[str, DebateRecord] = field(default_factory=dict)
     journals: dict[str, list[FeedItem]] = field(default_factory=dict)
     receipts: dict[str, ReceiptRecord] = field(default_factory=dict)
-    keys: dict[str, tuple[str, OpenDebate]] = field(default_factory=dict)
-    opened: list[OpenDebate] = field(default_factory=list)
+    keys: dict[str, tuple[str, Idempotency]] = field(default_factory=dict)
+    opened: list[Proposition] = field(default_factory=list)
     follows: int = 0
     failure: Exception | None = None
     grown: asyncio.Condition = field(default_factory=asyncio.Condition)
@@ -138,17 +138,17 @@ class World:
 
     # --- DebateCommands --------------------------------------------------------------------------------
 
-    async def open(self, command: OpenDebate) -> DebateTicket:
+    async def open(self, proposition: Proposition, idempotency: Idempotency | None = None) -> DebateTicket:
         self._fail()
-        if command.idempotency_key is not None and command.idempotency_key in self.keys:
-            debate_id, first = self.keys[command.idempotency_key]
-            if replace(first, request_id="") != replace(command, request_id=""):
+        if idempotency is not None and idempotency.key in self.keys:
+            debate_id, first = self.keys[idempotency.key]
+            if first != idempotency:
                 raise Conflict("This Idempotency-Key was used for another body.", code="idempotency_conflict")
             return DebateTicket(debate_id, self.records[debate_id].status, created=False)
-        debate_id = self.add(f"deb_{len(self.records) + 1}", question=command.question, org_id=command.org_id)
-        self.opened.append(command)
-        if command.idempotency_key is not None:
-            self.keys[command.idempotency_key] = (debate_id, command)
+        debate_id = self.add(f"deb_{len(self.records) + 1}", question=proposition.question, org_id=proposition.org_id)
+        self.opened.append(proposition)
+        if idempotency is not None:
+            self.keys[idempotency.key] = (debate_id, idempotency)
         return DebateTicket(debate_id, DebateStatus.QUEUED)
 
     async def cancel(self, debate_id: str, by: str) -> DebateTicket:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aragora.encoding import encode_text
 from aragora.receipts.closing import USAGE, UsageDue
-from aragora.receipts.summary import AgentPart
+from aragora.receipts.receipt import AgentPart
 from aragora.storage.outbox import OutboxRow
 from aragora.usage.consumer import charge_of
 from aragora.usage.store import UsageSum

@@ -1,8 +1,8 @@
 """What one group of journal units comes to: a pure function from the state of the store to outcomes and rows.
 
 Rules:
-    opening     new: its rows are written; known idempotency key, or an opening that comes twice because its first
-                answer was lost: the first debate, or Conflict for another request.
+    new debate  its rows are written. Where its idempotency key is known, or it comes twice because the first answer
+                was lost: the first debate, or Conflict for another request.
     commit      its first seq follows the debate's last: written; else Fenced. Later units of the same group see it.
     conclusion  issued on the chain's head as the units before it left it, then treated like a commit.
     done        its outbox rows go.
@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final
 
 from aragora.debate.records import (
     ChainHead,
@@ -22,8 +21,8 @@ from aragora.debate.records import (
     DebateRecord,
     DebateUpdate,
     Done,
+    NewDebate,
     Opened,
-    Opening,
     ReceiptRecord,
     Tenure,
 )
@@ -32,15 +31,13 @@ from aragora.observability.samples import add_counters
 from aragora.storage.failures import is_constraint
 from aragora.storage.outbox import OutboxRow
 
-Unit = Opening | Commit | Conclusion | Done
+Unit = NewDebate | Commit | Conclusion | Done
 Outcome = Opened | ReceiptRecord | Exception | None
-
-FIRST_HEAD: Final = ChainHead(0, "0" * 64)
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """The debate that already holds an opening's idempotency key or id, and the request it was opened with."""
+    """The debate that already holds the idempotency key or id of a new one, and the request it was opened with."""
 
     record: DebateRecord
     request_hash: str | None
@@ -70,7 +67,7 @@ class Writes:
 
 def check(unit: Unit) -> None:
     """Refuse a unit that no state of the store could accept. Raises InvalidInput."""
-    if isinstance(unit, Opening):
+    if isinstance(unit, NewDebate):
         _check_rows(unit.record.debate_id, unit)
         if unit.rows[0].seq != 1:
             raise InvalidInput(f"a debate's journal begins with seq 1: {unit.record.debate_id}")
@@ -88,14 +85,14 @@ def needs_head(units: Sequence[Unit]) -> bool:
     return any(isinstance(unit, Conclusion) for unit in units)
 
 
-def settle(
+def resolve(
     units: Sequence[Unit], kept: Mapping[str, Kept], last_seqs: Mapping[str, int], head: ChainHead
 ) -> tuple[list[Outcome], Writes]:
     """The outcome of each unit, in order, and what the group writes.
 
     Args:
         units: checked units in the order in which they came.
-        kept: by the debate id of an opening whose idempotency key was taken: what holds the key.
+        kept: by the debate id of a new debate whose idempotency key was taken: what holds the key.
         last_seqs: last seq by debate id; a debate that is missing does not exist.
         head: the chain's head.
     """
@@ -106,7 +103,7 @@ def settle(
             if isinstance(unit, Commit):
                 group.commit(unit)
                 outcomes.append(None)
-            elif isinstance(unit, Opening):
+            elif isinstance(unit, NewDebate):
                 outcomes.append(group.open(unit, kept.get(unit.record.debate_id)))
             elif isinstance(unit, Conclusion):
                 outcomes.append(group.conclude(unit))
@@ -124,20 +121,13 @@ class _Group:
         self._last_seqs = last_seqs
         self._head = head
 
-    def open(self, opening: Opening, kept: Kept | None) -> Opened:
+    def open(self, new: NewDebate, kept: Kept | None) -> Opened:
         if kept is not None:
-            if kept.record.debate_id == opening.record.debate_id:
-                if kept.record.spec != opening.record.spec:
-                    raise Conflict(f"debate {kept.record.debate_id} exists already: read it, or open one of a new id")
-            elif kept.request_hash != opening.request_hash:
-                raise Conflict(
-                    f"idempotency key {opening.idempotency_key!r} was used for another request "
-                    f"(debate {kept.record.debate_id}): use a new key"
-                )
+            _check_same_request(new, kept)
             return Opened(kept.record, created=False)
-        self._last_seqs[opening.record.debate_id] = opening.rows[-1].seq
-        self._append(opening)
-        return Opened(replace(opening.record, last_seq=opening.rows[-1].seq), created=True)
+        self._last_seqs[new.record.debate_id] = new.rows[-1].seq
+        self._append(new)
+        return Opened(replace(new.record, last_seq=new.rows[-1].seq), created=True)
 
     def conclude(self, conclusion: Conclusion) -> ReceiptRecord:
         self._last_seq(conclusion.debate_id)
@@ -173,7 +163,7 @@ class _Group:
             raise NotFound(f"there is no debate {debate_id}")
         return last_seq
 
-    def _append(self, unit: Opening | Commit) -> None:
+    def _append(self, unit: NewDebate | Commit) -> None:
         self.writes.journal.extend([(row.debate_id, row.seq, row.type, row.payload, row.at) for row in unit.rows])
         add_counters(self.writes.counters, unit.counters)
 
@@ -191,18 +181,29 @@ def refusal(unit: Unit, error: Exception) -> AragoraError:
     name = _name(unit)
     if not is_constraint(error):
         return InvalidInput(f"{name}: the database cannot hold one of its values: remove control characters")
-    if isinstance(unit, Opening):
+    if isinstance(unit, NewDebate):
         return Conflict(f"{name} exists already: read it, or open another under a new id")
     return Conflict(f"{name}: a receipt or outbox row of this commit is in the store already: read the journal again")
+
+
+def _check_same_request(new: NewDebate, kept: Kept) -> None:
+    if kept.record.debate_id == new.record.debate_id:
+        if kept.record.spec != new.record.spec:
+            raise Conflict(f"debate {kept.record.debate_id} exists already: read it, or open one of a new id")
+    elif new.idempotency is not None and kept.request_hash != new.idempotency.request_hash:
+        raise Conflict(
+            f"idempotency key {new.idempotency.key!r} was used for another request "
+            f"(debate {kept.record.debate_id}): use a new key"
+        )
 
 
 def _name(unit: Unit) -> str:
     if isinstance(unit, Done):
         return f"the end of {len(unit.outbox_ids)} outbox rows"
-    return f"debate {unit.record.debate_id if isinstance(unit, Opening) else unit.debate_id}"
+    return f"debate {unit.record.debate_id if isinstance(unit, NewDebate) else unit.debate_id}"
 
 
-def _check_rows(debate_id: str, unit: Opening | Commit) -> None:
+def _check_rows(debate_id: str, unit: NewDebate | Commit) -> None:
     rows = unit.rows
     if not rows:
         raise InvalidInput(f"a unit of the journal has at least one row: {debate_id}")

@@ -1,19 +1,20 @@
-"""From what somebody asked for to the specification of a debate: defaults, limits, the team, the standings. Pure."""
+"""From what was asked for to the specification of a debate: defaults, the team, limits. Pure.
+
+A question travels in four containers: the `CreateDebate` of the edge, the `Proposition` here, the `DebateSpec` that the
+machine runs, and the `DebateOpened` that the journal keeps.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
-from typing import Final
 
 from aragora.debate import machine
-from aragora.debate.model import DebateSpec, Standing
+from aragora.debate.model import DebateSpec
 from aragora.debate.protocol import preset
 from aragora.encoding import encode
 from aragora.errors import InvalidInput
-
-MAX_AGENTS: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,20 @@ class Proposition:
 
 
 @dataclass(frozen=True, slots=True)
+class Idempotency:
+    """A caller's key for one request, unique per organisation. The same key with the same `request_hash` returns the
+    debate that was opened first; with another one it is a Conflict."""
+
+    key: str
+    request_hash: str
+
+    @classmethod
+    def of(cls, key: str | None, proposition: Proposition) -> Idempotency | None:
+        """The idempotency of a request to open `proposition`; None where the caller gave no key."""
+        return None if key is None else cls(key, blake2b(encode(proposition), digest_size=16).hexdigest())
+
+
+@dataclass(frozen=True, slots=True)
 class Pace:
     """How long a phase waits: for all its answers, and for stragglers once its quorum has answered. Seconds."""
 
@@ -49,7 +64,18 @@ def specification(
     default_team: Sequence[str],
     pace: Pace | None = None,
 ) -> DebateSpec:
-    """The debate to open; `pace` replaces the protocol's own where the team is slow. Raises InvalidInput where the proposition cannot be debated, with the allowed values."""
+    """The debate to open, without the standings of its agents.
+
+    Args:
+        proposition: what was asked for.
+        debate_id: the id of the new debate; the seed of its shuffles follows from it.
+        available: the names of all agents there are.
+        default_team: the agents that debate where the proposition names none.
+        pace: replaces the protocol's own where the team is slow.
+
+    Raises:
+        InvalidInput: the proposition cannot be debated; the text tells what is allowed.
+    """
     agents = proposition.agents or tuple(default_team)
     unknown = [name for name in agents if name not in available]
     if unknown:
@@ -57,8 +83,6 @@ def specification(
             f"there is no agent {', '.join(repr(name[:100]) for name in unknown)}: choose from {', '.join(available)}",
             code="unknown_agent",
         )
-    if len(agents) > MAX_AGENTS:
-        raise InvalidInput(f"{len(agents)} agents are too many: at most {MAX_AGENTS} take part in a debate")
     protocol = preset(proposition.protocol, proposition.rounds, proposition.consensus, proposition.topology)
     if pace is not None:
         protocol = replace(protocol, phase_deadline_s=pace.phase_deadline_s, grace_s=pace.grace_s)
@@ -74,15 +98,5 @@ def specification(
         created_by=proposition.created_by,
         org_id=proposition.org_id,
     )
-    machine.opening(spec)  # refuses what cannot be debated
+    machine.check_spec(spec)
     return spec
-
-
-def with_standings(spec: DebateSpec, standings: Mapping[str, Standing]) -> DebateSpec:
-    """The same debate, opened with what is known of its agents."""
-    return replace(spec, standings=dict(standings))
-
-
-def request_hash(proposition: Proposition) -> str:
-    """The same for the same request, so that an idempotency key reused for another request is found out."""
-    return blake2b(encode(proposition), digest_size=16).hexdigest()

@@ -1,5 +1,8 @@
+"""The receipt key: where it comes from, and that it never leaves its signer."""
+
 from __future__ import annotations
 
+import pickle
 import stat
 import subprocess
 import sys
@@ -11,10 +14,10 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_pri
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from aragora.errors import Misconfigured
-from aragora.receipts.keys import load_signer, trusted_keys
+from aragora.receipts.signing import Signer, load_signer, trusted_keys
 
 SEED = "5e" * 32
-LOAD = "import sys, pathlib; from aragora.receipts.keys import load_signer; print(load_signer(None, pathlib.Path(sys.argv[1])).key_id)"
+LOAD = "import sys, pathlib; from aragora.receipts.signing import load_signer; print(load_signer(None, pathlib.Path(sys.argv[1])).key_id)"
 
 
 def pem_of(key: Ed25519PrivateKey) -> str:
@@ -73,3 +76,9 @@ def test_a_directory_that_cannot_be_made_is_a_misconfiguration(tmp_path: Path) -
     (tmp_path / "keys").write_text("a file is in the way")
     with pytest.raises(Misconfigured, match="writable"):
         load_signer(None, tmp_path)
+
+
+def test_a_signer_gives_its_key_neither_to_repr_nor_to_pickle(signer: Signer) -> None:
+    assert bytes(range(32)).hex() not in repr(signer)
+    with pytest.raises(TypeError):
+        pickle.dumps(signer)

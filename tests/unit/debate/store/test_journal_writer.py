@@ -12,8 +12,8 @@ from worlds.waiting import eventually
 
 from aragora.debate.journal import JournalRow
 from aragora.debate.records import Commit
-from aragora.debate.store.journal_settling import Outcome, Unit
 from aragora.debate.store.journal_writer import MAX_GROUP_UNITS, JournalWriter
+from aragora.debate.store.write_group import Outcome, Unit
 from aragora.errors import Fenced, Unavailable
 from aragora.storage.contexts import Context
 from aragora.storage.database import Database

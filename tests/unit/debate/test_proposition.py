@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from aragora.debate.opening import Pace, Proposition, request_hash, specification
+from aragora.debate.proposition import Idempotency, Pace, Proposition, specification
 from aragora.errors import InvalidInput
 
 AGENTS = ("ann", "bob", "cem")
@@ -37,5 +37,15 @@ def test_the_seed_follows_from_the_id_so_that_a_replay_shuffles_alike() -> None:
 
 
 def test_the_same_request_has_the_same_hash_and_another_another() -> None:
-    assert request_hash(Proposition("Which?")) == request_hash(Proposition("Which?"))
-    assert request_hash(Proposition("Which?")) != request_hash(Proposition("Which?", rounds=2))
+    first = Idempotency.of("k", Proposition("Which?"))
+    assert Idempotency.of("k", Proposition("Which?")) == first
+    assert Idempotency.of("k", Proposition("Which?", rounds=2)) != first
+
+
+def test_the_hash_of_a_request_outlives_a_release() -> None:
+    known = Idempotency.of("k", Proposition("Which?", ("ann", "bob"), rounds=2, budget_usd=0.5))
+    assert known == Idempotency("k", "8015c54a52fd2eb05c002facb701e71b")
+
+
+def test_a_request_without_a_key_is_never_a_repetition() -> None:
+    assert Idempotency.of(None, Proposition("Which?")) is None
