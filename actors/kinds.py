@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from actors.agent import AgentActor
     from actors.circuit_breaker import CircuitBreakerActor
     from actors.coordinator import CoordinatorActor
+    from actors.scheduler import SchedulerActor
     from actors.shared_state import SharedStateActor
 
 A_co = TypeVar("A_co", covariant=True)
@@ -55,7 +56,13 @@ BREAKER: Final[Kind[CircuitBreakerActor]] = Kind("breaker", "actors.circuit_brea
 COORDINATOR: Final[Kind[CoordinatorActor]] = Kind(
     "coordinator", "actors.coordinator:CoordinatorActor", 10_000, brings="aragora.composition.outbox:consumers"
 )
+SCHEDULER: Final[Kind[SchedulerActor]] = Kind(
+    "scheduler", "actors.scheduler:SchedulerActor", brings="aragora.composition.jobs:jobs"
+)
 SHARED: Final[Kind[SharedStateActor]] = Kind("shared", "actors.shared_state:SharedStateActor")
+
+SCHEDULER_KEY: Final = "main"
+"""The key of the one actor of the kind `scheduler`."""
 
 SHARED_KEY: Final = "state"
 """The key of the one actor of the kind `shared`."""

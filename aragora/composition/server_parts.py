@@ -8,21 +8,25 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import psutil
+import structlog
 
 from actors.cluster import NAMESPACE, Cluster, connect, disconnect, prepare_environment, short_directory
-from actors.kinds import COORDINATOR, SHARED, SHARED_KEY
+from actors.kinds import COORDINATOR, SCHEDULER, SCHEDULER_KEY, SHARED, SHARED_KEY
 from aragora.background import wait_until
 from aragora.clock import SystemClock
 from aragora.composition.websocket_port import WebSocketPort
 from aragora.config.settings import Settings
-from aragora.errors import Misconfigured, Unavailable
+from aragora.errors import AragoraError, Misconfigured, Unavailable
 
 if TYPE_CHECKING:
-    from actors.runtime import Reference
+    from actors.runtime import Reference, Runtime
     from actors.shared_state import SharedStateActor
 
 READY_S = 60.0
+JOBS_STOP_S = 10.0
 SOCKETS_EVERY_S = 0.1
+
+log = structlog.get_logger("aragora.server")
 
 
 class ServerParts:
@@ -51,6 +55,10 @@ class ServerParts:
             ("ingress", self._deploy),
             ("coordinators", self._await_ready),
         )
+
+    def start_jobs(self) -> None:
+        """Start the scheduler of durable jobs. The server is ready without it, so this comes last."""
+        asyncio.run(self._start_jobs())
 
     def dead(self) -> str | None:
         """Which part died that nothing else restarts; None while all live."""
@@ -126,6 +134,14 @@ class ServerParts:
             await runtime.at(COORDINATOR, str(shard)).ask(lambda it: it.ready(), timeout_s=READY_S)
         await runtime.at(SHARED, SHARED_KEY).ask(lambda it: it.set_lifecycle(Lifecycle.READY), timeout_s=READY_S)
 
+    async def _start_jobs(self) -> None:
+        from actors.runtime import Runtime  # noqa: PLC0415
+
+        try:
+            await Runtime(self._settings).at(SCHEDULER, SCHEDULER_KEY).activate()
+        except AragoraError as error:
+            log.warning("the scheduler did not start", error=error.message)
+
     async def _drain(self, limit_s: float, sockets_s: float) -> int:
         from actors.runtime import Runtime  # noqa: PLC0415
         from actors.shared_state import Lifecycle  # noqa: PLC0415
@@ -133,6 +149,7 @@ class ServerParts:
         runtime = Runtime(self._settings)
         shared = runtime.at(SHARED, SHARED_KEY)
         await shared.ask(lambda it: it.set_lifecycle(Lifecycle.DRAINING, "the server is stopping"), timeout_s=5.0)
+        await _stop_jobs(runtime)
         left = await asyncio.gather(
             *(
                 runtime.at(COORDINATOR, str(shard)).ask(lambda it: it.drain(limit_s), timeout_s=limit_s + 30.0)
@@ -153,6 +170,15 @@ class ServerParts:
         for actor in ray.util.list_named_actors(all_namespaces=True):
             if actor["namespace"] == NAMESPACE:
                 ray.kill(ray.get_actor(actor["name"], NAMESPACE), no_restart=True)
+
+
+async def _stop_jobs(runtime: Runtime) -> None:
+    """Debates are more important than jobs: a scheduler that does not answer is left to end with the server."""
+    try:
+        if await runtime.alive(SCHEDULER):
+            await runtime.at(SCHEDULER, SCHEDULER_KEY).ask(lambda it: it.drain(), timeout_s=JOBS_STOP_S)
+    except AragoraError as error:
+        log.warning("the scheduler did not stop", error=error.message)
 
 
 async def _sockets_closed(shared: Reference[SharedStateActor], limit_s: float) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy import Column, Double, Index, Integer, Row, Table, Text, select,
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from aragora.debate.model import START_ELO
-from aragora.storage.applied import newly_applied
+from aragora.storage.applied import applied_table, newly_applied
 from aragora.storage.contexts import Context
 from aragora.storage.database import Database
 from aragora.storage.tables import METADATA
@@ -32,11 +32,7 @@ ratings = Table(
     Index("ratings_best", "domain", "elo"),
 )
 
-ratings_applied = Table(  # outbox rows already rated: what comes twice counts once
-    "ratings_applied",
-    METADATA[Context.ELO],
-    Column("outbox_id", Text, primary_key=True),
-)
+ratings_applied = applied_table("ratings", Context.ELO)
 
 OVERALL: Final = ""
 RatingKey = tuple[str, str]  # agent, domain

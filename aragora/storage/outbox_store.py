@@ -25,3 +25,8 @@ class OutboxStore:
         query = select(outbox).where(outbox.c.topic.in_(topics))
         query = query.order_by(outbox.c.created_at, outbox.c.outbox_id).limit(limit)
         return [OutboxRow(*row) for row in await self._database.rows(query, "reading the outbox")]
+
+    async def present(self, outbox_ids: Collection[str]) -> set[str]:
+        """Which of these rows, at most some hundreds, are not done yet."""
+        query = select(outbox.c.outbox_id).where(outbox.c.outbox_id.in_(outbox_ids))
+        return {row[0] for row in await self._database.rows(query, "reading the outbox")}
