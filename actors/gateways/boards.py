@@ -9,7 +9,7 @@ from actors.shared_state import KEY, ConnectionCounts
 from aragora.agents import catalog
 from aragora.agents.breaker_store import BreakerStore
 from aragora.config.settings import Settings
-from aragora.observability.quantiles import buckets_by, quantile
+from aragora.observability.samples import buckets_by, quantile
 from aragora.ranking.store import RatingStore
 from aragora.server.ports import AgentView, BreakerView, ConnectionTotals, Rating
 from aragora.storage.counters import CounterStore

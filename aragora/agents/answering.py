@@ -49,8 +49,7 @@ from aragora.debate.model import (
     Reply,
     Usage,
 )
-from aragora.resilience.backoff import Backoff
-from aragora.resilience.budget import RetryBudget
+from aragora.resilience.backoff import Backoff, RetryBudget
 
 OWN_SHARE: Final = 0.6  # of the time, for the agent's own provider where a fallback stands ready
 MARGIN_SHARE: Final = 0.02  # of the time, kept for what follows the last call
