@@ -13,7 +13,7 @@ from aragora.agents import catalog
 from aragora.agents.breaker_store import BreakerStore
 from aragora.config.settings import Settings
 from aragora.encoding import to_plain
-from aragora.observability.quantiles import buckets_by, quantile
+from aragora.observability.samples import buckets_by, quantile
 from aragora.ranking.store import RatingStore
 from aragora.receipts.signing import trusted_keys
 from aragora.receipts.verifying import verify

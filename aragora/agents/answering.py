@@ -51,8 +51,7 @@ from aragora.debate.model import (
     Reply,
     Usage,
 )
-from aragora.resilience.backoff import Backoff
-from aragora.resilience.budget import RetryBudget
+from aragora.resilience.backoff import Backoff, RetryBudget
 
 OWN_SHARE: Final = 0.6  # of the time, for the agent's own provider where there is a fallback
 MARGIN_SHARE: Final = 0.02  # of the time, kept for the work after the last call

@@ -1,4 +1,4 @@
-"""What the engine needs of the world: a journal, agents to ask, followers to tell, and what issues receipts."""
+"""What the engine needs of the world: a journal, agents to ask, followers to tell, and an issuer of receipts."""
 
 from __future__ import annotations
 
@@ -58,12 +58,12 @@ class Asking(Protocol):
         ...
 
     def withdraw(self, debate_id: str) -> None:
-        """Nobody waits for the answers of this debate any more."""
+        """The answers of this debate are not wanted any more."""
         ...
 
 
 class Publishing(Protocol):
-    """Whoever follows debates live."""
+    """The way to those who follow debates live."""
 
     def publish(self, rows: Sequence[JournalRow]) -> None:
         """Rows that are durable now, in the order of their seq; never blocks."""

@@ -15,7 +15,7 @@ from worlds import debating
 from aragora import encoding, limits
 from aragora.config.settings import Settings
 from aragora.debate import machine
-from aragora.debate.machine.ballots import MAX_LABELS
+from aragora.debate.machine.readers import MAX_LABELS
 from aragora.debate.model import DebateSpec
 from aragora.debate.proposition import Proposition, specification
 from aragora.errors import InvalidInput

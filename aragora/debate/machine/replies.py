@@ -6,7 +6,7 @@ for a label that was not on the ballot, is a failure of the agent with the code 
 
 from __future__ import annotations
 
-from aragora.debate.machine.ballots import named, ranked, shuffled
+from aragora.debate.machine.readers import named, ranked, shuffled
 from aragora.debate.machine.state import DebateState, answer_holders
 from aragora.debate.model import (
     MALFORMED_ANSWER,

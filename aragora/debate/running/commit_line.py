@@ -9,7 +9,7 @@ States
 Rules
 - A batch of events is numbered and stamped once: a commit that finds the store unavailable is tried again with the
   same rows.
-- After any other error the owner closes the line; those who wait get the error it closes it with.
+- After any other error the owner closes the line, and the callers that wait get the error it was closed with.
 """
 
 from __future__ import annotations
@@ -141,7 +141,7 @@ class CommitLine:
             self._lingering = asyncio.get_running_loop().call_later(LINGER_S, self.write, owner)
 
     def close(self, error: AragoraError) -> None:
-        """Begin nothing more, and refuse with `error` those who wait for events that are not on their way."""
+        """Begin nothing more, and refuse with `error` the callers that wait for events that are not on their way."""
         self._stop_lingering(LineState.CLOSED)
         for durable in self._waiting:
             if not durable.done():

@@ -1,6 +1,6 @@
 """The time of one debate: when its open phase began, when its quorum was met, and when it must be looked at again.
 
-Reads a clock and the machine, and sets no timer: whoever drives the debate asks `left_s` and arranges to be called.
+Reads a clock and the machine, and sets no timer: the driver of the debate asks `left_s` and arranges to be called.
 """
 
 from __future__ import annotations

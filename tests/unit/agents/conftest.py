@@ -14,8 +14,7 @@ from aragora.agents.answering import Answering
 from aragora.agents.gate import Gate
 from aragora.agents.model import AgentSpec, BreakerOpen, Completion, ModelCall, ProviderError
 from aragora.debate.model import AgentRequest, Ask, AskKind, Brief, Candidate, Usage
-from aragora.resilience.backoff import Backoff
-from aragora.resilience.budget import RetryBudget
+from aragora.resilience.backoff import Backoff, RetryBudget
 
 GOOD_PROPOSAL = json.dumps({"answer": "Yes. It is simple.", "evidence": ["a test"], "confidence": 0.8})
 

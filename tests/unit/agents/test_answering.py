@@ -26,8 +26,7 @@ from aragora.agents.model import (
 )
 from aragora.clock import SystemClock
 from aragora.debate.model import AgentAnswer, AgentFailure, AgentRequest, Ask, AskKind, Brief, Proposal, Usage
-from aragora.resilience.backoff import Backoff
-from aragora.resilience.budget import RetryBudget
+from aragora.resilience.backoff import Backoff, RetryBudget
 
 from .conftest import GOOD_PROPOSAL, RecordingGate, ScriptedProvider
 

@@ -1,11 +1,11 @@
-"""Quorum, grace and deadline: one slow agent delays and spoils nothing."""
+"""What follows without an answer. Quorum, grace and deadline: one slow agent delays and spoils nothing."""
 
 import pytest
 from worlds import debating
 
 from aragora.debate import machine
 from aragora.debate.machine import Timing
-from aragora.debate.model import AgentFailed, AskKind
+from aragora.debate.model import AgentFailed, AskKind, DebateEnded, DebateStatus, RoundStarted
 
 
 def answer_some(count: int):  # noqa: ANN201 (the run of conftest)
@@ -90,3 +90,20 @@ def test_a_debate_of_agents_that_never_answer_ends_by_its_deadline() -> None:
     assert len(run.of(AgentFailed)) == 4
     assert run.state.ended is not None
     assert "deadline" in run.state.ended.reason
+
+
+def test_a_debate_that_is_not_opened_goes_nowhere() -> None:
+    assert machine.advance(machine.DebateState(), Timing(1e9)) == ()
+
+
+def test_an_opened_debate_goes_to_its_first_round_and_a_round_without_answers_ends_it_with_the_causes() -> None:
+    run = debating.Run()
+    run.take([machine.first_event(debating.spec_of())])
+    assert [type(event) for event in machine.advance(run.state, Timing(0.0))] == [RoundStarted]
+    run.advance()
+    for request in run.pending():
+        run.give(debating.failure_of(request, "quota_exhausted"))
+    (end,) = machine.advance(run.state, Timing(0.0))
+    assert isinstance(end, DebateEnded)
+    assert end.status is DebateStatus.FAILED
+    assert "claude: quota_exhausted (no luck)" in end.reason

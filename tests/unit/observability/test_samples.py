@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aragora.observability.metrics import ANSWER_BUCKETS
-from aragora.observability.quantiles import buckets_by, quantile
 from aragora.observability.registry import Registry
+from aragora.observability.samples import buckets_by, quantile
 
 INF = float("inf")
 
