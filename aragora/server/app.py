@@ -100,7 +100,11 @@ def _layers(services: Services, clock: Clock) -> list[Middleware]:
 def _lifespan(sockets: SocketRegistry) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        tasks = [asyncio.create_task(sockets.run()), asyncio.create_task(sockets.drain())]
+        tasks = [
+            asyncio.create_task(sockets.run()),
+            asyncio.create_task(sockets.drain()),
+            asyncio.create_task(sockets.watch()),
+        ]
         try:
             yield
         finally:

@@ -12,51 +12,44 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request
 from starlette.middleware import Middleware
 
 from aragora.clock import Clock
 from aragora.config.settings import Settings
-from aragora.errors import Unavailable
 from aragora.identity.accounts import Accounts
-from aragora.identity.authentication import Authentication
+from aragora.identity.api_keys import ApiKeyStore
+from aragora.identity.authentication import Authentication, Tickets
 from aragora.identity.client_address import trusted_networks
-from aragora.identity.identity import IdentityRules
 from aragora.identity.logins import Logins
-from aragora.identity.oauth import OAuthSettings, OpenIdLogin
+from aragora.identity.oauth import OAuthSettings, OAuthStateStore, OpenIdLogin
+from aragora.identity.origins import names_this_machine
 from aragora.identity.parts import IdentityParts, Visit
 from aragora.identity.passwords import Passwords
+from aragora.identity.proofs import IdentityRules
 from aragora.identity.rate_limits import RateLimits
 from aragora.identity.second_factor import SecondFactor
-from aragora.identity.store.api_keys import ApiKeyStore
 from aragora.identity.store.audit_log import AuditLog
-from aragora.identity.store.oauth_states import OAuthStateStore
 from aragora.identity.store.sessions import SessionStore
 from aragora.identity.store.users import UserStore
-from aragora.identity.tickets import Tickets
 from aragora.identity.tokens import TokenSigner
 from aragora.integrations.access import IntegrationAccess
 from aragora.observability.registry import REGISTRY
 from aragora.secrets.encryption import encryption_service
 from aragora.secrets.local_secret import local_jwt_secret
-from aragora.server.authentication import FullAuthenticator
+from aragora.server.authentication import Authenticator, facts_of
 from aragora.server.failures import REQUEST_ID
-from aragora.server.identity import is_loopback
 from aragora.server.middleware.error_notes import ErrorNotes, ErrorNotesMiddleware
 from aragora.server.middleware.faults import FaultMiddleware
 from aragora.server.middleware.rate_limit import RateLimitMiddleware
-from aragora.server.policy import facts_of
 from aragora.storage.contexts import Context
 from aragora.storage.database import Database
 from aragora.storage.ephemeral import Ephemeral
 from aragora.storage.ephemeral_fallback import FallbackEphemeral
 from aragora.storage.ephemeral_redis import RedisEphemeral, connect
 from aragora.storage.ephemeral_sql import SqlEphemeral
-
-RECHECK_S: Final = 5.0
-"""How soon a revoked login closes its open WebSockets."""
 
 _log = logging.getLogger(__name__)
 
@@ -70,7 +63,7 @@ class Identity:
     accounts: Accounts
     second_factor: SecondFactor
     tickets: Tickets
-    authenticator: FullAuthenticator
+    authenticator: Authenticator
     integrations: IntegrationAccess
     oauth: Callable[[], Awaitable[OpenIdLogin]] | None
     success_url: str | None
@@ -97,7 +90,7 @@ class Identity:
         @asynccontextmanager
         async def lifespan(running: FastAPI) -> AsyncIterator[Any]:
             async with before(running) as state:
-                tasks = [asyncio.create_task(self._watch()), asyncio.create_task(self.integrations.keep_counting())]
+                tasks = [asyncio.create_task(self.integrations.keep_counting())]
                 try:
                     yield state
                 finally:
@@ -115,15 +108,7 @@ class Identity:
 
     def visit(self, request: Request) -> Visit:
         """Where a request comes from."""
-        return self.authenticator.visit(facts_of(request.scope), request.scope.get(REQUEST_ID, ""))
-
-    async def _watch(self) -> None:
-        while True:
-            await asyncio.sleep(RECHECK_S)
-            try:
-                await self.authenticator.end_revoked()
-            except Unavailable as away:
-                _log.warning("open connections could not be checked: %s", away.message)
+        return Visit(self.authenticator.address(facts_of(request.scope)), request.scope.get(REQUEST_ID, ""))
 
 
 def identity_of(request: Request) -> Identity:
@@ -182,7 +167,7 @@ def open_identity(settings: Settings, *, bind_host: str, clock: Clock) -> Identi
         accounts=Accounts(parts, logins),
         second_factor=SecondFactor(parts, logins),
         tickets=tickets,
-        authenticator=FullAuthenticator(
+        authenticator=Authenticator(
             authentication, limits, REGISTRY, trusted_networks(settings.trusted_proxies), production=settings.production
         ),
         integrations=integrations,
@@ -199,7 +184,7 @@ def _rules(settings: Settings, bind_host: str) -> IdentityRules:
         local_operator=not settings.production
         and settings.api_token is None
         and settings.jwt_secret is None
-        and is_loopback(bind_host),
+        and names_this_machine(bind_host),
         api_token=settings.api_token.get_secret_value() if settings.api_token else None,
         service_token=settings.service_token.get_secret_value() if settings.service_token else None,
     )

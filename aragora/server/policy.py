@@ -1,6 +1,6 @@
 """The one way a route declares who may call it: `dependencies=[require(...)]`, on every route.
 
-Policies: `public`, `user` (any authenticated caller), `admin`, or the name of a permission. Deny by default: a
+Policies are values of `aragora.identity.rbac`. Deny by default: a
 test walks the routes and fails on one that declares nothing.
 """
 
@@ -11,11 +11,10 @@ from typing import Any, Final
 from fastapi import Depends, Request
 from starlette.types import Scope
 
-from aragora.server.ports import CallerFacts, Principal, Services
-
-PUBLIC: Final = "public"
-USER: Final = "user"
-ADMIN: Final = "admin"
+from aragora.identity.principal import Principal
+from aragora.identity.rbac import PUBLIC, Policy
+from aragora.server.authentication import facts_of
+from aragora.server.ports import Services
 
 _PRINCIPAL: Final = "aragora.principal"
 
@@ -23,13 +22,13 @@ _PRINCIPAL: Final = "aragora.principal"
 class Guard:
     """Dependency that lets a request pass if the policy allows its sender, and remembers who it was."""
 
-    def __init__(self, policy: str) -> None:
+    def __init__(self, policy: Policy) -> None:
         self.policy = policy
 
     async def __call__(self, request: Request) -> None:
         services = services_of(request)
-        principal = await services.identity.authenticate(facts_of(request.scope))
-        await services.identity.authorize(principal, self.policy, route_template(request.scope))
+        principal = await services.authenticator.authenticate(facts_of(request.scope))
+        services.authenticator.authorize(principal, self.policy, route_template(request.scope))
         request.scope[_PRINCIPAL] = principal
 
 
@@ -43,8 +42,8 @@ class OpenGuard(Guard):
         return
 
 
-def require(policy: str) -> Any:
-    """Declare the policy of a route: `@router.get(..., dependencies=[require("debates.read")])`."""
+def require(policy: Policy) -> Any:
+    """Declare the policy of a route: `@router.get(..., dependencies=[require(DEBATES_READ)])`."""
     return Depends(OpenGuard() if policy == PUBLIC else Guard(policy))
 
 
@@ -58,17 +57,6 @@ def caller_of(request: Request) -> Principal:
     """Who is calling a guarded route."""
     principal: Principal = request.scope[_PRINCIPAL]
     return principal
-
-
-def facts_of(scope: Scope) -> CallerFacts:
-    """What an HTTP scope tells of its sender."""
-    client = scope.get("client")
-    return CallerFacts(
-        method=scope["method"],
-        path=scope["path"],
-        peer=client[0] if client else None,
-        raw_headers=scope["headers"],
-    )
 
 
 def route_template(scope: Scope) -> str:

@@ -6,12 +6,13 @@ method raises only `aragora.errors.AragoraError`s.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from aragora.debate.model import DebateStatus
 from aragora.debate.records import DebateRecord, ReceiptRecord
+from aragora.server.authentication import Authenticator
 from aragora.storage.cursors import Page
 
 
@@ -202,68 +203,6 @@ class ReceiptVerifier(Protocol):
         ...
 
 
-# --- Who is calling ----------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class CallerFacts:
-    """What a request or a WebSocket handshake tells of its sender; nothing here is proven.
-
-    `peer` is the address of the connection (the proxy's, where there is one), None for an in-process caller.
-    `ticket` and `token` are the query parameters of a browser's WebSocket handshake, and only of that.
-    """
-
-    method: str
-    path: str
-    peer: str | None
-    raw_headers: Sequence[tuple[bytes, bytes]] = field(repr=False, default=())
-    ticket: str | None = field(repr=False, default=None)
-    token: str | None = field(repr=False, default=None)
-
-    def header(self, name: str) -> str | None:
-        """The first value of a header, by its lower-case name."""
-        wanted = name.encode("latin-1")
-        for key, value in self.raw_headers:
-            if key == wanted:
-                return value.decode("latin-1")
-        return None
-
-
-@dataclass(frozen=True, slots=True)
-class Principal:
-    """Who is calling, proven. The permission `*` grants all; `every_org` lifts the limit to one organisation.
-
-    `expires_at` (seconds since the epoch) closes the caller's WebSocket when its proof runs out.
-    """
-
-    user_id: str
-    org_id: str
-    roles: frozenset[str] = frozenset()
-    permissions: frozenset[str] = frozenset()
-    every_org: bool = False
-    expires_at: float | None = None
-
-    @property
-    def org_scope(self) -> str | None:
-        """The `org_id` to read with: None sees every organisation."""
-        return None if self.every_org else self.org_id
-
-
-class Authenticator(Protocol):
-    """Who the caller is, and whether it may. Policies: `user`, `admin`, or the name of a permission.
-
-    Routes of the policy `public` never ask.
-    """
-
-    async def authenticate(self, facts: CallerFacts) -> Principal:
-        """Raises Unauthenticated, RateLimited, Unavailable."""
-        ...
-
-    async def authorize(self, principal: Principal, policy: str, handler: str) -> None:
-        """Raises Forbidden. `handler` is the route's path template, for the count of denials."""
-        ...
-
-
 # --- Counting ----------------------------------------------------------------------------------------------
 
 RequestObserver = Callable[[str, str, int, float], None]
@@ -298,7 +237,6 @@ class ServerConfig:
     ws_url: str  # e.g. ws://127.0.0.1:8765/ws
     environment: str = "development"
     allowed_origins: tuple[str, ...] = ()
-    api_token: str | None = field(default=None, repr=False)
     max_body_bytes: int = 1_000_000
     ws_max_message_bytes: int = 65_536
     ws_max_connections: int = 10_000
@@ -323,6 +261,6 @@ class Services:
     metrics: MetricsPage
     lifecycle: Lifecycle
     receipts: ReceiptVerifier
-    identity: Authenticator
+    authenticator: Authenticator
     connections: ConnectionBoard
     observer: RequestObserver | None = None

@@ -9,10 +9,10 @@ from starlette.responses import Response
 
 from aragora.errors import InvalidInput
 from aragora.identity.api_keys import PREFIX
+from aragora.identity.authentication import TICKET_S
 from aragora.identity.logins import Challenge, TokenPair
-from aragora.identity.principal import Principal
-from aragora.identity.tickets import TICKET_S
-from aragora.server.authentication import Caller
+from aragora.identity.rbac import PUBLIC, USER
+from aragora.server.authentication import facts_of
 from aragora.server.identity_bundle import identity_of
 from aragora.server.identity_schemas import (
     Account,
@@ -28,7 +28,7 @@ from aragora.server.identity_schemas import (
     Ticket,
     Tokens,
 )
-from aragora.server.policy import PUBLIC, USER, caller_of, facts_of, require
+from aragora.server.policy import caller_of, require
 from aragora.server.schemas import failures
 from aragora.server.views import json_response
 
@@ -37,14 +37,6 @@ router = APIRouter(tags=["identity"])
 # Answers with secrets in them are kept nowhere on the way.
 UNCACHED = {"Cache-Control": "no-store"}
 DAY_S = 86400.0
-
-
-def who_of(request: Request) -> Principal:
-    """The proven principal behind a guarded route."""
-    caller = caller_of(request)
-    if not isinstance(caller, Caller):
-        raise InvalidInput("This server has no accounts.")
-    return caller.who
 
 
 def tokens_response(result: TokenPair | Challenge) -> Response:
@@ -67,7 +59,7 @@ async def register(request: Request, body: Register) -> Response:
         body.password,
         body.name,
         identity.visit(request),
-        by=None if caller is None else caller.who,
+        by=caller,
         roles=body.roles,
     )
     view = Account(user_id=user.user_id, email=user.email, name=user.name, org_id=user.org_id, roles=list(user.roles))
@@ -111,14 +103,14 @@ async def logout(request: Request, body: Annotated[Logout | None, Body()] = None
     """End this login, or all of the user's."""
     identity = identity_of(request)
     everywhere = body is not None and body.everywhere
-    await identity.logins.end(who_of(request), identity.visit(request), everywhere=everywhere)
+    await identity.logins.end(caller_of(request), identity.visit(request), everywhere=everywhere)
     return Response(status_code=204)
 
 
 @router.get("/api/auth/me", dependencies=[require(USER)], response_model=Me, responses=failures(401, 429, 503))
 async def me(request: Request) -> Response:
     """Who the caller is and what it may do."""
-    who = who_of(request)
+    who = caller_of(request)
     view = Me(
         user_id=who.user_id,
         org_id=who.org_id,
@@ -140,7 +132,7 @@ async def me(request: Request) -> Response:
 async def change_password(request: Request, body: ChangePassword) -> Response:
     """Change the own password; all other logins end."""
     identity = identity_of(request)
-    await identity.accounts.change_password(who_of(request), body.current, body.new, identity.visit(request))
+    await identity.accounts.change_password(caller_of(request), body.current, body.new, identity.visit(request))
     return Response(status_code=204)
 
 
@@ -156,7 +148,7 @@ async def create_api_key(request: Request, body: Annotated[NewApiKey | None, Bod
     identity, wanted = identity_of(request), body or NewApiKey()
     lifetime_s = None if wanted.expires_in_days is None else wanted.expires_in_days * DAY_S
     key, text = await identity.accounts.create_key(
-        who_of(request), wanted.name, identity.visit(request), lifetime_s=lifetime_s
+        caller_of(request), wanted.name, identity.visit(request), lifetime_s=lifetime_s
     )
     view = CreatedApiKey(
         key_id=key.key_id,
@@ -181,7 +173,7 @@ async def revoke_api_key(
     """Revoke one of the own keys, or all."""
     identity = identity_of(request)
     return json_response(
-        {"revoked": await identity.accounts.revoke_keys(who_of(request), identity.visit(request), key_id)}
+        {"revoked": await identity.accounts.revoke_keys(caller_of(request), identity.visit(request), key_id)}
     )
 
 
@@ -190,5 +182,5 @@ async def revoke_api_key(
 )
 async def ws_ticket(request: Request) -> Response:
     """A ticket for one WebSocket, `ws://HOST/ws?ticket=...`, good for 30 seconds."""
-    ticket = await identity_of(request).tickets.issue(who_of(request))
+    ticket = await identity_of(request).tickets.issue(caller_of(request))
     return json_response({"ticket": ticket, "expires_in": int(TICKET_S)}, headers=UNCACHED)

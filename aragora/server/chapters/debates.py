@@ -8,6 +8,7 @@ from fastapi import APIRouter, Header, Path, Query, Request
 from starlette.responses import Response
 
 from aragora.debate.model import DebateStatus
+from aragora.identity.rbac import DEBATES_CREATE, DEBATES_READ
 from aragora.server import views
 from aragora.server.failures import REQUEST_ID
 from aragora.server.policy import caller_of, require, services_of
@@ -33,7 +34,7 @@ _Key = Annotated[str | None, Header(alias="Idempotency-Key", min_length=1, max_l
 @router.post(
     "/api/debates",
     status_code=202,
-    dependencies=[require("debates.create")],
+    dependencies=[require(DEBATES_CREATE)],
     response_model=Ticket,
     responses=failures(401, 403, 409, 413, 422, 429, 503),
 )
@@ -63,7 +64,7 @@ async def create(request: Request, body: CreateDebate, idempotency_key: _Key = N
 
 @router.get(
     "/api/debates",
-    dependencies=[require("debates.read")],
+    dependencies=[require(DEBATES_READ)],
     response_model=DebateList,
     responses=failures(401, 403, 422, 503),
 )
@@ -82,7 +83,7 @@ async def listing(
 
 @router.get(
     "/api/debates/{debate_id}",
-    dependencies=[require("debates.read")],
+    dependencies=[require(DEBATES_READ)],
     response_model=DebateDetail,
     responses=failures(401, 403, 404, 422, 503),
 )
@@ -94,7 +95,7 @@ async def get(request: Request, debate_id: DebateId) -> Response:
 
 @router.post(
     "/api/debates/{debate_id}/cancel",
-    dependencies=[require("debates.create")],
+    dependencies=[require(DEBATES_CREATE)],
     response_model=CancelledDebate,
     responses=failures(401, 403, 404, 409, 422, 503),
 )
@@ -109,7 +110,7 @@ async def cancel(request: Request, debate_id: DebateId) -> Response:
 @router.post(
     "/api/debates/{debate_id}/votes",
     status_code=201,
-    dependencies=[require("debates.create")],
+    dependencies=[require(DEBATES_CREATE)],
     response_model=Recorded,
     responses=failures(401, 403, 404, 409, 413, 422, 503),
 )

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Header, Query, Request
 from starlette.responses import Response
 
 from aragora.errors import InvalidInput, Unavailable
+from aragora.identity.rbac import DEBATES_READ
 from aragora.server.chapters.debates import DebateId
 from aragora.server.live.sse import EventStream
 from aragora.server.policy import caller_of, require, services_of
@@ -22,7 +23,7 @@ _STREAM: Final = "text/event-stream"
 
 @router.get(
     "/api/debates/{debate_id}/events",
-    dependencies=[require("debates.read")],
+    dependencies=[require(DEBATES_READ)],
     response_model=EventPage,
     responses=failures(401, 403, 404, 422, 503)
     | {200: {"description": "a page, or with Accept: text/event-stream a stream", "content": {_STREAM: {}}}},

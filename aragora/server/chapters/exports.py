@@ -7,6 +7,7 @@ from typing import Literal
 from fastapi import APIRouter, Request
 from starlette.responses import Response, StreamingResponse
 
+from aragora.identity.rbac import DEBATES_READ
 from aragora.server.exporting import FORMATS, chunks
 from aragora.server.policy import caller_of, require, services_of
 from aragora.server.schemas import failures
@@ -16,7 +17,7 @@ router = APIRouter(tags=["debates"])
 
 @router.get(
     "/api/debates/export",
-    dependencies=[require("debates.read")],
+    dependencies=[require(DEBATES_READ)],
     response_class=StreamingResponse,
     responses=failures(401, 403, 422, 503),
 )

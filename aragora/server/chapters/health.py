@@ -9,8 +9,9 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from aragora.errors import AragoraError
+from aragora.identity.rbac import PUBLIC
 from aragora.server.failures import failure
-from aragora.server.policy import PUBLIC, require, services_of
+from aragora.server.policy import require, services_of
 from aragora.server.schemas import Health, ReadyState, WebSocketHealth, failures
 from aragora.server.views import json_response
 

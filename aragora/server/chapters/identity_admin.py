@@ -10,10 +10,11 @@ from starlette.responses import Response
 from aragora.encoding import to_plain
 from aragora.identity.audit import AuditEntry
 from aragora.identity.rate_limits import ALL_LIMITS
-from aragora.server.chapters.auth import UNCACHED, tokens_response, who_of
+from aragora.identity.rbac import ADMIN
+from aragora.server.chapters.auth import UNCACHED, tokens_response
 from aragora.server.identity_bundle import identity_of
 from aragora.server.identity_schemas import AuditPage, ErrorList, Impersonate, RateLimitList, Tokens
-from aragora.server.policy import ADMIN, require, services_of
+from aragora.server.policy import caller_of, require, services_of
 from aragora.server.schemas import failures
 from aragora.server.views import json_response
 
@@ -51,7 +52,7 @@ async def impersonate(request: Request, user_id: _UserId, body: Impersonate) -> 
     """Act as a user for a short time. Written to the audit log with the reason, and counted."""
     identity = identity_of(request)
     pair = await identity.accounts.impersonate(
-        who_of(request), user_id, body.reason, identity.visit(request), lifetime_s=body.minutes * 60.0
+        caller_of(request), user_id, body.reason, identity.visit(request), lifetime_s=body.minutes * 60.0
     )
     return tokens_response(pair)
 

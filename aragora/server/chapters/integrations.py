@@ -8,17 +8,17 @@ from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
 from aragora.errors import Conflict, NotFound
+from aragora.identity.rbac import INTEGRATIONS_MANAGE
 from aragora.secrets.fields import redacted
-from aragora.server.chapters.auth import UNCACHED, who_of
+from aragora.server.chapters.auth import UNCACHED
 from aragora.server.identity_bundle import identity_of
 from aragora.server.integration_schemas import Integration, IntegrationList, SaveIntegration
-from aragora.server.policy import require
+from aragora.server.policy import caller_of, require
 from aragora.server.schemas import failures
 from aragora.server.views import json_response
 
 router = APIRouter(tags=["integrations"])
 
-MANAGE: Final = "integrations.manage"
 MAX_INTEGRATIONS: Final = 200  # of one organisation
 
 _Type = Annotated[str, Path(pattern="^[a-z][a-z0-9_-]{0,63}$", description="e.g. slack")]
@@ -27,20 +27,20 @@ _UserId = Annotated[str | None, Query(pattern="^[A-Za-z0-9._:@-]{1,128}$", descr
 
 @router.get(
     "/api/integrations",
-    dependencies=[require(MANAGE)],
+    dependencies=[require(INTEGRATIONS_MANAGE)],
     response_model=IntegrationList,
     responses=failures(401, 403, 429, 503),
 )
 async def integrations(request: Request) -> Response:
     """All integrations of the organisation. Of a secret it says only that it is set."""
     store = await identity_of(request).integrations.store()
-    found = await store.list(org_id=who_of(request).org_id)
+    found = await store.list(org_id=caller_of(request).org_id)
     return json_response({"integrations": [_shown(config) for config in found]}, headers=UNCACHED)
 
 
 @router.put(
     "/api/integrations/{type}",
-    dependencies=[require(MANAGE)],
+    dependencies=[require(INTEGRATIONS_MANAGE)],
     response_model=Integration,
     responses=failures(401, 403, 409, 413, 422, 429, 503),
 )
@@ -51,7 +51,7 @@ async def save(
 ) -> Response:
     """Connect a service, or replace how it is connected. Fields named like secrets, and all under `secrets`, rest
     encrypted and are never shown."""
-    identity, who = identity_of(request), who_of(request)
+    identity, who = identity_of(request), caller_of(request)
     store = await identity.integrations.store()
     others = [
         one for one in await store.list(org_id=who.org_id) if (one["type"], one["user_id"]) != (type, who.user_id)
@@ -69,7 +69,7 @@ async def save(
 @router.delete(
     "/api/integrations/{type}",
     status_code=204,
-    dependencies=[require(MANAGE)],
+    dependencies=[require(INTEGRATIONS_MANAGE)],
     responses=failures(401, 403, 404, 422, 429, 503),
 )
 async def delete(
@@ -78,7 +78,7 @@ async def delete(
     user_id: _UserId = None,
 ) -> Response:
     """Disconnect a service: the caller's own connection, or that of another user of the organisation."""
-    identity, who = identity_of(request), who_of(request)
+    identity, who = identity_of(request), caller_of(request)
     owner = user_id or who.user_id
     await identity.parts.note(
         identity.visit(request), "integration.delete", who.actor, who.org_id,

@@ -7,7 +7,8 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from aragora.server.policy import PUBLIC, require, services_of
+from aragora.identity.rbac import PUBLIC
+from aragora.server.policy import require, services_of
 from aragora.server.schemas import Rankings, failures
 from aragora.server.views import json_response
 

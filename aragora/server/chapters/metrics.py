@@ -7,7 +7,8 @@ from typing import Final
 from fastapi import APIRouter, Request
 from starlette.responses import PlainTextResponse, Response
 
-from aragora.server.policy import PUBLIC, require, services_of
+from aragora.identity.rbac import PUBLIC
+from aragora.server.policy import require, services_of
 
 router = APIRouter(tags=["metrics"])
 

@@ -11,12 +11,12 @@ from starlette.responses import RedirectResponse, Response
 
 from aragora.encoding import decode, encode_text
 from aragora.errors import AragoraError, NotFound, Unauthenticated
-from aragora.identity.oauth import OpenIdLogin
-from aragora.identity.store.oauth_states import STATE_S
+from aragora.identity.oauth import STATE_S, OpenIdLogin
+from aragora.identity.rbac import PUBLIC
 from aragora.server.chapters.auth import UNCACHED, tokens_response
 from aragora.server.identity_bundle import Identity, identity_of
 from aragora.server.identity_schemas import Exchange, Tokens
-from aragora.server.policy import PUBLIC, require
+from aragora.server.policy import require
 from aragora.server.schemas import failures
 from aragora.server.views import json_response
 

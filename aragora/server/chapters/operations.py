@@ -5,7 +5,8 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from aragora.server.policy import ADMIN, PUBLIC, require, services_of
+from aragora.identity.rbac import ADMIN, PUBLIC
+from aragora.server.policy import require, services_of
 from aragora.server.schemas import Breakers, SocketStats, failures
 from aragora.server.views import json_response
 

@@ -12,7 +12,8 @@ from starlette.responses import Response
 
 from aragora import encoding
 from aragora.errors import NotFound
-from aragora.server.policy import PUBLIC, require, services_of
+from aragora.identity.rbac import PUBLIC
+from aragora.server.policy import require, services_of
 
 router = APIRouter(include_in_schema=False)
 

@@ -8,9 +8,10 @@ from fastapi import APIRouter, Body, Request
 from starlette.responses import Response
 
 from aragora import encoding
+from aragora.identity.rbac import DEBATES_READ, PUBLIC
 from aragora.receipts.formats import to_html, to_markdown
 from aragora.server.chapters.debates import DebateId
-from aragora.server.policy import PUBLIC, caller_of, require, services_of
+from aragora.server.policy import caller_of, require, services_of
 from aragora.server.schemas import Verification, failures
 from aragora.server.views import json_response
 
@@ -21,7 +22,7 @@ _PAPER_CSP: Final = "default-src 'none'; style-src 'unsafe-inline'; frame-ancest
 
 @router.get(
     "/api/debates/{debate_id}/receipt",
-    dependencies=[require("debates.read")],
+    dependencies=[require(DEBATES_READ)],
     responses=failures(401, 403, 404, 422, 503),
 )
 async def receipt(

@@ -5,10 +5,11 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from aragora.server.chapters.auth import UNCACHED, who_of
+from aragora.identity.rbac import USER
+from aragora.server.chapters.auth import UNCACHED
 from aragora.server.identity_bundle import identity_of
 from aragora.server.identity_schemas import Code, ConfirmedFactor, EnrolledFactor
-from aragora.server.policy import USER, require
+from aragora.server.policy import caller_of, require
 from aragora.server.schemas import failures
 from aragora.server.views import json_response
 
@@ -23,7 +24,7 @@ router = APIRouter(tags=["identity"])
 )
 async def enroll(request: Request) -> Response:
     """A secret for an authenticator app. It is in force once /api/auth/mfa/verify has seen a code of it."""
-    enrolment = await identity_of(request).second_factor.enrol(who_of(request))
+    enrolment = await identity_of(request).second_factor.enrol(caller_of(request))
     return json_response(enrolment, headers=UNCACHED)
 
 
@@ -36,5 +37,5 @@ async def enroll(request: Request) -> Response:
 async def verify(request: Request, body: Code) -> Response:
     """Show a code: the factor comes into force (the answer has the backup codes), and this login counts as shown."""
     identity = identity_of(request)
-    codes = await identity.second_factor.confirm(who_of(request), body.code, identity.visit(request))
+    codes = await identity.second_factor.confirm(caller_of(request), body.code, identity.visit(request))
     return json_response({"verified": True, "backup_codes": codes}, headers=UNCACHED)

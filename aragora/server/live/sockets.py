@@ -8,7 +8,7 @@ from typing import Final, Protocol
 import structlog
 
 from aragora.clock import Clock
-from aragora.errors import AragoraError
+from aragora.errors import AragoraError, Unavailable
 from aragora.server.live.connection import GOING_AWAY, POLICY, RESTART, TRY_LATER, Connection
 from aragora.server.live.envelopes import envelope
 from aragora.server.ports import Services
@@ -18,6 +18,9 @@ _log = structlog.get_logger(__name__)
 _TICK_S: Final = 1.0
 _QUIET_REPORT_S: Final = 10.0
 _STALLED_HEARTBEATS: Final = 2.0
+RECHECK_S: Final = 5.0
+"""How soon a revoked login closes its open WebSockets."""
+_EXPIRED: Final = "credentials expired; connect again with fresh ones"
 
 
 class Closable(Protocol):
@@ -25,7 +28,7 @@ class Closable(Protocol):
 
 
 class SocketRegistry:
-    """Counts, beats, reports, closes. `run` and `drain` are tasks of the application's lifespan."""
+    """Counts, beats, reports, closes. `run`, `drain` and `watch` are tasks of the application's lifespan."""
 
     def __init__(self, services: Services, clock: Clock) -> None:
         self._services = services
@@ -78,6 +81,21 @@ class SocketRegistry:
         self.closing_reason = reason
         self.close_all(RESTART, reason)
 
+    async def watch(self) -> None:
+        """Every `RECHECK_S` seconds: an end to the connections whose login, key or account has ended since."""
+        while True:
+            await asyncio.sleep(RECHECK_S)
+            try:
+                await self.end_revoked()
+            except Unavailable as away:
+                _log.warning("open connections could not be checked", error=away.message)
+
+    async def end_revoked(self) -> None:
+        """End every connection whose proof no longer holds. Raises Unavailable where that cannot be known now."""
+        for one in tuple(self._connections):
+            if not await self._services.authenticator.still_valid(one.principal):
+                one.close(POLICY, _EXPIRED)
+
     def close_all(self, code: int, reason: str) -> None:
         for one in (*self._connections, *self._streams):
             one.close(code, reason)
@@ -89,7 +107,7 @@ class SocketRegistry:
         heartbeat = envelope("heartbeat", wall, {})
         for one in self._connections:
             if one.principal.expires_at is not None and one.principal.expires_at <= wall:
-                one.close(POLICY, "credentials expired; connect again with fresh ones")
+                one.close(POLICY, _EXPIRED)
             elif one.sending_since is not None and now - one.sending_since > _STALLED_HEARTBEATS * every_s:
                 one.close(TRY_LATER, "slow client: nothing was read for too long; reconnect with after_seq")
             elif now - one.last_sent_at >= every_s:

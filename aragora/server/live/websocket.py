@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import parse_qs
 
@@ -17,8 +18,11 @@ from starlette.types import Message, Receive, Scope, Send
 from aragora.clock import Clock
 from aragora.debate.model import DebateStatus
 from aragora.errors import AragoraError, Unavailable
+from aragora.identity.principal import Principal
+from aragora.identity.rbac import DEBATES_CREATE, DEBATES_READ
 from aragora.ids import new_id
 from aragora.server import views
+from aragora.server.authentication import CallerFacts, facts_of
 from aragora.server.failures import of_error
 from aragora.server.live import envelopes
 from aragora.server.live.connection import POLICY, TOO_BIG, UNSUPPORTED, Connection
@@ -26,20 +30,18 @@ from aragora.server.live.envelopes import GetLoops, Ping, Subscribe, Unsubscribe
 from aragora.server.live.fanout import Fanout
 from aragora.server.live.sockets import SocketRegistry
 from aragora.server.middleware.handshake import refuse_handshake
-from aragora.server.ports import CallerFacts, Principal, Services
+from aragora.server.ports import Services
 
 _log = structlog.get_logger(__name__)
 
 PATH: Final = "/ws"
-_READ: Final = "debates.read"
-_WRITE: Final = "debates.create"
 _LISTED_LOOPS: Final = 200
 
 
 class WebSocketEndpoint:
     """ASGI endpoint. Its policy is that of reading debates; votes and suggestions need that of creating them."""
 
-    policy = _READ
+    policy = DEBATES_READ
 
     def __init__(self, services: Services, fanout: Fanout, sockets: SocketRegistry, clock: Clock) -> None:
         self._services = services
@@ -77,8 +79,8 @@ class WebSocketEndpoint:
             raise Unavailable(self._sockets.closing_reason, retry_after_s=5.0)
         if self._sockets.full:
             raise Unavailable("This server has all the connections it can hold.", retry_after_s=5.0)
-        principal = await self._services.identity.authenticate(_facts_of(scope))
-        await self._services.identity.authorize(principal, self.policy, PATH)
+        principal = await self._services.authenticator.authenticate(_facts_of(scope))
+        self._services.authenticator.authorize(principal, self.policy, PATH)
         return principal
 
     def _introduce(self, connection: Connection) -> None:
@@ -188,7 +190,7 @@ class WebSocketEndpoint:
 
     async def _may_write(self, connection: Connection, debate_id: str) -> Principal:
         principal = connection.principal
-        await self._services.identity.authorize(principal, _WRITE, PATH)
+        self._services.authenticator.authorize(principal, DEBATES_CREATE, PATH)
         await self._services.reader.get(debate_id, principal.org_scope)
         return principal
 
@@ -209,13 +211,6 @@ def _printable(text: str) -> str:
 
 
 def _facts_of(scope: Scope) -> CallerFacts:
+    """A browser cannot send headers with a WebSocket: its handshake may carry a ticket or token in the query."""
     query = parse_qs(scope.get("query_string", b"").decode("latin-1"), max_num_fields=16)
-    client = scope.get("client")
-    return CallerFacts(
-        method="GET",
-        path=scope["path"],
-        peer=client[0] if client else None,
-        raw_headers=scope["headers"],
-        ticket=query.get("ticket", [None])[0],
-        token=query.get("token", [None])[0],
-    )
+    return replace(facts_of(scope), ticket=query.get("ticket", [None])[0], token=query.get("token", [None])[0])

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from aragora.identity.origins import host_answered, names_this_machine
 from aragora.server.failures import failure
-from aragora.server.identity import is_loopback
 from aragora.server.middleware.handshake import refuse_handshake
 from aragora.server.ports import ServerConfig
 
@@ -35,19 +35,10 @@ class HostCheckMiddleware:
         await refuse_handshake(scope, receive, send, response)
 
     def _known(self, scope: Scope) -> bool:
-        for name, value in scope["headers"]:
-            if name == b"host":
-                host = _without_port(value.decode("latin-1").lower())
-                return is_loopback(host) or host in self._allowed
-        return True
+        host = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"host"), None)
+        return host_answered(host, self._allowed)
 
 
 def applies(config: ServerConfig) -> bool:
     """Whether this server needs the check."""
-    return config.environment == "development" and is_loopback(config.bind_host)
-
-
-def _without_port(host: str) -> str:
-    if host.startswith("["):
-        return host.partition("]")[0] + "]"
-    return host.partition(":")[0]
+    return config.environment == "development" and names_this_machine(config.bind_host)

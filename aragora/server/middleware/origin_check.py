@@ -9,10 +9,10 @@ Starlette's CORSMiddleware, which sits inside.
 from __future__ import annotations
 
 from typing import Final
-from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from aragora.identity.origins import origin_allowed
 from aragora.server.failures import failure
 from aragora.server.middleware.handshake import refuse_handshake
 
@@ -36,21 +36,9 @@ class OriginCheckMiddleware:
         cross_site = False
         for name, value in scope["headers"]:
             if name == b"origin":
-                origin = value.decode("latin-1").lower()
+                origin = value.decode("latin-1")
             elif name == b"host":
-                host = value.decode("latin-1").lower()
+                host = value.decode("latin-1")
             elif name == b"sec-fetch-site":
                 cross_site = value == b"cross-site"
-        if origin is None:
-            return not cross_site
-        if origin in self._allowed:
-            return True
-        return host is not None and _authority(origin) == host
-
-
-def _authority(origin: str) -> str | None:
-    """The host and port of an origin; None for an opaque or malformed one. The scheme is the proxy's business."""
-    try:
-        return urlsplit(origin).netloc or None
-    except ValueError:
-        return None
+        return origin_allowed(origin, host, self._allowed, cross_site=cross_site)

@@ -39,11 +39,13 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FastAPI]:
     configured = Settings(data_dir=tmp_path_factory.mktemp("fuzz"), **options)
     asyncio.run(apply_pending(configured))
     identity = open_identity(configured, bind_host="127.0.0.1", clock=SystemClock())
-    names = set(Services.__annotations__) - {"config", "identity", "observer"}
+    names = set(Services.__annotations__) - {"config", "authenticator", "observer"}
     ports: dict[str, Any] = {name: AsyncMock() for name in names}
     ports["lifecycle"].closing = asyncio.Event().wait
     config = ServerConfig("1.0.0", "ws://127.0.0.1:8765/ws")
-    made = create_app(Services(config=config, identity=identity.authenticator, **ports), routers=identity_routers())
+    made = create_app(
+        Services(config=config, authenticator=identity.authenticator, **ports), routers=identity_routers()
+    )
     identity.install(made)
     return made
 

@@ -21,7 +21,10 @@ from aragora.config.settings import Settings
 from aragora.migrations.applying import apply_pending
 from aragora.observability.registry import REGISTRY
 from aragora.server.app import create_app
+from aragora.server.authentication import CallerFacts
 from aragora.server.identity_bundle import Identity, identity_routers, open_identity
+from aragora.server.live.connection import Connection
+from aragora.server.live.sockets import SocketRegistry
 from aragora.server.policy import Guard
 from aragora.server.ports import ServerConfig, Services
 
@@ -38,10 +41,12 @@ class Site:
 
     def __init__(self, identity: Identity, config: ServerConfig) -> None:
         ports = {
-            name: AsyncMock() for name in Services.__annotations__ if name not in ("config", "identity", "observer")
+            name: AsyncMock()
+            for name in Services.__annotations__
+            if name not in ("config", "authenticator", "observer")
         }
         self.identity = identity
-        self.services = Services(config=config, identity=identity.authenticator, **ports)
+        self.services = Services(config=config, authenticator=identity.authenticator, **ports)
         self.app = create_app(self.services, routers=identity_routers())
         identity.install(self.app)
 
@@ -100,7 +105,9 @@ def test_every_identity_route_of_the_contract_is_there_with_its_policy() -> None
     for router in identity_routers():
         for route in router.routes:
             assert isinstance(route, APIRoute)
-            policies = [each.dependency.policy for each in route.dependencies if isinstance(each.dependency, Guard)]
+            policies = [
+                each.dependency.policy.name for each in route.dependencies if isinstance(each.dependency, Guard)
+            ]
             assert len(policies) == 1
             found |= {(method, route.path): policies[0] for method in route.methods}
     assert {key: found.get(key) for key in promised} == promised
@@ -236,24 +243,32 @@ async def test_impersonation_is_for_administrators_and_leaves_a_trace(developmen
         )  # fmt: skip
 
 
-async def test_a_ticket_opens_one_websocket(production: Site) -> None:
-    from aragora.server.ports import CallerFacts
-
+async def test_a_ticket_opens_one_websocket_which_ends_with_the_login(production: Site) -> None:
+    sockets: SocketRegistry = production.app.state.sockets
     async with production.client(STRANGER) as client:
         await client.post("/api/auth/register", json=JANE)
         tokens = (await client.post("/api/auth/login", json=JANE)).json()
         bearer = {"Authorization": f"Bearer {tokens['access_token']}"}
         ticket = (await client.post("/api/auth/ws-ticket", headers=bearer)).json()["ticket"]
-        facts = CallerFacts("GET", "/ws", STRANGER, [(b"host", b"x")], ticket=ticket)
-        authenticator = production.identity.authenticator
-        caller = await authenticator.authenticate(facts)
-        await authenticator.end_revoked()
-        assert caller.expires_at
+        facts = CallerFacts(STRANGER, [(b"host", b"x")], ticket=ticket)
+        principal = await production.identity.authenticator.authenticate(facts)
+        said: list[Any] = []
+
+        async def send(message: Any) -> None:
+            said.append(message)
+
+        connection = Connection("con_1", principal, send, SystemClock(), 10)
+        sockets.add(connection)
+        await sockets.end_revoked()
+        await connection.say_goodbye()
+        assert said == []
         await client.post("/api/auth/logout", headers=bearer)
-        await authenticator.end_revoked()
-        assert caller.expires_at == 0.0  # the socket registry closes it at its next beat
+        await sockets.end_revoked()
+        await connection.say_goodbye()
+        sockets.remove(connection)
+        assert [(one["type"], one["code"]) for one in said] == [("websocket.close", 1008)]
         with pytest.raises(Exception, match="ticket"):
-            await authenticator.authenticate(facts)
+            await production.identity.authenticator.authenticate(facts)
 
 
 async def test_floods_are_refused_with_headers_that_say_when(production: Site) -> None:

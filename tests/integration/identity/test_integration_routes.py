@@ -39,10 +39,10 @@ async def identity(tmp_path: Path) -> AsyncIterator[Identity]:
 @pytest.fixture
 async def client(identity: Identity) -> AsyncIterator[httpx2.AsyncClient]:
     """The local operator of a development server."""
-    names = set(Services.__annotations__) - {"config", "identity", "observer"}
+    names = set(Services.__annotations__) - {"config", "authenticator", "observer"}
     ports: dict[str, Any] = {name: AsyncMock() for name in names}
     config = ServerConfig("1.0.0", "ws://127.0.0.1:8765/ws")
-    app = create_app(Services(config=config, identity=identity.authenticator, **ports), routers=identity_routers())
+    app = create_app(Services(config=config, authenticator=identity.authenticator, **ports), routers=identity_routers())
     identity.install(app)
     transport = httpx2.ASGITransport(app=app, client=("127.0.0.1", 5555), raise_app_exceptions=False)
     async with httpx2.AsyncClient(transport=transport, base_url="http://localhost:8080") as client:

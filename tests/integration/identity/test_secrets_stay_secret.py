@@ -36,10 +36,10 @@ async def test_no_secret_leaves_but_in_its_own_answer(
     settings = Settings(data_dir=tmp_path, encryption_key=SecretStr(key), jwt_secret=SecretStr(jwt_secret), **more)
     await apply_pending(settings)
     identity = open_identity(settings, bind_host="127.0.0.1", clock=SystemClock())
-    names = set(Services.__annotations__) - {"config", "identity", "observer"}
+    names = set(Services.__annotations__) - {"config", "authenticator", "observer"}
     ports: dict[str, Any] = {name: AsyncMock() for name in names}
     config = ServerConfig("1", "ws://x/ws")
-    app = create_app(Services(config=config, identity=identity.authenticator, **ports), routers=identity_routers())
+    app = create_app(Services(config=config, authenticator=identity.authenticator, **ports), routers=identity_routers())
     identity.install(app)
     transport = httpx2.ASGITransport(app=app, client=("203.0.113.9", 1), raise_app_exceptions=False)
     found = {key, jwt_secret, PASSWORD}

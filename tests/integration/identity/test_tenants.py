@@ -118,7 +118,7 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
     identity = open_identity(settings, bind_host="127.0.0.1", clock=SystemClock())
     database = Database.open(settings, Context.DEBATES)
     store, writer = DebateStore(database), JournalWriter(database)
-    names = set(Services.__annotations__) - {"config", "identity", "observer", "reader", "feed"}
+    names = set(Services.__annotations__) - {"config", "authenticator", "observer", "reader", "feed"}
     ports: dict[str, Any] = {name: AsyncMock() for name in names}
     ports["debates"].open.return_value = OPENED
     ports["debates"].cancel.return_value = DebateTicket("deb_live", DebateStatus.CANCELLED)
@@ -131,7 +131,9 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
     for board in (ports["agents"].agents, ports["agents"].breakers, ports["leaderboard"].rankings):
         board.return_value = []
     config = ServerConfig("1.0.0", "ws://127.0.0.1:8765/ws")
-    services = Services(config=config, identity=identity.authenticator, reader=store, feed=StoredFeed(store), **ports)
+    services = Services(
+        config=config, authenticator=identity.authenticator, reader=store, feed=StoredFeed(store), **ports
+    )
     app = create_app(services, routers=identity_routers())
     identity.install(app)
     nobody = Person("", "", {}, "", {})

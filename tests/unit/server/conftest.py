@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
+from pydantic import SecretStr
 
 from aragora import encoding
+from aragora.clock import SystemClock
+from aragora.config.settings import Settings
 from aragora.debate.journal import row_of
 from aragora.debate.model import (
     ConsensusMode,
@@ -27,7 +31,7 @@ from aragora.debate.model import (
 from aragora.debate.records import DebateRecord, ReceiptRecord
 from aragora.errors import Conflict, InvalidInput, NotFound
 from aragora.server.app import create_app
-from aragora.server.identity import SimpleAuthenticator
+from aragora.server.identity_bundle import open_identity
 from aragora.server.ports import (
     AgentView,
     BreakerView,
@@ -238,11 +242,24 @@ def boards() -> Boards:
 
 
 @pytest.fixture
-def services_with(world: World, boards: Boards) -> Callable[..., Services]:
-    """Services over the fakes, with settings and ports of the test's own."""
+def services_with(world: World, boards: Boards, tmp_path: Path) -> Callable[..., Services]:
+    """Services over the fakes behind the authenticator of production, with settings of the test's own.
 
-    def build(identity: Any = None, observer: Any = None, **settings: Any) -> Services:
-        config = ServerConfig(**{"version": "1.2.3", "ws_url": "ws://127.0.0.1:8765/ws", **settings})
+    The stores of identity connect when they are first asked: the local operator and the fixed tokens ask none.
+    """
+
+    def build(
+        observer: Any = None, api_token: str | None = None, service_token: str | None = None, **config_of: Any
+    ) -> Services:
+        config = ServerConfig(**{"version": "1.2.3", "ws_url": "ws://127.0.0.1:8765/ws", **config_of})
+        secrets = {"api_token": api_token, "service_token": service_token}
+        settings = Settings(
+            data_dir=tmp_path,
+            env=config.environment,
+            encryption_key=SecretStr("0" * 64),
+            **{name: SecretStr(text) for name, text in secrets.items() if text is not None},
+        )
+        identity = open_identity(settings, bind_host=config.bind_host, clock=SystemClock())
         return Services(
             config=config,
             debates=world,
@@ -253,7 +270,7 @@ def services_with(world: World, boards: Boards) -> Callable[..., Services]:
             metrics=boards,
             lifecycle=boards,
             receipts=boards,
-            identity=identity or SimpleAuthenticator(config),
+            authenticator=identity.authenticator,
             connections=boards,
             observer=observer,
         )

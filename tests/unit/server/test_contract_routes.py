@@ -12,6 +12,7 @@ from fastapi.routing import APIRoute
 from starlette.routing import WebSocketRoute
 
 from aragora.debate.records import ReceiptRecord
+from aragora.identity.rbac import Policy
 from aragora.server.app import create_app
 from aragora.server.policy import Guard
 
@@ -33,11 +34,11 @@ _BODIES: dict[str, Any] = {
 
 def _policy_of(route: Any) -> str | None:
     if isinstance(route, WebSocketRoute):
-        policy: str | None = getattr(route.app, "policy", None)
-        return policy
+        policy: Policy | None = getattr(route.app, "policy", None)
+        return policy and policy.name
     if isinstance(route, APIRoute):
         found = [one.dependency.policy for one in route.dependencies if isinstance(one.dependency, Guard)]
-        return found[0] if len(found) == 1 else None
+        return found[0].name if len(found) == 1 else None
     return None
 
 

@@ -7,9 +7,6 @@ from typing import Any
 
 import pytest
 
-from aragora.errors import Unauthenticated
-from aragora.server.ports import CallerFacts, Principal
-
 
 async def test_a_sound_request_id_comes_back_and_an_unsound_one_is_replaced(client: Any) -> None:
     kept = await client.get("/api/health", headers={"X-Request-ID": "abc-1.2_3"})
@@ -141,20 +138,12 @@ async def test_the_api_token_opens_and_a_wrong_one_does_not(services_with: Any, 
 
 
 async def test_organisations_do_not_see_each_other(services_with: Any, client_of: Any, world: Any) -> None:
-    class Tenant:
-        async def authenticate(self, facts: CallerFacts) -> Principal:
-            org = facts.header("x-test-org")
-            if org is None:
-                raise Unauthenticated("Who?")
-            return Principal("u", org, permissions=frozenset({"debates.read", "debates.create"}))
-
-        async def authorize(self, principal: Principal, policy: str, handler: str) -> None:
-            assert policy in principal.permissions
-            assert handler.startswith("/api/")
+    def of(org: str) -> dict[str, str]:
+        return {"Authorization": "Bearer svc", "X-User-ID": "u", "X-Org-ID": org, "X-User-Roles": "member"}
 
     world.add("deb_a", org_id="a")
-    client = client_of(services_with(identity=Tenant()))
-    other = {"X-Test-Org": "b"}
+    client = client_of(services_with(service_token="svc"))
+    other = of("b")
     for path in ("", "/events", "/receipt"):
         assert (await client.get(f"/api/debates/deb_a{path}", headers=other)).status_code == 404
     assert (await client.post("/api/debates/deb_a/cancel", headers=other)).status_code == 404
@@ -162,4 +151,4 @@ async def test_organisations_do_not_see_each_other(services_with: Any, client_of
     assert vote.status_code == 404
     assert (await client.get("/api/debates", headers=other)).json()["debates"] == []
     assert (await client.get("/api/debates/export", headers=other)).json() == {"debates": []}
-    assert (await client.get("/api/debates/deb_a", headers={"X-Test-Org": "a"})).status_code == 200
+    assert (await client.get("/api/debates/deb_a", headers=of("a"))).status_code == 200
