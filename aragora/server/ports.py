@@ -1,4 +1,4 @@
-"""What the routes call: ports without Ray. `serve_app.py` fulfils them with actor handles and stores.
+"""What the routes call: ports without Ray. `aragora.composition` fulfils them with actor handles and stores.
 
 Reads go straight to the stores; commands and live events go through the ports of the coordinator. Every
 method raises only `aragora.errors.AragoraError`s.
@@ -12,7 +12,8 @@ from typing import Any, Protocol
 
 from aragora.debate.model import DebateStatus
 from aragora.debate.records import DebateRecord, ReceiptRecord
-from aragora.server.authentication import Authenticator
+from aragora.identity.audit import Outcome
+from aragora.identity.parts import Visit
 from aragora.storage.cursors import Page
 
 
@@ -197,6 +198,25 @@ class Lifecycle(Protocol):
         ...
 
 
+class AuditTrail(Protocol):
+    """Where a feature writes what was done through it."""
+
+    async def note(
+        self,
+        visit: Visit,
+        action: str,
+        actor: str,
+        org_id: str,
+        outcome: Outcome = Outcome.SUCCESS,
+        *,
+        subject: str = "",
+        target: str = "",
+        **details: str,
+    ) -> None:
+        """Write one entry; `details` hold no secrets. Raises Unavailable: what cannot be audited is not done."""
+        ...
+
+
 class ReceiptVerifier(Protocol):
     async def verify(self, document: Mapping[str, Any]) -> tuple[bool, list[dict[str, Any]]]:
         """(valid, checks); each check has name, passed, detail."""
@@ -246,21 +266,3 @@ class ServerConfig:
     bind_host: str = "127.0.0.1"  # where the server listens; decides what development may assume
     allowed_hosts: tuple[str, ...] = ()  # Host names accepted in development besides those of loopback
     replica_id: str = "local"
-
-
-@dataclass(frozen=True)
-class Services:
-    """Everything `create_app` is given."""
-
-    config: ServerConfig
-    debates: DebateCommands
-    reader: DebateReader
-    feed: EventFeed
-    leaderboard: Leaderboard
-    agents: AgentBoard
-    metrics: MetricsPage
-    lifecycle: Lifecycle
-    receipts: ReceiptVerifier
-    authenticator: Authenticator
-    connections: ConnectionBoard
-    observer: RequestObserver | None = None

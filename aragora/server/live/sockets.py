@@ -9,9 +9,10 @@ import structlog
 
 from aragora.clock import Clock
 from aragora.errors import AragoraError, Unavailable
+from aragora.server.authentication import Authenticator
 from aragora.server.live.connection import GOING_AWAY, POLICY, RESTART, TRY_LATER, Connection
 from aragora.server.live.envelopes import envelope
-from aragora.server.ports import Services
+from aragora.server.ports import ConnectionBoard, Lifecycle, ServerConfig
 
 _log = structlog.get_logger(__name__)
 
@@ -30,8 +31,18 @@ class Closable(Protocol):
 class SocketRegistry:
     """Counts, beats, reports, closes. `run`, `drain` and `watch` are tasks of the application's lifespan."""
 
-    def __init__(self, services: Services, clock: Clock) -> None:
-        self._services = services
+    def __init__(
+        self,
+        config: ServerConfig,
+        lifecycle: Lifecycle,
+        board: ConnectionBoard,
+        authenticator: Authenticator,
+        clock: Clock,
+    ) -> None:
+        self._config = config
+        self._lifecycle = lifecycle
+        self._board = board
+        self._authenticator = authenticator
         self._clock = clock
         self._connections: set[Connection] = set()
         self._streams: set[Closable] = set()
@@ -43,7 +54,7 @@ class SocketRegistry:
 
     @property
     def full(self) -> bool:
-        return len(self._connections) + len(self._streams) >= self._services.config.ws_max_connections
+        return len(self._connections) + len(self._streams) >= self._config.ws_max_connections
 
     def figures(self) -> tuple[int, int, int]:
         """Connections, messages sent, messages dropped."""
@@ -71,13 +82,13 @@ class SocketRegistry:
             while True:
                 self.beat()
                 await self.report()
-                await asyncio.sleep(min(_TICK_S, self._services.config.ws_heartbeat_s / 2))
+                await asyncio.sleep(min(_TICK_S, self._config.ws_heartbeat_s / 2))
         finally:
             self.close_all(GOING_AWAY, self.closing_reason or "the server stops; reconnect with after_seq")
 
     async def drain(self) -> None:
         """Wait until the server drains, then close every socket with the reason."""
-        reason = await self._services.lifecycle.closing()
+        reason = await self._lifecycle.closing()
         self.closing_reason = reason
         self.close_all(RESTART, reason)
 
@@ -93,7 +104,7 @@ class SocketRegistry:
     async def end_revoked(self) -> None:
         """End every connection whose proof no longer holds. Raises Unavailable where that cannot be known now."""
         for one in tuple(self._connections):
-            if not await self._services.authenticator.still_valid(one.principal):
+            if not await self._authenticator.still_valid(one.principal):
                 one.close(POLICY, _EXPIRED)
 
     def close_all(self, code: int, reason: str) -> None:
@@ -103,7 +114,7 @@ class SocketRegistry:
     def beat(self) -> None:
         """Look after every connection once."""
         now, wall = self._clock.monotonic(), self._clock.now()
-        every_s = self._services.config.ws_heartbeat_s
+        every_s = self._config.ws_heartbeat_s
         heartbeat = envelope("heartbeat", wall, {})
         for one in self._connections:
             if one.principal.expires_at is not None and one.principal.expires_at <= wall:
@@ -120,7 +131,7 @@ class SocketRegistry:
         if figures == self._reported and now - self._reported_at < _QUIET_REPORT_S:
             return
         try:
-            await self._services.connections.report(self._services.config.replica_id, *figures)
+            await self._board.report(self._config.replica_id, *figures)
         except AragoraError as error:
             _log.warning("connection figures not reported", error=error.code)
             return

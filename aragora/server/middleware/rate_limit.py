@@ -10,8 +10,7 @@ from aragora.errors import RateLimited
 from aragora.identity.client_address import is_loopback, rate_limit_scope
 from aragora.identity.rate_limits import PER_ADDRESS, RateLimits
 from aragora.server.authentication import Authenticator, facts_of
-from aragora.server.failures import of_error
-from aragora.server.middleware.handshake import refuse_handshake
+from aragora.server.failures import of_error, refuse
 
 # What load balancers and Prometheus ask all the time, and what is cheap to answer.
 _FREE: Final = frozenset({"/api/health", "/api/health/live", "/api/health/ready", "/metrics", "/api/metrics"})
@@ -47,4 +46,4 @@ class RateLimitMiddleware:
             await self._app(scope, receive, answer)
             return
         error = RateLimited("Too many requests from this address.", retry_after_s=max(1.0, verdict.reset_s))
-        await refuse_handshake(scope, receive, answer, of_error(scope, error))
+        await refuse(scope, receive, answer, of_error(scope, error))
