@@ -135,7 +135,8 @@ async def _activate(settings: Settings) -> None:
 
 
 def _ingress(settings: Settings) -> int:
-    from serve_app import Launch, deploy  # noqa: PLC0415
+    from aragora.composition.launch import Launch  # noqa: PLC0415
+    from serve_app import deploy  # noqa: PLC0415
 
     (port,) = free_ports(1)
     deploy(Launch(settings, SystemClock().now(), "127.0.0.1", port, port))

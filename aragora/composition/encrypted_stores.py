@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from sqlalchemy import Table
 
 from aragora.config.settings import Settings
-from aragora.identity.store.mfa_records import MFA_STORE, MfaRecords
+from aragora.identity.store.users import MFA_STORE, MfaRecords
 from aragora.integrations.connections import open_documents
 from aragora.integrations.gmail_tokens import GMAIL_TOKEN_STORE
 from aragora.integrations.store import INTEGRATION_STORE

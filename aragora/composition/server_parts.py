@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
+import socket
+import subprocess
+import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 import psutil
 import structlog
 
-from actors.cluster import NAMESPACE, Cluster, connect, disconnect, prepare_environment, short_directory
+from actors.cluster import (
+    HAPROXY_SCRIPT,
+    NAMESPACE,
+    Cluster,
+    connect,
+    disconnect,
+    prepare_environment,
+    short_directory,
+)
 from actors.kinds import COORDINATOR, SCHEDULER, SCHEDULER_KEY, SHARED, SHARED_KEY
 from aragora.background import wait_until
 from aragora.clock import SystemClock
-from aragora.composition.websocket_port import WebSocketPort
+from aragora.composition.launch import Launch
 from aragora.config.settings import Settings
 from aragora.errors import AragoraError, Misconfigured, Unavailable
 
@@ -22,11 +35,31 @@ if TYPE_CHECKING:
     from actors.runtime import Reference, Runtime
     from actors.shared_state import SharedStateActor
 
-READY_S = 60.0
-JOBS_STOP_S = 10.0
-SOCKETS_EVERY_S = 0.1
+READY_S: Final = 60.0
+JOBS_STOP_S: Final = 10.0
+SOCKETS_EVERY_S: Final = 0.1
+LISTEN_S: Final = 15.0
+POLL_S: Final = 0.02
 
 log = structlog.get_logger("aragora.server")
+
+_CONFIG: Final = """\
+global
+    nbthread 1
+defaults
+    mode http
+    option forwardfor
+    option http-server-close
+    timeout connect 5s
+    timeout client 1h
+    timeout server 1h
+    timeout tunnel 24h
+frontend websocket
+    bind {host}:{port}
+    default_backend ingress
+backend ingress
+    server ingress {target}:{target_port}
+"""
 
 
 class ServerParts:
@@ -115,7 +148,7 @@ class ServerParts:
             await runtime.at(COORDINATOR, str(shard)).activate()
 
     def _deploy(self) -> None:
-        from serve_app import Launch, deploy  # noqa: PLC0415
+        from serve_app import deploy  # noqa: PLC0415
 
         deploy(Launch(self._settings, self._started_at, self._host, self._http_port, self._ws_port))
         self._websocket = WebSocketPort(self._directory, self._host, self._ws_port, self._http_port)
@@ -188,3 +221,51 @@ async def _sockets_closed(shared: Reference[SharedStateActor], limit_s: float) -
         return (await shared.ask(lambda it: it.connections(), timeout_s=5.0)).connections == 0
 
     await wait_until(none_left, limit_s=limit_s, every_s=SOCKETS_EVERY_S)
+
+
+class WebSocketPort:
+    """The second port: WebSocket clients on 8765 reach the same ingress as those of /ws on 8080.
+
+    Serve's HAProxy binds one port, so a second instance of the same binary listens on the other and passes everything
+    on. It tells the client's address in X-Forwarded-For, and ends with this process. Construct it to start it.
+    """
+
+    def __init__(self, directory: Path, host: str, port: int, http_port: int) -> None:
+        config = directory / "websocket.cfg"
+        target = "127.0.0.1" if host in ("0.0.0.0", "") else host  # noqa: S104 - compared, not bound
+        config.write_text(_CONFIG.format(host=host, port=port, target=target, target_port=http_port))
+        self._address = (target, port)
+        self._port = port
+        self._process = subprocess.Popen(  # noqa: S603 - our own script on our own configuration
+            [str(HAPROXY_SCRIPT), "-db", "-f", str(config)], env=os.environ, stdin=subprocess.DEVNULL
+        )
+
+    def await_listening(self) -> None:
+        """Return once the port takes connections. Raises Unavailable where the proxy ends or takes too long."""
+        deadline = time.monotonic() + LISTEN_S
+        while True:
+            self.check()
+            try:
+                socket.create_connection(self._address, timeout=1.0).close()
+            except OSError:
+                if time.monotonic() >= deadline:
+                    raise Unavailable(
+                        f"the proxy of the WebSocket port {self._port} did not listen within {LISTEN_S:g} s"
+                    ) from None
+                time.sleep(POLL_S)
+            else:
+                return
+
+    def check(self) -> None:
+        """Raises Unavailable where the proxy has ended."""
+        code = self._process.poll()
+        if code is not None:
+            raise Unavailable(f"the proxy of the WebSocket port {self._port} ended with code {code}")
+
+    def close(self) -> None:
+        self._process.terminate()
+        try:
+            self._process.wait(5)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait(5)

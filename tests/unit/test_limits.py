@@ -19,9 +19,9 @@ from aragora.debate.machine.readers import MAX_LABELS
 from aragora.debate.model import DebateSpec
 from aragora.debate.proposition import Proposition, specification
 from aragora.errors import InvalidInput
+from aragora.server.chapters.debates import CastVote, CreateDebate
 from aragora.server.live import envelopes
 from aragora.server.ports import ServerConfig
-from aragora.server.schemas import CastVote, CreateDebate
 
 PAGE = Path(__file__).parents[2] / "aragora/server/pages/index.html"
 TEAM = tuple(f"agent{number}" for number in range(limits.AGENTS_MAX + 1))

@@ -1,4 +1,7 @@
-"""The last failures of this replica, for the admin console: when, where, what kind; never what the request held."""
+"""What became of requests: an observer is told of each one, and the last failures of this replica are noted.
+
+A note says when, where and what kind, for the admin console; never what the request held.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +13,36 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from aragora.clock import Clock
 from aragora.server.failures import REQUEST_ID
-from aragora.server.policy import route_template
+from aragora.server.ports import RequestObserver
 
 KEPT: Final = 500
+
+
+class TimingMiddleware:
+    """Tells the observer of every answered HTTP request: method, path template, status and seconds."""
+
+    def __init__(self, app: ASGIApp, observer: RequestObserver, clock: Clock) -> None:
+        self._app = app
+        self._observer = observer
+        self._clock = clock
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = self._clock.monotonic()
+        status = 500
+
+        async def send_and_note(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_and_note)
+        finally:
+            self._observer(scope["method"], _template(scope), status, self._clock.monotonic() - started)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +99,14 @@ class ErrorNotesMiddleware:
             ErrorNote(
                 at=self._clock.now(),
                 method=scope["method"],
-                path=route_template(scope),
+                path=_template(scope),
                 status=status,
                 error=error,
                 request_id=scope.get(REQUEST_ID, ""),
             )
         )
+
+
+def _template(scope: Scope) -> str:
+    """The path template the request was routed to, `unmatched` where there is none."""
+    return getattr(scope.get("route"), "path", None) or "unmatched"

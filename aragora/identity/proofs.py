@@ -1,9 +1,10 @@
-"""Whom a request acts for: the order in which proofs count, and when bare identity headers do. Pure.
+"""What a request shows of its sender: the order in which proofs count, and when identity headers do. Pure.
 
 1. `Authorization: Bearer` is decisive: a token that does not hold is a 401, whatever else the request carries.
 2. X-User-ID, X-Org-ID and X-User-Roles count from a caller that proved to be a service (ARAGORA_SERVICE_TOKEN),
-   and from the machine itself in development. From anybody else they are a 401: ignoring them would hide the attack.
-3. Nothing at all: the local operator in development on loopback, otherwise nobody.
+   and from the machine itself in development. From any other caller they are a 401: ignoring them would hide the
+   attack.
+3. Nothing at all: the local operator in development on loopback, otherwise an unknown caller.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Final
 from aragora.errors import InvalidInput, Unauthenticated
 from aragora.identity.api_keys import PREFIX
 from aragora.identity.client_address import is_loopback
-from aragora.identity.origins import LOOPBACK_HOSTS, host_allowed
+from aragora.identity.origins import host_is_local
 from aragora.identity.principal import LOCAL_OPERATOR, LOCAL_ORG, Method, Principal
 
 IDENTITY_HEADERS: Final = ("x-user-id", "x-org-id", "x-user-roles")
@@ -45,18 +46,17 @@ class IdentityRules:
     local_operator: bool
     api_token: str | None = field(default=None, repr=False)
     service_token: str | None = field(default=None, repr=False)
-    local_hosts: frozenset[str] = LOOPBACK_HOSTS
 
     def is_local(self, address: str, headers: Mapping[str, str]) -> bool:
         """Whether the caller is this machine's own operator: loopback, by a local name, and through no proxy that
-        tells of someone from elsewhere (a proxy on this machine also connects from loopback)."""
+        names another sender (a proxy on this machine also connects from loopback)."""
         forwarded = [hop for name in FORWARDING_HEADERS for hop in headers.get(name, "").split(",") if hop.strip()]
         return (
             self.local_operator
             and is_loopback(address)
             and "forwarded" not in headers
             and all(is_loopback(hop) for hop in forwarded)
-            and host_allowed(headers.get("host"), self.local_hosts)
+            and host_is_local(headers.get("host"))
         )
 
 
@@ -90,11 +90,12 @@ def same_secret(given: str | None, secret: str | None) -> bool:
 def principal_without_session(
     rules: IdentityRules, proof: Proof, headers: Mapping[str, str], *, address: str
 ) -> Principal | None:
-    """The principal where no session or key has to be looked up; None is nobody.
+    """The principal where no session or key has to be looked up; None is an unknown
+    caller.
 
     Args:
         rules: what the settings say.
-        proof: what the bearer text turned out to be: NONE, API_TOKEN or SERVICE_TOKEN.
+        proof: what the bearer text turned out to be (`proof_of`).
         headers: the request's headers, names in lower case.
         address: the client's address (aragora.identity.client_address).
 

@@ -6,11 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aragora.errors import InvalidInput, Misconfigured, Unauthenticated
-from aragora.identity.client_address import client_address, rate_limit_scope, trusted_networks
-from aragora.identity.identity import IdentityRules, Proof, bearer_of, principal_without_session, proof_of
-from aragora.identity.origins import host_allowed, origin_allowed, redirect_allowed
+from aragora.errors import InvalidInput, Unauthenticated
 from aragora.identity.principal import LOCAL_OPERATOR, Method, Principal
+from aragora.identity.proofs import IdentityRules, Proof, bearer_of, principal_without_session, proof_of
 
 DEVELOPMENT = IdentityRules(production=False, local_operator=True, service_token="svc-secret")
 PRODUCTION = IdentityRules(production=True, local_operator=False, api_token="api-secret", service_token="svc-secret")
@@ -105,106 +103,6 @@ def test_another_kind_of_authorization_is_refused(value: str) -> None:
 
 def test_secrets_never_show_in_the_rules() -> None:
     assert "secret" not in repr(PRODUCTION)
-
-
-PROXIES = trusted_networks(["10.0.0.0/8", "127.0.0.1"])
-
-
-@pytest.mark.parametrize(
-    ("peer", "forwarded", "client"),
-    [
-        ("203.0.113.9", [], "203.0.113.9"),
-        ("203.0.113.9", ["198.51.100.1"], "203.0.113.9"),  # a stranger's header counts for nothing
-        ("10.0.0.1", ["198.51.100.1"], "198.51.100.1"),
-        ("10.0.0.1", ["127.0.0.1, 198.51.100.1"], "198.51.100.1"),  # the forged part stands on the left
-        ("127.0.0.1", ["6.6.6.6, 198.51.100.1, 10.2.3.4"], "198.51.100.1"),
-        ("127.0.0.1", ["6.6.6.6", "198.51.100.1", "10.2.3.4"], "198.51.100.1"),
-        ("10.0.0.1", ["garbage"], "10.0.0.1"),
-        ("10.0.0.1", ["[2001:db8::1]:4711"], "2001:db8::1"),
-        ("::ffff:10.0.0.1", ["198.51.100.1:80"], "198.51.100.1"),
-        (None, ["127.0.0.1"], "unknown"),
-    ],
-)
-def test_the_client_is_the_first_address_that_no_trusted_proxy_has(
-    peer: str | None, forwarded: list[str], client: str
-) -> None:
-    assert client_address(peer, tuple(forwarded), PROXIES) == client
-
-
-@given(st.lists(st.text(max_size=60), max_size=5))
-def test_no_header_makes_a_stranger_look_local(forwarded: list[str]) -> None:
-    assert client_address("203.0.113.9", tuple(forwarded), PROXIES) == "203.0.113.9"
-
-
-@given(st.lists(st.ip_addresses().map(str), max_size=5))
-def test_nothing_left_of_the_proxys_own_entry_counts(forged: list[str]) -> None:
-    assert client_address("10.0.0.1", (*forged, "203.0.113.9"), PROXIES) == "203.0.113.9"
-
-
-def test_a_malformed_proxy_is_named() -> None:
-    with pytest.raises(Misconfigured, match="nonsense"):
-        trusted_networks(["10.0.0.0/8", "nonsense"])
-
-
-def test_an_ipv6_customer_is_one_client() -> None:
-    assert rate_limit_scope("2001:db8:1:2::1") == rate_limit_scope("2001:db8:1:2:ffff::9") == "2001:db8:1:2::/64"
-    assert rate_limit_scope("203.0.113.9") == "203.0.113.9"
-
-
-@pytest.mark.parametrize("host", ["localhost", "LOCALHOST:8080", "127.0.0.1:1", "[::1]:8765", "localhost."])
-def test_local_hosts_are_allowed(host: str) -> None:
-    assert host_allowed(host, ["localhost", "127.0.0.1", "::1"])
-
-
-@pytest.mark.parametrize(
-    "host", ["evil.example", "localhost.evil.example", "127.0.0.1.nip.io", "", None, "localhost@x", "a b"]
-)
-def test_foreign_hosts_are_not(host: str | None) -> None:
-    assert not host_allowed(host, ["localhost", "127.0.0.1", "::1"])
-
-
-@pytest.mark.parametrize(
-    ("origin", "allowed"),
-    [
-        (None, True),
-        ("http://localhost:8080", True),
-        ("https://app.example.org", True),
-        ("https://APP.example.org/", True),
-        ("https://app.example.org.evil.example", False),
-        ("http://localhost:9999", False),
-        ("null", False),
-        ("file://localhost:8080", False),
-        ("", False),
-    ],
-)
-def test_only_own_and_configured_pages_may_act(origin: str | None, allowed: bool) -> None:
-    assert origin_allowed(origin, "localhost:8080", ["https://app.example.org"]) is allowed
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        "http://app.example.org/x",
-        "https://evil.example/",
-        "//app.example.org",
-        "https://app.example.org@evil.example/",
-        "https://evil.example\\@app.example.org/",
-        "javascript:alert(1)",
-        "https://app.example.org.evil.example/",
-        "https://u:p@app.example.org/",
-        " https://app.example.org/",
-        "https://app.example.org:x/",
-        "/path",
-        "",
-    ],
-)
-def test_redirects_elsewhere_are_refused(url: str) -> None:
-    assert not redirect_allowed(url, ["app.example.org"])
-
-
-def test_redirects_home_are_allowed() -> None:
-    assert redirect_allowed("https://app.example.org/done?x=1", ["APP.example.org"])
-    assert redirect_allowed("http://localhost:3000/done", ["localhost"])
 
 
 @given(

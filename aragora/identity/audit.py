@@ -1,8 +1,13 @@
-"""One line of the audit log and how it is chained: each hash covers the entry and the hash before it."""
+"""The audit log: who did what, when, from where and with what outcome. Pure; the rows are `store.audit_log`'s.
+
+Entries are chained: each hash covers the entry and the hash before it. So a check finds every change, and every entry
+that is missing, but those cut off the end: for these a head noted elsewhere must still be in the chain.
+"""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
@@ -70,3 +75,38 @@ def entry_hash(event: AuditEvent, seq: int, at_us: int, previous_hash: str) -> s
         "previous_hash": previous_hash,
     }
     return hashlib.sha256(rfc8785.dumps(covered)).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a check of the chain found. `problem` is None where it holds; `head` is the last good hash.
+
+    A chain with entries cut off its end still holds: keep `head` elsewhere and compare.
+    """
+
+    entries: int
+    head: str
+    problem: str | None = None
+
+    @property
+    def intact(self) -> bool:
+        return self.problem is None
+
+
+async def verify_chain(entries: AsyncIterator[AuditEntry], expected_head: str | None = None) -> Finding:
+    """Walk the entries in order of seq. `expected_head`: a hash noted earlier that must be in the chain."""
+    count, head, seen = 0, GENESIS, expected_head in (None, GENESIS)
+    async for entry in entries:
+        if entry.seq != count + 1:
+            return Finding(count, head, f"entry {count + 1} is missing: entry {entry.seq} follows entry {count}")
+        if entry.previous_hash != head:
+            return Finding(count, head, f"entry {entry.seq} does not follow the entry before it")
+        if entry.hash != entry_hash(entry.event, entry.seq, entry.at_us, entry.previous_hash):
+            return Finding(count, head, f"entry {entry.seq} was changed after it was written")
+        count, head = entry.seq, entry.hash
+        seen = seen or head == expected_head
+    if not seen:
+        return Finding(
+            count, head, f"the chain does not reach the hash {expected_head}: entries were cut off or replaced"
+        )
+    return Finding(count, head)

@@ -1,7 +1,7 @@
 """`python -m aragora.security.audit verify [--head HASH]`: whether the audit log is as it was written.
 
-Exit code 0: intact; 1: it was changed, with what and where; 2: it could not be read. The head that is printed should
-be noted elsewhere (a ticket, another system): a later check with --head then also finds entries cut off the end.
+Exit code 0: intact; 1: it was changed, with what and where; 2: it could not be read. Note the printed head elsewhere (a
+ticket, another system): a later check with --head then also finds entries that were cut off the end.
 """
 
 from __future__ import annotations
@@ -50,7 +50,3 @@ async def _verify(head: str | None) -> Finding:
 
 def _say(text: str, *, error: bool = False) -> None:
     print(text, file=sys.stderr if error else sys.stdout)
-
-
-if __name__ == "__main__":
-    sys.exit(main())
