@@ -18,7 +18,7 @@ import structlog
 from actors.channels.watchers import Item
 from actors.gateways.event_lines import Line, Listener
 from aragora.debate.journal import END
-from aragora.debate.store.shards import owner
+from aragora.debate.sharding import owner
 from aragora.errors import AragoraError
 from aragora.server.ports import DebateReader, FeedItem
 
