@@ -77,6 +77,7 @@ def deploy(launch: Launch) -> None:
 def build_ingress(launch: Launch) -> FastAPI:
     """The ASGI application of one replica. Runs in the replica's process."""
     from actors.gateways.boards import (  # noqa: PLC0415 - the launcher needs none of this
+        KeyedVerifier,
         SharedConnectionBoard,
         StoredAgentBoard,
         StoredLeaderboard,
@@ -86,7 +87,6 @@ def build_ingress(launch: Launch) -> FastAPI:
     from actors.gateways.event_lines import open_line  # noqa: PLC0415
     from actors.gateways.lifecycle import SharedLifecycle  # noqa: PLC0415
     from actors.gateways.metrics import CounterFlush, StoredMetricsPage, observe_request  # noqa: PLC0415
-    from actors.gateways.receipts import KeyedVerifier  # noqa: PLC0415
     from actors.runtime import Runtime  # noqa: PLC0415
     from aragora.agents.breaker_store import BreakerStore  # noqa: PLC0415
     from aragora.debate.store.debates import DebateStore  # noqa: PLC0415

@@ -18,6 +18,7 @@ from aragora.config.settings import Settings
 from aragora.errors import Unavailable
 from aragora.resilience import circuit_breaker as rules
 from aragora.resilience.circuit_breaker import Breaker, BreakerPolicy, Lease, Permission, Report
+from aragora.storage.contexts import Context
 from aragora.storage.database import Database
 
 log = structlog.get_logger("aragora.breaker")
@@ -31,7 +32,7 @@ class CircuitBreakerActor(VirtualActor):
     def __init__(self, key: str, settings: Settings) -> None:
         super().__init__(key, settings)
         self._policy = BreakerPolicy()
-        self._store = BreakerStore(self._open("core"))
+        self._store = BreakerStore(self._open(Context.CORE))
         self._breaker = Kept(self._load, self._save, _must_save)
 
     async def permit(self) -> Permission:
@@ -79,13 +80,13 @@ class CircuitBreakerActor(VirtualActor):
 
 
 class StoredBreaker:
-    """Fulfils `aragora.agents.gate.BreakerPort` for one agent. A breaker that never saw a failure has no row and needs no
-    process: its lease is granted here and renewed by looking for the row every `lease_s`."""
+    """Fulfils `aragora.agents.gate.BreakerPort` for one agent. A breaker that never saw a failure has no row and needs
+    no process: its lease is granted here and renewed by looking for the row every `lease_s`."""
 
     def __init__(self, agent: str, runtime: Runtime, settings: Settings) -> None:
         self._agent = agent
         self._actor = runtime.at(BREAKER, agent)
-        self._store = BreakerStore(Database.open(settings, "core"))
+        self._store = BreakerStore(Database.open(settings, Context.CORE))
         self._policy = BreakerPolicy()
 
     async def permit(self) -> Permission:

@@ -36,6 +36,7 @@ from aragora.ids import new_id
 from aragora.receipts.closing import Closing
 from aragora.receipts.keys import load_signer
 from aragora.resilience.backoff import Backoff
+from aragora.storage.contexts import Context
 from aragora.storage.database import Database
 from aragora.storage.outbox import Consumer, OutboxRelay
 from aragora.storage.outbox_store import OutboxStore
@@ -125,7 +126,7 @@ class CoordinatorActor(VirtualActor):
 
     async def _start(self) -> _Parts:
         settings = self._settings
-        database = self._open("debates")
+        database = self._open(Context.DEBATES)
         epochs = ShardEpochs(database)
         epoch = await until_available(
             lambda: epochs.advance(self._shard), WRITE_AGAIN, what="store not reached", log=log, shard=self._shard

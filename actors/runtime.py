@@ -6,8 +6,8 @@ every node reaches the same one. An actor that was idle for long enough retires 
 activates it again, and it rebuilds its state from the store.
 
 A message is a function that calls one method of the actor: `lambda it: it.cancel(debate_id, by)`. It runs here, on a
-recorder that notes the method and its arguments; so mypy checks both, and the result. It runs once for each ask, however
-often the ask is sent: an id that is made inside it stays the same.
+recorder that notes the method and its arguments; so mypy checks both, and the result. It runs once for each ask,
+however often the ask is sent: an id that is made inside it stays the same.
 
 Messages may be delivered twice (a caller tries again after a crash), so handlers are idempotent by the ids that
 messages carry. Callers see `aragora.errors` only, never Ray's exceptions.
@@ -41,7 +41,7 @@ ONCE: Final = Backoff(attempts=1)
 
 
 def create_process(kind: Kind[Any], key: str, settings: Settings) -> ActorHandle:
-    """The handle of the process of `kind/key`, which is created where there is none. Blocks; raises RayError, ValueError."""
+    """The handle of the process of `kind/key`, created where there is none. Blocks. Raises RayError, ValueError."""
     return (
         ray.remote(kind.actor_class())
         .options(
@@ -161,7 +161,7 @@ class Reference(Generic[A]):
 
 
 def recorded(message: Callable[[Any], object]) -> tuple[str, tuple[Any, ...], dict[str, Any]]:
-    """The one call that a message makes: method, arguments, named arguments. Raises ValueError if it makes none or more."""
+    """The one call that a message makes: method, arguments, named arguments. Raises ValueError if it makes none or two."""
     calls: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = []
 
     def note(method: str, /, *args: Any, **kwargs: Any) -> None:

@@ -1,8 +1,8 @@
 """What all replicas must agree on and what lives only in memory: the server's lifecycle and live counts.
 
-One actor `shared/state`. A watcher of the lifecycle holds a long poll and learns of a change at once. A process that Ray starts again after a crash begins as ready: the command
-that sets the state has done so already and would not do it again. Its version is the time, so that no watcher takes
-the new state for one it knows.
+One actor `shared/state`. A watcher of the lifecycle holds a long poll and learns of a change at once. A process that
+Ray starts again after a crash begins as ready: the command that sets the state has done so already and would not do it
+again. Its version is the time, so that no watcher takes the new state for one it knows.
 """
 
 from __future__ import annotations

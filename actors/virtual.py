@@ -40,7 +40,7 @@ class VirtualActor:
         self._used_at = self._clock.monotonic()
         self._watching: asyncio.Task[None] | None = None
 
-    def _open(self, context: Context | str) -> Database:
+    def _open(self, context: Context) -> Database:
         """The store of a context; it is closed with this actor."""
         database = Database.open(self._settings, context)
         self._databases.append(database)
@@ -48,8 +48,8 @@ class VirtualActor:
 
     def _used(self) -> None:
         """A message has come. The first call starts the watch, which ends the process once it was idle for
-        `passivate_after_s` seconds. A message that arrives at that very moment finds the process gone, and activates the
-        actor again: messages carry ids."""
+        `passivate_after_s` seconds. A message that arrives at that very moment finds the process gone and activates
+        the actor again: messages carry ids."""
         self._used_at = self._clock.monotonic()
         if self._watching is None:
             self._watching = asyncio.get_running_loop().create_task(self._retire_when_idle())
@@ -77,8 +77,9 @@ class VirtualActor:
 class Kept(Generic[S]):
     """A state of one actor: loaded once, changed by pure rules in memory, saved where `must_save(before, after)`.
 
-    The messages of an actor interleave at every await. So the first ones share one load, a rule runs between two awaits,
-    and writes follow each other, each with the state that is the newest when it begins: none overwrites a newer one.
+    The messages of an actor interleave at every await. So the first ones share one load, a rule runs between two
+    awaits, and writes follow each other, each with the state that is the newest when it begins: none overwrites a
+    newer one.
     """
 
     def __init__(
@@ -102,9 +103,11 @@ class Kept(Generic[S]):
         return self._writing is not None
 
     async def apply(self, rule: Rule[S, R]) -> R:
-        """Change the state by `rule`, which returns the next state and the answer; returns the answer once the change is
-        saved. Raises what `load` and `save` raise; a change that could not be saved holds in memory, and the next write
-        takes it along."""
+        """Change the state by `rule`, and return the rule's answer once the change is saved.
+
+        Raises what `load` and `save` raise. A change that could not be saved holds in memory, and the next write takes
+        it along.
+        """
         before = self._state
         while before is None:
             await self._first()

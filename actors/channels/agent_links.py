@@ -2,8 +2,8 @@
 
 Rules of a link
 - Asks of one loop turn travel together, in batches as large as the channel likes them.
-- An agent whose process died is activated again and gets every ask that is not answered yet: asks carry ids, so one that
-  it had answered already is answered again from its memory or asked anew, and counts once.
+- An agent whose process died is activated again and gets every unanswered ask: asks carry ids, so one that it had
+  answered already is answered again from its memory or asked anew, and counts once.
 - An ask whose time is over is forgotten: the debate has closed its phase without it.
 """
 

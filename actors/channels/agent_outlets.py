@@ -3,9 +3,9 @@
 Coordinators of the same node connect to the agent's socket (`AgentSocket`), and every connection has a `ReplyOutlet`.
 Others bring the same batches by Ray calls and fetch the replies from their `Mailbox`.
 
-Towards the agent a frame holds the ids of debates whose answers are no longer wanted and a batch of requests; back comes
-a batch of replies (`aragora.agents.wire`). After a broken connection everything unanswered is sent again, here or by Ray:
-asks carry ids.
+Towards the agent a frame holds the ids of debates whose answers are no longer wanted and a batch of requests; back
+comes a batch of replies (`aragora.agents.wire`). After a broken connection everything unanswered is sent again, here or
+by Ray: asks carry ids.
 """
 
 from __future__ import annotations

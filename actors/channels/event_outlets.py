@@ -1,10 +1,10 @@
 """A coordinator's side of the events: the two ways in which a replica's queue (`actors.channels.watchers`) reaches it.
 
 Replicas on the same node connect to the coordinator's socket (`EventSocket`), and news is pushed to them. Towards the
-coordinator a frame is a `Change`, back come `Told`s: what was published in one loop turn travels together. A replica that
-does not read is cut off, connects again, and reads the store.
+coordinator a frame is a `Change`, back come `Pushed` frames: what was published in one loop turn travels together. A
+replica that does not read is cut off, connects again, and reads the store.
 
-Replicas on other nodes poll (`EventPolls`): each call is answered as soon as there is news.
+Replicas on other nodes poll (`EventPolls`): each call is answered as soon as there is polled.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ class Change(msgspec.Struct, array_like=True, frozen=True):
     leave: tuple[str, ...]
 
 
-class Told(msgspec.Struct, array_like=True, frozen=True):
-    """News for a replica, and the number of its last change that was made."""
+class Pushed(msgspec.Struct, array_like=True, frozen=True):
+    """Polled for a replica, and the number of its last change that was made."""
 
     changed: int
     items: list[Item]
 
 
-class News(msgspec.Struct, array_like=True, frozen=True):
+class Polled(msgspec.Struct, array_like=True, frozen=True):
     """What a poll returns. `known` False: this coordinator has not met the watcher (or has restarted); `lost` True:
     the queue overflowed. In both cases the replica names its debates again and reads the store."""
 
@@ -73,7 +73,7 @@ class EventPolls:
         self._pollers: dict[str, _Poller] = {}
 
     async def poll(self, name: str, follow: Sequence[str], leave: Sequence[str]) -> bytes:
-        """Start following `follow`, stop following `leave`, then return `News` (msgpack) as soon as there is any, or
+        """Start following `follow`, stop following `leave`, then return `Polled` (msgpack) as soon as there is any, or
         empty after `POLL_S` seconds. A newer poll of the same watcher sends an older one home."""
         loop = asyncio.get_running_loop()
         self._forget_silent(loop.time())
@@ -89,10 +89,10 @@ class EventPolls:
             waiter = poller.waiter = loop.create_future()
             await asyncio.wait({waiter}, timeout=POLL_S)
             if poller.waiter is not waiter:
-                return msgspec.msgpack.encode(News(True, False, []))
+                return msgspec.msgpack.encode(Polled(True, False, []))
         poller.polled_at = loop.time()
         items, lost = watcher.take()
-        return msgspec.msgpack.encode(News(known, lost, items))
+        return msgspec.msgpack.encode(Polled(known, lost, items))
 
     def _forget_silent(self, now: float) -> None:
         for name, poller in list(self._pollers.items()):
@@ -137,7 +137,7 @@ class _Outlet:
         if lost:
             self.connection.close()
         else:
-            self.connection.send(msgspec.msgpack.encode(Told(self._changed, items)))
+            self.connection.send(msgspec.msgpack.encode(Pushed(self._changed, items)))
 
 
 class _Poller:

@@ -1,8 +1,8 @@
 """Which replica follows which debates: one watcher per ingress replica, one bounded queue each.
 
 A replica names the debates it follows; from then on every durable row of them is queued for it. It reads what came
-before from the store, so nothing is kept here for latecomers. A watcher whose queue overflows loses it and is told
-so: the replica then reads the store, and misses nothing.
+before from the store, so nothing is kept here for latecomers. A watcher whose queue overflows loses it and sees
+that: the replica then reads the store, and misses nothing.
 
 How a queue reaches its replica: `actors.channels.event_outlets`.
 """

@@ -1,16 +1,22 @@
-"""What is known of agents, ratings and connections, without waking an actor that sleeps."""
+"""What replicas read without waking an actor: agents, ratings, connections, and the keys that check receipts."""
 
 from __future__ import annotations
 
-from typing import Final
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
 
 from actors.kinds import AGENT, SHARED, SHARED_KEY
 from actors.runtime import Runtime
 from aragora.agents import catalog
 from aragora.agents.breaker_store import BreakerStore
 from aragora.config.settings import Settings
+from aragora.encoding import to_plain
 from aragora.observability.quantiles import buckets_by, quantile
 from aragora.ranking.store import RatingStore
+from aragora.receipts.keys import trusted_keys
+from aragora.receipts.verifying import verify
 from aragora.server.ports import AgentView, BreakerView, ConnectionTotals, Rating
 from aragora.storage.counters import CounterStore
 
@@ -91,3 +97,15 @@ class SharedConnectionBoard:
     async def totals(self) -> ConnectionTotals:
         counts = await self._shared.ask(lambda it: it.connections(), timeout_s=TIMEOUT_S)
         return ConnectionTotals(counts.connections, counts.sent, counts.dropped)
+
+
+class KeyedVerifier:
+    """Fulfils `ReceiptVerifier` with the keys that this installation has ever signed with."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self._data_dir = data_dir
+
+    async def verify(self, document: Mapping[str, Any]) -> tuple[bool, list[dict[str, Any]]]:
+        keys = await asyncio.to_thread(trusted_keys, self._data_dir)
+        valid, checks = verify(document, keys)
+        return valid, [to_plain(check) for check in checks]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 TIMEOUT_S: Final = 30.0
 EMBEDDED_PACE: Final = Pace(phase_deadline_s=300.0, grace_s=120.0)
-"""Embedded agents share one model: their answers come one after the other, and the last is late by no fault of its."""
+"""Embedded agents share one model and answer one after the other: the last answer is slow although nothing is wrong."""
 
 
 class CoordinatorCommands:

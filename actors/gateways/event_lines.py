@@ -1,7 +1,7 @@
 """The two ways a replica hears of a coordinator's events: its socket on the same node, long polls otherwise.
 
-A line is open until it is lost; whoever opened it then opens another, names what it follows again, and reads the
-store for what it missed.
+A line is open until it is lost. Its user then opens another, names again the debates it follows, and reads from the
+store what it missed.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
 
-from actors.channels.event_outlets import POLL_S, Change, News, Told
+from actors.channels.event_outlets import POLL_S, Change, Polled, Pushed
 from actors.channels.sockets import FrameConnection
 from actors.channels.watchers import Item
 from actors.kinds import COORDINATOR
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 ANSWER_S: Final = 10.0  # for a change to be made
 
-_told = msgspec.msgpack.Decoder(Told)
-_news = msgspec.msgpack.Decoder(News)
+_pushed = msgspec.msgpack.Decoder(Pushed)
+_polled = msgspec.msgpack.Decoder(Polled)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +89,13 @@ class SocketLine:
         self._connection.close()
 
     def _received(self, _: FrameConnection, frame: bytes) -> None:
-        told = _told.decode(frame)
-        for number in [number for number in self._changing if number <= told.changed]:
+        pushed = _pushed.decode(frame)
+        for number in [number for number in self._changing if number <= pushed.changed]:
             changed = self._changing.pop(number)
             if not changed.done():
                 changed.set_result(None)
-        if told.items:
-            self._listener.heard(told.items)
+        if pushed.items:
+            self._listener.heard(pushed.items)
 
     def _ended(self) -> None:
         for changed in self._changing.values():
@@ -132,19 +132,19 @@ class PollLine:
         """Until the coordinator is away, has forgotten this watcher, or has lost some of its news."""
         try:
             while True:
-                news = await self._ask((), ())
-                self._heard(news)
-                if news.lost or not news.known:
+                polled = await self._ask((), ())
+                self._heard(polled)
+                if polled.lost or not polled.known:
                     raise Unavailable(f"{self._coordinator.name} has lost news", retry_after_s=1.0)
         except AragoraError as error:
             self._listener.lost(error)
 
-    async def _ask(self, follow: Sequence[str], leave: Sequence[str]) -> News:
+    async def _ask(self, follow: Sequence[str], leave: Sequence[str]) -> Polled:
         raw = await self._coordinator.ask(
             lambda it: it.watch(self._name, tuple(follow), tuple(leave)), timeout_s=POLL_S + 10.0
         )
-        return _news.decode(raw)
+        return _polled.decode(raw)
 
-    def _heard(self, news: News) -> None:
-        if news.items:
-            self._listener.heard(news.items)
+    def _heard(self, polled: Polled) -> None:
+        if polled.items:
+            self._listener.heard(polled.items)

@@ -49,14 +49,14 @@ class SlowAgents:
         asyncio.get_running_loop().call_later(self._latency_s, self._answer, request)
 
     def withdraw(self, debate_id: str) -> None:
-        """Answers that nobody waits for come all the same."""
+        """Withdrawn asks are still answered."""
 
     def _answer(self, request: AgentRequest) -> None:
         if self.engine is not None:
             self.engine.receive(request.ask.debate_id, [answer(request)])
 
 
-class Nobody:
+class NoFollowers:
     """No client follows."""
 
     def publish(self, rows: list[JournalRow]) -> None: ...
@@ -98,7 +98,7 @@ async def main(data_dir: str, log: str, latency_s: str, database_url: str = "") 
             journal=writer,
             reader=DebateStore(database),
             asking=agents,
-            publishing=Nobody(),  # type: ignore[arg-type]
+            publishing=NoFollowers(),  # type: ignore[arg-type]
             clock=clock,
             closing=Closing(load_signer(None, settings.data_dir)),
             pause_s=lambda _: PAUSE_S,

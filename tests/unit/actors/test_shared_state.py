@@ -1,4 +1,4 @@
-"""The shared state after its process died: the server was ready, and nobody will say so again."""
+"""The shared state after its process died: the server was ready, and will not be told so again."""
 
 from __future__ import annotations
 

@@ -10,6 +10,7 @@ from actors import virtual
 from actors.virtual import Kept, VirtualActor
 from aragora.config.settings import Settings
 from aragora.errors import Unavailable
+from aragora.storage.contexts import Context
 
 WAIT_S = 30.0
 
@@ -133,7 +134,7 @@ class Sleeper(VirtualActor):
         super().__init__(key, settings)
         self.working = True
         self.told: list[str] = []
-        self.database = self._open("core")
+        self.database = self._open(Context.CORE)
 
     async def message(self) -> None:
         self._used()
