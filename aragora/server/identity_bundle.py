@@ -50,10 +50,8 @@ from aragora.server.middleware.rate_limit import RateLimitMiddleware
 from aragora.server.policy import facts_of
 from aragora.storage.contexts import Context
 from aragora.storage.database import Database
-from aragora.storage.ephemeral import Ephemeral
-from aragora.storage.ephemeral_fallback import FallbackEphemeral
-from aragora.storage.ephemeral_redis import RedisEphemeral, connect
-from aragora.storage.ephemeral_sql import SqlEphemeral
+from aragora.storage.ephemeral import Ephemeral, SqlEphemeral
+from aragora.storage.ephemeral_redis import FallbackEphemeral, RedisEphemeral, connect
 
 RECHECK_S: Final = 5.0
 """How soon a revoked login closes its open WebSockets."""

@@ -8,7 +8,7 @@ from sqlalchemy import Table
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from aragora.storage.database import Database
-from aragora.storage.upserts import insert_into
+from aragora.storage.tables import insert_into
 
 
 async def newly_applied(

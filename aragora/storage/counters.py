@@ -16,8 +16,7 @@ from aragora.encoding import decode_as
 from aragora.observability.samples import CounterDelta, add_counters
 from aragora.storage.contexts import Context
 from aragora.storage.database import Database
-from aragora.storage.tables import counters, process_counters
-from aragora.storage.upserts import insert_into
+from aragora.storage.tables import counters, insert_into, process_counters
 
 _TABLES: Final[dict[Context, Table]] = {Context.DEBATES: counters, Context.CORE: process_counters}
 _SHARDS: Final = 16  # writers of one database rarely meet on the row of a counter

@@ -18,8 +18,8 @@ from aragora.encoding import encode_text
 from aragora.errors import Conflict
 from aragora.observability.registry import Registry
 from aragora.secrets.encryption import DecryptionFailed, EncryptionService
-from aragora.storage.document import PAGE, DocumentRow, Documents
-from aragora.storage.vault import document_of
+from aragora.storage.collection import document_of
+from aragora.storage.documents import PAGE, DocumentRow
 
 ATTEMPTS: Final = 10
 
@@ -33,7 +33,7 @@ class Outcome(StrEnum):
 
 
 class Rewritable(Protocol):
-    """A store whose records can be walked and swapped."""
+    """A store whose records can be walked and replaced: `Documents`, or another store's secrets in their form."""
 
     async def get(self, record_id: str) -> DocumentRow | None: ...
 
@@ -77,11 +77,11 @@ class Reencryption:
         """Go over one store; `step` is called after each record. Raises Unavailable where the backend goes away."""
         summary = Summary(store)
         async for row in _walk(records):
-            summary.counts[await self._settle(store, records, row)] += 1
+            summary.counts[await self._outcome(store, records, row)] += 1
             step()
         return summary
 
-    async def _settle(self, store: str, records: Rewritable, row: DocumentRow) -> Outcome:
+    async def _outcome(self, store: str, records: Rewritable, row: DocumentRow) -> Outcome:
         try:
             outcome = await self._migrate(store, records, row)
         except (DecryptionFailed, Conflict) as error:
@@ -119,22 +119,3 @@ async def _walk(records: Rewritable) -> AsyncIterator[DocumentRow]:
         for row in page:
             yield row
         after = page[-1].record_id
-
-
-class VersionedRecords:
-    """Documents, swapped by version."""
-
-    def __init__(self, documents: Documents) -> None:
-        self._documents = documents
-
-    async def get(self, record_id: str) -> DocumentRow | None:
-        return await self._documents.get(record_id)
-
-    async def page(self, after: str, limit: int = PAGE) -> list[DocumentRow]:
-        return await self._documents.page(after, limit)
-
-    async def replace(self, row: DocumentRow, payload: str, now: float) -> bool:
-        return await self._documents.swap(row.record_id, row.version, payload, now)
-
-    async def count(self) -> int:
-        return await self._documents.count()

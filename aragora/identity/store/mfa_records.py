@@ -8,7 +8,7 @@ from sqlalchemy import RowMapping, func, select, update
 
 from aragora.identity.store.tables import users
 from aragora.storage.database import Database
-from aragora.storage.document import PAGE, DocumentRow
+from aragora.storage.documents import PAGE, DocumentRow
 
 MFA_STORE: Final = "mfa"
 
