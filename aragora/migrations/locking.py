@@ -14,9 +14,8 @@ from typing import Final
 
 from aragora.config.settings import Settings
 from aragora.errors import Unavailable
-from aragora.storage.contexts import Context
+from aragora.storage.contexts import Context, Location
 from aragora.storage.failures import translated
-from aragora.storage.location import Location
 
 LOCK_FILE: Final = ".migrations.lock"
 WAIT_S: Final = 120.0

@@ -40,7 +40,7 @@ from aragora.identity.tokens import TokenSigner
 from aragora.integrations.access import IntegrationAccess
 from aragora.observability.registry import REGISTRY
 from aragora.secrets.encryption import encryption_service
-from aragora.secrets.local_secret import local_jwt_secret
+from aragora.secrets.keyring import local_jwt_secret
 from aragora.server.authentication import FullAuthenticator
 from aragora.server.failures import REQUEST_ID
 from aragora.server.identity import is_loopback

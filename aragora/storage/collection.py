@@ -171,7 +171,7 @@ class Collection(Generic[T]):
             current = self._opened(row)
             changed = change(current)
             if self._whereabouts(changed) != self._whereabouts(current):
-                raise ValueError(f"a change moved a {self._schema.name} record: delete it and save it anew")
+                raise ValueError(f"a change moved a {self._schema.name} record: delete it and save the new one")
             if await self._documents.replace(row, self._closed(row.record_id, changed), self._clock.now()):
                 return changed
         raise Conflict(f"The {self._schema.name} record is being changed by others; try again.")

@@ -20,7 +20,7 @@ class Ephemeral(Protocol):
     """Text under a key for a time. Raises Unavailable where the store is away."""
 
     async def put(self, key: str, value: str, ttl_s: float) -> None:
-        """Keep `value` under `key` for `ttl_s` seconds, whatever was there."""
+        """Keep `value` under `key` for `ttl_s` seconds, in place of what is there."""
         ...
 
     async def add(self, key: str, value: str, ttl_s: float) -> bool:

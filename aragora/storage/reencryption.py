@@ -1,7 +1,7 @@
 """Walks a store and brings every record under the active key, while others go on writing to it.
 
-A record is read, encrypted anew and swapped in only if it is still what was read; otherwise it is read again. So a
-concurrent writer never loses a change, and the walk can be stopped and started at any time: what is done is skipped.
+A record is read, encrypted again and replaced only if it is still what was read; otherwise it is read once more. So a
+concurrent writer never loses a change, and the walk can be stopped and started at any time: it skips what is done.
 """
 
 from __future__ import annotations
@@ -62,10 +62,10 @@ class Reencryption:
     """How to go over stores.
 
     Args:
-        crypto: the keys; its active one is where everything shall end.
+        crypto: the keys; the active one is the goal of the walk.
         clock: for the stamps.
         registry: where records and errors are counted; nothing is counted in a dry run.
-        execute: False looks and changes nothing.
+        execute: False only looks.
     """
 
     crypto: EncryptionService

@@ -14,9 +14,8 @@ from sqlalchemy import literal, select
 from aragora.agents.breaker_store import breakers
 from aragora.config.settings import Settings
 from aragora.errors import Unavailable
-from aragora.storage.contexts import Context
+from aragora.storage.contexts import Context, Location
 from aragora.storage.database import Database
-from aragora.storage.location import Location
 from aragora.storage.tables import METADATA
 
 URLS = [
