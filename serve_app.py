@@ -96,14 +96,15 @@ def build_ingress(launch: Launch) -> FastAPI:
     from aragora.server.app import create_app  # noqa: PLC0415
     from aragora.server.identity_bundle import identity_routers, open_identity  # noqa: PLC0415
     from aragora.server.ports import ServerConfig, Services  # noqa: PLC0415
+    from aragora.storage.contexts import Context  # noqa: PLC0415
     from aragora.storage.counters import CounterStore  # noqa: PLC0415
     from aragora.storage.database import Database  # noqa: PLC0415
 
     settings = launch.settings
     configure_logging(settings)
-    debates, core = Database.open(settings, "debates"), Database.open(settings, "core")
+    debates, core = Database.open(settings, Context.DEBATES), Database.open(settings, Context.CORE)
     runtime, clock = Runtime(settings), SystemClock()
-    reader, ratings = DebateStore(debates), RatingStore(Database.open(settings, "agent_elo"))
+    reader, ratings = DebateStore(debates), RatingStore(Database.open(settings, Context.ELO))
     journal_counters, core_counters = CounterStore(debates), CounterStore(core)
     agents = StoredAgentBoard(runtime, settings, BreakerStore(core), journal_counters)
     connections = SharedConnectionBoard(runtime)

@@ -9,6 +9,7 @@ from aragora.agents.breaker_store import BreakerStore
 from aragora.config.settings import Settings
 from aragora.errors import Unavailable
 from aragora.resilience.circuit_breaker import BreakerPolicy, Lease, Permission, Report
+from aragora.storage.contexts import Context
 from aragora.storage.database import Database
 
 ASK_TIMEOUT_S: Final = 5.0
@@ -21,7 +22,7 @@ class StoredBreaker:
     def __init__(self, agent: str, runtime: Runtime, settings: Settings) -> None:
         self._agent = agent
         self._runtime = runtime
-        self._store = BreakerStore(Database.open(settings, "core"))
+        self._store = BreakerStore(Database.open(settings, Context.CORE))
         self._policy = BreakerPolicy()
 
     async def permit(self) -> Permission:

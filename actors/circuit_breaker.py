@@ -14,6 +14,7 @@ from aragora.config.settings import Settings
 from aragora.observability.logging import configure_logging
 from aragora.resilience import circuit_breaker as rules
 from aragora.resilience.circuit_breaker import Breaker, BreakerPolicy, Permission, Report
+from aragora.storage.contexts import Context
 from aragora.storage.database import Database
 
 log = structlog.get_logger("aragora.breaker")
@@ -27,7 +28,7 @@ class CircuitBreakerActor:
         self._agent = key
         self._clock = SystemClock()
         self._policy = BreakerPolicy()
-        self._database = Database.open(settings, "core")
+        self._database = Database.open(settings, Context.CORE)
         self._store = BreakerStore(self._database)
         self._passivation = Passivation(
             self._clock, settings.passivate_after_s, lambda: self._saving > 0, self._database.aclose

@@ -38,6 +38,7 @@ from aragora.projections import Projections
 from aragora.receipts.closing import Closing
 from aragora.receipts.keys import load_signer
 from aragora.resilience.backoff import Backoff
+from aragora.storage.contexts import Context
 from aragora.storage.database import Database
 
 log = structlog.get_logger("aragora.coordinator")
@@ -126,7 +127,7 @@ class CoordinatorActor:
 
     async def _start(self) -> _Parts:
         settings, clock = self._settings, SystemClock()
-        database = Database.open(settings, "debates")
+        database = Database.open(settings, Context.DEBATES)
         epochs = ShardEpochs(database)
         epoch = await self._until_available(lambda: epochs.advance(self._shard))
         writer = JournalWriter(database, tenure=Tenure(self._shard, epoch))

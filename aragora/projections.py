@@ -22,6 +22,7 @@ from aragora.errors import AragoraError
 from aragora.ranking import elo
 from aragora.ranking.store import OVERALL, RatingChange, RatingKey, RatingStore, StoredRating
 from aragora.receipts.closing import RatingsDue, UsageDue
+from aragora.storage.contexts import Context
 from aragora.storage.database import Database
 from aragora.storage.outbox import OutboxRow
 from aragora.storage.outbox_store import OutboxStore
@@ -52,10 +53,10 @@ class Projections:
     def open(cls, settings: Settings, settle: Settle) -> Self:
         """Over the stores that the settings name; `settle` is the journal writer's."""
         return cls(
-            OutboxStore(Database.open(settings, "debates")),
+            OutboxStore(Database.open(settings, Context.DEBATES)),
             settle,
-            RatingStore(Database.open(settings, "agent_elo")),
-            UsageStore(Database.open(settings, "usage")),
+            RatingStore(Database.open(settings, Context.ELO)),
+            UsageStore(Database.open(settings, Context.USAGE)),
         )
 
     def start(self) -> None:

@@ -38,9 +38,8 @@ class Location:
     timeout_s: float = 30.0
 
     @classmethod
-    def of(cls, settings: Settings, context: Context | str) -> Location:
+    def of(cls, settings: Settings, context: Context) -> Location:
         """Where the settings place a context."""
-        context = Context(context)
         url = settings.database_url
         return cls(
             context=context,

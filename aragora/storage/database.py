@@ -32,7 +32,7 @@ class Database:
         self._reader: SqliteReader | None = None
 
     @classmethod
-    def open(cls, settings: Settings, context: Context | str) -> Database:
+    def open(cls, settings: Settings, context: Context) -> Database:
         """The context as the settings place it; nothing is connected yet, and nothing created: see `migrations`."""
         return cls(Location.of(settings, context))
 

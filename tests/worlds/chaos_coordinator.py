@@ -29,6 +29,7 @@ from aragora.errors import AragoraError, Unavailable
 from aragora.projections import Projections
 from aragora.receipts.closing import Closing
 from aragora.receipts.keys import load_signer
+from aragora.storage.contexts import Context
 from aragora.storage.database import Database
 
 PAUSE_S = 0.05
@@ -76,7 +77,7 @@ async def open_debate(engine: DebateEngine, debate_id: str) -> None:
 
 async def main(data_dir: str, log: str, latency_s: str, database_url: str = "") -> None:
     settings = load_settings({"ARAGORA_DATA_DIR": data_dir, "DATABASE_URL": database_url})
-    database, clock = Database.open(settings, "debates"), SystemClock()
+    database, clock = Database.open(settings, Context.DEBATES), SystemClock()
     epochs = ShardEpochs(database)
     while True:  # the predecessor may have been frozen in the middle of a transaction
         try:

@@ -44,6 +44,7 @@ from aragora.receipts.closing import UsageDue
 from aragora.receipts.keys import trusted_keys
 from aragora.receipts.summary import summary_of
 from aragora.storage import tables
+from aragora.storage.contexts import Context
 from aragora.storage.database import Database
 
 COMMIT_S = 0.25
@@ -122,7 +123,7 @@ async def examine(settings: Settings, accepted: Collection[str], served: Iterabl
 
 async def unfinished(settings: Settings, accepted: Collection[str] = ()) -> int:
     """How many things are still to come: debates that run, rows in the outbox, accepted debates not yet seen."""
-    database = Database.open(settings, "debates")
+    database = Database.open(settings, Context.DEBATES)
     try:
         debates = await database.rows(select(tables.debates.c.debate_id, tables.debates.c.status))
         due = await database.rows(select(tables.outbox.c.topic))
@@ -134,8 +135,8 @@ async def unfinished(settings: Settings, accepted: Collection[str] = ()) -> int:
 
 
 async def _read(settings: Settings) -> Stored:
-    contexts = {name: Database.open(settings, name) for name in ("debates", "agent_elo", "usage")}
-    debates, ratings, usage = contexts.values()
+    opened = [Database.open(settings, context) for context in (Context.DEBATES, Context.ELO, Context.USAGE)]
+    debates, ratings, usage = opened
     try:
         journals: dict[str, list[Any]] = defaultdict(list)
         for row in await debates.rows(
@@ -155,7 +156,7 @@ async def _read(settings: Settings) -> Stored:
             usage_applied=await usage.rows(select(tables.usage_applied)),
         )
     finally:
-        for database in contexts.values():
+        for database in opened:
             await database.aclose()
 
 
