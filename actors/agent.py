@@ -12,72 +12,57 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import Final, Protocol
+from dataclasses import dataclass
+from typing import Final
 
 import structlog
 
-from actors.breaker_port import StoredBreaker
-from actors.channels.agent_socket import AgentSocket
-from actors.channels.endpoints import Endpoint, endpoint_at
-from actors.channels.mailbox import Mailbox
-from actors.passivation import Passivation
+from actors.channels.agent_outlets import POLL_S, AgentSocket, Mailbox, Outlet
+from actors.channels.sockets import Endpoint, endpoint_at
+from actors.circuit_breaker import StoredBreaker
 from actors.runtime import Runtime
+from actors.virtual import VirtualActor
 from aragora.agents import catalog, wire
 from aragora.agents.answering import Answering
 from aragora.agents.gate import LeasedGate
-from aragora.clock import SystemClock
 from aragora.config.settings import Settings
 from aragora.debate.model import AgentRequest, Reply
-from aragora.observability.logging import configure_logging
 
 log = structlog.get_logger("aragora.agent")
 
-POLL_S: Final = 10.0  # an empty exchange returns after this many seconds
 REMEMBERED: Final = 4_000  # replies kept for asks that come again: more than wait for their commit at any time
-ASKERS: Final = 64  # mailboxes kept; every start of a coordinator has its own, the oldest are of dead ones
+ASKERS: Final = 64  # mailboxes kept: each start of a coordinator has its own, so the oldest belong to dead ones
 
 
-class Outlet(Protocol):
-    """Where a reply goes."""
-
-    def put(self, reply: Reply) -> None: ...
-
-
-class AgentActor:
+class AgentActor(VirtualActor):
     """One agent (or one shard of it). `key` is `NAME` or `NAME#SHARD`."""
 
     def __init__(self, key: str, settings: Settings) -> None:
-        configure_logging(settings)
+        super().__init__(key, settings)
         self._name = key.partition("#")[0]
-        self._settings = settings
-        self._clock = SystemClock()
         self._answering: Answering | None = None
         self._socket = AgentSocket(self._take)
         self._mailboxes: OrderedDict[str, Mailbox] = OrderedDict()
-        self._working: dict[str, asyncio.Task[Reply]] = {}
-        self._outlets: dict[str, Outlet] = {}
+        self._working: dict[str, _Work] = {}  # by ask id
         self._answered: OrderedDict[str, Reply] = OrderedDict()
-        self._passivation = Passivation(
-            self._clock, settings.passivate_after_s, lambda: bool(self._working), self._close
-        )
 
     async def endpoint(self) -> Endpoint:
-        """Where coordinators of the same node may connect."""
-        self._passivation.touch()
+        """The socket to which coordinators of the same node may connect."""
+        self._used()
         return await endpoint_at(self._socket.listen)
 
     async def exchange(self, asker: str, batch: bytes, withdrawn: tuple[str, ...] = ()) -> bytes:
         """Take a batch of asks (`wire.encode_requests`, or empty) of the coordinator `asker`; returns the replies that
-        are ready, as `wire.encode_replies`. `withdrawn` names debates whose answers nobody wants any more."""
+        are ready, as `wire.encode_replies`. `withdrawn` names debates whose answers are no longer wanted."""
         mailbox = self._mailbox(asker)
         self._take(withdrawn, wire.decode_requests(batch) if batch else (), mailbox)
         if batch:
-            await asyncio.sleep(0)  # whatever answers at once is part of this reply already
+            await asyncio.sleep(0)  # answers that are ready at once are part of this reply already
         replies = await mailbox.take(POLL_S)
         return wire.encode_replies(replies) if replies else b""
 
     def _take(self, withdrawn: Sequence[str], requests: Sequence[AgentRequest], outlet: Outlet) -> None:
-        self._passivation.touch()
+        self._used()
         for debate_id in withdrawn:
             self._withdraw(debate_id)
         if not requests:
@@ -89,16 +74,17 @@ class AgentActor:
             if ask_id in self._answered:
                 outlet.put(self._answered[ask_id])
                 continue
-            self._outlets[ask_id] = outlet
-            if ask_id not in self._working:
-                task = loop.create_task(answering.answer(request), name=ask_id)
-                self._working[ask_id] = task
-                task.add_done_callback(self._done)
+            work = self._working.get(ask_id)
+            if work is not None:
+                work.outlet = outlet
+                continue
+            task = loop.create_task(answering.answer(request), name=ask_id)
+            self._working[ask_id] = _Work(request.ask.debate_id, task, outlet)
+            task.add_done_callback(self._done)
 
     def _done(self, task: asyncio.Task[Reply]) -> None:
         ask_id = task.get_name()
-        del self._working[ask_id]
-        outlet = self._outlets.pop(ask_id)
+        outlet = self._working.pop(ask_id).outlet
         if task.cancelled():
             return
         error = task.exception()
@@ -111,10 +97,9 @@ class AgentActor:
         outlet.put(task.result())
 
     def _withdraw(self, debate_id: str) -> None:
-        prefix = f"{debate_id}/"
-        for ask_id, task in self._working.items():
-            if ask_id.startswith(prefix):
-                task.cancel()
+        for work in self._working.values():
+            if work.debate_id == debate_id:
+                work.answering.cancel()
 
     def _mailbox(self, asker: str) -> Mailbox:
         mailbox = self._mailboxes.get(asker)
@@ -137,7 +122,20 @@ class AgentActor:
             )
         return self._answering
 
+    def _busy(self) -> bool:
+        return bool(self._working)
+
     async def _close(self) -> None:
         if self._answering is not None:
             await self._answering.aclose()
         self._socket.close()
+        await super()._close()
+
+
+@dataclass(slots=True)
+class _Work:
+    """An ask that is being answered: the debate it belongs to, and where its reply goes."""
+
+    debate_id: str
+    answering: asyncio.Task[Reply]
+    outlet: Outlet

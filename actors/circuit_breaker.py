@@ -5,78 +5,105 @@ It gets a process with the first failure of its agent; until then the closed bre
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Final
+
 import structlog
 
-from actors.passivation import Passivation
+from actors.kinds import BREAKER
+from actors.runtime import Runtime
+from actors.virtual import Kept, VirtualActor
 from aragora.agents.breaker_store import BreakerStore
-from aragora.clock import SystemClock
 from aragora.config.settings import Settings
-from aragora.observability.logging import configure_logging
+from aragora.errors import Unavailable
 from aragora.resilience import circuit_breaker as rules
-from aragora.resilience.circuit_breaker import Breaker, BreakerPolicy, Permission, Report
+from aragora.resilience.circuit_breaker import Breaker, BreakerPolicy, Lease, Permission, Report
 from aragora.storage.contexts import Context
 from aragora.storage.database import Database
 
 log = structlog.get_logger("aragora.breaker")
 
+ASK_TIMEOUT_S: Final = 5.0
 
-class CircuitBreakerActor:
+
+class CircuitBreakerActor(VirtualActor):
     """The breaker of the agent `key`."""
 
     def __init__(self, key: str, settings: Settings) -> None:
-        configure_logging(settings)
-        self._agent = key
-        self._clock = SystemClock()
+        super().__init__(key, settings)
         self._policy = BreakerPolicy()
-        self._database = Database.open(settings, Context.CORE)
-        self._store = BreakerStore(self._database)
-        self._passivation = Passivation(
-            self._clock, settings.passivate_after_s, lambda: self._saving > 0, self._database.aclose
-        )
-        self._saving = 0
-        self._breaker: Breaker | None = None
+        self._store = BreakerStore(self._open(Context.CORE))
+        self._breaker = Kept(self._load, self._save, _must_save)
 
     async def permit(self) -> Permission:
         """Leave for a call, a trial, or a refusal."""
-        before = await self._loaded()
-        after, permission = rules.permit(before, self._clock.monotonic(), self._policy)
-        await self._keep(before, after)
-        return permission
+        return await self._apply(lambda breaker, now: rules.permit(breaker, now, self._policy))
 
     async def report(self, report: Report) -> Permission:
         """Record an outcome; returns what applies from now on."""
-        before = await self._loaded()
-        now = self._clock.monotonic()
-        after = rules.record(before, report, now, self._policy)
-        await self._keep(before, after)
-        return rules.standing(after, now, self._policy)
 
-    async def _loaded(self) -> Breaker:
-        self._passivation.touch()
-        if self._breaker is None:
-            row = await self._store.load(self._agent)
-            if self._breaker is None:
-                now, wall = self._clock.monotonic(), self._clock.now()
-                self._breaker = Breaker() if row is None else rules.from_row(row, now, wall, self._policy)
-        return self._breaker
+        def recorded(breaker: Breaker, now: float) -> tuple[Breaker, Permission]:
+            after = rules.record(breaker, report, now, self._policy)
+            return after, rules.standing(after, now, self._policy)
 
-    async def _keep(self, before: Breaker, after: Breaker) -> None:
-        """Hold the new state; store it where a restart must find it. Several reports may interleave at the await,
-        so memory changes first and the row that is written is always the newest."""
-        self._breaker = after
-        change = rules.changed(before, after)
-        if change is not None:
-            log.warning(
-                "circuit breaker changed",
-                agent=self._agent,
-                before=change.before.value,
-                after=change.after.value,
-                reason=change.reason,
-            )
+        return await self._apply(recorded)
+
+    async def _apply(self, rule: Callable[[Breaker, float], tuple[Breaker, Permission]]) -> Permission:
+        self._used()
+
+        def ruled(before: Breaker) -> tuple[Breaker, Permission]:
+            after, permission = rule(before, self._clock.monotonic())
+            change = rules.changed(before, after)
+            if change is not None:
+                log.warning(
+                    "circuit breaker changed",
+                    agent=self._key,
+                    before=change.before.value,
+                    after=change.after.value,
+                    reason=change.reason,
+                )
+            return after, permission
+
+        return await self._breaker.apply(ruled)
+
+    async def _load(self) -> Breaker:
+        row = await self._store.load(self._key)
         now, wall = self._clock.monotonic(), self._clock.now()
-        if change is not None or after.consecutive_failures != before.consecutive_failures:
-            self._saving += 1
-            try:
-                await self._store.save(self._agent, rules.to_row(after, now, wall), wall)
-            finally:
-                self._saving -= 1
+        return Breaker() if row is None else rules.from_row(row, now, wall, self._policy)
+
+    async def _save(self, breaker: Breaker) -> None:
+        now, wall = self._clock.monotonic(), self._clock.now()
+        await self._store.save(self._key, rules.to_row(breaker, now, wall), wall)
+
+    def _busy(self) -> bool:
+        return self._breaker.writing
+
+
+class StoredBreaker:
+    """Fulfils `aragora.agents.gate.BreakerPort` for one agent. A breaker that never saw a failure has no row and needs
+    no process: its lease is granted here and renewed by looking for the row every `lease_s`."""
+
+    def __init__(self, agent: str, runtime: Runtime, settings: Settings) -> None:
+        self._agent = agent
+        self._actor = runtime.at(BREAKER, agent)
+        self._store = BreakerStore(Database.open(settings, Context.CORE))
+        self._policy = BreakerPolicy()
+
+    async def permit(self) -> Permission:
+        if await self._store.load(self._agent) is None:
+            return Lease(epoch=0, valid_s=self._policy.lease_s, outstanding=False)
+        try:
+            return await self._actor.ask(lambda it: it.permit(), timeout_s=ASK_TIMEOUT_S)
+        except Unavailable as error:
+            raise TimeoutError(error.message) from error
+
+    async def report(self, report: Report) -> Permission:
+        try:
+            return await self._actor.ask(lambda it: it.report(report), timeout_s=ASK_TIMEOUT_S)
+        except Unavailable as error:
+            raise TimeoutError(error.message) from error
+
+
+def _must_save(before: Breaker, after: Breaker) -> bool:
+    """Whether a restart must find the difference."""
+    return rules.changed(before, after) is not None or after.consecutive_failures != before.consecutive_failures

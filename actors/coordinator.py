@@ -8,42 +8,42 @@ cut off and comes back finds that it has been succeeded.
 from __future__ import annotations
 
 import asyncio
-import random
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import structlog
 
 from actors.channels.agent_links import AgentLinks
-from actors.channels.endpoints import Endpoint, endpoint_at
-from actors.channels.event_polls import EventPolls
-from actors.channels.event_socket import EventSocket
+from actors.channels.event_outlets import EventPolls, EventSocket
+from actors.channels.sockets import Endpoint, endpoint_at
 from actors.channels.watchers import Watchers
+from actors.kinds import COORDINATOR
 from actors.runtime import Runtime
-from aragora.clock import SystemClock
+from actors.virtual import VirtualActor
+from aragora.background import pauses, until_available
 from aragora.config.settings import Settings
 from aragora.debate.model import DebateSpec, DebateStatus, Reply
+from aragora.debate.proposition import Idempotency
 from aragora.debate.records import Opened, Tenure
 from aragora.debate.running.engine import DebateEngine, EnginePorts, Limits, Load
-from aragora.debate.sharding import owner
 from aragora.debate.store.debates import DebateStore
 from aragora.debate.store.journal_writer import JournalWriter
-from aragora.debate.store.shard_epochs import ShardEpochs
+from aragora.debate.store.shards import ShardEpochs, owner
 from aragora.errors import Unavailable
 from aragora.ids import new_id
-from aragora.observability.logging import configure_logging
-from aragora.projections import Projections
 from aragora.receipts.closing import Closing
-from aragora.receipts.keys import load_signer
+from aragora.receipts.signing import load_signer
 from aragora.resilience.backoff import Backoff
 from aragora.storage.contexts import Context
 from aragora.storage.database import Database
+from aragora.storage.outbox import Consumer, OutboxRelay
+from aragora.storage.outbox_store import OutboxStore
 
 log = structlog.get_logger("aragora.coordinator")
 
-WRITE_AGAIN: Final = Backoff(base_s=0.05, cap_s=5.0)
+WRITE_AGAIN: Final = pauses(Backoff(base_s=0.05, cap_s=5.0))
 READY_TIMEOUT_S: Final = 20.0
 SWITCH_S: Final = 0.0003
 """How long the loop may keep Python's lock from another thread. With the default of 5 ms the journal's thread, back from
@@ -55,17 +55,16 @@ class _Parts:
     engine: DebateEngine
     links: AgentLinks
     writer: JournalWriter
-    projections: Projections | None
+    relay: OutboxRelay | None
 
 
-class CoordinatorActor:
+class CoordinatorActor(VirtualActor):
     """Shard number `key` of the debates."""
 
     def __init__(self, key: str, settings: Settings) -> None:
-        configure_logging(settings)
+        super().__init__(key, settings)
         sys.setswitchinterval(SWITCH_S)
         self._shard = int(key)
-        self._settings = settings
         self._watchers = Watchers(settings.event_buffer_size)
         self._polls = EventPolls(self._watchers)
         self._socket = EventSocket(self._watchers)
@@ -76,9 +75,9 @@ class CoordinatorActor:
         """Returns once the unfinished debates are running again. Raises Unavailable where the store is away."""
         return (await self._started()).engine.load()
 
-    async def open(self, spec: DebateSpec, idempotency_key: str | None, request_hash: str | None) -> Opened:
+    async def open(self, spec: DebateSpec, idempotency: Idempotency | None) -> Opened:
         """See `DebateEngine.open`."""
-        return await (await self._started()).engine.open(spec, idempotency_key, request_hash)
+        return await (await self._started()).engine.open(spec, idempotency)
 
     async def cancel(self, debate_id: str, by: str) -> DebateStatus:
         """See `DebateEngine.cancel`."""
@@ -97,7 +96,7 @@ class CoordinatorActor:
         return await self._polls.poll(watcher, follow, leave)
 
     async def endpoint(self) -> Endpoint:
-        """Where replicas of the same node may connect to follow debates (`actors.channels.event_socket`)."""
+        """Where replicas of the same node may connect to follow debates (`actors.channels.event_outlets`)."""
         return await endpoint_at(self._socket.listen)
 
     async def load(self) -> Load:
@@ -110,8 +109,8 @@ class CoordinatorActor:
         parts = await self._started()
         left = await parts.engine.drain(limit_s)
         parts.links.close()
-        if parts.projections is not None:
-            await parts.projections.aclose()
+        if parts.relay is not None:
+            await parts.relay.aclose()
         await parts.writer.aclose()
         self._socket.close()
         log.info("drained", shard=self._shard, left=left)
@@ -126,10 +125,12 @@ class CoordinatorActor:
             ) from None
 
     async def _start(self) -> _Parts:
-        settings, clock = self._settings, SystemClock()
-        database = Database.open(settings, Context.DEBATES)
+        settings = self._settings
+        database = self._open(Context.DEBATES)
         epochs = ShardEpochs(database)
-        epoch = await self._until_available(lambda: epochs.advance(self._shard))
+        epoch = await until_available(
+            lambda: epochs.advance(self._shard), WRITE_AGAIN, what="store not reached", log=log, shard=self._shard
+        )
         writer = JournalWriter(database, tenure=Tenure(self._shard, epoch))
         signer = await asyncio.to_thread(
             load_signer,
@@ -152,19 +153,27 @@ class CoordinatorActor:
                 reader=DebateStore(database),
                 asking=links,
                 publishing=self._watchers,
-                clock=clock,
+                clock=self._clock,
                 closing=Closing(signer),
-                pause_s=lambda attempt: WRITE_AGAIN.delay_s(attempt + 1, random.random()),
+                pause_s=WRITE_AGAIN,
                 owned=owned,
             ),
             Limits(settings.max_active_debates, settings.max_queued_debates),
         )
-        recovered = await self._until_available(lambda: engine.recover(self._owns))
+        recovered = await until_available(
+            lambda: engine.recover(self._owns), WRITE_AGAIN, what="store not reached", log=log, shard=self._shard
+        )
         log.info("coordinator ready", shard=self._shard, epoch=epoch, recovered=recovered)
-        projections = Projections.open(settings, writer.settle) if self._shard == 0 else None
-        if projections is not None:
-            projections.start()
-        return _Parts(engine, links, writer, projections)
+        return _Parts(engine, links, writer, self._relayed(database, writer))
+
+    def _relayed(self, database: Database, writer: JournalWriter) -> OutboxRelay | None:
+        """The outbox of all shards on its way to its consumers: shard 0 sees to it."""
+        if self._shard != 0:
+            return None
+        consumers: Mapping[str, Consumer] = COORDINATOR.bring(self._settings)
+        relay = OutboxRelay(OutboxStore(database), writer.done, consumers)
+        relay.start()
+        return relay
 
     def _receive(self, debate_id: str, replies: Sequence[Reply]) -> None:
         if self._engine is not None:
@@ -172,15 +181,3 @@ class CoordinatorActor:
 
     def _owns(self, debate_id: str) -> bool:
         return owner(debate_id, self._settings.coordinator_shards) == self._shard
-
-    async def _until_available(self, act: Callable[[], Awaitable[int]]) -> int:
-        """Try until the store answers: a coordinator without its store is of no use, and no reason to give up."""
-        attempt = 0
-        while True:
-            try:
-                return await act()
-            except Unavailable as error:
-                attempt += 1
-                pause = WRITE_AGAIN.delay_s(attempt, random.random())
-                log.warning("store not reached", shard=self._shard, error=error.message, retry_in_s=round(pause, 3))
-                await asyncio.sleep(pause)

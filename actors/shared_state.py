@@ -1,9 +1,8 @@
 """What all replicas must agree on and what lives only in memory: the server's lifecycle and live counts.
 
-One actor `shared/state`. States of the lifecycle: starting, ready, draining. A watcher of the lifecycle holds a
-long poll and learns of a change at once. A process that Ray starts again after a crash begins as ready: the command
-that sets the state has done so already and would not do it again. Its version is the time, so that no watcher takes
-the new state for one it knows.
+One actor `shared/state`. A watcher of the lifecycle holds a long poll and learns of a change at once. A process that
+Ray starts again after a crash begins as ready: the command that sets the state has done so already and would not do it
+again. Its version is the time, so that no watcher takes the new state for one it knows.
 """
 
 from __future__ import annotations
@@ -11,17 +10,27 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final
 
 import ray
 
-from aragora.clock import SystemClock
+from actors.virtual import VirtualActor
 from aragora.config.settings import Settings
-from aragora.observability.logging import configure_logging
 
-KEY: Final = "state"
 POLL_S: Final = 20.0
 REPLICA_SILENT_S: Final = 30.0  # counts of a replica that stopped reporting no longer add to the gauges
+
+
+class Lifecycle(StrEnum):
+    """What the server is doing, in this order."""
+
+    STARTING = "starting"
+    READY = "ready"
+    DRAINING = "draining"
+    """No new debates are admitted, those that run may end."""
+    CLOSING = "closing"
+    """Debates have ended or are left for the next start; WebSockets are closed. Clients still see `draining`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +38,7 @@ class LifecycleState:
     """`version` grows with every change; `since` is when the server started, in seconds since the epoch."""
 
     version: int
-    state: str
+    state: Lifecycle
     reason: str
     since: float
 
@@ -43,20 +52,18 @@ class ConnectionCounts:
     dropped: int = 0
 
 
-class SharedStateActor:
+class SharedStateActor(VirtualActor):
     """The actor; `key` is always `state`."""
 
     def __init__(self, key: str, settings: Settings) -> None:
-        configure_logging(settings)
-        self._key = key
-        self._clock = SystemClock()
+        super().__init__(key, settings)
         self._lifecycle = _first_state(self._clock.now(), again=_runs_again())
         self._changed = asyncio.Event()
         self._replicas: dict[str, tuple[float, ConnectionCounts]] = {}
         self._gone = ConnectionCounts()
 
-    async def set_lifecycle(self, state: str, reason: str = "") -> LifecycleState:
-        """Enter `state` (starting, ready, draining) and tell every watcher."""
+    async def set_lifecycle(self, state: Lifecycle, reason: str = "") -> LifecycleState:
+        """Enter `state` and tell every watcher."""
         self._lifecycle = LifecycleState(self._lifecycle.version + 1, state, reason, self._lifecycle.since)
         self._changed.set()
         self._changed = asyncio.Event()
@@ -93,8 +100,8 @@ def _runs_again() -> bool:
 def _first_state(now: float, *, again: bool) -> LifecycleState:
     """The state of a process that has just begun, for the first time or `again` after a crash."""
     if again:
-        return LifecycleState(int(now), "ready", "", now)
-    return LifecycleState(1, "starting", "the server is starting", now)
+        return LifecycleState(int(now), Lifecycle.READY, "", now)
+    return LifecycleState(1, Lifecycle.STARTING, "the server is starting", now)
 
 
 def _sum(counts: Mapping[str, ConnectionCounts], *, connections: bool = True) -> ConnectionCounts:

@@ -1,9 +1,9 @@
 """The one client of Aragora's HTTP and WebSocket API, for the command line, the tests and other programs.
 
-Every call has a timeout. What may be repeated safely (reads, and opening a debate, which carries an idempotency
-key) is tried again on a refused or broken connection and on 503, a bounded number of times with jitter. A broken
-WebSocket is opened again after the last seq seen, so a follower misses nothing and sees nothing twice.
-All failures are `aragora.errors.AragoraError`s; the token never appears in any of them.
+Every call has a timeout. Calls that may be repeated safely (reads, and opening a debate, which carries an idempotency
+key) are retried after a refused or broken connection and after 502, 503 and 504, a bounded number of times with
+jitter. A broken WebSocket is opened again after the last seq seen, so a follower misses nothing and sees nothing twice.
+All failures are `aragora.errors.AragoraError`s; the token appears in none of them.
 """
 
 from __future__ import annotations
@@ -20,15 +20,16 @@ import aiohttp
 import msgspec
 
 from aragora import encoding, errors
+from aragora.debate.model import WIRE_NAMES, DebateEnded
 from aragora.ids import new_id
 from aragora.resilience.backoff import Backoff, parse_retry_after
 
 RETRY: Final = Backoff(base_s=0.2, cap_s=5.0, attempts=4)
-RECONNECT: Final = Backoff(base_s=0.2, cap_s=5.0, attempts=8)  # attempts in a row without a single new event
-HEARTBEAT_S: Final = 20.0  # a peer that misses two of these is gone
+RECONNECT: Final = Backoff(base_s=0.2, cap_s=5.0, attempts=8)  # consecutive attempts without a new event
+HEARTBEAT_S: Final = 20.0  # a peer that misses two heartbeats is gone
 MAX_MESSAGE_BYTES: Final = 16 * 1024 * 1024
 REPEATABLE_STATUS: Final = frozenset({502, 503, 504})
-LAST_EVENT: Final = "debate_end"
+LAST_EVENT: Final = WIRE_NAMES[DebateEnded]
 
 ERRORS: Final[dict[int, type[errors.AragoraError]]] = {
     400: errors.InvalidInput,
@@ -127,13 +128,16 @@ class AragoraClient:
         return encoding.decode(raw)
 
     async def open_debate(self, question: str, **settings: object) -> OpenedDebate:
-        """Ask `question`; settings are the optional fields of POST /api/debates, None leaves one to the server."""
+        """Open a debate on `question`.
+
+        `settings` are the optional fields of POST /api/debates; None leaves one to the server.
+        """
         body = {"question": question} | {name: value for name, value in settings.items() if value is not None}
         answer = await self.post("/api/debates", body, idempotency_key=new_id("ask"))
         return encoding.from_plain(answer, OpenedDebate)
 
     async def alive(self) -> bool:
-        """Whether an Aragora server answers at the URL, asked once and without patience."""
+        """Whether an Aragora server answers at the URL within 2 seconds; asked once."""
         try:
             async with self._session.get(f"{self.url}/api/health", timeout=aiohttp.ClientTimeout(total=2)) as answer:
                 health = encoding.decode(await answer.read())
@@ -142,7 +146,7 @@ class AragoraClient:
         return isinstance(health, Mapping) and {"status", "version"} <= health.keys()
 
     async def ready(self) -> bool:
-        """Whether the server takes work now."""
+        """Whether the server takes work now; asked once, within 2 seconds."""
         try:
             async with self._session.get(
                 f"{self.url}/api/health/ready", timeout=aiohttp.ClientTimeout(total=2)
@@ -154,7 +158,8 @@ class AragoraClient:
     async def follow(self, debate_id: str, *, after_seq: int = 0, ws_url: str | None = None) -> AsyncIterator[Envelope]:
         """Every event of the debate after `after_seq`, once and in order, up to and including its end.
 
-        Raises NotFound, Unauthenticated ... as the server says, and StreamBroken when reconnecting does not help.
+        Raises NotFound, Unauthenticated and other refusals of the server, and StreamBroken where reconnecting does not
+        help.
         """
         seen, failures = after_seq, 0
         while True:
@@ -182,7 +187,7 @@ class AragoraClient:
                 yield Envelope(event["type"], seen, encoding.encode_text(event))
 
     async def _stream(self, url: str, debate_id: str, after_seq: int) -> AsyncIterator[Envelope]:
-        """One connection's worth of `follow`. Ends with the debate, or raises _SocketLost."""
+        """The events of one connection. Ends with the debate, or raises _SocketLost."""
         try:
             socket = await self._session.ws_connect(url, heartbeat=HEARTBEAT_S, max_msg_size=MAX_MESSAGE_BYTES)
         except aiohttp.WSServerHandshakeError as refused:
@@ -231,7 +236,7 @@ class AragoraClient:
 
 
 def _error_of(status: int, retry_after: str | None, raw: bytes) -> errors.AragoraError:
-    """The error a refusing answer tells, with the request id that finds it in the server's log."""
+    """The error of an answer with status 400 or above, with the request id that finds it in the server's log."""
     code, message = f"http_{status}", f"The server answered {status}."
     try:
         body = encoding.decode(raw)
@@ -245,7 +250,7 @@ def _error_of(status: int, retry_after: str | None, raw: bytes) -> errors.Aragor
 
 
 def _refuse(data: _ErrorData) -> NoReturn:
-    """An `error` message on the WebSocket, as the error it means."""
+    """Raises the error that an `error` message on the WebSocket stands for."""
     kind = next((kind for kind in ERRORS.values() if kind.default_code == data.code), errors.InvalidInput)
     raise kind(data.message or f"The server refused the subscription ({data.code or 'no reason given'}).")
 

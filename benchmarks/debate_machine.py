@@ -43,7 +43,7 @@ def _debate() -> tuple[float, int]:
     protocol = replace(preset("structured"), early_stop=False)
     state = machine.DebateState()
     started = time.perf_counter()
-    machine.apply(state, machine.opening(DebateSpec("deb_bench", "Which one?", _AGENTS, protocol, seed=7)))
+    machine.apply(state, machine.first_event(DebateSpec("deb_bench", "Which one?", _AGENTS, protocol, seed=7)))
     _advance(state)
     spent_s, replies = time.perf_counter() - started, 0
     while machine.asks(state):

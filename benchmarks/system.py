@@ -17,6 +17,7 @@ from typing import Any
 import psutil
 
 from actors.cluster import connect, disconnect, prepare_environment, short_directory
+from actors.kinds import COORDINATOR, SHARED, SHARED_KEY
 from aragora.clock import SystemClock
 from aragora.config.settings import Settings, load_settings
 from aragora.free_ports import free_ports
@@ -123,16 +124,19 @@ def processes() -> list[psutil.Process]:
 
 async def _activate(settings: Settings) -> None:
     from actors.runtime import Runtime  # noqa: PLC0415 - imports Ray, whose environment was prepared above
+    from actors.shared_state import Lifecycle  # noqa: PLC0415
 
     runtime = Runtime(settings)
-    await runtime.activate("shared", "state")
+    shared = runtime.at(SHARED, SHARED_KEY)
+    await shared.activate()
     for shard in range(settings.coordinator_shards):
-        await runtime.ask("coordinator", str(shard), "ready", timeout_s=60.0)
-    await runtime.ask("shared", "state", "set_lifecycle", "ready", timeout_s=30.0)
+        await runtime.at(COORDINATOR, str(shard)).ask(lambda it: it.ready(), timeout_s=60.0)
+    await shared.ask(lambda it: it.set_lifecycle(Lifecycle.READY), timeout_s=30.0)
 
 
 def _ingress(settings: Settings) -> int:
-    from serve_app import Launch, deploy  # noqa: PLC0415
+    from aragora.composition.launch import Launch  # noqa: PLC0415
+    from serve_app import deploy  # noqa: PLC0415
 
     (port,) = free_ports(1)
     deploy(Launch(settings, SystemClock().now(), "127.0.0.1", port, port))

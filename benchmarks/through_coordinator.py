@@ -9,10 +9,12 @@ from typing import Self
 
 from actors.channels.watchers import Item
 from actors.gateways.event_lines import Line, Listener, open_line
+from actors.kinds import COORDINATOR
 from actors.runtime import Runtime
 from aragora.config.settings import Settings
-from aragora.debate.opening import Proposition, specification
-from aragora.debate.sharding import owner
+from aragora.debate.journal import END
+from aragora.debate.proposition import Proposition, specification
+from aragora.debate.store.shards import owner
 from aragora.errors import AragoraError
 from aragora.ids import new_id
 
@@ -47,13 +49,13 @@ class CoordinatorLoad:
         shard = owner(debate_id, self._shards)
         await self._lines[shard].change((debate_id,), ())
         began = time.monotonic()
-        await self._runtime.ask("coordinator", str(shard), "open", spec, None, None, timeout_s=TIMEOUT_S)
+        await self._runtime.at(COORDINATOR, str(shard)).ask(lambda it: it.open(spec, None), timeout_s=TIMEOUT_S)
         await asyncio.wait_for(ended, TIMEOUT_S)
         return time.monotonic() - began
 
     def _heard(self, items: Sequence[Item]) -> None:
         for item in items:
-            if item.type == "debate_end":
+            if item.type == END:
                 self._ended.pop(item.debate_id).set_result(None)
 
     def _lost(self, error: AragoraError) -> None:

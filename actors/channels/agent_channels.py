@@ -8,19 +8,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
-from ray.actor import ActorHandle
-from ray.exceptions import RayError
-
-from actors.agent import POLL_S
-from actors.channels.agent_socket import BATCH, encode_asks
-from actors.channels.endpoints import Endpoint
-from actors.channels.frames import FrameConnection
-from actors.runtime import Runtime, translated
+from actors.channels.agent_outlets import BATCH, POLL_S, encode_asks
+from actors.channels.sockets import FrameConnection
+from actors.runtime import ONCE, Reference
 from aragora.agents import wire
 from aragora.debate.model import AgentRequest, Reply
 from aragora.errors import AragoraError, Unavailable
+
+if TYPE_CHECKING:
+    from actors.agent import AgentActor
 
 EXCHANGE_TIMEOUT_S: Final = POLL_S + 20.0
 ENDPOINT_TIMEOUT_S: Final = 30.0
@@ -28,11 +26,11 @@ ENDPOINT_TIMEOUT_S: Final = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """Who uses a channel: gets `replies`, is told once that it is `lost`, and says whether any ask is `open`."""
+    """Who uses a channel: gets `replies`, is told once that it is `lost`, and says whether it is `waiting` for any."""
 
     replies: Callable[[Sequence[Reply]], None]
     lost: Callable[[AragoraError], None]
-    open: Callable[[], bool]
+    waiting: Callable[[], bool]
 
 
 class Channel(Protocol):
@@ -44,16 +42,12 @@ class Channel(Protocol):
     def close(self) -> None: ...
 
 
-async def open_channel(runtime: Runtime, key: str, asker: str, listener: Listener) -> Channel:
-    """A channel to the agent `key`, which is activated if it sleeps. Raises AragoraError where it cannot be."""
-    try:
-        agent = await runtime.activate("agent", key)
-        endpoint: Endpoint = await asyncio.wait_for(agent.endpoint.remote(), ENDPOINT_TIMEOUT_S)
-    except (RayError, TimeoutError) as error:
-        raise translated(error, f"agent/{key}", ENDPOINT_TIMEOUT_S) from None
+async def open_channel(agent: Reference[AgentActor], asker: str, listener: Listener) -> Channel:
+    """A channel to the agent, which is activated if it sleeps. Raises AragoraError where it cannot be."""
+    endpoint = await agent.ask(lambda it: it.endpoint(), timeout_s=ENDPOINT_TIMEOUT_S, backoff=ONCE)
     if endpoint.near is not None:
-        return await SocketChannel.connect(endpoint.near, key, listener)
-    return RayChannel(agent, key, asker, listener)
+        return await SocketChannel.connect(endpoint.near, agent.name, listener)
+    return CallChannel(agent, asker, listener)
 
 
 class SocketChannel:
@@ -61,17 +55,17 @@ class SocketChannel:
 
     batch = BATCH
 
-    def __init__(self, key: str, listener: Listener) -> None:
-        self._key = key
+    def __init__(self, agent: str, listener: Listener) -> None:
+        self._agent = agent  # its name
         self._listener = listener
         self._closed = False
         self._connection = FrameConnection(self._received, self._ended)
 
     @classmethod
-    async def connect(cls, path: str, key: str, listener: Listener) -> SocketChannel:
+    async def connect(cls, path: str, agent: str, listener: Listener) -> SocketChannel:
         """Raises Unavailable."""
-        channel = cls(key, listener)
-        await channel._connection.connect(path, f"agent/{key}")
+        channel = cls(agent, listener)
+        await channel._connection.connect(path, agent)
         return channel
 
     def send(self, withdrawn: Sequence[str], requests: Sequence[AgentRequest]) -> None:
@@ -87,17 +81,16 @@ class SocketChannel:
     def _ended(self) -> None:
         if not self._closed:
             self._closed = True
-            self._listener.lost(Unavailable(f"agent/{self._key} closed the connection", retry_after_s=1.0))
+            self._listener.lost(Unavailable(f"{self._agent} closed the connection", retry_after_s=1.0))
 
 
-class RayChannel:
-    """Ray calls: one that carries asks also brings back what is ready; while asks are open, one call waits."""
+class CallChannel:
+    """Ray calls: one that carries asks also brings back what is ready; while replies are awaited, one call waits."""
 
     batch = 200
 
-    def __init__(self, agent: ActorHandle, key: str, asker: str, listener: Listener) -> None:
+    def __init__(self, agent: Reference[AgentActor], asker: str, listener: Listener) -> None:
         self._agent = agent
-        self._key = key
         self._asker = asker
         self._listener = listener
         self._calls: set[asyncio.Task[None]] = set()
@@ -115,13 +108,13 @@ class RayChannel:
     async def _exchange(self, withdrawn: tuple[str, ...], requests: Sequence[AgentRequest]) -> None:
         try:
             raw = wire.encode_requests(requests) if requests else b""
-            answer = await asyncio.wait_for(
-                self._agent.exchange.remote(self._asker, raw, withdrawn), EXCHANGE_TIMEOUT_S
+            answer = await self._agent.ask(
+                lambda it: it.exchange(self._asker, raw, withdrawn), timeout_s=EXCHANGE_TIMEOUT_S, backoff=ONCE
             )
-        except (RayError, TimeoutError) as error:
+        except AragoraError as error:
             if not self._closed:
                 self.close()
-                self._listener.lost(translated(error, f"agent/{self._key}", EXCHANGE_TIMEOUT_S))
+                self._listener.lost(error)
             return
         finally:
             call = asyncio.current_task()
@@ -129,5 +122,5 @@ class RayChannel:
                 self._calls.discard(call)
         if answer:
             self._listener.replies(wire.decode_replies(answer))
-        if not self._closed and not self._calls and self._listener.open():
+        if not self._closed and not self._calls and self._listener.waiting():
             self.send((), ())

@@ -2,30 +2,36 @@
 
 Rules of a link
 - Asks of one loop turn travel together, in batches as large as the channel likes them.
-- An agent whose process died is activated again and gets every ask that is still open: asks carry ids, so one that
-  it had answered already is answered again from its memory or asked anew, and counts once.
+- An agent whose process died is activated again and gets every unanswered ask: asks carry ids, so one that it had
+  answered already is answered again from its memory or asked anew, and counts once.
 - An ask whose time is over is forgotten: the debate has closed its phase without it.
 """
 
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import Callable, Sequence
 from itertools import groupby
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from zlib import crc32
 
 import structlog
 
 from actors.channels.agent_channels import Channel, Listener, open_channel
-from actors.runtime import RESTARTS, Runtime
+from actors.kinds import AGENT
+from actors.runtime import RESTARTS, Reference, Runtime
+from aragora.background import pauses, until_available
 from aragora.debate.model import AgentRequest, Reply
 from aragora.errors import AragoraError
+
+if TYPE_CHECKING:
+    from actors.agent import AgentActor
 
 log = structlog.get_logger("aragora.coordinator")
 
 EXPIRY_S: Final = 5.0  # how often asks whose time is over are forgotten
+
+_PAUSES: Final = pauses(RESTARTS)
 
 Receive = Callable[[str, Sequence[Reply]], None]
 
@@ -44,7 +50,7 @@ class AgentLinks:
         key = self._key_of(request)
         link = self._links.get(key)
         if link is None:
-            link = self._links[key] = AgentLink(self._asker, key, self._runtime, self._receive)
+            link = self._links[key] = AgentLink(self._asker, self._runtime.at(AGENT, key), self._receive)
         link.send(request)
 
     def withdraw(self, debate_id: str) -> None:
@@ -64,17 +70,16 @@ class AgentLinks:
 class AgentLink:
     """The link to one agent actor."""
 
-    def __init__(self, asker: str, key: str, runtime: Runtime, receive: Receive) -> None:
+    def __init__(self, asker: str, agent: Reference[AgentActor], receive: Receive) -> None:
         self._asker = asker
-        self._key = key
-        self._runtime = runtime
+        self._agent = agent
         self._receive = receive
         self._outbox: list[AgentRequest] = []
-        self._open: dict[str, tuple[AgentRequest, float]] = {}  # sent and unanswered, with the loop time it expires
+        self._unanswered: dict[str, tuple[AgentRequest, float]] = {}  # by ask, with the loop time it expires
         self._by_debate: dict[str, set[str]] = {}
         self._withdrawn: list[str] = []
         self._channel: Channel | None = None
-        self._opening: asyncio.Task[None] | None = None
+        self._connecting: asyncio.Task[None] | None = None
         self._flushing = False
         self._failures = 0
         self._expired_at = 0.0
@@ -91,7 +96,7 @@ class AgentLink:
         ask_ids = self._by_debate.pop(debate_id, None)
         if ask_ids:
             for ask_id in ask_ids:
-                del self._open[ask_id]
+                del self._unanswered[ask_id]
             self._withdrawn.append(debate_id)
             self._flush_soon()
         if self._outbox:
@@ -99,8 +104,8 @@ class AgentLink:
 
     def close(self) -> None:
         self._closed = True
-        if self._opening is not None:
-            self._opening.cancel()
+        if self._connecting is not None:
+            self._connecting.cancel()
         if self._channel is not None:
             self._channel.close()
 
@@ -115,8 +120,8 @@ class AgentLink:
             return
         loop = asyncio.get_running_loop()
         if self._channel is None:
-            if self._opening is None:
-                self._opening = loop.create_task(self._open_channel())
+            if self._connecting is None:
+                self._connecting = loop.create_task(self._connect())
             return
         now = loop.time()
         outbox, self._outbox = self._outbox, []
@@ -124,7 +129,7 @@ class AgentLink:
         if not outbox and not withdrawn:
             return
         for request in outbox:
-            self._open[request.ask.ask_id] = (request, now + request.timeout_s)
+            self._unanswered[request.ask.ask_id] = (request, now + request.timeout_s)
             self._by_debate.setdefault(request.ask.debate_id, set()).add(request.ask.ask_id)
         batch = self._channel.batch
         for start in range(0, max(1, len(outbox)), batch):
@@ -133,56 +138,59 @@ class AgentLink:
             self._expired_at = now
             self._forget_expired(now)
 
-    async def _open_channel(self) -> None:
-        listener = Listener(self._deliver, self._lost, lambda: bool(self._open))
+    async def _connect(self) -> None:
         try:
-            while not self._closed:
-                try:
-                    self._channel = await open_channel(self._runtime, self._key, self._asker, listener)
-                except AragoraError as error:
-                    await self._pause(error)
-                else:
-                    break
+            self._channel = await until_available(
+                self._open_channel,
+                lambda _: _PAUSES(self._failures - 1),
+                what="agent not reached",
+                log=log,
+                retried=AragoraError,
+                agent=self._agent.key,
+            )
         finally:
-            self._opening = None
+            self._connecting = None
         self._flush_soon()
 
-    async def _pause(self, error: AragoraError) -> None:
-        self._runtime.forget("agent", self._key)
-        self._failures += 1
-        pause = RESTARTS.delay_s(self._failures, random.random())
-        log.warning("agent not reached", agent=self._key, error=error.message, retry_in_s=round(pause, 3))
-        await asyncio.sleep(pause)
+    async def _open_channel(self) -> Channel:
+        """A failure counts until the agent replies, so that one whose channels open and break at once gets pauses too."""
+        listener = Listener(self._deliver, self._lost, lambda: bool(self._unanswered))
+        try:
+            return await open_channel(self._agent, self._asker, listener)
+        except AragoraError:
+            self._agent.forget()
+            self._failures += 1
+            raise
 
     def _deliver(self, replies: Sequence[Reply]) -> None:
         self._failures = 0
         wanted = []
         for reply in replies:
-            sent = self._open.pop(reply.ask_id, None)
+            sent = self._unanswered.pop(reply.ask_id, None)
             if sent is not None:
                 debate_id = sent[0].ask.debate_id
-                self._settled(debate_id, reply.ask_id)
+                self._forget(debate_id, reply.ask_id)
                 wanted.append((debate_id, reply))
         wanted.sort(key=lambda pair: pair[0])
         for debate_id, group in groupby(wanted, key=lambda pair: pair[0]):
             self._receive(debate_id, [reply for _, reply in group])
 
     def _lost(self, error: AragoraError) -> None:
-        """The agent's process or the way to it is gone: open another and send everything that is open again."""
+        """The agent's process or the way to it is gone: connect again and send every unanswered ask again."""
         self._channel = None
-        self._runtime.forget("agent", self._key)
+        self._agent.forget()
         if self._closed:
             return
         self._forget_expired(asyncio.get_running_loop().time())
-        again = [request for request, _ in self._open.values()]
-        self._open.clear()
+        again = [request for request, _ in self._unanswered.values()]
+        self._unanswered.clear()
         self._by_debate.clear()
         self._outbox = again + self._outbox
-        log.warning("agent lost", agent=self._key, error=error.message, resend=len(again))
+        log.warning("agent lost", agent=self._agent.key, error=error.message, resend=len(again))
         if self._outbox:
             self._flush_soon()
 
-    def _settled(self, debate_id: str, ask_id: str) -> None:
+    def _forget(self, debate_id: str, ask_id: str) -> None:
         ask_ids = self._by_debate.get(debate_id)
         if ask_ids is not None:
             ask_ids.discard(ask_id)
@@ -190,6 +198,6 @@ class AgentLink:
                 del self._by_debate[debate_id]
 
     def _forget_expired(self, now: float) -> None:
-        for ask_id in [ask_id for ask_id, (_, expires) in self._open.items() if expires <= now]:
-            request, _ = self._open.pop(ask_id)
-            self._settled(request.ask.debate_id, ask_id)
+        for ask_id in [ask_id for ask_id, (_, expires) in self._unanswered.items() if expires <= now]:
+            request, _ = self._unanswered.pop(ask_id)
+            self._forget(request.ask.debate_id, ask_id)

@@ -1,10 +1,10 @@
-"""Who follows what: one watcher per ingress replica, one bounded queue each.
+"""Which replica follows which debates: one watcher per ingress replica, one bounded queue each.
 
 A replica names the debates it follows; from then on every durable row of them is queued for it. It reads what came
-before from the store, so nothing is kept here for latecomers. A watcher whose queue overflows loses it and is told
-so: the replica then reads the store, and misses nothing.
+before from the store, so nothing is kept here for latecomers. A watcher whose queue overflows loses it and sees
+that: the replica then reads the store, and misses nothing.
 
-How a queue reaches its replica: `actors.channels.event_socket` on the same node, `actors.channels.event_polls` from others.
+How a queue reaches its replica: `actors.channels.event_outlets`.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Watchers:
         self._by_debate: defaultdict[str, set[Watcher]] = defaultdict(set)
 
     def publish(self, rows: Sequence[JournalRow]) -> None:
-        """Queue the rows of one debate for everybody who follows it."""
+        """Queue the rows of one debate for every watcher that follows it."""
         watching = self._by_debate.get(rows[0].debate_id)
         if not watching:
             return

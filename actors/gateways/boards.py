@@ -1,16 +1,22 @@
-"""What is known of agents, ratings and connections, without waking an actor that sleeps."""
+"""What replicas read without waking an actor: agents, ratings, connections, and the keys that check receipts."""
 
 from __future__ import annotations
 
-from typing import Final
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
 
+from actors.kinds import AGENT, SHARED, SHARED_KEY
 from actors.runtime import Runtime
-from actors.shared_state import KEY, ConnectionCounts
 from aragora.agents import catalog
 from aragora.agents.breaker_store import BreakerStore
 from aragora.config.settings import Settings
-from aragora.observability.quantiles import buckets_by, quantile
+from aragora.encoding import to_plain
+from aragora.observability.samples import buckets_by, quantile
 from aragora.ranking.store import RatingStore
+from aragora.receipts.signing import trusted_keys
+from aragora.receipts.verifying import verify
 from aragora.server.ports import AgentView, BreakerView, ConnectionTotals, Rating
 from aragora.storage.counters import CounterStore
 
@@ -45,7 +51,7 @@ class StoredAgentBoard:
 
     async def agents(self) -> list[AgentView]:
         latencies = buckets_by("agent", LATENCY, await self._counters.all())
-        awake = {key.partition("#")[0] for key in await self._runtime.alive("agent")}
+        awake = {key.partition("#")[0] for key in await self._runtime.alive(AGENT)}
         views = []
         for spec, breaker in zip(self._specs, await self.breakers(), strict=True):
             buckets = latencies.get(spec.name, {})
@@ -81,13 +87,25 @@ class SharedConnectionBoard:
     """Fulfils `ConnectionBoard` over the actor of the shared state."""
 
     def __init__(self, runtime: Runtime) -> None:
-        self._runtime = runtime
+        self._shared = runtime.at(SHARED, SHARED_KEY)
 
     async def report(self, replica_id: str, connections: int, sent: int, dropped: int) -> None:
-        await self._runtime.ask(
-            "shared", KEY, "report_connections", replica_id, connections, sent, dropped, timeout_s=TIMEOUT_S
+        await self._shared.ask(
+            lambda it: it.report_connections(replica_id, connections, sent, dropped), timeout_s=TIMEOUT_S
         )
 
     async def totals(self) -> ConnectionTotals:
-        counts: ConnectionCounts = await self._runtime.ask("shared", KEY, "connections", timeout_s=TIMEOUT_S)
+        counts = await self._shared.ask(lambda it: it.connections(), timeout_s=TIMEOUT_S)
         return ConnectionTotals(counts.connections, counts.sent, counts.dropped)
+
+
+class KeyedVerifier:
+    """Fulfils `ReceiptVerifier` with the keys that this installation has ever signed with."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self._data_dir = data_dir
+
+    async def verify(self, document: Mapping[str, Any]) -> tuple[bool, list[dict[str, Any]]]:
+        keys = await asyncio.to_thread(trusted_keys, self._data_dir)
+        valid, checks = verify(document, keys)
+        return valid, [to_plain(check) for check in checks]

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
 
-from actors.runtime import Runtime
+from actors.kinds import COORDINATOR
+from actors.runtime import Reference, Runtime
 from aragora.agents import catalog
 from aragora.config.settings import Settings
 from aragora.debate.model import Standing
-from aragora.debate.opening import Pace, Proposition, request_hash, specification, with_standings
-from aragora.debate.records import Opened
-from aragora.debate.sharding import owner
+from aragora.debate.proposition import Idempotency, Pace, Proposition, specification
+from aragora.debate.store.shards import owner
 from aragora.ids import new_id
 from aragora.ranking.store import RatingStore
-from aragora.server.ports import DebateTicket, OpenDebate
+from aragora.server.ports import DebateTicket
+
+if TYPE_CHECKING:
+    from actors.coordinator import CoordinatorActor
 
 TIMEOUT_S: Final = 30.0
 EMBEDDED_PACE: Final = Pace(phase_deadline_s=300.0, grace_s=120.0)
-"""Embedded agents share one model: their answers come one after the other, and the last is late by no fault of its."""
+"""Embedded agents share one model and answer one after the other: the last answer is slow although nothing is wrong."""
 
 
 class CoordinatorCommands:
@@ -32,20 +36,7 @@ class CoordinatorCommands:
         self._default_team = catalog.default_team(settings)
         self._ratings = ratings
 
-    async def open(self, command: OpenDebate) -> DebateTicket:
-        proposition = Proposition(
-            question=command.question,
-            agents=command.agents,
-            protocol=command.protocol,
-            rounds=command.rounds,
-            consensus=command.consensus,
-            topology=command.topology,
-            context=command.context,
-            domain=command.domain,
-            budget_usd=command.budget_usd,
-            created_by=command.created_by,
-            org_id=command.org_id,
-        )
+    async def open(self, proposition: Proposition, idempotency: Idempotency | None = None) -> DebateTicket:
         team = proposition.agents or self._default_team
         spec = specification(
             proposition,
@@ -54,22 +45,25 @@ class CoordinatorCommands:
             default_team=self._default_team,
             pace=EMBEDDED_PACE if self._embedded.intersection(team) else None,
         )
-        spec = with_standings(spec, await self._standings(spec.agents, spec.domain))
-        opened: Opened = await self._ask(
-            spec.debate_id, "open", spec, command.idempotency_key, request_hash(proposition)
-        )
+        spec = replace(spec, standings=await self._standings(spec.agents, spec.domain))
+        opened = await self._of(spec.debate_id).ask(lambda it: it.open(spec, idempotency), timeout_s=TIMEOUT_S)
         return DebateTicket(opened.record.debate_id, opened.record.status, opened.created)
 
     async def cancel(self, debate_id: str, by: str) -> DebateTicket:
-        return DebateTicket(debate_id, await self._ask(debate_id, "cancel", debate_id, by))
+        status = await self._of(debate_id).ask(lambda it: it.cancel(debate_id, by), timeout_s=TIMEOUT_S)
+        return DebateTicket(debate_id, status)
 
     async def vote(self, debate_id: str, person: str, choice: str, intensity: int) -> int:
-        seq: int = await self._ask(debate_id, "vote", debate_id, person, choice, intensity, new_id("vote"))
-        return seq
+        vote_id = new_id("vote")
+        return await self._of(debate_id).ask(
+            lambda it: it.vote(debate_id, person, choice, intensity, vote_id), timeout_s=TIMEOUT_S
+        )
 
     async def suggest(self, debate_id: str, person: str, text: str) -> int:
-        seq: int = await self._ask(debate_id, "suggest", debate_id, person, text, new_id("suggestion"))
-        return seq
+        suggestion_id = new_id("suggestion")
+        return await self._of(debate_id).ask(
+            lambda it: it.suggest(debate_id, person, text, suggestion_id), timeout_s=TIMEOUT_S
+        )
 
     async def _standings(self, agents: tuple[str, ...], domain: str) -> dict[str, Standing]:
         known = await self._ratings.load(agents, domain)
@@ -78,6 +72,6 @@ class CoordinatorCommands:
             for agent, rating in known.items()
         }
 
-    async def _ask(self, debate_id: str, method: str, *args: Any) -> Any:
-        shard = str(owner(debate_id, self._shards))
-        return await self._runtime.ask("coordinator", shard, method, *args, timeout_s=TIMEOUT_S)
+    def _of(self, debate_id: str) -> Reference[CoordinatorActor]:
+        """The coordinator that owns a debate."""
+        return self._runtime.at(COORDINATOR, str(owner(debate_id, self._shards)))

@@ -17,8 +17,10 @@ import structlog
 
 from actors.channels.watchers import Item
 from actors.gateways.event_lines import Line, Listener
-from aragora.debate.sharding import owner
-from aragora.errors import AragoraError
+from aragora.background import until_available
+from aragora.debate.journal import END
+from aragora.debate.store.shards import owner
+from aragora.errors import AragoraError, Unavailable
 from aragora.server.ports import DebateReader, FeedItem
 
 log = structlog.get_logger("aragora.feed")
@@ -76,7 +78,7 @@ class CoordinatorFeed:
                     async for item in self._stored(debate_id, last):
                         yield item
                         last = item.seq
-                        if item.type == "debate_end":
+                        if item.type == END:
                             return
                 while follower.items and not follower.stale:
                     live = follower.items.popleft()
@@ -86,7 +88,7 @@ class CoordinatorFeed:
                     elif live.seq == last + 1:
                         last = live.seq
                         yield FeedItem(live.debate_id, live.seq, live.type, live.payload)
-                        if live.type == "debate_end":
+                        if live.type == END:
                             return
                 if not follower.stale:
                     await self._wait(follower)
@@ -154,21 +156,37 @@ class _ShardFeed:
     async def _keep(self) -> None:
         """Tell the coordinator what changed here, until it knows everything."""
         await asyncio.sleep(0)  # followers that come in the same turn register together
+        await until_available(
+            self._tell_changes,
+            lambda _: PAUSE_S,
+            what="coordinator not reached",
+            log=log,
+            retried=AragoraError,
+            shard=self._shard,
+        )
+
+    async def _tell_changes(self) -> None:
+        """Raises AragoraError where the coordinator is not reached; then all is to be told on the next line."""
         while self._entering or (self._leaving and self._line) or (self._followers and not self._line):
             self._telling, self._entering = self._entering, {}
             leaving, self._leaving = self._leaving - self._telling.keys(), set()
             try:
                 await self._tell(tuple(self._telling), tuple(leaving))
-            except AragoraError as error:
-                log.warning("coordinator not reached", shard=self._shard, error=error.message)
+            except AragoraError:
                 self._drop_line()
-            for known in self._telling.values():
-                if not known.done():
-                    known.set_result(None)
-            self._telling = {}
+                self._refresh()
+                raise
+            finally:
+                self._end_telling()
             if self._line is None:
                 self._refresh()
-                await asyncio.sleep(PAUSE_S)
+                raise Unavailable("the line to the coordinator was lost", retry_after_s=PAUSE_S)
+
+    def _end_telling(self) -> None:
+        for known in self._telling.values():
+            if not known.done():
+                known.set_result(None)
+        self._telling = {}
 
     async def _tell(self, entering: tuple[str, ...], leaving: tuple[str, ...]) -> None:
         line = self._line

@@ -1,7 +1,7 @@
 """The two ways a replica hears of a coordinator's events: its socket on the same node, long polls otherwise.
 
-A line is open until it is lost; whoever opened it then opens another, names what it follows again, and reads the
-store for what it missed.
+A line is open until it is lost. Its user then opens another, names again the debates it follows, and reads from the
+store what it missed.
 """
 
 from __future__ import annotations
@@ -9,23 +9,25 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
 
-from actors.channels.endpoints import Endpoint
-from actors.channels.event_polls import POLL_S, News
-from actors.channels.event_socket import Change, Told
-from actors.channels.frames import FrameConnection
+from actors.channels.event_outlets import POLL_S, Change, Polled, Pushed
+from actors.channels.sockets import FrameConnection
 from actors.channels.watchers import Item
-from actors.runtime import Runtime
+from actors.kinds import COORDINATOR
+from actors.runtime import Reference, Runtime
 from aragora.errors import AragoraError, Unavailable
 from aragora.ids import new_id
 
+if TYPE_CHECKING:
+    from actors.coordinator import CoordinatorActor
+
 ANSWER_S: Final = 10.0  # for a change to be made
 
-_told = msgspec.msgpack.Decoder(Told)
-_news = msgspec.msgpack.Decoder(News)
+_pushed = msgspec.msgpack.Decoder(Pushed)
+_polled = msgspec.msgpack.Decoder(Polled)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,17 +48,18 @@ class Line(Protocol):
 
 async def open_line(runtime: Runtime, shard: str, listener: Listener) -> Line:
     """A line to coordinator `shard`. Raises AragoraError where it cannot be reached."""
-    endpoint: Endpoint = await runtime.ask("coordinator", shard, "endpoint", timeout_s=ANSWER_S)
+    coordinator = runtime.at(COORDINATOR, shard)
+    endpoint = await coordinator.ask(lambda it: it.endpoint(), timeout_s=ANSWER_S)
     if endpoint.near is not None:
-        return await SocketLine.connect(endpoint.near, shard, listener)
-    return PollLine(runtime, shard, listener)
+        return await SocketLine.connect(endpoint.near, coordinator.name, listener)
+    return PollLine(coordinator, listener)
 
 
 class SocketLine:
     """Frames over the coordinator's Unix socket."""
 
-    def __init__(self, shard: str, listener: Listener) -> None:
-        self._shard = shard
+    def __init__(self, coordinator: str, listener: Listener) -> None:
+        self._coordinator = coordinator  # its name
         self._listener = listener
         self._closed = False
         self._number = 0
@@ -64,10 +67,10 @@ class SocketLine:
         self._connection = FrameConnection(self._received, self._ended)
 
     @classmethod
-    async def connect(cls, path: str, shard: str, listener: Listener) -> SocketLine:
+    async def connect(cls, path: str, coordinator: str, listener: Listener) -> SocketLine:
         """Raises Unavailable."""
-        line = cls(shard, listener)
-        await line._connection.connect(path, f"coordinator/{shard}")
+        line = cls(coordinator, listener)
+        await line._connection.connect(path, coordinator)
         return line
 
     async def change(self, follow: Sequence[str], leave: Sequence[str]) -> None:
@@ -79,20 +82,20 @@ class SocketLine:
         try:
             await asyncio.wait_for(changed, ANSWER_S)
         except TimeoutError:
-            raise Unavailable(f"coordinator/{self._shard} is slow to answer", retry_after_s=1.0) from None
+            raise Unavailable(f"{self._coordinator} is slow to answer", retry_after_s=1.0) from None
 
     def close(self) -> None:
         self._closed = True
         self._connection.close()
 
     def _received(self, _: FrameConnection, frame: bytes) -> None:
-        told = _told.decode(frame)
-        for number in [number for number in self._changing if number <= told.changed]:
+        pushed = _pushed.decode(frame)
+        for number in [number for number in self._changing if number <= pushed.changed]:
             changed = self._changing.pop(number)
             if not changed.done():
                 changed.set_result(None)
-        if told.items:
-            self._listener.heard(told.items)
+        if pushed.items:
+            self._listener.heard(pushed.items)
 
     def _ended(self) -> None:
         for changed in self._changing.values():
@@ -104,15 +107,14 @@ class SocketLine:
             self._listener.lost(self._gone())
 
     def _gone(self) -> Unavailable:
-        return Unavailable(f"coordinator/{self._shard} closed the connection", retry_after_s=1.0)
+        return Unavailable(f"{self._coordinator} closed the connection", retry_after_s=1.0)
 
 
 class PollLine:
     """Ray calls: one waits for news at any time, another may bring a change."""
 
-    def __init__(self, runtime: Runtime, shard: str, listener: Listener) -> None:
-        self._runtime = runtime
-        self._shard = shard
+    def __init__(self, coordinator: Reference[CoordinatorActor], listener: Listener) -> None:
+        self._coordinator = coordinator
         self._listener = listener
         self._name = new_id("watcher")
         self._polling: asyncio.Task[None] | None = None
@@ -130,19 +132,19 @@ class PollLine:
         """Until the coordinator is away, has forgotten this watcher, or has lost some of its news."""
         try:
             while True:
-                news = await self._ask((), ())
-                self._heard(news)
-                if news.lost or not news.known:
-                    raise Unavailable(f"coordinator/{self._shard} has lost news", retry_after_s=1.0)
+                polled = await self._ask((), ())
+                self._heard(polled)
+                if polled.lost or not polled.known:
+                    raise Unavailable(f"{self._coordinator.name} has lost news", retry_after_s=1.0)
         except AragoraError as error:
             self._listener.lost(error)
 
-    async def _ask(self, follow: Sequence[str], leave: Sequence[str]) -> News:
-        raw = await self._runtime.ask(
-            "coordinator", self._shard, "watch", self._name, tuple(follow), tuple(leave), timeout_s=POLL_S + 10.0
+    async def _ask(self, follow: Sequence[str], leave: Sequence[str]) -> Polled:
+        raw = await self._coordinator.ask(
+            lambda it: it.watch(self._name, tuple(follow), tuple(leave)), timeout_s=POLL_S + 10.0
         )
-        return _news.decode(raw)
+        return _polled.decode(raw)
 
-    def _heard(self, news: News) -> None:
-        if news.items:
-            self._listener.heard(news.items)
+    def _heard(self, polled: Polled) -> None:
+        if polled.items:
+            self._listener.heard(polled.items)

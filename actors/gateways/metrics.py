@@ -8,18 +8,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final
 
-import structlog
-
 from actors.gateways.boards import SharedConnectionBoard, StoredAgentBoard
-from aragora.errors import AragoraError
+from aragora.background import Every
+from aragora.errors import Unavailable
 from aragora.observability.exposition import render
 from aragora.observability.registry import REGISTRY, Registry
 from aragora.observability.samples import CounterDelta
 from aragora.storage.counters import CounterStore
-
-log = structlog.get_logger("aragora.metrics")
 
 FLUSH_S: Final = 0.5
 BREAKER_STATES: Final = {"closed": 0.0, "half_open": 1.0, "open": 2.0}
@@ -32,35 +30,23 @@ def observe_request(method: str, route: str, status: int, seconds: float) -> Non
 
 
 class CounterFlush:
-    """Adds what this process counted to the store, twice a second."""
+    """Adds what this process counted to the store: twice a second once `task` is started."""
 
     def __init__(self, counters: CounterStore, registry: Registry = REGISTRY) -> None:
         self._counters = counters
         self._registry = registry
-        self._task: asyncio.Task[None] | None = None
-
-    def ensure_running(self) -> None:
-        if self._task is None or self._task.done():
-            self._task = asyncio.get_running_loop().create_task(self._keep_flushing())
+        self.task = Every("counter flush", FLUSH_S, self.flush)
 
     async def flush(self) -> None:
-        """Write now. What cannot be written is kept and tried again."""
+        """Write now. What cannot be written is kept for the next time. Raises Unavailable."""
         deltas = self._registry.drain()
         if not deltas:
             return
         try:
             await self._counters.add(deltas)
-        except AragoraError as error:
-            self._registry.restore(deltas)
-            log.warning("counters not written", error=error.message)
         except BaseException:
             self._registry.restore(deltas)
             raise
-
-    async def _keep_flushing(self) -> None:
-        while True:
-            await asyncio.sleep(FLUSH_S)
-            await self.flush()
 
 
 class StoredMetricsPage:
@@ -81,7 +67,8 @@ class StoredMetricsPage:
         self._registry = registry
 
     async def exposition(self) -> str:
-        await self._flush.flush()
+        with suppress(Unavailable):  # a full disk can still be read; what was counted is written later
+            await self._flush.flush()
         stored = await asyncio.gather(*(store.all() for store in self._counters))
         rows = [row for rows in stored for row in rows]
         return render(rows, [*await self._gauges(), *self._registry.gauges()])

@@ -1,13 +1,14 @@
 """How an agent answers one ask: prompt, breaker, provider, repair, retry, fallback; always a reply, always in time.
 
 Rules:
-    - Nothing is raised, except cancellation: a failure is an `AgentFailure` that tells what was paid all the same.
+    - Nothing is raised, except cancellation: a failure is an `AgentFailure`, which also says what was paid.
     - The whole answer takes at most `request.timeout_s`. With a fallback, the agent's own provider gets the first
-      `OWN_SHARE` of that time, so that the fallback has a chance.
-    - A transient error is followed by the fallback, if there is one; else by a retry, as far as the time, the
-      attempts and the retry budget go. A Retry-After is honoured, or the retry is not made.
+      `OWN_SHARE` of that time, so that time is left for the fallback.
+    - After a transient error the fallback is asked, if there is one; otherwise the call is retried, as long as the
+      time, the number of attempts and the retry budget allow. Where a Retry-After does not fit into the time, there
+      is no retry.
     - A malformed answer is shown to the model once more with what is wrong. It says nothing about the provider's
-      health, so it neither trips the breaker nor calls for the fallback.
+      health, so it neither trips the breaker nor leads to the fallback.
 """
 
 from __future__ import annotations
@@ -15,14 +16,14 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
-from typing import Final
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Final, Self
 
 import structlog
 
-from aragora.agents.answers import AnswerInvalid, answer_schema, parse_answer
+from aragora.agents.answer_format import AnswerInvalid, answer_schema, parse_answer
 from aragora.agents.gate import Gate
-from aragora.agents.ledger import Ledger
 from aragora.agents.model import (
     AgentSpec,
     AnswerMalformed,
@@ -36,6 +37,7 @@ from aragora.agents.model import (
     ProviderTimedOut,
     Turn,
 )
+from aragora.agents.pricing import Ledger
 from aragora.agents.prompts import render
 from aragora.clock import Clock
 from aragora.debate.model import (
@@ -49,17 +51,50 @@ from aragora.debate.model import (
     Reply,
     Usage,
 )
-from aragora.resilience.backoff import Backoff
-from aragora.resilience.budget import RetryBudget
+from aragora.resilience.backoff import Backoff, RetryBudget
 
-OWN_SHARE: Final = 0.6  # of the time, for the agent's own provider where a fallback stands ready
-MARGIN_SHARE: Final = 0.02  # of the time, kept for what follows the last call
+OWN_SHARE: Final = 0.6  # of the time, for the agent's own provider where there is a fallback
+MARGIN_SHARE: Final = 0.02  # of the time, kept for the work after the last call
 MIN_CALL_S: Final = 0.01  # with less time left no call is made
-MAX_MENDED_CHARS: Final = 8_000  # of a malformed answer that is shown to its model
+MAX_REPAIRED_CHARS: Final = 8_000  # of a malformed answer that is shown to its model
 _TRANSIENT: Final = (ProviderRateLimited, ProviderOverloaded, ProviderFault)
 
 Content = Proposal | Critique | Ballot
-_Complete = Callable[[ModelCall, Ledger, float], Awaitable[Completion]]
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What a provider is asked for one ask, what the ask has cost so far, and by when the provider must have answered.
+
+    `until_s` is in seconds after the ask arrived.
+    """
+
+    request: AgentRequest
+    call: ModelCall
+    ledger: Ledger
+    until_s: float
+
+    def left_s(self) -> float:
+        """Seconds left for this attempt; negative where its time is over."""
+        return self.until_s - self.ledger.elapsed_s()
+
+    def require_time(self) -> None:
+        """Raises ProviderTimedOut where too little time is left to make a call."""
+        if self.left_s() < MIN_CALL_S:
+            raise ProviderTimedOut("no time is left for another call")
+
+    def repair(self, text: str, problem: str) -> Self:
+        """The attempt that shows the model its malformed answer `text` and asks for a better one."""
+        turns = (
+            *self.call.turns,
+            Turn("assistant", text[:MAX_REPAIRED_CHARS].strip() or "(nothing)"),
+            Turn("user", f"That is not the wanted form. {problem} Answer again, with the JSON object alone."),
+        )
+        call = replace(self.call, turns=turns, idempotency_key=f"{self.call.idempotency_key}:mend")
+        return replace(self, call=call)
+
+
+_Complete = Callable[[Attempt], Awaitable[Completion]]
 
 
 class Answering:
@@ -87,7 +122,7 @@ class Answering:
         self._draw = draw
         self._prompted = fallback is not None or not provider.renders_itself
         self._log = structlog.get_logger("aragora.agents").bind(agent=spec.name)
-        self._answered = f"agent={spec.name} answered"
+        self._answered = f"agent={spec.name} answered"  # formatted once: every answer is logged
 
     async def answer(self, request: AgentRequest) -> Reply:
         """The reply to `request` within its time. Never raises, except CancelledError when cancelled."""
@@ -99,8 +134,8 @@ class Answering:
             return self._failure(request, ledger, ProviderTimedOut(f"no answer within {request.timeout_s:g} s"))
         except ProviderError as error:
             return self._failure(request, ledger, error)
-        except Exception as error:  # noqa: BLE001  whatever breaks in an SDK must not break the debate
-            kind = type(error).__name__  # only this: the text and the trace may hold a key
+        except Exception as error:  # noqa: BLE001  no error of an SDK may break the debate
+            kind = type(error).__name__  # not its text nor its trace: they may hold a key
             return self._failure(
                 request, ledger, ProviderFault(f"unexpected {kind} while asking {self._spec.provider}")
             )
@@ -130,49 +165,50 @@ class Answering:
             request=request,
         )
         usable_s = request.timeout_s * (1.0 - MARGIN_SHARE)
+        whole = Attempt(request, call, ledger, usable_s)
+        own = whole if self._fallback is None else replace(whole, until_s=usable_s * OWN_SHARE)
         try:
-            content = await self._own(call, request, ledger, usable_s * (OWN_SHARE if self._fallback else 1.0))
+            content = await self._ask_own(own)
         except ProviderError as error:
-            if self._fallback is None or not error.falls_back or usable_s - ledger.elapsed_s() < MIN_CALL_S:
+            if self._fallback is None or not error.falls_back or whole.left_s() < MIN_CALL_S:
                 raise
-            return await self._fall_back(self._fallback, call, request, ledger, error)
+            return await self._ask_fallback(self._fallback, whole, error)
         return AgentAnswer(request.ask.ask_id, spec.name, content, ledger.usage())
 
-    async def _own(self, call: ModelCall, request: AgentRequest, ledger: Ledger, until_s: float) -> Content:
-        """The content from the agent's own provider, by `until_s` seconds after the start. Raises ProviderError."""
+    async def _ask_own(self, attempt: Attempt) -> Content:
+        """The content from the agent's own provider. Raises ProviderError."""
         self._budget.called()
-        attempt = 1
+        number = 1
         while True:
             try:
-                return await _repaired(self._guarded, call, request, ledger, until_s)
+                return await _repaired(self._guarded, attempt)
             except _TRANSIENT as error:
-                delay_s = self._backoff.delay_s(attempt, self._draw(), error.retry_after_s)
-                if not self._may_retry(attempt, until_s - ledger.elapsed_s() - delay_s):
+                delay_s = self._backoff.delay_s(number, self._draw(), error.retry_after_s)
+                if not self._may_retry(number, attempt.left_s() - delay_s):
                     raise
-            attempt += 1
+            number += 1
             await asyncio.sleep(delay_s)
 
-    def _may_retry(self, attempt: int, left_s: float) -> bool:
+    def _may_retry(self, number: int, left_s: float) -> bool:
         return (
-            self._fallback is None and attempt < self._backoff.attempts and left_s >= MIN_CALL_S and self._budget.take()
+            self._fallback is None and number < self._backoff.attempts and left_s >= MIN_CALL_S and self._budget.take()
         )
 
-    async def _guarded(self, call: ModelCall, ledger: Ledger, until_s: float) -> Completion:
-        """One call of the own provider behind the breaker, which hears of every outcome."""
+    async def _guarded(self, attempt: Attempt) -> Completion:
+        """One call of the agent's own provider behind the breaker, which learns every outcome."""
         await self._gate.permit()
         try:
-            completion = await _complete(self._provider, call, ledger, until_s)
+            completion = await _complete(self._provider, attempt)
         except ProviderError as error:
             await self._gate.failed(error)
             raise
         await self._gate.succeeded()
         return completion
 
-    async def _fall_back(
-        self, fallback: Provider, call: ModelCall, request: AgentRequest, ledger: Ledger, cause: ProviderError
-    ) -> Reply:
+    async def _ask_fallback(self, fallback: Provider, attempt: Attempt, cause: ProviderError) -> Reply:
+        request, ledger = attempt.request, attempt.ledger
         began_s = ledger.elapsed_s()
-        told = Fallback(self._spec.provider, fallback.name, self._spec.fallback_model or "", cause.code)
+        record = Fallback(self._spec.provider, fallback.name, self._spec.fallback_model or "", cause.code)
         self._log.info(
             f"agent={self._spec.name} falls back",
             debate_id=request.ask.debate_id,
@@ -180,19 +216,14 @@ class Answering:
             reason=cause.code,
             error=cause.message,
         )
-
-        async def unguarded(call: ModelCall, ledger: Ledger, until_s: float) -> Completion:
-            return await _complete(fallback, call, ledger, until_s)
-
-        until_s = request.timeout_s * (1.0 - MARGIN_SHARE)
         try:
-            content = await _repaired(unguarded, call, request, ledger, until_s)
+            content = await _repaired(partial(_complete, fallback), attempt)
         except ProviderError as error:
-            told = replace(told, latency_s=ledger.elapsed_s() - began_s)
+            record = replace(record, latency_s=ledger.elapsed_s() - began_s)
             both = type(cause)(f"{cause.message}; the fallback {fallback.name} failed too: {error.message}")
-            return self._failure(request, ledger, both, told)
-        told = replace(told, model=ledger.usage().model, latency_s=ledger.elapsed_s() - began_s)
-        return AgentAnswer(request.ask.ask_id, self._spec.name, content, ledger.usage(), told)
+            return self._failure(request, ledger, both, record)
+        record = replace(record, model=ledger.usage().model, latency_s=ledger.elapsed_s() - began_s)
+        return AgentAnswer(request.ask.ask_id, self._spec.name, content, ledger.usage(), record)
 
     def _log_answer(self, request: AgentRequest, usage: Usage) -> None:
         self._log.debug(
@@ -219,51 +250,33 @@ class Answering:
         return AgentFailure(request.ask.ask_id, name, error.code, error.message, ledger.paid(), fallback)
 
 
-async def _repaired(
-    complete: _Complete, call: ModelCall, request: AgentRequest, ledger: Ledger, until_s: float
-) -> Content:
+async def _repaired(complete: _Complete, attempt: Attempt) -> Content:
     """The parsed content, after at most one repair. Raises AnswerMalformed or what the provider raises."""
-    _require_time(ledger, until_s)
-    completion = await complete(call, ledger, until_s)
+    attempt.require_time()
+    completion = await complete(attempt)
     try:
-        return parse_answer(request, completion.text)
+        return parse_answer(attempt.request, completion.text)
     except AnswerInvalid as invalid:
-        mend = _mend(call, completion.text, str(invalid))
-    _require_time(ledger, until_s)
-    completion = await complete(mend, ledger, until_s)
+        repair = attempt.repair(completion.text, str(invalid))
+    repair.require_time()
+    completion = await complete(repair)
     try:
-        return parse_answer(request, completion.text)
+        return parse_answer(repair.request, completion.text)
     except AnswerInvalid as invalid:
         raise AnswerMalformed(f"the answer stayed malformed after a repair: {invalid}") from None
 
 
-async def _complete(provider: Provider, call: ModelCall, ledger: Ledger, until_s: float) -> Completion:
-    """One call of a provider, in the time that is left; what it cost goes into the ledger."""
-    left_s = max(until_s - ledger.elapsed_s(), MIN_CALL_S)
+async def _complete(provider: Provider, attempt: Attempt) -> Completion:
+    """One call of a provider, in the time that is left; its cost goes into the ledger."""
+    left_s = max(attempt.left_s(), MIN_CALL_S)
     try:
         async with asyncio.timeout(left_s):
-            completion = await provider.complete(replace(call, timeout_s=left_s))
+            completion = await provider.complete(replace(attempt.call, timeout_s=left_s))
     except TimeoutError:
         raise ProviderTimedOut(f"{provider.name} gave no answer within {left_s:.1f} s") from None
     except ProviderError as error:
         if error.usage is not None:
-            ledger.add(error.usage)
+            attempt.ledger.add(error.usage)
         raise
-    ledger.add(completion.usage)
+    attempt.ledger.add(completion.usage)
     return completion
-
-
-def _require_time(ledger: Ledger, until_s: float) -> None:
-    """Raises ProviderTimedOut where too little time is left to make a call."""
-    if until_s - ledger.elapsed_s() < MIN_CALL_S:
-        raise ProviderTimedOut("no time is left for another call")
-
-
-def _mend(call: ModelCall, text: str, problem: str) -> ModelCall:
-    """The call that shows the model its malformed answer and asks for a better one."""
-    turns = (
-        *call.turns,
-        Turn("assistant", text[:MAX_MENDED_CHARS].strip() or "(nothing)"),
-        Turn("user", f"That is not the wanted form. {problem} Answer again, with the JSON object alone."),
-    )
-    return replace(call, turns=turns, idempotency_key=f"{call.idempotency_key}:mend")

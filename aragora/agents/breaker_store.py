@@ -1,4 +1,4 @@
-"""Circuit breakers as stored: one row for each agent that ever saw a failure."""
+"""Circuit breakers as stored: one row for each agent that has ever failed."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ class BreakerStore:
         self._database = database
 
     async def load(self, agent: str) -> BreakerRow | None:
-        """The breaker of an agent; None where it never saw a failure."""
+        """The breaker of an agent; None where the agent has never failed."""
         query = select(*_COLUMNS).where(breakers.c.agent == agent)
         found = await self._database.rows(query, "reading a circuit breaker")
         return BreakerRow(*found[0]) if found else None
 
     async def save(self, agent: str, row: BreakerRow, at: float) -> None:
-        """Keep the breaker as it was at `at` (seconds since the epoch). One that was saved with a later `at` stays."""
+        """Keep the breaker as it was at `at` (seconds since the epoch). A row with a later `at` is not overwritten."""
         values = asdict(row) | {"updated_at": at}
         saving = (
             insert_into(self._database, breakers)
@@ -51,7 +51,7 @@ class BreakerStore:
             await connection.execute(saving)
 
     async def all(self) -> dict[str, tuple[BreakerRow, float]]:
-        """Every breaker that ever saw a failure, by agent, with the time it was saved."""
+        """The breaker of every agent that has ever failed, by agent, with the time at which it was saved."""
         query = select(breakers.c.agent, breakers.c.updated_at, *_COLUMNS).order_by(breakers.c.agent)
         found = await self._database.rows(query, "reading circuit breakers")
         return {agent: (BreakerRow(*columns), at) for agent, at, *columns in found}

@@ -1,53 +1,49 @@
-"""The agents there are: what the keys and settings make available, the default team, and the way to their providers.
+"""The agents there are: which ones the keys and settings make available, the default team, and their providers.
 
-Names are stable, they stand in journals and ratings: `anthropic-api`, `openai-api`, `mistral-api`, `gemini`, `grok`,
-`openrouter`, `local`, `embedded-*`, `stub-N`. Every agent with a real model also comes in personas
-(`anthropic-api-skeptic`), so that a single key is enough for a debate with several voices.
+Names are stable, because they stand in journals and ratings: the agents of `aragora.config.providers`, `local`,
+`embedded-*`, `stub-N`. Every agent with a real model also comes in personas (`anthropic-api-skeptic`), so that a
+single key is enough for a debate with several voices.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Final
 
-from pydantic import SecretStr
-
 from aragora.agents.model import AgentSpec, Provider
-from aragora.agents.personas import EMBEDDED_PERSONAS, PERSONAS
+from aragora.agents.providers.anthropic import AnthropicProvider
+from aragora.agents.providers.chat import ChatProvider
+from aragora.agents.providers.embedded import EmbeddedProvider
+from aragora.agents.providers.gemini import GeminiProvider
+from aragora.agents.providers.mistral import MistralProvider
+from aragora.agents.providers.stub import StubProvider
+from aragora.config.providers import BY_NAME, FALLBACK, PROVIDERS, ChatDialect, ProviderDeclaration
 from aragora.config.settings import Settings
 from aragora.errors import InvalidInput, NotFound
 
-EMBEDDED_MODEL: Final = "gemma-3-270m-q4_k_m"
-_TEAM_OF_LAST_RESORT: Final = ("embedded", "stub")
-
-
-@dataclass(frozen=True, slots=True)
-class _Offer:
-    """A provider that a key makes available. `setting` is the prefix of its fields in `Settings`."""
-
-    agent: str
-    provider: str
-    setting: str
-    model: str
-    openrouter_maker: str
-    options: tuple[tuple[str, str], ...] = ()  # only for the catalog's own model
-
-
-_OFFERS: Final = (
-    _Offer("anthropic-api", "anthropic", "anthropic", "claude-sonnet-5-5", "anthropic", (("effort", "low"),)),
-    _Offer("openai-api", "openai", "openai", "gpt-6.1-sol", "openai", (("reasoning_effort", "low"),)),
-    _Offer("gemini", "gemini", "gemini", "gemini-3.8-flash", "google"),
-    _Offer("mistral-api", "mistral", "mistral", "mistral-large-latest", "mistralai"),
-    _Offer("grok", "xai", "xai", "grok-4.3", "x-ai"),
-    _Offer("openrouter", "openrouter", "openrouter", "anthropic/claude-sonnet-5.5", ""),
-)
-_OPENROUTER_NAMES: Final = {
-    "claude-sonnet-5-5": "claude-sonnet-5.5",
-    "mistral-large-latest": "mistral-large",
+PERSONAS: Final[Mapping[str, str]] = {
+    "skeptic": (
+        "You are a skeptic: you look for the assumption that does not hold, the evidence that is missing, and the "
+        "case in which the obvious answer fails."
+    ),
+    "pragmatist": (
+        "You are a pragmatist: you judge by what works, what it costs, how hard it is to undo, and what a careful "
+        "person would do with the time and money there is."
+    ),
 }
-_MAX_TOKENS: Final = 4096  # thoughts of reasoning models count too
+EMBEDDED_PERSONAS: Final[Mapping[str, str]] = {
+    "analyst": "weighs the facts and names the reason that decides",
+    "skeptic": "looks for the risk and the case where it fails",
+    "pragmatist": "says what works best in practice and costs least",
+}
+EMBEDDED_MODEL: Final = "gemma-3-270m-q4_k_m"
+
+_TEAM_OF_LAST_RESORT: Final = ("embedded", "stub")
+_MAX_TOKENS: Final = 4096  # the thoughts of reasoning models count too
 _EMBEDDED_MAX_TOKENS: Final = 160
+_LOCAL_DIALECT: Final = ChatDialect(sends_temperature=True)
+_NO_KEY: Final = "none"  # the SDK insists on a key
 
 
 def available(settings: Settings) -> tuple[AgentSpec, ...]:
@@ -56,7 +52,7 @@ def available(settings: Settings) -> tuple[AgentSpec, ...]:
 
 
 def spec_of(name: str, settings: Settings) -> AgentSpec:
-    """The agent of that name. Raises NotFound with the names there are."""
+    """The agent `name`. Raises NotFound with the names that there are."""
     specs = available(settings)
     for spec in specs:
         if spec.name == name:
@@ -66,7 +62,7 @@ def spec_of(name: str, settings: Settings) -> AgentSpec:
 
 
 def default_team(settings: Settings, size: int = 3) -> tuple[str, ...]:
-    """`size` agents for a debate nobody was named for: real models first, one of each provider, then their personas;
+    """`size` agents for a debate that names none: real models first, one of each provider, then their personas;
     embedded agents only where there is no real one, stubs only where there is nothing else."""
     specs = available(settings)
     real = [spec for spec in specs if spec.provider not in _TEAM_OF_LAST_RESORT]
@@ -79,22 +75,24 @@ def default_team(settings: Settings, size: int = 3) -> tuple[str, ...]:
 
 def build_provider(spec: AgentSpec, settings: Settings) -> Provider:
     """The provider of an agent. Raises InvalidInput where its key or address is not set (any more)."""
-    if spec.provider not in _BUILDERS:
+    if spec.provider in BY_NAME:
+        return _declared(spec, BY_NAME[spec.provider], settings)
+    if spec.provider not in _WITHOUT_KEY:
         raise InvalidInput(f"Agent {spec.name} names the unknown provider {spec.provider!r}.")
-    return _BUILDERS[spec.provider](spec, settings)
+    return _WITHOUT_KEY[spec.provider](spec, settings)
 
 
 def build_fallback(spec: AgentSpec, settings: Settings) -> Provider | None:
     """OpenRouter with the same model family, where its key is set and the agent is not OpenRouter's own."""
-    if spec.fallback_model is None or settings.openrouter_api_key is None:
+    if spec.fallback_model is None or settings.provider_key(FALLBACK) is None:
         return None
-    return _openrouter(replace(spec, provider="openrouter", model=spec.fallback_model, options=None), settings)
+    return build_provider(replace(spec, provider=FALLBACK, model=spec.fallback_model, options=None), settings)
 
 
 def _specs(settings: Settings) -> Iterator[AgentSpec]:
-    for offer in _OFFERS:
-        if getattr(settings, f"{offer.setting}_api_key") is not None:
-            yield from _voices(_offered(offer, settings))
+    for provider in PROVIDERS:
+        if settings.provider_key(provider.name) is not None:
+            yield from _voices(_agent_of(provider, settings))
     if settings.local_base_url is not None:
         yield from _voices(AgentSpec("local", "local", settings.local_model or "", max_tokens=_MAX_TOKENS))
     if settings.embedded_agents:
@@ -112,12 +110,17 @@ def _specs(settings: Settings) -> Iterator[AgentSpec]:
         yield AgentSpec(f"stub-{number}", "stub", "stub")
 
 
-def _offered(offer: _Offer, settings: Settings) -> AgentSpec:
-    chosen: str | None = getattr(settings, f"{offer.setting}_model")
-    model = chosen or offer.model
-    family = f"{offer.openrouter_maker}/{_OPENROUTER_NAMES.get(model, model)}" if offer.openrouter_maker else None
-    options = dict(offer.options) if chosen is None and offer.options else None
-    return AgentSpec(offer.agent, offer.provider, model, family, max_tokens=_MAX_TOKENS, options=options)
+def _agent_of(provider: ProviderDeclaration, settings: Settings) -> AgentSpec:
+    chosen = settings.provider_model(provider.name)
+    model = chosen or provider.model
+    return AgentSpec(
+        provider.agent,
+        provider.name,
+        model,
+        provider.openrouter_model(model),
+        max_tokens=_MAX_TOKENS,
+        options=dict(provider.options) if chosen is None and provider.options else None,
+    )
 
 
 def _voices(spec: AgentSpec) -> Iterator[AgentSpec]:
@@ -126,79 +129,38 @@ def _voices(spec: AgentSpec) -> Iterator[AgentSpec]:
         yield replace(spec, name=f"{spec.name}-{name}", persona=persona)
 
 
-def _key(secret: SecretStr | None, variable: str) -> str:
-    if secret is None:
-        raise InvalidInput(f"{variable} is not set; set it, or choose another agent.")
-    return secret.get_secret_value()
-
-
-def _anthropic(spec: AgentSpec, settings: Settings) -> Provider:
-    from aragora.agents.providers.anthropic import AnthropicProvider  # noqa: PLC0415  each SDK only where it is used
-
-    return AnthropicProvider(spec, _key(settings.anthropic_api_key, "ANTHROPIC_API_KEY"), settings.anthropic_base_url)
-
-
-def _openai(spec: AgentSpec, settings: Settings) -> Provider:
-    from aragora.agents.providers.openai import openai_provider  # noqa: PLC0415
-
-    return openai_provider(spec, _key(settings.openai_api_key, "OPENAI_API_KEY"), settings.openai_base_url)
-
-
-def _openrouter(spec: AgentSpec, settings: Settings) -> Provider:
-    from aragora.agents.providers.compatible import openrouter_provider  # noqa: PLC0415
-
-    return openrouter_provider(
-        spec, _key(settings.openrouter_api_key, "OPENROUTER_API_KEY"), settings.openrouter_base_url
-    )
-
-
-def _xai(spec: AgentSpec, settings: Settings) -> Provider:
-    from aragora.agents.providers.compatible import xai_provider  # noqa: PLC0415
-
-    return xai_provider(spec, _key(settings.xai_api_key, "XAI_API_KEY"), settings.xai_base_url)
+def _declared(spec: AgentSpec, provider: ProviderDeclaration, settings: Settings) -> Provider:
+    key = settings.provider_key(provider.name)
+    if key is None:
+        raise InvalidInput(f"{provider.key_variable} is not set; set it, or choose another agent.")
+    address = settings.provider_address(provider.name)
+    if provider.dialect is None:
+        return _OWN_SDKS[provider.name](spec, key.get_secret_value(), address)
+    return ChatProvider(spec, key.get_secret_value(), address, provider.dialect)
 
 
 def _local(spec: AgentSpec, settings: Settings) -> Provider:
-    from aragora.agents.providers.compatible import local_provider  # noqa: PLC0415
-
     if settings.local_base_url is None:
         raise InvalidInput("ARAGORA_LOCAL_BASE_URL is not set; set it, or choose another agent.")
-    key = settings.local_api_key.get_secret_value() if settings.local_api_key else ""
-    return local_provider(spec, key, settings.local_base_url)
-
-
-def _mistral(spec: AgentSpec, settings: Settings) -> Provider:
-    from aragora.agents.providers.mistral import MistralProvider  # noqa: PLC0415
-
-    return MistralProvider(spec, _key(settings.mistral_api_key, "MISTRAL_API_KEY"), settings.mistral_base_url)
-
-
-def _gemini(spec: AgentSpec, settings: Settings) -> Provider:
-    from aragora.agents.providers.gemini import GeminiProvider  # noqa: PLC0415
-
-    return GeminiProvider(spec, _key(settings.gemini_api_key, "GEMINI_API_KEY"), settings.gemini_base_url)
+    key = settings.local_api_key.get_secret_value() if settings.local_api_key else _NO_KEY
+    return ChatProvider(spec, key, settings.local_base_url, _LOCAL_DIALECT)
 
 
 def _embedded(spec: AgentSpec, settings: Settings) -> Provider:
-    from aragora.agents.providers.embedded import EmbeddedProvider  # noqa: PLC0415
-
     return EmbeddedProvider(spec, settings.data_dir / "models")
 
 
 def _stub(spec: AgentSpec, settings: Settings) -> Provider:
-    from aragora.agents.providers.stub import StubProvider  # noqa: PLC0415
-
     return StubProvider(spec.model, settings.stub_latency_ms / 1000, settings.stub_log)
 
 
-_BUILDERS: Final[dict[str, Callable[[AgentSpec, Settings], Provider]]] = {
-    "anthropic": _anthropic,
-    "openai": _openai,
-    "openrouter": _openrouter,
-    "xai": _xai,
+_OWN_SDKS: Final[Mapping[str, Callable[[AgentSpec, str, str], Provider]]] = {
+    "anthropic": AnthropicProvider,
+    "gemini": GeminiProvider,
+    "mistral": MistralProvider,
+}
+_WITHOUT_KEY: Final[Mapping[str, Callable[[AgentSpec, Settings], Provider]]] = {
     "local": _local,
-    "mistral": _mistral,
-    "gemini": _gemini,
     "embedded": _embedded,
     "stub": _stub,
 }

@@ -1,4 +1,4 @@
-"""The circuit breaker as an agent sees it: a gate in front of every call of its provider.
+"""The circuit breaker as an agent sees it: a gate before every call of its provider.
 
 `LeasedGate` fulfils the gate over any `BreakerPort` (the breaker's actor, or `LocalBreaker` in this process)
 with the lease rules of `aragora.resilience.lease`: on the healthy path it never leaves the process.
@@ -20,7 +20,7 @@ class Gate(Protocol):
     """Every permit must be followed by `succeeded` or `failed`, from the task that got it."""
 
     async def permit(self) -> None:
-        """Leave to make one call. Raises BreakerOpen."""
+        """Ask for permission to make one call. Raises BreakerOpen where it is refused."""
         ...
 
     async def succeeded(self) -> None: ...
@@ -29,7 +29,7 @@ class Gate(Protocol):
 
 
 class BreakerPort(Protocol):
-    """The breaker, wherever it lives. Both methods are cheap and may raise OSError or TimeoutError."""
+    """The breaker, in this process or another. Both methods are cheap and may raise OSError or TimeoutError."""
 
     async def permit(self) -> Permission: ...
 
@@ -60,9 +60,9 @@ _permitted: ContextVar[Lease | TrialPermit | None] = ContextVar("aragora_permitt
 
 
 class LeasedGate:
-    """The gate of one agent. A breaker that cannot be reached lets calls pass: it guards, it is not a dependency.
+    """The gate of one agent. Where the breaker cannot be reached, calls pass: it is a guard, not a dependency.
 
-    What a task was permitted travels in its context, so that its outcome is told under the same epoch or trial.
+    A task's permission is kept in its context, so that its outcome is reported under the same epoch or trial.
     """
 
     def __init__(self, breaker: BreakerPort, clock: Clock) -> None:
@@ -82,15 +82,15 @@ class LeasedGate:
             return
         self._accept(permission, now)
         if isinstance(permission, Refusal):
-            raise BreakerOpen(_refused(permission), retry_after_s=permission.retry_after_s)
+            raise BreakerOpen(_refusal_text(permission), retry_after_s=permission.retry_after_s)
         _permitted.set(permission)
 
     async def succeeded(self) -> None:
         permission = _permitted.get()
         if isinstance(permission, TrialPermit):
-            await self._tell(rules.Succeeded(permission.epoch, permission.trial_id))
+            await self._report(rules.Succeeded(permission.epoch, permission.trial_id))
         elif report := self._holder.succeeded(self._clock.monotonic()):
-            await self._tell(report)
+            await self._report(report)
 
     async def failed(self, error: ProviderError) -> None:
         if not error.trips_breaker:
@@ -101,9 +101,9 @@ class LeasedGate:
         epoch = permission.epoch if permission else self._holder.epoch
         self._holder.drop()
         text = f"{error.code}: {error.message}"
-        await self._tell(rules.Failed(epoch, text, trial_id, error.retry_after_s))
+        await self._report(rules.Failed(epoch, text, trial_id, error.retry_after_s))
 
-    async def _tell(self, report: Report) -> None:
+    async def _report(self, report: Report) -> None:
         now = self._clock.monotonic()
         try:
             self._accept(await self._breaker.report(report), now)
@@ -117,6 +117,6 @@ class LeasedGate:
             self._holder.drop()
 
 
-def _refused(refusal: Refusal) -> str:
+def _refusal_text(refusal: Refusal) -> str:
     because = f" after {refusal.last_error}" if refusal.last_error else ""
     return f"the circuit breaker is open{because}; it lets a trial call pass in {refusal.retry_after_s:.0f} s"

@@ -1,7 +1,7 @@
 """What passes between an agent and a language model: the call, the completion, and the provider's errors.
 
-`Provider` is the port every provider implements; errors are few, so that the agent can decide by class alone:
-what is transient, what trips the circuit breaker, what calls for the fallback.
+`Provider` is the port that every provider implements. Errors are few, so that an agent can decide by the class alone
+what is transient, what trips the circuit breaker and what leads to the fallback.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
-from aragora.debate.model import AgentRequest, Usage
+from aragora.debate.model import MALFORMED_ANSWER, AgentRequest, Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Turn:
 class ModelCall:
     """One call of a model. `schema` is the JSON schema of the wanted answer. `timeout_s` bounds the whole call.
 
-    `request` is what the prompt was rendered from, for providers (the embedded model) that render their own.
+    `request` is the source of the prompt, for providers (the embedded model) that render their own.
     """
 
     system: str
@@ -41,7 +41,7 @@ class ModelCall:
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """The model's text (JSON by the schema, if it behaved) and what it cost."""
+    """The model's text (JSON by the schema, unless it is malformed) and what it cost."""
 
     text: str
     usage: Usage
@@ -86,7 +86,7 @@ class ProviderTimedOut(ProviderError):
 
 
 class ProviderRejected(ProviderError):
-    """HTTP 4xx other than 429: the key or model is wrong, for every call alike. Asking again does not help."""
+    """HTTP 4xx other than 429: the key or model is wrong, for every call. Another try does not help."""
 
     code = "rejected"
     falls_back = False
@@ -99,9 +99,9 @@ class CallRefused(ProviderRejected):
 
 
 class AnswerMalformed(ProviderError):
-    """The model answered, but not in the wanted form, also after one repair attempt."""
+    """The model answered, but not in the wanted form, and one repair did not help."""
 
-    code = "malformed_answer"
+    code = MALFORMED_ANSWER
     trips_breaker = False
     falls_back = False
 
@@ -130,13 +130,13 @@ class Provider(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class AgentSpec:
-    """One agent of the catalog: its public name, provider, model, the family used to find its fallback."""
+    """One agent of the catalog: its public name, its provider and model, and the model of its fallback."""
 
     name: str
-    provider: str  # anthropic, openai, openrouter, mistral, gemini, xai, local, embedded, stub
+    provider: str  # a name in aragora.config.providers, or local, embedded, stub
     model: str
     fallback_model: str | None = None  # OpenRouter's name of the same model family
     persona: str = ""
     temperature: float = 0.7
     max_tokens: int = 1024
-    options: Mapping[str, str] | None = None  # e.g. latency_ms of the stub agents
+    options: Mapping[str, str] | None = None  # e.g. the effort of a reasoning model

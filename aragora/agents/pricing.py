@@ -1,7 +1,8 @@
-"""What a call costs: tokens times the price table `prices.toml` (USD per million tokens, dated).
+"""What a call costs, and what an answer has cost so far.
 
-A model that is not listed costs as much as the dearest general model of its provider, and `Price.listed` is False:
-a budget that stops too early is a nuisance, one that is overrun is a bill. An unknown provider is an error of ours.
+A call costs its tokens times the price table `prices.toml` (USD per million tokens, dated). A model that is not listed
+costs as much as the most expensive general model of its provider, and `Price.listed` is False: a budget that stops
+too early is a nuisance, one that is overrun is a bill. An unknown provider is an error in our code.
 """
 
 from __future__ import annotations
@@ -13,23 +14,21 @@ from functools import lru_cache
 from importlib.resources import files
 from typing import Any, Final
 
+from aragora.agents.model import AgentSpec
+from aragora.clock import Clock
+from aragora.config.providers import FALLBACK, PROVIDERS
 from aragora.debate.model import Usage
 
 _ANY: Final = "*"
 _MILLION: Final = 1_000_000
 _SNAPSHOT: Final = re.compile(r"-(\d{4}-\d{2}-\d{2}|\d{4,8}|latest)")
-_MAKERS: Final = {
-    "anthropic": "anthropic",
-    "openai": "openai",
-    "google": "gemini",
-    "mistralai": "mistral",
-    "x-ai": "xai",
-}
+_MAKERS: Final = {provider.maker: provider.name for provider in PROVIDERS if provider.maker}
 
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """USD per million tokens. `listed` is False where the provider's default stands in for an unknown model; what is free is listed."""
+    """USD per million tokens. `listed` is False where the provider's default price stands in for an unknown model;
+    a free model counts as listed."""
 
     input_usd: float
     output_usd: float
@@ -43,7 +42,7 @@ def cost_usd(provider: str, model: str, input_tokens: int, output_tokens: int) -
 
 
 def metered(provider: str, model: str, input_tokens: int, output_tokens: int, billed_usd: float | None = None) -> Usage:
-    """The usage of one call; `billed_usd` is what the provider itself says it billed, where it does."""
+    """The usage of one call; `billed_usd` is what the provider says it billed, None where it does not say."""
     cost = cost_usd(provider, model, input_tokens, output_tokens) if billed_usd is None else billed_usd
     return Usage(provider, model, input_tokens, output_tokens, cost)
 
@@ -53,7 +52,7 @@ def price_of(provider: str, model: str) -> Price:
     """The price of a model. Raises KeyError for a provider without a row in the table."""
     table = _table()[provider]
     name = _listed_name(table, model)
-    if name is None and provider == "openrouter":
+    if name is None and provider == FALLBACK:
         maker, _, bare = model.partition("/")
         if maker in _MAKERS:
             return price_of(_MAKERS[maker], bare.partition(":")[0])
@@ -64,6 +63,44 @@ def price_of(provider: str, model: str) -> Price:
 def prices_as_of() -> str:
     """The date of the table, ISO 8601."""
     return str(_document()["as_of"])
+
+
+class Ledger:
+    """What one answer has cost so far: the usage of every call made for it, also of those that failed, and the time.
+
+    It begins when the ask arrives. The sum carries the name of the last provider that was paid.
+    """
+
+    __slots__ = ("_clock", "_cost_usd", "_input", "_model", "_output", "_provider", "_started")
+
+    def __init__(self, spec: AgentSpec, clock: Clock) -> None:
+        self._clock = clock
+        self._started = clock.monotonic()
+        self._provider = spec.provider
+        self._model = spec.model
+        self._input = 0
+        self._output = 0
+        self._cost_usd = 0.0
+
+    def elapsed_s(self) -> float:
+        """Seconds since the ask arrived."""
+        return self._clock.monotonic() - self._started
+
+    def add(self, usage: Usage) -> None:
+        """Add the usage of one call."""
+        self._provider = usage.provider
+        self._model = usage.model
+        self._input += usage.input_tokens
+        self._output += usage.output_tokens
+        self._cost_usd += usage.cost_usd
+
+    def usage(self) -> Usage:
+        """The sum, with the latency of the whole answer."""
+        return Usage(self._provider, self._model, self._input, self._output, self._cost_usd, self.elapsed_s())
+
+    def paid(self) -> Usage | None:
+        """The sum, or None where nothing was paid."""
+        return self.usage() if self._input or self._output or self._cost_usd else None
 
 
 def _listed_name(table: dict[str, list[float]], model: str) -> str | None:

@@ -1,8 +1,8 @@
-"""The prompt of an ask, for any language model: what it is to do, and the material, marked as material.
+"""The prompt of an ask, for any language model: the task, and the material, marked as material.
 
-Everything that others wrote (answers, critiques, suggestions, context, and the question's own text) stands between
-markers that carry a mark derived from the ask's id. Whoever wrote the text could not know the mark, so it cannot
-close its block and pose as an instruction; the system prompt says that nothing between markers is one.
+Everything that others wrote (answers, critiques, suggestions, context and the question itself) is put between markers
+that carry a mark derived from the ask's id. The authors of the texts cannot know the mark, so no text can close its
+block and pose as an instruction; the system prompt says that nothing between markers is an instruction.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""The commands: one file a command, registered by name in `main.py` and imported only when called."""
+"""The commands: registered by name in `main.py`, each imported only when it is called."""

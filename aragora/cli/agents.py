@@ -1,11 +1,11 @@
-"""`aragora agents`: who can debate here, how healthy each is, and how it is rated."""
+"""`aragora agents`: the agents of a server with their health and rating."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import Any
 
-from aragora.cli.options import DEFAULT_URL, AsJson, Token, Url
+from aragora.cli.conventions import DEFAULT_URL, AsJson, Token, Url
 from aragora.cli.rendering.tables import agents_table
 from aragora.cli.rendering.terminal import print_json, terminal
 from aragora.client import AragoraClient

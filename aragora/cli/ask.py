@@ -1,7 +1,7 @@
 """`aragora ask QUESTION`: open a debate, watch it, read the decision, check the receipt.
 
-A server at --url is used if one answers. Without one, and if the URL is the default, a server is started for
-the length of the call, on the data directory and providers of this environment.
+The server at --url is used if it answers. If none answers and the URL is the default, a server is started for the
+length of the call, with the data directory and providers of this environment. `ask_and_watch` serves `demo` too.
 """
 
 from __future__ import annotations
@@ -12,32 +12,64 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from aragora.cli.asking import AskSettings, Outcome, put
+from aragora.cli.conventions import DEFAULT_URL, DONE, FAILED, AsJson, Token, Url
 from aragora.cli.local_server import local_server
-from aragora.cli.options import DEFAULT_URL, AsJson, Token, Url
-from aragora.cli.rendering.stream import EventPrinter
+from aragora.cli.rendering.events import EventPrinter
+from aragora.cli.rendering.tables import print_verification
 from aragora.cli.rendering.terminal import print_json, terminal
-from aragora.cli.rendering.verification import print_verification
 from aragora.client import AragoraClient, ServerUnreachable
+from aragora.debate.model import ConsensusMode, DebateStatus
+from aragora.debate.protocol import PRESETS
+from aragora.receipts.verifying import verify as verify_receipt
+
+
+@dataclass(frozen=True, slots=True)
+class AskSettings:
+    """The settings of a debate; None leaves one to the server. The names are those of POST /api/debates."""
+
+    agents: tuple[str, ...] | None = None
+    protocol: str | None = None
+    rounds: int | None = None
+    consensus: str | None = None
+    context: str | None = None
+    budget_usd: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DebateResult:
+    """A debate that has ended, as the server describes it, with its receipt where it has one.
+
+    `verification` is {valid, checks}; None where it was not asked for or there is no receipt.
+    """
+
+    debate: dict[str, Any]
+    receipt: dict[str, Any] | None = None
+    verification: dict[str, Any] | None = None
+
+    @property
+    def exit_code(self) -> int:
+        valid = self.verification is None or self.verification["valid"]
+        return DONE if self.debate["status"] == DebateStatus.COMPLETED and valid else FAILED
 
 
 def ask(
-    question: Annotated[str, typer.Argument(help="What to settle.")],
+    question: Annotated[str, typer.Argument(help="What to decide.")],
     *,
     agents: Annotated[
         str | None, typer.Option(help="Who debates, comma-separated; see 'aragora agents'.", metavar="A,B,C")
     ] = None,
     protocol: Annotated[
-        str | None, typer.Option(help="structured (default), council, society, duel or ensemble.")
+        str | None, typer.Option(help=f"One of {', '.join(PRESETS)}; unset: the server's default.")
     ] = None,
     rounds: Annotated[int | None, typer.Option(min=1, help="Rounds at most.")] = None,
     consensus: Annotated[
-        str | None, typer.Option(help="majority, supermajority, unanimous, weighted, judge or none.")
+        str | None, typer.Option(help=f"One of {', '.join(ConsensusMode)}; unset: the protocol's.")
     ] = None,
     context: Annotated[str | None, typer.Option(help="What the agents should know besides the question.")] = None,
     budget: Annotated[float | None, typer.Option(min=0.0, help="Stop after this many USD.", metavar="USD")] = None,
@@ -56,29 +88,47 @@ def ask(
         budget_usd=budget,
     )
     show: Callable[[str], None] = (lambda _payload: None) if as_json else EventPrinter(terminal())
-    outcome = asyncio.run(_ask(question, settings, show, verify=verify, url=url, token=token))
-    report(outcome, as_json=as_json)
-    raise typer.Exit(outcome.exit_code)
+    result = asyncio.run(_ask(question, settings, show, verify=verify, url=url, token=token))
+    report(result, as_json=as_json)
+    raise typer.Exit(result.exit_code)
 
 
-def report(outcome: Outcome, *, as_json: bool) -> None:
-    """What is left to say when the events are printed: everything (JSON), or the check of the receipt."""
+def report(result: DebateResult, *, as_json: bool) -> None:
+    """Print what the events did not: the whole result as JSON, or the check of the receipt."""
     if as_json:
-        print_json(outcome.debate | {"receipt": outcome.receipt, "verification": outcome.verification})
-    elif outcome.verification is not None:
-        print_verification(terminal(), outcome.verification)
+        print_json(result.debate | {"receipt": result.receipt, "verification": result.verification})
+    elif result.verification is not None:
+        print_verification(terminal(), result.verification)
+
+
+async def ask_and_watch(
+    client: AragoraClient, question: str, settings: AskSettings, show: Callable[[str], None], *, verify: bool
+) -> DebateResult:
+    """Open the debate, hand each event to `show`, and fetch the result. Raises AragoraError as the server refuses."""
+    opened = await client.open_debate(question, **asdict(settings))
+    try:
+        async for envelope in client.follow(opened.debate_id):
+            show(envelope.payload)
+    except asyncio.CancelledError:
+        sys.stderr.write(f"aragora: not watching {opened.debate_id} any more; see 'aragora show {opened.debate_id}'\n")
+        raise
+    debate = await client.get(f"/api/debates/{opened.debate_id}")
+    if debate["status"] != DebateStatus.COMPLETED:
+        return DebateResult(debate)
+    receipt = await client.get(f"/api/debates/{opened.debate_id}/receipt")
+    return DebateResult(debate, receipt, await _verification(client, receipt) if verify else None)
 
 
 async def _ask(
     question: str, settings: AskSettings, show: Callable[[str], None], *, verify: bool, url: str, token: str | None
-) -> Outcome:
+) -> DebateResult:
     async with _server(url, token) as found, AragoraClient(found, token=token) as client:
-        return await put(client, question, settings, show, verify=verify)
+        return await ask_and_watch(client, question, settings, show, verify=verify)
 
 
 @asynccontextmanager
 async def _server(url: str, token: str | None) -> AsyncIterator[str]:
-    """The URL of a server to ask: the one given if it answers, else one started for the call."""
+    """The URL of the server to ask: the one given if it answers, else one started for the call."""
     async with AragoraClient(url, token=token) as client:
         alive = await client.alive()
     if alive:
@@ -90,3 +140,11 @@ async def _server(url: str, token: str | None) -> AsyncIterator[str]:
     with tempfile.TemporaryDirectory(prefix="aragora-ask-") as directory:
         async with local_server(Path(directory) / "server.log", os.environ) as started:
             yield started
+
+
+async def _verification(client: AragoraClient, receipt: dict[str, Any]) -> dict[str, Any]:
+    """The server's checks, which include the chain and the journal, and this side's own, which do not trust it."""
+    servers = await client.post("/api/receipts/verify", receipt)
+    valid, checks = verify_receipt(receipt, trusted_keys=None)
+    own = [check | {"name": f"{check['name']}, checked here"} for check in checks]
+    return {"valid": servers["valid"] and valid, "checks": [*servers["checks"], *own]}

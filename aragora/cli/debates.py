@@ -1,30 +1,33 @@
-"""`aragora debates`: what was asked, newest first."""
+"""`aragora debates` lists debates, newest first; `aragora show ID` shows one with its decision."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import Annotated, Any
 
+import msgspec
 import typer
 
-from aragora.cli.options import DEFAULT_URL, AsJson, Token, Url
+from aragora import encoding
+from aragora.cli.conventions import DEFAULT_URL, AsJson, DebateId, Token, Url
+from aragora.cli.rendering.events import decision_panel
 from aragora.cli.rendering.tables import debates_table
 from aragora.cli.rendering.terminal import print_json, say, terminal
 from aragora.client import AragoraClient
-from aragora.debate.model import DebateStatus
+from aragora.debate.model import DebateStatus, Decision
 
 
 def debates(
     *,
     status: Annotated[DebateStatus | None, typer.Option(help="Only debates in this state.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=500, help="Rows of one page.")] = 20,
-    cursor: Annotated[str | None, typer.Option(help="Where the next page starts, as the last one told.")] = None,
+    cursor: Annotated[str | None, typer.Option(help="Where the next page starts; each page ends with it.")] = None,
     url: Url = DEFAULT_URL,
     token: Token = None,
     as_json: AsJson = False,
 ) -> None:
     """List the debates of a running server."""
-    page = asyncio.run(_fetch(url, token, status=status, limit=limit, cursor=cursor))
+    page = asyncio.run(_page(url, token, status=status, limit=limit, cursor=cursor))
     if as_json:
         print_json(page)
         return
@@ -34,7 +37,42 @@ def debates(
         console.print(say(f"More: aragora debates --cursor {page['next_cursor']}", "dim"))
 
 
-async def _fetch(url: str, token: str | None, **query: str | int | None) -> dict[str, Any]:
+def show(debate_id: DebateId, url: Url = DEFAULT_URL, token: Token = None, as_json: AsJson = False) -> None:
+    """Show a debate: question, status, decision, votes, dissent and where its receipt is."""
+    debate = asyncio.run(_debate(url, token, debate_id))
+    if as_json:
+        print_json(debate)
+        return
+    console = terminal()
+    console.print(say(debate["question"], "bold"))
+    console.print(say(f"{debate['debate_id']} · {debate['status']} · {debate.get('rounds') or 0} rounds", "dim"))
+    decision = decision_of(debate)
+    if decision is not None:
+        console.print(decision_panel(decision))
+    elif debate.get("reason"):
+        console.print(say(str(debate["reason"]), "red"))
+    if debate.get("receipt_id"):
+        console.print(say(f"Receipt {debate['receipt_id']}: GET /api/debates/{debate_id}/receipt", "dim"))
+
+
+def decision_of(debate: dict[str, Any]) -> Decision | None:
+    """The decision in the server's answer about a debate; None before there is one."""
+    raw = debate.get("decision")
+    if raw is None:
+        return None
+    try:
+        return encoding.decode_as(raw, Decision) if isinstance(raw, str) else encoding.from_plain(raw, Decision)
+    except msgspec.ValidationError:
+        return None
+
+
+async def _page(url: str, token: str | None, **query: str | int | None) -> dict[str, Any]:
     async with AragoraClient(url, token=token) as client:
         page: dict[str, Any] = await client.get("/api/debates", **query)
         return page
+
+
+async def _debate(url: str, token: str | None, debate_id: str) -> dict[str, Any]:
+    async with AragoraClient(url, token=token) as client:
+        debate: dict[str, Any] = await client.get(f"/api/debates/{debate_id}")
+        return debate

@@ -1,7 +1,7 @@
-"""`aragora demo`: from nothing to a decision with a checked receipt, without an API key, leaving nothing behind.
+"""`aragora demo`: a decision with a checked receipt, without an API key or a running server; it leaves nothing behind.
 
 A server on free ports with a temporary data directory debates the question: with the embedded model, or with the
-providers whose keys are set. Storage, cluster and identity settings of the environment do not reach it.
+providers whose keys are set. It does not see the storage, cluster and identity settings of the environment.
 """
 
 from __future__ import annotations
@@ -17,17 +17,21 @@ from typing import Annotated, Final
 
 import typer
 
-from aragora.cli.asking import AskSettings, Outcome, put
+from aragora.cli.ask import AskSettings, DebateResult, ask_and_watch
 from aragora.cli.local_server import local_server
-from aragora.cli.rendering.stream import EventPrinter
+from aragora.cli.rendering.events import EventPrinter
+from aragora.cli.rendering.tables import print_verification
 from aragora.cli.rendering.terminal import say, terminal
-from aragora.cli.rendering.verification import print_verification
 from aragora.client import AragoraClient
+from aragora.config.providers import PROVIDERS
 
 QUESTION: Final = "Should a small team start with a monolith or with microservices?"
-VENDORS: Final = ("ANTHROPIC", "OPENAI", "OPENROUTER", "MISTRAL", "GEMINI", "XAI")
-BETTER: Final = (*(f"{vendor}_API_KEY" for vendor in VENDORS), "ARAGORA_LOCAL_BASE_URL")
-OF_PROVIDERS: Final = (*VENDORS, *(f"ARAGORA_{name}_" for name in (*VENDORS, "LOCAL", "EMBEDDED")))
+BETTER: Final = (*(provider.key_variable for provider in PROVIDERS), "ARAGORA_LOCAL_BASE_URL")
+OF_PROVIDERS: Final = (
+    *(f"ARAGORA_{provider.name.upper()}_" for provider in PROVIDERS),
+    "ARAGORA_LOCAL_",
+    "ARAGORA_EMBEDDED_",
+)
 KEPT_OUT: Final = ("ARAGORA_", "DATABASE_URL", "KNOWLEDGE_MOUND_", "SUPABASE_", "RAY_", "CP_")
 TINY: Final = (
     "No API key is set, so the agents speak through the embedded model: 270 million parameters on this machine's CPU. "
@@ -37,7 +41,7 @@ TINY: Final = (
 
 
 def demo(
-    question: Annotated[str, typer.Argument(help="What to settle.")] = QUESTION,
+    question: Annotated[str, typer.Argument(help="What to decide.")] = QUESTION,
     rounds: Annotated[int, typer.Option(min=1, help="Rounds at most.")] = 1,
 ) -> None:
     """Start a server for one question, stream the debate, check the receipt, stop everything."""
@@ -45,23 +49,23 @@ def demo(
     better = [name for name in BETTER if os.environ.get(name)]
     console.print(say(f"Providers from {', '.join(better)}." if better else TINY, "yellow"))
     started = time.monotonic()
-    outcome = asyncio.run(_demo(question, AskSettings(rounds=rounds), EventPrinter(console)))
-    if outcome.verification is not None:
-        print_verification(console, outcome.verification)
+    result = asyncio.run(_demo(question, AskSettings(rounds=rounds), EventPrinter(console)))
+    if result.verification is not None:
+        print_verification(console, result.verification)
     console.print(say(f"{time.monotonic() - started:.0f} s from start to everything stopped.", "dim"))
-    raise typer.Exit(outcome.exit_code)
+    raise typer.Exit(result.exit_code)
 
 
-async def _demo(question: str, settings: AskSettings, show: EventPrinter) -> Outcome:
+async def _demo(question: str, settings: AskSettings, show: EventPrinter) -> DebateResult:
     sys.stderr.write("Starting the server ...\n")
     with tempfile.TemporaryDirectory(prefix="aragora-demo-") as directory:
         environment = demo_environment(os.environ) | {"ARAGORA_DATA_DIR": f"{directory}/data"}
         async with local_server(Path(directory) / "server.log", environment) as url, AragoraClient(url) as client:
-            return await put(client, question, settings, show, verify=True)
+            return await ask_and_watch(client, question, settings, show, verify=True)
 
 
 def demo_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """`environment` without what would tie the demo to other stores, clusters or secrets; providers stay."""
+    """`environment` without what would connect the demo to other stores, clusters or secrets; providers stay."""
     return {
         name: value
         for name, value in environment.items()

@@ -8,18 +8,18 @@ from typing import Final
 import typer
 from rich.console import Console
 
-from aragora.cli.checkup import configuration, machine, reachable
-from aragora.cli.checkup.finding import Finding, State
-from aragora.cli.exits import DONE, FAILED
-from aragora.cli.options import DEFAULT_URL, AsJson, Token, Url
+from aragora.cli import checkup, reachable
+from aragora.cli.checkup import Finding, State
+from aragora.cli.conventions import DEFAULT_URL, DONE, FAILED, AsJson, Token, Url
 from aragora.cli.rendering.terminal import print_json, say, terminal
+from aragora.config.legacy import HTTP_PORT, WS_PORT
 
-PORTS: Final = (8080, 8765)
+PORTS: Final = (HTTP_PORT, WS_PORT)
 MARKS: Final = {State.OK: ("✓", "green"), State.WARNING: ("!", "yellow"), State.FAULT: ("✗", "bold red")}
 
 
 def doctor(url: Url = DEFAULT_URL, token: Token = None, as_json: AsJson = False) -> None:
-    """Check machine, configuration and surroundings. Exit code 1 where something is wrong."""
+    """Check the machine, the configuration and what it names. Exit code 1 where something is wrong."""
     findings = asyncio.run(_examine(url, token))
     if as_json:
         print_json(findings)
@@ -29,13 +29,13 @@ def doctor(url: Url = DEFAULT_URL, token: Token = None, as_json: AsJson = False)
 
 
 async def _examine(url: str, token: str | None) -> list[Finding]:
-    settings, findings = configuration.settings()
-    findings.append(machine.memory())
+    settings, findings = checkup.read_settings()
+    findings.append(checkup.memory())
     if settings is not None:
-        findings += machine.data_directory(settings.data_dir)
-        findings += configuration.providers(settings)
+        findings += checkup.data_directory(settings.data_dir)
+        findings += checkup.providers(settings)
         findings += await reachable.everything(settings)
-    return findings + await machine.server_and_ports(url, token, PORTS)
+    return findings + await checkup.server_and_ports(url, token, PORTS)
 
 
 def _print(console: Console, findings: list[Finding]) -> None:

@@ -19,7 +19,7 @@ from aragora.clock import SystemClock
 from aragora.composition.encrypted_stores import STORES, opened
 from aragora.config.settings import Settings, load_settings
 from aragora.errors import AragoraError, Misconfigured
-from aragora.identity.store.mfa_records import MFA_STORE
+from aragora.identity.store.users import MFA_STORE
 from aragora.integrations.stores import CONNECTORS, GMAIL_TOKENS, INTEGRATIONS
 from aragora.observability.registry import Registry
 from aragora.secrets.encryption import EncryptionService

@@ -1,7 +1,7 @@
-"""A server for the length of one command: started on free ports, waited for, stopped with all it started.
+"""A server for the length of one command: started on free ports, and stopped with all that it started.
 
-Its output goes to a log file, whose end is shown when it does not come up. It runs in a session of its own, so
-that Ctrl-C reaches the command alone, which then stops the server in order.
+Its output goes to a log file; the end of the file is shown when the server does not start. The server runs in a
+session of its own, so that Ctrl-C reaches only the command, which then stops the server in order.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from aragora.free_ports import free_ports
 
 START_DEADLINE_S: Final = 90.0
 STOP_DEADLINE_S: Final = 20.0
-DRAIN_TIMEOUT_S: Final = "5"  # what still runs was interrupted by the one who asked
+DRAIN_TIMEOUT_S: Final = "5"  # seconds; a debate that still runs was interrupted by its user
 POLL_S: Final = 0.1
 LOG_TAIL_LINES: Final = 15
 
@@ -30,7 +30,8 @@ LOG_TAIL_LINES: Final = 15
 async def local_server(log: Path, environment: Mapping[str, str]) -> AsyncIterator[str]:
     """The URL of a server that takes work, until the block ends.
 
-    `environment` is all the server sees of this one. Raises Unavailable, with the end of the log, if it does not start.
+    The server sees `environment` and not that of this process. Raises Unavailable, with the end of the log, where the
+    server does not start.
     """
     http_port, ws_port = free_ports(2)
     with log.open("wb") as output:
@@ -68,7 +69,7 @@ def _tail(log: Path) -> str:
 
 
 async def _stop(process: asyncio.subprocess.Process) -> None:
-    """Ask the server to drain and end; whatever is left of its process group then, or at the deadline, is killed."""
+    """Ask the server to drain and end; what is left of its process group afterwards, or at the deadline, is killed."""
     with suppress(ProcessLookupError):
         process.send_signal(signal.SIGTERM)
     with suppress(TimeoutError):

@@ -1,4 +1,4 @@
-"""The `aragora` command. Only the module of the command called is imported, so that `--help` stays instant.
+"""The `aragora` command. Only the module of the command called is imported, so that `--help` takes no time.
 
 Exit codes: 0 done; 1 the debate failed or was cancelled, a receipt is not valid, the doctor found a fault;
 2 wrong usage or configuration; 3 the server cannot be reached or takes no work; 130 interrupted.
@@ -15,7 +15,7 @@ from typing import Any, Final
 import typer
 
 from aragora import __version__, errors
-from aragora.cli.exits import INTERRUPTED, code_of
+from aragora.cli.conventions import INTERRUPTED, code_of
 
 EPILOG: Final = "Exit codes: 0 done, 1 failed or not valid, 2 usage or configuration, 3 server away, 130 interrupted."
 
@@ -29,10 +29,10 @@ class Command:
 
 
 COMMANDS: Final[dict[str, Command]] = {
-    "serve": Command("aragora.cli.serving:serve", "Start the server (HTTP and WebSocket)."),
+    "serve": Command("aragora.cli.serve:serve", "Start the server (HTTP and WebSocket)."),
     "ask": Command("aragora.cli.ask:ask", "Ask a question and watch the debate."),
     "debates": Command("aragora.cli.debates:debates", "List debates, newest first."),
-    "show": Command("aragora.cli.show:show", "Show a debate: decision, votes, dissent, receipt."),
+    "show": Command("aragora.cli.debates:show", "Show a debate: decision, votes, dissent, receipt."),
     "replay": Command("aragora.cli.replay:replay", "Replay a debate from its journal."),
     "agents": Command("aragora.cli.agents:agents", "List the agents, their health and ratings."),
     "verify": Command("aragora.cli.verify:verify", "Check a receipt."),
@@ -56,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def build(arguments: Sequence[str]) -> typer.Typer:
-    """The application, with the command named in `arguments` loaded and the others known by name alone."""
+    """The application, with the command named in `arguments` loaded and the others known by name only."""
     app = typer.Typer(
         callback=overview,
         invoke_without_command=False,
@@ -81,7 +81,7 @@ def load(target: str) -> Callable[..., Any]:
 
 
 def listed() -> None:
-    """Stands for a command that is not called in this process."""
+    """Stands in for a command that is not called in this process."""
 
 
 def version(wanted: bool) -> None:

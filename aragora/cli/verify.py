@@ -1,6 +1,6 @@
 """`aragora verify FILE`: check a receipt on this machine, without a server and without trusting one.
 
-Whose key signed it, the receipt cannot prove: name the key you were told with --key.
+A receipt cannot prove whose key signed it: give the key that you know with --key.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ import msgspec
 import typer
 
 from aragora import encoding
-from aragora.cli.exits import DONE, FAILED
-from aragora.cli.options import AsJson
-from aragora.cli.receipt_checks import SEALS, checks_of
+from aragora.cli.conventions import DONE, FAILED, AsJson
+from aragora.cli.rendering.tables import print_verification
 from aragora.cli.rendering.terminal import print_json, terminal
-from aragora.cli.rendering.verification import print_verification
 from aragora.errors import InvalidInput
+from aragora.receipts import verifying
 from aragora.receipts.signing import is_public_key
+from aragora.receipts.verifying import SEALS
 
 
 def verify(
@@ -31,20 +31,20 @@ def verify(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check a receipt: content, key and signature. Exit code 1 where it is not valid."""
+    """Check a receipt: structure, hash, key and signature. Exit code 1 where it is not valid."""
     if key is not None and not is_public_key(key):
         raise InvalidInput("--key is a public key of 64 lower-case hex digits.")
-    checks = list(checks_of(read(file), key))
-    verification = {"valid": all(check["passed"] for check in checks), "checks": checks}
+    valid, checks = verifying.verify(read(file), None if key is None else (key,))
+    verification = {"valid": valid, "checks": checks}
     if as_json:
         print_json(verification)
     else:
         print_verification(terminal(), verification)
-    raise typer.Exit(DONE if verification["valid"] else FAILED)
+    raise typer.Exit(DONE if valid else FAILED)
 
 
 def read(file: str) -> Mapping[str, Any]:
-    """The receipt in `file`. Raises InvalidInput where there is none."""
+    """The receipt in `file`. Raises InvalidInput where the file is no receipt or cannot be read."""
     try:
         document = encoding.decode(sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes())
     except OSError as error:

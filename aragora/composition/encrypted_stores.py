@@ -9,7 +9,7 @@ from typing import Final
 from sqlalchemy import Table
 
 from aragora.config.settings import Settings
-from aragora.identity.store.mfa_records import MFA_STORE, MfaRecords
+from aragora.identity.store.users import MFA_STORE, MfaRecords
 from aragora.integrations.stores import CONNECTORS, GMAIL_TOKENS, INTEGRATIONS
 from aragora.storage.collection import open_documents
 from aragora.storage.contexts import Context

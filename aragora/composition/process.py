@@ -123,6 +123,7 @@ def _run(options: Options, settings: Settings, stop: StopSignals) -> int:
             stop.install()
             stop.check()
         _say(_banner(options, settings, parts.dashboard_url, time.monotonic() - began))
+        parts.start_jobs()
         while not stop.wait(WATCH_S):
             dead = parts.dead()
             if dead:

@@ -3,18 +3,63 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
+import socket
+import subprocess
+import time
 from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 import psutil
+import structlog
 
-from actors.cluster import Cluster, connect, disconnect, prepare_environment, short_directory
+from actors.cluster import (
+    HAPROXY_SCRIPT,
+    NAMESPACE,
+    Cluster,
+    connect,
+    disconnect,
+    prepare_environment,
+    short_directory,
+)
+from actors.kinds import COORDINATOR, SCHEDULER, SCHEDULER_KEY, SHARED, SHARED_KEY
+from aragora.background import wait_until
 from aragora.clock import SystemClock
-from aragora.composition.websocket_port import WebSocketPort
+from aragora.composition.launch import Launch
 from aragora.config.settings import Settings
-from aragora.errors import Misconfigured, Unavailable
+from aragora.errors import AragoraError, Misconfigured, Unavailable
 
-READY_S = 60.0
+if TYPE_CHECKING:
+    from actors.runtime import Reference, Runtime
+    from actors.shared_state import SharedStateActor
+
+READY_S: Final = 60.0
+JOBS_STOP_S: Final = 10.0
+SOCKETS_EVERY_S: Final = 0.1
+LISTEN_S: Final = 15.0
+POLL_S: Final = 0.02
+
+log = structlog.get_logger("aragora.server")
+
+_CONFIG: Final = """\
+global
+    nbthread 1
+defaults
+    mode http
+    option forwardfor
+    option http-server-close
+    timeout connect 5s
+    timeout client 1h
+    timeout server 1h
+    timeout tunnel 24h
+frontend websocket
+    bind {host}:{port}
+    default_backend ingress
+backend ingress
+    server ingress {target}:{target_port}
+"""
 
 
 class ServerParts:
@@ -43,6 +88,10 @@ class ServerParts:
             ("ingress", self._deploy),
             ("coordinators", self._await_ready),
         )
+
+    def start_jobs(self) -> None:
+        """Start the scheduler of durable jobs. The server is ready without it, so this comes last."""
+        asyncio.run(self._start_jobs())
 
     def dead(self) -> str | None:
         """Which part died that nothing else restarts; None while all live."""
@@ -94,12 +143,12 @@ class ServerParts:
         from actors.runtime import Runtime  # noqa: PLC0415 - imports Ray, whose environment was prepared above
 
         runtime = Runtime(self._settings)
-        await runtime.activate("shared", "state")
+        await runtime.at(SHARED, SHARED_KEY).activate()
         for shard in range(self._settings.coordinator_shards):
-            await runtime.activate("coordinator", str(shard))
+            await runtime.at(COORDINATOR, str(shard)).activate()
 
     def _deploy(self) -> None:
-        from serve_app import Launch, deploy  # noqa: PLC0415
+        from serve_app import deploy  # noqa: PLC0415
 
         deploy(Launch(self._settings, self._started_at, self._host, self._http_port, self._ws_port))
         self._websocket = WebSocketPort(self._directory, self._host, self._ws_port, self._http_port)
@@ -111,44 +160,112 @@ class ServerParts:
 
     async def _ready(self) -> None:
         from actors.runtime import Runtime  # noqa: PLC0415
+        from actors.shared_state import Lifecycle  # noqa: PLC0415
 
         runtime = Runtime(self._settings)
         for shard in range(self._settings.coordinator_shards):
-            await runtime.ask("coordinator", str(shard), "ready", timeout_s=READY_S)
-        await runtime.ask("shared", "state", "set_lifecycle", "ready", timeout_s=READY_S)
+            await runtime.at(COORDINATOR, str(shard)).ask(lambda it: it.ready(), timeout_s=READY_S)
+        await runtime.at(SHARED, SHARED_KEY).ask(lambda it: it.set_lifecycle(Lifecycle.READY), timeout_s=READY_S)
+
+    async def _start_jobs(self) -> None:
+        from actors.runtime import Runtime  # noqa: PLC0415
+
+        try:
+            await Runtime(self._settings).at(SCHEDULER, SCHEDULER_KEY).activate()
+        except AragoraError as error:
+            log.warning("the scheduler did not start", error=error.message)
 
     async def _drain(self, limit_s: float, sockets_s: float) -> int:
         from actors.runtime import Runtime  # noqa: PLC0415
+        from actors.shared_state import Lifecycle  # noqa: PLC0415
 
         runtime = Runtime(self._settings)
-        await runtime.ask("shared", "state", "set_lifecycle", "draining", "the server is stopping", timeout_s=5.0)
+        shared = runtime.at(SHARED, SHARED_KEY)
+        await shared.ask(lambda it: it.set_lifecycle(Lifecycle.DRAINING, "the server is stopping"), timeout_s=5.0)
+        await _stop_jobs(runtime)
         left = await asyncio.gather(
             *(
-                runtime.ask("coordinator", str(shard), "drain", limit_s, timeout_s=limit_s + 30.0)
+                runtime.at(COORDINATOR, str(shard)).ask(lambda it: it.drain(limit_s), timeout_s=limit_s + 30.0)
                 for shard in range(self._settings.coordinator_shards)
             )
         )
-        await runtime.ask("shared", "state", "set_lifecycle", "closing", "the server is restarting", timeout_s=5.0)
-        await self._sockets_closed(runtime, sockets_s)
+        await shared.ask(lambda it: it.set_lifecycle(Lifecycle.CLOSING, "the server is restarting"), timeout_s=5.0)
+        await _sockets_closed(shared, sockets_s)
         return sum(left)
-
-    async def _sockets_closed(self, runtime: object, limit_s: float) -> None:
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + limit_s
-        while loop.time() < deadline:
-            counts = await runtime.ask("shared", "state", "connections", timeout_s=5.0)  # type: ignore[attr-defined]
-            if counts.connections == 0:
-                return
-            await asyncio.sleep(0.1)
 
     def _retire_from_cluster(self) -> None:
         import ray  # noqa: PLC0415
         from ray import serve  # noqa: PLC0415
 
-        from actors.runtime_names import NAMESPACE  # noqa: PLC0415
         from serve_app import APPLICATION  # noqa: PLC0415
 
         serve.delete(APPLICATION)
         for actor in ray.util.list_named_actors(all_namespaces=True):
             if actor["namespace"] == NAMESPACE:
                 ray.kill(ray.get_actor(actor["name"], NAMESPACE), no_restart=True)
+
+
+async def _stop_jobs(runtime: Runtime) -> None:
+    """Debates are more important than jobs: a scheduler that does not answer is left to end with the server."""
+    try:
+        if await runtime.alive(SCHEDULER):
+            await runtime.at(SCHEDULER, SCHEDULER_KEY).ask(lambda it: it.drain(), timeout_s=JOBS_STOP_S)
+    except AragoraError as error:
+        log.warning("the scheduler did not stop", error=error.message)
+
+
+async def _sockets_closed(shared: Reference[SharedStateActor], limit_s: float) -> None:
+    """Returns once no WebSocket is connected, after `limit_s` seconds at the latest."""
+
+    async def none_left() -> bool:
+        return (await shared.ask(lambda it: it.connections(), timeout_s=5.0)).connections == 0
+
+    await wait_until(none_left, limit_s=limit_s, every_s=SOCKETS_EVERY_S)
+
+
+class WebSocketPort:
+    """The second port: WebSocket clients on 8765 reach the same ingress as those of /ws on 8080.
+
+    Serve's HAProxy binds one port, so a second instance of the same binary listens on the other and passes everything
+    on. It tells the client's address in X-Forwarded-For, and ends with this process. Construct it to start it.
+    """
+
+    def __init__(self, directory: Path, host: str, port: int, http_port: int) -> None:
+        config = directory / "websocket.cfg"
+        target = "127.0.0.1" if host in ("0.0.0.0", "") else host  # noqa: S104 - compared, not bound
+        config.write_text(_CONFIG.format(host=host, port=port, target=target, target_port=http_port))
+        self._address = (target, port)
+        self._port = port
+        self._process = subprocess.Popen(  # noqa: S603 - our own script on our own configuration
+            [str(HAPROXY_SCRIPT), "-db", "-f", str(config)], env=os.environ, stdin=subprocess.DEVNULL
+        )
+
+    def await_listening(self) -> None:
+        """Return once the port takes connections. Raises Unavailable where the proxy ends or takes too long."""
+        deadline = time.monotonic() + LISTEN_S
+        while True:
+            self.check()
+            try:
+                socket.create_connection(self._address, timeout=1.0).close()
+            except OSError:
+                if time.monotonic() >= deadline:
+                    raise Unavailable(
+                        f"the proxy of the WebSocket port {self._port} did not listen within {LISTEN_S:g} s"
+                    ) from None
+                time.sleep(POLL_S)
+            else:
+                return
+
+    def check(self) -> None:
+        """Raises Unavailable where the proxy has ended."""
+        code = self._process.poll()
+        if code is not None:
+            raise Unavailable(f"the proxy of the WebSocket port {self._port} ended with code {code}")
+
+    def close(self) -> None:
+        self._process.terminate()
+        try:
+            self._process.wait(5)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait(5)

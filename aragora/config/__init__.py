@@ -1,1 +1,1 @@
-"""What can be set from outside, and the constants that cannot. Import what you need from the modules."""
+"""What can be set from outside, and the defaults of a server. Import what you need from the modules."""

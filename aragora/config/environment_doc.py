@@ -1,4 +1,4 @@
-"""docs/ENVIRONMENT.md out of the settings: `python -m aragora.config.environment_doc > docs/ENVIRONMENT.md`."""
+"""Renders docs/ENVIRONMENT.md from the settings: `python -m aragora.config.environment_doc > docs/ENVIRONMENT.md`."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from typing import Final
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from aragora.config.chapters.cluster import ClusterSettings
-from aragora.config.chapters.identity import IdentitySettings
-from aragora.config.chapters.persistence import PersistenceSettings
-from aragora.config.chapters.providers import ProviderSettings
-from aragora.config.chapters.server import ServerSettings
+from aragora.config.chapters import (
+    ClusterSettings,
+    IdentitySettings,
+    PersistenceSettings,
+    ProviderSettings,
+    ServerSettings,
+)
 from aragora.config.settings import allowed_values, is_secret, variable_of
 
 _CHAPTERS: Final[tuple[tuple[str, str, type[BaseModel]], ...]] = (
@@ -30,10 +32,11 @@ _CHAPTERS: Final[tuple[tuple[str, str, type[BaseModel]], ...]] = (
 _HEAD: Final = """\
 # Environment variables
 
-Generated from `aragora/config/settings.py` by `python -m aragora.config.environment_doc`; do not edit by hand.
+Generated from `aragora/config/chapters.py` and `aragora/config/providers.py` by
+`python -m aragora.config.environment_doc`; do not edit by hand.
 
 The environment is the primary configuration surface. An unset or empty variable is its default; a wrong value
-keeps the server from starting and is named with the values allowed. Secrets are never logged or shown.
+keeps the server from starting; the error names the variable and the allowed values. Secrets are never logged or shown.
 """
 
 
@@ -56,10 +59,10 @@ def _lines() -> Iterator[str]:
 
 
 def _row(name: str, field: FieldInfo) -> str:
-    told = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
+    extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
     notes = [field.description or ""]
-    if told.get("needed"):
-        notes.append(f"**Needed in {told['needed']}.**")
+    if extra.get("needed"):
+        notes.append(f"**Needed in {extra['needed']}.**")
     if is_secret(field):
         notes.append("Secret.")
     return f"| `{name}` | {_default(field)} | {allowed_values(field)} | {' '.join(notes)} |"

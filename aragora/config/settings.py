@@ -1,8 +1,8 @@
 """Every setting of the server: one frozen object, read from the environment once and handed on.
 
 A field is named like its variable in lower case without the prefix `ARAGORA_` (ARAGORA_DATA_DIR is `data_dir`,
-DATABASE_URL is `database_url`). An unset or empty variable is its default. `Settings()` is all defaults,
-whatever the environment holds; `load_settings()` reads the environment.
+DATABASE_URL is `database_url`). An unset or empty variable has its default. `Settings()` holds the defaults and
+ignores the environment; `load_settings()` reads the environment.
 """
 
 from __future__ import annotations
@@ -15,17 +15,20 @@ from pydantic import SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
-from aragora.config.chapters.cluster import ClusterSettings
-from aragora.config.chapters.identity import JWT_SECRET_MIN_CHARS, IdentitySettings
-from aragora.config.chapters.persistence import PersistenceSettings
-from aragora.config.chapters.providers import ProviderSettings
-from aragora.config.chapters.server import ServerSettings
+from aragora.config.chapters import (
+    JWT_SECRET_MIN_CHARS,
+    ClusterSettings,
+    IdentitySettings,
+    PersistenceSettings,
+    ProviderSettings,
+    ServerSettings,
+)
 from aragora.config.variables import PRODUCTION
 from aragora.errors import Misconfigured
 
 
 class Settings(ProviderSettings, ServerSettings, ClusterSettings, IdentitySettings, PersistenceSettings, BaseSettings):
-    """All settings. Secrets are `SecretStr`: they show as stars wherever they are printed."""
+    """All settings. Secrets are `SecretStr`: they are printed as stars."""
 
     model_config = SettingsConfigDict(
         frozen=True, case_sensitive=True, extra="forbid", populate_by_name=True, hide_input_in_errors=True
@@ -44,22 +47,22 @@ class Settings(ProviderSettings, ServerSettings, ClusterSettings, IdentitySettin
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Only what is passed in counts: `load_settings` passes the environment."""
+        """Only arguments count; `load_settings` passes the environment as arguments."""
         return (init_settings,)
 
 
 def load_settings(env: Mapping[str, str] | None = None) -> Settings:
-    """The settings of `env` (None: of this process).
+    """The settings of `env` (None: the environment of this process).
 
     Raises:
-        Misconfigured: a line per problem with the variable, what is wrong and what is allowed, never the value
+        Misconfigured: one line for each problem: the variable, what is wrong and what is allowed, never the value
             of a secret.
     """
     variables = os.environ if env is None else env
     try:
         return Settings(**_Environment(variables)())
     except ValidationError as invalid:
-        problems = [_told(error["loc"][0], error["msg"], variables) for error in invalid.errors(include_input=False)]
+        problems = [_problem(error["loc"][0], error["msg"], variables) for error in invalid.errors(include_input=False)]
         if variables.get("ARAGORA_ENV") == PRODUCTION:
             problems += _missing(lambda name: bool(variables.get(name)))
             problems += _too_short(variables.get("ARAGORA_JWT_SECRET"))
@@ -67,7 +70,7 @@ def load_settings(env: Mapping[str, str] | None = None) -> Settings:
 
 
 def production_problems(settings: Settings) -> list[str]:
-    """What keeps the server from starting in production, a line each; empty where nothing does."""
+    """What keeps the server from starting in production, one line each; empty where nothing does."""
     fields = {variable_of(name, field): name for name, field in Settings.model_fields.items()}
     problems = _missing(lambda name: getattr(settings, fields[name]) is not None)
     problems += _too_short(settings.jwt_secret.get_secret_value() if settings.jwt_secret else None)
@@ -82,10 +85,10 @@ def variable_of(name: str, field: FieldInfo) -> str:
 
 
 def allowed_values(field: FieldInfo) -> str:
-    """The allowed values of a field in words; empty where any text is."""
-    told: Any = field.json_schema_extra or {}
-    if told.get("allowed"):
-        return str(told["allowed"])
+    """The allowed values of a field in words; empty where any text is allowed."""
+    extra: Any = field.json_schema_extra or {}
+    if extra.get("allowed"):
+        return str(extra["allowed"])
     types = {kind for kind in (field.annotation, *get_args(field.annotation)) if isinstance(kind, type)}
     if bool in types:
         return "true or false"
@@ -126,7 +129,7 @@ def _too_short(jwt_secret: str | None) -> list[str]:
     return [_line("ARAGORA_JWT_SECRET", "is too short")]
 
 
-def _told(name: object, message: str, variables: Mapping[str, str]) -> str:
+def _problem(name: object, message: str, variables: Mapping[str, str]) -> str:
     field = _field(str(name))
     reason = message.removeprefix("Value error, ")
     reason = reason[:1].lower() + reason[1:]

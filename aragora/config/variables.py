@@ -1,8 +1,8 @@
-"""How one environment variable is declared, and the types its text is turned into.
+"""How one environment variable is declared, and the types that its text is turned into.
 
-A declaration carries everything that is told about a variable: the exact name, default, meaning, allowed
-values and whether production needs it. Errors, `docs/ENVIRONMENT.md` and the start-up checks read it from
-there, so none of them can drift.
+A declaration says everything about a variable: the exact name, default, meaning, allowed values and whether
+production needs it. Errors, `docs/ENVIRONMENT.md` and the start-up checks read the declaration, so they cannot
+contradict it.
 """
 
 from __future__ import annotations
@@ -40,8 +40,13 @@ def variable(
         ge: least value.
         le: greatest value.
     """
-    told: dict[str, Any] = {"allowed": allowed, "needed": needed}
-    return Field(default, validation_alias=name, description=meaning, json_schema_extra=told, ge=ge, le=le)
+    notes: dict[str, Any] = {"allowed": allowed, "needed": needed}
+    return Field(default, validation_alias=name, description=meaning, json_schema_extra=notes, ge=ge, le=le)
+
+
+def field_of(variable_name: str) -> str:
+    """The field of `Settings` that holds the environment variable."""
+    return variable_name.removeprefix("ARAGORA_").lower()
 
 
 def _split(value: object) -> object:

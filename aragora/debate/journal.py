@@ -15,7 +15,10 @@ import msgspec
 from aragora import encoding
 from aragora.debate.model import WIRE_NAMES, DebateEnded, Event
 
-_END: Final = WIRE_NAMES[DebateEnded]
+END: Final = WIRE_NAMES[DebateEnded]
+"""The type of the last row of every journal."""
+
+_END_PREFIX: Final = encoding.encode_text({"type": END}).removesuffix("}")  # an envelope begins with its type
 _BY_NAME: Final[dict[str, type]] = {name: kind for kind, name in WIRE_NAMES.items()}
 
 
@@ -71,4 +74,9 @@ def stamp_of(payload: str | bytes) -> float:
 
 def is_last(row: JournalRow) -> bool:
     """Whether nothing comes after this row."""
-    return row.type == _END
+    return row.type == END
+
+
+def is_end(payload: str) -> bool:
+    """Whether an envelope is that of the last row, told from its first bytes."""
+    return payload.startswith(_END_PREFIX)

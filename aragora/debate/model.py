@@ -14,13 +14,18 @@ from typing import Final
 
 
 class DebateStatus(StrEnum):
-    """Where a debate stands; the last three are ends."""
+    """Where a debate stands."""
 
     QUEUED = "queued"
     ACTIVE = "active"
     COMPLETED = "completed"
     FAILED = "failed"
     CANCELLED = "cancelled"
+
+    @property
+    def ended(self) -> bool:
+        """Whether the debate is over: it changes no more."""
+        return self not in (DebateStatus.QUEUED, DebateStatus.ACTIVE)
 
 
 class AskKind(StrEnum):
@@ -83,11 +88,15 @@ class Protocol:
     self_vote_weight: float = 0.5
 
 
+START_ELO: Final = 1500.0
+"""The rating of an agent that has not been rated yet."""
+
+
 @dataclass(frozen=True, slots=True)
 class Standing:
     """What is known of an agent when the debate opens; it weighs votes in the mode `weighted`."""
 
-    elo: float = 1500.0
+    elo: float = START_ELO
     calibration: float = 0.5  # 1 minus the Brier score, 0..1
 
 
@@ -217,9 +226,13 @@ class AgentAnswer:
     fallback: Fallback | None = None
 
 
+MALFORMED_ANSWER: Final = "malformed_answer"
+"""The code of a failure: the agent answered, but not in the form that was asked for."""
+
+
 @dataclass(frozen=True, slots=True)
 class AgentFailure:
-    """An agent could not answer. `usage` tells what was paid all the same. A fallback that failed too is told."""
+    """An agent could not answer. `usage` is what the attempt cost, `fallback` a fallback that failed too."""
 
     ask_id: str
     agent: str

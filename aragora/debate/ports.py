@@ -1,4 +1,4 @@
-"""What the engine needs of the world: a journal, agents to ask, followers to tell, and what issues receipts."""
+"""What the engine needs of the world: a journal, agents to ask, followers to tell, and an issuer of receipts."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from aragora.debate.records import (
     Conclusion,
     DebateUpdate,
     Journaled,
+    NewDebate,
     Opened,
-    Opening,
     ReceiptRecord,
 )
 from aragora.storage.outbox import OutboxRow
@@ -25,7 +25,7 @@ from aragora.storage.outbox import OutboxRow
 class Journal(Protocol):
     """The durable truth. A call returns when its rows are on disk, or raises and has written nothing of them."""
 
-    async def open(self, opening: Opening) -> Opened:
+    async def open(self, new: NewDebate) -> Opened:
         """Raises Conflict (idempotency key reused for another request) or Unavailable."""
         ...
 
@@ -41,8 +41,8 @@ class Journal(Protocol):
 class JournalReader(Protocol):
     """What a coordinator reads to rebuild debates after a crash."""
 
-    async def unfinished(self, limit: int) -> list[str]:
-        """Ids of debates that have not ended, oldest first."""
+    async def unfinished(self) -> list[str]:
+        """The ids of all debates that have not ended, oldest first."""
         ...
 
     async def journal(self, debate_id: str) -> list[str]:
@@ -58,12 +58,12 @@ class Asking(Protocol):
         ...
 
     def withdraw(self, debate_id: str) -> None:
-        """Nobody waits for the answers of this debate any more."""
+        """The answers of this debate are not wanted any more."""
         ...
 
 
 class Publishing(Protocol):
-    """Whoever follows debates live."""
+    """The way to those who follow debates live."""
 
     def publish(self, rows: Sequence[JournalRow]) -> None:
         """Rows that are durable now, in the order of their seq; never blocks."""

@@ -7,8 +7,8 @@ from typing import Final, TypeVar
 
 from aragora.debate.model import ConsensusMode, Protocol, Topology
 from aragora.errors import InvalidInput
+from aragora.limits import ROUNDS_MAX, ROUNDS_MIN
 
-MAX_ROUNDS: Final = 20
 _Choice = TypeVar("_Choice", Topology, ConsensusMode)
 
 PRESETS: Final[dict[str, Protocol]] = {
@@ -62,7 +62,7 @@ def preset(name: str, rounds: int | None = None, consensus: str | None = None, t
 def check(protocol: Protocol) -> None:
     """Raise InvalidInput where a setting is out of its range, naming the setting and the range."""
     ranges = (
-        ("rounds", 1 <= protocol.rounds <= MAX_ROUNDS, f"1 to {MAX_ROUNDS}"),
+        ("rounds", ROUNDS_MIN <= protocol.rounds <= ROUNDS_MAX, f"{ROUNDS_MIN} to {ROUNDS_MAX}"),
         ("threshold", 0.0 <= protocol.threshold <= 1.0, "0 to 1"),
         ("convergence_threshold", 0.0 <= protocol.convergence_threshold <= 1.0, "0 to 1"),
         ("quorum", 0.0 < protocol.quorum <= 1.0, "above 0, at most 1"),
@@ -76,8 +76,8 @@ def check(protocol: Protocol) -> None:
 
 
 def _with_rounds(protocol: Protocol, rounds: int) -> Protocol:
-    most = 1 if protocol.name == "ensemble" else MAX_ROUNDS
-    if not 1 <= rounds <= most:
+    most = 1 if protocol.name == "ensemble" else ROUNDS_MAX
+    if not ROUNDS_MIN <= rounds <= most:
         allowed = "just 1, its answers are independent" if most == 1 else f"1 to {most}"
         raise InvalidInput(f"The protocol {protocol.name} cannot run {rounds} rounds: allowed is {allowed}.")
     return replace(protocol, rounds=rounds, revise=protocol.revise or rounds > 1)

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Final
 
 from aragora.debate.journal import JournalRow
 from aragora.debate.machine.state import DebateState
 from aragora.debate.model import DebateEnded, DebateStatus, Event, ReceiptIssued
+from aragora.debate.proposition import Idempotency
 from aragora.observability.samples import CounterDelta
 from aragora.storage.outbox import OutboxRow
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +40,14 @@ class DebateRecord:
 
 @dataclass(frozen=True, slots=True)
 class ChainHead:
-    """The last link of the receipt chain: position 0 and 64 zeros before the first receipt."""
+    """The last link of the receipt chain."""
 
     position: int
     hash: str
+
+
+GENESIS: Final = ChainHead(position=0, hash="0" * 64)
+"""The head of a chain without a receipt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,14 +84,18 @@ class Tenure:
 
 
 @dataclass(frozen=True, slots=True)
-class Opening:
-    """A new debate with its first journal row. `idempotency_key` is unique per org: the same key returns the first."""
+class NewDebate:
+    """A debate to write, with its first journal row. Where its idempotency key is known, the first debate is returned."""
 
     record: DebateRecord
     rows: tuple[JournalRow, ...]
-    idempotency_key: str | None = None
-    request_hash: str | None = None  # same key with another body is a Conflict
+    idempotency: Idempotency | None = None
     counters: tuple[CounterDelta, ...] = ()
+
+    @property
+    def idempotency_key(self) -> str | None:
+        """The caller's key, where one was given."""
+        return None if self.idempotency is None else self.idempotency.key
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,15 +118,15 @@ class Conclusion:
 
 
 @dataclass(frozen=True, slots=True)
-class Settlement:
-    """Outbox rows that are done and go; unknown ids are harmless: settling twice changes nothing."""
+class Done:
+    """Outbox rows whose consumer has applied them: they go. Ids that are unknown, or come twice, change nothing."""
 
     outbox_ids: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """What became of an `Opening`: the record kept under its idempotency key, new or the first one."""
+    """What became of a `NewDebate`: the record kept under its idempotency key, new or the first one."""
 
     record: DebateRecord
     created: bool

@@ -8,16 +8,17 @@ from typing import Final
 
 from aragora.errors import Conflict, Forbidden, NotFound, Unauthenticated
 from aragora.identity import api_keys
+from aragora.identity.api_keys import ApiKey
 from aragora.identity.audit import Outcome
+from aragora.identity.authorization import check_grant, own
 from aragora.identity.client_address import rate_limit_scope
 from aragora.identity.logins import Challenge, Logins, TokenPair
 from aragora.identity.oauth import Arrival
 from aragora.identity.parts import IdentityParts, Visit
 from aragora.identity.passwords import check_policy
-from aragora.identity.principal import Method, Principal, own
+from aragora.identity.principal import Method, Principal
 from aragora.identity.rate_limits import LOGIN_PER_ACCOUNT_AND_ADDRESS, LOGIN_PER_ADDRESS, REGISTER_PER_ADDRESS
-from aragora.identity.rbac import SYSTEM_ADMIN, check_grant, permissions_of
-from aragora.identity.store.api_keys import ApiKey
+from aragora.identity.rbac import SYSTEM_ADMIN, permissions_of
 from aragora.identity.store.sessions import Session
 from aragora.identity.store.users import User, normal_email
 from aragora.ids import new_id
@@ -37,8 +38,8 @@ class Accounts:
     async def register(
         self, email: str, password: str, name: str, visit: Visit, *, by: Principal | None, roles: Sequence[str] = ()
     ) -> User:
-        """A new account. A stranger becomes the owner of an organisation of its own; whoever may manage users adds
-        a member to theirs, with the roles they may hand on. Raises InvalidInput, Forbidden, Conflict, RateLimited."""
+        """A new account. An unknown caller becomes the owner of a new organisation; a caller that may manage users adds
+        a member to its own, with roles that it may hand on. Raises InvalidInput, Forbidden, Conflict, RateLimited."""
         parts = self._parts
         await parts.limits.require((REGISTER_PER_ADDRESS, rate_limit_scope(visit.address)))
         if by is not None and roles:
@@ -85,10 +86,10 @@ class Accounts:
         return await self._logins.begin(user, visit, method="password")
 
     async def login_with(self, arrival: Arrival, visit: Visit) -> TokenPair | Challenge:
-        """Log in whom a provider vouches for; the first time, with an account and organisation of its own.
+        """Log in a person that a provider vouches for; the first time, with a new account and organisation.
 
-        Raises Conflict where the address has an account that was never tied to the provider: whoever made that one
-        has not shown that the address is theirs, so the two are not put together.
+        Raises Conflict where the address has an account that was never tied to the provider: its owner has not shown
+        that the address is theirs, so the two are not put together.
         """
         parts, now = self._parts, self._parts.clock.now()
         user = await parts.users.by_oauth_subject(arrival.subject)
@@ -129,7 +130,7 @@ class Accounts:
     async def create_key(
         self, principal: Principal, name: str, visit: Visit, *, lifetime_s: float | None = None
     ) -> tuple[ApiKey, str]:
-        """A new API key and its text, which is nowhere afterwards. Raises Conflict at `MAX_KEYS` live ones."""
+        """A new API key and its text, which is not kept. Raises Conflict at `MAX_KEYS` live ones."""
         parts, now = self._parts, self._parts.clock.now()
         own(principal)
         user = await self._owner_of_keys(principal)
@@ -150,7 +151,7 @@ class Accounts:
         return key, fresh.text
 
     async def _owner_of_keys(self, principal: Principal) -> User:
-        """The account behind a principal. The local operator, who never registered, gets one without a password."""
+        """The account behind a principal. The local operator never registered and gets one without a password."""
         try:
             return await self._parts.users.by_id(principal.user_id)
         except NotFound:
@@ -182,7 +183,7 @@ class Accounts:
     ) -> TokenPair:
         """An access token that acts as the user for a short time. Raises NotFound, Forbidden.
 
-        The policy `admin`, with its second factor, is the route's; here is what holds for every administrator.
+        The route checks the policy `admin` with its second factor; the rules here hold for every administrator.
         """
         parts, now = self._parts, self._parts.clock.now()
         own(admin)

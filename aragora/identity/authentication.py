@@ -1,22 +1,32 @@
-"""From what a request carries to the principal it acts for: the stores behind the rules of `identity`."""
+"""From what a request carries to the principal it acts for: the stores behind the rules of `proofs`.
+
+Also one-time tickets: how a browser, which cannot send headers with a WebSocket, shows who it is.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import secrets
 from collections.abc import Mapping
+from typing import Final
 
+from aragora.encoding import decode_as, encode_text
 from aragora.errors import NotFound, RateLimited, Unauthenticated
 from aragora.identity import api_keys
 from aragora.identity.client_address import rate_limit_scope
-from aragora.identity.identity import IdentityRules, Proof, bearer_of, principal_without_session, proof_of
 from aragora.identity.parts import IdentityParts
 from aragora.identity.principal import Method, Principal
+from aragora.identity.proofs import IdentityRules, Proof, bearer_of, principal_without_session, proof_of
 from aragora.identity.rate_limits import BAD_CREDENTIALS_PER_ADDRESS
-from aragora.identity.tickets import Tickets
 from aragora.identity.tokens import Purpose
+from aragora.storage.ephemeral import Ephemeral
+
+TICKET_S: Final = 30.0
+_MAX_TICKET_CHARS: Final = 100
 
 
 class Authentication:
-    """Who is calling."""
+    """Finds the principal behind a request, and says later whether it still holds."""
 
     def __init__(self, parts: IdentityParts, rules: IdentityRules, tickets: Tickets) -> None:
         self._parts = parts
@@ -26,10 +36,10 @@ class Authentication:
     async def principal(
         self, headers: Mapping[str, str], *, address: str, ticket: str | None = None, token: str | None = None
     ) -> Principal | None:
-        """The caller, or None for nobody. Names of headers are in lower case.
+        """The caller, or None for an unknown one. Names of headers are in lower case.
 
         Raises Unauthenticated where a proof does not hold, RateLimited where too many did not, Unavailable where
-        the stores are away.
+        the stores do not answer.
         """
         scope = rate_limit_scope(address)
         try:
@@ -68,7 +78,7 @@ class Authentication:
         bearer = token if bearer is None else bearer
         proof = proof_of(self._rules, bearer)
         if bearer is not None and proof in (Proof.ACCESS_TOKEN, Proof.API_KEY):
-            # Identity headers beside a person's own proof would be a second, unproven one: refused like a stranger's.
+            # Identity headers beside a person's own proof are a second, unproven one: refused as from any caller.
             principal_without_session(self._rules, proof, headers, address=address)
             return await (self._of_key(bearer) if proof is Proof.API_KEY else self._of_token(bearer))
         return principal_without_session(self._rules, proof, headers, address=address)
@@ -102,7 +112,7 @@ class Authentication:
             user = None
         if user is None or user.disabled:
             raise Unauthenticated("The API key is not valid.", code="invalid_api_key")
-        if key.last_used_at is None or key.last_used_at < now - 60.0:
+        if key.last_used_at is None or key.last_used_at < now - api_keys.TOUCH_EVERY_S:
             await self._parts.keys.touch(key.key_id, now)
         return Principal(
             user_id=user.user_id,
@@ -112,3 +122,27 @@ class Authentication:
             key_id=key.key_id,
             expires_at=key.expires_at,
         )
+
+
+class Tickets:
+    """Tickets in shared state, under their hash."""
+
+    def __init__(self, shared: Ephemeral) -> None:
+        self._shared = shared
+
+    async def issue(self, principal: Principal) -> str:
+        """A ticket for the principal, good once within `TICKET_S` seconds."""
+        ticket = secrets.token_urlsafe(32)
+        await self._shared.put(_key(ticket), encode_text(principal), TICKET_S)
+        return ticket
+
+    async def redeem(self, ticket: str) -> Principal:
+        """The principal of the ticket. Raises Unauthenticated where it is unknown, used or too old."""
+        raw = await self._shared.take(_key(ticket)) if len(ticket) <= _MAX_TICKET_CHARS else None
+        if raw is None:
+            raise Unauthenticated("The ticket is unknown, used or too old; get a new one.", code="invalid_ticket")
+        return decode_as(raw, Principal)
+
+
+def _key(ticket: str) -> str:
+    return "ticket:" + hashlib.sha256(ticket.encode()).hexdigest()

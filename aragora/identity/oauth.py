@@ -23,10 +23,10 @@ from joserfc.jwk import KeySet
 from msgspec import DecodeError
 
 from aragora.clock import Clock
-from aragora.encoding import decode
+from aragora.encoding import decode, decode_as, encode_text
 from aragora.errors import InvalidInput, Unauthenticated, Unavailable
 from aragora.identity.origins import redirect_allowed
-from aragora.identity.store.oauth_states import OAuthState, OAuthStateStore
+from aragora.storage.ephemeral import Ephemeral
 
 if TYPE_CHECKING:
     from aiohttp import ClientSession
@@ -38,6 +38,7 @@ TIMEOUT_S: Final = 10.0
 DISCOVERY_S: Final = 3600.0
 MAX_ANSWER_BYTES: Final = 1_000_000
 CLOCK_SKEW_S: Final = 60
+STATE_S: Final = 600.0  # from the departure to the return
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,31 @@ class Arrival:
     email: str
     name: str
     redirect: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class OAuthState:
+    """`browser` is the digest of the cookie that the same browser must show; `redirect` where to go in the end."""
+
+    verifier: str = field(repr=False)
+    nonce: str = field(repr=False)
+    browser: str
+    redirect: str | None = None
+
+
+class OAuthStateStore:
+    """States in shared memory, Redis or the database, by the random `state` in the address."""
+
+    def __init__(self, shared: Ephemeral) -> None:
+        self._shared = shared
+
+    async def save(self, state: str, remembered: OAuthState) -> None:
+        await self._shared.put(f"oauth:{state}", encode_text(remembered), STATE_S)
+
+    async def take(self, state: str) -> OAuthState | None:
+        """What was remembered; the second time, and after ten minutes, None."""
+        raw = await self._shared.take(f"oauth:{state}")
+        return None if raw is None else decode_as(raw, OAuthState)
 
 
 class OpenIdLogin:

@@ -1,46 +1,72 @@
-"""Which Host and Origin headers are ours: against DNS rebinding and against foreign pages. Pure."""
+"""Which Host and Origin headers are ours, and where a login may lead. Pure.
+
+- Against DNS rebinding: a development server acts for whoever reaches its loopback port, and a foreign page reaches it
+  through a name of its own that resolves to 127.0.0.1. That name then stands in Host.
+- Against cross-site requests: browsers send Origin with every request that may change something, and with every
+  WebSocket handshake.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from typing import Final
 from urllib.parse import urlsplit
 
-LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
-_HOST = re.compile(r"(\[[0-9a-f:.]+\]|[0-9a-z._-]+)(?::([0-9]{1,5}))?")
+from aragora.identity.client_address import is_loopback
+
+LOOPBACK_HOSTS: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+_HOST: Final = re.compile(r"(\[[0-9a-f:.]+\]|[0-9a-z._-]+)(?::([0-9]{1,5}))?")
+_PAGE_SCHEMES: Final = frozenset({"http", "https", "ws", "wss"})
 
 
-def host_name(host_header: str) -> str | None:
-    """The name in a Host header, without port and in lower case; None where it is malformed."""
-    match = _HOST.fullmatch(host_header.strip().lower())
-    return match.group(1).strip("[]").rstrip(".") if match else None
+def names_this_machine(host: str) -> bool:
+    """Whether a host name or address, without port, means this machine."""
+    name = host.strip("[]").lower()
+    return name == "localhost" or name.endswith(".localhost") or is_loopback(name)
 
 
-def host_allowed(host_header: str | None, allowed: Iterable[str]) -> bool:
-    """Whether a request may come in under this Host.
+def host_answered(host_header: str | None, named: Collection[str] = ()) -> bool:
+    """Whether a development server answers under this Host: a name of this machine, or one of `named` (lower case).
 
-    In development the server acts for whoever reaches its loopback port; a foreign page can reach it through a
-    name of its own that resolves to 127.0.0.1. Its name then stands in Host, and is not among the allowed.
+    A request without Host comes from no browser and is answered.
     """
-    name = host_name(host_header or "")
-    return name is not None and name in {host.lower().strip("[]") for host in allowed}
+    if host_header is None:
+        return True
+    host = host_header.lower()
+    bare = host.partition("]")[0] + "]" if host.startswith("[") else host.partition(":")[0]
+    return names_this_machine(bare) or bare in named
 
 
-def origin_allowed(origin: str | None, host_header: str | None, allowed_origins: Iterable[str]) -> bool:
-    """Whether a browser page of this origin may act here: our own pages and the configured origins.
+def host_is_local(host_header: str | None, local_hosts: Iterable[str] = LOOPBACK_HOSTS) -> bool:
+    """Whether this Host may belong to the operator of this machine. Stricter than `host_answered`: exactly one of the
+    local names, and not absent."""
+    match = _HOST.fullmatch((host_header or "").strip().lower())
+    return match is not None and match.group(1).strip("[]").rstrip(".") in local_hosts
 
-    No Origin header means no browser page (a browser always sends it on WebSocket and on writes across origins).
+
+def origin_allowed(
+    origin: str | None, host_header: str | None, allowed_origins: Collection[str], *, cross_site: bool = False
+) -> bool:
+    """Whether a page of this origin may act here: the server's own pages and the configured origins.
+
+    Args:
+        origin: the header Origin. A browser omits it only where nothing can change, or from old forms: then
+            `cross_site` decides.
+        host_header: the header Host; a page of the same authority is our own. The scheme is the proxy's business.
+        allowed_origins: as configured, in lower case and without a slash at the end.
+        cross_site: whether Sec-Fetch-Site says `cross-site`.
     """
     if origin is None:
-        return True
+        return not cross_site
     wanted = origin.strip().rstrip("/").lower()
-    if wanted in {each.strip().rstrip("/").lower() for each in allowed_origins}:
+    if wanted in allowed_origins:
         return True
     try:
         parts = urlsplit(wanted)
     except ValueError:
         return False
-    return parts.scheme in {"http", "https"} and bool(host_header) and parts.netloc == (host_header or "").lower()
+    return parts.scheme in _PAGE_SCHEMES and bool(parts.netloc) and parts.netloc == (host_header or "").lower()
 
 
 def redirect_allowed(url: str, hosts: Iterable[str]) -> bool:

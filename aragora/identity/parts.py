@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from aragora.clock import Clock
+from aragora.identity.api_keys import ApiKeyStore
 from aragora.identity.audit import AuditEvent, Outcome
 from aragora.identity.passwords import Passwords
 from aragora.identity.rate_limits import RateLimits
-from aragora.identity.store.api_keys import ApiKeyStore
 from aragora.identity.store.audit_log import AuditLog
 from aragora.identity.store.sessions import SessionStore
 from aragora.identity.store.users import UserStore

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
-from aragora.errors import Forbidden
 from aragora.identity.rbac import permissions_of
 
 
@@ -19,13 +19,16 @@ class Method(StrEnum):
     LOCAL = "local"  # the operator on this machine, in development
 
 
+_EVERY_ORG: Final = frozenset({Method.LOCAL, Method.API_TOKEN})
+
+
 @dataclass(frozen=True, slots=True)
 class Principal:
     """A caller. `roles` are data (aragora.identity.rbac); an unknown role grants nothing.
 
     Attributes:
         user_id: the user, or the name of a machine credential.
-        org_id: the organisation whose data the caller sees.
+        org_id: the organisation that the caller belongs to.
         mfa: whether this login showed a second factor.
         session_id: the login behind an access token; revoking it ends the principal.
         impersonator: the administrator who acts as `user_id`, or None.
@@ -48,16 +51,20 @@ class Principal:
         return permissions_of(self.roles)
 
     @property
+    def every_org(self) -> bool:
+        """Whether it sees every organisation: the operator of the installation does, in person or by its token."""
+        return self.method in _EVERY_ORG
+
+    @property
+    def org_scope(self) -> str | None:
+        """The `org_id` to read with; None sees every organisation."""
+        return None if self.every_org else self.org_id
+
+    @property
     def actor(self) -> str:
         """Who really acts: for the audit log."""
         return self.impersonator or self.user_id
 
 
-LOCAL_ORG = "local"
-LOCAL_OPERATOR = Principal("local", LOCAL_ORG, ("owner", "admin"), Method.LOCAL, mfa=True)
-
-
-def own(principal: Principal) -> None:
-    """Raises Forbidden where someone else acts as the user: credentials are the user's own business."""
-    if principal.impersonator is not None:
-        raise Forbidden("This cannot be done while acting as another user.")
+LOCAL_ORG: Final = "local"
+LOCAL_OPERATOR: Final = Principal("local", LOCAL_ORG, ("owner", "admin"), Method.LOCAL, mfa=True)

@@ -1,20 +1,36 @@
-"""Enrolling a second factor and checking it: TOTP codes and backup codes, each good for one use."""
+"""The second factor: TOTP (RFC 6238) codes that work once, and backup codes.
+
+First the service that enrols and checks, below it the pure rules of codes. What was used already is the store's.
+"""
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import hmac
+import re
+import secrets
 from dataclasses import dataclass, field
+from typing import Final
+
+import pyotp
 
 from aragora.encoding import decode, encode_text
 from aragora.errors import Conflict, Unauthenticated, Unavailable
-from aragora.identity import mfa
 from aragora.identity.audit import Outcome
+from aragora.identity.authorization import own
 from aragora.identity.logins import Logins, TokenPair
 from aragora.identity.parts import IdentityParts, Visit
-from aragora.identity.principal import Principal, own
+from aragora.identity.principal import Principal
 from aragora.identity.rate_limits import MFA_PER_USER
-from aragora.identity.store.mfa_records import MFA_STORE
-from aragora.identity.store.users import User
+from aragora.identity.store.users import MFA_STORE, User
 from aragora.identity.tokens import Purpose
+
+STEP_S: Final = 30
+WINDOW: Final = 1  # steps before and after, for clocks that disagree
+BACKUP_CODES: Final = 10
+BACKUP_CODE_BYTES: Final = 15  # 120 bits: enough for a plain hash (ASVS 5, 6.5.2)
+_SIX_DIGITS: Final = re.compile(r"[0-9]{6}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +54,11 @@ class SecondFactor:
         if not self._parts.crypto.durable:
             raise Unavailable("Set ARAGORA_ENCRYPTION_KEY first: without it a second factor is lost at the next start.")
         user = await self._parts.users.by_id(principal.user_id)
-        secret = mfa.new_secret()
+        secret = new_secret()
         sealed = self._parts.crypto.encrypt_fields({"secret": secret}, store=MFA_STORE, record_id=user.user_id)
         if not await self._parts.users.offer_mfa(user.user_id, encode_text(sealed), self._parts.clock.now()):
             raise Conflict("This account has a second factor already.")
-        return Enrolment(secret, mfa.provisioning_uri(secret, user.email))
+        return Enrolment(secret, provisioning_uri(secret, user.email))
 
     async def confirm(self, principal: Principal, code: str, visit: Visit) -> tuple[str, ...]:
         """Put the offered secret in force, or show the factor anew in this session.
@@ -83,11 +99,11 @@ class SecondFactor:
         parts, now = self._parts, self._parts.clock.now()
         if user.mfa_secret is None:
             raise Conflict("Enrol first at /api/auth/mfa/enroll.")
-        step = mfa.accepted_step(self._secret(user), code, now, user.totp_last_step)
+        step = accepted_step(self._secret(user), code, now, user.totp_last_step)
         if step is None:
             await self._refuse(user, visit)
-        codes = mfa.new_backup_codes()
-        digests = [mfa.backup_code_digest(each) for each in codes]
+        codes = new_backup_codes()
+        digests = [backup_code_digest(each) for each in codes]
         await parts.note(visit, "auth.mfa_enabled", user.user_id, user.org_id)
         if step is None or not await parts.users.enable_mfa(user.user_id, user.mfa_secret, step, digests, now):
             raise Conflict("The second factor changed meanwhile; enrol again.")
@@ -95,12 +111,12 @@ class SecondFactor:
 
     async def _check(self, user: User, code: str, visit: Visit) -> None:
         parts = self._parts
-        if mfa.looks_like_backup_code(code):
-            if await parts.users.spend_backup_code(user.user_id, mfa.backup_code_digest(code), parts.clock.now()):
+        if looks_like_backup_code(code):
+            if await parts.users.spend_backup_code(user.user_id, backup_code_digest(code), parts.clock.now()):
                 await parts.note(visit, "auth.backup_code_used", user.user_id, user.org_id)
                 return
         else:
-            step = mfa.accepted_step(self._secret(user), code, parts.clock.now(), user.totp_last_step)
+            step = accepted_step(self._secret(user), code, parts.clock.now(), user.totp_last_step)
             if step is not None and await parts.users.spend_step(user.user_id, step):
                 return
         await self._refuse(user, visit)
@@ -114,3 +130,52 @@ class SecondFactor:
         sealed = decode(user.mfa_secret or "{}")
         plain = self._parts.crypto.decrypt_fields(sealed, store=MFA_STORE, record_id=user.user_id)
         return str(plain["secret"])
+
+
+def new_secret() -> str:
+    """A fresh TOTP secret in base32, 160 bits."""
+    return pyotp.random_base32()
+
+
+def provisioning_uri(secret: str, account: str) -> str:
+    """The otpauth:// address that authenticator apps read as a QR code."""
+    return pyotp.TOTP(secret).provisioning_uri(name=account, issuer_name="Aragora")
+
+
+def accepted_step(secret: str, code: str, now: float, last_step: int) -> int | None:
+    """The time step that the code belongs to, or None where it is wrong or not after `last_step`.
+
+    The caller stores the step as the new `last_step`, atomically: so no code, and none older, works again.
+    """
+    if not _SIX_DIGITS.fullmatch(code):
+        return None
+    totp = pyotp.TOTP(secret)
+    current = int(now) // STEP_S
+    found = None
+    for step in range(current - WINDOW, current + WINDOW + 1):
+        # Every candidate is compared, so that time tells nothing.
+        if hmac.compare_digest(totp.generate_otp(step), code) and step > last_step:
+            found = step
+    return found
+
+
+def new_backup_codes() -> tuple[str, ...]:
+    """Ten codes of 24 letters and digits in groups of four; each works once."""
+    return tuple(
+        _grouped(base64.b32encode(secrets.token_bytes(BACKUP_CODE_BYTES)).decode()) for _ in range(BACKUP_CODES)
+    )
+
+
+def backup_code_digest(code: str) -> str:
+    """What is stored of a backup code; spaces, hyphens and case do not matter."""
+    text = re.sub(r"[\s-]", "", code).upper()
+    return hashlib.sha256(b"aragora backup code v1\x00" + text.encode()).hexdigest()
+
+
+def looks_like_backup_code(code: str) -> bool:
+    """Whether the text has the form of a backup code rather than of a TOTP code."""
+    return len(re.sub(r"[\s-]", "", code)) == BACKUP_CODE_BYTES * 8 // 5
+
+
+def _grouped(text: str) -> str:
+    return "-".join(text[start : start + 4] for start in range(0, len(text), 4))

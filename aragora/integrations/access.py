@@ -6,6 +6,7 @@ import asyncio
 from contextlib import AsyncExitStack
 from typing import Final
 
+from aragora.background import Every
 from aragora.clock import Clock
 from aragora.config.settings import Settings
 from aragora.integrations.store_metrics import InstrumentedIntegrationStore, register
@@ -18,7 +19,7 @@ RECOUNT_S: Final = 15.0
 
 
 class IntegrationAccess:
-    """Gives the one instrumented store of this process."""
+    """Gives the one instrumented store of this process. `task` keeps its figures fresh."""
 
     def __init__(self, settings: Settings, crypto: EncryptionService, clock: Clock) -> None:
         self._settings = settings
@@ -27,6 +28,7 @@ class IntegrationAccess:
         self._opening = asyncio.Lock()
         self._open = AsyncExitStack()
         self._store: InstrumentedIntegrationStore | None = None
+        self.task = Every("integration count", RECOUNT_S, self._count)
 
     async def store(self) -> InstrumentedIntegrationStore:
         """The store; connects with its first operation."""
@@ -38,13 +40,10 @@ class IntegrationAccess:
                 register(self._store)
             return self._store
 
-    async def keep_counting(self) -> None:
-        """Recount at once and then every `RECOUNT_S` seconds; ends by being cancelled."""
-        while True:
-            await (await self.store()).health_check()
-            await asyncio.sleep(RECOUNT_S)
-
     async def aclose(self) -> None:
         """Close the connections."""
         self._store = None
         await self._open.aclose()
+
+    async def _count(self) -> None:
+        await (await self.store()).health_check()

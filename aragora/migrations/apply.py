@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from aragora.config.settings import Settings
+from aragora.migrations import run
 from aragora.migrations.applying import apply_all, apply_pending
-from aragora.migrations.commands import run
 
 __all__ = ["apply_all", "apply_pending", "command"]
 

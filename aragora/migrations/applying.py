@@ -1,19 +1,32 @@
-"""Applying and undoing migrations. Alembic is imported only where there is something to do."""
+"""Applying and undoing migrations. Alembic is imported only where there is something to do.
+
+One process migrates at a time. It holds a lock on a file of the data directory, or an advisory lock of PostgreSQL;
+the operating system or the server gives it back when its holder dies.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+import fcntl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Final
 
+from aragora.background import wait_until
 from aragora.config.settings import Settings
-from aragora.errors import Misconfigured
+from aragora.errors import Misconfigured, Unavailable
 from aragora.migrations.history import VERSIONS, Revision, revisions, standing, version_table
-from aragora.migrations.locking import migrating_alone
-from aragora.storage.contexts import Context
+from aragora.storage.contexts import Context, Location
 from aragora.storage.database import Database
+from aragora.storage.failures import translated
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
+
+LOCK_FILE: Final = ".migrations.lock"
+WAIT_S: Final = 120.0
+LOOK_AGAIN_S: Final = 0.05
+_ADVISORY_KEY: Final = 0x41524147  # "ARAG"
 
 
 def apply_all(settings: Settings) -> tuple[Revision, ...]:
@@ -34,7 +47,7 @@ async def apply_pending(settings: Settings) -> tuple[Revision, ...]:
     _make_data_dir(settings)
     if not (await standing(settings)).pending:
         return ()
-    async with migrating_alone(settings):
+    async with _migrating_alone(settings):
         pending = (await standing(settings)).pending
         for context in Context:
             if any(revision.context is context for revision in pending):
@@ -45,7 +58,7 @@ async def apply_pending(settings: Settings) -> tuple[Revision, ...]:
 async def rollback_last(settings: Settings) -> Revision | None:
     """Undo the newest applied revision and return it; None where none is applied. Raises as `apply_all`."""
     _make_data_dir(settings)
-    async with migrating_alone(settings):
+    async with _migrating_alone(settings):
         applied = (await standing(settings)).applied
         if not applied:
             return None
@@ -91,3 +104,48 @@ def _make_data_dir(settings: Settings) -> None:
         raise Misconfigured(
             f"ARAGORA_DATA_DIR: cannot make {settings.data_dir} ({error.strerror}): name a directory that can be written"
         ) from error
+
+
+@asynccontextmanager
+async def _migrating_alone(settings: Settings) -> AsyncIterator[None]:
+    """Hold the lock for the block. Raises Unavailable where another process keeps it for longer than two minutes."""
+    if settings.database_url is None:
+        async with _file_lock(settings):
+            yield
+    else:
+        async with _advisory_lock(Location.of(settings, Context.CORE)):
+            yield
+
+
+@asynccontextmanager
+async def _file_lock(settings: Settings) -> AsyncIterator[None]:
+    path = settings.data_dir / LOCK_FILE
+    with translated("locking the migrations"), path.open("w") as file:
+
+        async def taken() -> bool:
+            return _taken(file.fileno())
+
+        if not await wait_until(taken, limit_s=WAIT_S, every_s=LOOK_AGAIN_S):
+            raise Unavailable(f"another process has been migrating for {WAIT_S:.0f} s (it holds {path})")
+        yield  # closing the file gives the lock back
+
+
+def _taken(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+@asynccontextmanager
+async def _advisory_lock(location: Location) -> AsyncIterator[None]:
+    import asyncpg  # noqa: PLC0415 - only where PostgreSQL is used
+
+    with translated("locking the migrations"):
+        connection = await asyncpg.connect(location.dsn, timeout=location.timeout_s, command_timeout=WAIT_S)
+        try:
+            await connection.execute("SELECT pg_advisory_lock($1)", _ADVISORY_KEY)
+            yield
+        finally:
+            await connection.close()

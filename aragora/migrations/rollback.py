@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from aragora.config.settings import Settings
+from aragora.migrations import run
 from aragora.migrations.applying import rollback_last
-from aragora.migrations.commands import run
 
 
 async def command(settings: Settings) -> str:

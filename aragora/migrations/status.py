@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from aragora.config.settings import Settings
-from aragora.migrations.commands import run
+from aragora.migrations import run
 from aragora.migrations.history import standing
 
 

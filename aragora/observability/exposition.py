@@ -8,23 +8,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from typing import Final, Protocol
+from typing import Final
 
 from aragora.observability.metrics import METRICS, Kind, Merge, Metric
-from aragora.observability.samples import Labels, bucket_label
+from aragora.observability.samples import Labels, Row, bucket_label
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
-
-
-class Row(Protocol):
-    """A stored counter or a gauge reading: full sample name, label pairs, amount (`CounterDelta` is one)."""
-
-    @property
-    def sample(self) -> str: ...
-    @property
-    def labels(self) -> tuple[tuple[str, str], ...]: ...
-    @property
-    def amount(self) -> float: ...
 
 
 _Series = dict[Labels, float]

@@ -2,7 +2,7 @@
 
 Every entry has timestamp, level, logger and event; request_id, debate_id and agent where they are bound or given,
 latency_s and tokens where they are known. What the standard library's loggers say (Ray, uvicorn, SQLAlchemy) takes
-the same form. The text of `event` repeats the agent as `agent=NAME`. Secrets are blotted out last of all.
+the same form. The text of `event` repeats the agent as `agent=NAME`. Secrets are redacted last.
 """
 
 from __future__ import annotations

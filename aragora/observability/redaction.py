@@ -12,7 +12,7 @@ from typing import Any, Final
 REDACTED: Final = "[redacted]"
 TEXT_CAP: Final = 16_384  # characters of one logged text
 _DEPTH_CAP: Final = 8
-_SHORTEST_SECRET: Final = 6  # characters; shorter values would blot out ordinary words
+_SHORTEST_SECRET: Final = 6  # characters; shorter values would redact ordinary words
 
 _SECRET_FIELD: Final = re.compile(
     r"(?i)(?:^|_|-)(?:password|passwd|secret|token|authorization|cookie|api[_-]?key|private[_-]?key|signing[_-]?key)$"
@@ -35,7 +35,7 @@ _CREDENTIALS: Final = (
 
 
 class Redactor:
-    """Blots out secrets. `secrets` are configured values; comma-separated ones count part by part too."""
+    """Redacts secrets. `secrets` are configured values; comma-separated ones count part by part too."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         values = {part.strip() for secret in secrets for part in (secret, *secret.split(","))}
@@ -52,7 +52,7 @@ class Redactor:
         return cut if len(text) <= TEXT_CAP else f"{cut}... ({len(text)} characters)"
 
     def mapping(self, value: Mapping[Any, Any], depth: int = 0) -> dict[str, Any]:
-        """`value` with every text redacted, and fields named like secrets blotted out whole."""
+        """`value` with every text redacted, and fields named like secrets replaced whole."""
         return {
             self.text(str(name)): REDACTED if _SECRET_FIELD.search(str(name)) and item else self._value(item, depth + 1)
             for name, item in value.items()

@@ -1,14 +1,16 @@
-"""Samples of declared metrics as `CounterDelta`s, checked against the declaration. Pure."""
+"""Samples of declared metrics: made as `CounterDelta`s, checked against the declaration, and read back as quantiles. Pure."""
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Protocol
 
 from aragora.encoding import encode_text
-from aragora.observability.metrics import Metric
+from aragora.observability.metrics import BY_NAME, Metric
 
 Labels = tuple[tuple[str, str], ...]
 
@@ -23,6 +25,17 @@ class CounterDelta:
     sample: str
     labels: tuple[tuple[str, str], ...]
     amount: float
+
+
+class Row(Protocol):
+    """A stored counter or a gauge reading: full sample name, label pairs, amount (`CounterDelta` is one)."""
+
+    @property
+    def sample(self) -> str: ...
+    @property
+    def labels(self) -> tuple[tuple[str, str], ...]: ...
+    @property
+    def amount(self) -> float: ...
 
 
 def labels_of(metric: Metric, values: dict[str, str]) -> Labels:
@@ -63,3 +76,42 @@ def add_counters(totals: dict[tuple[str, str], float], deltas: Sequence[CounterD
     for delta in deltas:
         key = (delta.sample, encode_text(delta.labels))
         totals[key] = totals.get(key, 0.0) + delta.amount
+
+
+# --- Read back ---------------------------------------------------------------------------------------------
+
+
+def quantile(share: float, buckets: Mapping[float, float]) -> float | None:
+    """The value below which `share` (0..1) of the observations lie, or None where there are none; estimated as
+    Prometheus's `histogram_quantile` does.
+
+    `buckets` maps every upper bound to its own (not cumulative) count. Inside a bucket observations count as evenly
+    spread; in the bucket +Inf the highest finite bound is all that can be said.
+    """
+    total = math.fsum(buckets.values())
+    if total <= 0:
+        return None
+    wanted, below, lower = share * total, 0.0, 0.0
+    for bound, count in sorted(buckets.items()):
+        if count > 0 and below + count >= wanted:
+            return lower if math.isinf(bound) else lower + (bound - lower) * max(0.0, wanted - below) / count
+        below += count
+        if not math.isinf(bound):
+            lower = bound
+    return lower
+
+
+def buckets_by(label: str, sample: str, rows: Iterable[Row]) -> dict[str, dict[float, float]]:
+    """The buckets among the stored rows of `sample` (a declared histogram's name with `_bucket`), by `label`'s value.
+
+    Empty buckets are there too, though only increments are stored: `quantile` needs their bounds.
+    """
+    declared = BY_NAME[sample.removesuffix("_bucket")].buckets
+    found: dict[str, dict[float, float]] = {}
+    for row in rows:
+        if row.sample == sample:
+            pairs = dict(row.labels)
+            series = found.setdefault(pairs[label], dict.fromkeys(declared, 0.0))
+            bound = float(pairs["le"])
+            series[bound] = series.get(bound, 0.0) + row.amount
+    return found

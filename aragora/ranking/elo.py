@@ -9,14 +9,24 @@ domain, and applies the same rule to each.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from itertools import combinations
 from typing import Final
 
-from aragora.debate.model import Decision
+from aragora.debate.model import START_ELO, Decision
 
-START: Final = 1500.0
 K: Final = 32.0
 SCALE: Final = 400.0  # points of difference that mean ten to one
+RATINGS: Final = "ratings"
+"""The outbox topic whose payload is a `RatingsDue`."""
+
+
+@dataclass(frozen=True, slots=True)
+class RatingsDue:
+    """What the ratings learn from a decided debate. Stored as JSON in outbox rows: a field's name never changes."""
+
+    domain: str
+    decision: Decision
 
 
 def expected(own: float, other: float) -> float:
@@ -26,7 +36,7 @@ def expected(own: float, other: float) -> float:
 
 
 def updates(ratings: Mapping[str, float], decision: Decision) -> dict[str, float]:
-    """The change of each agent's rating; agents without one start at `START`.
+    """The change of each agent's rating; agents without one start at `START_ELO`.
 
     Empty where nothing was contested: fewer than two answers, or no vote at all. Ratings are read as they were before
     the debate, so the order of the games does not matter.
@@ -37,7 +47,7 @@ def updates(ratings: Mapping[str, float], decision: Decision) -> dict[str, float
     share = K / (len(weights) - 1)
     deltas = dict.fromkeys(weights, 0.0)
     for one, other in combinations(weights, 2):
-        chance = expected(ratings.get(one, START), ratings.get(other, START))
+        chance = expected(ratings.get(one, START_ELO), ratings.get(other, START_ELO))
         change = share * (_score(weights[one], weights[other]) - chance)
         deltas[one] += change
         deltas[other] -= change

@@ -12,8 +12,8 @@ from typing import Any, Final
 from sqlalchemy import Column, Double, Index, Integer, Row, Table, Text, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from aragora.ranking.elo import START
-from aragora.storage.applied import newly_applied
+from aragora.debate.model import START_ELO
+from aragora.storage.applied import applied_table, newly_applied
 from aragora.storage.contexts import Context
 from aragora.storage.database import Database
 from aragora.storage.tables import METADATA, insert_into
@@ -31,11 +31,7 @@ ratings = Table(
     Index("ratings_best", "domain", "elo"),
 )
 
-ratings_applied = Table(  # outbox rows already rated: what comes twice counts once
-    "ratings_applied",
-    METADATA[Context.ELO],
-    Column("outbox_id", Text, primary_key=True),
-)
+ratings_applied = applied_table("ratings", Context.ELO)
 
 OVERALL: Final = ""
 RatingKey = tuple[str, str]  # agent, domain
@@ -49,7 +45,7 @@ class StoredRating:
 
     agent: str
     domain: str = OVERALL
-    elo: float = START
+    elo: float = START_ELO
     debates: int = 0
     wins: float = 0.0
     forecasts: int = 0

@@ -1,37 +1,39 @@
-"""How a debate closes: the receipt with its place in the chain, the last events, and what must follow from them.
+"""How a debate closes: the signed receipt with its place in the chain, the last events, and what must follow from them.
 
 Called inside the transaction that writes the end, and again with the same result should that transaction be
 repeated: everything here follows from the arguments.
+
+hash      = SHA-256 of the canonical JSON of the document without `hash` and `signature`
+signature = Ed25519 over the ASCII text "aragora-receipt-v1:" followed by the hash
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
 
 from aragora.debate import machine
 from aragora.debate.machine.state import DebateState
-from aragora.debate.model import Decision, Event
-from aragora.debate.records import ChainHead, Closed, DebateUpdate, Journaled
+from aragora.debate.model import Event, ReceiptIssued
+from aragora.debate.records import ChainHead, Closed, DebateUpdate, Journaled, ReceiptRecord
 from aragora.encoding import encode_text
-from aragora.receipts.issuing import issue, issued
-from aragora.receipts.receipt import ReceiptDraft
-from aragora.receipts.signing import Signer
-from aragora.receipts.summary import AgentPart, summary_of
+from aragora.ranking.elo import RATINGS, RatingsDue
+from aragora.receipts.canonical import canonical_members, canonical_object, digest
+from aragora.receipts.receipt import AgentPart, ReceiptDraft, summary_of
+from aragora.receipts.signing import ALGORITHM, Signer
 from aragora.storage.outbox import OutboxRow
 
-
-@dataclass(frozen=True, slots=True)
-class RatingsDue:
-    """Outbox payload of topic `ratings`: what the ratings learn from a decision."""
-
-    domain: str
-    decision: Decision
+USAGE: Final = "usage"
+"""The outbox topic whose payload is a `UsageDue`."""
 
 
 @dataclass(frozen=True, slots=True)
 class UsageDue:
-    """Outbox payload of topic `usage`: what each agent cost, for whom, at which time (seconds since the epoch)."""
+    """What each agent of a debate cost, for whom, at which time (seconds since the epoch). Stored as JSON in outbox rows:
+    a field's name never changes."""
 
     org_id: str
     user_id: str
@@ -52,7 +54,7 @@ class Closing:
             raise ValueError("only a debate with a decision can be concluded")
         spec, decision = state.spec, state.decision
         summary = summary_of(journaled.events)
-        draft = ReceiptDraft.of(
+        draft = ReceiptDraft(
             f"rcp_{spec.debate_id.removeprefix('deb_')}",
             spec,
             decision,
@@ -72,14 +74,14 @@ class Closing:
             cost_usd=end.cost_usd,
             receipt_id=receipt.receipt_id,
         )
-        ratings = _due("ratings", spec.debate_id, RatingsDue(spec.domain, decision), at)
+        ratings = _due(RATINGS, spec.debate_id, RatingsDue(spec.domain, decision), at)
         usage = _usage(state, summary.agents, at)
         return Closed(receipt, (issued(receipt), end), update, (ratings, usage))
 
     def break_off(
         self, state: DebateState, events: Sequence[Event], at: float
     ) -> tuple[DebateUpdate, tuple[OutboxRow, ...]]:
-        """The columns and the outbox of a debate that failed or was cancelled: what it cost is owed all the same."""
+        """The columns and the outbox of a debate that failed or was cancelled. Its usage is still recorded."""
         end = state.ended
         if end is None:
             raise ValueError("only a debate that has ended can be broken off")
@@ -87,9 +89,60 @@ class Closing:
         return update, (_usage(state, summary_of(events).agents, at),)
 
 
+def issue(draft: ReceiptDraft, head: ChainHead, signer: Signer) -> ReceiptRecord:
+    """The signed receipt of `draft` as the next link after `head`.
+
+    Raises NotCanonical where the draft holds what JSON cannot carry (NaN, lone surrogates).
+    """
+    position = head.position + 1
+    document: dict[str, Any] = {
+        **draft.body(),
+        "position": position,
+        "previous_hash": head.hash,
+        "algorithm": ALGORITHM,
+        "key_id": signer.key_id,
+        "public_key": signer.public_key,
+    }
+    members = canonical_members(document)
+    receipt_hash = digest(canonical_object(members))
+    members |= canonical_members({"hash": receipt_hash, "signature": signer.sign(receipt_hash)})
+    return ReceiptRecord(
+        receipt_id=draft.receipt_id,
+        debate_id=draft.spec.debate_id,
+        position=position,
+        hash=receipt_hash,
+        previous_hash=head.hash,
+        document=canonical_object(members).decode(),
+        issued_at=draft.issued_at,
+    )
+
+
+class _Signed(msgspec.Struct):
+    signature: str
+    key_id: str
+
+
+def issued(record: ReceiptRecord) -> ReceiptIssued:
+    """The journal event that tells of `record`."""
+    signed = msgspec.json.decode(record.document, type=_Signed)
+    return ReceiptIssued(
+        receipt_id=record.receipt_id,
+        position=record.position,
+        hash=record.hash,
+        previous_hash=record.previous_hash,
+        signature=signed.signature,
+        key_id=signed.key_id,
+    )
+
+
+def head_after(record: ReceiptRecord) -> ChainHead:
+    """The chain's head once `record` is its last link."""
+    return ChainHead(record.position, record.hash)
+
+
 def _usage(state: DebateState, agents: tuple[AgentPart, ...], at: float) -> OutboxRow:
     spec = state.spec
-    return _due("usage", spec.debate_id, UsageDue(spec.org_id, spec.created_by, at, agents), at)
+    return _due(USAGE, spec.debate_id, UsageDue(spec.org_id, spec.created_by, at, agents), at)
 
 
 def _due(topic: str, debate_id: str, payload: object, at: float) -> OutboxRow:

@@ -1,16 +1,91 @@
-"""The draft of a receipt: everything it will say, before its place in the chain and its signature are known."""
+"""What a receipt says: each agent's part in the debate, and the draft of the document. Pure.
+
+A draft is everything the receipt will say before its place in the chain and its signature are known.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from aragora import encoding
-from aragora.debate.model import DebateSpec, DebateStatus, Decision
+from aragora.debate.model import (
+    AgentFailed,
+    AnswerGiven,
+    CritiqueGiven,
+    DebateOpened,
+    DebateSpec,
+    DebateStatus,
+    Decision,
+    Event,
+    Fallback,
+    FallbackUsed,
+    Usage,
+    VoteCast,
+)
 from aragora.receipts.canonical import text_digest
-from aragora.receipts.summary import DebateSummary
 
 SCHEMA: Final = "aragora.receipt/1"
+
+
+@dataclass(frozen=True, slots=True)
+class FallbackCount:
+    """How often an agent answered, or tried to, through another provider, and why."""
+
+    from_provider: str
+    to_provider: str
+    model: str
+    reason: str
+    succeeded: int
+    failed: int
+
+
+@dataclass(frozen=True, slots=True)
+class AgentPart:
+    """One agent's part in a debate. Provider and model are those of its last answer; None where it gave none."""
+
+    name: str
+    provider: str | None
+    model: str | None
+    answers: int
+    failures: int
+    input_tokens: int
+    output_tokens: int
+    cost_usd: float
+    latency_s: float  # all its answers together
+    answer_sha256: str | None  # of its final answer to the question
+    fallbacks: tuple[FallbackCount, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DebateSummary:
+    """The parts in the order in which the agents were named."""
+
+    agents: tuple[AgentPart, ...]
+
+
+def summary_of(events: Iterable[Event]) -> DebateSummary:
+    """What each agent contributed and cost, from the events of one debate in the order of their seq."""
+    running: dict[str, _Running] = {}
+    for event in events:
+        if isinstance(event, AnswerGiven | CritiqueGiven | VoteCast):
+            agent = running.setdefault(event.agent, _Running())
+            agent.answers += 1
+            agent.provider, agent.model = event.usage.provider, event.usage.model
+            agent.pay(event.usage)
+            if isinstance(event, AnswerGiven):
+                agent.answer = event.content
+        elif isinstance(event, AgentFailed):
+            agent = running.setdefault(event.agent, _Running())
+            agent.failures += 1
+            if event.usage is not None:
+                agent.pay(event.usage)
+        elif isinstance(event, FallbackUsed):
+            running.setdefault(event.agent, _Running()).fall_back(event.fallback, succeeded=event.succeeded)
+        elif isinstance(event, DebateOpened):
+            running.update({name: _Running() for name in event.spec.agents})
+    return DebateSummary(tuple(agent.part(name) for name, agent in running.items()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,24 +101,7 @@ class ReceiptDraft:
     journal_length: int
     opened_at: float
     issued_at: float
-    status: DebateStatus
-
-    @classmethod
-    def of(
-        cls,
-        receipt_id: str,
-        spec: DebateSpec,
-        decision: Decision,
-        summary: DebateSummary,
-        *,
-        journal_digest: str,
-        journal_length: int,
-        opened_at: float,
-        issued_at: float,
-        status: DebateStatus = DebateStatus.COMPLETED,
-    ) -> ReceiptDraft:
-        """The draft for a debate that was decided; `summary` comes from `aragora.receipts.summary.summary_of`."""
-        return cls(receipt_id, spec, decision, summary, journal_digest, journal_length, opened_at, issued_at, status)
+    status: DebateStatus = DebateStatus.COMPLETED
 
     def body(self) -> dict[str, Any]:
         """The members of the document that do not depend on the chain or the key, as plain values.
@@ -92,3 +150,45 @@ def _decision(decision: Decision) -> dict[str, Any]:
     plain: dict[str, Any] = encoding.to_plain(decision)
     del plain["cost_usd"]  # stands under usage
     return plain
+
+
+@dataclass(slots=True)
+class _Running:
+    """One agent's figures while its events go by."""
+
+    provider: str | None = None
+    model: str | None = None
+    answers: int = 0
+    failures: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost_usd: float = 0.0
+    latency_s: float = 0.0
+    answer: str | None = None
+    fallbacks: dict[tuple[str, str, str, str], list[int]] = field(default_factory=dict)
+
+    def pay(self, usage: Usage) -> None:
+        self.input_tokens += usage.input_tokens
+        self.output_tokens += usage.output_tokens
+        self.cost_usd += usage.cost_usd
+        self.latency_s += usage.latency_s
+
+    def fall_back(self, fallback: Fallback, *, succeeded: bool) -> None:
+        key = (fallback.from_provider, fallback.to_provider, fallback.model, fallback.reason)
+        counts = self.fallbacks.setdefault(key, [0, 0])
+        counts[0 if succeeded else 1] += 1
+
+    def part(self, name: str) -> AgentPart:
+        return AgentPart(
+            name=name,
+            provider=self.provider,
+            model=self.model,
+            answers=self.answers,
+            failures=self.failures,
+            input_tokens=self.input_tokens,
+            output_tokens=self.output_tokens,
+            cost_usd=self.cost_usd,
+            latency_s=self.latency_s,
+            answer_sha256=None if self.answer is None else text_digest(self.answer),
+            fallbacks=tuple(FallbackCount(*key, *counts) for key, counts in self.fallbacks.items()),
+        )

@@ -1,14 +1,17 @@
-"""Checks a receipt from its document alone. The document may be anything a stranger sends: nothing here raises.
+"""Checks a receipt from its document alone, and a run of receipts as a chain: nothing changed, missing or put in between.
 
-Each check is {name, passed, detail}. `structure` must pass before the others are worth asking.
+The document may be anything a stranger sends: nothing here raises. Each check of a receipt is {name, passed, detail};
+the others are made only where `structure` passes.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
+from aragora.debate.records import GENESIS, ChainHead
 from aragora.receipts.canonical import NotCanonical, canonical, digest
 from aragora.receipts.receipt import SCHEMA
 from aragora.receipts.signing import ALGORITHM, is_public_key, key_id_of, signature_holds
@@ -17,6 +20,7 @@ SIZE_CAP: Final = 1_000_000  # characters of all texts together
 VALUES_CAP: Final = 50_000
 DEPTH_CAP: Final = 32
 SEALS: Final = frozenset({"hash", "signature"})  # made over the rest of the document
+BREAKS_CAP: Final = 100  # breaks told one by one; the chain is broken however many there are
 
 _HEX: Final = {
     name: re.compile(rf"[0-9a-f]{{{digits}}}")
@@ -27,8 +31,16 @@ Check = dict[str, Any]
 
 
 def verify(document: Mapping[str, Any], trusted_keys: Collection[str] | None) -> tuple[bool, list[Check]]:
-    """(valid, checks). `trusted_keys` are public keys (64 hex digits) of which one must have signed; None leaves open
-    whose key it is: then the receipt shows only that nobody changed it since."""
+    """Check one receipt.
+
+    Args:
+        document: the receipt, decoded from JSON.
+        trusted_keys: public keys (64 hex digits) of which one must have signed. None leaves open whose key it is: then
+            the receipt shows only that it was not changed after it was signed.
+
+    Returns:
+        (valid, checks): whether all checks passed, and the checks in order.
+    """
     flaw = _flaw(document)
     if flaw is not None:
         return False, [_check("structure", flaw)]
@@ -69,6 +81,55 @@ def verify(document: Mapping[str, Any], trusted_keys: Collection[str] | None) ->
             )
         )
     return all(check["passed"] for check in checks), checks
+
+
+# --- A run of receipts -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ChainBreak:
+    """Where the chain does not hold. `index` counts the receipts given from 0; `check` names what failed."""
+
+    index: int
+    check: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChainReport:
+    """What a check of a chain found; `head` is its last link, to compare with a head noted elsewhere."""
+
+    valid: bool
+    length: int
+    breaks: tuple[ChainBreak, ...]
+    head: ChainHead
+
+
+def verify_chain(
+    documents: Iterable[Mapping[str, Any]],
+    trusted_keys: Collection[str] | None,
+    start: ChainHead | None = GENESIS,
+) -> ChainReport:
+    """Check receipts in the order of their positions, one in memory at a time; never raises for what is in them.
+
+    `start` is the link before the first; None where the receipts before it were deleted by retention: then the first
+    one's own word is taken for what came before.
+    """
+    head, length, breaks = start, 0, _Breaks()
+    for index, document in enumerate(documents):
+        length += 1
+        _valid, checks = verify(document, trusted_keys)
+        for check in checks:
+            if not check["passed"]:
+                breaks.add(index, check["name"], check["detail"])
+        if checks[0]["passed"]:
+            if head is not None:
+                breaks.add_all(index, _misplaced(document, head))
+            head = ChainHead(document["position"], document["hash"])
+    return ChainReport(breaks.count == 0, length, tuple(breaks.told), head or GENESIS)
+
+
+# --- The checks of one -------------------------------------------------------------------------------------
 
 
 def _check(name: str, flaw: str | None, finding: str = "") -> Check:
@@ -116,3 +177,29 @@ def _inside(value: Any) -> list[Any]:
     if isinstance(value, dict):
         return [*value.keys(), *value.values()]
     return value if isinstance(value, list) else []
+
+
+# --- The checks of a run -----------------------------------------------------------------------------------
+
+
+class _Breaks:
+    def __init__(self) -> None:
+        self.count = 0
+        self.told: list[ChainBreak] = []
+
+    def add(self, index: int, check: str, detail: str) -> None:
+        self.count += 1
+        if len(self.told) < BREAKS_CAP:
+            self.told.append(ChainBreak(index, check, detail))
+
+    def add_all(self, index: int, found: Iterable[tuple[str, str]]) -> None:
+        for check, detail in found:
+            self.add(index, check, detail)
+
+
+def _misplaced(document: Mapping[str, Any], head: ChainHead) -> Iterable[tuple[str, str]]:
+    position, previous = document["position"], document["previous_hash"]
+    if position != head.position + 1:
+        yield "position", f"position {position} follows {head.position}: receipts are missing, repeated or out of order"
+    if previous != head.hash:
+        yield "previous_hash", f"the receipt names {previous} as the one before, which has the hash {head.hash}"

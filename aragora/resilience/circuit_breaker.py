@@ -7,7 +7,7 @@ States and rules:
     half_open  `trial_permits` calls at once may try. `trial_successes` successes close it, one failure opens it
                again. A trial whose outcome is never told (its caller died) gives its permit back after `trial_s`.
 
-Leases keep the healthy path free of hops: whoever calls holds a lease on "closed" for `lease_s` and calls without
+Leases keep the healthy path free of hops: a caller holds a lease on "closed" for `lease_s` and calls without
 asking. It tells a failure at once; it tells successes only while failures are outstanding, that is while the
 breaker still remembers one (the lease says so). Outcomes of calls made before the breaker opened change nothing:
 they carry the epoch of their permission, and every opening starts a new one. `aragora.resilience.lease` is the

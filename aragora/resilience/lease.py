@@ -1,4 +1,4 @@
-"""The caller's side of a circuit breaker: what it may do alone, and what it must tell, as a pure machine.
+"""The caller's side of a circuit breaker: what it may do alone and what it must report, as a pure machine.
 
 Rules:
     - While a lease is valid the caller calls without asking.

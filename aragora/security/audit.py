@@ -1,10 +1,10 @@
-"""`python -m aragora.security.audit verify`: the command is `aragora.identity.audit`."""
+"""`python -m aragora.security.audit verify`: the runbook's name of the command, which is `aragora.cli.audit`."""
 
 from __future__ import annotations
 
 import sys
 
-from aragora.identity.audit.__main__ import main
+from aragora.cli.audit import main
 
 __all__ = ["main"]
 

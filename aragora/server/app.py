@@ -1,111 +1,115 @@
-"""`create_app`: the ASGI application, out of the services it is given. No Ray here, and no global state."""
+"""`create_app`: the ASGI application, made of the features it is given. No Ray here, and no global state."""
 
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from typing import Any
 
-from fastapi import APIRouter, FastAPI
+import structlog
+from fastapi import FastAPI
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
-from starlette.routing import WebSocketRoute
 
-from aragora.clock import Clock, SystemClock
+from aragora.identity.origins import names_this_machine
 from aragora.server import failures
-from aragora.server.chapters import (
-    agents,
-    debates,
-    events,
-    exports,
-    health,
-    leaderboard,
-    metrics,
-    operations,
-    pages,
-    receipts,
-)
-from aragora.server.live.fanout import Fanout
-from aragora.server.live.sockets import SocketRegistry
-from aragora.server.live.websocket import PATH, WebSocketEndpoint
-from aragora.server.middleware import host_check
+from aragora.server.authentication import Authenticator
+from aragora.server.chapter import Server
+from aragora.server.feature import Closer, Feature, Layer, Stage, Task
 from aragora.server.middleware.body_limit import BodyLimitMiddleware
 from aragora.server.middleware.faults import FaultMiddleware
 from aragora.server.middleware.head import HeadMiddleware
-from aragora.server.middleware.host_check import HostCheckMiddleware
-from aragora.server.middleware.origin_check import OriginCheckMiddleware
+from aragora.server.middleware.origins import HostCheckMiddleware, OriginCheckMiddleware
 from aragora.server.middleware.request_id import RequestIdMiddleware
 from aragora.server.middleware.security_headers import SecurityHeadersMiddleware
-from aragora.server.middleware.timing import TimingMiddleware
-from aragora.server.ports import Services
+from aragora.server.ports import ServerConfig
 
-# The order is that of matching: what is asked most comes first; `exports` before `debates`, whose {debate_id}
-# would take "export" for an id.
-_CHAPTERS = (health, exports, debates, events, receipts, metrics, agents, operations, leaderboard, pages)
+_log = structlog.get_logger(__name__)
 
 
-def create_app(services: Services, *, routers: Sequence[APIRouter] = (), clock: Clock | None = None) -> FastAPI:
-    """The application. `routers` adds chapters; each of their routes must declare its policy with `require`."""
-    clock = clock or SystemClock()
-    sockets = SocketRegistry(services, clock)
-    fanout = Fanout(services.feed, services.reader, random.random)
+def create_app(config: ServerConfig, authenticator: Authenticator, features: Sequence[Feature[Any]]) -> FastAPI:
+    """The application of these features. Their order is that in which routes are matched: what is asked most, first."""
+    layers = [*_own_layers(config), *(layer for feature in features for layer in feature.layers)]
     app = FastAPI(
         title="Aragora",
-        version=services.config.version,
+        version=config.version,
         description="Settles questions by debate.",
         openapi_url=None,  # a chapter of its own serves it, with a policy like every route
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        middleware=_layers(services, clock),
-        lifespan=_lifespan(sockets),
+        middleware=[layer.middleware for layer in sorted(layers, key=lambda layer: layer.stage)],
+        lifespan=_lifespan(features),
     )
-    app.state.services, app.state.sockets, app.state.fanout = services, sockets, fanout
+    app.state.server = Server(
+        config, authenticator, {chapter: feature.ports for feature in features for chapter in feature.chapters}
+    )
     # The routes themselves, not include_router: that would match every request twice over.
-    for router in (*(chapter.router for chapter in _CHAPTERS), *routers):
-        app.router.routes.extend(router.routes)
-    app.router.routes.append(WebSocketRoute(PATH, WebSocketEndpoint(services, fanout, sockets, clock), name="ws"))
+    for feature in features:
+        for chapter in feature.chapters:
+            app.router.routes.extend(chapter.routes)
+    app.router.routes.extend(socket for feature in features for socket in feature.sockets)
     failures.install(app)
     return app
 
 
-def _layers(services: Services, clock: Clock) -> list[Middleware]:
-    """Outermost first."""
-    config = services.config
-    layers = [Middleware(RequestIdMiddleware)]
-    if services.observer is not None:
-        layers.append(Middleware(TimingMiddleware, observer=services.observer, clock=clock))
-    layers.append(Middleware(SecurityHeadersMiddleware, production=config.environment == "production"))
-    layers.append(Middleware(FaultMiddleware))
-    if host_check.applies(config):
-        layers.append(Middleware(HostCheckMiddleware, config=config))
-    layers.append(Middleware(OriginCheckMiddleware, allowed_origins=config.allowed_origins))
+def _own_layers(config: ServerConfig) -> list[Layer]:
+    """What stands around every application."""
+    layers = [
+        Layer(Stage.REQUEST_ID, Middleware(RequestIdMiddleware)),
+        Layer(Stage.HEADERS, Middleware(SecurityHeadersMiddleware, production=config.environment == "production")),
+        Layer(Stage.FAULTS, Middleware(FaultMiddleware)),
+        Layer(Stage.ORIGIN, Middleware(OriginCheckMiddleware, allowed_origins=config.allowed_origins)),
+        Layer(Stage.BODY, Middleware(BodyLimitMiddleware, max_body_bytes=config.max_body_bytes)),
+        Layer(Stage.METHOD, Middleware(HeadMiddleware)),
+    ]
+    if config.environment == "development" and names_this_machine(config.bind_host):
+        # There the local operator acts without login. A server bound elsewhere has none, and any Host may reach it.
+        layers.append(Layer(Stage.HOST, Middleware(HostCheckMiddleware, allowed_hosts=config.allowed_hosts)))
     if config.allowed_origins:
-        layers.append(
-            Middleware(
-                CORSMiddleware,
-                allow_origins=list(config.allowed_origins),
-                allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
-                allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID", "X-Request-ID"],
-                expose_headers=["X-Request-ID", "Retry-After", "Location", "RateLimit", "RateLimit-Policy"],
-                max_age=600,
-            )
+        cors = Middleware(
+            CORSMiddleware,
+            allow_origins=list(config.allowed_origins),
+            allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+            allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID", "X-Request-ID"],
+            expose_headers=["X-Request-ID", "Retry-After", "Location", "RateLimit", "RateLimit-Policy"],
+            max_age=600,
         )
-    layers.append(Middleware(BodyLimitMiddleware, max_body_bytes=config.max_body_bytes))
-    layers.append(Middleware(HeadMiddleware))
+        layers.append(Layer(Stage.CORS, cors))
     return layers
 
 
-def _lifespan(sockets: SocketRegistry) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+def _lifespan(features: Sequence[Feature[Any]]) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    """Runs the features' tasks; at the end stops them, then runs every closer, the last opened first."""
+
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        tasks = [asyncio.create_task(sockets.run()), asyncio.create_task(sockets.drain())]
-        try:
-            yield
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+        async with AsyncExitStack() as closing:
+            for feature in features:
+                for closer in feature.closers:
+                    closing.push_async_callback(_closed, feature.name, closer)
+            tasks = [asyncio.create_task(_kept(feature.name, task)) for feature in features for task in feature.tasks]
+            try:
+                yield
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
 
     return lifespan
+
+
+async def _kept(feature: str, task: Task) -> None:
+    """Run a task; what ends it unasked is in the log."""
+    try:
+        await task()
+    except Exception as error:  # noqa: BLE001  one feature's task must not end the application
+        _log.exception("background task ended", feature=feature, error=type(error).__name__)
+
+
+async def _closed(feature: str, closer: Closer) -> None:
+    try:
+        await closer()
+    except Exception as error:  # noqa: BLE001  the others still have to be closed
+        _log.exception("not closed", feature=feature, error=type(error).__name__)

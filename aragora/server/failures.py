@@ -11,7 +11,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
-from starlette.types import Scope
+from starlette.types import Receive, Scope, Send
 
 from aragora import encoding
 from aragora.errors import AragoraError
@@ -46,6 +46,15 @@ def failure(
         wait_s = _DEFAULT_RETRY_S if retry_after_s is None else retry_after_s
         all_headers["Retry-After"] = str(max(1, math.ceil(wait_s)))
     return Response(encoding.encode(body), status, all_headers, "application/json")
+
+
+async def refuse(scope: Scope, receive: Receive, send: Send, response: Response) -> None:
+    """Send `response` to an HTTP request, or instead of accepting a WebSocket where the server can; else close the
+    WebSocket (403)."""
+    if scope["type"] == "http" or "websocket.http.response" in scope.get("extensions", {}):
+        await response(scope, receive, send)
+        return
+    await send({"type": "websocket.close", "code": 1008, "reason": "refused"})
 
 
 def install(app: FastAPI) -> None:

@@ -1,4 +1,4 @@
-"""What the routes call: ports without Ray. `serve_app.py` fulfils them with actor handles and stores.
+"""What the routes call: ports without Ray. `aragora.composition` fulfils them with actor handles and stores.
 
 Reads go straight to the stores; commands and live events go through the ports of the coordinator. Every
 method raises only `aragora.errors.AragoraError`s.
@@ -6,32 +6,17 @@ method raises only `aragora.errors.AragoraError`s.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
+from aragora import limits
 from aragora.debate.model import DebateStatus
+from aragora.debate.proposition import Idempotency, Proposition
 from aragora.debate.records import DebateRecord, ReceiptRecord
+from aragora.identity.audit import Outcome
+from aragora.identity.parts import Visit
 from aragora.storage.cursors import Page
-
-
-@dataclass(frozen=True, slots=True)
-class OpenDebate:
-    """A validated request to open a debate. Empty `agents` lets the server choose from those available."""
-
-    question: str
-    agents: tuple[str, ...] = ()
-    protocol: str = "structured"
-    rounds: int | None = None
-    consensus: str | None = None
-    topology: str | None = None
-    context: str = ""
-    domain: str = "general"
-    budget_usd: float | None = None
-    created_by: str = "local"
-    org_id: str = "local"
-    idempotency_key: str | None = None
-    request_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +81,7 @@ class Rating:
 class DebateCommands(Protocol):
     """Commands to the coordinator."""
 
-    async def open(self, command: OpenDebate) -> DebateTicket:
+    async def open(self, proposition: Proposition, idempotency: Idempotency | None = None) -> DebateTicket:
         """Raises InvalidInput (unknown agent, protocol ...), Conflict (idempotency key reused for another
         body), Unavailable with retry_after_s (full, starting or draining)."""
         ...
@@ -196,71 +181,28 @@ class Lifecycle(Protocol):
         ...
 
 
+class AuditTrail(Protocol):
+    """Where a feature writes what was done through it."""
+
+    async def note(
+        self,
+        visit: Visit,
+        action: str,
+        actor: str,
+        org_id: str,
+        outcome: Outcome = Outcome.SUCCESS,
+        *,
+        subject: str = "",
+        target: str = "",
+        **details: str,
+    ) -> None:
+        """Write one entry; `details` hold no secrets. Raises Unavailable: what cannot be audited is not done."""
+        ...
+
+
 class ReceiptVerifier(Protocol):
     async def verify(self, document: Mapping[str, Any]) -> tuple[bool, list[dict[str, Any]]]:
         """(valid, checks); each check has name, passed, detail."""
-        ...
-
-
-# --- Who is calling ----------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class CallerFacts:
-    """What a request or a WebSocket handshake tells of its sender; nothing here is proven.
-
-    `peer` is the address of the connection (the proxy's, where there is one), None for an in-process caller.
-    `ticket` and `token` are the query parameters of a browser's WebSocket handshake, and only of that.
-    """
-
-    method: str
-    path: str
-    peer: str | None
-    raw_headers: Sequence[tuple[bytes, bytes]] = field(repr=False, default=())
-    ticket: str | None = field(repr=False, default=None)
-    token: str | None = field(repr=False, default=None)
-
-    def header(self, name: str) -> str | None:
-        """The first value of a header, by its lower-case name."""
-        wanted = name.encode("latin-1")
-        for key, value in self.raw_headers:
-            if key == wanted:
-                return value.decode("latin-1")
-        return None
-
-
-@dataclass(frozen=True, slots=True)
-class Principal:
-    """Who is calling, proven. The permission `*` grants all; `every_org` lifts the limit to one organisation.
-
-    `expires_at` (seconds since the epoch) closes the caller's WebSocket when its proof runs out.
-    """
-
-    user_id: str
-    org_id: str
-    roles: frozenset[str] = frozenset()
-    permissions: frozenset[str] = frozenset()
-    every_org: bool = False
-    expires_at: float | None = None
-
-    @property
-    def org_scope(self) -> str | None:
-        """The `org_id` to read with: None sees every organisation."""
-        return None if self.every_org else self.org_id
-
-
-class Authenticator(Protocol):
-    """Who the caller is, and whether it may. Policies: `user`, `admin`, or the name of a permission.
-
-    Routes of the policy `public` never ask.
-    """
-
-    async def authenticate(self, facts: CallerFacts) -> Principal:
-        """Raises Unauthenticated, RateLimited, Unavailable."""
-        ...
-
-    async def authorize(self, principal: Principal, policy: str, handler: str) -> None:
-        """Raises Forbidden. `handler` is the route's path template, for the count of denials."""
         ...
 
 
@@ -298,9 +240,8 @@ class ServerConfig:
     ws_url: str  # e.g. ws://127.0.0.1:8765/ws
     environment: str = "development"
     allowed_origins: tuple[str, ...] = ()
-    api_token: str | None = field(default=None, repr=False)
-    max_body_bytes: int = 1_000_000
-    ws_max_message_bytes: int = 65_536
+    max_body_bytes: int = limits.BODY_MAX_BYTES
+    ws_max_message_bytes: int = limits.WS_MESSAGE_MAX_BYTES
     ws_max_connections: int = 10_000
     ws_send_queue: int = 1_000
     ws_heartbeat_s: float = 30.0
@@ -308,21 +249,3 @@ class ServerConfig:
     bind_host: str = "127.0.0.1"  # where the server listens; decides what development may assume
     allowed_hosts: tuple[str, ...] = ()  # Host names accepted in development besides those of loopback
     replica_id: str = "local"
-
-
-@dataclass(frozen=True)
-class Services:
-    """Everything `create_app` is given."""
-
-    config: ServerConfig
-    debates: DebateCommands
-    reader: DebateReader
-    feed: EventFeed
-    leaderboard: Leaderboard
-    agents: AgentBoard
-    metrics: MetricsPage
-    lifecycle: Lifecycle
-    receipts: ReceiptVerifier
-    identity: Authenticator
-    connections: ConnectionBoard
-    observer: RequestObserver | None = None

@@ -1,7 +1,6 @@
-"""The outbox: what must follow from what the journal committed. Rows stay until they are settled, and come in order.
+"""The outbox's table: rows stay until they are done (`JournalWriter.done`) and come in order.
 
-A consumer reads rows, does what they ask for, and settles them (`JournalWriter.settle`); should it die in between, it gets them again. So it
-must be idempotent by `outbox_id`.
+What they are for is in `aragora.storage.outbox`.
 """
 
 from __future__ import annotations
@@ -26,3 +25,8 @@ class OutboxStore:
         query = select(outbox).where(outbox.c.topic.in_(topics))
         query = query.order_by(outbox.c.created_at, outbox.c.outbox_id).limit(limit)
         return [OutboxRow(*row) for row in await self._database.rows(query, "reading the outbox")]
+
+    async def present(self, outbox_ids: Collection[str]) -> set[str]:
+        """Which of these rows, at most some hundreds, are not done yet."""
+        query = select(outbox.c.outbox_id).where(outbox.c.outbox_id.in_(outbox_ids))
+        return {row[0] for row in await self._database.rows(query, "reading the outbox")}

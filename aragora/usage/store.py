@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from sqlalchemy import BigInteger, Column, ColumnElement, Double, Integer, Table, Text, func, select
 
-from aragora.storage.applied import newly_applied
+from aragora.storage.applied import applied_table, newly_applied
 from aragora.storage.contexts import Context
 from aragora.storage.database import Database
 from aragora.storage.tables import METADATA, insert_into
@@ -32,11 +32,7 @@ usage = Table(
     Column("latency_s", Double, nullable=False),
 )
 
-usage_applied = Table(
-    "usage_applied",
-    METADATA[Context.USAGE],
-    Column("outbox_id", Text, primary_key=True),
-)
+usage_applied = applied_table("usage", Context.USAGE)
 
 GROUPS: Final = ("day", "org_id", "user_id", "agent", "provider", "model")
 SUMS: Final = ("debates", "answers", "failures", "input_tokens", "output_tokens", "cost_usd", "latency_s")

@@ -14,18 +14,19 @@ from pathlib import Path
 import pytest
 from chaos.conftest import Tally
 from worlds import chaos_strikes as strikes
-from worlds.chaos_invariants import examine, unfinished
+from worlds.chaos_invariants import all_ended, examine
 from worlds.chaos_load import Load
 from worlds.chaos_served import ServedLog
 from worlds.live_server import LiveServer, launch, wait_ready
 from worlds.server_processes import named
+from worlds.waiting import wait_until
 
 from aragora.config.settings import Settings
 
 pytestmark = [pytest.mark.slow, pytest.mark.chaos, pytest.mark.timeout(400)]
 
 AGENTS = ("stub-1", "stub-2", "stub-3", "local")
-END_S = 90.0
+END_S = 120.0
 
 
 class Victim:
@@ -56,14 +57,10 @@ class Victim:
 
     def judge(self, tally: Tally) -> None:
         """Let everything end, then look at the stores."""
-
-        async def all_ended() -> None:
-            deadline = time.monotonic() + END_S
-            while left := await unfinished(self.settings, self.load.accepted):
-                assert time.monotonic() < deadline, f"{left} debates or outbox rows did not end:\n{self.told()}"
-                await asyncio.sleep(0.1)
-
-        asyncio.run(all_ended())
+        try:
+            asyncio.run(all_ended(self.settings, self.load.accepted, END_S))
+        except AssertionError as missed:
+            raise AssertionError(f"{missed}:\n{self.told()}") from missed
         self.served.look()
         findings = asyncio.run(examine(self.settings, self.load.accepted, self.served.asks))
         tally.found(self.data_dir, findings, self.load.accepted, len(self.served.asks))
@@ -127,8 +124,8 @@ def test_nothing_is_lost_whatever_process_dies(victim: Victim, tally: Tally) -> 
     }
     chance = random.Random(3)
     with victim.load.running():
-        strikes.wait_until(lambda: len(victim.load.accepted) >= 4, "the load has begun")
-        strikes.wait_until(lambda: named(victim.data_dir, strikes.BREAKER), "a breaker is at work")
+        wait_until(lambda: len(victim.load.accepted) >= 4, "the load has begun")
+        wait_until(lambda: named(victim.data_dir, strikes.BREAKER), "a breaker is at work")
         for name in [
             *faults,
             "coordinator killed",
@@ -147,7 +144,7 @@ def test_a_killed_server_goes_on_where_it_was_when_it_starts_again(victim: Victi
     for after_s in (0.7, 2.0):
         with victim.load.running():
             before = len(victim.load.accepted)
-            strikes.wait_until(lambda: len(victim.load.accepted) > before + 3, "debates run")  # noqa: B023
+            wait_until(lambda: len(victim.load.accepted) > before + 3, "debates run")  # noqa: B023
             time.sleep(after_s)  # the moment of the blow, not a wait
             strikes.kill_all(victim.data_dir)
             victim.server.process.wait()

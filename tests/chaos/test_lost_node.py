@@ -6,7 +6,6 @@ import asyncio
 import os
 import shutil
 import signal
-import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -15,12 +14,12 @@ from typing import Any
 import psutil
 import pytest
 from chaos.conftest import Tally
-from worlds.chaos_invariants import examine, unfinished
+from worlds.chaos_invariants import all_ended, examine
 from worlds.chaos_served import ServedLog
-from worlds.chaos_strikes import wait_until
+from worlds.waiting import eventually, wait_until
 
 from aragora.config.settings import Settings, load_settings
-from aragora.debate.store.shard_epochs import ShardEpochs
+from aragora.debate.store.shards import ShardEpochs
 from aragora.errors import AragoraError
 from aragora.ids import new_id
 from aragora.migrations.applying import apply_all
@@ -97,41 +96,40 @@ def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodes]:
         os.environ.update(environment)
 
 
-def begin_on_workers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """From now on actors that this process creates are on nodes that have the resource, never on the head."""
-    from actors import runtime
+def runtime_on_workers(settings: Settings) -> Any:
+    """A runtime that creates actors on nodes that have the resource, never on the head."""
+    from actors.runtime import Runtime, create_process
 
     there = {"resources": {WORKER: 0.001}}
-    monkeypatch.setattr(runtime, "KINDS", {name: replace(kind, options=there) for name, kind in runtime.KINDS.items()})
+    return Runtime(settings, lambda kind, key, given: create_process(replace(kind, options=there), key, given))
 
 
 async def opened(runtime: Any, settings: Settings) -> str:
     """Open a debate like a client that does not give up; returns its id once it is accepted."""
-    from aragora.debate.opening import Proposition, specification
-    from aragora.debate.sharding import owner
+    from actors.kinds import COORDINATOR
+    from aragora.debate.proposition import Idempotency, Proposition, specification
+    from aragora.debate.store.shards import owner
 
     debate_id = new_id("deb")
     proposition = Proposition("Which queue should we use?", AGENTS, rounds=3)
     spec = specification(proposition, debate_id, available=AGENTS, default_team=AGENTS)
-    shard = str(owner(debate_id, settings.coordinator_shards))
-    deadline = time.monotonic() + OPEN_S
-    while True:
+    coordinator = runtime.at(COORDINATOR, str(owner(debate_id, settings.coordinator_shards)))
+
+    async def accepted() -> bool:
         try:
-            await runtime.ask("coordinator", shard, "open", spec, debate_id, "same", timeout_s=10.0)
-        except AragoraError as error:
-            if time.monotonic() > deadline:
-                raise AssertionError(f"{debate_id} was not accepted within {OPEN_S} s") from error
-            await asyncio.sleep(0.2)
-        else:
-            return debate_id
+            await coordinator.ask(lambda it: it.open(spec, Idempotency(debate_id, "same")), timeout_s=10.0)
+        except AragoraError:
+            return False
+        return True
+
+    await eventually(accepted, f"{debate_id} is accepted", OPEN_S, pause_s=0.2)
+    return debate_id
 
 
 @asynccontextmanager
 async def load(settings: Settings, accepted: list[str]) -> AsyncIterator[None]:
     """Some ten debates a second for the block; then every one that was sent is accepted."""
-    from actors.runtime import Runtime
-
-    runtime = Runtime(settings)
+    runtime = runtime_on_workers(settings)
     opening: list[asyncio.Task[str]] = []
 
     async def send() -> None:
@@ -145,13 +143,6 @@ async def load(settings: Settings, accepted: list[str]) -> AsyncIterator[None]:
     finally:
         sending.cancel()
         accepted += await asyncio.gather(*opening)
-
-
-async def all_ended(settings: Settings, accepted: list[str]) -> None:
-    deadline = time.monotonic() + END_S
-    while left := await unfinished(settings, accepted):
-        assert time.monotonic() < deadline, f"{left} debates or outbox rows did not end"
-        await asyncio.sleep(0.2)
 
 
 async def epochs(settings: Settings) -> list[int]:
@@ -197,16 +188,13 @@ def _lives(process: psutil.Process) -> bool:
         return False
 
 
-async def test_debates_outlive_their_database_and_their_node(
-    nodes: Nodes, monkeypatch: pytest.MonkeyPatch, tally: Tally
-) -> None:
-    begin_on_workers(monkeypatch)
-    from actors.runtime import Runtime
+async def test_debates_outlive_their_database_and_their_node(nodes: Nodes, tally: Tally) -> None:
+    from actors.kinds import COORDINATOR, SHARED, SHARED_KEY
 
-    runtime = Runtime(nodes.settings)
-    await runtime.activate("shared", "state")
+    runtime = runtime_on_workers(nodes.settings)
+    await runtime.at(SHARED, SHARED_KEY).activate()
     for shard in range(nodes.settings.coordinator_shards):
-        await runtime.ask("coordinator", str(shard), "ready", timeout_s=60.0)
+        await runtime.at(COORDINATOR, str(shard)).ask(lambda it: it.ready(), timeout_s=60.0)
     accepted: list[str] = []
 
     async def under_load(fault: str, strike: Callable[[], None]) -> None:
@@ -215,7 +203,7 @@ async def test_debates_outlive_their_database_and_their_node(
             await asyncio.to_thread(strike)
             await asyncio.sleep(1.0)
         tally.struck(fault)
-        await all_ended(nodes.settings, accepted)
+        await all_ended(nodes.settings, accepted, END_S)
 
     await under_load("PostgreSQL restarted", lambda: restart(nodes.postgres, signal.SIGINT))
     await under_load("PostgreSQL killed", lambda: restart(nodes.postgres, signal.SIGKILL))

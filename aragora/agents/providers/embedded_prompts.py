@@ -1,8 +1,8 @@
-"""The prompts of the embedded model. It is a base model without a chat template: it goes on in the manner of examples.
+"""The prompts of the embedded model. It is a base model without a chat template: it continues in the style of examples.
 
-Its answers are held to a grammar (GBNF, as llama.cpp reads it): JSON of the answer schema whose texts are one or two
-plain sentences. So the answer cannot be malformed, nor ramble. The beginning of each prompt never changes, so that the
-model need not read it twice. All texts of others are cut and put on one line: they cannot pose as another example.
+A grammar (GBNF, as llama.cpp reads it) binds its answers: JSON of the answer schema whose texts are one or two plain
+sentences. So an answer is never malformed or long. The beginning of each prompt never changes, so that the model does
+not read it twice. All texts of others are cut and put on one line: they cannot pose as another example.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ VOTE_SLOT: Final = 2
 _QUESTION_CHARS: Final = 500
 _OWN_CHARS: Final = 450
 _NOTE_CHARS: Final = 200
-_REPEATED_CHARS: Final = 25  # shorter phrases may well come twice
+_REPEATED_CHARS: Final = 25  # shorter phrases may be repeated
 _SENTENCE_ENDS: Final = re.compile(r'"|\. ')
 _BASELINE_QUESTION: Final = "What is it?"
 
@@ -149,7 +149,7 @@ _SHOTS: Final[dict[str, tuple[tuple[str, str], ...]]] = {
 
 
 def answer_prompt(request: AgentRequest, persona: str) -> str:
-    """For an answer: the examples of the persona, then the question. The grammar of a proposal goes on from here."""
+    """For an answer: the examples of the persona, then the question. The grammar of a proposal starts here."""
     brief = request.brief
     shots = "".join(f"Question: {question}\nJSON: {answer}\n\n" for question, answer in _SHOTS[persona])
     facts = f"Facts: {flat(brief.context, _NOTE_CHARS)}\n" if brief.context else ""
@@ -157,7 +157,7 @@ def answer_prompt(request: AgentRequest, persona: str) -> str:
 
 
 def kept_prompt(request: AgentRequest, persona: str, answer: str) -> tuple[str, str]:
-    """For an answer that stands: the prompt and the beginning of the JSON, which the rest of a proposal completes."""
+    """For an answer that is kept: the prompt and the beginning of the JSON, which the rest of a proposal completes."""
     beginning = f'{{"answer": {json.dumps(flat(answer, _OWN_CHARS), ensure_ascii=False)}, "evidence": ["'
     return f"{answer_prompt(request, persona)} {beginning}", beginning
 
@@ -229,8 +229,8 @@ Reason: It looks at how often the tool is used, which decides the cost.
 
 
 def verdict_prompts(brief: Brief, text: str, persona: str) -> tuple[str, str]:
-    """Whether `text` is a good answer: to the question, and to one that fits nothing. The model's liking of a text as
-    such, its length and its place count in both alike; what differs is how well it answers this question."""
+    """Whether `text` is a good answer: to the question, and to a question that it cannot fit. The model's preference for
+    a text's style, length and position counts in both; the difference is how well it answers this question."""
     asked = _VERDICTS[persona]
     answer = flat(text, _OWN_CHARS)
     shots = "".join(_verdict(*shot[:2], asked) + f" {shot[2]}\n\n" for shot in _VERDICT_SHOTS)
@@ -249,7 +249,7 @@ def reason_prompt(brief: Brief, text: str) -> str:
 
 
 def repeats(prompt: str, text: str) -> bool:
-    """Whether a whole sentence of `text` stands in `prompt` already: an example, or an answer given as its own evidence."""
+    """Whether `prompt` contains a whole sentence of `text`: an example, or an answer given as its own evidence."""
     sentences = (part.strip(" .") for part in _SENTENCE_ENDS.split(text))
     return any(len(sentence) >= _REPEATED_CHARS and sentence in prompt for sentence in sentences)
 

@@ -6,15 +6,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aragora.agents.model import AgentSpec, Completion, ModelCall, ProviderError
 from aragora.agents.pricing import metered
-from aragora.agents.providers import failures
-from aragora.agents.providers.lazily import Lazily
+from aragora.agents.providers import sdk
 from aragora.debate.model import Usage
 
 if TYPE_CHECKING:
     from google.genai import Client
     from google.genai.errors import APIError
 
-_BASE_URL: Final = "https://generativelanguage.googleapis.com"
 _DECLINED: Final = {"SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII"}
 
 
@@ -23,10 +21,10 @@ class GeminiProvider:
 
     renders_itself = False
 
-    def __init__(self, spec: AgentSpec, key: str, base_url: str | None = None) -> None:
+    def __init__(self, spec: AgentSpec, key: str, address: str) -> None:
         self.name = "gemini"
         self._model = spec.model
-        self._client = Lazily(lambda: _client(key, base_url or _BASE_URL))
+        self._client = sdk.LazyClient(lambda: _client(key, address))
 
     async def complete(self, call: ModelCall) -> Completion:
         client = await self._client.get()
@@ -34,41 +32,41 @@ class GeminiProvider:
         import httpx2  # noqa: PLC0415
         from google.genai.errors import APIError, UnknownApiResponseError  # noqa: PLC0415
 
-        heard = _Heard(self._model)
+        received = _Received(self._model)
         try:
             stream = await client.aio.models.generate_content_stream(
                 model=self._model, contents=_contents(call), config=_config(call)
             )
             async for chunk in stream:
-                heard.take(chunk)
+                received.take(chunk)
         except (TimeoutError, httpx2.TimeoutException):
-            raise failures.timed_out(self.name, call.timeout_s, heard.usage) from None
+            raise sdk.timed_out(self.name, call.timeout_s, received.usage) from None
         except APIError as error:
-            raise self._told(error, heard.usage) from None
+            raise self._error_of(error, received.usage) from None
         except (aiohttp.ClientError, httpx2.HTTPError, OSError, UnknownApiResponseError, ValueError) as error:
-            raise failures.unreachable(self.name, error, heard.usage) from None
-        if heard.finish in _DECLINED:
-            raise failures.declined(self.name, heard.usage)
-        if heard.finish is None:
-            raise failures.cut_stream(self.name, heard.usage)
-        return Completion("".join(heard.parts), heard.usage or Usage(self.name, self._model))
+            raise sdk.unreachable(self.name, error, received.usage) from None
+        if received.finish in _DECLINED:
+            raise sdk.declined(self.name, received.usage)
+        if received.finish is None:
+            raise sdk.cut_stream(self.name, received.usage)
+        return Completion("".join(received.parts), received.usage or Usage(self.name, self._model))
 
     async def aclose(self) -> None:
         if self._client.built is not None:
             await self._client.built.aio.aclose()
 
-    def _told(self, error: APIError, usage: Usage | None) -> ProviderError:
+    def _error_of(self, error: APIError, usage: Usage | None) -> ProviderError:
         headers = getattr(error.response, "headers", None)
         status = error.code if isinstance(error.code, int) and error.code >= 400 else 500
-        if "API_KEY_INVALID" in str(error.details):  # which comes as a 400
+        if "API_KEY_INVALID" in str(error.details):  # Google answers 400 for a wrong key
             status = 401
-        told = failures.by_status(self.name, status, error.message or "", headers, usage)
-        if told.retry_after_s is None:
-            told.retry_after_s = _retry_delay_s(error.details)
-        return told
+        failure = sdk.by_status(self.name, status, error.message or "", headers, usage)
+        if failure.retry_after_s is None:
+            failure.retry_after_s = _retry_delay_s(error.details)
+        return failure
 
 
-class _Heard:
+class _Received:
     """What a stream has brought so far."""
 
     def __init__(self, model: str) -> None:
@@ -116,7 +114,7 @@ def _config(call: ModelCall) -> Any:
 
 
 def _retry_delay_s(details: Any) -> float | None:
-    """Seconds out of the RetryInfo of Google's error model (`"retryDelay": "17s"`)."""
+    """Seconds from the RetryInfo of Google's error model (`"retryDelay": "17s"`)."""
     error = details.get("error", details) if isinstance(details, dict) else {}
     for entry in error.get("details") or () if isinstance(error, dict) else ():
         delay = str(entry.get("retryDelay", "")) if isinstance(entry, dict) else ""

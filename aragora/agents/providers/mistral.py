@@ -1,21 +1,18 @@
-"""Mistral's chat API over its official SDK, streamed, with structured output. The SDK retries only when told to."""
+"""Mistral's chat API over its official SDK, streamed, with structured output. The SDK does not retry by default."""
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from aragora.agents.model import AgentSpec, Completion, ModelCall, ProviderError
 from aragora.agents.pricing import metered
-from aragora.agents.providers import failures
-from aragora.agents.providers.lazily import Lazily
+from aragora.agents.providers import sdk
 from aragora.debate.model import Usage
 
 if TYPE_CHECKING:
     from mistralai.client import Mistral
     from mistralai.client.errors import MistralError
-
-_BASE_URL: Final = "https://api.mistral.ai"
 
 
 class MistralProvider:
@@ -23,10 +20,10 @@ class MistralProvider:
 
     renders_itself = False
 
-    def __init__(self, spec: AgentSpec, key: str, base_url: str | None = None) -> None:
+    def __init__(self, spec: AgentSpec, key: str, address: str) -> None:
         self.name = "mistral"
         self._model = spec.model
-        self._client = Lazily(lambda: _client(key, base_url or _BASE_URL))
+        self._client = sdk.LazyClient(lambda: _client(key, address))
 
     async def complete(self, call: ModelCall) -> Completion:
         client = await self._client.get()
@@ -55,22 +52,24 @@ class MistralProvider:
                         parts.append(_text(choice.delta.content))
                         finish = choice.finish_reason or finish
         except httpx2.TimeoutException:
-            raise failures.timed_out(self.name, call.timeout_s, usage) from None
+            raise sdk.timed_out(self.name, call.timeout_s, usage) from None
         except MistralError as error:
-            raise self._told(error, usage) from None
+            raise self._error_of(error, usage) from None
         except (NoResponseError, httpx2.HTTPError, ValueError) as error:
-            raise failures.unreachable(self.name, error, usage) from None
+            raise sdk.unreachable(self.name, error, usage) from None
         if finish is None or finish == "error":
-            raise failures.cut_stream(self.name, usage)
+            raise sdk.cut_stream(self.name, usage)
         return Completion("".join(parts), usage or Usage(self.name, self._model))
 
     async def aclose(self) -> None:
         if self._client.built is not None:
             await self._client.built.__aexit__(None, None, None)  # type: ignore[no-untyped-call]
 
-    def _told(self, error: MistralError, usage: Usage | None) -> ProviderError:
-        status = error.status_code if error.status_code >= 400 else 500  # below: an answer it could not read
-        return failures.by_status(self.name, status, _message(error.body), error.headers, usage)
+    def _error_of(self, error: MistralError, usage: Usage | None) -> ProviderError:
+        status = (
+            error.status_code if error.status_code >= 400 else 500
+        )  # below 400: an answer that the SDK could not read
+        return sdk.by_status(self.name, status, _message(error.body), error.headers, usage)
 
 
 def _client(key: str, base_url: str) -> Mistral:
@@ -92,7 +91,7 @@ def _format(call: ModelCall) -> Any:
 
 
 def _text(content: Any) -> str:
-    """The text of a delta: a string, or chunks of which only the text ones count (others are thoughts)."""
+    """The text of a delta: a string, or chunks, of which only those of type text count (the others are thoughts)."""
     if isinstance(content, str):
         return content
     return "".join(chunk.text for chunk in content or () if getattr(chunk, "type", "") == "text")
@@ -100,8 +99,8 @@ def _text(content: Any) -> str:
 
 def _message(body: str) -> str:
     try:
-        told = json.loads(body)
+        answer = json.loads(body)
     except ValueError:
         return ""
-    message = told.get("message") or told.get("detail") if isinstance(told, dict) else None
+    message = answer.get("message") or answer.get("detail") if isinstance(answer, dict) else None
     return message if isinstance(message, str) else ""

@@ -1,7 +1,7 @@
 """A provider without a model, for load tests and fault tests: about 400 characters of valid JSON after a delay.
 
-The answer is a pure function of the ask's id, so a repeated ask can be told from a new one only by the log: every
-ask that is served appends its id as a line, in one write, which several processes may do to the same file.
+The answer is a pure function of the ask's id, so only the log shows whether an ask came twice: every ask that is
+served appends its id as a line, in one write, so that several processes may write to the same file.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def _answer(request: AgentRequest) -> str:
 
 
 def _ballot(request: AgentRequest, digest: bytes, share: float) -> str:
-    """All stubs prefer the same answer, whatever its label: the first by its text. So a vote decides."""
+    """All stubs prefer the same answer, the first by its text and not by its label, so that a vote decides."""
     order = [candidate.label for candidate in sorted(request.brief.candidates, key=lambda candidate: candidate.text)]
     reason = " ".join([_WORDS[byte] for byte in digest[:50]])
     if request.ask.kind is AskKind.RANK:

@@ -1,1 +1,1 @@
-"""What the commands print: events, decisions and tables, with rich."""
+"""What the commands print, with rich: the events of a debate and its decision, listings, and safe text."""

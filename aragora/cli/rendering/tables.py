@@ -1,4 +1,4 @@
-"""Listings: agents, debates, the checks of a receipt."""
+"""Listings: agents, debates, and the checks of a receipt."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from aragora.cli.rendering.names import who
-from aragora.cli.rendering.terminal import say
+from aragora.cli.rendering.terminal import say, who
 
 BREAKER_STYLES: Final = {"closed": "green", "half_open": "yellow", "open": "red"}
 STATUS_STYLES: Final = {"completed": "green", "failed": "red", "cancelled": "yellow"}
 
 
 def agents_table(agents: Iterable[Mapping[str, Any]], ratings: Mapping[str, float]) -> Table:
-    """One row an agent; latencies in seconds."""
+    """One row for each agent; latencies in seconds."""
     table = _table("agent", "provider", "model", "breaker", "p50 s", "p95 s", "elo", "last error")
     for agent in agents:
         name = str(agent.get("name", ""))
@@ -43,7 +43,7 @@ def breaker_state(agent: Mapping[str, Any]) -> str:
 
 
 def debates_table(debates: Iterable[Mapping[str, Any]]) -> Table:
-    """One row a debate."""
+    """One row for each debate."""
     table = _table("debate", "status", "rounds", "opened (UTC)", "question")
     for debate in debates:
         status = str(debate.get("status", ""))
@@ -57,19 +57,28 @@ def debates_table(debates: Iterable[Mapping[str, Any]]) -> Table:
     return table
 
 
-def checks_table(checks: Iterable[Mapping[str, Any]]) -> Table:
-    """One row a check of a receipt."""
-    table = _table("", "check", "")
-    for check in checks:
-        mark = Text("✓", "green") if check.get("passed") else Text("✗", "bold red")
-        table.add_row(mark, say(str(check.get("name", ""))), say(str(check.get("detail") or ""), "dim"))
-    return table
+def print_verification(console: Console, verification: Mapping[str, Any]) -> None:
+    """Say whether a receipt is valid, and why. `verification` is {valid, checks: [{name, passed, detail}]}."""
+    valid = bool(verification["valid"])
+    console.print(
+        say("The receipt is valid." if valid else "The receipt is NOT valid.", "green" if valid else "bold red")
+    )
+    console.print(_checks(verification.get("checks", ())))
 
 
 def _table(*headings: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
     for heading in headings:
         table.add_column(heading)
+    return table
+
+
+def _checks(checks: Iterable[Mapping[str, Any]]) -> Table:
+    """One row for each check of a receipt."""
+    table = _table("", "check", "")
+    for check in checks:
+        mark = Text("✓", "green") if check.get("passed") else Text("✗", "bold red")
+        table.add_row(mark, say(str(check.get("name", ""))), say(str(check.get("detail") or ""), "dim"))
     return table
 
 

@@ -1,4 +1,4 @@
-"""The terminal: one console, and text made safe to print.
+"""The terminal: one console, text made safe to print, and the names of agents in their colours.
 
 Agents' words come from language models and may hold terminal control sequences; `plain` takes them out, and
 texts are wrapped in `rich.text.Text`, so that no model writes markup or moves the cursor.
@@ -14,11 +14,12 @@ from rich.text import Text
 
 from aragora import encoding
 
+COLOURS: Final = ("cyan", "magenta", "green", "yellow", "blue", "bright_red")
 CONTROLS: Final = {code: None for code in (*range(32), *range(0x7F, 0xA0)) if chr(code) not in "\n\t"}
 
 
 def terminal() -> Console:
-    """A console on standard output: colours and width as the terminal allows, plain text into a pipe or file."""
+    """A console on standard output: colours and width of the terminal, plain text in a pipe or file."""
     return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
 
 
@@ -30,6 +31,11 @@ def plain(text: str) -> str:
 def say(text: str, style: str = "") -> Text:
     """`text` as rich prints it: safe, and never read as markup."""
     return Text(plain(text), style=style)
+
+
+def who(agent: str) -> Text:
+    """The name of an agent, in the same colour wherever it stands."""
+    return say(agent, f"bold {COLOURS[sum(agent.encode()) % len(COLOURS)]}")
 
 
 def print_json(value: object) -> None:

@@ -14,7 +14,7 @@ Theory of operation
     ANSWER      propose, later revise: each           MEASURE
     MEASURE     -            AgreementChallenged      CHALLENGE   (hollow agreement, once)
                              ConvergenceMeasured      CRITIQUE; decision phases where converged with early stop
-                             DebateEnded (failed)     ENDED       (nobody has answered)
+                             DebateEnded (failed)     ENDED       (no agent has answered)
     CHALLENGE   each with an answer                   MEASURE
     CRITIQUE    each critic and target, by topology   ROUND; decision phases after the last round
     JUDGE       the judge                             DECIDE, or VOTE where the judge is silent
@@ -25,8 +25,9 @@ Theory of operation
 
 Rules
     - A phase may close without its stragglers once its quorum is answered and the grace is over, and must at its
-      deadline. Who failed one ask is asked the next; an answer stands until its author gives another.
-    - A debate fails only where nobody answers in the first round. Missing critiques or votes weaken it, and the
+      deadline. An agent that fails one ask is still asked the next. An answer stands until its
+      author gives another.
+    - A debate fails only where no agent answers in the first round. Missing critiques or votes weaken it, and the
       decision says so.
     - Once the budget is spent nothing more is asked: what is in flight may finish (the overrun is at most one
       phase), and the decision counts what there is.
@@ -40,7 +41,7 @@ from collections.abc import Iterable
 
 from aragora.debate.machine.applying import apply
 from aragora.debate.machine.briefs import request
-from aragora.debate.machine.people import cancel, ended, opening, suggest, vote
+from aragora.debate.machine.people import cancel, check_spec, ended, first_event, suggest, vote
 from aragora.debate.machine.progress import Timing, advance, next_deadline_s, quorum_met
 from aragora.debate.machine.replies import settle
 from aragora.debate.machine.state import DebateState
@@ -53,9 +54,10 @@ __all__ = [
     "apply",
     "asks",
     "cancel",
+    "check_spec",
     "ended",
+    "first_event",
     "next_deadline_s",
-    "opening",
     "phase_key",
     "quorum_met",
     "replay",

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from aragora.debate.machine.ballots import LABELS, shuffled
+from aragora.debate.machine.readers import LABELS, shuffled, targets
 from aragora.debate.machine.state import DebateState, answer_holders
-from aragora.debate.machine.topology import targets
 from aragora.debate.model import AgentRequest, AnswerGiven, Ask, AskKind, Brief, Candidate
 
 _SUGGESTIONS_SHOWN: Final = 10

@@ -3,8 +3,9 @@
 Each ballot carries a weight: 1, or in the mode `weighted` confidence x calibration x 2E, where E is the expected
 score of the voter's rating against a player of 1500 (Elo 1978), so that a newcomer's factor is 1. A vote for
 oneself is multiplied by `self_vote_weight`. A person's latest vote weighs intensity/10 of the average agent: at
-10 it counts like one agent. The weight of a vote goes to its choice; that of a ranking is shared among the answers
-by Borda points, so no rule creates or loses weight.
+10 it counts like one agent. The weight of a vote goes to its choice. A ranking of n answers shares its weight by Borda
+points, (n-1) for the first down to 0 for the last, divided by their sum; answers that it leaves out share what is left
+evenly. So no rule creates or loses weight.
 
 The leader has the most weight; equal weight is broken by number of votes, then the confidence the author had in the
 answer, then the author's rating, then the order in which the agents are listed. What the leader holds is its share of
@@ -27,13 +28,12 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
-from aragora.debate.machine.counting import Cast, Count, count
 from aragora.debate.machine.state import DebateState, answer_holders, judge_of, judged, standing_of
-from aragora.debate.model import ConsensusMode, Decision, Dissent, Tally
+from aragora.debate.model import START_ELO, ConsensusMode, Decision, Dissent, Tally
+from aragora.limits import INTENSITY_MAX
 
 PERSON: Final = "person:"  # prefix of a person's name among the voters
 _CLOSE: Final = 1e-9
-_START_ELO: Final = 1500.0
 
 
 def decide(state: DebateState) -> Decision:
@@ -88,7 +88,14 @@ def casts_of(state: DebateState, holders: tuple[str, ...]) -> tuple[Cast, ...]:
         agents.append(Cast(vote.agent, vote.choice, vote.ranking, weight, vote.confidence, vote.reason))
     unit = average if ballots else 1.0
     persons = [
-        Cast(PERSON + vote.person, vote.choice, (), unit * vote.intensity / 10, vote.intensity / 10, "")
+        Cast(
+            PERSON + vote.person,
+            vote.choice,
+            (),
+            unit * vote.intensity / INTENSITY_MAX,
+            vote.intensity / INTENSITY_MAX,
+            "",
+        )
         for vote in state.persons.values()
         if vote.choice in holders
     ]
@@ -97,8 +104,94 @@ def casts_of(state: DebateState, holders: tuple[str, ...]) -> tuple[Cast, ...]:
 
 def _trust(state: DebateState, agent: str) -> float:
     standing = standing_of(state.spec, agent)
-    expected = 1.0 / (1.0 + math.pow(10.0, (_START_ELO - standing.elo) / 400.0))
+    expected = 1.0 / (1.0 + math.pow(10.0, (START_ELO - standing.elo) / 400.0))
     return standing.calibration * 2.0 * expected
+
+
+# --- Counting ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Cast:
+    """One vote as it counts; `ranking` is empty where the voter only chose."""
+
+    voter: str
+    choice: str
+    ranking: tuple[str, ...]
+    weight: float
+    confidence: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """What each answer holds. `votes` and `voters` count first choices."""
+
+    casts: tuple[Cast, ...]
+    weight: dict[str, float]
+    votes: dict[str, int]
+    voters: dict[str, tuple[str, ...]]
+    total: float
+
+    @property
+    def ranks(self) -> bool:
+        """Whether any voter ranked."""
+        return any(cast.ranking for cast in self.casts)
+
+    def share_of(self, leader: str) -> float:
+        """The share of weight behind `leader`, 0..1; of rankings the smallest in any pair with another answer."""
+        if not self.ranks:
+            return self.weight[leader] / self.total
+        pairs = [self._preferring(leader, other) for other in self.weight if other != leader]
+        return min(pairs, default=1.0)
+
+    def _preferring(self, leader: str, other: str) -> float:
+        better = sum(cast.weight for cast in self.casts if _prefers(cast, leader, other))
+        worse = sum(cast.weight for cast in self.casts if _prefers(cast, other, leader))
+        return better / (better + worse) if better + worse > 0 else 0.0
+
+    def conviction_of(self, leader: str) -> float:
+        """How sure those who chose `leader` are, 0..1, by weight; of all voters where none put it first."""
+        chosen = [cast for cast in self.casts if cast.choice == leader] or list(self.casts)
+        weight = sum(cast.weight for cast in chosen)
+        return sum(cast.weight * cast.confidence for cast in chosen) / weight if weight > 0 else 0.0
+
+
+def count(casts: tuple[Cast, ...], answers: tuple[str, ...]) -> Count:
+    """What each of `answers` holds of the votes; every choice must be one of them."""
+    ranks = any(cast.ranking for cast in casts)
+    weight = dict.fromkeys(answers, 0.0)
+    for cast in casts:
+        if ranks:
+            _share(cast, weight)
+        else:
+            weight[cast.choice] += cast.weight
+    voters = {agent: tuple(cast.voter for cast in casts if cast.choice == agent) for agent in answers}
+    votes = {agent: len(names) for agent, names in voters.items()}
+    return Count(casts, weight, votes, voters, sum(cast.weight for cast in casts))
+
+
+def _share(cast: Cast, weight: dict[str, float]) -> None:
+    size = len(weight)
+    points = size * (size - 1) / 2
+    if points == 0:
+        weight[cast.choice] += cast.weight
+        return
+    ranking = cast.ranking or (cast.choice,)
+    left = points
+    for place, agent in enumerate(ranking):
+        weight[agent] += cast.weight * (size - 1 - place) / points
+        left -= size - 1 - place
+    unranked = [agent for agent in weight if agent not in ranking]
+    for agent in unranked:
+        weight[agent] += cast.weight * left / points / len(unranked)
+
+
+def _prefers(cast: Cast, one: str, other: str) -> bool:
+    ranking = cast.ranking or (cast.choice,)
+    if one not in ranking:
+        return False
+    return other not in ranking or ranking.index(one) < ranking.index(other)
 
 
 # --- Who leads, and by how much ---------------------------------------------------------------------------

@@ -1,11 +1,11 @@
-"""What people may do to a debate: open it, vote, suggest, cancel. Each checks, and gives the event or raises."""
+"""What people may do to a debate: open it, vote, suggest, cancel. Each function checks, and gives the event or raises."""
 
 from __future__ import annotations
 
 import re
 from typing import Final
 
-from aragora.debate.machine.ballots import MAX_LABELS
+from aragora import limits
 from aragora.debate.machine.state import DebateState
 from aragora.debate.model import (
     DebateEnded,
@@ -19,27 +19,31 @@ from aragora.debate.model import (
 from aragora.debate.protocol import check
 from aragora.errors import Conflict, InvalidInput
 
-MAX_QUESTION_CHARS: Final = 20_000
-MAX_CONTEXT_CHARS: Final = 100_000
-MAX_SUGGESTION_CHARS: Final = 2_000
-MAX_SUGGESTIONS: Final = 100
-MAX_VOTERS: Final = 10_000
-_AGENT_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,99}")
+_AGENT_NAME: Final = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._:/@+-]{{0,{limits.NAME_MAX_CHARS - 1}}}")
 
 
-def opening(spec: DebateSpec) -> Event:
+def first_event(spec: DebateSpec) -> DebateOpened:
     """The first event of a debate. Raises InvalidInput where `spec` cannot be debated."""
+    check_spec(spec)
+    return DebateOpened(spec)
+
+
+def check_spec(spec: DebateSpec) -> None:
+    """Raise InvalidInput where `spec` cannot be debated, with what is allowed."""
     if not spec.debate_id:
         raise InvalidInput("The debate has no id.")
     if not spec.question.strip():
         raise InvalidInput("The question is empty: say what is to be decided.")
-    _within(spec.question, MAX_QUESTION_CHARS, "question")
-    _within(spec.context, MAX_CONTEXT_CHARS, "context")
+    _within(spec.question, limits.QUESTION_MAX_CHARS, "question")
+    _within(spec.context, limits.CONTEXT_MAX_CHARS, "context")
+    _within(spec.domain, limits.NAME_MAX_CHARS, "domain")
     _check_agents(spec)
-    if spec.budget_usd is not None and not spec.budget_usd > 0:
-        raise InvalidInput(f"The budget is {spec.budget_usd} USD: give a sum above 0, or none for no limit.")
+    if spec.budget_usd is not None and not 0 < spec.budget_usd <= limits.BUDGET_MAX_USD:
+        raise InvalidInput(
+            f"The budget is {spec.budget_usd} USD: give a sum above 0 and at most {limits.BUDGET_MAX_USD}, "
+            "or none for no limit."
+        )
     check(spec.protocol)
-    return DebateOpened(spec)
 
 
 def vote(state: DebateState, person: str, choice: str, intensity: int, vote_id: str) -> Event:
@@ -51,11 +55,12 @@ def vote(state: DebateState, person: str, choice: str, intensity: int, vote_id: 
     if choice not in state.participants:
         allowed = ", ".join(state.participants)
         raise InvalidInput(f"{choice[:100]!r} takes no part in this debate: vote for one of {allowed}.")
-    if not 1 <= intensity <= 10:
-        raise InvalidInput(f"The intensity is {intensity}: allowed is 1 to 10.")
+    if not limits.INTENSITY_MIN <= intensity <= limits.INTENSITY_MAX:
+        allowed = f"{limits.INTENSITY_MIN} to {limits.INTENSITY_MAX}"
+        raise InvalidInput(f"The intensity is {intensity}: allowed is {allowed}.")
     _nonempty(person, "person")
-    if person not in state.persons and len(state.persons) >= MAX_VOTERS:
-        raise Conflict(f"This debate has votes of {MAX_VOTERS} people already and takes no more.")
+    if person not in state.persons and len(state.persons) >= limits.VOTERS_MAX:
+        raise Conflict(f"This debate has votes of {limits.VOTERS_MAX} people already and takes no more.")
     return PersonVoted(state.round, person, choice, intensity, vote_id)
 
 
@@ -67,14 +72,14 @@ def suggest(state: DebateState, person: str, text: str, suggestion_id: str) -> E
     _still_open(state, "suggestion")
     _nonempty(person, "person")
     _nonempty(text, "suggestion")
-    _within(text, MAX_SUGGESTION_CHARS, "suggestion")
-    if suggestion_id not in state.suggestions and len(state.suggestions) >= MAX_SUGGESTIONS:
-        raise Conflict(f"This debate has {MAX_SUGGESTIONS} suggestions already and takes no more.")
+    _within(text, limits.SUGGESTION_MAX_CHARS, "suggestion")
+    if suggestion_id not in state.suggestions and len(state.suggestions) >= limits.SUGGESTIONS_MAX:
+        raise Conflict(f"This debate has {limits.SUGGESTIONS_MAX} suggestions already and takes no more.")
     return PersonSuggested(state.round, person, text.strip(), suggestion_id)
 
 
 def cancel(state: DebateState, reason: str) -> tuple[Event, ...]:
-    """The end of a debate that somebody stops. Raises Conflict where it is decided or has ended."""
+    """The end of a debate that a person stops. Raises Conflict where it is decided or has ended."""
     _still_open(state, "cancellation")
     return (DebateEnded(DebateStatus.CANCELLED, reason, state.round, state.cost_usd),)
 
@@ -87,8 +92,9 @@ def ended(state: DebateState) -> DebateEnded:
 
 
 def _check_agents(spec: DebateSpec) -> None:
-    if not 2 <= len(spec.agents) <= MAX_LABELS:
-        raise InvalidInput(f"A debate needs 2 to {MAX_LABELS} agents, not {len(spec.agents)}.")
+    if not limits.AGENTS_MIN <= len(spec.agents) <= limits.AGENTS_MAX:
+        allowed = f"{limits.AGENTS_MIN} to {limits.AGENTS_MAX}"
+        raise InvalidInput(f"A debate needs {allowed} agents, not {len(spec.agents)}.")
     if len(set(spec.agents)) != len(spec.agents):
         raise InvalidInput("An agent is named twice: each takes part once.")
     for name in (*spec.agents, *(() if spec.judge is None else (spec.judge,))):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Final
 
+from aragora.debate.machine.readers import targets
 from aragora.debate.machine.state import ASKING, DebateState, Phase, answer_holders, budget_spent, judge_of, judged
-from aragora.debate.machine.topology import targets
 from aragora.debate.model import Ask, AskKind, ConsensusMode
 
 
@@ -86,7 +86,7 @@ def _expect_ballots(state: DebateState) -> None:
 
 
 def _nothing_more(_state: DebateState) -> None:
-    """Most phases open without further ado."""
+    """No extra step on opening."""
 
 
 _ON_OPENING: Final[dict[Phase, Callable[[DebateState], None]]] = {

@@ -1,4 +1,4 @@
-"""What follows without another answer: rounds, measurements, deadlines, the decision, and failure.
+"""What follows without another answer: rounds, measurements, deadlines, the decision, failure.
 
 Each call gives the next step only; the driver applies it and calls again until there is none.
 """
@@ -10,9 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from aragora.debate.machine import trickster
 from aragora.debate.machine.consensus import decide
-from aragora.debate.machine.convergence import agreement
+from aragora.debate.machine.convergence import agreement, hollow_agreement
 from aragora.debate.machine.phases import rounds_planned
 from aragora.debate.machine.state import ASKING, UNOPENED, DebateState, Phase, answer_holders, budget_spent
 from aragora.debate.model import (
@@ -38,7 +37,7 @@ class Timing:
 
 
 def advance(state: DebateState, timing: Timing) -> tuple[Event, ...]:
-    """The events that follow now without another answer; () where the debate waits for agents, or for nobody."""
+    """The events that follow now without another answer; () where the debate waits for agents or is over."""
     if state.phase in ASKING:
         return _stragglers(state, timing)
     step = _STEPS.get(state.phase)
@@ -95,7 +94,7 @@ def _challenge(state: DebateState, answers: list[AnswerGiven], converged: bool) 
     counts_now = (converged and protocol.early_stop) or state.round >= rounds_planned(state)
     if not protocol.trickster or state.challenged is not None or not counts_now or budget_spent(state):
         return None
-    hollow = trickster.look(answers, converged)
+    hollow = hollow_agreement(answers, converged)
     return None if hollow is None else AgreementChallenged(state.round, hollow.reasons, hollow.challenge)
 
 

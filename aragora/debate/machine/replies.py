@@ -1,14 +1,15 @@
 """What a reply of an agent becomes: the events it causes, with labels turned back into names.
 
-A reply to an ask that is unknown, late or settled already causes nothing. An answer of the wrong shape, or a vote
+A reply to an ask that is unknown, late or already settled causes nothing. An answer of the wrong shape, or a vote
 for a label that was not on the ballot, is a failure of the agent with the code `malformed_answer`.
 """
 
 from __future__ import annotations
 
-from aragora.debate.machine.ballots import named, ranked, shuffled
+from aragora.debate.machine.readers import named, ranked, shuffled
 from aragora.debate.machine.state import DebateState, answer_holders
 from aragora.debate.model import (
+    MALFORMED_ANSWER,
     AgentAnswer,
     AgentFailed,
     AgentFailure,
@@ -24,8 +25,6 @@ from aragora.debate.model import (
     Reply,
     VoteCast,
 )
-
-MALFORMED = "malformed_answer"
 
 
 def settle(state: DebateState, reply: Reply) -> tuple[Event, ...]:
@@ -112,7 +111,7 @@ def _voted(state: DebateState, ask: Ask, reply: AgentAnswer, content: Ballot) ->
 
 
 def _malformed(ask: Ask, reply: AgentAnswer, message: str) -> Event:
-    return AgentFailed(ask.round, ask.agent, ask.ask_id, MALFORMED, message, reply.usage)
+    return AgentFailed(ask.round, ask.agent, ask.ask_id, MALFORMED_ANSWER, message, reply.usage)
 
 
 def _unit(number: float) -> float:

@@ -28,7 +28,7 @@ from aragora.debate.model import (
 
 
 class Phase(StrEnum):
-    """Where a debate stands. In asking phases it waits for agents; in the others for `advance`, or for nobody."""
+    """Where a debate stands. In asking phases it waits for agents; in the others for `advance`, and at the end for nothing."""
 
     ROUND = "round"  # a round is due
     ANSWER = "answer"  # asking: propose or revise
@@ -85,14 +85,14 @@ class DebateState:
 
 
 def judge_of(spec: DebateSpec) -> str:
-    """Who judges or chairs: the one named, or the agent with the highest elo (among equals the last listed)."""
+    """The agent that judges or chairs: the one named, or the one with the highest elo (among equals the last listed)."""
     if spec.judge is not None:
         return spec.judge
     return max(reversed(spec.agents), key=lambda agent: standing_of(spec, agent).elo)
 
 
 def participants_of(spec: DebateSpec) -> tuple[str, ...]:
-    """Who answers. A judge does not judge an own answer where two others are left to differ."""
+    """The agents that answer. A judge gives no answer of its own where two others are left to differ."""
     if not judged(spec.protocol) or len(spec.agents) < _SMALLEST_WITH_SEPARATE_JUDGE:
         return spec.agents
     judge = judge_of(spec)

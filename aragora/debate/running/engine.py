@@ -16,12 +16,14 @@ from dataclasses import dataclass
 
 import structlog
 
+from aragora.background import until_available
 from aragora.clock import Clock
 from aragora.debate import journal, machine
 from aragora.debate.counted import counters_of
 from aragora.debate.model import DebateSpec, DebateStatus, Reply
 from aragora.debate.ports import Asking, Closing, Journal, JournalReader, Publishing
-from aragora.debate.records import DebateRecord, Opened, Opening
+from aragora.debate.proposition import Idempotency
+from aragora.debate.records import DebateRecord, NewDebate, Opened
 from aragora.debate.running.course import Course, CoursePorts
 from aragora.encoding import encode_text
 from aragora.errors import Conflict, Fenced, NotFound, Unavailable
@@ -70,7 +72,7 @@ class DebateEngine:
         self._limits = limits
         self._courses: dict[str, Course] = {}
         self._queue: deque[Course] = deque()
-        self._opening = 0
+        self._admitting = 0
         self._draining = False
         self._stepped_down = False
         self._idle = asyncio.Event()
@@ -83,23 +85,22 @@ class DebateEngine:
             clock=ports.clock,
             closing=ports.closing,
             pause_s=ports.pause_s,
-            left=self._left,
+            ended=self._ended,
+            lost=self._lost,
         )
 
     # --- commands ---------------------------------------------------------------------------------------------
 
-    async def open(
-        self, spec: DebateSpec, idempotency_key: str | None = None, request_hash: str | None = None
-    ) -> Opened:
+    async def open(self, spec: DebateSpec, idempotency: Idempotency | None = None) -> Opened:
         """Write the debate and its first event, then start or queue it. Returns once that is durable.
 
         Raises Unavailable (full, draining, store away) and Conflict (idempotency key reused for another request).
         """
         self._admit()
-        opening = self._opening_of(spec, idempotency_key, request_hash)
-        self._opening += 1
+        new = self._new_debate(spec, idempotency)
+        self._admitting += 1
         try:
-            opened = await self._ports.journal.open(opening)
+            opened = await self._ports.journal.open(new)
         except Fenced as succeeded:
             if not await self._ports.owned():
                 self._step_down()
@@ -107,9 +108,9 @@ class DebateEngine:
                 "this coordinator gave its debates to another: try again", retry_after_s=1.0
             ) from succeeded
         finally:
-            self._opening -= 1
+            self._admitting -= 1
         if opened.created:
-            self._take(Course.recovered(spec.debate_id, [row.payload for row in opening.rows], self._course_ports))
+            self._take(Course.recovered(spec.debate_id, [row.payload for row in new.rows], self._course_ports))
         return opened
 
     async def cancel(self, debate_id: str, by: str) -> DebateStatus:
@@ -138,7 +139,7 @@ class DebateEngine:
 
     async def recover(self, mine: Callable[[str], bool]) -> int:
         """Rebuild every unfinished debate for which `mine(debate_id)` holds; returns how many there were."""
-        ids = [debate_id for debate_id in await self._ports.reader.unfinished(1_000_000) if mine(debate_id)]
+        ids = [debate_id for debate_id in await self._ports.reader.unfinished() if mine(debate_id)]
         for debate_id in ids:
             if debate_id not in self._courses:
                 await self._read_anew(debate_id)
@@ -179,15 +180,15 @@ class DebateEngine:
                 code="draining",
                 retry_after_s=RETRY_AFTER_DRAIN_S,
             )
-        if len(self._courses) + self._opening >= self._limits.max_active + self._limits.max_queued:
+        if len(self._courses) + self._admitting >= self._limits.max_active + self._limits.max_queued:
             raise Unavailable(
                 f"{self._limits.max_active} debates run and {self._limits.max_queued} wait: try again later",
                 code="full",
                 retry_after_s=RETRY_AFTER_FULL_S,
             )
 
-    def _opening_of(self, spec: DebateSpec, idempotency_key: str | None, request_hash: str | None) -> Opening:
-        event = machine.opening(spec)
+    def _new_debate(self, spec: DebateSpec, idempotency: Idempotency | None) -> NewDebate:
+        event = machine.first_event(spec)
         now = self._ports.clock.now()
         row = journal.row_of(spec.debate_id, 1, now, event)
         record = DebateRecord(
@@ -201,7 +202,7 @@ class DebateEngine:
             org_id=spec.org_id,
             last_seq=1,
         )
-        return Opening(record, (row,), idempotency_key, request_hash, counters_of(event))
+        return NewDebate(record, (row,), idempotency, counters_of(event))
 
     def _take(self, course: Course) -> None:
         self._courses[course.debate_id] = course
@@ -215,9 +216,13 @@ class DebateEngine:
 
     # --- what becomes of courses ------------------------------------------------------------------------------
 
-    def _left(self, course: Course, ended: bool) -> None:
+    def _ended(self, course: Course) -> None:
         self._drop(course)
-        if not ended and not self._draining:
+        self._start_queued()
+
+    def _lost(self, course: Course) -> None:
+        self._drop(course)
+        if not self._draining:
             task = asyncio.get_running_loop().create_task(self._regain(course.debate_id))
             self._reading.add(task)
             task.add_done_callback(self._reading.discard)
@@ -232,27 +237,23 @@ class DebateEngine:
 
     async def _regain(self, debate_id: str) -> None:
         """Read a debate anew after its course was fenced; where the shard has another owner, step down instead."""
-        attempt = 0
-        while not self._draining:
-            try:
-                if not await self._ports.owned():
-                    self._step_down()
-                    return
-                await self._read_anew(debate_id)
-            except Unavailable as error:
-                pause = self._ports.pause_s(attempt)
-                log.warning("cannot read the journal", debate_id=debate_id, error=error.message, retry_in_s=pause)
-                await asyncio.sleep(pause)
-                attempt += 1
-            else:
+
+        async def regain() -> None:
+            if self._draining:
                 return
+            if await self._ports.owned():
+                await self._read_anew(debate_id)
+            else:
+                self._step_down()
+
+        await until_available(regain, self._ports.pause_s, what="cannot read the journal", log=log, debate_id=debate_id)
 
     async def _read_anew(self, debate_id: str) -> None:
         payloads = await self._ports.reader.journal(debate_id)
         if not payloads or debate_id in self._courses:
             return
         course = Course.recovered(debate_id, payloads, self._course_ports)
-        if course.status in (DebateStatus.QUEUED, DebateStatus.ACTIVE):
+        if not course.status.ended:
             self._take(course)
 
     def _step_down(self) -> None:

@@ -12,14 +12,13 @@ from sqlalchemy import Select, bindparam, select, tuple_
 
 from aragora.debate.model import DebateStatus
 from aragora.debate.records import DebateRecord, ReceiptRecord
-from aragora.debate.store.debate_rows import COLUMNS, receipt_of, record_of
-from aragora.debate.store.tables import debates, journal, receipts
+from aragora.debate.store.tables import COLUMNS, debates, journal, receipt_of, receipts, record_of
 from aragora.errors import InvalidInput, NotFound
 from aragora.storage.cursors import Page, Place, cursor_of, place_of
 from aragora.storage.database import Database
 
 _EXPORT_CHUNK: Final = 200  # debates in memory at once
-_UNFINISHED: Final = (DebateStatus.QUEUED.value, DebateStatus.ACTIVE.value)
+_UNFINISHED: Final = tuple(status.value for status in DebateStatus if not status.ended)
 
 _RECORDS: Final = select(*(debates.c[name] for name in COLUMNS))
 _RECORD: Final = _RECORDS.where(debates.c.debate_id == bindparam("debate_id"))  # built once: it is read all the time
@@ -87,10 +86,10 @@ class DebateStore:
             raise NotFound(f"debate {debate_id} has no receipt: one is issued when it is decided")
         return receipt_of(found[0])
 
-    async def unfinished(self, limit: int) -> list[str]:
-        """Ids of debates that have not ended, oldest first."""
+    async def unfinished(self) -> list[str]:
+        """The ids of all debates that have not ended, oldest first."""
         query = select(debates.c.debate_id).where(debates.c.status.in_(_UNFINISHED))
-        query = query.order_by(debates.c.created_at, debates.c.debate_id).limit(limit)
+        query = query.order_by(debates.c.created_at, debates.c.debate_id)
         return [row[0] for row in await self._rows(query)]
 
     async def journal(self, debate_id: str) -> list[str]:

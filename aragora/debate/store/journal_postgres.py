@@ -13,20 +13,19 @@ from typing import Any, Final
 
 import asyncpg
 
-from aragora.debate.records import ChainHead, Opening, Tenure
-from aragora.debate.store.debate_rows import COLUMNS, record_of
-from aragora.debate.store.journal_settling import (
-    FIRST_HEAD,
+from aragora.debate.records import GENESIS, ChainHead, NewDebate, Tenure
+from aragora.debate.store.journal_sqlite import values_of_new
+from aragora.debate.store.tables import COLUMNS, record_of
+from aragora.debate.store.write_group import (
     Kept,
     Outcome,
     Unit,
     Writes,
     debate_ids,
     needs_head,
-    settle,
+    resolve,
     succeeded,
 )
-from aragora.debate.store.journal_sqlite import opening_values
 from aragora.errors import Unavailable
 from aragora.storage.contexts import Location
 from aragora.storage.engines import CONNECT_TIMEOUT_S
@@ -81,7 +80,7 @@ OUTBOX: Final = (
     "INSERT INTO outbox (outbox_id, topic, debate_id, payload, created_at) "
     "SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::float8[])"
 )
-SETTLED: Final = "DELETE FROM outbox WHERE outbox_id = ANY($1::text[])"
+DONE: Final = "DELETE FROM outbox WHERE outbox_id = ANY($1::text[])"
 COUNT: Final = (
     "INSERT INTO counters (sample, labels, shard, value) "
     "SELECT sample, labels, $4::int4, value FROM unnest($1::text[], $2::text[], $3::float8[]) AS t (sample, labels, value) "
@@ -131,11 +130,11 @@ class PostgresJournal:
             connection = self._connection = await self._connect()
         async with connection.transaction():
             await self._check_tenure(connection)
-            kept = await _open(connection, [unit for unit in units if isinstance(unit, Opening)])
+            kept = await _open(connection, [unit for unit in units if isinstance(unit, NewDebate)])
             ids = debate_ids(units)
             last_seqs = dict(await connection.fetch(LAST_SEQ, ids)) if ids else {}
-            head = await _head(connection) if needs_head(units) else FIRST_HEAD
-            outcomes, writes = settle(units, kept, last_seqs, head)
+            head = await _head(connection) if needs_head(units) else GENESIS
+            outcomes, writes = resolve(units, kept, last_seqs, head)
             await self._write_all(connection, writes)
         return outcomes
 
@@ -179,25 +178,25 @@ class PostgresJournal:
         if writes.outbox:
             rows_out = [(o.outbox_id, o.topic, o.debate_id, o.payload, o.created_at) for o in writes.outbox]
             await connection.execute(OUTBOX, *_columns(rows_out))
-        if writes.settled:
-            await connection.execute(SETTLED, writes.settled)
+        if writes.done:
+            await connection.execute(DONE, writes.done)
         if writes.counters:
             counted = [(*key, writes.counters[key]) for key in sorted(writes.counters)]
             await connection.execute(COUNT, *_columns(counted), self._shard)
 
 
-async def _open(connection: asyncpg.Connection[Any], openings: Sequence[Opening]) -> dict[str, Kept]:
-    if not openings:
+async def _open(connection: asyncpg.Connection[Any], debates: Sequence[NewDebate]) -> dict[str, Kept]:
+    if not debates:
         return {}
-    ordered = sorted(openings, key=lambda opening: (opening.record.org_id, opening.idempotency_key or ""))
-    inserted = await connection.fetch(OPEN, *_columns([opening_values(opening) for opening in ordered]))
+    ordered = sorted(debates, key=lambda new: (new.record.org_id, new.idempotency_key or ""))
+    inserted = await connection.fetch(OPEN, *_columns([values_of_new(new) for new in ordered]))
     created = {row[0] for row in inserted}
     kept: dict[str, Kept] = {}
-    for opening in openings:
-        if opening.record.debate_id not in created:
-            record = opening.record
-            row = await connection.fetchrow(KEPT, record.debate_id, record.org_id, opening.idempotency_key)
-            kept[opening.record.debate_id] = Kept(record_of(tuple(row)[:-1]), row[-1])
+    for new in debates:
+        if new.record.debate_id not in created:
+            record = new.record
+            row = await connection.fetchrow(KEPT, record.debate_id, record.org_id, new.idempotency_key)
+            kept[record.debate_id] = Kept(record_of(tuple(row)[:-1]), row[-1])
     return kept
 
 

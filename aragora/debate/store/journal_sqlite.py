@@ -13,17 +13,16 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any, Final
 
-from aragora.debate.records import ChainHead, Opening, Tenure
-from aragora.debate.store.debate_rows import COLUMNS, record_of, values_of
-from aragora.debate.store.journal_settling import (
-    FIRST_HEAD,
+from aragora.debate.records import GENESIS, ChainHead, NewDebate, Tenure
+from aragora.debate.store.tables import COLUMNS, record_of, values_of
+from aragora.debate.store.write_group import (
     Kept,
     Outcome,
     Unit,
     Writes,
     debate_ids,
     needs_head,
-    settle,
+    resolve,
     succeeded,
 )
 from aragora.storage.contexts import Location
@@ -59,7 +58,7 @@ MOVE_HEAD: Final = (
     "ON CONFLICT (chain) DO UPDATE SET position = excluded.position, hash = excluded.hash"
 )
 OUTBOX: Final = "INSERT INTO outbox (outbox_id, topic, debate_id, payload, created_at) VALUES (?, ?, ?, ?, ?)"
-SETTLED: Final = "DELETE FROM outbox WHERE outbox_id = ?"
+DONE: Final = "DELETE FROM outbox WHERE outbox_id = ?"
 COUNT: Final = (
     "INSERT INTO counters (sample, labels, shard, value) VALUES (?, ?, 0, ?) "
     "ON CONFLICT (sample, labels, shard) DO UPDATE SET value = value + excluded.value"
@@ -94,9 +93,9 @@ class SqliteJournal:
             connection = self._connection or self._connect()
             connection.execute("BEGIN IMMEDIATE")
             self._check_tenure(connection)
-            kept = _open(connection, [unit for unit in units if isinstance(unit, Opening)])
-            head = _head(connection) if needs_head(units) else FIRST_HEAD
-            outcomes, writes = settle(units, kept, _last_seqs(connection, debate_ids(units)), head)
+            kept = _open(connection, [unit for unit in units if isinstance(unit, NewDebate)])
+            head = _head(connection) if needs_head(units) else GENESIS
+            outcomes, writes = resolve(units, kept, _last_seqs(connection, debate_ids(units)), head)
             _write_all(connection, writes)
             connection.execute("COMMIT")
         except BaseException as error:
@@ -127,22 +126,24 @@ class SqliteJournal:
             connection.close()
 
 
-def opening_values(opening: Opening) -> tuple[Any, ...]:
+def values_of_new(new: NewDebate) -> tuple[Any, ...]:
     """The parameters of OPEN."""
-    record = replace(opening.record, last_seq=opening.rows[-1].seq)
-    return (*values_of(record), opening.idempotency_key, opening.request_hash)
+    record = replace(new.record, last_seq=new.rows[-1].seq)
+    request_hash = None if new.idempotency is None else new.idempotency.request_hash
+    return (*values_of(record), new.idempotency_key, request_hash)
 
 
-def _open(connection: sqlite3.Connection, openings: Sequence[Opening]) -> dict[str, Kept]:
+def _open(connection: sqlite3.Connection, debates: Sequence[NewDebate]) -> dict[str, Kept]:
     kept: dict[str, Kept] = {}
     created: set[str] = set()  # one that comes twice in a group breaks the journal's key, and then goes alone
-    for opening in openings:
-        if connection.execute(OPEN, opening_values(opening)).rowcount:
-            created.add(opening.record.debate_id)
-        elif opening.record.debate_id not in created:
-            known = (opening.record.debate_id, opening.record.org_id, opening.idempotency_key)
+    for new in debates:
+        debate_id = new.record.debate_id
+        if connection.execute(OPEN, values_of_new(new)).rowcount:
+            created.add(debate_id)
+        elif debate_id not in created:
+            known = (debate_id, new.record.org_id, new.idempotency_key)
             row = connection.execute(KEPT, known).fetchone()
-            kept[opening.record.debate_id] = Kept(record_of(row[:-1]), row[-1])
+            kept[debate_id] = Kept(record_of(row[:-1]), row[-1])
     return kept
 
 
@@ -156,7 +157,7 @@ def _last_seqs(connection: sqlite3.Connection, ids: Sequence[str]) -> dict[str, 
 
 def _head(connection: sqlite3.Connection) -> ChainHead:
     row = connection.execute(HEAD).fetchone()
-    return FIRST_HEAD if row is None else ChainHead(*row)
+    return GENESIS if row is None else ChainHead(*row)
 
 
 def _write_all(connection: sqlite3.Connection, writes: Writes) -> None:
@@ -174,8 +175,8 @@ def _write_all(connection: sqlite3.Connection, writes: Writes) -> None:
         connection.executemany(
             OUTBOX, [(row.outbox_id, row.topic, row.debate_id, row.payload, row.created_at) for row in writes.outbox]
         )
-    if writes.settled:
-        connection.executemany(SETTLED, [(outbox_id,) for outbox_id in writes.settled])
+    if writes.done:
+        connection.executemany(DONE, [(outbox_id,) for outbox_id in writes.done])
     for receipt in writes.receipts:
         connection.execute(
             RECEIPT,

@@ -13,8 +13,8 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any, Final, Protocol, cast
 
-from aragora.debate.records import Commit, Conclusion, Opened, Opening, ReceiptRecord, Settlement, Tenure
-from aragora.debate.store.journal_settling import Outcome, Unit, check, refusal
+from aragora.debate.records import Commit, Conclusion, Done, NewDebate, Opened, ReceiptRecord, Tenure
+from aragora.debate.store.write_group import Outcome, Unit, check, refusal
 from aragora.errors import AragoraError, Fenced, Unavailable
 from aragora.storage.database import Database
 from aragora.storage.failures import RETRY_AFTER_S, is_refused
@@ -46,12 +46,12 @@ class JournalWriter:
         self._writing: asyncio.Task[None] | None = None
         self._closed = False
 
-    async def open(self, opening: Opening) -> Opened:
+    async def open(self, new: NewDebate) -> Opened:
         """Write a new debate, or find the one that holds its idempotency key.
 
         Raises Conflict (key reused for another request), Fenced (the shard has a newer owner), Unavailable, InvalidInput.
         """
-        return cast("Opened", await self._submit(opening))
+        return cast("Opened", await self._submit(new))
 
     async def commit(self, commit: Commit) -> None:
         """Append to a debate's journal. Raises Fenced, NotFound, Unavailable, Conflict, InvalidInput."""
@@ -61,10 +61,10 @@ class JournalWriter:
         """Issue a receipt and write it with its commit. Raises as `commit`, and whatever `issue` raises."""
         return cast("ReceiptRecord", await self._submit(conclusion))
 
-    async def settle(self, outbox_ids: Sequence[str]) -> None:
-        """Drop outbox rows that are done, in the journal's own stream: a writer beside it would wait for SQLite's one lock
-        and make the journal wait. Raises Fenced, Unavailable."""
-        await self._submit(Settlement(tuple(outbox_ids)))
+    async def done(self, outbox_ids: Sequence[str]) -> None:
+        """Drop outbox rows that their consumer has applied, in the journal's own stream: a writer beside it would wait for
+        SQLite's one lock and make the journal wait. Raises Fenced, Unavailable."""
+        await self._submit(Done(tuple(outbox_ids)))
 
     async def aclose(self) -> None:
         """Write what was submitted, then close; later units get Unavailable."""

@@ -12,6 +12,8 @@ from typing import Final
 
 from sqlalchemy import RowMapping, delete, insert, select, update
 
+from aragora.background import Job
+from aragora.clock import Clock
 from aragora.encoding import decode_as, encode_text
 from aragora.errors import Unavailable
 from aragora.identity.store.tables import sessions
@@ -20,6 +22,9 @@ from aragora.storage.ephemeral import Ephemeral
 
 CACHE_S: Final = 20.0
 """The longest that a revocation may go unseen, and only where the cache was out of reach when it was revoked."""
+KEPT_S: Final = 30 * 86_400.0
+"""How long the row of a session stays after its time is over, for questions about who was logged in."""
+FORGET_EVERY_S: Final = 86_400.0
 
 _log = logging.getLogger(__name__)
 
@@ -156,6 +161,15 @@ class SessionStore:
             await self._cache.put(key, encode_text(session), CACHE_S)
         except Unavailable as away:
             _log.warning("A revoked session may pass for up to %.0f s on other replicas: %s", CACHE_S, away.message)
+
+
+def forgetting_sessions(store: SessionStore, clock: Clock) -> Job:
+    """The daily job that deletes sessions which ended long ago."""
+
+    async def forget() -> str:
+        return f"forgot {await store.purge(clock.now() - KEPT_S)} ended sessions"
+
+    return Job("forget ended sessions", FORGET_EVERY_S, forget)
 
 
 def _key(session_id: str) -> str:

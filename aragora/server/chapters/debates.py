@@ -1,124 +1,244 @@
-"""Opening, finding, reading and steering debates."""
+"""Debates: opening, finding, reading and steering them, their events, and the whole history as a file."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from dataclasses import dataclass
+from typing import Annotated, Any, Final, Literal
 
-from fastapi import APIRouter, Header, Path, Query, Request
-from starlette.responses import Response
+from fastapi import Header, Path, Query
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from starlette.responses import Response, StreamingResponse
 
-from aragora.debate.model import DebateStatus
+from aragora import limits
+from aragora.debate.model import ConsensusMode, DebateStatus, Topology
+from aragora.debate.proposition import Idempotency, Proposition
+from aragora.errors import InvalidInput, Unavailable
+from aragora.identity.rbac import DEBATES_CREATE, DEBATES_READ
 from aragora.server import views
-from aragora.server.failures import REQUEST_ID
-from aragora.server.policy import caller_of, require, services_of
-from aragora.server.ports import OpenDebate
-from aragora.server.schemas import (
-    CancelledDebate,
-    CastVote,
-    CreateDebate,
-    DebateDetail,
-    DebateList,
-    Recorded,
-    Ticket,
-    failures,
-)
+from aragora.server.chapter import Call, Chapter
+from aragora.server.exporting import FORMATS, chunks
+from aragora.server.live.fanout import Fanout
+from aragora.server.live.sockets import SocketRegistry
+from aragora.server.live.sse import EventStream
+from aragora.server.ports import DebateCommands, DebateReader
 from aragora.server.views import json_response
 
-router = APIRouter(tags=["debates"])
 
-DebateId = Annotated[str, Path(min_length=1, max_length=128)]
-_Key = Annotated[str | None, Header(alias="Idempotency-Key", min_length=1, max_length=255)]
+@dataclass(frozen=True, slots=True)
+class DebatePorts:
+    """What these routes and the WebSocket call. `fanout` and `sockets` are those of this process."""
+
+    commands: DebateCommands
+    reader: DebateReader
+    fanout: Fanout
+    sockets: SocketRegistry
 
 
-@router.post(
-    "/api/debates",
-    status_code=202,
-    dependencies=[require("debates.create")],
-    response_model=Ticket,
-    responses=failures(401, 403, 409, 413, 422, 429, 503),
-)
-async def create(request: Request, body: CreateDebate, idempotency_key: _Key = None) -> Response:
-    """Open a debate; it runs on its own. The same Idempotency-Key returns the debate it opened first."""
-    services = services_of(request)
-    ticket = await services.debates.open(
-        OpenDebate(
-            question=body.question,
-            agents=tuple(body.agents),
-            protocol=body.protocol,
-            rounds=body.rounds,
-            consensus=body.consensus,
-            topology=body.topology,
-            context=body.context,
-            domain=body.domain,
-            budget_usd=body.budget_usd,
-            created_by=caller_of(request).user_id,
-            org_id=caller_of(request).org_id,
-            idempotency_key=idempotency_key,
-            request_id=request.scope[REQUEST_ID],
-        )
+debates: Chapter[DebatePorts] = Chapter("debates")
+
+# --- What goes in and out: requests are validated by these models; answers are encoded straight from records
+# (`aragora.server.views`) and only described here; a test holds the two together.
+
+_Name = Annotated[str, Field(min_length=1, max_length=limits.NAME_MAX_CHARS)]
+
+
+class _Request(BaseModel):
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True, allow_inf_nan=False)
+
+
+class CreateDebate(_Request):
+    """A question to settle. Without `agents` the server chooses from those available."""
+
+    question: Annotated[str, Field(min_length=1, max_length=limits.QUESTION_MAX_CHARS)]
+    agents: Annotated[tuple[_Name, ...], Field(max_length=limits.AGENTS_MAX)] = ()
+    protocol: _Name = "structured"
+    rounds: Annotated[int, Field(ge=limits.ROUNDS_MIN, le=limits.ROUNDS_MAX)] | None = None
+    consensus: ConsensusMode | None = None
+    topology: Topology | None = None
+    context: Annotated[str, Field(max_length=limits.CONTEXT_MAX_CHARS)] = ""
+    domain: _Name = "general"
+    budget_usd: Annotated[float, Field(gt=0, le=limits.BUDGET_MAX_USD)] | None = None
+
+    def proposition(self, *, created_by: str, org_id: str) -> Proposition:
+        """What is asked for, and by whom. The fields here bear the names that they have there."""
+        return Proposition(**dict(self), created_by=created_by, org_id=org_id)
+
+
+class CastVote(_Request):
+    """A person's vote for an agent's answer, or a suggestion to all agents: one of the two."""
+
+    choice: _Name | None = None
+    intensity: Annotated[int, Field(ge=limits.INTENSITY_MIN, le=limits.INTENSITY_MAX)] = 5
+    suggestion: Annotated[str, Field(min_length=1, max_length=limits.SUGGESTION_MAX_CHARS)] | None = None
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> CastVote:
+        if (self.choice is None) == (self.suggestion is None):
+            raise ValueError("send either 'choice' or 'suggestion'")
+        return self
+
+
+class Ticket(BaseModel):
+    debate_id: str
+    status: DebateStatus
+    ws_url: str
+
+
+class CancelledDebate(BaseModel):
+    debate_id: str
+    status: DebateStatus
+
+
+class Recorded(BaseModel):
+    debate_id: str
+    seq: Annotated[int, Field(description="the journal's number of this vote or suggestion")]
+
+
+class DebateSummary(BaseModel):
+    debate_id: str
+    question: str
+    status: DebateStatus
+    rounds: int
+    agents: list[str]
+    protocol: str
+    domain: str
+    created_at: float
+    updated_at: float
+    cost_usd: float
+    reason: str | None
+    receipt_id: str | None
+    last_seq: int
+
+
+class DebateDetail(DebateSummary):
+    context: str
+    decision: dict[str, Any] | None
+
+
+class DebateList(BaseModel):
+    debates: list[DebateSummary]
+    next_cursor: str | None
+
+
+class EventPage(BaseModel):
+    events: Annotated[list[dict[str, Any]], Field(description="envelopes in the order of seq")]
+    next_after: Annotated[int, Field(description="pass as `after` to read on")]
+
+
+# --- Routes: `export` stands before {debate_id}, which would take "export" for an id
+
+DebateId = Annotated[str, Path(min_length=1, max_length=limits.DEBATE_ID_MAX_CHARS)]
+_Key = Annotated[str | None, Header(alias="Idempotency-Key", min_length=1, max_length=limits.IDEMPOTENCY_KEY_MAX_CHARS)]
+_MAX_SEQ: Final = 2**53
+_MAX_SEQ_DIGITS: Final = 15
+_STREAM: Final = "text/event-stream"
+
+
+@debates.get("/api/debates/export", needs=DEBATES_READ, gives=StreamingResponse)
+async def export(
+    call: Call[DebatePorts],
+    format: Literal["json", "jsonl", "csv", "markdown"] = "json",  # noqa: A002  # the runbook's name of the parameter
+) -> Response:
+    """Every debate, oldest first."""
+    chosen = FORMATS[format]
+    records = call.ports.reader.export(call.org)
+    return StreamingResponse(
+        chunks(records, chosen),
+        media_type=chosen.media_type,
+        headers={"Content-Disposition": f'attachment; filename="debates.{chosen.suffix}"'},
     )
-    view = {"debate_id": ticket.debate_id, "status": ticket.status, "ws_url": services.config.ws_url}
+
+
+@debates.post("/api/debates", needs=DEBATES_CREATE, gives=Ticket, status=202, refuses=(409,))
+async def create(call: Call[DebatePorts], body: CreateDebate, idempotency_key: _Key = None) -> Response:
+    """Open a debate; it runs on its own. The same Idempotency-Key returns the debate it opened first."""
+    proposition = body.proposition(created_by=call.who.user_id, org_id=call.who.org_id)
+    ticket = await call.ports.commands.open(proposition, Idempotency.of(idempotency_key, proposition))
+    view = {"debate_id": ticket.debate_id, "status": ticket.status, "ws_url": call.config.ws_url}
     return json_response(view, 202, {"Location": f"/api/debates/{ticket.debate_id}"})
 
 
-@router.get(
-    "/api/debates",
-    dependencies=[require("debates.read")],
-    response_model=DebateList,
-    responses=failures(401, 403, 422, 503),
-)
+@debates.get("/api/debates", needs=DEBATES_READ, gives=DebateList)
 async def listing(
-    request: Request,
+    call: Call[DebatePorts],
     status: DebateStatus | None = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     cursor: Annotated[str | None, Query(max_length=512)] = None,
 ) -> Response:
     """Newest first; `next_cursor` leads to the next page and is null on the last."""
-    page = await services_of(request).reader.page(
-        status=status, limit=limit, cursor=cursor, org_id=caller_of(request).org_scope
-    )
+    page = await call.ports.reader.page(status=status, limit=limit, cursor=cursor, org_id=call.org)
     return json_response({"debates": [views.summary(item) for item in page.items], "next_cursor": page.next_cursor})
 
 
-@router.get(
-    "/api/debates/{debate_id}",
-    dependencies=[require("debates.read")],
-    response_model=DebateDetail,
-    responses=failures(401, 403, 404, 422, 503),
-)
-async def get(request: Request, debate_id: DebateId) -> Response:
+@debates.get("/api/debates/{debate_id}", needs=DEBATES_READ, gives=DebateDetail)
+async def get(call: Call[DebatePorts], debate_id: DebateId) -> Response:
     """One debate, with its decision once there is one."""
-    record = await services_of(request).reader.get(debate_id, caller_of(request).org_scope)
+    record = await call.ports.reader.get(debate_id, call.org)
     return json_response(views.detail(record))
 
 
-@router.post(
-    "/api/debates/{debate_id}/cancel",
-    dependencies=[require("debates.create")],
-    response_model=CancelledDebate,
-    responses=failures(401, 403, 404, 409, 422, 503),
-)
-async def cancel(request: Request, debate_id: DebateId) -> Response:
+@debates.post("/api/debates/{debate_id}/cancel", needs=DEBATES_CREATE, gives=CancelledDebate, refuses=(409,))
+async def cancel(call: Call[DebatePorts], debate_id: DebateId) -> Response:
     """End a debate before its time; what was said stays in its journal."""
-    services = services_of(request)
-    await services.reader.get(debate_id, caller_of(request).org_scope)
-    ticket = await services.debates.cancel(debate_id, caller_of(request).user_id)
+    await call.ports.reader.get(debate_id, call.org)
+    ticket = await call.ports.commands.cancel(debate_id, call.who.user_id)
     return json_response({"debate_id": ticket.debate_id, "status": ticket.status})
 
 
-@router.post(
-    "/api/debates/{debate_id}/votes",
-    status_code=201,
-    dependencies=[require("debates.create")],
-    response_model=Recorded,
-    responses=failures(401, 403, 404, 409, 413, 422, 503),
-)
-async def vote(request: Request, debate_id: DebateId, body: CastVote) -> Response:
+@debates.post("/api/debates/{debate_id}/votes", needs=DEBATES_CREATE, gives=Recorded, status=201, refuses=(409,))
+async def vote(call: Call[DebatePorts], debate_id: DebateId, body: CastVote) -> Response:
     """A person's vote for an answer, or a suggestion that all agents will read."""
-    services = services_of(request)
-    await services.reader.get(debate_id, caller_of(request).org_scope)
+    await call.ports.reader.get(debate_id, call.org)
     if body.suggestion is not None:
-        seq = await services.debates.suggest(debate_id, caller_of(request).user_id, body.suggestion)
+        seq = await call.ports.commands.suggest(debate_id, call.who.user_id, body.suggestion)
     else:
-        seq = await services.debates.vote(debate_id, caller_of(request).user_id, body.choice or "", body.intensity)
+        seq = await call.ports.commands.vote(debate_id, call.who.user_id, body.choice or "", body.intensity)
     return json_response({"debate_id": debate_id, "seq": seq}, 201)
+
+
+@debates.get(
+    "/api/debates/{debate_id}/events",
+    needs=DEBATES_READ,
+    gives=EventPage,
+    describes={
+        200: {"description": "a page, or with Accept: text/event-stream a stream", "content": {_STREAM: {}}},
+    },
+)
+async def events(
+    call: Call[DebatePorts],
+    debate_id: DebateId,
+    *,
+    after: Annotated[int, Query(ge=0, le=_MAX_SEQ)] = 0,
+    limit: Annotated[int, Query(ge=1, le=1_000)] = 500,
+    last_event_id: Annotated[str | None, Header(alias="Last-Event-ID", max_length=32)] = None,
+) -> Response:
+    """Envelopes with seq > `after`, in order. As a stream: those, then what follows, until the debate ends."""
+    await call.ports.reader.get(debate_id, call.org)
+    if _STREAM in call.request.headers.get("accept", ""):
+        return _stream(call, debate_id, _resume_at(after, last_event_id))
+    rows = await call.ports.reader.events(debate_id, after, limit)
+    body = f'{{"events":[{",".join(rows)}],"next_after":{after + len(rows)}}}'
+    return Response(body, media_type="application/json")
+
+
+def _stream(call: Call[DebatePorts], debate_id: str, after: int) -> Response:
+    ports = call.ports
+    if ports.sockets.full or ports.sockets.closing_reason is not None:
+        raise Unavailable("This server takes no more event streams now.", retry_after_s=5.0)
+    return EventStream(
+        ports.fanout,
+        ports.sockets,
+        debate_id,
+        after,
+        call.org,
+        bound=call.config.ws_send_queue,
+        heartbeat_s=call.config.ws_heartbeat_s,
+    )
+
+
+def _resume_at(after: int, last_event_id: str | None) -> int:
+    if last_event_id is None:
+        return after
+    if not (last_event_id.isascii() and last_event_id.isdigit()) or len(last_event_id) > _MAX_SEQ_DIGITS:
+        raise InvalidInput("Last-Event-ID is not the id of an event of this stream. Leave it out to start anew.")
+    return int(last_event_id)

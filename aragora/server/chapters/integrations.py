@@ -2,89 +2,140 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import Path, Query
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
+from aragora.encoding import encode
 from aragora.errors import Conflict, NotFound
-from aragora.secrets.fields import redacted
-from aragora.server.chapters.auth import UNCACHED, who_of
-from aragora.server.identity_bundle import identity_of
-from aragora.server.integration_schemas import Integration, IntegrationList, SaveIntegration
-from aragora.server.policy import require
-from aragora.server.schemas import failures
+from aragora.identity.rbac import INTEGRATIONS_MANAGE
+from aragora.integrations.store_metrics import InstrumentedIntegrationStore
+from aragora.secrets.fields import STAND_IN, redacted, secrets_of
+from aragora.server.chapter import Call, Chapter
+from aragora.server.chapters.identity import UNCACHED
+from aragora.server.ports import AuditTrail
 from aragora.server.views import json_response
 
-router = APIRouter(tags=["integrations"])
 
-MANAGE: Final = "integrations.manage"
+@dataclass(frozen=True, slots=True)
+class IntegrationPorts:
+    """What these routes call. `store` opens the store with first use."""
+
+    store: Callable[[], Awaitable[InstrumentedIntegrationStore]]
+    audit: AuditTrail
+
+
+integration: Chapter[IntegrationPorts] = Chapter("integrations")
+
 MAX_INTEGRATIONS: Final = 200  # of one organisation
 
 _Type = Annotated[str, Path(pattern="^[a-z][a-z0-9_-]{0,63}$", description="e.g. slack")]
 _UserId = Annotated[str | None, Query(pattern="^[A-Za-z0-9._:@-]{1,128}$", description="left out: the caller's own")]
+MAX_SETTINGS_BYTES: Final = 65_536
+MAX_DEPTH: Final = 16
+_OURS: Final = frozenset({"type", "user_id", "org_id"})
 
 
-@router.get(
-    "/api/integrations",
-    dependencies=[require(MANAGE)],
-    response_model=IntegrationList,
-    responses=failures(401, 403, 429, 503),
-)
-async def integrations(request: Request) -> Response:
+def _keepable(settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings that can be kept, and would come out as they went in."""
+    if taken := _OURS & settings.keys():
+        raise ValueError(f"the server sets {', '.join(sorted(taken))}; leave it out")
+    if _depth(settings) > MAX_DEPTH:
+        raise ValueError(f"nested deeper than {MAX_DEPTH} levels")
+    try:
+        size = len(encode(settings))
+    except (ValueError, TypeError, OverflowError):
+        raise ValueError("a value cannot be written as JSON") from None
+    if size > MAX_SETTINGS_BYTES:
+        raise ValueError(f"more than {MAX_SETTINGS_BYTES} bytes")
+    if any(value == STAND_IN for _, value in secrets_of(settings)):
+        raise ValueError(f"send each secret itself: {STAND_IN} only stands for it in answers")
+    return settings
+
+
+def _depth(value: Any) -> int:
+    """How deep a JSON value nests; stops counting past `MAX_DEPTH`."""
+    level, depth = [value], 0
+    while level and depth <= MAX_DEPTH:
+        depth += 1
+        level = [inner for outer in level for inner in _inside(outer)]
+    return depth
+
+
+def _inside(value: Any) -> list[Any]:
+    children = list(value.values()) if isinstance(value, Mapping) else value if isinstance(value, list) else []
+    return [child for child in children if isinstance(child, Mapping | list)]
+
+
+class SaveIntegration(BaseModel):
+    """How a service is connected, e.g. {"settings": {"channel": "#ops", "bot_token": "..."}}."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    settings: Annotated[dict[str, Any], Field(min_length=1, max_length=100), AfterValidator(_keepable)]
+
+
+class Integration(BaseModel):
+    """`settings` without secrets: in their places stands that they are set."""
+
+    type: str
+    user_id: str
+    settings: dict[str, Any]
+
+
+class IntegrationList(BaseModel):
+    integrations: list[Integration]
+
+
+@integration.get("/api/integrations", needs=INTEGRATIONS_MANAGE, gives=IntegrationList)
+async def integrations(call: Call[IntegrationPorts]) -> Response:
     """All integrations of the organisation. Of a secret it says only that it is set."""
-    store = await identity_of(request).integrations.store()
-    found = await store.list(org_id=who_of(request).org_id)
+    store = await call.ports.store()
+    found = await store.list(org_id=call.who.org_id)
     return json_response({"integrations": [_shown(config) for config in found]}, headers=UNCACHED)
 
 
-@router.put(
-    "/api/integrations/{type}",
-    dependencies=[require(MANAGE)],
-    response_model=Integration,
-    responses=failures(401, 403, 409, 413, 422, 429, 503),
+@integration.put(
+    "/api/integrations/{type}", needs=INTEGRATIONS_MANAGE, gives=Integration, refuses=(409,), missing=False
 )
 async def save(
-    request: Request,
+    call: Call[IntegrationPorts],
     body: SaveIntegration,
     type: _Type,  # noqa: A002  # the contract's name of the parameter
 ) -> Response:
     """Connect a service, or replace how it is connected. Fields named like secrets, and all under `secrets`, rest
     encrypted and are never shown."""
-    identity, who = identity_of(request), who_of(request)
-    store = await identity.integrations.store()
+    who = call.who
+    store = await call.ports.store()
     others = [
         one for one in await store.list(org_id=who.org_id) if (one["type"], one["user_id"]) != (type, who.user_id)
     ]
     if len(others) >= MAX_INTEGRATIONS:
         raise Conflict(f"The organisation has {MAX_INTEGRATIONS} integrations already; delete one first.")
     config = {**body.settings, "type": type, "user_id": who.user_id, "org_id": who.org_id}
-    await identity.parts.note(
-        identity.visit(request), "integration.save", who.actor, who.org_id, subject=who.user_id, target=type
-    )
+    await call.ports.audit.note(call.visit, "integration.save", who.actor, who.org_id, subject=who.user_id, target=type)
     await store.save(config)
     return json_response(_shown(config), headers=UNCACHED)
 
 
-@router.delete(
-    "/api/integrations/{type}",
-    status_code=204,
-    dependencies=[require(MANAGE)],
-    responses=failures(401, 403, 404, 422, 429, 503),
-)
+@integration.delete("/api/integrations/{type}", needs=INTEGRATIONS_MANAGE, status=204)
 async def delete(
-    request: Request,
+    call: Call[IntegrationPorts],
     type: _Type,  # noqa: A002  # the contract's name of the parameter
     user_id: _UserId = None,
 ) -> Response:
     """Disconnect a service: the caller's own connection, or that of another user of the organisation."""
-    identity, who = identity_of(request), who_of(request)
+    who = call.who
     owner = user_id or who.user_id
-    await identity.parts.note(
-        identity.visit(request), "integration.delete", who.actor, who.org_id,
+    await call.ports.audit.note(
+        call.visit, "integration.delete", who.actor, who.org_id,
         subject=who.user_id, target=type, owner=owner,
     )  # fmt: skip
-    if not await (await identity.integrations.store()).delete(type, owner, who.org_id):
+    if not await (await call.ports.store()).delete(type, owner, who.org_id):
         raise NotFound(f"This user has no {type} integration; list them with GET /api/integrations.")
     return Response(status_code=204)
 

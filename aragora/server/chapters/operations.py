@@ -1,39 +1,198 @@
-"""What an operator looks at: WebSocket figures and circuit breakers."""
+"""How the server fares: health, metrics, agents and their ratings, WebSocket figures, circuit breakers.
+
+Health is public, cheap, and quiet about everything else.
+"""
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request
-from starlette.responses import Response
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Final, Literal
 
-from aragora.server.policy import ADMIN, PUBLIC, require, services_of
-from aragora.server.schemas import Breakers, SocketStats, failures
+from fastapi import Query
+from pydantic import BaseModel, Field
+from starlette.responses import PlainTextResponse, Response
+
+from aragora.errors import AragoraError
+from aragora.identity.rbac import ADMIN, PUBLIC
+from aragora.server.chapter import Call, Chapter
+from aragora.server.failures import failure
+from aragora.server.ports import AgentBoard, ConnectionBoard, Leaderboard, Lifecycle, MetricsPage, Readiness
 from aragora.server.views import json_response
 
-router = APIRouter(tags=["operations"])
+
+@dataclass(frozen=True, slots=True)
+class OperationsPorts:
+    """What these routes call."""
+
+    lifecycle: Lifecycle
+    connections: ConnectionBoard
+    agents: AgentBoard
+    leaderboard: Leaderboard
+    metrics: MetricsPage
 
 
-@router.get("/api/ws/stats", dependencies=[require(PUBLIC)], response_model=SocketStats, responses=failures(503))
-async def websocket_stats(request: Request) -> Response:
+operations: Chapter[OperationsPorts] = Chapter("operations")
+
+_HEALTH: Final = {"ready": "healthy", "degraded": "degraded", "draining": "degraded"}
+_RETRY_S: Final = 2.0
+_EXPOSITION: Final = "text/plain; version=0.0.4; charset=utf-8"
+
+# --- What comes out
+
+
+class Health(BaseModel):
+    status: Literal["healthy", "degraded", "unhealthy"]
+    version: str
+    uptime: Annotated[int, Field(description="whole seconds since the server started")]
+
+
+class WebSocketHealth(BaseModel):
+    status: Literal["healthy", "unavailable"]
+    clients: int
+    message: str | None = None
+
+
+class ReadyState(BaseModel):
+    status: str
+    reasons: list[str]
+
+
+class Breaker(BaseModel):
+    agent: str
+    state: Literal["closed", "half_open", "open"]
+    consecutive_failures: int
+    opened_at: float | None
+    retry_at: float | None
+    last_error: str | None
+
+
+class Breakers(BaseModel):
+    circuit_breakers: list[Breaker]
+
+
+class Agent(BaseModel):
+    name: str
+    provider: str
+    model: str
+    breaker: Breaker
+    last_error: str | None
+    p50_latency_s: float | None
+    p95_latency_s: float | None
+    active: bool
+
+
+class Agents(BaseModel):
+    agents: list[Agent]
+
+
+class SocketStats(BaseModel):
+    connections: int
+    messages_sent: int
+    messages_dropped: int
+
+
+class Ranking(BaseModel):
+    name: str
+    elo: float
+    domain: str
+    debates: int
+    wins: float
+    calibration: float | None
+
+
+class Rankings(BaseModel):
+    agents: list[Ranking]
+
+
+# --- Routes
+
+
+@operations.get("/api/health", needs=PUBLIC, gives=Health, refuses=(503,), tag="health")
+async def health(call: Call[OperationsPorts]) -> Response:
+    """`healthy`, `degraded` (working with a part away, or draining), or 503 `unhealthy` (not working yet)."""
+    readiness = await call.ports.lifecycle.readiness()
+    view = {
+        "status": _HEALTH.get(readiness.state, "unhealthy"),
+        "version": call.config.version,
+        "uptime": int(call.ports.lifecycle.uptime_s()),
+    }
+    if view["status"] == "unhealthy":
+        return _not_ready(call, readiness, view)
+    return json_response(view)
+
+
+@operations.get("/api/health/live", needs=PUBLIC, gives=ReadyState, tag="health")
+async def live(call: Call[OperationsPorts]) -> Response:  # noqa: ARG001  # one shape for all handlers of this chapter
+    """This process answers; nothing more is claimed."""
+    return json_response({"status": "live", "reasons": ()})
+
+
+@operations.get("/api/health/ready", needs=PUBLIC, gives=ReadyState, refuses=(503,), tag="health")
+async def ready(call: Call[OperationsPorts]) -> Response:
+    """Whether the server takes work: 503 while it starts or drains."""
+    readiness = await call.ports.lifecycle.readiness()
+    view = {"status": readiness.state, "reasons": readiness.reasons}
+    if not readiness.ready:
+        return _not_ready(call, readiness, view)
+    return json_response(view)
+
+
+@operations.get("/api/health/ws", needs=PUBLIC, gives=WebSocketHealth, tag="health")
+async def websocket_health(call: Call[OperationsPorts]) -> Response:
+    """How many WebSocket clients there are, over all replicas."""
+    try:
+        totals = await call.ports.connections.totals()
+    except AragoraError as error:
+        return json_response({"status": "unavailable", "clients": 0, "message": error.message})
+    return json_response({"status": "healthy", "clients": totals.connections})
+
+
+@operations.get("/metrics", needs=PUBLIC, gives=PlainTextResponse, tag="metrics")
+@operations.get("/api/metrics", needs=PUBLIC, gives=PlainTextResponse, tag="metrics")
+async def metrics(call: Call[OperationsPorts]) -> Response:
+    """The text format 0.0.4, the same from every replica."""
+    return Response(await call.ports.metrics.exposition(), media_type=_EXPOSITION)
+
+
+@operations.get("/api/agents/health", needs=PUBLIC, gives=Agents, refuses=(503,), tag="agents")
+async def agents_health(call: Call[OperationsPorts]) -> Response:
+    """Per agent: provider, model, breaker, last error, latencies. Wakes no agent."""
+    return json_response({"agents": await call.ports.agents.agents()})
+
+
+@operations.get("/api/ws/stats", needs=PUBLIC, gives=SocketStats, refuses=(503,))
+async def websocket_stats(call: Call[OperationsPorts]) -> Response:
     """WebSocket figures over all replicas."""
-    return json_response(await services_of(request).connections.totals())
+    return json_response(await call.ports.connections.totals())
 
 
-@router.get("/api/circuit-breakers", dependencies=[require(PUBLIC)], response_model=Breakers, responses=failures(503))
-async def circuit_breakers(request: Request) -> Response:
+@operations.get("/api/circuit-breakers", needs=PUBLIC, gives=Breakers, refuses=(503,))
+async def circuit_breakers(call: Call[OperationsPorts]) -> Response:
     """Every agent's circuit breaker."""
-    return await _breakers(request)
+    return await _breakers(call.ports)
 
 
-@router.get(
-    "/api/system/circuit-breakers",
-    dependencies=[require(ADMIN)],
-    response_model=Breakers,
-    responses=failures(401, 403, 503),
-)
-async def system_circuit_breakers(request: Request) -> Response:
+@operations.get("/api/system/circuit-breakers", needs=ADMIN, gives=Breakers)
+async def system_circuit_breakers(call: Call[OperationsPorts]) -> Response:
     """The same for the admin console."""
-    return await _breakers(request)
+    return await _breakers(call.ports)
 
 
-async def _breakers(request: Request) -> Response:
-    return json_response({"circuit_breakers": await services_of(request).agents.breakers()})
+@operations.get("/api/leaderboard/rankings", needs=PUBLIC, gives=Rankings, refuses=(503,), tag="leaderboard")
+async def rankings(
+    call: Call[OperationsPorts],
+    domain: Annotated[str | None, Query(max_length=64)] = None,
+    limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
+) -> Response:
+    """Best first; without a domain the overall rating."""
+    return json_response({"agents": await call.ports.leaderboard.rankings(domain, limit)})
+
+
+async def _breakers(ports: OperationsPorts) -> Response:
+    return json_response({"circuit_breakers": await ports.agents.breakers()})
+
+
+def _not_ready(call: Call[OperationsPorts], readiness: Readiness, view: Mapping[str, object]) -> Response:
+    message = "; ".join(readiness.reasons) or f"The server is {readiness.state}. Try again shortly."
+    return failure(call.request.scope, 503, "unavailable", message, retry_after_s=_RETRY_S, extra=dict(view))

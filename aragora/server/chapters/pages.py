@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Final
 
-from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from aragora import encoding
 from aragora.errors import NotFound
-from aragora.server.policy import PUBLIC, require, services_of
+from aragora.identity.rbac import PUBLIC
+from aragora.server.chapter import Call, Chapter
 
-router = APIRouter(include_in_schema=False)
+pages: Chapter[None] = Chapter("pages", described=False)
 
 _TYPES: Final = {
     "css": "text/css; charset=utf-8",
@@ -44,25 +44,25 @@ def _load() -> dict[str, Asset]:
 _ASSETS: Final = _load()
 
 
-@router.get("/", dependencies=[require(PUBLIC)])
-async def home(request: Request) -> Response:
+@pages.get("/", needs=PUBLIC)
+async def home(call: Call[None]) -> Response:
     """Ask a question, watch the debate, read the decision and its receipt."""
-    return page_response(request, "index.html")
+    return page_response(call, "index.html")
 
 
-@router.get("/assets/{name}", dependencies=[require(PUBLIC)])
-async def asset(request: Request, name: str) -> Response:
+@pages.get("/assets/{name}", needs=PUBLIC)
+async def asset(call: Call[None], name: str) -> Response:
     """A file of the pages, by its exact name."""
-    return page_response(request, name)
+    return page_response(call, name)
 
 
-@router.get("/openapi.json", dependencies=[require(PUBLIC)])
-async def openapi(request: Request) -> Response:
+@pages.get("/openapi.json", needs=PUBLIC)
+async def openapi(call: Call[None]) -> Response:
     """The description of every route."""
-    return Response(encoding.encode(request.app.openapi()), media_type="application/json")
+    return Response(encoding.encode(call.request.app.openapi()), media_type="application/json")
 
 
-def page_response(request: Request, name: str) -> Response:
+def page_response(call: Call[None], name: str) -> Response:
     """A file of the pages with the pages' Content-Security-Policy. Raises NotFound."""
     found = _ASSETS.get(name)
     if found is None:
@@ -70,9 +70,9 @@ def page_response(request: Request, name: str) -> Response:
     headers = {
         "ETag": found.etag,
         "Cache-Control": "no-cache",
-        "Content-Security-Policy": page_csp(services_of(request).config.ws_url),
+        "Content-Security-Policy": page_csp(call.config.ws_url),
     }
-    if request.headers.get("if-none-match") == found.etag:
+    if call.request.headers.get("if-none-match") == found.etag:
         return Response(status_code=304, headers=headers)
     return Response(found.content, media_type=found.media_type, headers=headers)
 

@@ -2,36 +2,55 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal
 
-from fastapi import APIRouter, Body, Request
+from fastapi import Body
+from pydantic import BaseModel
 from starlette.responses import Response
 
 from aragora import encoding
+from aragora.identity.rbac import DEBATES_READ, PUBLIC
 from aragora.receipts.formats import to_html, to_markdown
+from aragora.server.chapter import Call, Chapter
 from aragora.server.chapters.debates import DebateId
-from aragora.server.policy import PUBLIC, caller_of, require, services_of
-from aragora.server.schemas import Verification, failures
+from aragora.server.ports import DebateReader, ReceiptVerifier
 from aragora.server.views import json_response
 
-router = APIRouter(tags=["receipts"])
+
+@dataclass(frozen=True, slots=True)
+class ReceiptPorts:
+    """What these routes call."""
+
+    reader: DebateReader
+    verifier: ReceiptVerifier
+
+
+receipts: Chapter[ReceiptPorts] = Chapter("receipts")
 
 _PAPER_CSP: Final = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; sandbox"
 
 
-@router.get(
-    "/api/debates/{debate_id}/receipt",
-    dependencies=[require("debates.read")],
-    responses=failures(401, 403, 404, 422, 503),
-)
+class Check(BaseModel):
+    name: str
+    passed: bool
+    detail: str
+
+
+class Verification(BaseModel):
+    valid: bool
+    checks: list[Check]
+
+
+@receipts.get("/api/debates/{debate_id}/receipt", needs=DEBATES_READ)
 async def receipt(
-    request: Request,
+    call: Call[ReceiptPorts],
     debate_id: DebateId,
     format: Literal["json", "markdown", "html"] = "json",  # noqa: A002  # the contract's name of the parameter
 ) -> Response:
     """The signed receipt. As JSON it is, to the byte, what was signed and chained."""
-    reader = services_of(request).reader
-    await reader.get(debate_id, caller_of(request).org_scope)
+    reader = call.ports.reader
+    await reader.get(debate_id, call.org)
     document = (await reader.receipt(debate_id)).document
     if format == "json":
         return Response(document, media_type="application/json")
@@ -41,13 +60,8 @@ async def receipt(
     return Response(to_html(plain), media_type="text/html", headers={"Content-Security-Policy": _PAPER_CSP})
 
 
-@router.post(
-    "/api/receipts/verify",
-    dependencies=[require(PUBLIC)],
-    response_model=Verification,
-    responses=failures(413, 422, 503),
-)
-async def verify(request: Request, document: Annotated[dict[str, Any], Body()]) -> Response:
+@receipts.post("/api/receipts/verify", needs=PUBLIC, gives=Verification, refuses=(503,))
+async def verify(call: Call[ReceiptPorts], document: Annotated[dict[str, Any], Body()]) -> Response:
     """Check a receipt (the JSON form): its hash, its signature, its place in the chain."""
-    valid, checks = await services_of(request).receipts.verify(document)
+    valid, checks = await call.ports.verifier.verify(document)
     return json_response({"valid": valid, "checks": checks})

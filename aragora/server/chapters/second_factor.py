@@ -1,40 +1,122 @@
-"""Enrolling a second factor."""
+"""Beside the password: enrolling a second factor, and login with Google.
+
+The tokens never stand in an address: the browser comes back with a code that works once.
+"""
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request
-from starlette.responses import Response
+import secrets
+from typing import Annotated, Final
+from urllib.parse import urlencode
 
-from aragora.server.chapters.auth import UNCACHED, who_of
-from aragora.server.identity_bundle import identity_of
-from aragora.server.identity_schemas import Code, ConfirmedFactor, EnrolledFactor
-from aragora.server.policy import USER, require
-from aragora.server.schemas import failures
+from fastapi import Query
+from pydantic import BaseModel, Field
+from starlette.responses import RedirectResponse, Response
+
+from aragora.encoding import decode, encode_text
+from aragora.errors import AragoraError, NotFound, Unauthenticated
+from aragora.identity.oauth import STATE_S, OpenIdLogin
+from aragora.identity.rbac import PUBLIC, USER
+from aragora.server.chapter import Call, Chapter
+from aragora.server.chapters.identity import UNCACHED, IdentityPorts, Line, Secretive, Token, Tokens, tokens_response
 from aragora.server.views import json_response
 
-router = APIRouter(tags=["identity"])
+second_factor: Chapter[IdentityPorts] = Chapter("identity")
+
+COOKIE: Final = "aragora_oauth"
+CALLBACK: Final = "/api/auth/oauth/google/callback"
+EXCHANGE_S: Final = 60.0
+_Text = Annotated[str | None, Query(max_length=2048)]
 
 
-@router.post(
-    "/api/auth/mfa/enroll",
-    dependencies=[require(USER)],
-    response_model=EnrolledFactor,
-    responses=failures(401, 403, 404, 409, 429, 503),
-)
-async def enroll(request: Request) -> Response:
+class Code(Secretive):
+    code: Annotated[Line, Field(min_length=6, max_length=64)]
+
+
+class Exchange(Secretive):
+    code: Token
+
+
+class EnrolledFactor(BaseModel):
+    secret: str
+    otpauth_uri: str
+
+
+class ConfirmedFactor(BaseModel):
+    verified: bool
+    backup_codes: Annotated[list[str], Field(description="shown this once; empty where the factor was in force before")]
+
+
+@second_factor.post("/api/auth/mfa/enroll", needs=USER, gives=EnrolledFactor, refuses=(403, 404, 409))
+async def enroll(call: Call[IdentityPorts]) -> Response:
     """A secret for an authenticator app. It is in force once /api/auth/mfa/verify has seen a code of it."""
-    enrolment = await identity_of(request).second_factor.enrol(who_of(request))
+    enrolment = await call.ports.second_factor.enrol(call.who)
     return json_response(enrolment, headers=UNCACHED)
 
 
-@router.post(
-    "/api/auth/mfa/verify",
-    dependencies=[require(USER)],
-    response_model=ConfirmedFactor,
-    responses=failures(401, 403, 404, 409, 413, 422, 429, 503),
-)
-async def verify(request: Request, body: Code) -> Response:
+@second_factor.post("/api/auth/mfa/verify", needs=USER, gives=ConfirmedFactor, refuses=(403, 404, 409))
+async def verify(call: Call[IdentityPorts], body: Code) -> Response:
     """Show a code: the factor comes into force (the answer has the backup codes), and this login counts as shown."""
-    identity = identity_of(request)
-    codes = await identity.second_factor.confirm(who_of(request), body.code, identity.visit(request))
+    codes = await call.ports.second_factor.confirm(call.who, body.code, call.visit)
     return json_response({"verified": True, "backup_codes": codes}, headers=UNCACHED)
+
+
+@second_factor.get("/api/auth/oauth/google", needs=PUBLIC, status=302, refuses=(404, 429, 503))
+async def depart(call: Call[IdentityPorts], redirect: _Text = None) -> Response:
+    """Send the browser to Google. `redirect` must be at a host of OAUTH_ALLOWED_REDIRECT_HOSTS."""
+    leaving = await (await _login(call.ports)).depart(redirect)
+    answer = RedirectResponse(leaving.url, 302, UNCACHED)
+    answer.set_cookie(
+        COOKIE,
+        leaving.cookie,
+        max_age=int(STATE_S),
+        path=CALLBACK,
+        secure=call.ports.parts.production,
+        httponly=True,
+        samesite="lax",
+    )
+    return answer
+
+
+@second_factor.get(CALLBACK, needs=PUBLIC, gives=Tokens, refuses=(401, 404, 409, 429, 503))
+async def arrive(call: Call[IdentityPorts], state: _Text = None, code: _Text = None) -> Response:
+    """Where Google sends the browser back: on to the success or error page, or the tokens where there is none."""
+    login = await _login(call.ports)
+    try:
+        if state is None or code is None:
+            raise Unauthenticated("The login was given up.", code="oauth_refused")
+        arrival = await login.arrive(state, code, call.request.cookies.get(COOKIE))
+        result = await call.ports.accounts.login_with(arrival, call.visit)
+    except AragoraError as error:
+        call.ports.parts.failed()
+        if call.ports.error_url is None:
+            raise
+        return _gone(f"{call.ports.error_url}#{urlencode({'error': error.code})}")
+    target = arrival.redirect or call.ports.success_url
+    if target is None:
+        return tokens_response(result)
+    once = secrets.token_urlsafe(32)
+    await call.ports.parts.shared.put(f"oauth-code:{once}", encode_text(result), EXCHANGE_S)
+    return _gone(f"{target}#{urlencode({'code': once})}")
+
+
+@second_factor.post("/api/auth/oauth/exchange", needs=PUBLIC, gives=Tokens, refuses=(401, 429, 503))
+async def exchange(call: Call[IdentityPorts], body: Exchange) -> Response:
+    """The tokens for the code that the success page was given; once, within a minute."""
+    raw = await call.ports.parts.shared.take(f"oauth-code:{body.code}")
+    if raw is None:
+        call.ports.parts.failed()
+        raise Unauthenticated("The code is unknown, used or too old; log in again.", code="invalid_code")
+    return json_response(decode(raw), headers=UNCACHED)
+
+
+async def _login(ports: IdentityPorts) -> OpenIdLogin:
+    if ports.oauth is None:
+        raise NotFound("Login with Google is not set up: GOOGLE_OAUTH_CLIENT_ID and its siblings are unset.")
+    return await ports.oauth()
+
+
+def _gone(url: str) -> Response:
+    answer = RedirectResponse(url, 302, UNCACHED)
+    answer.delete_cookie(COOKIE, path=CALLBACK)
+    return answer

@@ -13,8 +13,8 @@ from typing import Any, Final
 from starlette.types import Send
 
 from aragora.clock import Clock
+from aragora.identity.principal import Principal
 from aragora.server.live.envelopes import envelope
-from aragora.server.ports import Principal
 
 GOING_AWAY: Final = 1001
 UNSUPPORTED: Final = 1003

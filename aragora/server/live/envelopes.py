@@ -7,9 +7,9 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import Meta
 
-from aragora import encoding
+from aragora import encoding, limits
 
-_Id = Annotated[str, Meta(min_length=1, max_length=128)]
+_Id = Annotated[str, Meta(min_length=1, max_length=limits.DEBATE_ID_MAX_CHARS)]
 
 
 class Subscribe(msgspec.Struct, tag="subscribe", frozen=True):
@@ -26,8 +26,8 @@ class GetLoops(msgspec.Struct, tag="get_loops", frozen=True):
 
 
 class Vote(msgspec.Struct, frozen=True):
-    choice: Annotated[str, Meta(min_length=1, max_length=64)]
-    intensity: Annotated[int, Meta(ge=1, le=10)] = 5
+    choice: Annotated[str, Meta(min_length=1, max_length=limits.NAME_MAX_CHARS)]
+    intensity: Annotated[int, Meta(ge=limits.INTENSITY_MIN, le=limits.INTENSITY_MAX)] = 5
 
 
 class UserVote(msgspec.Struct, tag="user_vote", frozen=True):
@@ -36,7 +36,7 @@ class UserVote(msgspec.Struct, tag="user_vote", frozen=True):
 
 
 class Suggestion(msgspec.Struct, frozen=True):
-    text: Annotated[str, Meta(min_length=1, max_length=4_000)]
+    text: Annotated[str, Meta(min_length=1, max_length=limits.SUGGESTION_MAX_CHARS)]
 
 
 class UserSuggestion(msgspec.Struct, tag="user_suggestion", frozen=True):

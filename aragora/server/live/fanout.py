@@ -15,7 +15,7 @@ from typing import Final, Protocol
 
 import structlog
 
-from aragora.debate.model import DebateStatus
+from aragora.debate import journal
 from aragora.errors import AragoraError, Unavailable
 from aragora.resilience.backoff import Backoff
 from aragora.server.ports import DebateReader, EventFeed, FeedItem
@@ -25,8 +25,6 @@ _log = structlog.get_logger(__name__)
 _KEPT_EVENTS: Final = 64
 _PAGE: Final = 200
 _BACKOFF: Final = Backoff(base_s=0.1, cap_s=5.0, attempts=8)
-_ENDED: Final = frozenset({DebateStatus.COMPLETED, DebateStatus.FAILED, DebateStatus.CANCELLED})
-_END_PREFIX: Final = '{"type":"debate_end"'  # journal rows begin with their type
 
 
 class Listener(Protocol):
@@ -83,11 +81,11 @@ class Fanout:
             for seq, payload in enumerate(page, cursor + 1):
                 listener.offer(seq, payload)
             cursor += len(page)
-            if page and page[-1].startswith(_END_PREFIX):
+            if page and journal.is_end(page[-1]):
                 listener.ended(debate_id)
                 return
             if len(page) < limit and debate_id not in self._channels:
-                if not page and record.status in _ENDED:
+                if not page and record.status.ended:
                     listener.ended(debate_id)
                     return
                 self._start(debate_id, cursor).attach(listener, cursor)
@@ -162,7 +160,7 @@ class _Channel:
         if seq <= self.last:
             return
         self.last = seq
-        self.over = item.type == "debate_end"
+        self.over = item.type == journal.END
         self._kept.append(item)
         if len(self._kept) > _KEPT_EVENTS:
             self.floor = self._kept.popleft().seq

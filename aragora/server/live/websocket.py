@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import parse_qs
 
@@ -17,34 +18,36 @@ from starlette.types import Message, Receive, Scope, Send
 from aragora.clock import Clock
 from aragora.debate.model import DebateStatus
 from aragora.errors import AragoraError, Unavailable
+from aragora.identity.principal import Principal
+from aragora.identity.rbac import DEBATES_CREATE, DEBATES_READ
 from aragora.ids import new_id
 from aragora.server import views
-from aragora.server.failures import of_error
+from aragora.server.authentication import Authenticator, CallerFacts, facts_of
+from aragora.server.chapters.debates import DebatePorts
+from aragora.server.failures import of_error, refuse
 from aragora.server.live import envelopes
 from aragora.server.live.connection import POLICY, TOO_BIG, UNSUPPORTED, Connection
 from aragora.server.live.envelopes import GetLoops, Ping, Subscribe, Unsubscribe, UserSuggestion, UserVote
-from aragora.server.live.fanout import Fanout
-from aragora.server.live.sockets import SocketRegistry
-from aragora.server.middleware.handshake import refuse_handshake
-from aragora.server.ports import CallerFacts, Principal, Services
+from aragora.server.ports import ServerConfig
 
 _log = structlog.get_logger(__name__)
 
 PATH: Final = "/ws"
-_READ: Final = "debates.read"
-_WRITE: Final = "debates.create"
 _LISTED_LOOPS: Final = 200
 
 
 class WebSocketEndpoint:
     """ASGI endpoint. Its policy is that of reading debates; votes and suggestions need that of creating them."""
 
-    policy = _READ
+    policy = DEBATES_READ
 
-    def __init__(self, services: Services, fanout: Fanout, sockets: SocketRegistry, clock: Clock) -> None:
-        self._services = services
-        self._fanout = fanout
-        self._sockets = sockets
+    def __init__(self, config: ServerConfig, ports: DebatePorts, authenticator: Authenticator, clock: Clock) -> None:
+        self._config = config
+        self._commands = ports.commands
+        self._reader = ports.reader
+        self._fanout = ports.fanout
+        self._sockets = ports.sockets
+        self._authenticator = authenticator
         self._clock = clock
         self._handlers: dict[type, Callable[[Connection, Any], Awaitable[None]]] = {
             Subscribe: self._subscribe,
@@ -59,11 +62,11 @@ class WebSocketEndpoint:
         try:
             principal = await self._admit(scope)
         except AragoraError as error:
-            await refuse_handshake(scope, receive, send, of_error(scope, error))
+            await refuse(scope, receive, send, of_error(scope, error))
             return
         await receive()  # websocket.connect
         await send({"type": "websocket.accept"})
-        connection = Connection(new_id("con"), principal, send, self._clock, self._services.config.ws_send_queue)
+        connection = Connection(new_id("con"), principal, send, self._clock, self._config.ws_send_queue)
         self._sockets.add(connection)
         try:
             self._introduce(connection)
@@ -77,21 +80,20 @@ class WebSocketEndpoint:
             raise Unavailable(self._sockets.closing_reason, retry_after_s=5.0)
         if self._sockets.full:
             raise Unavailable("This server has all the connections it can hold.", retry_after_s=5.0)
-        principal = await self._services.identity.authenticate(_facts_of(scope))
-        await self._services.identity.authorize(principal, self.policy, PATH)
+        principal = await self._authenticator.authenticate(_facts_of(scope))
+        self._authenticator.authorize(principal, self.policy, PATH)
         return principal
 
     def _introduce(self, connection: Connection) -> None:
-        config = self._services.config
         connection.tell(
             "connection_info",
             {
                 "connection_id": connection.connection_id,
-                "version": config.version,
+                "version": self._config.version,
                 "user_id": connection.principal.user_id,
-                "heartbeat_s": config.ws_heartbeat_s,
-                "max_message_bytes": config.ws_max_message_bytes,
-                "max_subscriptions": config.ws_max_subscriptions,
+                "heartbeat_s": self._config.ws_heartbeat_s,
+                "max_message_bytes": self._config.ws_max_message_bytes,
+                "max_subscriptions": self._config.ws_max_subscriptions,
             },
         )
 
@@ -123,7 +125,7 @@ class WebSocketEndpoint:
         if text is None:
             connection.close(UNSUPPORTED, "only text messages are understood")
             return None
-        limit = self._services.config.ws_max_message_bytes
+        limit = self._config.ws_max_message_bytes
         if len(text) > limit or len(text.encode("utf-8", "replace")) > limit:
             connection.close(TOO_BIG, f"message over {limit} bytes")
             return None
@@ -142,7 +144,7 @@ class WebSocketEndpoint:
 
     async def _subscribe(self, connection: Connection, command: Subscribe) -> None:
         self._drop_subscription(connection, command.debate_id)
-        if len(connection.subscriptions) >= self._services.config.ws_max_subscriptions:
+        if len(connection.subscriptions) >= self._config.ws_max_subscriptions:
             connection.close(POLICY, "too many subscriptions on one connection")
             return
         connection.subscriptions[command.debate_id] = asyncio.create_task(self._join(connection, command))
@@ -169,27 +171,27 @@ class WebSocketEndpoint:
             self._fanout.leave(debate_id, connection)
 
     async def _loops(self, connection: Connection, _command: GetLoops) -> None:
-        page = await self._services.reader.page(
+        page = await self._reader.page(
             status=DebateStatus.ACTIVE, limit=_LISTED_LOOPS, org_id=connection.principal.org_scope
         )
         connection.tell("loops", {"loops": [{"loop_id": one.debate_id, **views.summary(one)} for one in page.items]})
 
     async def _vote(self, connection: Connection, command: UserVote) -> None:
         principal = await self._may_write(connection, command.loop_id)
-        seq = await self._services.debates.vote(
+        seq = await self._commands.vote(
             command.loop_id, principal.user_id, command.payload.choice, command.payload.intensity
         )
         connection.tell("ack", {"of": "user_vote", "journal_seq": seq}, command.loop_id)
 
     async def _suggest(self, connection: Connection, command: UserSuggestion) -> None:
         principal = await self._may_write(connection, command.loop_id)
-        seq = await self._services.debates.suggest(command.loop_id, principal.user_id, command.payload.text)
+        seq = await self._commands.suggest(command.loop_id, principal.user_id, command.payload.text)
         connection.tell("ack", {"of": "user_suggestion", "journal_seq": seq}, command.loop_id)
 
     async def _may_write(self, connection: Connection, debate_id: str) -> Principal:
         principal = connection.principal
-        await self._services.identity.authorize(principal, _WRITE, PATH)
-        await self._services.reader.get(debate_id, principal.org_scope)
+        self._authenticator.authorize(principal, DEBATES_CREATE, PATH)
+        await self._reader.get(debate_id, principal.org_scope)
         return principal
 
     async def _pong(self, connection: Connection, _command: Ping) -> None:
@@ -209,13 +211,6 @@ def _printable(text: str) -> str:
 
 
 def _facts_of(scope: Scope) -> CallerFacts:
+    """A browser cannot send headers with a WebSocket: its handshake may carry a ticket or token in the query."""
     query = parse_qs(scope.get("query_string", b"").decode("latin-1"), max_num_fields=16)
-    client = scope.get("client")
-    return CallerFacts(
-        method="GET",
-        path=scope["path"],
-        peer=client[0] if client else None,
-        raw_headers=scope["headers"],
-        ticket=query.get("ticket", [None])[0],
-        token=query.get("token", [None])[0],
-    )
+    return replace(facts_of(scope), ticket=query.get("ticket", [None])[0], token=query.get("token", [None])[0])

@@ -1,4 +1,4 @@
-"""The last net: an error nobody expected is logged with its stack and answered with a 500 that tells nothing."""
+"""The last net: an unexpected error is logged with its stack and answered with a 500 that tells nothing."""
 
 from __future__ import annotations
 

@@ -9,10 +9,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from aragora.errors import RateLimited
 from aragora.identity.client_address import is_loopback, rate_limit_scope
 from aragora.identity.rate_limits import PER_ADDRESS, RateLimits
-from aragora.server.authentication import FullAuthenticator
-from aragora.server.failures import of_error
-from aragora.server.middleware.handshake import refuse_handshake
-from aragora.server.policy import facts_of
+from aragora.server.authentication import Authenticator, facts_of
+from aragora.server.failures import of_error, refuse
 
 # What load balancers and Prometheus ask all the time, and what is cheap to answer.
 _FREE: Final = frozenset({"/api/health", "/api/health/live", "/api/health/ready", "/metrics", "/api/metrics"})
@@ -21,7 +19,7 @@ _FREE: Final = frozenset({"/api/health", "/api/health/live", "/api/health/ready"
 class RateLimitMiddleware:
     """`spare_loopback`: a development server does not limit its own machine."""
 
-    def __init__(self, app: ASGIApp, limits: RateLimits, addresses: FullAuthenticator, *, spare_loopback: bool) -> None:
+    def __init__(self, app: ASGIApp, limits: RateLimits, addresses: Authenticator, *, spare_loopback: bool) -> None:
         self._app = app
         self._limits = limits
         self._addresses = addresses
@@ -31,7 +29,7 @@ class RateLimitMiddleware:
         if scope["type"] not in ("http", "websocket") or scope["path"] in _FREE:
             await self._app(scope, receive, send)
             return
-        address = self._addresses.address(facts_of({"method": "GET", **scope}))
+        address = self._addresses.address(facts_of(scope))
         if self._spare_loopback and is_loopback(address):
             await self._app(scope, receive, send)
             return
@@ -48,4 +46,4 @@ class RateLimitMiddleware:
             await self._app(scope, receive, answer)
             return
         error = RateLimited("Too many requests from this address.", retry_after_s=max(1.0, verdict.reset_s))
-        await refuse_handshake(scope, receive, answer, of_error(scope, error))
+        await refuse(scope, receive, answer, of_error(scope, error))

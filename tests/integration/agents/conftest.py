@@ -8,13 +8,15 @@ from typing import Any
 import pytest
 
 from aragora.agents import catalog
-from aragora.agents.answers import answer_schema
+from aragora.agents.answer_format import answer_schema
 from aragora.agents.model import ModelCall, Provider, Turn
+from aragora.config.providers import PROVIDERS
 from aragora.config.settings import Settings
 from aragora.debate.model import AgentRequest, Ask, AskKind, Brief, Candidate
 from tests.standins.providers import KEY, ProviderStandIn
 
-AGENTS = ("anthropic-api", "openai-api", "openrouter", "grok", "local", "mistral-api", "gemini")
+AGENTS = (*(provider.agent for provider in PROVIDERS), "local")
+NAMES = (*(provider.name for provider in PROVIDERS), "local")
 
 
 @pytest.fixture
@@ -28,10 +30,9 @@ def settings_with(standin: ProviderStandIn) -> Callable[..., Settings]:
     """Settings whose providers are the stand-in, with `key`; more as keyword arguments."""
 
     def made(key: str = KEY, **more: Any) -> Settings:
-        names = ("anthropic", "openai", "openrouter", "xai", "mistral", "gemini", "local")
         own = {"anthropic": standin.anthropic, "mistral": standin.mistral, "gemini": standin.gemini}
-        fields: dict[str, Any] = {f"{name}_api_key": key for name in names}
-        fields |= {f"{name}_base_url": own.get(name, standin.chat) for name in names}
+        fields: dict[str, Any] = {f"{name}_api_key": key for name in NAMES}
+        fields |= {f"{name}_base_url": own.get(name, standin.chat) for name in NAMES}
         return Settings.model_validate(fields | more)
 
     return made
@@ -54,7 +55,9 @@ async def provider_of(settings_with: Callable[..., Settings]) -> AsyncIterator[C
 
 def request_for(kind: AskKind = AskKind.PROPOSE, timeout_s: float = 20.0) -> AgentRequest:
     candidates = (Candidate("A", "One."), Candidate("B", "Two."))
-    return AgentRequest(Ask(f"d1:{kind}", "d1", "agent", kind, 1), Brief("Why?", candidates=candidates), timeout_s)
+    return AgentRequest(
+        Ask(f"d1/1/{kind}/agent", "d1", "agent", kind, 1), Brief("Why?", candidates=candidates), timeout_s
+    )
 
 
 def call_for(kind: AskKind = AskKind.PROPOSE, timeout_s: float = 20.0) -> ModelCall:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from aragora.agents.answers import parse_answer
+from aragora.agents.answer_format import parse_answer
 from aragora.agents.model import (
     CallRefused,
     Provider,
@@ -23,12 +23,13 @@ from aragora.debate.model import AskKind
 from tests.standins.dialects import INPUT_TOKENS, OUTPUT_TOKENS
 from tests.standins.providers import Behaviour, ProviderStandIn
 
-from .conftest import AGENTS, call_for, request_for
+from .conftest import AGENTS, NAMES, call_for, request_for
 
 pytestmark = pytest.mark.slow
 each_provider = pytest.mark.parametrize("agent", AGENTS)
 
 ProviderOf = Callable[..., Provider]
+SILENT_S = 60.0  # the time for which a provider says nothing
 WRONG_KEY = "sk-wrong-0123456789abcdefghij"
 
 
@@ -130,7 +131,9 @@ async def test_an_overload_told_in_the_midst_of_a_stream_counts_as_one(
 
 
 @each_provider
-@pytest.mark.parametrize("behaviour", [Behaviour(delay_s=30), Behaviour(stalled_after=1)], ids=["silent", "stalled"])
+@pytest.mark.parametrize(
+    "behaviour", [Behaviour(delay_s=SILENT_S), Behaviour(stalled_after=1)], ids=["silent", "stalled"]
+)
 async def test_silence_is_a_timeout(
     agent: str, behaviour: Behaviour, provider_of: ProviderOf, standin: ProviderStandIn
 ) -> None:
@@ -139,13 +142,12 @@ async def test_silence_is_a_timeout(
     standin.next(behaviour)
     began = time.monotonic()
     assert type(await failure_of(provider, timeout_s=0.3)) is ProviderTimedOut
-    assert time.monotonic() - began < 3.0
+    assert time.monotonic() - began < SILENT_S / 2
 
 
 @each_provider
 async def test_nobody_listening_is_a_fault(agent: str, provider_of: ProviderOf) -> None:
-    names = ("anthropic", "openai", "openrouter", "xai", "mistral", "gemini", "local")
-    nowhere = {f"{name}_base_url": "http://127.0.0.1:9" for name in names}
+    nowhere = {f"{name}_base_url": "http://127.0.0.1:9" for name in NAMES}
     assert type(await failure_of(provider_of(agent, **nowhere))) is ProviderFault
 
 

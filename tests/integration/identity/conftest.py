@@ -13,18 +13,17 @@ from worlds.backends import SetClock, databases_of, postgres_settings
 
 from aragora.config.settings import Settings
 from aragora.identity.accounts import Accounts
-from aragora.identity.authentication import Authentication
-from aragora.identity.identity import IdentityRules
+from aragora.identity.api_keys import ApiKeyStore
+from aragora.identity.authentication import Authentication, Tickets
 from aragora.identity.logins import Logins
 from aragora.identity.parts import IdentityParts
 from aragora.identity.passwords import Passwords
+from aragora.identity.proofs import IdentityRules
 from aragora.identity.rate_limits import RateLimits
 from aragora.identity.second_factor import SecondFactor
-from aragora.identity.store.api_keys import ApiKeyStore
 from aragora.identity.store.audit_log import AuditLog
 from aragora.identity.store.sessions import SessionStore
 from aragora.identity.store.users import UserStore
-from aragora.identity.tickets import Tickets
 from aragora.identity.tokens import TokenSigner
 from aragora.observability.registry import Registry
 from aragora.secrets.encryption import EncryptionService

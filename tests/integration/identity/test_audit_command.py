@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from aragora.cli.audit import main
 from aragora.clock import SystemClock
 from aragora.config.settings import Settings
 from aragora.identity.audit import AuditEvent, Outcome
-from aragora.identity.audit.__main__ import main
 from aragora.identity.store.audit_log import AuditLog
 from aragora.migrations.applying import apply_pending
 from aragora.storage.contexts import Context

@@ -7,14 +7,13 @@ from pathlib import Path
 
 import pyotp
 import pytest
+from worlds.memory_server import Boards, Served, World, served
 
-from aragora.clock import SystemClock
 from aragora.config.settings import Settings
 from aragora.identity.logins import Challenge
 from aragora.identity.parts import Visit
 from aragora.identity.principal import Method, Principal
 from aragora.migrations.applying import apply_pending
-from aragora.server.identity_bundle import Identity, open_identity
 
 pytestmark = pytest.mark.slow
 
@@ -22,18 +21,18 @@ HERE = Visit("127.0.0.1")
 
 
 @pytest.fixture
-async def replicas(tmp_path: Path) -> AsyncIterator[list[Identity]]:
+async def replicas(tmp_path: Path) -> AsyncIterator[list[Served]]:
     """Three replicas on one data directory."""
     settings = Settings(data_dir=tmp_path)
     await apply_pending(settings)
-    opened = [open_identity(settings, bind_host="127.0.0.1", clock=SystemClock()) for _ in range(3)]
+    opened = [served(settings, World(), Boards()) for _ in range(3)]
     yield opened
-    for identity in opened:
-        await identity.aclose()
+    for replica in opened:
+        await replica.aclose()
 
 
-async def test_a_second_factor_enrolled_at_one_replica_holds_at_the_others(replicas: list[Identity]) -> None:
-    first, second, third = replicas
+async def test_a_second_factor_enrolled_at_one_replica_holds_at_the_others(replicas: list[Served]) -> None:
+    first, second, third = (replica.identity.feature.ports for replica in replicas)
     user = await first.accounts.register("jane@example.com", "correct horse battery", "Jane", HERE, by=None)
     jane = Principal(user.user_id, user.org_id, user.roles, Method.SESSION)
 
@@ -45,10 +44,12 @@ async def test_a_second_factor_enrolled_at_one_replica_holds_at_the_others(repli
     assert isinstance(challenge, Challenge)
 
 
-async def test_an_integration_saved_by_one_replica_is_read_by_another(replicas: list[Identity]) -> None:
-    await (await replicas[0].integrations.store()).save({"type": "slack", "user_id": "u", "token": "t0p"})
+async def test_an_integration_saved_by_one_replica_is_read_by_another(replicas: list[Served]) -> None:
+    await (await replicas[0].features["integrations"].ports.store()).save(
+        {"type": "slack", "user_id": "u", "token": "t0p"}
+    )
 
-    config = await (await replicas[1].integrations.store()).get("slack", "u")
+    config = await (await replicas[1].features["integrations"].ports.store()).get("slack", "u")
 
     assert config is not None
     assert config["token"] == "t0p"

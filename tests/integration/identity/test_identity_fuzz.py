@@ -6,9 +6,7 @@ import asyncio
 import re
 import secrets
 from collections import Counter
-from collections.abc import Iterator
 from typing import Any
-from unittest.mock import AsyncMock
 
 import pytest
 import schemathesis
@@ -19,13 +17,10 @@ from hypothesis.errors import Unsatisfiable
 from pydantic import SecretStr
 from schemathesis import GenerationMode
 from starlette.testclient import TestClient
+from worlds.memory_server import Boards, World, served
 
-from aragora.clock import SystemClock
 from aragora.config.settings import Settings
 from aragora.migrations.applying import apply_pending
-from aragora.server.app import create_app
-from aragora.server.identity_bundle import identity_routers, open_identity
-from aragora.server.ports import ServerConfig, Services
 
 pytestmark = pytest.mark.slow
 
@@ -33,19 +28,12 @@ PATHS = "^/api/(auth|admin/users|admin/audit|system/errors|system/rate-limits|in
 
 
 @pytest.fixture(scope="module")
-def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FastAPI]:
+def app(tmp_path_factory: pytest.TempPathFactory) -> FastAPI:
     """A development server: the fuzzer is the local operator and gets past every policy."""
     options: dict[str, Any] = {"encryption_key": SecretStr(secrets.token_hex(32))}
     configured = Settings(data_dir=tmp_path_factory.mktemp("fuzz"), **options)
     asyncio.run(apply_pending(configured))
-    identity = open_identity(configured, bind_host="127.0.0.1", clock=SystemClock())
-    names = set(Services.__annotations__) - {"config", "identity", "observer"}
-    ports: dict[str, Any] = {name: AsyncMock() for name in names}
-    ports["lifecycle"].closing = asyncio.Event().wait
-    config = ServerConfig("1.0.0", "ws://127.0.0.1:8765/ws")
-    made = create_app(Services(config=config, identity=identity.authenticator, **ports), routers=identity_routers())
-    identity.install(made)
-    return made
+    return served(configured, World(), Boards()).app
 
 
 def test_no_input_makes_the_server_fail(app: FastAPI) -> None:

@@ -5,25 +5,25 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
-from unittest.mock import AsyncMock
 
 import httpx2
 import pyotp
 import pytest
-import yaml
-from fastapi.routing import APIRoute
 from pydantic import SecretStr
+from worlds.memory_server import Boards, Served, World, served
 
 from aragora.clock import SystemClock
 from aragora.config.settings import Settings
 from aragora.migrations.applying import apply_pending
 from aragora.observability.registry import REGISTRY
-from aragora.server.app import create_app
-from aragora.server.identity_bundle import Identity, identity_routers, open_identity
-from aragora.server.policy import Guard
-from aragora.server.ports import ServerConfig, Services
+from aragora.server.authentication import CallerFacts
+from aragora.server.live.connection import Connection
+from aragora.server.live.sockets import SocketRegistry
+from aragora.server.middleware.outcomes import ErrorNotes
+from aragora.server.ports import ServerConfig
 
 pytestmark = pytest.mark.slow
 
@@ -34,36 +34,30 @@ STRANGER = "203.0.113.9"
 
 
 class Site:
-    """A server with its identity; gives clients that connect from an address."""
+    """A server on the identity stores of a data directory; gives clients that connect from an address."""
 
-    def __init__(self, identity: Identity, config: ServerConfig) -> None:
-        ports = {
-            name: AsyncMock() for name in Services.__annotations__ if name not in ("config", "identity", "observer")
-        }
-        self.identity = identity
-        self.services = Services(config=config, identity=identity.authenticator, **ports)
-        self.app = create_app(self.services, routers=identity_routers())
-        identity.install(self.app)
-
-    def client(self, peer: str = "127.0.0.1", host: str = "localhost:8080", **headers: str) -> httpx2.AsyncClient:
-        transport = httpx2.ASGITransport(app=self.app, client=(peer, 5555), raise_app_exceptions=False)
-        return httpx2.AsyncClient(transport=transport, base_url=f"http://{host}", headers=headers)
+    def __init__(self, served: Served) -> None:
+        self.identity = served.identity
+        self.sockets: SocketRegistry = served.features["debates"].ports.sockets
+        self.errors: ErrorNotes = served.features["administration"].ports.errors
+        self.aclose = served.aclose
+        self.client = partial(served.client, host="localhost:8080")
 
 
 @pytest.fixture
 async def site_of(tmp_path: Path) -> AsyncIterator[Callable[..., Any]]:
-    opened: list[Identity] = []
+    opened: list[Site] = []
 
     async def build(**more: Any) -> Site:
         settings = Settings(data_dir=tmp_path, encryption_key=SecretStr(secrets.token_hex(32)), **more)
         await apply_pending(settings)
-        identity = open_identity(settings, bind_host="127.0.0.1", clock=SystemClock())
-        opened.append(identity)
-        return Site(identity, ServerConfig("1.0.0", "ws://127.0.0.1:8765/ws", environment=settings.env))
+        config = ServerConfig("1.0.0", "ws://127.0.0.1:8765/ws", environment=settings.env)
+        opened.append(Site(served(settings, World(), Boards(), config=config)))
+        return opened[-1]
 
     yield build
-    for identity in opened:
-        await identity.aclose()
+    for site in opened:
+        await site.aclose()
 
 
 @pytest.fixture
@@ -86,24 +80,6 @@ async def production(site_of: Any) -> Site:
 
 def code_of(answer: httpx2.Response) -> tuple[int, str]:
     return answer.status_code, answer.json()["error"]["code"]
-
-
-def test_every_identity_route_of_the_contract_is_there_with_its_policy() -> None:
-    contract = yaml.safe_load((Path(__file__).parents[2] / "contract" / "http.yaml").read_text())
-    promised = {
-        (row["method"], row["path"].partition("?")[0].replace("{id}", "{user_id}")): row["auth"]
-        for row in contract["endpoints"]
-        if row["path"].startswith(("/api/auth/", "/api/admin/users", "/api/admin/audit", "/api/system/errors"))
-        or row["path"] == "/api/system/rate-limits"
-    }
-    found = {}
-    for router in identity_routers():
-        for route in router.routes:
-            assert isinstance(route, APIRoute)
-            policies = [each.dependency.policy for each in route.dependencies if isinstance(each.dependency, Guard)]
-            assert len(policies) == 1
-            found |= {(method, route.path): policies[0] for method in route.methods}
-    assert {key: found.get(key) for key in promised} == promised
 
 
 async def test_in_development_the_local_operator_needs_no_login(development: Site) -> None:
@@ -236,24 +212,32 @@ async def test_impersonation_is_for_administrators_and_leaves_a_trace(developmen
         )  # fmt: skip
 
 
-async def test_a_ticket_opens_one_websocket(production: Site) -> None:
-    from aragora.server.ports import CallerFacts
-
+async def test_a_ticket_opens_one_websocket_which_ends_with_the_login(production: Site) -> None:
+    sockets: SocketRegistry = production.sockets
     async with production.client(STRANGER) as client:
         await client.post("/api/auth/register", json=JANE)
         tokens = (await client.post("/api/auth/login", json=JANE)).json()
         bearer = {"Authorization": f"Bearer {tokens['access_token']}"}
         ticket = (await client.post("/api/auth/ws-ticket", headers=bearer)).json()["ticket"]
-        facts = CallerFacts("GET", "/ws", STRANGER, [(b"host", b"x")], ticket=ticket)
-        authenticator = production.identity.authenticator
-        caller = await authenticator.authenticate(facts)
-        await authenticator.end_revoked()
-        assert caller.expires_at
+        facts = CallerFacts(STRANGER, [(b"host", b"x")], ticket=ticket)
+        principal = await production.identity.authenticator.authenticate(facts)
+        said: list[Any] = []
+
+        async def send(message: Any) -> None:
+            said.append(message)
+
+        connection = Connection("con_1", principal, send, SystemClock(), 10)
+        sockets.add(connection)
+        await sockets.end_revoked()
+        await connection.say_goodbye()
+        assert said == []
         await client.post("/api/auth/logout", headers=bearer)
-        await authenticator.end_revoked()
-        assert caller.expires_at == 0.0  # the socket registry closes it at its next beat
+        await sockets.end_revoked()
+        await connection.say_goodbye()
+        sockets.remove(connection)
+        assert [(one["type"], one["code"]) for one in said] == [("websocket.close", 1008)]
         with pytest.raises(Exception, match="ticket"):
-            await authenticator.authenticate(facts)
+            await production.identity.authenticator.authenticate(facts)
 
 
 async def test_floods_are_refused_with_headers_that_say_when(production: Site) -> None:
@@ -316,9 +300,9 @@ async def test_without_the_database_nobody_is_let_in_and_the_answer_is_503(produ
     async with production.client(STRANGER) as client:
         await client.post("/api/auth/register", json=JANE)
         tokens = (await client.post("/api/auth/login", json=JANE)).json()
-        await production.identity.aclose()
+        await production.aclose()
         (tmp_path / "users.db").rename(tmp_path / "gone.db")
         answer = await client.get("/api/auth/me", headers={"Authorization": f"Bearer {tokens['access_token']}"})
         assert answer.status_code == 503
-        noted = production.identity.errors.latest(5)
+        noted = production.errors.latest(5)
         assert [(note.path, note.status) for note in noted] == [("/api/auth/me", 503)]

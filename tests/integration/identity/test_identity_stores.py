@@ -11,8 +11,8 @@ from sqlalchemy import update
 from worlds.memory_stores import MemoryEphemeral
 
 from aragora.errors import Conflict, NotFound
+from aragora.identity.api_keys import ApiKey, ApiKeyStore
 from aragora.identity.audit import AuditEvent, Outcome, verify_chain
-from aragora.identity.store.api_keys import ApiKey, ApiKeyStore
 from aragora.identity.store.audit_log import AuditLog
 from aragora.identity.store.sessions import Session, SessionStore
 from aragora.identity.store.tables import audit_log

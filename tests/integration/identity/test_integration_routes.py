@@ -7,18 +7,15 @@ import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
-from unittest.mock import AsyncMock
 
 import httpx2
 import pytest
+from worlds.memory_server import Boards, Served, World, served
+from worlds.waiting import eventually
 
-from aragora.clock import SystemClock
 from aragora.config.settings import Settings
 from aragora.migrations.applying import apply_pending
 from aragora.observability.registry import REGISTRY
-from aragora.server.app import create_app
-from aragora.server.identity_bundle import Identity, identity_routers, open_identity
-from aragora.server.ports import ServerConfig, Services
 
 pytestmark = pytest.mark.slow
 
@@ -28,24 +25,18 @@ SHOWN = {"channel": "#ops", "bot_token": "[set]", "secrets": "[set]", "retries":
 
 
 @pytest.fixture
-async def identity(tmp_path: Path) -> AsyncIterator[Identity]:
+async def server(tmp_path: Path) -> AsyncIterator[Served]:
     settings = Settings(data_dir=tmp_path)
     await apply_pending(settings)
-    identity = open_identity(settings, bind_host="127.0.0.1", clock=SystemClock())
-    yield identity
-    await identity.aclose()
+    server = served(settings, World(), Boards())
+    yield server
+    await server.aclose()
 
 
 @pytest.fixture
-async def client(identity: Identity) -> AsyncIterator[httpx2.AsyncClient]:
+async def client(server: Served) -> AsyncIterator[httpx2.AsyncClient]:
     """The local operator of a development server."""
-    names = set(Services.__annotations__) - {"config", "identity", "observer"}
-    ports: dict[str, Any] = {name: AsyncMock() for name in names}
-    config = ServerConfig("1.0.0", "ws://127.0.0.1:8765/ws")
-    app = create_app(Services(config=config, identity=identity.authenticator, **ports), routers=identity_routers())
-    identity.install(app)
-    transport = httpx2.ASGITransport(app=app, client=("127.0.0.1", 5555), raise_app_exceptions=False)
-    async with httpx2.AsyncClient(transport=transport, base_url="http://localhost:8080") as client:
+    async with server.client(host="localhost:8080") as client:
         yield client
 
 
@@ -61,10 +52,10 @@ async def test_secrets_go_in_and_never_come_back(client: httpx2.AsyncClient, tmp
     assert _on_disk(tmp_path, "#ops")
 
 
-async def test_the_server_itself_reads_what_was_saved(client: httpx2.AsyncClient, identity: Identity) -> None:
+async def test_the_server_itself_reads_what_was_saved(client: httpx2.AsyncClient, server: Served) -> None:
     await client.put("/api/integrations/slack", json=SLACK)
 
-    config = await (await identity.integrations.store()).get("slack", "local")
+    config = await (await server.features["integrations"].ports.store()).get("slack", "local")
 
     assert config is not None
     assert (config["bot_token"], config["secrets"]) == (TOKEN, {"header": "X-Key: 7"})
@@ -124,7 +115,7 @@ async def test_half_a_character_is_a_422_that_repeats_nothing(client: httpx2.Asy
 
 
 async def test_operations_are_counted_and_the_number_is_fresh(
-    client: httpx2.AsyncClient, identity: Identity, tmp_path: Path
+    client: httpx2.AsyncClient, server: Served, tmp_path: Path
 ) -> None:
     REGISTRY.drain()
     await client.put("/api/integrations/slack", json=SLACK)
@@ -139,10 +130,8 @@ async def test_operations_are_counted_and_the_number_is_fresh(
 
     with sqlite3.connect(tmp_path / "core.db") as another_process:
         another_process.execute("DELETE FROM integrations")
-    counting = asyncio.create_task(identity.integrations.keep_counting())
-    async with asyncio.timeout(10):
-        while _gauge("aragora_integration_store_active_integrations") != 0:
-            await asyncio.sleep(0.01)
+    counting = asyncio.create_task(server.features["integrations"].tasks[0]())
+    await eventually(lambda: _gauge("aragora_integration_store_active_integrations") == 0)
     counting.cancel()
 
 

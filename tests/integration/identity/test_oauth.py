@@ -11,9 +11,8 @@ from aiohttp import ClientSession, web
 
 from aragora.errors import AragoraError, Conflict, InvalidInput, Unauthenticated, Unavailable
 from aragora.identity.logins import TokenPair
-from aragora.identity.oauth import OAuthSettings, OpenIdLogin
+from aragora.identity.oauth import OAuthSettings, OAuthStateStore, OpenIdLogin
 from aragora.identity.parts import Visit
-from aragora.identity.store.oauth_states import OAuthStateStore
 
 pytestmark = pytest.mark.slow
 

@@ -6,20 +6,15 @@ import logging
 import secrets
 from pathlib import Path
 from typing import Any
-from unittest.mock import AsyncMock
 
-import httpx2
 import pyotp
 import pytest
 from pydantic import SecretStr
+from worlds.memory_server import Boards, World, served
 
-from aragora.clock import SystemClock
 from aragora.config.settings import Settings
 from aragora.migrations.applying import apply_pending
 from aragora.observability.registry import REGISTRY
-from aragora.server.app import create_app
-from aragora.server.identity_bundle import identity_routers, open_identity
-from aragora.server.ports import ServerConfig, Services
 
 pytestmark = pytest.mark.slow
 
@@ -35,16 +30,10 @@ async def test_no_secret_leaves_but_in_its_own_answer(
     more: dict[str, Any] = {"redis_url": SecretStr(own_redis.url)} if with_redis else {}
     settings = Settings(data_dir=tmp_path, encryption_key=SecretStr(key), jwt_secret=SecretStr(jwt_secret), **more)
     await apply_pending(settings)
-    identity = open_identity(settings, bind_host="127.0.0.1", clock=SystemClock())
-    names = set(Services.__annotations__) - {"config", "identity", "observer"}
-    ports: dict[str, Any] = {name: AsyncMock() for name in names}
-    config = ServerConfig("1", "ws://x/ws")
-    app = create_app(Services(config=config, identity=identity.authenticator, **ports), routers=identity_routers())
-    identity.install(app)
-    transport = httpx2.ASGITransport(app=app, client=("203.0.113.9", 1), raise_app_exceptions=False)
+    server = served(settings, World(), Boards())
     found = {key, jwt_secret, PASSWORD}
     told = ""
-    async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as client:
+    async with server.client("203.0.113.9", "localhost") as client:
         who = {"email": "jane@example.com", "password": PASSWORD}
         await client.post("/api/auth/register", json=who)
         tokens = (await client.post("/api/auth/login", json=who)).json()
@@ -67,8 +56,12 @@ async def test_no_secret_leaves_but_in_its_own_answer(
         ):
             told += answer.text + str(answer.headers)
         assert (await client.get("/api/auth/me", headers=bearer)).status_code == 200  # without Redis too
-        told += repr(await identity.parts.audit.page(limit=500)) + repr(REGISTRY.drain()) + repr(identity)
-    await identity.aclose()
+        told += (
+            repr(await server.identity.feature.ports.parts.audit.page(limit=500))
+            + repr(REGISTRY.drain())
+            + repr(server)
+        )
+    await server.aclose()
     everything = caplog.text + told
     assert len(caplog.records) > 20
     assert [secret for secret in found if secret in everything] == []

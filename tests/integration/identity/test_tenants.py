@@ -16,20 +16,19 @@ from unittest.mock import AsyncMock
 
 import httpx2
 import pytest
-from fastapi import FastAPI
 from pydantic import SecretStr
+from worlds.memory_server import Boards, Served, served
+from worlds.waiting import WAIT_S
 
-from aragora.clock import SystemClock
 from aragora.config.settings import Settings
 from aragora.debate.journal import JournalRow
 from aragora.debate.model import DebateStatus
-from aragora.debate.records import ChainHead, Commit, Conclusion, DebateRecord, DebateUpdate, Opening, ReceiptRecord
+from aragora.debate.proposition import Idempotency
+from aragora.debate.records import ChainHead, Commit, Conclusion, DebateRecord, DebateUpdate, NewDebate, ReceiptRecord
 from aragora.debate.store.debates import DebateStore
 from aragora.debate.store.journal_writer import JournalWriter
 from aragora.migrations.applying import apply_pending
-from aragora.server.app import create_app
-from aragora.server.identity_bundle import Identity, identity_routers, open_identity
-from aragora.server.ports import ConnectionTotals, DebateTicket, FeedItem, Readiness, ServerConfig, Services
+from aragora.server.ports import DebateTicket, FeedItem
 from aragora.storage.contexts import Context
 from aragora.storage.database import Database
 
@@ -38,7 +37,6 @@ pytestmark = pytest.mark.slow
 SERVICE: Final = "service-token-of-the-test"
 PASSWORD: Final = "correct horse battery"
 MARK: Final = "quince-marmalade"  # in all that Alice's organisation keeps
-DEADLINE_S: Final = 10.0
 LAST: Final = ("/api/auth/api-key", "/api/auth/password", "/api/auth/logout")  # they end what the others need
 BODIES: Final[dict[str, Any]] = {
     "POST /api/debates": {"question": "Mine?"},
@@ -56,11 +54,17 @@ BODIES: Final[dict[str, Any]] = {
 OPENED: Final = DebateTicket("deb_mallory", DebateStatus.QUEUED)
 
 
-class StoredFeed:
-    """Follows a debate through what is stored, then waits for what never comes."""
+class StoredWorld:
+    """Reads what is stored, follows a debate through that and then waits for what never comes; all commands go to
+    `commands`."""
 
-    def __init__(self, store: DebateStore) -> None:
+    def __init__(self, store: DebateStore, commands: AsyncMock) -> None:
         self._store = store
+        self.get, self.page, self.export = store.get, store.page, store.export
+        self.events, self.receipt = store.events, store.receipt
+        self.open, self.cancel, self.vote, self.suggest = (
+            commands.open, commands.cancel, commands.vote, commands.suggest,
+        )  # fmt: skip
 
     async def follow(self, debate_id: str, after_seq: int = 0) -> AsyncIterator[FeedItem]:
         for seq, payload in enumerate(await self._store.events(debate_id, after_seq), after_seq + 1):
@@ -83,16 +87,14 @@ class Person:
 class Site:
     """The application over real stores; the commands to debates are written down, not carried out."""
 
-    app: FastAPI
-    identity: Identity
+    server: Served
     commands: AsyncMock
     alice: Person
     mallory: Person
     cursor: str
 
     def client(self, proof: dict[str, str]) -> httpx2.AsyncClient:
-        transport = httpx2.ASGITransport(app=self.app, client=("203.0.113.9", 5555), raise_app_exceptions=False)
-        return httpx2.AsyncClient(transport=transport, base_url="http://localhost:8080", headers=proof)
+        return self.server.client("203.0.113.9", "localhost:8080", **proof)
 
     def operations(self) -> list[tuple[str, str, list[dict[str, Any]]]]:
         """(method, path, parameters) of every operation that the server describes, those in `LAST` at the end."""
@@ -115,33 +117,21 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
         service_token=SecretStr(SERVICE),
     )
     await apply_pending(settings)
-    identity = open_identity(settings, bind_host="127.0.0.1", clock=SystemClock())
     database = Database.open(settings, Context.DEBATES)
     store, writer = DebateStore(database), JournalWriter(database)
-    names = set(Services.__annotations__) - {"config", "identity", "observer", "reader", "feed"}
-    ports: dict[str, Any] = {name: AsyncMock() for name in names}
-    ports["debates"].open.return_value = OPENED
-    ports["debates"].cancel.return_value = DebateTicket("deb_live", DebateStatus.CANCELLED)
-    ports["debates"].vote.return_value = 2
-    ports["connections"].totals.return_value = ConnectionTotals()
-    ports["lifecycle"].readiness.return_value = Readiness("ready")
-    ports["lifecycle"].uptime_s = lambda: 1.0
-    ports["metrics"].exposition.return_value = ""
-    ports["receipts"].verify.return_value = (False, [])
-    for board in (ports["agents"].agents, ports["agents"].breakers, ports["leaderboard"].rankings):
-        board.return_value = []
-    config = ServerConfig("1.0.0", "ws://127.0.0.1:8765/ws")
-    services = Services(config=config, identity=identity.authenticator, reader=store, feed=StoredFeed(store), **ports)
-    app = create_app(services, routers=identity_routers())
-    identity.install(app)
+    commands = AsyncMock()
+    commands.open.return_value = OPENED
+    commands.cancel.return_value = DebateTicket("deb_live", DebateStatus.CANCELLED)
+    commands.vote.return_value = 2
+    server = served(settings, StoredWorld(store, commands), Boards())
     nobody = Person("", "", {}, "", {})
-    site = Site(app, identity, ports["debates"], nobody, nobody, "")
+    site = Site(server, commands, nobody, nobody, "")
     site.alice, site.mallory = await person(site, "alice"), await person(site, "mallory")
     await fill(site, writer)
     yield site
     await writer.aclose()
     await database.aclose()
-    await identity.aclose()
+    await server.aclose()
 
 
 async def person(site: Site, name: str) -> Person:
@@ -162,7 +152,7 @@ async def fill(site: Site, writer: JournalWriter) -> None:
             debate_id, f"{MARK}?", DebateStatus.ACTIVE, "{}", 100.0 + number, 100.0, site.alice.user_id,
             site.alice.org_id,
         )  # fmt: skip
-        await writer.open(Opening(record, (row(debate_id, 1),), idempotency_key=f"key-{number}"))
+        await writer.open(NewDebate(record, (row(debate_id, 1),), Idempotency(f"key-{number}", "h")))
     await writer.conclude(Conclusion("deb_done", receipt))
     async with site.client(site.alice.session) as client:
         site.described = (await client.get("/openapi.json")).json()
@@ -288,7 +278,7 @@ async def test_the_same_idempotency_key_opens_another_organisations_own_debate(s
     database = Database.open(Settings(data_dir=tmp_path), Context.DEBATES)
     writer = JournalWriter(database)
     mine = DebateRecord("deb_m", "Mine?", DebateStatus.ACTIVE, "{}", 1.0, 1.0, "m", site.mallory.org_id)
-    opened = await writer.open(Opening(mine, (row("deb_m", 1),), idempotency_key="key-0"))
+    opened = await writer.open(NewDebate(mine, (row("deb_m", 1),), Idempotency("key-0", "h")))
     await writer.aclose()
     await database.aclose()
     assert (opened.created, opened.record.debate_id) == (True, "deb_m")
@@ -297,7 +287,7 @@ async def test_the_same_idempotency_key_opens_another_organisations_own_debate(s
 @pytest.mark.parametrize("debate_id", ["deb_live", "deb_done"])
 async def test_an_event_stream_of_another_organisation_is_not_found(site: Site, debate_id: str) -> None:
     proof = {**site.mallory.session, "Accept": "text/event-stream"}
-    async with asyncio.timeout(DEADLINE_S), site.client(proof) as client:  # a stream that opens would not end
+    async with asyncio.timeout(WAIT_S), site.client(proof) as client:  # a stream that opens would not end
         answer = await client.get(f"/api/debates/{debate_id}/events")
         resumed = await client.get(f"/api/debates/{debate_id}/events", headers={"Last-Event-ID": "1"})
     assert (answer.status_code, resumed.status_code) == (404, 404)
@@ -317,7 +307,7 @@ class Socket:
 
     async def next_of(self, *kinds: str) -> dict[str, Any]:
         """The next message of these types."""
-        async with asyncio.timeout(DEADLINE_S):
+        async with asyncio.timeout(WAIT_S):
             while True:
                 frame = await self.heard.get()
                 message: dict[str, Any] = json.loads(frame.get("text") or "{}")
@@ -334,11 +324,11 @@ async def socket_of(site: Site, proof: dict[str, str]) -> AsyncIterator[Socket]:
         "raw_path": b"/ws", "query_string": b"", "root_path": "", "headers": headers, "subprotocols": [],
         "client": ("203.0.113.9", 5555), "server": ("localhost", 8080), "extensions": {},
     }  # fmt: skip
-    running = asyncio.create_task(site.app(scope, socket.said.get, socket.heard.put))
+    running = asyncio.create_task(site.server.app(scope, socket.said.get, socket.heard.put))
     await socket.next_of("connection_info")
     yield socket
     socket.said.put_nowait({"type": "websocket.disconnect", "code": 1000})
-    await asyncio.wait_for(running, DEADLINE_S)
+    await asyncio.wait_for(running, WAIT_S)
 
 
 async def test_a_websocket_neither_hears_nor_steers_debates_of_another_organisation(site: Site) -> None:

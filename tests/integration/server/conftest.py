@@ -3,39 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import uvicorn
 from websockets.exceptions import ConnectionClosed
+from worlds.memory_server import Boards, World, served_for_test
+from worlds.waiting import WAIT_S, eventually
 
 from aragora import encoding
-from aragora.server.app import create_app
-
-_FAKES = Path(__file__).parents[2] / "unit" / "server" / "conftest.py"
-_spec = importlib.util.spec_from_file_location("server_fakes", _FAKES)
-assert _spec is not None
-assert _spec.loader is not None
-_fakes = importlib.util.module_from_spec(_spec)
-sys.modules["server_fakes"] = _fakes
-_spec.loader.exec_module(_fakes)
-
-world, boards, services_with = _fakes.world, _fakes.boards, _fakes.services_with
-
-DEADLINE_S = 10.0
 
 
 @asynccontextmanager
-async def serving(services: Any) -> AsyncIterator[str]:
-    """`host:port` of a running server; stopped on leaving."""
-    config = uvicorn.Config(
-        create_app(services), host="127.0.0.1", port=0, log_level="error", ws_per_message_deflate=False
-    )
+async def serving(data_dir: Path, world: World, boards: Boards, **config: Any) -> AsyncIterator[str]:
+    """`host:port` of a running server of this configuration; stopped on leaving."""
+    app = served_for_test(data_dir, world, boards, **config).app
+    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error", ws_per_message_deflate=False)
     server = uvicorn.Server(config)
     task = asyncio.create_task(server.serve())
     await until(lambda: server.started)
@@ -49,14 +36,12 @@ async def serving(services: Any) -> AsyncIterator[str]:
 
 async def until(holds: Callable[[], Any]) -> None:
     """Return once the condition holds; fail after the deadline."""
-    async with asyncio.timeout(DEADLINE_S):
-        while not holds():
-            await asyncio.sleep(0.01)
+    await eventually(holds)
 
 
 async def next_of(socket: Any, kind: str) -> dict[str, Any]:
     """The next message of this type."""
-    async with asyncio.timeout(DEADLINE_S):
+    async with asyncio.timeout(WAIT_S):
         while True:
             message: dict[str, Any] = encoding.decode(await socket.recv())
             if message["type"] == kind:
@@ -70,7 +55,7 @@ async def say(socket: Any, **message: Any) -> None:
 async def seqs_until_end(socket: Any) -> list[int]:
     """The seqs of all journaled events up to the debate's end."""
     seen: list[int] = []
-    async with asyncio.timeout(DEADLINE_S):
+    async with asyncio.timeout(WAIT_S):
         while True:
             message = encoding.decode(await socket.recv())
             if message["seq"]:
@@ -82,7 +67,7 @@ async def seqs_until_end(socket: Any) -> list[int]:
 async def end_of(socket: Any) -> tuple[int, str]:
     """Read until the server closes; the code and reason it gave."""
     try:
-        async with asyncio.timeout(DEADLINE_S):
+        async with asyncio.timeout(WAIT_S):
             while True:
                 await socket.recv()
     except ConnectionClosed as closed:
@@ -92,8 +77,18 @@ async def end_of(socket: Any) -> tuple[int, str]:
 
 
 @pytest.fixture
-def serve() -> Any:
-    return serving
+def world() -> World:
+    return World()
+
+
+@pytest.fixture
+def boards() -> Boards:
+    return Boards()
+
+
+@pytest.fixture
+def serve(world: World, boards: Boards, tmp_path: Path) -> Any:
+    return partial(serving, tmp_path, world, boards)
 
 
 @pytest.fixture

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import socket as sockets
+from functools import partial
 from typing import Any
 
 import pytest
-from websockets.asyncio.client import connect
+from websockets.asyncio import client as websocket
 from websockets.exceptions import ConnectionClosed, InvalidStatus
+from worlds.waiting import WAIT_S
 
 from aragora.debate.model import RoundStarted
 
 pytestmark = pytest.mark.slow
+connect = partial(websocket.connect, open_timeout=WAIT_S)
 
 
-async def test_the_first_message_is_connection_info(services_with: Any, serve: Any, wire: Any) -> None:
-    async with serve(services_with()) as address, connect(f"ws://{address}/ws") as client:
+async def test_the_first_message_is_connection_info(serve: Any, wire: Any) -> None:
+    async with serve() as address, connect(f"ws://{address}/ws") as client:
         info = await wire.next_of(client, "connection_info")
         assert set(info) == {"type", "data", "timestamp", "seq", "loop_id"}
         assert info["data"]["version"] == "1.2.3"
@@ -24,11 +27,11 @@ async def test_the_first_message_is_connection_info(services_with: Any, serve: A
 
 @pytest.mark.parametrize("after", [0, 3, 250, 601])
 async def test_a_late_client_gets_every_seq_once_however_long_the_past(
-    services_with: Any, world: Any, serve: Any, wire: Any, after: int
+    world: Any, serve: Any, wire: Any, after: int
 ) -> None:
     world.add()
     await world.rounds("deb_1", 600)
-    async with serve(services_with(ws_send_queue=100)) as address, connect(f"ws://{address}/ws") as client:
+    async with serve(ws_send_queue=100) as address, connect(f"ws://{address}/ws") as client:
         await wire.say(client, type="subscribe", debate_id="deb_1", after_seq=after)
 
         async def go_on() -> None:
@@ -43,11 +46,9 @@ async def test_a_late_client_gets_every_seq_once_however_long_the_past(
     assert seen == list(range(after + 1, 653))
 
 
-async def test_many_clients_of_one_debate_share_one_follower(
-    services_with: Any, world: Any, serve: Any, wire: Any
-) -> None:
+async def test_many_clients_of_one_debate_share_one_follower(world: Any, serve: Any, wire: Any) -> None:
     world.add()
-    async with serve(services_with()) as address:
+    async with serve() as address:
         clients = [await connect(f"ws://{address}/ws") for _ in range(20)]
         for number, client in enumerate(clients):
             await wire.say(client, type="subscribe", debate_id="deb_1", after_seq=0)
@@ -61,11 +62,9 @@ async def test_many_clients_of_one_debate_share_one_follower(
     assert world.follows == 1
 
 
-async def test_following_ends_when_the_last_client_leaves(
-    services_with: Any, world: Any, serve: Any, wire: Any
-) -> None:
+async def test_following_ends_when_the_last_client_leaves(world: Any, serve: Any, wire: Any) -> None:
     world.add()
-    async with serve(services_with()) as address, connect(f"ws://{address}/ws") as client:
+    async with serve() as address, connect(f"ws://{address}/ws") as client:
         await wire.say(client, type="subscribe", debate_id="deb_1")
         await wire.next_of(client, "debate_start")
         await wire.say(client, type="unsubscribe", debate_id="deb_1")
@@ -77,21 +76,21 @@ async def test_following_ends_when_the_last_client_leaves(
         assert world.follows == 2
 
 
-async def test_an_ended_debate_is_replayed_whole(services_with: Any, world: Any, serve: Any, wire: Any) -> None:
+async def test_an_ended_debate_is_replayed_whole(world: Any, serve: Any, wire: Any) -> None:
     world.add()
     await world.rounds("deb_1", 2)
     await world.end("deb_1")
-    async with serve(services_with()) as address, connect(f"ws://{address}/ws") as client:
+    async with serve() as address, connect(f"ws://{address}/ws") as client:
         await wire.say(client, type="subscribe", debate_id="deb_1")
         assert await wire.seqs_until_end(client) == [1, 2, 3, 4]
     assert world.follows == 0
 
 
 async def test_a_slow_client_is_dropped_with_a_reason_and_delays_nobody(
-    services_with: Any, boards: Any, world: Any, serve: Any, wire: Any
+    boards: Any, world: Any, serve: Any, wire: Any
 ) -> None:
     world.add()
-    async with serve(services_with(ws_send_queue=20)) as address:
+    async with serve(ws_send_queue=20) as address:
         host, _, port = address.partition(":")
         narrow = sockets.socket()
         narrow.setsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF, 4096)
@@ -111,9 +110,9 @@ async def test_a_slow_client_is_dropped_with_a_reason_and_delays_nobody(
     assert (code, reason[:11]) == (1013, "slow client")
 
 
-async def test_an_oversize_message_ends_the_connection(services_with: Any, serve: Any, wire: Any) -> None:
+async def test_an_oversize_message_ends_the_connection(serve: Any, wire: Any) -> None:
     async with (
-        serve(services_with(ws_max_message_bytes=1000)) as address,
+        serve(ws_max_message_bytes=1000) as address,
         connect(f"ws://{address}/ws") as client,
     ):
         await wire.next_of(client, "connection_info")
@@ -125,20 +124,16 @@ async def test_an_oversize_message_ends_the_connection(services_with: Any, serve
 
 
 @pytest.mark.parametrize("text", ["", "junk", "{}", '{"type":"odd"}', '{"type":"subscribe"}', "[" * 20_000, "\x00"])
-async def test_a_message_that_is_none_gets_an_error_and_the_connection_lives(
-    services_with: Any, serve: Any, wire: Any, text: str
-) -> None:
-    async with serve(services_with()) as address, connect(f"ws://{address}/ws") as client:
+async def test_a_message_that_is_none_gets_an_error_and_the_connection_lives(serve: Any, wire: Any, text: str) -> None:
+    async with serve() as address, connect(f"ws://{address}/ws") as client:
         await client.send(text)
         assert (await wire.next_of(client, "error"))["data"]["code"] == "invalid_input"
         await wire.say(client, type="ping")
         await wire.next_of(client, "pong")
 
 
-async def test_an_unknown_debate_is_told_and_binary_is_not_understood(
-    services_with: Any, serve: Any, wire: Any
-) -> None:
-    async with serve(services_with()) as address, connect(f"ws://{address}/ws") as client:
+async def test_an_unknown_debate_is_told_and_binary_is_not_understood(serve: Any, wire: Any) -> None:
+    async with serve() as address, connect(f"ws://{address}/ws") as client:
         await wire.say(client, type="subscribe", debate_id="none")
         error = await wire.next_of(client, "error")
         assert (error["data"]["code"], error["loop_id"]) == ("not_found", "none")
@@ -149,11 +144,9 @@ async def test_an_unknown_debate_is_told_and_binary_is_not_understood(
     assert closed.value.rcvd.code == 1003
 
 
-async def test_people_vote_suggest_and_list_over_the_socket(
-    services_with: Any, world: Any, serve: Any, wire: Any
-) -> None:
+async def test_people_vote_suggest_and_list_over_the_socket(world: Any, serve: Any, wire: Any) -> None:
     world.add()
-    async with serve(services_with()) as address, connect(f"ws://{address}/ws") as client:
+    async with serve() as address, connect(f"ws://{address}/ws") as client:
         await wire.say(client, type="get_loops")
         loops = (await wire.next_of(client, "loops"))["data"]["loops"]
         assert [loop["loop_id"] for loop in loops] == ["deb_1"]
@@ -163,8 +156,8 @@ async def test_people_vote_suggest_and_list_over_the_socket(
         assert (await wire.next_of(client, "ack"))["data"]["journal_seq"] == 3
 
 
-async def test_an_idle_connection_hears_heartbeats(services_with: Any, serve: Any, wire: Any) -> None:
-    async with serve(services_with(ws_heartbeat_s=0.1)) as address, connect(f"ws://{address}/ws") as client:
+async def test_an_idle_connection_hears_heartbeats(serve: Any, wire: Any) -> None:
+    async with serve(ws_heartbeat_s=0.1) as address, connect(f"ws://{address}/ws") as client:
         await wire.next_of(client, "heartbeat")
         await wire.next_of(client, "heartbeat")
 
@@ -173,8 +166,8 @@ async def test_an_idle_connection_hears_heartbeats(services_with: Any, serve: An
     ("origin", "welcome"),
     [("http://{}", True), ("https://evil.example", False), ("null", False), ("https://app.example", True)],
 )
-async def test_only_known_web_origins_may_connect(services_with: Any, serve: Any, origin: str, welcome: bool) -> None:
-    async with serve(services_with(allowed_origins=("https://app.example",))) as address:
+async def test_only_known_web_origins_may_connect(serve: Any, origin: str, welcome: bool) -> None:
+    async with serve(allowed_origins=("https://app.example",)) as address:
         if welcome:
             async with connect(f"ws://{address}/ws", origin=origin.format(address)) as client:  # type: ignore[arg-type]
                 await client.recv()
@@ -184,10 +177,8 @@ async def test_only_known_web_origins_may_connect(services_with: Any, serve: Any
             assert refused.value.response.status_code == 403
 
 
-async def test_a_stranger_is_refused_and_the_token_is_taken_from_header_or_query(
-    services_with: Any, serve: Any
-) -> None:
-    async with serve(services_with(api_token="secret")) as address:
+async def test_a_stranger_is_refused_and_the_token_is_taken_from_header_or_query(serve: Any) -> None:
+    async with serve(api_token="secret") as address:
         with pytest.raises(InvalidStatus) as refused:
             await connect(f"ws://{address}/ws")
         assert refused.value.response.status_code == 401
@@ -197,13 +188,10 @@ async def test_a_stranger_is_refused_and_the_token_is_taken_from_header_or_query
             await client.recv()
 
 
-async def test_too_many_connections_or_subscriptions_are_refused(
-    services_with: Any, world: Any, serve: Any, wire: Any
-) -> None:
+async def test_too_many_connections_or_subscriptions_are_refused(world: Any, serve: Any, wire: Any) -> None:
     world.add("deb_1")
     world.add("deb_2")
-    services = services_with(ws_max_connections=1, ws_max_subscriptions=1)
-    async with serve(services) as address, connect(f"ws://{address}/ws") as client:
+    async with serve(ws_max_connections=1, ws_max_subscriptions=1) as address, connect(f"ws://{address}/ws") as client:
         with pytest.raises(InvalidStatus) as refused:
             await connect(f"ws://{address}/ws")
         assert refused.value.response.status_code == 503
@@ -213,10 +201,8 @@ async def test_too_many_connections_or_subscriptions_are_refused(
     assert (code, reason) == (1008, "too many subscriptions on one connection")
 
 
-async def test_a_draining_server_says_goodbye_with_its_reason(
-    services_with: Any, boards: Any, serve: Any, wire: Any
-) -> None:
-    async with serve(services_with()) as address, connect(f"ws://{address}/ws") as client:
+async def test_a_draining_server_says_goodbye_with_its_reason(boards: Any, serve: Any, wire: Any) -> None:
+    async with serve() as address, connect(f"ws://{address}/ws") as client:
         await wire.next_of(client, "connection_info")
         boards.drained.set_result("restarting for an update")
         with pytest.raises(ConnectionClosed) as closed:
@@ -225,8 +211,8 @@ async def test_a_draining_server_says_goodbye_with_its_reason(
     assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (1012, "restarting for an update")
 
 
-async def test_figures_reach_the_board(services_with: Any, boards: Any, serve: Any, wire: Any) -> None:
-    async with serve(services_with(ws_heartbeat_s=0.2)) as address:
+async def test_figures_reach_the_board(boards: Any, serve: Any, wire: Any) -> None:
+    async with serve(ws_heartbeat_s=0.2) as address:
         async with connect(f"ws://{address}/ws"):
             await wire.until(lambda: boards.reports.get("local", (0,))[0] == 1)
         await wire.until(lambda: boards.reports["local"][0] == 0)

@@ -11,7 +11,8 @@ import pytest
 from aragora.config.settings import Settings
 from aragora.debate.journal import JournalRow
 from aragora.debate.model import DebateStatus
-from aragora.debate.records import Commit, DebateRecord, DebateUpdate, Opening
+from aragora.debate.proposition import Idempotency
+from aragora.debate.records import Commit, DebateRecord, DebateUpdate, NewDebate
 from aragora.debate.store.journal_writer import JournalWriter
 from aragora.migrations.applying import apply_all
 from aragora.storage.contexts import Context
@@ -75,7 +76,7 @@ class Build:
         return DebateRecord(debate_id, "Tabs?", DebateStatus.QUEUED, "{}", created_at, created_at, "ann", org_id)
 
     @classmethod
-    def opening(
+    def new_debate(
         cls,
         debate_id: str,
         *,
@@ -83,9 +84,10 @@ class Build:
         request_hash: str | None = None,
         created_at: float = 100.0,
         org_id: str = "local",
-    ) -> Opening:
+    ) -> NewDebate:
         record = cls.record(debate_id, created_at=created_at, org_id=org_id)
-        return Opening(record, cls.rows(debate_id, 1, 1), idempotency_key=key, request_hash=request_hash)
+        idempotency = None if key is None else Idempotency(key, request_hash or "")
+        return NewDebate(record, cls.rows(debate_id, 1, 1), idempotency)
 
     @classmethod
     def commit(cls, debate_id: str, first: int, last: int | None = None, update: DebateUpdate | None = None) -> Commit:

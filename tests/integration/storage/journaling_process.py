@@ -18,7 +18,7 @@ from pydantic import SecretStr
 from aragora.config.settings import Settings
 from aragora.debate.journal import JournalRow
 from aragora.debate.model import DebateStatus
-from aragora.debate.records import ChainHead, Commit, Conclusion, DebateRecord, DebateUpdate, Opening, ReceiptRecord
+from aragora.debate.records import ChainHead, Commit, Conclusion, DebateRecord, DebateUpdate, NewDebate, ReceiptRecord
 from aragora.debate.store.journal_writer import JournalWriter
 from aragora.observability.samples import CounterDelta
 from aragora.storage.contexts import Context
@@ -54,7 +54,7 @@ def conclusion(debate_id: str, first: int) -> Conclusion:
 async def debate(writer: JournalWriter, debate_id: str) -> None:
     first = rows(debate_id, 1, 1)
     record = DebateRecord(debate_id, "?", DebateStatus.QUEUED, "{}", 1.0, 1.0, "ann", "local", last_seq=1)
-    await writer.open(Opening(record, first, counters=counted(first)))
+    await writer.open(NewDebate(record, first, counters=counted(first)))
     told(debate_id, 1)
     seq = 1
     for number in range(10):

@@ -48,7 +48,7 @@ async def test_writers_at_the_same_time_lose_no_count(opened: Open) -> None:
 async def test_the_journal_counts_apart_from_everybody_else(
     opened: Open, writer: JournalWriter, build: type, debates_db: Database
 ) -> None:
-    await writer.open(build.opening("deb_1"))
+    await writer.open(build.new_debate("deb_1"))
     await writer.commit(Commit("deb_1", build.rows("deb_1", 2, 2), counters=(asked(3.0),)))
     processes = CounterStore(opened(Context.CORE))
     await processes.add([asked(1.0)])

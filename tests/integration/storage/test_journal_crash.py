@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import subprocess
 import sys
 from os import environ
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import select, text
+from worlds.waiting import eventually
 
 import aragora
 from aragora.config.settings import Settings
@@ -55,9 +55,12 @@ async def its_last_transaction_is_over(database: Database) -> None:
         "SELECT count(*) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = current_database() "
         "AND backend_type = 'client backend'"
     )
-    async with asyncio.timeout(10), database.reading() as connection:
-        while (await connection.execute(others)).scalar():
-            await asyncio.sleep(0.01)
+    async with database.reading() as connection:
+
+        async def alone() -> bool:
+            return not (await connection.execute(others)).scalar()
+
+        await eventually(alone)
 
 
 @pytest.mark.parametrize("acknowledgements", [150, 401, 1200])
@@ -108,7 +111,7 @@ async def test_a_new_process_goes_on_where_the_killed_one_ended(
     killed_while_writing(settings, 200)
     await its_last_transaction_is_over(debates_db)
     store = DebateStore(debates_db)
-    for debate_id in await store.unfinished(1000):
+    for debate_id in await store.unfinished():
         last = len(await store.journal(debate_id))
         await writer.commit(build.commit(debate_id, last + 1))
         assert (await store.get(debate_id)).last_seq == last + 1

@@ -12,14 +12,15 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import text
+from worlds.waiting import eventually
 
 from aragora.config.settings import Settings
 from aragora.debate.journal import JournalRow
 from aragora.debate.model import DebateStatus
-from aragora.debate.records import ChainHead, Commit, Conclusion, DebateUpdate, Opening, ReceiptRecord, Tenure
+from aragora.debate.records import ChainHead, Commit, Conclusion, DebateUpdate, NewDebate, ReceiptRecord, Tenure
 from aragora.debate.store.debates import DebateStore
 from aragora.debate.store.journal_writer import JournalWriter
-from aragora.debate.store.shard_epochs import ShardEpochs
+from aragora.debate.store.shards import ShardEpochs
 from aragora.errors import Conflict, Fenced, InvalidInput, NotFound, Unavailable
 from aragora.observability.samples import CounterDelta
 from aragora.receipts.store import ReceiptStore
@@ -55,7 +56,7 @@ async def test_a_debate_is_written_from_its_opening_to_its_receipt(
     writer: JournalWriter, debates_db: Database, build: type
 ) -> None:
     store = DebateStore(debates_db)
-    opened = await writer.open(build.opening("d1"))
+    opened = await writer.open(build.new_debate("d1"))
     assert (opened.created, opened.record.last_seq) == (True, 1)
     assert (await store.get("d1")).status is DebateStatus.QUEUED
     await writer.commit(build.commit("d1", 2, 5, DebateUpdate(status=DebateStatus.ACTIVE, rounds=1)))
@@ -73,7 +74,7 @@ async def test_units_submitted_together_are_all_written(
     writer: JournalWriter, debates_db: Database, build: type
 ) -> None:
     ids = [f"d{number:03}" for number in range(50)]
-    await asyncio.gather(*(writer.open(build.opening(debate_id)) for debate_id in ids))
+    await asyncio.gather(*(writer.open(build.new_debate(debate_id)) for debate_id in ids))
     await asyncio.gather(
         *(writer.commit(replace(build.commit(debate_id, 2, 4), counters=(COUNT, COUNT))) for debate_id in ids)
     )
@@ -84,7 +85,7 @@ async def test_units_submitted_together_are_all_written(
 async def test_two_commits_of_one_debate_in_one_group_follow_each_other(
     writer: JournalWriter, debates_db: Database, build: type
 ) -> None:
-    await writer.open(build.opening("d1"))
+    await writer.open(build.new_debate("d1"))
     await asyncio.gather(
         writer.commit(build.commit("d1", 2, 3, DebateUpdate(rounds=1, reason="first"))),
         writer.commit(build.commit("d1", 4, 4, DebateUpdate(rounds=2))),
@@ -96,7 +97,7 @@ async def test_two_commits_of_one_debate_in_one_group_follow_each_other(
 async def test_a_fenced_commit_fails_alone_and_writes_nothing(
     writer: JournalWriter, debates_db: Database, build: type
 ) -> None:
-    await asyncio.gather(writer.open(build.opening("d1")), writer.open(build.opening("d2")))
+    await asyncio.gather(writer.open(build.new_debate("d1")), writer.open(build.new_debate("d2")))
     late = replace(build.commit("d1", 3), counters=(COUNT,), outbox=(OutboxRow("o", "usage", "d1", "{}", 1.0),))
     told = await asyncio.gather(writer.commit(late), writer.commit(build.commit("d2", 2)), return_exceptions=True)
     assert isinstance(told[0], Fenced)
@@ -109,7 +110,7 @@ async def test_a_fenced_commit_fails_alone_and_writes_nothing(
 async def test_of_two_writers_that_believe_to_own_a_debate_one_is_fenced(
     writer: JournalWriter, opened: Callable[[Context], Database], build: type
 ) -> None:
-    await writer.open(build.opening("d1"))
+    await writer.open(build.new_debate("d1"))
     zombie = JournalWriter(opened(Context.DEBATES))
     told = await asyncio.gather(
         writer.commit(build.commit("d1", 2, 4)), zombie.commit(build.commit("d1", 2)), return_exceptions=True
@@ -125,22 +126,22 @@ async def test_a_debate_that_does_not_exist_is_not_found(writer: JournalWriter, 
 
 async def test_an_idempotency_key_gives_the_first_debate_again(writer: JournalWriter, build: type) -> None:
     first, again, other_org = await asyncio.gather(
-        writer.open(build.opening("d1", key="k", request_hash="h")),
-        writer.open(build.opening("d2", key="k", request_hash="h")),
-        writer.open(build.opening("d3", key="k", request_hash="h", org_id="other")),
+        writer.open(build.new_debate("d1", key="k", request_hash="h")),
+        writer.open(build.new_debate("d2", key="k", request_hash="h")),
+        writer.open(build.new_debate("d3", key="k", request_hash="h", org_id="other")),
     )
     assert (first.created, again.created, other_org.created) == (True, False, True)
     assert again.record.debate_id == "d1"
-    later = await writer.open(build.opening("d4", key="k", request_hash="h"))
+    later = await writer.open(build.new_debate("d4", key="k", request_hash="h"))
     assert (later.created, later.record.debate_id, later.record.last_seq) == (False, "d1", 1)
 
 
 async def test_an_idempotency_key_with_another_request_is_a_conflict(
     writer: JournalWriter, debates_db: Database, build: type
 ) -> None:
-    await writer.open(build.opening("d1", key="k", request_hash="h"))
+    await writer.open(build.new_debate("d1", key="k", request_hash="h"))
     with pytest.raises(Conflict, match="idempotency key"):
-        await writer.open(build.opening("d2", key="k", request_hash="other"))
+        await writer.open(build.new_debate("d2", key="k", request_hash="other"))
     assert await _values(debates_db, "SELECT debate_id FROM debates") == [("d1",)]
     assert await _values(debates_db, "SELECT count(*) FROM journal") == [(1,)]
 
@@ -149,7 +150,7 @@ async def test_an_idempotency_key_with_another_request_is_a_conflict(
 async def test_an_opening_that_comes_again_because_its_answer_was_lost_gives_the_same_debate(
     writer: JournalWriter, debates_db: Database, build: type, key: str | None
 ) -> None:
-    opening = build.opening("d1", key=key, request_hash="h")
+    opening = build.new_debate("d1", key=key, request_hash="h")
     told = await asyncio.gather(writer.open(opening), writer.open(opening))
     told.append(await writer.open(opening))
     assert [outcome.created for outcome in told] == [True, False, False]
@@ -162,11 +163,11 @@ async def test_a_writer_whose_shard_has_a_newer_owner_writes_nothing_at_all(
 ) -> None:
     epochs = ShardEpochs(debates_db)
     zombie = JournalWriter(opened(Context.DEBATES), tenure=Tenure(0, await epochs.advance(0)))
-    await zombie.open(build.opening("d1"))
+    await zombie.open(build.new_debate("d1"))
     successor = JournalWriter(opened(Context.DEBATES), tenure=Tenure(0, await epochs.advance(0)))
     told = await asyncio.gather(
         zombie.commit(build.commit("d1", 2)),
-        zombie.open(build.opening("d2")),
+        zombie.open(build.new_debate("d2")),
         zombie.conclude(_conclusion(build, "d1", 2)),
         return_exceptions=True,
     )
@@ -180,10 +181,10 @@ async def test_a_writer_whose_shard_has_a_newer_owner_writes_nothing_at_all(
 async def test_an_opening_whose_id_exists_conflicts_and_spoils_no_other(
     writer: JournalWriter, debates_db: Database, build: type
 ) -> None:
-    await writer.open(build.opening("d1"))
-    other = build.opening("d1")
+    await writer.open(build.new_debate("d1"))
+    other = build.new_debate("d1")
     told = await asyncio.gather(
-        writer.open(build.opening("d2")),
+        writer.open(build.new_debate("d2")),
         writer.open(replace(other, record=replace(other.record, spec='{"seed":2}'))),
         writer.commit(build.commit("d1", 2)),
         return_exceptions=True,
@@ -197,7 +198,7 @@ async def test_receipts_of_one_group_are_chained_in_order(
     writer: JournalWriter, debates_db: Database, build: type
 ) -> None:
     ids = [f"d{number}" for number in range(5)]
-    await asyncio.gather(*(writer.open(build.opening(debate_id)) for debate_id in ids))
+    await asyncio.gather(*(writer.open(build.new_debate(debate_id)) for debate_id in ids))
     seen: list[ChainHead] = []
     receipts = await asyncio.gather(*(writer.conclude(_conclusion(build, debate_id, 2, seen)) for debate_id in ids))
     assert [receipt.position for receipt in receipts] == [1, 2, 3, 4, 5]
@@ -211,7 +212,7 @@ async def test_writers_of_several_processes_share_one_chain(
 ) -> None:
     other = JournalWriter(opened(Context.DEBATES))
     ids = [f"d{number:02}" for number in range(20)]
-    await asyncio.gather(*(writer.open(build.opening(debate_id)) for debate_id in ids))
+    await asyncio.gather(*(writer.open(build.new_debate(debate_id)) for debate_id in ids))
     issued = await asyncio.gather(
         *((writer, other)[place % 2].conclude(_conclusion(build, ids[place], 2)) for place in range(20))
     )
@@ -227,7 +228,7 @@ async def test_a_conclusion_that_cannot_be_issued_or_is_fenced_leaves_the_chain_
     def broken(_head: ChainHead) -> tuple[ReceiptRecord, Commit]:
         raise ZeroDivisionError
 
-    await asyncio.gather(*(writer.open(build.opening(debate_id)) for debate_id in ("d1", "d2", "d3")))
+    await asyncio.gather(*(writer.open(build.new_debate(debate_id)) for debate_id in ("d1", "d2", "d3")))
     told = await asyncio.gather(
         writer.conclude(Conclusion("d1", broken)),
         writer.conclude(_conclusion(build, "d2", 9)),
@@ -240,7 +241,7 @@ async def test_a_conclusion_that_cannot_be_issued_or_is_fenced_leaves_the_chain_
 
 
 async def test_a_repeated_outbox_id_conflicts_alone(writer: JournalWriter, debates_db: Database, build: type) -> None:
-    await asyncio.gather(writer.open(build.opening("d1")), writer.open(build.opening("d2")))
+    await asyncio.gather(writer.open(build.new_debate("d1")), writer.open(build.new_debate("d2")))
     row = OutboxRow("same", "usage", "d1", "{}", 1.0)
     told = await asyncio.gather(
         writer.commit(replace(build.commit("d1", 2), outbox=(row,))),
@@ -262,7 +263,7 @@ async def test_rows_that_are_no_continuation_are_refused_before_the_store(
 
 
 async def test_a_text_the_store_cannot_hold_fails_alone(writer: JournalWriter, build: type) -> None:
-    await asyncio.gather(writer.open(build.opening("d1")), writer.open(build.opening("d2")))
+    await asyncio.gather(writer.open(build.new_debate("d1")), writer.open(build.new_debate("d2")))
     unholdable = Commit("d1", (JournalRow("d1", 2, "vote", "\ud800", 1.0),))
     told = await asyncio.gather(writer.commit(unholdable), writer.commit(build.commit("d2", 2)), return_exceptions=True)
     assert isinstance(told[0], InvalidInput)
@@ -272,7 +273,7 @@ async def test_a_text_the_store_cannot_hold_fails_alone(writer: JournalWriter, b
 async def test_a_full_queue_is_unavailable_at_once(opened: Callable[[Context], Database], build: type) -> None:
     writer = JournalWriter(opened(Context.DEBATES), max_pending=3)
     told = await asyncio.gather(
-        *(writer.open(build.opening(f"d{number}")) for number in range(5)), return_exceptions=True
+        *(writer.open(build.new_debate(f"d{number}")) for number in range(5)), return_exceptions=True
     )
     refused = [outcome for outcome in told if isinstance(outcome, Unavailable)]
     assert len(refused) == 2
@@ -284,19 +285,19 @@ async def test_closing_writes_what_was_submitted_and_refuses_the_rest(
     opened: Callable[[Context], Database], build: type
 ) -> None:
     writer = JournalWriter(opened(Context.DEBATES))
-    submitted = asyncio.gather(*(writer.open(build.opening(f"d{number}")) for number in range(5)))
+    submitted = asyncio.gather(*(writer.open(build.new_debate(f"d{number}")) for number in range(5)))
     await asyncio.sleep(0)
     await writer.aclose()
     assert all(result.created for result in await submitted)
     with pytest.raises(Unavailable):
-        await writer.open(build.opening("late"))
+        await writer.open(build.new_debate("late"))
 
 
 async def test_a_caller_that_no_longer_waits_harms_no_other(
     writer: JournalWriter, debates_db: Database, build: type
 ) -> None:
-    gone = asyncio.create_task(writer.open(build.opening("d1")))
-    stays = asyncio.create_task(writer.open(build.opening("d2")))
+    gone = asyncio.create_task(writer.open(build.new_debate("d1")))
+    stays = asyncio.create_task(writer.open(build.new_debate("d2")))
     await asyncio.sleep(0)
     gone.cancel()
     assert (await stays).created
@@ -307,8 +308,8 @@ async def test_a_caller_that_no_longer_waits_harms_no_other(
 async def test_a_full_disk_makes_the_whole_group_unavailable_and_the_writer_recovers(
     writer: JournalWriter, debates_db: Database, build: type, settings: Settings
 ) -> None:
-    await asyncio.gather(*(writer.open(build.opening(f"d{number}")) for number in range(4)))
-    huge = [Opening(build.record(f"h{number}"), _huge_rows(f"h{number}")) for number in range(4)]
+    await asyncio.gather(*(writer.open(build.new_debate(f"d{number}")) for number in range(4)))
+    huge = [NewDebate(build.record(f"h{number}"), _huge_rows(f"h{number}")) for number in range(4)]
     with _files_at_most(_largest(settings.data_dir) + 100_000):
         told = await asyncio.gather(
             *(writer.open(opening) for opening in huge), writer.commit(build.commit("d0", 2)), return_exceptions=True
@@ -330,9 +331,9 @@ async def test_a_lock_that_is_not_given_back_is_unavailable_and_the_writer_recov
     with closing(sqlite3.connect(settings.data_dir / "debates.db", isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(Unavailable, match="locked"):
-            await writer.open(build.opening("d1"))
+            await writer.open(build.new_debate("d1"))
         other.execute("ROLLBACK")
-    assert (await writer.open(build.opening("d1"))).created
+    assert (await writer.open(build.new_debate("d1"))).created
     await writer.aclose()
     await database.aclose()
 
@@ -342,14 +343,12 @@ async def test_a_lock_that_is_not_given_back_is_unavailable_and_the_writer_recov
 async def test_a_connection_lost_in_a_transaction_is_unavailable_and_the_writer_recovers(
     writer: JournalWriter, debates_db: Database, build: type
 ) -> None:
-    await writer.open(build.opening("d1"))
+    await writer.open(build.new_debate("d1"))
     async with debates_db.writing() as blocking:
         await blocking.execute(text("SELECT 1 FROM debates WHERE debate_id = 'd1' FOR UPDATE"))
         waiting = asyncio.create_task(writer.commit(build.commit("d1", 2)))
         waits = "FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-        async with asyncio.timeout(20):
-            while not await _values(debates_db, f"SELECT 1 {waits}"):
-                await asyncio.sleep(0.01)
+        await eventually(lambda: _values(debates_db, f"SELECT 1 {waits}"))
         await _values(debates_db, f"SELECT pg_terminate_backend(pid) {waits}")
         with pytest.raises(Unavailable):
             await waiting

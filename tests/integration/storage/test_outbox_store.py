@@ -1,4 +1,4 @@
-"""The outbox: rows come in order and stay until they are settled."""
+"""The outbox: rows come in order and stay until they are done."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ ROWS = (due("usage", 3), due("ratings", 1), due("webhook", 2), due("ratings", 4)
 
 @pytest.fixture
 async def store(writer: JournalWriter, build: type, debates_db: Database) -> OutboxStore:
-    """With ROWS in it; the journal's writer settles them."""
-    await writer.open(build.opening("deb_1"))
+    """With ROWS in it; the journal's writer drops those that are done."""
+    await writer.open(build.new_debate("deb_1"))
     await writer.commit(Commit("deb_1", build.rows("deb_1", 2, 2), outbox=ROWS))
     return OutboxStore(debates_db)
 
@@ -38,19 +38,19 @@ async def test_no_topic_has_no_rows(store: OutboxStore) -> None:
     assert await store.pending([], 10) == []
 
 
-async def test_settled_rows_do_not_come_again_and_others_do(store: OutboxStore, writer: JournalWriter) -> None:
-    await writer.settle([ROWS[1].outbox_id, ROWS[0].outbox_id])
+async def test_rows_that_are_done_do_not_come_again_and_others_do(store: OutboxStore, writer: JournalWriter) -> None:
+    await writer.done([ROWS[1].outbox_id, ROWS[0].outbox_id])
     assert await store.pending(["ratings", "usage"], 10) == [ROWS[3]]
     assert await store.pending(["webhook"], 10) == [ROWS[2]]
 
 
-async def test_settling_twice_or_what_is_unknown_changes_nothing(store: OutboxStore, writer: JournalWriter) -> None:
-    await writer.settle([ROWS[1].outbox_id])
-    await writer.settle([ROWS[1].outbox_id, "unknown"])
-    await writer.settle([])
+async def test_rows_that_are_done_twice_or_unknown_change_nothing(store: OutboxStore, writer: JournalWriter) -> None:
+    await writer.done([ROWS[1].outbox_id])
+    await writer.done([ROWS[1].outbox_id, "unknown"])
+    await writer.done([])
     assert len(await store.pending(["ratings", "usage", "webhook"], 10)) == 3
 
 
-async def test_thousands_of_rows_settle_at_once(store: OutboxStore, writer: JournalWriter) -> None:
-    await writer.settle([f"unknown:{number}" for number in range(3000)] + [row.outbox_id for row in ROWS])
+async def test_thousands_of_rows_are_done_at_once(store: OutboxStore, writer: JournalWriter) -> None:
+    await writer.done([f"unknown:{number}" for number in range(3000)] + [row.outbox_id for row in ROWS])
     assert await store.pending(["ratings", "usage", "webhook"], 10) == []

@@ -23,7 +23,7 @@ def store(debates_db: Database) -> ReceiptStore:
 async def five(writer: JournalWriter, build: type) -> list[ReceiptRecord]:
     """The receipts of five debates, first link first."""
     ids = [f"d{number}" for number in range(5)]
-    await asyncio.gather(*(writer.open(build.opening(debate_id)) for debate_id in ids))
+    await asyncio.gather(*(writer.open(build.new_debate(debate_id)) for debate_id in ids))
     return list(await asyncio.gather(*(writer.conclude(Conclusion(key, _issue(build, key))) for key in ids)))
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 from worlds.live_server import LiveServer
+from worlds.waiting import WAIT_S
 
 pytestmark = pytest.mark.slow
 
@@ -113,7 +114,7 @@ def test_every_answer_has_a_request_id_and_an_unsound_one_is_replaced(server: Li
 
 
 def test_the_request_id_comes_once(server: LiveServer) -> None:
-    with urllib.request.urlopen(f"{server.url}/api/health", timeout=10) as answer:
+    with urllib.request.urlopen(f"{server.url}/api/health", timeout=WAIT_S) as answer:
         assert len(answer.headers.get_all("X-Request-ID")) == 1
 
 

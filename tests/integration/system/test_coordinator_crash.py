@@ -29,7 +29,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.chaos]
 DEBATES = 200
 CLIENTS = 20
 WATCHED = 20  # debates per client: each debate is watched by two
-END_S = 180.0
+END_S = 300.0
 
 
 @dataclass
@@ -65,9 +65,7 @@ async def test_two_hundred_debates_survive_the_death_of_their_coordinator(
     async with AsyncExitStack() as stack:
         clients = await watch(stack, server, opened)
         listeners = [asyncio.ensure_future(client.until_ended(subscribed, END_S)) for client, subscribed in clients]
-        await asyncio.to_thread(
-            lambda: server.until(lambda: len(world.served()) - asked_before > 10 * DEBATES, within_s=60)
-        )
+        await asyncio.to_thread(lambda: server.until(lambda: len(world.served()) - asked_before > 10 * DEBATES))
 
         killed_at = time.monotonic()
         await asyncio.to_thread(kill_coordinator, server.data_dir)
@@ -100,9 +98,7 @@ async def test_debates_survive_the_death_of_an_agent_and_the_coordinator_at_once
     async with AsyncExitStack() as stack:
         clients = await watch(stack, server, opened)
         listeners = [asyncio.ensure_future(client.until_ended(subscribed, END_S)) for client, subscribed in clients]
-        await asyncio.to_thread(
-            lambda: server.until(lambda: server.get(f"/api/debates/{opened[-1]}")["last_seq"] > 12, within_s=60)
-        )
+        await asyncio.to_thread(lambda: server.until(lambda: server.get(f"/api/debates/{opened[-1]}")["last_seq"] > 12))
 
         os.kill(named(server.data_dir, "ray::AgentActor")[0].pid, signal.SIGKILL)
         await asyncio.to_thread(kill_coordinator, server.data_dir)

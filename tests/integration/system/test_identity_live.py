@@ -20,10 +20,10 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from worlds.guarded_server import Account, Guarded
 from worlds.live_server import ROOT, LiveServer, Response, command, environment, free_port, running
 from worlds.server_processes import end_all, processes_of
+from worlds.waiting import WAIT_S
 
 pytestmark = pytest.mark.slow
 
-REVOKED_S: Final = 30.0
 """An open WebSocket of a login that ended is closed within seconds; the rest is for a busy machine."""
 RAY_MARK: Final = "RAY_SERVE_HAPROXY_SERVER_STATE_FILE"
 
@@ -125,18 +125,18 @@ async def test_a_ticket_opens_one_websocket_which_closes_when_the_login_ends(gua
     )
     url = f"ws://127.0.0.1:{guarded.server.ws_port}/ws"
     ticket = await asyncio.to_thread(carol.ticket)
-    async with connect(f"{url}?ticket={ticket}", open_timeout=30) as socket, asyncio.timeout(90):
+    async with connect(f"{url}?ticket={ticket}", open_timeout=WAIT_S) as socket, asyncio.timeout(90):
         assert json.loads(await socket.recv())["data"]["user_id"] == carol.user_id
         await socket.send(json.dumps({"type": "subscribe", "debate_id": opened.json["debate_id"]}))
         while json.loads(await socket.recv())["type"] != "debate_end":
             continue
         for query in ("", f"?ticket={ticket}", "?ticket=invented"):
             with pytest.raises(InvalidStatus) as refused:
-                await connect(url + query, open_timeout=30)
+                await connect(url + query, open_timeout=WAIT_S)
             assert refused.value.response.status_code == 401
         await asyncio.to_thread(carol.ask, "POST", "/api/auth/logout")
         with pytest.raises(ConnectionClosed):
-            await asyncio.wait_for(heard_to_the_end(socket), REVOKED_S)
+            await asyncio.wait_for(heard_to_the_end(socket), WAIT_S)
 
 
 async def heard_to_the_end(socket: ClientConnection) -> None:
@@ -219,7 +219,7 @@ def test_the_figures_of_security_appear_with_their_labels(guarded: Guarded) -> N
 async def test_no_secret_of_the_run_is_found_where_it_does_not_belong(guarded: Guarded, alice: Account) -> None:
     url = f"ws://127.0.0.1:{guarded.server.ws_port}/ws"
     for query in (f"ticket={await asyncio.to_thread(alice.ticket)}", f"token={alice.access}"):
-        async with connect(f"{url}?{query}", open_timeout=30) as socket:
+        async with connect(f"{url}?{query}", open_timeout=WAIT_S) as socket:
             await socket.recv()
 
     places = await asyncio.to_thread(places_of_secrets, guarded, alice)
@@ -239,7 +239,7 @@ def places_of_secrets(guarded: Guarded, alice: Account) -> dict[str, str]:
     alice.ask("PUT", "/api/integrations/jira", {"settings": settings})
     opened = alice.ask("POST", "/api/debates", {"question": "Tea?", "agents": ["stub-1", "stub-2"], "rounds": 1}).json
     events = f"/api/debates/{opened['debate_id']}/events"
-    guarded.server.until(lambda: "debate_end" in alice.ask("GET", events).body, within_s=60)
+    guarded.server.until(lambda: "debate_end" in alice.ask("GET", events).body)
     told = {path: alice.ask("GET", path).body for path in (events, "/api/debates/export", "/api/integrations")}
     for path in ("/api/metrics", "/metrics", "/api/admin/audit?limit=500", "/api/system/errors?limit=500"):
         told[path] = guarded.ask("GET", path).body

@@ -18,6 +18,6 @@ def test_an_idle_agent_has_no_process_and_wakes_with_the_next_ask(tmp_path: Path
 
         assert awake() == set()
         first = server.ended(server.debate(agents=["stub-1", "stub-2"]))
-        server.until(lambda: awake() == set(), 30.0)
+        server.until(lambda: awake() == set())
         second = server.ended(server.debate(agents=["stub-1", "stub-2"]))
         assert first["status"] == second["status"] == "completed"

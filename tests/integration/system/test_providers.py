@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from worlds.figures import Figures, figures
 from worlds.live_server import LiveServer, running
+from worlds.waiting import WAIT_S
 
 from tests.standins.providers import KEY, Behaviour, ProviderStandIn
 
@@ -59,11 +60,11 @@ def standing_in(count: int) -> Iterator[list[ProviderStandIn]]:
         return [await stack.enter_async_context(ProviderStandIn()) for _ in range(count)]
 
     try:
-        yield asyncio.run_coroutine_threadsafe(enter(), loop).result(30)
+        yield asyncio.run_coroutine_threadsafe(enter(), loop).result(WAIT_S)
     finally:
-        asyncio.run_coroutine_threadsafe(stack.aclose(), loop).result(30)
+        asyncio.run_coroutine_threadsafe(stack.aclose(), loop).result(WAIT_S)
         loop.call_soon_threadsafe(loop.stop)
-        thread.join(10)
+        thread.join(WAIT_S)
         loop.close()
 
 

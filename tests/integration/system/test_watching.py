@@ -10,6 +10,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from worlds.event_client import listening
 from worlds.live_server import LiveServer
+from worlds.waiting import WAIT_S
 
 pytestmark = pytest.mark.slow
 
@@ -131,7 +132,9 @@ async def test_another_sites_page_gets_no_connection(port: int) -> None:
     from websockets.asyncio.client import connect
 
     with pytest.raises(InvalidStatus) as refused:
-        async with connect(f"ws://127.0.0.1:{port}/ws", additional_headers={"Origin": "https://evil.example"}):
+        async with connect(
+            f"ws://127.0.0.1:{port}/ws", additional_headers={"Origin": "https://evil.example"}, open_timeout=WAIT_S
+        ):
             pass
 
     assert refused.value.response.status_code == 403

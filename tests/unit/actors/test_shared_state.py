@@ -1,11 +1,11 @@
-"""The shared state after its process died: the server was ready, and nobody will say so again."""
+"""The shared state after its process died: the server was ready, and will not be told so again."""
 
 from __future__ import annotations
 
 import pytest
 
 from actors import shared_state
-from actors.shared_state import SharedStateActor
+from actors.shared_state import Lifecycle, SharedStateActor
 from aragora.config.settings import Settings
 
 
@@ -22,7 +22,7 @@ async def test_a_watcher_of_the_process_that_died_learns_the_state_of_the_next_o
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(shared_state, "_runs_again", lambda: False)
-    before = await SharedStateActor("state", Settings()).set_lifecycle("draining")
+    before = await SharedStateActor("state", Settings()).set_lifecycle(Lifecycle.DRAINING)
     monkeypatch.setattr(shared_state, "_runs_again", lambda: True)
     after = await SharedStateActor("state", Settings()).lifecycle(before.version)
     assert after.version > before.version

@@ -1,3 +1,5 @@
+"""Providers that play a script, a gate that records, and asks to answer."""
+
 from __future__ import annotations
 
 import asyncio
@@ -6,14 +8,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
+from worlds.logical_time import LoopClock
 
 from aragora.agents.answering import Answering
 from aragora.agents.gate import Gate
 from aragora.agents.model import AgentSpec, BreakerOpen, Completion, ModelCall, ProviderError
-from aragora.clock import SystemClock
 from aragora.debate.model import AgentRequest, Ask, AskKind, Brief, Candidate, Usage
-from aragora.resilience.backoff import Backoff
-from aragora.resilience.budget import RetryBudget
+from aragora.resilience.backoff import Backoff, RetryBudget
 
 GOOD_PROPOSAL = json.dumps({"answer": "Yes. It is simple.", "evidence": ["a test"], "confidence": 0.8})
 
@@ -86,7 +87,7 @@ def answering(gate: RecordingGate) -> Callable[..., Answering]:
             provider,
             fallback,
             through or gate,
-            SystemClock(),
+            LoopClock(),
             backoff=Backoff(base_s=0.0, attempts=3),
             budget=budget,
             draw=lambda: 0.0,
@@ -97,10 +98,10 @@ def answering(gate: RecordingGate) -> Callable[..., Answering]:
 
 @pytest.fixture
 def ask() -> Callable[..., AgentRequest]:
-    def build(kind: AskKind = AskKind.PROPOSE, timeout_s: float = 5.0, labels: str = "") -> AgentRequest:
+    def build(kind: AskKind = AskKind.PROPOSE, timeout_s: float = 30.0, labels: str = "") -> AgentRequest:
         candidates = tuple(Candidate(label, f"the answer of {label}") for label in labels)
         return AgentRequest(
-            Ask(f"deb_1:1:{kind}:anthropic-api", "deb_1", "anthropic-api", kind, 1),
+            Ask(f"deb_1/1/{kind}/anthropic-api", "deb_1", "anthropic-api", kind, 1),
             Brief("Is it simple?", candidates=candidates),
             timeout_s,
         )

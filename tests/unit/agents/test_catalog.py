@@ -1,3 +1,5 @@
+"""Which agents the settings make available, the default team, and the providers behind the agents."""
+
 from __future__ import annotations
 
 import subprocess
@@ -7,11 +9,12 @@ from typing import Any
 import pytest
 
 from aragora.agents.catalog import available, build_fallback, build_provider, default_team, spec_of
+from aragora.config.providers import PROVIDERS
 from aragora.config.settings import Settings
 from aragora.errors import AragoraError, InvalidInput
 
 SECRET = "sk-very-secret-key-0123456789"
-ALL_KEYS = {f"{name}_api_key": SECRET for name in ("anthropic", "openai", "openrouter", "mistral", "gemini", "xai")}
+ALL_KEYS = {provider.key_variable.lower(): SECRET for provider in PROVIDERS}
 
 
 def with_settings(**changed: Any) -> Settings:
@@ -104,8 +107,9 @@ def test_listing_agents_and_building_them_imports_no_sdk() -> None:
     program = """
 import sys
 from aragora.agents import answering, catalog
+from aragora.config.providers import PROVIDERS
 from aragora.config.settings import Settings
-keys = {f"{n}_api_key": "k" for n in ("anthropic", "openai", "openrouter", "mistral", "gemini", "xai")}
+keys = {provider.key_variable.lower(): "k" for provider in PROVIDERS}
 settings = Settings.model_validate({**keys, "stub_agents": 1})
 for spec in catalog.available(settings):
     catalog.build_provider(spec, settings)

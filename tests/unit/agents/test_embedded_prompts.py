@@ -1,3 +1,5 @@
+"""The prompts and grammars of the embedded model lead to answers that fit the schema."""
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -6,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aragora.agents.answers import parse_answer
-from aragora.agents.personas import EMBEDDED_PERSONAS
+from aragora.agents.answer_format import parse_answer
+from aragora.agents.catalog import EMBEDDED_PERSONAS
 from aragora.agents.providers import embedded_prompts as prompts
 from aragora.debate.model import AgentRequest, Ask, AskKind, Brief, Candidate
 
@@ -41,7 +43,7 @@ def test_a_text_that_repeats_an_example_is_known(ask: AskFor) -> None:
 
 @given(st.text(max_size=3000), st.text(max_size=3000))
 def test_material_of_others_cannot_pose_as_another_example(question: str, answer: str) -> None:
-    ask = Ask("d1:1:critique:a", "d1", "a", AskKind.CRITIQUE, 1)
+    ask = Ask("d1/1/critique/a", "d1", "a", AskKind.CRITIQUE, 1)
     prompt = prompts.critique_prompt(AgentRequest(ask, Brief(question, candidates=(Candidate("A", answer),)), 5.0))
     empty = prompts.critique_prompt(AgentRequest(ask, Brief("", candidates=(Candidate("A", ""),)), 5.0))
     assert prompt.count("\nJSON:") == empty.count("\nJSON:")

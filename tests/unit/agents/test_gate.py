@@ -1,3 +1,5 @@
+"""The gate lets calls pass under a lease, reports outcomes, and never depends on the breaker."""
+
 from __future__ import annotations
 
 import asyncio

@@ -1,3 +1,5 @@
+"""Calls are priced by the table, dated snapshots and OpenRouter's names included."""
+
 from __future__ import annotations
 
 import datetime as dt

@@ -1,3 +1,5 @@
+"""The stub answers every kind of ask by its schema, and always the same."""
+
 from __future__ import annotations
 
 import asyncio
@@ -7,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from aragora.agents.answers import parse_answer
+from aragora.agents.answer_format import parse_answer
 from aragora.agents.model import Completion, ModelCall
 from aragora.agents.providers.stub import StubProvider
 from aragora.debate.model import AgentRequest, AskKind, Ballot

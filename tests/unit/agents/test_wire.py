@@ -1,3 +1,5 @@
+"""Requests and replies come out of a batch as they went in."""
+
 from __future__ import annotations
 
 import msgspec

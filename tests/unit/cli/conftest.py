@@ -37,7 +37,8 @@ from aragora.debate.model import (
     VoteCast,
 )
 from aragora.receipts.canonical import canonical, digest
-from aragora.receipts.signing import Signer
+from aragora.receipts.receipt import SCHEMA
+from aragora.receipts.signing import ALGORITHM, Signer
 
 DEBATE = "deb_1"
 USAGE = Usage("stub", "stub-1", 10, 20, 0.0012, 0.5)
@@ -78,7 +79,15 @@ def debate_events(*, ending: DebateStatus = DebateStatus.COMPLETED) -> tuple[Eve
 
 def signed_receipt() -> dict[str, Any]:
     signer = Signer.from_seed(bytes(32))
-    content = {"receipt_id": "rcp_1", "key_id": signer.key_id, "public_key": signer.public_key}
+    content = {
+        "schema": SCHEMA,
+        "algorithm": ALGORITHM,
+        "receipt_id": "rcp_1",
+        "position": 1,
+        "previous_hash": "0" * 64,
+        "key_id": signer.key_id,
+        "public_key": signer.public_key,
+    }
     receipt_hash = digest(canonical(content))
     return content | {"hash": receipt_hash, "signature": signer.sign(receipt_hash)}
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
+import resource
 import subprocess
 import sys
-import time
 from typing import Any
 
 import pytest
@@ -30,7 +29,7 @@ def test_help_lists_every_command_and_the_exit_codes(capsys: pytest.CaptureFixtu
     assert "130 interrupted" in told
 
 
-def test_help_is_there_in_under_300_ms_and_loads_nothing_heavy() -> None:
+def test_help_takes_under_300_ms_of_processor_and_loads_nothing_heavy() -> None:
     heavy = ("ray", "aiohttp", "fastapi", "sqlalchemy", "pydantic", "openai")
     probe = (
         "import sys; from aragora.cli.main import main; main(['--help']); "
@@ -38,11 +37,17 @@ def test_help_is_there_in_under_300_ms_and_loads_nothing_heavy() -> None:
     )
     best_s = 10.0
     for _ in range(3):
-        started = time.perf_counter()
-        done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, timeout=30, check=True)
-        best_s = min(best_s, time.perf_counter() - started)
+        used_s = _processor_s_of_children()
+        done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, timeout=60, check=True)
+        best_s = min(best_s, _processor_s_of_children() - used_s)
     assert done.stderr == ""
-    assert best_s < 0.3 * max(1.0, (os.getloadavg()[0] + 1) / (os.cpu_count() or 1))
+    assert best_s < 0.3
+
+
+def _processor_s_of_children() -> float:
+    """What ended children have used: the time that a command takes, whatever else the machine does."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def test_the_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None:

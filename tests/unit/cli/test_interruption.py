@@ -9,6 +9,7 @@ import sys
 from typing import Any
 
 import pytest
+from worlds.waiting import WAIT_S
 
 
 async def typed(*arguments: str) -> asyncio.subprocess.Process:
@@ -26,7 +27,7 @@ async def test_ctrl_c_ends_the_watching_and_says_where_the_debate_is(server: Any
     server.events = server.events[:3]
     process = await typed("ask", "Monolith?", "--url", server.url)
     assert process.stdout is not None
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(WAIT_S):
         while b"ada proposes" not in await process.stdout.readline():
             assert not process.stdout.at_eof()
         for _ in range(signals):
@@ -43,6 +44,6 @@ async def test_a_reader_that_has_seen_enough_ends_the_command_quietly(server: An
     assert process.stdout is not None
     assert process.stderr is not None
     process._transport.get_pipe_transport(1).close()  # type: ignore[attr-defined]
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(WAIT_S):
         assert await process.stderr.read() == b""
         assert await process.wait() == 1

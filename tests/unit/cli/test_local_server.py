@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from worlds.waiting import WAIT_S, eventually
 
 from aragora.cli import local_server as module
 from aragora.cli.demo import demo_environment
@@ -80,8 +81,7 @@ async def test_a_server_that_does_not_stop_is_killed_with_all_it_started(
     before = len(children())
     async with local_server(stand_in(stubborn), os.environ):
         assert len(children()) == before + 2
-    _, alive = psutil.wait_procs(children(), timeout=5)
-    assert len(alive) == before
+    await eventually(lambda: len(children()) == before)
 
 
 async def test_an_interrupted_command_stops_its_server(stand_in: StandIn) -> None:
@@ -94,7 +94,7 @@ async def test_an_interrupted_command_stops_its_server(stand_in: StandIn) -> Non
             await asyncio.Event().wait()
 
     task = asyncio.create_task(work())
-    await asyncio.wait_for(running.wait(), 10)
+    await asyncio.wait_for(running.wait(), WAIT_S)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -105,8 +105,7 @@ async def test_what_an_ended_server_left_behind_is_ended_too(stand_in: StandIn) 
     before = len(children())
     async with local_server(stand_in("subprocess.Popen(['sleep', '300'])"), os.environ):
         assert len(children()) == before + 2
-    _, alive = psutil.wait_procs(children(), timeout=5)
-    assert len(alive) == before
+    await eventually(lambda: len(children()) == before)
 
 
 def test_the_demo_is_cut_off_from_other_stores_and_secrets_but_keeps_providers() -> None:

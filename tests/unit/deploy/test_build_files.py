@@ -97,7 +97,7 @@ def test_an_old_python_is_refused_with_what_to_do(tmp_path: Path) -> None:
         ["/bin/sh", str(ROOT / "scripts/create_venv.sh"), str(tmp_path / "venv")],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=60,
         check=False,
         env={"PATH": str(tmp_path)},
     )

@@ -6,7 +6,7 @@ import pyotp
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aragora.identity import api_keys, mfa
+from aragora.identity import api_keys, second_factor
 
 NOW = 1_700_000_000.0
 
@@ -26,42 +26,44 @@ def test_what_is_no_key_has_no_key_id(text: str) -> None:
 
 
 def test_a_totp_code_works_once() -> None:
-    secret = mfa.new_secret()
+    secret = second_factor.new_secret()
     code = pyotp.TOTP(secret).at(int(NOW))
-    step = mfa.accepted_step(secret, code, NOW, last_step=0)
+    step = second_factor.accepted_step(secret, code, NOW, last_step=0)
     assert step == int(NOW) // 30
-    assert mfa.accepted_step(secret, code, NOW, last_step=step) is None
+    assert second_factor.accepted_step(secret, code, NOW, last_step=step) is None
 
 
 def test_an_older_code_does_not_work_after_a_newer_one() -> None:
-    secret = mfa.new_secret()
+    secret = second_factor.new_secret()
     older, newer = (pyotp.TOTP(secret).at(int(NOW) - back) for back in (30, 0))
-    step = mfa.accepted_step(secret, newer, NOW, last_step=0)
+    step = second_factor.accepted_step(secret, newer, NOW, last_step=0)
     assert step is not None
-    assert mfa.accepted_step(secret, older, NOW, last_step=step) is None
+    assert second_factor.accepted_step(secret, older, NOW, last_step=step) is None
 
 
 def test_a_clock_may_be_one_step_off_but_not_two() -> None:
-    secret = mfa.new_secret()
+    secret = second_factor.new_secret()
     for steps, works in [(-2, False), (-1, True), (0, True), (1, True), (2, False)]:
         code = pyotp.TOTP(secret).at(int(NOW) + 30 * steps)
-        assert (mfa.accepted_step(secret, code, NOW, last_step=0) is not None) == works
+        assert (second_factor.accepted_step(secret, code, NOW, last_step=0) is not None) == works
 
 
 @given(st.text())
 def test_what_is_not_six_digits_is_no_code(code: str) -> None:
-    assert mfa.accepted_step("A" * 32, code if len(code) != 6 else code[:5], NOW, 0) is None
+    assert second_factor.accepted_step("A" * 32, code if len(code) != 6 else code[:5], NOW, 0) is None
 
 
 def test_backup_codes_are_told_apart_and_forgive_how_they_are_typed() -> None:
-    codes = mfa.new_backup_codes()
+    codes = second_factor.new_backup_codes()
     assert len(set(codes)) == 10
-    assert mfa.backup_code_digest(codes[0]) == mfa.backup_code_digest(codes[0].replace("-", " ").lower())
-    assert len({mfa.backup_code_digest(code) for code in codes}) == 10
-    assert mfa.looks_like_backup_code(codes[0])
-    assert not mfa.looks_like_backup_code("123456")
+    assert second_factor.backup_code_digest(codes[0]) == second_factor.backup_code_digest(
+        codes[0].replace("-", " ").lower()
+    )
+    assert len({second_factor.backup_code_digest(code) for code in codes}) == 10
+    assert second_factor.looks_like_backup_code(codes[0])
+    assert not second_factor.looks_like_backup_code("123456")
 
 
 def test_the_enrolment_address_names_the_issuer_and_account() -> None:
-    uri = mfa.provisioning_uri("JBSWY3DPEHPK3PXP" * 2, "jane@example.com")
+    uri = second_factor.provisioning_uri("JBSWY3DPEHPK3PXP" * 2, "jane@example.com")
     assert uri.startswith("otpauth://totp/Aragora:jane%40example.com?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP")

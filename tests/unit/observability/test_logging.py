@@ -72,7 +72,7 @@ def test_grep_for_an_agent_finds_the_line(entries: Entries, stream: io.StringIO,
     log = tmp_path / "server.log"
     log.write_text(stream.getvalue())
     found = subprocess.run(
-        ["grep", "agent=openai-api", str(log)], capture_output=True, text=True, timeout=10, check=True
+        ["grep", "agent=openai-api", str(log)], capture_output=True, text=True, timeout=60, check=True
     )
     assert [json.loads(line)["agent"] for line in found.stdout.splitlines()] == ["openai-api"]
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aragora.debate.model import ConsensusMode, Decision, Tally
-from aragora.ranking.elo import START, K, expected, updates, wins
+from aragora.debate.model import START_ELO, ConsensusMode, Decision, Tally
+from aragora.ranking.elo import K, expected, updates, wins
 
 RATING = st.floats(0, 4000)
 WEIGHT = st.sampled_from([0.0, 0.5, 1.0, 1.5, 2.0, 3.0])
@@ -39,7 +39,7 @@ def test_beating_a_stronger_agent_gains_more_than_beating_a_weaker_one() -> None
 
 
 def test_equal_votes_are_a_draw_that_moves_equals_nowhere() -> None:
-    assert updates({"a": START, "b": START}, decision_of({"a": 1, "b": 1})) == {"a": 0.0, "b": 0.0}
+    assert updates({"a": START_ELO, "b": START_ELO}, decision_of({"a": 1, "b": 1})) == {"a": 0.0, "b": 0.0}
 
 
 @pytest.mark.parametrize("weights", [{}, {"a": 3.0}, {"a": 0.0, "b": 0.0}])

@@ -26,11 +26,10 @@ from aragora.debate.model import (
     Usage,
     VoteCast,
 )
-from aragora.debate.records import ReceiptRecord
-from aragora.receipts.issuing import GENESIS, head_after, issue
-from aragora.receipts.receipt import ReceiptDraft
+from aragora.debate.records import GENESIS, ReceiptRecord
+from aragora.receipts.closing import head_after, issue
+from aragora.receipts.receipt import ReceiptDraft, summary_of
 from aragora.receipts.signing import Signer
-from aragora.receipts.summary import summary_of
 
 AGENTS = ("claude", "gpt", "gemini", "mistral")
 
@@ -109,7 +108,7 @@ def debate_events(spec: DebateSpec, decision: Decision) -> list[Event]:
 
 @pytest.fixture
 def draft(spec: DebateSpec, decision: Decision, events: list[Event]) -> ReceiptDraft:
-    return ReceiptDraft.of(
+    return ReceiptDraft(
         "rcp_1",
         spec,
         decision,

@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 
 from aragora.debate.journal import rows_of
 from aragora.debate.model import Event
-from aragora.debate.records import ReceiptRecord
+from aragora.debate.records import GENESIS, ReceiptRecord
 from aragora.receipts.canonical import journal_digest
-from aragora.receipts.issuing import GENESIS, issue
+from aragora.receipts.closing import issue
 from aragora.receipts.receipt import ReceiptDraft
 from aragora.receipts.signing import Signer
 from aragora.receipts.verifying import verify

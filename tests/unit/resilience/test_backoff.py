@@ -1,10 +1,12 @@
+"""Backoff, Retry-After and the retry budget."""
+
 from __future__ import annotations
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aragora.resilience.backoff import Backoff, parse_retry_after
+from aragora.resilience.backoff import Backoff, RetryBudget, parse_retry_after
 
 draws = st.floats(0, 1, exclude_max=True)
 
@@ -47,3 +49,30 @@ def test_retry_after_is_read_as_seconds_or_as_a_date(header: str | None, seconds
 def test_no_header_however_odd_raises(header: str) -> None:
     result = parse_retry_after(header, wall=1_700_000_000.0)
     assert result is None or result >= 0
+
+
+def test_an_outage_is_retried_only_as_often_as_the_budget_saved() -> None:
+    budget = RetryBudget(capacity=3)
+    assert [budget.take() for _ in range(5)] == [True, True, True, False, False]
+
+
+def test_ten_calls_earn_one_retry() -> None:
+    budget = RetryBudget(capacity=1, deposit=0.125)
+    assert budget.take()
+    for _ in range(8):
+        assert not budget.take()
+        budget.called()
+    assert budget.take()
+
+
+@given(st.lists(st.booleans(), max_size=300))
+def test_retries_never_exceed_the_capacity_plus_the_share_of_calls(steps: list[bool]) -> None:
+    budget = RetryBudget(capacity=5, deposit=0.1)
+    calls = retries = 0
+    for call in steps:
+        if call:
+            calls += 1
+            budget.called()
+        else:
+            retries += budget.take()
+        assert retries <= 5 + 0.1 * calls + 1e-9

@@ -7,9 +7,6 @@ from typing import Any
 
 import pytest
 
-from aragora.errors import Unauthenticated
-from aragora.server.ports import CallerFacts, Principal
-
 
 async def test_a_sound_request_id_comes_back_and_an_unsound_one_is_replaced(client: Any) -> None:
     kept = await client.get("/api/health", headers={"X-Request-ID": "abc-1.2_3"})
@@ -36,8 +33,8 @@ async def test_every_failure_has_the_one_body(client: Any, method: str, path: st
     assert answer.json()["request_id"] == answer.headers["x-request-id"]
 
 
-async def test_a_declared_or_chunked_body_over_the_limit_is_refused(services_with: Any, client_of: Any) -> None:
-    client = client_of(services_with(max_body_bytes=100))
+async def test_a_declared_or_chunked_body_over_the_limit_is_refused(serve: Any) -> None:
+    client = serve(max_body_bytes=100).client()
 
     async def chunks() -> AsyncIterator[bytes]:
         for _ in range(20):
@@ -51,17 +48,15 @@ async def test_a_declared_or_chunked_body_over_the_limit_is_refused(services_wit
 
 
 @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example:8080", "localhost.evil.example", ""])
-async def test_in_development_foreign_hosts_are_misdirected(services_with: Any, client_of: Any, host: str) -> None:
-    client = client_of(services_with())
+async def test_in_development_foreign_hosts_are_misdirected(serve: Any, host: str) -> None:
+    client = serve().client()
     answer = await client.get("/api/health", headers={"Host": host})
     assert (answer.status_code, answer.json()["error"]["code"]) == (421, "host_not_allowed")
 
 
 @pytest.mark.parametrize("host", ["localhost:8080", "127.0.0.1", "[::1]:8080", "api.localhost", "named.example"])
-async def test_in_development_loopback_and_named_hosts_are_answered(
-    services_with: Any, client_of: Any, host: str
-) -> None:
-    client = client_of(services_with(allowed_hosts=("named.example",)))
+async def test_in_development_loopback_and_named_hosts_are_answered(serve: Any, host: str) -> None:
+    client = serve(allowed_hosts=("named.example",)).client()
     assert (await client.get("/api/health", headers={"Host": host})).status_code == 200
 
 
@@ -74,8 +69,8 @@ async def test_another_origin_may_not_act_for_the_local_operator(client: Any, wo
     assert own.status_code == 200
 
 
-async def test_only_named_origins_get_cors_answers(services_with: Any, client_of: Any) -> None:
-    client = client_of(services_with(allowed_origins=("https://app.example",)))
+async def test_only_named_origins_get_cors_answers(serve: Any) -> None:
+    client = serve(allowed_origins=("https://app.example",)).client()
     ask = {"Access-Control-Request-Method": "POST"}
     named = await client.options("/api/debates", headers={"Origin": "https://app.example", **ask})
     assert named.headers["access-control-allow-origin"] == "https://app.example"
@@ -86,13 +81,13 @@ async def test_only_named_origins_get_cors_answers(services_with: Any, client_of
     assert "access-control-allow-origin" not in read.headers
 
 
-async def test_responses_tell_browsers_to_trust_nothing(services_with: Any, client_of: Any) -> None:
-    answer = await client_of(services_with()).get("/api/health")
+async def test_responses_tell_browsers_to_trust_nothing(serve: Any) -> None:
+    answer = await serve().client().get("/api/health")
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert answer.headers["content-security-policy"].startswith("default-src 'none'")
     assert answer.headers["cache-control"] == "no-store"
     assert "strict-transport-security" not in answer.headers
-    production = await client_of(services_with(environment="production")).get("/api/health")
+    production = await serve(environment="production").client().get("/api/health")
     assert "strict-transport-security" in production.headers
 
 
@@ -102,12 +97,10 @@ async def test_head_answers_like_get_without_a_body(client: Any) -> None:
     assert int(answer.headers["content-length"]) > 0
 
 
-async def test_the_observer_hears_of_each_request_by_its_template(
-    services_with: Any, client_of: Any, world: Any
-) -> None:
+async def test_the_observer_hears_of_each_request_by_its_template(serve: Any, world: Any) -> None:
     world.add()
     heard: list[tuple[str, str, int]] = []
-    client = client_of(services_with(observer=lambda method, route, status, _s: heard.append((method, route, status))))
+    client = serve(observer=lambda method, route, status, _s: heard.append((method, route, status))).client()
     await client.get("/api/debates/deb_1")
     await client.head("/api/health")
     await client.get("/nothing")
@@ -118,43 +111,35 @@ async def test_the_observer_hears_of_each_request_by_its_template(
     ]
 
 
-async def test_the_local_operator_is_only_of_this_machine(services_with: Any, client_of: Any) -> None:
-    assert (await client_of(services_with()).get("/api/debates")).status_code == 200
+async def test_the_local_operator_is_only_of_this_machine(serve: Any) -> None:
+    assert (await serve().client().get("/api/debates")).status_code == 200
     strangers = [
-        client_of(services_with(), peer="10.0.0.9"),
-        client_of(services_with(bind_host="0.0.0.0")),
-        client_of(services_with(environment="production")),
-        client_of(services_with(api_token="secret")),
+        serve().client(peer="10.0.0.9"),
+        serve(bind_host="0.0.0.0").client(),
+        serve(environment="production").client(),
+        serve(api_token="secret").client(),
     ]
     answers = [await stranger.get("/api/debates") for stranger in strangers]
-    answers.append(await client_of(services_with()).get("/api/debates", headers={"X-Forwarded-For": "10.0.0.9"}))
+    answers.append(await serve().client().get("/api/debates", headers={"X-Forwarded-For": "10.0.0.9"}))
     assert [answer.status_code for answer in answers] == [401] * 5
     assert all(answer.headers["www-authenticate"] == "Bearer" for answer in answers)
 
 
-async def test_the_api_token_opens_and_a_wrong_one_does_not(services_with: Any, client_of: Any) -> None:
-    client = client_of(services_with(api_token="secret", environment="production"))
+async def test_the_api_token_opens_and_a_wrong_one_does_not(serve: Any) -> None:
+    client = serve(api_token="secret", environment="production").client()
     assert (await client.get("/api/debates", headers={"Authorization": "Bearer secret"})).status_code == 200
     for wrong in ("Bearer other", "Bearer", "Basic secret", "secret", "Bearer é".encode("latin-1")):
         assert (await client.get("/api/debates", headers={"Authorization": wrong})).status_code == 401
     assert (await client.get("/api/debates?token=secret")).status_code == 401
 
 
-async def test_organisations_do_not_see_each_other(services_with: Any, client_of: Any, world: Any) -> None:
-    class Tenant:
-        async def authenticate(self, facts: CallerFacts) -> Principal:
-            org = facts.header("x-test-org")
-            if org is None:
-                raise Unauthenticated("Who?")
-            return Principal("u", org, permissions=frozenset({"debates.read", "debates.create"}))
-
-        async def authorize(self, principal: Principal, policy: str, handler: str) -> None:
-            assert policy in principal.permissions
-            assert handler.startswith("/api/")
+async def test_organisations_do_not_see_each_other(serve: Any, world: Any) -> None:
+    def of(org: str) -> dict[str, str]:
+        return {"Authorization": "Bearer svc", "X-User-ID": "u", "X-Org-ID": org, "X-User-Roles": "member"}
 
     world.add("deb_a", org_id="a")
-    client = client_of(services_with(identity=Tenant()))
-    other = {"X-Test-Org": "b"}
+    client = serve(service_token="svc").client()
+    other = of("b")
     for path in ("", "/events", "/receipt"):
         assert (await client.get(f"/api/debates/deb_a{path}", headers=other)).status_code == 404
     assert (await client.post("/api/debates/deb_a/cancel", headers=other)).status_code == 404
@@ -162,4 +147,4 @@ async def test_organisations_do_not_see_each_other(services_with: Any, client_of
     assert vote.status_code == 404
     assert (await client.get("/api/debates", headers=other)).json()["debates"] == []
     assert (await client.get("/api/debates/export", headers=other)).json() == {"debates": []}
-    assert (await client.get("/api/debates/deb_a", headers={"X-Test-Org": "a"})).status_code == 200
+    assert (await client.get("/api/debates/deb_a", headers=of("a"))).status_code == 200

@@ -100,9 +100,7 @@ async def test_a_stream_replays_from_the_last_event_id_and_ends_with_the_debate(
     world.add()
     await world.rounds("deb_1", 700)
     asking = asyncio.create_task(
-        client.get(
-            "/api/debates/deb_1/events", headers={"Accept": "text/event-stream", "Last-Event-ID": "5"}, timeout=10
-        )
+        client.get("/api/debates/deb_1/events", headers={"Accept": "text/event-stream", "Last-Event-ID": "5"})
     )
     await asyncio.sleep(0)
     await world.rounds("deb_1", 10)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 from sqlalchemy import literal, select
+from worlds.waiting import WAIT_S
 
 from aragora.agents.breaker_store import breakers
 from aragora.config.settings import Settings
@@ -99,7 +100,7 @@ async def test_readers_do_not_wait_for_a_writer(tmp_path: Path) -> None:
         await connection.exec_driver_sql("CREATE TABLE t (x)")
     async with database.writing() as connection:
         await connection.exec_driver_sql("INSERT INTO t VALUES (1)")
-        async with asyncio.timeout(2), database.reading() as reader:
+        async with asyncio.timeout(WAIT_S), database.reading() as reader:
             assert (await reader.exec_driver_sql("SELECT count(*) FROM t")).scalar() == 0
     await database.aclose()
 

@@ -9,45 +9,30 @@ from typing import Any
 
 import pytest
 from ray.exceptions import ActorUnavailableError
+from worlds.actors_without_ray import runtime_over
 from worlds.memory_engine import answer
+from worlds.waiting import WAIT_S, eventually
 
 from actors.channels.agent_links import AgentLinks
-from actors.channels.endpoints import Endpoint
+from actors.channels.sockets import Endpoint
 from aragora.agents import wire
 from aragora.debate.model import AgentRequest, Ask, AskKind, Brief, Reply
 
-WAIT_S = 5.0
 Exchange = Callable[[str, bytes, tuple[str, ...]], Awaitable[bytes]]
 
 
-class Method:
-    """Stands for an actor's method."""
-
-    def __init__(self, call: Callable[..., Awaitable[Any]]) -> None:
-        self.remote = call
-
-
 class Agents:
-    """Stands for the runtime and the agent actors behind it; without `socket` they are reached by calls alone."""
+    """Stands for the agent actors, on another node: they are reached by calls alone."""
 
-    def __init__(self, exchange: Exchange, socket: str | None = None) -> None:
-        self.exchange = Method(self._count)
-        self.endpoint = Method(self._endpoint)
+    def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
-        self._socket = socket
         self.calls = 0
-        self.forgotten = 0
+        self.created: list[str] = []
 
-    async def _endpoint(self) -> Endpoint:
-        return Endpoint("this-node", self._socket)
+    async def endpoint(self) -> Endpoint:
+        return Endpoint("another-node", None)
 
-    async def activate(self, kind: str, key: str) -> Agents:
-        return self
-
-    def forget(self, kind: str, key: str) -> None:
-        self.forgotten += 1
-
-    async def _count(self, asker: str, batch: bytes, withdrawn: tuple[str, ...]) -> bytes:
+    async def exchange(self, asker: str, batch: bytes, withdrawn: tuple[str, ...]) -> bytes:
         self.calls += 1
         return await self._exchange(asker, batch, withdrawn)
 
@@ -61,11 +46,7 @@ class Received:
         self.ask_ids.update(reply.ask_id for reply in replies)
 
     async def count(self, number: int) -> None:
-        async def poll() -> None:
-            while len(self.ask_ids) < number:
-                await asyncio.sleep(0.001)
-
-        await asyncio.wait_for(poll(), WAIT_S)
+        await eventually(lambda: len(self.ask_ids) >= number)
 
 
 def request(debate_id: str, timeout_s: float = 30.0) -> AgentRequest:
@@ -74,13 +55,12 @@ def request(debate_id: str, timeout_s: float = 30.0) -> AgentRequest:
 
 
 def links(agents: Agents, received: Received) -> AgentLinks:
-    return AgentLinks("coordinator-0", agents, 1, received)  # type: ignore[arg-type]
+    return AgentLinks("coordinator-0", runtime_over(agents, agents.created), 1, received)
 
 
 async def answers(_: str, batch: bytes, __: tuple[str, ...]) -> bytes:
     if not batch:
-        await asyncio.sleep(WAIT_S)
-        return b""
+        await asyncio.Event().wait()  # a poll stays open until there is something to tell
     return wire.encode_replies([answer(request) for request in wire.decode_requests(batch)])
 
 
@@ -110,7 +90,7 @@ async def test_a_lost_agent_gets_every_open_ask_again_and_each_answer_counts_onc
         link.send(request(f"deb_{number}"))
     await received.count(5)
     assert set(received.ask_ids.values()) == {1}
-    assert agents.forgotten == 3
+    assert agents.created == ["agent/ann"] * 4, "found once, and again after each failure"
     link.close()
 
 
@@ -136,7 +116,7 @@ async def test_the_agent_is_told_which_debates_nobody_waits_for() -> None:
     async def silent(_: str, batch: bytes, withdrawn: tuple[str, ...]) -> bytes:
         told.append(withdrawn)
         sent.set()
-        await asyncio.sleep(0.01 if not batch else 0)
+        await asyncio.sleep(0)
         return b""
 
     link = links(Agents(silent), Received())
@@ -144,12 +124,7 @@ async def test_the_agent_is_told_which_debates_nobody_waits_for() -> None:
     link.send(request("deb_2"))
     await asyncio.wait_for(sent.wait(), WAIT_S)
     link.withdraw("deb_1")
-
-    async def poll() -> None:
-        while ("deb_1",) not in told:
-            await asyncio.sleep(0.001)
-
-    await asyncio.wait_for(poll(), WAIT_S)
+    await eventually(lambda: ("deb_1",) in told)
     link.close()
 
 

@@ -8,8 +8,7 @@ from hypothesis import given, strategies
 from worlds import debating
 
 from aragora.debate import machine
-from aragora.debate.machine.consensus import casts_of, decide
-from aragora.debate.machine.counting import Cast, count
+from aragora.debate.machine.consensus import Cast, casts_of, count, decide
 from aragora.debate.model import AskKind, ConsensusMode, DebateSpec, PersonVoted, Protocol, Standing, VoteCast
 from aragora.debate.protocol import preset
 

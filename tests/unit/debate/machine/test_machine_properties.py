@@ -9,7 +9,7 @@ from worlds import debating
 
 from aragora import encoding
 from aragora.debate import journal, machine
-from aragora.debate.machine.ballots import LABELS
+from aragora.debate.machine.readers import LABELS
 from aragora.debate.model import (
     AgentFailed,
     AnswerGiven,

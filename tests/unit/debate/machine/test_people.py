@@ -7,9 +7,9 @@ import pytest
 from worlds import debating
 
 from aragora.debate import machine
-from aragora.debate.machine.people import MAX_SUGGESTIONS
 from aragora.debate.model import AskKind, DebateStatus, Protocol
 from aragora.errors import Conflict, InvalidInput
+from aragora.limits import SUGGESTIONS_MAX
 
 
 @pytest.mark.parametrize(
@@ -17,7 +17,7 @@ from aragora.errors import Conflict, InvalidInput
     [
         ({"question": "  "}, "question is empty"),
         ({"question": "x" * 20_001}, "20001 characters"),
-        ({"agents": ("claude",)}, "2 to 32 agents, not 1"),
+        ({"agents": ("claude",)}, "2 to 20 agents, not 1"),
         ({"agents": ("claude", "claude")}, "named twice"),
         ({"agents": ("claude", "a>b")}, "'a>b' is no agent's name"),
         ({"judge": ""}, "no agent's name"),
@@ -29,7 +29,7 @@ from aragora.errors import Conflict, InvalidInput
 )
 def test_what_cannot_be_debated_is_refused(change: dict[str, Any], told: str) -> None:
     with pytest.raises(InvalidInput, match=told):
-        machine.opening(replace(debating.spec_of(), **change))
+        machine.first_event(replace(debating.spec_of(), **change))
 
 
 def test_a_persons_vote_can_turn_the_decision() -> None:
@@ -72,7 +72,7 @@ def test_a_suggestion_sent_twice_is_shown_once() -> None:
 
 def test_suggestions_are_bounded() -> None:
     run = debating.start()
-    for number in range(MAX_SUGGESTIONS):
+    for number in range(SUGGESTIONS_MAX):
         run.take([machine.suggest(run.state, "ann", f"idea {number}", f"s{number}")])
     assert len(run.pending()[0].brief.suggestions) == 10
     with pytest.raises(Conflict, match="100 suggestions"):

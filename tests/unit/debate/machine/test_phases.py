@@ -138,7 +138,7 @@ def test_a_budget_that_suffices_changes_nothing() -> None:
 
 
 def test_a_debate_is_queued_then_active_then_completed() -> None:
-    state = machine.replay([machine.opening(debating.spec_of())])
+    state = machine.replay([machine.first_event(debating.spec_of())])
     assert (machine.status(state), machine.rounds(state)) == (DebateStatus.QUEUED, 0)
     run = debating.start()
     assert (machine.status(run.state), machine.rounds(run.state)) == (DebateStatus.ACTIVE, 1)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 from itertools import pairwise
 
 import pytest
+from worlds.logical_time import in_logical_time
 from worlds.memory_engine import World, answer, spec
+from worlds.waiting import eventually
 
 from aragora.debate.model import AgentRequest, DebateStatus, Reply
 from aragora.debate.protocol import preset
@@ -53,8 +54,7 @@ async def test_an_answer_that_was_journaled_is_not_asked_again_after_a_crash(wor
 
     world.agents.script = half
     await world.engine.open(spec())
-    while len(world.journal.rows["deb_1"]) < silent_after:
-        await asyncio.sleep(0.001)
+    await eventually(lambda: len(world.journal.rows["deb_1"]) >= silent_after)
     answered = {
         decode(row.payload)["data"]["ask_id"]
         for row in world.journal.rows["deb_1"]
@@ -86,8 +86,7 @@ async def test_a_commit_whose_acknowledgement_was_lost_is_read_back_from_the_jou
 async def test_an_engine_whose_shard_has_a_new_owner_steps_down(world: World) -> None:
     world.agents.script = lambda _: None
     await world.engine.open(spec())
-    while "round_start" not in world.journal.types("deb_1"):
-        await asyncio.sleep(0.001)
+    await eventually(lambda: "round_start" in world.journal.types("deb_1"))
     zombie = world.engine
     world.owned = False
     world.agents.script = answer
@@ -97,8 +96,7 @@ async def test_an_engine_whose_shard_has_a_new_owner_steps_down(world: World) ->
     rows = list(world.journal.rows["deb_1"])
     with pytest.raises((Conflict, Unavailable)):
         await zombie.suggest("deb_1", "eve", "one more thing", "s1")
-    while not zombie.load().stepped_down:
-        await asyncio.sleep(0.001)
+    await eventually(lambda: zombie.load().stepped_down)
     assert world.journal.rows["deb_1"] == rows
     with pytest.raises(Unavailable):
         await zombie.open(spec("deb_2"))
@@ -147,6 +145,7 @@ async def test_a_persons_vote_is_durable_when_its_seq_is_returned(world: World) 
     assert world.journal.rows["deb_1"][seq - 1].type == "user_vote"
 
 
+@in_logical_time
 async def test_draining_lets_debates_end_and_keeps_the_rest_for_the_next_start(world: World) -> None:
     world.agents.script = lambda _: None
     await world.engine.open(spec("deb_1"))
@@ -159,6 +158,7 @@ async def test_draining_lets_debates_end_and_keeps_the_rest_for_the_next_start(w
     await world.ended("deb_1")
 
 
+@in_logical_time
 async def test_a_silent_agent_delays_a_debate_only_until_its_deadline(world: World) -> None:
     quick = replace(preset("structured"), phase_deadline_s=0.05, grace_s=0.01)
     world.agents.script = lambda request: None if request.ask.agent == "bob" else answer(request)

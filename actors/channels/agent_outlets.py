@@ -1,0 +1,127 @@
+"""An agent's side of the exchange with coordinators: where asks come in, and where their replies go.
+
+Coordinators of the same node connect to the agent's socket (`AgentSocket`), and every connection has a `ReplyOutlet`.
+Others bring the same batches by Ray calls and fetch the replies from their `Mailbox`.
+
+Towards the agent a frame holds the ids of debates whose answers are no longer wanted and a batch of requests; back
+comes a batch of replies (`aragora.agents.wire`). After a broken connection everything unanswered is sent again, here or
+by Ray: asks carry ids.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Final, Protocol
+
+import msgspec
+
+from actors.channels.sockets import FrameConnection, FrameServer
+from aragora.agents import wire
+from aragora.debate.model import AgentRequest, Reply
+
+BATCH: Final = 8
+"""Asks or answers in one frame. Frames are cheap: the reader begins while the writer still makes the next one."""
+POLL_S: Final = 10.0
+"""A call that fetches replies returns after this many seconds, though there are none."""
+
+
+class Outlet(Protocol):
+    """Where the replies to one coordinator go."""
+
+    def put(self, reply: Reply) -> None: ...
+
+
+class AgentSocket:
+    """Hands every frame of asks to `take(withdrawn, requests, outlet)`."""
+
+    def __init__(self, take: Callable[[Sequence[str], Sequence[AgentRequest], Outlet], None]) -> None:
+        self._take = take
+        self._server = FrameServer(self._connection)
+        self._outlets: dict[FrameConnection, ReplyOutlet] = {}
+
+    async def listen(self) -> str:
+        """See `FrameServer.listen`."""
+        return await self._server.listen()
+
+    def close(self) -> None:
+        self._server.close()
+
+    def _connection(self) -> FrameConnection:
+        connection = FrameConnection(self._received, lambda: self._left(connection))
+        self._outlets[connection] = ReplyOutlet(connection)
+        return connection
+
+    def _left(self, connection: FrameConnection) -> None:
+        del self._outlets[connection]
+
+    def _received(self, connection: FrameConnection, frame: bytes) -> None:
+        asks = _asks.decode(frame)
+        self._take(asks.withdrawn, asks.requests, self._outlets[connection])
+
+
+def encode_asks(withdrawn: Sequence[str], requests: Sequence[AgentRequest]) -> bytes:
+    """The frame that brings these to an agent."""
+    return _encoder.encode(Asks(tuple(withdrawn), list(requests)))
+
+
+class ReplyOutlet:
+    """The replies to one connected coordinator: those of one loop turn leave together, at most `BATCH` in a frame."""
+
+    def __init__(self, connection: FrameConnection) -> None:
+        self._connection = connection
+        self._ready: list[Reply] = []
+
+    def put(self, reply: Reply) -> None:
+        if not self._ready:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._ready.append(reply)
+        if len(self._ready) >= BATCH:
+            self._flush()
+
+    def _flush(self) -> None:
+        ready, self._ready = self._ready, []
+        if not ready:
+            return
+        self._connection.send(wire.encode_replies(ready))
+
+
+class Mailbox:
+    """The replies that wait for one coordinator to fetch them, and the call that waits for them."""
+
+    def __init__(self) -> None:
+        self._ready: list[Reply] = []
+        self._waiter: asyncio.Future[None] | None = None
+
+    def put(self, reply: Reply) -> None:
+        self._ready.append(reply)
+        self._wake()
+
+    async def take(self, timeout_s: float) -> list[Reply]:
+        """All ready replies; waits up to `timeout_s` seconds for the first, or until a newer call takes over."""
+        self._wake()
+        if not self._ready:
+            waiter = asyncio.get_running_loop().create_future()
+            self._waiter = waiter
+            await asyncio.wait({waiter}, timeout=timeout_s)
+            if self._waiter is not waiter:
+                return []
+            self._waiter = None
+        ready, self._ready = self._ready, []
+        return ready
+
+    def _wake(self) -> None:
+        waiter = self._waiter
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+
+class Asks(msgspec.Struct, array_like=True, frozen=True):
+    """One frame towards the agent."""
+
+    withdrawn: tuple[str, ...]
+    requests: list[AgentRequest]
+
+
+_asks = msgspec.msgpack.Decoder(Asks)
+_encoder = msgspec.msgpack.Encoder()

@@ -1,0 +1,73 @@
+"""Every kind of actor, declared once and typed: what it is called, where its class lives, how its process is made.
+
+They are asked through `actors.runtime`: `runtime.at(COORDINATOR, shard).ask(lambda it: it.load(), timeout_s=5.0)`.
+This module imports no class of an actor and no Ray, so launchers may import it at any time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+
+from aragora.config.settings import Settings
+
+if TYPE_CHECKING:
+    from actors.agent import AgentActor
+    from actors.circuit_breaker import CircuitBreakerActor
+    from actors.coordinator import CoordinatorActor
+    from actors.scheduler import SchedulerActor
+    from actors.shared_state import SharedStateActor
+
+A_co = TypeVar("A_co", covariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Kind(Generic[A_co]):
+    """One kind of actor; `A_co` is its class, whose `__init__` takes the key and the settings.
+
+    `name` is the first half of the actor's name `kind/key`. `at` is the class as `module:Class`; it is imported only
+    where an actor is created or runs. `options` are further ones of Ray. `brings` names, as `module:function`, what
+    the composition hands to actors of this kind (see `bring`); empty where that is nothing.
+    """
+
+    name: str
+    at: str
+    max_concurrency: int = 1000
+    options: Mapping[str, Any] = field(default_factory=dict)
+    brings: str = ""
+
+    def actor_class(self) -> type[A_co]:
+        """The class, imported now."""
+        found: type[A_co] = _imported(self.at)
+        return found
+
+    def bring(self, settings: Settings) -> Any:
+        """What the function named by `brings` makes of the settings. An actor calls this in its own process: the
+        composition lies above the actors, so they know it by this name only. Raises LookupError without a name."""
+        if not self.brings:
+            raise LookupError(f"actors of the kind {self.name} bring nothing: declare it in actors/kinds.py")
+        return _imported(self.brings)(settings)
+
+
+AGENT: Final[Kind[AgentActor]] = Kind("agent", "actors.agent:AgentActor", 10_000)
+BREAKER: Final[Kind[CircuitBreakerActor]] = Kind("breaker", "actors.circuit_breaker:CircuitBreakerActor")
+COORDINATOR: Final[Kind[CoordinatorActor]] = Kind(
+    "coordinator", "actors.coordinator:CoordinatorActor", 10_000, brings="aragora.composition.outbox:consumers"
+)
+SCHEDULER: Final[Kind[SchedulerActor]] = Kind(
+    "scheduler", "actors.scheduler:SchedulerActor", brings="aragora.composition.jobs:jobs"
+)
+SHARED: Final[Kind[SharedStateActor]] = Kind("shared", "actors.shared_state:SharedStateActor")
+
+SCHEDULER_KEY: Final = "main"
+"""The key of the one actor of the kind `scheduler`."""
+
+SHARED_KEY: Final = "state"
+"""The key of the one actor of the kind `shared`."""
+
+
+def _imported(place: str) -> Any:
+    module, _, name = place.partition(":")
+    return getattr(import_module(module), name)

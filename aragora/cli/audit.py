@@ -1,0 +1,52 @@
+"""`python -m aragora.security.audit verify [--head HASH]`: whether the audit log is as it was written.
+
+Exit code 0: intact; 1: it was changed, with what and where; 2: it could not be read. Note the printed head elsewhere (a
+ticket, another system): a later check with --head then also finds entries that were cut off the end.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Sequence
+
+from aragora.clock import SystemClock
+from aragora.config.settings import load_settings
+from aragora.errors import AragoraError
+from aragora.identity.audit import Finding, verify_chain
+from aragora.identity.store.audit_log import AuditLog
+from aragora.storage.contexts import Context
+from aragora.storage.database import Database
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit code."""
+    parser = argparse.ArgumentParser(prog="python -m aragora.security.audit", description="Check the audit log.")
+    parser.add_argument("command", choices=["verify"])
+    parser.add_argument("--head", help="a hash noted at an earlier check, which the log must still contain")
+    options = parser.parse_args(arguments)
+    try:
+        finding = asyncio.run(_verify(options.head))
+    except AragoraError as error:
+        _say(error.message, error=True)
+        return 2
+    _say(f"Entries: {finding.entries}")
+    _say(f"Head:    {finding.head}")
+    if finding.problem is not None:
+        _say(f"NOT INTACT: {finding.problem}", error=True)
+        return 1
+    _say("Intact.")
+    return 0
+
+
+async def _verify(head: str | None) -> Finding:
+    database = Database.open(load_settings(), Context.USERS)
+    try:
+        return await verify_chain(AuditLog(database, SystemClock()).walk(), head)
+    finally:
+        await database.aclose()
+
+
+def _say(text: str, *, error: bool = False) -> None:
+    print(text, file=sys.stderr if error else sys.stdout)

@@ -1,1 +1,0 @@
-"""What `aragora doctor` looks at: the machine, the configuration, and what should be reachable."""

@@ -1,0 +1,191 @@
+"""A debate in words: each event as it arrives, and the decision with its votes, dissent and cost."""
+
+from __future__ import annotations
+
+from functools import singledispatch
+from typing import Final
+
+import msgspec
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.panel import Panel
+from rich.rule import Rule
+from rich.table import Table
+from rich.text import Text
+
+from aragora.cli.rendering.terminal import say, who
+from aragora.debate import model
+from aragora.debate.journal import event_of
+
+VERBS: Final[dict[model.AskKind, str]] = {
+    model.AskKind.PROPOSE: "proposes",
+    model.AskKind.REVISE: "revises",
+    model.AskKind.CHALLENGE: "answers the challenge",
+    model.AskKind.SYNTHESIZE: "sums up",
+    model.AskKind.VOTE: "votes for",
+    model.AskKind.RANK: "ranks first",
+    model.AskKind.JUDGE: "decides for",
+}
+INDENT: Final = (0, 0, 0, 2)
+
+
+class EventPrinter:
+    """Prints the events of a debate, given as envelopes of the WebSocket or the journal."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def __call__(self, payload: str) -> None:
+        try:
+            shown = render(event_of(payload))
+        except (KeyError, msgspec.ValidationError):  # a newer server has events that this command does not know
+            return
+        if shown is not None:
+            self._console.print(shown)
+
+
+def decision_panel(decision: model.Decision) -> RenderableType:
+    """A decision in a frame: answer, confidence, votes, dissent, cost."""
+    title = "Decision" if decision.reached else "No consensus: the leading answer"
+    parts: list[RenderableType] = [say(decision.answer, "bold"), Text(), say(summary(decision), "dim")]
+    if decision.explanation:
+        parts.append(say(decision.explanation, "dim"))
+    if decision.tallies:
+        parts += [Text(), _votes(decision)]
+    parts += [Text(), *_dissent(decision.dissent)]
+    return Panel(Group(*parts), title=title, border_style="green" if decision.reached else "yellow")
+
+
+def summary(decision: model.Decision) -> str:
+    """Confidence, mode, rounds and cost in one line."""
+    stopped = "" if decision.stopped_by == "rounds" else f", stopped by {decision.stopped_by}"
+    winner = f"by {decision.winner}, " if decision.winner else ""
+    rounds = "1 round" if decision.rounds == 1 else f"{decision.rounds} rounds"
+    return f"{winner}confidence {decision.confidence:.0%}, {decision.mode}, {rounds}{stopped}, ${decision.cost_usd:.4f}"
+
+
+@singledispatch
+def render(event: object) -> RenderableType | None:
+    """What an event looks like; None for events that only programs need."""
+    del event
+    return None
+
+
+@render.register
+def _opened(event: model.DebateOpened) -> RenderableType:
+    spec = event.spec
+    return Group(
+        say(spec.question, "bold"),
+        say(f"{', '.join(spec.agents)} · {spec.protocol.name} · {spec.debate_id}", "dim"),
+    )
+
+
+@render.register
+def _round(event: model.RoundStarted) -> RenderableType:
+    return Rule(f"Round {event.round}", style="dim")
+
+
+@render.register
+def _answer(event: model.AnswerGiven) -> RenderableType:
+    head = Text.assemble(who(event.agent), " ", VERBS[event.kind], measures(event.confidence, event.usage))
+    body: list[RenderableType] = [say(event.content)]
+    body += [say(f"· {fact}", "dim") for fact in event.evidence]
+    return Group(head, Padding(Group(*body), INDENT))
+
+
+@render.register
+def _critique(event: model.CritiqueGiven) -> RenderableType:
+    head = Text.assemble(
+        who(event.agent), " objects to ", who(event.target), (f"  severity {event.severity:.1f}", "dim")
+    )
+    lines = [say(f"- {issue}") for issue in event.issues] + [say(f"+ {idea}", "dim") for idea in event.suggestions]
+    return Group(head, Padding(Group(*lines), INDENT))
+
+
+@render.register
+def _vote(event: model.VoteCast) -> RenderableType:
+    return Text.assemble(
+        who(event.agent),
+        f" {VERBS[event.kind]} ",
+        who(event.choice),
+        measures(event.confidence, event.usage),
+        say(f"  {event.reason}" if event.reason else ""),
+    )
+
+
+@render.register
+def _failed(event: model.AgentFailed) -> RenderableType:
+    return Text.assemble(who(event.agent), say(f" gave no answer ({event.code}): {event.message}", "yellow"))
+
+
+@render.register
+def _fallback(event: model.FallbackUsed) -> RenderableType:
+    fallback = event.fallback
+    outcome = "answered" if event.succeeded else "failed too"
+    return Text.assemble(
+        who(event.agent),
+        say(f" {fallback.from_provider} {fallback.reason}; {fallback.to_provider} ({fallback.model}) {outcome}", "dim"),
+    )
+
+
+@render.register
+def _convergence(event: model.ConvergenceMeasured) -> RenderableType:
+    return say(f"Agreement {event.similarity:.0%}{': the answers converged' if event.converged else ''}", "dim")
+
+
+@render.register
+def _challenge(event: model.AgreementChallenged) -> RenderableType:
+    return Group(
+        say("The agreement looks hollow and is challenged once:", "yellow"), Padding(say(event.challenge), INDENT)
+    )
+
+
+@render.register
+def _person_voted(event: model.PersonVoted) -> RenderableType:
+    return Text.assemble(say(event.person, "bold"), " prefers ", who(event.choice), f" ({event.intensity}/10)")
+
+
+@render.register
+def _person_suggested(event: model.PersonSuggested) -> RenderableType:
+    return Text.assemble(say(event.person, "bold"), " suggests: ", say(event.text))
+
+
+@render.register
+def _consensus(event: model.ConsensusReached) -> RenderableType:
+    return decision_panel(event.decision)
+
+
+@render.register
+def _receipt(event: model.ReceiptIssued) -> RenderableType:
+    return say(f"Receipt {event.receipt_id} · link {event.position} of the chain · key {event.key_id}", "dim")
+
+
+@render.register
+def _ended(event: model.DebateEnded) -> RenderableType | None:
+    if event.status is model.DebateStatus.COMPLETED:
+        return None
+    return say(f"The debate {event.status}: {event.reason}", "bold red")
+
+
+def measures(confidence: float, usage: model.Usage) -> Text:
+    """Confidence, latency and cost of an answer, in dim type."""
+    cost = f", ${usage.cost_usd:.4f}" if usage.cost_usd else ""
+    return say(f"  confidence {confidence:.2f}, {usage.latency_s:.1f} s{cost}", "dim")
+
+
+def _votes(decision: model.Decision) -> Table:
+    table = Table(box=None, pad_edge=False, show_header=True, header_style="dim")
+    for heading in ("votes", "weight", "answer by", "voters"):
+        table.add_column(heading)
+    for tally in sorted(decision.tallies, key=lambda tally: -tally.weight):
+        table.add_row(str(tally.votes), f"{tally.weight:.2f}", who(tally.agent), say(", ".join(tally.voters)))
+    return table
+
+
+def _dissent(dissent: tuple[model.Dissent, ...]) -> list[RenderableType]:
+    if not dissent:
+        return [say("No dissent.", "dim")]
+    return [
+        Text.assemble("Dissent: ", who(voice.agent), " preferred ", who(voice.choice), say(f": {voice.reason}"))
+        for voice in dissent
+    ]

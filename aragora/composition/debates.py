@@ -1,0 +1,39 @@
+"""The feature `debates`: its routes, the WebSocket, and what keeps the open connections of this process."""
+
+from __future__ import annotations
+
+import random
+
+from starlette.routing import WebSocketRoute
+
+from aragora.clock import Clock
+from aragora.server.authentication import Authenticator
+from aragora.server.chapters.debates import DebatePorts, debates
+from aragora.server.feature import Feature
+from aragora.server.live.fanout import Fanout
+from aragora.server.live.sockets import SocketRegistry
+from aragora.server.live.websocket import PATH, WebSocketEndpoint
+from aragora.server.ports import ConnectionBoard, DebateCommands, DebateReader, EventFeed, Lifecycle, ServerConfig
+
+
+def open_debates(
+    config: ServerConfig,
+    *,
+    commands: DebateCommands,
+    reader: DebateReader,
+    feed: EventFeed,
+    lifecycle: Lifecycle,
+    connections: ConnectionBoard,
+    authenticator: Authenticator,
+    clock: Clock,
+) -> Feature[DebatePorts]:
+    """Debates over these ports."""
+    sockets = SocketRegistry(config, lifecycle, connections, authenticator, clock)
+    ports = DebatePorts(commands, reader, Fanout(feed, reader, random.random), sockets)
+    return Feature(
+        "debates",
+        ports,
+        chapters=(debates,),
+        sockets=(WebSocketRoute(PATH, WebSocketEndpoint(config, ports, authenticator, clock), name="ws"),),
+        tasks=(sockets.run, sockets.drain, sockets.watch),
+    )

@@ -1,0 +1,179 @@
+"""The features `identity` and `administration`: all of identity that one replica needs, made from the settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from starlette.middleware import Middleware
+
+from aragora.clock import Clock
+from aragora.config.settings import Settings
+from aragora.identity.accounts import Accounts
+from aragora.identity.api_keys import ApiKeyStore
+from aragora.identity.authentication import Authentication, Tickets
+from aragora.identity.client_address import trusted_networks
+from aragora.identity.logins import Logins
+from aragora.identity.oauth import OAuthSettings, OAuthStateStore, OpenIdLogin
+from aragora.identity.origins import names_this_machine
+from aragora.identity.parts import IdentityParts
+from aragora.identity.passwords import Passwords
+from aragora.identity.proofs import IdentityRules
+from aragora.identity.rate_limits import RateLimits
+from aragora.identity.second_factor import SecondFactor
+from aragora.identity.store.audit_log import AuditLog
+from aragora.identity.store.sessions import SessionStore
+from aragora.identity.store.users import UserStore
+from aragora.identity.tokens import TokenSigner
+from aragora.observability.registry import REGISTRY
+from aragora.secrets.encryption import encryption_service
+from aragora.secrets.keyring import local_jwt_secret
+from aragora.server.authentication import Authenticator
+from aragora.server.chapters.administration import AdministrationPorts, administration
+from aragora.server.chapters.identity import IdentityPorts, identity
+from aragora.server.chapters.second_factor import second_factor
+from aragora.server.feature import Closer, Feature, Layer, Stage
+from aragora.server.middleware.outcomes import ErrorNotes, ErrorNotesMiddleware
+from aragora.server.middleware.rate_limit import RateLimitMiddleware
+from aragora.storage.contexts import Context
+from aragora.storage.database import Database
+from aragora.storage.ephemeral import Ephemeral, SqlEphemeral
+from aragora.storage.ephemeral_redis import FallbackEphemeral, RedisEphemeral, connect
+
+if TYPE_CHECKING:
+    from aiohttp import ClientSession
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What identity gives a replica: its feature, and the authenticator of every route."""
+
+    feature: Feature[IdentityPorts]
+    authenticator: Authenticator
+
+
+def open_identity(settings: Settings, *, bind_host: str, clock: Clock) -> Identity:
+    """Identity as the settings say; connects when first used. Raises Misconfigured."""
+    database = Database.open(settings, Context.USERS)
+    closers: list[Closer] = [database.aclose]
+    redis_url = settings.redis_url.get_secret_value() if settings.redis_url else None
+    shared: Ephemeral = SqlEphemeral(database, clock)
+    cache: Ephemeral | None = None
+    if redis_url is not None:
+        client = connect(redis_url)
+        closers.append(client.aclose)
+        shared = cache = FallbackEphemeral(RedisEphemeral(client), shared, clock)
+    limits = RateLimits(clock, redis_url)
+    closers.append(limits.aclose)
+    google = _google(settings, shared, clock)
+    if google is not None:
+        closers.append(google.aclose)
+    secret = settings.jwt_secret.get_secret_value() if settings.jwt_secret else local_jwt_secret(settings.data_dir)
+    parts = IdentityParts(
+        users=UserStore(database),
+        sessions=SessionStore(database, cache),
+        keys=ApiKeyStore(database),
+        audit=AuditLog(database, clock),
+        passwords=Passwords(),
+        signer=TokenSigner(secret),
+        shared=shared,
+        limits=limits,
+        crypto=encryption_service(
+            settings.encryption_key.get_secret_value() if settings.encryption_key else None,
+            production=settings.production,
+            data_dir=settings.data_dir,
+        ),
+        clock=clock,
+        access_s=settings.jwt_expiry_hours * 3600.0,
+        refresh_s=settings.refresh_token_expiry_days * 86400.0,
+        production=settings.production,
+    )
+    logins, tickets = Logins(parts), Tickets(shared)
+    authenticator = Authenticator(
+        Authentication(parts, _rules(settings, bind_host), tickets),
+        limits,
+        REGISTRY,
+        trusted_networks(settings.trusted_proxies),
+        production=settings.production,
+    )
+    ports = IdentityPorts(
+        parts=parts,
+        logins=logins,
+        accounts=Accounts(parts, logins),
+        second_factor=SecondFactor(parts, logins),
+        tickets=tickets,
+        oauth=None if google is None else google.login,
+        success_url=settings.oauth_success_url,
+        error_url=settings.oauth_error_url,
+    )
+    rate_limit = Middleware(
+        RateLimitMiddleware, limits=limits, addresses=authenticator, spare_loopback=not settings.production
+    )
+    feature = Feature(
+        "identity",
+        ports,
+        chapters=(identity, second_factor),
+        layers=(Layer(Stage.LIMITS, rate_limit),),
+        closers=tuple(closers),
+    )
+    return Identity(feature, authenticator)
+
+
+def administration_of(identity: Identity, clock: Clock) -> Feature[AdministrationPorts]:
+    """What administrators see and do, with the notes of this replica's failures."""
+    ports, errors = identity.feature.ports, ErrorNotes()
+    return Feature(
+        "administration",
+        AdministrationPorts(ports.parts.audit, ports.accounts, ports.parts.limits, errors),
+        chapters=(administration,),
+        layers=(Layer(Stage.NOTES, Middleware(ErrorNotesMiddleware, notes=errors, clock=clock)),),
+    )
+
+
+def _rules(settings: Settings, bind_host: str) -> IdentityRules:
+    return IdentityRules(
+        production=settings.production,
+        local_operator=not settings.production
+        and settings.api_token is None
+        and settings.jwt_secret is None
+        and names_this_machine(bind_host),
+        api_token=settings.api_token.get_secret_value() if settings.api_token else None,
+        service_token=settings.service_token.get_secret_value() if settings.service_token else None,
+    )
+
+
+class _Google:
+    """The login with Google. Its HTTP client is made with first use."""
+
+    def __init__(self, client: OAuthSettings, states: OAuthStateStore, clock: Clock) -> None:
+        self._client = client
+        self._states = states
+        self._clock = clock
+        self._http: ClientSession | None = None
+        self._login: OpenIdLogin | None = None
+
+    async def login(self) -> OpenIdLogin:
+        if self._login is None:
+            from aiohttp import ClientSession  # noqa: PLC0415  only where login with a provider is set up
+
+            self._http = ClientSession()
+            self._login = OpenIdLogin(self._client, self._states, self._http, self._clock)
+        return self._login
+
+    async def aclose(self) -> None:
+        if self._http is not None:
+            await self._http.close()
+
+
+def _google(settings: Settings, shared: Ephemeral, clock: Clock) -> _Google | None:
+    """The login with Google, or None where it is not set up."""
+    secret = settings.google_oauth_client_secret
+    if settings.google_oauth_client_id is None or secret is None or settings.google_oauth_redirect_uri is None:
+        return None
+    client = OAuthSettings(
+        client_id=settings.google_oauth_client_id,
+        redirect_uri=settings.google_oauth_redirect_uri,
+        client_secret=secret.get_secret_value(),
+        allowed_hosts=settings.oauth_allowed_redirect_hosts,
+    )
+    return _Google(client, OAuthStateStore(shared), clock)

@@ -1,0 +1,109 @@
+"""One ingress replica: opens the stores, fulfils the ports of the server, lists its features.
+
+Imported as a whole by the replica's process and by nothing that only starts the server: it pulls in Ray and FastAPI.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from fastapi import FastAPI
+from starlette.middleware import Middleware
+
+from actors.gateways.boards import KeyedVerifier, SharedConnectionBoard, StoredAgentBoard, StoredLeaderboard
+from actors.gateways.commands import CoordinatorCommands
+from actors.gateways.event_feed import CoordinatorFeed
+from actors.gateways.event_lines import open_line
+from actors.gateways.lifecycle import SharedLifecycle
+from actors.gateways.metrics import CounterFlush, StoredMetricsPage, observe_request
+from actors.runtime import Runtime
+from aragora import __version__
+from aragora.agents.breaker_store import BreakerStore
+from aragora.clock import SystemClock
+from aragora.composition.debates import open_debates
+from aragora.composition.identity import administration_of, open_identity
+from aragora.composition.integrations import open_integrations
+from aragora.composition.launch import Launch
+from aragora.config.settings import Settings
+from aragora.debate.store.debates import DebateStore
+from aragora.ids import new_id
+from aragora.observability.logging import configure_logging
+from aragora.ranking.store import RatingStore
+from aragora.server.app import create_app
+from aragora.server.chapters.operations import OperationsPorts, operations
+from aragora.server.chapters.pages import pages
+from aragora.server.chapters.receipts import ReceiptPorts, receipts
+from aragora.server.feature import Feature, Layer, Stage
+from aragora.server.middleware.outcomes import TimingMiddleware
+from aragora.server.ports import ServerConfig
+from aragora.storage.contexts import Context
+from aragora.storage.counters import CounterStore
+from aragora.storage.database import Database
+
+
+def build_ingress(launch: Launch) -> FastAPI:
+    """The ASGI application of one replica. Runs in the replica's process. Raises Misconfigured."""
+    settings, clock = launch.settings, SystemClock()
+    configure_logging(settings)
+    config = _config(launch)
+    runtime = Runtime(settings)
+    debates, core = Database.open(settings, Context.DEBATES), Database.open(settings, Context.CORE)
+    elo = Database.open(settings, Context.ELO)
+    reader, ratings = DebateStore(debates), RatingStore(elo)
+    counters = CounterStore(debates), CounterStore(core)
+    agents = StoredAgentBoard(runtime, settings, BreakerStore(core), counters[0])
+    connections = SharedConnectionBoard(runtime)
+    flush = CounterFlush(counters[1])
+    lifecycle = SharedLifecycle(runtime, clock, launch.started_at)
+    identity = open_identity(_behind_own_proxy(settings), bind_host=launch.host, clock=clock)
+    features = (
+        Feature(
+            "operations",
+            OperationsPorts(
+                lifecycle=lifecycle,
+                connections=connections,
+                agents=agents,
+                leaderboard=StoredLeaderboard(ratings),
+                metrics=StoredMetricsPage(counters, flush, agents, connections),
+            ),
+            chapters=(operations,),
+            layers=(Layer(Stage.TIMING, Middleware(TimingMiddleware, observer=observe_request, clock=clock)),),
+            tasks=(flush.task.run,),
+            closers=(debates.aclose, core.aclose, elo.aclose),
+        ),
+        open_debates(
+            config,
+            commands=CoordinatorCommands(runtime, settings, ratings),
+            reader=reader,
+            feed=CoordinatorFeed(partial(open_line, runtime), reader, settings.coordinator_shards),
+            lifecycle=lifecycle,
+            connections=connections,
+            authenticator=identity.authenticator,
+            clock=clock,
+        ),
+        Feature("receipts", ReceiptPorts(reader, KeyedVerifier(settings.data_dir)), chapters=(receipts,)),
+        Feature("pages", None, chapters=(pages,)),
+        identity.feature,
+        administration_of(identity, clock),
+        open_integrations(settings, identity.feature.ports.parts, clock),
+    )
+    return create_app(config, identity.authenticator, features)
+
+
+def _config(launch: Launch) -> ServerConfig:
+    settings = launch.settings
+    return ServerConfig(
+        version=__version__,
+        ws_url=f"ws://{launch.host}:{launch.ws_port}/ws",
+        environment=settings.env,
+        allowed_origins=tuple(settings.allowed_origins),
+        max_body_bytes=settings.max_body_bytes,
+        ws_max_message_bytes=settings.ws_max_message_size,
+        bind_host=launch.host,
+        replica_id=new_id("replica"),
+    )
+
+
+def _behind_own_proxy(settings: Settings) -> Settings:
+    """Replicas are reached through this node's HAProxy, which tells the client's address in X-Forwarded-For."""
+    return settings.model_copy(update={"trusted_proxies": (*settings.trusted_proxies, "127.0.0.1/32")})

@@ -1,0 +1,272 @@
+"""The settings by chapter of the operations runbook; `aragora.config.settings` joins them into one object."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, SecretStr, create_model
+
+from aragora import limits
+from aragora.config.legacy import DATA_DIR
+from aragora.config.providers import BY_NAME, PROVIDERS
+from aragora.config.variables import (
+    PRODUCTION,
+    CommaList,
+    DatabaseUrl,
+    HexKeys,
+    Origins,
+    RedisUrl,
+    SigningKey,
+    UpperCase,
+    WebAddress,
+    field_of,
+    variable,
+)
+
+JWT_SECRET_MIN_CHARS: Final = 32
+_URL: Final = "an http:// or https:// address"
+_POSTGRES: Final = "postgresql://USER:PASSWORD@HOST:PORT/DATABASE"
+
+
+def _declared_providers() -> Any:
+    """A model with the key, address and model of every declared provider."""
+    fields: dict[str, Any] = {}
+    for provider in PROVIDERS:
+        key = variable(provider.key_variable, provider.key_meaning)
+        fields[field_of(provider.key_variable)] = (SecretStr | None, key)
+    for provider in PROVIDERS:
+        address = variable(provider.address_variable, f"Other address of the {provider.title} API.", allowed=_URL)
+        fields[field_of(provider.address_variable)] = (WebAddress | None, address)
+    for provider in PROVIDERS:
+        model = variable(provider.model_variable, f"Model to ask of {provider.title}; unset: `{provider.model}`.")
+        fields[field_of(provider.model_variable)] = (str | None, model)
+    return create_model("_DeclaredProviders", **fields)
+
+
+if TYPE_CHECKING:
+    _DeclaredProviders = BaseModel
+else:
+    _DeclaredProviders = _declared_providers()
+
+
+class ProviderSettings(_DeclaredProviders):
+    """Chapter `Language models`: the declared providers' keys, addresses and models, and the agents without a key.
+
+    The fields of the declared providers are made from the table, so they are read through the functions below.
+    """
+
+    local_base_url: WebAddress | None = variable(
+        "ARAGORA_LOCAL_BASE_URL",
+        "Any OpenAI-compatible server (Ollama, vLLM, llama.cpp), e.g. `http://localhost:11434/v1`.",
+        allowed=_URL,
+    )
+    local_model: str | None = variable("ARAGORA_LOCAL_MODEL", "Model to ask of that server; unset: its first one.")
+    local_api_key: SecretStr | None = variable("ARAGORA_LOCAL_API_KEY", "Key of that server, where it requires one.")
+    embedded_agents: bool = variable(
+        "ARAGORA_EMBEDDED_AGENTS", "Offer the tiny embedded model as agents; it needs no key.", default=True
+    )
+
+    stub_agents: int = variable(
+        "ARAGORA_STUB_AGENTS", "Agents for load tests that answer without a model.", default=0, ge=0, le=1000
+    )
+    stub_latency_ms: int = variable(
+        "ARAGORA_STUB_LATENCY_MS", "Milliseconds a stub agent takes to answer.", default=0, ge=0, le=600_000
+    )
+    stub_log: Path | None = variable(
+        "ARAGORA_STUB_LOG", "File to which stub agents append the id of each ask that they answer."
+    )
+
+    def provider_key(self, name: str) -> SecretStr | None:
+        """The key of the declared provider `name`; None where it is not set. Raises KeyError for another name."""
+        key: SecretStr | None = getattr(self, field_of(BY_NAME[name].key_variable))
+        return key
+
+    def provider_address(self, name: str) -> str:
+        """The address of the declared provider `name`: the one that is set, else its own. Raises KeyError."""
+        address: str | None = getattr(self, field_of(BY_NAME[name].address_variable))
+        return address or BY_NAME[name].address
+
+    def provider_model(self, name: str) -> str | None:
+        """The model chosen for the declared provider `name`; None where the declared one is asked. Raises KeyError."""
+        model: str | None = getattr(self, field_of(BY_NAME[name].model_variable))
+        return model
+
+
+class ServerSettings(BaseModel):
+    """Chapter `Server` of docs/ENVIRONMENT.md."""
+
+    env: Literal["development", "production"] = variable(
+        "ARAGORA_ENV", "Production requires login and refuses to start without its secrets.", default="development"
+    )
+    data_dir: Path = variable("ARAGORA_DATA_DIR", "Directory of databases and backups.", default=Path(DATA_DIR))
+    api_token: SecretStr | None = variable("ARAGORA_API_TOKEN", "Token that callers must show; turns login on.")
+    service_token: SecretStr | None = variable(
+        "ARAGORA_SERVICE_TOKEN", "Token that a service must show for its X-User-ID and X-Org-ID headers to count."
+    )
+    allowed_origins: Origins = variable(
+        "ARAGORA_ALLOWED_ORIGINS",
+        "Origins of pages that may call the API; unset: only pages of the server itself.",
+        default=(),
+        allowed="comma-separated origins such as https://app.example.org; a wildcard is refused",
+    )
+    trusted_proxies: CommaList = variable(
+        "ARAGORA_TRUSTED_PROXIES",
+        "Proxies whose X-Forwarded-For is believed.",
+        default=(),
+        allowed="comma-separated addresses or networks such as 10.0.0.0/8",
+    )
+    log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], UpperCase] = variable(
+        "ARAGORA_LOG_LEVEL", "Least level that is logged.", default="INFO"
+    )
+    log_file: Path | None = variable(
+        "ARAGORA_LOG_FILE", "File that every process logs to; unset: `logs/server.log` in the data directory."
+    )
+    workers: int | None = variable(
+        "ARAGORA_WORKERS", "HTTP ingress replicas; unset: as many as fit the machine.", ge=1, le=1024
+    )
+    max_body_bytes: int = variable(
+        "ARAGORA_MAX_BODY_BYTES",
+        "Largest request body in bytes.",
+        default=limits.BODY_MAX_BYTES,
+        ge=1024,
+        le=1_000_000_000,
+    )
+    event_buffer_size: int = variable(
+        "ARAGORA_EVENT_BUFFER_SIZE",
+        "Events kept in memory for replay; older ones come from the store.",
+        default=10_000,
+        ge=1,
+        le=10_000_000,
+    )
+    ws_max_message_size: int = variable(
+        "ARAGORA_WS_MAX_MESSAGE_SIZE",
+        "Largest WebSocket message in bytes.",
+        default=limits.WS_MESSAGE_MAX_BYTES,
+        ge=1024,
+        le=100_000_000,
+    )
+
+
+class ClusterSettings(BaseModel):
+    """Chapter `Cluster and load` of docs/ENVIRONMENT.md."""
+
+    ray_address: str | None = variable("RAY_ADDRESS", "Cluster to join, `host:port`; unset: a local one is started.")
+    max_active_debates: int = variable(
+        "ARAGORA_MAX_ACTIVE_DEBATES", "Debates that run at once.", default=200, ge=1, le=1_000_000
+    )
+    max_queued_debates: int = variable(
+        "ARAGORA_MAX_QUEUED_DEBATES",
+        "Debates that wait for their turn; beyond it the answer is 503 with Retry-After.",
+        default=1000,
+        ge=0,
+        le=1_000_000,
+    )
+    coordinator_shards: int = variable(
+        "ARAGORA_COORDINATOR_SHARDS", "Coordinator actors that share the debates.", default=1, ge=1, le=4096
+    )
+    agent_shards: int = variable(
+        "ARAGORA_AGENT_SHARDS", "Actors that share the asks of one agent.", default=1, ge=1, le=4096
+    )
+    passivate_after_s: float = variable(
+        "ARAGORA_PASSIVATE_AFTER_S",
+        "Seconds without a message after which an actor's process ends.",
+        default=600.0,
+        ge=1,
+    )
+    drain_timeout_s: float = variable(
+        "ARAGORA_DRAIN_TIMEOUT_S",
+        "Seconds that active debates have to finish when the server stops.",
+        default=30.0,
+        ge=0,
+    )
+
+
+class IdentitySettings(BaseModel):
+    """Chapter `Authentication` of docs/ENVIRONMENT.md."""
+
+    jwt_secret: SecretStr | None = variable(
+        "ARAGORA_JWT_SECRET",
+        "Secret that signs access tokens; turns login on.",
+        allowed=f"a random text of at least {JWT_SECRET_MIN_CHARS} characters",
+        needed=PRODUCTION,
+    )
+    jwt_expiry_hours: float = variable(
+        "ARAGORA_JWT_EXPIRY_HOURS", "Hours an access token is valid.", default=24, ge=0.01, le=8760
+    )
+    refresh_token_expiry_days: float = variable(
+        "ARAGORA_REFRESH_TOKEN_EXPIRY_DAYS", "Days a refresh token is valid.", default=30, ge=0.01, le=3650
+    )
+    google_oauth_client_id: str | None = variable("GOOGLE_OAUTH_CLIENT_ID", "Client id of login with Google.")
+    google_oauth_client_secret: SecretStr | None = variable(
+        "GOOGLE_OAUTH_CLIENT_SECRET", "Client secret of login with Google."
+    )
+    google_oauth_redirect_uri: str | None = variable(
+        "GOOGLE_OAUTH_REDIRECT_URI", "Address of this server to which Google sends people back."
+    )
+    oauth_success_url: str | None = variable("OAUTH_SUCCESS_URL", "Address to which people are sent after login.")
+    oauth_error_url: str | None = variable("OAUTH_ERROR_URL", "Address to which people are sent when login fails.")
+    oauth_allowed_redirect_hosts: CommaList = variable(
+        "OAUTH_ALLOWED_REDIRECT_HOSTS",
+        "Hosts to which login may redirect.",
+        default=(),
+        allowed="comma-separated host names",
+    )
+
+
+class PersistenceSettings(BaseModel):
+    """Chapter `Persistence, receipts, encryption`. URLs may hold a password, so they are secrets and never shown."""
+
+    database_url: DatabaseUrl | None = variable(
+        "DATABASE_URL",
+        "PostgreSQL for everything; unset: SQLite files in the data directory (one node only).",
+        allowed=_POSTGRES,
+    )
+    db_pool_size: int = variable("ARAGORA_DB_POOL_SIZE", "Database connections per process.", default=10, ge=1, le=1000)
+    db_pool_timeout: float = variable(
+        "ARAGORA_DB_POOL_TIMEOUT", "Seconds to wait for a database connection or lock.", default=30, ge=0.1, le=3600
+    )
+    supabase_url: WebAddress | None = variable(
+        "SUPABASE_URL", "Project URL of Supabase.", allowed="an http:// or https:// address"
+    )
+    supabase_key: SecretStr | None = variable("SUPABASE_KEY", "Key of Supabase.")
+    redis_url: RedisUrl | None = variable(
+        "ARAGORA_REDIS_URL",
+        "Redis for sessions, OAuth states, rate limits and caches; unset: one actor holds them.",
+        allowed="redis://HOST:PORT",
+    )
+    approval_store_backend: Literal["sqlite", "postgres", "redis"] = variable(
+        "ARAGORA_APPROVAL_STORE_BACKEND", "Where requests for approval are kept.", default="sqlite"
+    )
+
+    receipt_retention_days: int = variable(
+        "ARAGORA_RECEIPT_RETENTION_DAYS", "Days a receipt is kept; the default is seven years.", default=2555, ge=1
+    )
+    receipt_cleanup_interval_hours: float = variable(
+        "ARAGORA_RECEIPT_CLEANUP_INTERVAL_HOURS", "Hours between two clean-ups of receipts.", default=24, ge=0.01
+    )
+    receipt_signing_key: SigningKey | None = variable(
+        "ARAGORA_RECEIPT_SIGNING_KEY",
+        "Ed25519 key that signs receipts; unset: one is made in the data directory.",
+        allowed="PEM, or a seed of 64 hex characters",
+    )
+
+    knowledge_mound_database_url: DatabaseUrl | None = variable(
+        "KNOWLEDGE_MOUND_DATABASE_URL",
+        "PostgreSQL of the Knowledge Mound; unset: SQLite in the data directory.",
+        allowed=_POSTGRES,
+    )
+    knowledge_mound_redis_url: RedisUrl | None = variable(
+        "KNOWLEDGE_MOUND_REDIS_URL", "Redis cache of the Knowledge Mound.", allowed="redis://HOST:PORT"
+    )
+    cp_enable_km: bool = variable("CP_ENABLE_KM", "The control plane learns from the Knowledge Mound.", default=True)
+    cp_km_workspace: str = variable(
+        "CP_KM_WORKSPACE", "Workspace of the control plane in the Knowledge Mound.", default="default"
+    )
+
+    encryption_key: HexKeys | None = variable(
+        "ARAGORA_ENCRYPTION_KEY",
+        "Keys of encryption at rest: the first encrypts, all decrypt (`new,old1,old2`).",
+        allowed="64 hex characters, or several such keys separated by commas",
+        needed=PRODUCTION,
+    )

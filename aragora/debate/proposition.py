@@ -1,0 +1,102 @@
+"""From what was asked for to the specification of a debate: defaults, the team, limits. Pure.
+
+A question travels in four containers: the `CreateDebate` of the edge, the `Proposition` here, the `DebateSpec` that the
+machine runs, and the `DebateOpened` that the journal keeps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from hashlib import blake2b
+
+from aragora.debate import machine
+from aragora.debate.model import DebateSpec
+from aragora.debate.protocol import preset
+from aragora.encoding import encode
+from aragora.errors import InvalidInput
+
+
+@dataclass(frozen=True, slots=True)
+class Proposition:
+    """What was asked for. None and empty mean: the server chooses."""
+
+    question: str
+    agents: tuple[str, ...] = ()
+    protocol: str = "structured"
+    rounds: int | None = None
+    consensus: str | None = None
+    topology: str | None = None
+    context: str = ""
+    domain: str = "general"
+    budget_usd: float | None = None
+    created_by: str = "local"
+    org_id: str = "local"
+
+
+@dataclass(frozen=True, slots=True)
+class Idempotency:
+    """A caller's key for one request, unique per organisation. The same key with the same `request_hash` returns the
+    debate that was opened first; with another one it is a Conflict."""
+
+    key: str
+    request_hash: str
+
+    @classmethod
+    def of(cls, key: str | None, proposition: Proposition) -> Idempotency | None:
+        """The idempotency of a request to open `proposition`; None where the caller gave no key."""
+        return None if key is None else cls(key, blake2b(encode(proposition), digest_size=16).hexdigest())
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How long a phase waits: for all its answers, and for stragglers once its quorum has answered. Seconds."""
+
+    phase_deadline_s: float
+    grace_s: float
+
+
+def specification(
+    proposition: Proposition,
+    debate_id: str,
+    *,
+    available: Sequence[str],
+    default_team: Sequence[str],
+    pace: Pace | None = None,
+) -> DebateSpec:
+    """The debate to open, without the standings of its agents.
+
+    Args:
+        proposition: what was asked for.
+        debate_id: the id of the new debate; the seed of its shuffles follows from it.
+        available: the names of all agents there are.
+        default_team: the agents that debate where the proposition names none.
+        pace: replaces the protocol's own where the team is slow.
+
+    Raises:
+        InvalidInput: the proposition cannot be debated; the text tells what is allowed.
+    """
+    agents = proposition.agents or tuple(default_team)
+    unknown = [name for name in agents if name not in available]
+    if unknown:
+        raise InvalidInput(
+            f"there is no agent {', '.join(repr(name[:100]) for name in unknown)}: choose from {', '.join(available)}",
+            code="unknown_agent",
+        )
+    protocol = preset(proposition.protocol, proposition.rounds, proposition.consensus, proposition.topology)
+    if pace is not None:
+        protocol = replace(protocol, phase_deadline_s=pace.phase_deadline_s, grace_s=pace.grace_s)
+    spec = DebateSpec(
+        debate_id=debate_id,
+        question=proposition.question.strip(),
+        agents=agents,
+        protocol=protocol,
+        seed=int.from_bytes(blake2b(debate_id.encode(), digest_size=6).digest()),
+        context=proposition.context,
+        domain=proposition.domain,
+        budget_usd=proposition.budget_usd,
+        created_by=proposition.created_by,
+        org_id=proposition.org_id,
+    )
+    machine.check_spec(spec)
+    return spec

@@ -1,0 +1,224 @@
+"""What one group of journal units comes to: a pure function from the state of the store to outcomes and rows.
+
+Rules:
+    new debate  its rows are written. Where its idempotency key is known, or it comes twice because the first answer
+                was lost: the first debate, or Conflict for another request.
+    commit      its first seq follows the debate's last: written; else Fenced. Later units of the same group see it.
+    conclusion  issued on the chain's head as the units before it left it, then treated like a commit.
+    done        its outbox rows go.
+A unit that fails leaves no trace in what the others write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from aragora.debate.records import (
+    ChainHead,
+    Commit,
+    Conclusion,
+    DebateRecord,
+    DebateUpdate,
+    Done,
+    NewDebate,
+    Opened,
+    ReceiptRecord,
+    Tenure,
+)
+from aragora.errors import AragoraError, Conflict, Fenced, InvalidInput, NotFound
+from aragora.observability.samples import add_counters
+from aragora.storage.failures import is_constraint
+from aragora.storage.outbox import OutboxRow
+
+Unit = NewDebate | Commit | Conclusion | Done
+Outcome = Opened | ReceiptRecord | Exception | None
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The debate that already holds the idempotency key or id of a new one, and the request it was opened with."""
+
+    record: DebateRecord
+    request_hash: str | None
+
+
+@dataclass(slots=True)
+class Advance:
+    """How one debate's row moves on: all its commits of the group as one update."""
+
+    last_seq: int
+    updated_at: float
+    update: DebateUpdate
+
+
+@dataclass(slots=True)
+class Writes:
+    """What the group writes, ready for a backend. `head` is None where the chain does not move."""
+
+    journal: list[tuple[str, int, str, str, float]] = field(default_factory=list)
+    advances: dict[str, Advance] = field(default_factory=dict)
+    receipts: list[ReceiptRecord] = field(default_factory=list)
+    outbox: list[OutboxRow] = field(default_factory=list)
+    done: list[str] = field(default_factory=list)
+    counters: dict[tuple[str, str], float] = field(default_factory=dict)
+    head: ChainHead | None = None
+
+
+def check(unit: Unit) -> None:
+    """Refuse a unit that no state of the store could accept. Raises InvalidInput."""
+    if isinstance(unit, NewDebate):
+        _check_rows(unit.record.debate_id, unit)
+        if unit.rows[0].seq != 1:
+            raise InvalidInput(f"a debate's journal begins with seq 1: {unit.record.debate_id}")
+    elif isinstance(unit, Commit):
+        _check_rows(unit.debate_id, unit)
+
+
+def debate_ids(units: Sequence[Unit]) -> list[str]:
+    """The debates whose last seq the group needs to know, sorted: the order in which rows are locked."""
+    return sorted({unit.debate_id for unit in units if isinstance(unit, Commit | Conclusion)})
+
+
+def needs_head(units: Sequence[Unit]) -> bool:
+    """Whether the group issues receipts."""
+    return any(isinstance(unit, Conclusion) for unit in units)
+
+
+def resolve(
+    units: Sequence[Unit], kept: Mapping[str, Kept], last_seqs: Mapping[str, int], head: ChainHead
+) -> tuple[list[Outcome], Writes]:
+    """The outcome of each unit, in order, and what the group writes.
+
+    Args:
+        units: checked units in the order in which they came.
+        kept: by the debate id of a new debate whose idempotency key was taken: what holds the key.
+        last_seqs: last seq by debate id; a debate that is missing does not exist.
+        head: the chain's head.
+    """
+    group = _Group(dict(last_seqs), head)
+    outcomes: list[Outcome] = []
+    for unit in units:
+        try:
+            if isinstance(unit, Commit):
+                group.commit(unit)
+                outcomes.append(None)
+            elif isinstance(unit, NewDebate):
+                outcomes.append(group.open(unit, kept.get(unit.record.debate_id)))
+            elif isinstance(unit, Conclusion):
+                outcomes.append(group.conclude(unit))
+            else:
+                group.writes.done.extend(unit.outbox_ids)
+                outcomes.append(None)
+        except Exception as failure:  # noqa: BLE001  it belongs to this unit's caller, the others go on
+            outcomes.append(failure)
+    return outcomes, group.writes
+
+
+class _Group:
+    def __init__(self, last_seqs: dict[str, int], head: ChainHead) -> None:
+        self.writes = Writes()
+        self._last_seqs = last_seqs
+        self._head = head
+
+    def open(self, new: NewDebate, kept: Kept | None) -> Opened:
+        if kept is not None:
+            _check_same_request(new, kept)
+            return Opened(kept.record, created=False)
+        self._last_seqs[new.record.debate_id] = new.rows[-1].seq
+        self._append(new)
+        return Opened(replace(new.record, last_seq=new.rows[-1].seq), created=True)
+
+    def conclude(self, conclusion: Conclusion) -> ReceiptRecord:
+        self._last_seq(conclusion.debate_id)
+        receipt, commit = conclusion.issue(self._head)
+        check(commit)
+        if commit.debate_id != conclusion.debate_id or receipt.debate_id != conclusion.debate_id:
+            raise InvalidInput(f"a conclusion of {conclusion.debate_id} must write that debate and no other")
+        if receipt.previous_hash != self._head.hash or receipt.position != self._head.position + 1:
+            raise InvalidInput(f"receipt {receipt.receipt_id} does not follow the head of the chain it was given")
+        self.commit(commit)
+        self.writes.receipts.append(receipt)
+        self._head = self.writes.head = ChainHead(receipt.position, receipt.hash)
+        return receipt
+
+    def commit(self, commit: Commit) -> None:
+        last_seq = self._last_seq(commit.debate_id)
+        if commit.rows[0].seq != last_seq + 1:
+            raise Fenced(
+                f"the journal of {commit.debate_id} ends at {last_seq}, the commit goes on from "
+                f"{commit.rows[0].seq - 1}: drop the state and read the journal again"
+            )
+        end = commit.rows[-1]
+        self._last_seqs[commit.debate_id] = end.seq
+        before = self.writes.advances.get(commit.debate_id)
+        update = commit.update if before is None else _merged(before.update, commit.update)
+        self.writes.advances[commit.debate_id] = Advance(end.seq, end.at, update)
+        self._append(commit)
+        self.writes.outbox.extend(commit.outbox)
+
+    def _last_seq(self, debate_id: str) -> int:
+        last_seq = self._last_seqs.get(debate_id)
+        if last_seq is None:
+            raise NotFound(f"there is no debate {debate_id}")
+        return last_seq
+
+    def _append(self, unit: NewDebate | Commit) -> None:
+        self.writes.journal.extend([(row.debate_id, row.seq, row.type, row.payload, row.at) for row in unit.rows])
+        add_counters(self.writes.counters, unit.counters)
+
+
+def succeeded(tenure: Tenure, epoch: int | None) -> Fenced:
+    """The error for a writer whose shard is at `epoch` by now."""
+    return Fenced(
+        f"coordinator shard {tenure.shard} is at epoch {epoch}, this coordinator began as {tenure.epoch}: "
+        "another one owns its debates now"
+    )
+
+
+def refusal(unit: Unit, error: Exception) -> AragoraError:
+    """The error for the one unit whose rows the database itself refused."""
+    name = _name(unit)
+    if not is_constraint(error):
+        return InvalidInput(f"{name}: the database cannot hold one of its values: remove control characters")
+    if isinstance(unit, NewDebate):
+        return Conflict(f"{name} exists already: read it, or open another under a new id")
+    return Conflict(f"{name}: a receipt or outbox row of this commit is in the store already: read the journal again")
+
+
+def _check_same_request(new: NewDebate, kept: Kept) -> None:
+    if kept.record.debate_id == new.record.debate_id:
+        if kept.record.spec != new.record.spec:
+            raise Conflict(f"debate {kept.record.debate_id} exists already: read it, or open one of a new id")
+    elif new.idempotency is not None and kept.request_hash != new.idempotency.request_hash:
+        raise Conflict(
+            f"idempotency key {new.idempotency.key!r} was used for another request "
+            f"(debate {kept.record.debate_id}): use a new key"
+        )
+
+
+def _name(unit: Unit) -> str:
+    if isinstance(unit, Done):
+        return f"the end of {len(unit.outbox_ids)} outbox rows"
+    return f"debate {unit.record.debate_id if isinstance(unit, NewDebate) else unit.debate_id}"
+
+
+def _check_rows(debate_id: str, unit: NewDebate | Commit) -> None:
+    rows = unit.rows
+    if not rows:
+        raise InvalidInput(f"a unit of the journal has at least one row: {debate_id}")
+    first = rows[0].seq
+    if any(row.seq != first + index or row.debate_id != debate_id for index, row in enumerate(rows)):
+        raise InvalidInput(f"the rows of {debate_id} are not its own, numbered without a gap from {first}")
+
+
+def _merged(first: DebateUpdate, then: DebateUpdate) -> DebateUpdate:
+    """Both updates as one: the later value where it has one."""
+    return DebateUpdate(
+        status=first.status if then.status is None else then.status,
+        rounds=first.rounds if then.rounds is None else then.rounds,
+        decision=first.decision if then.decision is None else then.decision,
+        reason=first.reason if then.reason is None else then.reason,
+        cost_usd=first.cost_usd if then.cost_usd is None else then.cost_usd,
+        receipt_id=first.receipt_id if then.receipt_id is None else then.receipt_id,
+    )

@@ -1,0 +1,267 @@
+"""Accounts and logins: register, log in, refresh, log out, who am I, API keys, WebSocket tickets."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Annotated, Final
+
+from fastapi import Body, Query
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from starlette.responses import Response
+
+from aragora.errors import InvalidInput
+from aragora.identity.accounts import Accounts
+from aragora.identity.api_keys import PREFIX
+from aragora.identity.authentication import TICKET_S, Tickets
+from aragora.identity.logins import Challenge, Logins, TokenPair
+from aragora.identity.oauth import OpenIdLogin
+from aragora.identity.parts import IdentityParts
+from aragora.identity.rbac import PUBLIC, USER
+from aragora.identity.second_factor import SecondFactor
+from aragora.server.chapter import Call, Chapter
+from aragora.server.views import json_response
+
+
+@dataclass(frozen=True)
+class IdentityPorts:
+    """What the routes of identity call. `oauth` gives the login with Google, None where it is not set up; the browser
+    then goes on to `success_url` or `error_url`."""
+
+    parts: IdentityParts
+    logins: Logins
+    accounts: Accounts
+    second_factor: SecondFactor
+    tickets: Tickets
+    oauth: Callable[[], Awaitable[OpenIdLogin]] | None = None
+    success_url: str | None = None
+    error_url: str | None = None
+
+
+identity: Chapter[IdentityPorts] = Chapter("identity")
+
+# Answers with secrets in them are kept nowhere on the way.
+UNCACHED: Final = {"Cache-Control": "no-store"}
+DAY_S: Final = 86400.0
+
+# --- What goes in and out
+
+MAX_LIFETIME_DAYS: Final = 3650
+_EMAIL: Final = re.compile(r"[^\s@,;:<>\"()\[\]\\]{1,64}@[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
+
+
+def _storable(text: str) -> str:
+    """Text that every database can hold: no control characters, no lone halves of surrogate pairs."""
+    if any(ord(char) < 32 or 0xD800 <= ord(char) <= 0xDFFF or ord(char) == 127 for char in text):
+        raise ValueError("control characters are not allowed")
+    return text
+
+
+def _address(text: str) -> str:
+    if not _EMAIL.fullmatch(text):
+        raise ValueError("not an e-mail address")
+    return text
+
+
+Line = Annotated[str, AfterValidator(_storable)]
+Email = Annotated[str, Field(max_length=254), AfterValidator(_storable), AfterValidator(_address)]
+# Length and quality are the policy's, which says more than "too short"; here only what no password can be.
+Password = Annotated[str, Field(min_length=1, max_length=256), AfterValidator(_storable)]
+Name = Annotated[Line, Field(min_length=1, max_length=100)]
+Token = Annotated[Line, Field(min_length=1, max_length=4096)]
+
+
+class Secretive(BaseModel):
+    """A request whose refusal does not repeat it."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+
+class Register(Secretive):
+    """A new account. `roles` only from who may manage users: then it joins the caller's organisation."""
+
+    email: Email
+    password: Password
+    name: Name = "-"
+    roles: Annotated[list[Name], Field(max_length=10)] = []
+
+
+class Login(Secretive):
+    """Either `email` and `password`, or the `challenge` of a first step with the `code` of the second factor."""
+
+    email: Email | None = None
+    password: Password | None = None
+    challenge: Token | None = None
+    code: Annotated[Line, Field(min_length=6, max_length=64)] | None = None
+
+
+class Refresh(Secretive):
+    refresh_token: Token
+
+
+class Logout(Secretive):
+    """`everywhere` ends all logins of the user."""
+
+    everywhere: bool = False
+
+
+class ChangePassword(Secretive):
+    current: Password
+    new: Password
+
+
+class NewApiKey(Secretive):
+    """`expires_in_days` null: until it is revoked."""
+
+    name: Name = "default"
+    expires_in_days: Annotated[int, Field(ge=1, le=MAX_LIFETIME_DAYS)] | None = None
+
+
+class Account(BaseModel):
+    user_id: str
+    email: str
+    name: str
+    org_id: str
+    roles: list[str]
+
+
+class Tokens(BaseModel):
+    """A login; or, for users with a second factor, only `mfa_required`, `challenge` and `expires_in`."""
+
+    access_token: str | None = None
+    refresh_token: str | None = None
+    token_type: str | None = None
+    expires_in: int
+    mfa_required: bool = False
+    challenge: str | None = None
+
+
+class Me(BaseModel):
+    user_id: str
+    org_id: str
+    roles: list[str]
+    permissions: list[str]
+    method: str
+    mfa: bool
+    impersonator: str | None
+
+
+class CreatedApiKey(BaseModel):
+    key_id: str
+    api_key: Annotated[str, Field(description="shown this once, stored as a hash")]
+    prefix: str
+    name: str
+    created_at: float
+    expires_at: float | None
+
+
+class Revoked(BaseModel):
+    revoked: int
+
+
+class SocketTicket(BaseModel):
+    ticket: str
+    expires_in: int
+
+
+# --- Routes
+
+
+@identity.post("/api/auth/register", needs=PUBLIC, gives=Account, status=201, refuses=(401, 403, 409, 429, 503))
+async def register(call: Call[IdentityPorts], body: Register) -> Response:
+    """A new account with an organisation of its own; with `roles`, a member of the caller's, who may manage users."""
+    caller = await call.recognise() if body.roles else None
+    user = await call.ports.accounts.register(
+        body.email,
+        body.password,
+        body.name,
+        call.visit,
+        by=caller,
+        roles=body.roles,
+    )
+    view = Account(user_id=user.user_id, email=user.email, name=user.name, org_id=user.org_id, roles=list(user.roles))
+    return json_response(view.model_dump(), 201, UNCACHED)
+
+
+@identity.post("/api/auth/login", needs=PUBLIC, gives=Tokens, refuses=(401, 429, 503))
+async def login(call: Call[IdentityPorts], body: Login) -> Response:
+    """Log in with a password; where the answer says mfa_required, once more with `challenge` and `code`."""
+    if body.challenge is not None and body.code is not None and body.password is None:
+        return tokens_response(await call.ports.second_factor.complete(body.challenge, body.code, call.visit))
+    if body.email is None or body.password is None or body.challenge is not None:
+        raise InvalidInput("Send either email and password, or challenge and code.")
+    return tokens_response(await call.ports.accounts.login(body.email, body.password, call.visit))
+
+
+@identity.post("/api/auth/refresh", needs=PUBLIC, gives=Tokens, refuses=(401, 429, 503))
+async def refresh(call: Call[IdentityPorts], body: Refresh) -> Response:
+    """The next pair of tokens. Each refresh token works once; using one again ends the login."""
+    return tokens_response(await call.ports.logins.refresh(body.refresh_token, call.visit))
+
+
+@identity.post("/api/auth/logout", needs=USER, status=204)
+async def logout(call: Call[IdentityPorts], body: Annotated[Logout | None, Body()] = None) -> Response:
+    """End this login, or all of the user's."""
+    everywhere = body is not None and body.everywhere
+    await call.ports.logins.end(call.who, call.visit, everywhere=everywhere)
+    return Response(status_code=204)
+
+
+@identity.get("/api/auth/me", needs=USER, gives=Me)
+async def me(call: Call[IdentityPorts]) -> Response:
+    """Who the caller is and what it may do."""
+    who = call.who
+    view = Me(
+        user_id=who.user_id,
+        org_id=who.org_id,
+        roles=list(who.roles),
+        permissions=sorted(who.permissions),
+        method=who.method.value,
+        mfa=who.mfa,
+        impersonator=who.impersonator,
+    )
+    return json_response(view.model_dump(), headers=UNCACHED)
+
+
+@identity.post("/api/auth/password", needs=USER, status=204, refuses=(403, 404))
+async def change_password(call: Call[IdentityPorts], body: ChangePassword) -> Response:
+    """Change the own password; all other logins end."""
+    await call.ports.accounts.change_password(call.who, body.current, body.new, call.visit)
+    return Response(status_code=204)
+
+
+@identity.post("/api/auth/api-key", needs=USER, gives=CreatedApiKey, status=201, refuses=(403, 404, 409))
+async def create_api_key(call: Call[IdentityPorts], body: Annotated[NewApiKey | None, Body()] = None) -> Response:
+    """A new API key. Its text is in this answer only."""
+    wanted = body or NewApiKey()
+    lifetime_s = None if wanted.expires_in_days is None else wanted.expires_in_days * DAY_S
+    key, text = await call.ports.accounts.create_key(call.who, wanted.name, call.visit, lifetime_s=lifetime_s)
+    view = CreatedApiKey(
+        key_id=key.key_id,
+        api_key=text,
+        prefix=f"{PREFIX}{key.key_id}",
+        name=key.name,
+        created_at=key.created_at,
+        expires_at=key.expires_at,
+    )
+    return json_response(view.model_dump(), 201, UNCACHED)
+
+
+@identity.delete("/api/auth/api-key", needs=USER, gives=Revoked, refuses=(403,))
+async def revoke_api_key(
+    call: Call[IdentityPorts], key_id: Annotated[str | None, Query(pattern="^[0-9a-f]{16}$")] = None
+) -> Response:
+    """Revoke one of the own keys, or all."""
+    return json_response({"revoked": await call.ports.accounts.revoke_keys(call.who, call.visit, key_id)})
+
+
+@identity.post("/api/auth/ws-ticket", needs=USER, gives=SocketTicket)
+async def ws_ticket(call: Call[IdentityPorts]) -> Response:
+    """A ticket for one WebSocket, `ws://HOST/ws?ticket=...`, good for 30 seconds."""
+    ticket = await call.ports.tickets.issue(call.who)
+    return json_response({"ticket": ticket, "expires_in": int(TICKET_S)}, headers=UNCACHED)
+
+
+def tokens_response(result: TokenPair | Challenge) -> Response:
+    return json_response(result, headers=UNCACHED)

@@ -1,0 +1,112 @@
+"""What became of requests: an observer is told of each one, and the last failures of this replica are noted.
+
+A note says when, where and what kind, for the admin console; never what the request held.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Final
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from aragora.clock import Clock
+from aragora.server.failures import REQUEST_ID
+from aragora.server.ports import RequestObserver
+
+KEPT: Final = 500
+
+
+class TimingMiddleware:
+    """Tells the observer of every answered HTTP request: method, path template, status and seconds."""
+
+    def __init__(self, app: ASGIApp, observer: RequestObserver, clock: Clock) -> None:
+        self._app = app
+        self._observer = observer
+        self._clock = clock
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = self._clock.monotonic()
+        status = 500
+
+        async def send_and_note(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_and_note)
+        finally:
+            self._observer(scope["method"], _template(scope), status, self._clock.monotonic() - started)
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorNote:
+    """One failed request. `at` is seconds since the epoch; `path` the route's template."""
+
+    at: float
+    method: str
+    path: str
+    status: int
+    error: str
+    request_id: str
+
+
+class ErrorNotes:
+    """A bounded list, the newest first."""
+
+    def __init__(self) -> None:
+        self._notes: deque[ErrorNote] = deque(maxlen=KEPT)
+
+    def add(self, note: ErrorNote) -> None:
+        self._notes.appendleft(note)
+
+    def latest(self, limit: int) -> list[ErrorNote]:
+        return list(self._notes)[:limit]
+
+
+class ErrorNotesMiddleware:
+    """Notes every answer with 5xx and every exception on its way to the last net."""
+
+    def __init__(self, app: ASGIApp, notes: ErrorNotes, clock: Clock) -> None:
+        self._app = app
+        self._notes = notes
+        self._clock = clock
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def send_and_note(message: Message) -> None:
+            if message["type"] == "http.response.start" and message["status"] >= 500:
+                self._note(scope, message["status"], "answered")
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_and_note)
+        except Exception as error:
+            self._note(scope, 500, type(error).__name__)
+            raise
+
+    def _note(self, scope: Scope, status: int, error: str) -> None:
+        self._notes.add(
+            ErrorNote(
+                at=self._clock.now(),
+                method=scope["method"],
+                path=_template(scope),
+                status=status,
+                error=error,
+                request_id=scope.get(REQUEST_ID, ""),
+            )
+        )
+
+
+def _template(scope: Scope) -> str:
+    """The path template the request was routed to, `unmatched` where there is none."""
+    return getattr(scope.get("route"), "path", None) or "unmatched"

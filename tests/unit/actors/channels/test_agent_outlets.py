@@ -1,0 +1,91 @@
+"""The exchange with an agent over its socket: answered, withdrawn, and resent when the connection breaks."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from worlds.actors_without_ray import runtime_over
+from worlds.memory_engine import answer
+from worlds.waiting import WAIT_S, eventually
+
+from actors.channels import sockets
+from actors.channels.agent_links import AgentLinks
+from actors.channels.agent_outlets import AgentSocket, ReplyOutlet
+from actors.channels.sockets import Endpoint
+from aragora.debate.model import AgentRequest, Ask, AskKind, Brief, Reply
+
+
+def request(debate_id: str) -> AgentRequest:
+    ask = Ask(f"{debate_id}/1/propose/ann", debate_id, "ann", AskKind.PROPOSE, 1)
+    return AgentRequest(ask, Brief("Which queue?"), 30.0)
+
+
+class Agent:
+    """An agent's socket that answers everything."""
+
+    def __init__(self) -> None:
+        self.answers = True
+        self.taken: list[str] = []
+        self.withdrawn: list[str] = []
+        self.outlets: list[ReplyOutlet] = []
+        self.socket = AgentSocket(self._take)
+
+    async def endpoint(self) -> Endpoint:
+        return Endpoint("here", await self.socket.listen())
+
+    def _take(self, withdrawn: Sequence[str], requests: Sequence[AgentRequest], outlet: ReplyOutlet) -> None:
+        self.withdrawn += withdrawn
+        self.taken += [one.ask.ask_id for one in requests]
+        if self.answers:
+            for one in requests:
+                outlet.put(answer(one))
+
+
+@pytest.fixture
+def agent(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Agent:
+    monkeypatch.setenv("ARAGORA_RUN_DIRECTORY", str(tmp_path))
+    monkeypatch.setattr(sockets, "this_node", lambda: "here")
+    return Agent()
+
+
+async def test_asks_and_replies_travel_over_the_socket(agent: Agent) -> None:
+    received: list[Reply] = []
+    links = AgentLinks("coordinator-0", runtime_over(agent), 1, lambda _, replies: received.extend(replies))
+    for number in range(500):
+        links.send(request(f"deb_{number}"))
+    await eventually(lambda: len(received) == 500)
+    assert len({reply.ask_id for reply in received}) == 500
+    links.close()
+    agent.socket.close()
+
+
+async def test_what_was_open_when_the_agent_died_is_sent_to_its_successor(agent: Agent) -> None:
+    received: list[Reply] = []
+    links = AgentLinks("coordinator-0", runtime_over(agent), 1, lambda _, replies: received.extend(replies))
+    agent.answers = False
+    links.send(request("deb_1"))
+    links.send(request("deb_2"))
+    await eventually(lambda: len(agent.taken) == 2)
+    links.withdraw("deb_2")
+    await eventually(lambda: agent.withdrawn == ["deb_2"])
+    agent.answers = True
+    dead, agent.socket = agent.socket, AgentSocket(agent._take)
+    for connection in list(dead._outlets):
+        connection.close()
+    dead.close()
+    await eventually(lambda: len(received) == 1)
+    assert agent.taken == ["deb_1/1/propose/ann", "deb_2/1/propose/ann", "deb_1/1/propose/ann"]
+    links.close()
+    agent.socket.close()
+
+
+async def test_a_frame_beyond_the_limit_closes_the_connection(agent: Agent) -> None:
+    path = await agent.socket.listen()
+    reader, writer = await asyncio.open_unix_connection(path)
+    writer.write(b"\xff\xff\xff\xff")
+    assert await asyncio.wait_for(reader.read(), WAIT_S) == b""
+    writer.close()
+    agent.socket.close()

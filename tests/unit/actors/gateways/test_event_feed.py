@@ -1,0 +1,262 @@
+"""Followers see every seq once and in order: whatever breaks between the coordinator and the replica."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+from worlds.actors_without_ray import runtime_over
+from worlds.waiting import WAIT_S, eventually
+
+from actors.channels import sockets
+from actors.channels.event_outlets import EventPolls, EventSocket
+from actors.channels.sockets import Endpoint, FrameConnection, FrameServer
+from actors.channels.watchers import Watchers
+from actors.cluster import RUN_DIRECTORY
+from actors.gateways.event_feed import CoordinatorFeed
+from actors.gateways.event_lines import open_line
+from aragora.debate.journal import JournalRow
+from aragora.errors import NotFound, Unavailable
+
+
+class Store:
+    """The rows that are durable."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, list[JournalRow]] = defaultdict(list)
+
+    def append(self, debate_id: str, kind: str = "vote") -> JournalRow:
+        seq = len(self.rows[debate_id]) + 1
+        row = JournalRow(debate_id, seq, kind, f'{{"type":"{kind}","seq":{seq}}}', 0.0)
+        self.rows[debate_id].append(row)
+        return row
+
+    async def get(self, debate_id: str, org_id: str | None = None) -> object:
+        if debate_id not in self.rows:
+            raise NotFound("no such debate")
+        return object()
+
+    async def events(self, debate_id: str, after: int = 0, limit: int = 500) -> list[str]:
+        return [row.payload for row in self.rows[debate_id][after : after + limit]]
+
+
+class Coordinator:
+    """The events' side of a coordinator, for a replica on its node or not.
+    `cut`: nobody gets through, `restart`: its process died, and all it knew of watchers."""
+
+    def __init__(self, *, near: bool, buffer: int = 1000) -> None:
+        self.near = near
+        self.buffer = buffer
+        self.cut = False
+        self.asked = 0
+        self.frames = 0
+        self.connections: list[FrameConnection] = []
+        self.start()
+
+    def start(self) -> None:
+        self.watchers = Watchers(self.buffer)
+        self.polls = EventPolls(self.watchers)
+        self.socket = EventSocket(self.watchers)
+        self.socket._server = FrameServer(self._connect)
+
+    def restart(self) -> None:
+        self.socket.close()
+        for connection in self.connections:
+            connection.close()
+        self.start()
+
+    async def endpoint(self) -> Endpoint:
+        self._ask()
+        return Endpoint("here", await self.socket.listen() if self.near else None)
+
+    async def watch(self, watcher: str, follow: tuple[str, ...], leave: tuple[str, ...]) -> bytes:
+        self._ask()
+        return await self.polls.poll(watcher, follow, leave)
+
+    def _ask(self) -> None:
+        self.asked += 1
+        if self.cut:
+            raise Unavailable("cut off")
+
+    def _connect(self) -> FrameConnection:
+        connection = self.socket._connect()
+        self.connections.append(connection)
+        received = connection._received
+
+        def counted(peer: FrameConnection, frame: bytes) -> None:
+            self.frames += 1
+            received(peer, frame)
+
+        connection._received = counted
+        return connection
+
+
+class Follow:
+    """A follower running in the background, and what it has seen."""
+
+    def __init__(self, feed: CoordinatorFeed, debate_id: str, after: int = 0) -> None:
+        self.seqs: list[int] = []
+        self.task = asyncio.create_task(self._run(feed, debate_id, after))
+
+    async def _run(self, feed: CoordinatorFeed, debate_id: str, after: int) -> None:
+        async for item in feed.follow(debate_id, after):
+            self.seqs.append(item.seq)
+
+    async def seen(self, count: int) -> None:
+        await eventually(lambda: len(self.seqs) >= count)
+
+
+@pytest.fixture
+def store() -> Store:
+    return Store()
+
+
+@pytest.fixture(autouse=True)
+def own_directory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv(RUN_DIRECTORY, str(tmp_path))
+    monkeypatch.setattr(sockets, "this_node", lambda: "here")
+
+
+@pytest.fixture(params=["socket", "polls"])
+def near(request: pytest.FixtureRequest) -> bool:
+    return bool(request.param == "socket")
+
+
+@pytest.fixture
+def link(near: bool) -> Iterator[Coordinator]:
+    coordinator = Coordinator(near=near)
+    yield coordinator
+    coordinator.socket.close()
+
+
+@pytest.fixture
+def feed(store: Store, link: Coordinator) -> CoordinatorFeed:
+    return feed_of(link, store)
+
+
+def feed_of(link: Coordinator, store: Store) -> CoordinatorFeed:
+    return CoordinatorFeed(partial(open_line, runtime_over(link)), store, 1)  # type: ignore[arg-type]
+
+
+def publish(store: Store, link: Coordinator, debate_id: str, kind: str = "vote") -> None:
+    link.watchers.publish([store.append(debate_id, kind)])
+
+
+async def test_what_was_stored_comes_first_then_what_happens(
+    feed: CoordinatorFeed, store: Store, link: Coordinator
+) -> None:
+    for _ in range(3):
+        store.append("d")
+    follow = Follow(feed, "d", after=1)
+    await follow.seen(2)
+    publish(store, link, "d")
+    publish(store, link, "d", "debate_end")
+    await asyncio.wait_for(follow.task, WAIT_S)
+    assert follow.seqs == [2, 3, 4, 5]
+
+
+async def test_a_restarted_coordinator_costs_no_event(feed: CoordinatorFeed, store: Store, link: Coordinator) -> None:
+    store.append("d")
+    follow = Follow(feed, "d")
+    await follow.seen(1)
+    asked = link.asked
+    link.cut = True
+    old = link.watchers
+    link.restart()
+    store.append("d")  # journaled while nobody could be told
+    old.publish([JournalRow("d", 2, "vote", '{"type":"vote","seq":2}', 0.0)])
+    await eventually(lambda: link.asked > asked)  # it has tried in vain
+    link.cut = False
+    publish(store, link, "d")
+    publish(store, link, "d", "debate_end")
+    await asyncio.wait_for(follow.task, WAIT_S)
+    assert follow.seqs == [1, 2, 3, 4]
+
+
+async def test_an_overflowing_queue_is_made_good_from_the_store(store: Store, near: bool) -> None:
+    link = Coordinator(near=near, buffer=3)
+    feed = feed_of(link, store)
+    store.append("d")
+    follow = Follow(feed, "d")
+    await follow.seen(1)
+    rows = [store.append("d") for _ in range(10)]
+    for row in rows:
+        link.watchers.publish([row])
+    publish(store, link, "d", "debate_end")
+    await asyncio.wait_for(follow.task, WAIT_S)
+    assert follow.seqs == list(range(1, 13))
+
+
+async def test_many_followers_share_one_line(feed: CoordinatorFeed, store: Store, link: Coordinator) -> None:
+    for number in range(20):
+        store.append(f"d{number}")
+    follows = [Follow(feed, f"d{number}") for number in range(20) for _ in range(3)]
+    await asyncio.gather(*(follow.seen(1) for follow in follows))
+    asked = link.asked
+    for number in range(20):
+        publish(store, link, f"d{number}", "debate_end")
+    await asyncio.wait_for(asyncio.gather(*(follow.task for follow in follows)), WAIT_S)
+    assert all(follow.seqs == [1, 2] for follow in follows)
+    assert asked + link.frames <= 6, "registrations of one loop turn travel together"
+
+
+async def test_following_an_unknown_debate_is_refused(feed: CoordinatorFeed) -> None:
+    with pytest.raises(NotFound):
+        await anext(feed.follow("nowhere"))
+
+
+async def test_a_follower_that_leaves_is_no_longer_told(feed: CoordinatorFeed, store: Store, link: Coordinator) -> None:
+    store.append("d")
+    store.append("e")
+    leaving, staying = Follow(feed, "d"), Follow(feed, "e")
+    await asyncio.gather(leaving.seen(1), staying.seen(1))
+    leaving.task.cancel()
+    await asyncio.gather(leaving.task, return_exceptions=True)
+    publish(store, link, "e")
+    await staying.seen(2)
+    publish(store, link, "e", "debate_end")
+    await asyncio.wait_for(staying.task, WAIT_S)
+    assert not link.watchers._by_debate.get("d")
+
+
+async def test_a_coordinator_that_is_away_is_found_when_it_is_back(
+    feed: CoordinatorFeed, store: Store, link: Coordinator
+) -> None:
+    store.append("d")
+    link.cut = True
+    follow = Follow(feed, "d")
+    await follow.seen(1)  # the store is read meanwhile
+    store.append("d")
+    link.cut = False
+    await follow.seen(2)
+    publish(store, link, "d", "debate_end")
+    await asyncio.wait_for(follow.task, WAIT_S)
+    assert follow.seqs == [1, 2, 3]
+
+
+async def test_a_burst_arrives_whole(feed: CoordinatorFeed, store: Store, link: Coordinator) -> None:
+    store.append("d")
+    follow = Follow(feed, "d")
+    await follow.seen(1)
+    for _ in range(900):
+        publish(store, link, "d")
+    publish(store, link, "d", "debate_end")
+    await asyncio.wait_for(follow.task, WAIT_S)
+    assert follow.seqs == list(range(1, 903))
+
+
+async def test_a_second_follower_waits_for_the_registration_of_the_first(
+    feed: CoordinatorFeed, store: Store, link: Coordinator
+) -> None:
+    store.append("d")
+    follows = [Follow(feed, "d"), Follow(feed, "d")]
+    await asyncio.sleep(0)
+    follows.append(Follow(feed, "d"))
+    await asyncio.gather(*(follow.seen(1) for follow in follows))
+    publish(store, link, "d", "debate_end")
+    await asyncio.wait_for(asyncio.gather(*(follow.task for follow in follows)), WAIT_S)
+    assert all(follow.seqs == [1, 2] for follow in follows)

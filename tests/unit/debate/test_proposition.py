@@ -1,0 +1,51 @@
+"""From a proposition to a specification: defaults, limits, pace."""
+
+from __future__ import annotations
+
+import pytest
+
+from aragora.debate.proposition import Idempotency, Pace, Proposition, specification
+from aragora.errors import InvalidInput
+
+AGENTS = ("ann", "bob", "cem")
+
+
+def test_without_named_agents_the_default_team_debates() -> None:
+    spec = specification(Proposition(" Which queue? "), "deb_1", available=AGENTS, default_team=AGENTS[:2])
+    assert spec.agents == ("ann", "bob")
+    assert spec.question == "Which queue?"
+
+
+def test_an_unknown_agent_is_refused_with_the_names_there_are() -> None:
+    with pytest.raises(InvalidInput, match="ann, bob, cem") as refused:
+        specification(Proposition("Which?", ("ann", "eve")), "deb_1", available=AGENTS, default_team=AGENTS)
+    assert refused.value.code == "unknown_agent"
+
+
+def test_a_slow_team_gets_its_own_pace() -> None:
+    usual = specification(Proposition("Which?"), "deb_1", available=AGENTS, default_team=AGENTS)
+    slow = specification(Proposition("Which?"), "deb_1", available=AGENTS, default_team=AGENTS, pace=Pace(300.0, 120.0))
+    assert (slow.protocol.phase_deadline_s, slow.protocol.grace_s) == (300.0, 120.0)
+    assert slow.protocol.rounds == usual.protocol.rounds
+
+
+def test_the_seed_follows_from_the_id_so_that_a_replay_shuffles_alike() -> None:
+    one = specification(Proposition("Which?"), "deb_1", available=AGENTS, default_team=AGENTS)
+    same = specification(Proposition("Other?"), "deb_1", available=AGENTS, default_team=AGENTS)
+    other = specification(Proposition("Which?"), "deb_2", available=AGENTS, default_team=AGENTS)
+    assert one.seed == same.seed != other.seed
+
+
+def test_the_same_request_has_the_same_hash_and_another_another() -> None:
+    first = Idempotency.of("k", Proposition("Which?"))
+    assert Idempotency.of("k", Proposition("Which?")) == first
+    assert Idempotency.of("k", Proposition("Which?", rounds=2)) != first
+
+
+def test_the_hash_of_a_request_outlives_a_release() -> None:
+    known = Idempotency.of("k", Proposition("Which?", ("ann", "bob"), rounds=2, budget_usd=0.5))
+    assert known == Idempotency("k", "8015c54a52fd2eb05c002facb701e71b")
+
+
+def test_a_request_without_a_key_is_never_a_repetition() -> None:
+    assert Idempotency.of(None, Proposition("Which?")) is None

@@ -1,0 +1,88 @@
+"""Who may do what: what is not granted is denied."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from aragora.errors import AragoraError, Forbidden, InvalidInput
+from aragora.identity.authorization import authorize, check_grant, enforce_admin_mfa_policy
+from aragora.identity.principal import LOCAL_OPERATOR, Method, Principal
+from aragora.identity.rbac import ADMIN, PERMISSIONS, PUBLIC, ROLES, USER, Policy, permission, permissions_of
+
+CONTRACT = yaml.safe_load((Path(__file__).parents[2] / "contract" / "http.yaml").read_text())
+
+
+def someone(*roles: str, mfa: bool = False) -> Principal:
+    return Principal("usr_1", "org_1", roles, Method.SESSION, mfa=mfa)
+
+
+def refusal(policy: Policy, principal: Principal | None, *, production: bool) -> AragoraError | None:
+    """What `authorize` raises, or None where it lets the principal pass."""
+    try:
+        authorize(policy, principal, production=production)
+    except AragoraError as problem:
+        return problem
+    return None
+
+
+def test_every_policy_of_the_contract_exists() -> None:
+    for row in CONTRACT["endpoints"]:
+        assert row["auth"] in {PUBLIC.name, USER.name, ADMIN.name} | {permission(name).name for name in PERMISSIONS}
+
+
+def test_an_unknown_permission_is_a_mistake_in_the_code() -> None:
+    with pytest.raises(ValueError, match=r"debates\.destroy"):
+        permission("debates.destroy")
+
+
+@pytest.mark.parametrize("role", ["root", "Admin", "ADMIN", " admin", ""])
+def test_an_unknown_role_grants_nothing(role: str) -> None:
+    assert permissions_of((role,)) == frozenset()
+    assert isinstance(refusal(permission("debates.read"), someone(role), production=False), Forbidden)
+
+
+@pytest.mark.parametrize("role", list(ROLES))
+@pytest.mark.parametrize("name", sorted(PERMISSIONS - {"system.admin"}))
+def test_a_role_passes_exactly_what_it_holds(role: str, name: str) -> None:
+    allowed = refusal(permission(name), someone(role), production=False) is None
+    assert allowed == (name in ROLES[role])
+
+
+@pytest.mark.parametrize("role", [role for role in ROLES if role != "admin"])
+def test_only_admins_run_the_installation(role: str) -> None:
+    assert refusal(ADMIN, someone(role, mfa=True), production=False) is not None
+    assert refusal(ADMIN, someone("admin"), production=False) is None
+
+
+def test_nobody_passes_only_what_is_public() -> None:
+    assert refusal(PUBLIC, None, production=True) is None
+    for policy in (USER, ADMIN, permission("debates.read")):
+        problem = refusal(policy, None, production=True)
+        assert problem is not None
+        assert problem.status == 401
+
+
+def test_admins_need_a_second_factor_in_production() -> None:
+    problem = refusal(ADMIN, someone("admin"), production=True)
+    assert problem is not None
+    assert problem.code == "mfa_required"
+    assert refusal(ADMIN, someone("admin", mfa=True), production=True) is None
+    with pytest.raises(Forbidden):
+        enforce_admin_mfa_policy(someone("admin"), production=True)
+    enforce_admin_mfa_policy(someone("admin"), production=False)
+
+
+def test_nobody_hands_on_a_right_it_does_not_have() -> None:
+    assert check_grant(someone("owner"), ["member", "viewer", "member"]) == ("member", "viewer")
+    with pytest.raises(Forbidden):
+        check_grant(someone("owner"), ["admin"])
+    with pytest.raises(Forbidden):
+        check_grant(someone("member"), ["viewer"])
+    with pytest.raises(InvalidInput):
+        check_grant(LOCAL_OPERATOR, ["superuser"])
+    with pytest.raises(InvalidInput):
+        check_grant(LOCAL_OPERATOR, [])
+    assert check_grant(LOCAL_OPERATOR, ["admin"]) == ("admin",)

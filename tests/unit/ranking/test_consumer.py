@@ -1,0 +1,56 @@
+"""From an outbox row of the topic `ratings` to the ratings that follow."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from aragora.debate.model import START_ELO, ConsensusMode, Decision, Tally
+from aragora.encoding import encode_text
+from aragora.ranking.consumer import change_of
+from aragora.ranking.elo import RATINGS, K, RatingsDue
+from aragora.ranking.store import OVERALL, StoredRating
+from aragora.storage.outbox import OutboxRow
+
+DECISION = Decision(
+    reached=True,
+    answer="yes",
+    winner="ann",
+    confidence=0.7,
+    mode=ConsensusMode.MAJORITY,
+    tallies=(Tally("ann", 2, 2.0), Tally("bob", 1, 1.0)),
+    dissent=(),
+    rounds=1,
+    cost_usd=0.0,
+)
+PAYLOAD = (
+    '{"domain":"law","decision":{"reached":true,"answer":"yes","winner":"ann","confidence":0.7,"mode":"majority",'
+    '"tallies":[{"agent":"ann","votes":2,"weight":2.0,"voters":[]},{"agent":"bob","votes":1,"weight":1.0,"voters":[]}],"dissent":[],'
+    '"rounds":1,"cost_usd":0.0,"stopped_by":"rounds","explanation":""}}'
+)
+
+
+def row(due: RatingsDue) -> OutboxRow:
+    return OutboxRow("deb_1:ratings", RATINGS, "deb_1", encode_text(due), 100.0)
+
+
+def test_the_payload_in_stored_rows_stays_as_it_is() -> None:
+    assert row(RatingsDue("law", DECISION)).payload == PAYLOAD
+    assert RATINGS == "ratings"
+
+
+def test_a_decision_rates_its_agents_overall_and_in_its_domain() -> None:
+    change = change_of(row(RatingsDue("law", DECISION)))
+    assert change.outbox_id == "deb_1:ratings"
+    assert change.keys == [("ann", OVERALL), ("ann", "law"), ("bob", OVERALL), ("bob", "law")]
+    before = {key: StoredRating(*key) for key in change.keys} | {
+        ("ann", "law"): StoredRating("ann", "law", START_ELO + 400)
+    }
+    after = {(rating.agent, rating.domain): rating for rating in change.rate(before)}
+    assert after["ann", OVERALL] == StoredRating("ann", OVERALL, START_ELO + K / 2, debates=1, wins=1.0)
+    assert after["bob", OVERALL] == StoredRating("bob", OVERALL, START_ELO - K / 2, debates=1)
+    assert 0 < after["ann", "law"].elo - (START_ELO + 400) < K / 2
+
+
+def test_a_decision_that_was_not_contested_changes_nothing() -> None:
+    change = change_of(row(RatingsDue("law", replace(DECISION, tallies=DECISION.tallies[:1]))))
+    assert list(change.rate({key: StoredRating(*key) for key in change.keys})) == []

@@ -1,0 +1,150 @@
+"""The relay of the outbox: each topic reaches its consumer, and what fails keeps nothing else from going on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Sequence
+
+import pytest
+from structlog.testing import capture_logs
+
+from aragora.errors import Unavailable
+from aragora.storage.outbox import BATCH, SET_ASIDE_S, OutboxRelay, OutboxRow
+
+
+class Table:
+    """Rows in memory, dropped when they are done."""
+
+    def __init__(self, *rows: OutboxRow) -> None:
+        self.rows = list(rows)
+        self.changed = asyncio.Event()
+
+    async def pending(self, topics: Collection[str], limit: int = 100) -> list[OutboxRow]:
+        return [row for row in self.rows if row.topic in topics][:limit]
+
+    async def done(self, outbox_ids: Sequence[str]) -> None:
+        self.rows = [row for row in self.rows if row.outbox_id not in outbox_ids]
+        self.changed.set()
+
+    def ids(self) -> list[str]:
+        return [row.outbox_id for row in self.rows]
+
+
+class Applied:
+    """A consumer that remembers its batches, and fails at will."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[str]] = []
+        self.away = False
+        self.bad: set[str] = set()
+
+    async def apply(self, rows: Sequence[OutboxRow]) -> None:
+        if self.away:
+            raise Unavailable("the disk is full")
+        if any(row.outbox_id in self.bad for row in rows):
+            raise ValueError("not JSON")
+        self.batches.append([row.outbox_id for row in rows])
+
+
+class Time:
+    at = 0.0
+
+    def now(self) -> float:
+        return self.at
+
+    def monotonic(self) -> float:
+        return self.at
+
+
+def row(outbox_id: str) -> OutboxRow:
+    """A row of the topic before the colon."""
+    return OutboxRow(outbox_id, outbox_id.partition(":")[0], "deb_1", "{}", 100.0)
+
+
+def relay(table: Table, clock: Time | None = None, **consumers: Applied) -> OutboxRelay:
+    return OutboxRelay(table, table.done, consumers, clock)
+
+
+async def test_each_topic_reaches_its_consumer_and_its_rows_are_done() -> None:
+    table = Table(row("ratings:1"), row("usage:1"), row("ratings:2"))
+    ratings, usage = Applied(), Applied()
+    await relay(table, ratings=ratings, usage=usage).aclose()
+    assert (ratings.batches, usage.batches) == ([["ratings:1", "ratings:2"]], [["usage:1"]])
+    assert table.rows == []
+
+
+async def test_rows_of_a_topic_without_a_consumer_stay() -> None:
+    table = Table(row("webhook:1"), row("usage:1"))
+    await relay(table, usage=Applied()).aclose()
+    assert table.ids() == ["webhook:1"]
+
+
+async def test_more_rows_than_a_batch_are_brought_over_batch_by_batch() -> None:
+    usage = Applied()
+    await relay(Table(*(row(f"usage:{number}") for number in range(2 * BATCH + 1))), usage=usage).aclose()
+    assert [len(batch) for batch in usage.batches] == [BATCH, BATCH, 1]
+
+
+async def test_a_consumer_that_fails_keeps_its_rows_and_does_not_hold_back_the_others() -> None:
+    table = Table(row("ratings:1"), row("usage:1"))
+    ratings, usage = Applied(), Applied()
+    ratings.away = True
+    running = relay(table, ratings=ratings, usage=usage)
+    with capture_logs() as logs:
+        running.start()
+        async with asyncio.timeout(30):
+            await table.changed.wait()
+        await running.aclose()
+    assert usage.batches == [["usage:1"]]
+    assert table.ids() == ["ratings:1"]
+    assert ("background step failed", "outbox ratings") in [(line["event"], line.get("task")) for line in logs]
+    assert logs[-1]["event"] == "outbox rows are left for the next start"
+
+    ratings.away = False
+    await relay(table, ratings=ratings, usage=usage).aclose()
+    assert ratings.batches == [["ratings:1"]]
+    assert table.rows == []
+
+
+async def test_rows_are_applied_again_where_they_could_not_be_marked_as_done() -> None:
+    table = Table(row("usage:1"))
+    usage = Applied()
+
+    async def away(_: Sequence[str]) -> None:
+        raise Unavailable("the journal is closed")
+
+    await OutboxRelay(table, away, {"usage": usage}).aclose()
+    await relay(table, usage=usage).aclose()
+    assert usage.batches == [["usage:1"], ["usage:1"]]
+    assert table.rows == []
+
+
+async def test_a_row_that_cannot_be_applied_is_set_aside_and_those_beside_it_are_applied() -> None:
+    table = Table(row("usage:1"), row("usage:2"), row("usage:3"))
+    usage, time = Applied(), Time()
+    usage.bad = {"usage:2"}
+    running = relay(table, time, usage=usage)
+    with capture_logs() as logs:
+        await running.aclose()
+    assert usage.batches == [["usage:1"], ["usage:3"]]
+    assert table.ids() == ["usage:2"]
+    assert [(line["event"], line["outbox_id"]) for line in logs] == [("an outbox row cannot be applied", "usage:2")]
+
+    usage.bad = set()
+    await running.aclose()
+    assert table.ids() == ["usage:2"]
+    time.at += SET_ASIDE_S
+    await running.aclose()
+    assert table.rows == []
+
+
+@pytest.mark.parametrize("bad", [BATCH, BATCH + 1])
+async def test_rows_that_are_set_aside_do_not_fill_the_batches_of_others(bad: int) -> None:
+    rows = [row(f"usage:{number}") for number in range(bad)]
+    table = Table(*rows, row("usage:last"))
+    usage = Applied()
+    usage.bad = {one.outbox_id for one in rows}
+    with capture_logs():
+        await relay(table, Time(), usage=usage).aclose()
+    assert usage.batches == [["usage:last"]]
+    assert len(table.rows) == bad

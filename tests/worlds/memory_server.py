@@ -1,0 +1,328 @@
+"""The whole server in memory: fulfilments of its ports, and the application that production would make of them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import httpx2
+from fastapi import FastAPI
+from pydantic import SecretStr
+from starlette.middleware import Middleware
+
+from aragora import encoding
+from aragora.clock import SystemClock
+from aragora.composition.debates import open_debates
+from aragora.composition.identity import Identity, administration_of, open_identity
+from aragora.composition.integrations import open_integrations
+from aragora.config.settings import Settings
+from aragora.debate.journal import row_of
+from aragora.debate.model import (
+    ConsensusMode,
+    DebateEnded,
+    DebateOpened,
+    DebateSpec,
+    DebateStatus,
+    Decision,
+    PersonSuggested,
+    PersonVoted,
+    Protocol,
+    RoundStarted,
+)
+from aragora.debate.proposition import Idempotency, Proposition
+from aragora.debate.records import DebateRecord, ReceiptRecord
+from aragora.errors import Conflict, InvalidInput, NotFound
+from aragora.server.app import create_app
+from aragora.server.chapters.operations import OperationsPorts, operations
+from aragora.server.chapters.pages import pages
+from aragora.server.chapters.receipts import ReceiptPorts, receipts
+from aragora.server.feature import Feature, Layer, Stage
+from aragora.server.middleware.outcomes import TimingMiddleware
+from aragora.server.ports import (
+    AgentView,
+    BreakerView,
+    ConnectionTotals,
+    DebateTicket,
+    FeedItem,
+    Rating,
+    Readiness,
+    ServerConfig,
+)
+from aragora.storage.cursors import Page
+
+NOW = 1_700_000_000.0
+
+
+@dataclass
+class World:
+    """The debates of a fake server: commands, reader and feed in one."""
+
+    records: dict[str, DebateRecord] = field(default_factory=dict)
+    journals: dict[str, list[FeedItem]] = field(default_factory=dict)
+    receipts: dict[str, ReceiptRecord] = field(default_factory=dict)
+    keys: dict[str, tuple[str, Idempotency]] = field(default_factory=dict)
+    opened: list[Proposition] = field(default_factory=list)
+    follows: int = 0
+    failure: Exception | None = None
+    grown: asyncio.Condition = field(default_factory=asyncio.Condition)
+
+    # --- building --------------------------------------------------------------------------------------
+
+    def add(self, debate_id: str = "deb_1", *, org_id: str = "local", question: str = "Tea or coffee?") -> str:
+        spec = DebateSpec(debate_id, question, ("ada", "bob"), Protocol("structured"), seed=7, org_id=org_id)
+        self.records[debate_id] = DebateRecord(
+            debate_id, question, DebateStatus.ACTIVE, encoding.encode_text(spec), NOW, NOW, "local", org_id
+        )
+        self.journals[debate_id] = []
+        self.write(debate_id, DebateOpened(spec))
+        return debate_id
+
+    def write(self, debate_id: str, event: Any) -> int:
+        journal = self.journals[debate_id]
+        row = row_of(debate_id, len(journal) + 1, NOW, event)
+        journal.append(FeedItem(debate_id, row.seq, row.type, row.payload))
+        self.records[debate_id] = replace(self.records[debate_id], last_seq=row.seq)
+        return row.seq
+
+    async def publish(self, debate_id: str, event: Any) -> int:
+        async with self.grown:
+            seq = self.write(debate_id, event)
+            self.grown.notify_all()
+        return seq
+
+    async def rounds(self, debate_id: str, count: int) -> None:
+        for number in range(count):
+            await self.publish(debate_id, RoundStarted(number, ("ada", "bob")))
+
+    async def end(self, debate_id: str) -> None:
+        decision = Decision(True, "Tea.", "ada", 0.75, ConsensusMode.MAJORITY, (), (), 1, 0.0)
+        self.records[debate_id] = replace(
+            self.records[debate_id], status=DebateStatus.COMPLETED, decision=encoding.encode_text(decision)
+        )
+        await self.publish(debate_id, DebateEnded(DebateStatus.COMPLETED, "decided"))
+
+    # --- DebateReader ----------------------------------------------------------------------------------
+
+    async def get(self, debate_id: str, org_id: str | None = None) -> DebateRecord:
+        self._fail()
+        record = self.records.get(debate_id)
+        if record is None or (org_id is not None and record.org_id != org_id):
+            raise NotFound(f"There is no debate {debate_id}.")
+        return record
+
+    async def page(
+        self,
+        *,
+        status: DebateStatus | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+        org_id: str | None = None,
+    ) -> Page[DebateRecord]:
+        self._fail()
+        if cursor is not None and cursor not in self.records:
+            raise InvalidInput("The cursor is not one of ours.")
+        found = [
+            one
+            for one in reversed(self.records.values())
+            if (status is None or one.status == status) and (org_id is None or one.org_id == org_id)
+        ]
+        start = 1 + [one.debate_id for one in found].index(cursor) if cursor else 0
+        items = tuple(found[start : start + limit])
+        return Page(items, items[-1].debate_id if start + limit < len(found) else None)
+
+    async def export(self, org_id: str | None = None) -> AsyncIterator[DebateRecord]:
+        for record in tuple(self.records.values()):
+            if org_id is None or record.org_id == org_id:
+                yield record
+
+    async def events(self, debate_id: str, after: int = 0, limit: int = 500) -> list[str]:
+        await asyncio.sleep(0)
+        return [item.payload for item in self.journals[debate_id][after : after + limit]]
+
+    async def receipt(self, debate_id: str) -> ReceiptRecord:
+        if debate_id not in self.receipts:
+            raise NotFound(f"{debate_id} has no receipt yet.")
+        return self.receipts[debate_id]
+
+    # --- DebateCommands --------------------------------------------------------------------------------
+
+    async def open(self, proposition: Proposition, idempotency: Idempotency | None = None) -> DebateTicket:
+        self._fail()
+        if idempotency is not None and idempotency.key in self.keys:
+            debate_id, first = self.keys[idempotency.key]
+            if first != idempotency:
+                raise Conflict("This Idempotency-Key was used for another body.", code="idempotency_conflict")
+            return DebateTicket(debate_id, self.records[debate_id].status, created=False)
+        debate_id = self.add(f"deb_{len(self.records) + 1}", question=proposition.question, org_id=proposition.org_id)
+        self.opened.append(proposition)
+        if idempotency is not None:
+            self.keys[idempotency.key] = (debate_id, idempotency)
+        return DebateTicket(debate_id, DebateStatus.QUEUED)
+
+    async def cancel(self, debate_id: str, by: str) -> DebateTicket:
+        if self.records[debate_id].status is not DebateStatus.ACTIVE:
+            raise Conflict(f"{debate_id} has ended.")
+        self.records[debate_id] = replace(self.records[debate_id], status=DebateStatus.CANCELLED)
+        return DebateTicket(debate_id, DebateStatus.CANCELLED)
+
+    async def vote(self, debate_id: str, person: str, choice: str, intensity: int) -> int:
+        return await self.publish(debate_id, PersonVoted(1, person, choice, intensity))
+
+    async def suggest(self, debate_id: str, person: str, text: str) -> int:
+        return await self.publish(debate_id, PersonSuggested(1, person, text))
+
+    # --- EventFeed -------------------------------------------------------------------------------------
+
+    async def follow(self, debate_id: str, after_seq: int = 0) -> AsyncIterator[FeedItem]:
+        self.follows += 1
+        journal = self.journals[debate_id]
+        position = after_seq
+        while True:
+            while position < len(journal):
+                item = journal[position]
+                position += 1
+                yield item
+                if item.type == "debate_end":
+                    return
+            async with self.grown:
+                await self.grown.wait_for(lambda seen=position: seen < len(journal))
+
+    def _fail(self) -> None:
+        if self.failure is not None:
+            raise self.failure
+
+
+class Boards:
+    """Leaderboard, agents, metrics, lifecycle, receipts and connections, all in memory."""
+
+    def __init__(self) -> None:
+        self.state = Readiness("ready")
+        self.reports: dict[str, tuple[int, int, int]] = {}
+        self.drained: asyncio.Future[str] | None = None
+
+    async def rankings(self, domain: str | None = None, limit: int = 100) -> list[Rating]:
+        return [Rating("ada", 1520.0, domain or "overall", 4, 3.0), Rating("bob", 1480.0, domain or "overall", 4, 1.0)][
+            :limit
+        ]
+
+    async def agents(self) -> list[AgentView]:
+        return [AgentView("ada", "stub", "stub-1", BreakerView("ada", "closed"), p50_latency_s=0.1)]
+
+    async def breakers(self) -> list[BreakerView]:
+        return [BreakerView("ada", "closed"), BreakerView("bob", "open", 5, NOW, NOW + 60, "timeout")]
+
+    async def exposition(self) -> str:
+        return "# TYPE aragora_debates_total counter\naragora_debates_total 3\n"
+
+    async def readiness(self) -> Readiness:
+        return self.state
+
+    def uptime_s(self) -> float:
+        return 12.7
+
+    async def closing(self) -> str:
+        self.drained = asyncio.get_running_loop().create_future()
+        return await self.drained
+
+    async def verify(self, document: Any) -> tuple[bool, list[dict[str, Any]]]:
+        passed = document.get("hash") == "good"
+        return passed, [{"name": "hash", "passed": passed, "detail": "compared"}]
+
+    async def report(self, replica_id: str, connections: int, sent: int, dropped: int) -> None:
+        self.reports[replica_id] = (connections, sent, dropped)
+
+    async def totals(self) -> ConnectionTotals:
+        return ConnectionTotals(*(sum(column) for column in zip((0, 0, 0), *self.reports.values(), strict=True)))
+
+
+DEFAULT_CONFIG = ServerConfig("1.2.3", "ws://127.0.0.1:8765/ws")
+
+
+def features_over(
+    world: Any, boards: Any, settings: Settings, identity: Identity, *, config: ServerConfig, observer: Any = None
+) -> tuple[Feature[Any], ...]:
+    """Every feature that a replica has, over `world` (commands, reader and feed) and `boards` (all other ports)."""
+    clock = SystemClock()
+    timing = Layer(Stage.TIMING, Middleware(TimingMiddleware, observer=observer, clock=clock))
+    return (
+        Feature(
+            "operations",
+            OperationsPorts(lifecycle=boards, connections=boards, agents=boards, leaderboard=boards, metrics=boards),
+            chapters=(operations,),
+            layers=(timing,) if observer is not None else (),
+        ),
+        open_debates(
+            config,
+            commands=world,
+            reader=world,
+            feed=world,
+            lifecycle=boards,
+            connections=boards,
+            authenticator=identity.authenticator,
+            clock=clock,
+        ),
+        Feature("receipts", ReceiptPorts(world, boards), chapters=(receipts,)),
+        Feature("pages", None, chapters=(pages,)),
+        identity.feature,
+        administration_of(identity, clock),
+        open_integrations(settings, identity.feature.ports.parts, clock),
+    )
+
+
+@dataclass(frozen=True)
+class Served:
+    """An application with what it was made of."""
+
+    app: FastAPI
+    identity: Identity
+    features: dict[str, Feature[Any]]
+
+    async def aclose(self) -> None:
+        """Run the closers, as the end of the application would."""
+        for feature in self.features.values():
+            for close in feature.closers:
+                await close()
+
+    def client(self, peer: str = "127.0.0.1", host: str = "127.0.0.1:8080", **headers: str) -> httpx2.AsyncClient:
+        """A client that speaks ASGI to the application, without a socket, from this address."""
+        transport = httpx2.ASGITransport(app=self.app, client=(peer, 5555), raise_app_exceptions=False)
+        return httpx2.AsyncClient(transport=transport, base_url=f"http://{host}", headers=headers)
+
+
+def served(
+    settings: Settings, world: Any, boards: Any, *, config: ServerConfig = DEFAULT_CONFIG, observer: Any = None
+) -> Served:
+    """The application over these ports, behind the authenticator that `settings` make. No store connects yet."""
+    identity = open_identity(settings, bind_host=config.bind_host, clock=SystemClock())
+    features = features_over(world, boards, settings, identity, config=config, observer=observer)
+    app = create_app(config, identity.authenticator, features)
+    return Served(app, identity, {feature.name: feature for feature in features})
+
+
+def served_for_test(
+    data_dir: Path,
+    world: Any,
+    boards: Any,
+    *,
+    observer: Any = None,
+    api_token: str | None = None,
+    service_token: str | None = None,
+    **config: Any,
+) -> Served:
+    """A server of the test's own configuration; development on loopback unless said otherwise.
+
+    The stores of identity are in `data_dir` and connect when they are first asked: the local operator and the fixed
+    tokens ask none.
+    """
+    shown = replace(DEFAULT_CONFIG, **config)
+    secrets = {"api_token": api_token, "service_token": service_token}
+    settings = Settings(
+        data_dir=data_dir,
+        env=shown.environment,
+        encryption_key=SecretStr("0" * 64),
+        **{name: SecretStr(text) for name, text in secrets.items() if text is not None},
+    )
+    return served(settings, world, boards, config=shown, observer=observer)
