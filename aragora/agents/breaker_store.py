@@ -10,8 +10,7 @@ from sqlalchemy import Column, Double, Integer, Table, Text, select
 from aragora.resilience.circuit_breaker import BreakerRow
 from aragora.storage.contexts import Context
 from aragora.storage.database import Database
-from aragora.storage.tables import METADATA
-from aragora.storage.upserts import insert_into
+from aragora.storage.tables import METADATA, insert_into
 
 breakers = Table(
     "breakers",

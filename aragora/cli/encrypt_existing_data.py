@@ -20,9 +20,7 @@ from aragora.composition.encrypted_stores import STORES, opened
 from aragora.config.settings import Settings, load_settings
 from aragora.errors import AragoraError, Misconfigured
 from aragora.identity.store.users import MFA_STORE
-from aragora.integrations.gmail_tokens import GMAIL_TOKEN_STORE
-from aragora.integrations.store import INTEGRATION_STORE
-from aragora.integrations.sync_store import SYNC_STORE
+from aragora.integrations.stores import CONNECTORS, GMAIL_TOKENS, INTEGRATIONS
 from aragora.observability.registry import Registry
 from aragora.secrets.encryption import EncryptionService
 from aragora.secrets.keyring import Keyring
@@ -32,9 +30,9 @@ from aragora.storage.database import Database
 from aragora.storage.reencryption import Outcome, Reencryption, Rewritable, Summary
 
 _FLAGS = {
-    "--sync-store": (SYNC_STORE, "credentials of connectors"),
-    "--integration-store": (INTEGRATION_STORE, "settings of integrations"),
-    "--gmail-tokens": (GMAIL_TOKEN_STORE, "OAuth tokens of mail accounts"),
+    "--sync-store": (CONNECTORS.name, "credentials of connectors"),
+    "--integration-store": (INTEGRATIONS.name, "settings of integrations"),
+    "--gmail-tokens": (GMAIL_TOKENS.name, "OAuth tokens of mail accounts"),
     "--mfa-secrets": (MFA_STORE, "secrets of second factors"),
 }
 

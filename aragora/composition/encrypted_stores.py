@@ -1,29 +1,23 @@
-"""The stores that hold encrypted records, as the migration walks them."""
+"""The stores that hold encrypted records, as a rotation of keys walks them: each collection with secrets belongs here."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Final
 
 from sqlalchemy import Table
 
 from aragora.config.settings import Settings
 from aragora.identity.store.users import MFA_STORE, MfaRecords
-from aragora.integrations.connections import open_documents
-from aragora.integrations.gmail_tokens import GMAIL_TOKEN_STORE
-from aragora.integrations.store import INTEGRATION_STORE
-from aragora.integrations.sync_store import SYNC_STORE
-from aragora.integrations.tables import gmail_tokens, integrations, sync_connectors
+from aragora.integrations.stores import CONNECTORS, GMAIL_TOKENS, INTEGRATIONS
+from aragora.storage.collection import open_documents
 from aragora.storage.contexts import Context
 from aragora.storage.database import Database
-from aragora.storage.reencryption import Rewritable, VersionedRecords
+from aragora.storage.reencryption import Rewritable
 
-TABLES: dict[str, Table] = {
-    SYNC_STORE: sync_connectors,
-    INTEGRATION_STORE: integrations,
-    GMAIL_TOKEN_STORE: gmail_tokens,
-}
-STORES = (*TABLES, MFA_STORE)
+TABLES: Final[dict[str, Table]] = {schema.name: schema.table for schema in (CONNECTORS, INTEGRATIONS, GMAIL_TOKENS)}
+STORES: Final = (*TABLES, MFA_STORE)
 
 
 @asynccontextmanager
@@ -38,5 +32,5 @@ async def opened(settings: Settings, names: tuple[str, ...]) -> AsyncIterator[di
                 stack.push_async_callback(database.aclose)
                 found[name] = MfaRecords(database)
             else:
-                found[name] = VersionedRecords(documents(TABLES[name]))
+                found[name] = documents(TABLES[name])
         yield found

@@ -27,7 +27,7 @@ from aragora.identity.store.users import UserStore
 from aragora.identity.tokens import TokenSigner
 from aragora.observability.registry import REGISTRY
 from aragora.secrets.encryption import encryption_service
-from aragora.secrets.local_secret import local_jwt_secret
+from aragora.secrets.keyring import local_jwt_secret
 from aragora.server.authentication import Authenticator
 from aragora.server.chapters.administration import AdministrationPorts, administration
 from aragora.server.chapters.identity import IdentityPorts, identity
@@ -37,10 +37,8 @@ from aragora.server.middleware.outcomes import ErrorNotes, ErrorNotesMiddleware
 from aragora.server.middleware.rate_limit import RateLimitMiddleware
 from aragora.storage.contexts import Context
 from aragora.storage.database import Database
-from aragora.storage.ephemeral import Ephemeral
-from aragora.storage.ephemeral_fallback import FallbackEphemeral
-from aragora.storage.ephemeral_redis import RedisEphemeral, connect
-from aragora.storage.ephemeral_sql import SqlEphemeral
+from aragora.storage.ephemeral import Ephemeral, SqlEphemeral
+from aragora.storage.ephemeral_redis import FallbackEphemeral, RedisEphemeral, connect
 
 if TYPE_CHECKING:
     from aiohttp import ClientSession

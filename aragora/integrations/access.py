@@ -9,11 +9,10 @@ from typing import Final
 from aragora.background import Every
 from aragora.clock import Clock
 from aragora.config.settings import Settings
-from aragora.integrations.connections import backend_type, open_documents
-from aragora.integrations.store import IntegrationStore
-from aragora.integrations.store_metrics import InstrumentedIntegrationStore
-from aragora.integrations.tables import integrations
+from aragora.integrations.store_metrics import InstrumentedIntegrationStore, register
+from aragora.integrations.stores import INTEGRATIONS, IntegrationStore
 from aragora.secrets.encryption import EncryptionService
+from aragora.storage.collection import backend_type, open_documents
 
 RECOUNT_S: Final = 15.0
 """How old the number of integrations in the metrics may be: other replicas change it too."""
@@ -36,8 +35,9 @@ class IntegrationAccess:
         async with self._opening:
             if self._store is None:
                 documents = await self._open.enter_async_context(open_documents(self._settings))
-                base = IntegrationStore(documents(integrations), self._crypto, self._clock)
+                base = IntegrationStore(documents(INTEGRATIONS.table), self._crypto, self._clock)
                 self._store = InstrumentedIntegrationStore(base, backend_type(self._settings))
+                register(self._store)
             return self._store
 
     async def aclose(self) -> None:

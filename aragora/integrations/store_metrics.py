@@ -4,7 +4,7 @@
     await instrumented.save({"type": "slack", "user_id": "u-123", "token": "..."})
     config = await instrumented.get("slack", "u-123")
 
-`get_integration_metrics` and `get_integration_health` speak of the store that this process wrapped last.
+`get_integration_metrics` and `get_integration_health` tell of the store that this process registered: `register`.
 """
 
 from __future__ import annotations
@@ -13,13 +13,14 @@ import copy
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final, Protocol, TypeVar
 
 from aragora.errors import InvalidInput, NotFound, Unavailable
-from aragora.integrations.cache import IntegrationCache
 from aragora.integrations.figures import Figures
-from aragora.integrations.store import DEFAULT_ORG, Refresh
+from aragora.integrations.stores import DEFAULT_ORG, Refresh
 from aragora.observability.registry import REGISTRY, Registry
+from aragora.resilience.cache import Cache
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
@@ -62,9 +63,8 @@ class InstrumentedIntegrationStore:
     ) -> None:
         self._store = base_store
         self._registry = registry
-        self._cache = IntegrationCache(CACHE_SIZE, cache_ttl_s)
+        self._cache: Cache[tuple[str, str, str], dict[str, Any]] = Cache(CACHE_SIZE, cache_ttl_s)
         self.figures = Figures(backend_type)
-        _current[:] = [self]
         self._publish()
 
     async def get(self, kind: str, user_id: str, org_id: str = DEFAULT_ORG) -> dict[str, Any] | None:
@@ -160,20 +160,32 @@ class InstrumentedIntegrationStore:
         self._registry.set("aragora_integration_store_consecutive_failures", float(figures.consecutive_failures))
 
 
-_current: Final[list[InstrumentedIntegrationStore]] = []
+@dataclass(slots=True)
+class _Process:
+    """The store that this process tells of."""
+
+    store: InstrumentedIntegrationStore | None = None
+
+
+_process: Final = _Process()
+
+
+def register(store: InstrumentedIntegrationStore) -> None:
+    """From now on the two functions below tell of `store`."""
+    _process.store = store
 
 
 async def get_integration_metrics() -> dict[str, Any]:
-    """All figures of this process's store. Raises NotFound where none was wrapped."""
-    return _wrapped().figures.metrics()
+    """All figures of this process's store. Raises NotFound where none is registered."""
+    return _registered().figures.metrics()
 
 
 async def get_integration_health() -> dict[str, Any]:
-    """A summary of this process's store. Raises NotFound where none was wrapped."""
-    return _wrapped().figures.health()
+    """A summary of this process's store. Raises NotFound where none is registered."""
+    return _registered().figures.health()
 
 
-def _wrapped() -> InstrumentedIntegrationStore:
-    if not _current:
+def _registered() -> InstrumentedIntegrationStore:
+    if _process.store is None:
         raise NotFound("This process has no integration store; wrap one in InstrumentedIntegrationStore first.")
-    return _current[0]
+    return _process.store

@@ -16,10 +16,9 @@ from aragora.background import wait_until
 from aragora.config.settings import Settings
 from aragora.errors import Misconfigured, Unavailable
 from aragora.migrations.history import VERSIONS, Revision, revisions, standing, version_table
-from aragora.storage.contexts import Context
+from aragora.storage.contexts import Context, Location
 from aragora.storage.database import Database
 from aragora.storage.failures import translated
-from aragora.storage.location import Location
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

@@ -12,9 +12,8 @@ from typing import Any, Final
 
 from aragora.config.settings import Settings
 from aragora.errors import Misconfigured
-from aragora.storage.contexts import Context
+from aragora.storage.contexts import Context, Location
 from aragora.storage.failures import translated
-from aragora.storage.location import Location
 
 VERSIONS: Final = Path(__file__).parent / "versions"
 CONNECT_TIMEOUT_S: Final = 10.0

@@ -16,8 +16,7 @@ from aragora.debate.model import START_ELO
 from aragora.storage.applied import applied_table, newly_applied
 from aragora.storage.contexts import Context
 from aragora.storage.database import Database
-from aragora.storage.tables import METADATA
-from aragora.storage.upserts import insert_into
+from aragora.storage.tables import METADATA, insert_into
 
 ratings = Table(
     "ratings",

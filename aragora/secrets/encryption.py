@@ -32,8 +32,7 @@ from aragora.secrets.envelope import (
     seal,
 )
 from aragora.secrets.fields import secrets_of, transform
-from aragora.secrets.keyring import Keyring
-from aragora.secrets.local_secret import local_encryption_key
+from aragora.secrets.keyring import Keyring, local_encryption_key
 
 __all__ = [
     "CRYPTO_AVAILABLE",

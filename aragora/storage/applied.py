@@ -17,8 +17,7 @@ from aragora.clock import Clock, SystemClock
 from aragora.storage.contexts import Context
 from aragora.storage.database import Database
 from aragora.storage.outbox_store import OutboxStore
-from aragora.storage.tables import METADATA
-from aragora.storage.upserts import insert_into
+from aragora.storage.tables import METADATA, insert_into
 
 KEPT_S: Final = 30 * 86_400.0
 PRUNE_EVERY_S: Final = 86_400.0

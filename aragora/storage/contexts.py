@@ -1,8 +1,18 @@
-"""The contexts of the store: each is a SQLite file of its own, or its tables in the one PostgreSQL database."""
+"""The contexts of the store, where each is kept, and how its SQLite file is opened. Knows no driver.
+
+A context is a SQLite file of its own, or its tables in the one PostgreSQL database.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
+from typing import Final
+
+from aragora.config.settings import Settings
+
+SQLITE_POOL_MAX: Final = 4  # each connection is a thread; more of them only wait for each other
 
 
 class Context(StrEnum):
@@ -15,3 +25,42 @@ class Context(StrEnum):
     ELO = "agent_elo"
     USAGE = "usage"
     SCHEDULE = "scheduled_debates"
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """Where a context is kept: `path` of the SQLite file, or `dsn` of the PostgreSQL database (holds a password)."""
+
+    context: Context
+    path: Path | None
+    dsn: str | None = field(default=None, repr=False)
+    pool_size: int = 10
+    timeout_s: float = 30.0
+
+    @classmethod
+    def of(cls, settings: Settings, context: Context) -> Location:
+        """Where the settings place a context."""
+        url = settings.database_url
+        return cls(
+            context=context,
+            path=settings.data_dir / f"{context}.db" if url is None else None,
+            dsn=None if url is None else plain_dsn(url.get_secret_value()),
+            pool_size=settings.db_pool_size,
+            timeout_s=settings.db_pool_timeout,
+        )
+
+
+def plain_dsn(url: str) -> str:
+    """The URL as asyncpg takes it, without SQLAlchemy's driver suffix."""
+    return "postgresql://" + url.split("://", 1)[1]
+
+
+def sqlite_pragmas(timeout_s: float) -> tuple[str, ...]:
+    """What every connection to a SQLite file sets first; `timeout_s` bounds the wait for a lock."""
+    return (
+        f"PRAGMA busy_timeout={int(timeout_s * 1000)}",
+        "PRAGMA journal_mode=WAL",
+        "PRAGMA synchronous=FULL",
+        "PRAGMA foreign_keys=ON",
+        "PRAGMA journal_size_limit=67108864",  # bytes: the WAL of a burst does not stay on disk
+    )

@@ -1,4 +1,4 @@
-"""Durable metrics: what was counted, whatever died since. A sample's value is the sum over all its rows.
+"""Durable metrics: they outlive the process that counted. A sample's value is the sum over all its rows.
 
 The journal counts debates in the transaction of what it counts (context `debates`); every other process adds to the
 counters of the context `core`. The whole is both: read two stores and add them up.
@@ -16,8 +16,7 @@ from aragora.encoding import decode_as
 from aragora.observability.samples import CounterDelta, add_counters
 from aragora.storage.contexts import Context
 from aragora.storage.database import Database
-from aragora.storage.tables import counters, process_counters
-from aragora.storage.upserts import insert_into
+from aragora.storage.tables import counters, insert_into, process_counters
 
 _TABLES: Final[dict[Context, Table]] = {Context.DEBATES: counters, Context.CORE: process_counters}
 _SHARDS: Final = 16  # writers of one database rarely meet on the row of a counter
@@ -43,8 +42,8 @@ class CounterStore:
         return sorted(series, key=lambda delta: (delta.sample, delta.labels))
 
     async def add(self, deltas: Iterable[CounterDelta]) -> None:
-        """Add to the values, all or none. Who is told Unavailable may try again (and counts twice only where the
-        connection broke during the commit itself)."""
+        """Add to the values, all or none. After Unavailable the caller may try again; it counts twice only where
+        the connection broke during the commit itself."""
         totals: dict[tuple[str, str], float] = {}
         add_counters(totals, tuple(deltas))
         if not totals:

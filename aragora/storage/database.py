@@ -13,15 +13,14 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from aragora.config.settings import Settings
-from aragora.storage.contexts import Context
+from aragora.storage.contexts import Context, Location
 from aragora.storage.failures import translated
-from aragora.storage.location import Location
 
 if TYPE_CHECKING:
     from sqlalchemy import Select
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-    from aragora.storage.sqlite_reads import SqliteReader
+    from aragora.storage.engines import SqliteReader
 
 
 class Database:
@@ -33,7 +32,7 @@ class Database:
         self._reader: SqliteReader | None = None
 
     @classmethod
-    def open(cls, settings: Settings, context: Context | str) -> Database:
+    def open(cls, settings: Settings, context: Context) -> Database:
         """The context as the settings place it; nothing is connected yet, and nothing created: see `migrations`."""
         return cls(Location.of(settings, context))
 
@@ -54,7 +53,7 @@ class Database:
     async def reading(self, what: str = "reading the store") -> AsyncIterator[AsyncConnection]:
         """A connection on which each statement stands alone.
 
-        Raises Unavailable where the database is away; `what` names the deed in its text.
+        Raises Unavailable where the database is away; its text says `what` failed.
         """
         with translated(what):
             async with self._connections()[0].connect() as connection:
@@ -102,7 +101,7 @@ class Database:
 
     def _sqlite_reader(self) -> SqliteReader:
         if self._reader is None:
-            from aragora.storage.sqlite_reads import SqliteReader  # noqa: PLC0415  see the module's docstring
+            from aragora.storage.engines import SqliteReader  # noqa: PLC0415  see the module's docstring
 
             self._reader = SqliteReader(self.location)
         return self._reader

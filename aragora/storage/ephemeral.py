@@ -1,25 +1,26 @@
-"""What lives for seconds to minutes and must be shared: one-time states, tickets, caches. A port, and memory.
+"""What lives for seconds to minutes and replicas share: one-time states, tickets, caches. The port, and the database's rows.
 
-`EphemeralState` is the pure machine (time comes in as an argument), so that one actor can hold it for all
-replicas; `MemoryEphemeral` is the port over it within one process.
+Redis is faster (`aragora.storage.ephemeral_redis`); the database is shared by all replicas too, and is there without it.
 """
 
 from __future__ import annotations
 
-import heapq
-from typing import Protocol
+from typing import Any, Protocol
+
+from sqlalchemy import delete, select
 
 from aragora.clock import Clock
-from aragora.errors import Unavailable
+from aragora.storage.database import Database
+from aragora.storage.tables import ephemeral, insert_into
 
-MAX_ENTRIES = 100_000
+SWEEP_EVERY = 256  # writes between two sweeps of what has ended
 
 
 class Ephemeral(Protocol):
     """Text under a key for a time. Raises Unavailable where the store is away."""
 
     async def put(self, key: str, value: str, ttl_s: float) -> None:
-        """Keep `value` under `key` for `ttl_s` seconds, whatever was there."""
+        """Keep `value` under `key` for `ttl_s` seconds, in place of what is there."""
         ...
 
     async def add(self, key: str, value: str, ttl_s: float) -> bool:
@@ -37,76 +38,52 @@ class Ephemeral(Protocol):
     async def delete(self, key: str) -> None: ...
 
 
-class EphemeralState:
-    """The entries and when each ends. Bounded: at `max_entries` live ones, further keys are refused."""
+class SqlEphemeral:
+    """The port over the context `users`. Times are of the wall clock: processes share the rows."""
 
-    def __init__(self, max_entries: int = MAX_ENTRIES) -> None:
-        self._entries: dict[str, tuple[str, float]] = {}
-        self._ends: list[tuple[float, str]] = []
-        self._max = max_entries
-
-    def put(self, key: str, value: str, ends_at: float, now: float) -> None:
-        """Raises Unavailable where there is no room for another key."""
-        self._drop_ended(now)
-        if key not in self._entries and len(self._entries) >= self._max:
-            raise Unavailable(
-                "Too many logins and tickets are open at once; try again in a minute.", retry_after_s=60.0
-            )
-        self._entries[key] = (value, ends_at)
-        heapq.heappush(self._ends, (ends_at, key))
-        if len(self._ends) > 2 * self._max + 16:
-            self._ends = [(ends, live) for live, (_, ends) in self._entries.items()]
-            heapq.heapify(self._ends)
-
-    def add(self, key: str, value: str, ends_at: float, now: float) -> bool:
-        if self.get(key, now) is not None:
-            return False
-        self.put(key, value, ends_at, now)
-        return True
-
-    def get(self, key: str, now: float) -> str | None:
-        entry = self._entries.get(key)
-        return entry[0] if entry is not None and entry[1] > now else None
-
-    def take(self, key: str, now: float) -> str | None:
-        value = self.get(key, now)
-        self._entries.pop(key, None)
-        return value
-
-    def delete(self, key: str) -> None:
-        self._entries.pop(key, None)
-
-    def __len__(self) -> int:
-        return len(self._entries)
-
-    def _drop_ended(self, now: float) -> None:
-        while self._ends and self._ends[0][0] <= now:
-            ends, key = heapq.heappop(self._ends)
-            entry = self._entries.get(key)
-            if entry is not None and entry[1] == ends:
-                del self._entries[key]
-
-
-class MemoryEphemeral:
-    """The port within one process."""
-
-    def __init__(self, clock: Clock, max_entries: int = MAX_ENTRIES) -> None:
-        self._state = EphemeralState(max_entries)
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
         self._clock = clock
+        self._writes = 0
 
     async def put(self, key: str, value: str, ttl_s: float) -> None:
-        now = self._clock.monotonic()
-        self._state.put(key, value, now + ttl_s, now)
+        now = self._clock.now()
+        upsert = insert_into(self._database, ephemeral).values(key=key, value=value, ends_at=now + ttl_s)
+        await self._write(
+            upsert.on_conflict_do_update(
+                index_elements=["key"], set_={"value": upsert.excluded.value, "ends_at": upsert.excluded.ends_at}
+            )
+        )
 
     async def add(self, key: str, value: str, ttl_s: float) -> bool:
-        now = self._clock.monotonic()
-        return self._state.add(key, value, now + ttl_s, now)
+        now = self._clock.now()
+        upsert = insert_into(self._database, ephemeral).values(key=key, value=value, ends_at=now + ttl_s)
+        return await self._write(
+            upsert.on_conflict_do_update(
+                index_elements=["key"],
+                set_={"value": upsert.excluded.value, "ends_at": upsert.excluded.ends_at},
+                where=ephemeral.c.ends_at <= now,
+            )
+        )
 
     async def get(self, key: str) -> str | None:
-        return self._state.get(key, self._clock.monotonic())
+        query = select(ephemeral.c.value).where(ephemeral.c.key == key, ephemeral.c.ends_at > self._clock.now())
+        async with self._database.reading() as connection:
+            return (await connection.execute(query)).scalar_one_or_none()
 
     async def take(self, key: str) -> str | None:
-        return self._state.take(key, self._clock.monotonic())
+        taken = delete(ephemeral).where(ephemeral.c.key == key).returning(ephemeral.c.value, ephemeral.c.ends_at)
+        async with self._database.writing() as connection:
+            row = (await connection.execute(taken)).first()
+        return row[0] if row is not None and row[1] > self._clock.now() else None
 
     async def delete(self, key: str) -> None:
-        self._state.delete(key)
+        await self._write(delete(ephemeral).where(ephemeral.c.key == key))
+
+    async def _write(self, statement: Any) -> bool:
+        self._writes += 1
+        async with self._database.writing() as connection:
+            result = await connection.execute(statement)
+            if self._writes % SWEEP_EVERY == 1:
+                await connection.execute(delete(ephemeral).where(ephemeral.c.ends_at <= self._clock.now()))
+            return bool(result.rowcount == 1)

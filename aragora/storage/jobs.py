@@ -12,8 +12,7 @@ from aragora.errors import Fenced
 from aragora.scheduling import JobState
 from aragora.storage.contexts import Context
 from aragora.storage.database import Database
-from aragora.storage.tables import METADATA
-from aragora.storage.upserts import insert_into
+from aragora.storage.tables import METADATA, insert_into
 
 scheduled_jobs = Table(
     "scheduled_jobs",

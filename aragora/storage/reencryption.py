@@ -1,7 +1,7 @@
 """Walks a store and brings every record under the active key, while others go on writing to it.
 
-A record is read, encrypted anew and swapped in only if it is still what was read; otherwise it is read again. So a
-concurrent writer never loses a change, and the walk can be stopped and started at any time: what is done is skipped.
+A record is read, encrypted again and replaced only if it is still what was read; otherwise it is read once more. So a
+concurrent writer never loses a change, and the walk can be stopped and started at any time: it skips what is done.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from aragora.encoding import encode_text
 from aragora.errors import Conflict
 from aragora.observability.registry import Registry
 from aragora.secrets.encryption import DecryptionFailed, EncryptionService
-from aragora.storage.document import PAGE, DocumentRow, Documents
-from aragora.storage.vault import document_of
+from aragora.storage.collection import document_of
+from aragora.storage.documents import PAGE, DocumentRow
 
 ATTEMPTS: Final = 10
 
@@ -33,7 +33,7 @@ class Outcome(StrEnum):
 
 
 class Rewritable(Protocol):
-    """A store whose records can be walked and swapped."""
+    """A store whose records can be walked and replaced: `Documents`, or another store's secrets in their form."""
 
     async def get(self, record_id: str) -> DocumentRow | None: ...
 
@@ -62,10 +62,10 @@ class Reencryption:
     """How to go over stores.
 
     Args:
-        crypto: the keys; its active one is where everything shall end.
+        crypto: the keys; the active one is the goal of the walk.
         clock: for the stamps.
         registry: where records and errors are counted; nothing is counted in a dry run.
-        execute: False looks and changes nothing.
+        execute: False only looks.
     """
 
     crypto: EncryptionService
@@ -77,11 +77,11 @@ class Reencryption:
         """Go over one store; `step` is called after each record. Raises Unavailable where the backend goes away."""
         summary = Summary(store)
         async for row in _walk(records):
-            summary.counts[await self._settle(store, records, row)] += 1
+            summary.counts[await self._outcome(store, records, row)] += 1
             step()
         return summary
 
-    async def _settle(self, store: str, records: Rewritable, row: DocumentRow) -> Outcome:
+    async def _outcome(self, store: str, records: Rewritable, row: DocumentRow) -> Outcome:
         try:
             outcome = await self._migrate(store, records, row)
         except (DecryptionFailed, Conflict) as error:
@@ -119,22 +119,3 @@ async def _walk(records: Rewritable) -> AsyncIterator[DocumentRow]:
         for row in page:
             yield row
         after = page[-1].record_id
-
-
-class VersionedRecords:
-    """Documents, swapped by version."""
-
-    def __init__(self, documents: Documents) -> None:
-        self._documents = documents
-
-    async def get(self, record_id: str) -> DocumentRow | None:
-        return await self._documents.get(record_id)
-
-    async def page(self, after: str, limit: int = PAGE) -> list[DocumentRow]:
-        return await self._documents.page(after, limit)
-
-    async def replace(self, row: DocumentRow, payload: str, now: float) -> bool:
-        return await self._documents.swap(row.record_id, row.version, payload, now)
-
-    async def count(self) -> int:
-        return await self._documents.count()

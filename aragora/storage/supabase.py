@@ -1,7 +1,7 @@
 """Documents in Supabase, over its REST interface (PostgREST): SUPABASE_URL and SUPABASE_KEY.
 
-The tables are those of `tables_identity`; docs/security.md has the statements that create them. Compare-and-swap
-is a PATCH filtered by version: PostgREST tells which rows it changed.
+docs/security.md has the statements that create the tables. Compare-and-swap is a PATCH filtered by version: PostgREST
+tells which rows it changed.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from aragora.encoding import decode, encode, to_plain
 from aragora.errors import Conflict, Unavailable
 from aragora.resilience.backoff import Backoff
-from aragora.storage.document import PAGE, DocumentRow
+from aragora.storage.documents import PAGE, DocumentRow
 
 if TYPE_CHECKING:
     from aiohttp import ClientSession
@@ -53,32 +53,41 @@ class SupabaseDocuments:
     async def put(self, row: DocumentRow) -> DocumentRow:
         for _ in range(PUT_ATTEMPTS):
             current = await self.get(row.record_id)
-            kept = await (self._insert(row) if current is None else self._replace(row, current))
+            kept = await (self._insert(row) if current is None else self._overwrite(row, current))
             if kept is not None:
                 return kept
         raise Conflict("The record is being changed by others; try again.")
 
-    async def swap(self, record_id: str, version: int, payload: str, now: float) -> bool:
-        changes = {"payload": payload, "version": version + 1, "updated_at": now}
-        changed = await self._rows("PATCH", _at(record_id, version), changes, _REPRESENTATION)
+    async def replace(self, row: DocumentRow, payload: str, now: float) -> bool:
+        changes = {"payload": payload, "version": row.version + 1, "updated_at": now}
+        changed = await self._rows("PATCH", _at(row.record_id, row.version), changes, _REPRESENTATION)
         return len(changed) == 1
 
     async def delete(self, record_id: str) -> bool:
         return len(await self._rows("DELETE", {"record_id": f"eq.{record_id}"}, None, _REPRESENTATION)) == 1
 
-    async def find(self, *, org_id: str, owner: str | None = None, kind: str | None = None) -> list[DocumentRow]:
+    async def find(
+        self,
+        *,
+        org_id: str,
+        owner: str | None = None,
+        kind: str | None = None,
+        after: str = "",
+        limit: int | None = None,
+    ) -> list[DocumentRow]:
         wanted = {"org_id": org_id, "owner": owner, "kind": kind}
         filters = {name: f"eq.{value}" for name, value in wanted.items() if value is not None}
         found: list[DocumentRow] = []
-        while True:
-            after = {"record_id": f"gt.{found[-1].record_id}"} if found else {}
-            rows = await self._rows("GET", {**filters, **after, "order": "record_id.asc", "limit": str(PAGE)})
+        while limit is None or len(found) < limit:
+            asked = PAGE if limit is None else min(PAGE, limit - len(found))
+            rows = await self._next(filters, found[-1].record_id if found else after, asked)
             found += rows
-            if len(rows) < PAGE:
-                return found
+            if len(rows) < asked:
+                break
+        return found
 
     async def page(self, after: str, limit: int = PAGE) -> list[DocumentRow]:
-        return await self._rows("GET", {"record_id": f"gt.{after}", "order": "record_id.asc", "limit": str(limit)})
+        return await self._next({}, after, limit)
 
     async def count(self) -> int:
         _, headers, _ = await self._ask("GET", {"select": "record_id", "limit": "1"}, None, {"Prefer": "count=exact"})
@@ -87,13 +96,17 @@ class SupabaseDocuments:
             raise Unavailable("Supabase did not say how many records there are.", code="storage_unavailable")
         return int(total)
 
+    async def _next(self, filters: Mapping[str, str], after: str, limit: int) -> list[DocumentRow]:
+        beyond = {"record_id": f"gt.{after}"} if after else {}
+        return await self._rows("GET", {**filters, **beyond, "order": "record_id.asc", "limit": str(limit)})
+
     async def _insert(self, row: DocumentRow) -> DocumentRow | None:
         """None where another writer was first."""
         fresh = replace(row, version=1)
         status, _, body = await self._ask("POST", {}, to_plain(fresh), _REPRESENTATION, (HTTPStatus.CONFLICT,))
         return None if status == HTTPStatus.CONFLICT else _row(body[0])
 
-    async def _replace(self, row: DocumentRow, current: DocumentRow) -> DocumentRow | None:
+    async def _overwrite(self, row: DocumentRow, current: DocumentRow) -> DocumentRow | None:
         """None where another writer changed it meanwhile."""
         kept = replace(row, version=current.version + 1, created_at=current.created_at)
         rows = await self._rows("PATCH", _at(row.record_id, current.version), to_plain(kept), _REPRESENTATION)

@@ -1,18 +1,33 @@
-"""The tables as SQLAlchemy Core sees them, by context. `aragora/migrations/versions` creates them; a test compares.
+"""The tables as SQLAlchemy Core sees them, by context, and the insert that differs between the two databases.
 
 Times are seconds since the epoch. JSON is kept as the text it arrived in. Names are unique over all contexts: in
-PostgreSQL they live in one database. Other chapters define their tables in modules of their own on this METADATA.
+PostgreSQL they live in one database. Features declare their tables beside their stores, on this METADATA.
+`aragora/migrations/versions` creates the tables; a test compares.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import BigInteger, Column, Double, Index, Integer, MetaData, Table, Text
+from sqlalchemy import Column, Double, Index, Integer, MetaData, Table, Text
+from sqlalchemy.dialects.postgresql import insert as insert_postgresql
+from sqlalchemy.dialects.sqlite import insert as insert_sqlite
 
 from aragora.storage.contexts import Context
 
+if TYPE_CHECKING:
+    from sqlalchemy.dialects.postgresql import Insert as PostgresInsert
+    from sqlalchemy.dialects.sqlite import Insert as SqliteInsert
+
+    from aragora.storage.database import Database
+
 METADATA: Final[dict[Context, MetaData]] = {context: MetaData() for context in Context}
+
+
+def insert_into(database: Database, table: Table) -> SqliteInsert | PostgresInsert:
+    """An insert that knows `on_conflict_do_nothing` and `on_conflict_do_update`: SQLAlchemy has these per dialect."""
+    return insert_sqlite(table) if database.is_sqlite else insert_postgresql(table)
+
 
 counters = Table(  # the value of a sample is the sum over its shards: writers do not wait for each other's rows
     "counters",
@@ -52,20 +67,3 @@ ephemeral = Table(
     Column("ends_at", Double, nullable=False),
     Index("ix_ephemeral_ends", "ends_at"),
 )
-
-
-def document_table(name: str, context: Context) -> Table:
-    """Documents with encrypted fields. `version` grows with every write: what compare-and-swap compares."""
-    return Table(
-        name,
-        METADATA[context],
-        Column("record_id", Text, primary_key=True),
-        Column("org_id", Text, nullable=False),
-        Column("owner", Text, nullable=False),
-        Column("kind", Text, nullable=False),
-        Column("payload", Text, nullable=False),  # JSON: object
-        Column("version", BigInteger, nullable=False),
-        Column("created_at", Double, nullable=False),
-        Column("updated_at", Double, nullable=False),
-        Index(f"ix_{name}_owner", "org_id", "owner", "kind"),
-    )

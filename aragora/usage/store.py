@@ -12,8 +12,7 @@ from sqlalchemy import BigInteger, Column, ColumnElement, Double, Integer, Table
 from aragora.storage.applied import applied_table, newly_applied
 from aragora.storage.contexts import Context
 from aragora.storage.database import Database
-from aragora.storage.tables import METADATA
-from aragora.storage.upserts import insert_into
+from aragora.storage.tables import METADATA, insert_into
 
 usage = Table(
     "usage",

@@ -1,7 +1,7 @@
-"""ApprovalRequestStore: what waits for a person's yes or no. SQLite, PostgreSQL or Redis, the same rules.
+"""Approval requests: what waits for a person's yes or no. The rules, pure, and the port of the stores.
 
 pending -> approved | rejected | expired, once: of two people who answer at the same time, one decides and the
-other is told Conflict.
+other is told Conflict. Time comes in as an argument; `aragora.workflows.approval_stores` keeps the requests.
 """
 
 from __future__ import annotations

@@ -23,6 +23,7 @@ from aragora.debate.store.shard_epochs import ShardEpochs
 from aragora.errors import AragoraError
 from aragora.ids import new_id
 from aragora.migrations.applying import apply_all
+from aragora.storage.contexts import Context
 from aragora.storage.database import Database
 
 pytestmark = [pytest.mark.slow, pytest.mark.chaos, pytest.mark.timeout(300)]
@@ -146,7 +147,7 @@ async def load(settings: Settings, accepted: list[str]) -> AsyncIterator[None]:
 
 async def epochs(settings: Settings) -> list[int]:
     """How often each coordinator shard has begun."""
-    database = Database.open(settings, "debates")
+    database = Database.open(settings, Context.DEBATES)
     try:
         return [await ShardEpochs(database).current(shard) for shard in range(settings.coordinator_shards)]
     finally:

@@ -22,6 +22,7 @@ from worlds.chaos_served import ServedLog
 from aragora.config.settings import Settings, load_settings
 from aragora.debate.store.tables import debates, journal
 from aragora.migrations.applying import apply_all
+from aragora.storage.contexts import Context
 from aragora.storage.database import Database
 
 pytestmark = [pytest.mark.slow, pytest.mark.chaos, pytest.mark.timeout(300)]
@@ -92,7 +93,7 @@ def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Setting
 
 async def written(settings: Settings) -> tuple[int, int]:
     """How many debates and journal rows there are."""
-    database = Database.open(settings, "debates")
+    database = Database.open(settings, Context.DEBATES)
     try:
         return (
             len(await database.rows(select(debates.c.debate_id))),

@@ -29,6 +29,7 @@ from aragora.debate.store.shard_epochs import ShardEpochs
 from aragora.errors import AragoraError, Unavailable
 from aragora.receipts.closing import Closing
 from aragora.receipts.signing import load_signer
+from aragora.storage.contexts import Context
 from aragora.storage.database import Database
 from aragora.storage.outbox import OutboxRelay
 from aragora.storage.outbox_store import OutboxStore
@@ -78,7 +79,7 @@ async def open_debate(engine: DebateEngine, debate_id: str) -> None:
 
 async def main(data_dir: str, log: str, latency_s: str, database_url: str = "") -> None:
     settings = load_settings({"ARAGORA_DATA_DIR": data_dir, "DATABASE_URL": database_url})
-    database, clock = Database.open(settings, "debates"), SystemClock()
+    database, clock = Database.open(settings, Context.DEBATES), SystemClock()
     epochs = ShardEpochs(database)
     while True:  # the predecessor may have been frozen in the middle of a transaction
         try:

@@ -48,6 +48,7 @@ from aragora.receipts.receipt import summary_of
 from aragora.receipts.signing import trusted_keys
 from aragora.receipts.verifying import verify_chain
 from aragora.storage import tables
+from aragora.storage.contexts import Context
 from aragora.storage.database import Database
 from aragora.usage import store as usage_store
 from aragora.usage.consumer import sums_of
@@ -143,7 +144,7 @@ async def all_ended(settings: Settings, accepted: Collection[str], deadline_s: f
 
 async def unfinished(settings: Settings, accepted: Collection[str] = ()) -> int:
     """How many things are still to come: debates that run, rows in the outbox, accepted debates not yet seen."""
-    database = Database.open(settings, "debates")
+    database = Database.open(settings, Context.DEBATES)
     try:
         debates = await database.rows(select(debate_tables.debates.c.debate_id, debate_tables.debates.c.status))
         due = await database.rows(select(tables.outbox.c.topic))
@@ -155,8 +156,8 @@ async def unfinished(settings: Settings, accepted: Collection[str] = ()) -> int:
 
 
 async def _read(settings: Settings) -> Stored:
-    contexts = {name: Database.open(settings, name) for name in ("debates", "agent_elo", "usage")}
-    debates, ratings, usage = contexts.values()
+    opened = [Database.open(settings, context) for context in (Context.DEBATES, Context.ELO, Context.USAGE)]
+    debates, ratings, usage = opened
     try:
         journals: dict[str, list[Any]] = defaultdict(list)
         for row in await debates.rows(
@@ -176,7 +177,7 @@ async def _read(settings: Settings) -> Stored:
             usage_applied=await usage.rows(select(usage_store.usage_applied)),
         )
     finally:
-        for database in contexts.values():
+        for database in opened:
             await database.aclose()
 
 

@@ -27,9 +27,9 @@ from aragora.debate.store.write_group import (
     succeeded,
 )
 from aragora.errors import Unavailable
+from aragora.storage.contexts import Location
 from aragora.storage.engines import CONNECT_TIMEOUT_S
 from aragora.storage.failures import is_database_error, is_refused, is_transient, unavailable
-from aragora.storage.location import Location
 
 IDLE_TIMEOUT_S: Final = 10.0  # a coordinator cut off in the middle of a group holds its locks no longer than this
 COUNTER_SHARDS: Final = 16  # writers that count the same sample at once wait for each other once in so many times

@@ -25,8 +25,8 @@ from aragora.debate.store.write_group import (
     resolve,
     succeeded,
 )
+from aragora.storage.contexts import Location
 from aragora.storage.failures import is_database_error, is_refused, unavailable
-from aragora.storage.location import Location
 
 CHECKPOINT_PAGES: Final = 2000  # 8 MB of WAL between two checkpoints
 IDS_PER_QUERY: Final = 500  # below SQLite's limit of parameters

@@ -6,7 +6,7 @@ from sqlalchemy import select
 
 from aragora.debate.store.tables import shard_epochs
 from aragora.storage.database import Database
-from aragora.storage.upserts import insert_into
+from aragora.storage.tables import insert_into
 
 
 class ShardEpochs:

@@ -13,7 +13,7 @@ from aragora.encoding import decode, encode_text
 from aragora.errors import Conflict, NotFound
 from aragora.identity.store.tables import backup_codes, users
 from aragora.storage.database import Database
-from aragora.storage.document import PAGE, DocumentRow
+from aragora.storage.documents import PAGE, DocumentRow
 
 MFA_STORE: Final = "mfa"
 """Under which name the TOTP secrets are sealed, and a rotation of keys finds them."""

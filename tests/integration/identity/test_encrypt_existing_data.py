@@ -13,18 +13,18 @@ import pytest
 
 from aragora.cli.encrypt_existing_data import main
 from aragora.clock import SystemClock
-from aragora.composition.encrypted_stores import TABLES, VersionedRecords
+from aragora.composition.encrypted_stores import TABLES
 from aragora.config.settings import Settings
-from aragora.integrations.connections import open_documents
-from aragora.integrations.tables import integrations, sync_connectors
+from aragora.integrations.stores import CONNECTORS, INTEGRATIONS
 from aragora.migrations.applying import apply_pending
 from aragora.observability.registry import Registry
 from aragora.secrets.encryption import EncryptionService
 from aragora.secrets.keyring import Keyring
+from aragora.storage.collection import DocumentsOf, open_documents
 from aragora.storage.contexts import Context
 from aragora.storage.counters import CounterStore
 from aragora.storage.database import Database
-from aragora.storage.document import DocumentRow
+from aragora.storage.documents import DocumentRow
 from aragora.storage.reencryption import Outcome, Reencryption
 
 pytestmark = pytest.mark.slow
@@ -73,8 +73,8 @@ def test_plaintext_is_seen_then_encrypted_then_skipped_and_counted(tmp_path: Pat
 
     async def fill(documents: Any) -> None:
         for number in range(RECORDS):
-            await documents(sync_connectors).put(plain_row(number))
-        await documents(integrations).put(plain_row(1, "integration"))
+            await documents(CONNECTORS.table).put(plain_row(number))
+        await documents(INTEGRATIONS.table).put(plain_row(1, "integration"))
 
     stored(settings, fill)
     code, out, _ = run(NEW, "--all")
@@ -108,7 +108,7 @@ def test_rotation_brings_everything_under_the_new_key(tmp_path: Path, run: Calla
     settings = Settings(data_dir=tmp_path)
 
     async def fill(documents: Any) -> None:
-        await documents(sync_connectors).put(plain_row(1))
+        await documents(CONNECTORS.table).put(plain_row(1))
 
     stored(settings, fill)
     assert run(OLD, "--all", "--execute")[0] == 0
@@ -121,7 +121,7 @@ def test_rotation_brings_everything_under_the_new_key(tmp_path: Path, run: Calla
 
 def test_a_corrupt_record_is_named_and_the_others_go_on(tmp_path: Path, run: Callable[..., Any]) -> None:
     async def fill(documents: Any) -> None:
-        rows = documents(sync_connectors)
+        rows = documents(CONNECTORS.table)
         await rows.put(DocumentRow("org/broken", "org", "", "api", "{not json", 1, 1.0, 1.0))
         await rows.put(DocumentRow("org/number", "org", "", "api", "7", 1, 1.0, 1.0))
         forged = {"config": {"token": {"_encrypted": True, "v": 1, "alg": "AES-256-GCM", "key_id": "x"}}}
@@ -156,13 +156,11 @@ def test_without_tables_it_says_to_migrate(run: Callable[..., Any]) -> None:
     assert "aragora.migrations.apply" in err
 
 
-async def test_writers_beside_the_migration_lose_nothing(core_database: Database) -> None:
-    from aragora.storage.document_sql import SqlDocuments
-
+async def test_writers_beside_the_migration_lose_nothing(documents: DocumentsOf) -> None:
     crypto = EncryptionService(Keyring.parse(NEW))
-    documents = SqlDocuments(core_database, sync_connectors)
+    rows = documents(CONNECTORS.table)
     for number in range(40):
-        await documents.put(plain_row(number))
+        await rows.put(plain_row(number))
     written: dict[str, int] = {}
 
     async def write() -> None:
@@ -171,13 +169,13 @@ async def test_writers_beside_the_migration_lose_nothing(core_database: Database
                 row = plain_row(number)
                 document = {"config": {"api_key": f"turn {turn}"}}
                 sealed = crypto.encrypt_fields(document, store="sync", record_id=row.record_id)
-                await documents.put(DocumentRow(row.record_id, "org", "", "api", json.dumps(sealed), 1, 1.0, 1.0))
+                await rows.put(DocumentRow(row.record_id, "org", "", "api", json.dumps(sealed), 1, 1.0, 1.0))
                 written[row.record_id] = turn
 
     work = Reencryption(crypto, SystemClock(), Registry(), execute=True)
-    summary, _ = await asyncio.gather(work.run("sync", VersionedRecords(documents), lambda: None), write())
+    summary, _ = await asyncio.gather(work.run("sync", rows, lambda: None), write())
     assert summary.counts[Outcome.FAILED] == 0
-    for row in await documents.page("", 100):
+    for row in await rows.page("", 100):
         plain = crypto.decrypt_fields(json.loads(row.payload), store="sync", record_id=row.record_id)
         assert plain["config"]["api_key"] == "turn 2"
         assert not crypto.needs_encryption(json.loads(row.payload))

@@ -1,4 +1,4 @@
-"""Users, sessions, keys, shared state and the audit log, on real SQLite, PostgreSQL and Redis."""
+"""Users, sessions, keys and the audit log, on real SQLite and PostgreSQL, with and without Redis."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 from sqlalchemy import update
+from worlds.memory_stores import MemoryEphemeral
 
-from aragora.errors import Conflict, NotFound, Unavailable
+from aragora.errors import Conflict, NotFound
 from aragora.identity.api_keys import ApiKey, ApiKeyStore
 from aragora.identity.audit import AuditEvent, Outcome, verify_chain
 from aragora.identity.store.audit_log import AuditLog
@@ -17,10 +18,8 @@ from aragora.identity.store.sessions import Session, SessionStore
 from aragora.identity.store.tables import audit_log
 from aragora.identity.store.users import User, UserStore
 from aragora.storage.database import Database
-from aragora.storage.ephemeral import Ephemeral, MemoryEphemeral
-from aragora.storage.ephemeral_fallback import FallbackEphemeral
-from aragora.storage.ephemeral_redis import RedisEphemeral, connect
-from aragora.storage.ephemeral_sql import SqlEphemeral
+from aragora.storage.ephemeral import SqlEphemeral
+from aragora.storage.ephemeral_redis import FallbackEphemeral, RedisEphemeral, connect
 
 pytestmark = pytest.mark.slow
 
@@ -115,52 +114,6 @@ async def test_api_keys_are_revoked_one_or_all(users_database: Database) -> None
     assert found.last_used_at == NOW + 5
     assert await store.revoke("usr_1", NOW) == 2
     assert await store.get("nothing") is None
-
-
-@pytest.fixture(params=["memory", "sql", "redis", "fallback"])
-def shared(request: pytest.FixtureRequest, clock: Any, sqlite_users: Database, redis_client: Any) -> Ephemeral:
-    redis = RedisEphemeral(redis_client)
-    stores: dict[str, Ephemeral] = {
-        "memory": MemoryEphemeral(clock),
-        "sql": SqlEphemeral(sqlite_users, clock),
-        "redis": redis,
-        "fallback": FallbackEphemeral(redis, MemoryEphemeral(clock), clock),
-    }
-    return stores[request.param]
-
-
-async def test_shared_state_is_taken_once_and_added_once(shared: Ephemeral) -> None:
-    await shared.put("a", "1", 60.0)
-    await shared.put("a", "2", 60.0)
-    assert await shared.get("a") == "2"
-    taken = await asyncio.gather(*(shared.take("a") for _ in range(10)))
-    assert sorted(value or "" for value in taken) == [""] * 9 + ["2"]
-    added = await asyncio.gather(*(shared.add("b", str(number), 60.0) for number in range(10)))
-    assert added.count(True) == 1
-    await shared.delete("b")
-    assert await shared.get("b") is None
-    assert await shared.add("b", "again", 60.0)
-
-
-@pytest.mark.parametrize("kind", ["memory", "sql"])
-async def test_shared_state_ends_with_its_time(kind: str, sqlite_users: Database, clock: Any) -> None:
-    store: Ephemeral = MemoryEphemeral(clock) if kind == "memory" else SqlEphemeral(sqlite_users, clock)
-    await store.put("a", "1", 60.0)
-    clock.at += 60.0
-    assert await store.get("a") is None
-    assert await store.take("a") is None
-    assert await store.add("a", "2", 60.0)
-    assert await store.get("a") == "2"
-
-
-async def test_memory_is_bounded_and_says_so(clock: Any) -> None:
-    store = MemoryEphemeral(clock, max_entries=3)
-    for number in range(3):
-        await store.put(str(number), "x", 60.0)
-    with pytest.raises(Unavailable):
-        await store.put("one more", "x", 60.0)
-    clock.at += 61.0
-    await store.put("one more", "x", 60.0)
 
 
 async def test_the_audit_chain_holds_with_many_writers_at_once(users_database: Database, clock: Any) -> None:

