@@ -1,8 +1,12 @@
-"""`aragora debates` lists debates, newest first; `aragora show ID` shows one with its decision."""
+"""What was debated: `aragora debates` lists debates, newest first; `aragora show ID` shows one with its decision; `aragora
+replay ID` shows it again from its journal, with --follow up to its end.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import sys
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import msgspec
@@ -10,7 +14,7 @@ import typer
 
 from aragora import encoding
 from aragora.cli.conventions import DEFAULT_URL, AsJson, DebateId, Token, Url
-from aragora.cli.rendering.events import decision_panel
+from aragora.cli.rendering.events import EventPrinter, decision_panel
 from aragora.cli.rendering.tables import debates_table
 from aragora.cli.rendering.terminal import print_json, say, terminal
 from aragora.client import AragoraClient
@@ -76,3 +80,35 @@ async def _debate(url: str, token: str | None, debate_id: str) -> dict[str, Any]
     async with AragoraClient(url, token=token) as client:
         debate: dict[str, Any] = await client.get(f"/api/debates/{debate_id}")
         return debate
+
+
+Show = Callable[[str], None]
+
+
+def replay(
+    debate_id: DebateId,
+    *,
+    after: Annotated[int, typer.Option(min=0, help="Start after this seq.")] = 0,
+    follow: Annotated[bool, typer.Option("--follow", help="Continue with a debate that has not ended.")] = False,
+    url: Url = DEFAULT_URL,
+    token: Token = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the journal, one JSON event on each line.")] = False,
+) -> None:
+    """Replay a debate from its journal, event by event."""
+    show: Show = json_line if as_json else EventPrinter(terminal())
+    asyncio.run(_replay(debate_id, after=after, follow=follow, url=url, token=token, show=show))
+
+
+def json_line(payload: str) -> None:
+    sys.stdout.write(payload + "\n")
+    sys.stdout.flush()
+
+
+async def _replay(debate_id: str, *, after: int, follow: bool, url: str, token: str | None, show: Show) -> None:
+    async with AragoraClient(url, token=token) as client:
+        await client.get(
+            f"/api/debates/{debate_id}"
+        )  # so that a wrong id or URL is reported at once, not after reconnecting
+        events = client.follow(debate_id, after_seq=after) if follow else client.journal(debate_id, after_seq=after)
+        async for envelope in events:
+            show(envelope.payload)

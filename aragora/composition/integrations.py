@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import AsyncExitStack
+from typing import Final
+
+from aragora.background import Every
 from aragora.clock import Clock
 from aragora.config.settings import Settings
 from aragora.identity.parts import IdentityParts
-from aragora.integrations.access import IntegrationAccess
+from aragora.integrations.store_metrics import InstrumentedIntegrationStore, register
+from aragora.integrations.stores import INTEGRATIONS, IntegrationStore
+from aragora.secrets.encryption import EncryptionService
 from aragora.server.chapters.integrations import IntegrationPorts, integration
 from aragora.server.feature import Feature
+from aragora.storage.collection import backend_type, open_documents
 
 
 def open_integrations(settings: Settings, parts: IdentityParts, clock: Clock) -> Feature[IntegrationPorts]:
@@ -20,3 +28,38 @@ def open_integrations(settings: Settings, parts: IdentityParts, clock: Clock) ->
         tasks=(access.task.run,),
         closers=(access.aclose,),
     )
+
+
+RECOUNT_S: Final = 15.0
+"""How old the number of integrations in the metrics may be: other replicas change it too."""
+
+
+class IntegrationAccess:
+    """Gives the one instrumented store of this process. `task` keeps its figures fresh."""
+
+    def __init__(self, settings: Settings, crypto: EncryptionService, clock: Clock) -> None:
+        self._settings = settings
+        self._crypto = crypto
+        self._clock = clock
+        self._opening = asyncio.Lock()
+        self._open = AsyncExitStack()
+        self._store: InstrumentedIntegrationStore | None = None
+        self.task = Every("integration count", RECOUNT_S, self._count)
+
+    async def store(self) -> InstrumentedIntegrationStore:
+        """The store; connects with its first operation."""
+        async with self._opening:
+            if self._store is None:
+                documents = await self._open.enter_async_context(open_documents(self._settings))
+                base = IntegrationStore(documents(INTEGRATIONS.table), self._crypto, self._clock)
+                self._store = InstrumentedIntegrationStore(base, backend_type(self._settings))
+                register(self._store)
+            return self._store
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        self._store = None
+        await self._open.aclose()
+
+    async def _count(self) -> None:
+        await (await self.store()).health_check()

@@ -10,12 +10,19 @@ from functools import partial
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 
-from actors.gateways.boards import KeyedVerifier, SharedConnectionBoard, StoredAgentBoard, StoredLeaderboard
-from actors.gateways.commands import CoordinatorCommands
+from actors.gateways.debates import CoordinatorCommands
 from actors.gateways.event_feed import CoordinatorFeed
 from actors.gateways.event_lines import open_line
-from actors.gateways.lifecycle import SharedLifecycle
-from actors.gateways.metrics import CounterFlush, StoredMetricsPage, observe_request
+from actors.gateways.operations import (
+    CounterFlush,
+    KeyedVerifier,
+    SharedConnectionBoard,
+    SharedLifecycle,
+    StoredAgentBoard,
+    StoredLeaderboard,
+    StoredMetricsPage,
+    observe_request,
+)
 from actors.runtime import Runtime
 from aragora import __version__
 from aragora.agents.breaker_store import BreakerStore

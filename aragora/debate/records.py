@@ -1,14 +1,15 @@
-"""What the stores take and give: immutable records, no SQL.
+"""What the stores take and give: immutable records and how rows become them, no SQL.
 
-A `Commit` is a unit of the journal writer: all its rows are written or none. Many commits share one
-transaction (group commit); one that fails takes no other with it.
+A `Commit` is a unit of the journal writer: all its rows are written or none. Many commits share one transaction (group
+commit); one that fails takes no other with it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, fields
+from operator import attrgetter
+from typing import Any, Final
 
 from aragora.debate.journal import JournalRow
 from aragora.debate.machine.state import DebateState
@@ -151,3 +152,26 @@ class Journaled:
     digest: str
     length: int
     opened_at: float
+
+
+COLUMNS: Final = tuple(field.name for field in fields(DebateRecord))
+_STATUS: Final = COLUMNS.index("status")
+_values: Final = attrgetter(*COLUMNS)
+
+
+def record_of(row: Sequence[Any]) -> DebateRecord:
+    """The record of a row whose columns are `COLUMNS` in their order."""
+    values = list(row)
+    values[_STATUS] = DebateStatus(values[_STATUS])
+    return DebateRecord(*values)
+
+
+def values_of(record: DebateRecord) -> tuple[Any, ...]:
+    """The values of a record in the order of `COLUMNS`."""
+    values: tuple[Any, ...] = _values(record)
+    return values
+
+
+def receipt_of(row: Sequence[Any]) -> ReceiptRecord:
+    """The record of a row of `receipts`, columns in the order of the table."""
+    return ReceiptRecord(*row)

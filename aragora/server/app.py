@@ -17,12 +17,10 @@ from aragora.server import failures
 from aragora.server.authentication import Authenticator
 from aragora.server.chapter import Server
 from aragora.server.feature import Closer, Feature, Layer, Stage, Task
-from aragora.server.middleware.body_limit import BodyLimitMiddleware
-from aragora.server.middleware.faults import FaultMiddleware
-from aragora.server.middleware.head import HeadMiddleware
+from aragora.server.middleware.headers import RequestIdMiddleware, SecurityHeadersMiddleware
 from aragora.server.middleware.origins import HostCheckMiddleware, OriginCheckMiddleware
-from aragora.server.middleware.request_id import RequestIdMiddleware
-from aragora.server.middleware.security_headers import SecurityHeadersMiddleware
+from aragora.server.middleware.outcomes import FaultMiddleware
+from aragora.server.middleware.requests import BodyLimitMiddleware, HeadMiddleware
 from aragora.server.ports import ServerConfig
 
 _log = structlog.get_logger(__name__)

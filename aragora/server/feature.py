@@ -1,13 +1,14 @@
 """What a feature brings to an application. A declaration: `create_app` reads it before the application exists.
 
 A feature opens its stores and fulfils its ports in `aragora.composition`; its routes are chapters, its middleware says at
-which stage it stands. Nothing changes an application after it was made.
+which stage it stands. Nothing changes an application after it was made. What a feature brings to other processes, consumers
+of the outbox and durable jobs, is declared in `aragora.composition.background`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, Generic, TypeAlias, TypeVar
 
@@ -70,5 +71,3 @@ class Feature(Generic[P]):
     layers: tuple[Layer, ...] = ()
     tasks: tuple[Task, ...] = ()
     closers: tuple[Closer, ...] = ()
-    consumers: Mapping[str, Callable[..., Awaitable[Any]]] = field(default_factory=dict)
-    jobs: tuple[object, ...] = ()

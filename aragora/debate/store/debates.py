@@ -11,8 +11,7 @@ from typing import Any, Final
 from sqlalchemy import Select, bindparam, select, tuple_
 
 from aragora.debate.model import DebateStatus
-from aragora.debate.records import DebateRecord, ReceiptRecord
-from aragora.debate.store.debate_rows import COLUMNS, receipt_of, record_of
+from aragora.debate.records import COLUMNS, DebateRecord, ReceiptRecord, receipt_of, record_of
 from aragora.debate.store.tables import debates, journal, receipts
 from aragora.errors import InvalidInput, NotFound
 from aragora.storage.cursors import Page, Place, cursor_of, place_of

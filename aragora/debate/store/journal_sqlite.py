@@ -13,8 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any, Final
 
-from aragora.debate.records import GENESIS, ChainHead, NewDebate, Tenure
-from aragora.debate.store.debate_rows import COLUMNS, record_of, values_of
+from aragora.debate.records import COLUMNS, GENESIS, ChainHead, NewDebate, Tenure, record_of, values_of
 from aragora.debate.store.write_group import (
     Kept,
     Outcome,

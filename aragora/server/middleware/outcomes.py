@@ -1,4 +1,5 @@
-"""The outcome of requests: an observer counts each one, and the last failures of this replica are kept as notes.
+"""The outcome of requests: an observer counts each one, the last failures of this replica are kept as notes, and an
+unexpected error is logged with its stack and answered with a 500 that tells nothing.
 
 A note says when, where and what kind, for the admin console; never what the request held.
 """
@@ -9,10 +10,11 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Final
 
+import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from aragora.clock import Clock
-from aragora.server.failures import REQUEST_ID
+from aragora.server.failures import INTERNAL_MESSAGE, REQUEST_ID, failure
 from aragora.server.ports import RequestObserver
 
 KEPT: Final = 500
@@ -110,3 +112,30 @@ class ErrorNotesMiddleware:
 def _template(scope: Scope) -> str:
     """The path template the request was routed to, `unmatched` where there is none."""
     return getattr(scope.get("route"), "path", None) or "unmatched"
+
+
+_log = structlog.get_logger(__name__)
+
+
+class FaultMiddleware:
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = False
+
+        async def send_and_note(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_and_note)
+        except Exception as error:
+            _log.exception("unexpected error", method=scope["method"], path=scope["path"], error=type(error).__name__)
+            if started:
+                raise  # the answer is cut off where it stands, so that the client does not take it for whole
+            await failure(scope, 500, "internal", INTERNAL_MESSAGE)(scope, receive, send)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from aragora.cli import checkup, doctor
+from aragora.cli import doctor
 from aragora.cli.main import main
 
 NOBODY = "http://127.0.0.1:9"
@@ -104,6 +104,6 @@ def test_a_data_directory_that_cannot_be_written_is_a_fault(
 async def test_a_port_in_use_is_a_fault_and_a_free_one_is_not(closed_port: int) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         taken = listener.getsockname()[1]
-        findings = await checkup.server_and_ports(NOBODY, None, (taken,))
+        findings = await doctor.server_and_ports(NOBODY, None, (taken,))
     assert [finding.state for finding in findings] == ["ok", "fault"]
     assert str(taken) in findings[1].mend

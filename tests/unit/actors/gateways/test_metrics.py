@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import pytest
 
-from actors.gateways.metrics import CounterFlush
+from actors.gateways.operations import CounterFlush
 from aragora.errors import Unavailable
 from aragora.observability.registry import Registry
 from aragora.observability.samples import CounterDelta

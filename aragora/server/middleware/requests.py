@@ -1,4 +1,4 @@
-"""No request body over the limit reaches a route, whether its length was declared or it comes in chunks."""
+"""What a request may be: its body is bounded, and HEAD is answered like GET without the body."""
 
 from __future__ import annotations
 
@@ -40,3 +40,24 @@ class BodyLimitMiddleware:
 
     def _text(self) -> str:
         return f"The body is over {self._max_body_bytes} bytes, the limit of this server. Send less."
+
+
+class HeadMiddleware:
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] != "HEAD":
+            await self._app(scope, receive, send)
+            return
+
+        async def send_without_body(message: Message) -> None:
+            if message["type"] == "http.response.body":
+                message = {**message, "body": b""}
+            await send(message)
+
+        as_get = {**scope, "method": "GET"}  # a copy: the HTTP server still has to know that it was HEAD
+        try:
+            await self._app(as_get, receive, send_without_body)
+        finally:
+            scope["route"] = as_get.get("route")

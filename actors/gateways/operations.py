@@ -1,0 +1,254 @@
+"""What operators see, without waking an actor: agents, ratings, connections, the server's lifecycle, the metrics page.
+
+Latencies and counts come out of the stores; the lifecycle is one long poll on the shared state, read without a hop. What a
+process counts outside debates (requests, permission checks) it adds to the store within a second, and what a debate
+counts is written with the debate: so every replica gives the same page.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+
+from actors.kinds import AGENT, SHARED, SHARED_KEY
+from actors.runtime import Runtime
+from actors.shared_state import POLL_S, Lifecycle, LifecycleState
+from aragora.agents import catalog
+from aragora.agents.breaker_store import BreakerStore
+from aragora.background import Every, until_available
+from aragora.clock import Clock
+from aragora.config.settings import Settings
+from aragora.encoding import to_plain
+from aragora.errors import AragoraError, Unavailable
+from aragora.observability.exposition import render
+from aragora.observability.registry import REGISTRY, Registry
+from aragora.observability.samples import CounterDelta, buckets_by, quantile
+from aragora.ranking.store import RatingStore
+from aragora.receipts.signing import trusted_keys
+from aragora.receipts.verifying import verify
+from aragora.server.ports import AgentView, BreakerView, ConnectionTotals, Rating, Readiness
+from aragora.storage.counters import CounterStore
+
+TIMEOUT_S: Final = 5.0
+LATENCY: Final = "aragora_agent_latency_seconds_bucket"
+
+
+class StoredAgentBoard:
+    """Fulfils `AgentBoard`: the catalog, the rows of the breakers, and latencies out of the durable histogram."""
+
+    def __init__(self, runtime: Runtime, settings: Settings, breakers: BreakerStore, counters: CounterStore) -> None:
+        self._runtime = runtime
+        self._specs = catalog.available(settings)
+        self._breakers = breakers
+        self._counters = counters
+
+    async def breakers(self) -> list[BreakerView]:
+        rows = await self._breakers.all()
+        views = []
+        for spec in self._specs:
+            stored = rows.get(spec.name)
+            if stored is None:
+                views.append(BreakerView(spec.name, "closed"))
+            else:
+                row, _ = stored
+                views.append(
+                    BreakerView(
+                        spec.name, row.state, row.consecutive_failures, row.opened_at, row.retry_at, row.last_error
+                    )
+                )
+        return views
+
+    async def agents(self) -> list[AgentView]:
+        latencies = buckets_by("agent", LATENCY, await self._counters.all())
+        awake = {key.partition("#")[0] for key in await self._runtime.alive(AGENT)}
+        views = []
+        for spec, breaker in zip(self._specs, await self.breakers(), strict=True):
+            buckets = latencies.get(spec.name, {})
+            views.append(
+                AgentView(
+                    name=spec.name,
+                    provider=spec.provider,
+                    model=spec.model,
+                    breaker=breaker,
+                    last_error=breaker.last_error,
+                    p50_latency_s=quantile(0.5, buckets),
+                    p95_latency_s=quantile(0.95, buckets),
+                    active=spec.name in awake,
+                )
+            )
+        return views
+
+
+class StoredLeaderboard:
+    """Fulfils `Leaderboard`."""
+
+    def __init__(self, ratings: RatingStore) -> None:
+        self._ratings = ratings
+
+    async def rankings(self, domain: str | None = None, limit: int = 100) -> list[Rating]:
+        rows = await self._ratings.rankings(domain or "", limit)
+        return [
+            Rating(row.agent, row.elo, row.domain or "overall", row.debates, row.wins, row.calibration) for row in rows
+        ]
+
+
+class SharedConnectionBoard:
+    """Fulfils `ConnectionBoard` over the actor of the shared state."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._shared = runtime.at(SHARED, SHARED_KEY)
+
+    async def report(self, replica_id: str, connections: int, sent: int, dropped: int) -> None:
+        await self._shared.ask(
+            lambda it: it.report_connections(replica_id, connections, sent, dropped), timeout_s=TIMEOUT_S
+        )
+
+    async def totals(self) -> ConnectionTotals:
+        counts = await self._shared.ask(lambda it: it.connections(), timeout_s=TIMEOUT_S)
+        return ConnectionTotals(counts.connections, counts.sent, counts.dropped)
+
+
+class KeyedVerifier:
+    """Fulfils `ReceiptVerifier` with the keys that this installation has ever signed with."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self._data_dir = data_dir
+
+    async def verify(self, document: Mapping[str, Any]) -> tuple[bool, list[dict[str, Any]]]:
+        keys = await asyncio.to_thread(trusted_keys, self._data_dir)
+        valid, checks = verify(document, keys)
+        return valid, [to_plain(check) for check in checks]
+
+
+log = structlog.get_logger("aragora.server")
+
+PAUSE_S: Final = 0.5
+
+
+class SharedLifecycle:
+    """Fulfils `Lifecycle`. `started_at` is when the server (not this replica) started, in seconds since the epoch."""
+
+    def __init__(self, runtime: Runtime, clock: Clock, started_at: float) -> None:
+        self._shared = runtime.at(SHARED, SHARED_KEY)
+        self._clock = clock
+        self._started_at = started_at
+        self._known = LifecycleState(0, Lifecycle.STARTING, "the server is starting", started_at)
+        self._reachable = True
+        self._closing = asyncio.Event()
+        self._following: asyncio.Task[None] | None = None
+
+    def uptime_s(self) -> float:
+        return max(0.0, self._clock.now() - self._started_at)
+
+    async def readiness(self) -> Readiness:
+        if self._follow():
+            with suppress(AragoraError):  # which `_reachable` tells
+                await self._refresh(known=0)
+        if not self._reachable:
+            return Readiness("degraded", ("the shared state cannot be reached; its actor is being restarted",))
+        reasons = (self._known.reason,) if self._known.reason else ()
+        state = Lifecycle.DRAINING if self._known.state is Lifecycle.CLOSING else self._known.state
+        return Readiness(state.value, reasons)
+
+    async def closing(self) -> str:
+        self._follow()
+        await self._closing.wait()
+        return self._known.reason
+
+    def _follow(self) -> bool:
+        """Start the long poll with the first question; True if it was not running."""
+        if self._following is not None and not self._following.done():
+            return False
+        self._following = asyncio.get_running_loop().create_task(
+            until_available(
+                self._until_closing,
+                lambda _: PAUSE_S,
+                what="shared state not reached",
+                log=log,
+                retried=AragoraError,
+            )
+        )
+        return True
+
+    async def _until_closing(self) -> None:
+        while self._known.state is not Lifecycle.CLOSING:
+            await self._refresh(self._known.version)
+
+    async def _refresh(self, known: int) -> None:
+        try:
+            self._known = await self._shared.ask(lambda it: it.lifecycle(known), timeout_s=POLL_S + 5.0)
+        except AragoraError:
+            self._reachable = False
+            raise
+        self._reachable = True
+        if self._known.state is Lifecycle.CLOSING:
+            self._closing.set()
+
+
+FLUSH_S: Final = 0.5
+BREAKER_STATES: Final = {"closed": 0.0, "half_open": 1.0, "open": 2.0}
+
+
+def observe_request(method: str, route: str, status: int, seconds: float) -> None:
+    """Fulfils `RequestObserver`: counts an answered request and its duration."""
+    REGISTRY.inc("aragora_http_requests_total", method=method, route=route, status=str(status))
+    REGISTRY.observe("aragora_http_request_duration_seconds", seconds, method=method, route=route)
+
+
+class CounterFlush:
+    """Adds what this process counted to the store: twice a second once `task` is started."""
+
+    def __init__(self, counters: CounterStore, registry: Registry = REGISTRY) -> None:
+        self._counters = counters
+        self._registry = registry
+        self.task = Every("counter flush", FLUSH_S, self.flush)
+
+    async def flush(self) -> None:
+        """Write now. What cannot be written is kept for the next time. Raises Unavailable."""
+        deltas = self._registry.drain()
+        if not deltas:
+            return
+        try:
+            await self._counters.add(deltas)
+        except BaseException:
+            self._registry.restore(deltas)
+            raise
+
+
+class StoredMetricsPage:
+    """Fulfils `MetricsPage`. `counters` are the stores that hold counters: the journal's and the other processes'."""
+
+    def __init__(
+        self,
+        counters: Sequence[CounterStore],
+        flush: CounterFlush,
+        agents: StoredAgentBoard,
+        connections: SharedConnectionBoard,
+        registry: Registry = REGISTRY,
+    ) -> None:
+        self._counters = counters
+        self._flush = flush
+        self._agents = agents
+        self._connections = connections
+        self._registry = registry
+
+    async def exposition(self) -> str:
+        with suppress(Unavailable):  # a full disk can still be read; what was counted is written later
+            await self._flush.flush()
+        stored = await asyncio.gather(*(store.all() for store in self._counters))
+        rows = [row for rows in stored for row in rows]
+        return render(rows, [*await self._gauges(), *self._registry.gauges()])
+
+    async def _gauges(self) -> list[CounterDelta]:
+        breakers, totals = await asyncio.gather(self._agents.breakers(), self._connections.totals())
+        gauges = [
+            CounterDelta("aragora_circuit_breaker_state", (("agent", view.agent),), BREAKER_STATES[view.state])
+            for view in breakers
+        ]
+        gauges.append(CounterDelta("aragora_websocket_connections", (), float(totals.connections)))
+        return gauges

@@ -1,0 +1,247 @@
+"""A receipt for people to read: Markdown, and one self-contained HTML page (no script, nothing loaded, fit for printing).
+
+The JSON document itself is the original. Texts of agents and people are quoted and escaped: none becomes markup.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from html import escape
+from typing import Any, Final
+
+Rows = tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A heading row and the rows below it."""
+
+    heading: tuple[str, ...]
+    rows: Rows
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptView:
+    """A receipt as a page: paragraphs are plain text as the agents and people wrote them."""
+
+    receipt_id: str
+    question: str
+    verdict: str
+    answer: str
+    explanation: str
+    votes: Table
+    dissent: tuple[tuple[str, str], ...]  # who, and why
+    agents: Table
+    facts: Rows
+    proof: Rows
+
+
+def view_of(document: Mapping[str, Any]) -> ReceiptView:
+    """The page of a receipt whose structure was checked. Raises KeyError or TypeError for anything else."""
+    decision, usage, protocol = document["decision"], document["usage"], document["protocol"]
+    return ReceiptView(
+        receipt_id=document["receipt_id"],
+        question=document["question"],
+        verdict=_verdict(decision),
+        answer=decision["answer"],
+        explanation=decision["explanation"],
+        votes=Table(
+            ("Answer of", "Votes", "Weight", "Voters"),
+            tuple(
+                (tally["agent"], str(tally["votes"]), f"{tally['weight']:g}", ", ".join(tally["voters"]))
+                for tally in decision["tallies"]
+            ),
+        ),
+        dissent=tuple(
+            (f"{one['agent']}, for the answer of {one['choice']}", one["reason"]) for one in decision["dissent"]
+        ),
+        agents=Table(
+            ("Agent", "Model", "Answers", "Failures", "Tokens", "Cost (USD)", "Fallbacks"),
+            tuple(_agent(agent) for agent in document["agents"]),
+        ),
+        facts=(
+            ("Debate", document["debate_id"]),
+            ("Status", document["status"]),
+            ("Opened", _time(document["opened_at"])),
+            ("Issued", _time(document["issued_at"])),
+            ("Protocol", f"{protocol['name']}, consensus by {protocol['consensus']}"),
+            ("Rounds", f"{decision['rounds']} (stopped by {decision['stopped_by']})"),
+            ("Domain", document["domain"]),
+            ("Tokens", f"{usage['input_tokens']} in, {usage['output_tokens']} out"),
+            ("Cost", f"{usage['cost_usd']:.6f} USD"),
+            ("Organisation", document["org_id"]),
+            ("Asked by", document["created_by"]),
+        ),
+        proof=(
+            ("Position in the chain", str(document["position"])),
+            ("Hash", document["hash"]),
+            ("Previous hash", document["previous_hash"]),
+            ("Signature", document["signature"]),
+            ("Algorithm", document["algorithm"]),
+            ("Public key", document["public_key"]),
+            ("Key id", document["key_id"]),
+            ("Journal", f"{document['journal']['length']} events, SHA-256 {document['journal']['sha256']}"),
+        ),
+    )
+
+
+def _verdict(decision: Mapping[str, Any]) -> str:
+    reached = "Decided" if decision["reached"] else "Not decided: the leading answer"
+    return f"{reached}, by {decision['mode']}, with {decision['confidence']:.0%} confidence"
+
+
+def _agent(agent: Mapping[str, Any]) -> tuple[str, ...]:
+    model = " / ".join(part for part in (agent["provider"], agent["model"]) if part)
+    fallbacks = "; ".join(
+        f"{one['to_provider']} ({one['reason']}): {one['succeeded']} answered, {one['failed']} failed"
+        for one in agent["fallbacks"]
+    )
+    return (
+        agent["name"],
+        model or "none",
+        str(agent["answers"]),
+        str(agent["failures"]),
+        str(agent["input_tokens"] + agent["output_tokens"]),
+        f"{agent['cost_usd']:.6f}",
+        fallbacks or "none",
+    )
+
+
+def _time(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+_STYLE: Final = """
+:root { color-scheme: light dark; --ink: #1b1f24; --soft: #5b6470; --line: #d8dde3; --paper: #fff; --ground: #f3f5f7; --mark: #1f6f54 }
+@media (prefers-color-scheme: dark) { :root { --ink: #e8eaed; --soft: #a3abb5; --line: #3a424c; --paper: #1c2128; --ground: #12161b; --mark: #6cc5a3 } }
+* { box-sizing: border-box }
+body { margin: 0; padding: 2rem 1rem; background: var(--ground); color: var(--ink); font: 16px/1.55 system-ui, sans-serif }
+main { max-width: 52rem; margin: 0 auto; padding: 2.5rem; background: var(--paper); border: 1px solid var(--line); border-radius: 12px }
+header p { margin: 0; color: var(--soft); font-size: .85rem }
+h1 { margin: .4rem 0 1.2rem; font-size: 1.5rem; line-height: 1.3; white-space: pre-wrap; overflow-wrap: anywhere }
+h2 { margin: 2.2rem 0 .7rem; font-size: .85rem; letter-spacing: .06em; text-transform: uppercase; color: var(--soft) }
+.verdict { color: var(--mark); font-weight: 600 }
+.answer, blockquote { margin: .5rem 0 1rem; padding: .2rem 0 .2rem 1.1rem; border-left: 3px solid var(--mark); white-space: pre-wrap; overflow-wrap: anywhere }
+blockquote { border-color: var(--line) }
+.wide { overflow-x: auto }
+table { width: 100%; border-collapse: collapse; font-size: .88rem }
+th, td { padding: .45rem .7rem .45rem 0; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top }
+th { color: var(--soft); font-weight: 500 }
+dl { display: grid; grid-template-columns: max-content 1fr; gap: .35rem 1.4rem; margin: 0; font-size: .88rem }
+dt { color: var(--soft) }
+dd { margin: 0; overflow-wrap: anywhere }
+.proof dd { font-family: ui-monospace, monospace; font-size: .8rem }
+footer { margin-top: 2rem; color: var(--soft); font-size: .82rem }
+@media (max-width: 40rem) { main { padding: 1.2rem } dl { grid-template-columns: 1fr; gap: 0 } dd { margin-bottom: .5rem } }
+@media print { :root { color-scheme: light; --ink: #000; --soft: #444; --line: #bbb; --paper: #fff; --ground: #fff; --mark: #000 }
+  body { padding: 0; font-size: 11pt } main { max-width: none; padding: 0; border: 0 } h2, tr { break-inside: avoid; break-after: auto } h2 { break-after: avoid } }
+"""
+
+
+def to_html(document: Mapping[str, Any]) -> str:
+    """The receipt as an HTML page. Raises KeyError or TypeError where the document is not a receipt's."""
+    return "".join(_page(view_of(document)))
+
+
+def _page(view: ReceiptView) -> Iterator[str]:
+    yield '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+    yield '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+    yield f"<title>Receipt {escape(view.receipt_id)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n<main>\n"
+    yield f"<header><p>Decision receipt {escape(view.receipt_id)}</p>\n<h1>{escape(view.question)}</h1></header>\n"
+    yield f'<p class="verdict">{escape(view.verdict)}</p>\n<div class="answer">{escape(view.answer)}</div>\n'
+    if view.explanation:
+        yield f"<p>{escape(view.explanation)}</p>\n"
+    yield f"<h2>Votes</h2>\n{_html_table(view.votes)}<h2>Dissent</h2>\n"
+    for who, why in view.dissent:
+        yield f"<p>{escape(who)}:</p>\n<blockquote>{escape(why)}</blockquote>\n"
+    if not view.dissent:
+        yield "<p>None.</p>\n"
+    yield f"<h2>Agents</h2>\n{_html_table(view.agents)}"
+    yield f"<h2>Debate</h2>\n<dl>{_html_pairs(view.facts)}</dl>\n"
+    yield f'<h2>Proof</h2>\n<dl class="proof">{_html_pairs(view.proof)}</dl>\n'
+    yield "<footer>This page is for reading. The JSON form is the original: check it with <code>aragora verify</code>."
+    yield "</footer>\n</main>\n</body>\n</html>\n"
+
+
+def _html_table(table: Table) -> str:
+    head = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in table.heading)
+    rows = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>\n" for row in table.rows)
+    return f'<div class="wide"><table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}</tbody>\n</table></div>\n'
+
+
+def _html_pairs(rows: Rows) -> str:
+    return "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>\n" for name, value in rows)
+
+
+_MARKUP: Final = re.compile(r"([\\`*_\[\]#|~])")
+# What opens a list, a rule or a heading at the start of a line
+_BLOCK: Final = re.compile(r"^(\s*\d*)([.)](?=\s|$)|[-+=](?=\s|$|[-=]))")
+_NOTE: Final = "This page is for reading. The JSON form is the original: check it with `aragora verify`."
+
+
+def to_markdown(document: Mapping[str, Any]) -> str:
+    """The receipt as a Markdown page. Raises KeyError or TypeError where the document is not a receipt's."""
+    view = view_of(document)
+    return "\n".join(
+        [
+            f"# Receipt {_inline(view.receipt_id)}",
+            "",
+            *_quote(view.question),
+            "",
+            f"**{_inline(view.verdict)}**",
+            "",
+            *_quote(view.answer),
+            "",
+            *((_inline(view.explanation), "") if view.explanation else ()),
+            "## Votes",
+            "",
+            *_markdown_table(view.votes),
+            "",
+            "## Dissent",
+            "",
+            *(line for who, why in view.dissent for line in (f"{_inline(who)}:", "", *_quote(why), "")),
+            *(() if view.dissent else ("None.", "")),
+            "## Agents",
+            "",
+            *_markdown_table(view.agents),
+            "",
+            "## Debate",
+            "",
+            *_markdown_pairs(view.facts),
+            "",
+            "## Proof",
+            "",
+            *_markdown_pairs(view.proof),
+            "",
+            _NOTE,
+            "",
+        ]
+    )
+
+
+def _markdown_table(table: Table) -> Iterator[str]:
+    yield f"| {' | '.join(table.heading)} |"
+    yield f"|{'---|' * len(table.heading)}"
+    for row in table.rows:
+        yield f"| {' | '.join(_inline(cell) for cell in row)} |"
+
+
+def _markdown_pairs(rows: Rows) -> Iterator[str]:
+    for name, value in rows:
+        yield f"- {name}: {_inline(value)}"
+
+
+def _quote(text: str) -> Iterator[str]:
+    for line in text.splitlines() or [""]:
+        yield f"> {_escaped(line)}".rstrip()
+
+
+def _inline(text: str) -> str:
+    return _escaped(" ".join(text.split()))
+
+
+def _escaped(text: str) -> str:
+    return _BLOCK.sub(r"\1\\\2", _MARKUP.sub(r"\\\1", escape(text, quote=False)))
