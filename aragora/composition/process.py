@@ -101,7 +101,9 @@ class StopSignals:
     def _on_signal(self, number: int, _: FrameType | None) -> None:
         if self._asked.is_set():
             _say(f"{signal.Signals(number).name} again: stopping at once", stream=sys.stderr)
-            os.killpg(0, signal.SIGKILL) if os.getpgid(0) == os.getpid() else os._exit(1)
+            if os.getpgid(0) == os.getpid():
+                os.killpg(0, signal.SIGKILL)
+            os._exit(1)
         self._asked.set()
 
 
@@ -136,8 +138,8 @@ def _run(options: Options, settings: Settings, stop: StopSignals) -> int:
 
 
 def _interruptible(start: Callable[[], None]) -> None:
-    """Start a part. Ray's own handler of SIGTERM, in force while it starts, exits with the signal's number: that is
-    a wish to stop like any other. Raises StartInterrupted."""
+    """Start a part. Ray's own handler of SIGTERM, in force while it starts, exits with the signal's number: treat
+    it as a request to stop. Raises StartInterrupted."""
     try:
         start()
     except SystemExit as left:
