@@ -28,9 +28,10 @@ from aragora.debate.model import DebateSpec, DebateStatus, Reply
 from aragora.debate.proposition import Idempotency
 from aragora.debate.records import Opened, Tenure
 from aragora.debate.running.engine import DebateEngine, EnginePorts, Limits, Load
+from aragora.debate.sharding import owner
 from aragora.debate.store.debates import DebateStore
 from aragora.debate.store.journal_writer import JournalWriter
-from aragora.debate.store.shards import ShardEpochs, owner
+from aragora.debate.store.shard_epochs import ShardEpochs
 from aragora.errors import Unavailable
 from aragora.ids import new_id
 from aragora.receipts.closing import Closing

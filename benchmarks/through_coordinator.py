@@ -14,7 +14,7 @@ from actors.runtime import Runtime
 from aragora.config.settings import Settings
 from aragora.debate.journal import END
 from aragora.debate.proposition import Proposition, specification
-from aragora.debate.store.shards import owner
+from aragora.debate.sharding import owner
 from aragora.errors import AragoraError
 from aragora.ids import new_id
 

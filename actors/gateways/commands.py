@@ -11,7 +11,7 @@ from aragora.agents import catalog
 from aragora.config.settings import Settings
 from aragora.debate.model import Standing
 from aragora.debate.proposition import Idempotency, Pace, Proposition, specification
-from aragora.debate.store.shards import owner
+from aragora.debate.sharding import owner
 from aragora.ids import new_id
 from aragora.ranking.store import RatingStore
 from aragora.server.ports import DebateTicket

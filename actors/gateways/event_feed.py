@@ -19,7 +19,7 @@ from actors.channels.watchers import Item
 from actors.gateways.event_lines import Line, Listener
 from aragora.background import until_available
 from aragora.debate.journal import END
-from aragora.debate.store.shards import owner
+from aragora.debate.sharding import owner
 from aragora.errors import AragoraError, Unavailable
 from aragora.server.ports import DebateReader, FeedItem
 

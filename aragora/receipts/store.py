@@ -7,7 +7,8 @@ from typing import Final
 from sqlalchemy import select
 
 from aragora.debate.records import ChainHead, ReceiptRecord
-from aragora.debate.store.tables import receipt_chain, receipt_of, receipts
+from aragora.debate.store.debate_rows import receipt_of
+from aragora.debate.store.tables import receipt_chain, receipts
 from aragora.errors import InvalidInput, NotFound
 from aragora.storage.cursors import Page, Place, cursor_of, place_of
 from aragora.storage.database import Database

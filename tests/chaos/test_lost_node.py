@@ -19,7 +19,7 @@ from worlds.chaos_served import ServedLog
 from worlds.waiting import eventually, wait_until
 
 from aragora.config.settings import Settings, load_settings
-from aragora.debate.store.shards import ShardEpochs
+from aragora.debate.store.shard_epochs import ShardEpochs
 from aragora.errors import AragoraError
 from aragora.ids import new_id
 from aragora.migrations.applying import apply_all
@@ -108,7 +108,7 @@ async def opened(runtime: Any, settings: Settings) -> str:
     """Open a debate like a client that does not give up; returns its id once it is accepted."""
     from actors.kinds import COORDINATOR
     from aragora.debate.proposition import Idempotency, Proposition, specification
-    from aragora.debate.store.shards import owner
+    from aragora.debate.sharding import owner
 
     debate_id = new_id("deb")
     proposition = Proposition("Which queue should we use?", AGENTS, rounds=3)

@@ -25,7 +25,7 @@ from aragora.debate.records import Tenure
 from aragora.debate.running.engine import DebateEngine, EnginePorts, Limits
 from aragora.debate.store.debates import DebateStore
 from aragora.debate.store.journal_writer import JournalWriter
-from aragora.debate.store.shards import ShardEpochs
+from aragora.debate.store.shard_epochs import ShardEpochs
 from aragora.errors import AragoraError, Unavailable
 from aragora.receipts.closing import Closing
 from aragora.receipts.signing import load_signer

@@ -12,7 +12,8 @@ from sqlalchemy import Select, bindparam, select, tuple_
 
 from aragora.debate.model import DebateStatus
 from aragora.debate.records import DebateRecord, ReceiptRecord
-from aragora.debate.store.tables import COLUMNS, debates, journal, receipt_of, receipts, record_of
+from aragora.debate.store.debate_rows import COLUMNS, receipt_of, record_of
+from aragora.debate.store.tables import debates, journal, receipts
 from aragora.errors import InvalidInput, NotFound
 from aragora.storage.cursors import Page, Place, cursor_of, place_of
 from aragora.storage.database import Database

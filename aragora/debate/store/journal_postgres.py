@@ -14,8 +14,8 @@ from typing import Any, Final
 import asyncpg
 
 from aragora.debate.records import GENESIS, ChainHead, NewDebate, Tenure
+from aragora.debate.store.debate_rows import COLUMNS, record_of
 from aragora.debate.store.journal_sqlite import values_of_new
-from aragora.debate.store.tables import COLUMNS, record_of
 from aragora.debate.store.write_group import (
     Kept,
     Outcome,

@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from aragora.debate.records import GENESIS, ChainHead, NewDebate, Tenure
-from aragora.debate.store.tables import COLUMNS, record_of, values_of
+from aragora.debate.store.debate_rows import COLUMNS, record_of, values_of
 from aragora.debate.store.write_group import (
     Kept,
     Outcome,

@@ -1,16 +1,9 @@
-"""The tables of debates, their journals and receipts (context `debates`), and the records that their rows are."""
+"""The tables of debates, their journals and receipts (context `debates`)."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import fields
-from operator import attrgetter
-from typing import Any, Final
-
 from sqlalchemy import BigInteger, Column, Double, Index, Integer, Table, Text, UniqueConstraint
 
-from aragora.debate.model import DebateStatus
-from aragora.debate.records import DebateRecord, ReceiptRecord
 from aragora.storage.contexts import Context
 from aragora.storage.tables import METADATA
 
@@ -75,29 +68,3 @@ shard_epochs = Table(  # grows with every start of a coordinator shard: the newe
     Column("shard", Integer, primary_key=True, autoincrement=False),
     Column("epoch", BigInteger, nullable=False),
 )
-
-# --- Rows and records --------------------------------------------------------------------------------------
-
-COLUMNS: Final = tuple(field.name for field in fields(DebateRecord))
-"""The columns of `debates` that a record holds, in the order of its fields."""
-
-_STATUS: Final = COLUMNS.index("status")
-_values: Final = attrgetter(*COLUMNS)
-
-
-def record_of(row: Sequence[Any]) -> DebateRecord:
-    """The record of a row whose columns are `COLUMNS` in their order."""
-    values = list(row)
-    values[_STATUS] = DebateStatus(values[_STATUS])
-    return DebateRecord(*values)
-
-
-def values_of(record: DebateRecord) -> tuple[Any, ...]:
-    """The values of a record in the order of `COLUMNS`."""
-    values: tuple[Any, ...] = _values(record)
-    return values
-
-
-def receipt_of(row: Sequence[Any]) -> ReceiptRecord:
-    """The record of a row of `receipts`, columns in the order of the table."""
-    return ReceiptRecord(*row)

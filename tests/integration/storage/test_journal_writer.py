@@ -20,7 +20,7 @@ from aragora.debate.model import DebateStatus
 from aragora.debate.records import ChainHead, Commit, Conclusion, DebateUpdate, NewDebate, ReceiptRecord, Tenure
 from aragora.debate.store.debates import DebateStore
 from aragora.debate.store.journal_writer import JournalWriter
-from aragora.debate.store.shards import ShardEpochs
+from aragora.debate.store.shard_epochs import ShardEpochs
 from aragora.errors import Conflict, Fenced, InvalidInput, NotFound, Unavailable
 from aragora.observability.samples import CounterDelta
 from aragora.receipts.store import ReceiptStore

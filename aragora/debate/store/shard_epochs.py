@@ -1,26 +1,12 @@
-"""The shards of the coordinators: which one a debate belongs to, and which process owns one.
-
-Debates are spread by rendezvous hashing (Thaler and Ravishankar, 1998): every shard draws a weight for the debate, and
-the heaviest owns it. When the number of shards changes by one, only the debates of that shard move. A shard belongs to
-the process that started last: every start takes the next epoch.
-"""
+"""Who owns a coordinator shard: the process that started last. Every start takes the next epoch."""
 
 from __future__ import annotations
-
-from hashlib import blake2b
 
 from sqlalchemy import select
 
 from aragora.debate.store.tables import shard_epochs
 from aragora.storage.database import Database
 from aragora.storage.tables import insert_into
-
-
-def owner(debate_id: str, shards: int) -> int:
-    """The shard 0..shards-1 that owns `debate_id`; the same in every process and at every start."""
-    if shards == 1:
-        return 0
-    return max(range(shards), key=lambda shard: blake2b(f"{shard}:{debate_id}".encode(), digest_size=8).digest())
 
 
 class ShardEpochs:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from aragora.debate.store.shards import ShardEpochs
+from aragora.debate.store.shard_epochs import ShardEpochs
 from aragora.storage.contexts import Context
 from aragora.storage.database import Database
 
