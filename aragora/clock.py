@@ -1,4 +1,4 @@
-"""The one clock. Machines take times as arguments; whatever acts asks this port, so tests can set the time."""
+"""The one clock. Machines take times as arguments; code that acts asks this port, so tests can set the time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class Clock(Protocol):
         ...
 
     def monotonic(self) -> float:
-        """Seconds that never run backwards: for durations and deadlines, whatever happens to the wall clock."""
+        """Seconds that never run backwards, even when the wall clock is set: for durations and deadlines."""
         ...
 
 

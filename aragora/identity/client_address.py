@@ -1,7 +1,7 @@
 """The address of the client behind proxies, which no header of the client's own can forge. Pure.
 
-A proxy appends the address it saw to X-Forwarded-For. So the list is read from the right: as long as the one who
-wrote an entry is trusted, the entry is true; the first entry that is not itself a trusted proxy is the client.
+A proxy appends the address it saw to X-Forwarded-For. So the list is read from the right: an entry is true as long as its
+writer is trusted, and the first entry that is not itself a trusted proxy is the client.
 Without a trusted proxy the header counts for nothing and the peer of the connection is the client.
 """
 
@@ -21,7 +21,7 @@ MAX_HOPS = 20
 
 
 def trusted_networks(entries: Iterable[str]) -> tuple[Network, ...]:
-    """The networks of ARAGORA_TRUSTED_PROXIES. Raises Misconfigured naming the entry that is none."""
+    """The networks of ARAGORA_TRUSTED_PROXIES. Raises Misconfigured, naming the entry that is not valid."""
     found = []
     for entry in entries:
         try:

@@ -1,6 +1,6 @@
 """Which Host and Origin headers are ours, and where a login may lead. Pure.
 
-- Against DNS rebinding: a development server acts for whoever reaches its loopback port, and a foreign page reaches it
+- Against DNS rebinding: a development server acts for every caller on its loopback port, and a foreign page reaches it
   through a name of its own that resolves to 127.0.0.1. That name then stands in Host.
 - Against cross-site requests: browsers send Origin with every request that may change something, and with every
   WebSocket handshake.
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable
+from functools import lru_cache
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -20,6 +21,7 @@ _HOST: Final = re.compile(r"(\[[0-9a-f:.]+\]|[0-9a-z._-]+)(?::([0-9]{1,5}))?")
 _PAGE_SCHEMES: Final = frozenset({"http", "https", "ws", "wss"})
 
 
+@lru_cache(maxsize=1024)  # every request of a development server asks, and nearly always about the same name
 def names_this_machine(host: str) -> bool:
     """Whether a host name or address, without port, means this machine."""
     name = host.strip("[]").lower()

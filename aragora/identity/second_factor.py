@@ -61,7 +61,7 @@ class SecondFactor:
         return Enrolment(secret, provisioning_uri(secret, user.email))
 
     async def confirm(self, principal: Principal, code: str, visit: Visit) -> tuple[str, ...]:
-        """Put the offered secret in force, or show the factor anew in this session.
+        """Put the offered secret in force, or show the factor again in this session.
 
         Returns the backup codes, once, where it came into force now; else (). Raises Unauthenticated for a wrong code.
         """

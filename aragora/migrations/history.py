@@ -1,5 +1,5 @@
-"""Which revisions exist and which are applied. Looks at file names and one row per context, and imports neither
-Alembic nor SQLAlchemy: a server that starts with nothing pending knows so in milliseconds."""
+"""Which revisions exist and which are applied. It looks at file names and one row per context, and imports neither
+Alembic nor SQLAlchemy, so a server with nothing pending learns that in milliseconds."""
 
 from __future__ import annotations
 

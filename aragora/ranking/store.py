@@ -1,6 +1,6 @@
-"""Ratings of agents, overall and by domain; a debate's outbox row changes them once, however often it comes.
+"""Ratings of agents, overall and by domain. A debate's outbox row changes them once, however often it comes.
 
-Many rows at a time: a transaction costs more than what a row changes in it.
+Rows are applied many at a time, because a transaction costs more than what a row changes in it.
 """
 
 from __future__ import annotations
@@ -62,9 +62,9 @@ Rate = Callable[[Mapping[RatingKey, StoredRating]], Iterable[StoredRating]]
 
 @dataclass(frozen=True, slots=True)
 class RatingChange:
-    """What one outbox row demands: `rate` gets to see the ratings of `keys` (agents and domains; those never rated come
-    with the starting values) and returns those that change. It is called inside the transaction, so it must not wait
-    for anything."""
+    """What one outbox row changes. `rate` gets the ratings of `keys` (agent and domain; one that was never rated has the
+    starting values) and returns those that change. It is called inside the transaction, so it must not wait for
+    anything."""
 
     outbox_id: str
     keys: Sequence[RatingKey]
@@ -89,8 +89,8 @@ class RatingStore:
         return [_rating_of(row) for row in await self._database.rows(query, "reading the leaderboard")]
 
     async def change(self, changes: Sequence[RatingChange]) -> int:
-        """Make the changes in their order, in one transaction, but for those whose outbox row came before; returns how
-        many were made now."""
+        """Make the changes in their order, in one transaction. Those whose outbox row came before are left out; returns
+        how many were made now."""
         if not changes:
             return 0
         async with self._database.writing("changing ratings") as connection:

@@ -29,7 +29,7 @@ _log = structlog.get_logger(__name__)
 
 
 def create_app(config: ServerConfig, authenticator: Authenticator, features: Sequence[Feature[Any]]) -> FastAPI:
-    """The application of these features. Their order is that in which routes are matched: what is asked most, first."""
+    """The application of these features. Routes are matched in their order: put first what is asked most."""
     layers = [*_own_layers(config), *(layer for feature in features for layer in feature.layers)]
     app = FastAPI(
         title="Aragora",

@@ -72,7 +72,7 @@ class Authenticator:
         self._production = production
 
     async def authenticate(self, facts: CallerFacts) -> Principal:
-        """Who is calling. Raises Unauthenticated for an unknown caller and for proofs that do not hold, RateLimited,
+        """The caller. Raises Unauthenticated for an unknown one and for proofs that do not hold, RateLimited,
         Unavailable."""
         principal = await self.recognise(facts)
         if principal is None:
@@ -86,7 +86,7 @@ class Authenticator:
         return principal
 
     async def recognise(self, facts: CallerFacts) -> Principal | None:
-        """Who is calling, or None for an unknown caller: for routes that are public. Raises as `authenticate`."""
+        """The caller, or None for an unknown one: for public routes. Raises as `authenticate`."""
         return await self._authentication.principal(
             facts.headers(), address=self.address(facts), ticket=facts.ticket, token=facts.token
         )

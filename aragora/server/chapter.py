@@ -60,7 +60,7 @@ class Call(Generic[P]):
     def who(self) -> Principal:
         """The proven caller. A route with the policy `public` has none and must not ask."""
         if self._who is None:
-            raise RuntimeError(f"{self.request.url.path} is public: nobody has shown who they are")
+            raise RuntimeError(f"{self.request.url.path} is public: its caller has not shown who it is")
         return self._who
 
     @property

@@ -59,7 +59,7 @@ class Feature(Generic[P]):
         layers: its middleware.
         tasks: what runs beside the requests.
         closers: what is closed once no request and no task runs; in reverse order, each even if another fails.
-        consumers: who is handed the rows of the outbox, by topic.
+        consumers: what receives the rows of the outbox, by topic.
         jobs: durable work that the scheduler runs.
     """
 

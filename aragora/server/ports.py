@@ -156,7 +156,7 @@ class Leaderboard(Protocol):
 
 
 class AgentBoard(Protocol):
-    """What is known of the agents without waking any of them."""
+    """What is known of the agents. Reading it starts no agent."""
 
     async def agents(self) -> list[AgentView]: ...
 
@@ -209,7 +209,7 @@ class ReceiptVerifier(Protocol):
 # --- Counting ----------------------------------------------------------------------------------------------
 
 RequestObserver = Callable[[str, str, int, float], None]
-"""Told of every answered request: method, path template (`unmatched` for none), status, seconds."""
+"""Called for every answered request: method, path template (`unmatched` for none), status, seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +222,7 @@ class ConnectionTotals:
 
 
 class ConnectionBoard(Protocol):
-    """Where replicas report their WebSocket figures, and where the sum is read."""
+    """Replicas report their WebSocket figures here; the sum is read here too."""
 
     async def report(self, replica_id: str, connections: int, sent: int, dropped: int) -> None:
         """Replace what this replica reported before. `sent` and `dropped` only ever grow. Reported once a

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from starlette.responses import Response
 
 from aragora import encoding
 from aragora.debate.records import DebateRecord
+
+UNCACHED: Final = {"Cache-Control": "no-store"}
+"""Headers of answers with secrets in them, which are kept nowhere on the way."""
 
 
 def json_response(value: object, status: int = 200, headers: dict[str, str] | None = None) -> Response:

@@ -69,7 +69,7 @@ class UsageStore:
         self._database = database
 
     async def add(self, charges: Mapping[str, Sequence[UsageSum]]) -> int:
-        """Add what outbox rows charge (by `outbox_id`), in one transaction, but for those that came before; returns how
+        """Add what outbox rows charge (by `outbox_id`), in one transaction. Rows that came before are left out; returns how
         many were added now."""
         if not charges:
             return 0
@@ -112,7 +112,7 @@ class UsageStore:
         return [UsageSum(**dict(zip((*by, *SUMS), row, strict=True))) for row in rows if row[-1] is not None]
 
     async def cost_usd(self, org_id: str, first_day: str) -> float:
-        """What an organisation has spent since a day, inclusive: what its budget is held against."""
+        """What an organisation has spent since a day, inclusive; its budget is compared with it."""
         query = select(func.coalesce(func.sum(usage.c.cost_usd), 0.0)).where(
             usage.c.org_id == org_id, usage.c.day >= first_day
         )

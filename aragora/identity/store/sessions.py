@@ -1,7 +1,7 @@
 """Logins and their refresh tokens. The truth is the database; a shared cache (Redis or memory) stands in front.
 
 A session is a family of refresh tokens: `generation` counts them, only the newest works, and an older one that
-turns up again was stolen, so the whole family ends. Redis away costs speed and nothing else: the database answers.
+turns up again was stolen, so the whole family ends. Without Redis only speed is lost: the database answers.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class SessionStore:
         return Session(*rows[0]) if rows else None
 
     async def advance(self, session_id: str, generation: int, now: float) -> bool:
-        """Spend the refresh token of `generation`. Of many at once, one is told True."""
+        """Spend the refresh token of `generation`. Of many calls at once, one returns True."""
         change = update(sessions).where(
             sessions.c.session_id == session_id,
             sessions.c.generation == generation,
@@ -99,7 +99,8 @@ class SessionStore:
         return bool(ended)
 
     async def revoke_user(self, user_id: str, reason: str, now: float, keep: str | None = None) -> int:
-        """End all sessions in which someone acts as the user, or as which the user acts for others, but `keep`."""
+        """End all sessions of the user but `keep`, also those in which an administrator acts as the user, and those in
+        which the user acts as another."""
         theirs = (sessions.c.user_id == user_id) | (sessions.c.impersonator == user_id)
         return len(await self._revoke(theirs & (sessions.c.session_id != (keep or "")), reason, now))
 

@@ -136,7 +136,7 @@ class UserStore:
         return await self._changed(change.values(totp_last_step=step))
 
     async def spend_backup_code(self, user_id: str, digest: str, now: float) -> bool:
-        """Use up a backup code. False where there is none such or it was used."""
+        """Use up a backup code. False where it is unknown or was used."""
         return await self._changed(
             update(backup_codes)
             .where(backup_codes.c.user_id == user_id, backup_codes.c.digest == digest, backup_codes.c.used_at.is_(None))

@@ -16,9 +16,9 @@ from aragora.identity.rate_limits import ALL_LIMITS, RateLimits
 from aragora.identity.rbac import ADMIN
 from aragora.identity.store.audit_log import AuditLog
 from aragora.server.chapter import Call, Chapter
-from aragora.server.chapters.identity import UNCACHED, Line, Secretive, Tokens, tokens_response
+from aragora.server.chapters.identity import Line, Secretive, Tokens, tokens_response
 from aragora.server.middleware.outcomes import ErrorNotes
-from aragora.server.views import json_response
+from aragora.server.views import UNCACHED, json_response
 
 
 @dataclass(frozen=True, slots=True)

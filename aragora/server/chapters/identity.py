@@ -21,7 +21,7 @@ from aragora.identity.parts import IdentityParts
 from aragora.identity.rbac import PUBLIC, USER
 from aragora.identity.second_factor import SecondFactor
 from aragora.server.chapter import Call, Chapter
-from aragora.server.views import json_response
+from aragora.server.views import UNCACHED, json_response
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,6 @@ class IdentityPorts:
 
 identity: Chapter[IdentityPorts] = Chapter("identity")
 
-# Answers with secrets in them are kept nowhere on the way.
-UNCACHED: Final = {"Cache-Control": "no-store"}
 DAY_S: Final = 86400.0
 
 # --- What goes in and out
@@ -79,7 +77,7 @@ class Secretive(BaseModel):
 
 
 class Register(Secretive):
-    """A new account. `roles` only from who may manage users: then it joins the caller's organisation."""
+    """A new account. With `roles`, which needs the right to manage users, it joins the caller's organisation."""
 
     email: Email
     password: Password
@@ -170,7 +168,7 @@ class SocketTicket(BaseModel):
 
 @identity.post("/api/auth/register", needs=PUBLIC, gives=Account, status=201, refuses=(401, 403, 409, 429, 503))
 async def register(call: Call[IdentityPorts], body: Register) -> Response:
-    """A new account with an organisation of its own; with `roles`, a member of the caller's, who may manage users."""
+    """A new account with a new organisation; with `roles`, a member of the caller's, who must be able to manage users."""
     caller = await call.recognise() if body.roles else None
     user = await call.ports.accounts.register(
         body.email,

@@ -16,9 +16,8 @@ from aragora.identity.rbac import INTEGRATIONS_MANAGE
 from aragora.integrations.store_metrics import InstrumentedIntegrationStore
 from aragora.secrets.fields import STAND_IN, redacted, secrets_of
 from aragora.server.chapter import Call, Chapter
-from aragora.server.chapters.identity import UNCACHED
 from aragora.server.ports import AuditTrail
-from aragora.server.views import json_response
+from aragora.server.views import UNCACHED, json_response
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +31,12 @@ class IntegrationPorts:
 integration: Chapter[IntegrationPorts] = Chapter("integrations")
 
 MAX_INTEGRATIONS: Final = 200  # of one organisation
-
-_Type = Annotated[str, Path(pattern="^[a-z][a-z0-9_-]{0,63}$", description="e.g. slack")]
-_UserId = Annotated[str | None, Query(pattern="^[A-Za-z0-9._:@-]{1,128}$", description="left out: the caller's own")]
 MAX_SETTINGS_BYTES: Final = 65_536
 MAX_DEPTH: Final = 16
 _OURS: Final = frozenset({"type", "user_id", "org_id"})
+
+_Type = Annotated[str, Path(pattern="^[a-z][a-z0-9_-]{0,63}$", description="e.g. slack")]
+_UserId = Annotated[str | None, Query(pattern="^[A-Za-z0-9._:@-]{1,128}$", description="left out: the caller's own")]
 
 
 def _keepable(settings: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""How the server fares: health, metrics, agents and their ratings, WebSocket figures, circuit breakers.
+"""The state of the server: health, metrics, agents and their ratings, WebSocket figures, circuit breakers.
 
 Health is public, cheap, and quiet about everything else.
 """

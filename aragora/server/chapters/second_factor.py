@@ -18,8 +18,8 @@ from aragora.errors import AragoraError, NotFound, Unauthenticated
 from aragora.identity.oauth import STATE_S, OpenIdLogin
 from aragora.identity.rbac import PUBLIC, USER
 from aragora.server.chapter import Call, Chapter
-from aragora.server.chapters.identity import UNCACHED, IdentityPorts, Line, Secretive, Token, Tokens, tokens_response
-from aragora.server.views import json_response
+from aragora.server.chapters.identity import IdentityPorts, Line, Secretive, Token, Tokens, tokens_response
+from aragora.server.views import UNCACHED, json_response
 
 second_factor: Chapter[IdentityPorts] = Chapter("identity")
 

@@ -1,6 +1,6 @@
 """One WebSocket client: a bounded queue of encoded texts, the one task that sends them, and its end.
 
-A client whose queue overflows, or to whom one send takes too long, is dropped with a close reason. Whoever offers
+A client whose queue overflows, or whose send takes too long, is dropped with a close reason. Offering
 a text never waits for the network.
 """
 
@@ -43,7 +43,7 @@ class Connection:
         self._send = send
         self._bound = queue_bound
         self._queue: deque[str] = deque()
-        # Bare futures, made only where someone waits: events would cost more than the sending itself.
+        # Bare futures, made only where a task waits: events would cost more than the sending itself.
         self._idle_writer: asyncio.Future[None] | None = None
         self._waiting_for_room: list[asyncio.Future[None]] = []
         self._closing: asyncio.Future[tuple[int, str]] = asyncio.get_running_loop().create_future()
@@ -92,7 +92,7 @@ class Connection:
     # --- its life ----------------------------------------------------------------------------------------
 
     async def live(self, reader: asyncio.Task[None]) -> None:
-        """Send what is queued until the client leaves (`reader` ends) or someone closes; then say goodbye."""
+        """Send what is queued until the client leaves (`reader` ends) or `close` is called."""
         writer = asyncio.create_task(self._write())
         try:
             ends: set[asyncio.Future[Any]] = {writer, reader, self._closing}
@@ -105,7 +105,7 @@ class Connection:
             await asyncio.gather(writer, reader, return_exceptions=True)
 
     async def say_goodbye(self) -> None:
-        """Send the close frame, if someone asked for the end; gives up on a client that does not read."""
+        """Send the close frame if `close` was called; gives up on a client that does not read."""
         if not self._closing.done():
             return
         code, reason = self._closing.result()

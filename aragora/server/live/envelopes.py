@@ -54,7 +54,7 @@ _decoder: Final = msgspec.json.Decoder(ClientMessage)
 
 
 def read(text: str) -> ClientMessage:
-    """A client's message. Raises msgspec.MsgspecError where it is none; its text says what is wrong."""
+    """A client's message. Raises msgspec.MsgspecError for any other text; the error says what is wrong."""
     message: ClientMessage = _decoder.decode(text)
     return message
 

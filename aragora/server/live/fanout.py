@@ -1,4 +1,4 @@
-"""One follower per debate and process, however many clients watch: what it reads is handed to all of them.
+"""One follower per debate and process, for any number of clients: what it reads goes to all of them.
 
 A listener that joins is first brought up to date from the store, page by page at its own pace, until it meets the
 live stream (whose latest events are kept for that); from then on it is handed each event as it comes. So every
@@ -28,7 +28,7 @@ _BACKOFF: Final = Backoff(base_s=0.1, cap_s=5.0, attempts=8)
 
 
 class Listener(Protocol):
-    """Who is handed events. `window` is how many it takes at once when it has room."""
+    """Takes events. `window` is how many it takes at once when it has room."""
 
     window: int
 
@@ -120,7 +120,7 @@ class Fanout:
                     channel.publish(item)
             except AragoraError as error:
                 message = error.message
-            except Exception as error:  # noqa: BLE001  # a broken feed must not silence its listeners for ever
+            except Exception as error:  # noqa: BLE001  # a broken feed must not silence its listeners
                 _log.exception("feed broke", debate_id=channel.debate_id, error=type(error).__name__)
             if channel.over:
                 break

@@ -79,7 +79,7 @@ class SocketRegistry:
         self._streams.discard(stream)
 
     async def run(self) -> None:
-        """Once a second: heartbeats to the idle, an end to the stalled and expired, figures to the board."""
+        """Once a second: send heartbeats to idle connections, close stalled and expired ones, report the figures."""
 
         async def look_after_all() -> None:
             self.beat()
@@ -98,11 +98,11 @@ class SocketRegistry:
         self.close_all(RESTART, reason)
 
     async def watch(self) -> None:
-        """Every `RECHECK_S` seconds: an end to the connections whose login, key or account has ended since."""
+        """Every `RECHECK_S` seconds: close the connections whose login, key or account has ended since."""
         await Every("revoked logins", RECHECK_S, self.end_revoked, after_error=_AFTER_ERROR).run()
 
     async def end_revoked(self) -> None:
-        """End every connection whose proof no longer holds. Raises Unavailable where that cannot be known now."""
+        """Close every connection whose proof no longer holds. Raises Unavailable where the stores do not answer."""
         for one in tuple(self._connections):
             if not await self._authenticator.still_valid(one.principal):
                 one.close(POLICY, _EXPIRED)
@@ -125,7 +125,7 @@ class SocketRegistry:
                 one.say(heartbeat)
 
     async def report(self) -> None:
-        """Tell the board, when something changed or it was quiet for long. A board that is away is told later."""
+        """Report to the board when a figure changed or the last report is old. A board that is away gets them later."""
         figures = self.figures()
         now = self._clock.monotonic()
         if figures == self._reported and now - self._reported_at < _QUIET_REPORT_S:

@@ -58,4 +58,7 @@ class OriginCheckMiddleware:
 
 def _header(scope: Scope, name: bytes) -> str | None:
     """The first value of a header; None where it is absent."""
-    return next((value.decode("latin-1") for key, value in scope["headers"] if key == name), None)
+    for key, value in scope["headers"]:
+        if key == name:
+            return str(value, "latin-1")
+    return None

@@ -1,4 +1,4 @@
-"""What became of requests: an observer is told of each one, and the last failures of this replica are noted.
+"""The outcome of requests: an observer counts each one, and the last failures of this replica are kept as notes.
 
 A note says when, where and what kind, for the admin console; never what the request held.
 """

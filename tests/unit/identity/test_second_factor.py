@@ -1,4 +1,4 @@
-"""API keys and second factors: unguessable, kept as hashes, good for what they are good for."""
+"""Second factors: unguessable codes, kept as hashes, each good for one use."""
 
 from __future__ import annotations
 
@@ -6,23 +6,9 @@ import pyotp
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aragora.identity import api_keys, second_factor
+from aragora.identity import second_factor
 
 NOW = 1_700_000_000.0
-
-
-def test_a_key_is_recognised_by_its_hash_alone() -> None:
-    key, other = api_keys.make_key(), api_keys.make_key()
-    assert api_keys.key_id_of(key.text) == key.key_id
-    assert api_keys.matches(key.text, key.digest)
-    assert not api_keys.matches(other.text, key.digest)
-    assert key.text not in repr(key)
-    assert key.text.startswith(key.shown)
-
-
-@given(st.text())
-def test_what_is_no_key_has_no_key_id(text: str) -> None:
-    assert api_keys.key_id_of(text) is None
 
 
 def test_a_totp_code_works_once() -> None:
