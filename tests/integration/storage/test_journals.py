@@ -59,7 +59,7 @@ def conclusion(build: Any, debate_id: str, seq: int, heads: list[ChainHead]) -> 
 
 
 async def test_rows_come_back_in_the_order_of_their_seqs(journal: Journal, build: Any) -> None:
-    opened = await journal.writer.open(build.opening("d1"))
+    opened = await journal.writer.open(build.new_debate("d1"))
     assert (opened.created, opened.record.debate_id) == (True, "d1")
     await journal.writer.commit(build.commit("d1", 2, 4))
     await journal.writer.commit(build.commit("d1", 5))
@@ -70,7 +70,7 @@ async def test_rows_come_back_in_the_order_of_their_seqs(journal: Journal, build
 async def test_rows_that_do_not_follow_the_last_one_are_fenced_and_not_written(
     first: int, journal: Journal, build: Any
 ) -> None:
-    await journal.writer.open(build.opening("d1"))
+    await journal.writer.open(build.new_debate("d1"))
     await journal.writer.commit(build.commit("d1", 2))
     with pytest.raises(Fenced):
         await journal.writer.commit(build.commit("d1", first, first + 2))
@@ -79,7 +79,7 @@ async def test_rows_that_do_not_follow_the_last_one_are_fenced_and_not_written(
 
 
 async def test_of_two_commits_of_the_same_seq_one_is_written(journal: Journal, build: Any) -> None:
-    await journal.writer.open(build.opening("d1"))
+    await journal.writer.open(build.new_debate("d1"))
     ends = await asyncio.gather(
         *(journal.writer.commit(build.commit("d1", 2)) for _ in range(2)), return_exceptions=True
     )
@@ -88,7 +88,7 @@ async def test_of_two_commits_of_the_same_seq_one_is_written(journal: Journal, b
 
 
 async def test_debates_are_apart(journal: Journal, build: Any) -> None:
-    await asyncio.gather(*(journal.writer.open(build.opening(one)) for one in ("d1", "d2")))
+    await asyncio.gather(*(journal.writer.open(build.new_debate(one)) for one in ("d1", "d2")))
     await journal.writer.commit(build.commit("d1", 2))
     with pytest.raises(Fenced):
         await journal.writer.commit(build.commit("d2", 3))
@@ -99,7 +99,7 @@ async def test_debates_are_apart(journal: Journal, build: Any) -> None:
 async def test_receipts_are_one_chain_in_the_order_of_the_ends(journal: Journal, build: Any) -> None:
     heads: list[ChainHead] = []
     for debate_id in ("d1", "d2", "d3"):
-        await journal.writer.open(build.opening(debate_id))
+        await journal.writer.open(build.new_debate(debate_id))
     for debate_id in ("d1", "d2", "d3"):
         receipt = await journal.writer.conclude(conclusion(build, debate_id, 2, heads))
         assert receipt.receipt_id == f"rcp_{debate_id}"
@@ -109,7 +109,7 @@ async def test_receipts_are_one_chain_in_the_order_of_the_ends(journal: Journal,
 
 async def test_a_fenced_end_leaves_the_chain_alone(journal: Journal, build: Any) -> None:
     heads: list[ChainHead] = []
-    await journal.writer.open(build.opening("d1"))
+    await journal.writer.open(build.new_debate("d1"))
     with pytest.raises(Fenced):
         await journal.writer.conclude(conclusion(build, "d1", 3, heads))
     await journal.writer.conclude(conclusion(build, "d1", 2, heads))
@@ -118,7 +118,7 @@ async def test_a_fenced_end_leaves_the_chain_alone(journal: Journal, build: Any)
 
 async def test_debates_that_have_not_ended_are_told_oldest_first(journal: Journal, build: Any) -> None:
     for number, debate_id in enumerate(("d1", "d2", "d3", "d4")):
-        await journal.writer.open(build.opening(debate_id, created_at=100.0 + number))
+        await journal.writer.open(build.new_debate(debate_id, created_at=100.0 + number))
     await journal.writer.conclude(conclusion(build, "d2", 2, []))
     for debate_id, status in (("d3", DebateStatus.ACTIVE), ("d4", DebateStatus.CANCELLED)):
         await journal.writer.commit(replace(build.commit(debate_id, 2), update=DebateUpdate(status=status)))
