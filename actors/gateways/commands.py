@@ -18,7 +18,7 @@ from aragora.server.ports import DebateTicket
 
 TIMEOUT_S: Final = 30.0
 EMBEDDED_PACE: Final = Pace(phase_deadline_s=300.0, grace_s=120.0)
-"""Embedded agents share one model: their answers come one after the other, so the last is slow though nothing is wrong."""
+"""Embedded agents share one model: they answer one after the other, so the last is slow although nothing is wrong."""
 
 
 class CoordinatorCommands:
