@@ -86,7 +86,7 @@ class Tenure:
 
 @dataclass(frozen=True, slots=True)
 class NewDebate:
-    """A debate to write, with its first journal row. Where its idempotency key is known, the first debate is returned."""
+    """A debate to write, with its first journal row. A known idempotency key returns the debate opened first."""
 
     record: DebateRecord
     rows: tuple[JournalRow, ...]

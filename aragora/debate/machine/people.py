@@ -1,4 +1,4 @@
-"""What people may do to a debate: open it, vote, suggest, cancel. Each function checks, and gives the event or raises."""
+"""What people may do to a debate: open it, vote, suggest, cancel. A function checks, and gives the event or raises."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ from aragora.debate.model import (
 
 
 class Phase(StrEnum):
-    """Where a debate stands. In asking phases it waits for agents; in the others for `advance`, and at the end for nothing."""
+    """Where a debate stands. In asking phases it waits for agents, in the others for `advance`, at the end for nothing."""
 
     ROUND = "round"  # a round is due
     ANSWER = "answer"  # asking: propose or revise
@@ -85,7 +85,7 @@ class DebateState:
 
 
 def judge_of(spec: DebateSpec) -> str:
-    """The agent that judges or chairs: the one named, or the one with the highest elo (among equals the last listed)."""
+    """The agent that judges or chairs: the one named, or the one with the highest elo (of equals the last listed)."""
     if spec.judge is not None:
         return spec.judge
     return max(reversed(spec.agents), key=lambda agent: standing_of(spec, agent).elo)

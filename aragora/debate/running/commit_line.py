@@ -125,8 +125,8 @@ class CommitLine:
         return durable
 
     def write(self, owner: LineOwner) -> bool:
-        """Write what was added, unless a commit is in flight, which will do so when it is done. Returns whether a commit
-        is in flight now."""
+        """Begin a commit of what was added, unless one is in flight: its owner calls again when that one is done.
+        Returns whether a commit is in flight now."""
         if self.state is LineState.LINGERING:
             self._stop_lingering(LineState.IDLE)
         if self.state is LineState.IDLE and self._buffer:
