@@ -65,7 +65,7 @@ async def test_an_id_whose_outbox_row_waits_is_kept_however_old_it_is(
     world: World, writer: JournalWriter, build: type
 ) -> None:
     row = OutboxRow("deb_1:usage", "usage", "deb_1", "{}", 100.0)
-    await writer.open(build.opening("deb_1"))
+    await writer.open(build.new_debate("deb_1"))
     await writer.commit(Commit("deb_1", build.rows("deb_1", 2, 2), outbox=(row,)))
     await world.applied(LONG_AGO, "deb_1:usage", "deb_2:usage")
     assert await world.prune() == 1
@@ -88,7 +88,7 @@ async def test_more_ids_than_a_batch_go_in_one_pruning_also_where_they_share_a_t
 ) -> None:
     await world.applied(LONG_AGO, *(f"deb_{number}:usage" for number in range(2 * BATCH + 10)))
     waiting = OutboxRow("deb_0:usage", "usage", "deb_0", "{}", 100.0)
-    await writer.open(build.opening("deb_0"))
+    await writer.open(build.new_debate("deb_0"))
     await writer.commit(Commit("deb_0", build.rows("deb_0", 2, 2), outbox=(waiting,)))
     assert await world.prune() == 2 * BATCH + 9
     assert await world.ids() == {"deb_0:usage"}
