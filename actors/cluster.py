@@ -22,7 +22,8 @@ from aragora.free_ports import free_ports
 NAMESPACE: Final = "aragora"
 """Ray's namespace of every actor."""
 RUN_DIRECTORY: Final = "ARAGORA_RUN_DIRECTORY"
-"""Environment variable: the short directory of this machine's server, for its sockets; deleted when the server stops."""
+"""Environment variable: the short directory of this machine's server, for its sockets; deleted when the server
+stops."""
 INLINE_BYTES: Final = 1_048_576
 REPLICA_PORTS: Final = (22_000, 31_000)
 """Where a server's replicas begin to listen, below the ports that systems give out. Each server begins at another one:
@@ -66,8 +67,8 @@ def prepare_environment(directory: Path, own_ports: Container[int] = ()) -> None
         "RAY_SERVE_FALLBACK_PROXY_GRPC_PORT": str(grpc_fallback_port),
         "RAY_SERVE_HAPROXY_METRICS_PORT": str(metrics_port),
         "RAY_SERVE_HAPROXY_STATS_PORT": str(stats_port),
-        # Requests run in the replica's own loop: nothing in the server blocks it, and the hop to another thread and back
-        # was a quarter of a request and more than half of a WebSocket message.
+        # Requests run in the replica's own loop: nothing in the server blocks it, and the hop to another thread and
+        # back was a quarter of a request and more than half of a WebSocket message.
         "RAY_SERVE_RUN_USER_CODE_IN_SEPARATE_THREAD": "0",
         "RAY_SERVE_HAPROXY_NBTHREAD": "2",
         "RAY_SERVE_HAPROXY_MAXCONN": str(_max_connections()),

@@ -47,8 +47,8 @@ log = structlog.get_logger("aragora.coordinator")
 WRITE_AGAIN: Final = pauses(Backoff(base_s=0.05, cap_s=5.0))
 READY_TIMEOUT_S: Final = 20.0
 SWITCH_S: Final = 0.0003
-"""How long the loop may keep Python's lock from another thread. With the default of 5 ms the journal's thread, back from
-the disk, waited longer for the lock than it had for the disk; see docs/performance.md."""
+"""How long the loop may keep Python's lock from another thread. With the default of 5 ms the journal's thread, back
+from the disk, waited longer for the lock than it had for the disk; see docs/performance.md."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -161,7 +161,8 @@ class Reference(Generic[A]):
 
 
 def recorded(message: Callable[[Any], object]) -> tuple[str, tuple[Any, ...], dict[str, Any]]:
-    """The one call that a message makes: method, arguments, named arguments. Raises ValueError if it makes none or two."""
+    """The one call that a message makes: method, arguments, named arguments. Raises ValueError if it makes none or
+    two."""
     calls: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = []
 
     def note(method: str, /, *args: Any, **kwargs: Any) -> None:

@@ -1,8 +1,8 @@
 """The scheduler of durable jobs: one actor `scheduler/main` for the whole cluster.
 
-It owns the table of jobs by an epoch: the process that started last has the highest, and the store refuses what an older
-one writes. A run is claimed in the store before it begins, so an older process cannot begin one either. The rules are in
-`aragora.scheduling`, what there is to do in `aragora.composition.background`.
+It owns the table of jobs by an epoch: the process that started last has the highest, and the store refuses what an
+older one writes. A run is claimed in the store before it begins, so an older process cannot begin one either. The
+rules are in `aragora.scheduling`, what there is to do in `aragora.composition.background`.
 """
 
 from __future__ import annotations

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from uuid_utils import uuid7
+
+LOCAL_ORG: Final = "local"
+"""The organisation of what belongs to no other: the local operator's debates, connections that name none."""
 
 
 def new_id(prefix: str) -> str:

@@ -6,8 +6,9 @@ Rules
 - A run is claimed in the store before it begins (`begun`) and recorded when it ends (`succeeded`, `failed`). Both name
   the epoch of the scheduler, so one that has a successor can do neither.
 - A failed run is tried again after a pause that grows with each failure in a row, and never later than its interval.
-- A run that was cut off because its process died counts as failed (`taken_over`); its pause was set when it was claimed,
-  so a job that kills its process cannot do so in a tight loop. One that was stopped in a drain is due again at once.
+- A run that was cut off because its process died counts as failed (`taken_over`); its pause was set when it was
+  claimed, so a job that kills its process cannot do so in a tight loop. One that was stopped in a drain is due again
+  at once.
 Times are seconds since the epoch; a draw is uniform in [0, 1).
 """
 
@@ -27,8 +28,8 @@ DIED: Final = "the scheduler's process ended during the run"
 
 @dataclass(frozen=True, slots=True)
 class JobState:
-    """What is remembered of one job. `started_at` is set while it runs; `failures` counts those in a row; `last_run` is the
-    start of the last run that ended, `last_result` what the last successful one said."""
+    """What is remembered of one job. `started_at` is set while it runs; `failures` counts those in a row; `last_run`
+    is the start of the last run that ended, `last_result` what the last successful one said."""
 
     name: str
     next_run: float
@@ -41,8 +42,8 @@ class JobState:
 
 
 def taken_over(state: JobState, interval_s: float, now: float) -> JobState:
-    """The job as a new scheduler finds it. A next run further ahead than the interval is brought nearer: the interval was
-    changed since, or the clock was wrong."""
+    """The job as a new scheduler finds it. A next run further ahead than the interval is brought nearer: the interval
+    was changed since, or the clock was wrong."""
     state = replace(state, next_run=min(state.next_run, now + interval_s))
     if state.started_at is None:
         return state

@@ -2,9 +2,10 @@
 
     python -m benchmarks.memory [--debates 1000] [--latency-ms 2000] [--spread-s 0]
 
-All debates open at once, so that all their asks come at once too, or evenly over `--spread-s` seconds. Prints one JSON line: memory of all processes while idle and at the peak (MB; `pss` counts
-shared pages once), how late answers were beyond the latency L of the stubs, by the agent's own clock
-(`usage.latency_s` of the journal) and by the journal (from the opening of a phase to the durable answer).
+All debates open at once, so that all their asks come at once too, or evenly over `--spread-s` seconds. Prints one
+JSON line: memory of all processes while idle and at the peak (MB; `pss` counts shared pages once), how late answers
+were beyond the latency L of the stubs, by the agent's own clock (`usage.latency_s` of the journal) and by the journal
+(from the opening of a phase to the durable answer).
 """
 
 from __future__ import annotations

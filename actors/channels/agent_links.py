@@ -153,7 +153,8 @@ class AgentLink:
         self._flush_soon()
 
     async def _open_channel(self) -> Channel:
-        """A failure counts until the agent replies, so that one whose channels open and break at once gets pauses too."""
+        """A failure counts until the agent replies, so that one whose channels open and break at once gets pauses
+        too."""
         listener = Listener(self._deliver, self._lost, lambda: bool(self._unanswered))
         try:
             return await open_channel(self._agent, self._asker, listener)

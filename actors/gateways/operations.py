@@ -1,8 +1,8 @@
 """What operators see, without waking an actor: agents, ratings, connections, the server's lifecycle, the metrics page.
 
-Latencies and counts come out of the stores; the lifecycle is one long poll on the shared state, read without a hop. What a
-process counts outside debates (requests, permission checks) it adds to the store within a second, and what a debate
-counts is written with the debate: so every replica gives the same page.
+Latencies and counts come out of the stores; the lifecycle is one long poll on the shared state, read without a hop.
+What a process counts outside debates (requests, permission checks) it adds to the store within a second, and what a
+debate counts is written with the debate: so every replica gives the same page.
 """
 
 from __future__ import annotations

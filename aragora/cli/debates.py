@@ -1,5 +1,5 @@
-"""What was debated: `aragora debates` lists debates, newest first; `aragora show ID` shows one with its decision; `aragora
-replay ID` shows it again from its journal, with --follow up to its end.
+"""What was debated: `aragora debates` lists debates, newest first; `aragora show ID` shows one with its decision;
+`aragora replay ID` shows it again from its journal, with --follow up to its end.
 """
 
 from __future__ import annotations

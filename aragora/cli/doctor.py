@@ -1,7 +1,7 @@
 """`aragora doctor`: what is configured, what is reachable, what is wrong, and how to mend it.
 
-A check gives findings: first those of this machine (configuration, memory, disk, ports, a running server), then those of
-what lies outside this process.
+A check gives findings: first those of this machine (configuration, memory, disk, ports, a running server), then those
+of what lies outside this process.
 """
 
 from __future__ import annotations

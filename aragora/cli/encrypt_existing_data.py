@@ -62,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 async def _run(settings: Settings, names: tuple[str, ...], *, execute: bool) -> int:
     if settings.encryption_key is None:
-        raise Misconfigured("ARAGORA_ENCRYPTION_KEY is not set: without it nothing can be encrypted for good.")
+        raise Misconfigured("ARAGORA_ENCRYPTION_KEY is not set: without it nothing can be encrypted permanently.")
     registry = Registry()
     crypto = EncryptionService(Keyring.parse(settings.encryption_key.get_secret_value()), registry)
     work = Reencryption(crypto, SystemClock(), registry, execute)

@@ -1,4 +1,5 @@
-"""The stores that hold encrypted records, as a rotation of keys walks them: each collection with secrets belongs here."""
+"""The stores that hold encrypted records, as a rotation of keys walks them: each collection with secrets belongs
+here."""
 
 from __future__ import annotations
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
+from aragora.ids import LOCAL_ORG
+
 
 class DebateStatus(StrEnum):
     """Where a debate stands."""
@@ -115,7 +117,7 @@ class DebateSpec:
     standings: dict[str, Standing] = field(default_factory=dict)
     judge: str | None = None  # who judges or chairs; None: the agent with the highest elo
     created_by: str = "local"
-    org_id: str = "local"
+    org_id: str = LOCAL_ORG
 
 
 # --- Asks and replies ------------------------------------------------------------------------------------

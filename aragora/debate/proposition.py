@@ -15,6 +15,7 @@ from aragora.debate.model import DebateSpec
 from aragora.debate.protocol import preset
 from aragora.encoding import encode
 from aragora.errors import InvalidInput
+from aragora.ids import LOCAL_ORG
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class Proposition:
     domain: str = "general"
     budget_usd: float | None = None
     created_by: str = "local"
-    org_id: str = "local"
+    org_id: str = LOCAL_ORG
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """API keys: what they look like, how they are recognised, and where they are kept.
 
-A key is shown once and kept only as a hash. It reads `ara_<id>_<secret>`: the id finds the row, the secret has 256 random
-bits, so a plain SHA-256 of it can neither be guessed nor searched for.
+A key is shown once and kept only as a hash. It reads `ara_<id>_<secret>`: the id finds the row, the secret has 256
+random bits, so a plain SHA-256 of it can neither be guessed nor searched for.
 """
 
 from __future__ import annotations

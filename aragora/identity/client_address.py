@@ -1,8 +1,8 @@
 """The address of the client behind proxies, which no header of the client's own can forge. Pure.
 
-A proxy appends the address it saw to X-Forwarded-For. So the list is read from the right: an entry is true as long as its
-writer is trusted, and the first entry that is not itself a trusted proxy is the client.
-Without a trusted proxy the header counts for nothing and the peer of the connection is the client.
+A proxy appends the address it saw to X-Forwarded-For. So the list is read from the right: an entry is true as long as
+its writer is trusted, and the first entry that is not itself a trusted proxy is the client. Without a trusted proxy
+the header counts for nothing and the peer of the connection is the client.
 """
 
 from __future__ import annotations

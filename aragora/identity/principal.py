@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Final
 
 from aragora.identity.rbac import permissions_of
+from aragora.ids import LOCAL_ORG
 
 
 class Method(StrEnum):
@@ -66,5 +67,4 @@ class Principal:
         return self.impersonator or self.user_id
 
 
-LOCAL_ORG: Final = "local"
 LOCAL_OPERATOR: Final = Principal("local", LOCAL_ORG, ("owner", "admin"), Method.LOCAL, mfa=True)

@@ -20,7 +20,8 @@ from aragora.errors import InvalidInput, Unauthenticated
 from aragora.identity.api_keys import PREFIX
 from aragora.identity.client_address import is_loopback
 from aragora.identity.origins import host_is_local
-from aragora.identity.principal import LOCAL_OPERATOR, LOCAL_ORG, Method, Principal
+from aragora.identity.principal import LOCAL_OPERATOR, Method, Principal
+from aragora.ids import LOCAL_ORG
 
 IDENTITY_HEADERS: Final = ("x-user-id", "x-org-id", "x-user-roles")
 FORWARDING_HEADERS: Final = ("x-forwarded-for", "x-real-ip")

@@ -17,8 +17,9 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol, TypeVar
 
 from aragora.errors import InvalidInput, NotFound, Unavailable
+from aragora.ids import LOCAL_ORG
 from aragora.integrations.figures import Figures
-from aragora.integrations.stores import DEFAULT_ORG, Refresh
+from aragora.integrations.stores import Refresh
 from aragora.observability.registry import REGISTRY, Registry
 from aragora.resilience.cache import Cache
 
@@ -67,7 +68,7 @@ class InstrumentedIntegrationStore:
         self.figures = Figures(backend_type)
         self._publish()
 
-    async def get(self, kind: str, user_id: str, org_id: str = DEFAULT_ORG) -> dict[str, Any] | None:
+    async def get(self, kind: str, user_id: str, org_id: str = LOCAL_ORG) -> dict[str, Any] | None:
         """The settings with readable secrets, or None."""
         key = (org_id, kind, user_id)
         cached = self._cache.get(key, time.monotonic())
@@ -86,11 +87,11 @@ class InstrumentedIntegrationStore:
     async def save(self, config: Mapping[str, Any]) -> None:
         """Insert or replace."""
         await self._measured("save", lambda: self._store.save(config))
-        org_id = config.get("org_id") or DEFAULT_ORG
+        org_id = config.get("org_id") or LOCAL_ORG
         self._cache.drop((str(org_id), str(config.get("type")), str(config.get("user_id"))))
         await self._recount()
 
-    async def delete(self, kind: str, user_id: str, org_id: str = DEFAULT_ORG) -> bool:
+    async def delete(self, kind: str, user_id: str, org_id: str = LOCAL_ORG) -> bool:
         """True if it was there."""
         self._cache.drop((org_id, kind, user_id))
         deleted = await self._measured("delete", lambda: self._store.delete(kind, user_id, org_id))
@@ -98,15 +99,13 @@ class InstrumentedIntegrationStore:
         await self._recount()
         return deleted
 
-    async def list(self, user_id: str | None = None, org_id: str = DEFAULT_ORG) -> list[dict[str, Any]]:
+    async def list(self, user_id: str | None = None, org_id: str = LOCAL_ORG) -> list[dict[str, Any]]:
         """The organisation's integrations, or one user's."""
         found = await self._measured("list", lambda: self._store.list(user_id, org_id))
         await self._recount()
         return found
 
-    async def refresh_token(
-        self, kind: str, user_id: str, refresh: Refresh, org_id: str = DEFAULT_ORG
-    ) -> dict[str, Any]:
+    async def refresh_token(self, kind: str, user_id: str, refresh: Refresh, org_id: str = LOCAL_ORG) -> dict[str, Any]:
         """Get new tokens from the outside service and keep them."""
         config = await self._measured(
             "refresh_token", lambda: self._store.refresh_token(kind, user_id, refresh, org_id)

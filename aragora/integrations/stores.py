@@ -1,4 +1,5 @@
-"""What connects an organisation to outside services: integrations, connectors and mail accounts, their secrets encrypted.
+"""What connects an organisation to outside services: integrations, connectors and mail accounts, their secrets
+encrypted.
 
 Each store is a collection (`aragora.storage.collection`) in the context `core`, under the names that its callers use.
 """
@@ -11,12 +12,11 @@ from typing import Any, Final
 
 from aragora.clock import Clock
 from aragora.errors import InvalidInput, NotFound
+from aragora.ids import LOCAL_ORG
 from aragora.secrets.encryption import EncryptionService
 from aragora.storage.collection import Collection, Schema, Scope
 from aragora.storage.contexts import Context
 from aragora.storage.documents import Documents, document_table
-
-DEFAULT_ORG: Final = "local"
 
 Refresh = Callable[[Mapping[str, Any]], Awaitable[Mapping[str, Any]]]
 """Asks the outside service for new tokens: the settings in, the fields to change out."""
@@ -71,8 +71,8 @@ GMAIL_TOKENS: Final = Schema(
 
 
 class IntegrationStore:
-    """The settings by which users connect outside services (Slack, Jira ...). Each is a dictionary with the texts `type`
-    and `user_id`; its other fields are the service's."""
+    """The settings by which users connect outside services (Slack, Jira ...). Each is a dictionary with the texts
+    `type` and `user_id`; its other fields are the service's."""
 
     def __init__(self, documents: Documents, crypto: EncryptionService, clock: Clock) -> None:
         self._integrations = Collection(INTEGRATIONS, documents, clock, crypto=crypto)
@@ -80,26 +80,24 @@ class IntegrationStore:
     async def save(self, config: Mapping[str, Any]) -> None:
         """Insert or replace. Raises InvalidInput without `type` or `user_id`; `org_id` may be left out."""
         org_id = config.get("org_id")
-        named = {**config, "org_id": DEFAULT_ORG if org_id is None else org_id}
+        named = {**config, "org_id": LOCAL_ORG if org_id is None else org_id}
         if not all(isinstance(named.get(name), str) for name in ("type", "user_id", "org_id")):
             raise InvalidInput("An integration needs the texts `type` and `user_id`.")
         await self._integrations.save(named)
 
-    async def get(self, kind: str, user_id: str, org_id: str = DEFAULT_ORG) -> dict[str, Any] | None:
+    async def get(self, kind: str, user_id: str, org_id: str = LOCAL_ORG) -> dict[str, Any] | None:
         """The settings with readable secrets, or None."""
         return await self._integrations.get((org_id, kind, user_id))
 
-    async def list(self, user_id: str | None = None, org_id: str = DEFAULT_ORG) -> list[dict[str, Any]]:
+    async def list(self, user_id: str | None = None, org_id: str = LOCAL_ORG) -> list[dict[str, Any]]:
         """The organisation's integrations, or one user's, with readable secrets."""
         return await self._integrations.find(org_id=org_id, owner=user_id)
 
-    async def delete(self, kind: str, user_id: str, org_id: str = DEFAULT_ORG) -> bool:
+    async def delete(self, kind: str, user_id: str, org_id: str = LOCAL_ORG) -> bool:
         """True if it was there."""
         return await self._integrations.delete((org_id, kind, user_id))
 
-    async def refresh_token(
-        self, kind: str, user_id: str, refresh: Refresh, org_id: str = DEFAULT_ORG
-    ) -> dict[str, Any]:
+    async def refresh_token(self, kind: str, user_id: str, refresh: Refresh, org_id: str = LOCAL_ORG) -> dict[str, Any]:
         """Get new tokens from the outside service and keep them. Raises NotFound, and what `refresh` raises."""
         config = await self.get(kind, user_id, org_id)
         if config is not None:

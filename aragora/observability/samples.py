@@ -1,4 +1,5 @@
-"""Samples of declared metrics: made as `CounterDelta`s, checked against the declaration, and read back as quantiles. Pure."""
+"""Samples of declared metrics: made as `CounterDelta`s, checked against the declaration, and read back as quantiles.
+Pure."""
 
 from __future__ import annotations
 

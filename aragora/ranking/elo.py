@@ -1,9 +1,9 @@
 """Elo ratings from the votes of a debate. Pure.
 
 Every two agents whose final answers stood for the vote play one game: more weight of votes wins it, equal weight is
-a draw. The K factor is shared among an agent's games, so a debate moves no agent by more than K, however many take part.
-What one agent gains another loses: the sum of all ratings stays. The caller keeps one set of ratings overall and one per
-domain, and applies the same rule to each.
+a draw. The K factor is shared among an agent's games, so a debate moves no agent by more than K, however many take
+part. What one agent gains another loses: the sum of all ratings stays. The caller keeps one set of ratings overall
+and one per domain, and applies the same rule to each.
 """
 
 from __future__ import annotations

@@ -62,8 +62,8 @@ Rate = Callable[[Mapping[RatingKey, StoredRating]], Iterable[StoredRating]]
 
 @dataclass(frozen=True, slots=True)
 class RatingChange:
-    """What one outbox row changes. `rate` gets the ratings of `keys` (agent and domain; one that was never rated has the
-    starting values) and returns those that change. It is called inside the transaction, so it must not wait for
+    """What one outbox row changes. `rate` gets the ratings of `keys` (agent and domain; one that was never rated has
+    the starting values) and returns those that change. It is called inside the transaction, so it must not wait for
     anything."""
 
     outbox_id: str

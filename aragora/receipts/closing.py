@@ -32,8 +32,8 @@ USAGE: Final = "usage"
 
 @dataclass(frozen=True, slots=True)
 class UsageDue:
-    """What each agent of a debate cost, for whom, at which time (seconds since the epoch). Stored as JSON in outbox rows:
-    a field's name never changes."""
+    """What each agent of a debate cost, for whom, at which time (seconds since the epoch). Stored as JSON in outbox
+    rows: a field's name never changes."""
 
     org_id: str
     user_id: str

@@ -1,4 +1,5 @@
-"""A receipt for people to read: Markdown, and one self-contained HTML page (no script, nothing loaded, fit for printing).
+"""A receipt for people to read: Markdown, and one self-contained HTML page (no script, nothing loaded, fit for
+printing).
 
 The JSON document itself is the original. Texts of agents and people are quoted and escaped: none becomes markup.
 """

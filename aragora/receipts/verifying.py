@@ -1,4 +1,5 @@
-"""Checks a receipt from its document alone, and a run of receipts as a chain: nothing changed, missing or put in between.
+"""Checks a receipt from its document alone, and a run of receipts as a chain: nothing changed, missing or put in
+between.
 
 The document may be anything a stranger sends: nothing here raises. Each check of a receipt is {name, passed, detail};
 the others are made only where `structure` passes.

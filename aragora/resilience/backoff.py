@@ -33,9 +33,9 @@ class Backoff:
 class RetryBudget:
     """Retries may be only a small share of the calls, so that they never feed an outage.
 
-    A token bucket that starts full: every first call deposits a fraction of a token, every retry takes a whole one. With
-    a deposit of 0.1, retries add at most a tenth to the load, plus the capacity saved up in good times. Not for sharing
-    between threads.
+    A token bucket that starts full: every first call deposits a fraction of a token, every retry takes a whole one.
+    With a deposit of 0.1, retries add at most a tenth to the load, plus the capacity saved up in good times. Not for
+    sharing between threads.
     """
 
     __slots__ = ("_capacity", "_deposit", "_tokens")

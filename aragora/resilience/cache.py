@@ -11,8 +11,8 @@ V = TypeVar("V")
 
 
 class Cache(Generic[K, V]):
-    """At most `size` values for `ttl_s` seconds each; the least recently used leaves first. With a `ttl_s` of 0 it keeps
-    nothing. Values are handed out as they are: keep copies of what callers may change."""
+    """At most `size` values for `ttl_s` seconds each; the least recently used leaves first. With a `ttl_s` of 0 it
+    keeps nothing. Values are handed out as they are: keep copies of what callers may change."""
 
     def __init__(self, size: int, ttl_s: float) -> None:
         self._size = size
@@ -29,7 +29,8 @@ class Cache(Generic[K, V]):
         return entry[0]
 
     def filling(self, key: K) -> Callable[[V, float], None]:
-        """How to keep what is about to be read, given with the time: it is kept only if nothing is dropped in between."""
+        """How to keep what is about to be read, given with the time: it is kept only if nothing is dropped in
+        between."""
         drops = self._drops
 
         def fill(value: V, now: float) -> None:

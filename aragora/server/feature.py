@@ -1,8 +1,8 @@
 """What a feature brings to an application. A declaration: `create_app` reads it before the application exists.
 
-A feature opens its stores and fulfils its ports in `aragora.composition`; its routes are chapters, its middleware says at
-which stage it stands. Nothing changes an application after it was made. What a feature brings to other processes, consumers
-of the outbox and durable jobs, is declared in `aragora.composition.background`.
+A feature opens its stores and fulfils its ports in `aragora.composition`; its routes are chapters, its middleware
+says at which stage it stands. Nothing changes an application after it was made. What a feature brings to other
+processes, consumers of the outbox and durable jobs, is declared in `aragora.composition.background`.
 """
 
 from __future__ import annotations

@@ -3,10 +3,10 @@
 Apart from `database`, so that a process that only journals never imports SQLAlchemy. Both engines run statements in
 autocommit unless a transaction is asked for: a read costs no BEGIN and no ROLLBACK.
 
-The reader is for what every request asks. aiosqlite hops for the connection, the cursor, the statement, its rows and its
-end; the reader runs all of it at once on a thread, through SQLAlchemy's synchronous engine: 0.3 ms instead of 0.8 ms for a
-debate, measured alone on one core. What is read all the time is compiled once and given to the driver (`lookup`), which
-saves another 0.1 ms.
+The reader is for what every request asks. aiosqlite hops for the connection, the cursor, the statement, its rows and
+its end; the reader runs all of it at once on a thread, through SQLAlchemy's synchronous engine: 0.3 ms instead of 0.8
+ms for a debate, measured alone on one core. What is read all the time is compiled once and given to the driver
+(`lookup`), which saves another 0.1 ms.
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
-"""What lives for seconds to minutes and replicas share: one-time states, tickets, caches. The port, and the database's rows.
+"""What lives for seconds to minutes and replicas share: one-time states, tickets, caches. The port, and the
+database's rows.
 
-Redis is faster (`aragora.storage.ephemeral_redis`); the database is shared by all replicas too, and is there without it.
+Redis is faster (`aragora.storage.ephemeral_redis`); the database is shared by all replicas too, and is there without
+it.
 """
 
 from __future__ import annotations

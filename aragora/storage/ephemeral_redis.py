@@ -1,8 +1,8 @@
 """The way to Redis, the ephemeral port over it, and what serves while Redis is away.
 
 GETDEL and SET NX make one-time use atomic across all replicas. After a failure of Redis the second store serves for
-`RETRY_AFTER_S`; then the next call tries Redis again. A value is written where it can be; a read that misses in one store
-looks in the other, so what is written in between is not lost.
+`RETRY_AFTER_S`; then the next call tries Redis again. A value is written where it can be; a read that misses in one
+store looks in the other, so what is written in between is not lost.
 """
 
 from __future__ import annotations

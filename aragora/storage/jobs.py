@@ -38,8 +38,8 @@ class JobStore:
         self._database = database
 
     async def take(self, names: Collection[str], now: float) -> tuple[int, list[JobState]]:
-        """Become the owner of the jobs `names`: a new epoch, higher than any before, and what is remembered of them. A job
-        that was not there is due at `now`; one that is no longer named is forgotten."""
+        """Become the owner of the jobs `names`: a new epoch, higher than any before, and what is remembered of them.
+        A job that was not there is due at `now`; one that is no longer named is forgotten."""
         new = [asdict(JobState(name, next_run=now)) | {"epoch": 0} for name in sorted(names)]
         async with self._database.writing("taking the scheduled jobs") as connection:
             await connection.execute(delete(scheduled_jobs).where(scheduled_jobs.c.name.not_in(names)))

@@ -69,8 +69,8 @@ class UsageStore:
         self._database = database
 
     async def add(self, charges: Mapping[str, Sequence[UsageSum]]) -> int:
-        """Add what outbox rows charge (by `outbox_id`), in one transaction. Rows that came before are left out; returns how
-        many were added now."""
+        """Add what outbox rows charge (by `outbox_id`), in one transaction. Rows that came before are left out;
+        returns how many were added now."""
         if not charges:
             return 0
         async with self._database.writing("adding usage") as connection:

@@ -1,8 +1,8 @@
 """Where approval requests are kept: SQLite, PostgreSQL or Redis, as ARAGORA_APPROVAL_STORE_BACKEND says.
 
-The rules are in `aragora.workflows.approvals`; a store keeps what they decide, and lets one of several answers win: SQL by
-an update of what is still pending, Redis by WATCH and MULTI. Redis holds a string per request and a sorted set per
-organisation; it must persist (AOF) for what it holds here, as docs/security.md says.
+The rules are in `aragora.workflows.approvals`; a store keeps what they decide, and lets one of several answers win:
+SQL by an update of what is still pending, Redis by WATCH and MULTI. Redis holds a string per request and a sorted set
+per organisation; it must persist (AOF) for what it holds here, as docs/security.md says.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""Background work: what follows from a step that succeeds, fails, breaks, is slow or has more to do. Nothing here sleeps."""
+"""Background work: what follows from a step that succeeds, fails, breaks, is slow or has more to do. Nothing here
+sleeps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""A real server: `python -m aragora.server` as its operators start it, on free ports and a data directory of its own."""
+"""A real server: `python -m aragora.server` as its operators start it, on free ports and a data directory of its
+own."""
 
 from __future__ import annotations
 

@@ -36,7 +36,8 @@ from aragora.storage.outbox import OutboxRow
 
 @dataclass
 class MemoryJournal:
-    """The journal's contract without a disk: seqs without gaps, fences, one receipt chain. `outage` units fail first."""
+    """The journal's contract without a disk: seqs without gaps, fences, one receipt chain. `outage` units fail
+    first."""
 
     rows: dict[str, list[JournalRow]] = field(default_factory=lambda: defaultdict(list))
     receipts: list[ReceiptRecord] = field(default_factory=list)

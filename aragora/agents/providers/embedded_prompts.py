@@ -229,8 +229,8 @@ Reason: It looks at how often the tool is used, which decides the cost.
 
 
 def verdict_prompts(brief: Brief, text: str, persona: str) -> tuple[str, str]:
-    """Whether `text` is a good answer: to the question, and to a question that it cannot fit. The model's preference for
-    a text's style, length and position counts in both; the difference is how well it answers this question."""
+    """Whether `text` is a good answer: to the question, and to a question that it cannot fit. The model's preference
+    for a text's style, length and position counts in both; the difference is how well it answers this question."""
     asked = _VERDICTS[persona]
     answer = flat(text, _OWN_CHARS)
     shots = "".join(_verdict(*shot[:2], asked) + f" {shot[2]}\n\n" for shot in _VERDICT_SHOTS)

@@ -28,7 +28,8 @@ from aragora.debate.model import (
 
 
 class Phase(StrEnum):
-    """Where a debate stands. In asking phases it waits for agents, in the others for `advance`, at the end for nothing."""
+    """Where a debate stands. In asking phases it waits for agents, in the others for `advance`, at the end for
+    nothing."""
 
     ROUND = "round"  # a round is due
     ANSWER = "answer"  # asking: propose or revise

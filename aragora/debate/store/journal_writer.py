@@ -49,7 +49,8 @@ class JournalWriter:
     async def open(self, new: NewDebate) -> Opened:
         """Write a new debate, or find the one that holds its idempotency key.
 
-        Raises Conflict (key reused for another request), Fenced (the shard has a newer owner), Unavailable, InvalidInput.
+        Raises Conflict (key reused for another request), Fenced (the shard has a newer owner), Unavailable,
+        InvalidInput.
         """
         return cast("Opened", await self._submit(new))
 
@@ -62,8 +63,8 @@ class JournalWriter:
         return cast("ReceiptRecord", await self._submit(conclusion))
 
     async def done(self, outbox_ids: Sequence[str]) -> None:
-        """Drop outbox rows that their consumer has applied, in the journal's own stream: a writer beside it would wait for
-        SQLite's one lock and make the journal wait. Raises Fenced, Unavailable."""
+        """Drop outbox rows that their consumer has applied, in the journal's own stream: a writer beside it would
+        wait for SQLite's one lock and make the journal wait. Raises Fenced, Unavailable."""
         await self._submit(Done(tuple(outbox_ids)))
 
     async def aclose(self) -> None:

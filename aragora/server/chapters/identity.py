@@ -168,7 +168,8 @@ class SocketTicket(BaseModel):
 
 @identity.post("/api/auth/register", needs=PUBLIC, gives=Account, status=201, refuses=(401, 403, 409, 429, 503))
 async def register(call: Call[IdentityPorts], body: Register) -> Response:
-    """A new account with a new organisation; with `roles`, a member of the caller's, who must be able to manage users."""
+    """A new account with a new organisation; with `roles`, a member of the caller's, who must be able to manage
+    users."""
     caller = await call.recognise() if body.roles else None
     user = await call.ports.accounts.register(
         body.email,

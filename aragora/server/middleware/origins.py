@@ -1,8 +1,8 @@
 """Which names this server answers to, and what pages of other web sites may do: nothing, unless allowed by name.
 
 Both matter most in development, where the local operator acts without login: a web page that makes its own name resolve
-to 127.0.0.1 must not be served (DNS rebinding), and a page elsewhere must not act (cross-site request forgery). The rules
-are `aragora.identity.origins`; CORS answers proper are Starlette's CORSMiddleware, which sits inside.
+to 127.0.0.1 must not be served (DNS rebinding), and a page elsewhere must not act (cross-site request forgery). The
+rules are `aragora.identity.origins`; CORS answers proper are Starlette's CORSMiddleware, which sits inside.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""The runbook's name of the command that encrypts existing data: `python -m aragora.storage.migrations.encrypt_existing_data`.
+"""The runbook's name of the command that encrypts existing data: `python -m
+aragora.storage.migrations.encrypt_existing_data`.
 
 The command itself is `aragora.cli.encrypt_existing_data`.
 """

@@ -1,4 +1,5 @@
-"""A development server without ARAGORA_ENCRYPTION_KEY: its replicas, and its next start, read what one of them sealed."""
+"""A development server without ARAGORA_ENCRYPTION_KEY: its replicas, and its next start, read what one of them
+sealed."""
 
 from __future__ import annotations
 

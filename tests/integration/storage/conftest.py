@@ -1,4 +1,5 @@
-"""Every suite here runs on both stores: SQLite files in a directory per test, and a real PostgreSQL emptied per test."""
+"""Every suite here runs on both stores: SQLite files in a directory per test, and a real PostgreSQL emptied per
+test."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Durable jobs of a running server: they run after its start, and another process takes over from one that was killed."""
+"""Durable jobs of a running server: they run after its start, and another process takes over from one that was
+killed."""
 
 from __future__ import annotations
 
