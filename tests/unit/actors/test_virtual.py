@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from worlds.logical_time import in_logical_time
 
 from actors import virtual
 from actors.virtual import Kept, VirtualActor
@@ -147,6 +148,7 @@ class Sleeper(VirtualActor):
         await super()._close()
 
 
+@in_logical_time
 async def test_an_idle_process_closes_and_ends_once_it_is_not_busy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(virtual, "LOOK_AGAIN_S", 0.001)
     actor = Sleeper("s", Settings().model_copy(update={"passivate_after_s": 0.0}))
@@ -167,6 +169,7 @@ async def test_an_idle_process_closes_and_ends_once_it_is_not_busy(monkeypatch: 
     assert actor.told == ["closed", "ended"]
 
 
+@in_logical_time
 async def test_a_process_that_is_used_does_not_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(virtual, "LOOK_AGAIN_S", 0.001)
     monkeypatch.setattr(virtual, "retire", lambda: pytest.fail("it was used a moment ago"))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
+from worlds.waiting import eventually
 
 from aragora.debate.journal import JournalRow
 from aragora.debate.model import RoundStarted
@@ -14,7 +14,6 @@ from aragora.debate.running.commit_line import Batch, CommitLine, LineState
 from aragora.errors import AragoraError, Fenced, Unavailable
 from aragora.receipts.canonical import journal_digest
 
-WAIT_S = 30.0
 CLOSED = Unavailable("closed")
 
 
@@ -64,12 +63,6 @@ def seqs(batch: Batch) -> list[int]:
     return [row.seq for row in batch.rows]
 
 
-async def until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(WAIT_S):
-        while not holds():
-            await asyncio.sleep(0.001)
-
-
 async def test_events_become_numbered_and_stamped_rows_of_one_batch(line: CommitLine, owner: Owner) -> None:
     line.account("{}")
     add(line, 1, 2)
@@ -91,7 +84,7 @@ async def test_what_is_added_while_a_commit_is_in_flight_waits_for_the_next(line
     owner.gate.clear()
     add(line, 1)
     line.write(owner)
-    await until(lambda: len(owner.batches) == 1)
+    await eventually(lambda: len(owner.batches) == 1)
     add(line, 2, 3)
     assert line.write(owner)
     line.linger(owner)
@@ -111,7 +104,7 @@ async def test_a_lingering_line_writes_by_itself_and_takes_along_what_came_meanw
     assert line.state is LineState.LINGERING
     assert not line.in_flight
     add(line, 2)
-    await until(lambda: bool(owner.told))
+    await eventually(lambda: bool(owner.told))
     assert [seqs(batch) for batch in owner.batches] == [[1, 2]]
 
 
@@ -142,7 +135,7 @@ async def test_a_waiting_caller_learns_the_seq_of_its_last_row_once_it_is_durabl
     durable = line.durable()
     assert line.waited_for
     line.write(owner)
-    await until(lambda: len(owner.batches) == 1)
+    await eventually(lambda: len(owner.batches) == 1)
     assert not line.waited_for
     assert not durable.done()
     owner.gate.set()
@@ -183,7 +176,7 @@ async def test_a_commit_in_flight_when_the_line_is_closed_still_reports(line: Co
     add(line, 1)
     durable = line.durable()
     line.write(owner)
-    await until(lambda: len(owner.batches) == 1)
+    await eventually(lambda: len(owner.batches) == 1)
     line.close(CLOSED)
     owner.gate.set()
     await line.settled()
@@ -198,7 +191,7 @@ async def test_a_closed_line_does_not_try_again(line: CommitLine, owner: Owner) 
     owner.gate.clear()
     add(line, 1)
     line.write(owner)
-    await until(lambda: len(owner.batches) == 1)
+    await eventually(lambda: len(owner.batches) == 1)
     line.close(CLOSED)
     owner.gate.set()
     await line.settled()

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import pytest
 from worlds.memory_engine import MemoryJournal, Published, ScriptedAgents, spec
+from worlds.waiting import eventually
 
 from aragora.clock import SystemClock
 from aragora.debate import machine
@@ -17,8 +18,6 @@ from aragora.debate.running.course import Course, CoursePorts
 from aragora.errors import Unavailable
 from aragora.receipts.closing import Closing
 from aragora.receipts.signing import Signer
-
-WAIT_S = 30.0
 
 
 @dataclass
@@ -53,9 +52,7 @@ def around() -> Surroundings:
 
 
 async def asked(around: Surroundings) -> None:
-    async with asyncio.timeout(WAIT_S):
-        while not around.agents.asked:
-            await asyncio.sleep(0.001)
+    await eventually(lambda: around.agents.asked)
 
 
 async def test_no_agent_is_asked_before_the_round_is_durable(around: Surroundings) -> None:
