@@ -182,15 +182,20 @@ class ServerParts:
         runtime = Runtime(self._settings)
         shared = runtime.at(SHARED, SHARED_KEY)
         await shared.ask(lambda it: it.set_lifecycle(Lifecycle.DRAINING, "the server is stopping"), timeout_s=5.0)
-        await _stop_jobs(runtime)
+        # At once: from the moment the server says that it drains, no coordinator takes another debate.
+        left, _ = await asyncio.gather(self._drain_coordinators(runtime, limit_s), _stop_jobs(runtime))
+        await shared.ask(lambda it: it.set_lifecycle(Lifecycle.CLOSING, "the server is restarting"), timeout_s=5.0)
+        await _sockets_closed(shared, sockets_s)
+        return left
+
+    async def _drain_coordinators(self, runtime: Runtime, limit_s: float) -> int:
+        """How many debates are left for the next start."""
         left = await asyncio.gather(
             *(
                 runtime.at(COORDINATOR, str(shard)).ask(lambda it: it.drain(limit_s), timeout_s=limit_s + 30.0)
                 for shard in range(self._settings.coordinator_shards)
             )
         )
-        await shared.ask(lambda it: it.set_lifecycle(Lifecycle.CLOSING, "the server is restarting"), timeout_s=5.0)
-        await _sockets_closed(shared, sockets_s)
         return sum(left)
 
     def _retire_from_cluster(self) -> None:
