@@ -54,10 +54,10 @@ class Kind(Generic[A_co]):
 AGENT: Final[Kind[AgentActor]] = Kind("agent", "actors.agent:AgentActor", 10_000)
 BREAKER: Final[Kind[CircuitBreakerActor]] = Kind("breaker", "actors.circuit_breaker:CircuitBreakerActor")
 COORDINATOR: Final[Kind[CoordinatorActor]] = Kind(
-    "coordinator", "actors.coordinator:CoordinatorActor", 10_000, brings="aragora.composition.background:consumers"
+    "coordinator", "actors.coordinator:CoordinatorActor", 10_000, brings="aragora.composition.consumers:consumers"
 )
 SCHEDULER: Final[Kind[SchedulerActor]] = Kind(
-    "scheduler", "actors.scheduler:SchedulerActor", brings="aragora.composition.background:jobs"
+    "scheduler", "actors.scheduler:SchedulerActor", brings="aragora.composition.jobs:jobs"
 )
 SHARED: Final[Kind[SharedStateActor]] = Kind("shared", "actors.shared_state:SharedStateActor")
 

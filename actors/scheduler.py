@@ -2,7 +2,7 @@
 
 It owns the table of jobs by an epoch: the process that started last has the highest, and the store refuses what an
 older one writes. A run is claimed in the store before it begins, so an older process cannot begin one either. The
-rules are in `aragora.scheduling`, what there is to do in `aragora.composition.background`.
+rules are in `aragora.scheduling`, what there is to do in `aragora.composition.jobs`.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 A feature opens its stores and fulfils its ports in `aragora.composition`; its routes are chapters, its middleware
 says at which stage it stands. Nothing changes an application after it was made. What a feature brings to other
-processes, consumers of the outbox and durable jobs, is declared in `aragora.composition.background`.
+processes, consumers of the outbox and durable jobs, is declared in `aragora.composition.consumers` and `jobs`.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from pathlib import Path
 from worlds.memory_engine import answer, spec
 
 from aragora.clock import SystemClock
-from aragora.composition.background import consumers
+from aragora.composition.consumers import consumers
 from aragora.config.settings import load_settings
 from aragora.debate.journal import JournalRow
 from aragora.debate.model import AgentRequest

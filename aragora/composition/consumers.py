@@ -1,0 +1,28 @@
+"""The outbox's consumers: a table topic -> consumer. A feature that follows from debates adds its line here.
+
+They run in the coordinator of shard 0 (`COORDINATOR.brings`), which must load neither the web framework nor what jobs
+and routes need: so they are declared here, and not in `aragora.server.feature.Feature`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from aragora.config.settings import Settings
+from aragora.ranking.consumer import RatingConsumer
+from aragora.ranking.elo import RATINGS
+from aragora.ranking.store import RatingStore
+from aragora.receipts.closing import USAGE
+from aragora.storage.contexts import Context
+from aragora.storage.database import Database
+from aragora.storage.outbox import Consumer
+from aragora.usage.consumer import UsageConsumer
+from aragora.usage.store import UsageStore
+
+
+def consumers(settings: Settings) -> Mapping[str, Consumer]:
+    """Every topic's consumer, over the stores that the settings name. Coordinator shard 0 runs them."""
+    return {
+        RATINGS: RatingConsumer(RatingStore(Database.open(settings, Context.ELO))),
+        USAGE: UsageConsumer(UsageStore(Database.open(settings, Context.USAGE))),
+    }

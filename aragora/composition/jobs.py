@@ -1,0 +1,28 @@
+"""The durable jobs of all features. A feature that has work to be done once for all processes adds its line here.
+
+The scheduler runs them (`SCHEDULER.brings`), in a process that serves no requests.
+"""
+
+from __future__ import annotations
+
+from aragora.background import Job
+from aragora.clock import SystemClock
+from aragora.config.settings import Settings
+from aragora.identity.store.sessions import SessionStore, forgetting_sessions
+from aragora.ranking.store import ratings_applied
+from aragora.storage.applied import pruning
+from aragora.storage.contexts import Context
+from aragora.storage.database import Database
+from aragora.storage.outbox_store import OutboxStore
+from aragora.usage.store import usage_applied
+
+
+def jobs(settings: Settings) -> tuple[Job, ...]:
+    """Every job, over the stores that the settings name."""
+    clock = SystemClock()
+    outbox = OutboxStore(Database.open(settings, Context.DEBATES))
+    return (
+        pruning(Database.open(settings, Context.ELO), ratings_applied, outbox, clock),
+        pruning(Database.open(settings, Context.USAGE), usage_applied, outbox, clock),
+        forgetting_sessions(SessionStore(Database.open(settings, Context.USERS)), clock),
+    )
