@@ -20,7 +20,7 @@ import aiohttp
 import msgspec
 
 from aragora import encoding, errors
-from aragora.debate.model import WIRE_NAMES, DebateEnded
+from aragora.debate.journal import END
 from aragora.ids import new_id
 from aragora.resilience.backoff import Backoff, parse_retry_after
 
@@ -29,7 +29,6 @@ RECONNECT: Final = Backoff(base_s=0.2, cap_s=5.0, attempts=8)  # consecutive att
 HEARTBEAT_S: Final = 20.0  # a peer that misses two heartbeats is gone
 MAX_MESSAGE_BYTES: Final = 16 * 1024 * 1024
 REPEATABLE_STATUS: Final = frozenset({502, 503, 504})
-LAST_EVENT: Final = WIRE_NAMES[DebateEnded]
 
 ERRORS: Final[dict[int, type[errors.AragoraError]]] = {
     400: errors.InvalidInput,
@@ -113,10 +112,6 @@ class AragoraClient:
         params = {name: str(value) for name, value in query.items() if value is not None}
         return encoding.decode(await self._send("GET", path, params=params))
 
-    async def get_text(self, path: str, **query: str) -> str:
-        """The answer to GET `path` as text (metrics, Markdown and HTML receipts)."""
-        return (await self._send("GET", path, params=query)).decode()
-
     async def post(self, path: str, body: object, *, idempotency_key: str | None = None) -> Any:
         """The JSON answer to POST `path`. Repeated after a broken connection only with an idempotency key."""
         headers = {"Content-Type": "application/json"}
@@ -167,7 +162,7 @@ class AragoraClient:
                 async for envelope in self._stream(ws_url or f"{self.url}/ws", debate_id, seen):
                     seen, failures = envelope.seq, 0
                     yield envelope
-                    if envelope.type == LAST_EVENT:
+                    if envelope.type == END:
                         return
             except (aiohttp.ClientError, TimeoutError, msgspec.MsgspecError, _SocketLost) as lost:
                 failures += 1
@@ -209,7 +204,7 @@ class AragoraClient:
                     raise _SocketLost(f"seq {expected} was skipped")
                 expected += 1
                 yield Envelope(head.type, head.seq, message.data)
-                if head.type == LAST_EVENT:
+                if head.type == END:
                     return
             raise _SocketLost(f"closed with code {socket.close_code}")
 

@@ -1,6 +1,7 @@
 """The limits of what people may send, each once: the schemas, the WebSocket messages and the debate machine read them.
 
-Both ends of a range are allowed. What lies beyond is refused with 422 `invalid_input`, a body with 413 `too_large`.
+Both ends of a range are allowed. What lies beyond is refused with 422 `invalid_input`; a body with 413 `too_large`, a
+WebSocket message by closing with 1009, and one vote or suggestion too many for a debate with 409.
 """
 
 from __future__ import annotations

@@ -20,6 +20,8 @@ from aragora.cli.rendering.terminal import print_json, say, terminal
 from aragora.client import AragoraClient
 from aragora.debate.model import DebateStatus, Decision
 
+Show = Callable[[str], None]
+
 
 def debates(
     *,
@@ -59,6 +61,26 @@ def show(debate_id: DebateId, url: Url = DEFAULT_URL, token: Token = None, as_js
         console.print(say(f"Receipt {debate['receipt_id']}: GET /api/debates/{debate_id}/receipt", "dim"))
 
 
+def replay(
+    debate_id: DebateId,
+    *,
+    after: Annotated[int, typer.Option(min=0, help="Start after this seq.")] = 0,
+    follow: Annotated[bool, typer.Option("--follow", help="Continue with a debate that has not ended.")] = False,
+    url: Url = DEFAULT_URL,
+    token: Token = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the journal, one JSON event on each line.")] = False,
+) -> None:
+    """Replay a debate from its journal, event by event."""
+    show: Show = json_line if as_json else EventPrinter(terminal())
+    asyncio.run(_replay(debate_id, after=after, follow=follow, url=url, token=token, show=show))
+
+
+def json_line(payload: str) -> None:
+    """Print one event of the journal as it is, and do not wait for more of them."""
+    sys.stdout.write(payload + "\n")
+    sys.stdout.flush()
+
+
 def decision_of(debate: dict[str, Any]) -> Decision | None:
     """The decision in the server's answer about a debate; None before there is one."""
     raw = debate.get("decision")
@@ -82,33 +104,10 @@ async def _debate(url: str, token: str | None, debate_id: str) -> dict[str, Any]
         return debate
 
 
-Show = Callable[[str], None]
-
-
-def replay(
-    debate_id: DebateId,
-    *,
-    after: Annotated[int, typer.Option(min=0, help="Start after this seq.")] = 0,
-    follow: Annotated[bool, typer.Option("--follow", help="Continue with a debate that has not ended.")] = False,
-    url: Url = DEFAULT_URL,
-    token: Token = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the journal, one JSON event on each line.")] = False,
-) -> None:
-    """Replay a debate from its journal, event by event."""
-    show: Show = json_line if as_json else EventPrinter(terminal())
-    asyncio.run(_replay(debate_id, after=after, follow=follow, url=url, token=token, show=show))
-
-
-def json_line(payload: str) -> None:
-    sys.stdout.write(payload + "\n")
-    sys.stdout.flush()
-
-
 async def _replay(debate_id: str, *, after: int, follow: bool, url: str, token: str | None, show: Show) -> None:
     async with AragoraClient(url, token=token) as client:
-        await client.get(
-            f"/api/debates/{debate_id}"
-        )  # so that a wrong id or URL is reported at once, not after reconnecting
+        # Asked first, so that a wrong id or URL is reported at once and not after reconnecting.
+        await client.get(f"/api/debates/{debate_id}")
         events = client.follow(debate_id, after_seq=after) if follow else client.journal(debate_id, after_seq=after)
         async for envelope in events:
             show(envelope.payload)

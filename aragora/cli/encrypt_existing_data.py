@@ -121,7 +121,3 @@ def _parser() -> argparse.ArgumentParser:
 
 def _say(text: str, *, error: bool = False) -> None:
     print(text, file=sys.stderr if error else sys.stdout)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -2,7 +2,7 @@
 
 The settings (key, address, model), docs/ENVIRONMENT.md, the catalog of agents, the price look-up, `aragora doctor`
 and `aragora demo` read this table. A provider that speaks Chat Completions needs a row here and its prices in
-aragora/agents/prices.toml, and nothing else. The providers without a key (a local server, the embedded model, the
+aragora/agents/prices.toml, and no other code. The providers without a key (a local server, the embedded model, the
 stubs) have settings of their own.
 """
 

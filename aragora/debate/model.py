@@ -1,6 +1,6 @@
 """The words of a debate: specification, asks, answers, and the events its journal is made of.
 
-Everything here is immutable data without behaviour. An `Ask` is an answer the machine still wants; a `Reply`
+Everything here is immutable data. An `Ask` is an answer the machine still wants; a `Reply`
 is what an agent gave back; an event is what happened, in the past tense. It is one long file because the words
 refer to each other and are read together. Each event class has a wire name in
 `WIRE_NAMES`: the `type` of the journal row and of the WebSocket envelope.

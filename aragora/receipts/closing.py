@@ -135,11 +135,6 @@ def issued(record: ReceiptRecord) -> ReceiptIssued:
     )
 
 
-def head_after(record: ReceiptRecord) -> ChainHead:
-    """The chain's head once `record` is its last link."""
-    return ChainHead(record.position, record.hash)
-
-
 def _usage(state: DebateState, agents: tuple[AgentPart, ...], at: float) -> OutboxRow:
     spec = state.spec
     return _due(USAGE, spec.debate_id, UsageDue(spec.org_id, spec.created_by, at, agents), at)

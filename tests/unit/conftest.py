@@ -1,4 +1,4 @@
-"""What every unit test may rely on: none of them starts Ray, and no example is timed."""
+"""What every unit test may rely on: none of them starts Ray."""
 
 from __future__ import annotations
 
@@ -7,10 +7,6 @@ from typing import Any, NoReturn
 
 import pytest
 import ray
-from hypothesis import settings
-
-settings.register_profile("unit", deadline=None)  # on a busy machine an example takes as long as it takes
-settings.load_profile("unit")
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -26,10 +26,10 @@ from aragora.debate.model import (
     Usage,
 )
 from aragora.debate.protocol import preset
-from aragora.debate.records import GENESIS, Commit, Conclusion, NewDebate, Opened, ReceiptRecord
+from aragora.debate.records import GENESIS, ChainHead, Commit, Conclusion, NewDebate, Opened, ReceiptRecord
 from aragora.debate.running.engine import DebateEngine, EnginePorts, Limits
 from aragora.errors import Fenced, Unavailable
-from aragora.receipts.closing import Closing, head_after
+from aragora.receipts.closing import Closing
 from aragora.receipts.signing import Signer
 from aragora.storage.outbox import OutboxRow
 
@@ -189,3 +189,8 @@ def spec(
 ) -> DebateSpec:
     protocol: Protocol = settings.pop("protocol", None) or preset("structured")  # type: ignore[assignment]
     return DebateSpec(debate_id, "Which queue?", tuple(agents), protocol, seed=7, **settings)  # type: ignore[arg-type]
+
+
+def head_after(record: ReceiptRecord) -> ChainHead:
+    """The chain's head once `record` is its last link."""
+    return ChainHead(record.position, record.hash)

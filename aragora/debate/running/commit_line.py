@@ -33,7 +33,7 @@ log = structlog.get_logger("aragora.debate")
 
 LINGER_S: Final = 0.005
 """How long an answer waits for others of its phase to share its commit. They tend to come together, and every further
-commit costs some wake-ups before the phase goes on; nobody notices five milliseconds."""
+commit costs some wake-ups before the phase goes on; five milliseconds are not noticed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,7 +62,7 @@ class CoursePorts:
     lost: Callable[[Course], None]
 
 
-class Stage(Enum):
+class CourseState(Enum):
     """See the head of this file; a course that is writing is RUNNING."""
 
     RUNNING = auto()
@@ -92,7 +92,7 @@ class Course:
         self.state = machine.DebateState()
         self.events: list[Event] = []
         self._ports = ports
-        self._stage = Stage.RUNNING
+        self._stage = CourseState.RUNNING
         self._opened_at = 0.0
         self._clock = PhaseClock(ports.clock)
         self._line = CommitLine(debate_id, ports.clock.now, ports.pause_s)
@@ -117,12 +117,12 @@ class Course:
     def start(self) -> None:
         """Go on from wherever the journal ends: advance the machine, ask what is still wanted."""
         self._turn()
-        if self._stage is Stage.RUNNING and not self._line.in_flight:
+        if self._stage is CourseState.RUNNING and not self._line.in_flight:
             self._act()
 
     def receive(self, replies: Sequence[Reply]) -> None:
         """Take answers and failures of agents. Late, unknown and repeated ones change nothing."""
-        if self._stage is not Stage.RUNNING:
+        if self._stage is not CourseState.RUNNING:
             return
         for reply in replies:
             self._record(machine.settle(self.state, reply))
@@ -131,7 +131,7 @@ class Course:
     async def submit(self, events: Sequence[Event]) -> int:
         """Journal `events` (a person's vote or suggestion, a cancellation); returns the seq of the last row that holds
         them once it is durable. Raises Unavailable where the course stops first."""
-        if self._stage is not Stage.RUNNING:
+        if self._stage is not CourseState.RUNNING:
             raise _moving()
         self._record(events)
         durable = self._line.durable()
@@ -140,7 +140,7 @@ class Course:
 
     def stop(self) -> None:
         """Drop the debate from memory (drain, loss of the shard). What is journaled stays; the rest never happened."""
-        self._leave(Stage.STOPPED)
+        self._leave(CourseState.STOPPED)
 
     async def settled(self) -> None:
         """Return once no commit is in flight."""
@@ -165,7 +165,7 @@ class Course:
 
     def _take_turn(self) -> None:
         self._turn_due = False
-        if self._stage is Stage.RUNNING:
+        if self._stage is CourseState.RUNNING:
             self._turn()
 
     def _turn(self) -> None:
@@ -212,10 +212,10 @@ class Course:
         """See `LineOwner`."""
         self._ports.publishing.publish(rows)
         if journal.is_last(rows[-1]):
-            self._leave(Stage.ENDED)
+            self._leave(CourseState.ENDED)
             self._ports.asking.withdraw(self.debate_id)
             self._ports.ended(self)
-        elif self._stage is Stage.RUNNING and not self._line.write(self):
+        elif self._stage is CourseState.RUNNING and not self._line.write(self):
             self._act()
 
     def refused(self, error: AragoraError) -> None:
@@ -255,7 +255,7 @@ class Course:
                 self._sent.add(ask.ask_id)
                 self._ports.asking.send(machine.request(self.state, ask, timeout_s))
 
-    def _leave(self, stage: Stage) -> None:
+    def _leave(self, stage: CourseState) -> None:
         self._stage = stage
         self._set_timer(None)
         self._line.close(_moving())

@@ -15,6 +15,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from aragora.errors import AragoraError
 from aragora.identity.rbac import ADMIN, PUBLIC
+from aragora.observability.exposition import CONTENT_TYPE
 from aragora.server.chapter import Call, Chapter
 from aragora.server.failures import failure
 from aragora.server.ports import AgentBoard, ConnectionBoard, Leaderboard, Lifecycle, MetricsPage, Readiness
@@ -36,7 +37,6 @@ operations: Chapter[OperationsPorts] = Chapter("operations")
 
 _HEALTH: Final = {"ready": "healthy", "degraded": "degraded", "draining": "degraded"}
 _RETRY_S: Final = 2.0
-_EXPOSITION: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 # --- What comes out
 
@@ -152,7 +152,7 @@ async def websocket_health(call: Call[OperationsPorts]) -> Response:
 @operations.get("/api/metrics", needs=PUBLIC, gives=PlainTextResponse, tag="metrics")
 async def metrics(call: Call[OperationsPorts]) -> Response:
     """The text format 0.0.4, the same from every replica."""
-    return Response(await call.ports.metrics.exposition(), media_type=_EXPOSITION)
+    return Response(await call.ports.metrics.exposition(), media_type=CONTENT_TYPE)
 
 
 @operations.get("/api/agents/health", needs=PUBLIC, gives=Agents, refuses=(503,), tag="agents")

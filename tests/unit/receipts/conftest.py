@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from worlds.memory_engine import head_after
 
 from aragora.debate.model import (
     AgentFailed,
@@ -27,7 +28,7 @@ from aragora.debate.model import (
     VoteCast,
 )
 from aragora.debate.records import GENESIS, ReceiptRecord
-from aragora.receipts.closing import head_after, issue
+from aragora.receipts.closing import issue
 from aragora.receipts.receipt import ReceiptDraft, summary_of
 from aragora.receipts.signing import Signer
 

@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 import rfc8785
 from worlds import debating
+from worlds.memory_engine import head_after
 
 from aragora.debate import machine
 from aragora.debate.model import DebateEnded, DebateStatus, Decision, ReceiptIssued
 from aragora.debate.records import GENESIS, ChainHead, Journaled, ReceiptRecord
 from aragora.encoding import decode_as
 from aragora.receipts.canonical import NotCanonical, digest
-from aragora.receipts.closing import Closing, RatingsDue, UsageDue, head_after, issue, issued
+from aragora.receipts.closing import Closing, RatingsDue, UsageDue, issue, issued
 from aragora.receipts.receipt import ReceiptDraft
 from aragora.receipts.signing import Signer, key_id_of, signature_holds
 

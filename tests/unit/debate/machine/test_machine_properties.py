@@ -57,31 +57,31 @@ class Chaos:
 
     def act(self) -> None:
         pending = self.run.pending()
-        deed = self.draw(st.sampled_from(["answer", "answer", "answer", "fail", "garbage", "again", "time", "person"]))
-        if deed == "time":
+        act = self.draw(st.sampled_from(["answer", "answer", "answer", "fail", "garbage", "again", "time", "person"]))
+        if act == "time":
             self.late.extend(debating.answer_to(request) for request in pending)
             quorum = 10.0 if machine.quorum_met(self.run.state) else None
             self.run.advance(machine.Timing(self.draw(st.sampled_from([1.0, 60.0, 120.0])), quorum))
             return
-        if deed == "person":
+        if act == "person":
             self.person()
-        elif deed == "again" and self.late:
+        elif act == "again" and self.late:
             self.run.give(self.draw(st.sampled_from(self.late)))
         else:
-            self.reply(deed, self.draw(st.sampled_from(pending)))
+            self.reply(act, self.draw(st.sampled_from(pending)))
         self.run.advance()
 
-    def reply(self, deed: str, request: Any) -> None:
+    def reply(self, act: str, request: Any) -> None:
         reply = debating.answer_to(request)
         if isinstance(reply.content, Proposal):
             words = self.draw(st.sampled_from(WORDS))
             reply = replace(reply, content=Proposal(words, self.draw(st.floats(0, 1)), reply.content.evidence))
         elif isinstance(reply.content, Ballot) and request.ask.kind is not AskKind.RANK:
             reply = replace(reply, content=Ballot(self.draw(st.sampled_from(LABELS[:3])), 0.7))
-        if deed == "garbage":
+        if act == "garbage":
             reply = replace(reply, content=Ballot("no label"))
         self.late.append(reply)
-        self.run.give(debating.failure_of(request) if deed == "fail" else reply)
+        self.run.give(debating.failure_of(request) if act == "fail" else reply)
 
     def person(self) -> None:
         choice = self.draw(st.sampled_from(self.run.state.participants))
