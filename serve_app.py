@@ -1,7 +1,7 @@
 """The ingress, bound to Ray Serve; what one replica is made of is `aragora.composition.replica`.
 
-`aragora serve` calls `deploy`; on a cluster, `serve run serve_app:app` does the same with settings from the
-environment.
+`aragora serve` calls `deploy`. On a cluster where a server runs already, `serve run serve_app:app` deploys the ingress
+anew with settings from the environment; the coordinators' readiness and the durable jobs are `aragora serve`'s.
 """
 
 from __future__ import annotations

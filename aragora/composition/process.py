@@ -125,8 +125,8 @@ def _run(options: Options, settings: Settings, stop: StopSignals) -> int:
             stop.install()
             stop.check()
         _say(_banner(options, settings, parts.dashboard_url, time.monotonic() - began))
-        parts.start_jobs()
         while not stop.wait(WATCH_S):
+            parts.keep_jobs()
             dead = parts.dead()
             if dead:
                 _say(f"error: {dead}; the server ends so that its supervisor can start it again", stream=sys.stderr)

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from actors.shared_state import SharedStateActor
 
 READY_S: Final = 60.0
+JOBS_START_S: Final = 10.0
+JOBS_AGAIN_S: Final = 60.0
 JOBS_STOP_S: Final = 10.0
 SOCKETS_EVERY_S: Final = 0.1
 LISTEN_S: Final = 15.0
@@ -75,6 +77,8 @@ class ServerParts:
         self._cluster: Cluster | None = None
         self._daemons: list[psutil.Process] = []
         self._websocket: WebSocketPort | None = None
+        self._jobs_answered = False
+        self._jobs_again_at = 0.0
 
     @property
     def dashboard_url(self) -> str | None:
@@ -89,9 +93,13 @@ class ServerParts:
             ("coordinators", self._await_ready),
         )
 
-    def start_jobs(self) -> None:
-        """Start the scheduler of durable jobs. The server is ready without it, so this comes last."""
-        asyncio.run(self._start_jobs())
+    def keep_jobs(self) -> None:
+        """Start the scheduler of durable jobs unless it answered before; the server is ready without it. Call it again
+        and again: a start that failed is repeated after `JOBS_AGAIN_S` seconds."""
+        now = time.monotonic()
+        if not self._jobs_answered and now >= self._jobs_again_at:
+            self._jobs_again_at = now + JOBS_AGAIN_S
+            self._jobs_answered = asyncio.run(self._start_jobs())
 
     def dead(self) -> str | None:
         """Which part died that nothing else restarts; None while all live."""
@@ -167,13 +175,17 @@ class ServerParts:
             await runtime.at(COORDINATOR, str(shard)).ask(lambda it: it.ready(), timeout_s=READY_S)
         await runtime.at(SHARED, SHARED_KEY).ask(lambda it: it.set_lifecycle(Lifecycle.READY), timeout_s=READY_S)
 
-    async def _start_jobs(self) -> None:
+    async def _start_jobs(self) -> bool:
         from actors.runtime import Runtime  # noqa: PLC0415
 
+        scheduler = Runtime(self._settings).at(SCHEDULER, SCHEDULER_KEY)
         try:
-            await Runtime(self._settings).at(SCHEDULER, SCHEDULER_KEY).activate()
-        except AragoraError as error:
-            log.warning("the scheduler did not start", error=error.message)
+            async with asyncio.timeout(JOBS_START_S):
+                await scheduler.ask(lambda it: it.status(), timeout_s=JOBS_START_S)
+        except (AragoraError, TimeoutError) as error:
+            log.warning("the scheduler did not start", error=str(error), retry_in_s=JOBS_AGAIN_S)
+            return False
+        return True
 
     async def _drain(self, limit_s: float, sockets_s: float) -> int:
         from actors.runtime import Runtime  # noqa: PLC0415
