@@ -15,7 +15,6 @@ from actors.gateways.event_feed import CoordinatorFeed
 from actors.gateways.event_lines import open_line
 from actors.gateways.operations import (
     CounterFlush,
-    KeyedVerifier,
     SharedConnectionBoard,
     SharedLifecycle,
     StoredAgentBoard,
@@ -36,6 +35,7 @@ from aragora.debate.store.debates import DebateStore
 from aragora.ids import new_id
 from aragora.observability.logging import configure_logging
 from aragora.ranking.store import RatingStore
+from aragora.receipts.verifying import KeyedVerifier
 from aragora.server.app import create_app
 from aragora.server.chapters.operations import OperationsPorts, operations
 from aragora.server.chapters.pages import pages
