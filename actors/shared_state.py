@@ -22,7 +22,7 @@ POLL_S: Final = 20.0
 REPLICA_SILENT_S: Final = 30.0  # counts of a replica that stopped reporting no longer add to the gauges
 
 
-class Lifecycle(StrEnum):
+class LifecycleStage(StrEnum):
     """What the server is doing, in this order."""
 
     STARTING = "starting"
@@ -38,7 +38,7 @@ class LifecycleState:
     """`version` grows with every change; `since` is when the server started, in seconds since the epoch."""
 
     version: int
-    state: Lifecycle
+    state: LifecycleStage
     reason: str
     since: float
 
@@ -62,7 +62,7 @@ class SharedStateActor(VirtualActor):
         self._replicas: dict[str, tuple[float, ConnectionCounts]] = {}
         self._gone = ConnectionCounts()
 
-    async def set_lifecycle(self, state: Lifecycle, reason: str = "") -> LifecycleState:
+    async def set_lifecycle(self, state: LifecycleStage, reason: str = "") -> LifecycleState:
         """Enter `state` and tell every watcher."""
         self._lifecycle = LifecycleState(self._lifecycle.version + 1, state, reason, self._lifecycle.since)
         self._changed.set()
@@ -100,8 +100,8 @@ def _runs_again() -> bool:
 def _first_state(now: float, *, again: bool) -> LifecycleState:
     """The state of a process that has just begun, for the first time or `again` after a crash."""
     if again:
-        return LifecycleState(int(now), Lifecycle.READY, "", now)
-    return LifecycleState(1, Lifecycle.STARTING, "the server is starting", now)
+        return LifecycleState(int(now), LifecycleStage.READY, "", now)
+    return LifecycleState(1, LifecycleStage.STARTING, "the server is starting", now)
 
 
 def _sum(counts: Mapping[str, ConnectionCounts], *, connections: bool = True) -> ConnectionCounts:

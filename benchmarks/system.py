@@ -124,14 +124,14 @@ def processes() -> list[psutil.Process]:
 
 async def _activate(settings: Settings) -> None:
     from actors.runtime import Runtime  # noqa: PLC0415 - imports Ray, whose environment was prepared above
-    from actors.shared_state import Lifecycle  # noqa: PLC0415
+    from actors.shared_state import LifecycleStage  # noqa: PLC0415
 
     runtime = Runtime(settings)
     shared = runtime.at(SHARED, SHARED_KEY)
     await shared.activate()
     for shard in range(settings.coordinator_shards):
         await runtime.at(COORDINATOR, str(shard)).ask(lambda it: it.ready(), timeout_s=60.0)
-    await shared.ask(lambda it: it.set_lifecycle(Lifecycle.READY), timeout_s=30.0)
+    await shared.ask(lambda it: it.set_lifecycle(LifecycleStage.READY), timeout_s=30.0)
 
 
 def _ingress(settings: Settings) -> int:

@@ -8,34 +8,37 @@ debate counts is written with the debate: so every replica gives the same page.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import structlog
 
 from actors.kinds import AGENT, SHARED, SHARED_KEY
 from actors.runtime import Runtime
-from actors.shared_state import POLL_S, Lifecycle, LifecycleState
+from actors.shared_state import POLL_S, LifecycleStage, LifecycleState
 from aragora.agents import catalog
 from aragora.agents.breaker_store import BreakerStore
 from aragora.background import Every, until_available
 from aragora.clock import Clock
 from aragora.config.settings import Settings
-from aragora.encoding import to_plain
 from aragora.errors import AragoraError, Unavailable
 from aragora.observability.exposition import render
 from aragora.observability.registry import REGISTRY, Registry
 from aragora.observability.samples import CounterDelta, buckets_by, quantile
 from aragora.ranking.store import RatingStore
-from aragora.receipts.signing import trusted_keys
-from aragora.receipts.verifying import verify
+from aragora.resilience.backoff import Backoff
 from aragora.server.ports import AgentView, BreakerView, ConnectionTotals, Rating, Readiness
 from aragora.storage.counters import CounterStore
 
 TIMEOUT_S: Final = 5.0
+PAUSE_S: Final = 0.5
+FLUSH_S: Final = 0.5
+FLUSH_AFTER_ERROR: Final = Backoff(base_s=1.0, cap_s=5.0)
 LATENCY: Final = "aragora_agent_latency_seconds_bucket"
+BREAKER_STATES: Final = {"closed": 0.0, "half_open": 1.0, "open": 2.0}
+
+_log = structlog.get_logger("aragora.server")
 
 
 class StoredAgentBoard:
@@ -113,23 +116,6 @@ class SharedConnectionBoard:
         return ConnectionTotals(counts.connections, counts.sent, counts.dropped)
 
 
-class KeyedVerifier:
-    """Fulfils `ReceiptVerifier` with the keys that this installation has ever signed with."""
-
-    def __init__(self, data_dir: Path) -> None:
-        self._data_dir = data_dir
-
-    async def verify(self, document: Mapping[str, Any]) -> tuple[bool, list[dict[str, Any]]]:
-        keys = await asyncio.to_thread(trusted_keys, self._data_dir)
-        valid, checks = verify(document, keys)
-        return valid, [to_plain(check) for check in checks]
-
-
-log = structlog.get_logger("aragora.server")
-
-PAUSE_S: Final = 0.5
-
-
 class SharedLifecycle:
     """Fulfils `Lifecycle`. `started_at` is when the server (not this replica) started, in seconds since the epoch."""
 
@@ -137,7 +123,7 @@ class SharedLifecycle:
         self._shared = runtime.at(SHARED, SHARED_KEY)
         self._clock = clock
         self._started_at = started_at
-        self._known = LifecycleState(0, Lifecycle.STARTING, "the server is starting", started_at)
+        self._known = LifecycleState(0, LifecycleStage.STARTING, "the server is starting", started_at)
         self._reachable = True
         self._closing = asyncio.Event()
         self._following: asyncio.Task[None] | None = None
@@ -152,7 +138,7 @@ class SharedLifecycle:
         if not self._reachable:
             return Readiness("degraded", ("the shared state cannot be reached; its actor is being restarted",))
         reasons = (self._known.reason,) if self._known.reason else ()
-        state = Lifecycle.DRAINING if self._known.state is Lifecycle.CLOSING else self._known.state
+        state = LifecycleStage.DRAINING if self._known.state is LifecycleStage.CLOSING else self._known.state
         return Readiness(state.value, reasons)
 
     async def closing(self) -> str:
@@ -169,14 +155,14 @@ class SharedLifecycle:
                 self._until_closing,
                 lambda _: PAUSE_S,
                 what="shared state not reached",
-                log=log,
+                log=_log,
                 retried=AragoraError,
             )
         )
         return True
 
     async def _until_closing(self) -> None:
-        while self._known.state is not Lifecycle.CLOSING:
+        while self._known.state is not LifecycleStage.CLOSING:
             await self._refresh(self._known.version)
 
     async def _refresh(self, known: int) -> None:
@@ -186,12 +172,8 @@ class SharedLifecycle:
             self._reachable = False
             raise
         self._reachable = True
-        if self._known.state is Lifecycle.CLOSING:
+        if self._known.state is LifecycleStage.CLOSING:
             self._closing.set()
-
-
-FLUSH_S: Final = 0.5
-BREAKER_STATES: Final = {"closed": 0.0, "half_open": 1.0, "open": 2.0}
 
 
 def observe_request(method: str, route: str, status: int, seconds: float) -> None:
@@ -206,7 +188,7 @@ class CounterFlush:
     def __init__(self, counters: CounterStore, registry: Registry = REGISTRY) -> None:
         self._counters = counters
         self._registry = registry
-        self.task = Every("counter flush", FLUSH_S, self.flush)
+        self.task = Every("counter flush", FLUSH_S, self.flush, after_error=FLUSH_AFTER_ERROR)
 
     async def flush(self) -> None:
         """Write now. What cannot be written is kept for the next time. Raises Unavailable."""

@@ -29,11 +29,20 @@ def open_debates(
 ) -> Feature[DebatePorts]:
     """Debates over these ports."""
     sockets = SocketRegistry(config, lifecycle, connections, authenticator, clock)
-    ports = DebatePorts(commands, reader, Fanout(feed, reader, random.random), sockets)
+    fanout = Fanout(feed, reader, random.random)
+    endpoint = WebSocketEndpoint(
+        config,
+        commands=commands,
+        reader=reader,
+        fanout=fanout,
+        sockets=sockets,
+        authenticator=authenticator,
+        clock=clock,
+    )
     return Feature(
         "debates",
-        ports,
+        DebatePorts(commands, reader, fanout, sockets),
         chapters=(debates,),
-        sockets=(WebSocketRoute(PATH, WebSocketEndpoint(config, ports, authenticator, clock), name="ws"),),
+        sockets=(WebSocketRoute(PATH, endpoint, name="ws"),),
         tasks=(sockets.run, sockets.drain, sockets.watch),
     )

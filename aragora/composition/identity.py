@@ -1,4 +1,4 @@
-"""The features `identity` and `administration`: all of identity that one replica needs, made from the settings."""
+"""The features `identity`, `oauth` and `administration`: identity as one replica needs it, as the settings say."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from aragora.secrets.keyring import local_jwt_secret
 from aragora.server.authentication import Authenticator
 from aragora.server.chapters.administration import AdministrationPorts, administration
 from aragora.server.chapters.identity import IdentityPorts, identity
-from aragora.server.chapters.second_factor import second_factor
+from aragora.server.chapters.oauth import OAuthPorts, oauth
 from aragora.server.feature import Closer, Feature, Layer, Stage
 from aragora.server.middleware.outcomes import ErrorNotes, ErrorNotesMiddleware
 from aragora.server.middleware.rate_limit import RateLimitMiddleware
@@ -46,9 +46,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Identity:
-    """What identity gives a replica: its feature, and the authenticator of every route."""
+    """What identity gives a replica: its feature, the login with Google, and the authenticator of every route."""
 
     feature: Feature[IdentityPorts]
+    oauth: Feature[OAuthPorts]
     authenticator: Authenticator
 
 
@@ -65,9 +66,6 @@ def open_identity(settings: Settings, *, bind_host: str, clock: Clock) -> Identi
         shared = cache = FallbackEphemeral(RedisEphemeral(client), shared, clock)
     limits = RateLimits(clock, redis_url)
     closers.append(limits.aclose)
-    google = _google(settings, shared, clock)
-    if google is not None:
-        closers.append(google.aclose)
     secret = settings.jwt_secret.get_secret_value() if settings.jwt_secret else local_jwt_secret(settings.data_dir)
     parts = IdentityParts(
         users=UserStore(database),
@@ -102,9 +100,6 @@ def open_identity(settings: Settings, *, bind_host: str, clock: Clock) -> Identi
         accounts=Accounts(parts, logins),
         second_factor=SecondFactor(parts, logins),
         tickets=tickets,
-        oauth=None if google is None else google.login,
-        success_url=settings.oauth_success_url,
-        error_url=settings.oauth_error_url,
     )
     rate_limit = Middleware(
         RateLimitMiddleware, limits=limits, addresses=authenticator, spare_loopback=not settings.production
@@ -112,11 +107,11 @@ def open_identity(settings: Settings, *, bind_host: str, clock: Clock) -> Identi
     feature = Feature(
         "identity",
         ports,
-        chapters=(identity, second_factor),
+        chapters=(identity,),
         layers=(Layer(Stage.LIMITS, rate_limit),),
         closers=tuple(closers),
     )
-    return Identity(feature, authenticator)
+    return Identity(feature, _oauth_feature(settings, ports, clock), authenticator)
 
 
 def administration_of(identity: Identity, clock: Clock) -> Feature[AdministrationPorts]:
@@ -140,6 +135,18 @@ def _rules(settings: Settings, bind_host: str) -> IdentityRules:
         api_token=settings.api_token.get_secret_value() if settings.api_token else None,
         service_token=settings.service_token.get_secret_value() if settings.service_token else None,
     )
+
+
+def _oauth_feature(settings: Settings, identity: IdentityPorts, clock: Clock) -> Feature[OAuthPorts]:
+    google = _google(settings, identity.parts.shared, clock)
+    ports = OAuthPorts(
+        parts=identity.parts,
+        accounts=identity.accounts,
+        login=None if google is None else google.login,
+        success_url=settings.oauth_success_url,
+        error_url=settings.oauth_error_url,
+    )
+    return Feature("oauth", ports, chapters=(oauth,), closers=() if google is None else (google.aclose,))
 
 
 class _Google:

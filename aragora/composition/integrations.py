@@ -17,6 +17,9 @@ from aragora.server.chapters.integrations import IntegrationPorts, integration
 from aragora.server.feature import Feature
 from aragora.storage.collection import backend_type, open_documents
 
+RECOUNT_S: Final = 15.0
+"""How old the number of integrations in the metrics may be: other replicas change it too."""
+
 
 def open_integrations(settings: Settings, parts: IdentityParts, clock: Clock) -> Feature[IntegrationPorts]:
     """Integrations as the settings say, sealed with the key and audited in the log of identity."""
@@ -28,10 +31,6 @@ def open_integrations(settings: Settings, parts: IdentityParts, clock: Clock) ->
         tasks=(access.task.run,),
         closers=(access.aclose,),
     )
-
-
-RECOUNT_S: Final = 15.0
-"""How old the number of integrations in the metrics may be: other replicas change it too."""
 
 
 class IntegrationAccess:

@@ -15,7 +15,6 @@ from actors.gateways.event_feed import CoordinatorFeed
 from actors.gateways.event_lines import open_line
 from actors.gateways.operations import (
     CounterFlush,
-    KeyedVerifier,
     SharedConnectionBoard,
     SharedLifecycle,
     StoredAgentBoard,
@@ -36,6 +35,7 @@ from aragora.debate.store.debates import DebateStore
 from aragora.ids import new_id
 from aragora.observability.logging import configure_logging
 from aragora.ranking.store import RatingStore
+from aragora.receipts.verifying import KeyedVerifier
 from aragora.server.app import create_app
 from aragora.server.chapters.operations import OperationsPorts, operations
 from aragora.server.chapters.pages import pages
@@ -91,6 +91,7 @@ def build_ingress(launch: Launch) -> FastAPI:
         Feature("receipts", ReceiptPorts(reader, KeyedVerifier(settings.data_dir)), chapters=(receipts,)),
         Feature("pages", None, chapters=(pages,)),
         identity.feature,
+        identity.oauth,
         administration_of(identity, clock),
         open_integrations(settings, identity.feature.ports.parts, clock),
     )

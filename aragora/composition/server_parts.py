@@ -168,12 +168,12 @@ class ServerParts:
 
     async def _ready(self) -> None:
         from actors.runtime import Runtime  # noqa: PLC0415
-        from actors.shared_state import Lifecycle  # noqa: PLC0415
+        from actors.shared_state import LifecycleStage  # noqa: PLC0415
 
         runtime = Runtime(self._settings)
         for shard in range(self._settings.coordinator_shards):
             await runtime.at(COORDINATOR, str(shard)).ask(lambda it: it.ready(), timeout_s=READY_S)
-        await runtime.at(SHARED, SHARED_KEY).ask(lambda it: it.set_lifecycle(Lifecycle.READY), timeout_s=READY_S)
+        await runtime.at(SHARED, SHARED_KEY).ask(lambda it: it.set_lifecycle(LifecycleStage.READY), timeout_s=READY_S)
 
     async def _start_jobs(self) -> bool:
         from actors.runtime import Runtime  # noqa: PLC0415
@@ -189,14 +189,14 @@ class ServerParts:
 
     async def _drain(self, limit_s: float, sockets_s: float) -> int:
         from actors.runtime import Runtime  # noqa: PLC0415
-        from actors.shared_state import Lifecycle  # noqa: PLC0415
+        from actors.shared_state import LifecycleStage  # noqa: PLC0415
 
         runtime = Runtime(self._settings)
         shared = runtime.at(SHARED, SHARED_KEY)
-        await shared.ask(lambda it: it.set_lifecycle(Lifecycle.DRAINING, "the server is stopping"), timeout_s=5.0)
+        await shared.ask(lambda it: it.set_lifecycle(LifecycleStage.DRAINING, "the server is stopping"), timeout_s=5.0)
         # At once: from the moment the server says that it drains, no coordinator takes another debate.
         left, _ = await asyncio.gather(self._drain_coordinators(runtime, limit_s), _stop_jobs(runtime))
-        await shared.ask(lambda it: it.set_lifecycle(Lifecycle.CLOSING, "the server is restarting"), timeout_s=5.0)
+        await shared.ask(lambda it: it.set_lifecycle(LifecycleStage.CLOSING, "the server is restarting"), timeout_s=5.0)
         await _sockets_closed(shared, sockets_s)
         return left
 

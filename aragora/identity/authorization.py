@@ -7,17 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from aragora.errors import Forbidden, InvalidInput, Unauthenticated
+from aragora.errors import Forbidden, InvalidInput
 from aragora.identity.principal import Principal
 from aragora.identity.rbac import ROLES, SYSTEM_ADMIN, Policy, PolicyKind, permissions_of
 
 
-def authorize(policy: Policy, principal: Principal | None, *, production: bool) -> None:
-    """Return where the principal (None: an unknown caller) passes the policy. Raises Unauthenticated or Forbidden."""
-    if policy.kind is PolicyKind.PUBLIC:
-        return
-    if principal is None:
-        raise Unauthenticated("Say who you are: send Authorization: Bearer with an access token or API key.")
+def authorize(policy: Policy, principal: Principal, *, production: bool) -> None:
+    """Return where the principal passes the policy; what is public, or for every user, passes all. Raises Forbidden."""
     if policy.kind is PolicyKind.ADMIN:
         if SYSTEM_ADMIN not in principal.permissions:
             raise Forbidden("This needs the role admin.")

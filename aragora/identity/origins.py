@@ -40,11 +40,11 @@ def host_answered(host_header: str | None, named: Collection[str] = ()) -> bool:
     return names_this_machine(bare) or bare in named
 
 
-def host_is_local(host_header: str | None, local_hosts: Iterable[str] = LOOPBACK_HOSTS) -> bool:
+def host_is_local(host_header: str | None) -> bool:
     """Whether this Host may belong to the operator of this machine. Stricter than `host_answered`: exactly one of the
     local names, and not absent."""
     match = _HOST.fullmatch((host_header or "").strip().lower())
-    return match is not None and match.group(1).strip("[]").rstrip(".") in local_hosts
+    return match is not None and match.group(1).strip("[]").rstrip(".") in LOOPBACK_HOSTS
 
 
 def origin_allowed(

@@ -91,8 +91,7 @@ def same_secret(given: str | None, secret: str | None) -> bool:
 def principal_without_session(
     rules: IdentityRules, proof: Proof, headers: Mapping[str, str], *, address: str
 ) -> Principal | None:
-    """The principal where no session or key has to be looked up; None is an unknown
-    caller.
+    """The principal where no session or key has to be looked up; None is an unknown caller.
 
     Args:
         rules: what the settings say.

@@ -7,15 +7,17 @@ the others are made only where `structure` passes.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 from aragora.debate.records import GENESIS, ChainHead
 from aragora.receipts.canonical import NotCanonical, canonical, digest
 from aragora.receipts.receipt import SCHEMA
-from aragora.receipts.signing import ALGORITHM, is_public_key, key_id_of, signature_holds
+from aragora.receipts.signing import ALGORITHM, is_public_key, key_id_of, signature_holds, trusted_keys
 
 SIZE_CAP: Final = 1_000_000  # characters of all texts together
 VALUES_CAP: Final = 50_000
@@ -82,6 +84,17 @@ def verify(document: Mapping[str, Any], trusted_keys: Collection[str] | None) ->
             )
         )
     return all(check["passed"] for check in checks), checks
+
+
+class KeyedVerifier:
+    """Checks receipts against the keys that this installation has ever signed with; `data_dir` holds them."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self._data_dir = data_dir
+
+    async def verify(self, document: Mapping[str, Any]) -> tuple[bool, list[Check]]:
+        """Check one receipt as `verify` does. Reads the keys anew each time."""
+        return verify(document, await asyncio.to_thread(trusted_keys, self._data_dir))
 
 
 # --- A run of receipts -------------------------------------------------------------------------------------

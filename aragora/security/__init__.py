@@ -1,1 +1,1 @@
-"""Names that the operations runbook shows; the code is in `aragora.secrets` and `aragora.identity`."""
+"""Names that the operations runbook and docs/security.md show; the code is in `aragora.secrets` and `aragora.cli`."""

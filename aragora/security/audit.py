@@ -1,4 +1,4 @@
-"""`python -m aragora.security.audit verify`: the runbook's name of the command, which is `aragora.cli.audit`."""
+"""`python -m aragora.security.audit verify`: the name docs/security.md shows of the command in `aragora.cli.audit`."""
 
 from __future__ import annotations
 

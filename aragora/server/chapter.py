@@ -109,7 +109,8 @@ class Declared(TypedDict, total=False):
 
 
 class Chapter(Generic[P]):
-    """Routes of one feature, in the order in which they are matched. `described` False leaves them out of OpenAPI."""
+    """Routes of one feature, in the order in which they are matched. `name` is their heading in the OpenAPI document,
+    which chapters may share; `described` False leaves them out of it."""
 
     def __init__(self, name: str, *, described: bool = True) -> None:
         self.name = name

@@ -60,8 +60,6 @@ class Feature(Generic[P]):
         layers: its middleware.
         tasks: what runs beside the requests.
         closers: what is closed once no request and no task runs; in reverse order, each even if another fails.
-        consumers: what receives the rows of the outbox, by topic.
-        jobs: durable work that the scheduler runs.
     """
 
     name: str

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -267,6 +268,7 @@ def features_over(
         Feature("receipts", ReceiptPorts(world, boards), chapters=(receipts,)),
         Feature("pages", None, chapters=(pages,)),
         identity.feature,
+        identity.oauth,
         administration_of(identity, clock),
         open_integrations(settings, identity.feature.ports.parts, clock),
     )
@@ -281,10 +283,12 @@ class Served:
     features: dict[str, Feature[Any]]
 
     async def aclose(self) -> None:
-        """Run the closers, as the end of the application would."""
-        for feature in self.features.values():
-            for close in feature.closers:
-                await close()
+        """Run the closers as the end of the application does: the last opened first, each even if another fails. Then
+        raise what failed."""
+        async with AsyncExitStack() as closing:
+            for feature in self.features.values():
+                for close in feature.closers:
+                    closing.push_async_callback(close)
 
     def client(self, peer: str = "127.0.0.1", host: str = "127.0.0.1:8080", **headers: str) -> httpx2.AsyncClient:
         """A client that speaks ASGI to the application, without a socket, from this address."""

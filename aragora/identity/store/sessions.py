@@ -25,6 +25,8 @@ CACHE_S: Final = 20.0
 KEPT_S: Final = 30 * 86_400.0
 """How long the row of a session stays after its time is over, for questions about who was logged in."""
 FORGET_EVERY_S: Final = 86_400.0
+PURGE_BATCH: Final = 500
+"""How many rows one transaction deletes: logins write to the same file, and wait no longer than that takes."""
 
 _log = logging.getLogger(__name__)
 
@@ -123,9 +125,17 @@ class SessionStore:
             return [_session(row) for row in (await connection.execute(query)).mappings()]
 
     async def purge(self, before: float) -> int:
-        """Forget sessions whose time was over before then; returns how many."""
-        async with self._database.writing() as connection:
-            return int((await connection.execute(delete(sessions).where(sessions.c.expires_at < before))).rowcount)
+        """Forget sessions whose time was over before then; returns how many. Raises Unavailable; what was deleted until
+        then stays deleted."""
+        oldest = select(sessions.c.session_id).where(sessions.c.expires_at < before)
+        batch = oldest.order_by(sessions.c.expires_at).limit(PURGE_BATCH)
+        purged = 0
+        while True:
+            async with self._database.writing() as connection:
+                gone = await connection.execute(delete(sessions).where(sessions.c.session_id.in_(batch)))
+            purged += gone.rowcount
+            if gone.rowcount < PURGE_BATCH:
+                return purged
 
     async def _revoke(self, condition: object, reason: str, now: float) -> list[str]:
         change = (

@@ -1,4 +1,4 @@
-"""The tables of identity (context `users`) and of stored connections (context `core`). See `tables`."""
+"""The tables of identity, in the context `users`. See `aragora.storage.tables`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from aragora.storage.contexts import Context
 from aragora.storage.tables import METADATA
 
 _USERS: Final = METADATA[Context.USERS]
-_CORE: Final = METADATA[Context.CORE]
 
 users: Final = Table(
     "users",

@@ -16,8 +16,8 @@ from aragora.identity.rate_limits import ALL_LIMITS, RateLimits
 from aragora.identity.rbac import ADMIN
 from aragora.identity.store.audit_log import AuditLog
 from aragora.server.chapter import Call, Chapter
-from aragora.server.chapters.identity import Line, Secretive, Tokens, tokens_response
 from aragora.server.middleware.outcomes import ErrorNotes
+from aragora.server.schemas import Line, Secretive, Tokens, tokens_response
 from aragora.server.views import UNCACHED, json_response
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal
 
-from fastapi import Header, Path, Query
+from fastapi import Header, Query
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from starlette.responses import Response, StreamingResponse
 
@@ -21,12 +21,13 @@ from aragora.server.live.fanout import Fanout
 from aragora.server.live.sockets import SocketRegistry
 from aragora.server.live.sse import EventStream
 from aragora.server.ports import DebateCommands, DebateReader
+from aragora.server.schemas import DebateId
 from aragora.server.views import json_response
 
 
 @dataclass(frozen=True, slots=True)
 class DebatePorts:
-    """What these routes and the WebSocket call. `fanout` and `sockets` are those of this process."""
+    """What these routes call. `fanout` and `sockets` are those of this process."""
 
     commands: DebateCommands
     reader: DebateReader
@@ -127,7 +128,6 @@ class EventPage(BaseModel):
 
 # --- Routes: `export` stands before {debate_id}, which would take "export" for an id
 
-DebateId = Annotated[str, Path(min_length=1, max_length=limits.DEBATE_ID_MAX_CHARS)]
 _Key = Annotated[str | None, Header(alias="Idempotency-Key", min_length=1, max_length=limits.IDEMPOTENCY_KEY_MAX_CHARS)]
 _MAX_SEQ: Final = 2**53
 _MAX_SEQ_DIGITS: Final = 15

@@ -1,42 +1,37 @@
-"""Accounts and logins: register, log in, refresh, log out, who am I, API keys, WebSocket tickets."""
+"""Accounts and logins: register, log in, refresh, log out, who am I, API keys, WebSocket tickets, second factor."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Annotated, Final
 
 from fastapi import Body, Query
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, Field
 from starlette.responses import Response
 
 from aragora.errors import InvalidInput
 from aragora.identity.accounts import Accounts
 from aragora.identity.api_keys import PREFIX
 from aragora.identity.authentication import TICKET_S, Tickets
-from aragora.identity.logins import Challenge, Logins, TokenPair
-from aragora.identity.oauth import OpenIdLogin
+from aragora.identity.logins import Logins
 from aragora.identity.parts import IdentityParts
 from aragora.identity.rbac import PUBLIC, USER
 from aragora.identity.second_factor import SecondFactor
 from aragora.server.chapter import Call, Chapter
+from aragora.server.schemas import Line, Secretive, Token, Tokens, storable, tokens_response
 from aragora.server.views import UNCACHED, json_response
 
 
 @dataclass(frozen=True)
 class IdentityPorts:
-    """What the routes of identity call. `oauth` gives the login with Google, None where it is not set up; the browser
-    then goes on to `success_url` or `error_url`."""
+    """What these routes call, and `parts`, from which they are made."""
 
     parts: IdentityParts
     logins: Logins
     accounts: Accounts
     second_factor: SecondFactor
     tickets: Tickets
-    oauth: Callable[[], Awaitable[OpenIdLogin]] | None = None
-    success_url: str | None = None
-    error_url: str | None = None
 
 
 identity: Chapter[IdentityPorts] = Chapter("identity")
@@ -49,31 +44,17 @@ MAX_LIFETIME_DAYS: Final = 3650
 _EMAIL: Final = re.compile(r"[^\s@,;:<>\"()\[\]\\]{1,64}@[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
 
 
-def _storable(text: str) -> str:
-    """Text that every database can hold: no control characters, no lone halves of surrogate pairs."""
-    if any(ord(char) < 32 or 0xD800 <= ord(char) <= 0xDFFF or ord(char) == 127 for char in text):
-        raise ValueError("control characters are not allowed")
-    return text
-
-
 def _address(text: str) -> str:
     if not _EMAIL.fullmatch(text):
         raise ValueError("not an e-mail address")
     return text
 
 
-Line = Annotated[str, AfterValidator(_storable)]
-Email = Annotated[str, Field(max_length=254), AfterValidator(_storable), AfterValidator(_address)]
+Email = Annotated[str, Field(max_length=254), AfterValidator(storable), AfterValidator(_address)]
 # Length and quality are the policy's, which says more than "too short"; here only what no password can be.
-Password = Annotated[str, Field(min_length=1, max_length=256), AfterValidator(_storable)]
+Password = Annotated[str, Field(min_length=1, max_length=256), AfterValidator(storable)]
 Name = Annotated[Line, Field(min_length=1, max_length=100)]
-Token = Annotated[Line, Field(min_length=1, max_length=4096)]
-
-
-class Secretive(BaseModel):
-    """A request whose refusal does not repeat it."""
-
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+FactorCode = Annotated[Line, Field(min_length=6, max_length=64)]
 
 
 class Register(Secretive):
@@ -82,7 +63,7 @@ class Register(Secretive):
     email: Email
     password: Password
     name: Name = "-"
-    roles: Annotated[list[Name], Field(max_length=10)] = []
+    roles: Annotated[list[Name], Field(max_length=10)] = []  # noqa: RUF012  # pydantic copies it for each request
 
 
 class Login(Secretive):
@@ -91,7 +72,7 @@ class Login(Secretive):
     email: Email | None = None
     password: Password | None = None
     challenge: Token | None = None
-    code: Annotated[Line, Field(min_length=6, max_length=64)] | None = None
+    code: FactorCode | None = None
 
 
 class Refresh(Secretive):
@@ -116,23 +97,16 @@ class NewApiKey(Secretive):
     expires_in_days: Annotated[int, Field(ge=1, le=MAX_LIFETIME_DAYS)] | None = None
 
 
+class Code(Secretive):
+    code: FactorCode
+
+
 class Account(BaseModel):
     user_id: str
     email: str
     name: str
     org_id: str
     roles: list[str]
-
-
-class Tokens(BaseModel):
-    """A login; or, for users with a second factor, only `mfa_required`, `challenge` and `expires_in`."""
-
-    access_token: str | None = None
-    refresh_token: str | None = None
-    token_type: str | None = None
-    expires_in: int
-    mfa_required: bool = False
-    challenge: str | None = None
 
 
 class Me(BaseModel):
@@ -161,6 +135,16 @@ class Revoked(BaseModel):
 class SocketTicket(BaseModel):
     ticket: str
     expires_in: int
+
+
+class EnrolledFactor(BaseModel):
+    secret: str
+    otpauth_uri: str
+
+
+class ConfirmedFactor(BaseModel):
+    verified: bool
+    backup_codes: Annotated[list[str], Field(description="shown this once; empty where the factor was in force before")]
 
 
 # --- Routes
@@ -262,5 +246,15 @@ async def ws_ticket(call: Call[IdentityPorts]) -> Response:
     return json_response({"ticket": ticket, "expires_in": int(TICKET_S)}, headers=UNCACHED)
 
 
-def tokens_response(result: TokenPair | Challenge) -> Response:
-    return json_response(result, headers=UNCACHED)
+@identity.post("/api/auth/mfa/enroll", needs=USER, gives=EnrolledFactor, refuses=(403, 404, 409))
+async def enroll(call: Call[IdentityPorts]) -> Response:
+    """A secret for an authenticator app. It is in force once /api/auth/mfa/verify has seen a code of it."""
+    enrolment = await call.ports.second_factor.enrol(call.who)
+    return json_response(enrolment, headers=UNCACHED)
+
+
+@identity.post("/api/auth/mfa/verify", needs=USER, gives=ConfirmedFactor, refuses=(403, 404, 409))
+async def verify(call: Call[IdentityPorts], body: Code) -> Response:
+    """Show a code: the factor comes into force (the answer has the backup codes), and this login counts as shown."""
+    codes = await call.ports.second_factor.confirm(call.who, body.code, call.visit)
+    return json_response({"verified": True, "backup_codes": codes}, headers=UNCACHED)

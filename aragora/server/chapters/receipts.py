@@ -13,8 +13,8 @@ from aragora import encoding
 from aragora.identity.rbac import DEBATES_READ, PUBLIC
 from aragora.receipts.formats import to_html, to_markdown
 from aragora.server.chapter import Call, Chapter
-from aragora.server.chapters.debates import DebateId
 from aragora.server.ports import DebateReader, ReceiptVerifier
+from aragora.server.schemas import DebateId
 from aragora.server.views import json_response
 
 

@@ -22,7 +22,8 @@ _AFTER_ERROR: Final = Backoff(base_s=1.0, cap_s=5.0)
 _QUIET_REPORT_S: Final = 10.0
 _STALLED_HEARTBEATS: Final = 2.0
 RECHECK_S: Final = 5.0
-"""How soon a revoked login closes its open WebSockets."""
+"""How soon a revoked login closes its open WebSockets while the stores answer; after a failure `_AFTER_ERROR` comes on
+top."""
 _EXPIRED: Final = "credentials expired; connect again with fresh ones"
 
 

@@ -23,12 +23,13 @@ from aragora.identity.rbac import DEBATES_CREATE, DEBATES_READ
 from aragora.ids import new_id
 from aragora.server import views
 from aragora.server.authentication import Authenticator, CallerFacts, facts_of
-from aragora.server.chapters.debates import DebatePorts
 from aragora.server.failures import of_error, refuse
 from aragora.server.live import envelopes
 from aragora.server.live.connection import POLICY, TOO_BIG, UNSUPPORTED, Connection
 from aragora.server.live.envelopes import GetLoops, Ping, Subscribe, Unsubscribe, UserSuggestion, UserVote
-from aragora.server.ports import ServerConfig
+from aragora.server.live.fanout import Fanout
+from aragora.server.live.sockets import SocketRegistry
+from aragora.server.ports import DebateCommands, DebateReader, ServerConfig
 
 _log = structlog.get_logger(__name__)
 
@@ -41,12 +42,23 @@ class WebSocketEndpoint:
 
     policy = DEBATES_READ
 
-    def __init__(self, config: ServerConfig, ports: DebatePorts, authenticator: Authenticator, clock: Clock) -> None:
+    def __init__(
+        self,
+        config: ServerConfig,
+        *,
+        commands: DebateCommands,
+        reader: DebateReader,
+        fanout: Fanout,
+        sockets: SocketRegistry,
+        authenticator: Authenticator,
+        clock: Clock,
+    ) -> None:
+        """`fanout` and `sockets` are those of this process."""
         self._config = config
-        self._commands = ports.commands
-        self._reader = ports.reader
-        self._fanout = ports.fanout
-        self._sockets = ports.sockets
+        self._commands = commands
+        self._reader = reader
+        self._fanout = fanout
+        self._sockets = sockets
         self._authenticator = authenticator
         self._clock = clock
         self._handlers: dict[type, Callable[[Connection, Any], Awaitable[None]]] = {

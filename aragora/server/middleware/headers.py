@@ -12,9 +12,25 @@ from aragora.ids import new_id
 from aragora.server.failures import REQUEST_ID
 
 _SOUND: Final = re.compile(rb"[A-Za-z0-9._-]{1,128}")
+_ALWAYS: Final = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"permissions-policy", b"camera=(), geolocation=(), microphone=()"),
+)
+_UNLESS_SET: Final = (
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"),
+    (b"cache-control", b"no-store"),
+)
+_HSTS: Final = (b"strict-transport-security", b"max-age=31536000; includeSubDomains")
 
 
 class RequestIdMiddleware:
+    """Gives every request an id, the caller's X-Request-ID where it is sound, else a fresh one: it goes into the
+    response, into the context of every log line, and into error bodies."""
+
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
@@ -38,30 +54,9 @@ class RequestIdMiddleware:
             reset_contextvars(**tokens)
 
 
-def _offered(scope: Scope) -> str | None:
-    for name, value in scope["headers"]:
-        if name == b"x-request-id":
-            sound: str | None = value.decode("ascii") if _SOUND.fullmatch(value) else None
-            return sound
-    return None
-
-
-_ALWAYS: Final = (
-    (b"x-content-type-options", b"nosniff"),
-    (b"x-frame-options", b"DENY"),
-    (b"referrer-policy", b"no-referrer"),
-    (b"cross-origin-opener-policy", b"same-origin"),
-    (b"cross-origin-resource-policy", b"same-origin"),
-    (b"permissions-policy", b"camera=(), geolocation=(), microphone=()"),
-)
-_UNLESS_SET: Final = (
-    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"),
-    (b"cache-control", b"no-store"),
-)
-_HSTS: Final = (b"strict-transport-security", b"max-age=31536000; includeSubDomains")
-
-
 class SecurityHeadersMiddleware:
+    """Tells browsers to trust nothing they need not. A route may set its own CSP and caching."""
+
     def __init__(self, app: ASGIApp, *, production: bool) -> None:
         self._app = app
         self._always = (*_ALWAYS, _HSTS) if production else _ALWAYS
@@ -83,3 +78,11 @@ class SecurityHeadersMiddleware:
             await send(message)
 
         await self._app(scope, receive, send_guarded)
+
+
+def _offered(scope: Scope) -> str | None:
+    for name, value in scope["headers"]:
+        if name == b"x-request-id":
+            sound: str | None = value.decode("ascii") if _SOUND.fullmatch(value) else None
+            return sound
+    return None

@@ -19,6 +19,8 @@ from aragora.server.ports import RequestObserver
 
 KEPT: Final = 500
 
+_log = structlog.get_logger(__name__)
+
 
 class TimingMiddleware:
     """Tells the observer of every answered HTTP request: method, path template, status and seconds."""
@@ -109,15 +111,9 @@ class ErrorNotesMiddleware:
         )
 
 
-def _template(scope: Scope) -> str:
-    """The path template the request was routed to, `unmatched` where there is none."""
-    return getattr(scope.get("route"), "path", None) or "unmatched"
-
-
-_log = structlog.get_logger(__name__)
-
-
 class FaultMiddleware:
+    """The last net: logs an unexpected error with its stack, and answers with a 500 that tells nothing."""
+
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
@@ -139,3 +135,8 @@ class FaultMiddleware:
             if started:
                 raise  # the answer is cut off where it stands, so that the client does not take it for whole
             await failure(scope, 500, "internal", INTERNAL_MESSAGE)(scope, receive, send)
+
+
+def _template(scope: Scope) -> str:
+    """The path template the request was routed to, `unmatched` where there is none."""
+    return getattr(scope.get("route"), "path", None) or "unmatched"

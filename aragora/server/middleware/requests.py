@@ -9,6 +9,8 @@ from aragora.server.failures import failure
 
 
 class BodyLimitMiddleware:
+    """Lets no body over the limit reach a route, whether its length was declared or it comes in chunks."""
+
     def __init__(self, app: ASGIApp, max_body_bytes: int) -> None:
         self._app = app
         self._max_body_bytes = max_body_bytes
@@ -43,6 +45,8 @@ class BodyLimitMiddleware:
 
 
 class HeadMiddleware:
+    """Makes HEAD work wherever GET does: the route answers as for GET, and the body stays here (RFC 9110, 9.3.2)."""
+
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 

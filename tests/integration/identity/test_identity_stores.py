@@ -7,15 +7,15 @@ import dataclasses
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import insert, update
 from worlds.memory_stores import MemoryEphemeral
 
 from aragora.errors import Conflict, NotFound
 from aragora.identity.api_keys import ApiKey, ApiKeyStore
 from aragora.identity.audit import AuditEvent, Outcome, verify_chain
 from aragora.identity.store.audit_log import AuditLog
-from aragora.identity.store.sessions import Session, SessionStore
-from aragora.identity.store.tables import audit_log
+from aragora.identity.store.sessions import PURGE_BATCH, Session, SessionStore
+from aragora.identity.store.tables import audit_log, sessions
 from aragora.identity.store.users import User, UserStore
 from aragora.storage.database import Database
 from aragora.storage.ephemeral import SqlEphemeral
@@ -99,6 +99,30 @@ async def test_ending_a_users_sessions_ends_those_it_impersonates_in_too(users_d
     assert await store.revoke_user("usr_1", "disabled", NOW, keep="ses_3") == 2
     assert [session.session_id for session in await store.of_user("usr_1", NOW)] == ["ses_3"]
     assert await store.purge(NOW + 2000) == 3
+
+
+async def test_ended_sessions_are_forgotten_in_short_transactions(
+    users_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = SessionStore(users_database)
+    ended = [
+        {**dataclasses.asdict(LOGIN), "session_id": f"ses_{number}", "expires_at": NOW + number % 7}
+        for number in range(2 * PURGE_BATCH + 1)
+    ]
+    async with users_database.writing() as connection:
+        await connection.execute(insert(sessions), ended)
+    await store.create(dataclasses.replace(LOGIN, session_id="ses_open", expires_at=NOW + 10.0))
+    writing, transactions = users_database.writing, list[Any]()
+
+    def counted(*what: Any) -> Any:
+        transactions.append(what)
+        return writing(*what)
+
+    monkeypatch.setattr(users_database, "writing", counted)
+    assert await store.purge(NOW + 10.0) == 2 * PURGE_BATCH + 1
+    assert len(transactions) == 3
+    assert await store.purge(NOW + 10.0) == 0
+    assert [session.session_id for session in await store.of_user("usr_1", NOW)] == ["ses_open"]
 
 
 async def test_api_keys_are_revoked_one_or_all(users_database: Database) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from actors import shared_state
-from actors.shared_state import Lifecycle, SharedStateActor
+from actors.shared_state import LifecycleStage, SharedStateActor
 from aragora.config.settings import Settings
 
 
@@ -22,7 +22,7 @@ async def test_a_watcher_of_the_process_that_died_learns_the_state_of_the_next_o
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(shared_state, "_runs_again", lambda: False)
-    before = await SharedStateActor("state", Settings()).set_lifecycle(Lifecycle.DRAINING)
+    before = await SharedStateActor("state", Settings()).set_lifecycle(LifecycleStage.DRAINING)
     monkeypatch.setattr(shared_state, "_runs_again", lambda: True)
     after = await SharedStateActor("state", Settings()).lifecycle(before.version)
     assert after.version > before.version

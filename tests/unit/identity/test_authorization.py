@@ -19,7 +19,7 @@ def someone(*roles: str, mfa: bool = False) -> Principal:
     return Principal("usr_1", "org_1", roles, Method.SESSION, mfa=mfa)
 
 
-def refusal(policy: Policy, principal: Principal | None, *, production: bool) -> AragoraError | None:
+def refusal(policy: Policy, principal: Principal, *, production: bool) -> AragoraError | None:
     """What `authorize` raises, or None where it lets the principal pass."""
     try:
         authorize(policy, principal, production=production)
@@ -57,12 +57,13 @@ def test_only_admins_run_the_installation(role: str) -> None:
     assert refusal(ADMIN, someone("admin"), production=False) is None
 
 
-def test_nobody_passes_only_what_is_public() -> None:
-    assert refusal(PUBLIC, None, production=True) is None
-    for policy in (USER, ADMIN, permission("debates.read")):
-        problem = refusal(policy, None, production=True)
+def test_without_any_role_only_what_is_public_or_for_every_user_is_open() -> None:
+    for policy in (PUBLIC, USER):
+        assert refusal(policy, someone(), production=True) is None
+    for policy in (ADMIN, permission("debates.read")):
+        problem = refusal(policy, someone(), production=True)
         assert problem is not None
-        assert problem.status == 401
+        assert problem.status == 403
 
 
 def test_admins_need_a_second_factor_in_production() -> None:

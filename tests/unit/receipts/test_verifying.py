@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import pathlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from aragora.debate.records import GENESIS, ChainHead
 from aragora.receipts.canonical import NotCanonical, canonical, digest
 from aragora.receipts.signing import Signer
-from aragora.receipts.verifying import BREAKS_CAP, SIZE_CAP, verify, verify_chain
+from aragora.receipts.verifying import BREAKS_CAP, SIZE_CAP, KeyedVerifier, verify, verify_chain
 
 SHARED = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
@@ -44,6 +45,18 @@ def test_a_genuine_receipt_passes_every_check(document: dict[str, Any], signer: 
     assert valid
     assert [check["name"] for check in checks] == ["structure", "hash", "key_id", "signature", "trusted_key"]
     assert all(check["passed"] and check["detail"] for check in checks)
+
+
+async def test_a_receipt_is_trusted_once_its_key_is_among_those_of_the_installation(
+    document: dict[str, Any], signer: Signer, tmp_path: pathlib.Path
+) -> None:
+    verifier = KeyedVerifier(tmp_path)
+    valid, checks = await verifier.verify(document)
+    assert not valid
+    assert [check["name"] for check in checks if not check["passed"]] == ["trusted_key"]
+    (tmp_path / "keys").mkdir()
+    (tmp_path / "keys" / "first.pub").write_text(signer.public_key)
+    assert (await verifier.verify(document))[0]
 
 
 @SHARED

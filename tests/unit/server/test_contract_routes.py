@@ -71,10 +71,16 @@ async def test_a_stranger_is_let_in_only_where_a_route_is_public(serve: Any) -> 
     client = server.client("203.0.113.9")
     guarded = [route for route in server.app.routes if isinstance(route, GuardedRoute) and route.policy != PUBLIC]
     assert len(guarded) >= 20
+    assert (await client.get("/api/health")).status_code == 200
     for route in guarded:
         for method in route.methods:
             answer = await client.request(method, re.sub(r"\{\w+\}", "x", route.path))
             assert (answer.status_code, answer.json()["error"]["code"]) == (401, "unauthenticated"), route.path
+
+
+def test_a_feature_that_is_built_is_no_longer_to_come(serve: Any) -> None:
+    paths = sorted(path for _, path in _declared(serve().app))
+    assert [path for path in paths if path.startswith(_TO_COME)] == []
 
 
 @pytest.mark.parametrize("row", _ROWS, ids=lambda row: f"{row['method']} {row['path']}")

@@ -1,4 +1,4 @@
-"""Beside the password: enrolling a second factor, and login with Google.
+"""Login with Google, beside the password.
 
 The tokens never stand in an address: the browser comes back with a code that works once.
 """
@@ -6,22 +6,38 @@ The tokens never stand in an address: the browser comes back with a code that wo
 from __future__ import annotations
 
 import secrets
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Annotated, Final
 from urllib.parse import urlencode
 
 from fastapi import Query
-from pydantic import BaseModel, Field
 from starlette.responses import RedirectResponse, Response
 
 from aragora.encoding import decode, encode_text
 from aragora.errors import AragoraError, NotFound, Unauthenticated
+from aragora.identity.accounts import Accounts
 from aragora.identity.oauth import STATE_S, OpenIdLogin
-from aragora.identity.rbac import PUBLIC, USER
+from aragora.identity.parts import IdentityParts
+from aragora.identity.rbac import PUBLIC
 from aragora.server.chapter import Call, Chapter
-from aragora.server.chapters.identity import IdentityPorts, Line, Secretive, Token, Tokens, tokens_response
+from aragora.server.schemas import Secretive, Token, Tokens, tokens_response
 from aragora.server.views import UNCACHED, json_response
 
-second_factor: Chapter[IdentityPorts] = Chapter("identity")
+
+@dataclass(frozen=True, slots=True)
+class OAuthPorts:
+    """What these routes call. `login` gives the login with Google, None where it is not set up; after it the browser
+    goes on to `success_url` or `error_url`."""
+
+    parts: IdentityParts
+    accounts: Accounts
+    login: Callable[[], Awaitable[OpenIdLogin]] | None
+    success_url: str | None
+    error_url: str | None
+
+
+oauth: Chapter[OAuthPorts] = Chapter("identity")
 
 COOKIE: Final = "aragora_oauth"
 CALLBACK: Final = "/api/auth/oauth/google/callback"
@@ -29,40 +45,12 @@ EXCHANGE_S: Final = 60.0
 _Text = Annotated[str | None, Query(max_length=2048)]
 
 
-class Code(Secretive):
-    code: Annotated[Line, Field(min_length=6, max_length=64)]
-
-
 class Exchange(Secretive):
     code: Token
 
 
-class EnrolledFactor(BaseModel):
-    secret: str
-    otpauth_uri: str
-
-
-class ConfirmedFactor(BaseModel):
-    verified: bool
-    backup_codes: Annotated[list[str], Field(description="shown this once; empty where the factor was in force before")]
-
-
-@second_factor.post("/api/auth/mfa/enroll", needs=USER, gives=EnrolledFactor, refuses=(403, 404, 409))
-async def enroll(call: Call[IdentityPorts]) -> Response:
-    """A secret for an authenticator app. It is in force once /api/auth/mfa/verify has seen a code of it."""
-    enrolment = await call.ports.second_factor.enrol(call.who)
-    return json_response(enrolment, headers=UNCACHED)
-
-
-@second_factor.post("/api/auth/mfa/verify", needs=USER, gives=ConfirmedFactor, refuses=(403, 404, 409))
-async def verify(call: Call[IdentityPorts], body: Code) -> Response:
-    """Show a code: the factor comes into force (the answer has the backup codes), and this login counts as shown."""
-    codes = await call.ports.second_factor.confirm(call.who, body.code, call.visit)
-    return json_response({"verified": True, "backup_codes": codes}, headers=UNCACHED)
-
-
-@second_factor.get("/api/auth/oauth/google", needs=PUBLIC, status=302, refuses=(404, 429, 503))
-async def depart(call: Call[IdentityPorts], redirect: _Text = None) -> Response:
+@oauth.get("/api/auth/oauth/google", needs=PUBLIC, status=302, refuses=(404, 429, 503))
+async def depart(call: Call[OAuthPorts], redirect: _Text = None) -> Response:
     """Send the browser to Google. `redirect` must be at a host of OAUTH_ALLOWED_REDIRECT_HOSTS."""
     leaving = await (await _login(call.ports)).depart(redirect)
     answer = RedirectResponse(leaving.url, 302, UNCACHED)
@@ -78,8 +66,8 @@ async def depart(call: Call[IdentityPorts], redirect: _Text = None) -> Response:
     return answer
 
 
-@second_factor.get(CALLBACK, needs=PUBLIC, gives=Tokens, refuses=(401, 404, 409, 429, 503))
-async def arrive(call: Call[IdentityPorts], state: _Text = None, code: _Text = None) -> Response:
+@oauth.get(CALLBACK, needs=PUBLIC, gives=Tokens, refuses=(401, 404, 409, 429, 503))
+async def arrive(call: Call[OAuthPorts], state: _Text = None, code: _Text = None) -> Response:
     """Where Google sends the browser back: on to the success or error page, or the tokens where there is none."""
     login = await _login(call.ports)
     try:
@@ -100,8 +88,8 @@ async def arrive(call: Call[IdentityPorts], state: _Text = None, code: _Text = N
     return _gone(f"{target}#{urlencode({'code': once})}")
 
 
-@second_factor.post("/api/auth/oauth/exchange", needs=PUBLIC, gives=Tokens, refuses=(401, 429, 503))
-async def exchange(call: Call[IdentityPorts], body: Exchange) -> Response:
+@oauth.post("/api/auth/oauth/exchange", needs=PUBLIC, gives=Tokens, refuses=(401, 429, 503))
+async def exchange(call: Call[OAuthPorts], body: Exchange) -> Response:
     """The tokens for the code that the success page was given; once, within a minute."""
     raw = await call.ports.parts.shared.take(f"oauth-code:{body.code}")
     if raw is None:
@@ -110,10 +98,10 @@ async def exchange(call: Call[IdentityPorts], body: Exchange) -> Response:
     return json_response(decode(raw), headers=UNCACHED)
 
 
-async def _login(ports: IdentityPorts) -> OpenIdLogin:
-    if ports.oauth is None:
+async def _login(ports: OAuthPorts) -> OpenIdLogin:
+    if ports.login is None:
         raise NotFound("Login with Google is not set up: GOOGLE_OAUTH_CLIENT_ID and its siblings are unset.")
-    return await ports.oauth()
+    return await ports.login()
 
 
 def _gone(url: str) -> Response:
