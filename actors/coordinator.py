@@ -114,6 +114,7 @@ class CoordinatorActor(VirtualActor):
             await parts.relay.aclose()
         await parts.writer.aclose()
         self._socket.close()
+        await self._close()
         log.info("drained", shard=self._shard, left=left)
         return left
 
@@ -171,7 +172,7 @@ class CoordinatorActor(VirtualActor):
         """The outbox of all shards on its way to its consumers: shard 0 sees to it."""
         if self._shard != 0:
             return None
-        consumers: Mapping[str, Consumer] = COORDINATOR.bring(self._settings)
+        consumers: Mapping[str, Consumer] = COORDINATOR.bring(self._open)
         relay = OutboxRelay(OutboxStore(database), writer.done, consumers)
         relay.start()
         return relay

@@ -8,11 +8,10 @@ once for all processes, adds its line.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from aragora.background import Job
 from aragora.clock import SystemClock
-from aragora.config.settings import Settings
 from aragora.identity.store.sessions import SessionStore, forgetting_sessions
 from aragora.ranking.consumer import RatingConsumer
 from aragora.ranking.elo import RATINGS
@@ -27,20 +26,20 @@ from aragora.usage.consumer import UsageConsumer
 from aragora.usage.store import UsageStore, usage_applied
 
 
-def consumers(settings: Settings) -> Mapping[str, Consumer]:
-    """Every topic's consumer, over the stores that the settings name. Coordinator shard 0 runs them."""
+def consumers(opened: Callable[[Context], Database]) -> Mapping[str, Consumer]:
+    """Every topic's consumer, over stores that the caller has `opened` and closes. Coordinator shard 0 runs them."""
     return {
-        RATINGS: RatingConsumer(RatingStore(Database.open(settings, Context.ELO))),
-        USAGE: UsageConsumer(UsageStore(Database.open(settings, Context.USAGE))),
+        RATINGS: RatingConsumer(RatingStore(opened(Context.ELO))),
+        USAGE: UsageConsumer(UsageStore(opened(Context.USAGE))),
     }
 
 
-def jobs(settings: Settings) -> tuple[Job, ...]:
-    """Every job, over the stores that the settings name."""
+def jobs(opened: Callable[[Context], Database]) -> tuple[Job, ...]:
+    """Every job, over stores that the caller has `opened` and closes."""
     clock = SystemClock()
-    outbox = OutboxStore(Database.open(settings, Context.DEBATES))
+    outbox = OutboxStore(opened(Context.DEBATES))
     return (
-        pruning(Database.open(settings, Context.ELO), ratings_applied, outbox, clock),
-        pruning(Database.open(settings, Context.USAGE), usage_applied, outbox, clock),
-        forgetting_sessions(SessionStore(Database.open(settings, Context.USERS)), clock),
+        pruning(opened(Context.ELO), ratings_applied, outbox, clock),
+        pruning(opened(Context.USAGE), usage_applied, outbox, clock),
+        forgetting_sessions(SessionStore(opened(Context.USERS)), clock),
     )
