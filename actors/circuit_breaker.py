@@ -5,7 +5,7 @@ It gets a process with the first failure of its agent; until then the closed bre
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import structlog
@@ -17,7 +17,7 @@ from aragora.agents.breaker_store import BreakerStore
 from aragora.config.settings import Settings
 from aragora.errors import Unavailable
 from aragora.resilience import circuit_breaker as rules
-from aragora.resilience.circuit_breaker import Breaker, BreakerPolicy, Lease, Permission, Report
+from aragora.resilience.circuit_breaker import Breaker, BreakerChanged, BreakerPolicy, Lease, Permission, Report
 from aragora.storage.contexts import Context
 from aragora.storage.database import Database
 
@@ -51,20 +51,22 @@ class CircuitBreakerActor(VirtualActor):
     async def _apply(self, rule: Callable[[Breaker, float], tuple[Breaker, Permission]]) -> Permission:
         self._used()
 
-        def ruled(before: Breaker) -> tuple[Breaker, Permission]:
-            after, permission = rule(before, self._clock.monotonic())
-            change = rules.changed(before, after)
-            if change is not None:
-                log.warning(
-                    "circuit breaker changed",
-                    agent=self._key,
-                    before=change.before.value,
-                    after=change.after.value,
-                    reason=change.reason,
-                )
-            return after, permission
+        now = self._clock.monotonic()
 
-        return await self._breaker.apply(ruled)
+        def ruled(before: Breaker) -> tuple[Breaker, tuple[Permission, BreakerChanged | None]]:
+            after, permission = rule(before, now)
+            return after, (permission, rules.changed(before, after))
+
+        permission, change = await self._breaker.apply(ruled)
+        if change is not None:
+            log.warning(
+                "circuit breaker changed",
+                agent=self._key,
+                before=change.before.value,
+                after=change.after.value,
+                reason=change.reason,
+            )
+        return permission
 
     async def _load(self) -> Breaker:
         row = await self._store.load(self._key)
@@ -92,14 +94,14 @@ class StoredBreaker:
     async def permit(self) -> Permission:
         if await self._store.load(self._agent) is None:
             return Lease(epoch=0, valid_s=self._policy.lease_s, outstanding=False)
-        try:
-            return await self._actor.ask(lambda it: it.permit(), timeout_s=ASK_TIMEOUT_S)
-        except Unavailable as error:
-            raise TimeoutError(error.message) from error
+        return await self._asked(lambda it: it.permit())
 
     async def report(self, report: Report) -> Permission:
+        return await self._asked(lambda it: it.report(report))
+
+    async def _asked(self, message: Callable[[CircuitBreakerActor], Awaitable[Permission]]) -> Permission:
         try:
-            return await self._actor.ask(lambda it: it.report(report), timeout_s=ASK_TIMEOUT_S)
+            return await self._actor.ask(message, timeout_s=ASK_TIMEOUT_S)
         except Unavailable as error:
             raise TimeoutError(error.message) from error
 

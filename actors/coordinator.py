@@ -114,6 +114,7 @@ class CoordinatorActor(VirtualActor):
             await parts.relay.aclose()
         await parts.writer.aclose()
         self._socket.close()
+        await self._close()
         log.info("drained", shard=self._shard, left=left)
         return left
 
@@ -161,20 +162,21 @@ class CoordinatorActor(VirtualActor):
             ),
             Limits(settings.max_active_debates, settings.max_queued_debates),
         )
+        relay = self._relay(database, writer)  # before debates go on: what it imports would block them
         recovered = await until_available(
             lambda: engine.recover(self._owns), WRITE_AGAIN, what="store not reached", log=log, shard=self._shard
         )
         log.info("coordinator ready", shard=self._shard, epoch=epoch, recovered=recovered)
-        return _Parts(engine, links, writer, self._relayed(database, writer))
+        if relay is not None:
+            relay.start()
+        return _Parts(engine, links, writer, relay)
 
-    def _relayed(self, database: Database, writer: JournalWriter) -> OutboxRelay | None:
+    def _relay(self, database: Database, writer: JournalWriter) -> OutboxRelay | None:
         """The outbox of all shards on its way to its consumers: shard 0 sees to it."""
         if self._shard != 0:
             return None
-        consumers: Mapping[str, Consumer] = COORDINATOR.bring(self._settings)
-        relay = OutboxRelay(OutboxStore(database), writer.done, consumers)
-        relay.start()
-        return relay
+        consumers: Mapping[str, Consumer] = COORDINATOR.bring(self._open)
+        return OutboxRelay(OutboxStore(database), writer.done, consumers)
 
     def _receive(self, debate_id: str, replies: Sequence[Reply]) -> None:
         if self._engine is not None:

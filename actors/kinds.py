@@ -6,12 +6,10 @@ This module imports no class of an actor and no Ray, so launchers may import it 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
-
-from aragora.config.settings import Settings
 
 if TYPE_CHECKING:
     from actors.agent import AgentActor
@@ -19,6 +17,8 @@ if TYPE_CHECKING:
     from actors.coordinator import CoordinatorActor
     from actors.scheduler import SchedulerActor
     from actors.shared_state import SharedStateActor
+    from aragora.storage.contexts import Context
+    from aragora.storage.database import Database
 
 A_co = TypeVar("A_co", covariant=True)
 
@@ -43,12 +43,13 @@ class Kind(Generic[A_co]):
         found: type[A_co] = _imported(self.at)
         return found
 
-    def bring(self, settings: Settings) -> Any:
-        """What the function named by `brings` makes of the settings. An actor calls this in its own process: the
-        composition lies above the actors, so they know it by this name only. Raises LookupError without a name."""
+    def bring(self, opened: Callable[[Context], Database]) -> Any:
+        """What the function named by `brings` makes over the stores that it has `opened`. An actor calls this in its
+        own process, and closes the stores at its end: the composition lies above the actors, so they know it by this
+        name only. Raises LookupError without a name."""
         if not self.brings:
             raise LookupError(f"actors of the kind {self.name} bring nothing: declare it in actors/kinds.py")
-        return _imported(self.brings)(settings)
+        return _imported(self.brings)(opened)
 
 
 AGENT: Final[Kind[AgentActor]] = Kind("agent", "actors.agent:AgentActor", 10_000)

@@ -78,7 +78,9 @@ class Runtime:
         return Reference(self, kind, key)
 
     async def alive(self, kind: Kind[Any]) -> frozenset[str]:
-        """The keys of the actors of a kind that have a process now. Raises Unavailable."""
+        """The keys of the actors of a kind that have a process now; none outside a cluster. Raises Unavailable."""
+        if not ray.is_initialized():  # the question would start a cluster
+            return frozenset()
         try:
             named = await asyncio.to_thread(ray.util.list_named_actors, all_namespaces=True)
         except RayError as error:
@@ -142,7 +144,9 @@ class Reference(Generic[A]):
             remaining = deadline - loop.time()
             try:
                 handle = await self._runtime.handle(self._kind, self.key)
-                answer: T = await asyncio.wait_for(getattr(handle, method).remote(*args, **kwargs), remaining)
+                # Not wait_for: before Python 3.12 it loses a cancellation that comes together with the answer.
+                async with asyncio.timeout(remaining):
+                    answer: T = await getattr(handle, method).remote(*args, **kwargs)
             except RayActorError as error:
                 self.forget()
                 pause = backoff.delay_s(attempt, random.random())

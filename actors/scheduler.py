@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Collection, Sequence
-from contextlib import suppress
 from typing import Final, Protocol
 
 import structlog
@@ -29,6 +28,8 @@ from aragora.storage.jobs import JobStore
 TICK_S: Final = 1.0
 """How often the scheduler looks for due jobs. It looks into its memory: the store is asked only about runs."""
 _WRITE_AGAIN: Final = pauses(Backoff(base_s=0.5, cap_s=30.0))
+LAST_WRITE_S: Final = 3.0
+"""How long a write of a drain may take: the server waits ten seconds for all of the drain."""
 
 log = structlog.get_logger("aragora.scheduler")
 
@@ -38,7 +39,7 @@ class SchedulerActor(VirtualActor):
 
     def __init__(self, key: str, settings: Settings) -> None:
         super().__init__(key, settings)
-        jobs: Sequence[Job] = SCHEDULER.bring(settings)
+        jobs: Sequence[Job] = SCHEDULER.bring(self._open)
         self._scheduler = Scheduler(jobs, JobStore(self._open(Context.CORE)), self._clock)
         self._scheduler.start()
 
@@ -105,7 +106,7 @@ class Scheduler:
             for name in due(self._states.values(), now):
                 job = self._jobs[name]
                 claim = begun(self._states[name], job.interval_s, now, self._draw())
-                await self._table.save(claim, epoch)
+                await self._claim(claim, epoch)
                 self._states[name] = claim
                 self._begin(job, claim, epoch)
         except Fenced as error:
@@ -121,6 +122,13 @@ class Scheduler:
         log.info("scheduler ready", epoch=epoch, jobs=len(found))
         return epoch
 
+    async def _claim(self, claim: JobState, epoch: int) -> None:
+        try:
+            await self._table.save(claim, epoch)
+        except asyncio.CancelledError:  # it may be in the store already, and no run follows
+            await self._save_at_last(stopped(claim, self._clock.now()), epoch)
+            raise
+
     def _begin(self, job: Job, claim: JobState, epoch: int) -> None:
         task = asyncio.get_running_loop().create_task(self._run(job, claim, epoch), name=f"job {job.name}")
         self._running.add(task)
@@ -130,8 +138,7 @@ class Scheduler:
         try:
             result = await job.run()
         except asyncio.CancelledError:
-            with suppress(AragoraError):  # then the next scheduler finds the claim, and waits for its pause
-                await self._table.save(stopped(claim, self._clock.now()), epoch)
+            await self._save_at_last(stopped(claim, self._clock.now()), epoch)
             raise
         except Exception as error:
             text = error.message if isinstance(error, AragoraError) else repr(error)
@@ -143,15 +150,29 @@ class Scheduler:
         await self._record(state, epoch)
 
     async def _record(self, state: JobState, epoch: int) -> None:
-        """In memory only once it is in the store: until then the job counts as running and does not begin anew."""
+        """In memory only once it is in the store: until then the job counts as running and does not begin anew. Where
+        the store refuses the state itself, memory alone has it, and the job goes on."""
         try:
             await until_available(
                 lambda: self._table.save(state, epoch), _WRITE_AGAIN, what="job not recorded", log=log, job=state.name
             )
+        except asyncio.CancelledError:
+            await self._save_at_last(state, epoch)
+            raise
         except Fenced as error:
             self._step_down(error)
-        else:
-            self._states[state.name] = state
+            return
+        except Exception as error:
+            log.exception("job not recorded", job=state.name, error=repr(error))
+        self._states[state.name] = state
+
+    async def _save_at_last(self, state: JobState, epoch: int) -> None:
+        """One more write in a drain. Where it fails, the next scheduler finds the claim and waits for its pause."""
+        try:
+            async with asyncio.timeout(LAST_WRITE_S):
+                await self._table.save(state, epoch)
+        except Exception as error:  # noqa: BLE001  whatever fails here, the drain goes on
+            log.warning("job not recorded", job=state.name, error=repr(error))
 
     def _step_down(self, error: Fenced) -> None:
         if not self._stepped_down:

@@ -73,7 +73,8 @@ class SharedStateActor(VirtualActor):
         """The state as soon as its version is not `known`; the same one again after `POLL_S` seconds."""
         if self._lifecycle.version == known:
             try:
-                await asyncio.wait_for(self._changed.wait(), POLL_S)
+                async with asyncio.timeout(POLL_S):
+                    await self._changed.wait()
             except TimeoutError:
                 return self._lifecycle
         return self._lifecycle
@@ -93,8 +94,8 @@ class SharedStateActor(VirtualActor):
 
 
 def _runs_again() -> bool:
-    again: bool = ray.get_runtime_context().was_current_actor_reconstructed
-    return again
+    """Ray is asked only inside a cluster: elsewhere the question would start one."""
+    return ray.is_initialized() and bool(ray.get_runtime_context().was_current_actor_reconstructed)
 
 
 def _first_state(now: float, *, again: bool) -> LifecycleState:

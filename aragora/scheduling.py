@@ -9,6 +9,7 @@ Rules
 - A run that was cut off because its process died counts as failed (`taken_over`); its pause was set when it was
   claimed, so a job that kills its process cannot do so in a tight loop. One that was stopped in a drain is due again
   at once.
+- What a run said is kept as far as every database can hold it: at most `MAX_TEXT_CHARS`, no NUL, no lone surrogates.
 Times are seconds since the epoch; a draw is uniform in [0, 1).
 """
 
@@ -65,13 +66,13 @@ def succeeded(state: JobState, interval_s: float, now: float, result: str) -> Jo
     """After a run that ended at `now` and said `result`."""
     began = now if state.started_at is None else state.started_at
     next_run = max(now, began + interval_s)
-    return _ended(state, failures=0, last_error=None, last_result=result[:MAX_TEXT_CHARS], next_run=next_run)
+    return _ended(state, failures=0, last_error=None, last_result=_storable(result), next_run=next_run)
 
 
 def failed(state: JobState, interval_s: float, now: float, draw: float, error: str) -> JobState:
     """After a run that failed at `now`."""
     next_run = _after_failure(state, interval_s, now, draw)
-    return _ended(state, failures=state.failures + 1, last_error=error[:MAX_TEXT_CHARS], next_run=next_run)
+    return _ended(state, failures=state.failures + 1, last_error=_storable(error), next_run=next_run)
 
 
 def stopped(state: JobState, now: float) -> JobState:
@@ -82,6 +83,10 @@ def stopped(state: JobState, now: float) -> JobState:
 def _after_failure(state: JobState, interval_s: float, now: float, draw: float) -> float:
     pause_s = RETRY.delay_s(state.failures + 1, draw, RETRY_AT_LEAST_S)
     return now + min(interval_s, pause_s)
+
+
+def _storable(text: str) -> str:
+    return text[:MAX_TEXT_CHARS].replace("\0", "?").encode("utf-8", "replace").decode()
 
 
 def _ended(state: JobState, **changes: object) -> JobState:

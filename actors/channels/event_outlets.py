@@ -4,7 +4,7 @@ Replicas on the same node connect to the coordinator's socket (`EventSocket`), a
 coordinator a frame is a `Change`, back come `Pushed` frames: what was published in one loop turn travels together. A
 replica that does not read is cut off, connects again, and reads the store.
 
-Replicas on other nodes poll (`EventPolls`): each call is answered as soon as there is polled.
+Replicas on other nodes poll (`EventPolls`): each call is answered as soon as there is news.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Change(msgspec.Struct, array_like=True, frozen=True):
 
 
 class Pushed(msgspec.Struct, array_like=True, frozen=True):
-    """Polled for a replica, and the number of its last change that was made."""
+    """News for a replica, and the number of its last change that was made."""
 
     changed: int
     items: list[Item]
@@ -73,7 +73,7 @@ class EventPolls:
         self._pollers: dict[str, _Poller] = {}
 
     async def poll(self, name: str, follow: Sequence[str], leave: Sequence[str]) -> bytes:
-        """Start following `follow`, stop following `leave`, then return `Polled` (msgpack) as soon as there is any, or
+        """Start following `follow`, stop following `leave`, then return `Polled` (msgpack) as soon as there is news, or
         empty after `POLL_S` seconds. A newer poll of the same watcher sends an older one home."""
         loop = asyncio.get_running_loop()
         self._forget_silent(loop.time())

@@ -20,7 +20,7 @@ from actors.gateways.event_lines import Line, Listener
 from aragora.background import until_available
 from aragora.debate.journal import END
 from aragora.debate.sharding import owner
-from aragora.errors import AragoraError, Unavailable
+from aragora.errors import AragoraError
 from aragora.server.ports import DebateReader, FeedItem
 
 log = structlog.get_logger("aragora.feed")
@@ -110,7 +110,9 @@ class CoordinatorFeed:
         if follower.items or follower.stale:
             return
         try:
-            await asyncio.wait_for(follower.arrived.wait(), LOOK_AGAIN_S)
+            # Not wait_for: before Python 3.12 it loses a cancellation that comes together with the event.
+            async with asyncio.timeout(LOOK_AGAIN_S):
+                await follower.arrived.wait()
         except TimeoutError:
             follower.stale = True
 
@@ -178,9 +180,9 @@ class _ShardFeed:
                 raise
             finally:
                 self._end_telling()
-            if self._line is None:
+            if self._line is None:  # lost meanwhile, as `_lost` has logged
                 self._refresh()
-                raise Unavailable("the line to the coordinator was lost", retry_after_s=PAUSE_S)
+                await asyncio.sleep(PAUSE_S)
 
     def _end_telling(self) -> None:
         for known in self._telling.values():
@@ -189,13 +191,20 @@ class _ShardFeed:
         self._telling = {}
 
     async def _tell(self, entering: tuple[str, ...], leaving: tuple[str, ...]) -> None:
-        line = self._line
-        if line is not None:
-            await line.change(entering, leaving)
+        if self._line is not None:
+            await self._change(self._line, entering, leaving)
             return
-        self._line = line = await self._open_line(self._shard, Listener(self._heard, self._lost))
-        await line.change(tuple(self._followers), ())
+        self._line = await self._open_line(self._shard, Listener(self._heard, self._lost))
+        await self._change(self._line, tuple(self._followers), ())
         self._refresh()  # what was published since the last line was lost is in the store
+
+    async def _change(self, line: Line, entering: tuple[str, ...], leaving: tuple[str, ...]) -> None:
+        """Raises AragoraError, but not where the line was lost meanwhile."""
+        try:
+            await line.change(entering, leaving)
+        except AragoraError:
+            if self._line is line:
+                raise
 
     def _heard(self, items: Sequence[Item]) -> None:
         for item in items:

@@ -80,7 +80,8 @@ class SocketLine:
         changed = self._changing[self._number] = asyncio.get_running_loop().create_future()
         self._connection.send(msgspec.msgpack.encode(Change(self._number, tuple(follow), tuple(leave))))
         try:
-            await asyncio.wait_for(changed, ANSWER_S)
+            async with asyncio.timeout(ANSWER_S):
+                await changed
         except TimeoutError:
             raise Unavailable(f"{self._coordinator} is slow to answer", retry_after_s=1.0) from None
 

@@ -6,9 +6,8 @@ and routes need: so they are declared here, and not in `aragora.server.feature.F
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
-from aragora.config.settings import Settings
 from aragora.ranking.consumer import RatingConsumer
 from aragora.ranking.elo import RATINGS
 from aragora.ranking.store import RatingStore
@@ -20,9 +19,9 @@ from aragora.usage.consumer import UsageConsumer
 from aragora.usage.store import UsageStore
 
 
-def consumers(settings: Settings) -> Mapping[str, Consumer]:
-    """Every topic's consumer, over the stores that the settings name. Coordinator shard 0 runs them."""
+def consumers(opened: Callable[[Context], Database]) -> Mapping[str, Consumer]:
+    """Every topic's consumer, over stores that the caller has `opened` and closes. Coordinator shard 0 runs them."""
     return {
-        RATINGS: RatingConsumer(RatingStore(Database.open(settings, Context.ELO))),
-        USAGE: UsageConsumer(UsageStore(Database.open(settings, Context.USAGE))),
+        RATINGS: RatingConsumer(RatingStore(opened(Context.ELO))),
+        USAGE: UsageConsumer(UsageStore(opened(Context.USAGE))),
     }

@@ -5,9 +5,10 @@ The scheduler runs them (`SCHEDULER.brings`), in a process that serves no reques
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from aragora.background import Job
 from aragora.clock import SystemClock
-from aragora.config.settings import Settings
 from aragora.identity.store.sessions import SessionStore, forgetting_sessions
 from aragora.ranking.store import ratings_applied
 from aragora.storage.applied import pruning
@@ -17,12 +18,12 @@ from aragora.storage.outbox_store import OutboxStore
 from aragora.usage.store import usage_applied
 
 
-def jobs(settings: Settings) -> tuple[Job, ...]:
-    """Every job, over the stores that the settings name."""
+def jobs(opened: Callable[[Context], Database]) -> tuple[Job, ...]:
+    """Every job, over stores that the caller has `opened` and closes."""
     clock = SystemClock()
-    outbox = OutboxStore(Database.open(settings, Context.DEBATES))
+    outbox = OutboxStore(opened(Context.DEBATES))
     return (
-        pruning(Database.open(settings, Context.ELO), ratings_applied, outbox, clock),
-        pruning(Database.open(settings, Context.USAGE), usage_applied, outbox, clock),
-        forgetting_sessions(SessionStore(Database.open(settings, Context.USERS)), clock),
+        pruning(opened(Context.ELO), ratings_applied, outbox, clock),
+        pruning(opened(Context.USAGE), usage_applied, outbox, clock),
+        forgetting_sessions(SessionStore(opened(Context.USERS)), clock),
     )

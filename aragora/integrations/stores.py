@@ -102,7 +102,10 @@ class IntegrationStore:
         config = await self.get(kind, user_id, org_id)
         if config is not None:
             renewed = await refresh(config)
-            kept = await self._integrations.change((org_id, kind, user_id), lambda current: {**current, **renewed})
+            own = {"type": kind, "user_id": user_id, "org_id": org_id}  # the service's answer may use these names too
+            kept = await self._integrations.change(
+                (org_id, kind, user_id), lambda current: {**current, **renewed, **own}
+            )
             if kept is not None:
                 return kept
         raise NotFound(f"There is no {kind} integration of this user.")

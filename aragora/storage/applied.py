@@ -21,7 +21,7 @@ from aragora.storage.tables import METADATA, insert_into
 
 KEPT_S: Final = 30 * 86_400.0
 PRUNE_EVERY_S: Final = 86_400.0
-BATCH: Final = 500  # ids looked up and deleted at once: a short transaction, below SQLite's limit of parameters
+BATCH: Final = 500  # ids looked up and written at once: a short transaction, below SQLite's limit of parameters
 
 _CLOCK: Final = SystemClock()
 
@@ -52,8 +52,7 @@ async def newly_applied(
 async def prune_applied(database: Database, table: Table, outbox: OutboxStore, now: float) -> int:
     """Forget the ids in `table` that cannot come again; returns how many. Ids without a time get `now` as theirs, so
     their margin begins with the first pruning. Raises Unavailable."""
-    async with database.writing("noting when outbox rows were applied") as connection:
-        await connection.execute(update(table).where(table.c.applied_at.is_(None)).values(applied_at=now))
+    await _note_times(database, table, now)
     pruned, after = 0, (0.0, "")
     while True:
         old = await _older_than(database, table, now - KEPT_S, after)
@@ -76,6 +75,14 @@ def pruning(database: Database, table: Table, outbox: OutboxStore, clock: Clock 
         return f"forgot {await prune_applied(database, table, outbox, clock.now())} applied outbox rows"
 
     return Job(f"prune {table.name}", PRUNE_EVERY_S, prune)
+
+
+async def _note_times(database: Database, table: Table, now: float) -> None:
+    untimed = select(table.c.outbox_id).where(table.c.applied_at.is_(None)).limit(BATCH)
+    while rows := await database.rows(untimed, "reading applied outbox rows"):
+        change = update(table).where(table.c.outbox_id.in_([row[0] for row in rows])).values(applied_at=now)
+        async with database.writing("noting when outbox rows were applied") as connection:
+            await connection.execute(change)
 
 
 async def _older_than(

@@ -60,8 +60,3 @@ class JobStore:
             saved = await connection.execute(change.values(**asdict(state)))
             if saved.rowcount == 0:
                 raise Fenced(f"another scheduler owns the job {state.name!r}: this one, of epoch {epoch}, must stop")
-
-    async def all(self) -> list[JobState]:
-        """Every job, by name."""
-        query = select(*_COLUMNS).order_by(scheduled_jobs.c.name)
-        return [JobState(*row) for row in await self._database.rows(query, "reading the scheduled jobs")]

@@ -5,7 +5,8 @@ Rules
 - A consumer gets a batch of its topic, oldest first, and applies it; then the rows are done and go. If the process dies
   in between, the rows come again, so a consumer is idempotent by `outbox_id` (`aragora.storage.applied`).
 - Topics do not wait for each other: where one consumer fails, its rows stay and are tried again; the others go on.
-- A row that its consumer cannot apply is set aside for ten minutes, and the rows beside it are applied.
+- A row that its consumer cannot apply is set aside for ten minutes, and the rows beside it are applied. A topic with
+  `SET_ASIDE_MAX` such rows pauses until the first of them may be tried again: its consumer refuses everything.
 """
 
 from __future__ import annotations
@@ -19,11 +20,15 @@ import structlog
 from aragora.background import Every
 from aragora.clock import Clock, SystemClock
 from aragora.errors import AragoraError, Unavailable
+from aragora.resilience.backoff import Backoff
 
 BATCH: Final = 500
 IDLE_S: Final = 0.5  # how often the outbox is read while a topic has no rows
+AFTER_ERROR: Final = Backoff(base_s=1.0, cap_s=2.0)
+"""The pause after a failed step stays short: ratings and usage should appear soon after the store is back."""
 
 SET_ASIDE_S: Final = 600.0
+SET_ASIDE_MAX: Final = 2 * BATCH  # rows of a topic: they are read again with each batch
 
 log = structlog.get_logger("aragora.outbox")
 
@@ -66,7 +71,9 @@ class OutboxRelay:
     ) -> None:
         clock = clock or SystemClock()
         self._topics = [_Topic(topic, consumer, store, done, clock) for topic, consumer in consumers.items()]
-        self._loops = [Every(f"outbox {topic.name}", IDLE_S, topic.step) for topic in self._topics]
+        self._loops = [
+            Every(f"outbox {topic.name}", IDLE_S, topic.step, after_error=AFTER_ERROR) for topic in self._topics
+        ]
 
     def start(self) -> None:
         """Run in the background until `aclose`."""
@@ -97,15 +104,23 @@ class _Topic:
         self._set_aside: dict[str, float] = {}  # until when, by outbox id
 
     async def step(self) -> bool:
-        """Bring over one batch; whether there may be more. Raises Unavailable."""
-        now = self._clock.monotonic()
-        self._set_aside = {outbox_id: until for outbox_id, until in self._set_aside.items() if until > now}
+        """Bring over one batch; whether there may be more. Raises Unavailable, also where too many are set aside."""
+        self._free(self._clock.monotonic())
         found = await self._store.pending((self.name,), BATCH + len(self._set_aside))
         rows = [row for row in found if row.outbox_id not in self._set_aside]
         applied = await self._apply(rows) if rows else []
         if applied:
             await self._done(applied)
         return len(rows) >= BATCH
+
+    def _free(self, now: float) -> None:
+        """Rows that were set aside for long enough may be tried again."""
+        self._set_aside = {outbox_id: until for outbox_id, until in self._set_aside.items() if until > now}
+        if len(self._set_aside) >= SET_ASIDE_MAX:
+            raise Unavailable(
+                f"{len(self._set_aside)} rows of the topic {self.name} cannot be applied: the log has the reasons",
+                retry_after_s=min(self._set_aside.values()) - now,
+            )
 
     async def _apply(self, rows: Sequence[OutboxRow]) -> list[str]:
         """Together if possible, one by one where a row spoils the batch; returns the ids of those applied."""

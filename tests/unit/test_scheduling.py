@@ -82,6 +82,13 @@ def test_texts_are_bounded() -> None:
     assert len(succeeded(claim, DAY, NOW, "x" * 9_999).last_result or "") == MAX_TEXT_CHARS
 
 
+@pytest.mark.parametrize(("said", "kept"), [("a\0b", "a?b"), ("a\ud800b", "a?b"), ("é\U0001f600", "é\U0001f600")])
+def test_texts_are_kept_as_every_database_can_hold_them(said: str, kept: str) -> None:
+    claim = begun(job(), DAY, NOW, HALF)
+    assert failed(claim, DAY, NOW, HALF, said).last_error == kept
+    assert succeeded(claim, DAY, NOW, said).last_result == kept
+
+
 def test_a_run_whose_process_died_counts_as_failed_and_waits_for_the_pause_of_its_claim() -> None:
     claim = begun(job(failures=1), DAY, NOW, HALF)
     found = taken_over(claim, DAY, NOW + 5)

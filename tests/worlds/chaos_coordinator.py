@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from functools import partial
 from pathlib import Path
 
 from worlds.memory_engine import answer, spec
@@ -108,7 +109,7 @@ async def main(data_dir: str, log: str, latency_s: str, database_url: str = "") 
         Limits(1000, 1000),
     )
     say("ready", epoch, await engine.recover(lambda _: True))
-    OutboxRelay(OutboxStore(database), writer.done, consumers(settings)).start()
+    OutboxRelay(OutboxStore(database), writer.done, consumers(partial(Database.open, settings))).start()
     lines = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
     told = asyncio.create_task(_tell_when_stepped_down(engine))

@@ -154,7 +154,8 @@ class DebateEngine:
         while self._queue:
             self._drop(self._queue[0])
         try:
-            await asyncio.wait_for(self._idle.wait(), limit_s)
+            async with asyncio.timeout(limit_s):
+                await self._idle.wait()
         except TimeoutError:
             log.info("drain limit reached", active=len(self._courses), limit_s=limit_s)
         left = list(self._courses.values())

@@ -102,6 +102,20 @@ async def test_many_changes_at_once_lose_none(documents: DocumentsOf, crypto: En
         await store.refresh_token("jira", "u-123", refresh)
 
 
+async def test_an_answer_that_names_its_own_user_and_kind_does_not_lose_the_new_tokens(
+    documents: DocumentsOf, crypto: EncryptionService, clock: Any
+) -> None:
+    store = IntegrationStore(documents(INTEGRATIONS.table), crypto, clock)
+    await store.save(SLACK)
+
+    async def refresh(_: Mapping[str, Any]) -> Mapping[str, Any]:
+        return {"token": "new", "type": "bot", "user_id": "U0G9", "org_id": None}
+
+    kept = await store.refresh_token("slack", "u-123", refresh)
+    assert kept == {**SLACK, "org_id": "local", "token": "new"}
+    assert await store.get("slack", "u-123") == kept
+
+
 async def test_mail_tokens_rest_encrypted(documents: DocumentsOf, crypto: EncryptionService, clock: Any) -> None:
     rows = documents(GMAIL_TOKENS.table)
     store = GmailTokenStore(rows, crypto, clock)

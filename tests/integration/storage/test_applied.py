@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import event, insert, select
 
 from aragora.debate.records import Commit
 from aragora.debate.store.journal_writer import JournalWriter
@@ -81,6 +82,22 @@ async def test_an_id_from_before_times_were_noted_gets_a_month_from_the_first_pr
     assert await world.prune() == 0
     assert await world.prune(NOW + KEPT_S) == 0
     assert await world.prune(NOW + KEPT_S + 1.0) == 1
+
+
+async def test_more_ids_without_a_time_than_a_batch_get_it_in_transactions_of_a_batch(world: World) -> None:
+    await world.applied(None, *(f"deb_{number}:usage" for number in range(2 * BATCH + 10)))
+    changed: list[int] = []
+
+    def count(_connection: Any, cursor: Any, statement: str, *_: Any) -> None:
+        if statement.startswith("UPDATE"):
+            changed.append(cursor.rowcount)
+
+    engine = world.usage.engine.sync_engine
+    event.listen(engine, "after_cursor_execute", count)
+    assert await world.prune() == 0
+    event.remove(engine, "after_cursor_execute", count)
+    assert changed == [BATCH, BATCH, 10]
+    assert await world.prune(NOW + KEPT_S + 1.0) == 2 * BATCH + 10
 
 
 async def test_more_ids_than_a_batch_go_in_one_pruning_also_where_they_share_a_time(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from structlog.testing import capture_logs
 from worlds.actors_without_ray import runtime_over
 
 from actors.circuit_breaker import CircuitBreakerActor, StoredBreaker
@@ -93,3 +94,20 @@ async def test_a_breaker_that_cannot_be_reached_is_a_timeout_for_the_gate() -> N
     rows.away = True
     with pytest.raises(TimeoutError, match="the store is away"):
         await port_to(actor, rows).report(Failed(0, "overloaded"))
+
+
+async def test_a_change_of_the_breaker_is_logged_once_with_its_reason() -> None:
+    actor = breaker_over(Rows())
+    with capture_logs() as logs:
+        for _ in range(6):
+            await actor.report(Failed(0, "overloaded"))
+    assert logs == [
+        {
+            "event": "circuit breaker changed",
+            "log_level": "warning",
+            "agent": "ann",
+            "before": "closed",
+            "after": "open",
+            "reason": "overloaded",
+        }
+    ]

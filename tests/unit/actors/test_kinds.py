@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from actors import kinds
 from actors.kinds import Kind
 from aragora.config.settings import Settings
+from aragora.storage.database import Database
 
 ALL: list[Kind[Any]] = [value for value in vars(kinds).values() if isinstance(value, Kind)]
 
@@ -33,10 +35,11 @@ def test_names_are_unique() -> None:
 
 
 def test_an_actor_gets_what_its_kind_brings() -> None:
+    opened = partial(Database.open, Settings())
     kind: Kind[object] = Kind("k", "nowhere:K", brings="builtins:repr")
-    assert kind.bring(Settings()) == repr(Settings())
+    assert kind.bring(opened) == repr(opened)
 
 
 def test_a_kind_that_brings_nothing_says_so() -> None:
     with pytest.raises(LookupError, match="actors of the kind k bring nothing"):
-        Kind("k", "nowhere:K").bring(Settings())
+        Kind("k", "nowhere:K").bring(partial(Database.open, Settings()))

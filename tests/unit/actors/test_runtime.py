@@ -161,3 +161,7 @@ async def test_a_cancelled_ask_leaves_the_process_to_those_who_wait_for_it() -> 
     first.cancel()
     await second
     assert created == ["greeter/g"]
+
+
+async def test_outside_a_cluster_no_actor_has_a_process() -> None:
+    assert await runtime_over(Greeter()).alive(GREETER) == frozenset()

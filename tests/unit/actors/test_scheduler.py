@@ -7,8 +7,9 @@ from collections.abc import Collection
 
 import pytest
 from structlog.testing import capture_logs
+from worlds.logical_time import in_logical_time
 
-from actors.scheduler import Scheduler
+from actors.scheduler import LAST_WRITE_S, Scheduler
 from aragora.background import Job
 from aragora.errors import Fenced, Unavailable
 from aragora.scheduling import DIED, JobState
@@ -23,6 +24,8 @@ class Table:
         self.rows: dict[str, JobState] = {}
         self.epoch = 0
         self.away = False
+        self.refuses_results = False
+        self.unanswered = 0  # how many writes are made but never answered
 
     async def take(self, names: Collection[str], now: float) -> tuple[int, list[JobState]]:
         if self.away:
@@ -36,7 +39,12 @@ class Table:
             raise Unavailable("the disk is full")
         if epoch != self.epoch:
             raise Fenced("another scheduler owns the jobs")
+        if self.refuses_results and state.started_at is None:
+            raise ValueError("invalid byte sequence")
         self.rows[state.name] = state
+        if self.unanswered:
+            self.unanswered -= 1
+            await asyncio.Event().wait()
 
 
 class Time:
@@ -171,6 +179,67 @@ async def test_a_drain_cuts_off_what_runs_and_the_next_scheduler_makes_it_up(wor
     await settled()
     (state,) = second.status()
     assert (state.failures, state.last_result, world.work.runs) == (0, "run 2", 2)
+
+
+async def test_a_claim_that_a_drain_cuts_off_is_due_at_the_next_start(world: World) -> None:
+    world.table.unanswered = 1
+    first = world.scheduler()
+    first.start()
+    await settled()
+    assert world.table.rows["prune"].started_at is not None, "the claim is in the store"
+    await first.aclose()
+    assert world.work.runs == 0
+    second = world.scheduler()
+    await second.step()
+    await settled()
+    (state,) = second.status()
+    assert (state.failures, state.last_result) == (0, "run 1")
+
+
+async def test_a_run_that_has_ended_is_recorded_by_the_drain_where_it_was_not_yet(world: World) -> None:
+    world.work.may_end.clear()
+    first = world.scheduler()
+    await first.step()
+    await settled()
+    world.table.away = True
+    world.work.may_end.set()
+    await settled()
+    world.table.away = False
+    await first.aclose()
+    second = world.scheduler()
+    await second.step()
+    await settled()
+    (state,) = second.status()
+    assert (state.failures, state.last_result, world.work.runs) == (0, "run 1", 1)
+
+
+@in_logical_time
+async def test_a_drain_does_not_wait_for_a_store_that_does_not_answer() -> None:
+    world = World()
+    world.work.may_end.clear()
+    scheduler = world.scheduler()
+    scheduler.start()
+    await settled()
+    world.table.unanswered = 1
+    began = asyncio.get_running_loop().time()
+    with capture_logs() as logs:
+        await scheduler.aclose()
+    assert asyncio.get_running_loop().time() - began == pytest.approx(LAST_WRITE_S, abs=0.1)
+    assert [line["event"] for line in logs] == ["job not recorded"]
+
+
+async def test_a_job_whose_end_the_store_refuses_goes_on(world: World) -> None:
+    scheduler = world.scheduler()
+    world.table.refuses_results = True
+    with capture_logs() as logs:
+        await scheduler.step()
+        await settled()
+    assert ("job not recorded", "error") in [(line["event"], line["log_level"]) for line in logs]
+    world.time.at += DAY
+    world.table.refuses_results = False
+    await scheduler.step()
+    await settled()
+    assert world.table.rows["prune"].last_result == "run 2"
 
 
 async def test_a_scheduler_that_has_a_successor_begins_and_records_nothing(world: World) -> None:

@@ -26,3 +26,7 @@ async def test_a_watcher_of_the_process_that_died_learns_the_state_of_the_next_o
     monkeypatch.setattr(shared_state, "_runs_again", lambda: True)
     after = await SharedStateActor("state", Settings()).lifecycle(before.version)
     assert after.version > before.version
+
+
+def test_a_process_outside_a_cluster_runs_for_the_first_time() -> None:
+    assert not shared_state._runs_again()

@@ -11,6 +11,7 @@ from worlds.memory_stores import MemoryDocuments
 from aragora.errors import AragoraError, NotFound, Unavailable
 from aragora.integrations import store_metrics
 from aragora.integrations.stores import IntegrationStore
+from aragora.observability.registry import Registry
 from aragora.secrets.encryption import EncryptionService
 from aragora.secrets.keyring import Keyring
 from aragora.storage.integration_store_metrics import (
@@ -96,3 +97,18 @@ async def test_only_a_registered_store_is_told_of(base: FlakyStore) -> None:
     assert (await get_integration_metrics())["backend_type"] == "sqlite"
     InstrumentedIntegrationStore(base, "supabase")
     assert (await get_integration_metrics())["backend_type"] == "supabase"
+
+
+async def test_the_runbooks_class_takes_how_long_it_caches_and_where_it_counts(base: FlakyStore) -> None:
+    counted: list[str] = []
+
+    class Counting(Registry):
+        def inc(self, name: str, amount: float = 1.0, /, **labels: str) -> None:
+            counted.append(labels["operation"])
+
+    instrumented = InstrumentedIntegrationStore(base, "sqlite", cache_ttl_s=0.0, registry=Counting())
+    await instrumented.save(SLACK)
+    for _ in range(2):
+        await instrumented.get("slack", "u-123")
+    assert counted == ["save", "get", "get"]
+    assert (await get_integration_metrics())["cache_hit_rate"] == 0.0

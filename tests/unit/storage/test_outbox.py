@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Collection, Sequence
 
 import pytest
 from structlog.testing import capture_logs
+from worlds.logical_time import in_logical_time
 
 from aragora.errors import Unavailable
-from aragora.storage.outbox import BATCH, SET_ASIDE_S, OutboxRelay, OutboxRow
+from aragora.storage.outbox import AFTER_ERROR, BATCH, IDLE_S, SET_ASIDE_MAX, SET_ASIDE_S, OutboxRelay, OutboxRow
 
 
 class Table:
@@ -18,8 +20,10 @@ class Table:
     def __init__(self, *rows: OutboxRow) -> None:
         self.rows = list(rows)
         self.changed = asyncio.Event()
+        self.limits: list[int] = []
 
     async def pending(self, topics: Collection[str], limit: int = 100) -> list[OutboxRow]:
+        self.limits.append(limit)
         return [row for row in self.rows if row.topic in topics][:limit]
 
     async def done(self, outbox_ids: Sequence[str]) -> None:
@@ -37,8 +41,10 @@ class Applied:
         self.batches: list[list[str]] = []
         self.away = False
         self.bad: set[str] = set()
+        self.asked_at: list[float] = []
 
     async def apply(self, rows: Sequence[OutboxRow]) -> None:
+        self.asked_at.append(asyncio.get_running_loop().time())
         if self.away:
             raise Unavailable("the disk is full")
         if any(row.outbox_id in self.bad for row in rows):
@@ -148,3 +154,33 @@ async def test_rows_that_are_set_aside_do_not_fill_the_batches_of_others(bad: in
         await relay(table, Time(), usage=usage).aclose()
     assert usage.batches == [["usage:last"]]
     assert len(table.rows) == bad
+
+
+async def test_a_topic_whose_consumer_refuses_everything_pauses_and_reads_a_bounded_number_of_rows() -> None:
+    rows = [row(f"usage:{number}") for number in range(3 * SET_ASIDE_MAX)]
+    table, usage, time = Table(*rows), Applied(), Time()
+    usage.bad = {one.outbox_id for one in rows}
+    running = relay(table, time, usage=usage)
+    with capture_logs() as logs:
+        await running.aclose()
+    assert max(table.limits) < SET_ASIDE_MAX + BATCH
+    assert logs[-1]["event"] == "outbox rows are left for the next start"
+    assert logs[-1]["error"] == f"{SET_ASIDE_MAX} rows of the topic usage cannot be applied: the log has the reasons"
+
+    usage.bad = set()
+    time.at += SET_ASIDE_S
+    await running.aclose()
+    assert table.rows == []
+
+
+@in_logical_time
+async def test_a_consumer_that_is_back_gets_its_rows_within_seconds() -> None:
+    ratings = Applied()
+    ratings.away = True
+    running = relay(Table(row("ratings:1")), ratings=ratings)
+    with capture_logs():
+        running.start()
+        await asyncio.sleep(600)
+        await running.aclose()
+    pauses = [after - before for before, after in itertools.pairwise(ratings.asked_at)]
+    assert max(pauses[:-1]) <= IDLE_S + AFTER_ERROR.cap_s

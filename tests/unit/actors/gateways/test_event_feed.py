@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 from worlds.actors_without_ray import runtime_over
 from worlds.waiting import WAIT_S, eventually
 
@@ -18,7 +19,7 @@ from actors.channels.sockets import Endpoint, FrameConnection, FrameServer
 from actors.channels.watchers import Watchers
 from actors.cluster import RUN_DIRECTORY
 from actors.gateways.event_feed import CoordinatorFeed
-from actors.gateways.event_lines import open_line
+from actors.gateways.event_lines import Line, Listener, open_line
 from aragora.debate.journal import JournalRow
 from aragora.errors import NotFound, Unavailable
 
@@ -260,3 +261,62 @@ async def test_a_second_follower_waits_for_the_registration_of_the_first(
     publish(store, link, "d", "debate_end")
     await asyncio.wait_for(asyncio.gather(*(follow.task for follow in follows)), WAIT_S)
     assert all(follow.seqs == [1, 2] for follow in follows)
+
+
+class Breaking:
+    """A line that is lost while it brings its first change; the change fails with it, or not."""
+
+    def __init__(self, listener: Listener, *, change_fails: bool) -> None:
+        self._listener = listener
+        self._change_fails = change_fails
+
+    async def change(self, follow: Sequence[str], leave: Sequence[str]) -> None:
+        self._listener.lost(Unavailable("the coordinator closed the connection"))
+        if self._change_fails:
+            raise Unavailable("the coordinator closed the connection")
+
+    def close(self) -> None: ...
+
+
+class Whole:
+    """A line that holds."""
+
+    async def change(self, follow: Sequence[str], leave: Sequence[str]) -> None: ...
+
+    def close(self) -> None: ...
+
+
+@pytest.mark.parametrize("change_fails", [True, False])
+async def test_a_line_that_is_lost_is_logged_once_and_as_lost(store: Store, change_fails: bool) -> None:
+    opened: list[Line] = []
+
+    async def open_broken_then_whole(_: str, listener: Listener) -> Line:
+        opened.append(Whole() if opened else Breaking(listener, change_fails=change_fails))
+        return opened[-1]
+
+    store.append("d")
+    with capture_logs() as logs:
+        follow = Follow(CoordinatorFeed(open_broken_then_whole, store, 1), "d")  # type: ignore[arg-type]
+        await eventually(lambda: len(opened) == 2)
+        await follow.seen(1)
+    follow.task.cancel()
+    await asyncio.gather(follow.task, return_exceptions=True)
+    assert [line["event"] for line in logs] == ["coordinator lost"]
+
+
+async def test_a_coordinator_that_is_not_reached_is_logged_as_such(store: Store) -> None:
+    opened: list[Line] = []
+
+    async def open_at_the_second_try(_: str, listener: Listener) -> Line:
+        opened.append(Whole())
+        if len(opened) == 1:
+            raise Unavailable("restarting")
+        return opened[-1]
+
+    store.append("d")
+    with capture_logs() as logs:
+        follow = Follow(CoordinatorFeed(open_at_the_second_try, store, 1), "d")  # type: ignore[arg-type]
+        await eventually(lambda: len(opened) == 2)
+    follow.task.cancel()
+    await asyncio.gather(follow.task, return_exceptions=True)
+    assert [line["event"] for line in logs] == ["coordinator not reached"]
