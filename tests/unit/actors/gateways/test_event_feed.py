@@ -16,7 +16,7 @@ from worlds.waiting import WAIT_S, eventually
 from actors.channels import sockets
 from actors.channels.event_outlets import EventPolls, EventSocket
 from actors.channels.sockets import Endpoint, FrameConnection, FrameServer
-from actors.channels.watchers import Watchers
+from actors.channels.watchers import Item, Watchers
 from actors.cluster import RUN_DIRECTORY
 from actors.gateways.event_feed import CoordinatorFeed
 from actors.gateways.event_lines import Line, Listener, open_line
@@ -320,3 +320,22 @@ async def test_a_coordinator_that_is_not_reached_is_logged_as_such(store: Store)
     follow.task.cancel()
     await asyncio.gather(follow.task, return_exceptions=True)
     assert [line["event"] for line in logs] == ["coordinator not reached"]
+
+
+async def test_a_follower_that_leaves_at_the_moment_of_news_is_gone(store: Store) -> None:
+    listeners: list[Listener] = []
+
+    async def opened(_: str, listener: Listener) -> Line:
+        listeners.append(listener)
+        return Whole()
+
+    store.append("d")
+    follow = Follow(CoordinatorFeed(opened, store, 1), "d")  # type: ignore[arg-type]
+    await follow.seen(1)
+    await asyncio.sleep(0)  # it waits for news again
+    row = store.append("d")
+    listeners[0].heard([Item(row.debate_id, row.seq, row.type, row.payload)])
+    follow.task.cancel()
+    gone, _ = await asyncio.wait({follow.task}, timeout=WAIT_S)
+    assert gone
+    assert follow.seqs == [1]
