@@ -51,22 +51,26 @@ class CircuitBreakerActor(VirtualActor):
     async def _apply(self, rule: Callable[[Breaker, float], tuple[Breaker, Permission]]) -> Permission:
         self._used()
 
-        now = self._clock.monotonic()
+        changes: list[BreakerChanged] = []
 
-        def ruled(before: Breaker) -> tuple[Breaker, tuple[Permission, BreakerChanged | None]]:
-            after, permission = rule(before, now)
-            return after, (permission, rules.changed(before, after))
+        def ruled(before: Breaker) -> tuple[Breaker, Permission]:
+            after, permission = rule(before, self._clock.monotonic())  # after the load, which may take long
+            change = rules.changed(before, after)
+            if change is not None:
+                changes.append(change)
+            return after, permission
 
-        permission, change = await self._breaker.apply(ruled)
-        if change is not None:
-            log.warning(
-                "circuit breaker changed",
-                agent=self._key,
-                before=change.before.value,
-                after=change.after.value,
-                reason=change.reason,
-            )
-        return permission
+        try:
+            return await self._breaker.apply(ruled)
+        finally:  # a change that could not be saved holds in memory nevertheless
+            for change in changes:
+                log.warning(
+                    "circuit breaker changed",
+                    agent=self._key,
+                    before=change.before.value,
+                    after=change.after.value,
+                    reason=change.reason,
+                )
 
     async def _load(self) -> Breaker:
         row = await self._store.load(self._key)

@@ -19,7 +19,7 @@ from aragora.storage.database import Database
 S = TypeVar("S")
 R = TypeVar("R")
 Rule = Callable[[S], tuple[S, R]]
-"""From a state to the next one and the answer; pure."""
+"""From a state to the next one and the answer. It runs once, between two awaits, on the newest state."""
 
 LOOK_AGAIN_S: Final = 0.2  # at the earliest, while an actor is busy beyond its idle time
 
