@@ -17,7 +17,7 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from math import exp, log
 from pathlib import Path
-from typing import Final
+from typing import Final, assert_never
 from zlib import crc32
 
 from aragora.agents.model import AgentSpec, CallRefused, Completion, ModelCall, ProviderFault
@@ -90,7 +90,8 @@ class _Draft:
 
     def answer(self) -> Generated:
         """JSON by the answer schema of the ask, and the tokens it took."""
-        match self._request.ask.kind:
+        kind = self._request.ask.kind
+        match kind:
             case AskKind.PROPOSE:
                 text = self._proposal()
             case AskKind.REVISE | AskKind.CHALLENGE:
@@ -101,6 +102,8 @@ class _Draft:
                 text = self._critique()
             case AskKind.VOTE | AskKind.JUDGE | AskKind.RANK:
                 text = self._ballot()
+            case _:
+                assert_never(kind)
         return Generated(text, self._input, self._output)
 
     def _proposal(self) -> str:

@@ -1,9 +1,12 @@
 """The presets and their checks."""
 
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+import aragora
 from aragora.debate.model import ConsensusMode, Protocol, Topology
 from aragora.debate.protocol import PRESETS, check, preset
 from aragora.errors import InvalidInput
@@ -62,3 +65,9 @@ def test_a_wrong_value_is_refused_with_the_allowed_ones(arguments: tuple[object,
 def test_a_setting_out_of_range_is_named(change: dict[str, float]) -> None:
     with pytest.raises(InvalidInput, match=next(iter(change))):
         check(replace(Protocol("own"), **change))  # type: ignore[arg-type]
+
+
+def test_the_page_offers_every_preset() -> None:
+    page = (Path(aragora.__file__).parent / "server/pages/index.html").read_text()
+    chosen = page.partition('id="protocol"')[2].partition("</select>")[0]
+    assert re.findall(r'<option value="(\w+)"', chosen) == list(PRESETS)
