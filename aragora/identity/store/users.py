@@ -93,18 +93,8 @@ class UserStore:
     async def set_password_hash(self, user_id: str, password_hash: str, now: float) -> None:
         await self._change(user_id, now, password_hash=password_hash)
 
-    async def set_roles(self, user_id: str, roles: Sequence[str], now: float) -> None:
-        await self._change(user_id, now, roles=encode_text(list(roles)))
-
     async def set_disabled(self, user_id: str, disabled: bool, now: float) -> None:
         await self._change(user_id, now, disabled=disabled)
-
-    async def link_oauth(self, user_id: str, subject: str, now: float) -> None:
-        """Raises Conflict where the subject belongs to another user."""
-        try:
-            await self._change(user_id, now, oauth_subject=subject)
-        except IntegrityError as error:
-            raise Conflict("This login belongs to another account.", code="exists") from error
 
     async def offer_mfa(self, user_id: str, mfa_secret: str, now: float) -> bool:
         """Keep a secret that is not yet in force. False where one is in force already."""
