@@ -16,7 +16,7 @@ from aragora import encoding
 from aragora.cli.conventions import DEFAULT_URL, AsJson, DebateId, Token, Url
 from aragora.cli.rendering.events import EventPrinter, decision_panel
 from aragora.cli.rendering.tables import debates_table
-from aragora.cli.rendering.terminal import print_json, say, terminal
+from aragora.cli.rendering.terminal import counted, print_json, say, terminal
 from aragora.client import AragoraClient
 from aragora.debate.model import DebateStatus, Decision
 
@@ -51,7 +51,9 @@ def show(debate_id: DebateId, url: Url = DEFAULT_URL, token: Token = None, as_js
         return
     console = terminal()
     console.print(say(debate["question"], "bold"))
-    console.print(say(f"{debate['debate_id']} · {debate['status']} · {debate.get('rounds') or 0} rounds", "dim"))
+    console.print(
+        say(f"{debate['debate_id']} · {debate['status']} · {counted(debate.get('rounds') or 0, 'round')}", "dim")
+    )
     decision = decision_of(debate)
     if decision is not None:
         console.print(decision_panel(decision))

@@ -7,13 +7,10 @@ from typing import Final
 
 import msgspec
 from rich.console import Console, Group, RenderableType
-from rich.padding import Padding
-from rich.panel import Panel
-from rich.rule import Rule
-from rich.table import Table
 from rich.text import Text
 
-from aragora.cli.rendering.terminal import say, who
+from aragora.cli.rendering.layout import Framed, Heading, Indented, Listing
+from aragora.cli.rendering.terminal import counted, say, who
 from aragora.debate import model
 from aragora.debate.journal import event_of
 
@@ -26,7 +23,6 @@ VERBS: Final[dict[model.AskKind, str]] = {
     model.AskKind.RANK: "ranks first",
     model.AskKind.JUDGE: "decides for",
 }
-INDENT: Final = (0, 0, 0, 2)
 
 
 class EventPrinter:
@@ -44,7 +40,7 @@ class EventPrinter:
             self._console.print(shown)
 
 
-def decision_panel(decision: model.Decision) -> RenderableType:
+def decision_panel(decision: model.Decision) -> Framed:
     """A decision in a frame: answer, confidence, votes, dissent, cost."""
     title = "Decision" if decision.reached else "No consensus: the leading answer"
     parts: list[RenderableType] = [say(decision.answer, "bold"), Text(), say(summary(decision), "dim")]
@@ -53,14 +49,14 @@ def decision_panel(decision: model.Decision) -> RenderableType:
     if decision.tallies:
         parts += [Text(), _votes(decision)]
     parts += [Text(), *_dissent(decision.dissent)]
-    return Panel(Group(*parts), title=title, border_style="green" if decision.reached else "yellow")
+    return Framed(title, parts, "green" if decision.reached else "yellow")
 
 
 def summary(decision: model.Decision) -> str:
     """Confidence, mode, rounds and cost in one line."""
     stopped = "" if decision.stopped_by == "rounds" else f", stopped by {decision.stopped_by}"
     winner = f"by {decision.winner}, " if decision.winner else ""
-    rounds = "1 round" if decision.rounds == 1 else f"{decision.rounds} rounds"
+    rounds = counted(decision.rounds, "round")
     return f"{winner}confidence {decision.confidence:.0%}, {decision.mode}, {rounds}{stopped}, ${decision.cost_usd:.4f}"
 
 
@@ -82,15 +78,14 @@ def _opened(event: model.DebateOpened) -> RenderableType:
 
 @render.register
 def _round(event: model.RoundStarted) -> RenderableType:
-    return Rule(f"Round {event.round}", style="dim")
+    return Heading(f"Round {event.round}")
 
 
 @render.register
 def _answer(event: model.AnswerGiven) -> RenderableType:
     head = Text.assemble(who(event.agent), " ", VERBS[event.kind], measures(event.confidence, event.usage))
-    body: list[RenderableType] = [say(event.content)]
-    body += [say(f"· {fact}", "dim") for fact in event.evidence]
-    return Group(head, Padding(Group(*body), INDENT))
+    body = [say(event.content), *(say(f"· {fact}", "dim") for fact in event.evidence)]
+    return Group(head, Indented(body))
 
 
 @render.register
@@ -99,7 +94,7 @@ def _critique(event: model.CritiqueGiven) -> RenderableType:
         who(event.agent), " objects to ", who(event.target), (f"  severity {event.severity:.1f}", "dim")
     )
     lines = [say(f"- {issue}") for issue in event.issues] + [say(f"+ {idea}", "dim") for idea in event.suggestions]
-    return Group(head, Padding(Group(*lines), INDENT))
+    return Group(head, Indented(lines))
 
 
 @render.register
@@ -135,9 +130,7 @@ def _convergence(event: model.ConvergenceMeasured) -> RenderableType:
 
 @render.register
 def _challenge(event: model.AgreementChallenged) -> RenderableType:
-    return Group(
-        say("The agreement looks hollow and is challenged once:", "yellow"), Padding(say(event.challenge), INDENT)
-    )
+    return Group(say("The agreement looks hollow and is challenged once:", "yellow"), Indented([say(event.challenge)]))
 
 
 @render.register
@@ -173,12 +166,10 @@ def measures(confidence: float, usage: model.Usage) -> Text:
     return say(f"  confidence {confidence:.2f}, {usage.latency_s:.1f} s{cost}", "dim")
 
 
-def _votes(decision: model.Decision) -> Table:
-    table = Table(box=None, pad_edge=False, show_header=True, header_style="dim")
-    for heading in ("votes", "weight", "answer by", "voters"):
-        table.add_column(heading)
+def _votes(decision: model.Decision) -> Listing:
+    table = Listing("votes", "weight", "answer by", "voters", wrapped=("voters",))
     for tally in sorted(decision.tallies, key=lambda tally: -tally.weight):
-        table.add_row(str(tally.votes), f"{tally.weight:.2f}", who(tally.agent), say(", ".join(tally.voters)))
+        table.row(str(tally.votes), f"{tally.weight:.2f}", who(tally.agent), say(", ".join(tally.voters)))
     return table
 
 

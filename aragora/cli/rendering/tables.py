@@ -7,23 +7,25 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
+from aragora.cli.rendering.layout import Listing
 from aragora.cli.rendering.terminal import say, who
 
 BREAKER_STYLES: Final = {"closed": "green", "half_open": "yellow", "open": "red"}
 STATUS_STYLES: Final = {"completed": "green", "failed": "red", "cancelled": "yellow"}
 
 
-def agents_table(agents: Iterable[Mapping[str, Any]], ratings: Mapping[str, float]) -> Table:
+def agents_table(agents: Iterable[Mapping[str, Any]], ratings: Mapping[str, float]) -> Listing:
     """One row for each agent; latencies in seconds."""
-    table = _table("agent", "provider", "model", "breaker", "p50 s", "p95 s", "elo", "last error")
+    table = Listing(
+        "agent", "provider", "model", "breaker", "p50 s", "p95 s", "elo", "last error", wrapped=("model", "last error")
+    )
     for agent in agents:
         name = str(agent.get("name", ""))
         state = breaker_state(agent)
         rating = ratings.get(name)
-        table.add_row(
+        table.row(
             who(name),
             say(str(agent.get("provider") or "")),
             say(str(agent.get("model") or "")),
@@ -42,12 +44,12 @@ def breaker_state(agent: Mapping[str, Any]) -> str:
     return str(breaker.get("state", "")) if isinstance(breaker, Mapping) else str(breaker or "")
 
 
-def debates_table(debates: Iterable[Mapping[str, Any]]) -> Table:
+def debates_table(debates: Iterable[Mapping[str, Any]]) -> Listing:
     """One row for each debate."""
-    table = _table("debate", "status", "rounds", "opened (UTC)", "question")
+    table = Listing("debate", "status", "rounds", "opened (UTC)", "question", wrapped=("opened (UTC)", "question"))
     for debate in debates:
         status = str(debate.get("status", ""))
-        table.add_row(
+        table.row(
             say(str(debate.get("debate_id", ""))),
             say(status, STATUS_STYLES.get(status, "")),
             str(debate.get("rounds") or 0),
@@ -66,19 +68,12 @@ def print_verification(console: Console, verification: Mapping[str, Any]) -> Non
     console.print(_checks(verification.get("checks", ())))
 
 
-def _table(*headings: str) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for heading in headings:
-        table.add_column(heading)
-    return table
-
-
-def _checks(checks: Iterable[Mapping[str, Any]]) -> Table:
+def _checks(checks: Iterable[Mapping[str, Any]]) -> Listing:
     """One row for each check of a receipt."""
-    table = _table("", "check", "")
+    table = Listing("", "check", "found", wrapped=("check", "found"))
     for check in checks:
         mark = Text("✓", "green") if check.get("passed") else Text("✗", "bold red")
-        table.add_row(mark, say(str(check.get("name", ""))), say(str(check.get("detail") or ""), "dim"))
+        table.row(mark, say(str(check.get("name", ""))), say(str(check.get("detail") or ""), "dim"))
     return table
 
 

@@ -19,8 +19,10 @@ CONTROLS: Final = {code: None for code in (*range(32), *range(0x7F, 0xA0)) if ch
 
 
 def terminal() -> Console:
-    """A console on standard output: colours and width of the terminal, plain text in a pipe or file."""
-    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    """A console on standard output: colours and width of the terminal, plain text and whole lines in a pipe or file."""
+    console = Console(highlight=False)
+    console.soft_wrap = not console.is_terminal
+    return console
 
 
 def plain(text: str) -> str:
@@ -36,6 +38,11 @@ def say(text: str, style: str = "") -> Text:
 def who(agent: str) -> Text:
     """The name of an agent, in the same colour wherever it stands."""
     return say(agent, f"bold {COLOURS[sum(agent.encode()) % len(COLOURS)]}")
+
+
+def counted(number: int, thing: str) -> str:
+    """`number` of `thing`, in the singular or the plural: "1 round", "2 rounds"."""
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
 def print_json(value: object) -> None:

@@ -13,6 +13,9 @@ export const byId = (id) => document.getElementById(id);
 
 export const percent = (share) => `${Math.round(share * 100)} %`;
 
+/** "1 vote", "2 votes". */
+export const counted = (number, thing) => `${number} ${thing}${number === 1 ? "" : "s"}`;
+
 export function list(items) {
   return items && items.length ? el("ul", "", items.map((item) => el("li", "", item))) : null;
 }

@@ -1,5 +1,5 @@
 // How each event of a debate looks. Pure building: an event in, an element out, or null for what is not shown.
-import { el, list, percent } from "./dom.js";
+import { counted, el, list, percent } from "./dom.js";
 
 const TONES = 6;
 const KINDS = {
@@ -99,7 +99,7 @@ export function decisionOf(decision) {
     el("div", "meter", [
       el("span", "", tally.agent),
       el("meter", "", [], { min: 0, max: most, value: tally.weight, "aria-label": `Weight for ${tally.agent}` }),
-      el("span", "small", `${tally.votes} votes, weight ${tally.weight.toFixed(2)}`),
+      el("span", "small", `${counted(tally.votes, "vote")}, weight ${tally.weight.toFixed(2)}`),
     ]));
   const dissent = decision.dissent.map((one) => `${one.agent} preferred ${one.choice}: ${one.reason}`);
   return [
@@ -110,7 +110,7 @@ export function decisionOf(decision) {
       el("meter", "", [], { min: 0, max: 1, value: decision.confidence, "aria-label": "Confidence" }),
       el("span", "", percent(decision.confidence)),
     ]),
-    decision.winner ? el("p", "muted", `Answer of ${decision.winner}, by ${decision.mode}, after ${decision.rounds} rounds`) : null,
+    decision.winner ? el("p", "muted", `Answer of ${decision.winner}, by ${decision.mode}, after ${counted(decision.rounds, "round")}`) : null,
     ...votes,
     dissent.length ? el("h3", "", "Dissent") : el("p", "muted", "Nobody dissented."),
     list(dissent),

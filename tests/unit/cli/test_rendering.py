@@ -1,0 +1,155 @@
+"""What the commands print at any width: a terminal folds it, a pipe gets it as it is, and nothing is cut."""
+
+from __future__ import annotations
+
+import io
+import re
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rich.console import Console, RenderableType
+
+from aragora.cli.rendering.events import decision_panel, render
+from aragora.cli.rendering.tables import agents_table, debates_table
+from aragora.cli.rendering.terminal import counted, terminal
+from aragora.debate.model import (
+    AgreementChallenged,
+    AnswerGiven,
+    AskKind,
+    ConsensusMode,
+    CritiqueGiven,
+    Decision,
+    Dissent,
+    PersonSuggested,
+    Tally,
+    Usage,
+    VoteCast,
+)
+
+from .conftest import FakeServer
+
+LONG = " ".join(f"reason {number}" for number in range(400)) + " THE-END."
+USAGE = Usage("stub", "stub-1", 10, 20, 31.5, 0.5)
+AGENT = "openai-api-skeptic-with-a-long-name"
+DECISION = Decision(
+    reached=True,
+    answer=f"{LONG} of the answer",
+    winner=AGENT,
+    confidence=0.75,
+    mode=ConsensusMode.MAJORITY,
+    tallies=(Tally(AGENT, 1, 1.0, tuple(f"voter-number-{number}" for number in range(12))),),
+    dissent=(Dissent("bob", AGENT, f"{LONG} of the dissent"),),
+    rounds=1,
+    cost_usd=31.5,
+    explanation=f"{LONG} of the explanation",
+)
+SHOWN: dict[str, tuple[RenderableType | None, tuple[str, ...]]] = {
+    "decision": (
+        decision_panel(DECISION),
+        (DECISION.answer, DECISION.explanation, DECISION.dissent[0].reason, "$31.5000", "voter-number-11", "1 round"),
+    ),
+    "answer": (
+        render(
+            AnswerGiven(1, AGENT, "q1", AskKind.PROPOSE, f"{LONG} of the answer", 0.9, (f"{LONG} of the fact",), USAGE)
+        ),
+        (f"{LONG} of the answer", f"{LONG} of the fact", "$31.5000"),
+    ),
+    "critique": (
+        render(CritiqueGiven(1, AGENT, "bob", "q1", (f"{LONG} of the issue",), (f"{LONG} of the idea",), 0.5, USAGE)),
+        (f"{LONG} of the issue", f"{LONG} of the idea"),
+    ),
+    "vote": (
+        render(VoteCast(1, AGENT, "q1", AskKind.VOTE, "bob", 0.9, f"{LONG} of the vote", (), USAGE)),
+        (f"{LONG} of the vote",),
+    ),
+    "challenge": (render(AgreementChallenged(1, (), f"{LONG} of the challenge")), (f"{LONG} of the challenge",)),
+    "suggestion": (render(PersonSuggested(1, "ann", f"{LONG} of the person", "s1")), (f"{LONG} of the person",)),
+    "agents": (
+        agents_table(
+            [{"name": AGENT, "provider": "openai", "model": "m" * 60, "last_error": f"{LONG} of the error"}], {}
+        ),
+        (AGENT, "m" * 60, f"{LONG} of the error"),
+    ),
+    "debates": (
+        debates_table([{"debate_id": "deb_01a21312633b705aa1f0", "status": "completed", "question": f"{LONG} asked"}]),
+        ("deb_01a21312633b705aa1f0", f"{LONG} asked"),
+    ),
+}
+
+
+def printed(shown: RenderableType | None, *, width: int, on_terminal: bool) -> str:
+    console = Console(file=io.StringIO(), width=width, force_terminal=on_terminal, highlight=False, color_system=None)
+    console.soft_wrap = not on_terminal
+    assert shown is not None
+    console.print(shown)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def letters(text: str) -> str:
+    """`text` without what folding and frames put between its characters."""
+    return re.sub(r"[\s│─╭╮╰╯]", "", text)
+
+
+@pytest.mark.parametrize("width", [20, 80])
+@pytest.mark.parametrize("name", SHOWN)
+def test_in_a_pipe_every_text_stands_whole_on_its_line(name: str, width: int) -> None:
+    shown, texts = SHOWN[name]
+    told = printed(shown, width=width, on_terminal=False)
+    for text in texts:
+        assert text in told
+    assert "│" not in told
+
+
+@pytest.mark.parametrize("width", [20, 80])
+@pytest.mark.parametrize("name", SHOWN)
+def test_a_terminal_folds_texts_and_loses_no_letter(name: str, width: int) -> None:
+    shown, texts = SHOWN[name]
+    told = letters(printed(shown, width=width, on_terminal=True))
+    for text in texts:
+        assert letters(text) in told
+
+
+def test_a_terminal_of_80_columns_shows_ids_and_names_on_one_line() -> None:
+    assert "deb_01a21312633b705aa1f0" in printed(SHOWN["debates"][0], width=80, on_terminal=True)
+    assert AGENT in printed(SHOWN["agents"][0], width=80, on_terminal=True)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs", "Zl", "Zp")), min_size=1, max_size=300))
+def test_whatever_an_agent_writes_is_whole_in_a_pipe(text: str) -> None:
+    given_answer = AnswerGiven(1, "ada", "q1", AskKind.PROPOSE, text, 0.9, (text,), USAGE)
+    told = printed(render(given_answer), width=20, on_terminal=False)
+    assert f"\n  {text}\n  · {text}\n" in told
+
+
+@pytest.mark.parametrize("columns", ["20", "80"])
+async def test_every_command_that_reads_prints_whole_texts_in_a_pipe(
+    columns: str, server: FakeServer, type_command: Any, monkeypatch: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    for arguments, text in (
+        (("ask", "Monolith?"), "deployment is simpler"),
+        (("show", "deb_1"), "deployment is simpler"),
+        (("replay", "deb_1"), "deployment is simpler"),
+        (("debates",), "deb_1   completed  1       2023-11-14 22:13  Monolith?"),
+        (("agents",), "ada    stub      stub-1"),
+    ):
+        assert await type_command(*arguments, "--url", server.url) == 0
+        told = capsys.readouterr().out
+        assert text in told
+        assert "Start with a monolith." in told or arguments[0] in {"debates", "agents"}
+        assert "1 rounds" not in told
+
+
+def test_a_forced_terminal_in_a_pipe_folds_as_a_terminal_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    console = terminal()
+    assert console.is_terminal
+    assert not console.soft_wrap
+
+
+def test_one_is_singular() -> None:
+    assert [counted(number, "vote") for number in (0, 1, 2)] == ["0 votes", "1 vote", "2 votes"]
