@@ -9,7 +9,8 @@ What a receipt is (docs/receipts.md):
     signature Ed25519 over the ASCII text "aragora-receipt-v1:" + hash, in hex
     journal   SHA-256 over the first `length` lines of the exported events, each followed by a line feed
 
-Prints each check; exit code 0 where all passed, 1 where one failed, 2 where the call itself is wrong.
+Prints each check; exit code 0 where all passed, 1 where one failed, 2 where the call itself is wrong, and 4 where all
+passed but no --key was given: then nobody knows whose key signed it. `--any-key` accepts whichever key it was.
 """
 
 from __future__ import annotations
@@ -54,6 +55,7 @@ def main() -> int:
     parser.add_argument(
         "--journal", metavar="FILE", help="the debate's events, one JSON envelope a line, from seq 1 on"
     )
+    parser.add_argument("--any-key", action="store_true", help="accept whichever key signed it")
     arguments = parser.parse_args()
     try:
         raw = sys.stdin.buffer.read(SIZE_CAP + 1) if arguments.receipt == "-" else Path(arguments.receipt).read_bytes()
@@ -65,10 +67,14 @@ def main() -> int:
     for name, passed, detail in findings(raw, keys, journal):
         print(f"{'ok  ' if passed else 'FAIL'}  {name:<12} {detail}")
         valid = valid and passed
-    if keys is None:
-        print("note  no --key was given: whose key signed this, a receipt cannot prove by itself")
-    print("VALID" if valid else "NOT VALID")
-    return 0 if valid else 1
+    if not valid:
+        print("NOT VALID")
+        return 1
+    if keys is None and not arguments.any_key:
+        print("UNCHANGED, SIGNER UNKNOWN: a receipt cannot prove by itself whose key signed it; give --key")
+        return 4
+    print("VALID")
+    return 0
 
 
 def findings(raw: bytes, keys: set[str] | None, journal: bytes | None) -> Iterator[Finding]:

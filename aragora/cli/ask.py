@@ -143,7 +143,7 @@ async def _server(url: str, token: str | None) -> AsyncIterator[str]:
 
 
 async def _verification(client: AragoraClient, receipt: dict[str, Any]) -> dict[str, Any]:
-    """The server's checks, which include the chain and the journal, and this side's own, which do not trust it."""
+    """The server's checks, which know its keys, and this side's own, which do not trust it."""
     servers = await client.post("/api/receipts/verify", receipt)
     valid, checks = verify_receipt(receipt, trusted_keys=None)
     own = [check | {"name": f"{check['name']}, checked here"} for check in checks]

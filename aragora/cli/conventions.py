@@ -15,6 +15,7 @@ DONE: Final = 0
 FAILED: Final = 1
 USAGE: Final = 2
 AWAY: Final = 3
+UNPROVEN: Final = 4
 INTERRUPTED: Final = 130
 
 Url = Annotated[str, typer.Option("--url", help="The server to talk to.", metavar="URL")]

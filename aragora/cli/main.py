@@ -1,7 +1,8 @@
 """The `aragora` command. Only the module of the command called is imported, so that `--help` takes no time.
 
 Exit codes: 0 done; 1 the debate failed or was cancelled, a receipt is not valid, the doctor found a fault;
-2 wrong usage or configuration; 3 the server cannot be reached or takes no work; 130 interrupted.
+2 wrong usage or configuration; 3 the server cannot be reached or takes no work; 4 a receipt is unchanged, but the key
+that signed it is not known; 130 interrupted.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import typer
 from aragora import __version__, errors
 from aragora.cli.conventions import INTERRUPTED, code_of
 
-EPILOG: Final = "Exit codes: 0 done, 1 failed or not valid, 2 usage or configuration, 3 server away, 130 interrupted."
+EPILOG: Final = "Exit codes: 0 done, 1 failed or not valid, 2 usage or configuration, 3 server away, 4 signer unknown, 130 interrupted."
 
 
 @dataclass(frozen=True, slots=True)

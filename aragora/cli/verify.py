@@ -1,26 +1,26 @@
 """`aragora verify FILE`: check a receipt on this machine, without a server and without trusting one.
 
-A receipt cannot prove whose key signed it: give the key that you know with --key.
+A receipt cannot prove whose key signed it, so it is accepted only where the key is known: the one given with --key, or
+one that the data directory of this machine has signed with. `--any-key` accepts whichever key it was.
 """
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-import msgspec
 import typer
 
-from aragora import encoding
-from aragora.cli.conventions import DONE, FAILED, AsJson
+from aragora.cli.conventions import DONE, FAILED, UNPROVEN, AsJson
 from aragora.cli.rendering.tables import print_verification
 from aragora.cli.rendering.terminal import print_json, terminal
+from aragora.config.legacy import DATA_DIR
 from aragora.errors import InvalidInput
 from aragora.receipts import verifying
-from aragora.receipts.signing import is_public_key
-from aragora.receipts.verifying import SEALS
+from aragora.receipts.signing import is_public_key, trusted_keys
+from aragora.receipts.verifying import SEALS, NotAReceipt
 
 
 def verify(
@@ -29,28 +29,41 @@ def verify(
     key: Annotated[
         str | None, typer.Option("--key", help="Public key (64 hex digits) that must have signed it.", metavar="HEX")
     ] = None,
+    any_key: Annotated[bool, typer.Option("--any-key", help="Accept whichever key signed it.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Check a receipt: structure, hash, key and signature. Exit code 1 where it is not valid."""
+    """Check a receipt: structure, hash, key and signature. Exit code 1 where it is not valid, 4 where it was not
+    changed but nobody here knows the key that signed it."""
     if key is not None and not is_public_key(key):
         raise InvalidInput("--key is a public key of 64 lower-case hex digits.")
-    valid, checks = verifying.verify(read(file), None if key is None else (key,))
-    verification = {"valid": valid, "checks": checks}
+    document = read(file)
+    valid, checks = verifying.verify(document, None if key is None else (key,))
+    known = key is not None or any_key or (valid and document["public_key"] in _own_keys())
+    verification = {"valid": valid, "signer_known": known, "checks": checks}
     if as_json:
         print_json(verification)
     else:
         print_verification(terminal(), verification)
-    raise typer.Exit(DONE if valid else FAILED)
+    raise typer.Exit(FAILED if not valid else DONE if known else UNPROVEN)
 
 
-def read(file: str) -> Mapping[str, Any]:
+def read(file: str) -> dict[str, Any]:
     """The receipt in `file`. Raises InvalidInput where the file is no receipt or cannot be read."""
     try:
-        document = encoding.decode(sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes())
+        document = verifying.parse(sys.stdin.buffer.read(verifying.TEXT_CAP + 1) if file == "-" else _content(file))
     except OSError as error:
         raise InvalidInput(f"{file} cannot be read: {error.strerror}.") from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise InvalidInput(f"{file} is not JSON: {error}.") from error
+    except NotAReceipt as error:
+        raise InvalidInput(f"{file} is not a receipt: {error}.") from error
     if not isinstance(document, dict) or not document.keys() >= SEALS:
         raise InvalidInput(f"{file} is not a receipt; get one from /api/debates/ID/receipt.")
     return document
+
+
+def _content(file: str) -> bytes:
+    with Path(file).open("rb") as opened:
+        return opened.read(verifying.TEXT_CAP + 1)
+
+
+def _own_keys() -> frozenset[str]:
+    return trusted_keys(Path(os.environ.get("ARAGORA_DATA_DIR", DATA_DIR)))

@@ -6,12 +6,13 @@ The JSON document itself is the original. Texts of agents and people are quoted 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from html import escape
 from typing import Any, Final
+
+from aragora.markdown import inline, quoted
 
 Rows = tuple[tuple[str, ...], ...]
 
@@ -177,9 +178,6 @@ def _html_pairs(rows: Rows) -> str:
     return "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>\n" for name, value in rows)
 
 
-_MARKUP: Final = re.compile(r"([\\`*_\[\]#|~])")
-# What opens a list, a rule or a heading at the start of a line
-_BLOCK: Final = re.compile(r"^(\s*\d*)([.)](?=\s|$)|[-+=](?=\s|$|[-=]))")
 _NOTE: Final = "This page is for reading. The JSON form is the original: check it with `aragora verify`."
 
 
@@ -188,22 +186,22 @@ def to_markdown(document: Mapping[str, Any]) -> str:
     view = view_of(document)
     return "\n".join(
         [
-            f"# Receipt {_inline(view.receipt_id)}",
+            f"# Receipt {inline(view.receipt_id)}",
             "",
-            *_quote(view.question),
+            *quoted(view.question),
             "",
-            f"**{_inline(view.verdict)}**",
+            f"**{inline(view.verdict)}**",
             "",
-            *_quote(view.answer),
+            *quoted(view.answer),
             "",
-            *((_inline(view.explanation), "") if view.explanation else ()),
+            *((inline(view.explanation), "") if view.explanation else ()),
             "## Votes",
             "",
             *_markdown_table(view.votes),
             "",
             "## Dissent",
             "",
-            *(line for who, why in view.dissent for line in (f"{_inline(who)}:", "", *_quote(why), "")),
+            *(line for who, why in view.dissent for line in (f"{inline(who)}:", "", *quoted(why), "")),
             *(() if view.dissent else ("None.", "")),
             "## Agents",
             "",
@@ -227,22 +225,9 @@ def _markdown_table(table: Table) -> Iterator[str]:
     yield f"| {' | '.join(table.heading)} |"
     yield f"|{'---|' * len(table.heading)}"
     for row in table.rows:
-        yield f"| {' | '.join(_inline(cell) for cell in row)} |"
+        yield f"| {' | '.join(inline(cell) for cell in row)} |"
 
 
 def _markdown_pairs(rows: Rows) -> Iterator[str]:
     for name, value in rows:
-        yield f"- {name}: {_inline(value)}"
-
-
-def _quote(text: str) -> Iterator[str]:
-    for line in text.splitlines() or [""]:
-        yield f"> {_escaped(line)}".rstrip()
-
-
-def _inline(text: str) -> str:
-    return _escaped(" ".join(text.split()))
-
-
-def _escaped(text: str) -> str:
-    return _BLOCK.sub(r"\1\\\2", _MARKUP.sub(r"\\\1", escape(text, quote=False)))
+        yield f"- {name}: {inline(value)}"

@@ -8,6 +8,7 @@ the others are made only where `structure` passes.
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from aragora.receipts.canonical import NotCanonical, canonical, digest
 from aragora.receipts.receipt import SCHEMA
 from aragora.receipts.signing import ALGORITHM, is_public_key, key_id_of, signature_holds, trusted_keys
 
+TEXT_CAP: Final = 4_000_000  # bytes of the JSON text
 SIZE_CAP: Final = 1_000_000  # characters of all texts together
 VALUES_CAP: Final = 50_000
 DEPTH_CAP: Final = 32
@@ -31,6 +33,24 @@ _HEX: Final = {
 }
 
 Check = dict[str, Any]
+
+
+class NotAReceipt(ValueError):
+    """A text that cannot be the JSON of a receipt; says why."""
+
+
+def parse(raw: bytes) -> Any:
+    """The document of a receipt from its JSON text. Raises NotAReceipt where it is not JSON, is larger than a receipt
+    can be, holds NaN, or names a member twice: readers differ on which of the two counts, so one of them would read
+    another decision than the one that was signed."""
+    if len(raw) > TEXT_CAP:
+        raise NotAReceipt(f"the text is over {TEXT_CAP} bytes, more than a receipt can have")
+    try:
+        return json.loads(raw.decode("utf-8"), object_pairs_hook=_members, parse_constant=_no_constant)
+    except NotAReceipt:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise NotAReceipt(f"the text is not JSON: {error}") from error
 
 
 def verify(document: Mapping[str, Any], trusted_keys: Collection[str] | None) -> tuple[bool, list[Check]]:
@@ -46,13 +66,13 @@ def verify(document: Mapping[str, Any], trusted_keys: Collection[str] | None) ->
     """
     flaw = _flaw(document)
     if flaw is not None:
-        return False, [_check("structure", flaw)]
+        return refusal(flaw)
     checks = [_check("structure", None, f"a receipt of schema {SCHEMA}")]
     content = {name: value for name, value in document.items() if name not in SEALS}
     try:
         computed = digest(canonical(content))
     except NotCanonical as error:
-        return False, [_check("structure", f"the document has no canonical form: {error}")]
+        return refusal(f"the document has no canonical form: {error}")
     stated, key, key_id = document["hash"], document["public_key"], document["key_id"]
     checks += (
         _check(
@@ -143,11 +163,27 @@ def verify_chain(
     return ChainReport(breaks.count == 0, length, tuple(breaks.told), head or GENESIS)
 
 
+def refusal(flaw: str) -> tuple[bool, list[Check]]:
+    """The result of `verify` for a text that is no receipt at all."""
+    return False, [_check("structure", flaw)]
+
+
 # --- The checks of one -------------------------------------------------------------------------------------
 
 
 def _check(name: str, flaw: str | None, finding: str = "") -> Check:
     return {"name": name, "passed": flaw is None, "detail": finding if flaw is None else flaw}
+
+
+def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise NotAReceipt("a name stands twice in one object: readers differ on which of the two counts")
+    return members
+
+
+def _no_constant(name: str) -> None:
+    raise NotAReceipt(f"{name} is not JSON")
 
 
 def _flaw(document: object) -> str | None:

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Final
 
 from aragora import encoding
 from aragora.debate.records import DebateRecord
+from aragora.markdown import inline, quoted
 from aragora.server import views
 
 _CHUNK_CHARS: Final = 32_768
@@ -77,17 +78,17 @@ class Markdown(Format):
         view = views.summary(record)
         decision = _decided(record)
         lines = [
-            f"\n## {_one_line(record.question)}\n",
+            f"\n## {inline(record.question)}\n",
             f"- Debate: `{record.debate_id}`",
             f"- Status: {record.status}",
-            f"- Agents: {', '.join(view['agents'])}",
-            f"- Protocol: {view['protocol']}, rounds: {record.rounds}",
+            f"- Agents: {inline(', '.join(view['agents']))}",
+            f"- Protocol: {inline(view['protocol'])}, rounds: {record.rounds}",
         ]
         if record.receipt_id:
             lines.append(f"- Receipt: `{record.receipt_id}`")
         if decision:
-            lines.append(f"- Winner: {decision['winner']}, confidence: {decision['confidence']:.2f}")
-            lines.append("\n" + "\n".join(f"> {line}" for line in str(decision["answer"]).splitlines()))
+            winner = inline(str(decision["winner"] or "none"))
+            lines += [f"- Winner: {winner}, confidence: {decision['confidence']:.2f}", "", *quoted(decision["answer"])]
         return "\n".join(lines) + "\n"
 
 
@@ -122,7 +123,3 @@ def _cell(value: Any) -> Any:
     if isinstance(value, str) and value.startswith(_FORMULA_STARTS):
         return "'" + value
     return value
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())

@@ -10,6 +10,8 @@ from starlette.responses import Response
 from aragora import encoding
 from aragora.debate.records import DebateRecord
 
+ANSWER_MAX_CHARS: Final = 280  # of the answer in a listing; the debate itself has it whole
+
 UNCACHED: Final = {"Cache-Control": "no-store"}
 """Headers of answers with secrets in them, which are kept nowhere on the way."""
 
@@ -30,7 +32,17 @@ class _Spec(msgspec.Struct):
     domain: str = "general"
 
 
+class Outcome(msgspec.Struct):
+    """What a decision came to, as listings tell it. `confidence` lies between 0 and 1."""
+
+    reached: bool
+    answer: str
+    winner: str | None
+    confidence: float
+
+
 _spec_decoder = msgspec.json.Decoder(_Spec)
+_outcome_decoder = msgspec.json.Decoder(Outcome)
 
 
 def summary(record: DebateRecord) -> dict[str, Any]:
@@ -62,4 +74,18 @@ def _summary(record: DebateRecord, spec: _Spec) -> dict[str, Any]:
         "reason": record.reason,
         "receipt_id": record.receipt_id,
         "last_seq": record.last_seq,
+        "outcome": None if record.decision is None else outcome(record.decision),
     }
+
+
+def outcome(decision: str) -> Outcome:
+    """The outcome of an encoded decision, with its answer in one line of at most `ANSWER_MAX_CHARS` characters."""
+    found = _outcome_decoder.decode(decision)
+    found.answer = shorten(found.answer)
+    return found
+
+
+def shorten(text: str) -> str:
+    """`text` in one line, cut at `ANSWER_MAX_CHARS` characters with an ellipsis at its end."""
+    line = " ".join(text.split())
+    return line if len(line) <= ANSWER_MAX_CHARS else line[: ANSWER_MAX_CHARS - 1].rstrip() + "…"

@@ -67,8 +67,8 @@ class Heading:
 
 
 class Listing:
-    """Rows under headings. On a terminal the columns named in `wrapped` give way; the others hold what people copy (ids,
-    names) and stay on one line. Where the terminal has no room for that, each row is a block of lines."""
+    """Rows under headings. On a terminal the columns named in `wrapped` give way; the others hold what people copy
+    (ids, names) and stay on one line. Where the terminal has no room for that, each row is a block of lines."""
 
     def __init__(self, *headings: str, wrapped: Sequence[str] = ()) -> None:
         self._headings = headings
@@ -84,7 +84,9 @@ class Listing:
         natural = Measurement.get(console, options.update(max_width=WHOLE), table)
         if not options.is_terminal:
             for line in console.render_lines(table, options.update(width=max(1, natural.maximum)), pad=False):
-                yield Text.assemble(*((segment.text, segment.style or "") for segment in line))
+                cells = Text.assemble(*((segment.text, segment.style or "") for segment in line))
+                cells.rstrip()
+                yield cells
         elif natural.minimum <= options.max_width:
             yield table
         else:

@@ -13,6 +13,10 @@ from aragora.cli.rendering.layout import Listing
 from aragora.cli.rendering.terminal import say, who
 
 BREAKER_STYLES: Final = {"closed": "green", "half_open": "yellow", "open": "red"}
+UNKNOWN_SIGNER: Final = (
+    "The receipt was not changed since it was signed, but whose key signed it is not known here. Get the public key "
+    "from the operator by a way that you trust, and give it with --key."
+)
 STATUS_STYLES: Final = {"completed": "green", "failed": "red", "cancelled": "yellow"}
 
 
@@ -46,7 +50,15 @@ def breaker_state(agent: Mapping[str, Any]) -> str:
 
 def debates_table(debates: Iterable[Mapping[str, Any]]) -> Listing:
     """One row for each debate."""
-    table = Listing("debate", "status", "rounds", "opened (UTC)", "question", wrapped=("opened (UTC)", "question"))
+    table = Listing(
+        "debate",
+        "status",
+        "rounds",
+        "opened (UTC)",
+        "question",
+        "outcome",
+        wrapped=("opened (UTC)", "question", "outcome"),
+    )
     for debate in debates:
         status = str(debate.get("status", ""))
         table.row(
@@ -55,16 +67,20 @@ def debates_table(debates: Iterable[Mapping[str, Any]]) -> Listing:
             str(debate.get("rounds") or 0),
             _moment(debate.get("created_at")),
             say(" ".join(str(debate.get("question", "")).split())),
+            say(_outcome(debate.get("outcome"))),
         )
     return table
 
 
 def print_verification(console: Console, verification: Mapping[str, Any]) -> None:
-    """Say whether a receipt is valid, and why. `verification` is {valid, checks: [{name, passed, detail}]}."""
-    valid = bool(verification["valid"])
-    console.print(
-        say("The receipt is valid." if valid else "The receipt is NOT valid.", "green" if valid else "bold red")
-    )
+    """Say whether a receipt is valid, and why. `verification` is {valid, checks: [{name, passed, detail}]}, and
+    `signer_known` False where nobody here knows the key that signed it."""
+    if not verification["valid"]:
+        console.print(say("The receipt is NOT valid.", "bold red"))
+    elif verification.get("signer_known", True):
+        console.print(say("The receipt is valid.", "green"))
+    else:
+        console.print(say(UNKNOWN_SIGNER, "yellow"))
     console.print(_checks(verification.get("checks", ())))
 
 
@@ -75,6 +91,13 @@ def _checks(checks: Iterable[Mapping[str, Any]]) -> Listing:
         mark = Text("✓", "green") if check.get("passed") else Text("✗", "bold red")
         table.row(mark, say(str(check.get("name", ""))), say(str(check.get("detail") or ""), "dim"))
     return table
+
+
+def _outcome(outcome: object) -> str:
+    if not isinstance(outcome, Mapping):
+        return "-"
+    reached = "" if outcome.get("reached") else "no consensus, leading: "
+    return f"{reached}{outcome.get('answer')}"
 
 
 def _seconds(value: object) -> str:

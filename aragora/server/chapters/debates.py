@@ -95,6 +95,13 @@ class Recorded(BaseModel):
     seq: Annotated[int, Field(description="the journal's number of this vote or suggestion")]
 
 
+class Outcome(BaseModel):
+    reached: bool
+    answer: Annotated[str, Field(description=f"shortened to {views.ANSWER_MAX_CHARS} characters")]
+    winner: str | None
+    confidence: float
+
+
 class DebateSummary(BaseModel):
     debate_id: str
     question: str
@@ -109,6 +116,7 @@ class DebateSummary(BaseModel):
     reason: str | None
     receipt_id: str | None
     last_seq: int
+    outcome: Annotated[Outcome | None, Field(description="null until the debate is decided")]
 
 
 class DebateDetail(DebateSummary):

@@ -12,6 +12,7 @@ from starlette.responses import Response
 from aragora import encoding
 from aragora.identity.rbac import DEBATES_READ, PUBLIC
 from aragora.receipts.formats import to_html, to_markdown
+from aragora.receipts.verifying import NotAReceipt, parse, refusal
 from aragora.server.chapter import Call, Chapter
 from aragora.server.ports import DebateReader, ReceiptVerifier
 from aragora.server.schemas import DebateId
@@ -62,6 +63,13 @@ async def receipt(
 
 @receipts.post("/api/receipts/verify", needs=PUBLIC, gives=Verification, refuses=(503,))
 async def verify(call: Call[ReceiptPorts], document: Annotated[dict[str, Any], Body()]) -> Response:
-    """Check a receipt (the JSON form): its hash, its signature, its place in the chain."""
-    valid, checks = await call.ports.verifier.verify(document)
+    """Check a receipt (the JSON form): its structure, its hash, its signature, and that a key of this installation made
+    it. Its place in the chain is not looked at: that takes the receipts beside it."""
+    try:
+        # From the text itself: `document` no longer shows a name that stood twice.
+        document = parse(await call.request.body())
+    except NotAReceipt as error:
+        valid, checks = refusal(str(error))
+    else:
+        valid, checks = await call.ports.verifier.verify(document)
     return json_response({"valid": valid, "checks": checks})

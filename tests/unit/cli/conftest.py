@@ -124,6 +124,9 @@ class FakeServer:
             "reason": None if done else "every agent failed",
             "receipt_id": "rcp_1" if done else None,
             "created_at": 1_700_000_000.0,
+            "outcome": {"reached": True, "answer": DECISION.answer, "winner": "ada", "confidence": 0.75}
+            if done
+            else None,
         }
 
     async def open_debate(self, request: web.Request) -> web.Response:

@@ -107,9 +107,9 @@ def test_in_a_pipe_every_text_stands_whole_on_its_line(name: str, width: int) ->
 @pytest.mark.parametrize("name", SHOWN)
 def test_a_terminal_folds_texts_and_loses_no_letter(name: str, width: int) -> None:
     shown, texts = SHOWN[name]
-    told = letters(printed(shown, width=width, on_terminal=True))
-    for text in texts:
-        assert letters(text) in told
+    told = printed(shown, width=width, on_terminal=True)
+    for text in texts:  # a cell of several lines has its neighbours between them: then its words are there
+        assert letters(text) in letters(told) or set(text.split()) <= set(told.split())
 
 
 def test_a_terminal_of_80_columns_shows_ids_and_names_on_one_line() -> None:
@@ -134,7 +134,7 @@ async def test_every_command_that_reads_prints_whole_texts_in_a_pipe(
         (("ask", "Monolith?"), "deployment is simpler"),
         (("show", "deb_1"), "deployment is simpler"),
         (("replay", "deb_1"), "deployment is simpler"),
-        (("debates",), "deb_1   completed  1       2023-11-14 22:13  Monolith?"),
+        (("debates",), "deb_1   completed  1       2023-11-14 22:13  Monolith?  Start with a monolith."),
         (("agents",), "ada    stub      stub-1"),
     ):
         assert await type_command(*arguments, "--url", server.url) == 0

@@ -66,7 +66,9 @@ def test_a_receipt_signed_again_by_someone_else_is_not_the_expected_keys(
     forged = signed(CONTENT | {"key_id": forger.key_id, "public_key": forger.public_key}, forger)
     path = tmp_path / "forged.json"
     path.write_text(json.dumps(forged))
-    assert main(["verify", str(path)]) == 0
+    assert main(["verify", str(path)]) == 4
+    assert "whose key signed it is not known" in capsys.readouterr().out
+    assert main(["verify", str(path), "--any-key"]) == 0
     capsys.readouterr()
     assert main(["verify", str(path), "--key", SIGNER.public_key, "--json"]) == 1
     verification = json.loads(capsys.readouterr().out)
@@ -75,7 +77,37 @@ def test_a_receipt_signed_again_by_someone_else_is_not_the_expected_keys(
 
 def test_a_receipt_can_be_piped_in(receipt: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(receipt.read_bytes())))
-    assert main(["verify", "-"]) == 0
+    assert main(["verify", "-", "--key", SIGNER.public_key]) == 0
+
+
+def test_a_key_of_the_data_directory_is_known_without_being_given(
+    receipt: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("ARAGORA_DATA_DIR", str(tmp_path))
+    assert main(["verify", str(receipt), "--json"]) == 4
+    assert json.loads(capsys.readouterr().out)["signer_known"] is False
+    (tmp_path / "keys").mkdir()
+    (tmp_path / "keys" / "receipt_1.pub").write_text(SIGNER.public_key)
+    assert main(["verify", str(receipt), "--json"]) == 0
+
+
+def test_a_name_that_stands_twice_is_refused_whichever_of_the_two_was_signed(
+    receipt: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for text in (
+        receipt.read_text().replace('"question":', '"question": "Another?", "question":', 1),
+        receipt.read_text().replace('"answer":', '"answer": "Tabs.", "answer":', 1),
+    ):
+        changed = receipt.with_name("changed.json")
+        changed.write_text(text)
+        assert main(["verify", str(changed), "--key", SIGNER.public_key]) == 2
+        assert "a name stands twice" in capsys.readouterr().err
+
+
+def test_a_text_larger_than_a_receipt_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "large.json"
+    path.write_bytes(b" " * 4_000_001)
+    assert main(["verify", str(path)]) == 2
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "{}", "\x00", '{"hash": 1}'])

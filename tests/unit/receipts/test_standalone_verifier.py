@@ -79,7 +79,9 @@ def test_the_journal_is_checked_against_the_receipt(
     (tmp_path / "receipt.json").write_text(issue(draft, GENESIS, signer).document)
     journal = tmp_path / "events.jsonl"
     journal.write_text("".join(f"{payload}\n" for payload in [*payloads, '{"type":"receipt"}']))
-    assert run("receipt.json", "--journal", "events.jsonl", tmp_path=tmp_path).returncode == 0
+    assert run("receipt.json", "--journal", "events.jsonl", "--any-key", tmp_path=tmp_path).returncode == 0
+    unknown = run("receipt.json", "--journal", "events.jsonl", tmp_path=tmp_path)
+    assert (unknown.returncode, "SIGNER UNKNOWN" in unknown.stdout) == (4, True)
     journal.write_text(journal.read_text().replace("vague", "clear", 1))
     changed = run("receipt.json", "--journal", "events.jsonl", tmp_path=tmp_path)
     assert changed.returncode == 1

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
+import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from aragora import encoding
+from aragora.debate.model import ConsensusMode, Decision
 from aragora.debate.records import ReceiptRecord
 from aragora.errors import Unavailable
 from aragora.server.ports import Readiness
@@ -80,6 +83,44 @@ async def test_an_export_holds_every_debate_in_each_format(client: Any, world: A
     assert markdown.text.count("\n## ") == 300
     assert markdown.headers["content-disposition"] == 'attachment; filename="debates.md"'
     assert (await client.get("/api/debates/export?format=xml")).status_code == 422
+
+
+HOSTILE = "<img src=x onerror=alert(1)> [x](javascript:alert(1)) ![y](http://z) | `code`\n# heading\n- item"
+
+
+async def test_texts_never_become_markup_in_a_markdown_export(client: Any, world: Any) -> None:
+    world.add(question=HOSTILE)
+    decision = Decision(True, HOSTILE, HOSTILE, 0.75, ConsensusMode.MAJORITY, (), (), 1, 0.0)
+    world.records["deb_1"] = replace(world.records["deb_1"], decision=encoding.encode_text(decision))
+    page = (await client.get("/api/debates/export?format=markdown")).text
+    assert "<img" not in page
+    assert not re.search(r"(?<!\\)[\[\]|]", page)
+    headings = [line for line in page.splitlines() if line.startswith("#")]
+    assert headings[0] == "# Debates"
+    assert len(headings) == 2
+    assert not [line for line in page.splitlines() if line.startswith("- item")]
+
+
+async def test_a_listing_tells_what_was_decided(client: Any, world: Any) -> None:
+    world.add("deb_1")
+    world.add("deb_2")
+    await world.end("deb_1")
+    long = Decision(False, "word " * 100, None, 0.25, ConsensusMode.MAJORITY, (), (), 1, 0.0)
+    world.add("deb_3")
+    world.records["deb_3"] = replace(world.records["deb_3"], decision=encoding.encode_text(long))
+    listed = {one["debate_id"]: one["outcome"] for one in (await client.get("/api/debates")).json()["debates"]}
+    assert listed["deb_1"] == {"reached": True, "answer": "Tea.", "winner": "ada", "confidence": 0.75}
+    assert listed["deb_2"] is None
+    assert listed["deb_3"]["answer"].endswith(" word…")
+    assert len(listed["deb_3"]["answer"]) <= 280
+
+
+async def test_a_receipt_that_names_a_member_twice_is_not_valid(client: Any) -> None:
+    twice = b'{"hash": "bad", "hash": "good"}'
+    answer = await client.post("/api/receipts/verify", content=twice, headers={"Content-Type": "application/json"})
+    assert answer.status_code == 200
+    assert answer.json()["valid"] is False
+    assert "a name stands twice" in answer.json()["checks"][0]["detail"]
 
 
 async def test_an_empty_export_is_still_a_document(client: Any) -> None:
