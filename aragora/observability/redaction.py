@@ -17,11 +17,13 @@ _SHORTEST_SECRET: Final = 6  # characters; shorter values would redact ordinary 
 _SECRET_FIELD: Final = re.compile(
     r"(?i)(?:^|_|-)(?:password|passwd|secret|token|authorization|cookie|api[_-]?key|private[_-]?key|signing[_-]?key)$"
 )
+# Each pattern begins at few places or looks a bounded way ahead: texts come from outside, and one that makes a pattern
+# begin everywhere and read to the end would cost the square of its length.
 _CREDENTIALS: Final = (
     (re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}"), rf"\1 {REDACTED}"),
     (re.compile(r"\b(?:sk|pk|xai|key|ak)-[A-Za-z0-9_-]{12,}"), REDACTED),
     (re.compile(r"\bAIza[A-Za-z0-9_-]{20,}"), REDACTED),
-    (re.compile(r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*"), REDACTED),
+    (re.compile(r"\beyJ[A-Za-z0-9_-]{8,4096}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*"), REDACTED),
     (re.compile(r"(?i)([?&](?:api_?key|key|token|access_token|ticket|secret|code)=)[^&\s\"']+"), rf"\1{REDACTED}"),
     (
         re.compile(
@@ -29,7 +31,7 @@ _CREDENTIALS: Final = (
         ),
         rf"\1\2{REDACTED}",
     ),
-    (re.compile(r"([a-z][a-z0-9+.-]*://[^\s:/@]*:)[^\s@/]+@"), rf"\1{REDACTED}@"),
+    (re.compile(r"([a-z][a-z0-9+.-]{0,30}://[^\s:/@]*:)[^\s@/]+@"), rf"\1{REDACTED}@"),
     (re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)"), REDACTED),
 )
 

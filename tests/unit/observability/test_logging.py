@@ -120,6 +120,8 @@ def test_a_traceback_is_one_line_and_keeps_no_secret(entries: Entries) -> None:
         ("sent {}", "sk-ant-api03-abcdefghijkl"),
         ("GET /ws?token={}&x=1", "ticket-12345"),
         ("postgresql://aragora:{}@db/aragora", "hunter22"),
+        ("1x+postgres.db-2://aragora:{}@db/aragora", "hunter22"),
+        ("token-eyJhbGciOiJIUzI1NiJ9.{}.c2ln", "eyJzdWIiOiJhZGEifQ"),
         ("got eyJhbGciOiJIUzI1NiJ9.{}.c2ln", "eyJzdWIiOiJhZGEifQ"),
         ('{{"api_key": "{}"}}', "abcd1234"),
         ("gemini {}", "AIzaSyA1234567890abcdefghijklm"),
