@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -23,6 +24,7 @@ from typing import Final, Self
 import structlog
 
 from aragora.agents.answer_format import AnswerInvalid, answer_schema, parse_answer
+from aragora.agents.frames import KEY_BYTES, mark_of
 from aragora.agents.gate import Gate
 from aragora.agents.model import (
     AgentSpec,
@@ -120,6 +122,7 @@ class Answering:
         self._backoff = backoff or Backoff()
         self._budget = budget or RetryBudget()
         self._draw = draw
+        self._frame_key = secrets.token_bytes(KEY_BYTES)
         self._prompted = fallback is not None or not provider.renders_itself
         self._log = structlog.get_logger("aragora.agents").bind(agent=spec.name)
         self._answered = f"agent={spec.name} answered"  # formatted once: every answer is logged
@@ -150,7 +153,8 @@ class Answering:
             await self._fallback.aclose()
 
     async def _answer(self, request: AgentRequest, ledger: Ledger) -> Reply:
-        system, turns = render(request) if self._prompted else ("", ())
+        mark = mark_of(self._frame_key, request.ask.debate_id)
+        system, turns = render(request, mark) if self._prompted else ("", ())
         schema_name, schema = answer_schema(request)
         spec = self._spec
         call = ModelCall(

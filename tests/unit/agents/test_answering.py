@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Callable
 
 import pytest
@@ -59,6 +60,21 @@ async def test_the_call_carries_prompt_schema_persona_and_the_ask_as_idempotency
     assert call.schema_name == "proposal"
     assert call.idempotency_key == "deb_1/1/propose/anthropic-api"
     assert 0 < call.timeout_s <= 5.0
+
+
+async def test_the_mark_of_a_prompt_is_the_agents_own_secret_and_in_nothing_but_the_prompt(
+    answering: Build, ask: AskFor
+) -> None:
+    marks = set()
+    for _ in range(2):  # two agents, the same ask
+        own = ScriptedProvider("anthropic", [GOOD_PROPOSAL] * 2)
+        agent = answering(own)
+        replies = [await agent.answer(ask(AskKind.PROPOSE)) for _ in range(2)]
+        (mark,) = {re.findall(r"<<<QUESTION ([0-9a-f]{16})", call.turns[0].text)[0] for call in own.calls}
+        marks.add(mark)  # one a debate: what a provider caches of a prompt is of use
+        assert mark not in repr(replies)
+        assert mark not in own.calls[0].idempotency_key
+    assert len(marks) == 2
 
 
 async def test_a_malformed_answer_is_mended_once_and_both_calls_are_paid(
