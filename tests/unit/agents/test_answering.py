@@ -10,6 +10,7 @@ from collections.abc import Callable
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 from worlds.logical_time import in_logical_time
 from worlds.waiting import eventually
 
@@ -75,6 +76,21 @@ async def test_the_mark_of_a_prompt_is_the_agents_own_secret_and_in_nothing_but_
         assert mark not in repr(replies)
         assert mark not in own.calls[0].idempotency_key
     assert len(marks) == 2
+
+
+async def test_answers_and_failures_are_lines_that_name_the_agent_and_a_flood_is_not(
+    answering: Build, ask: AskFor
+) -> None:
+    agent = answering(ScriptedProvider("anthropic", [GOOD_PROPOSAL] * 300 + [CallRefused("wrong key")] * 300))
+    with capture_logs() as lines:
+        for _ in range(600):
+            await agent.answer(ask(AskKind.PROPOSE))
+    answered = [line for line in lines if line["event"] == "agent=anthropic-api answered"]
+    failed = [line for line in lines if line["event"] == "agent=anthropic-api failed"]
+    assert 100 <= len(answered) < 300
+    assert 100 <= len(failed) < 300
+    assert (answered[0]["tokens"], answered[0]["ask"], answered[0]["debate_id"]) == (30, "propose", "deb_1")
+    assert failed[0]["code"] == CallRefused("").code
 
 
 async def test_a_malformed_answer_is_mended_once_and_both_calls_are_paid(
