@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -23,6 +24,7 @@ from typing import Final, Self
 import structlog
 
 from aragora.agents.answer_format import AnswerInvalid, answer_schema, parse_answer
+from aragora.agents.frames import KEY_BYTES, mark_of
 from aragora.agents.gate import Gate
 from aragora.agents.model import (
     AgentSpec,
@@ -49,8 +51,8 @@ from aragora.debate.model import (
     Fallback,
     Proposal,
     Reply,
-    Usage,
 )
+from aragora.observability.line_budget import LineBudget
 from aragora.resilience.backoff import Backoff, RetryBudget
 
 OWN_SHARE: Final = 0.6  # of the time, for the agent's own provider where there is a fallback
@@ -120,9 +122,10 @@ class Answering:
         self._backoff = backoff or Backoff()
         self._budget = budget or RetryBudget()
         self._draw = draw
+        self._frame_key = secrets.token_bytes(KEY_BYTES)
         self._prompted = fallback is not None or not provider.renders_itself
         self._log = structlog.get_logger("aragora.agents").bind(agent=spec.name)
-        self._answered = f"agent={spec.name} answered"  # formatted once: every answer is logged
+        self._answered_lines, self._failed_lines, self._fallback_lines = LineBudget(), LineBudget(), LineBudget()
 
     async def answer(self, request: AgentRequest) -> Reply:
         """The reply to `request` within its time. Never raises, except CancelledError when cancelled."""
@@ -140,7 +143,7 @@ class Answering:
                 request, ledger, ProviderFault(f"unexpected {kind} while asking {self._spec.provider}")
             )
         if isinstance(answer, AgentAnswer):
-            self._log_answer(request, answer.usage)
+            self._log_answer(request, answer)
         return answer
 
     async def aclose(self) -> None:
@@ -150,7 +153,8 @@ class Answering:
             await self._fallback.aclose()
 
     async def _answer(self, request: AgentRequest, ledger: Ledger) -> Reply:
-        system, turns = render(request) if self._prompted else ("", ())
+        mark = mark_of(self._frame_key, request.ask.debate_id)
+        system, turns = render(request, mark) if self._prompted else ("", ())
         schema_name, schema = answer_schema(request)
         spec = self._spec
         call = ModelCall(
@@ -209,13 +213,16 @@ class Answering:
         request, ledger = attempt.request, attempt.ledger
         began_s = ledger.elapsed_s()
         record = Fallback(self._spec.provider, fallback.name, self._spec.fallback_model or "", cause.code)
-        self._log.info(
-            f"agent={self._spec.name} falls back",
-            debate_id=request.ask.debate_id,
-            to=fallback.name,
-            reason=cause.code,
-            error=cause.message,
-        )
+        more = self._fallback_lines.take(self._clock.monotonic())
+        if more is not None:
+            self._log.info(
+                f"agent={self._spec.name} falls back",
+                debate_id=request.ask.debate_id,
+                to=fallback.name,
+                reason=cause.code,
+                error=cause.message,
+                **more,
+            )
         try:
             content = await _repaired(partial(_complete, fallback), attempt)
         except ProviderError as error:
@@ -225,28 +232,41 @@ class Answering:
         record = replace(record, model=ledger.usage().model, latency_s=ledger.elapsed_s() - began_s)
         return AgentAnswer(request.ask.ask_id, self._spec.name, content, ledger.usage(), record)
 
-    def _log_answer(self, request: AgentRequest, usage: Usage) -> None:
-        self._log.debug(
-            self._answered,
+    def _log_answer(self, request: AgentRequest, answer: AgentAnswer) -> None:
+        more = self._answered_lines.take(self._clock.monotonic())
+        if more is None:
+            return
+        usage = answer.usage
+        self._log.info(
+            f"agent={self._spec.name} answered",
             debate_id=request.ask.debate_id,
-            ask=request.ask.ask_id,
-            latency_s=usage.latency_s,
+            ask=request.ask.kind,
+            latency_s=round(usage.latency_s, 3),
             tokens=usage.input_tokens + usage.output_tokens,
+            input_tokens=usage.input_tokens,
+            output_tokens=usage.output_tokens,
+            cost_usd=usage.cost_usd,
+            model=usage.model,
+            fallback=answer.fallback is not None,
+            **more,
         )
 
     def _failure(
         self, request: AgentRequest, ledger: Ledger, error: ProviderError, fallback: Fallback | None = None
     ) -> AgentFailure:
         name, usage = self._spec.name, ledger.usage()
-        self._log.warning(
-            f"agent={name} failed",
-            debate_id=request.ask.debate_id,
-            ask=request.ask.ask_id,
-            code=error.code,
-            error=error.message,
-            latency_s=usage.latency_s,
-            tokens=usage.input_tokens + usage.output_tokens,
-        )
+        more = self._failed_lines.take(self._clock.monotonic())
+        if more is not None:
+            self._log.warning(
+                f"agent={name} failed",
+                debate_id=request.ask.debate_id,
+                ask=request.ask.kind,
+                code=error.code,
+                error=error.message,
+                latency_s=round(usage.latency_s, 3),
+                tokens=usage.input_tokens + usage.output_tokens,
+                **more,
+            )
         return AgentFailure(request.ask.ask_id, name, error.code, error.message, ledger.paid(), fallback)
 
 

@@ -30,7 +30,7 @@ from aragora.identity.parts import Visit
 from aragora.identity.principal import Principal
 from aragora.identity.rbac import Policy, PolicyKind
 from aragora.server.authentication import Authenticator, facts_of
-from aragora.server.failures import REQUEST_ID
+from aragora.server.failures import CALLER, REQUEST_ID
 from aragora.server.ports import ServerConfig
 
 P = TypeVar("P")
@@ -176,6 +176,7 @@ class Guard(Generic[P]):
         who = None
         if not self._public:
             who = await server.authenticator.authenticate(facts_of(request.scope))
+            request.scope[CALLER] = who.user_id
             server.authenticator.authorize(who, self.policy, self._path)
         return Call(request, server, server.ports[self._chapter], who)
 

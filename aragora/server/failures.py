@@ -17,6 +17,7 @@ from aragora import encoding
 from aragora.errors import AragoraError
 
 REQUEST_ID: Final = "aragora.request_id"  # key of the ASGI scope
+CALLER: Final = "aragora.caller"  # key of the ASGI scope: the id of the proven caller, for the log
 
 _log = structlog.get_logger(__name__)
 _CODES: Final = {400: "bad_request", 404: "not_found", 405: "method_not_allowed", 413: "too_large"}

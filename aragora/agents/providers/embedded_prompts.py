@@ -11,6 +11,7 @@ import json
 import re
 from typing import Final
 
+from aragora.agents.frames import one_line
 from aragora.debate.model import AgentRequest, AskKind, Brief
 
 ANSWER_SLOT: Final = 0
@@ -255,6 +256,7 @@ def repeats(prompt: str, text: str) -> bool:
 
 
 def flat(text: str, most: int) -> str:
-    """`text` on one line, cut at the last whole word within `most` characters."""
-    line = " ".join(text[: most * 4].split())
+    """`text` on one line, without characters that show nothing, cut at the last whole word within `most`
+    characters."""
+    line = one_line(text[: most * 4])
     return line if len(line) <= most else line[:most].rsplit(" ", 1)[0]

@@ -76,7 +76,6 @@ class Course:
     __slots__ = (
         "_clock",
         "_line",
-        "_opened_at",
         "_ports",
         "_sent",
         "_stage",
@@ -84,6 +83,7 @@ class Course:
         "_turn_due",
         "debate_id",
         "events",
+        "opened_at",
         "state",
     )
 
@@ -93,7 +93,7 @@ class Course:
         self.events: list[Event] = []
         self._ports = ports
         self._stage = CourseState.RUNNING
-        self._opened_at = 0.0
+        self.opened_at = 0.0
         self._clock = PhaseClock(ports.clock)
         self._line = CommitLine(debate_id, ports.clock.now, ports.pause_s)
         self._sent: set[str] = set()  # the ids of asks
@@ -104,7 +104,7 @@ class Course:
     def recovered(cls, debate_id: str, payloads: Sequence[str], ports: CoursePorts) -> Course:
         """The course as its journal tells it: payloads are the envelopes of seq 1, 2, ... without a gap."""
         course = cls(debate_id, ports)
-        course._opened_at = journal.stamp_of(payloads[0])
+        course.opened_at = journal.stamp_of(payloads[0])
         for payload in payloads:
             course._apply(journal.event_of(payload))
             course._line.account(payload)
@@ -229,7 +229,7 @@ class Course:
 
     async def _conclude(self, batch: Batch) -> tuple[JournalRow, ...]:
         length = batch.rows[-1].seq
-        journaled = Journaled(self.state, self.events, self._line.digest, length, self._opened_at)
+        journaled = Journaled(self.state, self.events, self._line.digest, length, self.opened_at)
         written: list[JournalRow] = []
 
         def issue(head: ChainHead) -> tuple[ReceiptRecord, Commit]:

@@ -25,6 +25,7 @@ from aragora.debate.ports import Asking, Closing, Journal, JournalReader, Publis
 from aragora.debate.proposition import Idempotency
 from aragora.debate.records import DebateRecord, NewDebate, Opened
 from aragora.debate.running.course import Course, CoursePorts
+from aragora.debate.running.debate_log import DebateLog
 from aragora.encoding import encode_text
 from aragora.errors import Conflict, Fenced, NotFound, Unavailable
 
@@ -75,6 +76,7 @@ class DebateEngine:
         self._admitting = 0
         self._draining = False
         self._stepped_down = False
+        self._debate_log = DebateLog(ports.clock)
         self._idle = asyncio.Event()
         self._idle.set()
         self._reading: set[asyncio.Task[None]] = set()
@@ -110,6 +112,7 @@ class DebateEngine:
         finally:
             self._admitting -= 1
         if opened.created:
+            self._debate_log.opened(spec)
             self._take(Course.recovered(spec.debate_id, [row.payload for row in new.rows], self._course_ports))
         return opened
 
@@ -218,6 +221,7 @@ class DebateEngine:
     # --- what becomes of courses ------------------------------------------------------------------------------
 
     def _ended(self, course: Course) -> None:
+        self._debate_log.ended(course.state, course.opened_at)
         self._drop(course)
         self._start_queued()
 

@@ -1,5 +1,6 @@
-"""The outcome of requests: an observer counts each one, the last failures of this replica are kept as notes, and an
-unexpected error is logged with its stack and answered with a 500 that tells nothing.
+"""The outcome of requests: an observer counts each one, the log has a line of each (in a flood, of some), the last
+failures of this replica are kept as notes, and an unexpected error is logged with its stack and answered with a 500
+that tells nothing.
 
 A note says when, where and what kind, for the admin console; never what the request held.
 """
@@ -14,21 +15,26 @@ import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from aragora.clock import Clock
-from aragora.server.failures import INTERNAL_MESSAGE, REQUEST_ID, failure
+from aragora.observability.line_budget import LineBudget
+from aragora.server.failures import CALLER, INTERNAL_MESSAGE, REQUEST_ID, failure
 from aragora.server.ports import RequestObserver
 
 KEPT: Final = 500
+PROBES: Final = frozenset({"/api/health", "/api/health/ready", "/metrics", "/api/metrics"})
+"""What monitors ask every few seconds: it is logged only where it was not answered well."""
 
 _log = structlog.get_logger(__name__)
 
 
 class TimingMiddleware:
-    """Tells the observer of every answered HTTP request: method, path template, status and seconds."""
+    """Tells the observer and the log of every answered HTTP request: method, path template, status and seconds."""
 
     def __init__(self, app: ASGIApp, observer: RequestObserver, clock: Clock) -> None:
         self._app = app
         self._observer = observer
         self._clock = clock
+        self._lines = LineBudget()
+        self._lines_of_failures = LineBudget()  # of its own: a flood of good requests must not hide them
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -46,7 +52,27 @@ class TimingMiddleware:
         try:
             await self._app(scope, receive, send_and_note)
         finally:
-            self._observer(scope["method"], _template(scope), status, self._clock.monotonic() - started)
+            ended = self._clock.monotonic()
+            self._observer(scope["method"], _template(scope), status, ended - started)
+            self._log(scope, status, ended, ended - started)
+
+    def _log(self, scope: Scope, status: int, now: float, seconds: float) -> None:
+        if status < 400 and scope["path"] in PROBES:
+            return
+        failed = status >= 500
+        more = (self._lines_of_failures if failed else self._lines).take(now)
+        if more is None:
+            return
+        method, path = scope["method"], _template(scope)
+        (_log.warning if failed else _log.info)(
+            f"{method} {path} {status}",
+            method=method,
+            path=path,
+            status=status,
+            latency_s=round(seconds, 4),
+            user=scope.get(CALLER),
+            **more,
+        )
 
 
 @dataclass(frozen=True, slots=True)

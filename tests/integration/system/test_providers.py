@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -125,6 +127,35 @@ def test_an_answer_after_a_429_comes_from_openrouter_is_told_and_counted(world: 
     assert "rate_limited" in json.dumps(receipt), "the receipt tells who answered for whom, and why"
 
 
+@pytest.mark.parametrize(
+    "pattern", ["agent=openai-api", r"rate_limit\|429", "debate completed", "POST /api/debates 202"]
+)
+def test_the_runbooks_greps_find_what_they_look_for(world: World, pattern: str) -> None:
+    """After the debates above; the logs of agents come from processes of their own."""
+    found = world.server.until(lambda: grep(pattern, world.server.data_dir / "logs" / "server.log"))
+
+    for line in found.splitlines():
+        entry = json.loads(line)
+        assert entry["timestamp"]
+        assert entry["level"]
+    if pattern == "agent=openai-api":
+        answered = [json.loads(line) for line in found.splitlines() if "answered" in line]
+        assert answered[0]["latency_s"] > 0
+        assert answered[0]["tokens"] > 0
+        assert answered[0]["debate_id"].startswith("deb_")
+
+
+def test_a_failed_request_is_found_in_the_log_by_the_id_that_its_answer_told(world: World) -> None:
+    missing = world.server.request("GET", "/api/debates/deb_nowhere")
+    assert missing.status == 404
+
+    found = world.server.until(
+        lambda: grep(missing.json["request_id"], world.server.data_dir / "logs" / "server.log"),
+    )
+
+    assert json.loads(found.splitlines()[0])["status"] == 404
+
+
 def test_five_failures_open_the_breaker_and_debates_go_on_over_the_fallback(world: World) -> None:
     """Last of this file: from here on the agent's breaker stays open for a minute."""
     world.openai.next(*[Behaviour(status=500)] * 200)
@@ -157,6 +188,11 @@ def test_no_key_is_in_any_log_or_database(world: World) -> None:
     for path in files:
         assert KEY.encode() not in path.read_bytes(), path
     assert KEY not in world.server.told()
+
+
+def grep(pattern: str, log: Path) -> str:
+    """The lines of the log that the command finds."""
+    return subprocess.run(["grep", pattern, str(log)], capture_output=True, text=True, timeout=60, check=False).stdout
 
 
 def breakers(world: World) -> list[dict[str, Any]]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Callable
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 from worlds.logical_time import in_logical_time
 from worlds.waiting import eventually
 
@@ -59,6 +61,36 @@ async def test_the_call_carries_prompt_schema_persona_and_the_ask_as_idempotency
     assert call.schema_name == "proposal"
     assert call.idempotency_key == "deb_1/1/propose/anthropic-api"
     assert 0 < call.timeout_s <= 5.0
+
+
+async def test_the_mark_of_a_prompt_is_the_agents_own_secret_and_in_nothing_but_the_prompt(
+    answering: Build, ask: AskFor
+) -> None:
+    marks = set()
+    for _ in range(2):  # two agents, the same ask
+        own = ScriptedProvider("anthropic", [GOOD_PROPOSAL] * 2)
+        agent = answering(own)
+        replies = [await agent.answer(ask(AskKind.PROPOSE)) for _ in range(2)]
+        (mark,) = {re.findall(r"<<<QUESTION ([0-9a-f]{16})", call.turns[0].text)[0] for call in own.calls}
+        marks.add(mark)  # one a debate: what a provider caches of a prompt is of use
+        assert mark not in repr(replies)
+        assert mark not in own.calls[0].idempotency_key
+    assert len(marks) == 2
+
+
+async def test_answers_and_failures_are_lines_that_name_the_agent_and_a_flood_is_not(
+    answering: Build, ask: AskFor
+) -> None:
+    agent = answering(ScriptedProvider("anthropic", [GOOD_PROPOSAL] * 300 + [CallRefused("wrong key")] * 300))
+    with capture_logs() as lines:
+        for _ in range(600):
+            await agent.answer(ask(AskKind.PROPOSE))
+    answered = [line for line in lines if line["event"] == "agent=anthropic-api answered"]
+    failed = [line for line in lines if line["event"] == "agent=anthropic-api failed"]
+    assert 100 <= len(answered) < 300
+    assert 100 <= len(failed) < 300
+    assert (answered[0]["tokens"], answered[0]["ask"], answered[0]["debate_id"]) == (30, "propose", "deb_1")
+    assert failed[0]["code"] == CallRefused("").code
 
 
 async def test_a_malformed_answer_is_mended_once_and_both_calls_are_paid(

@@ -6,6 +6,9 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
+
+from aragora.errors import Unavailable
 
 
 async def test_a_sound_request_id_comes_back_and_an_unsound_one_is_replaced(client: Any) -> None:
@@ -148,3 +151,37 @@ async def test_organisations_do_not_see_each_other(serve: Any, world: Any) -> No
     assert (await client.get("/api/debates", headers=other)).json()["debates"] == []
     assert (await client.get("/api/debates/export", headers=other)).json() == {"debates": []}
     assert (await client.get("/api/debates/deb_a", headers=of("a"))).status_code == 200
+
+
+# --- the log --------------------------------------------------------------------------------------------------
+
+
+async def test_a_request_is_a_line_of_the_log_and_a_healthy_probe_is_none(serve: Any, world: Any) -> None:
+    client = serve(observer=lambda *_: None).client()
+    world.add()
+    with capture_logs() as lines:
+        await client.get("/api/debates/deb_1")
+        await client.get("/api/health/ready")
+        await client.get("/api/debates/deb_2")
+        await client.get("/nowhere?token=hunter22")
+    told = [(line["event"], line["status"]) for line in lines if line["event"].startswith("GET")]
+    assert told == [
+        ("GET /api/debates/{debate_id} 200", 200),
+        ("GET /api/debates/{debate_id} 404", 404),
+        ("GET unmatched 404", 404),
+    ]
+    assert all(line["latency_s"] >= 0 for line in lines)
+    assert lines[0]["user"]
+    assert "hunter22" not in repr(lines)
+
+
+async def test_a_flood_of_requests_is_no_flood_of_lines_and_hides_no_failure(serve: Any, world: Any) -> None:
+    client = serve(observer=lambda *_: None).client()
+    with capture_logs() as lines:
+        for _ in range(300):
+            await client.get("/api/debates")
+        world.failure = Unavailable("the database is away")
+        await client.get("/api/debates")
+    good = [line for line in lines if line["event"] == "GET /api/debates 200"]
+    assert 100 <= len(good) < 200
+    assert [line["log_level"] for line in lines if line["event"] == "GET /api/debates 503"] == ["warning"]

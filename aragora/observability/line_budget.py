@@ -1,0 +1,37 @@
+"""How many lines of one kind a process logs: a flood of requests or answers must not become a flood of log.
+
+A token bucket: `burst` lines at once, `per_s` lines a second in the long run. What is left out is counted, and the next
+line that passes tells how many there were. Pure: the time comes in as an argument. Not for sharing between threads.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+PER_S: Final = 20.0
+BURST: Final = 100.0
+
+
+class LineBudget:
+    """The budget of one kind of line in one process."""
+
+    __slots__ = ("_at", "_burst", "_left_out", "_per_s", "_tokens")
+
+    def __init__(self, per_s: float = PER_S, burst: float = BURST) -> None:
+        self._per_s = per_s
+        self._burst = burst
+        self._tokens = burst
+        self._left_out = 0
+        self._at = 0.0
+
+    def take(self, now: float) -> dict[str, int] | None:
+        """Ask for one line at `now` (monotonic seconds). Returns the fields to add to it: `left_out`, the number of
+        lines of this kind that were left out since the last one, where there were any. None: leave this one out."""
+        self._tokens = min(self._burst, self._tokens + max(0.0, now - self._at) * self._per_s)
+        self._at = now
+        if self._tokens < 1.0:
+            self._left_out += 1
+            return None
+        self._tokens -= 1.0
+        left_out, self._left_out = self._left_out, 0
+        return {"left_out": left_out} if left_out else {}

@@ -1,0 +1,21 @@
+"""The log tells of every debate's beginning and end, never of what was asked."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from structlog.testing import capture_logs
+from worlds.memory_engine import World, spec
+
+
+async def test_a_debate_is_a_line_when_it_is_opened_and_a_line_when_it_has_ended(world: World) -> None:
+    with capture_logs() as lines:
+        await world.engine.open(replace(spec(), question="Shall we sell the horse?"))
+        await world.ended("deb_1")
+    told = {line["event"]: line for line in lines if line.get("debate_id") == "deb_1"}
+    assert told["debate opened"]["agents"] == list(spec().agents)
+    ended = told["debate completed"]
+    assert ended["reached"] is not None
+    assert ended["seconds"] >= 0
+    assert ended["cost_usd"] >= 0
+    assert "horse" not in repr(lines)
