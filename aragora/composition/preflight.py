@@ -16,6 +16,7 @@ import psutil
 
 from aragora.config.settings import Settings, production_problems
 from aragora.errors import Misconfigured
+from aragora.storage.serving import LOCK_FILE
 
 LEFTOVER_WAIT_S: Final = 10.0
 SERVER_OF: Final = "ARAGORA_SERVER_OF"
@@ -41,9 +42,9 @@ def single_instance(data_dir: Path) -> Iterator[None]:
 
     Raises Misconfigured while another server holds it.
     """
-    directory = data_dir / "run"
-    directory.mkdir(exist_ok=True)
-    with (directory / "server.lock").open("a+") as lock:
+    path = data_dir / LOCK_FILE
+    path.parent.mkdir(exist_ok=True)
+    with path.open("a+") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

@@ -1,6 +1,7 @@
 """The server's process from start to exit: check, start the parts, say so, watch, drain.
 
-Exit codes: 0 drained, 1 a part died that cannot be replaced, 2 refused to start (one line per problem).
+Exit codes: 0 drained, 1 a part died that cannot be replaced, 2 refused to start (one line per problem), 3 the store
+cannot be used now.
 The first SIGTERM or SIGINT drains; the second stops at once.
 """
 
@@ -20,7 +21,7 @@ from typing import Final, TextIO
 
 from aragora.composition.preflight import refuse_to_start, single_instance
 from aragora.config.settings import Settings, load_settings
-from aragora.errors import AragoraError, Misconfigured
+from aragora.errors import AragoraError, Misconfigured, Unavailable
 
 WATCH_S: Final = 1.0
 CLOSE_SOCKETS_S: Final = 3.0
@@ -53,6 +54,9 @@ def serve(options: Options) -> int:
     except StartInterrupted:
         _say("stopped before the start was complete")
         return 0
+    except Unavailable as away:
+        _say(f"error: {away.message}", stream=sys.stderr)
+        return 3
     except AragoraError as error:
         _say(f"error: {error.message}", stream=sys.stderr)
         return 1

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from typing import Annotated, Any, Final
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import NoDecode
@@ -79,18 +80,41 @@ def _signing_key(value: SecretStr) -> SecretStr:
 def _web_address(value: str) -> str:
     if not value.startswith(("http://", "https://")):
         raise ValueError("not an http:// or https:// address")
+    if not _has_sound_port(value):
+        raise ValueError("its port is no number from 0 to 65535")
     return value.rstrip("/")
+
+
+def _has_sound_port(url: str) -> bool:
+    try:
+        _ = urlsplit(url).port
+    except ValueError:
+        return False
+    return True
+
+
+def _refuse_unescaped(url: str) -> None:
+    """Raises ValueError where user or password end the address too early: `postgresql://me:p@ss:w/rd@host/db`. The text
+    repeats nothing of it."""
+    parts = urlsplit(url)
+    if not _has_sound_port(url) or "@" in parts.path + parts.fragment:
+        raise ValueError(
+            "user or password hold characters that an address cannot: percent-encode them (@ is %40, : is %3A, / is "
+            "%2F, # is %23, ? is %3F)"
+        )
 
 
 def _redis_url(value: SecretStr) -> SecretStr:
     if not value.get_secret_value().startswith(_REDIS_SCHEMES):
         raise ValueError("not a Redis URL")
+    _refuse_unescaped(value.get_secret_value())
     return value
 
 
 def _database_url(value: SecretStr) -> SecretStr:
     if not value.get_secret_value().startswith(_DATABASE_SCHEMES):
         raise ValueError("not a PostgreSQL URL")
+    _refuse_unescaped(value.get_secret_value())
     return value
 
 

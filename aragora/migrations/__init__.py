@@ -12,31 +12,60 @@ in the one PostgreSQL database. To change a context's schema:
 
 A revision that was released never changes. Tests compare the migrated schema with the tables, up and down.
 
-Each command says its outcome and exits with a code: 0 done, 1 try again, 2 mend the settings.
+Each command says which store it means and what it did, and exits with a code: 0 done, 1 it failed, 2 mend the settings
+or the call, 3 the store cannot be reached now.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
-from collections.abc import Awaitable, Callable
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Coroutine, Sequence
+from pathlib import Path
+from typing import Any
 
+from aragora.config.legacy import DATA_DIR
 from aragora.config.settings import Settings, load_settings
-from aragora.errors import AragoraError, Misconfigured
+from aragora.errors import AragoraError, Conflict, Misconfigured, Unavailable
+from aragora.storage.contexts import store_of
+
+Command = Callable[[Settings, Namespace], Coroutine[Any, Any, str]]
 
 
-def run(command: Callable[[Settings], Awaitable[str]]) -> None:
-    """Run a command with the settings of this process, and exit."""
+def parser_of(name: str, does: str) -> ArgumentParser:
+    """The command line of the command `name`, with the options that all three share."""
+    parser = ArgumentParser(prog=f"python -m aragora.migrations.{name}", description=does)
+    parser.add_argument(
+        "--data-dir", type=Path, metavar="DIR", help=f"databases and keys; unset: ARAGORA_DATA_DIR, or {DATA_DIR}"
+    )
+    return parser
+
+
+def run(parser: ArgumentParser, command: Command, arguments: Sequence[str] | None = None) -> int:
+    """Run a command with the settings of this process; returns its exit code."""
+    options = parser.parse_args(arguments)
     try:
-        text = asyncio.run(_text_of(command))
-    except Misconfigured as wrong:
-        sys.stderr.write(f"{wrong.message}\n")
-        sys.exit(2)
+        settings = load_settings(_environment(options))
+        sys.stdout.write(f"store: {store_of(settings)}\n")
+        sys.stdout.flush()
+        text = asyncio.run(command(settings, options))
+    except (Misconfigured, Conflict) as wrong:
+        return _failed(wrong, 2)
+    except Unavailable as away:
+        return _failed(away, 3)
     except AragoraError as failed:
-        sys.stderr.write(f"{failed.message}\n")
-        sys.exit(1)
+        return _failed(failed, 1)
     sys.stdout.write(f"{text}\n")
+    return 0
 
 
-async def _text_of(command: Callable[[Settings], Awaitable[str]]) -> str:
-    return await command(load_settings())
+def _environment(options: Namespace) -> dict[str, str]:
+    chosen = {} if options.data_dir is None else {"ARAGORA_DATA_DIR": str(options.data_dir)}
+    return {**os.environ, **chosen}
+
+
+def _failed(error: AragoraError, code: int) -> int:
+    sys.stderr.write(f"error: {error.message}\n")
+    return code

@@ -1,4 +1,4 @@
-"""Applying and undoing migrations. Alembic is imported only where there is something to do.
+"""Applying migrations. Alembic is imported only where there is something to do.
 
 One process migrates at a time. It holds a lock on a file of the data directory, or an advisory lock of PostgreSQL;
 the operating system or the server gives it back when its holder dies.
@@ -18,7 +18,7 @@ from aragora.errors import Misconfigured, Unavailable
 from aragora.migrations.history import VERSIONS, Revision, revisions, standing, version_table
 from aragora.storage.contexts import Context, Location
 from aragora.storage.database import Database
-from aragora.storage.failures import translated
+from aragora.storage.diagnosis import diagnosed
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -36,49 +36,42 @@ def apply_all(settings: Settings) -> tuple[Revision, ...]:
     runs already, await `apply_pending`.
 
     Raises:
-        Misconfigured: the data directory cannot be made, or a database is newer than this program.
-        Unavailable: a database cannot be used, or another process migrates for too long.
+        Misconfigured: the data directory cannot be made, a database must be mended by a person (wrong password, no
+            rights, damaged file), or is newer than this program.
+        Unavailable: a database cannot be used for now, or another process migrates for too long.
     """
     return asyncio.run(apply_pending(settings))
 
 
 async def apply_pending(settings: Settings) -> tuple[Revision, ...]:
     """`apply_all` within an event loop."""
-    _make_data_dir(settings)
+    make_data_dir(settings)
     if not (await standing(settings)).pending:
         return ()
-    async with _migrating_alone(settings):
+    async with migrating_alone(settings):
         pending = (await standing(settings)).pending
         for context in Context:
             if any(revision.context is context for revision in pending):
-                await _migrate(settings, context, revisions(context)[-1].number)
+                await migrate(settings, context, revisions(context)[-1].number)
     return pending
 
 
-async def rollback_last(settings: Settings) -> Revision | None:
-    """Undo the newest applied revision and return it; None where none is applied. Raises as `apply_all`."""
-    _make_data_dir(settings)
-    async with _migrating_alone(settings):
-        applied = (await standing(settings)).applied
-        if not applied:
-            return None
-        last = applied[-1]
-        before = [revision.number for revision in applied if revision.context is last.context][:-1]
-        await _migrate(settings, last.context, before[-1] if before else None)
-    return last
+async def migrate(settings: Settings, context: Context, target: str | None) -> None:
+    """Bring one context to the revision `target`, up or down; None undoes everything. Raises as `apply_all`."""
+    from aragora.storage.engines import transactions  # noqa: PLC0415  loads SQLAlchemy
 
-
-async def _migrate(settings: Settings, context: Context, target: str | None) -> None:
-    """Bring one context to the revision `target`, up or down; None undoes everything."""
-    database = Database.open(settings, context)
+    location = Location.of(settings, context)
+    database = Database(location)
     try:
-        async with database.writing(f"migrating the store {context}") as connection:
-            await connection.run_sync(_run, context, target)
+        with diagnosed(location):
+            async with transactions(database.engine).begin() as connection:
+                await connection.run_sync(run_revisions, context, target)
     finally:
         await database.aclose()
 
 
-def _run(connection: Connection, context: Context, target: str | None) -> None:
+def run_revisions(connection: Connection, context: Context, target: str | None) -> None:
+    """Run the migrations between the context's revision and `target` on a connection in a transaction."""
     from alembic.config import Config  # noqa: PLC0415
     from alembic.runtime.environment import EnvironmentContext  # noqa: PLC0415
     from alembic.script import ScriptDirectory  # noqa: PLC0415
@@ -97,7 +90,8 @@ def _run(connection: Connection, context: Context, target: str | None) -> None:
         environment.run_migrations()
 
 
-def _make_data_dir(settings: Settings) -> None:
+def make_data_dir(settings: Settings) -> None:
+    """Raises Misconfigured where it cannot be made."""
     try:
         settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
@@ -107,7 +101,7 @@ def _make_data_dir(settings: Settings) -> None:
 
 
 @asynccontextmanager
-async def _migrating_alone(settings: Settings) -> AsyncIterator[None]:
+async def migrating_alone(settings: Settings) -> AsyncIterator[None]:
     """Hold the lock for the block. Raises Unavailable where another process keeps it for longer than two minutes."""
     if settings.database_url is None:
         async with _file_lock(settings):
@@ -120,7 +114,7 @@ async def _migrating_alone(settings: Settings) -> AsyncIterator[None]:
 @asynccontextmanager
 async def _file_lock(settings: Settings) -> AsyncIterator[None]:
     path = settings.data_dir / LOCK_FILE
-    with translated("locking the migrations"), path.open("w") as file:
+    with diagnosed(Location.of(settings, Context.CORE)), path.open("w") as file:
 
         async def taken() -> bool:
             return _taken(file.fileno())
@@ -142,7 +136,7 @@ def _taken(descriptor: int) -> bool:
 async def _advisory_lock(location: Location) -> AsyncIterator[None]:
     import asyncpg  # noqa: PLC0415 - only where PostgreSQL is used
 
-    with translated("locking the migrations"):
+    with diagnosed(location):
         connection = await asyncpg.connect(location.dsn, timeout=location.timeout_s, command_timeout=WAIT_S)
         try:
             await connection.execute("SELECT pg_advisory_lock($1)", _ADVISORY_KEY)

@@ -13,11 +13,10 @@ from typing import Any, Final
 from aragora.config.settings import Settings
 from aragora.errors import Misconfigured
 from aragora.storage.contexts import Context, Location
-from aragora.storage.failures import translated
+from aragora.storage.diagnosis import diagnosed
 
 VERSIONS: Final = Path(__file__).parent / "versions"
 CONNECT_TIMEOUT_S: Final = 10.0
-_WHAT: Final = "reading the version of the schema"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -54,7 +53,8 @@ def revisions(context: Context) -> list[Revision]:
 async def standing(settings: Settings) -> Standing:
     """What is applied and what is pending.
 
-    Raises Unavailable where a database cannot be read, Misconfigured where one is newer than this program.
+    Raises Misconfigured where a person must mend a database or one is newer than this program, Unavailable where one
+    cannot be read for now; either names the place.
     """
     current = await _current(settings)
     applied: list[Revision] = []
@@ -86,7 +86,7 @@ def _of_sqlite(locations: Iterable[Location]) -> dict[Context, str]:
     for location in locations:
         if location.path is None or not location.path.exists():
             continue
-        with translated(_WHAT), closing(sqlite3.connect(location.path, timeout=location.timeout_s)) as connection:
+        with diagnosed(location), closing(sqlite3.connect(location.path, timeout=location.timeout_s)) as connection:
             table = version_table(location.context)
             exists = connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (table,)).fetchone()
             row = connection.execute(f"SELECT version_num FROM {table}").fetchone() if exists else None  # noqa: S608  constant
@@ -99,7 +99,7 @@ async def _of_postgres(location: Location) -> dict[Context, str]:
     import asyncpg  # noqa: PLC0415 - only where PostgreSQL is used
 
     found: dict[Context, str] = {}
-    with translated(_WHAT):
+    with diagnosed(location):
         connection: asyncpg.Connection[Any] = await asyncpg.connect(
             location.dsn, timeout=CONNECT_TIMEOUT_S, command_timeout=location.timeout_s
         )

@@ -1,17 +1,73 @@
-"""`python -m aragora.migrations.rollback`: undo the migration that was applied last. What it added is lost."""
+"""`python -m aragora.migrations.rollback`: undo the migration that was applied last. What it added is lost.
+
+It says what would be lost and asks; on SQLite it makes a copy first; beside a running server it does nothing.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import sys
+from argparse import Namespace
+from collections.abc import Sequence
+
+from aragora.clock import SystemClock
 from aragora.config.settings import Settings
-from aragora.migrations import run
-from aragora.migrations.applying import rollback_last
+from aragora.errors import InvalidInput, Misconfigured
+from aragora.migrations import parser_of, run
+from aragora.migrations.rolling_back import Undoing, copy, plan, undo
+from aragora.storage.serving import without_server
 
 
-async def command(settings: Settings) -> str:
-    """Undo the last migration and say which it was."""
-    undone = await rollback_last(settings)
-    return f"rolled back {undone}" if undone else "nothing to roll back: no migration is applied"
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit code."""
+    parser = parser_of("rollback", "Undo the migration that was applied last. What it added is lost.")
+    parser.add_argument("--dry-run", action="store_true", help="only say what would be lost")
+    parser.add_argument("--yes", action="store_true", help="do not ask")
+    return run(parser, command, arguments)
+
+
+async def command(settings: Settings, options: Namespace) -> str:
+    """Undo the last migration and say which it was. Raises Conflict beside a running server, Misconfigured where nobody
+    can be asked."""
+    if settings.database_url is None and not settings.data_dir.is_dir():
+        return "nothing to roll back: there is no store"
+    async with without_server(settings):
+        undoing = await plan(settings)
+        if undoing is None:
+            return "nothing to roll back: no migration is applied"
+        _say(_told(settings, undoing))
+        if options.dry_run:
+            return "dry run: nothing was changed"
+        if not options.yes:
+            await _asked(undoing)
+        kept = await copy(settings, undoing, SystemClock().now())
+        if kept is not None:
+            _say(f"a copy is in {kept}")
+        await undo(settings, undoing)
+    return f"rolled back {undoing.revision}"
+
+
+def _told(settings: Settings, undoing: Undoing) -> str:
+    lines = [f"rolling back {undoing.revision} loses:", *(f"  {loss}" for loss in undoing.losses)]
+    if not undoing.losses:
+        lines = [f"rolling back {undoing.revision} loses no table and no column"]
+    if settings.database_url is not None:
+        lines.append("No copy is made of PostgreSQL: run pg_dump first (docs/operations.md, Back up and repair).")
+    return "\n".join(lines)
+
+
+async def _asked(undoing: Undoing) -> None:
+    if not sys.stdin.isatty():
+        raise Misconfigured("nobody can be asked here: nothing was changed. Add --yes to roll back")
+    answer = await asyncio.to_thread(input, f"Roll back {undoing.revision}? Type yes: ")
+    if answer.strip().lower() != "yes":
+        raise InvalidInput("nothing was changed")
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":
-    run(command)
+    sys.exit(main())

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import sys
+from argparse import Namespace
+from collections.abc import Sequence
+
 from aragora.config.settings import Settings
-from aragora.migrations import run
+from aragora.migrations import parser_of, run
 from aragora.migrations.history import standing
 
 
-async def command(settings: Settings) -> str:
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit code."""
+    return run(parser_of("status", "List every migration, applied or pending. Changes nothing."), command, arguments)
+
+
+async def command(settings: Settings, _options: Namespace) -> str:
     """A line per migration and a summary."""
     found = await standing(settings)
     lines = [f"applied  {revision}" for revision in found.applied]
@@ -19,4 +28,4 @@ async def command(settings: Settings) -> str:
 
 
 if __name__ == "__main__":
-    run(command)
+    sys.exit(main())

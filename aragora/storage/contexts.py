@@ -5,13 +5,17 @@ A context is a SQLite file of its own, or its tables in the one PostgreSQL datab
 
 from __future__ import annotations
 
+import getpass
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from aragora.config.settings import Settings
 
+POSTGRES_PORT: Final = 5432
+SESSION_PREFIX: Final = "aragora-"  # of the names that our sessions have in PostgreSQL
 SQLITE_POOL_MAX: Final = 4  # each connection is a thread; more of them only wait for each other
 
 
@@ -48,6 +52,38 @@ class Location:
             pool_size=settings.db_pool_size,
             timeout_s=settings.db_pool_timeout,
         )
+
+    @property
+    def server(self) -> str:
+        """Where PostgreSQL listens: `host:port`, or the directory of its socket."""
+        parts = urlsplit(self.dsn or "")
+        directory = parse_qs(parts.query).get("host", [""])[0]
+        return directory or f"{parts.hostname or 'localhost'}:{parts.port or POSTGRES_PORT}"
+
+    @property
+    def role(self) -> str:
+        """The role that logs in to PostgreSQL."""
+        return unquote(urlsplit(self.dsn or "").username or getpass.getuser())
+
+    @property
+    def database(self) -> str:
+        """The name of the PostgreSQL database."""
+        return unquote(urlsplit(self.dsn or "").path.lstrip("/")) or self.role
+
+    def __str__(self) -> str:
+        """For people: the file, or role, server and database; never a password."""
+        return (
+            f"SQLite in {self.path}"
+            if self.path
+            else f"PostgreSQL, database {self.database} at {self.server} as {self.role}"
+        )
+
+
+def store_of(settings: Settings) -> str:
+    """For people: which store the settings mean."""
+    if settings.database_url is None:
+        return f"SQLite in {settings.data_dir.absolute()}"
+    return str(Location.of(settings, Context.CORE))
 
 
 def plain_dsn(url: str) -> str:

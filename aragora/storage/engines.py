@@ -21,7 +21,7 @@ from sqlalchemy import URL, Connection, NullPool, Select, event
 from sqlalchemy import create_engine as sqlalchemy_engine
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from aragora.storage.contexts import SQLITE_POOL_MAX, Location, sqlite_pragmas
+from aragora.storage.contexts import SESSION_PREFIX, SQLITE_POOL_MAX, Location, sqlite_pragmas
 
 if TYPE_CHECKING:
     import asyncpg
@@ -139,7 +139,7 @@ def _postgres(location: Location) -> AsyncEngine:
             location.dsn,
             timeout=min(CONNECT_TIMEOUT_S, location.timeout_s),
             command_timeout=location.timeout_s,
-            server_settings={"application_name": f"aragora-{location.context}", "jit": "off"},
+            server_settings={"application_name": f"{SESSION_PREFIX}{location.context}", "jit": "off"},
         )
 
     return create_async_engine(

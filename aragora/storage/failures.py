@@ -40,7 +40,7 @@ def translated(what: str) -> Iterator[None]:
 
 def unavailable(what: str, error: BaseException) -> Unavailable:
     """The error for the caller: what failed, why in a word, and what to do."""
-    cause = _driver_error(error)
+    cause = driver_error(error)
     if _is_not_migrated(cause):
         text = f"{what}: the database lacks a table or column; run `python -m aragora.migrations.apply`"
     else:
@@ -50,46 +50,47 @@ def unavailable(what: str, error: BaseException) -> Unavailable:
 
 def is_database_error(error: BaseException) -> bool:
     """Whether the database, its file or the way to it failed, or had no connection free in time."""
-    cause = _driver_error(error)
+    cause = driver_error(error)
     if isinstance(cause, sqlite3.Error | OSError | TimeoutError):
         return True
     module = type(cause).__module__
-    return _sqlstate(cause) is not None or module.startswith(("asyncpg", "sqlalchemy"))
+    return sqlstate(cause) is not None or module.startswith(("asyncpg", "sqlalchemy"))
 
 
 def is_refused(error: BaseException) -> bool:
     """Whether the database works and refuses these very rows: a constraint, or a value it cannot hold."""
-    cause = _driver_error(error)
+    cause = driver_error(error)
     if isinstance(
         cause, sqlite3.IntegrityError | sqlite3.DataError | sqlite3.ProgrammingError | sqlite3.InterfaceError
     ):
         return True
     if isinstance(cause, UnicodeError | OverflowError):
         return True
-    state = _sqlstate(cause)
+    state = sqlstate(cause)
     return state is not None and state.startswith((_INTEGRITY_CLASS, _DATA_CLASS))
 
 
 def is_constraint(error: BaseException) -> bool:
     """Whether a unique key or another constraint was hit."""
-    cause = _driver_error(error)
-    return isinstance(cause, sqlite3.IntegrityError) or (_sqlstate(cause) or "").startswith(_INTEGRITY_CLASS)
+    cause = driver_error(error)
+    return isinstance(cause, sqlite3.IntegrityError) or (sqlstate(cause) or "").startswith(_INTEGRITY_CLASS)
 
 
 def is_transient(error: BaseException) -> bool:
     """Whether the same transaction, tried again at once, may well succeed: a deadlock between two writers."""
-    return _sqlstate(_driver_error(error)) in _AGAIN
+    return sqlstate(driver_error(error)) in _AGAIN
 
 
-def _driver_error(error: BaseException) -> BaseException:
+def driver_error(error: BaseException) -> BaseException:
     """The error of the driver inside SQLAlchemy's wrapper and the adapter's."""
     inner = getattr(error, "orig", None)
     if not isinstance(inner, BaseException):
         return error
-    return inner.__cause__ if _sqlstate(inner) is None and inner.__cause__ is not None else inner
+    return inner.__cause__ if sqlstate(inner) is None and inner.__cause__ is not None else inner
 
 
-def _sqlstate(error: BaseException) -> str | None:
+def sqlstate(error: BaseException) -> str | None:
+    """PostgreSQL's code of a driver's error; None where it has none."""
     state = getattr(error, "sqlstate", None)
     return state if isinstance(state, str) else None
 
@@ -97,7 +98,7 @@ def _sqlstate(error: BaseException) -> str | None:
 def _is_not_migrated(error: BaseException) -> bool:
     if isinstance(error, sqlite3.OperationalError):
         return any(text in str(error) for text in _NOT_MIGRATED)
-    return _sqlstate(error) in _UNDEFINED
+    return sqlstate(error) in _UNDEFINED
 
 
 def _reason(error: BaseException) -> str:

@@ -17,8 +17,9 @@ from worlds.schema import schema
 import aragora.storage
 from aragora.config.settings import Settings
 from aragora.errors import Misconfigured, Unavailable
-from aragora.migrations.applying import apply_all, apply_pending, rollback_last
-from aragora.migrations.history import VERSIONS, revisions, standing, version_table
+from aragora.migrations.applying import apply_all, apply_pending
+from aragora.migrations.history import VERSIONS, Revision, revisions, standing, version_table
+from aragora.migrations.rolling_back import plan, undo
 from aragora.storage.contexts import Context
 from aragora.storage.database import Database
 
@@ -38,6 +39,14 @@ async def test_rollback_undoes_one_migration_at_a_time_down_to_nothing(empty_set
     assert (await standing(empty_settings)).applied == ()
     assert await rollback_last(empty_settings) is None
     assert sorted(await apply_pending(empty_settings)) == sorted(ALL)
+
+
+async def rollback_last(settings: Settings) -> Revision | None:
+    planned = await plan(settings)
+    if planned is None:
+        return None
+    await undo(settings, planned)
+    return planned.revision
 
 
 @pytest.mark.parametrize("context", [context for context in Context if revisions(context)])
@@ -78,7 +87,7 @@ def test_the_commands_say_what_is_applied_and_what_is_pending(empty_settings: Se
     assert f"0 applied, {len(ALL)} pending" in before.stdout
     _command(empty_settings, "apply")
     assert f"{len(ALL)} applied, 0 pending" in _command(empty_settings, "status").stdout
-    assert f"rolled back {max(ALL)}" in _command(empty_settings, "rollback").stdout
+    assert f"rolled back {max(ALL)}" in _command(empty_settings, "rollback", "--yes").stdout
     assert f"pending  {max(ALL)}" in _command(empty_settings, "status").stdout
 
 
@@ -87,7 +96,7 @@ def test_a_data_directory_that_cannot_be_made_is_one_line_and_exit_code_2(tmp_pa
     (tmp_path / "file").touch()
     failed = _command(Settings(data_dir=tmp_path / "file" / "data"), "apply")
     assert failed.returncode == 2
-    assert failed.stderr.startswith("ARAGORA_DATA_DIR: cannot make")
+    assert failed.stderr.startswith("error: ARAGORA_DATA_DIR: cannot make")
     assert len(failed.stderr.splitlines()) == 1
 
 
@@ -116,12 +125,12 @@ def test_each_context_has_one_line_of_revisions_named_by_their_files(context: Co
         assert "def downgrade()" in source
 
 
-def _command(settings: Settings, name: str) -> subprocess.CompletedProcess[str]:
+def _command(settings: Settings, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     environment = {"ARAGORA_DATA_DIR": str(settings.data_dir), "PYTHONPATH": str(Path(aragora.__file__).parents[1])}
     if settings.database_url is not None:
         environment["DATABASE_URL"] = settings.database_url.get_secret_value()
     return subprocess.run(
-        [sys.executable, "-m", f"aragora.migrations.{name}"],
+        [sys.executable, "-m", f"aragora.migrations.{name}", *arguments],
         env=environment,
         capture_output=True,
         text=True,

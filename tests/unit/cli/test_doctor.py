@@ -41,16 +41,17 @@ def report(capsys: pytest.CaptureFixture[str]) -> dict[str, dict[str, str]]:
 def test_a_machine_without_keys_can_debate_and_is_told_how_to_do_better(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["doctor", "--url", NOBODY, "--json"]) == 0
     findings = report(capsys)
-    assert findings["providers"]["state"] == "warning"
-    assert "ARAGORA_LOCAL_BASE_URL" in findings["providers"]["mend"]
+    assert findings["agents"]["state"] == "warning"
+    assert "ARAGORA_LOCAL_BASE_URL" in findings["agents"]["mend"]
     assert findings["data directory"]["state"] == "ok"
+    assert findings["store"]["told"].startswith("SQLite in ")
 
 
 def test_a_wrong_value_is_a_fault_that_names_its_variable(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ARAGORA_LOG_LEVEL", "LOUD")
-    assert main(["doctor", "--url", NOBODY]) == 1
+    assert main(["doctor", "--url", NOBODY]) == 2
     told = capsys.readouterr().out
     assert "ARAGORA_LOG_LEVEL" in told
     assert "1 wrong." in told
@@ -60,7 +61,7 @@ def test_production_without_secrets_is_a_fault(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ARAGORA_ENV", "production")
-    assert main(["doctor", "--url", NOBODY]) == 1
+    assert main(["doctor", "--url", NOBODY]) == 2
     told = capsys.readouterr().out
     assert "ARAGORA_JWT_SECRET" in told
     assert "ARAGORA_ENCRYPTION_KEY" in told
@@ -74,14 +75,61 @@ def test_what_cannot_be_reached_is_named_without_its_password(
     monkeypatch.setenv("ARAGORA_LOCAL_BASE_URL", f"http://127.0.0.1:{closed_port}/v1")
     monkeypatch.setenv("OPENAI_API_KEY", "sk-hunter2")
     monkeypatch.setenv("ARAGORA_OPENAI_BASE_URL", f"http://127.0.0.1:{closed_port}/v1")
-    assert main(["doctor", "--url", NOBODY, "--json"]) == 1
+    assert main(["doctor", "--url", NOBODY, "--json"]) == 2
     told = capsys.readouterr().out
     assert "hunter2" not in told
     findings = {finding["subject"]: finding["state"] for finding in json.loads(told)}
-    assert findings["DATABASE_URL"] == "fault"
+    assert findings["store"] == "fault"
     assert findings["ARAGORA_REDIS_URL"] == "warning"
     assert findings["ARAGORA_LOCAL_BASE_URL"] == "fault"
     assert findings["provider openai"] == "warning"
+
+
+@pytest.mark.parametrize(
+    ("variables", "state", "told"),
+    [
+        ({"ARAGORA_EMBEDDED_AGENTS": "false"}, "fault", "nobody can debate"),
+        ({"ARAGORA_EMBEDDED_AGENTS": "false", "ARAGORA_STUB_AGENTS": "1"}, "fault", "only stub-1 is there"),
+        ({"ARAGORA_EMBEDDED_AGENTS": "false", "ARAGORA_STUB_AGENTS": "3"}, "warning", "no model but stub agents"),
+        ({"ARAGORA_STUB_AGENTS": "3"}, "warning", "no model but embedded and stub agents"),
+        ({"ARAGORA_LOCAL_BASE_URL": "http://127.0.0.1:9/v1"}, "ok", "6 can debate"),
+    ],
+)
+def test_who_can_debate_is_told_as_the_server_would_have_it(
+    variables: dict[str, str],
+    state: str,
+    told: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    main(["doctor", "--url", NOBODY, "--json"])
+    finding = report(capsys)["agents"]
+    assert told in finding["told"]
+    assert finding["state"] == state
+
+
+def test_a_damaged_file_is_a_fault_that_names_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "debates.db").write_text("no database at all, but long enough to be looked at" * 100)
+    assert main(["doctor", "--url", NOBODY, "--data-dir", str(tmp_path / "other"), "--json"]) == 2
+    finding = report(capsys)["store"]
+    assert finding["state"] == "fault"
+    assert str(tmp_path / "other" / "debates.db") in finding["told"]
+    assert "backup" in finding["mend"]
+
+
+@pytest.mark.parametrize("variable", ["DATABASE_URL", "ARAGORA_REDIS_URL"])
+def test_an_unescaped_password_is_told_and_no_piece_of_it_shown(
+    variable: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scheme = "redis" if "REDIS" in variable else "postgresql"
+    monkeypatch.setenv(variable, f"{scheme}://me:hunter@2:sec/ret@127.0.0.1:1/aragora")
+    assert main(["doctor", "--url", NOBODY]) == 2
+    told = capsys.readouterr().out
+    assert "percent-encode" in told
+    assert not any(piece in told for piece in ("hunter", "sec/", "ret@"))
 
 
 async def test_a_running_servers_open_breaker_is_a_warning(
@@ -97,7 +145,7 @@ def test_a_data_directory_that_cannot_be_written_is_a_fault(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ARAGORA_DATA_DIR", "/proc/aragora")
-    assert main(["doctor", "--url", NOBODY, "--json"]) == 1
+    assert main(["doctor", "--url", NOBODY, "--json"]) == 2
     assert report(capsys)["data directory"]["state"] == "fault"
 
 
@@ -107,3 +155,4 @@ async def test_a_port_in_use_is_a_fault_and_a_free_one_is_not(closed_port: int) 
         findings = await doctor.server_and_ports(NOBODY, None, (taken,))
     assert [finding.state for finding in findings] == ["ok", "fault"]
     assert str(taken) in findings[1].mend
+    assert f"(process {os.getpid()})" in findings[1].told

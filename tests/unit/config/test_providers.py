@@ -99,7 +99,7 @@ json.dump({{
     "fallback": [fallback.name, spec.fallback_model],
     "price": pricing.cost_usd("acme", "acme-1", 1_000_000, 1_000_000),
     "price at openrouter": pricing.cost_usd("openrouter", "acme-labs/acme-1", 1_000_000, 1_000_000),
-    "doctor": [f.told for f in doctor.providers(settings)] + [f.subject for f in reach],
+    "doctor": [f.told for f in doctor.agents(settings)] + [f.subject for f in reach],
     "demo": [BETTER, sorted(demo_environment({{"ARAGORA_ACME_MODEL": "m", "ACME_API_KEY": "k", "ARAGORA_ENV": "p"}}))],
     "page": [line for line in render().splitlines() if "ACME" in line],
 }}, sys.stdout)
@@ -114,7 +114,7 @@ def test_a_new_provider_that_speaks_chat_completions_needs_its_declaration_and_p
     assert seen["provider"] == "acme"
     assert seen["fallback"] == ["openrouter", "acme-labs/acme-1"]
     assert seen["price"] == seen["price at openrouter"] == pytest.approx(3.0)
-    assert "keys set: ACME_API_KEY, OPENROUTER_API_KEY" in seen["doctor"]
+    assert "6 can debate; keys set: ACME_API_KEY, OPENROUTER_API_KEY" in seen["doctor"]
     assert "provider acme" in seen["doctor"]
     assert "ACME_API_KEY" in seen["demo"][0]
     assert seen["demo"][1] == ["ACME_API_KEY", "ARAGORA_ACME_MODEL"]
