@@ -44,12 +44,13 @@ PER_ADDRESS: Final = Limit("address", "1200/minute")
 PER_PRINCIPAL: Final = Limit("principal", "1200/minute")
 LOGIN_PER_ADDRESS: Final = Limit("login_address", "30/minute")
 LOGIN_PER_ACCOUNT_AND_ADDRESS: Final = Limit("login_account", "5/minute")
+LOGIN_PER_ACCOUNT: Final = Limit("login_account_everywhere", "60/15minute")
 MFA_PER_USER: Final = Limit("mfa_user", "5/5minute")
 REGISTER_PER_ADDRESS: Final = Limit("register_address", "10/hour")
 BAD_CREDENTIALS_PER_ADDRESS: Final = Limit("bad_credentials", "60/minute")
 
 ALL_LIMITS: Final = (
-    *(PER_ADDRESS, PER_PRINCIPAL, LOGIN_PER_ADDRESS, LOGIN_PER_ACCOUNT_AND_ADDRESS),
+    *(PER_ADDRESS, PER_PRINCIPAL, LOGIN_PER_ADDRESS, LOGIN_PER_ACCOUNT_AND_ADDRESS, LOGIN_PER_ACCOUNT),
     *(MFA_PER_USER, REGISTER_PER_ADDRESS, BAD_CREDENTIALS_PER_ADDRESS),
 )
 
@@ -105,20 +106,18 @@ class RateLimits:
                 self._note_away(error)
         raise AssertionError("unreachable: memory always answers")
 
-    async def test(self, limit: Limit, key: str) -> Verdict:
-        """Say whether one more would be within the limit, without counting it."""
+    async def forget(self, limit: Limit, key: str) -> None:
+        """Give back what was counted against the key."""
         for limiter in self._limiters():
             try:
-                allowed = await limiter.test(limit.item, limit.name, key)
-                return await self._verdict(limiter, limit, key, allowed=allowed)
+                await limiter.clear(limit.item, limit.name, key)
             except StorageError as error:
                 self._note_away(error)
-        raise AssertionError("unreachable: memory always answers")
 
-    async def require(self, *checks: tuple[Limit, str], count: bool = True) -> None:
-        """Raises RateLimited where any limit is over. `count` False only looks."""
+    async def require(self, *checks: tuple[Limit, str]) -> None:
+        """Count one against each. Raises RateLimited where any limit is over."""
         for limit, key in checks:
-            verdict = await (self.hit(limit, key) if count else self.test(limit, key))
+            verdict = await self.hit(limit, key)
             if not verdict.allowed:
                 raise RateLimited("Too many requests; wait and try again.", retry_after_s=max(1.0, verdict.reset_s))
 

@@ -115,6 +115,7 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
         encryption_key=SecretStr(secrets.token_hex(32)),
         jwt_secret=SecretStr(secrets.token_hex(32)),
         service_token=SecretStr(SERVICE),
+        service_roles=("owner", "admin"),
     )
     await apply_pending(settings)
     database = Database.open(settings, Context.DEBATES)
