@@ -14,6 +14,7 @@ from aragora.identity.api_keys import ApiKeyStore
 from aragora.identity.authentication import Authentication, Tickets
 from aragora.identity.client_address import trusted_networks
 from aragora.identity.confirmation import Confirmation
+from aragora.identity.limit_counters import RowCounter
 from aragora.identity.logins import Logins
 from aragora.identity.oauth import FinishedLogins, OAuthSettings, OAuthStateStore, OpenIdLogin
 from aragora.identity.origins import names_this_machine
@@ -63,13 +64,14 @@ def open_identity(settings: Settings, *, bind_host: str, clock: Clock) -> Identi
     database = Database.open(settings, Context.USERS)
     closers: list[Closer] = [database.aclose]
     redis_url = settings.redis_url.get_secret_value() if settings.redis_url else None
-    shared: Ephemeral = SqlEphemeral(database, clock)
+    rows = SqlEphemeral(database, clock)
+    shared: Ephemeral = rows
     cache: Ephemeral | None = None
     if redis_url is not None:
         client = connect(redis_url)
         closers.append(client.aclose)
-        shared = cache = FallbackEphemeral(RedisEphemeral(client), shared, clock)
-    limits = RateLimits(clock, redis_url)
+        shared = cache = FallbackEphemeral(RedisEphemeral(client), rows, clock)
+    limits = RateLimits(clock, redis_url, RowCounter(rows, clock))
     closers.append(limits.aclose)
     secret = settings.jwt_secret.get_secret_value() if settings.jwt_secret else local_jwt_secret(settings.data_dir)
     parts = IdentityParts(

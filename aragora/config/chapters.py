@@ -252,7 +252,7 @@ class PersistenceSettings(BaseModel):
     supabase_key: SecretStr | None = variable("SUPABASE_KEY", "Key of Supabase.")
     redis_url: RedisUrl | None = variable(
         "ARAGORA_REDIS_URL",
-        "Redis for sessions, OAuth states, rate limits and caches; unset: one actor holds them.",
+        "Redis for sessions, OAuth states, rate limits and caches; unset: the database holds them, and each replica counts.",
         allowed="redis://HOST:PORT",
     )
     approval_store_backend: Literal["sqlite", "postgres", "redis"] = variable(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Final, Protocol
 
-from sqlalchemy import delete, select
+from sqlalchemy import BigInteger, Text, case, cast, delete, select
 
 from aragora.background import Job
 from aragora.clock import Clock
@@ -86,6 +86,24 @@ class SqlEphemeral:
     async def _write(self, statement: Any) -> bool:
         async with self._database.writing() as connection:
             return bool((await connection.execute(statement)).rowcount == 1)
+
+    async def count(self, key: str, ttl_s: float) -> tuple[int, float]:
+        """Count one under the key: how many there were since the first, and when its time ends (seconds since the
+        epoch). After `ttl_s` it begins anew. Of many at once, each counts."""
+        now = self._clock.now()
+        first = insert_into(self._database, ephemeral).values(key=key, value="1", ends_at=now + ttl_s)
+        over = ephemeral.c.ends_at <= now
+        more = cast(cast(ephemeral.c.value, BigInteger) + 1, Text)
+        counted = first.on_conflict_do_update(
+            index_elements=["key"],
+            set_={
+                "value": case((over, first.excluded.value), else_=more),
+                "ends_at": case((over, first.excluded.ends_at), else_=ephemeral.c.ends_at),
+            },
+        ).returning(ephemeral.c.value, ephemeral.c.ends_at)
+        async with self._database.writing() as connection:
+            value, ends_at = (await connection.execute(counted)).one()
+        return int(value), float(ends_at)
 
     async def sweep(self) -> int:
         """Delete what has ended; returns how much. Raises Unavailable."""
