@@ -14,8 +14,10 @@ from aragora.errors import AragoraError, Forbidden, InvalidInput, RateLimited, U
 from aragora.identity.authorization import CONFIRMED_S
 from aragora.identity.parts import Visit
 from aragora.identity.store.tables import api_keys, users
+from aragora.identity.store.users import MFA_STORE, MfaRecords
 from aragora.secrets.encryption import DecryptionFailed
 from aragora.storage.database import Database
+from aragora.storage.reencryption import Reencryption
 
 pytestmark = pytest.mark.slow
 
@@ -137,6 +139,21 @@ async def test_a_second_factor_in_plaintext_is_refused_and_counted(
     assert counted["aragora_encryption_errors_total", labels] == 1
     assert "is refused" in caplog.text
     assert FORGED not in caplog.text
+
+
+async def test_a_plaintext_factor_of_the_installations_own_is_good_once_it_is_encrypted(
+    identity: Any, sqlite_users: Database
+) -> None:
+    await enrolled(identity, (await logged_in(identity)).access_token)
+    async with sqlite_users.writing() as connection:
+        await connection.execute(update(users).values(mfa_secret=encode_text({"secret": FORGED})))
+    parts = identity.parts
+    command = Reencryption(parts.crypto, parts.clock, parts.registry, execute=True)
+    summary = await command.run(MFA_STORE, MfaRecords(sqlite_users), lambda: None)
+    assert str(summary) == "mfa: 1 migrated, 0 skipped, 0 failed"
+    challenge = (await identity.accounts.login(EMAIL, PASSWORD, VISIT)).challenge
+    code = pyotp.TOTP(FORGED).at(int(parts.clock.at))
+    assert await identity.second_factor.complete(challenge, code, VISIT)
 
 
 async def test_a_key_of_a_demoted_owner_is_demoted_too(identity: Any, sqlite_users: Database) -> None:
