@@ -13,9 +13,12 @@ from aragora.identity.accounts import Accounts
 from aragora.identity.api_keys import ApiKeyStore
 from aragora.identity.authentication import Authentication, Tickets
 from aragora.identity.client_address import trusted_networks
+from aragora.identity.confirmation import Confirmation
+from aragora.identity.limit_counters import RowCounter
 from aragora.identity.logins import Logins
-from aragora.identity.oauth import OAuthSettings, OAuthStateStore, OpenIdLogin
+from aragora.identity.oauth import FinishedLogins, OAuthSettings, OAuthStateStore, OpenIdLogin
 from aragora.identity.origins import names_this_machine
+from aragora.identity.own_keys import DAY_S, OwnKeys
 from aragora.identity.parts import IdentityParts
 from aragora.identity.passwords import Passwords
 from aragora.identity.proofs import IdentityRules
@@ -30,6 +33,7 @@ from aragora.secrets.encryption import encryption_service
 from aragora.secrets.keyring import local_jwt_secret
 from aragora.server.authentication import Authenticator
 from aragora.server.chapters.administration import AdministrationPorts, administration
+from aragora.server.chapters.credentials import CredentialPorts, credentials
 from aragora.server.chapters.identity import IdentityPorts, identity
 from aragora.server.chapters.oauth import OAuthPorts, oauth
 from aragora.server.feature import Closer, Feature, Layer, Stage
@@ -46,9 +50,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Identity:
-    """What identity gives a replica: its feature, the login with Google, and the authenticator of every route."""
+    """What identity gives a replica: its feature, that of credentials, the login with Google, and the authenticator of
+    every route."""
 
     feature: Feature[IdentityPorts]
+    credentials: Feature[CredentialPorts]
     oauth: Feature[OAuthPorts]
     authenticator: Authenticator
 
@@ -58,13 +64,14 @@ def open_identity(settings: Settings, *, bind_host: str, clock: Clock) -> Identi
     database = Database.open(settings, Context.USERS)
     closers: list[Closer] = [database.aclose]
     redis_url = settings.redis_url.get_secret_value() if settings.redis_url else None
-    shared: Ephemeral = SqlEphemeral(database, clock)
+    rows = SqlEphemeral(database, clock)
+    shared: Ephemeral = rows
     cache: Ephemeral | None = None
     if redis_url is not None:
         client = connect(redis_url)
         closers.append(client.aclose)
-        shared = cache = FallbackEphemeral(RedisEphemeral(client), shared, clock)
-    limits = RateLimits(clock, redis_url)
+        shared = cache = FallbackEphemeral(RedisEphemeral(client), rows, clock)
+    limits = RateLimits(clock, redis_url, RowCounter(rows, clock))
     closers.append(limits.aclose)
     secret = settings.jwt_secret.get_secret_value() if settings.jwt_secret else local_jwt_secret(settings.data_dir)
     parts = IdentityParts(
@@ -111,7 +118,18 @@ def open_identity(settings: Settings, *, bind_host: str, clock: Clock) -> Identi
         layers=(Layer(Stage.LIMITS, rate_limit),),
         closers=tuple(closers),
     )
-    return Identity(feature, _oauth_feature(settings, ports, clock), authenticator)
+    changing = CredentialPorts(
+        accounts=ports.accounts,
+        keys=OwnKeys(parts, settings.api_key_max_days * DAY_S or None),
+        second_factor=ports.second_factor,
+        confirmation=Confirmation(parts),
+    )
+    return Identity(
+        feature,
+        Feature("credentials", changing, chapters=(credentials,)),
+        _oauth_feature(settings, ports, clock),
+        authenticator,
+    )
 
 
 def administration_of(identity: Identity, clock: Clock) -> Feature[AdministrationPorts]:
@@ -134,6 +152,7 @@ def _rules(settings: Settings, bind_host: str) -> IdentityRules:
         and names_this_machine(bind_host),
         api_token=settings.api_token.get_secret_value() if settings.api_token else None,
         service_token=settings.service_token.get_secret_value() if settings.service_token else None,
+        service_roles=settings.service_roles,
     )
 
 
@@ -142,6 +161,8 @@ def _oauth_feature(settings: Settings, identity: IdentityPorts, clock: Clock) ->
     ports = OAuthPorts(
         parts=identity.parts,
         accounts=identity.accounts,
+        logins=identity.logins,
+        finished=FinishedLogins(identity.parts.shared, clock),
         login=None if google is None else google.login,
         success_url=settings.oauth_success_url,
         error_url=settings.oauth_error_url,

@@ -14,6 +14,7 @@ from aragora.ranking.store import ratings_applied
 from aragora.storage.applied import pruning
 from aragora.storage.contexts import Context
 from aragora.storage.database import Database
+from aragora.storage.ephemeral import SqlEphemeral, sweeping
 from aragora.storage.outbox_store import OutboxStore
 from aragora.usage.store import usage_applied
 
@@ -26,4 +27,5 @@ def jobs(opened: Callable[[Context], Database]) -> tuple[Job, ...]:
         pruning(opened(Context.ELO), ratings_applied, outbox, clock),
         pruning(opened(Context.USAGE), usage_applied, outbox, clock),
         forgetting_sessions(SessionStore(opened(Context.USERS)), clock),
+        sweeping(SqlEphemeral(opened(Context.USERS), clock)),
     )

@@ -91,6 +91,7 @@ def build_ingress(launch: Launch) -> FastAPI:
         Feature("receipts", ReceiptPorts(reader, KeyedVerifier(settings.data_dir)), chapters=(receipts,)),
         Feature("pages", None, chapters=(pages,)),
         identity.feature,
+        identity.credentials,
         identity.oauth,
         administration_of(identity, clock),
         open_integrations(settings, identity.feature.ports.parts, clock),

@@ -24,7 +24,8 @@ from aragora.config.variables import (
     variable,
 )
 
-JWT_SECRET_MIN_CHARS: Final = 32
+SECRET_MIN_CHARS: Final = 32
+_SECRET: Final = f"a random text of at least {SECRET_MIN_CHARS} characters"
 _URL: Final = "an http:// or https:// address"
 _POSTGRES: Final = "postgresql://USER:PASSWORD@HOST:PORT/DATABASE"
 
@@ -100,9 +101,15 @@ class ServerSettings(BaseModel):
         "ARAGORA_ENV", "Production requires login and refuses to start without its secrets.", default="development"
     )
     data_dir: Path = variable("ARAGORA_DATA_DIR", "Directory of databases and backups.", default=Path(DATA_DIR))
-    api_token: SecretStr | None = variable("ARAGORA_API_TOKEN", "Token that callers must show; turns login on.")
+    api_token: SecretStr | None = variable(
+        "ARAGORA_API_TOKEN",
+        "Token that callers must show; turns login on. Production refuses a short one.",
+        allowed=_SECRET,
+    )
     service_token: SecretStr | None = variable(
-        "ARAGORA_SERVICE_TOKEN", "Token that a service must show for its X-User-ID and X-Org-ID headers to count."
+        "ARAGORA_SERVICE_TOKEN",
+        "Token that a service must show for its X-User-ID and X-Org-ID headers to count. Production refuses a short one.",
+        allowed=_SECRET,
     )
     allowed_origins: Origins = variable(
         "ARAGORA_ALLOWED_ORIGINS",
@@ -188,7 +195,7 @@ class IdentitySettings(BaseModel):
     jwt_secret: SecretStr | None = variable(
         "ARAGORA_JWT_SECRET",
         "Secret that signs access tokens; turns login on.",
-        allowed=f"a random text of at least {JWT_SECRET_MIN_CHARS} characters",
+        allowed=_SECRET,
         needed=PRODUCTION,
     )
     jwt_expiry_hours: float = variable(
@@ -196,6 +203,19 @@ class IdentitySettings(BaseModel):
     )
     refresh_token_expiry_days: float = variable(
         "ARAGORA_REFRESH_TOKEN_EXPIRY_DAYS", "Days a refresh token is valid.", default=30, ge=0.01, le=3650
+    )
+    api_key_max_days: int = variable(
+        "ARAGORA_API_KEY_MAX_DAYS",
+        "Days an API key lives at most; 0 allows keys that live until they are revoked.",
+        default=365,
+        ge=0,
+        le=3650,
+    )
+    service_roles: CommaList = variable(
+        "ARAGORA_SERVICE_ROLES",
+        "Roles that a service may name in X-User-Roles with its ARAGORA_SERVICE_TOKEN.",
+        default=("member", "viewer", "service"),
+        allowed="comma-separated names of roles",
     )
     google_oauth_client_id: str | None = variable("GOOGLE_OAUTH_CLIENT_ID", "Client id of login with Google.")
     google_oauth_client_secret: SecretStr | None = variable(
@@ -232,7 +252,7 @@ class PersistenceSettings(BaseModel):
     supabase_key: SecretStr | None = variable("SUPABASE_KEY", "Key of Supabase.")
     redis_url: RedisUrl | None = variable(
         "ARAGORA_REDIS_URL",
-        "Redis for sessions, OAuth states, rate limits and caches; unset: one actor holds them.",
+        "Redis for sessions, OAuth states, rate limits and caches; unset: the database holds them, and each replica counts.",
         allowed="redis://HOST:PORT",
     )
     approval_store_backend: Literal["sqlite", "postgres", "redis"] = variable(

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from typing import Any, get_args
+from typing import Any, Final, get_args
 
 from pydantic import SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from aragora.config.chapters import (
-    JWT_SECRET_MIN_CHARS,
+    SECRET_MIN_CHARS,
     ClusterSettings,
     IdentitySettings,
     PersistenceSettings,
@@ -25,6 +25,9 @@ from aragora.config.chapters import (
 )
 from aragora.config.variables import PRODUCTION
 from aragora.errors import Misconfigured
+
+GUESSABLE: Final = ("ARAGORA_JWT_SECRET", "ARAGORA_API_TOKEN", "ARAGORA_SERVICE_TOKEN")
+"""Secrets that whoever reaches the server may try to guess: production refuses short ones."""
 
 
 class Settings(ProviderSettings, ServerSettings, ClusterSettings, IdentitySettings, PersistenceSettings, BaseSettings):
@@ -65,7 +68,7 @@ def load_settings(env: Mapping[str, str] | None = None) -> Settings:
         problems = [_problem(error["loc"][0], error["msg"], variables) for error in invalid.errors(include_input=False)]
         if variables.get("ARAGORA_ENV") == PRODUCTION:
             problems += _missing(lambda name: bool(variables.get(name)))
-            problems += _too_short(variables.get("ARAGORA_JWT_SECRET"))
+            problems += _too_short(variables.get)
         raise Misconfigured("\n".join(problems)) from None
 
 
@@ -73,7 +76,7 @@ def production_problems(settings: Settings) -> list[str]:
     """What keeps the server from starting in production, one line each; empty where nothing does."""
     fields = {variable_of(name, field): name for name, field in Settings.model_fields.items()}
     problems = _missing(lambda name: getattr(settings, fields[name]) is not None)
-    problems += _too_short(settings.jwt_secret.get_secret_value() if settings.jwt_secret else None)
+    problems += _too_short(lambda name: _revealed(getattr(settings, fields[name])))
     if any("*" in origin for origin in settings.allowed_origins):
         problems.append(_line("ARAGORA_ALLOWED_ORIGINS", "has a wildcard"))
     return problems
@@ -123,10 +126,13 @@ def _missing(is_set: Callable[[str], bool]) -> list[str]:
     return [_line(name, "is not set; production needs it") for name in needed if not is_set(name)]
 
 
-def _too_short(jwt_secret: str | None) -> list[str]:
-    if not jwt_secret or len(jwt_secret.strip()) >= JWT_SECRET_MIN_CHARS:
-        return []
-    return [_line("ARAGORA_JWT_SECRET", "is too short")]
+def _too_short(value_of: Callable[[str], str | None]) -> list[str]:
+    values = {name: (value_of(name) or "").strip() for name in GUESSABLE}
+    return [_line(name, "is too short") for name, value in values.items() if 0 < len(value) < SECRET_MIN_CHARS]
+
+
+def _revealed(secret: SecretStr | None) -> str | None:
+    return None if secret is None else secret.get_secret_value()
 
 
 def _problem(name: object, message: str, variables: Mapping[str, str]) -> str:

@@ -1,4 +1,4 @@
-"""Accounts: registering, logging in with a password, changing it, API keys, impersonation."""
+"""Accounts: registering, logging in with a password, changing it, impersonation."""
 
 from __future__ import annotations
 
@@ -6,24 +6,23 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from aragora.errors import Conflict, Forbidden, NotFound, Unauthenticated
-from aragora.identity import api_keys
-from aragora.identity.api_keys import ApiKey
+from aragora.errors import Forbidden, NotFound, Unauthenticated
 from aragora.identity.audit import Outcome
 from aragora.identity.authorization import check_grant, own
 from aragora.identity.client_address import rate_limit_scope
+from aragora.identity.confirmation import require_confirmed
+from aragora.identity.guesses import PasswordGuesses
 from aragora.identity.logins import Challenge, Logins, TokenPair
 from aragora.identity.oauth import Arrival
 from aragora.identity.parts import IdentityParts, Visit
 from aragora.identity.passwords import check_policy
-from aragora.identity.principal import Method, Principal
-from aragora.identity.rate_limits import LOGIN_PER_ACCOUNT_AND_ADDRESS, LOGIN_PER_ADDRESS, REGISTER_PER_ADDRESS
+from aragora.identity.principal import Principal
+from aragora.identity.rate_limits import LOGIN_PER_ADDRESS, REGISTER_PER_ADDRESS
 from aragora.identity.rbac import SYSTEM_ADMIN, permissions_of
 from aragora.identity.store.sessions import Session
 from aragora.identity.store.users import User, normal_email
 from aragora.ids import new_id
 
-MAX_KEYS: Final = 25
 IMPERSONATION_S: Final = 900.0
 IMPERSONATION_MAX_S: Final = 3600.0
 
@@ -34,6 +33,7 @@ class Accounts:
     def __init__(self, parts: IdentityParts, logins: Logins) -> None:
         self._parts = parts
         self._logins = logins
+        self._guesses = PasswordGuesses(parts)
 
     async def register(
         self, email: str, password: str, name: str, visit: Visit, *, by: Principal | None, roles: Sequence[str] = ()
@@ -69,24 +69,22 @@ class Accounts:
         Raises Unauthenticated (code invalid_credentials) or RateLimited.
         """
         parts = self._parts
-        scope = rate_limit_scope(visit.address)
-        guess = (LOGIN_PER_ACCOUNT_AND_ADDRESS, f"{normal_email(email)} {scope}")
-        await parts.limits.require((LOGIN_PER_ADDRESS, scope))
-        await parts.limits.require(guess, count=False)
+        await parts.limits.require((LOGIN_PER_ADDRESS, rate_limit_scope(visit.address)))
         user = await parts.users.by_email(email)
-        matches = await parts.passwords.verify(password, None if user is None else user.password_hash)
-        if user is None or user.disabled or not matches or user.password_hash is None:
-            await parts.limits.hit(*guess)
+        right = await self._guesses.right(email, user, password, visit)
+        if not right or user is None or user.disabled or user.password_hash is None:
             parts.failed()
             known = (user.user_id, user.org_id) if user is not None else ("unknown", "unknown")
             await parts.note(visit, "auth.login", *known, Outcome.DENIED, method="password")
             raise Unauthenticated("The address or the password is wrong.", code="invalid_credentials")
         if parts.passwords.needs_rehash(user.password_hash):
-            await parts.users.set_password_hash(user.user_id, await parts.passwords.hash(password), parts.clock.now())
+            # The login goes on with the new hash: a challenge is bound to it.
+            user = replace(user, password_hash=await parts.passwords.hash(password))
+            await parts.users.set_password_hash(user.user_id, str(user.password_hash), parts.clock.now())
         return await self._logins.begin(user, visit, method="password")
 
-    async def login_with(self, arrival: Arrival, visit: Visit) -> TokenPair | Challenge:
-        """Log in a person that a provider vouches for; the first time, with a new account and organisation.
+    async def arrived(self, arrival: Arrival, visit: Visit) -> User:
+        """The account of a person that a provider vouches for; the first time, a new one with a new organisation.
 
         Raises Conflict where the address has an account that was never tied to the provider: its owner has not shown
         that the address is theirs, so the two are not put together.
@@ -107,18 +105,26 @@ class Accounts:
             await parts.note(visit, "auth.register", user.user_id, user.org_id, target=user.user_id, method="oauth")
         if user.disabled:
             parts.failed()
-            raise Unauthenticated("This account cannot log in.", code="oauth_refused")
-        return await self._logins.begin(user, visit, method="oauth")
+            raise _locked()
+        return user
+
+    async def able(self, user_id: str) -> User:
+        """The account, if it may log in now. Raises Unauthenticated (code oauth_refused)."""
+        try:
+            user = await self._parts.users.by_id(user_id)
+        except NotFound:
+            raise _locked() from None
+        if user.disabled:
+            raise _locked()
+        return user
 
     async def change_password(self, principal: Principal, current: str, new: str, visit: Visit) -> None:
-        """Change the own password and end the user's other sessions. Raises Unauthenticated for a wrong one."""
+        """Change the own password and end the user's other sessions. Raises Unauthenticated for a wrong one, Forbidden
+        where the login was not confirmed."""
         parts = self._parts
-        own(principal)
-        guess = (LOGIN_PER_ACCOUNT_AND_ADDRESS, f"{principal.user_id} {rate_limit_scope(visit.address)}")
-        await parts.limits.require(guess, count=False)
+        await require_confirmed(parts, principal)
         user = await parts.users.by_id(principal.user_id)
-        if not await parts.passwords.verify(current, user.password_hash):
-            await parts.limits.hit(*guess)
+        if not await self._guesses.right(user.email, user, current, visit):
             parts.failed()
             raise Unauthenticated("The current password is wrong.", code="invalid_credentials")
         check_policy(new, email=user.email, name=user.name)
@@ -126,57 +132,6 @@ class Accounts:
         await parts.note(visit, "auth.password_changed", user.user_id, user.org_id)
         await parts.users.set_password_hash(user.user_id, await parts.passwords.hash(new), now)
         await parts.sessions.revoke_user(user.user_id, "password changed", now, keep=principal.session_id)
-
-    async def create_key(
-        self, principal: Principal, name: str, visit: Visit, *, lifetime_s: float | None = None
-    ) -> tuple[ApiKey, str]:
-        """A new API key and its text, which is not kept. Raises Conflict at `MAX_KEYS` live ones."""
-        parts, now = self._parts, self._parts.clock.now()
-        own(principal)
-        user = await self._owner_of_keys(principal)
-        if len([key for key in await parts.keys.of_user(user.user_id) if key.live(now)]) >= MAX_KEYS:
-            raise Conflict(f"There are {MAX_KEYS} keys already; revoke one first.")
-        fresh = api_keys.make_key()
-        key = ApiKey(
-            key_id=fresh.key_id,
-            user_id=user.user_id,
-            org_id=user.org_id,
-            name=name,
-            created_at=now,
-            digest=fresh.digest,
-            expires_at=None if lifetime_s is None else now + lifetime_s,
-        )
-        await parts.note(visit, "api_key.create", user.user_id, user.org_id, target=fresh.shown)
-        await parts.keys.add(key)
-        return key, fresh.text
-
-    async def _owner_of_keys(self, principal: Principal) -> User:
-        """The account behind a principal. The local operator never registered and gets one without a password."""
-        try:
-            return await self._parts.users.by_id(principal.user_id)
-        except NotFound:
-            if principal.method is not Method.LOCAL:
-                raise Forbidden("Only accounts have API keys: register and log in.") from None
-        user = User(
-            user_id=principal.user_id,
-            email=f"{principal.user_id}@localhost",
-            name="Local operator",
-            org_id=principal.org_id,
-            roles=principal.roles,
-            created_at=self._parts.clock.now(),
-        )
-        try:
-            await self._parts.users.create(user)
-        except Conflict:
-            return await self._parts.users.by_id(principal.user_id)
-        return user
-
-    async def revoke_keys(self, principal: Principal, visit: Visit, key_id: str | None = None) -> int:
-        """Revoke one of the own API keys, or all; returns how many were live."""
-        parts = self._parts
-        own(principal)
-        await parts.note(visit, "api_key.revoke", principal.user_id, principal.org_id, target=key_id or "all")
-        return await parts.keys.revoke(principal.user_id, parts.clock.now(), key_id)
 
     async def impersonate(
         self, admin: Principal, user_id: str, reason: str, visit: Visit, *, lifetime_s: float = IMPERSONATION_S
@@ -207,3 +162,7 @@ class Accounts:
         parts.registry.inc("aragora_admin_impersonate_total")
         await parts.sessions.create(session)
         return replace(self._logins.access_only(user, session), refresh_token=None)
+
+
+def _locked() -> Unauthenticated:
+    return Unauthenticated("This account cannot log in.", code="oauth_refused")

@@ -10,11 +10,14 @@ import hashlib
 import hmac
 import re
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import RowMapping, insert, or_, select, update
+from sqlalchemy import insert, or_, select, update
 
+from aragora.encoding import decode, encode_text
+from aragora.identity.scopes import DEFAULT
 from aragora.identity.store.tables import api_keys
 from aragora.storage.database import Database
 
@@ -62,7 +65,7 @@ def matches(text: str, digest: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """One row of `api_keys`. Times are seconds since the epoch."""
+    """One row of `api_keys`. Times are seconds since the epoch. `scopes` say what it may do of what its owner may."""
 
     key_id: str
     user_id: str
@@ -73,6 +76,7 @@ class ApiKey:
     expires_at: float | None = None
     last_used_at: float | None = None
     revoked_at: float | None = None
+    scopes: tuple[str, ...] = DEFAULT
 
     def live(self, now: float) -> bool:
         return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
@@ -88,13 +92,13 @@ class ApiKeyStore:
         self._database = database
 
     async def add(self, key: ApiKey) -> None:
-        row = {name: getattr(key, name) for name in ApiKey.__slots__}
+        row = {**{name: getattr(key, name) for name in ApiKey.__slots__}, "scopes": encode_text(key.scopes)}
         async with self._database.writing() as connection:
             await connection.execute(insert(api_keys).values(row))
 
     async def get(self, key_id: str) -> ApiKey | None:
         rows = await self._database.rows(select(*_COLUMNS).where(api_keys.c.key_id == key_id))
-        return ApiKey(*rows[0]) if rows else None
+        return _key(dict(zip(ApiKey.__slots__, rows[0], strict=True))) if rows else None
 
     async def of_user(self, user_id: str) -> list[ApiKey]:
         """The user's keys that are not revoked, newest first."""
@@ -104,7 +108,7 @@ class ApiKeyStore:
             .order_by(api_keys.c.created_at.desc(), api_keys.c.key_id)
         )
         async with self._database.reading() as connection:
-            return [_key(row) for row in (await connection.execute(query)).mappings()]
+            return [_key(dict(row)) for row in (await connection.execute(query)).mappings()]
 
     async def revoke(self, user_id: str, now: float, key_id: str | None = None) -> int:
         """Revoke one key of the user, or all; returns how many were live."""
@@ -122,5 +126,7 @@ class ApiKeyStore:
             await connection.execute(change.values(last_used_at=now))
 
 
-def _key(row: RowMapping) -> ApiKey:
-    return ApiKey(**{name: row[name] for name in ApiKey.__slots__})
+def _key(row: Mapping[str, Any]) -> ApiKey:
+    values = {name: row[name] for name in ApiKey.__slots__}
+    # A key from before there were scopes has the usual ones.
+    return ApiKey(**{**values, "scopes": DEFAULT if row["scopes"] is None else tuple(decode(row["scopes"]))})

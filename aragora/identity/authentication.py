@@ -98,6 +98,7 @@ class Authentication:
             session_id=session.session_id,
             impersonator=session.impersonator,
             expires_at=min(claims.expires_at, session.expires_at),
+            proved_at=session.proved_at,
         )
 
     async def _of_key(self, text: str) -> Principal:
@@ -121,6 +122,7 @@ class Authentication:
             method=Method.API_KEY,
             key_id=key.key_id,
             expires_at=key.expires_at,
+            scopes=key.scopes,
         )
 
 

@@ -1,15 +1,19 @@
 """Whether a principal may: what grants and denies, over the tables of `rbac`. Pure; what is not granted is denied.
 
-A principal can only hand on rights that it has itself.
+A principal can only hand on rights that it has itself. Credentials (passwords, API keys, second factors, sessions) are
+changed by a person alone, in a login that showed its password or second factor within `CONFIRMED_S`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
 from aragora.errors import Forbidden, InvalidInput
-from aragora.identity.principal import Principal
+from aragora.identity.principal import Method, Principal
 from aragora.identity.rbac import ROLES, SYSTEM_ADMIN, Policy, PolicyKind, permissions_of
+
+CONFIRMED_S: Final = 600.0
 
 
 def authorize(policy: Policy, principal: Principal, *, production: bool) -> None:
@@ -50,3 +54,35 @@ def own(principal: Principal) -> None:
     """Raises Forbidden where an administrator acts as the user: credentials are the user's own business."""
     if principal.impersonator is not None:
         raise Forbidden("This cannot be done while acting as another user.")
+
+
+def check_person(principal: Principal) -> None:
+    """Raises Forbidden unless a person acts for itself: nobody else sees or changes its credentials. A person is a
+    login, or the local operator, who needs none."""
+    own(principal)
+    if principal.method not in (Method.SESSION, Method.LOCAL):
+        raise Forbidden(
+            "Credentials are changed in a login, not with an API key or a service's token: "
+            "log in at POST /api/auth/login.",
+            code="login_required",
+        )
+
+
+def check_confirmed(principal: Principal, now: float, *, has_factor: bool) -> None:
+    """Raises Forbidden unless the principal may change its credentials now: as `check_person`, and with code
+    confirmation_required where the login has not lately shown who it is.
+
+    `has_factor`: whether the account has a second factor in force; then a password alone shows too little.
+    """
+    check_person(principal)
+    if principal.method is Method.LOCAL:
+        return
+    lately = principal.proved_at is not None and now - principal.proved_at < CONFIRMED_S
+    if lately and (principal.mfa or not has_factor):
+        return
+    what = '{"code": ...} of the second factor' if has_factor else '{"password": ...}'
+    raise Forbidden(
+        f"Confirm first that it is you: POST /api/auth/confirm with {what}, then send this again. "
+        f"A confirmation, or a login, holds for {CONFIRMED_S / 60:.0f} minutes.",
+        code="confirmation_required",
+    )

@@ -7,11 +7,12 @@ from typing import NoReturn
 
 from aragora.errors import NotFound, Unauthenticated
 from aragora.identity.audit import Outcome
+from aragora.identity.confirmation import require_confirmed
 from aragora.identity.parts import IdentityParts, Visit
 from aragora.identity.principal import Principal
 from aragora.identity.store.sessions import Session
 from aragora.identity.store.users import User
-from aragora.identity.tokens import MFA_CHALLENGE_S, Claims, Purpose, claims_for
+from aragora.identity.tokens import MFA_CHALLENGE_S, Claims, Purpose, claims_for, stamp_of
 from aragora.ids import new_id
 
 
@@ -50,6 +51,7 @@ class Logins:
             session_id="",
             now=self._parts.clock.now(),
             lifetime_s=MFA_CHALLENGE_S,
+            stamp=stamp_of(user.password_hash),
         )
         return Challenge(self._parts.signer.sign(Purpose.MFA, claims), int(MFA_CHALLENGE_S))
 
@@ -64,6 +66,7 @@ class Logins:
             expires_at=now + parts.refresh_s,
             mfa=mfa,
             address=visit.address,
+            proved_at=now,
         )
         await parts.note(visit, "auth.login", user.user_id, user.org_id, method=method, mfa=str(mfa).lower())
         await parts.sessions.create(session)
@@ -90,13 +93,17 @@ class Logins:
         return self._pair(user, session, generation=claims.generation + 1)
 
     async def end(self, principal: Principal, visit: Visit, *, everywhere: bool = False) -> None:
-        """Log out: this session, or all of the user's. A caller without a session has nothing to end."""
+        """Log out: this session, or all of the user's, for which the login must be confirmed (Forbidden). A caller
+        without a session has nothing to end."""
         parts, now = self._parts, self._parts.clock.now()
+        everywhere = everywhere and principal.impersonator is None
+        if everywhere:
+            await require_confirmed(parts, principal)
         await parts.note(
             visit, "auth.logout", principal.actor, principal.org_id,
             subject=principal.user_id, everywhere=str(everywhere).lower(),
         )  # fmt: skip
-        if everywhere and principal.impersonator is None:
+        if everywhere:
             await parts.sessions.revoke_user(principal.user_id, "logout", now)
         elif principal.session_id is not None:
             await parts.sessions.revoke(principal.session_id, "logout", now)

@@ -5,10 +5,14 @@
 - PKCE (S256) binds the code to this server, the nonce binds the ID token to this login.
 - The ID token must be signed by a key of the provider with RS256 or ES256, be for this client, and not be expired.
 - Where the login ends is configured; a `redirect` of the caller must be at an allowed host.
+- The page where it ends gets a code, which only the browser or page that began the login can exchange for tokens: it
+  shows a cookie, or the verifier whose challenge it named at the departure (S256, as in PKCE). Until then the server
+  keeps who logged in, never tokens.
 """
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 import secrets
@@ -27,6 +31,7 @@ from aragora.encoding import decode, decode_as, encode_text
 from aragora.errors import InvalidInput, Unauthenticated, Unavailable
 from aragora.identity.origins import redirect_allowed
 from aragora.storage.ephemeral import Ephemeral
+from aragora.whole_answer import AnswerTooLarge, read_whole
 
 if TYPE_CHECKING:
     from aiohttp import ClientSession
@@ -39,6 +44,7 @@ DISCOVERY_S: Final = 3600.0
 MAX_ANSWER_BYTES: Final = 1_000_000
 CLOCK_SKEW_S: Final = 60
 STATE_S: Final = 600.0  # from the departure to the return
+EXCHANGE_S: Final = 60.0  # from the return to the exchange
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,37 +69,78 @@ class Departure:
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """Who came back: `subject` is e.g. `google:1234`, `email` is verified by the provider."""
+    """Who came back: `subject` is e.g. `google:1234`, `email` is verified by the provider. `challenge`: what the page
+    that began the login will show the verifier of, or None."""
 
     subject: str
     email: str
     name: str
     redirect: str | None
+    challenge: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class OAuthState:
-    """`browser` is the digest of the cookie that the same browser must show; `redirect` where to go in the end."""
+    """`browser` is the digest of the cookie that the same browser must show; `redirect` where to go in the end;
+    `challenge` what the page there will show the verifier of."""
 
     verifier: str = field(repr=False)
     nonce: str = field(repr=False)
     browser: str
     redirect: str | None = None
+    challenge: str | None = None
 
 
 class OAuthStateStore:
-    """States in shared memory, Redis or the database, by the random `state` in the address."""
+    """States in Redis or the database, under the hash of the random `state` in the address."""
 
     def __init__(self, shared: Ephemeral) -> None:
         self._shared = shared
 
     async def save(self, state: str, remembered: OAuthState) -> None:
-        await self._shared.put(f"oauth:{state}", encode_text(remembered), STATE_S)
+        await self._shared.put(f"oauth:{digest_of(state)}", encode_text(remembered), STATE_S)
 
     async def take(self, state: str) -> OAuthState | None:
         """What was remembered; the second time, and after ten minutes, None."""
-        raw = await self._shared.take(f"oauth:{state}")
+        raw = await self._shared.take(f"oauth:{digest_of(state)}")
         return None if raw is None else decode_as(raw, OAuthState)
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A login that was finished at the provider at `at` (seconds since the epoch) and not yet exchanged for tokens.
+    `challenge` is the digest of what whoever exchanges it must show."""
+
+    user_id: str
+    at: float
+    challenge: str
+
+
+class FinishedLogins:
+    """Finished logins in Redis or the database, under the hash of the code that the page is given."""
+
+    def __init__(self, shared: Ephemeral, clock: Clock) -> None:
+        self._shared = shared
+        self._clock = clock
+
+    async def save(self, user_id: str, challenge: str) -> str:
+        """The code, good once within `EXCHANGE_S` seconds, for whoever shows what `challenge` is the digest of."""
+        code = secrets.token_urlsafe(32)
+        finished = Finished(user_id, self._clock.now(), challenge)
+        await self._shared.put(f"oauth-code:{digest_of(code)}", encode_text(finished), EXCHANGE_S)
+        return code
+
+    async def take(self, code: str, shown: str | None) -> str:
+        """The id of the user who logged in. Raises Unauthenticated (code invalid_code): the code is unknown, used or
+        too old, or `shown` is not what the login was begun with; then it is used up too."""
+        raw = await self._shared.take(f"oauth-code:{digest_of(code)}")
+        finished = None if raw is None else decode_as(raw, Finished)
+        if finished is None or not hmac.compare_digest(finished.challenge, digest_of(shown or "")):
+            raise Unauthenticated(
+                "The code is unknown, used, too old, or of a login that was begun elsewhere; log in again.",
+                code="invalid_code",
+            )
+        return finished.user_id
 
 
 class OpenIdLogin:
@@ -106,13 +153,16 @@ class OpenIdLogin:
         self._clock = clock
         self._known: dict[str, tuple[float, dict[str, Any]]] = {}
 
-    async def depart(self, redirect: str | None = None) -> Departure:
-        """Begin a login. Raises InvalidInput for a redirect elsewhere, Unavailable where the provider is away."""
+    async def depart(self, redirect: str | None = None, challenge: str | None = None) -> Departure:
+        """Begin a login, for a page that holds the verifier of `challenge` where it has one (`digest_of`).
+
+        Raises InvalidInput for a redirect elsewhere, Unavailable where the provider is away.
+        """
         if redirect is not None and not redirect_allowed(redirect, self._settings.allowed_hosts):
             raise InvalidInput("This redirect is not at a host of OAUTH_ALLOWED_REDIRECT_HOSTS.", code="bad_redirect")
         provider = await self._discovered()
         state, verifier, nonce, cookie = (secrets.token_urlsafe(32) for _ in range(4))
-        await self._states.save(state, OAuthState(verifier, nonce, _digest(cookie), redirect))
+        await self._states.save(state, OAuthState(verifier, nonce, digest_of(cookie), redirect, challenge))
         client = OAuth2Client(
             None,
             client_id=self._settings.client_id,
@@ -128,7 +178,7 @@ class OpenIdLogin:
     async def arrive(self, state: str, code: str, cookie: str | None) -> Arrival:
         """Finish a login. Raises Unauthenticated (code oauth_refused) for anything that does not fit."""
         remembered = await self._states.take(state)
-        if remembered is None or not hmac.compare_digest(remembered.browser, _digest(cookie or "")):
+        if remembered is None or not hmac.compare_digest(remembered.browser, digest_of(cookie or "")):
             raise _refused("The login was not begun in this browser, or took too long.")
         answer = await self._exchanged(code, remembered.verifier)
         claims = await self._verified(str(answer.get("id_token", "")), remembered.nonce)
@@ -139,6 +189,7 @@ class OpenIdLogin:
             email=str(claims["email"]),
             name=str(claims.get("name") or claims["email"]),
             redirect=remembered.redirect,
+            challenge=remembered.challenge,
         )
 
     async def _exchanged(self, code: str, verifier: str) -> Mapping[str, Any]:
@@ -195,11 +246,13 @@ class OpenIdLogin:
             async with self._http.request(
                 method, url, data=form, timeout=ClientTimeout(total=TIMEOUT_S), allow_redirects=False
             ) as answer:
-                raw = await answer.content.read(MAX_ANSWER_BYTES)
+                raw = await read_whole(answer.content, MAX_ANSWER_BYTES)
                 if answer.status >= 500:
                     raise Unavailable("The login provider does not work now; try again.", retry_after_s=5.0)
                 if answer.status != 200:
                     raise _refused("The provider refused this login.")
+        except AnswerTooLarge as error:
+            raise _refused("The provider's answer is too long.") from error
         except (ClientError, TimeoutError, OSError) as error:
             raise Unavailable("The login provider does not answer; try again.", retry_after_s=5.0) from error
         return _object(raw)
@@ -215,8 +268,10 @@ def _object(raw: bytes) -> Mapping[str, Any]:
     return found
 
 
-def _digest(cookie: str) -> str:
-    return hashlib.sha256(cookie.encode()).hexdigest()
+def digest_of(secret: str) -> str:
+    """SHA-256 in base64url without padding: the challenge of a verifier (RFC 7636, S256), and what is kept of any
+    secret here."""
+    return base64.urlsafe_b64encode(hashlib.sha256(secret.encode()).digest()).rstrip(b"=").decode()
 
 
 def _refused(text: str) -> Unauthenticated:

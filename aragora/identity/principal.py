@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Final
 
 from aragora.identity.rbac import permissions_of
+from aragora.identity.scopes import permissions_in
 from aragora.ids import LOCAL_ORG
 
 
@@ -35,6 +36,8 @@ class Principal:
         impersonator: the administrator who acts as `user_id`, or None.
         key_id: the API key used, or None.
         expires_at: seconds since the epoch after which the principal is void, or None.
+        scopes: what an API key may do of what its roles allow (aragora.identity.scopes); None is all of it.
+        proved_at: when this login last showed its password or second factor, in seconds since the epoch, or None.
     """
 
     user_id: str
@@ -46,10 +49,13 @@ class Principal:
     impersonator: str | None = None
     key_id: str | None = None
     expires_at: float | None = None
+    scopes: tuple[str, ...] | None = None
+    proved_at: float | None = None
 
     @property
     def permissions(self) -> frozenset[str]:
-        return permissions_of(self.roles)
+        granted = permissions_of(self.roles)
+        return granted if self.scopes is None else granted & permissions_in(self.scopes)
 
     @property
     def every_org(self) -> bool:

@@ -1,9 +1,9 @@
 """What a request shows of its sender: the order in which proofs count, and when identity headers do. Pure.
 
 1. `Authorization: Bearer` is decisive: a token that does not hold is a 401, whatever else the request carries.
-2. X-User-ID, X-Org-ID and X-User-Roles count from a caller that proved to be a service (ARAGORA_SERVICE_TOKEN),
-   and from the machine itself in development. From any other caller they are a 401: ignoring them would hide the
-   attack.
+2. X-User-ID, X-Org-ID and X-User-Roles count from a caller that proved to be a service (ARAGORA_SERVICE_TOKEN), which
+   may name the roles of ARAGORA_SERVICE_ROLES, and from the machine itself in development. From any other caller they
+   are a 401: ignoring them would hide the attack.
 3. Nothing at all: the local operator in development on loopback, otherwise an unknown caller.
 """
 
@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-from aragora.errors import InvalidInput, Unauthenticated
+from aragora.errors import Forbidden, InvalidInput, Unauthenticated
 from aragora.identity.api_keys import PREFIX
 from aragora.identity.client_address import is_loopback
 from aragora.identity.origins import host_is_local
@@ -41,12 +41,14 @@ class Proof(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class IdentityRules:
-    """What the settings say. `local_operator`: development, bound to loopback, and no secret that turns login on."""
+    """What the settings say. `local_operator`: development, bound to loopback, and no secret that turns login on.
+    `service_roles`: those that a service may name."""
 
     production: bool
     local_operator: bool
     api_token: str | None = field(default=None, repr=False)
     service_token: str | None = field(default=None, repr=False)
+    service_roles: tuple[str, ...] = ("member", "viewer", "service")
 
     def is_local(self, address: str, headers: Mapping[str, str]) -> bool:
         """Whether the caller is this machine's own operator: loopback, by a local name, and through no proxy that
@@ -102,6 +104,7 @@ def principal_without_session(
     Raises:
         Unauthenticated: identity headers from a caller that proved nothing.
         InvalidInput: identity headers that are incomplete or malformed.
+        Forbidden: a service names a role that it may not.
     """
     local = rules.is_local(address, headers)
     service = proof is Proof.SERVICE_TOKEN or same_secret(headers.get(SERVICE_HEADER), rules.service_token)
@@ -111,12 +114,23 @@ def principal_without_session(
                 "X-User-ID, X-Org-ID and X-User-Roles count only with ARAGORA_SERVICE_TOKEN as the bearer token.",
                 code="unproven_identity",
             )
-        return _named_in(headers)
+        named = _named_in(headers)
+        if service:
+            _check_service_roles(rules, named.roles)
+        return named
     if proof is Proof.API_TOKEN:
         return Principal("api-token", LOCAL_ORG, ("owner", "admin"), Method.API_TOKEN)
     if service:
         return Principal("service", LOCAL_ORG, ("service",), Method.SERVICE)
     return LOCAL_OPERATOR if local else None
+
+
+def _check_service_roles(rules: IdentityRules, roles: tuple[str, ...]) -> None:
+    if refused := [role for role in roles if role not in rules.service_roles]:
+        raise Forbidden(
+            f"A service may not name the role {refused[0]!r}, only those of ARAGORA_SERVICE_ROLES: "
+            f"{', '.join(rules.service_roles)}."
+        )
 
 
 def _named_in(headers: Mapping[str, str]) -> Principal:

@@ -1,7 +1,7 @@
 """Rate limits: how many requests a key, user or address may make, shared through Redis where there is one.
 
-The `limits` library counts (sliding window counters: constant memory per key). With Redis away each replica
-counts for itself until it is back: still limited, nobody locked out, and `health` says so.
+Without Redis, or while it is away, guesses at secrets (`GUESSES`) are counted in the database, so that replicas share
+that count; all else each replica counts for itself: still limited, nobody locked out, and `health` says so.
 """
 
 from __future__ import annotations
@@ -13,16 +13,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from limits import RateLimitItem, parse
-from limits.aio.storage import MemoryStorage, RedisStorage, Storage
-from limits.aio.storage.redis.redispy import RedispyBridge
-from limits.aio.strategies import SlidingWindowCounterRateLimiter
-from limits.errors import StorageError
 
 from aragora.clock import Clock
-from aragora.errors import RateLimited
+from aragora.errors import RateLimited, Unavailable
+from aragora.identity.limit_counters import Counter, LibraryCounter
 
 RETRY_REDIS_AFTER_S: Final = 5.0
-REDIS_TIMEOUT_S: Final = 0.5
 
 _log = logging.getLogger(__name__)
 
@@ -44,14 +40,20 @@ PER_ADDRESS: Final = Limit("address", "1200/minute")
 PER_PRINCIPAL: Final = Limit("principal", "1200/minute")
 LOGIN_PER_ADDRESS: Final = Limit("login_address", "30/minute")
 LOGIN_PER_ACCOUNT_AND_ADDRESS: Final = Limit("login_account", "5/minute")
+LOGIN_PER_ACCOUNT: Final = Limit("login_account_everywhere", "60/15minute")
 MFA_PER_USER: Final = Limit("mfa_user", "5/5minute")
 REGISTER_PER_ADDRESS: Final = Limit("register_address", "10/hour")
 BAD_CREDENTIALS_PER_ADDRESS: Final = Limit("bad_credentials", "60/minute")
 
 ALL_LIMITS: Final = (
-    *(PER_ADDRESS, PER_PRINCIPAL, LOGIN_PER_ADDRESS, LOGIN_PER_ACCOUNT_AND_ADDRESS),
+    *(PER_ADDRESS, PER_PRINCIPAL, LOGIN_PER_ADDRESS, LOGIN_PER_ACCOUNT_AND_ADDRESS, LOGIN_PER_ACCOUNT),
     *(MFA_PER_USER, REGISTER_PER_ADDRESS, BAD_CREDENTIALS_PER_ADDRESS),
 )
+
+GUESSES: Final = frozenset(
+    {LOGIN_PER_ADDRESS, LOGIN_PER_ACCOUNT_AND_ADDRESS, LOGIN_PER_ACCOUNT, MFA_PER_USER, REGISTER_PER_ADDRESS}
+)
+"""What replicas must count together: with each for itself, a guesser has as many tries as there are replicas."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +76,14 @@ class Verdict:
 
 
 class RateLimits:
-    """Counts hits against limits. `redis_url` None counts in this process."""
+    """Counts hits against limits. `redis_url` None counts in this process; `guesses` counts those of `GUESSES` where
+    Redis does not."""
 
-    def __init__(self, clock: Clock, redis_url: str | None = None) -> None:
+    def __init__(self, clock: Clock, redis_url: str | None = None, guesses: Counter | None = None) -> None:
         self._clock = clock
-        self._own = SlidingWindowCounterRateLimiter(MemoryStorage())
-        self._shared = None if redis_url is None else SlidingWindowCounterRateLimiter(_redis(redis_url))
+        self._own = LibraryCounter(clock)
+        self._redis = None if redis_url is None else LibraryCounter(clock, redis_url)
+        self._guesses = guesses
         self._away_until = 0.0
         self._away_reason = ""
         self.refused: dict[str, int] = {limit.name: 0 for limit in ALL_LIMITS}
@@ -87,7 +91,7 @@ class RateLimits:
     @property
     def shared(self) -> bool:
         """Whether replicas count together."""
-        return self._shared is not None and not self._away_reason
+        return self._redis is not None and not self._away_reason
 
     @property
     def degraded(self) -> str:
@@ -96,67 +100,54 @@ class RateLimits:
 
     async def hit(self, limit: Limit, key: str) -> Verdict:
         """Count one and say whether it was within the limit."""
-        item = limit.item
-        for limiter in self._limiters():
+        for counter in self._counters(limit):
             try:
-                allowed = await limiter.hit(item, limit.name, key)
-                return await self._verdict(limiter, limit, key, allowed=allowed)
-            except StorageError as error:
-                self._note_away(error)
+                count = await counter.hit(limit.item, limit.name, key)
+            except Unavailable as away:
+                self._note_away(counter, away)
+                continue
+            self._note_back(counter)
+            if not count.allowed:
+                self.refused[limit.name] = self.refused.get(limit.name, 0) + 1
+            return Verdict(limit, count.allowed, count.remaining, count.reset_s)
         raise AssertionError("unreachable: memory always answers")
 
-    async def test(self, limit: Limit, key: str) -> Verdict:
-        """Say whether one more would be within the limit, without counting it."""
-        for limiter in self._limiters():
+    async def forget(self, limit: Limit, key: str) -> None:
+        """Give back what was counted against the key."""
+        for counter in self._counters(limit):
             try:
-                allowed = await limiter.test(limit.item, limit.name, key)
-                return await self._verdict(limiter, limit, key, allowed=allowed)
-            except StorageError as error:
-                self._note_away(error)
-        raise AssertionError("unreachable: memory always answers")
+                await counter.forget(limit.item, limit.name, key)
+            except Unavailable as away:
+                self._note_away(counter, away)
 
-    async def require(self, *checks: tuple[Limit, str], count: bool = True) -> None:
-        """Raises RateLimited where any limit is over. `count` False only looks."""
+    async def require(self, *checks: tuple[Limit, str]) -> None:
+        """Count one against each. Raises RateLimited where any limit is over."""
         for limit, key in checks:
-            verdict = await (self.hit(limit, key) if count else self.test(limit, key))
+            verdict = await self.hit(limit, key)
             if not verdict.allowed:
                 raise RateLimited("Too many requests; wait and try again.", retry_after_s=max(1.0, verdict.reset_s))
 
     async def aclose(self) -> None:
         """Close the connections to Redis."""
-        storage = None if self._shared is None else self._shared.storage
-        if isinstance(storage, RedisStorage) and isinstance(storage.bridge, RedispyBridge):
-            await storage.bridge.storage.aclose()
+        if self._redis is not None:
+            await self._redis.aclose()
 
-    def _limiters(self) -> Sequence[SlidingWindowCounterRateLimiter]:
-        if self._shared is None or self._clock.monotonic() < self._away_until:
-            return (self._own,)
-        return (self._shared, self._own)
+    def _counters(self, limit: Limit) -> Sequence[Counter]:
+        """Where to count, the best place first; the next one serves where it is away."""
+        redis = () if self._redis is None or self._clock.monotonic() < self._away_until else (self._redis,)
+        database = () if self._guesses is None or limit not in GUESSES else (self._guesses,)
+        return (*redis, *database, self._own)
 
-    async def _verdict(
-        self, limiter: SlidingWindowCounterRateLimiter, limit: Limit, key: str, *, allowed: bool
-    ) -> Verdict:
-        stats = await limiter.get_window_stats(limit.item, limit.name, key)
-        if limiter is self._shared and self._away_reason:
+    def _note_back(self, counter: Counter) -> None:
+        if counter is self._redis and self._away_reason:
             _log.warning("Rate limits are shared through Redis again.")
             self._away_reason = ""
-        if not allowed:
-            self.refused[limit.name] = self.refused.get(limit.name, 0) + 1
-        return Verdict(limit, allowed, stats.remaining, max(0.0, stats.reset_time - self._clock.now()))
 
-    def _note_away(self, error: StorageError) -> None:
+    def _note_away(self, counter: Counter, away: Unavailable) -> None:
+        if counter is not self._redis:
+            _log.warning("Guesses are counted by each replica for itself: %s", away.message)
+            return
         if not self._away_reason:
-            _log.warning("Degraded: each replica limits for itself, Redis does not answer (%s).", type(error).__name__)
+            _log.warning("Degraded: each replica limits for itself. %s", away.message)
         self._away_until = self._clock.monotonic() + RETRY_REDIS_AFTER_S
         self._away_reason = "Redis does not answer: each replica limits for itself"
-
-
-def _redis(url: str) -> Storage:
-    return RedisStorage(
-        f"async+{url}",
-        wrap_exceptions=True,
-        implementation="redispy",
-        key_prefix="aragora:limits",
-        socket_timeout=REDIS_TIMEOUT_S,
-        socket_connect_timeout=REDIS_TIMEOUT_S,
-    )

@@ -8,29 +8,34 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import logging
 import re
 import secrets
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NoReturn
 
 import pyotp
 
 from aragora.encoding import decode, encode_text
-from aragora.errors import Conflict, Unauthenticated, Unavailable
+from aragora.errors import Conflict, InvalidInput, Unauthenticated, Unavailable
 from aragora.identity.audit import Outcome
-from aragora.identity.authorization import own
+from aragora.identity.authorization import check_person
+from aragora.identity.confirmation import require_confirmed
 from aragora.identity.logins import Logins, TokenPair
 from aragora.identity.parts import IdentityParts, Visit
 from aragora.identity.principal import Principal
 from aragora.identity.rate_limits import MFA_PER_USER
 from aragora.identity.store.users import MFA_STORE, User
-from aragora.identity.tokens import Purpose
+from aragora.identity.tokens import Purpose, stamp_of
+from aragora.secrets.envelope import DecryptionFailed, is_envelope
 
 STEP_S: Final = 30
 WINDOW: Final = 1  # steps before and after, for clocks that disagree
 BACKUP_CODES: Final = 10
 BACKUP_CODE_BYTES: Final = 15  # 120 bits: enough for a plain hash (ASVS 5, 6.5.2)
 _SIX_DIGITS: Final = re.compile(r"[0-9]{6}")
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +53,14 @@ class SecondFactor:
         self._parts = parts
         self._logins = logins
 
-    async def enrol(self, principal: Principal) -> Enrolment:
-        """Offer a fresh secret; it is in force once `confirm` saw a code of it. Raises Conflict where one is."""
-        own(principal)
+    async def enrol(self, principal: Principal, visit: Visit) -> Enrolment:
+        """Offer a fresh secret; it is in force once `confirm` saw a code of it. Raises Conflict where one is, Forbidden
+        where the login was not confirmed."""
+        await require_confirmed(self._parts, principal)
         if not self._parts.crypto.durable:
             raise Unavailable("Set ARAGORA_ENCRYPTION_KEY first: without it a second factor is lost at the next start.")
         user = await self._parts.users.by_id(principal.user_id)
+        await self._parts.note(visit, "auth.mfa_enrolled", user.user_id, user.org_id)
         secret = new_secret()
         sealed = self._parts.crypto.encrypt_fields({"secret": secret}, store=MFA_STORE, record_id=user.user_id)
         if not await self._parts.users.offer_mfa(user.user_id, encode_text(sealed), self._parts.clock.now()):
@@ -61,25 +68,61 @@ class SecondFactor:
         return Enrolment(secret, provisioning_uri(secret, user.email))
 
     async def confirm(self, principal: Principal, code: str, visit: Visit) -> tuple[str, ...]:
-        """Put the offered secret in force, or show the factor again in this session.
+        """Put the offered secret in force, which needs a confirmed login, or show the factor again as `show` does.
 
-        Returns the backup codes, once, where it came into force now; else (). Raises Unauthenticated for a wrong code.
+        Returns the backup codes, once, where it came into force now; else (). Raises Unauthenticated for a wrong code,
+        Forbidden, RateLimited.
         """
         parts = self._parts
-        own(principal)
-        await parts.limits.require((MFA_PER_USER, principal.user_id))
+        check_person(principal)
         user = await parts.users.by_id(principal.user_id)
         if user.mfa_enabled:
-            await self._check(user, code, visit)
-            codes: tuple[str, ...] = ()
-        else:
-            codes = await self._enable(user, code, visit)
-        if principal.session_id is not None:
-            await parts.sessions.note_mfa(principal.session_id)
+            await self.show(principal, code, visit)
+            return ()
+        await require_confirmed(parts, principal)
+        await parts.limits.require((MFA_PER_USER, principal.user_id))
+        codes = await self._enable(user, code, visit)
+        await self._note_shown(principal)
         return codes
 
+    async def show(self, principal: Principal, code: str, visit: Visit) -> None:
+        """Show the factor in this login, which is confirmed by it. Raises Unauthenticated for a wrong code,
+        InvalidInput where no factor is in force, Forbidden, RateLimited."""
+        parts = self._parts
+        check_person(principal)
+        user = await parts.users.by_id(principal.user_id)
+        if not user.mfa_enabled:
+            raise InvalidInput("This account has no second factor: confirm with its password.")
+        await parts.limits.require((MFA_PER_USER, principal.user_id))
+        await self._check(user, code, visit)
+        await parts.note(visit, "auth.confirm", user.user_id, user.org_id, method="mfa")
+        await self._note_shown(principal)
+
+    async def renew_backup_codes(self, principal: Principal, visit: Visit) -> tuple[str, ...]:
+        """Fresh backup codes in place of all that are left. Raises Conflict where no factor is in force, Forbidden
+        where the login was not confirmed."""
+        parts = self._parts
+        await require_confirmed(parts, principal)
+        await parts.note(visit, "auth.backup_codes_renewed", principal.user_id, principal.org_id)
+        codes = new_backup_codes()
+        digests = [backup_code_digest(each) for each in codes]
+        if not await parts.users.renew_backup_codes(principal.user_id, digests, parts.clock.now()):
+            raise _no_factor()
+        return codes
+
+    async def disable(self, principal: Principal, visit: Visit) -> None:
+        """Give up the own factor and its backup codes. Raises Conflict where there is none, Forbidden where the login
+        was not confirmed."""
+        parts = self._parts
+        await require_confirmed(parts, principal)
+        if not (await parts.users.by_id(principal.user_id)).mfa_enabled:
+            raise _no_factor()
+        await parts.note(visit, "auth.mfa_disabled", principal.user_id, principal.org_id)
+        await parts.users.disable_mfa(principal.user_id, parts.clock.now())
+
     async def complete(self, challenge: str, code: str, visit: Visit) -> TokenPair:
-        """The tokens of a login that had passed its first factor. Each challenge is good for one login."""
+        """The tokens of a login that had passed its first factor. Each challenge is good for one login, and dies with
+        the password that was shown for it."""
         parts = self._parts
         try:
             claims = parts.signer.verify(Purpose.MFA, challenge, parts.clock.now())
@@ -88,7 +131,7 @@ class SecondFactor:
             raise
         await parts.limits.require((MFA_PER_USER, claims.subject))
         user = await parts.users.by_id(claims.subject)
-        if user.disabled or not user.mfa_enabled:
+        if user.disabled or not user.mfa_enabled or claims.stamp != stamp_of(user.password_hash):
             raise Unauthenticated("Log in again.", code="invalid_token")
         await self._check(user, code, visit)
         if not await parts.shared.add(f"mfa:{claims.token_id}", "used", claims.expires_at - parts.clock.now() + 1.0):
@@ -126,10 +169,26 @@ class SecondFactor:
         await self._parts.note(visit, "auth.mfa_failed", user.user_id, user.org_id, Outcome.DENIED)
         raise Unauthenticated("The code is wrong or was used before.", code="invalid_code")
 
+    async def _note_shown(self, principal: Principal) -> None:
+        if principal.session_id is not None:
+            await self._parts.sessions.note_mfa(principal.session_id, self._parts.clock.now())
+
     def _secret(self, user: User) -> str:
         sealed = decode(user.mfa_secret or "{}")
+        if not isinstance(sealed, dict) or not is_envelope(sealed.get("secret")):
+            # Secrets of factors were always written encrypted: who can write plaintext here set a factor of their own.
+            self._refuse_plaintext(user)
         plain = self._parts.crypto.decrypt_fields(sealed, store=MFA_STORE, record_id=user.user_id)
         return str(plain["secret"])
+
+    def _refuse_plaintext(self, user: User) -> NoReturn:
+        self._parts.registry.inc("aragora_encryption_errors_total", operation="decrypt", error_type="PlaintextRefused")
+        _log.error("The second factor of user %s does not rest encrypted and is refused.", user.user_id)
+        raise DecryptionFailed("The second factor of this account cannot be read; ask an administrator to reset it.")
+
+
+def _no_factor() -> Conflict:
+    return Conflict("This account has no second factor: enrol one at /api/auth/mfa/enroll.")
 
 
 def new_secret() -> str:

@@ -6,6 +6,7 @@ for an access token. Every token names the login (`sid`) it came from: revoking 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -38,7 +39,8 @@ TYPES: Final[Mapping[Purpose, str]] = {Purpose.ACCESS: "at+jwt", Purpose.REFRESH
 class Claims:
     """What a verified token says. Times are seconds since the epoch.
 
-    `generation` counts the refreshes of a login; `actor` is the administrator who acts as `subject`, or None.
+    `generation` counts the refreshes of a login; `actor` is the administrator who acts as `subject`, or None. `stamp`
+    binds a challenge to the password that was shown for it (`stamp_of`).
     """
 
     subject: str
@@ -51,6 +53,7 @@ class Claims:
     mfa: bool = False
     generation: int = 0
     actor: str | None = None
+    stamp: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,8 @@ class TokenSigner:
         }
         if claims.actor is not None:
             body["act"] = {"sub": claims.actor}
+        if claims.stamp:
+            body["stamp"] = claims.stamp
         return jwt.encode(body, self.secret, algorithm=ALGORITHM, headers={"typ": TYPES[purpose]})
 
     def verify(self, purpose: Purpose, token: str, now: float) -> Claims:
@@ -117,6 +122,12 @@ def claims_for(*, subject: str, org_id: str, session_id: str, now: float, lifeti
     return Claims(subject, org_id, session_id, now + lifetime_s, now, new_id("jti"), **rest)
 
 
+def stamp_of(password_hash: str | None) -> str:
+    """What a challenge carries of the password in force: it changes with the password and tells nothing of it, because
+    the hash has a random salt of its own."""
+    return hashlib.sha256(b"aragora challenge v1\x00" + (password_hash or "").encode()).hexdigest()
+
+
 def _claims(body: Mapping[str, Any]) -> Claims:
     act = body.get("act")
     roles = body["roles"]
@@ -133,6 +144,7 @@ def _claims(body: Mapping[str, Any]) -> Claims:
         mfa=body["mfa"] is True,
         generation=int(body["gen"]),
         actor=str(act["sub"]) if isinstance(act, Mapping) else None,
+        stamp=str(body.get("stamp", "")),
     )
 
 

@@ -28,6 +28,10 @@ def storable(text: str) -> str:
 
 Line = Annotated[str, AfterValidator(storable)]
 Token = Annotated[Line, Field(min_length=1, max_length=4096)]
+Name = Annotated[Line, Field(min_length=1, max_length=100)]
+FactorCode = Annotated[Line, Field(min_length=6, max_length=64)]
+# Length and quality are the policy's, which says more than "too short"; here only what no password can be.
+Password = Annotated[str, Field(min_length=1, max_length=256), AfterValidator(storable)]
 
 
 class Secretive(BaseModel):

@@ -7,15 +7,17 @@ it.
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
-from sqlalchemy import delete, select
+from sqlalchemy import BigInteger, Text, case, cast, delete, select
 
+from aragora.background import Job
 from aragora.clock import Clock
 from aragora.storage.database import Database
 from aragora.storage.tables import ephemeral, insert_into
 
-SWEEP_EVERY = 256  # writes between two sweeps of what has ended
+SWEEP_EVERY_S: Final = 300.0
+SWEEP_BATCH: Final = 500  # rows one transaction deletes: logins write to the same file and wait for it
 
 
 class Ephemeral(Protocol):
@@ -46,7 +48,6 @@ class SqlEphemeral:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
-        self._writes = 0
 
     async def put(self, key: str, value: str, ttl_s: float) -> None:
         now = self._clock.now()
@@ -83,9 +84,43 @@ class SqlEphemeral:
         await self._write(delete(ephemeral).where(ephemeral.c.key == key))
 
     async def _write(self, statement: Any) -> bool:
-        self._writes += 1
         async with self._database.writing() as connection:
-            result = await connection.execute(statement)
-            if self._writes % SWEEP_EVERY == 1:
-                await connection.execute(delete(ephemeral).where(ephemeral.c.ends_at <= self._clock.now()))
-            return bool(result.rowcount == 1)
+            return bool((await connection.execute(statement)).rowcount == 1)
+
+    async def count(self, key: str, ttl_s: float) -> tuple[int, float]:
+        """Count one under the key: how many there were since the first, and when its time ends (seconds since the
+        epoch). After `ttl_s` it begins anew. Of many at once, each counts."""
+        now = self._clock.now()
+        first = insert_into(self._database, ephemeral).values(key=key, value="1", ends_at=now + ttl_s)
+        over = ephemeral.c.ends_at <= now
+        more = cast(cast(ephemeral.c.value, BigInteger) + 1, Text)
+        counted = first.on_conflict_do_update(
+            index_elements=["key"],
+            set_={
+                "value": case((over, first.excluded.value), else_=more),
+                "ends_at": case((over, first.excluded.ends_at), else_=ephemeral.c.ends_at),
+            },
+        ).returning(ephemeral.c.value, ephemeral.c.ends_at)
+        async with self._database.writing() as connection:
+            value, ends_at = (await connection.execute(counted)).one()
+        return int(value), float(ends_at)
+
+    async def sweep(self) -> int:
+        """Delete what has ended; returns how much. Raises Unavailable."""
+        swept = 0
+        ended = select(ephemeral.c.key).where(ephemeral.c.ends_at <= self._clock.now()).limit(SWEEP_BATCH)
+        while True:
+            async with self._database.writing() as connection:
+                gone = await connection.execute(delete(ephemeral).where(ephemeral.c.key.in_(ended)))
+            swept += gone.rowcount
+            if gone.rowcount < SWEEP_BATCH:
+                return swept
+
+
+def sweeping(store: SqlEphemeral) -> Job:
+    """The job that deletes what has ended: nothing one-time rests longer than its time and this interval."""
+
+    async def sweep() -> str:
+        return f"deleted {await store.sweep()} ended rows"
+
+    return Job("delete ended one-time state", SWEEP_EVERY_S, sweep)

@@ -17,11 +17,13 @@ from aragora.encoding import decode, encode, to_plain
 from aragora.errors import Conflict, Unavailable
 from aragora.resilience.backoff import Backoff
 from aragora.storage.documents import PAGE, DocumentRow
+from aragora.whole_answer import AnswerTooLarge, read_whole
 
 if TYPE_CHECKING:
     from aiohttp import ClientSession
 
 TIMEOUT_S: Final = 10.0
+MAX_ANSWER_BYTES: Final = 256 * 1024 * 1024  # a page of documents, each as large as a request may be, has room
 PUT_ATTEMPTS: Final = 6
 BACKOFF: Final = Backoff(base_s=0.1, cap_s=2.0, attempts=3)
 _PASSING: Final = (429, 500, 502, 503, 504)
@@ -156,11 +158,11 @@ class SupabaseDocuments:
                 timeout=ClientTimeout(total=TIMEOUT_S),
                 allow_redirects=False,
             ) as answer:
-                raw = await answer.read()
+                raw = await read_whole(answer.content, MAX_ANSWER_BYTES)
                 if answer.status >= HTTPStatus.BAD_REQUEST and answer.status not in expected:
                     raise _refused(answer.status)
                 return answer.status, answer.headers, decode(raw) if raw else []
-        except (ClientError, TimeoutError, OSError) as error:
+        except (ClientError, TimeoutError, OSError, AnswerTooLarge) as error:
             raise Unavailable(
                 f"Supabase does not answer ({type(error).__name__}).", code="storage_unavailable", retry_after_s=5.0
             ) from error

@@ -268,6 +268,7 @@ def features_over(
         Feature("receipts", ReceiptPorts(world, boards), chapters=(receipts,)),
         Feature("pages", None, chapters=(pages,)),
         identity.feature,
+        identity.credentials,
         identity.oauth,
         administration_of(identity, clock),
         open_integrations(settings, identity.feature.ports.parts, clock),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import RowMapping, delete, insert, select, update
 
@@ -33,7 +33,8 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One login. Times are seconds since the epoch."""
+    """One login. Times are seconds since the epoch; `proved_at` is when it last showed its password or second factor,
+    which a refresh does not do."""
 
     session_id: str
     user_id: str
@@ -46,6 +47,7 @@ class Session:
     address: str = ""
     revoked_at: float | None = None
     revoked_reason: str | None = None
+    proved_at: float | None = None
 
     def live(self, now: float) -> bool:
         return self.revoked_at is None and now < self.expires_at
@@ -106,9 +108,16 @@ class SessionStore:
         theirs = (sessions.c.user_id == user_id) | (sessions.c.impersonator == user_id)
         return len(await self._revoke(theirs & (sessions.c.session_id != (keep or "")), reason, now))
 
-    async def note_mfa(self, session_id: str) -> None:
+    async def note_proof(self, session_id: str, now: float) -> None:
+        """The password was shown again in this session."""
+        await self._note(session_id, proved_at=now)
+
+    async def note_mfa(self, session_id: str, now: float) -> None:
         """A second factor was shown in this session."""
-        change = update(sessions).where(sessions.c.session_id == session_id).values(mfa=True).returning(*sessions.c)
+        await self._note(session_id, mfa=True, proved_at=now)
+
+    async def _note(self, session_id: str, **values: Any) -> None:
+        change = update(sessions).where(sessions.c.session_id == session_id).values(values).returning(*sessions.c)
         async with self._database.writing() as connection:
             row = (await connection.execute(change)).mappings().first()
         if row is not None:

@@ -52,6 +52,7 @@ sessions: Final = Table(
     Column("address", Text, nullable=False),
     Column("revoked_at", Double),
     Column("revoked_reason", Text),
+    Column("proved_at", Double),  # NULL: never, or before it was noted
     Index("ix_sessions_user", "user_id", "expires_at"),
     Index("ix_sessions_expiry", "expires_at"),
 )
@@ -68,6 +69,7 @@ api_keys: Final = Table(
     Column("expires_at", Double),
     Column("last_used_at", Double),
     Column("revoked_at", Double),
+    Column("scopes", Text),  # JSON: array; NULL: made before there were scopes
     Index("ix_api_keys_user", "user_id"),
 )
 

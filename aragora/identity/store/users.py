@@ -120,6 +120,17 @@ class UserStore:
             await connection.execute(update(users).where(users.c.user_id == user_id).values(values))
             await connection.execute(backup_codes.delete().where(backup_codes.c.user_id == user_id))
 
+    async def renew_backup_codes(self, user_id: str, digests: Sequence[str], now: float) -> bool:
+        """Put these backup codes in place of all that are left. False where no second factor is in force."""
+        change = update(users).where(users.c.user_id == user_id, users.c.mfa_enabled.is_(True))
+        async with self._database.writing() as connection:
+            done = await connection.execute(change.values(updated_at=now))
+            if done.rowcount != 1:
+                return False
+            await connection.execute(backup_codes.delete().where(backup_codes.c.user_id == user_id))
+            await connection.execute(insert(backup_codes), [{"user_id": user_id, "digest": each} for each in digests])
+        return True
+
     async def spend_step(self, user_id: str, step: int) -> bool:
         """Note that the TOTP code of this step was used. False where it, or a later one, was already: a replay."""
         change = update(users).where(users.c.user_id == user_id, users.c.totp_last_step < step)

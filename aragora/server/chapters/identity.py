@@ -1,4 +1,4 @@
-"""Accounts and logins: register, log in, refresh, log out, who am I, API keys, WebSocket tickets, second factor."""
+"""Accounts and logins: register, log in, refresh, log out, who am I, WebSocket tickets."""
 
 from __future__ import annotations
 
@@ -6,20 +6,19 @@ import re
 from dataclasses import dataclass
 from typing import Annotated, Final
 
-from fastapi import Body, Query
+from fastapi import Body
 from pydantic import AfterValidator, BaseModel, Field
 from starlette.responses import Response
 
 from aragora.errors import InvalidInput
 from aragora.identity.accounts import Accounts
-from aragora.identity.api_keys import PREFIX
 from aragora.identity.authentication import TICKET_S, Tickets
 from aragora.identity.logins import Logins
 from aragora.identity.parts import IdentityParts
 from aragora.identity.rbac import PUBLIC, USER
 from aragora.identity.second_factor import SecondFactor
 from aragora.server.chapter import Call, Chapter
-from aragora.server.schemas import Line, Secretive, Token, Tokens, storable, tokens_response
+from aragora.server.schemas import FactorCode, Name, Password, Secretive, Token, Tokens, storable, tokens_response
 from aragora.server.views import UNCACHED, json_response
 
 
@@ -36,11 +35,8 @@ class IdentityPorts:
 
 identity: Chapter[IdentityPorts] = Chapter("identity")
 
-DAY_S: Final = 86400.0
-
 # --- What goes in and out
 
-MAX_LIFETIME_DAYS: Final = 3650
 _EMAIL: Final = re.compile(r"[^\s@,;:<>\"()\[\]\\]{1,64}@[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
 
 
@@ -51,10 +47,6 @@ def _address(text: str) -> str:
 
 
 Email = Annotated[str, Field(max_length=254), AfterValidator(storable), AfterValidator(_address)]
-# Length and quality are the policy's, which says more than "too short"; here only what no password can be.
-Password = Annotated[str, Field(min_length=1, max_length=256), AfterValidator(storable)]
-Name = Annotated[Line, Field(min_length=1, max_length=100)]
-FactorCode = Annotated[Line, Field(min_length=6, max_length=64)]
 
 
 class Register(Secretive):
@@ -85,22 +77,6 @@ class Logout(Secretive):
     everywhere: bool = False
 
 
-class ChangePassword(Secretive):
-    current: Password
-    new: Password
-
-
-class NewApiKey(Secretive):
-    """`expires_in_days` null: until it is revoked."""
-
-    name: Name = "default"
-    expires_in_days: Annotated[int, Field(ge=1, le=MAX_LIFETIME_DAYS)] | None = None
-
-
-class Code(Secretive):
-    code: FactorCode
-
-
 class Account(BaseModel):
     user_id: str
     email: str
@@ -119,32 +95,9 @@ class Me(BaseModel):
     impersonator: str | None
 
 
-class CreatedApiKey(BaseModel):
-    key_id: str
-    api_key: Annotated[str, Field(description="shown this once, stored as a hash")]
-    prefix: str
-    name: str
-    created_at: float
-    expires_at: float | None
-
-
-class Revoked(BaseModel):
-    revoked: int
-
-
 class SocketTicket(BaseModel):
     ticket: str
     expires_in: int
-
-
-class EnrolledFactor(BaseModel):
-    secret: str
-    otpauth_uri: str
-
-
-class ConfirmedFactor(BaseModel):
-    verified: bool
-    backup_codes: Annotated[list[str], Field(description="shown this once; empty where the factor was in force before")]
 
 
 # --- Routes
@@ -183,7 +136,7 @@ async def refresh(call: Call[IdentityPorts], body: Refresh) -> Response:
     return tokens_response(await call.ports.logins.refresh(body.refresh_token, call.visit))
 
 
-@identity.post("/api/auth/logout", needs=USER, status=204)
+@identity.post("/api/auth/logout", needs=USER, status=204, refuses=(403,))
 async def logout(call: Call[IdentityPorts], body: Annotated[Logout | None, Body()] = None) -> Response:
     """End this login, or all of the user's."""
     everywhere = body is not None and body.everywhere
@@ -207,54 +160,8 @@ async def me(call: Call[IdentityPorts]) -> Response:
     return json_response(view.model_dump(), headers=UNCACHED)
 
 
-@identity.post("/api/auth/password", needs=USER, status=204, refuses=(403, 404))
-async def change_password(call: Call[IdentityPorts], body: ChangePassword) -> Response:
-    """Change the own password; all other logins end."""
-    await call.ports.accounts.change_password(call.who, body.current, body.new, call.visit)
-    return Response(status_code=204)
-
-
-@identity.post("/api/auth/api-key", needs=USER, gives=CreatedApiKey, status=201, refuses=(403, 404, 409))
-async def create_api_key(call: Call[IdentityPorts], body: Annotated[NewApiKey | None, Body()] = None) -> Response:
-    """A new API key. Its text is in this answer only."""
-    wanted = body or NewApiKey()
-    lifetime_s = None if wanted.expires_in_days is None else wanted.expires_in_days * DAY_S
-    key, text = await call.ports.accounts.create_key(call.who, wanted.name, call.visit, lifetime_s=lifetime_s)
-    view = CreatedApiKey(
-        key_id=key.key_id,
-        api_key=text,
-        prefix=f"{PREFIX}{key.key_id}",
-        name=key.name,
-        created_at=key.created_at,
-        expires_at=key.expires_at,
-    )
-    return json_response(view.model_dump(), 201, UNCACHED)
-
-
-@identity.delete("/api/auth/api-key", needs=USER, gives=Revoked, refuses=(403,))
-async def revoke_api_key(
-    call: Call[IdentityPorts], key_id: Annotated[str | None, Query(pattern="^[0-9a-f]{16}$")] = None
-) -> Response:
-    """Revoke one of the own keys, or all."""
-    return json_response({"revoked": await call.ports.accounts.revoke_keys(call.who, call.visit, key_id)})
-
-
 @identity.post("/api/auth/ws-ticket", needs=USER, gives=SocketTicket)
 async def ws_ticket(call: Call[IdentityPorts]) -> Response:
     """A ticket for one WebSocket, `ws://HOST/ws?ticket=...`, good for 30 seconds."""
     ticket = await call.ports.tickets.issue(call.who)
     return json_response({"ticket": ticket, "expires_in": int(TICKET_S)}, headers=UNCACHED)
-
-
-@identity.post("/api/auth/mfa/enroll", needs=USER, gives=EnrolledFactor, refuses=(403, 404, 409))
-async def enroll(call: Call[IdentityPorts]) -> Response:
-    """A secret for an authenticator app. It is in force once /api/auth/mfa/verify has seen a code of it."""
-    enrolment = await call.ports.second_factor.enrol(call.who)
-    return json_response(enrolment, headers=UNCACHED)
-
-
-@identity.post("/api/auth/mfa/verify", needs=USER, gives=ConfirmedFactor, refuses=(403, 404, 409))
-async def verify(call: Call[IdentityPorts], body: Code) -> Response:
-    """Show a code: the factor comes into force (the answer has the backup codes), and this login counts as shown."""
-    codes = await call.ports.second_factor.confirm(call.who, body.code, call.visit)
-    return json_response({"verified": True, "backup_codes": codes}, headers=UNCACHED)

@@ -15,7 +15,9 @@ from aragora.config.settings import Settings
 from aragora.identity.accounts import Accounts
 from aragora.identity.api_keys import ApiKeyStore
 from aragora.identity.authentication import Authentication, Tickets
+from aragora.identity.confirmation import Confirmation
 from aragora.identity.logins import Logins
+from aragora.identity.own_keys import OwnKeys
 from aragora.identity.parts import IdentityParts
 from aragora.identity.passwords import Passwords
 from aragora.identity.proofs import IdentityRules
@@ -91,6 +93,8 @@ class IdentityServices:
         self.logins = Logins(parts)
         self.accounts = Accounts(parts, self.logins)
         self.second_factor = SecondFactor(parts, self.logins)
+        self.keys = OwnKeys(parts, None)
+        self.confirmation = Confirmation(parts)
         self.tickets = Tickets(parts.shared)
         self.authentication = Authentication(parts, rules, self.tickets)
 

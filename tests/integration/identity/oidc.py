@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
+import json
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -26,6 +28,8 @@ class Provider:
         self.now = 0
         self.codes: dict[str, dict[str, str]] = {}
         self.down = False
+        self.pieces = False  # answers come in segments
+        self.padding = ""  # beside what is asked for
 
     def app(self) -> web.Application:
         app = web.Application()
@@ -47,14 +51,27 @@ class Provider:
         """Sign with HS256 and a secret, as one who hopes for algorithm confusion."""
         self.signing, self.header = OctKey.import_key(secret), {"alg": "HS256", "kid": "k1"}
 
-    async def _configuration(self, _: web.Request) -> web.Response:
+    async def _configuration(self, request: web.Request) -> web.StreamResponse:
         names = {"authorization_endpoint": "/authorize", "token_endpoint": "/token", "jwks_uri": "/jwks"}
-        return web.json_response({"issuer": self.issuer, **{key: self.issuer + path for key, path in names.items()}})
+        addresses = {key: self.issuer + path for key, path in names.items()}
+        return await self._answered(request, {"issuer": self.issuer, "padding": self.padding, **addresses})
 
-    async def _jwks(self, _: web.Request) -> web.Response:
-        return web.json_response({"keys": [self.key.as_dict(private=False)]})
+    async def _jwks(self, request: web.Request) -> web.StreamResponse:
+        return await self._answered(request, {"keys": [self.key.as_dict(private=False)]})
 
-    async def _token(self, request: web.Request) -> web.Response:
+    async def _answered(self, request: web.Request, document: Any) -> web.StreamResponse:
+        if not self.pieces:
+            return web.json_response(document)
+        answer = web.StreamResponse()
+        await answer.prepare(request)
+        text = json.dumps(document).encode()
+        for start in range(0, len(text), 100):
+            await answer.write(text[start : start + 100])
+            await asyncio.sleep(0.001)  # so that each is a segment of its own
+        await answer.write_eof()
+        return answer
+
+    async def _token(self, request: web.Request) -> web.StreamResponse:
         if self.down:
             return web.json_response({"error": "server_error"}, status=503)
         form = await request.post()
@@ -68,4 +85,4 @@ class Provider:
             "name": "Jane", "nonce": asked["nonce"], "iat": self.now, "exp": self.now + 600, **self.changes,
         }  # fmt: skip
         token = jwt.encode(self.header, claims, self.signing, algorithms=["RS256", "HS256"])
-        return web.json_response({"access_token": "at", "token_type": "Bearer", "id_token": token})
+        return await self._answered(request, {"access_token": "at", "token_type": "Bearer", "id_token": token})

@@ -33,7 +33,7 @@ async def logged_in(identity: Any, email: str = "jane@example.com") -> TokenPair
 
 async def enrolled(identity: Any, pair: TokenPair) -> tuple[pyotp.TOTP, tuple[str, ...]]:
     principal = await identity.who(pair.access_token)
-    totp = pyotp.TOTP((await identity.second_factor.enrol(principal)).secret)
+    totp = pyotp.TOTP((await identity.second_factor.enrol(principal, VISIT)).secret)
     codes = await identity.second_factor.confirm(principal, totp.at(int(identity.parts.clock.at)), VISIT)
     identity.parts.clock.at += 60
     return totp, codes
@@ -139,6 +139,8 @@ async def test_an_access_token_ends_with_its_time_and_with_logout(identity: Any)
     identity.parts.clock.at += 3600
     assert await refused(identity.who(two.access_token)) == "token_expired"
     fresh = await identity.logins.refresh(two.refresh_token, VISIT)
+    principal = await identity.who(fresh.access_token)
+    await identity.confirmation.by_password(principal, PASSWORD, VISIT)
     await identity.logins.end(await identity.who(fresh.access_token), VISIT, everywhere=True)
     assert await refused(identity.who(fresh.access_token)) == "token_revoked"
 
@@ -206,21 +208,21 @@ async def test_a_second_factor_in_force_is_not_replaced(identity: Any) -> None:
     await registered(identity)
     pair = await logged_in(identity)
     await enrolled(identity, pair)
-    await refused(identity.second_factor.enrol(await identity.who(pair.access_token)), Conflict)
+    await refused(identity.second_factor.enrol(await identity.who(pair.access_token), VISIT), Conflict)
 
 
 async def test_an_api_key_acts_for_its_owner_until_it_is_revoked(identity: Any) -> None:
     user = await registered(identity)
     principal = await identity.who((await logged_in(identity)).access_token)
-    key, text = await identity.accounts.create_key(principal, "ci", VISIT, lifetime_s=100.0)
+    key, text = await identity.keys.create(principal, "ci", VISIT, lifetime_s=100.0)
     assert text not in repr(key)
     acting = await identity.who(text)
     assert (acting.user_id, acting.method, acting.mfa) == (user.user_id, Method.API_KEY, False)
     changed = text[:-1] + ("A" if text[-1] != "A" else "B")
     assert await refused(identity.who(changed)) == "invalid_api_key"
-    assert await identity.accounts.revoke_keys(principal, VISIT, key.key_id) == 1
+    assert await identity.keys.revoke(principal, VISIT, key.key_id) == 1
     assert await refused(identity.who(text)) == "invalid_api_key"
-    _, second = await identity.accounts.create_key(principal, "ci", VISIT, lifetime_s=100.0)
+    _, second = await identity.keys.create(principal, "ci", VISIT, lifetime_s=100.0)
     identity.parts.clock.at += 100
     assert await refused(identity.who(second)) == "invalid_api_key"
 
@@ -264,10 +266,10 @@ async def test_impersonation_is_short_audited_counted_and_touches_no_credentials
     acting = await identity.who(pair.access_token)
     assert (acting.user_id, acting.actor, acting.mfa) == (user.user_id, "usr_admin", False)
     for attempt in (
-        identity.accounts.create_key(acting, "k", VISIT),
+        identity.keys.create(acting, "k", VISIT, lifetime_s=100.0),
         identity.accounts.change_password(acting, PASSWORD, "another fine one", VISIT),
-        identity.accounts.revoke_keys(acting, VISIT),
-        identity.second_factor.enrol(acting),
+        identity.keys.revoke(acting, VISIT),
+        identity.second_factor.enrol(acting, VISIT),
         identity.second_factor.confirm(acting, "123456", VISIT),
         identity.accounts.impersonate(acting, user.user_id, "deeper", VISIT),
     ):
@@ -292,7 +294,7 @@ async def test_no_secret_is_in_the_audit_log_and_the_chain_holds(identity: Any) 
     await registered(identity)
     pair = await logged_in(identity)
     principal = await identity.who(pair.access_token)
-    _, text = await identity.accounts.create_key(principal, "ci", VISIT)
+    _, text = await identity.keys.create(principal, "ci", VISIT, lifetime_s=100.0)
     written = repr(await identity.parts.audit.page())
     for secret in (PASSWORD, pair.access_token, pair.refresh_token, text):
         assert secret not in written

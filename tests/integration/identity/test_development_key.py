@@ -3,6 +3,7 @@ sealed."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -35,9 +36,9 @@ async def replicas(tmp_path: Path) -> AsyncIterator[list[Served]]:
 async def test_a_second_factor_enrolled_at_one_replica_holds_at_the_others(replicas: list[Served]) -> None:
     first, second, third = (replica.identity.feature.ports for replica in replicas)
     user = await first.accounts.register("jane@example.com", "correct horse battery", "Jane", HERE, by=None)
-    jane = Principal(user.user_id, user.org_id, user.roles, Method.SESSION)
+    jane = Principal(user.user_id, user.org_id, user.roles, Method.SESSION, proved_at=time.time())
 
-    offered = await first.second_factor.enrol(jane)
+    offered = await first.second_factor.enrol(jane, HERE)
     codes = await second.second_factor.confirm(jane, pyotp.TOTP(offered.secret).now(), HERE)
     challenge = await third.accounts.login("jane@example.com", "correct horse battery", HERE)
 

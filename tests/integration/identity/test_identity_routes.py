@@ -108,9 +108,9 @@ async def test_a_stranger_with_identity_headers_is_refused(production: Site) -> 
         forged = {**headers, "X-Forwarded-For": "127.0.0.1"}
         assert code_of(await client.get("/api/auth/me", headers=forged)) == (401, "unproven_identity")
         proven = {**headers, "Authorization": f"Bearer {SERVICE}"}
-        assert (await client.get("/api/auth/me", headers=proven)).json()["org_id"] == "org-456"
-        # A service cannot vouch for a second factor: no administration in production.
-        assert code_of(await client.get("/api/admin/audit", headers=proven)) == (403, "mfa_required")
+        assert code_of(await client.get("/api/auth/me", headers=proven)) == (403, "forbidden")
+        allowed = {**proven, "X-User-Roles": "member"}
+        assert (await client.get("/api/auth/me", headers=allowed)).json()["org_id"] == "org-456"
 
 
 async def test_a_repeated_header_does_not_slip_past_the_check(production: Site) -> None:
@@ -168,7 +168,7 @@ async def test_the_local_operator_has_api_keys_too(development: Site) -> None:
         one = await client.delete(f"/api/auth/api-key?key_id={keys[0]['key_id']}")
         assert one.json() == {"revoked": 1}
         named = {"X-User-ID": "user-123", "X-Org-ID": "org-456"}
-        assert code_of(await client.post("/api/auth/api-key", headers=named)) == (403, "forbidden")
+        assert code_of(await client.post("/api/auth/api-key", headers=named)) == (403, "login_required")
 
 
 async def test_the_first_administrator_is_made_with_the_api_token_and_must_enrol(production: Site) -> None:

@@ -10,7 +10,6 @@ import pytest
 from aiohttp import ClientSession, web
 
 from aragora.errors import AragoraError, Conflict, InvalidInput, Unauthenticated, Unavailable
-from aragora.identity.logins import TokenPair
 from aragora.identity.oauth import OAuthSettings, OAuthStateStore, OpenIdLogin
 from aragora.identity.parts import Visit
 
@@ -60,10 +59,9 @@ async def test_a_person_comes_back_with_a_verified_address(login: OpenIdLogin, p
     assert (arrival.subject, arrival.email, arrival.redirect) == (
         "google:1234", "Jane@Example.com", "https://app.example.org/done",
     )  # fmt: skip
-    first = await identity.accounts.login_with(arrival, VISIT)
-    again = await identity.accounts.login_with(arrival, VISIT)
-    assert isinstance(first, TokenPair)
-    assert (await identity.who(first.access_token)).user_id == (await identity.who(again.access_token)).user_id
+    first = await identity.accounts.arrived(arrival, VISIT)
+    again = await identity.accounts.arrived(arrival, VISIT)
+    assert first == again
 
 
 async def test_an_account_with_a_password_is_not_taken_over(login: OpenIdLogin, provider: Any, identity: Any) -> None:
@@ -71,7 +69,7 @@ async def test_an_account_with_a_password_is_not_taken_over(login: OpenIdLogin, 
     leaving = await login.depart()
     back = provider.consent(leaving.url)
     arrival = await login.arrive(back["state"], back["code"], leaving.cookie)
-    await refused(identity.accounts.login_with(arrival, VISIT), Conflict)
+    await refused(identity.accounts.arrived(arrival, VISIT), Conflict)
 
 
 @pytest.mark.parametrize("cookie", [None, "", "another browser"])

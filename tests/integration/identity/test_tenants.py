@@ -48,6 +48,7 @@ BODIES: Final[dict[str, Any]] = {
     "POST /api/auth/password": {"current": "wrong", "new": "another good one"},
     "POST /api/auth/oauth/exchange": {"code": "invented"},
     "POST /api/auth/mfa/verify": {"code": "123456"},
+    "POST /api/auth/confirm": {"password": PASSWORD},
     "POST /api/admin/users/{user_id}/impersonate": {"reason": "curious"},
     "PUT /api/integrations/{type}": {"settings": {"channel": "#mallory"}},
 }
@@ -115,6 +116,7 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
         encryption_key=SecretStr(secrets.token_hex(32)),
         jwt_secret=SecretStr(secrets.token_hex(32)),
         service_token=SecretStr(SERVICE),
+        service_roles=("owner", "admin"),
     )
     await apply_pending(settings)
     database = Database.open(settings, Context.DEBATES)

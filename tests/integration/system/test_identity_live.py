@@ -72,10 +72,12 @@ def test_identity_headers_count_only_with_the_service_token(guarded: Guarded, al
 
     bare = guarded.server.request("GET", "/api/debates", None, **named)
     beside = guarded.server.request("GET", "/api/debates", None, **named, Authorization=f"Bearer {alice.access}")
-    proven = guarded.server.request("GET", "/api/auth/me", None, **named, **bearer)
+    too_much = guarded.server.request("GET", "/api/auth/me", None, **named, **bearer)
+    proven = guarded.server.request("GET", "/api/auth/me", None, **{**named, "X_User_Roles": "member"}, **bearer)
 
     assert code_of(bare) == code_of(beside) == (401, "unproven_identity")
-    assert (proven.json["user_id"], proven.json["roles"]) == ("user-123", ["admin", "owner"])
+    assert code_of(too_much) == (403, "forbidden")
+    assert (proven.json["user_id"], proven.json["roles"]) == ("user-123", ["member"])
 
 
 def test_who_logged_in_sees_roles_and_permissions(alice: Account) -> None:

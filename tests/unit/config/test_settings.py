@@ -10,7 +10,8 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from aragora.config.settings import Settings, is_secret, load_settings, production_problems, variable_of
+from aragora.config.chapters import SECRET_MIN_CHARS
+from aragora.config.settings import GUESSABLE, Settings, is_secret, load_settings, production_problems, variable_of
 from aragora.errors import Misconfigured
 
 ROOT = Path(__file__).parents[3]
@@ -137,6 +138,23 @@ def test_production_names_each_missing_or_weak_secret() -> None:
     problems = production_problems(load_settings({"ARAGORA_ENV": "production", "ARAGORA_JWT_SECRET": "short-secret"}))
     assert {problem.split()[0] for problem in problems} == {"ARAGORA_JWT_SECRET", "ARAGORA_ENCRYPTION_KEY"}
     assert "short-secret" not in "".join(problems)
+
+
+@pytest.mark.parametrize("name", GUESSABLE)
+@pytest.mark.parametrize("secret", ["abc", "x" * (SECRET_MIN_CHARS - 1), f"  {'x' * (SECRET_MIN_CHARS - 1)}  "])
+def test_production_refuses_every_short_secret_that_a_stranger_may_guess_at(name: str, secret: str) -> None:
+    long = {"ARAGORA_JWT_SECRET": "j" * 32, "ARAGORA_ENCRYPTION_KEY": HEX_KEY, "ARAGORA_ENV": "production"}
+    assert [problem.split(".")[0] for problem in production_problems(load_settings({**long, name: secret}))] == [
+        f"{name} is too short"
+    ]
+    assert production_problems(load_settings({**long, name: "x" * SECRET_MIN_CHARS})) == []
+    with pytest.raises(Misconfigured, match=f"{name} is too short"):
+        load_settings({**long, name: secret, "ARAGORA_WORKERS": "0"})
+
+
+def test_roles_of_services_are_read_from_a_list() -> None:
+    assert load_settings({}).service_roles == ("member", "viewer", "service")
+    assert load_settings({"ARAGORA_SERVICE_ROLES": "owner, member"}).service_roles == ("owner", "member")
 
 
 def test_unknown_variables_of_the_environment_do_no_harm() -> None:

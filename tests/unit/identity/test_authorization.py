@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
 
 from aragora.errors import AragoraError, Forbidden, InvalidInput
-from aragora.identity.authorization import authorize, check_grant, enforce_admin_mfa_policy
+from aragora.identity.authorization import (
+    CONFIRMED_S,
+    authorize,
+    check_confirmed,
+    check_grant,
+    enforce_admin_mfa_policy,
+)
 from aragora.identity.principal import LOCAL_OPERATOR, Method, Principal
 from aragora.identity.rbac import ADMIN, PERMISSIONS, PUBLIC, ROLES, USER, Policy, permission, permissions_of
 
@@ -87,3 +94,52 @@ def test_nobody_hands_on_a_right_it_does_not_have() -> None:
     with pytest.raises(InvalidInput):
         check_grant(LOCAL_OPERATOR, [])
     assert check_grant(LOCAL_OPERATOR, ["admin"]) == ("admin",)
+
+
+NOW = 1_700_000_000.0
+
+
+def code_of_change(principal: Principal, *, has_factor: bool = False, now: float = NOW) -> str:
+    """The code with which a change of credentials is refused, or "" where it may be."""
+    try:
+        check_confirmed(principal, now, has_factor=has_factor)
+    except Forbidden as refused:
+        return refused.code
+    return ""
+
+
+def test_credentials_change_only_where_the_login_lately_showed_who_it_is() -> None:
+    fresh = replace(someone("owner"), proved_at=NOW)
+    assert code_of_change(fresh) == ""
+    assert code_of_change(fresh, now=NOW + CONFIRMED_S - 1) == ""
+    assert code_of_change(fresh, now=NOW + CONFIRMED_S) == "confirmation_required"
+    assert code_of_change(someone("owner")) == "confirmation_required"
+
+
+def test_a_password_alone_does_not_confirm_an_account_with_a_factor() -> None:
+    fresh = replace(someone("owner"), proved_at=NOW)
+    assert code_of_change(fresh, has_factor=True) == "confirmation_required"
+    assert code_of_change(replace(fresh, mfa=True), has_factor=True) == ""
+
+
+@pytest.mark.parametrize("method", [Method.API_KEY, Method.API_TOKEN, Method.SERVICE])
+def test_nothing_but_a_login_changes_credentials(method: Method) -> None:
+    machine = replace(someone("owner", "admin", mfa=True), method=method, proved_at=NOW)
+    assert code_of_change(machine) == "login_required"
+
+
+def test_who_acts_as_another_changes_no_credentials() -> None:
+    assert code_of_change(replace(someone("owner"), proved_at=NOW, impersonator="usr_admin")) == "forbidden"
+    assert code_of_change(replace(LOCAL_OPERATOR, impersonator="usr_admin")) == "forbidden"
+    assert code_of_change(LOCAL_OPERATOR) == ""
+
+
+@pytest.mark.parametrize("role", list(ROLES))
+def test_a_key_may_no_more_than_its_owner_and_its_scopes(role: str) -> None:
+    owner = someone(role)
+    for scopes in (("standard",), ("read",), ("debates.create",), ("invented",), ()):
+        key = replace(owner, method=Method.API_KEY, scopes=scopes)
+        assert key.permissions <= owner.permissions
+        assert not key.permissions & {"users.manage", "system.admin"}
+    assert replace(owner, scopes=("invented",)).permissions == frozenset()
+    assert isinstance(refusal(ADMIN, replace(owner, scopes=("system.admin",)), production=False), Forbidden)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aragora.errors import InvalidInput, Unauthenticated
+from aragora.errors import Forbidden, InvalidInput, Unauthenticated
 from aragora.identity.principal import LOCAL_OPERATOR, Method, Principal
 from aragora.identity.proofs import IdentityRules, Proof, bearer_of, principal_without_session, proof_of
 
@@ -44,12 +46,23 @@ def test_loopback_proves_nothing_in_production() -> None:
 
 
 def test_a_proven_service_names_whom_it_acts_for() -> None:
-    principal = who(PRODUCTION, HEADERS, "svc-secret", address="203.0.113.9")
+    named = {**HEADERS, "x-user-roles": "member"}
+    principal = who(PRODUCTION, named, "svc-secret", address="203.0.113.9")
     assert principal is not None
     assert principal.method is Method.SERVICE
     assert principal.org_id == "org-456"
-    also = who(PRODUCTION, {**HEADERS, "x-service-token": "svc-secret"}, address="203.0.113.9")
+    also = who(PRODUCTION, {**named, "x-service-token": "svc-secret"}, address="203.0.113.9")
     assert also == principal
+
+
+@pytest.mark.parametrize("roles", ["admin", "owner", "member,admin", "root"])
+def test_a_service_names_only_the_roles_that_it_may(roles: str) -> None:
+    named = {**HEADERS, "x-user-roles": roles}
+    for proof in ({"bearer": "svc-secret"}, {}):
+        with pytest.raises(Forbidden, match="ARAGORA_SERVICE_ROLES"):
+            who(PRODUCTION, named if proof else {**named, "x-service-token": "svc-secret"}, **proof)
+    wider = replace(PRODUCTION, service_roles=("root", "admin", "owner", "member"))
+    assert who(wider, named, "svc-secret") is not None
 
 
 def test_a_service_that_names_nobody_has_only_the_service_role() -> None:

@@ -1,0 +1,198 @@
+"""Login with a provider over HTTP: what the page is given, who may exchange it, and what rests meanwhile."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import parse_qs, urlsplit
+
+import httpx2
+import pyotp
+import pytest
+from aiohttp import ClientSession, web
+from worlds.memory_server import DEFAULT_CONFIG
+
+from aragora.identity.oauth import (
+    EXCHANGE_S,
+    FinishedLogins,
+    OAuthSettings,
+    OAuthStateStore,
+    OpenIdLogin,
+    digest_of,
+)
+from aragora.identity.parts import Visit
+from aragora.server.app import create_app
+from aragora.server.authentication import Authenticator
+from aragora.server.chapters.oauth import OAuthPorts, oauth
+from aragora.server.feature import Feature
+from aragora.storage.ephemeral import SqlEphemeral
+
+pytestmark = pytest.mark.slow
+
+PAGE: Final = "https://app.example.org/done"
+VERIFIER: Final = "v" * 43
+EXCHANGE: Final = "/api/auth/oauth/exchange"
+
+
+@pytest.fixture
+async def provider(beside: Any, clock: Any) -> AsyncIterator[Any]:
+    made = beside("oidc").Provider()
+    runner = web.AppRunner(made.app())
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    made.issuer = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    made.now = int(clock.now())
+    yield made
+    await runner.cleanup()
+
+
+@pytest.fixture
+async def browser(provider: Any, beside: Any, identity: Any, clock: Any) -> AsyncIterator[Callable[[], Any]]:
+    """Makes browsers, each with cookies of its own."""
+    oidc, parts = beside("oidc"), identity.parts
+    settings = OAuthSettings(
+        client_id=oidc.CLIENT_ID,
+        redirect_uri="https://aragora.example.org/api/auth/oauth/google/callback",
+        client_secret=oidc.CLIENT_SECRET,
+        allowed_hosts=("app.example.org",),
+        issuer=provider.issuer,
+    )
+    authenticator = Authenticator(identity.authentication, parts.limits, parts.registry, (), production=False)
+    async with ClientSession() as http:
+        login = OpenIdLogin(settings, OAuthStateStore(parts.shared), http, clock)
+
+        async def opened() -> OpenIdLogin:
+            return login
+
+        ports = OAuthPorts(
+            parts=parts,
+            accounts=identity.accounts,
+            logins=identity.logins,
+            finished=FinishedLogins(parts.shared, clock),
+            login=opened,
+            success_url=PAGE,
+            error_url=None,
+        )
+        app = create_app(DEFAULT_CONFIG, authenticator, [Feature("oauth", ports, chapters=(oauth,))])
+        transport = httpx2.ASGITransport(app=app, client=("203.0.113.9", 5555), raise_app_exceptions=False)
+        yield lambda: httpx2.AsyncClient(transport=transport, base_url="http://localhost:8080")
+
+
+async def code_for_the_page(client: httpx2.AsyncClient, provider: Any, **asked: str) -> str:
+    leaving = await client.get("/api/auth/oauth/google", params=asked)
+    back = await client.get("/api/auth/oauth/google/callback", params=provider.consent(leaving.headers["location"]))
+    assert back.status_code == 302, back.text
+    place = urlsplit(back.headers["location"])
+    assert f"{place.scheme}://{place.netloc}{place.path}" == PAGE
+    return parse_qs(place.fragment)["code"][0]
+
+
+async def exchanged(client: httpx2.AsyncClient, code: str, **more: str) -> tuple[int, Any]:
+    answer = await client.post(EXCHANGE, json={"code": code, **more})
+    body = answer.json()
+    return answer.status_code, body["error"]["code"] if "error" in body else body
+
+
+def one_time_rows(data_dir: Path) -> list[tuple[str, str]]:
+    with sqlite3.connect(data_dir / "users.db") as database:
+        return list(database.execute("SELECT key, value FROM ephemeral"))
+
+
+async def test_a_link_with_a_strangers_code_logs_nobody_in(browser: Any, provider: Any, identity: Any) -> None:
+    async with browser() as mallory, browser() as victim:
+        code = await code_for_the_page(mallory, provider)
+        assert await exchanged(victim, code) == (401, "invalid_code")
+        assert await exchanged(mallory, code) == (401, "invalid_code")  # and it is used up
+        mine = await code_for_the_page(mallory, provider)
+        await code_for_the_page(victim, provider)
+        assert await exchanged(victim, mine) == (401, "invalid_code")
+
+
+async def test_the_browser_that_began_gets_its_tokens_once(browser: Any, provider: Any, identity: Any) -> None:
+    async with browser() as page:
+        code = await code_for_the_page(page, provider)
+        status, tokens = await exchanged(page, code)
+        assert status == 200
+        assert (await identity.who(tokens["access_token"])).proved_at == identity.parts.clock.at
+        assert await exchanged(page, code) == (401, "invalid_code")
+
+
+async def test_a_page_elsewhere_shows_the_verifier_of_its_challenge(browser: Any, provider: Any, identity: Any) -> None:
+    async with browser() as navigation, browser() as page, browser() as mallory:
+        code = await code_for_the_page(navigation, provider, challenge=digest_of(VERIFIER))
+        assert await exchanged(mallory, code, verifier="w" * 43) == (401, "invalid_code")
+        code = await code_for_the_page(navigation, provider, challenge=digest_of(VERIFIER))
+        assert await exchanged(navigation, code) == (401, "invalid_code")  # no cookie stands in for it
+        code = await code_for_the_page(navigation, provider, challenge=digest_of(VERIFIER))
+        status, tokens = await exchanged(page, code, verifier=VERIFIER)
+        assert status == 200
+        assert await identity.who(tokens["access_token"])
+
+
+async def test_no_token_and_no_code_rests_and_what_rests_ends(
+    browser: Any, provider: Any, identity: Any, tmp_path: Path
+) -> None:
+    async with browser() as page:
+        code = await code_for_the_page(page, provider)
+        rows = one_time_rows(tmp_path)
+        assert rows
+        assert code not in str(rows)
+        assert "token" not in str(rows)
+        shared: SqlEphemeral = identity.parts.shared
+        assert await shared.sweep() == 0
+        identity.parts.clock.at += EXCHANGE_S
+        assert await exchanged(page, code) == (401, "invalid_code")
+        await code_for_the_page(page, provider)
+        identity.parts.clock.at += 700.0
+        assert await shared.sweep() >= 1
+        assert one_time_rows(tmp_path) == []
+
+
+async def test_an_account_disabled_between_return_and_exchange_gets_nothing(
+    browser: Any, provider: Any, identity: Any
+) -> None:
+    async with browser() as page:
+        code = await code_for_the_page(page, provider)
+        user = await identity.parts.users.by_oauth_subject("google:1234")
+        await identity.parts.users.set_disabled(user.user_id, True, identity.parts.clock.now())
+        assert await exchanged(page, code) == (401, "oauth_refused")
+
+
+async def test_a_factor_is_asked_for_after_the_provider_too(browser: Any, provider: Any, identity: Any) -> None:
+    async with browser() as page:
+        _, tokens = await exchanged(page, await code_for_the_page(page, provider))
+        who = await identity.who(tokens["access_token"])
+        totp = pyotp.TOTP((await identity.second_factor.enrol(who, Visit("203.0.113.9"))).secret)
+        await identity.second_factor.confirm(who, totp.at(int(identity.parts.clock.at)), Visit("203.0.113.9"))
+        _, challenge = await exchanged(page, await code_for_the_page(page, provider))
+        assert challenge["mfa_required"] is True
+
+
+@pytest.mark.parametrize("odd", ["\x00", "a\x00b", "\x1b[31m", "\x7f", "x" * 2049])
+async def test_odd_characters_are_refused_as_input(odd: str, browser: Any, provider: Any) -> None:
+    async with browser() as page:
+        for name in ("state", "code"):
+            query = {"state": "s", "code": "c", name: odd}
+            answer = await page.get("/api/auth/oauth/google/callback", params=query)
+            assert (answer.status_code, answer.json()["error"]["code"]) == (422, "invalid_input")
+        for name in ("redirect", "challenge"):
+            assert (await page.get("/api/auth/oauth/google", params={name: odd})).status_code == 422
+        assert (await page.post(EXCHANGE, json={"code": odd + "x" * 3000})).status_code == 422
+        cookie = [(b"cookie", b"aragora_oauth_code=\xff\xfe")]
+        assert (await page.post(EXCHANGE, json={"code": "c"}, headers=cookie)).status_code == 401
+
+
+async def test_an_answer_of_the_provider_that_comes_in_pieces_is_read_whole(browser: Any, provider: Any) -> None:
+    provider.pieces = True
+    async with browser() as page:
+        status, _ = await exchanged(page, await code_for_the_page(page, provider))
+        assert status == 200
+
+
+async def test_an_endless_answer_of_the_provider_is_refused(browser: Any, provider: Any) -> None:
+    provider.padding = "x" * 1_100_000
+    async with browser() as page:
+        leaving = await page.get("/api/auth/oauth/google")
+    assert (leaving.status_code, leaving.json()["error"]["code"]) == (401, "oauth_refused")
