@@ -9,6 +9,8 @@ Rules:
       is no retry.
     - A malformed answer is shown to the model once more with what is wrong. It says nothing about the provider's
       health, so it neither trips the breaker nor leads to the fallback.
+    - What a provider sent is brought into bounds (`aragora.agents.border`) before the reply leaves: whoever gets it can
+      encode, store and add up every field.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from typing import Final, Self
 
 import structlog
 
+from aragora.agents import border
 from aragora.agents.answer_format import AnswerInvalid, answer_schema, parse_answer
 from aragora.agents.gate import Gate
 from aragora.agents.model import (
@@ -44,10 +47,8 @@ from aragora.debate.model import (
     AgentAnswer,
     AgentFailure,
     AgentRequest,
-    Ballot,
-    Critique,
+    Content,
     Fallback,
-    Proposal,
     Reply,
     Usage,
 )
@@ -58,8 +59,6 @@ MARGIN_SHARE: Final = 0.02  # of the time, kept for the work after the last call
 MIN_CALL_S: Final = 0.01  # with less time left no call is made
 MAX_REPAIRED_CHARS: Final = 8_000  # of a malformed answer that is shown to its model
 _TRANSIENT: Final = (ProviderRateLimited, ProviderOverloaded, ProviderFault)
-
-Content = Proposal | Critique | Ballot
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,11 +121,15 @@ class Answering:
         self._draw = draw
         self._prompted = fallback is not None or not provider.renders_itself
         self._log = structlog.get_logger("aragora.agents").bind(agent=spec.name)
+        self._told_of_estimates = False
         self._answered = f"agent={spec.name} answered"  # formatted once: every answer is logged
 
     async def answer(self, request: AgentRequest) -> Reply:
         """The reply to `request` within its time. Never raises, except CancelledError when cancelled."""
-        ledger = Ledger(self._spec, self._clock)
+        return border.fit(await self._reply(request, Ledger(self._spec, self._clock)))
+
+    async def _reply(self, request: AgentRequest, ledger: Ledger) -> Reply:
+        """The reply as it came."""
         try:
             async with asyncio.timeout(request.timeout_s):
                 answer = await self._answer(request, ledger)
@@ -134,13 +137,10 @@ class Answering:
             return self._failure(request, ledger, ProviderTimedOut(f"no answer within {request.timeout_s:g} s"))
         except ProviderError as error:
             return self._failure(request, ledger, error)
-        except Exception as error:  # noqa: BLE001  no error of an SDK may break the debate
-            kind = type(error).__name__  # not its text nor its trace: they may hold a key
-            return self._failure(
-                request, ledger, ProviderFault(f"unexpected {kind} while asking {self._spec.provider}")
-            )
+        except Exception as error:  # noqa: BLE001  no defect may break the debate
+            return self._failure(request, ledger, _unexpected(error, self._spec.provider))
         if isinstance(answer, AgentAnswer):
-            self._log_answer(request, answer.usage)
+            self._log_answer(request, answer.usage, estimated=ledger.estimated)
         return answer
 
     async def aclose(self) -> None:
@@ -225,13 +225,21 @@ class Answering:
         record = replace(record, model=ledger.usage().model, latency_s=ledger.elapsed_s() - began_s)
         return AgentAnswer(request.ask.ask_id, self._spec.name, content, ledger.usage(), record)
 
-    def _log_answer(self, request: AgentRequest, usage: Usage) -> None:
+    def _log_answer(self, request: AgentRequest, usage: Usage, *, estimated: bool) -> None:
+        if estimated and not self._told_of_estimates:
+            self._told_of_estimates = True
+            self._log.warning(
+                f"agent={self._spec.name} has no believable token counts: tokens and cost are estimated",
+                provider=usage.provider,
+                model=usage.model,
+            )
         self._log.debug(
             self._answered,
             debate_id=request.ask.debate_id,
             ask=request.ask.ask_id,
             latency_s=usage.latency_s,
             tokens=usage.input_tokens + usage.output_tokens,
+            estimated=estimated,
         )
 
     def _failure(
@@ -278,5 +286,14 @@ async def _complete(provider: Provider, attempt: Attempt) -> Completion:
         if error.usage is not None:
             attempt.ledger.add(error.usage)
         raise
+    except Exception as error:  # noqa: BLE001  whatever an SDK raises: the breaker must learn it, the fallback may help
+        raise _unexpected(error, provider.name) from None
     attempt.ledger.add(completion.usage)
+    if completion.estimated:
+        attempt.ledger.estimated = True
     return completion
+
+
+def _unexpected(error: Exception, provider: str) -> ProviderFault:
+    """Names only the kind of `error`: its text and trace may hold a key."""
+    return ProviderFault(f"unexpected {type(error).__name__} while asking {provider}")

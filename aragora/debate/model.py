@@ -217,13 +217,16 @@ class Ballot:
     ranking: tuple[str, ...] = ()
 
 
+Content = Proposal | Critique | Ballot
+
+
 @dataclass(frozen=True, slots=True)
 class AgentAnswer:
     """An agent's valid answer to one ask."""
 
     ask_id: str
     agent: str
-    content: Proposal | Critique | Ballot
+    content: Content
     usage: Usage
     fallback: Fallback | None = None
 
