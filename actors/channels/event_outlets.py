@@ -14,9 +14,12 @@ from collections.abc import Sequence
 from typing import Final
 
 import msgspec
+import structlog
 
 from actors.channels.sockets import FrameConnection, FrameServer
 from actors.channels.watchers import Item, Watcher, Watchers
+
+log = structlog.get_logger("aragora.coordinator")
 
 FLUSH_ITEMS: Final = 200  # in a queue: do not wait for the end of the loop turn
 POLL_S: Final = 10.0  # a poll without news returns after this many seconds
@@ -137,7 +140,17 @@ class _Outlet:
         if lost:
             self.connection.close()
         else:
-            self.connection.send(msgspec.msgpack.encode(Pushed(self._changed, items)))
+            self._push(items)
+
+    def _push(self, items: list[Item]) -> None:
+        """The items left the queue: where they cannot be encoded, the replica connects again and reads the store."""
+        try:
+            frame = msgspec.msgpack.encode(Pushed(self._changed, items))
+        except (ValueError, TypeError, OverflowError) as error:
+            log.warning("news cannot be encoded", items=len(items), error=type(error).__name__)
+            self.connection.close()
+            return
+        self.connection.send(frame)
 
 
 class _Poller:

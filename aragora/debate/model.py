@@ -233,6 +233,10 @@ class AgentAnswer:
 
 MALFORMED_ANSWER: Final = "malformed_answer"
 """The code of a failure: the agent answered, but not in the form that was asked for."""
+MALFORMED_ASK: Final = "malformed_ask"
+"""The code of a failure: the ask itself could not be sent to the agent, or not be read there."""
+AGENT_LOST: Final = "agent_lost"
+"""The code of a failure: the agent's process, or the way to it, was lost each time that the ask was sent."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,7 @@ class Agent:
 
     async def exchange(self, asker: str, *requests: AgentRequest, withdrawn: tuple[str, ...] = ()) -> list[str]:
         """The ids of the asks whose replies come back."""
-        batch = wire.encode_requests(requests) if requests else b""
+        batch = wire.encode_requests(requests).raw if requests else b""
         raw = await self.actor.exchange(asker, batch, withdrawn)
         return [reply.ask_id for reply in wire.decode_replies(raw)] if raw else []
 
