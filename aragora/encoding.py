@@ -50,12 +50,13 @@ def encode_text(value: object) -> str:
 
 
 def decode(raw: bytes | str) -> Any:
-    """The plain Python value of a JSON text. Raises msgspec.DecodeError where it is not JSON."""
+    """The plain Python value of a JSON text. Raises ValueError where it is not JSON: msgspec.DecodeError, or
+    UnicodeDecodeError for bytes that are no UTF-8."""
     return msgspec.json.decode(raw)
 
 
 def decode_as(raw: bytes | str, kind: type[T]) -> T:
-    """The JSON text as a `kind`. Raises msgspec.ValidationError where it does not fit."""
+    """The JSON text as a `kind`. Raises ValueError as `decode` does; msgspec.ValidationError where it does not fit."""
     return msgspec.json.decode(raw, type=kind)
 
 
