@@ -45,8 +45,9 @@ class MistralProvider:
                 async for event in stream:
                     chunk = event.data
                     if chunk.usage:
+                        told = chunk.usage.model_dump(include=chunk.usage.model_fields_set)  # the rest would be 0
                         received.count(
-                            input_tokens=chunk.usage.prompt_tokens, output_tokens=chunk.usage.completion_tokens
+                            input_tokens=told.get("prompt_tokens"), output_tokens=told.get("completion_tokens")
                         )
                     for choice in chunk.choices:
                         received.hear(_text(choice.delta.content))

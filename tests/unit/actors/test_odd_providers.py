@@ -138,7 +138,7 @@ PROVIDERS: dict[str, Callable[[OddProvider], Provider]] = {
 
 @pytest.mark.parametrize("sdk", PROVIDERS)
 @given(reply=replies)
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @example(reply=odd.failure(500, {"error": {"message": "boom \ud83d\x00"}}))
 @example(reply=odd.failure(429, {"error": {"message": "wait", "code": 10**400}}, {"retry-after-ms": "9" * 5_000}))
 @example(reply=odd.chat("[" * 100_000))
@@ -216,4 +216,14 @@ async def test_what_anthropic_counts_is_believed_as_little() -> None:
     (reply,) = await exchanged(one_odd(lambda: odd.messages(usage=usage)).anthropic_provider(), ODD)
     assert isinstance(reply, AgentAnswer)
     check(reply.usage)
+    assert reply.usage.cost_usd > 0
+
+
+@pytest.mark.parametrize("usage", [ABSENT, None, {}, {"prompt_tokens": 12.0}, {"completion_tokens": -5}], ids=repr)
+async def test_what_mistral_does_not_count_is_not_free(usage: Any) -> None:
+    (reply,) = await exchanged(one_odd(lambda: odd.chat(usage=usage)).mistral_provider(), ODD)
+    assert isinstance(reply, AgentAnswer)
+    check(reply.usage)
+    assert reply.usage.input_tokens > 0
+    assert reply.usage.output_tokens > 0
     assert reply.usage.cost_usd > 0
