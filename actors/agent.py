@@ -18,6 +18,7 @@ from typing import Final
 import structlog
 
 from actors.channels.agent_outlets import POLL_S, AgentSocket, Mailbox, Outlet
+from actors.channels.seldom import Seldom
 from actors.channels.sockets import Endpoint, endpoint_at
 from actors.circuit_breaker import StoredBreaker
 from actors.runtime import Runtime
@@ -25,8 +26,10 @@ from actors.virtual import VirtualActor
 from aragora.agents import catalog, wire
 from aragora.agents.answering import Answering
 from aragora.agents.gate import LeasedGate
+from aragora.agents.model import ProviderFault
 from aragora.config.settings import Settings
-from aragora.debate.model import AgentRequest, Reply
+from aragora.debate.model import AgentFailure, AgentRequest, Reply
+from aragora.errors import AragoraError
 
 log = structlog.get_logger("aragora.agent")
 
@@ -45,6 +48,7 @@ class AgentActor(VirtualActor):
         self._mailboxes: OrderedDict[str, Mailbox] = OrderedDict()
         self._working: dict[str, _Work] = {}  # by ask id
         self._answered: OrderedDict[str, Reply] = OrderedDict()
+        self._unready = Seldom()
 
     async def endpoint(self) -> Endpoint:
         """The socket to which coordinators of the same node may connect."""
@@ -55,7 +59,10 @@ class AgentActor(VirtualActor):
         """Take a batch of asks (`wire.encode_requests`, or empty) of the coordinator `asker`; returns the replies that
         are ready, as `wire.encode_replies`. `withdrawn` names debates whose answers are no longer wanted."""
         mailbox = self._mailbox(asker)
-        self._take(withdrawn, wire.decode_requests(batch) if batch else (), mailbox)
+        unpacked = wire.decode_requests(batch) if batch else wire.UnpackedRequests([], [])
+        self._take(withdrawn, unpacked.requests, mailbox)
+        for failure in unpacked.refused:
+            mailbox.put(failure)
         if batch:
             await asyncio.sleep(0)  # answers that are ready at once are part of this reply already
         replies = await mailbox.take(POLL_S)
@@ -67,7 +74,11 @@ class AgentActor(VirtualActor):
             self._withdraw(debate_id)
         if not requests:
             return
-        answering = self._ready()
+        try:
+            answering = self._ready()
+        except Exception as error:  # noqa: BLE001  no agent can be made of the settings: each ask must learn it, once
+            self._refuse(requests, outlet, error)
+            return
         loop = asyncio.get_running_loop()
         for request in requests:
             ask_id = request.ask.ask_id
@@ -90,11 +101,18 @@ class AgentActor(VirtualActor):
         error = task.exception()
         if error is not None:
             log.error("an answer failed unexpectedly", agent=self._name, ask_id=ask_id, exc_info=error)
+            outlet.put(_broken(ask_id, self._name, error))
             return
         self._answered[ask_id] = task.result()
         if len(self._answered) > REMEMBERED:
             self._answered.popitem(last=False)
         outlet.put(task.result())
+
+    def _refuse(self, requests: Sequence[AgentRequest], outlet: Outlet, error: Exception) -> None:
+        if times := self._unready.due(self._clock.monotonic()):
+            log.error("the agent cannot be made", agent=self._name, error=repr(error)[:300], times=times)
+        for request in requests:
+            outlet.put(_broken(request.ask.ask_id, self._name, error))
 
     def _withdraw(self, debate_id: str) -> None:
         for work in self._working.values():
@@ -130,6 +148,12 @@ class AgentActor(VirtualActor):
             await self._answering.aclose()
         self._socket.close()
         await super()._close()
+
+
+def _broken(ask_id: str, agent: str, error: BaseException) -> AgentFailure:
+    """The failure of an ask for an error that the agent did not foresee; only an own error's text is told."""
+    told = error.message if isinstance(error, AragoraError) else f"unexpected {type(error).__name__}; see the log"
+    return AgentFailure(ask_id, agent, ProviderFault.code, told)
 
 
 @dataclass(slots=True)

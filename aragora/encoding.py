@@ -3,36 +3,60 @@
 msgspec encodes frozen dataclasses, enums and mappings directly and decodes into typed dataclasses, at a
 fraction of the cost of building dictionaries first. Canonical JSON for receipts is RFC 8785 and lives in
 `aragora.receipts.canonical`.
+
+What cannot be read back is not written: `NotEncodable` is raised, and the caller decides what becomes of the unit.
 """
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+import json
+import re
+from typing import Any, Final, TypeVar
 
 import msgspec
 
 T = TypeVar("T")
 
 _encoder = msgspec.json.Encoder()
+_exact = msgspec.msgpack.Encoder()
+_MAYBE_NOT_FINITE: Final = re.compile(rb"\xcb[\x7f\xff][\xf0-\xff]")  # how msgpack begins such a number
+
+
+class NotEncodable(ValueError):
+    """Raised when a value has no JSON that reads back as the value: NaN, infinity, half of a character (a lone
+    surrogate), too many levels. The same value is refused again, so it must be mended where it came in."""
 
 
 def encode(value: object) -> bytes:
-    """Compact JSON of `value` (dataclasses, enums, mappings, sequences, numbers, text) as UTF-8 bytes."""
-    return _encoder.encode(value)
+    """Compact JSON of `value` (dataclasses, enums, mappings, sequences, numbers, text) as UTF-8 bytes.
+
+    Raises NotEncodable, and TypeError for a kind of object that JSON does not have.
+    """
+    try:
+        raw = _encoder.encode(value)
+        readable = b"null" not in raw or _finite(value)  # msgspec writes null for NaN and infinity
+    except UnicodeEncodeError as error:
+        raise NotEncodable(f"a text holds half of a character (position {error.start})") from None
+    except RecursionError:
+        raise NotEncodable("the value is nested too deeply") from None
+    if not readable:
+        raise NotEncodable("a number is not finite")
+    return raw
 
 
 def encode_text(value: object) -> str:
-    """Compact JSON of `value` as text, for columns and headers."""
-    return _encoder.encode(value).decode()
+    """Compact JSON of `value` as text, for columns and headers. Raises as `encode` does."""
+    return encode(value).decode()
 
 
 def decode(raw: bytes | str) -> Any:
-    """The plain Python value of a JSON text. Raises msgspec.DecodeError where it is not JSON."""
+    """The plain Python value of a JSON text. Raises ValueError where it is not JSON: msgspec.DecodeError, or
+    UnicodeDecodeError for bytes that are no UTF-8."""
     return msgspec.json.decode(raw)
 
 
 def decode_as(raw: bytes | str, kind: type[T]) -> T:
-    """The JSON text as a `kind`. Raises msgspec.ValidationError where it does not fit."""
+    """The JSON text as a `kind`. Raises ValueError as `decode` does; msgspec.ValidationError where it does not fit."""
     return msgspec.json.decode(raw, type=kind)
 
 
@@ -44,3 +68,18 @@ def to_plain(value: object) -> Any:
 def from_plain(value: Any, kind: type[T]) -> T:
     """A `kind` out of plain dictionaries, lists and scalars. Raises msgspec.ValidationError."""
     return msgspec.convert(value, kind)
+
+
+def _finite(value: object) -> bool:
+    """Whether all numbers in `value` are. The quick look at its msgpack, which keeps NaN and infinity, costs half a
+    microsecond and may see one that is none; the slow look is exact."""
+    try:
+        if not _MAYBE_NOT_FINITE.search(_exact.encode(value)):
+            return True
+    except OverflowError:  # an integer beyond 64 bits, which msgpack does not have
+        pass
+    try:
+        json.dumps(msgspec.to_builtins(value), allow_nan=False)
+    except ValueError:
+        return False
+    return True

@@ -1,7 +1,9 @@
-"""The limits of what people may send, each once: the schemas, the WebSocket messages and the debate machine read them.
+"""The limits of what comes from outside, each once: from people, read by the schemas, the WebSocket messages and the
+debate machine; and from providers of language models, read by `aragora.agents.border`.
 
-Both ends of a range are allowed. What lies beyond is refused with 422 `invalid_input`; a body with 413 `too_large`, a
-WebSocket message by closing with 1009, and one vote or suggestion too many for a debate with 409.
+Both ends of a range are allowed. What people send beyond is refused with 422 `invalid_input`; a body with 413
+`too_large`, a WebSocket message by closing with 1009, and one vote or suggestion too many for a debate with 409. What a
+provider says beyond is cut (a text) or not believed (a number).
 """
 
 from __future__ import annotations
@@ -28,3 +30,18 @@ VOTERS_MAX: Final = 10_000  # people who vote in one debate
 
 BODY_MAX_BYTES: Final = 1_000_000  # unless ARAGORA_MAX_BODY_BYTES says otherwise
 WS_MESSAGE_MAX_BYTES: Final = 65_536  # unless ARAGORA_WS_MAX_MESSAGE_SIZE says otherwise
+
+# What a provider may say. The largest contexts and the dearest calls there are stay far below.
+CALL_MAX_TOKENS: Final = 20_000_000  # each way
+CALL_MAX_USD: Final = 10_000.0
+CALLS_MAX: Final = 16  # for one reply: repairs, retries and the fallback stay below
+REPLY_MAX_TOKENS: Final = CALL_MAX_TOKENS * CALLS_MAX  # a whole debate stays far below 2**53
+REPLY_MAX_USD: Final = CALL_MAX_USD * CALLS_MAX
+LATENCY_MAX_S: Final = 86_400.0
+RETRY_AFTER_MAX_S: Final = 86_400.0
+COMPLETION_MAX_CHARS: Final = 200_000  # as a model writes it, before its answer is read
+ANSWER_MAX_CHARS: Final = 20_000
+NOTE_MAX_CHARS: Final = 1_000  # a reason, or one piece of evidence, objection or suggestion
+NOTES_MAX: Final = 10
+FAILURE_MAX_CHARS: Final = 1_000
+MODEL_NAME_MAX_CHARS: Final = 200

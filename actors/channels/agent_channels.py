@@ -34,6 +34,8 @@ class Listener:
 
 
 class Channel(Protocol):
+    """Asks that have no encoding come back as failures, by `Listener.replies`."""
+
     batch: int
     """Asks in one message: few where it is a frame, which is cheap, many where it is a call, which is not."""
 
@@ -69,7 +71,9 @@ class SocketChannel:
         return channel
 
     def send(self, withdrawn: Sequence[str], requests: Sequence[AgentRequest]) -> None:
-        self._connection.send(encode_asks(withdrawn, requests))
+        packed = wire.encode_requests(requests)
+        self._connection.send(encode_asks(withdrawn, packed.raw))
+        _hand_back(packed, self._listener)
 
     def close(self) -> None:
         self._closed = True
@@ -97,20 +101,19 @@ class CallChannel:
         self._closed = False
 
     def send(self, withdrawn: Sequence[str], requests: Sequence[AgentRequest]) -> None:
-        call = asyncio.get_running_loop().create_task(self._exchange(tuple(withdrawn), requests))
+        packed = wire.encode_requests(requests)
+        call = asyncio.get_running_loop().create_task(self._exchange(tuple(withdrawn), packed.raw if requests else b""))
         self._calls.add(call)
+        _hand_back(packed, self._listener)
 
     def close(self) -> None:
         self._closed = True
         for call in self._calls:
             call.cancel()
 
-    async def _exchange(self, withdrawn: tuple[str, ...], requests: Sequence[AgentRequest]) -> None:
+    async def _exchange(self, withdrawn: tuple[str, ...], raw: bytes) -> None:
         try:
-            raw = wire.encode_requests(requests) if requests else b""
-            answer = await self._agent.ask(
-                lambda it: it.exchange(self._asker, raw, withdrawn), timeout_s=EXCHANGE_TIMEOUT_S, backoff=ONCE
-            )
+            replies = await self._replies(withdrawn, raw)
         except AragoraError as error:
             if not self._closed:
                 self.close()
@@ -120,7 +123,23 @@ class CallChannel:
             call = asyncio.current_task()
             if call is not None:
                 self._calls.discard(call)
-        if answer:
-            self._listener.replies(wire.decode_replies(answer))
+        if replies:
+            self._listener.replies(replies)
         if not self._closed and not self._calls and self._listener.waiting():
             self.send((), ())
+
+    async def _replies(self, withdrawn: tuple[str, ...], raw: bytes) -> list[Reply]:
+        """Raises AragoraError where the agent is not reached, or what it answers cannot be read."""
+        answer = await self._agent.ask(
+            lambda it: it.exchange(self._asker, raw, withdrawn), timeout_s=EXCHANGE_TIMEOUT_S, backoff=ONCE
+        )
+        try:
+            return wire.decode_replies(answer) if answer else []
+        except ValueError as error:
+            raise Unavailable(f"what {self._agent.name} answered cannot be read: {error}", retry_after_s=1.0) from None
+
+
+def _hand_back(packed: wire.PackedRequests, listener: Listener) -> None:
+    """The failures of asks that could not be sent, as soon as their sender has finished its turn."""
+    if packed.refused:
+        asyncio.get_running_loop().call_soon(listener.replies, packed.refused)

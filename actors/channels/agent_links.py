@@ -4,13 +4,17 @@ Rules of a link
 - Asks of one loop turn travel together, in batches as large as the channel likes them.
 - An agent whose process died is activated again and gets every unanswered ask: asks carry ids, so one that it had
   answered already is answered again from its memory or asked anew, and counts once.
-- An ask whose time is over is forgotten: the debate has closed its phase without it.
+- A channel that is lost before it brought an answer is opened again after a pause, which grows until one does. An ask
+  that was lost `SENDS` times ends as a failure (`agent_lost`): it may be the ask that kills the agent.
+- An ask whose time is over is forgotten, sent or not: the debate has closed its phase without it.
+- A debate that cannot take its replies does not keep others from theirs.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
 from zlib import crc32
@@ -18,11 +22,12 @@ from zlib import crc32
 import structlog
 
 from actors.channels.agent_channels import Channel, Listener, open_channel
+from actors.channels.seldom import Seldom
 from actors.kinds import AGENT
 from actors.runtime import RESTARTS, Reference, Runtime
 from aragora.background import pauses, until_available
-from aragora.debate.model import AgentRequest, Reply
-from aragora.errors import AragoraError
+from aragora.debate.model import AGENT_LOST, AgentFailure, AgentRequest, Reply
+from aragora.errors import AragoraError, Unavailable
 
 if TYPE_CHECKING:
     from actors.agent import AgentActor
@@ -30,6 +35,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger("aragora.coordinator")
 
 EXPIRY_S: Final = 5.0  # how often asks whose time is over are forgotten
+SENDS: Final = 6  # of one ask: the first, and five after the agent was lost
 
 _PAUSES: Final = pauses(RESTARTS)
 
@@ -74,19 +80,21 @@ class AgentLink:
         self._asker = asker
         self._agent = agent
         self._receive = receive
-        self._outbox: list[AgentRequest] = []
-        self._unanswered: dict[str, tuple[AgentRequest, float]] = {}  # by ask, with the loop time it expires
+        self._outbox: list[_Asked] = []
+        self._unanswered: dict[str, _Asked] = {}  # by ask
         self._by_debate: dict[str, set[str]] = {}
         self._withdrawn: list[str] = []
         self._channel: Channel | None = None
         self._connecting: asyncio.Task[None] | None = None
         self._flushing = False
-        self._failures = 0
+        self._failures = 0  # openings and losses since the last answer
+        self._losses = Seldom()
+        self._untaken = Seldom()
         self._expired_at = 0.0
         self._closed = False
 
     def send(self, request: AgentRequest) -> None:
-        self._outbox.append(request)
+        self._outbox.append(_Asked(request, asyncio.get_running_loop().time() + request.timeout_s))
         if self._channel is not None and len(self._outbox) >= self._channel.batch:
             self._flush()
         else:
@@ -100,7 +108,7 @@ class AgentLink:
             self._withdrawn.append(debate_id)
             self._flush_soon()
         if self._outbox:
-            self._outbox = [request for request in self._outbox if request.ask.debate_id != debate_id]
+            self._outbox = [asked for asked in self._outbox if asked.debate_id != debate_id]
 
     def close(self) -> None:
         self._closed = True
@@ -124,81 +132,146 @@ class AgentLink:
                 self._connecting = loop.create_task(self._connect())
             return
         now = loop.time()
+        self._drop_expired(now)
         outbox, self._outbox = self._outbox, []
         withdrawn, self._withdrawn = self._withdrawn, []
         if not outbox and not withdrawn:
             return
-        for request in outbox:
-            self._unanswered[request.ask.ask_id] = (request, now + request.timeout_s)
-            self._by_debate.setdefault(request.ask.debate_id, set()).add(request.ask.ask_id)
+        for asked in outbox:
+            asked.sends += 1
+            self._unanswered[asked.ask_id] = asked
+            self._by_debate.setdefault(asked.debate_id, set()).add(asked.ask_id)
         batch = self._channel.batch
-        for start in range(0, max(1, len(outbox)), batch):
-            self._channel.send(withdrawn if start == 0 else (), outbox[start : start + batch])
+        requests = [asked.request for asked in outbox]
+        for start in range(0, max(1, len(requests)), batch):
+            self._channel.send(withdrawn if start == 0 else (), requests[start : start + batch])
         if now - self._expired_at > EXPIRY_S:
             self._expired_at = now
             self._forget_expired(now)
 
     async def _connect(self) -> None:
         try:
+            if self._failures:
+                await asyncio.sleep(_PAUSES(self._failures - 1))
             self._channel = await until_available(
                 self._open_channel,
                 lambda _: _PAUSES(self._failures - 1),
                 what="agent not reached",
                 log=log,
                 retried=AragoraError,
+                given_up=self._nothing_to_send,
                 agent=self._agent.key,
             )
+        except AragoraError:  # every ask has run out of time meanwhile; the next one tries again
+            return
         finally:
             self._connecting = None
         self._flush_soon()
 
     async def _open_channel(self) -> Channel:
-        """A failure counts until the agent replies, so that one whose channels open and break at once gets pauses
-        too."""
+        """Raises AragoraError, whatever went wrong."""
         listener = Listener(self._deliver, self._lost, lambda: bool(self._unanswered))
         try:
             return await open_channel(self._agent, self._asker, listener)
         except AragoraError:
-            self._agent.forget()
-            self._failures += 1
+            self._not_opened()
             raise
+        except Exception as error:
+            self._not_opened()
+            raise Unavailable(f"the way to {self._agent.name} broke: {type(error).__name__}") from error
+
+    def _not_opened(self) -> None:
+        self._agent.forget()
+        self._failures += 1
+
+    def _nothing_to_send(self) -> bool:
+        self._drop_expired(asyncio.get_running_loop().time())
+        return not self._outbox  # who is told of nothing but withdrawals answers in vain, no more
 
     def _deliver(self, replies: Sequence[Reply]) -> None:
-        self._failures = 0
         wanted = []
         for reply in replies:
-            sent = self._unanswered.pop(reply.ask_id, None)
-            if sent is not None:
-                debate_id = sent[0].ask.debate_id
-                self._forget(debate_id, reply.ask_id)
-                wanted.append((debate_id, reply))
-        wanted.sort(key=lambda pair: pair[0])
-        for debate_id, group in groupby(wanted, key=lambda pair: pair[0]):
-            self._receive(debate_id, [reply for _, reply in group])
+            asked = self._unanswered.pop(reply.ask_id, None)
+            if asked is not None:
+                self._forget(asked)
+                wanted.append((asked.debate_id, reply))
+        if wanted:
+            self._failures = 0
+            self._hand_on(wanted)
+
+    def _hand_on(self, replies: list[tuple[str, Reply]]) -> None:
+        """Each debate gets its own."""
+        replies.sort(key=lambda pair: pair[0])
+        for debate_id, group in groupby(replies, key=lambda pair: pair[0]):
+            try:
+                self._receive(debate_id, [reply for _, reply in group])
+            except Exception:
+                if times := self._untaken.due(asyncio.get_running_loop().time()):
+                    log.exception("a debate could not take its replies", debate_id=debate_id, times=times)
 
     def _lost(self, error: AragoraError) -> None:
-        """The agent's process or the way to it is gone: connect again and send every unanswered ask again."""
+        """The agent's process or the way to it is gone: connect again and send every unanswered ask again, unless it
+        was lost too often."""
         self._channel = None
         self._agent.forget()
         if self._closed:
             return
-        self._forget_expired(asyncio.get_running_loop().time())
-        again = [request for request, _ in self._unanswered.values()]
+        now = asyncio.get_running_loop().time()
+        self._failures += 1
+        self._forget_expired(now)
+        open_asks = list(self._unanswered.values())
         self._unanswered.clear()
         self._by_debate.clear()
+        again = [asked for asked in open_asks if asked.sends < SENDS]
+        given_up = [(asked.debate_id, self._lost_too_often(asked)) for asked in open_asks if asked.sends >= SENDS]
         self._outbox = again + self._outbox
-        log.warning("agent lost", agent=self._agent.key, error=error.message, resend=len(again))
+        if times := self._losses.due(now):
+            log.warning(
+                "agent lost",
+                agent=self._agent.key,
+                error=error.message,
+                resend=len(again),
+                given_up=len(given_up),
+                times=times,
+            )
         if self._outbox:
             self._flush_soon()
+        self._hand_on(given_up)
 
-    def _forget(self, debate_id: str, ask_id: str) -> None:
-        ask_ids = self._by_debate.get(debate_id)
+    def _lost_too_often(self, asked: _Asked) -> Reply:
+        agent = asked.request.ask.agent
+        message = f"the agent was lost {asked.sends} times while it had this ask; the server's log says why"
+        return AgentFailure(asked.ask_id, agent, AGENT_LOST, message)
+
+    def _forget(self, asked: _Asked) -> None:
+        ask_ids = self._by_debate.get(asked.debate_id)
         if ask_ids is not None:
-            ask_ids.discard(ask_id)
+            ask_ids.discard(asked.ask_id)
             if not ask_ids:
-                del self._by_debate[debate_id]
+                del self._by_debate[asked.debate_id]
 
     def _forget_expired(self, now: float) -> None:
-        for ask_id in [ask_id for ask_id, (_, expires) in self._unanswered.items() if expires <= now]:
-            request, _ = self._unanswered.pop(ask_id)
-            self._forget(request.ask.debate_id, ask_id)
+        for asked in [asked for asked in self._unanswered.values() if asked.expires <= now]:
+            del self._unanswered[asked.ask_id]
+            self._forget(asked)
+
+    def _drop_expired(self, now: float) -> None:
+        if self._outbox:
+            self._outbox = [asked for asked in self._outbox if asked.expires > now]
+
+
+@dataclass(slots=True)
+class _Asked:
+    """An ask on its way: the loop time it expires, and how often it was sent."""
+
+    request: AgentRequest
+    expires: float
+    sends: int = 0
+
+    @property
+    def ask_id(self) -> str:
+        return self.request.ask.ask_id
+
+    @property
+    def debate_id(self) -> str:
+        return self.request.ask.debate_id

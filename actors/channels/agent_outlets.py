@@ -11,6 +11,7 @@ by Ray: asks carry ids.
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
@@ -22,6 +23,8 @@ from aragora.debate.model import AgentRequest, Reply
 
 BATCH: Final = 8
 """Asks or answers in one frame. Frames are cheap: the reader begins while the writer still makes the next one."""
+WAITING: Final = 4_000
+"""Replies in a mailbox; the oldest give way, since an ask that comes again is answered again from memory."""
 POLL_S: Final = 10.0
 """A call that fetches replies returns after this many seconds, though there are none."""
 
@@ -57,12 +60,16 @@ class AgentSocket:
 
     def _received(self, connection: FrameConnection, frame: bytes) -> None:
         asks = _asks.decode(frame)
-        self._take(asks.withdrawn, asks.requests, self._outlets[connection])
+        outlet = self._outlets[connection]
+        unpacked = wire.decode_requests(asks.requests)
+        self._take(asks.withdrawn, unpacked.requests, outlet)
+        for failure in unpacked.refused:
+            outlet.put(failure)
 
 
-def encode_asks(withdrawn: Sequence[str], requests: Sequence[AgentRequest]) -> bytes:
-    """The frame that brings these to an agent."""
-    return _encoder.encode(Asks(tuple(withdrawn), list(requests)))
+def encode_asks(withdrawn: Sequence[str], requests: bytes) -> bytes:
+    """The frame that brings these to an agent; `requests` is a batch of `wire.encode_requests`."""
+    return _encoder.encode(Asks(tuple(withdrawn), msgspec.Raw(requests)))
 
 
 class ReplyOutlet:
@@ -90,7 +97,7 @@ class Mailbox:
     """The replies that wait for one coordinator to fetch them, and the call that waits for them."""
 
     def __init__(self) -> None:
-        self._ready: list[Reply] = []
+        self._ready: deque[Reply] = deque(maxlen=WAITING)
         self._waiter: asyncio.Future[None] | None = None
 
     def put(self, reply: Reply) -> None:
@@ -107,7 +114,8 @@ class Mailbox:
             if self._waiter is not waiter:
                 return []
             self._waiter = None
-        ready, self._ready = self._ready, []
+        ready = list(self._ready)
+        self._ready.clear()
         return ready
 
     def _wake(self) -> None:
@@ -120,7 +128,7 @@ class Asks(msgspec.Struct, array_like=True, frozen=True):
     """One frame towards the agent."""
 
     withdrawn: tuple[str, ...]
-    requests: list[AgentRequest]
+    requests: msgspec.Raw
 
 
 _asks = msgspec.msgpack.Decoder(Asks)

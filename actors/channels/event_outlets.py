@@ -5,6 +5,8 @@ coordinator a frame is a `Change`, back come `Pushed` frames: what was published
 replica that does not read is cut off, connects again, and reads the store.
 
 Replicas on other nodes poll (`EventPolls`): each call is answered as soon as there is news.
+
+News that has no encoding is as news that was lost: its replica reads the store, and the others hear nothing of it.
 """
 
 from __future__ import annotations
@@ -14,13 +16,19 @@ from collections.abc import Sequence
 from typing import Final
 
 import msgspec
+import structlog
 
 from actors.channels.sockets import FrameConnection, FrameServer
 from actors.channels.watchers import Item, Watcher, Watchers
 
+log = structlog.get_logger("aragora.coordinator")
+
 FLUSH_ITEMS: Final = 200  # in a queue: do not wait for the end of the loop turn
 POLL_S: Final = 10.0  # a poll without news returns after this many seconds
 SILENT_S: Final = 60.0  # a watcher that did not poll for so long is forgotten
+
+
+_NOT_ENCODABLE: Final = (ValueError, TypeError, OverflowError)
 
 
 class Change(msgspec.Struct, array_like=True, frozen=True):
@@ -92,7 +100,11 @@ class EventPolls:
                 return msgspec.msgpack.encode(Polled(True, False, []))
         poller.polled_at = loop.time()
         items, lost = watcher.take()
-        return msgspec.msgpack.encode(Polled(known, lost, items))
+        try:
+            return msgspec.msgpack.encode(Polled(known, lost, items))
+        except _NOT_ENCODABLE as error:
+            _log_unencodable(items, error)
+            return msgspec.msgpack.encode(Polled(known, True, []))
 
     def _forget_silent(self, now: float) -> None:
         for name, poller in list(self._pollers.items()):
@@ -137,7 +149,21 @@ class _Outlet:
         if lost:
             self.connection.close()
         else:
-            self.connection.send(msgspec.msgpack.encode(Pushed(self._changed, items)))
+            self._push(items)
+
+    def _push(self, items: list[Item]) -> None:
+        """The items left the queue: where they cannot be encoded, the replica connects again and reads the store."""
+        try:
+            frame = msgspec.msgpack.encode(Pushed(self._changed, items))
+        except _NOT_ENCODABLE as error:
+            _log_unencodable(items, error)
+            self.connection.close()
+            return
+        self.connection.send(frame)
+
+
+def _log_unencodable(items: list[Item], error: Exception) -> None:
+    log.warning("news cannot be encoded", items=len(items), error=type(error).__name__)
 
 
 class _Poller:

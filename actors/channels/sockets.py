@@ -3,7 +3,8 @@
 A Ray call costs about a millisecond of CPU, a frame a twentieth of that. So Ray finds, starts and supervises actors; an
 actor tells by a Ray call where its socket is (`Endpoint`), and what travels all the time goes through the socket.
 
-A frame is its length in four bytes (big-endian) and that many bytes.
+A frame is its length in four bytes (big-endian) and that many bytes. A peer whose frame is too large, or cannot be used
+by whom it is for, is cut off: it connects again and sends again what it needs.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +21,7 @@ from typing import Final, cast
 import ray
 import structlog
 
+from actors.channels.seldom import Seldom
 from actors.cluster import RUN_DIRECTORY, short_directory
 from aragora.errors import Unavailable
 
@@ -27,6 +30,8 @@ log = structlog.get_logger("aragora.runtime")
 MAX_FRAME_BYTES: Final = 64_000_000
 MAX_UNSENT_BYTES: Final = 64_000_000  # a peer that does not read is cut off
 _HEAD: Final = 4
+
+_unusable = Seldom()  # frames, of this process
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +87,23 @@ class FrameConnection(asyncio.Protocol):
             end = start + _HEAD + size
             if len(buffer) < end:
                 break
-            self._received(self, bytes(buffer[start + _HEAD : end]))
+            if not self._used(bytes(buffer[start + _HEAD : end])):
+                return
             start = end
         if start:
             del buffer[:start]
+
+    def _used(self, frame: bytes) -> bool:
+        """Whether the frame could be handed on; if not, the connection is closed here, and the log tells it within
+        bounds, unlike asyncio's own report."""
+        try:
+            self._received(self, frame)
+        except Exception:
+            if times := _unusable.due(time.monotonic()):
+                log.exception("a frame could not be used", frame_bytes=len(frame), times=times)
+            self.close()
+            return False
+        return True
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         self._transport = None

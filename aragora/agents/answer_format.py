@@ -15,12 +15,10 @@ from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
 
-from aragora.debate.model import AgentRequest, AskKind, Ballot, Critique, Proposal
+from aragora.agents import border
+from aragora.debate.model import AgentRequest, AskKind, Ballot, Content, Critique, Proposal
+from aragora.limits import ANSWER_MAX_CHARS, COMPLETION_MAX_CHARS, NOTE_MAX_CHARS, NOTES_MAX
 
-MAX_RAW_CHARS: Final = 200_000
-MAX_ANSWER_CHARS: Final = 20_000
-MAX_ITEM_CHARS: Final = 1_000
-MAX_ITEMS: Final = 10
 _HIGHEST_PERCENT: Final = 100.0
 _MAX_STARTS: Final = 50  # braces tried as the start of an object; keeps hostile text cheap
 
@@ -32,6 +30,11 @@ class AnswerInvalid(ValueError):
 
 
 # --- Models -----------------------------------------------------------------------------------------------
+
+
+def _clean(value: object) -> object:
+    """A text without what pydantic, UTF-8 and the databases refuse: half a character does not lose the answer."""
+    return border.text(value, COMPLETION_MAX_CHARS) if isinstance(value, str) else value
 
 
 def _as_list(value: object) -> object:
@@ -53,8 +56,8 @@ def _as_share(value: object) -> object:
     return value
 
 
-_Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
-_Note = Annotated[str, StringConstraints(strip_whitespace=True)]
+_Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1), BeforeValidator(_clean)]
+_Note = Annotated[str, StringConstraints(strip_whitespace=True), BeforeValidator(_clean)]
 _Notes = Annotated[list[_Note], BeforeValidator(_as_list)]
 _Share = Annotated[float, BeforeValidator(_as_share), Field(ge=0.0, le=1.0, allow_inf_nan=False)]
 
@@ -153,10 +156,10 @@ def _strict(schema: dict[str, Any]) -> dict[str, Any]:
 # --- Reading ----------------------------------------------------------------------------------------------
 
 
-def parse_answer(request: AgentRequest, text: str) -> Proposal | Critique | Ballot:
+def parse_answer(request: AgentRequest, text: str) -> Content:
     """The answer to `request` in a model's `text`. Raises AnswerInvalid."""
-    if len(text) > MAX_RAW_CHARS:
-        raise AnswerInvalid(f"The answer has {len(text)} characters; at most {MAX_RAW_CHARS} are allowed.")
+    if len(text) > COMPLETION_MAX_CHARS:
+        raise AnswerInvalid(f"The answer has {len(text)} characters; at most {COMPLETION_MAX_CHARS} are allowed.")
     model = _MODEL[request.ask.kind]
     try:
         found = model.model_validate_json(text)
@@ -189,7 +192,7 @@ def _objects_in(text: str) -> list[dict[str, Any]]:
             break
         try:
             value, end = _json.raw_decode(text, position)
-        except (json.JSONDecodeError, RecursionError):
+        except (ValueError, RecursionError):  # also of a number with thousands of digits
             end = position + 1
         else:
             found.append(value)
@@ -210,7 +213,7 @@ def _keys(model: type[_Answer]) -> str:
 
 
 def _proposal(found: Any, _request: AgentRequest) -> Proposal:
-    return Proposal(_cut(found.answer, MAX_ANSWER_CHARS), found.confidence, _items(found.evidence))
+    return Proposal(border.text(found.answer, ANSWER_MAX_CHARS), found.confidence, _items(found.evidence))
 
 
 def _critique(found: Any, _request: AgentRequest) -> Critique:
@@ -218,16 +221,16 @@ def _critique(found: Any, _request: AgentRequest) -> Critique:
 
 
 def _choice(found: Any, request: AgentRequest) -> Ballot:
-    return Ballot(_label(found.choice, labels_of(request)), found.confidence, _cut(found.reason, MAX_ITEM_CHARS))
+    return Ballot(_label(found.choice, labels_of(request)), found.confidence, border.text(found.reason, NOTE_MAX_CHARS))
 
 
 def _ranking(found: Any, request: AgentRequest) -> Ballot:
     labels = labels_of(request)
     ranking = tuple(dict.fromkeys(_label(named, labels) for named in found.ranking))
-    return Ballot(ranking[0], found.confidence, _cut(found.reason, MAX_ITEM_CHARS), ranking)
+    return Ballot(ranking[0], found.confidence, border.text(found.reason, NOTE_MAX_CHARS), ranking)
 
 
-_CONTENT: Final[dict[type[_Answer], Callable[[Any, AgentRequest], Proposal | Critique | Ballot]]] = {
+_CONTENT: Final[dict[type[_Answer], Callable[[Any, AgentRequest], Content]]] = {
     ProposalAnswer: _proposal,
     CritiqueAnswer: _critique,
     ChoiceAnswer: _choice,
@@ -245,8 +248,4 @@ def _label(named: str, labels: tuple[str, ...]) -> str:
 
 
 def _items(notes: list[str]) -> tuple[str, ...]:
-    return tuple(_cut(note, MAX_ITEM_CHARS) for note in notes if note)[:MAX_ITEMS]
-
-
-def _cut(text: str, most: int) -> str:
-    return text if len(text) <= most else text[: most - 1] + "…"
+    return tuple(border.text(note, NOTE_MAX_CHARS) for note in notes if note)[:NOTES_MAX]

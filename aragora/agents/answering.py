@@ -9,6 +9,8 @@ Rules:
       is no retry.
     - A malformed answer is shown to the model once more with what is wrong. It says nothing about the provider's
       health, so it neither trips the breaker nor leads to the fallback.
+    - What a provider sent is brought into bounds (`aragora.agents.border`) before the reply leaves: whoever gets it can
+      encode, store and add up every field.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from typing import Final, Self
 
 import structlog
 
+from aragora.agents import border
 from aragora.agents.answer_format import AnswerInvalid, answer_schema, parse_answer
 from aragora.agents.frames import KEY_BYTES, mark_of
 from aragora.agents.gate import Gate
@@ -46,10 +49,8 @@ from aragora.debate.model import (
     AgentAnswer,
     AgentFailure,
     AgentRequest,
-    Ballot,
-    Critique,
+    Content,
     Fallback,
-    Proposal,
     Reply,
 )
 from aragora.observability.line_budget import LineBudget
@@ -60,8 +61,6 @@ MARGIN_SHARE: Final = 0.02  # of the time, kept for the work after the last call
 MIN_CALL_S: Final = 0.01  # with less time left no call is made
 MAX_REPAIRED_CHARS: Final = 8_000  # of a malformed answer that is shown to its model
 _TRANSIENT: Final = (ProviderRateLimited, ProviderOverloaded, ProviderFault)
-
-Content = Proposal | Critique | Ballot
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,10 +125,14 @@ class Answering:
         self._prompted = fallback is not None or not provider.renders_itself
         self._log = structlog.get_logger("aragora.agents").bind(agent=spec.name)
         self._answered_lines, self._failed_lines, self._fallback_lines = LineBudget(), LineBudget(), LineBudget()
+        self._told_of_estimates = False
 
     async def answer(self, request: AgentRequest) -> Reply:
         """The reply to `request` within its time. Never raises, except CancelledError when cancelled."""
-        ledger = Ledger(self._spec, self._clock)
+        return border.fit(await self._reply(request, Ledger(self._spec, self._clock)))
+
+    async def _reply(self, request: AgentRequest, ledger: Ledger) -> Reply:
+        """The reply as it came."""
         try:
             async with asyncio.timeout(request.timeout_s):
                 answer = await self._answer(request, ledger)
@@ -137,13 +140,10 @@ class Answering:
             return self._failure(request, ledger, ProviderTimedOut(f"no answer within {request.timeout_s:g} s"))
         except ProviderError as error:
             return self._failure(request, ledger, error)
-        except Exception as error:  # noqa: BLE001  no error of an SDK may break the debate
-            kind = type(error).__name__  # not its text nor its trace: they may hold a key
-            return self._failure(
-                request, ledger, ProviderFault(f"unexpected {kind} while asking {self._spec.provider}")
-            )
+        except Exception as error:  # noqa: BLE001  no defect may break the debate
+            return self._failure(request, ledger, _unexpected(error, self._spec.provider))
         if isinstance(answer, AgentAnswer):
-            self._log_answer(request, answer)
+            self._log_answer(request, answer, estimated=ledger.estimated)
         return answer
 
     async def aclose(self) -> None:
@@ -232,11 +232,18 @@ class Answering:
         record = replace(record, model=ledger.usage().model, latency_s=ledger.elapsed_s() - began_s)
         return AgentAnswer(request.ask.ask_id, self._spec.name, content, ledger.usage(), record)
 
-    def _log_answer(self, request: AgentRequest, answer: AgentAnswer) -> None:
+    def _log_answer(self, request: AgentRequest, answer: AgentAnswer, *, estimated: bool) -> None:
+        usage = answer.usage
+        if estimated and not self._told_of_estimates:
+            self._told_of_estimates = True
+            self._log.warning(
+                f"agent={self._spec.name} has no believable token counts: tokens and cost are estimated",
+                provider=usage.provider,
+                model=usage.model,
+            )
         more = self._answered_lines.take(self._clock.monotonic())
         if more is None:
             return
-        usage = answer.usage
         self._log.info(
             f"agent={self._spec.name} answered",
             debate_id=request.ask.debate_id,
@@ -245,6 +252,7 @@ class Answering:
             tokens=usage.input_tokens + usage.output_tokens,
             input_tokens=usage.input_tokens,
             output_tokens=usage.output_tokens,
+            estimated=estimated,
             cost_usd=usage.cost_usd,
             model=usage.model,
             fallback=answer.fallback is not None,
@@ -298,5 +306,14 @@ async def _complete(provider: Provider, attempt: Attempt) -> Completion:
         if error.usage is not None:
             attempt.ledger.add(error.usage)
         raise
+    except Exception as error:  # noqa: BLE001  whatever an SDK raises: the breaker must learn it, the fallback may help
+        raise _unexpected(error, provider.name) from None
     attempt.ledger.add(completion.usage)
+    if completion.estimated:
+        attempt.ledger.estimated = True
     return completion
+
+
+def _unexpected(error: Exception, provider: str) -> ProviderFault:
+    """Names only the kind of `error`: its text and trace may hold a key."""
+    return ProviderFault(f"unexpected {type(error).__name__} while asking {provider}")

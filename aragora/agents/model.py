@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
+from aragora import limits
+from aragora.agents import border
 from aragora.debate.model import MALFORMED_ANSWER, AgentRequest, Usage
 
 
@@ -41,23 +43,28 @@ class ModelCall:
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """The model's text (JSON by the schema, unless it is malformed) and what it cost."""
+    """The model's text (JSON by the schema, unless it is malformed) and what it cost. `estimated`: the provider gave no
+    believable count, so the tokens come from the length of the texts."""
 
     text: str
     usage: Usage
+    estimated: bool = False
 
 
 class ProviderError(Exception):
-    """A call of a model failed. `code` goes into events and logs; the text never holds a secret."""
+    """A call of a model failed. `code` goes into events and logs; the text never holds a secret.
+
+    Text and wait may come from the provider: both are brought into their bounds here, for every kind of failure.
+    """
 
     code: ClassVar[str] = "provider_error"
     trips_breaker: ClassVar[bool] = True
     falls_back: ClassVar[bool] = True
 
     def __init__(self, message: str, *, retry_after_s: float | None = None, usage: Usage | None = None) -> None:
-        super().__init__(message)
-        self.message = message
-        self.retry_after_s = retry_after_s
+        self.message = border.text(message, limits.FAILURE_MAX_CHARS)
+        super().__init__(self.message)
+        self.retry_after_s = border.wait_s(retry_after_s)
         self.usage = usage
 
 

@@ -68,10 +68,11 @@ def prices_as_of() -> str:
 class Ledger:
     """What one answer has cost so far: the usage of every call made for it, also of those that failed, and the time.
 
-    It begins when the ask arrives. The sum carries the name of the last provider that was paid.
+    It begins when the ask arrives. The sum carries the name of the last provider that was paid. `estimated`: a provider
+    gave no believable count of a call.
     """
 
-    __slots__ = ("_clock", "_cost_usd", "_input", "_model", "_output", "_provider", "_started")
+    __slots__ = ("_clock", "_cost_usd", "_input", "_model", "_output", "_provider", "_started", "estimated")
 
     def __init__(self, spec: AgentSpec, clock: Clock) -> None:
         self._clock = clock
@@ -81,6 +82,7 @@ class Ledger:
         self._input = 0
         self._output = 0
         self._cost_usd = 0.0
+        self.estimated = False
 
     def elapsed_s(self) -> float:
         """Seconds since the ask arrived."""

@@ -2,15 +2,23 @@
 
 A batch crosses the process border as one `bytes`, so a hundred asks cost one message; msgspec turns each into
 its dataclass in a microsecond or two, where pickle would take ten times that.
+
+Asks and replies of many debates share a batch, so each is encoded and decoded by itself: one that cannot be becomes a
+failure of its own ask (`malformed_ask`, `malformed_answer`), and its neighbours arrive.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
 
 import msgspec
+import structlog
 
 from aragora.debate.model import (
+    MALFORMED_ANSWER,
+    MALFORMED_ASK,
     AgentAnswer,
     AgentFailure,
     AgentRequest,
@@ -21,6 +29,24 @@ from aragora.debate.model import (
     Reply,
     Usage,
 )
+
+log = structlog.get_logger("aragora.agents")
+
+
+@dataclass(frozen=True, slots=True)
+class PackedRequests:
+    """A batch of requests as bytes, and the failures of those that have no encoding."""
+
+    raw: bytes
+    refused: list[AgentFailure]
+
+
+@dataclass(frozen=True, slots=True)
+class UnpackedRequests:
+    """The requests of a batch, and the failures of those that could not be decoded."""
+
+    requests: list[AgentRequest]
+    refused: list[AgentFailure]
 
 
 class _WireReply(msgspec.Struct, array_like=True):
@@ -37,27 +63,90 @@ class _WireReply(msgspec.Struct, array_like=True):
     message: str
 
 
+_NOT_ENCODABLE: Final = (ValueError, TypeError, OverflowError, RecursionError)
+_NOT_DECODABLE: Final = (ValueError, RecursionError)  # msgspec's own errors are the first; bytes that are no text too
 _encoder = msgspec.msgpack.Encoder()
-_requests = msgspec.msgpack.Decoder(list[AgentRequest])
-_replies = msgspec.msgpack.Decoder(list[_WireReply])
+_batch = msgspec.msgpack.Decoder(list[msgspec.Raw])
+_request = msgspec.msgpack.Decoder(AgentRequest)
+_reply = msgspec.msgpack.Decoder(_WireReply)
 
 
-def encode_requests(requests: Sequence[AgentRequest]) -> bytes:
-    return _encoder.encode(requests)
+def encode_requests(requests: Sequence[AgentRequest]) -> PackedRequests:
+    """A batch of requests."""
+    encoded: list[msgspec.Raw] = []
+    refused: list[AgentFailure] = []
+    for request in requests:
+        try:
+            encoded.append(msgspec.Raw(_encoder.encode(request)))
+        except _NOT_ENCODABLE as error:
+            refused.append(_malformed_ask(request.ask.ask_id, request.ask.agent, "encoded", error))
+    return PackedRequests(_encoder.encode(encoded), refused)
 
 
-def decode_requests(raw: bytes) -> list[AgentRequest]:
-    """Raises msgspec.ValidationError where `raw` was not made by `encode_requests`."""
-    return _requests.decode(raw)
+def decode_requests(raw: bytes | msgspec.Raw) -> UnpackedRequests:
+    """The requests of a batch. Raises ValueError where `raw` is no batch at all."""
+    unpacked = UnpackedRequests([], [])
+    for one in _batch.decode(raw):
+        try:
+            unpacked.requests.append(_request.decode(one))
+        except _NOT_DECODABLE as error:
+            ask = _plain(one)
+            ask = ask.get("ask") if isinstance(ask, dict) else None
+            who = (ask.get("ask_id"), ask.get("agent")) if isinstance(ask, dict) else (None, None)
+            if isinstance(who[0], str) and isinstance(who[1], str):
+                unpacked.refused.append(_malformed_ask(who[0], who[1], "decoded", error))
+            else:
+                log.warning("an ask cannot be decoded, nor whose it is", error=type(error).__name__)
+    return unpacked
 
 
 def encode_replies(replies: Sequence[Reply]) -> bytes:
-    return _encoder.encode([_to_wire(reply) for reply in replies])
+    """A batch of replies; one that has no encoding travels as a failure of its ask."""
+    return _encoder.encode([_encoded(reply) for reply in replies])
 
 
 def decode_replies(raw: bytes) -> list[Reply]:
-    """Raises msgspec.ValidationError where `raw` was not made by `encode_replies`."""
-    return [_from_wire(wire) for wire in _replies.decode(raw)]
+    """The replies of a batch, failures in the place of those that could not be decoded. Raises ValueError where
+    `raw` is no batch at all."""
+    replies: list[Reply] = []
+    for one in _batch.decode(raw):
+        try:
+            replies.append(_from_wire(_reply.decode(one)))
+        except _NOT_DECODABLE as error:
+            match _plain(one):
+                case [str(ask_id), str(agent), *_]:
+                    replies.append(_malformed_answer(ask_id, agent, "decoded", error))
+                case _:
+                    log.warning("a reply cannot be decoded, nor whose it is", error=type(error).__name__)
+    return replies
+
+
+def _encoded(reply: Reply) -> msgspec.Raw:
+    try:
+        return msgspec.Raw(_encoder.encode(_to_wire(reply)))
+    except _NOT_ENCODABLE as error:
+        failure = _malformed_answer(reply.ask_id, reply.agent, "encoded", error)
+        return msgspec.Raw(_encoder.encode(_to_wire(failure)))
+
+
+def _malformed_answer(ask_id: str, agent: str, done: str, error: Exception) -> AgentFailure:
+    message = f"the answer of {agent} could not be {done} ({type(error).__name__})"
+    log.warning("a reply is malformed", agent=agent, ask=ask_id, error=type(error).__name__)
+    return AgentFailure(ask_id, agent, MALFORMED_ANSWER, message)
+
+
+def _malformed_ask(ask_id: str, agent: str, done: str, error: Exception) -> AgentFailure:
+    message = f"what {agent} was to be asked could not be {done} ({type(error).__name__})"
+    log.warning("an ask is malformed", agent=agent, ask=ask_id, error=type(error).__name__)
+    return AgentFailure(ask_id, agent, MALFORMED_ASK, message)
+
+
+def _plain(raw: msgspec.Raw) -> Any:
+    """What `raw` holds, of any kind; None where it is no msgpack."""
+    try:
+        return msgspec.msgpack.decode(raw)
+    except _NOT_DECODABLE:
+        return None
 
 
 def _to_wire(reply: Reply) -> _WireReply:

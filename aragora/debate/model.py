@@ -217,19 +217,26 @@ class Ballot:
     ranking: tuple[str, ...] = ()
 
 
+Content = Proposal | Critique | Ballot
+
+
 @dataclass(frozen=True, slots=True)
 class AgentAnswer:
     """An agent's valid answer to one ask."""
 
     ask_id: str
     agent: str
-    content: Proposal | Critique | Ballot
+    content: Content
     usage: Usage
     fallback: Fallback | None = None
 
 
 MALFORMED_ANSWER: Final = "malformed_answer"
 """The code of a failure: the agent answered, but not in the form that was asked for."""
+MALFORMED_ASK: Final = "malformed_ask"
+"""The code of a failure: the ask itself could not be sent to the agent, or not be read there."""
+AGENT_LOST: Final = "agent_lost"
+"""The code of a failure: the agent's process, or the way to it, was lost each time that the ask was sent."""
 
 
 @dataclass(frozen=True, slots=True)

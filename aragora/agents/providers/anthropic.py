@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from aragora.agents import border
 from aragora.agents.model import AgentSpec, Completion, ModelCall, ProviderError
-from aragora.agents.pricing import metered
 from aragora.agents.providers import sdk
+from aragora.agents.providers.received import Received
 from aragora.debate.model import Usage
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class AnthropicProvider:
         import anthropic  # noqa: PLC0415  imported already, in the client's thread
         import httpx2  # noqa: PLC0415
 
-        received = _Received(self._model)
+        received = _Received(self._model, call)
         try:
             stream = await client.messages.create(
                 model=self._model,
@@ -72,7 +73,7 @@ class AnthropicProvider:
             raise sdk.declined(self.name, received.usage())
         if not received.stopped:
             raise sdk.cut_stream(self.name, received.usage())
-        return Completion("".join(received.parts), received.usage() or Usage(self.name, self._model))
+        return received.completion()
 
     async def aclose(self) -> None:
         if self._client.built is not None:
@@ -90,35 +91,37 @@ class AnthropicProvider:
         return sdk.by_status(self.name, status, str(inner.get("message") or ""), error.response.headers, usage)
 
 
-class _Received:
-    """What a stream has brought so far."""
+class _Received(Received):
+    """What a stream has brought so far. Its events may hold anything: the SDK does not check them."""
 
-    def __init__(self, model: str) -> None:
-        self._model = model
-        self._input = 0
-        self._output = 0
-        self.parts: list[str] = []
-        self.stop_reason: str | None = None
+    def __init__(self, model: str, call: ModelCall) -> None:
+        super().__init__("anthropic", model, call)
+        self.stop_reason: object = None
         self.stopped = False
 
     def take(self, event: Any) -> None:
-        if event.type == "message_start":
-            usage = event.message.usage
-            cached = (usage.cache_creation_input_tokens or 0) + (usage.cache_read_input_tokens or 0)
-            self._input, self._output = usage.input_tokens + cached, usage.output_tokens
-        elif event.type == "content_block_delta" and event.delta.type == "text_delta":
-            self.parts.append(event.delta.text)
-        elif event.type == "message_delta":
-            self._output = event.usage.output_tokens
-            self.stop_reason = event.delta.stop_reason
-        elif event.type == "message_stop":
-            self.stopped = True
+        """Raises AnswerMalformed."""
+        match getattr(event, "type", None):
+            case "message_start":
+                usage = getattr(getattr(event, "message", None), "usage", None)
+                self.count(input_tokens=_input(usage), output_tokens=getattr(usage, "output_tokens", None))
+            case "content_block_delta":
+                delta = getattr(event, "delta", None)
+                if getattr(delta, "type", None) == "text_delta":
+                    self.hear(getattr(delta, "text", None))
+            case "message_delta":
+                self.count(output_tokens=getattr(getattr(event, "usage", None), "output_tokens", None))
+                self.stop_reason = getattr(getattr(event, "delta", None), "stop_reason", None)
+            case "message_stop":
+                self.stopped = True
 
-    def usage(self) -> Usage | None:
-        """None where the provider has counted nothing yet."""
-        if not self._input and not self._output:
-            return None
-        return metered("anthropic", self._model, self._input, self._output)
+
+def _input(usage: object) -> int | None:
+    """The tokens of the prompt, those from the cache included; None where one of the counts is none."""
+    names = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
+    told = [getattr(usage, name, None) for name in names]
+    counted = [border.tokens(0 if value is None else value) for value in told]
+    return None if told[0] is None or None in counted else sum(filter(None, counted))
 
 
 def _client(key: str, base_url: str) -> AsyncAnthropic:

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from aragora import limits
+from aragora.agents import border
 from aragora.agents.model import AgentSpec, Completion, ModelCall, ProviderError, ProviderFault
-from aragora.agents.pricing import metered
 from aragora.agents.providers import sdk
+from aragora.agents.providers.received import Received
 from aragora.config.providers import ChatDialect
 from aragora.debate.model import Usage
 
@@ -36,7 +38,7 @@ class ChatProvider:
         import httpx2  # noqa: PLC0415  imported already, in the client's thread
         import openai  # noqa: PLC0415
 
-        received = _Received(self.name, bills_itself=self._dialect.bills_itself)
+        received = _Received(self.name, self._model, call, bills_itself=self._dialect.bills_itself)
         timeout = httpx2.Timeout(call.timeout_s, connect=min(_CONNECT_S, call.timeout_s))
         try:
             model = await self._model_of(client)
@@ -62,9 +64,9 @@ class ChatProvider:
     async def _model_of(self, client: AsyncOpenAI) -> str:
         if not self._model:
             async for model in client.models.list(timeout=_CONNECT_S):
-                self._model = model.id
+                self._model = _name_of(model)
                 break
-            else:
+            if not self._model:
                 raise ProviderFault(f"{self.name} offers no model; set one, or load one there")
         return self._model
 
@@ -102,45 +104,43 @@ class ChatProvider:
         return sdk.by_status(self.name, status, detail, response.headers if response is not None else None, usage)
 
 
-class _Received:
-    """What a stream has brought so far."""
+class _Received(Received):
+    """What a stream has brought so far. Its chunks may hold anything: the SDK does not check them."""
 
-    def __init__(self, provider: str, *, bills_itself: bool) -> None:
-        self._provider = provider
+    def __init__(self, provider: str, model: str, call: ModelCall, *, bills_itself: bool) -> None:
+        super().__init__(provider, model, call)
         self._bills_itself = bills_itself
-        self._parts: list[str] = []
-        self._finish: str | None = None
+        self._finish: object = None
         self._refusal = False
-        self._usage: Any = None
-        self.model = ""
 
     def take(self, chunk: Any) -> None:
-        if chunk.usage is not None:
-            self._usage = chunk.usage
-        for choice in chunk.choices or ():
-            if choice.delta is not None and choice.delta.content:
-                self._parts.append(choice.delta.content)
-            if choice.delta is not None and getattr(choice.delta, "refusal", None):
-                self._refusal = True
-            if choice.finish_reason:
-                self._finish = choice.finish_reason
+        """Raises AnswerMalformed."""
+        usage = getattr(chunk, "usage", None)
+        if usage is not None:
+            self.count(
+                input_tokens=getattr(usage, "prompt_tokens", None),
+                output_tokens=getattr(usage, "completion_tokens", None),
+                billed_usd=getattr(usage, "cost", None) if self._bills_itself else None,
+            )
+        for choice in sdk.parts(chunk, "choices"):
+            delta = getattr(choice, "delta", None)
+            self.hear(getattr(delta, "content", None))
+            self._refusal = self._refusal or bool(getattr(delta, "refusal", None))
+            self._finish = getattr(choice, "finish_reason", None) or self._finish
 
     def completion(self) -> Completion:
         """Raises ProviderError where the stream was not complete."""
-        provider = self._provider
         if self._refusal or self._finish == "content_filter":
-            raise sdk.declined(provider, self.usage())
+            raise sdk.declined(self._provider, self.usage())
         if self._finish is None or self._finish == "error":
-            raise sdk.cut_stream(provider, self.usage())
-        return Completion("".join(self._parts), self.usage() or Usage(provider, self.model))
+            raise sdk.cut_stream(self._provider, self.usage())
+        return super().completion()
 
-    def usage(self) -> Usage | None:
-        """None where the provider has counted nothing yet."""
-        if self._usage is None:
-            return None
-        billed = getattr(self._usage, "cost", None) if self._bills_itself else None
-        tokens = (self._usage.prompt_tokens or 0, self._usage.completion_tokens or 0)
-        return metered(self._provider, self.model, *tokens, billed)
+
+def _name_of(model: object) -> str:
+    """The name of an offered model; empty where it has none that can be used."""
+    name = getattr(model, "id", None)
+    return name if isinstance(name, str) and name == border.text(name, limits.MODEL_NAME_MAX_CHARS) else ""
 
 
 def _client(key: str, base_url: str) -> AsyncOpenAI:

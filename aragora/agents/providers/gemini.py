@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from aragora.agents import border
 from aragora.agents.model import AgentSpec, Completion, ModelCall, ProviderError
-from aragora.agents.pricing import metered
 from aragora.agents.providers import sdk
+from aragora.agents.providers.received import Received
 from aragora.debate.model import Usage
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ class GeminiProvider:
         import httpx2  # noqa: PLC0415
         from google.genai.errors import APIError, UnknownApiResponseError  # noqa: PLC0415
 
-        received = _Received(self._model)
+        received = _Received(self._model, call)
         try:
             stream = await client.aio.models.generate_content_stream(
                 model=self._model, contents=_contents(call), config=_config(call)
@@ -40,16 +41,16 @@ class GeminiProvider:
             async for chunk in stream:
                 received.take(chunk)
         except (TimeoutError, httpx2.TimeoutException):
-            raise sdk.timed_out(self.name, call.timeout_s, received.usage) from None
+            raise sdk.timed_out(self.name, call.timeout_s, received.usage()) from None
         except APIError as error:
-            raise self._error_of(error, received.usage) from None
+            raise self._error_of(error, received.usage()) from None
         except (aiohttp.ClientError, httpx2.HTTPError, OSError, UnknownApiResponseError, ValueError) as error:
-            raise sdk.unreachable(self.name, error, received.usage) from None
+            raise sdk.unreachable(self.name, error, received.usage()) from None
         if received.finish in _DECLINED:
-            raise sdk.declined(self.name, received.usage)
+            raise sdk.declined(self.name, received.usage())
         if received.finish is None:
-            raise sdk.cut_stream(self.name, received.usage)
-        return Completion("".join(received.parts), received.usage or Usage(self.name, self._model))
+            raise sdk.cut_stream(self.name, received.usage())
+        return received.completion()
 
     async def aclose(self) -> None:
         if self._client.built is not None:
@@ -66,28 +67,32 @@ class GeminiProvider:
         return failure
 
 
-class _Received:
+class _Received(Received):
     """What a stream has brought so far."""
 
-    def __init__(self, model: str) -> None:
-        self._model = model
-        self.parts: list[str] = []
+    def __init__(self, model: str, call: ModelCall) -> None:
+        super().__init__("gemini", model, call)
         self.finish: str | None = None
-        self.usage: Usage | None = None
 
     def take(self, chunk: Any) -> None:
+        """Raises AnswerMalformed."""
         counted = chunk.usage_metadata
         if counted is not None:
-            answered = (counted.candidates_token_count or 0) + (counted.thoughts_token_count or 0)
-            self.usage = metered("gemini", self._model, counted.prompt_token_count or 0, answered)
+            self.count(input_tokens=counted.prompt_token_count, output_tokens=_output(counted))
         if chunk.prompt_feedback is not None and chunk.prompt_feedback.block_reason:
             self.finish = "PROHIBITED_CONTENT"
         for candidate in chunk.candidates or ():
             for part in (candidate.content.parts if candidate.content else None) or ():
-                if part.text and not part.thought:
-                    self.parts.append(part.text)
+                if not part.thought:
+                    self.hear(part.text)
             if candidate.finish_reason:
                 self.finish = candidate.finish_reason.value
+
+
+def _output(counted: Any) -> int | None:
+    """The tokens of the answer, thoughts included; None where one of the counts is none."""
+    answered, thought = border.tokens(counted.candidates_token_count), border.tokens(counted.thoughts_token_count or 0)
+    return None if answered is None or thought is None else answered + thought
 
 
 def _client(key: str, base_url: str) -> Client:

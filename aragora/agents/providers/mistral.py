@@ -6,8 +6,8 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from aragora.agents.model import AgentSpec, Completion, ModelCall, ProviderError
-from aragora.agents.pricing import metered
 from aragora.agents.providers import sdk
+from aragora.agents.providers.received import Received
 from aragora.debate.model import Usage
 
 if TYPE_CHECKING:
@@ -30,9 +30,8 @@ class MistralProvider:
         import httpx2  # noqa: PLC0415  imported already, in the client's thread
         from mistralai.client.errors import MistralError, NoResponseError  # noqa: PLC0415
 
-        parts: list[str] = []
+        received = Received(self.name, self._model, call)
         finish: str | None = None
-        usage: Usage | None = None
         try:
             stream = await client.chat.stream_async(
                 model=self._model,
@@ -46,20 +45,22 @@ class MistralProvider:
                 async for event in stream:
                     chunk = event.data
                     if chunk.usage:
-                        tokens = (chunk.usage.prompt_tokens or 0, chunk.usage.completion_tokens or 0)
-                        usage = metered(self.name, self._model, *tokens)
+                        told = chunk.usage.model_dump(include=chunk.usage.model_fields_set)  # the rest would be 0
+                        received.count(
+                            input_tokens=told.get("prompt_tokens"), output_tokens=told.get("completion_tokens")
+                        )
                     for choice in chunk.choices:
-                        parts.append(_text(choice.delta.content))
+                        received.hear(_text(choice.delta.content))
                         finish = choice.finish_reason or finish
         except httpx2.TimeoutException:
-            raise sdk.timed_out(self.name, call.timeout_s, usage) from None
+            raise sdk.timed_out(self.name, call.timeout_s, received.usage()) from None
         except MistralError as error:
-            raise self._error_of(error, usage) from None
+            raise self._error_of(error, received.usage()) from None
         except (NoResponseError, httpx2.HTTPError, ValueError) as error:
-            raise sdk.unreachable(self.name, error, usage) from None
+            raise sdk.unreachable(self.name, error, received.usage()) from None
         if finish is None or finish == "error":
-            raise sdk.cut_stream(self.name, usage)
-        return Completion("".join(parts), usage or Usage(self.name, self._model))
+            raise sdk.cut_stream(self.name, received.usage())
+        return received.completion()
 
     async def aclose(self) -> None:
         if self._client.built is not None:

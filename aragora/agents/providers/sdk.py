@@ -10,8 +10,9 @@ import asyncio
 import re
 import time
 from collections.abc import Callable, Mapping
-from typing import Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
+from aragora.agents import border
 from aragora.agents.model import (
     CallRefused,
     ProviderError,
@@ -26,6 +27,8 @@ from aragora.resilience.backoff import parse_retry_after
 
 Client = TypeVar("Client")
 _MAX_DETAIL_CHARS: Final = 200
+_MAX_READ_CHARS: Final = 10_000  # of a detail: what comes after is not even looked through
+_MAX_STATUS: Final = 599
 _LOOKS_LIKE_A_KEY: Final = re.compile(r"\b(?:sk|xai|key|AIza)[-_A-Za-z0-9*]{6,}")
 _BY_STATUS: Final[dict[int, type[ProviderError]]] = {
     400: CallRefused,
@@ -70,7 +73,9 @@ def by_status(
     headers: Mapping[str, str] | None = None,
     usage: Usage | None = None,
 ) -> ProviderError:
-    """The error of an HTTP status. `detail` is what the provider said; it is left out where it may hold a key."""
+    """The error of an HTTP status; 500 where `status` is none. `detail` is what the provider said; it is left out where
+    it may hold a key."""
+    status = status if 0 < status <= _MAX_STATUS else 500
     kind = _BY_STATUS.get(status) or (ProviderFault if status >= 500 else ProviderRejected)
     text = _ADVICE.get(status) or clean(detail)
     return kind(
@@ -97,9 +102,15 @@ def declined(provider: str, usage: Usage | None = None) -> CallRefused:
     return CallRefused(f"{provider} declined to answer", usage=usage)
 
 
+def parts(of: object, name: str) -> tuple[Any, ...]:
+    """The list that `of` has under `name`; empty where there is none. SDKs hand on what came, whatever it was."""
+    found = getattr(of, name, None)
+    return tuple(found) if isinstance(found, list | tuple) else ()
+
+
 def clean(detail: str) -> str:
     """`detail` as one short line without anything that looks like a key."""
-    line = " ".join(_LOOKS_LIKE_A_KEY.sub("[key]", detail).split())
+    line = " ".join(_LOOKS_LIKE_A_KEY.sub("[key]", border.text(detail, _MAX_READ_CHARS)).split())
     return line if len(line) <= _MAX_DETAIL_CHARS else line[: _MAX_DETAIL_CHARS - 1] + "…"
 
 
@@ -107,6 +118,7 @@ def _wait(headers: Mapping[str, str] | None) -> float | None:
     if not headers:
         return None
     millis = headers.get("retry-after-ms")
-    if millis and millis.isdecimal():
-        return int(millis) / 1000
+    wait_ms = parse_retry_after(millis, time.time()) if millis and millis.isdecimal() else None
+    if wait_ms is not None:
+        return wait_ms / 1000
     return parse_retry_after(headers.get("retry-after"), time.time())

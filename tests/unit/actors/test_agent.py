@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 
+import msgspec
 import pytest
 from worlds.memory_engine import answer
 
 from actors import agent as module
 from actors.agent import AgentActor
+from actors.channels import agent_outlets
+from actors.channels.agent_outlets import Mailbox
 from aragora.agents import wire
 from aragora.config.settings import Settings
-from aragora.debate.model import AgentRequest, Ask, AskKind, Brief, Reply
+from aragora.debate.model import AgentFailure, AgentRequest, Ask, AskKind, Brief, Reply
 
 
 class Answering:
@@ -20,10 +23,13 @@ class Answering:
     def __init__(self) -> None:
         self.go = asyncio.Event()
         self.asked: list[str] = []
+        self.defect: Exception | None = None
 
     async def answer(self, request: AgentRequest) -> Reply:
         self.asked.append(request.ask.ask_id)
         await self.go.wait()
+        if self.defect is not None:
+            raise self.defect
         return answer(request)
 
 
@@ -37,9 +43,12 @@ class Agent:
 
     async def exchange(self, asker: str, *requests: AgentRequest, withdrawn: tuple[str, ...] = ()) -> list[str]:
         """The ids of the asks whose replies come back."""
-        batch = wire.encode_requests(requests) if requests else b""
+        batch = wire.encode_requests(requests).raw if requests else b""
+        return [reply.ask_id for reply in await self.replies(asker, batch, withdrawn)]
+
+    async def replies(self, asker: str, batch: bytes, withdrawn: tuple[str, ...] = ()) -> list[Reply]:
         raw = await self.actor.exchange(asker, batch, withdrawn)
-        return [reply.ask_id for reply in wire.decode_replies(raw)] if raw else []
+        return wire.decode_replies(raw) if raw else []
 
 
 @pytest.fixture
@@ -84,3 +93,45 @@ async def test_an_agent_is_busy_while_it_answers(agent: Agent) -> None:
     agent.answering.go.set()
     assert await agent.exchange("coordinator") == ["deb_1/1/propose/ann"]
     assert not agent.actor._busy()
+
+
+async def test_an_agent_that_cannot_be_made_of_the_settings_answers_every_ask_with_that(agent: Agent) -> None:
+    agent.actor._answering = None  # and no agent has the name ann
+    batch = wire.encode_requests([request("deb_1"), request("deb_2")]).raw
+    for _ in range(2):  # it is tried again, and breaks nothing
+        first, second = await agent.replies("coordinator", batch)
+        assert isinstance(first, AgentFailure)
+        assert isinstance(second, AgentFailure)
+        assert first.code == "provider_fault"
+        assert "ann" in first.message
+
+
+async def test_a_defect_while_answering_is_a_failure_that_does_not_repeat_its_text(agent: Agent) -> None:
+    agent.answering.defect = KeyError("sk-secret")
+    agent.answering.go.set()
+    (reply,) = await agent.replies("coordinator", wire.encode_requests([request("deb_1")]).raw)
+    assert isinstance(reply, AgentFailure)
+    assert "KeyError" in reply.message
+    assert "sk-secret" not in reply.message
+    assert not agent.actor._busy()
+
+
+async def test_an_ask_that_cannot_be_read_is_answered_with_a_failure_and_its_neighbour_with_an_answer(
+    agent: Agent,
+) -> None:
+    agent.answering.go.set()
+    strange = {"ask": {"ask_id": "deb_2/1/propose/ann", "agent": "ann"}, "brief": 12.0}
+    replies = await agent.replies("coordinator", msgspec.msgpack.encode([request("deb_1"), strange]))
+    replies += await agent.replies("coordinator", b"")
+    failed = {reply.ask_id: reply.code for reply in replies if isinstance(reply, AgentFailure)}
+    assert failed == {"deb_2/1/propose/ann": "malformed_ask"}
+    assert len(replies) == 2
+
+
+async def test_a_mailbox_that_nobody_empties_keeps_the_newest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(agent_outlets, "WAITING", 3)
+    mailbox = Mailbox()
+    for number in range(10):
+        mailbox.put(answer(request(f"deb_{number}")))
+    assert [reply.ask_id[:5] for reply in await mailbox.take(0.0)] == ["deb_7", "deb_8", "deb_9"]
+    assert await mailbox.take(0.0) == []

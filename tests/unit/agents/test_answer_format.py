@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies
 
-from aragora.agents.answer_format import MAX_ANSWER_CHARS, MAX_ITEMS, AnswerInvalid, answer_schema, parse_answer
+from aragora.agents.answer_format import AnswerInvalid, answer_schema, parse_answer
 from aragora.debate.model import AgentRequest, Ask, AskKind, Ballot, Brief, Candidate, Critique, Proposal
+from aragora.limits import ANSWER_MAX_CHARS, NOTES_MAX
 
 GOOD = {"answer": "Tea. It wakes gently.", "evidence": ["a study"], "confidence": 0.8}
 
@@ -78,8 +79,8 @@ def test_one_string_is_a_list_of_one_and_a_missing_list_is_empty() -> None:
 
 def test_lengths_and_numbers_are_bounded() -> None:
     proposal = parse(AskKind.PROPOSE, {**GOOD, "answer": "x" * 50_000, "evidence": ["y" * 2_000] * 50})
-    assert len(proposal.text) == MAX_ANSWER_CHARS
-    assert len(proposal.evidence) == MAX_ITEMS
+    assert len(proposal.text) == ANSWER_MAX_CHARS
+    assert len(proposal.evidence) == NOTES_MAX
     assert max(map(len, proposal.evidence)) == 1_000
 
 

@@ -250,7 +250,7 @@ async def test_a_gate_that_hangs_costs_no_more_than_the_asks_time(answering: Bui
 async def test_an_unexpected_error_becomes_a_failure_that_does_not_repeat_its_text(
     answering: Build, ask: AskFor
 ) -> None:
-    reply = await answering(ScriptedProvider("anthropic", [KeyError("sk-secret")])).answer(ask())
+    reply = await answering(ScriptedProvider("anthropic", [KeyError("sk-secret")] * 3)).answer(ask())
     assert isinstance(reply, AgentFailure)
     assert reply.code == "provider_fault"
     assert "KeyError" in reply.message

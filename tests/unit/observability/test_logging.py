@@ -143,7 +143,7 @@ def test_fields_named_like_secrets_are_blotted_out_but_counts_of_tokens_are_not(
 
 def test_what_json_cannot_carry_is_logged_all_the_same(entries: Entries) -> None:
     structlog.get_logger().info(
-        "odd \ud800", value=object(), number=2**70, error=ValueError("x"), loop={1: {2: b"raw"}}
+        "odd \ud800", value=object(), number=2**70, share=float("nan"), error=ValueError("x"), loop={1: {2: b"raw"}}
     )
     (entry,) = entries()
     assert entry["event"].startswith("odd")

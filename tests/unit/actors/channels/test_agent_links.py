@@ -5,18 +5,22 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from ray.exceptions import ActorUnavailableError
+from structlog.testing import capture_logs
 from worlds.actors_without_ray import runtime_over
 from worlds.memory_engine import answer
 from worlds.waiting import WAIT_S, eventually
 
-from actors.channels.agent_links import AgentLinks
+from actors.channels import agent_links
+from actors.channels.agent_links import SENDS, AgentLinks
 from actors.channels.sockets import Endpoint
 from aragora.agents import wire
-from aragora.debate.model import AgentRequest, Ask, AskKind, Brief, Reply
+from aragora.debate.model import AgentAnswer, AgentFailure, AgentRequest, Ask, AskKind, Brief, Reply
+from aragora.errors import Unavailable
 
 Exchange = Callable[[str, bytes, tuple[str, ...]], Awaitable[bytes]]
 
@@ -27,9 +31,14 @@ class Agents:
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
         self.calls = 0
+        self.tried = 0
+        self.away = False
         self.created: list[str] = []
 
     async def endpoint(self) -> Endpoint:
+        self.tried += 1
+        if self.away:
+            raise Unavailable("no node has room for it")
         return Endpoint("another-node", None)
 
     async def exchange(self, asker: str, batch: bytes, withdrawn: tuple[str, ...]) -> bytes:
@@ -40,10 +49,12 @@ class Agents:
 class Received:
     def __init__(self) -> None:
         self.ask_ids: Counter[str] = Counter()
+        self.replies: list[Reply] = []
 
     def __call__(self, debate_id: str, replies: Sequence[Reply]) -> None:
         assert all(reply.ask_id.startswith(debate_id) for reply in replies)
         self.ask_ids.update(reply.ask_id for reply in replies)
+        self.replies += replies
 
     async def count(self, number: int) -> None:
         await eventually(lambda: len(self.ask_ids) >= number)
@@ -61,7 +72,7 @@ def links(agents: Agents, received: Received) -> AgentLinks:
 async def answers(_: str, batch: bytes, __: tuple[str, ...]) -> bytes:
     if not batch:
         await asyncio.Event().wait()  # a poll stays open until there is something to tell
-    return wire.encode_replies([answer(request) for request in wire.decode_requests(batch)])
+    return wire.encode_replies([answer(request) for request in wire.decode_requests(batch).requests])
 
 
 async def test_asks_of_one_turn_travel_in_one_message() -> None:
@@ -98,7 +109,7 @@ async def test_an_answer_that_comes_twice_is_delivered_once() -> None:
     async def twice(asker: str, batch: bytes, withdrawn: tuple[str, ...]) -> bytes:
         if not batch:
             return await answers(asker, batch, withdrawn)
-        replies = [answer(request) for request in wire.decode_requests(batch)]
+        replies = [answer(request) for request in wire.decode_requests(batch).requests]
         return wire.encode_replies(replies + replies)
 
     received = Received()
@@ -136,3 +147,140 @@ async def test_every_ask_reaches_the_agent_however_many_there_are(size: int) -> 
         link.send(request(f"deb_{number}"))
     await received.count(size)
     link.close()
+
+
+@pytest.fixture
+def paused(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Pauses take no time here; each is written down, with the failures in a row that were before it."""
+    told: list[int] = []
+
+    def pause(failures: int) -> float:
+        told.append(failures + 1)
+        return 0.0
+
+    monkeypatch.setattr(agent_links, "_PAUSES", pause)
+    return told
+
+
+async def dies(_: str, __: bytes, ___: tuple[str, ...]) -> bytes:
+    raise ActorUnavailableError("killed", None)
+
+
+async def test_an_ask_with_which_the_agent_is_always_lost_ends_as_a_failure(paused: list[int]) -> None:
+    received, agents = Received(), Agents(dies)
+    link = links(agents, received)
+    link.send(request("deb_1"))
+    await received.count(1)
+    (failure,) = received.replies
+    assert isinstance(failure, AgentFailure)
+    assert failure.code == "agent_lost"
+    assert f"{SENDS} times" in failure.message
+    assert agents.calls == SENDS
+    assert paused == list(range(1, SENDS)), "each loss without an answer makes the pause longer"
+    link.close()
+
+
+async def test_an_answer_ends_the_growing_of_the_pauses(paused: list[int]) -> None:
+    asked = 0
+
+    async def recovers(asker: str, batch: bytes, withdrawn: tuple[str, ...]) -> bytes:
+        nonlocal asked
+        asked += bool(batch)
+        if batch and asked != 4:
+            return await dies(asker, batch, withdrawn)
+        return await answers(asker, batch, withdrawn)
+
+    received = Received()
+    link = links(Agents(recovers), received)
+    link.send(request("deb_1"))
+    await received.count(1)
+    link.send(request("deb_2"))
+    await received.count(2)
+    assert paused == [1, 2, 3, *range(1, SENDS)]
+    link.close()
+
+
+@pytest.mark.usefixtures("paused")
+async def test_losses_without_end_are_few_lines_in_the_log() -> None:
+    received = Received()
+    link = links(Agents(dies), received)
+    with capture_logs() as logged:
+        for number in range(50):
+            link.send(request(f"deb_{number}"))
+            await received.count(number + 1)
+    assert 3 <= len([line for line in logged if line["event"] == "agent lost"]) <= 20
+    link.close()
+
+
+async def test_asks_that_ran_out_of_time_before_the_agent_was_reached_are_not_sent(paused: list[int]) -> None:
+    received, agents = Received(), Agents(answers)
+    agents.away = True
+    link = links(agents, received)
+    link.send(request("deb_1", timeout_s=0.05))
+    await eventually(lambda: paused and link._links["ann"]._connecting is None, "nobody waits for it any more")
+    agents.away = False
+    link.send(request("deb_2"))
+    await received.count(1)
+    assert set(received.ask_ids) == {"deb_2/1/propose/ann"}
+    assert agents.calls == 1
+    link.close()
+
+
+async def test_an_ask_that_has_no_encoding_fails_alone() -> None:
+    received = Received()
+    link = links(Agents(answers), received)
+    link.send(request("deb_1"))
+    link.send(replace(request("deb_2"), brief=Brief("half a character \ud83d")))
+    link.send(request("deb_3"))
+    await received.count(3)
+    codes = {reply.ask_id[:5]: reply.code for reply in received.replies if isinstance(reply, AgentFailure)}
+    assert codes == {"deb_2": "malformed_ask"}
+    link.close()
+
+
+async def test_an_answer_that_cannot_be_read_fails_alone_and_one_that_is_none_counts_as_a_loss() -> None:
+    garbage = 2
+
+    async def odd(asker: str, batch: bytes, withdrawn: tuple[str, ...]) -> bytes:
+        nonlocal garbage
+        if not batch:
+            return await answers(asker, batch, withdrawn)
+        if garbage:
+            garbage -= 1
+            return b"\x01\x02"
+        good, bad = wire.decode_requests(batch).requests
+        return wire.encode_replies([answer(good), with_tokens(answer(bad), 40.5)])
+
+    received, agents = Received(), Agents(odd)
+    link = links(agents, received)
+    link.send(request("deb_1"))
+    link.send(request("deb_2"))
+    await received.count(2)
+    assert [type(reply) for reply in sorted(received.replies, key=lambda reply: reply.ask_id)] == [
+        AgentAnswer,
+        AgentFailure,
+    ]
+    assert set(received.ask_ids.values()) == {1}
+    link.close()
+
+
+async def test_a_debate_that_cannot_take_its_replies_does_not_keep_others_from_theirs() -> None:
+    received = Received()
+
+    def receive(debate_id: str, replies: Sequence[Reply]) -> None:
+        if debate_id == "deb_1":
+            raise RuntimeError("a defect of this debate")
+        received(debate_id, replies)
+
+    agents = Agents(answers)
+    link = AgentLinks("coordinator-0", runtime_over(agents, agents.created), 1, receive)
+    for number in range(3):
+        link.send(request(f"deb_{number}"))
+    await received.count(2)
+    assert agents.created == ["agent/ann"]
+    link.close()
+
+
+def with_tokens(reply: Reply, tokens: Any) -> Reply:
+    assert isinstance(reply, AgentAnswer)
+    return replace(reply, usage=replace(reply.usage, input_tokens=tokens))

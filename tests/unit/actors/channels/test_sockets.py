@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 from worlds.waiting import WAIT_S
 
 from actors.channels import sockets
+from actors.channels.seldom import Seldom
 from actors.channels.sockets import FrameConnection, FrameServer
 from actors.cluster import RUN_DIRECTORY
 from aragora.errors import Unavailable
@@ -82,3 +84,26 @@ async def test_a_socket_that_is_gone_is_told_as_unavailable(echo: Echo, tmp_path
     echo.server.close()
     with pytest.raises(Unavailable, match="echo closed its socket"):
         await FrameConnection(lambda _, frame: None, echo.lost.set).connect(str(tmp_path / "gone"), "echo")
+
+
+async def test_a_frame_that_cannot_be_used_ends_its_own_connection_and_is_told_within_bounds(
+    echo: Echo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: FrameConnection, __: bytes) -> None:
+        raise RuntimeError("no use for it")
+
+    monkeypatch.setattr(sockets, "_unusable", Seldom())
+    with capture_logs() as logged:
+        for _ in range(20):
+            client = await echo.connect()
+            client._received = refuse
+            client.send(b"one")
+            await asyncio.wait_for(echo.lost.wait(), WAIT_S)
+            echo.lost.clear()
+    told = [line["times"] for line in logged if line["event"] == "a frame could not be used"]
+    assert told == [1, 2, 4, 8, 16]
+    other = await echo.connect()
+    other.send(b"two")
+    assert await asyncio.wait_for(echo.received.get(), WAIT_S) == b"two"
+    other.close()
+    echo.server.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -190,6 +191,19 @@ async def test_an_overflowing_queue_is_made_good_from_the_store(store: Store, ne
     publish(store, link, "d", "debate_end")
     await asyncio.wait_for(follow.task, WAIT_S)
     assert follow.seqs == list(range(1, 13))
+
+
+async def test_news_that_has_no_encoding_is_made_good_from_the_store(
+    feed: CoordinatorFeed, store: Store, link: Coordinator
+) -> None:
+    store.append("d")
+    follow = Follow(feed, "d")
+    await follow.seen(1)
+    row = store.append("d")
+    link.watchers.publish([replace(row, payload="half a character \ud83d")])
+    publish(store, link, "d", "debate_end")
+    await asyncio.wait_for(follow.task, WAIT_S)
+    assert follow.seqs == [1, 2, 3]
 
 
 async def test_many_followers_share_one_line(feed: CoordinatorFeed, store: Store, link: Coordinator) -> None:

@@ -1,0 +1,121 @@
+"""The border to the providers: numbers and texts as they come, made such that all of Aragora can work with them.
+
+Rules
+- A count is a whole number from 0 to its bound in `aragora.limits`; a fraction is rounded. Anything else (text, a list,
+  NaN, a negative or an absurd number) is not counted: None. It is not clamped, since the bound is no better guess.
+- A text has neither halves of characters (lone surrogates), which have no UTF-8, nor control characters besides line
+  breaks and tabs: PostgreSQL refuses NUL, and a terminal obeys escapes. It is cut at its bound.
+- Nothing here raises: a bad number never loses the answer it came with. `fit` does this for every field of a reply.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Final
+
+from aragora import limits
+from aragora.debate.model import AgentFailure, Ballot, Content, Critique, Fallback, Proposal, Reply, Usage
+
+HALF: Final = "\N{REPLACEMENT CHARACTER}"
+_CUT: Final = "…"
+_UNCLEAN: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+_HALVES: Final = re.compile(r"[\ud800-\udfff]")
+_CONTROLS: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_UNSURE: Final = 0.5  # a confidence or severity that is none
+
+
+def tokens(value: object, most: int = limits.CALL_MAX_TOKENS) -> int | None:
+    """The number of tokens, of one call unless `most` says otherwise; None where `value` is no believable one."""
+    counted = _number(value, most)
+    return None if counted is None else round(counted)
+
+
+def billed_usd(value: object, most: float = limits.CALL_MAX_USD) -> float | None:
+    """What was billed in USD, for one call unless `most` says otherwise; None where `value` is no believable amount."""
+    billed = _number(value, most)
+    return None if billed is None else float(billed)
+
+
+def wait_s(value: object) -> float | None:
+    """Seconds that a provider asks to wait, at most `limits.RETRY_AFTER_MAX_S`; None where `value` is no time."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:  # NaN is not
+        return None
+    return float(min(value, limits.RETRY_AFTER_MAX_S))
+
+
+def text(value: str, most: int) -> str:
+    """`value` without what cannot be stored or shown, at most `most` characters long."""
+    if len(value) > most:
+        value = value[: most - 1] + _CUT
+    if _UNCLEAN.search(value) is None:
+        return value
+    whole = value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")  # halves that meet are one
+    return _CONTROLS.sub("", _HALVES.sub(HALF, whole).replace("\r\n", "\n").replace("\r", "\n"))
+
+
+def fit(reply: Reply) -> Reply:
+    """`reply` with every number and text within its bounds; the ids that Aragora gave itself are left alone."""
+    fallback = None if reply.fallback is None else _fallback(reply.fallback)
+    if isinstance(reply, AgentFailure):
+        return replace(
+            reply,
+            code=_name(reply.code),
+            message=text(reply.message, limits.FAILURE_MAX_CHARS),
+            usage=None if reply.usage is None else _usage(reply.usage),
+            fallback=fallback,
+        )
+    return replace(reply, content=_content(reply.content), usage=_usage(reply.usage), fallback=fallback)
+
+
+def _content(content: Content) -> Content:
+    match content:
+        case Proposal():
+            answer = text(content.text, limits.ANSWER_MAX_CHARS)
+            return Proposal(answer, _share(content.confidence), _notes(content.evidence))
+        case Critique():
+            return Critique(_notes(content.issues), _notes(content.suggestions), _share(content.severity))
+        case Ballot():
+            reason, ranking = text(content.reason, limits.NOTE_MAX_CHARS), tuple(_name(one) for one in content.ranking)
+            return Ballot(_name(content.choice), _share(content.confidence), reason, ranking)
+
+
+def _usage(usage: Usage) -> Usage:
+    latency_s = usage.latency_s if 0.0 <= usage.latency_s <= limits.LATENCY_MAX_S else 0.0
+    return Usage(
+        _name(usage.provider),
+        _name(usage.model),
+        tokens(usage.input_tokens, limits.REPLY_MAX_TOKENS) or 0,
+        tokens(usage.output_tokens, limits.REPLY_MAX_TOKENS) or 0,
+        billed_usd(usage.cost_usd, limits.REPLY_MAX_USD) or 0.0,
+        latency_s,
+    )
+
+
+def _fallback(fallback: Fallback) -> Fallback:
+    return Fallback(
+        _name(fallback.from_provider),
+        _name(fallback.to_provider),
+        _name(fallback.model),
+        _name(fallback.reason),
+        fallback.latency_s if 0.0 <= fallback.latency_s <= limits.LATENCY_MAX_S else 0.0,
+    )
+
+
+def _notes(notes: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(text(note, limits.NOTE_MAX_CHARS) for note in notes[: limits.NOTES_MAX])
+
+
+def _name(name: str) -> str:
+    return text(name, limits.MODEL_NAME_MAX_CHARS)
+
+
+def _share(value: float) -> float:
+    return value if 0.0 <= value <= 1.0 else _UNSURE
+
+
+def _number(value: object, most: float) -> float | None:
+    """`value` where it is a number from 0 to `most`; a comparison with NaN is never true."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return value if 0 <= value <= most else None
