@@ -160,8 +160,8 @@ class _Group:
         if kept is not None:
             _check_same_request(new, kept)
             return Opened(kept.record, created=False)
-        self._last_seqs[new.record.debate_id] = new.rows[-1].seq
         self._append(new)
+        self._last_seqs[new.record.debate_id] = new.rows[-1].seq
         return Opened(replace(new.record, last_seq=new.rows[-1].seq), created=True)
 
     def conclude(self, conclusion: Conclusion) -> ReceiptRecord:
@@ -185,12 +185,12 @@ class _Group:
                 f"the journal of {commit.debate_id} ends at {last_seq}, the commit goes on from "
                 f"{commit.rows[0].seq - 1}: drop the state and read the journal again"
             )
+        self._append(commit)  # what may raise comes before what the group remembers
         end = commit.rows[-1]
         self._last_seqs[commit.debate_id] = end.seq
         before = self.writes.advances.get(commit.debate_id)
         update = commit.update if before is None else _merged(before.update, commit.update)
         self.writes.advances[commit.debate_id] = Advance(end.seq, end.at, update)
-        self._append(commit)
         self.writes.outbox.extend(commit.outbox)
 
     def _last_seq(self, debate_id: str) -> int:
@@ -200,8 +200,11 @@ class _Group:
         return last_seq
 
     def _append(self, unit: NewDebate | Commit) -> None:
+        counted: dict[tuple[str, str], float] = {}
+        add_counters(counted, unit.counters)
+        for key, amount in counted.items():
+            self.writes.counters[key] = self.writes.counters.get(key, 0.0) + amount
         self.writes.journal.extend([(row.debate_id, row.seq, row.type, row.payload, row.at) for row in unit.rows])
-        add_counters(self.writes.counters, unit.counters)
 
 
 def succeeded(tenure: Tenure, epoch: int | None) -> Fenced:
