@@ -153,11 +153,17 @@ def is_readable(payload: str, seq: int) -> bool:
         return False
 
 
-def stand_in(debate_id: str, seq: int, at: float) -> str:
-    """What readers get in place of a row that is no envelope: its number is told, so that nobody waits for it."""
-    message = "This row of the journal is damaged and cannot be shown."
-    data = {"message": message}
-    return encoding.encode_text({"type": DAMAGED, "data": data, "timestamp": at, "seq": seq, "loop_id": debate_id})
+def stand_in(debate_id: str, seq: int, kind: str, at: float) -> str:
+    """What readers get in place of a row that is no envelope: its number is told, so that nobody waits for it, and the
+    end stays the end."""
+    envelope = {
+        "type": END if kind == END else DAMAGED,
+        "data": {"message": "This row of the journal is damaged and cannot be shown."},
+        "timestamp": at,
+        "seq": seq,
+        "loop_id": debate_id,
+    }
+    return encoding.encode_text(envelope)
 
 
 def stamp_of(payload: str | bytes) -> float:

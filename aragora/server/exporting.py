@@ -86,7 +86,7 @@ class Markdown(Format):
         if record.receipt_id:
             lines.append(f"- Receipt: `{record.receipt_id}`")
         if decision:
-            lines.append(f"- Winner: {decision['winner']}, confidence: {decision['confidence']:.2f}")
+            lines.append(f"- Winner: {decision['winner']}, confidence: {_two_digits(decision['confidence'])}")
             lines.append("\n" + "\n".join(f"> {line}" for line in str(decision["answer"]).splitlines()))
         return "\n".join(lines) + "\n"
 
@@ -112,16 +112,18 @@ async def chunks(records: AsyncIterator[DebateRecord], chosen: Format) -> AsyncI
 
 
 def _decided(record: DebateRecord) -> dict[str, Any]:
-    if record.decision is None:
-        return {}
-    decision = encoding.decode(record.decision)
-    return {name: decision.get(name) for name in ("answer", "winner", "confidence")}
+    decision = views.decided(record) or {}
+    return {name: decision.get(name) for name in ("answer", "winner", "confidence")} if decision else {}
 
 
 def _cell(value: Any) -> Any:
     if isinstance(value, str) and value.startswith(_FORMULA_STARTS):
         return "'" + value
     return value
+
+
+def _two_digits(value: object) -> str:
+    return f"{value:.2f}" if isinstance(value, int | float) else "unknown"
 
 
 def _one_line(text: str) -> str:

@@ -80,10 +80,10 @@ class DebateStore:
     async def events(self, debate_id: str, after: int = 0, limit: int = 500) -> list[str]:
         """Encoded envelopes with seq > after, in order; empty for an unknown debate. A row that is no envelope is
         stood in for: who follows the debate needs its number, and none of the rest is lost."""
-        query = select(journal.c.seq, journal.c.at, self._payload)
+        query = select(journal.c.seq, journal.c.type, journal.c.at, self._payload)
         query = query.where(journal.c.debate_id == debate_id, journal.c.seq > after)
         rows = await self._rows(query.order_by(journal.c.seq).limit(limit))
-        return [_shown(debate_id, row[0], row[1], _text(row[2])) for row in rows]
+        return [_shown(debate_id, seq, kind, at, _text(payload)) for seq, kind, at, payload in rows]
 
     async def receipt(self, debate_id: str) -> ReceiptRecord:
         """The receipt of a debate. Raises NotFound where it has none (yet)."""
@@ -119,8 +119,8 @@ def _text(payload: str | bytes) -> str:
     return payload if isinstance(payload, str) else payload.decode("utf-8", "surrogateescape")
 
 
-def _shown(debate_id: str, seq: int, at: float, payload: str) -> str:
-    return payload if is_readable(payload, seq) else stand_in(debate_id, seq, at)
+def _shown(debate_id: str, seq: int, kind: str, at: float, payload: str) -> str:
+    return payload if is_readable(payload, seq) else stand_in(debate_id, seq, kind, at)
 
 
 def _of_org(query: Select[Any], org_id: str | None) -> Select[Any]:

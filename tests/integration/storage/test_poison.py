@@ -193,6 +193,18 @@ async def test_a_debate_with_a_status_of_another_version_is_listed_with_the_othe
     assert "unknown to this version" in (page.items[1].reason or "")
 
 
+@pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
+async def test_a_debate_whose_question_is_no_text_any_more_is_listed_with_the_others(
+    writer: JournalWriter, debates_db: Database, build: Any
+) -> None:
+    for name in ("d1", "d2"):
+        await writer.open(build.new_debate(name))
+    await _change(debates_db, "UPDATE debates SET question = CAST(x'54ff62' AS TEXT) WHERE debate_id = 'd1'")
+    store = DebateStore(debates_db)
+    assert [record.question for record in (await store.page()).items] == ["Tabs?", "T\ufffdb"]
+    assert (await store.get("d1")).question == "T\ufffdb"
+
+
 async def _change(database: Database, statement: str) -> None:
     async with database.writing() as connection:
         await connection.execute(text(statement))

@@ -88,7 +88,7 @@ def test_reading_a_damaged_row_raises_nothing_else(noise: bytes, start: int, end
         journal.events_of([ROWS[0], damaged])
     journal.readable([damaged])
     if not journal.is_readable(damaged, 2):
-        assert journal.is_readable(journal.stand_in("deb_1", 2, 1.5), 2)
+        assert journal.is_readable(journal.stand_in("deb_1", 2, "round_start", 1.5), 2)
 
 
 def test_null_for_a_cost_or_a_time_reads_as_zero() -> None:
@@ -96,3 +96,8 @@ def test_null_for_a_cost_or_a_time_reads_as_zero() -> None:
     payload = journal.row_of("deb_1", 1, 1.5, event).payload
     old = payload.replace('"cost_usd":0.5', '"cost_usd":null').replace('"latency_s":0.5', '"latency_s":null')
     assert journal.event_of(old) == AgentFailed(1, "ann", "ask", "code", "no", Usage("p", "m"))
+
+
+def test_the_end_that_is_damaged_stays_the_end_for_those_who_follow() -> None:
+    assert journal.is_end(journal.stand_in("deb_1", 9, journal.END, 1.5))
+    assert not journal.is_end(journal.stand_in("deb_1", 9, "vote", 1.5))
