@@ -32,6 +32,7 @@ from aragora.debate.model import (
 from aragora.debate.ports import Closing, Journal, JournalReader
 from aragora.debate.records import Commit, DebateUpdate
 from aragora.errors import AragoraError, Fenced, NotFound, Unavailable
+from aragora.limits import ROUNDS_MAX
 from aragora.observability.samples import CounterDelta
 from aragora.storage.outbox import OutboxRow
 
@@ -133,7 +134,8 @@ async def _durably(act: Callable[[], Awaitable[T]], debate_id: str, ports: Faili
 
 
 def _rounds(events: Sequence[Event]) -> int:
-    return max((event.round for event in events if isinstance(event, RoundStarted)), default=0)
+    last = max((event.round for event in events if isinstance(event, RoundStarted)), default=0)
+    return min(max(last, 0), ROUNDS_MAX)  # a damaged row may tell of any round
 
 
 def _cost(events: Sequence[Event]) -> float:
