@@ -176,7 +176,7 @@ class CoordinatorActor(VirtualActor):
         if self._shard != 0:
             return None
         consumers: Mapping[str, Consumer] = COORDINATOR.bring(self._open)
-        return OutboxRelay(OutboxStore(database), writer.done, consumers)
+        return OutboxRelay(OutboxStore(database), writer, consumers)
 
     def _receive(self, debate_id: str, replies: Sequence[Reply]) -> None:
         if self._engine is not None:

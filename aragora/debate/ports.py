@@ -19,6 +19,7 @@ from aragora.debate.records import (
     Opened,
     ReceiptRecord,
 )
+from aragora.observability.samples import CounterDelta
 from aragora.storage.outbox import OutboxRow
 
 
@@ -37,6 +38,10 @@ class Journal(Protocol):
         """Like commit, with the receipt that the conclusion issued inside the transaction."""
         ...
 
+    async def count(self, counters: Sequence[CounterDelta]) -> None:
+        """Add to the durable counters alone. Raises Unavailable."""
+        ...
+
 
 class JournalReader(Protocol):
     """What a coordinator reads to rebuild debates after a crash."""
@@ -46,7 +51,12 @@ class JournalReader(Protocol):
         ...
 
     async def journal(self, debate_id: str) -> list[str]:
-        """All payloads of a debate in the order of their seq; empty for an unknown debate."""
+        """All payloads of a debate in the order of their seq; empty for an unknown debate. What is no UTF-8 in them
+        comes as lone surrogates, which no decoder takes."""
+        ...
+
+    async def last_seq(self, debate_id: str) -> int:
+        """The seq after which the journal of a debate goes on. Raises NotFound."""
         ...
 
 
@@ -81,4 +91,9 @@ class Closing(Protocol):
         self, state: DebateState, events: Sequence[Event], at: float
     ) -> tuple[DebateUpdate, tuple[OutboxRow, ...]]:
         """The columns and the outbox of a debate that failed or was cancelled."""
+        ...
+
+    def owed(self, events: Sequence[Event], at: float) -> tuple[OutboxRow, ...]:
+        """What the outbox owes for the answers in `events`, at `at`; nothing where they do not tell whose debate it
+        is."""
         ...

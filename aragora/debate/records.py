@@ -126,6 +126,23 @@ class Done:
 
 
 @dataclass(frozen=True, slots=True)
+class Buried:
+    """Outbox rows that no consumer can apply: they stay, under a topic that nobody reads
+    (`aragora.storage.outbox.dead`)."""
+
+    topic: str
+    outbox_ids: tuple[str, ...]
+    counters: tuple[CounterDelta, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """Counters that follow from no other unit."""
+
+    counters: tuple[CounterDelta, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Opened:
     """What became of a `NewDebate`: the record kept under its idempotency key, new or the first one."""
 
@@ -156,13 +173,19 @@ class Journaled:
 
 COLUMNS: Final = tuple(field.name for field in fields(DebateRecord))
 _STATUS: Final = COLUMNS.index("status")
+_REASON: Final = COLUMNS.index("reason")
 _values: Final = attrgetter(*COLUMNS)
 
 
 def record_of(row: Sequence[Any]) -> DebateRecord:
-    """The record of a row whose columns are `COLUMNS` in their order."""
+    """The record of a row whose columns are `COLUMNS` in their order. A status that this version does not know, of a
+    newer one or damaged, reads as failed: one such row must not take a whole list with it."""
     values = list(row)
-    values[_STATUS] = DebateStatus(values[_STATUS])
+    try:
+        values[_STATUS] = DebateStatus(values[_STATUS])
+    except ValueError:
+        values[_STATUS] = DebateStatus.FAILED
+        values[_REASON] = "The stored status of this debate is unknown to this version of Aragora."
     return DebateRecord(*values)
 
 

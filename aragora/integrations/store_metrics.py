@@ -22,6 +22,7 @@ from aragora.integrations.figures import Figures
 from aragora.integrations.stores import Refresh
 from aragora.observability.registry import REGISTRY, Registry
 from aragora.resilience.cache import Cache
+from aragora.storage.collection import Survey
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
@@ -39,6 +40,7 @@ class BaseStore(Protocol):
     async def save(self, config: Mapping[str, Any]) -> None: ...
     async def get(self, kind: str, user_id: str, org_id: str = ...) -> dict[str, Any] | None: ...
     async def list(self, user_id: str | None = ..., org_id: str = ...) -> list[dict[str, Any]]: ...
+    async def survey(self, user_id: str | None = ..., org_id: str = ...) -> Survey[dict[str, Any]]: ...
     async def delete(self, kind: str, user_id: str, org_id: str = ...) -> bool: ...
     async def refresh_token(self, kind: str, user_id: str, refresh: Refresh, org_id: str = ...) -> dict[str, Any]: ...
     async def count(self) -> int: ...
@@ -102,6 +104,12 @@ class InstrumentedIntegrationStore:
     async def list(self, user_id: str | None = None, org_id: str = LOCAL_ORG) -> list[dict[str, Any]]:
         """The organisation's integrations, or one user's."""
         found = await self._measured("list", lambda: self._store.list(user_id, org_id))
+        await self._recount()
+        return found
+
+    async def survey(self, user_id: str | None = None, org_id: str = LOCAL_ORG) -> Survey[dict[str, Any]]:
+        """As `list`, and beside it those that cannot be read. Counts as the operation `list`."""
+        found = await self._measured("list", lambda: self._store.survey(user_id, org_id))
         await self._recount()
         return found
 

@@ -14,7 +14,7 @@ from aragora.clock import Clock
 from aragora.errors import InvalidInput, NotFound
 from aragora.ids import LOCAL_ORG
 from aragora.secrets.encryption import EncryptionService
-from aragora.storage.collection import Collection, Schema, Scope
+from aragora.storage.collection import Collection, Schema, Scope, Survey
 from aragora.storage.contexts import Context
 from aragora.storage.documents import Documents, document_table
 
@@ -90,8 +90,13 @@ class IntegrationStore:
         return await self._integrations.get((org_id, kind, user_id))
 
     async def list(self, user_id: str | None = None, org_id: str = LOCAL_ORG) -> list[dict[str, Any]]:
-        """The organisation's integrations, or one user's, with readable secrets."""
-        return await self._integrations.find(org_id=org_id, owner=user_id)
+        """The organisation's integrations, or one user's, with readable secrets. Those that cannot be read are left
+        out."""
+        return (await self.survey(user_id, org_id)).values
+
+    async def survey(self, user_id: str | None = None, org_id: str = LOCAL_ORG) -> Survey[dict[str, Any]]:
+        """As `list`, and beside it those that cannot be read: they can be saved anew, and deleted."""
+        return await self._integrations.survey(org_id=org_id, owner=user_id)
 
     async def delete(self, kind: str, user_id: str, org_id: str = LOCAL_ORG) -> bool:
         """True if it was there."""

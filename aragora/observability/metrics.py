@@ -66,6 +66,13 @@ METRICS: Final[tuple[Metric, ...]] = (
     _counter("aragora_debates_total", "Debates started"),
     _counter("aragora_debates_completed", "Debates completed"),
     _counter("aragora_debates_failed", "Debates that ended in failure"),
+    _counter(
+        "aragora_debates_broken_total",
+        "Debates that could not go on and ended as failed, by cause (unreadable, refused, defect)",
+        "cause",
+    ),
+    _counter("aragora_debates_set_aside_total", "Debates of which not even the failed end could be written"),
+    _counter("aragora_outbox_dead_rows_total", "Outbox rows that no try could apply, set aside for good", "topic"),
     _histogram(
         "aragora_agent_latency_seconds",
         "Seconds an agent took for an answer",

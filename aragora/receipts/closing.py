@@ -17,7 +17,7 @@ import msgspec
 
 from aragora.debate import machine
 from aragora.debate.machine.state import DebateState
-from aragora.debate.model import Event, ReceiptIssued
+from aragora.debate.model import DebateOpened, DebateSpec, Event, ReceiptIssued
 from aragora.debate.records import ChainHead, Closed, DebateUpdate, Journaled, ReceiptRecord
 from aragora.encoding import encode_text
 from aragora.ranking.elo import RATINGS, RatingsDue
@@ -75,7 +75,7 @@ class Closing:
             receipt_id=receipt.receipt_id,
         )
         ratings = _due(RATINGS, spec.debate_id, RatingsDue(spec.domain, decision), at)
-        usage = _usage(state, summary.agents, at)
+        usage = _usage(spec, summary.agents, at)
         return Closed(receipt, (issued(receipt), end), update, (ratings, usage))
 
     def break_off(
@@ -86,13 +86,18 @@ class Closing:
         if end is None:
             raise ValueError("only a debate that has ended can be broken off")
         update = DebateUpdate(status=end.status, rounds=end.rounds, reason=end.reason, cost_usd=end.cost_usd)
-        return update, (_usage(state, summary_of(events).agents, at),)
+        return update, (_usage(state.spec, summary_of(events).agents, at),)
+
+    def owed(self, events: Sequence[Event], at: float) -> tuple[OutboxRow, ...]:
+        """The usage of a debate that cannot go on, from those of its events that are known."""
+        specs = [event.spec for event in events if isinstance(event, DebateOpened)]
+        return tuple(_usage(spec, summary_of(events).agents, at) for spec in specs[:1])
 
 
 def issue(draft: ReceiptDraft, head: ChainHead, signer: Signer) -> ReceiptRecord:
     """The signed receipt of `draft` as the next link after `head`.
 
-    Raises NotCanonical where the draft holds what JSON cannot carry (NaN, lone surrogates).
+    Raises NotCanonical where the draft holds what JSON cannot carry (NaN, lone surrogates, integers beyond 2**53).
     """
     position = head.position + 1
     document: dict[str, Any] = {
@@ -135,8 +140,7 @@ def issued(record: ReceiptRecord) -> ReceiptIssued:
     )
 
 
-def _usage(state: DebateState, agents: tuple[AgentPart, ...], at: float) -> OutboxRow:
-    spec = state.spec
+def _usage(spec: DebateSpec, agents: tuple[AgentPart, ...], at: float) -> OutboxRow:
     return _due(USAGE, spec.debate_id, UsageDue(spec.org_id, spec.created_by, at, agents), at)
 
 

@@ -88,7 +88,11 @@ class Markdown(Format):
             lines.append(f"- Receipt: `{record.receipt_id}`")
         if decision:
             winner = inline(str(decision["winner"] or "none"))
-            lines += [f"- Winner: {winner}, confidence: {decision['confidence']:.2f}", "", *quoted(decision["answer"])]
+            lines += [
+                f"- Winner: {winner}, confidence: {_two_digits(decision['confidence'])}",
+                "",
+                *quoted(str(decision["answer"])),
+            ]
         return "\n".join(lines) + "\n"
 
 
@@ -113,13 +117,15 @@ async def chunks(records: AsyncIterator[DebateRecord], chosen: Format) -> AsyncI
 
 
 def _decided(record: DebateRecord) -> dict[str, Any]:
-    if record.decision is None:
-        return {}
-    decision = encoding.decode(record.decision)
-    return {name: decision.get(name) for name in ("answer", "winner", "confidence")}
+    decision = views.decided(record) or {}
+    return {name: decision.get(name) for name in ("answer", "winner", "confidence")} if decision else {}
 
 
 def _cell(value: Any) -> Any:
     if isinstance(value, str) and value.startswith(_FORMULA_STARTS):
         return "'" + value
     return value
+
+
+def _two_digits(value: object) -> str:
+    return f"{value:.2f}" if isinstance(value, int | float) else "unknown"

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
+import structlog
 from starlette.responses import Response
 
 from aragora import encoding
 from aragora.debate.records import DebateRecord
 
 ANSWER_MAX_CHARS: Final = 280  # of the answer in a listing; the debate itself has it whole
+
+_log = structlog.get_logger("aragora.server")
 
 UNCACHED: Final = {"Cache-Control": "no-store"}
 """Headers of answers with secrets in them, which are kept nowhere on the way."""
@@ -47,16 +51,37 @@ _outcome_decoder = msgspec.json.Decoder(Outcome)
 
 def summary(record: DebateRecord) -> dict[str, Any]:
     """A debate as listings show it."""
-    return _summary(record, _spec_decoder.decode(record.spec))
+    return _summary(record, _spec_of(record))
 
 
 def detail(record: DebateRecord) -> dict[str, Any]:
     """A debate with its context and decision."""
-    spec = _spec_decoder.decode(record.spec)
+    spec = _spec_of(record)
     view = _summary(record, spec)
     view["context"] = spec.context
-    view["decision"] = None if record.decision is None else msgspec.Raw(record.decision.encode())
+    view["decision"] = None if decided(record) is None else msgspec.Raw((record.decision or "").encode())
     return view
+
+
+def decided(record: DebateRecord) -> Mapping[str, Any] | None:
+    """The decision of a debate; None where it has none, or what is stored is none: then its receipt still tells it."""
+    if record.decision is None:
+        return None
+    try:
+        decision = encoding.decode(record.decision)
+    except (msgspec.DecodeError, ValueError) as error:
+        _log.warning("the stored decision cannot be read", debate_id=record.debate_id, error=str(error))
+        return None
+    return decision if isinstance(decision, Mapping) else None
+
+
+def _spec_of(record: DebateRecord) -> _Spec:
+    """What the stored specification tells; nothing where it is damaged, so that one debate never spoils a list."""
+    try:
+        return _spec_decoder.decode(record.spec)
+    except (msgspec.DecodeError, ValueError) as error:
+        _log.warning("the stored specification cannot be read", debate_id=record.debate_id, error=str(error))
+        return _Spec()
 
 
 def _summary(record: DebateRecord, spec: _Spec) -> dict[str, Any]:
@@ -74,13 +99,20 @@ def _summary(record: DebateRecord, spec: _Spec) -> dict[str, Any]:
         "reason": record.reason,
         "receipt_id": record.receipt_id,
         "last_seq": record.last_seq,
-        "outcome": None if record.decision is None else outcome(record.decision),
+        "outcome": outcome(record),
     }
 
 
-def outcome(decision: str) -> Outcome:
-    """The outcome of an encoded decision, with its answer in one line of at most `ANSWER_MAX_CHARS` characters."""
-    found = _outcome_decoder.decode(decision)
+def outcome(record: DebateRecord) -> Outcome | None:
+    """What the debate's decision came to, with its answer in one line of at most `ANSWER_MAX_CHARS` characters; None
+    where it has none, or what is stored is none."""
+    if record.decision is None:
+        return None
+    try:
+        found = _outcome_decoder.decode(record.decision)
+    except (msgspec.DecodeError, ValueError) as error:
+        _log.warning("the stored decision cannot be read", debate_id=record.debate_id, error=str(error))
+        return None
     found.answer = shorten(found.answer)
     return found
 

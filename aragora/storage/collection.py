@@ -32,19 +32,22 @@ feature declares what it keeps and makes a collection of it:
   `aragora.composition.encrypted_stores` too, so that a rotation of keys reaches it.
 - **Change**: `change` reads, applies a function and writes only if the record is still what was read; otherwise it
   does all of it again. So of two changes at once none is lost. `save` replaces what is there.
+- **Damage**: a record that cannot be read (its key is missing, a field has another type) is left out of lists, and
+  logged. `survey` names such records too, so that people can see, overwrite and delete them.
 - **A new table** needs a migration (`aragora/migrations/versions`) and, for Supabase, the statement in
   docs/security.md.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, TypeVar
 from urllib.parse import quote
 
 import msgspec
+import structlog
 from sqlalchemy import Table
 
 from aragora.clock import Clock
@@ -57,6 +60,8 @@ from aragora.storage.cursors import Page, Place, cursor_of, place_of
 from aragora.storage.database import Database
 from aragora.storage.documents import DocumentRow, Documents, SqlDocuments, context_of
 from aragora.storage.supabase import SupabaseDocuments
+
+log = structlog.get_logger("aragora.storage")
 
 T = TypeVar("T")
 Key = tuple[str, ...]
@@ -102,9 +107,27 @@ class Schema(Generic[T]):
     columns: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Damaged:
+    """A record that cannot be read: where it is, and why. The reason holds nothing of its contents."""
+
+    record_id: str
+    owner: str
+    kind: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Survey(Generic[T]):
+    """All records of a query: the values of those that can be read, and the others."""
+
+    values: list[T]
+    damaged: list[Damaged]
+
+
 class Collection(Generic[T]):
-    """The documents of one schema. Every method raises Unavailable where the backend is away; what reads a document
-    raises DecryptionFailed (KeyNotFound where its key is missing) or Unreadable.
+    """The documents of one schema. Every method raises Unavailable where the backend is away; what reads one document
+    raises DecryptionFailed (KeyNotFound where its key is missing) or Unreadable. Lists pass over such a document.
 
     Args:
         schema: what is kept.
@@ -135,8 +158,13 @@ class Collection(Generic[T]):
         return None if row is None else self._opened(row)
 
     async def find(self, *, org_id: str, owner: str | None = None, kind: str | None = None) -> list[T]:
-        """All values of an organisation, of one owner and kind where given, in order of their keys."""
-        return [self._opened(row) for row in await self._documents.find(org_id=org_id, owner=owner, kind=kind)]
+        """All values of an organisation, of one owner and kind where given, in order of their keys. Records that cannot
+        be read are left out."""
+        return (await self.survey(org_id=org_id, owner=owner, kind=kind)).values
+
+    async def survey(self, *, org_id: str, owner: str | None = None, kind: str | None = None) -> Survey[T]:
+        """As `find`, and the records that cannot be read beside it."""
+        return self._surveyed(await self._documents.find(org_id=org_id, owner=owner, kind=kind))
 
     async def page(
         self,
@@ -147,10 +175,11 @@ class Collection(Generic[T]):
         cursor: str | None = None,
         limit: int = PAGE_ITEMS,
     ) -> Page[T]:
-        """As `find`, `limit` values after those of the last page. Raises InvalidInput for a cursor that is not ours."""
+        """As `find`, of the `limit` records after those of the last page. Raises InvalidInput for a cursor that is not
+        ours."""
         after = "" if cursor is None else place_of(cursor).id
         rows = await self._documents.find(org_id=org_id, owner=owner, kind=kind, after=after, limit=limit + 1)
-        items = tuple(self._opened(row) for row in rows[:limit])
+        items = tuple(self._surveyed(rows[:limit]).values)
         if len(rows) <= limit:
             return Page(items)
         last = rows[limit - 1]
@@ -197,6 +226,16 @@ class Collection(Generic[T]):
             document = self._crypto.encrypt_fields(document, store=self._schema.name, record_id=key)
         return encode_text(document)
 
+    def _surveyed(self, rows: Sequence[DocumentRow]) -> Survey[T]:
+        survey: Survey[T] = Survey([], [])
+        for row in rows:
+            try:
+                survey.values.append(self._opened(row))
+            except (DecryptionFailed, Unreadable) as error:
+                survey.damaged.append(Damaged(row.record_id, row.owner, row.kind, error.message))
+                log.warning("a record cannot be read", store=self._schema.name, id=row.record_id, error=error.message)
+        return survey
+
     def _opened(self, row: DocumentRow) -> T:
         """The value of a row: the one place that decides what becomes of a document that cannot be read."""
         document = document_of(row)
@@ -204,16 +243,18 @@ class Collection(Generic[T]):
             document = self._crypto.decrypt_fields(document, store=self._schema.name, record_id=row.record_id)
         document |= {name: getattr(row, column) for name, column in self._schema.columns.items()}
         try:
-            return from_plain(document, self._schema.model)
-        except msgspec.ValidationError as error:
+            value = from_plain(document, self._schema.model)
+            self._whereabouts(value)
+        except (msgspec.ValidationError, KeyError, TypeError, AttributeError) as error:
             raise Unreadable(f"The {self._schema.name} record {row.record_id} does not fit its model.") from error
+        return value
 
 
 def document_of(row: DocumentRow) -> dict[str, Any]:
     """The stored document, secrets still encrypted. Raises DecryptionFailed where the payload is no JSON object."""
     try:
         document = decode(row.payload)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:  # ValueError: what is no UTF-8
         raise DecryptionFailed(f"Record {row.record_id} is not JSON.") from error
     if not isinstance(document, dict):
         raise DecryptionFailed(f"Record {row.record_id} is not a JSON object.")

@@ -10,6 +10,8 @@ import secrets
 from collections.abc import Iterable
 from typing import Final
 
+import msgspec
+import structlog
 from sqlalchemy import Table, func, select
 
 from aragora.encoding import decode_as
@@ -21,6 +23,8 @@ from aragora.storage.tables import counters, insert_into, process_counters
 _TABLES: Final[dict[Context, Table]] = {Context.DEBATES: counters, Context.CORE: process_counters}
 _SHARDS: Final = 16  # writers of one database rarely meet on the row of a counter
 _Labels = tuple[tuple[str, str], ...]
+
+_log = structlog.get_logger("aragora.storage")
 
 
 class CounterStore:
@@ -38,8 +42,8 @@ class CounterStore:
         query = select(table.c.sample, table.c.labels, func.sum(table.c.value))
         query = query.group_by(table.c.sample, table.c.labels)
         found = await self._database.rows(query, "reading counters")
-        series = [CounterDelta(sample, decode_as(labels, _Labels), value) for sample, labels, value in found]
-        return sorted(series, key=lambda delta: (delta.sample, delta.labels))
+        series = [_series(sample, labels, value) for sample, labels, value in found]
+        return sorted((one for one in series if one is not None), key=lambda delta: (delta.sample, delta.labels))
 
     async def add(self, deltas: Iterable[CounterDelta]) -> None:
         """Add to the values, all or none. After Unavailable the caller may try again; it counts twice only where
@@ -58,3 +62,12 @@ class CounterStore:
         )
         async with self._database.writing("adding to counters") as connection:
             await connection.execute(adding, rows)
+
+
+def _series(sample: str, labels: str, value: float) -> CounterDelta | None:
+    """A stored series; None where it is damaged: the metrics page must not fall for one row."""
+    try:
+        return CounterDelta(sample, decode_as(labels, _Labels), float(value))
+    except (msgspec.DecodeError, ValueError, TypeError) as error:
+        _log.warning("a stored counter cannot be read", sample=sample, error=str(error))
+        return None

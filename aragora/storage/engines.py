@@ -62,6 +62,7 @@ class SqliteReader:
 
         @event.listens_for(self._engine, "connect")
         def _prepare(dbapi: Any, _record: object) -> None:
+            dbapi.text_factory = _text
             for pragma in sqlite_pragmas(location.timeout_s):
                 dbapi.execute(pragma)
 
@@ -154,6 +155,11 @@ def _postgres(location: Location) -> AsyncEngine:
         pool_pre_ping=True,
         hide_parameters=True,
     )
+
+
+def _text(raw: bytes) -> str:
+    """A stored text; what is damaged in it stands out. The driver would fail the whole query."""
+    return raw.decode("utf-8", "replace")
 
 
 def _rows(connection: Connection, query: Select[Any]) -> Sequence[Any]:

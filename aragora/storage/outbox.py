@@ -5,13 +5,16 @@ Rules
 - A consumer gets a batch of its topic, oldest first, and applies it; then the rows are done and go. If the process dies
   in between, the rows come again, so a consumer is idempotent by `outbox_id` (`aragora.storage.applied`).
 - Topics do not wait for each other: where one consumer fails, its rows stay and are tried again; the others go on.
-- A row that its consumer cannot apply is set aside for ten minutes, and the rows beside it are applied. A topic with
-  `SET_ASIDE_MAX` such rows pauses until the first of them may be tried again: its consumer refuses everything.
+- A row that its consumer cannot apply is set aside, and the rows beside it are applied. It is tried again after ten
+  minutes, then after twice as long each time. After `TRIES_MAX` tries it is dead: logged, counted, kept in the table
+  under the topic that `dead` names, which nobody reads. Giving it back its topic by hand brings it back.
+- A topic with `SET_ASIDE_MAX` rows set aside pauses until the first of them may be tried again: its consumer refuses
+  everything.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -20,6 +23,7 @@ import structlog
 from aragora.background import Every
 from aragora.clock import Clock, SystemClock
 from aragora.errors import AragoraError, Unavailable
+from aragora.observability.samples import CounterDelta
 from aragora.resilience.backoff import Backoff
 
 BATCH: Final = 500
@@ -27,8 +31,11 @@ IDLE_S: Final = 0.5  # how often the outbox is read while a topic has no rows
 AFTER_ERROR: Final = Backoff(base_s=1.0, cap_s=2.0)
 """The pause after a failed step stays short: ratings and usage should appear soon after the store is back."""
 
-SET_ASIDE_S: Final = 600.0
+SET_ASIDE_S: Final = 600.0  # after the first try
+TRIES_MAX: Final = 6  # more than five hours
 SET_ASIDE_MAX: Final = 2 * BATCH  # rows of a topic: they are read again with each batch
+
+DEAD_ROWS: Final = "aragora_outbox_dead_rows_total"
 
 log = structlog.get_logger("aragora.outbox")
 
@@ -59,18 +66,31 @@ class Pending(Protocol):
     async def pending(self, topics: Collection[str], limit: int = 100) -> list[OutboxRow]: ...
 
 
-Done = Callable[[Sequence[str]], Awaitable[None]]
-"""Drops rows that are done, by their ids (`JournalWriter.done`)."""
+class Settling(Protocol):
+    """Who settles rows (`aragora.debate.store.journal_writer.JournalWriter`)."""
+
+    async def done(self, outbox_ids: Sequence[str]) -> None:
+        """Drop these rows. Raises Unavailable, Fenced."""
+        ...
+
+    async def bury(self, topic: str, outbox_ids: Sequence[str], counters: Sequence[CounterDelta]) -> None:
+        """Put these rows under another topic, and count it. Raises Unavailable, Fenced."""
+        ...
+
+
+def dead(topic: str) -> str:
+    """Under which topic the dead rows of a topic are kept."""
+    return f"{topic}.dead"
 
 
 class OutboxRelay:
     """Brings rows to the consumers of their topics. One instance runs at a time (coordinator shard 0)."""
 
     def __init__(
-        self, store: Pending, done: Done, consumers: Mapping[str, Consumer], clock: Clock | None = None
+        self, store: Pending, settling: Settling, consumers: Mapping[str, Consumer], clock: Clock | None = None
     ) -> None:
         clock = clock or SystemClock()
-        self._topics = [_Topic(topic, consumer, store, done, clock) for topic, consumer in consumers.items()]
+        self._topics = [_Topic(topic, consumer, store, settling, clock) for topic, consumer in consumers.items()]
         self._loops = [
             Every(f"outbox {topic.name}", IDLE_S, topic.step, after_error=AFTER_ERROR) for topic in self._topics
         ]
@@ -92,35 +112,47 @@ class OutboxRelay:
                 log.warning("outbox rows are left for the next start", topic=topic.name, error=error.message)
 
 
+@dataclass(slots=True)
+class _Failed:
+    """How often a row was tried, and until when (monotonic seconds) it is not tried again."""
+
+    tries: int = 0
+    until: float = 0.0
+
+
 class _Topic:
     """One topic on its way to its consumer."""
 
-    def __init__(self, name: str, consumer: Consumer, store: Pending, done: Done, clock: Clock) -> None:
+    def __init__(self, name: str, consumer: Consumer, store: Pending, settling: Settling, clock: Clock) -> None:
         self.name = name
         self._consumer = consumer
         self._store = store
-        self._done = done
+        self._settling = settling
         self._clock = clock
-        self._set_aside: dict[str, float] = {}  # until when, by outbox id
+        self._failed: dict[str, _Failed] = {}  # by outbox id
 
     async def step(self) -> bool:
         """Bring over one batch; whether there may be more. Raises Unavailable, also where too many are set aside."""
-        self._free(self._clock.monotonic())
-        found = await self._store.pending((self.name,), BATCH + len(self._set_aside))
-        rows = [row for row in found if row.outbox_id not in self._set_aside]
+        aside = self._aside(self._clock.monotonic())
+        found = await self._store.pending((self.name,), BATCH + len(aside))
+        rows = [row for row in found if row.outbox_id not in aside]
         applied = await self._apply(rows) if rows else []
         if applied:
-            await self._done(applied)
+            await self._settling.done(applied)
+            for outbox_id in applied:
+                self._failed.pop(outbox_id, None)
+        await self._bury([outbox_id for outbox_id, failed in self._failed.items() if failed.tries >= TRIES_MAX])
         return len(rows) >= BATCH
 
-    def _free(self, now: float) -> None:
-        """Rows that were set aside for long enough may be tried again."""
-        self._set_aside = {outbox_id: until for outbox_id, until in self._set_aside.items() if until > now}
-        if len(self._set_aside) >= SET_ASIDE_MAX:
+    def _aside(self, now: float) -> set[str]:
+        """The rows that are not to be tried yet."""
+        aside = {outbox_id: failed.until for outbox_id, failed in self._failed.items() if failed.until > now}
+        if len(aside) >= SET_ASIDE_MAX:
             raise Unavailable(
-                f"{len(self._set_aside)} rows of the topic {self.name} cannot be applied: the log has the reasons",
-                retry_after_s=min(self._set_aside.values()) - now,
+                f"{len(aside)} rows of the topic {self.name} cannot be applied: the log has the reasons",
+                retry_after_s=min(aside.values()) - now,
             )
+        return set(aside)
 
     async def _apply(self, rows: Sequence[OutboxRow]) -> list[str]:
         """Together if possible, one by one where a row spoils the batch; returns the ids of those applied."""
@@ -131,7 +163,23 @@ class _Topic:
         except Exception as refused:
             if len(rows) > 1:
                 return [outbox_id for row in rows for outbox_id in await self._apply([row])]
-            self._set_aside[rows[0].outbox_id] = self._clock.monotonic() + SET_ASIDE_S
-            log.exception("an outbox row cannot be applied", outbox_id=rows[0].outbox_id, error=repr(refused))
+            failed = self._failed.setdefault(rows[0].outbox_id, _Failed())
+            failed.until = self._clock.monotonic() + SET_ASIDE_S * 2**failed.tries
+            failed.tries += 1
+            log.exception(
+                "an outbox row cannot be applied",
+                outbox_id=rows[0].outbox_id,
+                tries=failed.tries,
+                error=repr(refused),
+            )
             return []
         return [row.outbox_id for row in rows]
+
+    async def _bury(self, outbox_ids: Sequence[str]) -> None:
+        if not outbox_ids:
+            return
+        counted = CounterDelta(DEAD_ROWS, (("topic", self.name),), float(len(outbox_ids)))
+        await self._settling.bury(dead(self.name), outbox_ids, (counted,))
+        for outbox_id in outbox_ids:
+            del self._failed[outbox_id]
+        log.error("outbox rows are dead: no try could apply them", topic=self.name, outbox_ids=outbox_ids)

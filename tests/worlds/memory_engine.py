@@ -25,10 +25,13 @@ from aragora.debate.model import (
     Reply,
     Usage,
 )
+from aragora.debate.ports import Closing as ClosingPort
 from aragora.debate.protocol import preset
 from aragora.debate.records import GENESIS, ChainHead, Commit, Conclusion, NewDebate, Opened, ReceiptRecord
 from aragora.debate.running.engine import DebateEngine, EnginePorts, Limits
-from aragora.errors import Fenced, Unavailable
+from aragora.debate.store.write_group import check
+from aragora.errors import Fenced, NotFound, Unavailable
+from aragora.observability.samples import CounterDelta
 from aragora.receipts.closing import Closing
 from aragora.receipts.signing import Signer
 from aragora.storage.outbox import OutboxRow
@@ -74,6 +77,15 @@ class MemoryJournal:
     async def journal(self, debate_id: str) -> list[str]:
         return [row.payload for row in self.rows.get(debate_id, [])]
 
+    async def last_seq(self, debate_id: str) -> int:
+        if debate_id not in self.statuses:
+            raise NotFound(f"there is no debate {debate_id}")
+        return len(self.rows[debate_id])
+
+    async def count(self, counters: Sequence[CounterDelta]) -> None:
+        await self._disk()
+        self._count(counters)
+
     def types(self, debate_id: str) -> list[str]:
         return [row.type for row in self.rows[debate_id]]
 
@@ -84,6 +96,7 @@ class MemoryJournal:
             raise Unavailable("no space left on the device")
 
     def _write(self, commit: Commit) -> None:
+        check(commit)
         self._append(commit.debate_id, commit.rows)
         if commit.update.status is not None:
             self.statuses[commit.debate_id] = commit.update.status
@@ -95,9 +108,9 @@ class MemoryJournal:
             raise Fenced(f"{debate_id} has {len(self.rows[debate_id])} rows, and seq {rows[0].seq} came")
         self.rows[debate_id].extend(rows)
 
-    def _count(self, deltas: Sequence[object]) -> None:
+    def _count(self, deltas: Sequence[CounterDelta]) -> None:
         for delta in deltas:
-            self.counters[delta.sample] += delta.amount  # type: ignore[attr-defined]
+            self.counters[delta.sample] += delta.amount  # type: ignore[assignment]  a Counter counts floats as well
 
 
 def answer(request: AgentRequest) -> Reply:
@@ -154,6 +167,8 @@ class World:
     limits: Limits = field(default_factory=lambda: Limits(100, 100))
     owned: bool = True
     clock: Clock = field(default_factory=LoopClock)
+    pause_s: Callable[[int], float] = lambda _attempt: 0.0
+    closing: ClosingPort = field(default_factory=lambda: Closing(Signer.from_seed(bytes(32))))
     engine: DebateEngine = field(init=False)
 
     def __post_init__(self) -> None:
@@ -170,8 +185,8 @@ class World:
                 asking=self.agents,
                 publishing=self.published,
                 clock=self.clock,
-                closing=Closing(Signer.from_seed(bytes(32))),
-                pause_s=lambda attempt: 0.0,
+                closing=self.closing,
+                pause_s=self.pause_s,
                 owned=owned,
             ),
             self.limits,

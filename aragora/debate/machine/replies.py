@@ -2,10 +2,17 @@
 
 A reply to an ask that is unknown, late or already settled causes nothing. An answer of the wrong shape, or a vote
 for a label that was not on the ballot, is a failure of the agent with the code `malformed_answer`.
+
+A number of its usage that cannot be true counts as 0: sums of such numbers would poison the debate's cost, its receipt
+and the figures. Agents check before that what their providers tell; this is for those that do not.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Final
+
+from aragora import limits
 from aragora.debate.machine.readers import named, ranked, shuffled
 from aragora.debate.machine.state import DebateState, answer_holders
 from aragora.debate.model import (
@@ -23,8 +30,14 @@ from aragora.debate.model import (
     FallbackUsed,
     Proposal,
     Reply,
+    Usage,
     VoteCast,
 )
+
+MOST_TOKENS: Final = limits.REPLY_MAX_TOKENS
+MOST_COST_USD: Final = limits.REPLY_MAX_USD
+MOST_LATENCY_S: Final = 1e6
+"""What one answer can take at most. Ten thousand of them still add up exactly, in JSON and in 64 bits."""
 
 
 def settle(state: DebateState, reply: Reply) -> tuple[Event, ...]:
@@ -35,6 +48,8 @@ def settle(state: DebateState, reply: Reply) -> tuple[Event, ...]:
     ask = state.open.get(reply.ask_id)
     if ask is None:
         return ()
+    if reply.usage is not None and not _believable(reply.usage):
+        reply = replace(reply, usage=_believed(reply.usage))
     if isinstance(reply, AgentFailure):
         event: Event = AgentFailed(ask.round, ask.agent, ask.ask_id, reply.code, reply.message, reply.usage)
     else:
@@ -112,6 +127,26 @@ def _voted(state: DebateState, ask: Ask, reply: AgentAnswer, content: Ballot) ->
 
 def _malformed(ask: Ask, reply: AgentAnswer, message: str) -> Event:
     return AgentFailed(ask.round, ask.agent, ask.ask_id, MALFORMED_ANSWER, message, reply.usage)
+
+
+def _believable(usage: Usage) -> bool:
+    return (
+        0 <= usage.input_tokens <= MOST_TOKENS
+        and 0 <= usage.output_tokens <= MOST_TOKENS
+        and 0.0 <= usage.cost_usd <= MOST_COST_USD
+        and 0.0 <= usage.latency_s <= MOST_LATENCY_S
+    )
+
+
+def _believed(usage: Usage) -> Usage:
+    """`usage` with 0 for each number that cannot be true, NaN among them."""
+    return replace(
+        usage,
+        input_tokens=usage.input_tokens if 0 <= usage.input_tokens <= MOST_TOKENS else 0,
+        output_tokens=usage.output_tokens if 0 <= usage.output_tokens <= MOST_TOKENS else 0,
+        cost_usd=usage.cost_usd if 0.0 <= usage.cost_usd <= MOST_COST_USD else 0.0,
+        latency_s=usage.latency_s if 0.0 <= usage.latency_s <= MOST_LATENCY_S else 0.0,
+    )
 
 
 def _unit(number: float) -> float:

@@ -9,7 +9,8 @@ States
 Rules
 - A batch of events is numbered and stamped once: a commit that finds the store unavailable is tried again with the
   same rows.
-- After any other error the owner closes the line, and the callers that wait get the error it was closed with.
+- After any other error, of whatever kind, the owner closes the line, and the callers that wait get the error it was
+  closed with. No error ends the line's task unseen.
 """
 
 from __future__ import annotations
@@ -58,8 +59,8 @@ class LineOwner(Protocol):
         """These rows are durable now."""
         ...
 
-    def refused(self, error: AragoraError) -> None:
-        """A commit failed for good: the line is of no more use."""
+    def refused(self, error: Exception) -> None:
+        """A commit failed for good, or `committed` did: the line is of no more use. Never raises."""
         ...
 
 
@@ -164,7 +165,7 @@ class CommitLine:
         waiting, self._waiting = self._waiting, []
         try:
             rows = await self._durably(self._batch(events), owner)
-        except AragoraError as error:
+        except Exception as error:  # noqa: BLE001  whatever it is, the owner must learn of it: nobody awaits this task
             self._waiting = waiting + self._waiting
             owner.refused(error)
             return
@@ -176,7 +177,10 @@ class CommitLine:
         for durable in waiting:
             if not durable.done():  # its caller no longer waits
                 durable.set_result(last)
-        owner.committed(rows)
+        try:
+            owner.committed(rows)
+        except Exception as error:  # noqa: BLE001  as above
+            owner.refused(error)
 
     def _batch(self, events: Sequence[Event]) -> Batch:
         at = self._now()

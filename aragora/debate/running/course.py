@@ -4,7 +4,7 @@ States
     running    takes replies and commands.
     writing    running, with a commit in flight (`CommitLine.state`); the machine goes on meanwhile.
     ended      the last row is durable.
-    stopped    dropped from memory before its end; the journal goes on without it.
+    stopped    dropped from memory before its end; the journal goes on without it, or tells of its failure.
 
 Rules
 - The machine's state in memory may run ahead of the journal, but nothing leaves the process before its rows are
@@ -13,13 +13,17 @@ Rules
   complete its phase waits a moment for others (`aragora.debate.running.commit_line`).
 - A commit that is fenced stops the course: either another coordinator writes this debate now, or our own commit had
   succeeded without our learning of it. In both cases the journal knows best, and the engine reads it again.
+- Any other error of a write, or of a turn, stops the course for good: nothing says that it would not come again. The
+  engine then ends the debate as failed (`aragora.debate.running.failing`), and who waits gets an error.
+- An event enters the state only if its row would give it back (`journal.check`). A reply that could not be kept is a
+  failure of its agent; a person's words that could not be kept are refused.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import Final
 
@@ -29,12 +33,21 @@ from aragora.clock import Clock
 from aragora.debate import journal, machine
 from aragora.debate.counted import counters_of
 from aragora.debate.journal import JournalRow
-from aragora.debate.model import ConsensusReached, DebateEnded, DebateStatus, Event, Reply, RoundStarted
+from aragora.debate.model import (
+    MALFORMED_ANSWER,
+    AgentFailure,
+    ConsensusReached,
+    DebateEnded,
+    DebateStatus,
+    Event,
+    Reply,
+    RoundStarted,
+)
 from aragora.debate.ports import Asking, Closing, Journal, Publishing
 from aragora.debate.records import ChainHead, Commit, Conclusion, DebateUpdate, Journaled, ReceiptRecord
 from aragora.debate.running.commit_line import Batch, CommitLine
 from aragora.debate.running.phase_clock import PhaseClock
-from aragora.errors import AragoraError, Fenced, Unavailable
+from aragora.errors import AragoraError, Conflict, Fenced, Unavailable
 from aragora.observability.samples import CounterDelta
 from aragora.storage.outbox import OutboxRow
 
@@ -50,7 +63,8 @@ SHORTEST_ASK_S: Final = 0.05
 @dataclass(frozen=True, slots=True)
 class CoursePorts:
     """What every course of one engine shares. `pause_s` gives the seconds to wait before write attempt n (0, 1, ...).
-    `ended` is told of a debate that is over, `lost` of one that must be read again from the journal."""
+    `ended` is told of a debate that is over, `lost` of one that must be read again from the journal, `broken` of one
+    that cannot go on, with the error that says why. None of the three may raise."""
 
     journal: Journal
     asking: Asking
@@ -60,6 +74,7 @@ class CoursePorts:
     pause_s: Callable[[int], float]
     ended: Callable[[Course], None]
     lost: Callable[[Course], None]
+    broken: Callable[[Course, Exception], None]
 
 
 class CourseState(Enum):
@@ -102,11 +117,15 @@ class Course:
 
     @classmethod
     def recovered(cls, debate_id: str, payloads: Sequence[str], ports: CoursePorts) -> Course:
-        """The course as its journal tells it: payloads are the envelopes of seq 1, 2, ... without a gap."""
+        """The course as its journal tells it: payloads are the envelopes of seq 1, 2, ... without a gap.
+
+        Raises `journal.Unreadable`, or whatever error events cause that belong to no debate.
+        """
         course = cls(debate_id, ports)
+        events = journal.events_of(payloads)
         course.opened_at = journal.stamp_of(payloads[0])
-        for payload in payloads:
-            course._apply(journal.event_of(payload))
+        for event, payload in zip(events, payloads, strict=True):
+            course._apply(event)
             course._line.account(payload)
         return course
 
@@ -118,19 +137,20 @@ class Course:
         """Go on from wherever the journal ends: advance the machine, ask what is still wanted."""
         self._turn()
         if self._stage is CourseState.RUNNING and not self._line.in_flight:
-            self._act()
+            self._guarded(self._act)
 
     def receive(self, replies: Sequence[Reply]) -> None:
         """Take answers and failures of agents. Late, unknown and repeated ones change nothing."""
         if self._stage is not CourseState.RUNNING:
             return
         for reply in replies:
-            self._record(machine.settle(self.state, reply))
+            self._guarded(lambda reply=reply: self._take(self._settled(reply)))  # type: ignore[misc]
         self._turn_soon()
 
     async def submit(self, events: Sequence[Event]) -> int:
         """Journal `events` (a person's vote or suggestion, a cancellation); returns the seq of the last row that holds
-        them once it is durable. Raises Unavailable where the course stops first."""
+        them once it is durable. Raises NotStorable where they cannot be kept, Unavailable where the course stops first,
+        Conflict where it breaks off."""
         if self._stage is not CourseState.RUNNING:
             raise _moving()
         self._record(events)
@@ -140,7 +160,7 @@ class Course:
 
     def stop(self) -> None:
         """Drop the debate from memory (drain, loss of the shard). What is journaled stays; the rest never happened."""
-        self._leave(CourseState.STOPPED)
+        self._leave(CourseState.STOPPED, _moving())
 
     async def settled(self) -> None:
         """Return once no commit is in flight."""
@@ -153,9 +173,41 @@ class Course:
         self.events.append(event)
 
     def _record(self, events: Sequence[Event]) -> None:
+        """Raises NotStorable, and has recorded none of them then."""
+        for event in events:
+            journal.check(event)
+        self._take(events)
+
+    def _take(self, events: Sequence[Event]) -> None:
         for event in events:
             self._apply(event)
             self._line.add(event)
+
+    def _settled(self, reply: Reply) -> tuple[Event, ...]:
+        """The storable events that a reply causes: where it cannot be kept, its ask has failed."""
+        try:
+            return self._storable(reply)
+        except Exception as error:  # noqa: BLE001  of whatever kind: the other answers of the debate shall not be lost
+            cause = error.message if isinstance(error, AragoraError) else f"unexpected {type(error).__name__}"
+            log.warning("an answer cannot be kept", debate_id=self.debate_id, ask_id=reply.ask_id, error=cause)
+        failure = AgentFailure(reply.ask_id, reply.agent, MALFORMED_ANSWER, f"The answer cannot be kept. {cause}")
+        try:
+            return self._storable(replace(failure, usage=reply.usage))
+        except Exception:  # noqa: BLE001  then the usage is what cannot be kept
+            return self._storable(failure)
+
+    def _storable(self, reply: Reply) -> tuple[Event, ...]:
+        events = machine.settle(self.state, reply)
+        for event in events:
+            journal.check(event)
+        return events
+
+    def _guarded(self, step: Callable[[], None]) -> None:
+        """Take a step of the machine; an error of it breaks the debate off: in a timer nobody would hear of it."""
+        try:
+            step()
+        except Exception as error:  # noqa: BLE001  defects included
+            self._break(error)
 
     def _turn_soon(self) -> None:
         """Take the turn once this loop iteration is over: answers of several agents often come in the same one."""
@@ -171,6 +223,9 @@ class Course:
     def _turn(self) -> None:
         """Let the machine go as far as it can without another answer, then write: at once where that opened a phase or
         a caller waits, a little later where it was one answer of several that are awaited."""
+        self._guarded(self._advance)
+
+    def _advance(self) -> None:
         opened = self._clock.observe(self.state)
         while events := machine.advance(self.state, self._clock.timing()):
             self._record(events)
@@ -189,7 +244,7 @@ class Course:
 
     def _deadline(self) -> None:
         self._turn()
-        if not self._line.in_flight:
+        if self._stage is CourseState.RUNNING and not self._line.in_flight:
             self._set_timer(self._clock.left_s(self.state))
 
     # --- as the owner of its commit line ------------------------------------------------------------------------
@@ -212,20 +267,28 @@ class Course:
         """See `LineOwner`."""
         self._ports.publishing.publish(rows)
         if journal.is_last(rows[-1]):
-            self._leave(CourseState.ENDED)
+            self._leave(CourseState.ENDED, _moving())
             self._ports.asking.withdraw(self.debate_id)
             self._ports.ended(self)
         elif self._stage is CourseState.RUNNING and not self._line.write(self):
             self._act()
 
-    def refused(self, error: AragoraError) -> None:
+    def refused(self, error: Exception) -> None:
         """See `LineOwner`."""
-        if isinstance(error, Fenced):
-            log.warning("fenced: the journal is ahead of this coordinator", debate_id=self.debate_id)
+        if self._stage is not CourseState.RUNNING:
+            log.warning("a last commit of a debate was refused", debate_id=self.debate_id, error=repr(error))
+        elif isinstance(error, Fenced | Conflict | Unavailable):
+            log.warning("the journal refused a commit", debate_id=self.debate_id, error=error.message)
+            self.stop()
+            self._ports.lost(self)
         else:
-            log.error("the journal refused a commit", debate_id=self.debate_id, error=error.message)
-        self.stop()
-        self._ports.lost(self)
+            self._break(error)
+
+    def _break(self, error: Exception) -> None:
+        if self._stage is CourseState.RUNNING:
+            log.error("the debate cannot go on", debate_id=self.debate_id, error=repr(error), exc_info=error)
+            self._leave(CourseState.STOPPED, _broken())
+            self._ports.broken(self, error)
 
     async def _conclude(self, batch: Batch) -> tuple[JournalRow, ...]:
         length = batch.rows[-1].seq
@@ -255,14 +318,20 @@ class Course:
                 self._sent.add(ask.ask_id)
                 self._ports.asking.send(machine.request(self.state, ask, timeout_s))
 
-    def _leave(self, stage: CourseState) -> None:
+    def _leave(self, stage: CourseState, error: AragoraError) -> None:
         self._stage = stage
         self._set_timer(None)
-        self._line.close(_moving())
+        self._line.close(error)
 
 
 def _moving() -> Unavailable:
     return Unavailable("the debate is moving to another coordinator: try again", retry_after_s=1.0)
+
+
+def _broken() -> Conflict:
+    return Conflict(
+        "the debate cannot go on and ends as failed: read its reason with GET /api/debates/{id}", code="debate_ended"
+    )
 
 
 def _counters(events: Sequence[Event]) -> tuple[CounterDelta, ...]:

@@ -3,8 +3,9 @@
 Rules
 - At most `max_active` debates run at once; up to `max_queued` more wait, first come first served; beyond that, and
   while draining, opening one is Unavailable with a hint when to try again.
-- A course that lost its footing (fenced, or refused by the store) is read anew from the journal, unless the shard
-  has a newer owner: then this engine steps down and writes nothing any more.
+- A course that lost its footing (fenced) is read anew from the journal, unless the shard has a newer owner: then this
+  engine steps down and writes nothing any more. One that cannot go on ends as failed and gives its place free
+  (`aragora.debate.running.recovery`).
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ from dataclasses import dataclass
 
 import structlog
 
-from aragora.background import until_available
 from aragora.clock import Clock
 from aragora.debate import journal, machine
 from aragora.debate.counted import counters_of
@@ -26,6 +26,8 @@ from aragora.debate.proposition import Idempotency
 from aragora.debate.records import DebateRecord, NewDebate, Opened
 from aragora.debate.running.course import Course, CoursePorts
 from aragora.debate.running.debate_log import DebateLog
+from aragora.debate.running.failing import FailingPorts
+from aragora.debate.running.recovery import Recovery, RecoveryPorts
 from aragora.encoding import encode_text
 from aragora.errors import Conflict, Fenced, NotFound, Unavailable
 
@@ -57,12 +59,13 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """How busy the engine is, for health and admission."""
+    """How busy the engine is, for health and admission. `set_aside` debates cannot go on, and not even end."""
 
     active: int
     queued: int
     draining: bool
     stepped_down: bool
+    set_aside: int = 0
 
 
 class DebateEngine:
@@ -79,7 +82,6 @@ class DebateEngine:
         self._debate_log = DebateLog(ports.clock)
         self._idle = asyncio.Event()
         self._idle.set()
-        self._reading: set[asyncio.Task[None]] = set()
         self._course_ports = CoursePorts(
             journal=ports.journal,
             asking=ports.asking,
@@ -89,7 +91,9 @@ class DebateEngine:
             pause_s=ports.pause_s,
             ended=self._ended,
             lost=self._lost,
+            broken=self._broken,
         )
+        self._recovery = self._recovering()
 
     # --- commands ---------------------------------------------------------------------------------------------
 
@@ -141,11 +145,12 @@ class DebateEngine:
     # --- life -------------------------------------------------------------------------------------------------
 
     async def recover(self, mine: Callable[[str], bool]) -> int:
-        """Rebuild every unfinished debate for which `mine(debate_id)` holds; returns how many there were."""
+        """Rebuild every unfinished debate for which `mine(debate_id)` holds; returns how many there were. One that
+        cannot be rebuilt ends as failed, and the others go on. Raises Unavailable."""
         ids = [debate_id for debate_id in await self._ports.reader.unfinished() if mine(debate_id)]
         for debate_id in ids:
             if debate_id not in self._courses:
-                await self._read_anew(debate_id)
+                await self._recovery.recover(debate_id)
         return len(ids)
 
     async def drain(self, limit_s: float) -> int:
@@ -159,6 +164,7 @@ class DebateEngine:
         try:
             async with asyncio.timeout(limit_s):
                 await self._idle.wait()
+                await self._recovery.settled()
         except TimeoutError:
             log.info("drain limit reached", active=len(self._courses), limit_s=limit_s)
         left = list(self._courses.values())
@@ -167,11 +173,13 @@ class DebateEngine:
         for course in left:
             await course.settled()
         self._courses.clear()
+        self._recovery.cancel()
         return len(left)
 
     def load(self) -> Load:
         queued = len(self._queue)
-        return Load(len(self._courses) - queued, queued, self._draining, self._stepped_down)
+        set_aside = self._recovery.set_aside
+        return Load(len(self._courses) - queued, queued, self._draining, self._stepped_down, set_aside)
 
     # --- admission --------------------------------------------------------------------------------------------
 
@@ -193,6 +201,7 @@ class DebateEngine:
 
     def _new_debate(self, spec: DebateSpec, idempotency: Idempotency | None) -> NewDebate:
         event = machine.first_event(spec)
+        journal.check(event)
         now = self._ports.clock.now()
         row = journal.row_of(spec.debate_id, 1, now, event)
         record = DebateRecord(
@@ -220,17 +229,43 @@ class DebateEngine:
 
     # --- what becomes of courses ------------------------------------------------------------------------------
 
+    def _recovering(self) -> Recovery:
+        ports = self._ports
+
+        def leaving() -> bool:
+            return self._draining or self._stepped_down
+
+        return Recovery(
+            RecoveryPorts(
+                failing=FailingPorts(
+                    ports.journal, ports.reader, ports.clock, ports.closing, ports.pause_s, given_up=leaving
+                ),
+                asking=ports.asking,
+                publishing=ports.publishing,
+                rebuilt=lambda debate_id, payloads: Course.recovered(debate_id, payloads, self._course_ports),
+                take=self._take,
+                running=lambda debate_id: debate_id in self._courses,
+                owned=ports.owned,
+                step_down=self._step_down,
+                leaving=leaving,
+            )
+        )
+
     def _ended(self, course: Course) -> None:
         self._debate_log.ended(course.state, course.opened_at)
+        self._recovery.forget(course.debate_id)
         self._drop(course)
         self._start_queued()
 
     def _lost(self, course: Course) -> None:
         self._drop(course)
         if not self._draining:
-            task = asyncio.get_running_loop().create_task(self._regain(course.debate_id))
-            self._reading.add(task)
-            task.add_done_callback(self._reading.discard)
+            self._recovery.regain(course)
+        self._start_queued()
+
+    def _broken(self, course: Course, error: Exception) -> None:
+        self._drop(course)
+        self._recovery.end(course, error)
         self._start_queued()
 
     def _drop(self, course: Course) -> None:
@@ -239,27 +274,6 @@ class DebateEngine:
             self._queue.remove(course)
         if not self._courses:
             self._idle.set()
-
-    async def _regain(self, debate_id: str) -> None:
-        """Read a debate anew after its course was fenced; where the shard has another owner, step down instead."""
-
-        async def regain() -> None:
-            if self._draining:
-                return
-            if await self._ports.owned():
-                await self._read_anew(debate_id)
-            else:
-                self._step_down()
-
-        await until_available(regain, self._ports.pause_s, what="cannot read the journal", log=log, debate_id=debate_id)
-
-    async def _read_anew(self, debate_id: str) -> None:
-        payloads = await self._ports.reader.journal(debate_id)
-        if not payloads or debate_id in self._courses:
-            return
-        course = Course.recovered(debate_id, payloads, self._course_ports)
-        if not course.status.ended:
-            self._take(course)
 
     def _step_down(self) -> None:
         if not self._stepped_down:
@@ -273,6 +287,7 @@ class DebateEngine:
         course = self._courses.get(debate_id)
         if course is not None:
             return course
+        self._recovery.check_absent(debate_id)
         if await self._ports.reader.journal(debate_id):
             raise Conflict("the debate has ended: nothing can be added to it any more", code="debate_ended")
         raise NotFound(f"there is no debate {debate_id}: list the debates with GET /api/debates")

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Select, bindparam, select, tuple_
+from sqlalchemy import LargeBinary, Select, bindparam, cast, select, tuple_
 
+from aragora.debate.journal import is_readable, stand_in
 from aragora.debate.model import DebateStatus
 from aragora.debate.records import COLUMNS, DebateRecord, ReceiptRecord, receipt_of, record_of
 from aragora.debate.store.tables import debates, journal, receipts
@@ -31,6 +32,8 @@ class DebateStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        # SQLite's driver fails a whole query for one damaged text; as bytes it comes through. PostgreSQL keeps none.
+        self._payload = cast(journal.c.payload, LargeBinary) if database.is_sqlite else journal.c.payload
 
     async def get(self, debate_id: str, org_id: str | None = None) -> DebateRecord:
         """The debate; `org_id` None sees every organisation. Raises NotFound."""
@@ -75,9 +78,12 @@ class DebateStore:
             found = await self._rows(query.where((last.created_at, last.debate_id) < _PLACE))
 
     async def events(self, debate_id: str, after: int = 0, limit: int = 500) -> list[str]:
-        """Encoded envelopes with seq > after, in order; empty for an unknown debate."""
-        query = select(journal.c.payload).where(journal.c.debate_id == debate_id, journal.c.seq > after)
-        return [row[0] for row in await self._rows(query.order_by(journal.c.seq).limit(limit))]
+        """Encoded envelopes with seq > after, in order; empty for an unknown debate. A row that is no envelope is
+        stood in for: who follows the debate needs its number, and none of the rest is lost."""
+        query = select(journal.c.seq, journal.c.type, journal.c.at, self._payload)
+        query = query.where(journal.c.debate_id == debate_id, journal.c.seq > after)
+        rows = await self._rows(query.order_by(journal.c.seq).limit(limit))
+        return [_shown(debate_id, seq, kind, at, _text(payload)) for seq, kind, at, payload in rows]
 
     async def receipt(self, debate_id: str) -> ReceiptRecord:
         """The receipt of a debate. Raises NotFound where it has none (yet)."""
@@ -93,12 +99,28 @@ class DebateStore:
         return [row[0] for row in await self._rows(query)]
 
     async def journal(self, debate_id: str) -> list[str]:
-        """All envelopes of a debate in the order of their seq; empty for an unknown debate."""
-        query = select(journal.c.payload).where(journal.c.debate_id == debate_id).order_by(journal.c.seq)
-        return [row[0] for row in await self._rows(query)]
+        """All envelopes of a debate in the order of their seq, as they are stored; empty for an unknown debate. What is
+        no UTF-8 in them comes as lone surrogates, which no decoder takes."""
+        query = select(self._payload).where(journal.c.debate_id == debate_id).order_by(journal.c.seq)
+        return [_text(row[0]) for row in await self._rows(query)]
+
+    async def last_seq(self, debate_id: str) -> int:
+        """The seq after which the journal of a debate goes on. Raises NotFound."""
+        rows = await self._rows(select(debates.c.last_seq).where(debates.c.debate_id == debate_id))
+        if not rows:
+            raise NotFound(f"there is no debate {debate_id}: list the debates with GET /api/debates")
+        return int(rows[0][0])
 
     async def _rows(self, query: Select[Any]) -> Sequence[Any]:
         return await self._database.rows(query, "reading debates")
+
+
+def _text(payload: str | bytes) -> str:
+    return payload if isinstance(payload, str) else payload.decode("utf-8", "surrogateescape")
+
+
+def _shown(debate_id: str, seq: int, kind: str, at: float, payload: str) -> str:
+    return payload if is_readable(payload, seq) else stand_in(debate_id, seq, kind, at)
 
 
 def _of_org(query: Select[Any], org_id: str | None) -> Select[Any]:

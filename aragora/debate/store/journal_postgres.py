@@ -80,6 +80,10 @@ OUTBOX: Final = (
     "SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::float8[])"
 )
 DONE: Final = "DELETE FROM outbox WHERE outbox_id = ANY($1::text[])"
+BURY: Final = (
+    "UPDATE outbox SET topic = buried.topic FROM unnest($1::text[], $2::text[]) AS buried (outbox_id, topic) "
+    "WHERE outbox.outbox_id = buried.outbox_id"
+)
 COUNT: Final = (
     "INSERT INTO counters (sample, labels, shard, value) "
     "SELECT sample, labels, $4::int4, value FROM unnest($1::text[], $2::text[], $3::float8[]) AS t (sample, labels, value) "
@@ -179,6 +183,8 @@ class PostgresJournal:
             await connection.execute(OUTBOX, *_columns(rows_out))
         if writes.done:
             await connection.execute(DONE, writes.done)
+        if writes.buried:
+            await connection.execute(BURY, *_columns(writes.buried))
         if writes.counters:
             counted = [(*key, writes.counters[key]) for key in sorted(writes.counters)]
             await connection.execute(COUNT, *_columns(counted), self._shard)

@@ -58,6 +58,7 @@ MOVE_HEAD: Final = (
 )
 OUTBOX: Final = "INSERT INTO outbox (outbox_id, topic, debate_id, payload, created_at) VALUES (?, ?, ?, ?, ?)"
 DONE: Final = "DELETE FROM outbox WHERE outbox_id = ?"
+BURY: Final = "UPDATE outbox SET topic = ? WHERE outbox_id = ?"
 COUNT: Final = (
     "INSERT INTO counters (sample, labels, shard, value) VALUES (?, ?, 0, ?) "
     "ON CONFLICT (sample, labels, shard) DO UPDATE SET value = value + excluded.value"
@@ -176,6 +177,8 @@ def _write_all(connection: sqlite3.Connection, writes: Writes) -> None:
         )
     if writes.done:
         connection.executemany(DONE, [(outbox_id,) for outbox_id in writes.done])
+    if writes.buried:
+        connection.executemany(BURY, [(topic, outbox_id) for outbox_id, topic in writes.buried])
     for receipt in writes.receipts:
         connection.execute(
             RECEIPT,

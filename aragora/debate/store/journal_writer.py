@@ -13,9 +13,20 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any, Final, Protocol, cast
 
-from aragora.debate.records import Commit, Conclusion, Done, NewDebate, Opened, ReceiptRecord, Tenure
+from aragora.debate.records import (
+    Buried,
+    Commit,
+    Conclusion,
+    Counted,
+    Done,
+    NewDebate,
+    Opened,
+    ReceiptRecord,
+    Tenure,
+)
 from aragora.debate.store.write_group import Outcome, Unit, check, refusal
 from aragora.errors import AragoraError, Fenced, Unavailable
+from aragora.observability.samples import CounterDelta
 from aragora.storage.database import Database
 from aragora.storage.failures import RETRY_AFTER_S, is_refused
 
@@ -66,6 +77,15 @@ class JournalWriter:
         """Drop outbox rows that their consumer has applied, in the journal's own stream: a writer beside it would
         wait for SQLite's one lock and make the journal wait. Raises Fenced, Unavailable."""
         await self._submit(Done(tuple(outbox_ids)))
+
+    async def bury(self, topic: str, outbox_ids: Sequence[str], counters: Sequence[CounterDelta]) -> None:
+        """Put outbox rows that cannot be applied under a topic that nobody reads, and count it. Raises Fenced,
+        Unavailable, InvalidInput."""
+        await self._submit(Buried(topic, tuple(outbox_ids), tuple(counters)))
+
+    async def count(self, counters: Sequence[CounterDelta]) -> None:
+        """Add to the durable counters alone. Raises Fenced, Unavailable, InvalidInput."""
+        await self._submit(Counted(tuple(counters)))
 
     async def aclose(self) -> None:
         """Write what was submitted, then close; later units get Unavailable."""

@@ -6,18 +6,24 @@ Rules:
     commit      its first seq follows the debate's last: written; else Fenced. Later units of the same group see it.
     conclusion  issued on the chain's head as the units before it left it, then treated like a commit.
     done        its outbox rows go.
+    buried      its outbox rows stay, under a topic that nobody reads.
+    counted     its counters are added.
 A unit that fails leaves no trace in what the others write.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 from aragora.debate.records import (
+    Buried,
     ChainHead,
     Commit,
     Conclusion,
+    Counted,
     DebateRecord,
     DebateUpdate,
     Done,
@@ -25,14 +31,18 @@ from aragora.debate.records import (
     Opened,
     ReceiptRecord,
     Tenure,
+    values_of,
 )
 from aragora.errors import AragoraError, Conflict, Fenced, InvalidInput, NotFound
-from aragora.observability.samples import add_counters
+from aragora.observability.samples import CounterDelta, add_counters
 from aragora.storage.failures import is_constraint
 from aragora.storage.outbox import OutboxRow
 
-Unit = NewDebate | Commit | Conclusion | Done
+Unit = NewDebate | Commit | Conclusion | Done | Buried | Counted
 Outcome = Opened | ReceiptRecord | Exception | None
+
+MOST: Final = 2**31 - 1
+"""The largest number that an integer column of both databases holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,18 +71,35 @@ class Writes:
     receipts: list[ReceiptRecord] = field(default_factory=list)
     outbox: list[OutboxRow] = field(default_factory=list)
     done: list[str] = field(default_factory=list)
+    buried: list[tuple[str, str]] = field(default_factory=list)  # outbox id, new topic
     counters: dict[tuple[str, str], float] = field(default_factory=dict)
     head: ChainHead | None = None
 
 
 def check(unit: Unit) -> None:
-    """Refuse a unit that no state of the store could accept. Raises InvalidInput."""
+    """Refuse a unit that no state of the store could accept, before it can spoil the transaction of others: both
+    databases refuse the same. Raises InvalidInput."""
     if isinstance(unit, NewDebate):
-        _check_rows(unit.record.debate_id, unit)
+        record = unit.record
+        _check_rows(record.debate_id, unit)
         if unit.rows[0].seq != 1:
-            raise InvalidInput(f"a debate's journal begins with seq 1: {unit.record.debate_id}")
+            raise InvalidInput(f"a debate's journal begins with seq 1: {record.debate_id}")
+        _check_values(record.debate_id, values_of(record))
+        if unit.idempotency is not None:
+            _check_values(record.debate_id, (unit.idempotency.key, unit.idempotency.request_hash))
+        _check_counters(record.debate_id, unit.counters)
     elif isinstance(unit, Commit):
         _check_rows(unit.debate_id, unit)
+        update = unit.update
+        _check_values(
+            unit.debate_id,
+            (update.status, update.rounds, update.decision, update.reason, update.cost_usd, update.receipt_id),
+        )
+        for row in unit.outbox:
+            _check_values(unit.debate_id, (row.outbox_id, row.topic, row.debate_id, row.payload, row.created_at))
+        _check_counters(unit.debate_id, unit.counters)
+    elif isinstance(unit, Buried | Counted):
+        _check_counters("a count", unit.counters)
 
 
 def debate_ids(units: Sequence[Unit]) -> list[str]:
@@ -108,7 +135,7 @@ def resolve(
             elif isinstance(unit, Conclusion):
                 outcomes.append(group.conclude(unit))
             else:
-                group.writes.done.extend(unit.outbox_ids)
+                group.note(unit)
                 outcomes.append(None)
         except Exception as failure:  # noqa: BLE001  it belongs to this unit's caller, the others go on
             outcomes.append(failure)
@@ -121,18 +148,27 @@ class _Group:
         self._last_seqs = last_seqs
         self._head = head
 
+    def note(self, unit: Done | Buried | Counted) -> None:
+        if isinstance(unit, Done):
+            self.writes.done.extend(unit.outbox_ids)
+            return
+        if isinstance(unit, Buried):
+            self.writes.buried.extend((outbox_id, unit.topic) for outbox_id in unit.outbox_ids)
+        add_counters(self.writes.counters, unit.counters)
+
     def open(self, new: NewDebate, kept: Kept | None) -> Opened:
         if kept is not None:
             _check_same_request(new, kept)
             return Opened(kept.record, created=False)
-        self._last_seqs[new.record.debate_id] = new.rows[-1].seq
         self._append(new)
+        self._last_seqs[new.record.debate_id] = new.rows[-1].seq
         return Opened(replace(new.record, last_seq=new.rows[-1].seq), created=True)
 
     def conclude(self, conclusion: Conclusion) -> ReceiptRecord:
         self._last_seq(conclusion.debate_id)
         receipt, commit = conclusion.issue(self._head)
         check(commit)
+        _check_values(receipt.debate_id, (receipt.receipt_id, receipt.document, receipt.issued_at))
         if commit.debate_id != conclusion.debate_id or receipt.debate_id != conclusion.debate_id:
             raise InvalidInput(f"a conclusion of {conclusion.debate_id} must write that debate and no other")
         if receipt.previous_hash != self._head.hash or receipt.position != self._head.position + 1:
@@ -149,12 +185,12 @@ class _Group:
                 f"the journal of {commit.debate_id} ends at {last_seq}, the commit goes on from "
                 f"{commit.rows[0].seq - 1}: drop the state and read the journal again"
             )
+        self._append(commit)  # what may raise comes before what the group remembers
         end = commit.rows[-1]
         self._last_seqs[commit.debate_id] = end.seq
         before = self.writes.advances.get(commit.debate_id)
         update = commit.update if before is None else _merged(before.update, commit.update)
         self.writes.advances[commit.debate_id] = Advance(end.seq, end.at, update)
-        self._append(commit)
         self.writes.outbox.extend(commit.outbox)
 
     def _last_seq(self, debate_id: str) -> int:
@@ -164,8 +200,11 @@ class _Group:
         return last_seq
 
     def _append(self, unit: NewDebate | Commit) -> None:
+        counted: dict[tuple[str, str], float] = {}
+        add_counters(counted, unit.counters)
+        for key, amount in counted.items():
+            self.writes.counters[key] = self.writes.counters.get(key, 0.0) + amount
         self.writes.journal.extend([(row.debate_id, row.seq, row.type, row.payload, row.at) for row in unit.rows])
-        add_counters(self.writes.counters, unit.counters)
 
 
 def succeeded(tenure: Tenure, epoch: int | None) -> Fenced:
@@ -198,8 +237,10 @@ def _check_same_request(new: NewDebate, kept: Kept) -> None:
 
 
 def _name(unit: Unit) -> str:
-    if isinstance(unit, Done):
+    if isinstance(unit, Done | Buried):
         return f"the end of {len(unit.outbox_ids)} outbox rows"
+    if isinstance(unit, Counted):
+        return "a count"
     return f"debate {unit.record.debate_id if isinstance(unit, NewDebate) else unit.debate_id}"
 
 
@@ -210,6 +251,39 @@ def _check_rows(debate_id: str, unit: NewDebate | Commit) -> None:
     first = rows[0].seq
     if any(row.seq != first + index or row.debate_id != debate_id for index, row in enumerate(rows)):
         raise InvalidInput(f"the rows of {debate_id} are not its own, numbered without a gap from {first}")
+    for row in rows:
+        _check_values(debate_id, (row.debate_id, row.seq, row.type, row.payload, row.at))
+
+
+def _check_values(debate_id: str, values: Iterable[object]) -> None:
+    """Raises InvalidInput for a text with NUL or half a character, a number that is not finite, or one that is too
+    large for an integer column."""
+    for value in values:
+        if isinstance(value, str):
+            if "\0" in value or not _is_unicode(value):
+                raise InvalidInput(
+                    f"debate {debate_id}: the database cannot hold a control character in one of its texts"
+                )
+        elif isinstance(value, float):
+            if not math.isfinite(value):
+                raise InvalidInput(f"debate {debate_id}: one of its numbers is not finite")
+        elif isinstance(value, int) and not -MOST <= value <= MOST:
+            raise InvalidInput(f"debate {debate_id}: one of its numbers is too large for the database")
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _check_counters(debate_id: str, counters: Iterable[CounterDelta]) -> None:
+    """Raises InvalidInput where a counter would not grow by a finite amount: it would be lost for ever."""
+    for counter in counters:
+        if not 0.0 <= counter.amount < math.inf:
+            raise InvalidInput(f"debate {debate_id}: {counter.sample} cannot grow by {counter.amount}")
 
 
 def _merged(first: DebateUpdate, then: DebateUpdate) -> DebateUpdate:

@@ -86,16 +86,33 @@ class Integration(BaseModel):
     settings: dict[str, Any]
 
 
+class UnreadableIntegration(BaseModel):
+    """What is stored of it can be neither decrypted nor understood. Save it anew or delete it, by type and user."""
+
+    id: str
+    type: str
+    user_id: str
+    reason: str
+
+
 class IntegrationList(BaseModel):
+    """`unreadable` is empty unless a record was damaged or its key is missing."""
+
     integrations: list[Integration]
+    unreadable: list[UnreadableIntegration] = []
 
 
 @integration.get("/api/integrations", needs=INTEGRATIONS_MANAGE, gives=IntegrationList)
 async def integrations(call: Call[IntegrationPorts]) -> Response:
-    """All integrations of the organisation. Of a secret it says only that it is set."""
+    """All integrations of the organisation. Of a secret it says only that it is set, of one that cannot be read
+    why."""
     store = await call.ports.store()
-    found = await store.list(org_id=call.who.org_id)
-    return json_response({"integrations": [_shown(config) for config in found]}, headers=UNCACHED)
+    found = await store.survey(org_id=call.who.org_id)
+    unreadable = [
+        {"id": one.record_id, "type": one.kind, "user_id": one.owner, "reason": one.reason} for one in found.damaged
+    ]
+    shown = [_shown(config) for config in found.values]
+    return json_response({"integrations": shown, "unreadable": unreadable}, headers=UNCACHED)
 
 
 @integration.put(
@@ -110,10 +127,9 @@ async def save(
     encrypted and are never shown."""
     who = call.who
     store = await call.ports.store()
-    others = [
-        one for one in await store.list(org_id=who.org_id) if (one["type"], one["user_id"]) != (type, who.user_id)
-    ]
-    if len(others) >= MAX_INTEGRATIONS:
+    found = await store.survey(org_id=who.org_id)
+    others = {(one["type"], one["user_id"]) for one in found.values} | {(one.kind, one.owner) for one in found.damaged}
+    if len(others - {(type, who.user_id)}) >= MAX_INTEGRATIONS:
         raise Conflict(f"The organisation has {MAX_INTEGRATIONS} integrations already; delete one first.")
     config = {**body.settings, "type": type, "user_id": who.user_id, "org_id": who.org_id}
     await call.ports.audit.note(call.visit, "integration.save", who.actor, who.org_id, subject=who.user_id, target=type)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,7 @@ async def test_secrets_go_in_and_never_come_back(client: httpx2.AsyncClient, tmp
     listed = await client.get("/api/integrations")
 
     assert (saved.status_code, saved.json()) == (200, {"type": "slack", "user_id": "local", "settings": SHOWN})
-    assert listed.json() == {"integrations": [saved.json()]}
+    assert listed.json() == {"integrations": [saved.json()], "unreadable": []}
     assert saved.headers["cache-control"] == "no-store"
     assert not _on_disk(tmp_path, TOKEN)
     assert not _on_disk(tmp_path, "X-Key: 7")
@@ -71,7 +72,37 @@ async def test_saving_again_replaces_and_deleting_ends_it(client: httpx2.AsyncCl
 
     assert only["settings"] == {"channel": "#dev"}
     assert (gone.status_code, again.status_code) == (204, 404)
-    assert (await client.get("/api/integrations")).json() == {"integrations": []}
+    assert (await client.get("/api/integrations")).json() == {"integrations": [], "unreadable": []}
+
+
+@pytest.mark.parametrize("payload", ['{"type": 5', '{"bot_token": {"_encrypted": true, "key_id": "gone"}}', "{}"])
+async def test_one_that_cannot_be_read_is_named_beside_the_others_and_can_be_replaced_and_deleted(
+    payload: str, client: httpx2.AsyncClient, tmp_path: Path
+) -> None:
+    for name in ("jira", "slack"):
+        assert (await client.put(f"/api/integrations/{name}", json=SLACK)).status_code == 200
+    _damage(tmp_path, payload)
+
+    listed = await client.get("/api/integrations")
+    assert listed.status_code == 200
+    assert [one["type"] for one in listed.json()["integrations"]] == ["jira"]
+    (unreadable,) = listed.json()["unreadable"]
+    assert (unreadable["type"], unreadable["user_id"], bool(unreadable["reason"])) == ("slack", "local", True)
+    assert unreadable["id"] == "local/slack/local"
+
+    assert (await client.put("/api/integrations/zulip", json=SLACK)).status_code == 200
+    assert (await client.put("/api/integrations/slack", json=SLACK)).status_code == 200
+    assert (await client.get("/api/integrations")).json()["unreadable"] == []
+    _damage(tmp_path, payload)
+    assert (await client.delete("/api/integrations/slack")).status_code == 204
+    assert len((await client.get("/api/integrations")).json()["integrations"]) == 2
+
+
+def _damage(data_dir: Path, payload: str) -> None:
+    with closing(sqlite3.connect(data_dir / "core.db")) as connection:
+        changed = connection.execute("UPDATE integrations SET payload = ? WHERE kind = 'slack'", (payload,))
+        assert changed.rowcount == 1
+        connection.commit()
 
 
 async def test_every_change_is_in_the_audit_log_without_its_secrets(client: httpx2.AsyncClient) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from aragora.debate.records import Commit
 from aragora.debate.store.journal_writer import JournalWriter
@@ -66,3 +67,12 @@ async def test_a_database_without_its_tables_names_the_command_that_makes_them(t
 def test_only_two_contexts_have_counters(opened: Open) -> None:
     with pytest.raises(KeyError):
         CounterStore(opened(Context.USAGE))
+
+
+async def test_a_damaged_series_is_left_out_of_the_others(opened: Open) -> None:
+    database = opened(Context.CORE)
+    store = CounterStore(database)
+    await store.add([asked(1.0, "bob"), asked(2.0)])
+    async with database.writing() as connection:
+        await connection.execute(text("UPDATE process_counters SET labels = '[[5' WHERE labels LIKE '%bob%'"))
+    assert await store.all() == [asked(2.0)]

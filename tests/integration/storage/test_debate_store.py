@@ -15,6 +15,7 @@ from aragora.debate.model import DebateStatus
 from aragora.debate.records import DebateRecord, DebateUpdate
 from aragora.debate.store.debates import DebateStore
 from aragora.debate.store.journal_writer import JournalWriter
+from aragora.encoding import decode
 from aragora.errors import InvalidInput, NotFound, Unavailable
 from aragora.storage.contexts import Context
 from aragora.storage.database import Database
@@ -90,8 +91,8 @@ async def test_events_come_in_order_after_a_seq_and_within_a_limit(
 ) -> None:
     await writer.open(build.new_debate("d1"))
     await writer.commit(build.commit("d1", 2, 12))
-    assert await store.events("d1", after=9) == ['{"seq":10}', '{"seq":11}', '{"seq":12}']
-    assert await store.events("d1", after=3, limit=2) == ['{"seq":4}', '{"seq":5}']
+    assert [decode(payload)["seq"] for payload in await store.events("d1", after=9)] == [10, 11, 12]
+    assert [decode(payload)["seq"] for payload in await store.events("d1", after=3, limit=2)] == [4, 5]
     assert await store.events("nowhere") == []
     assert len(await store.journal("d1")) == 12
 

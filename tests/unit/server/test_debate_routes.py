@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -159,3 +160,32 @@ async def test_the_listing_item_and_the_detail_agree_with_their_schemas(client: 
     item = (await client.get("/api/debates")).json()["debates"][0]
     assert set(item) == set(schemas["DebateSummary"]["properties"])
     assert encoding.decode(world.records["deb_1"].decision) == detail["decision"]
+
+
+DAMAGES = {
+    "spec_cut_off": {"spec": '{"agents":["a'},
+    "spec_of_another_shape": {"spec": '{"agents":5}'},
+    "spec_half_a_character": {"spec": "\udcff"},
+    "decision_cut_off": {"decision": '{"answer":"Te'},
+    "decision_of_another_shape": {"decision": "[1]"},
+    "decision_with_null": {"decision": '{"answer":"Tea.","winner":null,"confidence":null}'},
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+async def test_one_damaged_debate_is_shown_as_far_as_it_goes_and_spoils_no_list_and_no_export(
+    damage: dict[str, str], client: Any, world: Any
+) -> None:
+    for number in (1, 2, 3):
+        await world.end(world.add(f"deb_{number}"))
+    world.records["deb_2"] = replace(world.records["deb_2"], **damage)
+
+    listed = (await client.get("/api/debates")).json()["debates"]
+    assert [one["debate_id"] for one in listed] == ["deb_3", "deb_2", "deb_1"]
+    shown = await client.get("/api/debates/deb_2")
+    assert (shown.status_code, shown.json()["question"]) == (200, "Tea or coffee?")
+    for format_ in ("json", "jsonl", "csv", "markdown"):
+        exported = await client.get("/api/debates/export", params={"format": format_})
+        assert exported.status_code == 200
+        assert all(f"deb_{number}" in exported.text for number in (1, 2, 3))
+    json.loads((await client.get("/api/debates/export", params={"format": "json"})).text)

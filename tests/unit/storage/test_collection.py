@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import MetaData
+from structlog.testing import capture_logs
 from worlds.backends import SetClock
 from worlds.memory_stores import MemoryDocuments
 
@@ -173,7 +174,41 @@ async def test_a_document_of_another_shape_is_unreadable(
     await hooks.save(HOOK)
     rows.rows["acme/h1"] = replace(rows.rows["acme/h1"], payload=payload)
     with pytest.raises(Unreadable, match="acme/h1"):
-        await hooks.find(org_id="acme")
+        await hooks.get(("acme", "h1"))
+
+
+DAMAGES = {
+    "no_json": "{not json",
+    "no_object": "[]",
+    "another_type": '{"hook_id":"h1","url":5}',
+    "too_deep": "[" * 100_000,
+    "half_a_character": '{"hook_id":"\udcff"}',
+    "ciphertext": '{"hook_id":"h1","url":"u","signing_secret":{"_encrypted":true,"key_id":"k","nonce":"?","ciphertext":"?"}}',
+}
+
+
+@pytest.mark.parametrize("payload", DAMAGES.values(), ids=DAMAGES)
+async def test_one_document_that_cannot_be_read_leaves_the_others_in_lists_and_is_named(
+    payload: str, hooks: Collection[Hook], rows: MemoryDocuments
+) -> None:
+    for number in range(3):
+        await hooks.save(replace(HOOK, hook_id=f"h{number}"))
+    rows.rows["acme/h1"] = replace(rows.rows["acme/h1"], payload=payload)
+    with capture_logs() as logs:
+        survey = await hooks.survey(org_id="acme")
+    assert [hook.hook_id for hook in survey.values] == ["h0", "h2"]
+    assert [(one.record_id, one.owner, one.kind) for one in survey.damaged] == [("acme/h1", "ann", "webhook")]
+    assert survey.damaged[0].reason
+    assert [(line["event"], line["id"]) for line in logs] == [("a record cannot be read", "acme/h1")]
+    assert await hooks.find(org_id="acme") == survey.values
+    first = await hooks.page(org_id="acme", limit=2)
+    assert [hook.hook_id for hook in first.items] == ["h0"]
+    assert [hook.hook_id for hook in (await hooks.page(org_id="acme", cursor=first.next_cursor)).items] == ["h2"]
+
+    await hooks.save(replace(HOOK, hook_id="h1"))
+    assert len(await hooks.find(org_id="acme")) == 3
+    rows.rows["acme/h1"] = replace(rows.rows["acme/h1"], payload=payload)
+    assert await hooks.delete(("acme", "h1"))
 
 
 async def test_a_field_that_this_version_does_not_know_is_passed_over(

@@ -5,13 +5,26 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 import pytest
+from msgspec import ValidationError
 from structlog.testing import capture_logs
 from worlds.logical_time import in_logical_time
 
 from aragora.errors import Unavailable
-from aragora.storage.outbox import AFTER_ERROR, BATCH, IDLE_S, SET_ASIDE_MAX, SET_ASIDE_S, OutboxRelay, OutboxRow
+from aragora.observability.samples import CounterDelta
+from aragora.storage.outbox import (
+    AFTER_ERROR,
+    BATCH,
+    IDLE_S,
+    SET_ASIDE_MAX,
+    SET_ASIDE_S,
+    TRIES_MAX,
+    OutboxRelay,
+    OutboxRow,
+    dead,
+)
 
 
 class Table:
@@ -21,6 +34,7 @@ class Table:
         self.rows = list(rows)
         self.changed = asyncio.Event()
         self.limits: list[int] = []
+        self.counted: list[tuple[str, tuple[tuple[str, str], ...], float]] = []
 
     async def pending(self, topics: Collection[str], limit: int = 100) -> list[OutboxRow]:
         self.limits.append(limit)
@@ -29,6 +43,10 @@ class Table:
     async def done(self, outbox_ids: Sequence[str]) -> None:
         self.rows = [row for row in self.rows if row.outbox_id not in outbox_ids]
         self.changed.set()
+
+    async def bury(self, topic: str, outbox_ids: Sequence[str], counters: Sequence[CounterDelta]) -> None:
+        self.rows = [replace(row, topic=topic) if row.outbox_id in outbox_ids else row for row in self.rows]
+        self.counted += [(delta.sample, delta.labels, delta.amount) for delta in counters]
 
     def ids(self) -> list[str]:
         return [row.outbox_id for row in self.rows]
@@ -41,6 +59,7 @@ class Applied:
         self.batches: list[list[str]] = []
         self.away = False
         self.bad: set[str] = set()
+        self.error: Exception = ValueError("not JSON")
         self.asked_at: list[float] = []
 
     async def apply(self, rows: Sequence[OutboxRow]) -> None:
@@ -48,7 +67,7 @@ class Applied:
         if self.away:
             raise Unavailable("the disk is full")
         if any(row.outbox_id in self.bad for row in rows):
-            raise ValueError("not JSON")
+            raise self.error
         self.batches.append([row.outbox_id for row in rows])
 
 
@@ -68,7 +87,7 @@ def row(outbox_id: str) -> OutboxRow:
 
 
 def relay(table: Table, clock: Time | None = None, **consumers: Applied) -> OutboxRelay:
-    return OutboxRelay(table, table.done, consumers, clock)
+    return OutboxRelay(table, table, consumers, clock)
 
 
 async def test_each_topic_reaches_its_consumer_and_its_rows_are_done() -> None:
@@ -116,10 +135,11 @@ async def test_rows_are_applied_again_where_they_could_not_be_marked_as_done() -
     table = Table(row("usage:1"))
     usage = Applied()
 
-    async def away(_: Sequence[str]) -> None:
-        raise Unavailable("the journal is closed")
+    class Closed(Table):
+        async def done(self, outbox_ids: Sequence[str]) -> None:
+            raise Unavailable("the journal is closed")
 
-    await OutboxRelay(table, away, {"usage": usage}).aclose()
+    await OutboxRelay(table, Closed(), {"usage": usage}).aclose()
     await relay(table, usage=usage).aclose()
     assert usage.batches == [["usage:1"], ["usage:1"]]
     assert table.rows == []
@@ -171,6 +191,53 @@ async def test_a_topic_whose_consumer_refuses_everything_pauses_and_reads_a_boun
     time.at += SET_ASIDE_S
     await running.aclose()
     assert table.rows == []
+
+
+@pytest.mark.parametrize(
+    "error", [OverflowError("too large"), ValueError("no day"), ValidationError("null"), KeyError("a")]
+)
+async def test_a_row_that_no_try_could_apply_is_dead_counted_and_comes_back_by_its_topic(error: Exception) -> None:
+    table, usage, time = Table(row("usage:1"), row("usage:2")), Applied(), Time()
+    usage.bad, usage.error = {"usage:1"}, error
+    running = relay(table, time, usage=usage)
+    with capture_logs() as logs:
+        for tried in range(TRIES_MAX):
+            await running.aclose()
+            assert ([one.topic for one in table.rows] == ["usage"]) == (tried + 1 < TRIES_MAX)
+            time.at += SET_ASIDE_S * 2**tried - 1.0
+            await running.aclose()  # too early
+            time.at += 1.0
+    assert [one.topic for one in table.rows] == [dead("usage")]
+    assert usage.batches == [["usage:2"]]
+    assert table.counted == [("aragora_outbox_dead_rows_total", (("topic", "usage"),), 1.0)]
+    lines = [line["event"] for line in logs]
+    assert lines.count("an outbox row cannot be applied") == TRIES_MAX
+    assert lines.count("outbox rows are dead: no try could apply them") == 1
+
+    usage.bad = set()
+    table.rows = [replace(one, topic="usage") for one in table.rows]
+    await running.aclose()
+    assert table.rows == []
+
+
+async def test_a_dead_row_that_cannot_be_buried_now_is_buried_later() -> None:
+    class Away(Table):
+        async def bury(self, topic: str, outbox_ids: Sequence[str], counters: Sequence[CounterDelta]) -> None:
+            if time.at < 1e9:
+                raise Unavailable("the disk is full")
+            await super().bury(topic, outbox_ids, counters)
+
+    time = Time()
+    table, usage = Away(row("usage:1")), Applied()
+    usage.bad = {"usage:1"}
+    running = relay(table, time, usage=usage)
+    with capture_logs():
+        for _ in range(TRIES_MAX):
+            await running.aclose()
+            time.at += 1e6
+        time.at = 1e9
+        await running.aclose()
+    assert [one.topic for one in table.rows] == [dead("usage")]
 
 
 @in_logical_time

@@ -98,3 +98,20 @@ def test_a_confidence_is_kept_within_0_and_1(given: float, kept: float) -> None:
     run = debating.start()
     reply = replace(debating.answer_to(run.pending()[0]), content=Proposal("tea", given))
     assert machine.settle(run.state, reply)[0].confidence == kept
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), -1.0, 1e12])
+def test_a_cost_that_cannot_be_true_counts_as_nothing_and_the_answer_is_kept(number: float) -> None:
+    run = debating.start()
+    (event,) = machine.settle(run.state, debating.answer_to(run.pending()[0], cost_usd=number))
+    assert isinstance(event, AnswerGiven)
+    assert event.usage == replace(debating.USAGE, cost_usd=0.0)
+
+
+@pytest.mark.parametrize("count", [-1, 2**53, 10**400])
+def test_a_count_that_cannot_be_true_counts_as_nothing_and_the_others_stay(count: int) -> None:
+    run = debating.start()
+    reply = debating.answer_to(run.pending()[0])
+    (event,) = machine.settle(run.state, replace(reply, usage=replace(reply.usage, input_tokens=count)))
+    assert isinstance(event, AnswerGiven)
+    assert event.usage == replace(debating.USAGE, input_tokens=0)

@@ -22,13 +22,14 @@ from aragora.receipts.signing import Signer
 
 @dataclass
 class Surroundings:
-    """What a course needs, in memory; `ended` and `lost` list what was told."""
+    """What a course needs, in memory; `ended`, `lost` and `broken` list what was told."""
 
     journal: MemoryJournal = field(default_factory=MemoryJournal)
     agents: ScriptedAgents = field(default_factory=lambda: ScriptedAgents(script=lambda _: None))
     published: Published = field(default_factory=Published)
     ended: list[str] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
+    broken: list[tuple[str, Exception]] = field(default_factory=list)
 
     def course(self) -> Course:
         opening = row_of("deb_1", 1, 1.0, machine.first_event(spec()))
@@ -42,6 +43,7 @@ class Surroundings:
             pause_s=lambda _attempt: 0.0,
             ended=lambda course: self.ended.append(course.debate_id),
             lost=lambda course: self.lost.append(course.debate_id),
+            broken=lambda course, error: self.broken.append((course.debate_id, error)),
         )
         return Course.recovered("deb_1", [opening.payload], ports)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
@@ -16,6 +17,7 @@ from aragora.debate.records import (
     ChainHead,
     Commit,
     Conclusion,
+    Counted,
     DebateRecord,
     DebateUpdate,
     NewDebate,
@@ -25,6 +27,7 @@ from aragora.debate.records import (
 from aragora.debate.store.write_group import Kept, Outcome, Unit, check, debate_ids, needs_head, resolve
 from aragora.errors import Conflict, Fenced, InvalidInput, NotFound
 from aragora.observability.samples import CounterDelta
+from aragora.storage.outbox import OutboxRow
 
 DEBATES = ("a", "b", "c")
 
@@ -179,3 +182,37 @@ def test_what_no_store_could_accept_is_invalid_input(unit: Unit) -> None:
 
 def _plain(outcome: Outcome) -> object:
     return (type(outcome), str(outcome)) if isinstance(outcome, Exception) else outcome
+
+
+NAN, INFINITE = float("nan"), float("inf")
+COLUMNS_OF = {
+    "reason_nul": lambda: Commit("a", rows("a", 2), DebateUpdate(reason="no\0")),
+    "reason_half_a_character": lambda: Commit("a", rows("a", 2), DebateUpdate(reason="no \ud83d")),
+    "cost_nan": lambda: Commit("a", rows("a", 2), DebateUpdate(cost_usd=NAN)),
+    "cost_infinite": lambda: Commit("a", rows("a", 2), DebateUpdate(cost_usd=INFINITE)),
+    "rounds_too_large": lambda: Commit("a", rows("a", 2), DebateUpdate(rounds=2**40)),
+    "payload_nul": lambda: Commit("a", (JournalRow("a", 2, "x", "{\0}", 1.0),)),
+    "at_infinite": lambda: Commit("a", (JournalRow("a", 2, "x", "{}", INFINITE),)),
+    "outbox_nul": lambda: Commit("a", rows("a", 2), outbox=(OutboxRow("a:usage", "usage", "a", "\0", 1.0),)),
+    "counter_nan": lambda: Commit("a", rows("a", 2), counters=(CounterDelta("n", (), NAN),)),
+    "counter_infinite": lambda: Commit("a", rows("a", 2), counters=(CounterDelta("n", (), INFINITE),)),
+    "counter_backwards": lambda: Commit("a", rows("a", 2), counters=(CounterDelta("n", (), -1.0),)),
+    "count_nan": lambda: Counted((CounterDelta("n", (), NAN),)),
+}
+
+
+@pytest.mark.parametrize("unit", COLUMNS_OF.values(), ids=COLUMNS_OF)
+def test_what_one_of_the_databases_cannot_hold_is_refused_before_it_joins_others(unit: Callable[[], Unit]) -> None:
+    with pytest.raises(InvalidInput):
+        check(unit())
+
+
+def test_a_receipt_that_no_database_holds_fails_alone() -> None:
+    def issue(head: ChainHead) -> tuple[ReceiptRecord, Commit]:
+        receipt = ReceiptRecord("r1", "a", head.position + 1, "h", head.hash, "{\0}", 1.0)
+        return receipt, Commit("a", rows("a", 2))
+
+    outcomes, writes = resolve([Conclusion("a", issue), Commit("b", rows("b", 2))], {}, {"a": 1, "b": 1}, GENESIS)
+    assert isinstance(outcomes[0], InvalidInput)
+    assert outcomes[1] is None
+    assert [row[0] for row in writes.journal] == ["b"]

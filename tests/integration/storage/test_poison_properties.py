@@ -1,0 +1,233 @@
+"""Whatever agents answer and whatever happens to rows on the disk: every debate ends, and none takes another with it.
+
+The real engine over the real stores; only the agents are made up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import math
+from collections.abc import Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from sqlalchemy import text
+from structlog.testing import capture_logs
+from worlds.logical_time import LoopClock
+from worlds.memory_engine import Published, ScriptedAgents, answer, spec
+from worlds.waiting import eventually
+
+from aragora.config.settings import Settings
+from aragora.debate import journal, machine
+from aragora.debate.model import (
+    AgentAnswer,
+    AgentFailure,
+    AgentRequest,
+    AskKind,
+    Ballot,
+    Critique,
+    DebateStatus,
+    Fallback,
+    Proposal,
+    Reply,
+    Usage,
+)
+from aragora.debate.protocol import preset
+from aragora.debate.running.engine import DebateEngine, EnginePorts, Limits
+from aragora.debate.store.debates import DebateStore
+from aragora.debate.store.journal_writer import JournalWriter
+from aragora.receipts.closing import Closing
+from aragora.receipts.signing import Signer
+from aragora.storage.contexts import Context
+from aragora.storage.counters import CounterStore
+from aragora.storage.database import Database
+
+AGENTS = ("ann", "bob", "cem")
+QUICK = replace(preset("structured"), rounds=1, phase_deadline_s=30.0)
+NUMBERS = itertools.count()
+
+texts = st.text(st.characters(codec=None, categories=None), max_size=12) | st.sampled_from(["\ud83d", "\x00", "A", "B"])
+numbers = st.floats(allow_nan=True, allow_infinity=True) | st.sampled_from([math.nan, math.inf, -1.0, 1e308])
+integers = st.integers(-(2**70), 2**70) | st.sampled_from([-1, 2**53, 2**63, 2**64, 10**400])
+tuples = st.lists(texts, max_size=3).map(tuple)
+usages = st.builds(Usage, texts, texts, integers, integers, numbers, numbers)
+fallbacks = st.none() | st.builds(Fallback, texts, texts, texts, texts, numbers)
+contents = (
+    st.builds(Proposal, texts, numbers, tuples)
+    | st.builds(Critique, tuples, tuples, numbers)
+    | st.builds(Ballot, texts, numbers, texts, tuples)
+)
+replies = st.builds(AgentAnswer, st.just(""), st.just(""), contents, usages, fallbacks) | st.builds(
+    AgentFailure, st.just(""), st.just(""), texts, texts, st.none() | usages, fallbacks
+)
+
+
+class Opened:
+    """One engine over the stores of some settings, like a coordinator that has just begun."""
+
+    def __init__(self, database: Database, writer: JournalWriter) -> None:
+        self.database = database
+        self.store = DebateStore(database)
+        self.agents = ScriptedAgents()
+        self.agents.engine = self.engine = DebateEngine(
+            EnginePorts(
+                journal=writer,
+                reader=self.store,
+                asking=self.agents,
+                publishing=Published(),
+                clock=LoopClock(),
+                closing=Closing(Signer.from_seed(bytes(32))),
+                pause_s=lambda _attempt: 0.0,
+                owned=_always,
+            ),
+            Limits(100, 100),
+        )
+
+    async def statuses(self, names: Sequence[str]) -> list[DebateStatus]:
+        return [(await self.store.get(name)).status for name in names]
+
+    async def ended(self, names: Sequence[str]) -> list[DebateStatus]:
+        async def over() -> bool:
+            return all(status.ended for status in await self.statuses(names))
+
+        await eventually(over)
+        return await self.statuses(names)
+
+
+async def _always() -> bool:
+    return True
+
+
+@asynccontextmanager
+async def opened(settings: Settings) -> Any:
+    database = Database.open(settings, Context.DEBATES)
+    writer = JournalWriter(database)
+    try:
+        yield Opened(database, writer)
+    finally:
+        await writer.aclose()
+        await database.aclose()
+
+
+def names_of(count: int) -> list[str]:
+    run = next(NUMBERS)
+    return [f"deb_{run}_{number}" for number in range(count)]
+
+
+async def debate_with(settings: Settings, poison: Sequence[Reply]) -> None:
+    """One debate whose agents answer with `poison` in turn, and two beside it with good ones."""
+    names = names_of(3)
+    bad = itertools.cycle(poison)
+
+    def script(request: AgentRequest) -> Reply:
+        if request.ask.debate_id != names[1]:
+            return answer(request)
+        return replace(next(bad), ask_id=request.ask.ask_id, agent=request.ask.agent)
+
+    async with opened(settings) as here:
+        here.agents.script = script
+        for name in names:
+            await here.engine.open(spec(name, AGENTS, protocol=QUICK))
+        statuses = await here.ended(names)
+        assert (statuses[0], statuses[2]) == (DebateStatus.COMPLETED, DebateStatus.COMPLETED)
+        assert await here.engine.drain(30.0) == 0
+        assert max(here.agents.asked.values()) == 1
+        for name, status in zip(names, statuses, strict=True):
+            events = journal.events_of(await here.store.journal(name))
+            assert machine.status(machine.replay(events)) is status
+            assert 0.0 <= (await here.store.get(name)).cost_usd < math.inf
+        assert all(0.0 <= one.amount < math.inf for one in await CounterStore(here.database).all())
+
+
+async def recovery_after(settings: Settings, damages: Sequence[tuple[int, int, int, bytes]]) -> None:
+    """Three debates that were cut off; rows of the second are damaged on the disk; another coordinator begins."""
+    names = names_of(3)
+    async with opened(settings) as before:
+        before.agents.script = lambda it: answer(it) if it.ask.kind in (AskKind.PROPOSE, AskKind.CRITIQUE) else None
+        for name in names:
+            await before.engine.open(spec(name, AGENTS, protocol=QUICK))
+        await eventually(lambda: all(before.agents.asked[f"{name}/1/vote/ann"] for name in names), pause_s=0.001)
+        for damage in damages:
+            await _damage(before.database, names[1], damage)
+        await before.engine.drain(0.0)
+    async with opened(settings) as after:
+        with capture_logs():
+            assert await after.engine.recover(lambda name: name in names) == 3
+            statuses = await after.ended(names)
+        assert (statuses[0], statuses[2]) == (DebateStatus.COMPLETED, DebateStatus.COMPLETED)
+        assert after.engine.load().set_aside == 0
+        page = await after.store.events(names[1])
+        assert len(page) == await after.store.last_seq(names[1])
+
+
+async def _damage(database: Database, debate_id: str, damage: tuple[int, int, int, bytes]) -> None:
+    """Put noise in place of some bytes of one row."""
+    seq, start, end, noise = damage
+    store = DebateStore(database)
+    payloads = await store.journal(debate_id)
+    seq = 1 + seq % len(payloads)
+    raw = payloads[seq - 1].encode("utf-8", "surrogateescape")
+    start, end = start % len(raw), end % len(raw)
+    changed = raw[:start] + noise + raw[end:]
+    if database.is_sqlite:
+        statement = "UPDATE journal SET payload = CAST(:payload AS TEXT) WHERE debate_id = :name AND seq = :seq"
+        value: bytes | str = changed
+    else:
+        statement = "UPDATE journal SET payload = :payload WHERE debate_id = :name AND seq = :seq"
+        value = changed.replace(b"\0", b"").decode("utf-8", "replace")
+    async with database.writing() as connection:
+        await connection.execute(text(statement), {"payload": value, "name": debate_id, "seq": seq})
+
+
+def _examples(settings: Settings, sqlite: int, postgres: int) -> Any:
+    count = sqlite if settings.database_url is None else postgres
+    healthy = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    return hypothesis_settings(max_examples=count, deadline=None, suppress_health_check=healthy)
+
+
+def test_whatever_agents_answer_every_debate_ends_and_its_neighbours_complete(settings: Settings) -> None:
+    @_examples(settings, sqlite=60, postgres=12)
+    @given(st.lists(replies, min_size=1, max_size=8))
+    def law(poison: list[Reply]) -> None:
+        with capture_logs():
+            asyncio.run(debate_with(settings, poison))
+
+    law()
+
+
+def test_whatever_happens_to_rows_all_debates_that_are_whole_recover(settings: Settings) -> None:
+    place = st.integers(0, 2_000)
+
+    @_examples(settings, sqlite=40, postgres=8)
+    @given(st.lists(st.tuples(place, place, place, st.binary(max_size=30)), min_size=1, max_size=3))
+    def law(damages: list[tuple[int, int, int, bytes]]) -> None:
+        asyncio.run(recovery_after(settings, damages))
+
+    law()
+
+
+@pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
+def test_rows_that_are_missing_end_their_debate_alone(settings: Settings) -> None:
+    async def run() -> None:
+        names = names_of(2)
+        async with opened(settings) as before:
+            before.agents.script = lambda _: None
+            for name in names:
+                await before.engine.open(spec(name, AGENTS, protocol=QUICK))
+            await eventually(lambda: len(before.agents.asked) == 6)
+            async with before.database.writing() as connection:
+                await connection.execute(text("DELETE FROM journal WHERE debate_id = :name"), {"name": names[0]})
+            await before.engine.drain(0.0)
+        async with opened(settings) as after:
+            with capture_logs():
+                await after.engine.recover(lambda _: True)
+                assert await after.ended(names) == [DebateStatus.FAILED, DebateStatus.COMPLETED]
+            assert "cannot be read" in ((await after.store.get(names[0])).reason or "")
+
+    asyncio.run(run())
