@@ -121,11 +121,13 @@ def _agreement_challenged(state: DebateState, event: AgreementChallenged) -> Non
 
 def _person_voted(state: DebateState, event: PersonVoted) -> None:
     state.persons[event.person] = event
+    state.votes_by[event.person] = state.votes_by.get(event.person, 0) + 1
 
 
 def _person_suggested(state: DebateState, event: PersonSuggested) -> None:
     key = event.suggestion_id or f"{event.person}/{len(state.suggestions)}"
     state.suggestions.setdefault(key, event.text)
+    state.suggested_by.setdefault(event.person, {}).setdefault(event.text, event)
 
 
 def _consensus_reached(state: DebateState, event: ConsensusReached) -> None:

@@ -29,7 +29,16 @@ from aragora.clock import Clock
 from aragora.debate import journal, machine
 from aragora.debate.counted import counters_of
 from aragora.debate.journal import JournalRow
-from aragora.debate.model import ConsensusReached, DebateEnded, DebateStatus, Event, Reply, RoundStarted
+from aragora.debate.model import (
+    ConsensusReached,
+    DebateEnded,
+    DebateStatus,
+    Event,
+    PersonSuggested,
+    PersonVoted,
+    Reply,
+    RoundStarted,
+)
 from aragora.debate.ports import Asking, Closing, Journal, Publishing
 from aragora.debate.records import ChainHead, Commit, Conclusion, DebateUpdate, Journaled, ReceiptRecord
 from aragora.debate.running.commit_line import Batch, CommitLine
@@ -75,6 +84,7 @@ class Course:
 
     __slots__ = (
         "_clock",
+        "_durable_seq",
         "_line",
         "_opened_at",
         "_ports",
@@ -94,6 +104,7 @@ class Course:
         self._ports = ports
         self._stage = CourseState.RUNNING
         self._opened_at = 0.0
+        self._durable_seq = 0  # of the last row that is in the journal
         self._clock = PhaseClock(ports.clock)
         self._line = CommitLine(debate_id, ports.clock.now, ports.pause_s)
         self._sent: set[str] = set()  # the ids of asks
@@ -108,6 +119,7 @@ class Course:
         for payload in payloads:
             course._apply(journal.event_of(payload))
             course._line.account(payload)
+        course._durable_seq = len(payloads)
         return course
 
     @property
@@ -129,14 +141,27 @@ class Course:
         self._turn_soon()
 
     async def submit(self, events: Sequence[Event]) -> int:
-        """Journal `events` (a person's vote or suggestion, a cancellation); returns the seq of the last row that holds
-        them once it is durable. Raises Unavailable where the course stops first."""
+        """Journal `events` (a cancellation); returns the seq of the last row that holds them once it is durable. Raises
+        Unavailable where the course stops first."""
         if self._stage is not CourseState.RUNNING:
             raise _moving()
         self._record(events)
         durable = self._line.durable()
         self._turn()
         return await durable
+
+    async def hear(self, said: PersonVoted | PersonSuggested) -> int:
+        """Journal what a person said, unless it stands in the journal already; returns its seq once it is durable.
+        Raises Unavailable where the course stops first."""
+        seq = next((place for place, event in enumerate(self.events, 1) if event is said), None)
+        if seq is None:
+            seq = len(self.events) + 1
+            await self.submit([said])
+        while self._durable_seq < seq:  # its first sender's commit is in flight
+            if not self._line.in_flight:
+                raise _moving()
+            await self._line.settled()
+        return seq
 
     def stop(self) -> None:
         """Drop the debate from memory (drain, loss of the shard). What is journaled stays; the rest never happened."""
@@ -210,6 +235,7 @@ class Course:
 
     def committed(self, rows: tuple[JournalRow, ...]) -> None:
         """See `LineOwner`."""
+        self._durable_seq = rows[-1].seq
         self._ports.publishing.publish(rows)
         if journal.is_last(rows[-1]):
             self._leave(CourseState.ENDED)

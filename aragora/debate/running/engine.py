@@ -120,14 +120,18 @@ class DebateEngine:
         return course.status
 
     async def vote(self, debate_id: str, person: str, choice: str, intensity: int, vote_id: str) -> int:
-        """Journal a person's vote; returns its seq. Raises NotFound, Conflict, InvalidInput."""
+        """Journal a person's vote; returns its seq, that of the earlier one where it changes nothing.
+
+        Raises NotFound, Conflict, InvalidInput."""
         course = await self._course(debate_id)
-        return await course.submit([machine.vote(course.state, person, choice, intensity, vote_id)])
+        return await course.hear(machine.vote(course.state, person, choice, intensity, vote_id))
 
     async def suggest(self, debate_id: str, person: str, text: str, suggestion_id: str) -> int:
-        """Journal a person's suggestion; returns its seq. Raises NotFound, Conflict, InvalidInput."""
+        """Journal a person's suggestion; returns its seq, that of the earlier one where the person repeats it.
+
+        Raises NotFound, Conflict, InvalidInput."""
         course = await self._course(debate_id)
-        return await course.submit([machine.suggest(course.state, person, text, suggestion_id)])
+        return await course.hear(machine.suggest(course.state, person, text, suggestion_id))
 
     def receive(self, debate_id: str, replies: Iterable[Reply]) -> None:
         """Replies of agents to the asks of one debate; those of a debate that is not here any more are dropped."""
