@@ -15,6 +15,7 @@ from aragora.config.variables import (
     CommaList,
     DatabaseUrl,
     HexKeys,
+    MonthlyBudget,
     Origins,
     RedisUrl,
     SigningKey,
@@ -25,6 +26,9 @@ from aragora.config.variables import (
 )
 
 JWT_SECRET_MIN_CHARS: Final = 32
+ORG_BUDGET_USD: Final = 100
+INSTALLATION_BUDGET_USD: Final = 1_000
+_MONTHLY: Final = "`none` for no limit, or a number from 0; 0 lets only debates open that cost nothing"
 _URL: Final = "an http:// or https:// address"
 _POSTGRES: Final = "postgresql://USER:PASSWORD@HOST:PORT/DATABASE"
 
@@ -178,6 +182,39 @@ class ClusterSettings(BaseModel):
         "ARAGORA_DRAIN_TIMEOUT_S",
         "Seconds that active debates have to finish when the server stops.",
         default=30.0,
+        ge=0,
+    )
+
+
+class BudgetSettings(BaseModel):
+    """Chapter `Budgets` of docs/ENVIRONMENT.md. Agents that run here (embedded, local, stubs) cost nothing."""
+
+    default_budget_usd: float = variable(
+        "ARAGORA_DEFAULT_BUDGET_USD",
+        "USD a debate may cost whose request names no budget.",
+        default=1.0,
+        ge=0.01,
+        le=limits.BUDGET_MAX_USD,
+    )
+    max_budget_usd: float = variable(
+        "ARAGORA_MAX_BUDGET_USD",
+        "Most USD a request may name as the budget of its debate.",
+        default=10.0,
+        ge=0.01,
+        le=limits.BUDGET_MAX_USD,
+    )
+    org_budget_usd: MonthlyBudget = variable(
+        "ARAGORA_ORG_BUDGET_USD",
+        f"USD that the debates of one organisation may cost in a calendar month (UTC); unset: {ORG_BUDGET_USD} in "
+        "production, `none` in development.",
+        allowed=_MONTHLY,
+        ge=0,
+    )
+    budget_usd: MonthlyBudget = variable(
+        "ARAGORA_BUDGET_USD",
+        "USD that all debates of this installation may cost in a calendar month (UTC); unset: "
+        f"{INSTALLATION_BUDGET_USD} in production, `none` in development.",
+        allowed=_MONTHLY,
         ge=0,
     )
 

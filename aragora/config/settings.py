@@ -7,6 +7,7 @@ ignores the environment; `load_settings()` reads the environment.
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Mapping
 from typing import Any, get_args
@@ -16,7 +17,10 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from aragora.config.chapters import (
+    INSTALLATION_BUDGET_USD,
     JWT_SECRET_MIN_CHARS,
+    ORG_BUDGET_USD,
+    BudgetSettings,
     ClusterSettings,
     IdentitySettings,
     PersistenceSettings,
@@ -27,7 +31,15 @@ from aragora.config.variables import PRODUCTION
 from aragora.errors import Misconfigured
 
 
-class Settings(ProviderSettings, ServerSettings, ClusterSettings, IdentitySettings, PersistenceSettings, BaseSettings):
+class Settings(
+    ProviderSettings,
+    ServerSettings,
+    ClusterSettings,
+    BudgetSettings,
+    IdentitySettings,
+    PersistenceSettings,
+    BaseSettings,
+):
     """All settings. Secrets are `SecretStr`: they are printed as stars."""
 
     model_config = SettingsConfigDict(
@@ -37,6 +49,21 @@ class Settings(ProviderSettings, ServerSettings, ClusterSettings, IdentitySettin
     @property
     def production(self) -> bool:
         return self.env == PRODUCTION
+
+    @property
+    def org_month_usd(self) -> float | None:
+        """What an organisation's debates of one month may cost in USD; None is no limit."""
+        return self._month_usd(self.org_budget_usd, ORG_BUDGET_USD)
+
+    @property
+    def installation_month_usd(self) -> float | None:
+        """What all debates of one month may cost in USD; None is no limit."""
+        return self._month_usd(self.budget_usd, INSTALLATION_BUDGET_USD)
+
+    def _month_usd(self, chosen: float | None, in_production: float) -> float | None:
+        if chosen is None:
+            return in_production if self.production else None
+        return None if math.isinf(chosen) else chosen
 
     @classmethod
     def settings_customise_sources(

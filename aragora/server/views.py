@@ -28,6 +28,7 @@ class _Spec(msgspec.Struct):
     protocol: _Protocol = msgspec.field(default_factory=_Protocol)
     context: str = ""
     domain: str = "general"
+    budget_usd: float | None = None
 
 
 _spec_decoder = msgspec.json.Decoder(_Spec)
@@ -43,6 +44,7 @@ def detail(record: DebateRecord) -> dict[str, Any]:
     spec = _spec_decoder.decode(record.spec)
     view = _summary(record, spec)
     view["context"] = spec.context
+    view["budget_usd"] = spec.budget_usd
     view["decision"] = None if record.decision is None else msgspec.Raw(record.decision.encode())
     return view
 

@@ -41,7 +41,7 @@ def check_spec(spec: DebateSpec) -> None:
     if spec.budget_usd is not None and not 0 < spec.budget_usd <= limits.BUDGET_MAX_USD:
         raise InvalidInput(
             f"The budget is {spec.budget_usd} USD: give a sum above 0 and at most {limits.BUDGET_MAX_USD}, "
-            "or none for no limit."
+            "or none for the server's own."
         )
     check(spec.protocol)
 

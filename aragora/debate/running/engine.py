@@ -13,12 +13,14 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import structlog
 
 from aragora.background import until_available
 from aragora.clock import Clock
 from aragora.debate import journal, machine
+from aragora.debate.budget import UNLIMITED, MonthlyLimits, Reservation, micros_of
 from aragora.debate.counted import counters_of
 from aragora.debate.model import DebateSpec, DebateStatus, Reply
 from aragora.debate.ports import Asking, Closing, Journal, JournalReader, Publishing
@@ -50,8 +52,11 @@ class EnginePorts:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
+    """Debates that run and wait at most, and what those of a month may cost."""
+
     max_active: int
     max_queued: int
+    budgets: MonthlyLimits = UNLIMITED
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +99,8 @@ class DebateEngine:
     async def open(self, spec: DebateSpec, idempotency: Idempotency | None = None) -> Opened:
         """Write the debate and its first event, then start or queue it. Returns once that is durable.
 
-        Raises Unavailable (full, draining, store away) and Conflict (idempotency key reused for another request).
+        Raises Unavailable (full, draining, store away), Conflict (idempotency key reused for another request) and
+        BudgetExhausted (the month's budget of the organisation or the installation does not allow it).
         """
         self._admit()
         new = self._new_debate(spec, idempotency)
@@ -207,7 +213,8 @@ class DebateEngine:
             org_id=spec.org_id,
             last_seq=1,
         )
-        return NewDebate(record, (row,), idempotency, counters_of(event))
+        reservation = Reservation(_month_of(now), micros_of(spec.budget_usd or 0.0), self._limits.budgets)
+        return NewDebate(record, (row,), idempotency, counters_of(event), reservation)
 
     def _take(self, course: Course) -> None:
         self._courses[course.debate_id] = course
@@ -276,3 +283,8 @@ class DebateEngine:
         if await self._ports.reader.journal(debate_id):
             raise Conflict("the debate has ended: nothing can be added to it any more", code="debate_ended")
         raise NotFound(f"there is no debate {debate_id}: list the debates with GET /api/debates")
+
+
+def _month_of(at: float) -> str:
+    """The UTC month of a time in seconds since the epoch, YYYY-MM."""
+    return f"{datetime.fromtimestamp(at, UTC):%Y-%m}"

@@ -1,9 +1,11 @@
 """What one group of journal units comes to: a pure function from the state of the store to outcomes and rows.
 
 Rules:
-    new debate  its rows are written. Where its idempotency key is known, or it comes twice because the first answer
-                was lost: the first debate, or Conflict for another request.
+    new debate  its rows are written, and the accounts of its month hold its budget. Where its idempotency key is known,
+                or it comes twice because the first answer was lost: the first debate, or Conflict for another request.
+                Where an account does not allow it: BudgetExhausted, and its row of the debates goes again.
     commit      its first seq follows the debate's last: written; else Fenced. Later units of the same group see it.
+                One that ends the debate gives back what it held and adds what it cost.
     conclusion  issued on the chain's head as the units before it left it, then treated like a commit.
     done        its outbox rows go.
 A unit that fails leaves no trace in what the others write.
@@ -11,9 +13,11 @@ A unit that fails leaves no trace in what the others write.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
+from aragora.debate.budget import AccountKey, Accounts, Balance, Books, Held, account_keys
 from aragora.debate.records import (
     ChainHead,
     Commit,
@@ -26,7 +30,7 @@ from aragora.debate.records import (
     ReceiptRecord,
     Tenure,
 )
-from aragora.errors import AragoraError, Conflict, Fenced, InvalidInput, NotFound
+from aragora.errors import AragoraError, BudgetExhausted, Conflict, Fenced, InvalidInput, NotFound
 from aragora.observability.samples import add_counters
 from aragora.storage.failures import is_constraint
 from aragora.storage.outbox import OutboxRow
@@ -63,6 +67,8 @@ class Writes:
     done: list[str] = field(default_factory=list)
     counters: dict[tuple[str, str], float] = field(default_factory=dict)
     head: ChainHead | None = None
+    refused: list[str] = field(default_factory=list)  # new debates whose row is in `debates` already, and must go
+    accounts: dict[AccountKey, Balance] = field(default_factory=dict)  # what is to be added
 
 
 def check(unit: Unit) -> None:
@@ -80,13 +86,27 @@ def debate_ids(units: Sequence[Unit]) -> list[str]:
     return sorted({unit.debate_id for unit in units if isinstance(unit, Commit | Conclusion)})
 
 
+def account_keys_of(units: Sequence[Unit]) -> list[AccountKey]:
+    """The accounts that the group's new debates are held against, sorted: the order in which rows are locked."""
+    claims = [
+        (unit.record.org_id, unit.reservation.month)
+        for unit in units
+        if isinstance(unit, NewDebate) and unit.reservation is not None and unit.reservation.micros > 0
+    ]
+    return sorted({key for org_id, month in claims for key in account_keys(org_id, month)})
+
+
 def needs_head(units: Sequence[Unit]) -> bool:
     """Whether the group issues receipts."""
     return any(isinstance(unit, Conclusion) for unit in units)
 
 
 def resolve(
-    units: Sequence[Unit], kept: Mapping[str, Kept], last_seqs: Mapping[str, int], head: ChainHead
+    units: Sequence[Unit],
+    kept: Mapping[str, Kept],
+    last_seqs: Mapping[str, int],
+    head: ChainHead,
+    books: Books | None = None,
 ) -> tuple[list[Outcome], Writes]:
     """The outcome of each unit, in order, and what the group writes.
 
@@ -95,8 +115,9 @@ def resolve(
         kept: by the debate id of a new debate whose idempotency key was taken: what holds the key.
         last_seqs: last seq by debate id; a debate that is missing does not exist.
         head: the chain's head.
+        books: what the debates hold, and the accounts of `account_keys_of`.
     """
-    group = _Group(dict(last_seqs), head)
+    group = _Group(dict(last_seqs), head, Accounts(books or Books()))
     outcomes: list[Outcome] = []
     for unit in units:
         try:
@@ -112,12 +133,14 @@ def resolve(
                 outcomes.append(None)
         except Exception as failure:  # noqa: BLE001  it belongs to this unit's caller, the others go on
             outcomes.append(failure)
+    group.writes.accounts = group.accounts.changes
     return outcomes, group.writes
 
 
 class _Group:
-    def __init__(self, last_seqs: dict[str, int], head: ChainHead) -> None:
+    def __init__(self, last_seqs: dict[str, int], head: ChainHead, accounts: Accounts) -> None:
         self.writes = Writes()
+        self.accounts = accounts
         self._last_seqs = last_seqs
         self._head = head
 
@@ -125,6 +148,12 @@ class _Group:
         if kept is not None:
             _check_same_request(new, kept)
             return Opened(kept.record, created=False)
+        if new.reservation is not None:
+            try:
+                self.accounts.open(new.record.debate_id, new.record.org_id, new.reservation)
+            except BudgetExhausted:
+                self.writes.refused.append(new.record.debate_id)
+                raise
         self._last_seqs[new.record.debate_id] = new.rows[-1].seq
         self._append(new)
         return Opened(replace(new.record, last_seq=new.rows[-1].seq), created=True)
@@ -154,6 +183,8 @@ class _Group:
         before = self.writes.advances.get(commit.debate_id)
         update = commit.update if before is None else _merged(before.update, commit.update)
         self.writes.advances[commit.debate_id] = Advance(end.seq, end.at, update)
+        if commit.update.status is not None and commit.update.status.ended:
+            self.accounts.end(commit.debate_id, commit.update.cost_usd or 0.0)
         self._append(commit)
         self.writes.outbox.extend(commit.outbox)
 
@@ -166,6 +197,24 @@ class _Group:
     def _append(self, unit: NewDebate | Commit) -> None:
         self.writes.journal.extend([(row.debate_id, row.seq, row.type, row.payload, row.at) for row in unit.rows])
         add_counters(self.writes.counters, unit.counters)
+
+
+def standings_of(rows: Iterable[Sequence[Any]]) -> tuple[dict[str, int], dict[str, Held]]:
+    """The last seq of each debate, and what each holds, from rows (debate_id, last_seq, org_id, month, micros).
+    A debate without a month is counted in none."""
+    last_seqs: dict[str, int] = {}
+    held: dict[str, Held] = {}
+    for debate_id, last_seq, org_id, month, micros in rows:
+        last_seqs[debate_id] = last_seq
+        if month is not None:
+            held[debate_id] = Held(org_id, month, micros)
+    return last_seqs, held
+
+
+def books_of(balances: Iterable[Sequence[Any]], overrides: Iterable[Sequence[Any]], held: Mapping[str, Held]) -> Books:
+    """The books from rows (account, month, spent, held) and (org_id, micros)."""
+    known = {(account, month): Balance(spent, holds) for account, month, spent, holds in balances}
+    return Books(held, known, {row[0]: row[1] for row in overrides})
 
 
 def succeeded(tenure: Tenure, epoch: int | None) -> Fenced:
