@@ -232,6 +232,10 @@ MALFORMED_ANSWER: Final = "malformed_answer"
 """The code of a failure: the agent answered, but not in the form that was asked for."""
 
 
+DEADLINE: Final = "deadline"
+"""The code of a failure: the phase closed before the agent answered. Its answer may come later, and cost something."""
+
+
 @dataclass(frozen=True, slots=True)
 class AgentFailure:
     """An agent could not answer. `usage` is what the attempt cost, `fallback` a fallback that failed too."""

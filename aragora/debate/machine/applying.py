@@ -12,6 +12,7 @@ from typing import Any, Final
 from aragora.debate.machine.phases import after_measure, enter, following
 from aragora.debate.machine.state import DebateState, Phase, participants_of
 from aragora.debate.model import (
+    DEADLINE,
     AgentFailed,
     AgreementChallenged,
     AnswerGiven,
@@ -87,6 +88,8 @@ def _agent_failed(state: DebateState, event: AgentFailed) -> None:
     state.failures[event.agent] = event
     if event.usage is not None:
         state.cost_usd += event.usage.cost_usd
+    elif event.code == DEADLINE:
+        state.uncounted += 1
     _close_if_done(state)
 
 
@@ -95,6 +98,7 @@ def _settled(state: DebateState, ask_id: str, usage: Usage) -> bool:
         return False
     state.answered += 1
     state.cost_usd += usage.cost_usd
+    state.uncounted += not (usage.cost_usd or usage.input_tokens or usage.output_tokens)
     return True
 
 

@@ -83,6 +83,7 @@ class DebateState:
     converged: bool = False
     stopped_by: str = "rounds"
     cost_usd: float = 0.0
+    uncounted: int = 0  # answers without a count of tokens, or too late: what they cost is not in `cost_usd`
     decision: Decision | None = None
     receipt: ReceiptIssued | None = None
     ended: DebateEnded | None = None
