@@ -193,4 +193,4 @@ def _limits(settings: Settings) -> Limits:
         org=None if org is None else micros_of(org),
         installation=None if installation is None else micros_of(installation),
     )
-    return Limits(settings.max_active_debates, settings.max_queued_debates, budgets)
+    return Limits(settings.max_active_debates, settings.max_queued_debates, settings.places_share, budgets)

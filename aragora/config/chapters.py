@@ -26,6 +26,7 @@ from aragora.config.variables import (
 )
 
 JWT_SECRET_MIN_CHARS: Final = 32
+ORG_PLACES_SHARE: Final = 0.5
 ORG_BUDGET_USD: Final = 100
 INSTALLATION_BUDGET_USD: Final = 1_000
 _MONTHLY: Final = "`none` for no limit, or a number from 0; 0 lets only debates open that cost nothing"
@@ -165,6 +166,13 @@ class ClusterSettings(BaseModel):
         default=1000,
         ge=0,
         le=1_000_000,
+    )
+    org_places_share: float | None = variable(
+        "ARAGORA_ORG_PLACES_SHARE",
+        "Share of the places, running and waiting, that one organisation may hold while no other wants them; "
+        f"unset: {ORG_PLACES_SHARE} in production, 1 in development.",
+        ge=0.01,
+        le=1,
     )
     coordinator_shards: int = variable(
         "ARAGORA_COORDINATOR_SHARDS", "Coordinator actors that share the debates.", default=1, ge=1, le=4096

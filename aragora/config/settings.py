@@ -20,6 +20,7 @@ from aragora.config.chapters import (
     INSTALLATION_BUDGET_USD,
     JWT_SECRET_MIN_CHARS,
     ORG_BUDGET_USD,
+    ORG_PLACES_SHARE,
     BudgetSettings,
     ClusterSettings,
     IdentitySettings,
@@ -49,6 +50,12 @@ class Settings(
     @property
     def production(self) -> bool:
         return self.env == PRODUCTION
+
+    @property
+    def places_share(self) -> float:
+        """The share of the places that one organisation may hold alone."""
+        in_this_environment = ORG_PLACES_SHARE if self.production else 1.0
+        return in_this_environment if self.org_places_share is None else self.org_places_share
 
     @property
     def org_month_usd(self) -> float | None:

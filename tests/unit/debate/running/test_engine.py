@@ -117,6 +117,21 @@ async def test_beyond_the_limits_opening_is_refused_with_a_hint_when_to_come_bac
     assert world.engine.load().queued == 1
 
 
+async def test_an_organisation_that_fills_its_share_delays_only_itself() -> None:
+    world = World(limits=Limits(1, 9, share=0.5))
+    world.agents.script = lambda _: None
+    for number in range(5):
+        await world.engine.open(spec(f"deb_{number}", org_id="greedy"))
+    with pytest.raises(Unavailable, match="your organisation holds 5 of 10") as refused:
+        await world.engine.open(spec("deb_5", org_id="greedy"))
+    assert refused.value.code == "full"
+    await world.engine.open(spec("deb_other", org_id="modest"))
+    for number in range(2):
+        await world.engine.cancel(f"deb_{number}", "ann")
+    await eventually(lambda: "round_start" in world.journal.types("deb_other"))
+    assert [world.journal.types(f"deb_{number}") for number in range(2, 5)] == [["debate_start"]] * 3
+
+
 async def test_a_queued_debate_starts_when_another_ends() -> None:
     world = World(limits=Limits(1, 5))
     for number in range(4):
