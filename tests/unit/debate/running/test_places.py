@@ -112,7 +112,7 @@ def test_however_much_others_want_a_newcomer_finds_a_place(max_active: int, max_
         places.line_up(org_id, number)
         held[org_id] += 1
     assert max(held.values()) <= share * (max_active + max_queued) + 1
-    if max_active + max_queued > len(held):
+    if max_active + max_queued > len(held) * (1 + share / (1 - share)):  # below that a place is a large part of all
         places.claim("newcomer")
 
 
