@@ -16,7 +16,7 @@ from aragora.debate.proposition import Idempotency, Pace, Proposition, specifica
 from aragora.debate.sharding import owner
 from aragora.encoding import decode_as
 from aragora.ids import new_id
-from aragora.ranking.store import RatingStore
+from aragora.ranking.store import RatingStore, scope_of
 from aragora.server.ports import DebateTicket
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class CoordinatorCommands:
             free=self._free.issuperset(team),
             pace=EMBEDDED_PACE if self._embedded.intersection(team) else None,
         )
-        spec = replace(spec, standings=await self._standings(spec.agents, spec.domain))
+        spec = replace(spec, standings=await self._standings(spec.agents, scope_of(spec.org_id, spec.domain)))
         opened = await self._of(spec.debate_id).ask(lambda it: it.open(spec, idempotency), timeout_s=TIMEOUT_S)
         kept = spec if opened.created else decode_as(opened.record.spec, DebateSpec)
         return DebateTicket(opened.record.debate_id, opened.record.status, opened.created, kept.budget_usd)

@@ -37,6 +37,8 @@ def check_spec(spec: DebateSpec) -> None:
     _within(spec.question, limits.QUESTION_MAX_CHARS, "question")
     _within(spec.context, limits.CONTEXT_MAX_CHARS, "context")
     _within(spec.domain, limits.NAME_MAX_CHARS, "domain")
+    if not spec.domain.isprintable():
+        raise InvalidInput("The domain has characters that cannot be printed: name it in plain text.")
     _check_agents(spec)
     if spec.budget_usd is not None and not 0 < spec.budget_usd <= limits.BUDGET_MAX_USD:
         raise InvalidInput(

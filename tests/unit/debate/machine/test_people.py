@@ -20,6 +20,7 @@ from aragora.limits import SUGGESTIONS_MAX, SUGGESTIONS_PER_PERSON_MAX, VOTES_PE
         ({"agents": ("claude",)}, "2 to 20 agents, not 1"),
         ({"agents": ("claude", "claude")}, "named twice"),
         ({"agents": ("claude", "a>b")}, "'a>b' is no agent's name"),
+        ({"domain": "org_1\x1flaw"}, "domain has characters"),
         ({"judge": ""}, "no agent's name"),
         ({"budget_usd": 0.0}, "budget is 0.0 USD"),
         ({"budget_usd": float("nan")}, "budget is nan USD"),
