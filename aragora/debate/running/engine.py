@@ -208,7 +208,7 @@ class DebateEngine:
             org_id=spec.org_id,
             last_seq=1,
         )
-        reservation = Reservation(_month_of(now), micros_of(spec.budget_usd or 0.0), self._limits.budgets)
+        reservation = reservation_of(spec.budget_usd, now, self._limits.budgets)
         return NewDebate(record, (row,), idempotency, counters_of(event), reservation)
 
     def _take(self, course: Course) -> None:
@@ -279,6 +279,6 @@ class DebateEngine:
         raise NotFound(f"there is no debate {debate_id}: list the debates with GET /api/debates")
 
 
-def _month_of(at: float) -> str:
-    """The UTC month of a time in seconds since the epoch, YYYY-MM."""
-    return f"{datetime.fromtimestamp(at, UTC):%Y-%m}"
+def reservation_of(budget_usd: float | None, at: float, limits: MonthlyLimits) -> Reservation:
+    """What a debate that opens `at` (seconds since the epoch) holds in the accounts of its month (UTC)."""
+    return Reservation(f"{datetime.fromtimestamp(at, UTC):%Y-%m}", micros_of(budget_usd or 0.0), limits)
