@@ -24,6 +24,7 @@ from actors.runtime import Runtime
 from actors.virtual import VirtualActor
 from aragora.background import pauses, until_available
 from aragora.config.settings import Settings
+from aragora.debate.budget import MonthlyLimits, micros_of
 from aragora.debate.model import DebateSpec, DebateStatus, Reply
 from aragora.debate.proposition import Idempotency
 from aragora.debate.records import Opened, Tenure
@@ -160,7 +161,7 @@ class CoordinatorActor(VirtualActor):
                 pause_s=WRITE_AGAIN,
                 owned=owned,
             ),
-            Limits(settings.max_active_debates, settings.max_queued_debates),
+            _limits(settings),
         )
         relay = self._relay(database, writer)  # before debates go on: what it imports would block them
         recovered = await until_available(
@@ -184,3 +185,12 @@ class CoordinatorActor(VirtualActor):
 
     def _owns(self, debate_id: str) -> bool:
         return owner(debate_id, self._settings.coordinator_shards) == self._shard
+
+
+def _limits(settings: Settings) -> Limits:
+    org, installation = settings.org_month_usd, settings.installation_month_usd
+    budgets = MonthlyLimits(
+        org=None if org is None else micros_of(org),
+        installation=None if installation is None else micros_of(installation),
+    )
+    return Limits(settings.max_active_debates, settings.max_queued_debates, settings.places_share, budgets)

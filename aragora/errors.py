@@ -71,6 +71,12 @@ class Conflict(AragoraError):
     default_code = "conflict"
 
 
+class BudgetExhausted(Conflict):
+    """The month's budget does not allow this; trying again helps once it renews, is raised, or others have ended."""
+
+    default_code = "budget_exhausted"
+
+
 class TooLarge(AragoraError):
     """The input is over its limit."""
 

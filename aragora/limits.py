@@ -26,7 +26,9 @@ INTENSITY_MIN: Final = 1
 INTENSITY_MAX: Final = 10  # a vote of a person at this intensity weighs as much as that of an average agent
 
 SUGGESTIONS_MAX: Final = 100  # in one debate
+SUGGESTIONS_PER_PERSON_MAX: Final = 20  # in one debate; one that was made before is not counted again
 VOTERS_MAX: Final = 10_000  # people who vote in one debate
+VOTES_PER_PERSON_MAX: Final = 20  # in one debate; a vote that changes nothing is not counted
 
 BODY_MAX_BYTES: Final = 1_000_000  # unless ARAGORA_MAX_BODY_BYTES says otherwise
 WS_MESSAGE_MAX_BYTES: Final = 65_536  # unless ARAGORA_WS_MAX_MESSAGE_SIZE says otherwise

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Final
 from actors.kinds import COORDINATOR
 from actors.runtime import Reference, Runtime
 from aragora.agents import catalog
+from aragora.agents.pricing import costs_nothing
 from aragora.config.settings import Settings
-from aragora.debate.model import Standing
+from aragora.debate.budget import BudgetRule
+from aragora.debate.model import DebateSpec, Standing
 from aragora.debate.proposition import Idempotency, Pace, Proposition, specification
 from aragora.debate.sharding import owner
+from aragora.encoding import decode_as
 from aragora.ids import new_id
-from aragora.ranking.store import RatingStore
+from aragora.ranking.store import RatingStore, scope_of
 from aragora.server.ports import DebateTicket
 
 if TYPE_CHECKING:
@@ -32,6 +35,8 @@ class CoordinatorCommands:
         self._shards = settings.coordinator_shards
         specs = catalog.available(settings)
         self._available = tuple(spec.name for spec in specs)
+        self._free = frozenset(spec.name for spec in specs if costs_nothing(spec))
+        self._budget = BudgetRule(settings.default_budget_usd, settings.max_budget_usd)
         self._embedded = frozenset(spec.name for spec in specs if spec.provider == "embedded")
         self._default_team = catalog.default_team(settings)
         self._ratings = ratings
@@ -43,11 +48,14 @@ class CoordinatorCommands:
             new_id("deb"),
             available=self._available,
             default_team=self._default_team,
+            budget=self._budget,
+            free=self._free.issuperset(team),
             pace=EMBEDDED_PACE if self._embedded.intersection(team) else None,
         )
-        spec = replace(spec, standings=await self._standings(spec.agents, spec.domain))
+        spec = replace(spec, standings=await self._standings(spec.agents, scope_of(spec.org_id, spec.domain)))
         opened = await self._of(spec.debate_id).ask(lambda it: it.open(spec, idempotency), timeout_s=TIMEOUT_S)
-        return DebateTicket(opened.record.debate_id, opened.record.status, opened.created)
+        kept = spec if opened.created else decode_as(opened.record.spec, DebateSpec)
+        return DebateTicket(opened.record.debate_id, opened.record.status, opened.created, kept.budget_usd)
 
     async def cancel(self, debate_id: str, by: str) -> DebateTicket:
         status = await self._of(debate_id).ask(lambda it: it.cancel(debate_id, by), timeout_s=TIMEOUT_S)

@@ -41,6 +41,12 @@ def cost_usd(provider: str, model: str, input_tokens: int, output_tokens: int) -
     return (input_tokens * price.input_usd + output_tokens * price.output_usd) / _MILLION
 
 
+def costs_nothing(spec: AgentSpec) -> bool:
+    """Whether no answer of an agent can cost anything: it runs here, and has no fallback elsewhere."""
+    price = price_of(spec.provider, spec.model)
+    return spec.fallback_model is None and price.input_usd == price.output_usd == 0
+
+
 def metered(provider: str, model: str, input_tokens: int, output_tokens: int, billed_usd: float | None = None) -> Usage:
     """The usage of one call; `billed_usd` is what the provider says it billed, None where it does not say."""
     cost = cost_usd(provider, model, input_tokens, output_tokens) if billed_usd is None else billed_usd

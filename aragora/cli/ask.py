@@ -72,7 +72,10 @@ def ask(
         str | None, typer.Option(help=f"One of {', '.join(ConsensusMode)}; unset: the protocol's.")
     ] = None,
     context: Annotated[str | None, typer.Option(help="What the agents should know besides the question.")] = None,
-    budget: Annotated[float | None, typer.Option(min=0.0, help="Stop after this many USD.", metavar="USD")] = None,
+    budget: Annotated[
+        float | None,
+        typer.Option(min=0.0001, help="Stop after this many USD; unset: the server's default.", metavar="USD"),
+    ] = None,
     verify: Annotated[bool, typer.Option("--verify", help="Check the receipt when the debate has ended.")] = False,
     url: Url = DEFAULT_URL,
     token: Token = None,

@@ -37,6 +37,7 @@ COMMANDS: Final[dict[str, Command]] = {
     "replay": Command("aragora.cli.debates:replay", "Replay a debate from its journal."),
     "agents": Command("aragora.cli.agents:agents", "List the agents, their health and ratings."),
     "verify": Command("aragora.cli.verify:verify", "Check a receipt."),
+    "budget": Command("aragora.cli.budget:budget", "Show what this month has cost, or set an organisation's budget."),
     "doctor": Command("aragora.cli.doctor:doctor", "Say what is configured, reachable and wrong, and how to mend it."),
     "demo": Command("aragora.cli.demo:demo", "Debate a question on the embedded model, in a server of its own."),
 }

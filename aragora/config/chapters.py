@@ -15,6 +15,7 @@ from aragora.config.variables import (
     CommaList,
     DatabaseUrl,
     HexKeys,
+    MonthlyBudget,
     Origins,
     RedisUrl,
     SigningKey,
@@ -26,6 +27,10 @@ from aragora.config.variables import (
 
 SECRET_MIN_CHARS: Final = 32
 _SECRET: Final = f"a random text of at least {SECRET_MIN_CHARS} characters"
+ORG_PLACES_SHARE: Final = 0.5
+ORG_BUDGET_USD: Final = 100
+INSTALLATION_BUDGET_USD: Final = 1_000
+_MONTHLY: Final = "`none` for no limit, or a number from 0; 0 lets only debates open that cost nothing"
 _URL: Final = "an http:// or https:// address"
 _POSTGRES: Final = "postgresql://USER:PASSWORD@HOST:PORT/DATABASE"
 
@@ -169,6 +174,13 @@ class ClusterSettings(BaseModel):
         ge=0,
         le=1_000_000,
     )
+    org_places_share: float | None = variable(
+        "ARAGORA_ORG_PLACES_SHARE",
+        "Share of the places, running and waiting, that one organisation may hold while no other wants them; "
+        f"unset: {ORG_PLACES_SHARE} in production, 1 in development.",
+        ge=0.01,
+        le=1,
+    )
     coordinator_shards: int = variable(
         "ARAGORA_COORDINATOR_SHARDS", "Coordinator actors that share the debates.", default=1, ge=1, le=4096
     )
@@ -185,6 +197,39 @@ class ClusterSettings(BaseModel):
         "ARAGORA_DRAIN_TIMEOUT_S",
         "Seconds that active debates have to finish when the server stops.",
         default=30.0,
+        ge=0,
+    )
+
+
+class BudgetSettings(BaseModel):
+    """Chapter `Budgets` of docs/ENVIRONMENT.md. Agents that run here (embedded, local, stubs) cost nothing."""
+
+    default_budget_usd: float = variable(
+        "ARAGORA_DEFAULT_BUDGET_USD",
+        "USD a debate may cost whose request names no budget.",
+        default=1.0,
+        ge=0.01,
+        le=limits.BUDGET_MAX_USD,
+    )
+    max_budget_usd: float = variable(
+        "ARAGORA_MAX_BUDGET_USD",
+        "Most USD a request may name as the budget of its debate.",
+        default=10.0,
+        ge=0.01,
+        le=limits.BUDGET_MAX_USD,
+    )
+    org_budget_usd: MonthlyBudget = variable(
+        "ARAGORA_ORG_BUDGET_USD",
+        f"USD that the debates of one organisation may cost in a calendar month (UTC); unset: {ORG_BUDGET_USD} in "
+        "production, `none` in development.",
+        allowed=_MONTHLY,
+        ge=0,
+    )
+    budget_usd: MonthlyBudget = variable(
+        "ARAGORA_BUDGET_USD",
+        "USD that all debates of this installation may cost in a calendar month (UTC); unset: "
+        f"{INSTALLATION_BUDGET_USD} in production, `none` in development.",
+        allowed=_MONTHLY,
         ge=0,
     )
 

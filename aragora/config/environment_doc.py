@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from aragora.config.chapters import (
+    BudgetSettings,
     ClusterSettings,
     IdentitySettings,
     PersistenceSettings,
@@ -26,6 +27,11 @@ _CHAPTERS: Final[tuple[tuple[str, str, type[BaseModel]], ...]] = (
     ),
     ("Server", "", ServerSettings),
     ("Cluster and load", "", ClusterSettings),
+    (
+        "Budgets",
+        "Agents that run on your own machine (embedded, local, stubs) cost nothing and count in no budget.",
+        BudgetSettings,
+    ),
     ("Authentication", "", IdentitySettings),
     ("Persistence, receipts, encryption", "", PersistenceSettings),
 )

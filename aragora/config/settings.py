@@ -7,6 +7,7 @@ ignores the environment; `load_settings()` reads the environment.
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Mapping
 from typing import Any, Final, get_args
@@ -16,7 +17,11 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from aragora.config.chapters import (
+    INSTALLATION_BUDGET_USD,
+    ORG_BUDGET_USD,
+    ORG_PLACES_SHARE,
     SECRET_MIN_CHARS,
+    BudgetSettings,
     ClusterSettings,
     IdentitySettings,
     PersistenceSettings,
@@ -30,7 +35,15 @@ GUESSABLE: Final = ("ARAGORA_JWT_SECRET", "ARAGORA_API_TOKEN", "ARAGORA_SERVICE_
 """Secrets that whoever reaches the server may try to guess: production refuses short ones."""
 
 
-class Settings(ProviderSettings, ServerSettings, ClusterSettings, IdentitySettings, PersistenceSettings, BaseSettings):
+class Settings(
+    ProviderSettings,
+    ServerSettings,
+    ClusterSettings,
+    BudgetSettings,
+    IdentitySettings,
+    PersistenceSettings,
+    BaseSettings,
+):
     """All settings. Secrets are `SecretStr`: they are printed as stars."""
 
     model_config = SettingsConfigDict(
@@ -40,6 +53,27 @@ class Settings(ProviderSettings, ServerSettings, ClusterSettings, IdentitySettin
     @property
     def production(self) -> bool:
         return self.env == PRODUCTION
+
+    @property
+    def places_share(self) -> float:
+        """The share of the places that one organisation may hold alone."""
+        in_this_environment = ORG_PLACES_SHARE if self.production else 1.0
+        return in_this_environment if self.org_places_share is None else self.org_places_share
+
+    @property
+    def org_month_usd(self) -> float | None:
+        """What an organisation's debates of one month may cost in USD; None is no limit."""
+        return self._month_usd(self.org_budget_usd, ORG_BUDGET_USD)
+
+    @property
+    def installation_month_usd(self) -> float | None:
+        """What all debates of one month may cost in USD; None is no limit."""
+        return self._month_usd(self.budget_usd, INSTALLATION_BUDGET_USD)
+
+    def _month_usd(self, chosen: float | None, in_production: float) -> float | None:
+        if chosen is None:
+            return in_production if self.production else None
+        return None if math.isinf(chosen) else chosen
 
     @classmethod
     def settings_customise_sources(

@@ -7,6 +7,7 @@ contradict it.
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Annotated, Any, Final
 from urllib.parse import urlsplit
@@ -15,6 +16,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import NoDecode
 
 PRODUCTION: Final = "production"
+_PLAIN_NUMBER: Final = re.compile(r"[0-9]+(\.[0-9]+)?")
 _HEX_KEY: Final = re.compile(r"[0-9a-fA-F]{64}")
 _REDIS_SCHEMES: Final = ("redis://", "rediss://", "unix://")
 _DATABASE_SCHEMES: Final = ("postgresql://", "postgres://", "postgresql+asyncpg://")
@@ -118,12 +120,22 @@ def _database_url(value: SecretStr) -> SecretStr:
     return value
 
 
+def _monthly(value: object) -> object:
+    """`none` in words as infinity: a sum that is never reached."""
+    if value == "none":
+        return math.inf
+    if isinstance(value, str) and not _PLAIN_NUMBER.fullmatch(value):
+        raise ValueError("neither `none` nor a number from 0")
+    return value
+
+
 def _upper(value: object) -> object:
     return value.upper() if isinstance(value, str) else value
 
 
 CommaList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 Origins = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_no_wildcard)]
+MonthlyBudget = Annotated[float | None, BeforeValidator(_monthly)]
 UpperCase = BeforeValidator(_upper)
 HexKeys = Annotated[SecretStr, AfterValidator(_hex_keys)]
 SigningKey = Annotated[SecretStr, AfterValidator(_signing_key)]

@@ -239,6 +239,10 @@ AGENT_LOST: Final = "agent_lost"
 """The code of a failure: the agent's process, or the way to it, was lost each time that the ask was sent."""
 
 
+DEADLINE: Final = "deadline"
+"""The code of a failure: the phase closed before the agent answered. Its answer may come later, and cost something."""
+
+
 @dataclass(frozen=True, slots=True)
 class AgentFailure:
     """An agent could not answer. `usage` is what the attempt cost, `fallback` a fallback that failed too."""

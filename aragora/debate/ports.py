@@ -27,7 +27,7 @@ class Journal(Protocol):
     """The durable truth. A call returns when its rows are on disk, or raises and has written nothing of them."""
 
     async def open(self, new: NewDebate) -> Opened:
-        """Raises Conflict (idempotency key reused for another request) or Unavailable."""
+        """Raises Conflict (idempotency key reused for another request), BudgetExhausted or Unavailable."""
         ...
 
     async def commit(self, commit: Commit) -> None:

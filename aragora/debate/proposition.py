@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from hashlib import blake2b
 
 from aragora.debate import machine
+from aragora.debate.budget import BudgetRule
 from aragora.debate.model import DebateSpec
 from aragora.debate.protocol import preset
 from aragora.encoding import encode
@@ -37,8 +38,9 @@ class Proposition:
 
 @dataclass(frozen=True, slots=True)
 class Idempotency:
-    """A caller's key for one request, unique per organisation. The same key with the same `request_hash` returns the
-    debate that was opened first; with another one it is a Conflict."""
+    """A caller's key for one request, unique per person of an organisation: nobody learns from a key what a colleague
+    asked. The same key with the same `request_hash` returns the debate that was opened first; with another one it is
+    a Conflict."""
 
     key: str
     request_hash: str
@@ -63,6 +65,8 @@ def specification(
     *,
     available: Sequence[str],
     default_team: Sequence[str],
+    budget: BudgetRule,
+    free: bool = False,
     pace: Pace | None = None,
 ) -> DebateSpec:
     """The debate to open, without the standings of its agents.
@@ -72,6 +76,8 @@ def specification(
         debate_id: the id of the new debate; the seed of its shuffles follows from it.
         available: the names of all agents there are.
         default_team: the agents that debate where the proposition names none.
+        budget: what a debate may cost that asks for no budget, and what one may ask for.
+        free: whether the team costs nothing.
         pace: replaces the protocol's own where the team is slow.
 
     Raises:
@@ -95,7 +101,7 @@ def specification(
         seed=int.from_bytes(blake2b(debate_id.encode(), digest_size=6).digest()),
         context=proposition.context,
         domain=proposition.domain,
-        budget_usd=proposition.budget_usd,
+        budget_usd=budget.of(proposition.budget_usd, free=free),
         created_by=proposition.created_by,
         org_id=proposition.org_id,
     )

@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields
 from operator import attrgetter
 from typing import Any, Final
 
+from aragora.debate.budget import Reservation
 from aragora.debate.journal import JournalRow
 from aragora.debate.machine.state import DebateState
 from aragora.debate.model import DebateEnded, DebateStatus, Event, ReceiptIssued
@@ -86,12 +87,15 @@ class Tenure:
 
 @dataclass(frozen=True, slots=True)
 class NewDebate:
-    """A debate to write, with its first journal row. A known idempotency key returns the debate opened first."""
+    """A debate to write, with its first journal row. A known idempotency key returns the debate opened first.
+
+    `reservation` is what it holds of the month's budgets; None for one that is counted in no month."""
 
     record: DebateRecord
     rows: tuple[JournalRow, ...]
     idempotency: Idempotency | None = None
     counters: tuple[CounterDelta, ...] = ()
+    reservation: Reservation | None = None
 
     @property
     def idempotency_key(self) -> str | None:

@@ -10,12 +10,13 @@ from aragora.debate.model import Decision
 from aragora.encoding import decode_as
 from aragora.ranking import elo
 from aragora.ranking.elo import RatingsDue
-from aragora.ranking.store import OVERALL, RatingChange, RatingKey, RatingStore, StoredRating
+from aragora.ranking.store import OVERALL, RatingChange, RatingKey, RatingStore, StoredRating, scope_of
 from aragora.storage.outbox import OutboxRow
 
 
 class RatingConsumer:
-    """Fulfils `aragora.storage.outbox.Consumer`: a decision changes the ratings overall and in its domain, once."""
+    """Fulfils `aragora.storage.outbox.Consumer`: a decision changes the ratings overall, in its domain and in
+    that of its organisation, once."""
 
     def __init__(self, ratings: RatingStore) -> None:
         self._ratings = ratings
@@ -29,7 +30,8 @@ def change_of(row: OutboxRow) -> RatingChange:
     """What a row changes."""
     due = decode_as(row.payload, RatingsDue)
     agents = [tally.agent for tally in due.decision.tallies]
-    keys = [(agent, domain) for agent in agents for domain in (OVERALL, due.domain)]
+    domains = dict.fromkeys((OVERALL, due.domain, scope_of(due.org_id, due.domain)))
+    keys = [(agent, domain) for agent in agents for domain in domains]
     return RatingChange(row.outbox_id, keys, partial(rated, due.decision))
 
 

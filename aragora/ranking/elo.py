@@ -14,6 +14,7 @@ from itertools import combinations
 from typing import Final
 
 from aragora.debate.model import START_ELO, Decision
+from aragora.ids import LOCAL_ORG
 
 K: Final = 32.0
 SCALE: Final = 400.0  # points of difference that mean ten to one
@@ -27,6 +28,7 @@ class RatingsDue:
 
     domain: str
     decision: Decision
+    org_id: str = LOCAL_ORG
 
 
 def expected(own: float, other: float) -> float:

@@ -1,6 +1,9 @@
 """Ratings of agents, overall and by domain. A debate's outbox row changes them once, however often it comes.
 
 Rows are applied many at a time, because a transaction costs more than what a row changes in it.
+
+Everybody's debates move the ratings that the leaderboard shows. The standings that weigh votes are an organisation's
+own (`scope_of`): nobody outside it can move them.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from sqlalchemy import Column, Double, Index, Integer, Row, Table, Text, select,
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from aragora.debate.model import START_ELO
+from aragora.ids import LOCAL_ORG
 from aragora.storage.applied import applied_table, newly_applied
 from aragora.storage.contexts import Context
 from aragora.storage.database import Database
@@ -34,6 +38,7 @@ ratings = Table(
 ratings_applied = applied_table("ratings", Context.ELO)
 
 OVERALL: Final = ""
+_OF: Final = "\x1f"  # between an organisation and a domain: no domain holds a control character
 RatingKey = tuple[str, str]  # agent, domain
 _KEYS_PER_QUERY: Final = 250  # SQLite bounds the parameters of a statement
 _CHANGING: Final = ("elo", "debates", "wins", "forecasts", "squared_error")
@@ -71,6 +76,12 @@ class RatingChange:
     rate: Rate
 
 
+def scope_of(org_id: str, domain: str) -> str:
+    """The domain under which the standings of an organisation are kept. A server without organisations needs none of
+    its own: everybody's are its own."""
+    return domain if org_id == LOCAL_ORG else f"{org_id}{_OF}{domain}"
+
+
 class RatingStore:
     """Over the database of context `agent_elo`. Every method raises Unavailable where that fails."""
 
@@ -83,7 +94,9 @@ class RatingStore:
         return {row.agent: _rating_of(row) for row in await self._database.rows(query, "reading ratings")}
 
     async def rankings(self, domain: str = OVERALL, limit: int = 100) -> list[StoredRating]:
-        """The best of a domain, best first."""
+        """The best of a domain, best first; nothing of what is an organisation's own."""
+        if _OF in domain:
+            return []
         query = select(ratings).where(ratings.c.domain == domain, ratings.c.debates > 0)
         query = query.order_by(ratings.c.elo.desc(), ratings.c.agent).limit(limit)
         return [_rating_of(row) for row in await self._database.rows(query, "reading the leaderboard")]

@@ -74,7 +74,7 @@ class Closing:
             cost_usd=end.cost_usd,
             receipt_id=receipt.receipt_id,
         )
-        ratings = _due(RATINGS, spec.debate_id, RatingsDue(spec.domain, decision), at)
+        ratings = _due(RATINGS, spec.debate_id, RatingsDue(spec.domain, decision, spec.org_id), at)
         usage = _usage(spec, summary.agents, at)
         return Closed(receipt, (issued(receipt), end), update, (ratings, usage))
 

@@ -21,11 +21,13 @@ from aragora.storage.cursors import Page
 
 @dataclass(frozen=True, slots=True)
 class DebateTicket:
-    """What the opener gets back. `created` is False where the idempotency key was already known."""
+    """What the opener gets back. `created` is False where the idempotency key was already known; `budget_usd` is what
+    the debate may cost, None where its agents cost nothing."""
 
     debate_id: str
     status: DebateStatus
     created: bool = True
+    budget_usd: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,7 @@ class DebateCommands(Protocol):
 
     async def open(self, proposition: Proposition, idempotency: Idempotency | None = None) -> DebateTicket:
         """Raises InvalidInput (unknown agent, protocol ...), Conflict (idempotency key reused for another
-        body), Unavailable with retry_after_s (full, starting or draining)."""
+        body), BudgetExhausted, Unavailable with retry_after_s (full, starting or draining)."""
         ...
 
     async def cancel(self, debate_id: str, by: str) -> DebateTicket:

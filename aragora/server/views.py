@@ -34,6 +34,7 @@ class _Spec(msgspec.Struct):
     protocol: _Protocol = msgspec.field(default_factory=_Protocol)
     context: str = ""
     domain: str = "general"
+    budget_usd: float | None = None
 
 
 class Outcome(msgspec.Struct):
@@ -59,6 +60,7 @@ def detail(record: DebateRecord) -> dict[str, Any]:
     spec = _spec_of(record)
     view = _summary(record, spec)
     view["context"] = spec.context
+    view["budget_usd"] = spec.budget_usd
     view["decision"] = None if decided(record) is None else msgspec.Raw((record.decision or "").encode())
     return view
 

@@ -107,12 +107,15 @@ def runtime_on_workers(settings: Settings) -> Any:
 async def opened(runtime: Any, settings: Settings) -> str:
     """Open a debate like a client that does not give up; returns its id once it is accepted."""
     from actors.kinds import COORDINATOR
+    from aragora.debate.budget import BudgetRule
     from aragora.debate.proposition import Idempotency, Proposition, specification
     from aragora.debate.sharding import owner
 
     debate_id = new_id("deb")
     proposition = Proposition("Which queue should we use?", AGENTS, rounds=3)
-    spec = specification(proposition, debate_id, available=AGENTS, default_team=AGENTS)
+    spec = specification(
+        proposition, debate_id, available=AGENTS, default_team=AGENTS, budget=BudgetRule(1.0, 10.0), free=True
+    )
     coordinator = runtime.at(COORDINATOR, str(owner(debate_id, settings.coordinator_shards)))
 
     async def accepted() -> bool:

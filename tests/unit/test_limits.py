@@ -15,6 +15,7 @@ from worlds import debating
 from aragora import encoding, limits
 from aragora.config.settings import Settings
 from aragora.debate import machine
+from aragora.debate.budget import BudgetRule
 from aragora.debate.machine.readers import MAX_LABELS
 from aragora.debate.model import DebateSpec
 from aragora.debate.proposition import Proposition, specification
@@ -49,7 +50,9 @@ def at_the_edge(**body: Any) -> Proposition:
 
 
 def in_the_domain(proposition: Proposition) -> DebateSpec:
-    return specification(proposition, "deb_1", available=TEAM, default_team=TEAM[:4])
+    return specification(
+        proposition, "deb_1", available=TEAM, default_team=TEAM[:4], budget=BudgetRule(1.0, limits.BUDGET_MAX_USD)
+    )
 
 
 @pytest.mark.parametrize("name", LARGEST)

@@ -161,7 +161,7 @@ class World:
         self.opened.append(proposition)
         if idempotency is not None:
             self.keys[idempotency.key] = (debate_id, idempotency)
-        return DebateTicket(debate_id, DebateStatus.QUEUED)
+        return DebateTicket(debate_id, DebateStatus.QUEUED, budget_usd=proposition.budget_usd)
 
     async def cancel(self, debate_id: str, by: str) -> DebateTicket:
         if self.records[debate_id].status is not DebateStatus.ACTIVE:

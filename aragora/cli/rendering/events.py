@@ -70,9 +70,10 @@ def render(event: object) -> RenderableType | None:
 @render.register
 def _opened(event: model.DebateOpened) -> RenderableType:
     spec = event.spec
+    budget = "" if spec.budget_usd is None else f" · at most ${spec.budget_usd:g}"
     return Group(
         say(spec.question, "bold"),
-        say(f"{', '.join(spec.agents)} · {spec.protocol.name} · {spec.debate_id}", "dim"),
+        say(f"{', '.join(spec.agents)} · {spec.protocol.name}{budget} · {spec.debate_id}", "dim"),
     )
 
 

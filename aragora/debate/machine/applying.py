@@ -12,6 +12,7 @@ from typing import Any, Final
 from aragora.debate.machine.phases import after_measure, enter, following
 from aragora.debate.machine.state import DebateState, Phase, participants_of
 from aragora.debate.model import (
+    DEADLINE,
     AgentFailed,
     AgreementChallenged,
     AnswerGiven,
@@ -87,6 +88,8 @@ def _agent_failed(state: DebateState, event: AgentFailed) -> None:
     state.failures[event.agent] = event
     if event.usage is not None:
         state.cost_usd += event.usage.cost_usd
+    elif event.code == DEADLINE:
+        state.uncounted += 1
     _close_if_done(state)
 
 
@@ -95,6 +98,7 @@ def _settled(state: DebateState, ask_id: str, usage: Usage) -> bool:
         return False
     state.answered += 1
     state.cost_usd += usage.cost_usd
+    state.uncounted += not (usage.cost_usd or usage.input_tokens or usage.output_tokens)
     return True
 
 
@@ -121,11 +125,13 @@ def _agreement_challenged(state: DebateState, event: AgreementChallenged) -> Non
 
 def _person_voted(state: DebateState, event: PersonVoted) -> None:
     state.persons[event.person] = event
+    state.votes_by[event.person] = state.votes_by.get(event.person, 0) + 1
 
 
 def _person_suggested(state: DebateState, event: PersonSuggested) -> None:
     key = event.suggestion_id or f"{event.person}/{len(state.suggestions)}"
     state.suggestions.setdefault(key, event.text)
+    state.suggested_by.setdefault(event.person, {}).setdefault(event.text, event)
 
 
 def _consensus_reached(state: DebateState, event: ConsensusReached) -> None:

@@ -57,7 +57,7 @@ def decide(state: DebateState) -> Decision:
         rounds=state.round,
         cost_usd=state.cost_usd,
         stopped_by=state.stopped_by,
-        explanation=" ".join((*verdict.explanation, *_void(state, holders))),
+        explanation=" ".join((*verdict.explanation, *_void(state, holders), *_uncounted(state))),
     )
 
 
@@ -292,3 +292,10 @@ def _why_uncounted(state: DebateState, winner: str, ranked: list[str]) -> str:
 def _void(state: DebateState, holders: tuple[str, ...]) -> tuple[str, ...]:
     void = sum(1 for vote in state.persons.values() if vote.choice not in holders)
     return (f"{void} vote(s) of people were for an agent without an answer and did not count.",) if void else ()
+
+
+def _uncounted(state: DebateState) -> tuple[str, ...]:
+    if state.spec.budget_usd is None or not state.uncounted:
+        return ()
+    told = f"{state.uncounted} answer(s) came too late or without a count of tokens"
+    return (f"{told}: what they cost is not in the sum, nor in the budget.",)

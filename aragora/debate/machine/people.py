@@ -37,19 +37,23 @@ def check_spec(spec: DebateSpec) -> None:
     _within(spec.question, limits.QUESTION_MAX_CHARS, "question")
     _within(spec.context, limits.CONTEXT_MAX_CHARS, "context")
     _within(spec.domain, limits.NAME_MAX_CHARS, "domain")
+    if not spec.domain.isprintable():
+        raise InvalidInput("The domain has characters that cannot be printed: name it in plain text.")
     _check_agents(spec)
     if spec.budget_usd is not None and not 0 < spec.budget_usd <= limits.BUDGET_MAX_USD:
         raise InvalidInput(
             f"The budget is {spec.budget_usd} USD: give a sum above 0 and at most {limits.BUDGET_MAX_USD}, "
-            "or none for no limit."
+            "or none for the server's own."
         )
     check(spec.protocol)
 
 
-def vote(state: DebateState, person: str, choice: str, intensity: int, vote_id: str) -> Event:
-    """A person's vote for the answer of the agent `choice`; it replaces the person's earlier one.
+def vote(state: DebateState, person: str, choice: str, intensity: int, vote_id: str) -> PersonVoted:
+    """A person's vote for the answer of the agent `choice`; it replaces the person's earlier one. A vote that changes
+    nothing is the event of the earlier one, which is journaled already: nothing is to be written.
 
-    Raises InvalidInput (no such agent, intensity outside 1..10), Conflict (decided or ended, or too many voters).
+    Raises InvalidInput (no such agent, intensity outside 1..10), Conflict (decided or ended, too many voters, or too
+    many changes of mind: code `too_many_votes`).
     """
     _still_open(state, "vote")
     if choice not in state.participants:
@@ -59,22 +63,45 @@ def vote(state: DebateState, person: str, choice: str, intensity: int, vote_id: 
         allowed = f"{limits.INTENSITY_MIN} to {limits.INTENSITY_MAX}"
         raise InvalidInput(f"The intensity is {intensity}: allowed is {allowed}.")
     _nonempty(person, "person")
-    if person not in state.persons and len(state.persons) >= limits.VOTERS_MAX:
+    stands = state.persons.get(person)
+    if stands is not None and (stands.choice, stands.intensity) == (choice, intensity):
+        return stands
+    if stands is None and len(state.persons) >= limits.VOTERS_MAX:
         raise Conflict(f"This debate has votes of {limits.VOTERS_MAX} people already and takes no more.")
+    if state.votes_by.get(person, 0) >= limits.VOTES_PER_PERSON_MAX:
+        raise Conflict(
+            f"You voted {limits.VOTES_PER_PERSON_MAX} times in this debate, the most it takes of one person: "
+            "your last vote stands.",
+            code="too_many_votes",
+        )
     return PersonVoted(state.round, person, choice, intensity, vote_id)
 
 
-def suggest(state: DebateState, person: str, text: str, suggestion_id: str) -> Event:
-    """A person's suggestion; it reaches the briefs of every later ask.
+def suggest(state: DebateState, person: str, text: str, suggestion_id: str) -> PersonSuggested:
+    """A person's suggestion; it reaches the briefs of every later ask. One that the person made before is the event of
+    the earlier one, which is journaled already: nothing is to be written.
 
-    Raises InvalidInput (empty or too long), Conflict (decided or ended, or too many suggestions).
+    Raises InvalidInput (empty or too long), Conflict (decided or ended, or too many suggestions in the debate or of
+    the person: code `too_many_suggestions`).
     """
     _still_open(state, "suggestion")
     _nonempty(person, "person")
     _nonempty(text, "suggestion")
     _within(text, limits.SUGGESTION_MAX_CHARS, "suggestion")
-    if suggestion_id not in state.suggestions and len(state.suggestions) >= limits.SUGGESTIONS_MAX:
-        raise Conflict(f"This debate has {limits.SUGGESTIONS_MAX} suggestions already and takes no more.")
+    made = state.suggested_by.get(person, {})
+    if (stands := made.get(text.strip())) is not None:
+        return stands
+    if len(state.suggestions) >= limits.SUGGESTIONS_MAX:
+        raise Conflict(
+            f"This debate has {limits.SUGGESTIONS_MAX} suggestions already and takes no more.",
+            code="too_many_suggestions",
+        )
+    if len(made) >= limits.SUGGESTIONS_PER_PERSON_MAX:
+        raise Conflict(
+            f"You made {limits.SUGGESTIONS_PER_PERSON_MAX} suggestions in this debate, the most it takes of one person: "
+            "the agents read those.",
+            code="too_many_suggestions",
+        )
     return PersonSuggested(state.round, person, text.strip(), suggestion_id)
 
 

@@ -15,6 +15,7 @@ from aragora.debate.machine.convergence import agreement, hollow_agreement
 from aragora.debate.machine.phases import rounds_planned
 from aragora.debate.machine.state import ASKING, UNOPENED, DebateState, Phase, answer_holders, budget_spent
 from aragora.debate.model import (
+    DEADLINE,
     AgentFailed,
     AgreementChallenged,
     AnswerGiven,
@@ -70,7 +71,7 @@ def _stragglers(state: DebateState, timing: Timing) -> tuple[Event, ...]:
         message = f"the quorum had answered, and {protocol.grace_s:g} s later this answer was still missing"
     else:
         return ()
-    return tuple(AgentFailed(ask.round, ask.agent, ask.ask_id, "deadline", message) for ask in state.open.values())
+    return tuple(AgentFailed(ask.round, ask.agent, ask.ask_id, DEADLINE, message) for ask in state.open.values())
 
 
 def _next_round(state: DebateState) -> tuple[Event, ...]:

@@ -19,6 +19,7 @@ from aragora.debate.model import (
     DebateEnded,
     DebateSpec,
     Decision,
+    PersonSuggested,
     PersonVoted,
     Protocol,
     ReceiptIssued,
@@ -74,12 +75,15 @@ class DebateState:
     verdict: VoteCast | None = None
     synthesis: AnswerGiven | None = None
     persons: dict[str, PersonVoted] = field(default_factory=dict)  # the latest vote of each
+    votes_by: dict[str, int] = field(default_factory=dict)  # how often each person voted
     suggestions: dict[str, str] = field(default_factory=dict)  # by id
+    suggested_by: dict[str, dict[str, PersonSuggested]] = field(default_factory=dict)  # by person, then text
     failures: dict[str, AgentFailed] = field(default_factory=dict)  # the latest of each agent
     challenged: AgreementChallenged | None = None
     converged: bool = False
     stopped_by: str = "rounds"
     cost_usd: float = 0.0
+    uncounted: int = 0  # answers without a count of tokens, or too late: what they cost is not in `cost_usd`
     decision: Decision | None = None
     receipt: ReceiptIssued | None = None
     ended: DebateEnded | None = None

@@ -40,6 +40,8 @@ from aragora.debate.model import (
     DebateEnded,
     DebateStatus,
     Event,
+    PersonSuggested,
+    PersonVoted,
     Reply,
     RoundStarted,
 )
@@ -90,6 +92,7 @@ class Course:
 
     __slots__ = (
         "_clock",
+        "_durable_seq",
         "_line",
         "_ports",
         "_sent",
@@ -109,6 +112,7 @@ class Course:
         self._ports = ports
         self._stage = CourseState.RUNNING
         self.opened_at = 0.0
+        self._durable_seq = 0  # of the last row that is in the journal
         self._clock = PhaseClock(ports.clock)
         self._line = CommitLine(debate_id, ports.clock.now, ports.pause_s)
         self._sent: set[str] = set()  # the ids of asks
@@ -127,6 +131,7 @@ class Course:
         for event, payload in zip(events, payloads, strict=True):
             course._apply(event)
             course._line.account(payload)
+        course._durable_seq = len(payloads)
         return course
 
     @property
@@ -148,15 +153,28 @@ class Course:
         self._turn_soon()
 
     async def submit(self, events: Sequence[Event]) -> int:
-        """Journal `events` (a person's vote or suggestion, a cancellation); returns the seq of the last row that holds
-        them once it is durable. Raises NotStorable where they cannot be kept, Unavailable where the course stops first,
-        Conflict where it breaks off."""
+        """Journal `events` (a cancellation, what a person said); returns the seq of the last row that holds them once it
+        is durable. Raises NotStorable where they cannot be kept, Unavailable where the course stops first, Conflict
+        where it breaks off."""
         if self._stage is not CourseState.RUNNING:
             raise _moving()
         self._record(events)
         durable = self._line.durable()
         self._turn()
         return await durable
+
+    async def hear(self, said: PersonVoted | PersonSuggested) -> int:
+        """Journal what a person said, unless it stands in the journal already; returns its seq once it is durable.
+        Raises Unavailable where the course stops first."""
+        seq = next((place for place, event in enumerate(self.events, 1) if event is said), None)
+        if seq is None:
+            seq = len(self.events) + 1
+            await self.submit([said])
+        while self._durable_seq < seq:  # its first sender's commit is in flight
+            if not self._line.in_flight:
+                raise _moving()
+            await self._line.settled()
+        return seq
 
     def stop(self) -> None:
         """Drop the debate from memory (drain, loss of the shard). What is journaled stays; the rest never happened."""
@@ -265,6 +283,7 @@ class Course:
 
     def committed(self, rows: tuple[JournalRow, ...]) -> None:
         """See `LineOwner`."""
+        self._durable_seq = rows[-1].seq
         self._ports.publishing.publish(rows)
         if journal.is_last(rows[-1]):
             self._leave(CourseState.ENDED, _moving())

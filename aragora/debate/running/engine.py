@@ -1,8 +1,9 @@
 """All debates of one coordinator: admission, the table of running courses, recovery and drain.
 
 Rules
-- At most `max_active` debates run at once; up to `max_queued` more wait, first come first served; beyond that, and
-  while draining, opening one is Unavailable with a hint when to try again.
+- At most `max_active` debates run at once and up to `max_queued` more wait, fair among organisations
+  (`aragora.debate.running.places`); beyond that, and while draining, opening one is Unavailable with a hint when to
+  try again.
 - A course that lost its footing (fenced) is read anew from the journal, unless the shard has a newer owner: then this
   engine steps down and writes nothing any more. One that cannot go on ends as failed and gives its place free
   (`aragora.debate.running.recovery`).
@@ -11,14 +12,15 @@ Rules
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import structlog
 
 from aragora.clock import Clock
 from aragora.debate import journal, machine
+from aragora.debate.budget import UNLIMITED, MonthlyLimits, Reservation, micros_of
 from aragora.debate.counted import counters_of
 from aragora.debate.model import DebateSpec, DebateStatus, Reply
 from aragora.debate.ports import Asking, Closing, Journal, JournalReader, Publishing
@@ -27,13 +29,13 @@ from aragora.debate.records import DebateRecord, NewDebate, Opened
 from aragora.debate.running.course import Course, CoursePorts
 from aragora.debate.running.debate_log import DebateLog
 from aragora.debate.running.failing import FailingPorts
+from aragora.debate.running.places import Places
 from aragora.debate.running.recovery import Recovery, RecoveryPorts
 from aragora.encoding import encode_text
 from aragora.errors import Conflict, Fenced, NotFound, Unavailable
 
 log = structlog.get_logger("aragora.debate")
 
-RETRY_AFTER_FULL_S = 5.0
 RETRY_AFTER_DRAIN_S = 10.0
 
 
@@ -53,8 +55,13 @@ class EnginePorts:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
+    """Debates that run and wait at most, the share of these places that one organisation may hold alone (0..1), and
+    what the debates of a month may cost."""
+
     max_active: int
     max_queued: int
+    share: float = 1.0
+    budgets: MonthlyLimits = UNLIMITED
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +82,7 @@ class DebateEngine:
         self._ports = ports
         self._limits = limits
         self._courses: dict[str, Course] = {}
-        self._queue: deque[Course] = deque()
-        self._admitting = 0
+        self._places: Places[Course] = Places(limits.max_active, limits.max_queued, limits.share)
         self._draining = False
         self._stepped_down = False
         self._debate_log = DebateLog(ports.clock)
@@ -100,12 +106,12 @@ class DebateEngine:
     async def open(self, spec: DebateSpec, idempotency: Idempotency | None = None) -> Opened:
         """Write the debate and its first event, then start or queue it. Returns once that is durable.
 
-        Raises Unavailable (full, draining, store away) and Conflict (idempotency key reused for another request).
+        Raises Unavailable (full, draining, store away), Conflict (idempotency key reused for another request) and
+        BudgetExhausted (the month's budget of the organisation or the installation does not allow it).
         """
-        self._admit()
-        new = self._new_debate(spec, idempotency)
-        self._admitting += 1
+        self._admit(spec.org_id)
         try:
+            new = self._new_debate(spec, idempotency)
             opened = await self._ports.journal.open(new)
         except Fenced as succeeded:
             if not await self._ports.owned():
@@ -114,7 +120,7 @@ class DebateEngine:
                 "this coordinator gave its debates to another: try again", retry_after_s=1.0
             ) from succeeded
         finally:
-            self._admitting -= 1
+            self._places.release(spec.org_id)
         if opened.created:
             self._debate_log.opened(spec)
             self._take(Course.recovered(spec.debate_id, [row.payload for row in new.rows], self._course_ports))
@@ -127,14 +133,18 @@ class DebateEngine:
         return course.status
 
     async def vote(self, debate_id: str, person: str, choice: str, intensity: int, vote_id: str) -> int:
-        """Journal a person's vote; returns its seq. Raises NotFound, Conflict, InvalidInput."""
+        """Journal a person's vote; returns its seq, that of the earlier one where it changes nothing.
+
+        Raises NotFound, Conflict, InvalidInput."""
         course = await self._course(debate_id)
-        return await course.submit([machine.vote(course.state, person, choice, intensity, vote_id)])
+        return await course.hear(machine.vote(course.state, person, choice, intensity, vote_id))
 
     async def suggest(self, debate_id: str, person: str, text: str, suggestion_id: str) -> int:
-        """Journal a person's suggestion; returns its seq. Raises NotFound, Conflict, InvalidInput."""
+        """Journal a person's suggestion; returns its seq, that of the earlier one where the person repeats it.
+
+        Raises NotFound, Conflict, InvalidInput."""
         course = await self._course(debate_id)
-        return await course.submit([machine.suggest(course.state, person, text, suggestion_id)])
+        return await course.hear(machine.suggest(course.state, person, text, suggestion_id))
 
     def receive(self, debate_id: str, replies: Iterable[Reply]) -> None:
         """Replies of agents to the asks of one debate; those of a debate that is not here any more are dropped."""
@@ -159,8 +169,8 @@ class DebateEngine:
         Returns how many were dropped; they go on from their journal at the next start.
         """
         self._draining = True
-        while self._queue:
-            self._drop(self._queue[0])
+        for course in self._places.in_line():
+            self._drop(course)
         try:
             async with asyncio.timeout(limit_s):
                 await self._idle.wait()
@@ -172,18 +182,23 @@ class DebateEngine:
             course.stop()
         for course in left:
             await course.settled()
-        self._courses.clear()
+            self._drop(course)
         self._recovery.cancel()
         return len(left)
 
     def load(self) -> Load:
-        queued = len(self._queue)
-        set_aside = self._recovery.set_aside
-        return Load(len(self._courses) - queued, queued, self._draining, self._stepped_down, set_aside)
+        return Load(
+            self._places.running,
+            self._places.waiting,
+            self._draining,
+            self._stepped_down,
+            self._recovery.set_aside,
+        )
 
     # --- admission --------------------------------------------------------------------------------------------
 
-    def _admit(self) -> None:
+    def _admit(self, org_id: str) -> None:
+        """Claim a place, which the caller releases. Raises Unavailable."""
         if self._stepped_down:
             raise Unavailable("this coordinator gave its debates to another: try again", retry_after_s=1.0)
         if self._draining:
@@ -192,12 +207,7 @@ class DebateEngine:
                 code="draining",
                 retry_after_s=RETRY_AFTER_DRAIN_S,
             )
-        if len(self._courses) + self._admitting >= self._limits.max_active + self._limits.max_queued:
-            raise Unavailable(
-                f"{self._limits.max_active} debates run and {self._limits.max_queued} wait: try again later",
-                code="full",
-                retry_after_s=RETRY_AFTER_FULL_S,
-            )
+        self._places.claim(org_id)
 
     def _new_debate(self, spec: DebateSpec, idempotency: Idempotency | None) -> NewDebate:
         event = machine.first_event(spec)
@@ -215,17 +225,18 @@ class DebateEngine:
             org_id=spec.org_id,
             last_seq=1,
         )
-        return NewDebate(record, (row,), idempotency, counters_of(event))
+        reservation = reservation_of(spec.budget_usd, now, self._limits.budgets)
+        return NewDebate(record, (row,), idempotency, counters_of(event), reservation)
 
     def _take(self, course: Course) -> None:
         self._courses[course.debate_id] = course
         self._idle.clear()
-        self._queue.append(course)
+        self._places.line_up(course.state.spec.org_id, course)
         self._start_queued()
 
     def _start_queued(self) -> None:
-        while self._queue and len(self._courses) - len(self._queue) < self._limits.max_active:
-            self._queue.popleft().start()
+        while (course := self._places.start()) is not None:
+            course.start()
 
     # --- what becomes of courses ------------------------------------------------------------------------------
 
@@ -269,9 +280,8 @@ class DebateEngine:
         self._start_queued()
 
     def _drop(self, course: Course) -> None:
-        self._courses.pop(course.debate_id, None)
-        if course in self._queue:
-            self._queue.remove(course)
+        if self._courses.pop(course.debate_id, None) is not None:
+            self._places.leave(course.state.spec.org_id, course)
         if not self._courses:
             self._idle.set()
 
@@ -291,3 +301,8 @@ class DebateEngine:
         if await self._ports.reader.journal(debate_id):
             raise Conflict("the debate has ended: nothing can be added to it any more", code="debate_ended")
         raise NotFound(f"there is no debate {debate_id}: list the debates with GET /api/debates")
+
+
+def reservation_of(budget_usd: float | None, at: float, limits: MonthlyLimits) -> Reservation:
+    """What a debate that opens `at` (seconds since the epoch) holds in the accounts of its month (UTC)."""
+    return Reservation(f"{datetime.fromtimestamp(at, UTC):%Y-%m}", micros_of(budget_usd or 0.0), limits)

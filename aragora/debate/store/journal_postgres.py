@@ -1,28 +1,32 @@
 """A group of journal units as one PostgreSQL transaction, a statement per table whatever the group's size.
 
 Below SQLAlchemy on purpose (docs/adr/0007). Rows travel as arrays. Locks are taken in one order everywhere
-(idempotency keys, debates by id, the chain's head, counters by name), so that groups of several processes wait
-for each other instead of deadlocking.
+(idempotency keys, debates by id, the chain's head, accounts, counters by name), so that groups of several processes
+wait for each other instead of deadlocking.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import asyncpg
 
+from aragora.debate.budget import AccountKey, Books, Held
 from aragora.debate.records import COLUMNS, GENESIS, ChainHead, NewDebate, Tenure, record_of
-from aragora.debate.store.journal_sqlite import values_of_new
+from aragora.debate.store.journal_sqlite import BESIDES, values_of_new
 from aragora.debate.store.write_group import (
     Kept,
     Outcome,
     Unit,
     Writes,
+    account_keys_of,
+    books_of,
     debate_ids,
     needs_head,
     resolve,
+    standings_of,
     succeeded,
 )
 from aragora.errors import Unavailable
@@ -39,8 +43,9 @@ _OPEN_TYPES: Final = {
     "cost_usd": "float8",
     "rounds": "int4",
     "last_seq": "int4",
+    "held_micros": "int8",
 }
-_OPEN_COLUMNS: Final = (*COLUMNS, "idempotency_key", "request_hash")
+_OPEN_COLUMNS: Final = (*COLUMNS, *BESIDES)
 _OPEN_ARRAYS: Final = ", ".join(
     f"${place}::{_OPEN_TYPES.get(name, 'text')}[]" for place, name in enumerate(_OPEN_COLUMNS, 1)
 )
@@ -50,11 +55,12 @@ OPEN: Final = (
 )
 KEPT: Final = (
     f"SELECT {', '.join(COLUMNS)}, request_hash FROM debates "  # noqa: S608  constant names
-    "WHERE debate_id = $1 OR (org_id = $2 AND idempotency_key = $3)"
+    "WHERE debate_id = $1 OR (org_id = $2 AND created_by = $3 AND idempotency_key = $4)"
 )
 EPOCH: Final = "SELECT epoch FROM shard_epochs WHERE shard = $1 FOR SHARE"  # a successor waits for this transaction
 LAST_SEQ: Final = (
-    "SELECT debate_id, last_seq FROM debates WHERE debate_id = ANY($1::text[]) ORDER BY debate_id FOR NO KEY UPDATE"
+    "SELECT debate_id, last_seq, org_id, budget_month, held_micros FROM debates WHERE debate_id = ANY($1::text[]) "
+    "ORDER BY debate_id FOR NO KEY UPDATE"
 )
 HEAD: Final = "SELECT position, hash FROM receipt_chain WHERE chain = 1 FOR NO KEY UPDATE"
 JOURNAL: Final = (
@@ -75,6 +81,21 @@ RECEIPT: Final = (
     "SELECT * FROM unnest($1::text[], $2::text[], $3::int8[], $4::text[], $5::text[], $6::text[], $7::float8[])"
 )
 MOVE_HEAD: Final = "UPDATE receipt_chain SET position = $1, hash = $2 WHERE chain = 1"
+REFUSE: Final = "DELETE FROM debates WHERE debate_id = ANY($1::text[])"
+ACCOUNT_ROWS: Final = (
+    "INSERT INTO accounts (account, month, spent, held) "
+    "SELECT account, month, 0, 0 FROM unnest($1::text[], $2::text[]) AS t (account, month) ON CONFLICT DO NOTHING"
+)
+BALANCES: Final = (
+    "SELECT account, month, spent, held FROM accounts WHERE (account, month) IN "
+    "(SELECT * FROM unnest($1::text[], $2::text[])) ORDER BY account, month FOR NO KEY UPDATE"
+)
+OVERRIDES: Final = "SELECT org_id, micros FROM budget_limits WHERE org_id = ANY($1::text[])"
+ACCOUNT: Final = (
+    "INSERT INTO accounts (account, month, spent, held) "
+    "SELECT * FROM unnest($1::text[], $2::text[], $3::int8[], $4::int8[]) ON CONFLICT (account, month) "
+    "DO UPDATE SET spent = accounts.spent + excluded.spent, held = accounts.held + excluded.held"
+)
 OUTBOX: Final = (
     "INSERT INTO outbox (outbox_id, topic, debate_id, payload, created_at) "
     "SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::float8[])"
@@ -135,9 +156,10 @@ class PostgresJournal:
             await self._check_tenure(connection)
             kept = await _open(connection, [unit for unit in units if isinstance(unit, NewDebate)])
             ids = debate_ids(units)
-            last_seqs = dict(await connection.fetch(LAST_SEQ, ids)) if ids else {}
+            last_seqs, held = standings_of(await connection.fetch(LAST_SEQ, ids) if ids else ())
             head = await _head(connection) if needs_head(units) else GENESIS
-            outcomes, writes = resolve(units, kept, last_seqs, head)
+            books = await _books(connection, account_keys_of(units), held)
+            outcomes, writes = resolve(units, kept, last_seqs, head, books)
             await self._write_all(connection, writes)
         return outcomes
 
@@ -166,6 +188,8 @@ class PostgresJournal:
             connection.terminate()
 
     async def _write_all(self, connection: asyncpg.Connection[Any], writes: Writes) -> None:
+        if writes.refused:
+            await connection.execute(REFUSE, writes.refused)
         if writes.journal:
             await connection.execute(JOURNAL, *_columns(writes.journal))
         if writes.advances:
@@ -178,31 +202,52 @@ class PostgresJournal:
             await connection.execute(RECEIPT, *_columns(rows))
         if writes.head is not None:
             await connection.execute(MOVE_HEAD, writes.head.position, writes.head.hash)
-        if writes.outbox:
-            rows_out = [(o.outbox_id, o.topic, o.debate_id, o.payload, o.created_at) for o in writes.outbox]
-            await connection.execute(OUTBOX, *_columns(rows_out))
-        if writes.done:
-            await connection.execute(DONE, writes.done)
-        if writes.buried:
-            await connection.execute(BURY, *_columns(writes.buried))
+        await _write_outbox(connection, writes)
+        if writes.accounts:
+            changes = [(*key, writes.accounts[key].spent, writes.accounts[key].held) for key in sorted(writes.accounts)]
+            await connection.execute(ACCOUNT, *_columns(changes))
         if writes.counters:
             counted = [(*key, writes.counters[key]) for key in sorted(writes.counters)]
             await connection.execute(COUNT, *_columns(counted), self._shard)
 
 
+async def _write_outbox(connection: asyncpg.Connection[Any], writes: Writes) -> None:
+    if writes.outbox:
+        rows = [(o.outbox_id, o.topic, o.debate_id, o.payload, o.created_at) for o in writes.outbox]
+        await connection.execute(OUTBOX, *_columns(rows))
+    if writes.done:
+        await connection.execute(DONE, writes.done)
+    if writes.buried:
+        await connection.execute(BURY, *_columns(writes.buried))
+
+
 async def _open(connection: asyncpg.Connection[Any], debates: Sequence[NewDebate]) -> dict[str, Kept]:
     if not debates:
         return {}
-    ordered = sorted(debates, key=lambda new: (new.record.org_id, new.idempotency_key or ""))
+    ordered = sorted(debates, key=lambda new: (new.record.org_id, new.record.created_by, new.idempotency_key or ""))
     inserted = await connection.fetch(OPEN, *_columns([values_of_new(new) for new in ordered]))
     created = {row[0] for row in inserted}
     kept: dict[str, Kept] = {}
     for new in debates:
         if new.record.debate_id not in created:
             record = new.record
-            row = await connection.fetchrow(KEPT, record.debate_id, record.org_id, new.idempotency_key)
+            row = await connection.fetchrow(
+                KEPT, record.debate_id, record.org_id, record.created_by, new.idempotency_key
+            )
             kept[record.debate_id] = Kept(record_of(tuple(row)[:-1]), row[-1])
     return kept
+
+
+async def _books(connection: asyncpg.Connection[Any], keys: Sequence[AccountKey], held: Mapping[str, Held]) -> Books:
+    """The accounts of `keys`, locked: an opening in another process waits until this one has counted."""
+    if not keys:
+        return Books(held)
+    columns = _columns(keys)
+    balances = await connection.fetch(BALANCES, *columns)
+    if len(balances) < len(keys):  # the first debate of a month
+        await connection.execute(ACCOUNT_ROWS, *columns)
+        balances = await connection.fetch(BALANCES, *columns)
+    return books_of(balances, await connection.fetch(OVERRIDES, columns[0]), held)
 
 
 async def _head(connection: asyncpg.Connection[Any]) -> ChainHead:

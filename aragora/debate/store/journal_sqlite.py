@@ -13,15 +13,19 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any, Final
 
+from aragora.debate.budget import AccountKey, Books, Held
 from aragora.debate.records import COLUMNS, GENESIS, ChainHead, NewDebate, Tenure, record_of, values_of
 from aragora.debate.store.write_group import (
     Kept,
     Outcome,
     Unit,
     Writes,
+    account_keys_of,
+    books_of,
     debate_ids,
     needs_head,
     resolve,
+    standings_of,
     succeeded,
 )
 from aragora.storage.contexts import Location
@@ -30,16 +34,19 @@ from aragora.storage.failures import is_database_error, is_refused, unavailable
 CHECKPOINT_PAGES: Final = 2000  # 8 MB of WAL between two checkpoints
 IDS_PER_QUERY: Final = 500  # below SQLite's limit of parameters
 
+BESIDES: Final = ("idempotency_key", "request_hash", "budget_month", "held_micros")
+"""The columns of a new debate that are not in its record."""
+
 OPEN: Final = (
-    f"INSERT INTO debates ({', '.join(COLUMNS)}, idempotency_key, request_hash) "  # noqa: S608  constant names
-    f"VALUES ({', '.join('?' * (len(COLUMNS) + 2))}) ON CONFLICT DO NOTHING"
+    f"INSERT INTO debates ({', '.join((*COLUMNS, *BESIDES))}) "  # noqa: S608  constant names
+    f"VALUES ({', '.join('?' * (len(COLUMNS) + len(BESIDES)))}) ON CONFLICT DO NOTHING"
 )
 KEPT: Final = (
     f"SELECT {', '.join(COLUMNS)}, request_hash FROM debates "  # noqa: S608  constant names
-    "WHERE debate_id = ? OR (org_id = ? AND idempotency_key = ?)"
+    "WHERE debate_id = ? OR (org_id = ? AND created_by = ? AND idempotency_key = ?)"
 )
 EPOCH: Final = "SELECT epoch FROM shard_epochs WHERE shard = ?"
-LAST_SEQ: Final = "SELECT debate_id, last_seq FROM debates WHERE debate_id IN "
+LAST_SEQ: Final = "SELECT debate_id, last_seq, org_id, budget_month, held_micros FROM debates WHERE debate_id IN "
 HEAD: Final = "SELECT position, hash FROM receipt_chain WHERE chain = 1"
 JOURNAL: Final = "INSERT INTO journal (debate_id, seq, type, payload, at) VALUES (?, ?, ?, ?, ?)"
 ADVANCE: Final = "UPDATE debates SET last_seq = ?, updated_at = ? WHERE debate_id = ?"
@@ -55,6 +62,13 @@ RECEIPT: Final = (
 MOVE_HEAD: Final = (
     "INSERT INTO receipt_chain (chain, position, hash) VALUES (1, ?, ?) "
     "ON CONFLICT (chain) DO UPDATE SET position = excluded.position, hash = excluded.hash"
+)
+REFUSE: Final = "DELETE FROM debates WHERE debate_id = ?"
+BALANCE: Final = "SELECT spent, held FROM accounts WHERE account = ? AND month = ?"
+OVERRIDE: Final = "SELECT micros FROM budget_limits WHERE org_id = ?"
+ACCOUNT: Final = (
+    "INSERT INTO accounts (account, month, spent, held) VALUES (?, ?, ?, ?) ON CONFLICT (account, month) "
+    "DO UPDATE SET spent = spent + excluded.spent, held = held + excluded.held"
 )
 OUTBOX: Final = "INSERT INTO outbox (outbox_id, topic, debate_id, payload, created_at) VALUES (?, ?, ?, ?, ?)"
 DONE: Final = "DELETE FROM outbox WHERE outbox_id = ?"
@@ -95,7 +109,9 @@ class SqliteJournal:
             self._check_tenure(connection)
             kept = _open(connection, [unit for unit in units if isinstance(unit, NewDebate)])
             head = _head(connection) if needs_head(units) else GENESIS
-            outcomes, writes = resolve(units, kept, _last_seqs(connection, debate_ids(units)), head)
+            last_seqs, held = _standings(connection, debate_ids(units))
+            books = _books(connection, account_keys_of(units), held)
+            outcomes, writes = resolve(units, kept, last_seqs, head, books)
             _write_all(connection, writes)
             connection.execute("COMMIT")
         except BaseException as error:
@@ -130,7 +146,8 @@ def values_of_new(new: NewDebate) -> tuple[Any, ...]:
     """The parameters of OPEN."""
     record = replace(new.record, last_seq=new.rows[-1].seq)
     request_hash = None if new.idempotency is None else new.idempotency.request_hash
-    return (*values_of(record), new.idempotency_key, request_hash)
+    month, micros = (None, 0) if new.reservation is None else (new.reservation.month, new.reservation.micros)
+    return (*values_of(record), new.idempotency_key, request_hash, month, micros)
 
 
 def _open(connection: sqlite3.Connection, debates: Sequence[NewDebate]) -> dict[str, Kept]:
@@ -141,18 +158,25 @@ def _open(connection: sqlite3.Connection, debates: Sequence[NewDebate]) -> dict[
         if connection.execute(OPEN, values_of_new(new)).rowcount:
             created.add(debate_id)
         elif debate_id not in created:
-            known = (debate_id, new.record.org_id, new.idempotency_key)
+            known = (debate_id, new.record.org_id, new.record.created_by, new.idempotency_key)
             row = connection.execute(KEPT, known).fetchone()
             kept[debate_id] = Kept(record_of(row[:-1]), row[-1])
     return kept
 
 
-def _last_seqs(connection: sqlite3.Connection, ids: Sequence[str]) -> dict[str, int]:
-    found: dict[str, int] = {}
+def _standings(connection: sqlite3.Connection, ids: Sequence[str]) -> tuple[dict[str, int], dict[str, Held]]:
+    """The last seq of each debate, and what each holds in the accounts."""
+    found: list[tuple[Any, ...]] = []
     for start in range(0, len(ids), IDS_PER_QUERY):
         part = ids[start : start + IDS_PER_QUERY]
-        found.update(connection.execute(f"{LAST_SEQ}({','.join('?' * len(part))})", part).fetchall())
-    return found
+        found += connection.execute(f"{LAST_SEQ}({','.join('?' * len(part))})", part).fetchall()
+    return standings_of(found)
+
+
+def _books(connection: sqlite3.Connection, keys: Sequence[AccountKey], held: dict[str, Held]) -> Books:
+    rows = [(*key, *row) for key in keys for row in connection.execute(BALANCE, key)]
+    overrides = [(key[0], *row) for key in keys for row in connection.execute(OVERRIDE, key[:1])]
+    return books_of(rows, overrides, held)
 
 
 def _head(connection: sqlite3.Connection) -> ChainHead:
@@ -161,14 +185,17 @@ def _head(connection: sqlite3.Connection) -> ChainHead:
 
 
 def _write_all(connection: sqlite3.Connection, writes: Writes) -> None:
+    connection.executemany(REFUSE, [(debate_id,) for debate_id in writes.refused])
     connection.executemany(JOURNAL, writes.journal)
     for debate_id, advance in writes.advances.items():
-        change = advance.update
-        values = (change.status, change.rounds, change.decision, change.reason, change.cost_usd, change.receipt_id)
+        new = advance.update
+        values = (new.status, new.rounds, new.decision, new.reason, new.cost_usd, new.receipt_id)
         if any(value is not None for value in values):
             connection.execute(CHANGE, (advance.last_seq, advance.updated_at, *values, debate_id))
         else:
             connection.execute(ADVANCE, (advance.last_seq, advance.updated_at, debate_id))
+    for key, change in writes.accounts.items():
+        connection.execute(ACCOUNT, (*key, change.spent, change.held))
     if writes.counters:
         connection.executemany(COUNT, [(sample, labels, by) for (sample, labels), by in writes.counters.items()])
     if writes.outbox:

@@ -60,8 +60,8 @@ class JournalWriter:
     async def open(self, new: NewDebate) -> Opened:
         """Write a new debate, or find the one that holds its idempotency key.
 
-        Raises Conflict (key reused for another request), Fenced (the shard has a newer owner), Unavailable,
-        InvalidInput.
+        Raises Conflict (key reused for another request), BudgetExhausted, Fenced (the shard has a newer owner),
+        Unavailable, InvalidInput.
         """
         return cast("Opened", await self._submit(new))
 

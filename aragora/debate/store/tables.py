@@ -26,10 +26,28 @@ debates = Table(
     Column("last_seq", Integer, nullable=False),  # the fence: a commit goes on from here or not at all
     Column("idempotency_key", Text),
     Column("request_hash", Text),
-    UniqueConstraint("org_id", "idempotency_key", name="debates_idempotency"),
+    Column("budget_month", Text),  # YYYY-MM, UTC: the month in whose accounts the debate counts
+    Column("held_micros", BigInteger, nullable=False, server_default="0"),
+    UniqueConstraint("org_id", "created_by", "idempotency_key", name="debates_idempotency"),
     Index("debates_newest", "created_at", "debate_id"),
     Index("debates_by_org", "org_id", "created_at", "debate_id"),
     Index("debates_by_status", "status", "created_at", "debate_id"),
+)
+
+accounts = Table(  # what debates of a month have spent and hold, in micro-dollars (`aragora.debate.budget`)
+    "accounts",
+    METADATA[Context.DEBATES],
+    Column("account", Text, primary_key=True),  # an organisation; empty: the installation
+    Column("month", Text, primary_key=True),
+    Column("spent", BigInteger, nullable=False),
+    Column("held", BigInteger, nullable=False),
+)
+
+budget_limits = Table(  # what an operator set for single organisations; NULL: no limit
+    "budget_limits",
+    METADATA[Context.DEBATES],
+    Column("org_id", Text, primary_key=True),
+    Column("micros", BigInteger),
 )
 
 journal = Table(

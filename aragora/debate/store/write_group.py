@@ -1,9 +1,11 @@
 """What one group of journal units comes to: a pure function from the state of the store to outcomes and rows.
 
 Rules:
-    new debate  its rows are written. Where its idempotency key is known, or it comes twice because the first answer
-                was lost: the first debate, or Conflict for another request.
+    new debate  its rows are written, and the accounts of its month hold its budget. Where its idempotency key is known,
+                or it comes twice because the first answer was lost: the first debate, or Conflict for another request.
+                Where an account does not allow it: BudgetExhausted, and its row of the debates goes again.
     commit      its first seq follows the debate's last: written; else Fenced. Later units of the same group see it.
+                One that ends the debate gives back what it held and adds what it cost.
     conclusion  issued on the chain's head as the units before it left it, then treated like a commit.
     done        its outbox rows go.
     buried      its outbox rows stay, under a topic that nobody reads.
@@ -16,8 +18,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Any, Final
 
+from aragora.debate.budget import AccountKey, Accounts, Balance, Books, Held, account_keys
 from aragora.debate.records import (
     Buried,
     ChainHead,
@@ -33,7 +36,7 @@ from aragora.debate.records import (
     Tenure,
     values_of,
 )
-from aragora.errors import AragoraError, Conflict, Fenced, InvalidInput, NotFound
+from aragora.errors import AragoraError, BudgetExhausted, Conflict, Fenced, InvalidInput, NotFound
 from aragora.observability.samples import CounterDelta, add_counters
 from aragora.storage.failures import is_constraint
 from aragora.storage.outbox import OutboxRow
@@ -74,6 +77,8 @@ class Writes:
     buried: list[tuple[str, str]] = field(default_factory=list)  # outbox id, new topic
     counters: dict[tuple[str, str], float] = field(default_factory=dict)
     head: ChainHead | None = None
+    refused: list[str] = field(default_factory=list)  # new debates whose row is in `debates` already, and must go
+    accounts: dict[AccountKey, Balance] = field(default_factory=dict)  # what is to be added
 
 
 def check(unit: Unit) -> None:
@@ -107,13 +112,27 @@ def debate_ids(units: Sequence[Unit]) -> list[str]:
     return sorted({unit.debate_id for unit in units if isinstance(unit, Commit | Conclusion)})
 
 
+def account_keys_of(units: Sequence[Unit]) -> list[AccountKey]:
+    """The accounts that the group's new debates are held against, sorted: the order in which rows are locked."""
+    claims = [
+        (unit.record.org_id, unit.reservation.month)
+        for unit in units
+        if isinstance(unit, NewDebate) and unit.reservation is not None and unit.reservation.micros > 0
+    ]
+    return sorted({key for org_id, month in claims for key in account_keys(org_id, month)})
+
+
 def needs_head(units: Sequence[Unit]) -> bool:
     """Whether the group issues receipts."""
     return any(isinstance(unit, Conclusion) for unit in units)
 
 
 def resolve(
-    units: Sequence[Unit], kept: Mapping[str, Kept], last_seqs: Mapping[str, int], head: ChainHead
+    units: Sequence[Unit],
+    kept: Mapping[str, Kept],
+    last_seqs: Mapping[str, int],
+    head: ChainHead,
+    books: Books | None = None,
 ) -> tuple[list[Outcome], Writes]:
     """The outcome of each unit, in order, and what the group writes.
 
@@ -122,8 +141,9 @@ def resolve(
         kept: by the debate id of a new debate whose idempotency key was taken: what holds the key.
         last_seqs: last seq by debate id; a debate that is missing does not exist.
         head: the chain's head.
+        books: what the debates hold, and the accounts of `account_keys_of`.
     """
-    group = _Group(dict(last_seqs), head)
+    group = _Group(dict(last_seqs), head, Accounts(books or Books()))
     outcomes: list[Outcome] = []
     for unit in units:
         try:
@@ -139,12 +159,14 @@ def resolve(
                 outcomes.append(None)
         except Exception as failure:  # noqa: BLE001  it belongs to this unit's caller, the others go on
             outcomes.append(failure)
+    group.writes.accounts = group.accounts.changes
     return outcomes, group.writes
 
 
 class _Group:
-    def __init__(self, last_seqs: dict[str, int], head: ChainHead) -> None:
+    def __init__(self, last_seqs: dict[str, int], head: ChainHead, accounts: Accounts) -> None:
         self.writes = Writes()
+        self.accounts = accounts
         self._last_seqs = last_seqs
         self._head = head
 
@@ -160,7 +182,14 @@ class _Group:
         if kept is not None:
             _check_same_request(new, kept)
             return Opened(kept.record, created=False)
-        self._append(new)
+        counted = _counted(new)  # what may raise comes before what the group remembers
+        if new.reservation is not None:
+            try:
+                self.accounts.open(new.record.debate_id, new.record.org_id, new.reservation)
+            except BudgetExhausted:
+                self.writes.refused.append(new.record.debate_id)
+                raise
+        self._append(new, counted)
         self._last_seqs[new.record.debate_id] = new.rows[-1].seq
         return Opened(replace(new.record, last_seq=new.rows[-1].seq), created=True)
 
@@ -185,7 +214,10 @@ class _Group:
                 f"the journal of {commit.debate_id} ends at {last_seq}, the commit goes on from "
                 f"{commit.rows[0].seq - 1}: drop the state and read the journal again"
             )
-        self._append(commit)  # what may raise comes before what the group remembers
+        counted = _counted(commit)  # what may raise comes before what the group remembers
+        if commit.update.status is not None and commit.update.status.ended:
+            self.accounts.end(commit.debate_id, commit.update.cost_usd or 0.0)
+        self._append(commit, counted)
         end = commit.rows[-1]
         self._last_seqs[commit.debate_id] = end.seq
         before = self.writes.advances.get(commit.debate_id)
@@ -199,12 +231,35 @@ class _Group:
             raise NotFound(f"there is no debate {debate_id}")
         return last_seq
 
-    def _append(self, unit: NewDebate | Commit) -> None:
-        counted: dict[tuple[str, str], float] = {}
-        add_counters(counted, unit.counters)
+    def _append(self, unit: NewDebate | Commit, counted: Mapping[tuple[str, str], float]) -> None:
         for key, amount in counted.items():
             self.writes.counters[key] = self.writes.counters.get(key, 0.0) + amount
         self.writes.journal.extend([(row.debate_id, row.seq, row.type, row.payload, row.at) for row in unit.rows])
+
+
+def _counted(unit: NewDebate | Commit) -> dict[tuple[str, str], float]:
+    """What the unit adds to the counters."""
+    counted: dict[tuple[str, str], float] = {}
+    add_counters(counted, unit.counters)
+    return counted
+
+
+def standings_of(rows: Iterable[Sequence[Any]]) -> tuple[dict[str, int], dict[str, Held]]:
+    """The last seq of each debate, and what each holds, from rows (debate_id, last_seq, org_id, month, micros).
+    A debate without a month is counted in none."""
+    last_seqs: dict[str, int] = {}
+    held: dict[str, Held] = {}
+    for debate_id, last_seq, org_id, month, micros in rows:
+        last_seqs[debate_id] = last_seq
+        if month is not None:
+            held[debate_id] = Held(org_id, month, micros)
+    return last_seqs, held
+
+
+def books_of(balances: Iterable[Sequence[Any]], overrides: Iterable[Sequence[Any]], held: Mapping[str, Held]) -> Books:
+    """The books from rows (account, month, spent, held) and (org_id, micros)."""
+    known = {(account, month): Balance(spent, holds) for account, month, spent, holds in balances}
+    return Books(held, known, {row[0]: row[1] for row in overrides})
 
 
 def succeeded(tenure: Tenure, epoch: int | None) -> Fenced:

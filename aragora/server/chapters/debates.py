@@ -83,6 +83,7 @@ class Ticket(BaseModel):
     debate_id: str
     status: DebateStatus
     ws_url: str
+    budget_usd: Annotated[float | None, Field(description="what it may cost; null where its agents cost nothing")]
 
 
 class CancelledDebate(BaseModel):
@@ -121,6 +122,7 @@ class DebateSummary(BaseModel):
 
 class DebateDetail(DebateSummary):
     context: str
+    budget_usd: float | None
     decision: dict[str, Any] | None
 
 
@@ -162,7 +164,12 @@ async def create(call: Call[DebatePorts], body: CreateDebate, idempotency_key: _
     """Open a debate; it runs on its own. The same Idempotency-Key returns the debate it opened first."""
     proposition = body.proposition(created_by=call.who.user_id, org_id=call.who.org_id)
     ticket = await call.ports.commands.open(proposition, Idempotency.of(idempotency_key, proposition))
-    view = {"debate_id": ticket.debate_id, "status": ticket.status, "ws_url": call.config.ws_url}
+    view = {
+        "debate_id": ticket.debate_id,
+        "status": ticket.status,
+        "ws_url": call.config.ws_url,
+        "budget_usd": ticket.budget_usd,
+    }
     return json_response(view, 202, {"Location": f"/api/debates/{ticket.debate_id}"})
 
 

@@ -136,6 +136,20 @@ async def test_an_idempotency_key_gives_the_first_debate_again(writer: JournalWr
     assert (later.created, later.record.debate_id, later.record.last_seq) == (False, "d1", 1)
 
 
+async def test_the_same_idempotency_key_of_a_colleague_opens_a_debate_of_its_own(
+    writer: JournalWriter, build: type
+) -> None:
+    mine, again = (build.new_debate(debate_id, key="k", request_hash="h") for debate_id in ("d1", "d3"))
+    colleagues = build.new_debate("d2", key="k", request_hash="other")
+    colleagues = replace(colleagues, record=replace(colleagues.record, created_by="bob"))
+    told = [await writer.open(new) for new in (mine, colleagues, again)]
+    assert [(outcome.created, outcome.record.debate_id) for outcome in told] == [
+        (True, "d1"),
+        (True, "d2"),
+        (False, "d1"),
+    ]
+
+
 async def test_an_idempotency_key_with_another_request_is_a_conflict(
     writer: JournalWriter, debates_db: Database, build: type
 ) -> None:

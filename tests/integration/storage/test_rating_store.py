@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from aragora.ranking.store import OVERALL, RatingChange, RatingKey, RatingStore, StoredRating
+from aragora.ranking.store import OVERALL, RatingChange, RatingKey, RatingStore, StoredRating, scope_of
 from aragora.storage.contexts import Context
 from aragora.storage.database import Database
 
@@ -105,6 +105,13 @@ async def test_rankings_are_best_first_and_bounded(store: RatingStore) -> None:
         await store.change([RatingChange(f"{agent}:ratings", [(agent, OVERALL), (agent, "law")], gaining(points))])
     assert [rating.agent for rating in await store.rankings(limit=2)] == ["bob", "ann"]
     assert [rating.agent for rating in await store.rankings("law")] == ["bob", "ann", "eve"]
+
+
+async def test_the_leaderboard_shows_nothing_of_an_organisations_own_standings(store: RatingStore) -> None:
+    own = scope_of("acme", "law")
+    await store.change([RatingChange("deb_1:ratings", [("ann", own)], gaining(16.0))])
+    assert (await store.load(["ann"], own))["ann"].elo == 1516.0
+    assert await store.rankings(own) == await store.rankings("law") == []
 
 
 def test_calibration_is_one_minus_the_mean_squared_error() -> None:

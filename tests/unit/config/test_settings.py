@@ -157,5 +157,27 @@ def test_roles_of_services_are_read_from_a_list() -> None:
     assert load_settings({"ARAGORA_SERVICE_ROLES": "owner, member"}).service_roles == ("owner", "member")
 
 
+def test_budgets_and_shares_are_bounded_in_production_and_open_in_development() -> None:
+    development, production = Settings(), Settings(env="production")
+    assert (development.org_month_usd, development.installation_month_usd, development.places_share) == (
+        None,
+        None,
+        1.0,
+    )
+    assert (production.org_month_usd, production.installation_month_usd, production.places_share) == (100, 1_000, 0.5)
+
+
+@pytest.mark.parametrize(("told", "limit"), [("none", None), ("0", 0.0), ("250.50", 250.5)])
+def test_a_monthly_budget_is_a_sum_or_none_in_words(told: str, limit: float | None) -> None:
+    for env in ("development", "production"):
+        assert load_settings({"ARAGORA_ENV": env, "ARAGORA_ORG_BUDGET_USD": told}).org_month_usd == limit
+
+
+@pytest.mark.parametrize("told", ["inf", "nan", "-1", "1e3", "unlimited"])
+def test_a_monthly_budget_that_could_be_misread_is_refused(told: str) -> None:
+    with pytest.raises(Misconfigured, match="`none` for no limit"):
+        load_settings({"ARAGORA_BUDGET_USD": told})
+
+
 def test_unknown_variables_of_the_environment_do_no_harm() -> None:
     assert load_settings({**os.environ, "PATH": "/bin", "ARAGORA_UNKNOWN": "1"}).env == "development"

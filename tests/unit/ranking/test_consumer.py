@@ -8,7 +8,7 @@ from aragora.debate.model import START_ELO, ConsensusMode, Decision, Tally
 from aragora.encoding import encode_text
 from aragora.ranking.consumer import change_of
 from aragora.ranking.elo import RATINGS, K, RatingsDue
-from aragora.ranking.store import OVERALL, StoredRating
+from aragora.ranking.store import OVERALL, StoredRating, scope_of
 from aragora.storage.outbox import OutboxRow
 
 DECISION = Decision(
@@ -25,7 +25,7 @@ DECISION = Decision(
 PAYLOAD = (
     '{"domain":"law","decision":{"reached":true,"answer":"yes","winner":"ann","confidence":0.7,"mode":"majority",'
     '"tallies":[{"agent":"ann","votes":2,"weight":2.0,"voters":[]},{"agent":"bob","votes":1,"weight":1.0,"voters":[]}],"dissent":[],'
-    '"rounds":1,"cost_usd":0.0,"stopped_by":"rounds","explanation":""}}'
+    '"rounds":1,"cost_usd":0.0,"stopped_by":"rounds","explanation":""},"org_id":"local"}'
 )
 
 
@@ -36,6 +36,20 @@ def row(due: RatingsDue) -> OutboxRow:
 def test_the_payload_in_stored_rows_stays_as_it_is() -> None:
     assert row(RatingsDue("law", DECISION)).payload == PAYLOAD
     assert RATINGS == "ratings"
+
+
+def test_a_row_of_before_organisations_had_standings_still_counts() -> None:
+    old = OutboxRow("deb_1:ratings", RATINGS, "deb_1", PAYLOAD.replace(',"org_id":"local"', ""), 100.0)
+    assert change_of(old).keys == change_of(row(RatingsDue("law", DECISION))).keys
+
+
+def test_what_another_organisation_decides_moves_no_standing_of_ours() -> None:
+    ours, theirs = (change_of(row(RatingsDue("law", DECISION, org_id))).keys for org_id in ("acme", "birch"))
+    assert ("ann", scope_of("acme", "law")) in ours
+    assert ("ann", scope_of("acme", "law")) not in theirs
+    assert {key for key in ours if key in theirs} == {
+        (agent, at) for agent in ("ann", "bob") for at in (OVERALL, "law")
+    }
 
 
 def test_a_decision_rates_its_agents_overall_and_in_its_domain() -> None:

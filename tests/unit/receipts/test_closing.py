@@ -115,7 +115,7 @@ def test_ratings_and_usage_follow_from_a_decision_under_ids_of_their_debate(sign
     run = debating.start(debating.spec_of(domain="law", created_by="ada", org_id="org_1")).play()
     ratings, usage = Closing(signer).conclude(journaled_of(run), GENESIS, at=9.0).outbox
     assert [row.outbox_id for row in (ratings, usage)] == ["deb_1:ratings", "deb_1:usage"]
-    assert decode_as(ratings.payload, RatingsDue) == RatingsDue("law", run.state.decision)
+    assert decode_as(ratings.payload, RatingsDue) == RatingsDue("law", run.state.decision, run.state.spec.org_id)
     due = decode_as(usage.payload, UsageDue)
     assert (due.org_id, due.user_id, due.at) == ("org_1", "ada", 9.0)
     assert sum(part.cost_usd for part in due.agents) == pytest.approx(run.state.cost_usd)

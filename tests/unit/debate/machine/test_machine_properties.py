@@ -85,7 +85,10 @@ class Chaos:
 
     def person(self) -> None:
         choice = self.draw(st.sampled_from(self.run.state.participants))
-        self.run.take([machine.vote(self.run.state, "ann", choice, self.draw(st.integers(1, 10)), "v")])
+        person = self.draw(st.sampled_from(["ann", "bob", "eve"]))
+        vote = machine.vote(self.run.state, person, choice, self.draw(st.integers(1, 10)), "v")
+        if vote is not self.run.state.persons.get(person):
+            self.run.take([vote])
 
 
 @st.composite

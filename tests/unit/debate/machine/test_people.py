@@ -7,9 +7,9 @@ import pytest
 from worlds import debating
 
 from aragora.debate import machine
-from aragora.debate.model import AskKind, DebateStatus, Protocol
+from aragora.debate.model import AskKind, DebateStatus, PersonVoted, Protocol
 from aragora.errors import Conflict, InvalidInput
-from aragora.limits import SUGGESTIONS_MAX
+from aragora.limits import SUGGESTIONS_MAX, SUGGESTIONS_PER_PERSON_MAX, VOTES_PER_PERSON_MAX
 
 
 @pytest.mark.parametrize(
@@ -20,6 +20,7 @@ from aragora.limits import SUGGESTIONS_MAX
         ({"agents": ("claude",)}, "2 to 20 agents, not 1"),
         ({"agents": ("claude", "claude")}, "named twice"),
         ({"agents": ("claude", "a>b")}, "'a>b' is no agent's name"),
+        ({"domain": "org_1\x1flaw"}, "domain has characters"),
         ({"judge": ""}, "no agent's name"),
         ({"budget_usd": 0.0}, "budget is 0.0 USD"),
         ({"budget_usd": float("nan")}, "budget is nan USD"),
@@ -50,6 +51,47 @@ def test_the_latest_vote_of_a_person_counts() -> None:
     assert (run.state.persons["ann"].choice, run.state.persons["ann"].intensity) == ("grok", 3)
 
 
+def test_a_vote_that_changes_nothing_is_the_earlier_one() -> None:
+    run = debating.start()
+    first = machine.vote(run.state, "ann", "gpt", 10, "v1")
+    run.take([first])
+    assert machine.vote(run.state, "ann", "gpt", 10, "v2") is first
+    assert machine.vote(run.state, "bob", "gpt", 10, "v3") is not first
+    run.take([machine.vote(run.state, "ann", "grok", 10, "v4")])
+    assert machine.vote(run.state, "ann", "gpt", 10, "v5").vote_id == "v5"
+
+
+def test_a_person_changes_a_vote_only_so_often() -> None:
+    run = debating.start()
+    for number in range(VOTES_PER_PERSON_MAX):
+        run.take([machine.vote(run.state, "ann", "gpt", 1 + number % 2, f"v{number}")])
+    with pytest.raises(Conflict, match="20 times") as refused:
+        machine.vote(run.state, "ann", "grok", 5, "one more")
+    assert refused.value.code == "too_many_votes"
+    assert machine.vote(run.state, "ann", "gpt", 2, "again").vote_id == "v19"
+    run.take([machine.vote(run.state, "bob", "grok", 5, "of another")])
+
+
+def test_a_journal_with_more_votes_than_are_taken_today_still_replays() -> None:
+    run = debating.start()
+    run.take([PersonVoted(1, "ann", "gpt", 1 + number % 2, f"v{number}") for number in range(2_000)])
+    assert machine.replay(run.events) == run.state
+    assert run.play().state.decision is not None
+
+
+def test_a_person_makes_only_so_many_suggestions_and_each_once() -> None:
+    run = debating.start()
+    first = machine.suggest(run.state, "ann", "idea 0", "s")
+    run.take([first])
+    assert machine.suggest(run.state, "ann", " idea 0 ", "again") is first
+    for number in range(1, SUGGESTIONS_PER_PERSON_MAX):
+        run.take([machine.suggest(run.state, "ann", f"idea {number}", f"s{number}")])
+    with pytest.raises(Conflict, match="20 suggestions") as refused:
+        machine.suggest(run.state, "ann", "one more", "s")
+    assert refused.value.code == "too_many_suggestions"
+    run.take([machine.suggest(run.state, "bob", "one more", "of another")])
+
+
 @pytest.mark.parametrize(("choice", "intensity"), [("mistral", 5), ("gpt", 0), ("gpt", 11)])
 def test_a_vote_for_nobody_or_out_of_scale_is_refused(choice: str, intensity: int) -> None:
     with pytest.raises(InvalidInput):
@@ -73,7 +115,8 @@ def test_a_suggestion_sent_twice_is_shown_once() -> None:
 def test_suggestions_are_bounded() -> None:
     run = debating.start()
     for number in range(SUGGESTIONS_MAX):
-        run.take([machine.suggest(run.state, "ann", f"idea {number}", f"s{number}")])
+        person = f"person {number // SUGGESTIONS_PER_PERSON_MAX}"
+        run.take([machine.suggest(run.state, person, f"idea {number}", f"s{number}")])
     assert len(run.pending()[0].brief.suggestions) == 10
     with pytest.raises(Conflict, match="100 suggestions"):
         machine.suggest(run.state, "ann", "one more", "s100")

@@ -16,6 +16,7 @@ from aragora.debate.model import (
     Reply,
     RoundStarted,
     Standing,
+    Usage,
 )
 from aragora.debate.protocol import preset
 
@@ -129,6 +130,23 @@ def test_a_budget_spent_by_failures_counts_too() -> None:
     run = debating.start()
     run.give(costly(run.pending()[0]))
     assert run.state.cost_usd == 1.0
+
+
+def test_answers_without_a_count_of_tokens_are_told_where_a_budget_should_hold() -> None:
+    def uncounted(request: AgentRequest) -> Reply:
+        return replace(debating.answer_to(request), usage=Usage("openai", "gpt"))
+
+    told = "52 answer(s) came too late or without a count of tokens"
+    assert told in debating.start(debating.spec_of(budget_usd=1.0)).play(uncounted).state.decision.explanation
+    assert told not in debating.start().play(uncounted).state.decision.explanation
+
+
+def test_an_answer_that_is_not_waited_for_is_told_too() -> None:
+    run = debating.start(debating.spec_of(budget_usd=1.0))
+    for request in run.pending()[1:]:
+        run.give(debating.answer_to(request))
+    run.advance(machine.Timing(1e9))
+    assert "1 answer(s) came too late" in run.play().state.decision.explanation
 
 
 def test_a_budget_that_suffices_changes_nothing() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from itertools import pairwise
 
@@ -15,6 +16,7 @@ from aragora.debate.protocol import preset
 from aragora.debate.running.engine import Limits
 from aragora.encoding import decode
 from aragora.errors import Conflict, NotFound, Unavailable
+from aragora.limits import VOTES_PER_PERSON_MAX
 from aragora.receipts.canonical import journal_digest
 
 
@@ -115,6 +117,21 @@ async def test_beyond_the_limits_opening_is_refused_with_a_hint_when_to_come_bac
     assert world.engine.load().queued == 1
 
 
+async def test_an_organisation_that_fills_its_share_delays_only_itself() -> None:
+    world = World(limits=Limits(1, 9, share=0.5))
+    world.agents.script = lambda _: None
+    for number in range(5):
+        await world.engine.open(spec(f"deb_{number}", org_id="greedy"))
+    with pytest.raises(Unavailable, match="your organisation holds 5 of 10") as refused:
+        await world.engine.open(spec("deb_5", org_id="greedy"))
+    assert refused.value.code == "full"
+    await world.engine.open(spec("deb_other", org_id="modest"))
+    for number in range(2):
+        await world.engine.cancel(f"deb_{number}", "ann")
+    await eventually(lambda: "round_start" in world.journal.types("deb_other"))
+    assert [world.journal.types(f"deb_{number}") for number in range(2, 5)] == [["debate_start"]] * 3
+
+
 async def test_a_queued_debate_starts_when_another_ends() -> None:
     world = World(limits=Limits(1, 5))
     for number in range(4):
@@ -143,6 +160,39 @@ async def test_a_persons_vote_is_durable_when_its_seq_is_returned(world: World) 
     await world.engine.open(spec())
     seq = await world.engine.vote("deb_1", "eve", "ann", 5, "v1")
     assert world.journal.rows["deb_1"][seq - 1].type == "user_vote"
+
+
+async def test_two_thousand_equal_votes_of_a_person_are_one_row(world: World) -> None:
+    world.agents.script = lambda _: None
+    await world.engine.open(spec())
+    votes = (world.engine.vote("deb_1", "eve", "ann", 5, f"v{number}") for number in range(2_000))
+    seqs = set(await asyncio.gather(*votes))
+    assert world.journal.types("deb_1").count("user_vote") == 1
+    assert [world.journal.rows["deb_1"][seq - 1].type for seq in seqs] == ["user_vote"]
+
+
+async def test_a_person_who_keeps_changing_a_vote_is_refused_after_a_while_also_after_a_restart(world: World) -> None:
+    world.agents.script = lambda _: None
+    await world.engine.open(spec())
+    for number in range(VOTES_PER_PERSON_MAX):
+        await world.engine.vote("deb_1", "eve", "ann", 1 + number % 2, f"v{number}")
+    await world.restart().recover(lambda _: True)
+    with pytest.raises(Conflict) as refused:
+        await world.engine.vote("deb_1", "eve", "ann", 9, "one more")
+    assert refused.value.code == "too_many_votes"
+    assert world.journal.types("deb_1").count("user_vote") == VOTES_PER_PERSON_MAX
+    stands = await world.engine.vote("deb_1", "eve", "ann", 2, "again")
+    assert decode(world.journal.rows["deb_1"][stands - 1].payload)["data"]["vote_id"] == "v19"
+
+
+async def test_a_vote_repeated_while_the_store_is_away_waits_for_the_first_to_be_durable(world: World) -> None:
+    world.agents.script = lambda _: None
+    await world.engine.open(spec())
+    await eventually(lambda: "round_start" in world.journal.types("deb_1"))
+    world.journal.outage = 5
+    first, again = await asyncio.gather(*(world.engine.vote("deb_1", "eve", "ann", 5, one) for one in ("v1", "v2")))
+    assert first == again
+    assert world.journal.rows["deb_1"][first - 1].type == "user_vote"
 
 
 @in_logical_time

@@ -1,0 +1,99 @@
+"""`aragora budget`: what this month has cost, and the limit of a single organisation. It works on the store, so the
+server need not run; a limit holds from the next debate on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+
+from aragora import limits
+from aragora.cli.conventions import AsJson
+from aragora.cli.rendering.terminal import print_json
+from aragora.config.settings import Settings, load_settings
+from aragora.debate.budget import INSTALLATION, MICROS, Balance, micros_of
+from aragora.debate.store.budgets import BudgetOverview, BudgetStore
+from aragora.errors import InvalidInput, Misconfigured
+from aragora.migrations.history import standing
+from aragora.storage.contexts import Context
+from aragora.storage.database import Database
+
+
+def budget(
+    org: Annotated[str | None, typer.Argument(help="An organisation's id; unset: all.", metavar="ORG")] = None,
+    usd: Annotated[
+        str | None,
+        typer.Argument(help="What its debates of a month may cost: USD, 'none' or 'default'.", metavar="USD"),
+    ] = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Show what this month has cost, or set what a single organisation may spend in a month."""
+    settings = load_settings()
+    month = f"{datetime.now(UTC):%Y-%m}"
+    overview = asyncio.run(_run(settings, month, org, usd))
+    rows = [row for row in _rows(settings, overview) if org in (None, row["org_id"])]
+    if as_json:
+        print_json({"month": month, "accounts": rows})
+        return
+    typer.echo(f"Budgets of {month} (UTC), in USD")
+    for row in rows:
+        limit = "no limit" if row["limit_usd"] is None else f"limit {row['limit_usd']:.2f}"
+        own = ", set for it alone" if row["own_limit"] else ""
+        name = row["org_id"] or "this installation"
+        typer.echo(f"{name}: spent {row['spent_usd']:.6f}, held {row['held_usd']:.6f}, {limit}{own}")
+
+
+async def _run(settings: Settings, month: str, org: str | None, usd: str | None) -> BudgetOverview:
+    if any(revision.context is Context.DEBATES for revision in (await standing(settings)).pending):
+        raise Misconfigured("the store is not up to date: run `python -m aragora.migrations.apply` first")
+    database = Database.open(settings, Context.DEBATES)
+    try:
+        store = BudgetStore(database)
+        if org is not None and usd is not None:
+            await _set(store, org, usd)
+        return await store.overview(month)
+    finally:
+        await database.aclose()
+
+
+async def _set(store: BudgetStore, org: str, usd: str) -> None:
+    if org == INSTALLATION:
+        raise InvalidInput("Name the organisation by its id; ARAGORA_BUDGET_USD bounds the installation.")
+    if usd == "default":
+        await store.follow_settings(org)
+    else:
+        await store.limit(org, None if usd == "none" else micros_of(_sum(usd)))
+
+
+def _sum(usd: str) -> float:
+    try:
+        value = float(usd)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= limits.BUDGET_MAX_USD:
+        raise InvalidInput(
+            f"{usd[:40]!r} is no budget: give USD from 0 to {limits.BUDGET_MAX_USD}, 'none' for no limit, or 'default' "
+            "for the setting ARAGORA_ORG_BUDGET_USD."
+        )
+    return value
+
+
+def _rows(settings: Settings, overview: BudgetOverview) -> Iterator[dict[str, Any]]:
+    for account in sorted({INSTALLATION, *overview.balances, *overview.overrides}):
+        balance = overview.balances.get(account, Balance())
+        limit = settings.installation_month_usd if account == INSTALLATION else settings.org_month_usd
+        own = account in overview.overrides
+        if own:
+            micros = overview.overrides[account]
+            limit = None if micros is None else micros / MICROS
+        yield {
+            "org_id": account,
+            "spent_usd": balance.spent / MICROS,
+            "held_usd": balance.held / MICROS,
+            "limit_usd": limit,
+            "own_limit": own,
+        }
