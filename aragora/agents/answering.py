@@ -9,6 +9,8 @@ Rules:
       is no retry.
     - A malformed answer is shown to the model once more with what is wrong. It says nothing about the provider's
       health, so it neither trips the breaker nor leads to the fallback.
+    - A failure of our own (an `AragoraError`) is never told as one of the provider. While a part of ours is away the
+      answer waits for it, within its time.
 """
 
 from __future__ import annotations
@@ -39,6 +41,7 @@ from aragora.agents.model import (
 )
 from aragora.agents.pricing import Ledger
 from aragora.agents.prompts import render
+from aragora.background import pauses, until_available
 from aragora.clock import Clock
 from aragora.debate.model import (
     AgentAnswer,
@@ -51,12 +54,14 @@ from aragora.debate.model import (
     Reply,
     Usage,
 )
+from aragora.errors import AragoraError, Unavailable
 from aragora.resilience.backoff import Backoff, RetryBudget
 
 OWN_SHARE: Final = 0.6  # of the time, for the agent's own provider where there is a fallback
 MARGIN_SHARE: Final = 0.02  # of the time, kept for the work after the last call
 MIN_CALL_S: Final = 0.01  # with less time left no call is made
 MAX_REPAIRED_CHARS: Final = 8_000  # of a malformed answer that is shown to its model
+_WAIT_FOR_OURS: Final = pauses(Backoff(base_s=0.2, cap_s=2.0))
 _TRANSIENT: Final = (ProviderRateLimited, ProviderOverloaded, ProviderFault)
 
 Content = Proposal | Critique | Ballot
@@ -123,16 +128,30 @@ class Answering:
         self._prompted = fallback is not None or not provider.renders_itself
         self._log = structlog.get_logger("aragora.agents").bind(agent=spec.name)
         self._answered = f"agent={spec.name} answered"  # formatted once: every answer is logged
+        self._waits = f"agent={spec.name} waits for a part of the server"
 
     async def answer(self, request: AgentRequest) -> Reply:
         """The reply to `request` within its time. Never raises, except CancelledError when cancelled."""
         ledger = Ledger(self._spec, self._clock)
+        away: Unavailable | None = None
+
+        async def attempt() -> Reply:
+            nonlocal away
+            try:
+                return await self._answer(request, ledger)
+            except Unavailable as ours:
+                away = ours
+                raise
+
         try:
             async with asyncio.timeout(request.timeout_s):
-                answer = await self._answer(request, ledger)
+                answer = await until_available(attempt, _WAIT_FOR_OURS, what=self._waits, log=self._log)
         except TimeoutError:
-            return self._failure(request, ledger, ProviderTimedOut(f"no answer within {request.timeout_s:g} s"))
-        except ProviderError as error:
+            late = ProviderTimedOut(f"no answer within {request.timeout_s:g} s")
+            return self._failure(request, ledger, away or late)
+        except ProviderTimedOut as late:  # or the wait for a part of ours took the provider's time
+            return self._failure(request, ledger, away or late)
+        except (ProviderError, AragoraError) as error:
             return self._failure(request, ledger, error)
         except Exception as error:  # noqa: BLE001  no error of an SDK may break the debate
             kind = type(error).__name__  # not its text nor its trace: they may hold a key
@@ -235,7 +254,11 @@ class Answering:
         )
 
     def _failure(
-        self, request: AgentRequest, ledger: Ledger, error: ProviderError, fallback: Fallback | None = None
+        self,
+        request: AgentRequest,
+        ledger: Ledger,
+        error: ProviderError | AragoraError,
+        fallback: Fallback | None = None,
     ) -> AgentFailure:
         name, usage = self._spec.name, ledger.usage()
         self._log.warning(
