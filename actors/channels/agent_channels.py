@@ -16,6 +16,7 @@ from actors.runtime import ONCE, Reference
 from aragora.agents import wire
 from aragora.debate.model import AgentRequest, Reply
 from aragora.errors import AragoraError, Unavailable
+from aragora.supervision import begin
 
 if TYPE_CHECKING:
     from actors.agent import AgentActor
@@ -97,7 +98,7 @@ class CallChannel:
         self._closed = False
 
     def send(self, withdrawn: Sequence[str], requests: Sequence[AgentRequest]) -> None:
-        call = asyncio.get_running_loop().create_task(self._exchange(tuple(withdrawn), requests))
+        call = begin(self._exchange(tuple(withdrawn), requests), "exchange with an agent")
         self._calls.add(call)
 
     def close(self) -> None:

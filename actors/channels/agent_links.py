@@ -23,6 +23,7 @@ from actors.runtime import RESTARTS, Reference, Runtime
 from aragora.background import pauses, until_available
 from aragora.debate.model import AgentRequest, Reply
 from aragora.errors import AragoraError
+from aragora.supervision import begin
 
 if TYPE_CHECKING:
     from actors.agent import AgentActor
@@ -121,7 +122,7 @@ class AgentLink:
         loop = asyncio.get_running_loop()
         if self._channel is None:
             if self._connecting is None:
-                self._connecting = loop.create_task(self._connect())
+                self._connecting = begin(self._connect(), "link to an agent")
             return
         now = loop.time()
         outbox, self._outbox = self._outbox, []
@@ -145,7 +146,7 @@ class AgentLink:
                 lambda _: _PAUSES(self._failures - 1),
                 what="agent not reached",
                 log=log,
-                retried=AragoraError,
+                retried=Exception,
                 agent=self._agent.key,
             )
         finally:

@@ -27,6 +27,7 @@ from aragora.debate.records import DebateRecord, NewDebate, Opened
 from aragora.debate.running.course import Course, CoursePorts
 from aragora.encoding import encode_text
 from aragora.errors import Conflict, Fenced, NotFound, Unavailable
+from aragora.supervision import begin
 
 log = structlog.get_logger("aragora.debate")
 
@@ -224,7 +225,7 @@ class DebateEngine:
     def _lost(self, course: Course) -> None:
         self._drop(course)
         if not self._draining:
-            task = asyncio.get_running_loop().create_task(self._regain(course.debate_id))
+            task = begin(self._regain(course.debate_id), "regaining a debate")
             self._reading.add(task)
             task.add_done_callback(self._reading.discard)
         self._start_queued()
