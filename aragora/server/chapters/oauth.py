@@ -21,7 +21,7 @@ from aragora.identity.oauth import STATE_S, OpenIdLogin
 from aragora.identity.parts import IdentityParts
 from aragora.identity.rbac import PUBLIC
 from aragora.server.chapter import Call, Chapter
-from aragora.server.schemas import Secretive, Token, Tokens, tokens_response
+from aragora.server.schemas import Line, Secretive, Token, Tokens, tokens_response
 from aragora.server.views import UNCACHED, json_response
 
 
@@ -42,7 +42,7 @@ oauth: Chapter[OAuthPorts] = Chapter("identity")
 COOKIE: Final = "aragora_oauth"
 CALLBACK: Final = "/api/auth/oauth/google/callback"
 EXCHANGE_S: Final = 60.0
-_Text = Annotated[str | None, Query(max_length=2048)]
+_Text = Annotated[Line | None, Query(max_length=2048)]
 
 
 class Exchange(Secretive):

@@ -13,6 +13,7 @@ from fastapi import Query
 from pydantic import BaseModel, Field
 from starlette.responses import PlainTextResponse, Response
 
+from aragora import limits
 from aragora.errors import AragoraError
 from aragora.identity.rbac import ADMIN, PUBLIC
 from aragora.observability.exposition import CONTENT_TYPE
@@ -28,6 +29,7 @@ from aragora.server.ports import (
     Vitals,
     VitalSigns,
 )
+from aragora.server.schemas import Line
 from aragora.server.views import json_response
 
 
@@ -200,7 +202,7 @@ async def system_circuit_breakers(call: Call[OperationsPorts]) -> Response:
 @operations.get("/api/leaderboard/rankings", needs=PUBLIC, gives=Rankings, refuses=(503,), tag="leaderboard")
 async def rankings(
     call: Call[OperationsPorts],
-    domain: Annotated[str | None, Query(max_length=64)] = None,
+    domain: Annotated[Line | None, Query(max_length=limits.NAME_MAX_CHARS)] = None,
     limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
 ) -> Response:
     """Best first; without a domain the overall rating."""
