@@ -310,7 +310,7 @@ async def test_a_store_of_our_own_that_stays_away_is_never_blamed_on_the_provide
     assert "the database failed" in reply.message
     assert "anthropic" not in reply.message
     assert not provider.calls
-    assert asyncio.get_running_loop().time() == pytest.approx(30.0)
+    assert asyncio.get_running_loop().time() <= 30.0
 
 
 async def test_an_error_of_our_own_that_no_waiting_mends_keeps_its_own_code(answering: Build, ask: AskFor) -> None:
