@@ -15,7 +15,6 @@ from actors.runtime import Runtime
 from actors.virtual import Kept, VirtualActor
 from aragora.agents.breaker_store import BreakerStore
 from aragora.config.settings import Settings
-from aragora.errors import Unavailable
 from aragora.resilience import circuit_breaker as rules
 from aragora.resilience.circuit_breaker import Breaker, BreakerChanged, BreakerPolicy, Lease, Permission, Report
 from aragora.storage.contexts import Context
@@ -87,7 +86,8 @@ class CircuitBreakerActor(VirtualActor):
 
 class StoredBreaker:
     """Fulfils `aragora.agents.gate.BreakerPort` for one agent. A breaker that never saw a failure has no row and needs
-    no process: its lease is granted here and renewed by looking for the row every `lease_s`."""
+    no process: its lease is granted here and renewed by looking for the row every `lease_s`. Raises Unavailable where
+    the store or the actor is away: the gate then lets calls pass."""
 
     def __init__(self, agent: str, runtime: Runtime, settings: Settings) -> None:
         self._agent = agent
@@ -104,10 +104,7 @@ class StoredBreaker:
         return await self._asked(lambda it: it.report(report))
 
     async def _asked(self, message: Callable[[CircuitBreakerActor], Awaitable[Permission]]) -> Permission:
-        try:
-            return await self._actor.ask(message, timeout_s=ASK_TIMEOUT_S)
-        except Unavailable as error:
-            raise TimeoutError(error.message) from error
+        return await self._actor.ask(message, timeout_s=ASK_TIMEOUT_S)
 
 
 def _must_save(before: Breaker, after: Breaker) -> bool:

@@ -42,6 +42,7 @@ from aragora.storage.contexts import Context
 from aragora.storage.database import Database
 from aragora.storage.outbox import Consumer, OutboxRelay
 from aragora.storage.outbox_store import OutboxStore
+from aragora.supervision import begin
 
 log = structlog.get_logger("aragora.coordinator")
 
@@ -71,7 +72,7 @@ class CoordinatorActor(VirtualActor):
         self._polls = EventPolls(self._watchers)
         self._socket = EventSocket(self._watchers)
         self._engine: DebateEngine | None = None
-        self._starting = asyncio.get_running_loop().create_task(self._start())
+        self._starting = begin(self._start_at_last(), "start of a coordinator")
 
     async def ready(self) -> Load:
         """Returns once the unfinished debates are running again. Raises Unavailable where the store is away."""
@@ -126,6 +127,13 @@ class CoordinatorActor(VirtualActor):
             raise Unavailable(
                 "the coordinator is still reading its debates from the store: try again", retry_after_s=2.0
             ) from None
+
+    async def _start_at_last(self) -> _Parts:
+        """Start, again and again where something unexpected is in the way: each start takes the next epoch, and
+        whatever the one before had begun is fenced."""
+        return await until_available(
+            self._start, WRITE_AGAIN, what="coordinator not started", log=log, retried=Exception, shard=self._shard
+        )
 
     async def _start(self) -> _Parts:
         settings = self._settings

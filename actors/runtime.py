@@ -18,12 +18,13 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any, Final, Generic, TypeVar
 
 import ray
 from ray.actor import ActorHandle
-from ray.exceptions import GetTimeoutError, RayActorError, RayError, RayTaskError, TaskCancelledError
+from ray.exceptions import AsyncioActorExit, GetTimeoutError, RayActorError, RayError, RayTaskError, TaskCancelledError
 
 from actors.cluster import NAMESPACE
 from actors.kinds import Kind
@@ -61,7 +62,8 @@ def create_process(kind: Kind[Any], key: str, settings: Settings) -> ActorHandle
 
 def retire() -> None:
     """End the calling actor's process on purpose: it is not restarted until the next message to the actor."""
-    ray.actor.exit_actor()
+    with suppress(AsyncioActorExit):  # it is for the caller of a message, and nobody called
+        ray.actor.exit_actor()
 
 
 class Runtime:

@@ -24,6 +24,7 @@ from aragora.resilience.backoff import Backoff
 from aragora.scheduling import JobState, begun, due, failed, stopped, succeeded, taken_over
 from aragora.storage.contexts import Context
 from aragora.storage.jobs import JobStore
+from aragora.supervision import begin
 
 TICK_S: Final = 1.0
 """How often the scheduler looks for due jobs. It looks into its memory: the store is asked only about runs."""
@@ -130,7 +131,7 @@ class Scheduler:
             raise
 
     def _begin(self, job: Job, claim: JobState, epoch: int) -> None:
-        task = asyncio.get_running_loop().create_task(self._run(job, claim, epoch), name=f"job {job.name}")
+        task = begin(self._run(job, claim, epoch), f"job {job.name}")
         self._running.add(task)
         task.add_done_callback(self._running.discard)
 

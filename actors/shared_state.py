@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
@@ -19,7 +19,7 @@ from actors.virtual import VirtualActor
 from aragora.config.settings import Settings
 
 POLL_S: Final = 20.0
-REPLICA_SILENT_S: Final = 30.0  # counts of a replica that stopped reporting no longer add to the gauges
+REPLICA_SILENT_S: Final = 30.0  # what a process told that stopped reporting no longer counts
 
 
 class LifecycleStage(StrEnum):
@@ -41,6 +41,8 @@ class LifecycleState:
     state: LifecycleStage
     reason: str
     since: float
+    troubled: tuple[str, ...] = ()
+    """The background work that some process has trouble with, by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,16 +63,16 @@ class SharedStateActor(VirtualActor):
         self._changed = asyncio.Event()
         self._replicas: dict[str, tuple[float, ConnectionCounts]] = {}
         self._gone = ConnectionCounts()
+        self._troubled: dict[str, tuple[float, tuple[str, ...]]] = {}  # by process, with the time it told so
 
     async def set_lifecycle(self, state: LifecycleStage, reason: str = "") -> LifecycleState:
         """Enter `state` and tell every watcher."""
-        self._lifecycle = LifecycleState(self._lifecycle.version + 1, state, reason, self._lifecycle.since)
-        self._changed.set()
-        self._changed = asyncio.Event()
+        self._change(replace(self._lifecycle, state=state, reason=reason))
         return self._lifecycle
 
     async def lifecycle(self, known: int = 0) -> LifecycleState:
         """The state as soon as its version is not `known`; the same one again after `POLL_S` seconds."""
+        self._look_at_troubled()
         if self._lifecycle.version == known:
             try:
                 async with asyncio.timeout(POLL_S):
@@ -78,6 +80,11 @@ class SharedStateActor(VirtualActor):
             except TimeoutError:
                 return self._lifecycle
         return self._lifecycle
+
+    async def report_trouble(self, process: str, troubled: tuple[str, ...]) -> None:
+        """The background work that `process` has trouble with now; it says so again every few seconds."""
+        self._troubled[process] = (self._clock.monotonic(), troubled)
+        self._look_at_troubled()
 
     async def report_connections(self, replica: str, connections: int, sent: int, dropped: int) -> None:
         """What a replica counts now; sent and dropped since that replica started."""
@@ -91,6 +98,23 @@ class SharedStateActor(VirtualActor):
                 self._gone = _sum({"gone": self._gone, replica: counts}, connections=False)
                 del self._replicas[replica]
         return _sum({"gone": self._gone, **{name: counts for name, (_, counts) in self._replicas.items()}})
+
+    def _look_at_troubled(self) -> None:
+        """Tell every watcher where the work in trouble is another than before. A process that is silent has ended."""
+        now = self._clock.monotonic()
+        self._troubled = {
+            process: (at, names)
+            for process, (at, names) in self._troubled.items()
+            if names and now - at <= REPLICA_SILENT_S
+        }
+        troubled = tuple(sorted({name for _, names in self._troubled.values() for name in names}))
+        if troubled != self._lifecycle.troubled:
+            self._change(replace(self._lifecycle, troubled=troubled))
+
+    def _change(self, state: LifecycleState) -> None:
+        self._lifecycle = replace(state, version=self._lifecycle.version + 1)
+        self._changed.set()
+        self._changed = asyncio.Event()
 
 
 def _runs_again() -> bool:

@@ -7,14 +7,24 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
-from actors.runtime import retire
+import ray
+
+from actors.reporting import REPORT_S, TroubleReport, flush
+from actors.runtime import Runtime, retire
+from aragora.background import Every
 from aragora.clock import SystemClock
 from aragora.config.settings import Settings
+from aragora.ids import new_id
 from aragora.observability.logging import configure_logging
+from aragora.observability.registry import REGISTRY
 from aragora.storage.contexts import Context
 from aragora.storage.database import Database
+from aragora.supervision import begin, watch_event_loop
+
+if TYPE_CHECKING:
+    from aragora.storage.counters import CounterStore
 
 S = TypeVar("S")
 R = TypeVar("R")
@@ -37,8 +47,24 @@ class VirtualActor:
         self._settings = settings
         self._clock = SystemClock()
         self._databases: list[Database] = []
+        self._counters: CounterStore | None = None
         self._used_at = self._clock.monotonic()
         self._watching: asyncio.Task[None] | None = None
+        self._upkeep = Every("report of a process", REPORT_S, self._report)
+        if ray.is_initialized():  # there is a shared state to report to
+            watch_event_loop()
+            self._trouble = TroubleReport(f"{type(self).__name__}/{key}/{new_id('proc')}", Runtime(settings))
+            self._upkeep.start()
+
+    async def _report(self) -> None:
+        """Tell what this process has trouble with, and add what it counted to the store. Raises Unavailable."""
+        await self._trouble.tell()
+        if REGISTRY.counted:
+            from aragora.storage.counters import CounterStore  # noqa: PLC0415  most processes never count anything
+
+            if self._counters is None:
+                self._counters = CounterStore(self._open(Context.CORE))
+            await flush(self._counters)
 
     def _open(self, context: Context) -> Database:
         """The store of a context; it is closed with this actor."""
@@ -52,7 +78,7 @@ class VirtualActor:
         the actor again: messages carry ids."""
         self._used_at = self._clock.monotonic()
         if self._watching is None:
-            self._watching = asyncio.get_running_loop().create_task(self._retire_when_idle())
+            self._watching = begin(self._retire_when_idle(), "idle watch")
 
     def _busy(self) -> bool:
         """Whether the process must not end now, though no message has come for long."""
@@ -60,6 +86,7 @@ class VirtualActor:
 
     async def _close(self) -> None:
         """Give back what the process holds, before it ends."""
+        await self._upkeep.aclose()
         for database in self._databases:
             await database.aclose()
 
@@ -70,8 +97,10 @@ class VirtualActor:
             if idle_s >= after_s and not self._busy():
                 break
             await asyncio.sleep(max(LOOK_AGAIN_S, after_s - idle_s))
-        await self._close()
-        retire()
+        try:
+            await self._close()
+        finally:  # what could not be closed ends with the process: one that stayed would answer from closed stores
+            retire()
 
 
 class Kept(Generic[S]):

@@ -3,8 +3,9 @@
 Rules of `Every`
 - The first step runs at once, each later one `interval_s` after the end of the one before, with some jitter so that
   processes that started together spread out. A step that returns True has more to do and is called again at once.
-- A step that fails is logged and tried again after a pause that grows with each failure in a row. An unexpected
-  exception is logged with its traceback. Nothing but cancellation ends the loop.
+- A step that fails is logged, counted and tried again after a pause that grows with each failure in a row. An
+  unexpected exception is logged with its traceback. Nothing but a cancellation that was asked for ends the loop
+  (`aragora.supervision`).
 - A step that takes longer than its interval is logged once, until one is in time again.
 
 `Every` dies with its process and each process has its own. What must run once for all processes, and must be made up
@@ -24,6 +25,7 @@ import structlog
 from aragora.clock import Clock, SystemClock
 from aragora.errors import AragoraError, Unavailable
 from aragora.resilience.backoff import Backoff
+from aragora.supervision import FATAL, LOOPS, Loops, begin, ends_quietly, tell
 
 AFTER_ERROR: Final = Backoff(base_s=1.0, cap_s=60.0)
 JITTER: Final = 0.1  # share of the interval by which a pause may be shorter or longer
@@ -64,9 +66,11 @@ class Every:
         clock: Clock | None = None,
         sleep: Sleep = asyncio.sleep,
         draw: Draw = random.random,
+        loops: Loops = LOOPS,
     ) -> None:
-        """`name` appears in the log. `after_error` says how the pause after failures grows; it comes on top of the
-        interval, or of the time after which the error asks to be tried again."""
+        """`name` appears in the log, in the metric of failures and in the health: few and constant names. `after_error`
+        says how the pause after failures grows; it comes on top of the interval, or of the time after which the error
+        asks to be tried again."""
         self._name = name
         self._interval_s = interval_s
         self._step = step
@@ -74,6 +78,7 @@ class Every:
         self._clock = clock or SystemClock()
         self._sleep = sleep
         self._draw = draw
+        self._loops = loops
         self._failures = 0
         self._late = False
         self._task: asyncio.Task[None] | None = None
@@ -82,7 +87,7 @@ class Every:
         """Run in the background until `aclose`. Raises RuntimeError where it runs already."""
         if self._task is not None:
             raise RuntimeError(f"{self._name} runs already")
-        self._task = asyncio.get_running_loop().create_task(self.run(), name=self._name)
+        self._task = begin(self.run(), self._name, loops=self._loops)
 
     async def aclose(self) -> None:
         """Cancel the step that may be running; returns when it has ended."""
@@ -93,22 +98,29 @@ class Every:
 
     async def run(self) -> None:
         """Run until cancelled."""
-        while True:
-            await self._sleep(await self._once())
+        try:
+            while True:
+                await self._sleep(await self._once())
+        finally:
+            self._loops.succeeded(self._name)  # it is no trouble of a process in which it does not run any more
 
     async def _once(self) -> float:
         """Take one step; returns the seconds to wait before the next."""
         began = self._clock.monotonic()
         try:
             more = await self._step()
-        except AragoraError as error:
-            pause = self._pause_after_error(error.retry_after_s)
-            _log.warning("background step failed", task=self._name, error=error.message, retry_in_s=round(pause, 3))
+        except BaseException as error:
+            if ends_quietly(error):
+                raise
+            self._loops.failed(self._name, error)
+            if isinstance(error, FATAL):
+                raise
+            ours = isinstance(error, AragoraError)
+            pause = self._pause_after_error(error.retry_after_s if isinstance(error, AragoraError) else None)
+            what = "background step failed" if ours else "background step broke"
+            tell(what, self._name, error, retry_in_s=round(pause, 3))
             return pause
-        except Exception as error:  # noqa: BLE001  a defect in one step must not end the loop
-            pause = self._pause_after_error(None)
-            _log.exception("background step broke", task=self._name, error=repr(error), retry_in_s=round(pause, 3))
-            return pause
+        self._loops.succeeded(self._name)
         self._failures = 0
         if more is True:
             return 0.0
@@ -139,7 +151,7 @@ async def until_available(
     *,
     what: str,
     log: structlog.stdlib.BoundLogger = _log,
-    retried: type[AragoraError] = Unavailable,
+    retried: type[Exception] = Unavailable,
     given_up: Callable[[], bool] = lambda: False,
     sleep: Sleep = asyncio.sleep,
     **fields: object,
@@ -150,19 +162,27 @@ async def until_available(
         act: called again after each failure; other errors pass through.
         pause_s: seconds to wait after failed try n (0, 1, ...).
         what: the event that is logged with each failure, with `fields`, the error and the pause.
-        retried: the errors after which another try makes sense.
+        retried: the errors after which another try makes sense. With `Exception`, for work that must not end, an
+            unexpected one counts as a failure of background work under the name `what`, until `act` succeeds.
         given_up: asked after each failure; where it is true, the error is raised.
     """
     attempt = 0
     while True:
         try:
-            return await act()
+            done = await act()
         except retried as error:
             if given_up():
                 raise
             pause = pause_s(attempt)
-            log.warning(what, **fields, error=error.message, retry_in_s=round(pause, 3))
             attempt += 1
+            if isinstance(error, AragoraError):
+                log.warning(what, **fields, error=error.message, retry_in_s=round(pause, 3))
+            else:
+                LOOPS.failed(what, error)
+                log.exception(what, **fields, error=repr(error), retry_in_s=round(pause, 3))
+        else:
+            LOOPS.succeeded(what)
+            return done
         await sleep(pause)
 
 

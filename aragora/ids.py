@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from uuid_utils import uuid7
 
 LOCAL_ORG: Final = "local"
 """The organisation of what belongs to no other: the local operator's debates, connections that name none."""
+
+_SHAPE: Final = re.compile(r"[A-Za-z0-9._:-]+")
+
+
+def could_be_id(text: str) -> bool:
+    """Whether `text` has the shape of an id; nothing of another shape exists."""
+    return _SHAPE.fullmatch(text) is not None
 
 
 def new_id(prefix: str) -> str:

@@ -16,6 +16,7 @@ from actors.runtime import ONCE, Reference
 from aragora.agents import wire
 from aragora.debate.model import AgentRequest, Reply
 from aragora.errors import AragoraError, Unavailable
+from aragora.supervision import begin
 
 if TYPE_CHECKING:
     from actors.agent import AgentActor
@@ -102,7 +103,8 @@ class CallChannel:
 
     def send(self, withdrawn: Sequence[str], requests: Sequence[AgentRequest]) -> None:
         packed = wire.encode_requests(requests)
-        call = asyncio.get_running_loop().create_task(self._exchange(tuple(withdrawn), packed.raw if requests else b""))
+        exchange = self._exchange(tuple(withdrawn), packed.raw if requests else b"")
+        call = begin(exchange, "exchange with an agent")
         self._calls.add(call)
         _hand_back(packed, self._listener)
 

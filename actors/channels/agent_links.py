@@ -28,6 +28,7 @@ from actors.runtime import RESTARTS, Reference, Runtime
 from aragora.background import pauses, until_available
 from aragora.debate.model import AGENT_LOST, AgentFailure, AgentRequest, Reply
 from aragora.errors import AragoraError, Unavailable
+from aragora.supervision import begin
 
 if TYPE_CHECKING:
     from actors.agent import AgentActor
@@ -129,7 +130,7 @@ class AgentLink:
         loop = asyncio.get_running_loop()
         if self._channel is None:
             if self._connecting is None:
-                self._connecting = loop.create_task(self._connect())
+                self._connecting = begin(self._connect(), "link to an agent")
             return
         now = loop.time()
         self._drop_expired(now)
@@ -158,11 +159,11 @@ class AgentLink:
                 lambda _: _PAUSES(self._failures - 1),
                 what="agent not reached",
                 log=log,
-                retried=AragoraError,
+                retried=Exception,
                 given_up=self._nothing_to_send,
                 agent=self._agent.key,
             )
-        except AragoraError:  # every ask has run out of time meanwhile; the next one tries again
+        except Exception:  # noqa: BLE001  told already; every ask has run out of time, and the next one tries again
             return
         finally:
             self._connecting = None

@@ -22,6 +22,7 @@ from aragora.debate.journal import END
 from aragora.debate.sharding import owner
 from aragora.errors import AragoraError
 from aragora.server.ports import DebateReader, FeedItem
+from aragora.supervision import begin
 
 log = structlog.get_logger("aragora.feed")
 
@@ -153,7 +154,7 @@ class _ShardFeed:
 
     def _keep_soon(self) -> None:
         if self._keeping is None or self._keeping.done():
-            self._keeping = asyncio.get_running_loop().create_task(self._keep())
+            self._keeping = begin(self._keep(), "line to a coordinator")
 
     async def _keep(self) -> None:
         """Tell the coordinator what changed here, until it knows everything."""
@@ -163,7 +164,7 @@ class _ShardFeed:
             lambda _: PAUSE_S,
             what="coordinator not reached",
             log=log,
-            retried=AragoraError,
+            retried=Exception,
             shard=self._shard,
         )
 

@@ -20,6 +20,7 @@ from actors.kinds import COORDINATOR
 from actors.runtime import Reference, Runtime
 from aragora.errors import AragoraError, Unavailable
 from aragora.ids import new_id
+from aragora.supervision import begin
 
 if TYPE_CHECKING:
     from actors.coordinator import CoordinatorActor
@@ -123,7 +124,7 @@ class PollLine:
     async def change(self, follow: Sequence[str], leave: Sequence[str]) -> None:
         self._heard(await self._ask(follow, leave))
         if self._polling is None:
-            self._polling = asyncio.get_running_loop().create_task(self._poll())
+            self._polling = begin(self._poll(), "news of a coordinator")
 
     def close(self) -> None:
         if self._polling is not None:
@@ -136,9 +137,13 @@ class PollLine:
                 polled = await self._ask((), ())
                 self._heard(polled)
                 if polled.lost or not polled.known:
-                    raise Unavailable(f"{self._coordinator.name} has lost news", retry_after_s=1.0)
+                    self._listener.lost(Unavailable(f"{self._coordinator.name} has lost news", retry_after_s=1.0))
+                    return
         except AragoraError as error:
             self._listener.lost(error)
+        except Exception:
+            self._listener.lost(Unavailable(f"{self._coordinator.name} sent what cannot be read", retry_after_s=1.0))
+            raise
 
     async def _ask(self, follow: Sequence[str], leave: Sequence[str]) -> Polled:
         raw = await self._coordinator.ask(

@@ -1,4 +1,4 @@
-"""What operators see, without waking an actor: agents, ratings, connections, the server's lifecycle, the metrics page.
+"""What operators see, without waking an actor: agents, ratings, connections, the server's lifecycle.
 
 Latencies and counts come out of the stores; the lifecycle is one long poll on the shared state, read without a hop.
 What a process counts outside debates (requests, permission checks) it adds to the store within a second, and what a
@@ -8,13 +8,13 @@ debate counts is written with the debate: so every replica gives the same page.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
 
 import structlog
 
 from actors.kinds import AGENT, SHARED, SHARED_KEY
+from actors.reporting import TIMEOUT_S, flush
 from actors.runtime import Runtime
 from actors.shared_state import POLL_S, LifecycleStage, LifecycleState
 from aragora.agents import catalog
@@ -22,21 +22,19 @@ from aragora.agents.breaker_store import BreakerStore
 from aragora.background import Every, until_available
 from aragora.clock import Clock
 from aragora.config.settings import Settings
-from aragora.errors import AragoraError, Unavailable
-from aragora.observability.exposition import render
+from aragora.errors import AragoraError
 from aragora.observability.registry import REGISTRY, Registry
-from aragora.observability.samples import CounterDelta, buckets_by, quantile
+from aragora.observability.samples import buckets_by, quantile
 from aragora.ranking.store import RatingStore
 from aragora.resilience.backoff import Backoff
 from aragora.server.ports import AgentView, BreakerView, ConnectionTotals, Rating, Readiness
 from aragora.storage.counters import CounterStore
+from aragora.supervision import begin
 
-TIMEOUT_S: Final = 5.0
 PAUSE_S: Final = 0.5
 FLUSH_S: Final = 0.5
 FLUSH_AFTER_ERROR: Final = Backoff(base_s=1.0, cap_s=5.0)
 LATENCY: Final = "aragora_agent_latency_seconds_bucket"
-BREAKER_STATES: Final = {"closed": 0.0, "half_open": 1.0, "open": 2.0}
 
 _log = structlog.get_logger("aragora.server")
 
@@ -141,6 +139,10 @@ class SharedLifecycle:
         state = LifecycleStage.DRAINING if self._known.state is LifecycleStage.CLOSING else self._known.state
         return Readiness(state.value, reasons)
 
+    def troubled(self) -> tuple[str, ...]:
+        """The background work of all other processes that is in trouble, as the shared state last told it."""
+        return self._known.troubled
+
     async def closing(self) -> str:
         self._follow()
         await self._closing.wait()
@@ -150,14 +152,15 @@ class SharedLifecycle:
         """Start the long poll with the first question; True if it was not running."""
         if self._following is not None and not self._following.done():
             return False
-        self._following = asyncio.get_running_loop().create_task(
+        self._following = begin(
             until_available(
                 self._until_closing,
                 lambda _: PAUSE_S,
                 what="shared state not reached",
                 log=_log,
-                retried=AragoraError,
-            )
+                retried=Exception,
+            ),
+            "lifecycle",
         )
         return True
 
@@ -192,45 +195,4 @@ class CounterFlush:
 
     async def flush(self) -> None:
         """Write now. What cannot be written is kept for the next time. Raises Unavailable."""
-        deltas = self._registry.drain()
-        if not deltas:
-            return
-        try:
-            await self._counters.add(deltas)
-        except BaseException:
-            self._registry.restore(deltas)
-            raise
-
-
-class StoredMetricsPage:
-    """Fulfils `MetricsPage`. `counters` are the stores that hold counters: the journal's and the other processes'."""
-
-    def __init__(
-        self,
-        counters: Sequence[CounterStore],
-        flush: CounterFlush,
-        agents: StoredAgentBoard,
-        connections: SharedConnectionBoard,
-        registry: Registry = REGISTRY,
-    ) -> None:
-        self._counters = counters
-        self._flush = flush
-        self._agents = agents
-        self._connections = connections
-        self._registry = registry
-
-    async def exposition(self) -> str:
-        with suppress(Unavailable):  # a full disk can still be read; what was counted is written later
-            await self._flush.flush()
-        stored = await asyncio.gather(*(store.all() for store in self._counters))
-        rows = [row for rows in stored for row in rows]
-        return render(rows, [*await self._gauges(), *self._registry.gauges()])
-
-    async def _gauges(self) -> list[CounterDelta]:
-        breakers, totals = await asyncio.gather(self._agents.breakers(), self._connections.totals())
-        gauges = [
-            CounterDelta("aragora_circuit_breaker_state", (("agent", view.agent),), BREAKER_STATES[view.state])
-            for view in breakers
-        ]
-        gauges.append(CounterDelta("aragora_websocket_connections", (), float(totals.connections)))
-        return gauges
+        await flush(self._counters, self._registry)

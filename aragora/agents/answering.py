@@ -11,6 +11,8 @@ Rules:
       health, so it neither trips the breaker nor leads to the fallback.
     - What a provider sent is brought into bounds (`aragora.agents.border`) before the reply leaves: whoever gets it can
       encode, store and add up every field.
+    - A failure of our own (an `AragoraError`) is never told as one of the provider. While a part of ours is away the
+      answer waits for it, within its time.
 """
 
 from __future__ import annotations
@@ -44,6 +46,7 @@ from aragora.agents.model import (
 )
 from aragora.agents.pricing import Ledger
 from aragora.agents.prompts import render
+from aragora.background import pauses, until_available
 from aragora.clock import Clock
 from aragora.debate.model import (
     AgentAnswer,
@@ -53,6 +56,7 @@ from aragora.debate.model import (
     Fallback,
     Reply,
 )
+from aragora.errors import AragoraError, Unavailable
 from aragora.observability.line_budget import LineBudget
 from aragora.resilience.backoff import Backoff, RetryBudget
 
@@ -60,6 +64,7 @@ OWN_SHARE: Final = 0.6  # of the time, for the agent's own provider where there 
 MARGIN_SHARE: Final = 0.02  # of the time, kept for the work after the last call
 MIN_CALL_S: Final = 0.01  # with less time left no call is made
 MAX_REPAIRED_CHARS: Final = 8_000  # of a malformed answer that is shown to its model
+_WAIT_FOR_OURS: Final = pauses(Backoff(base_s=0.2, cap_s=2.0))
 _TRANSIENT: Final = (ProviderRateLimited, ProviderOverloaded, ProviderFault)
 
 
@@ -126,6 +131,7 @@ class Answering:
         self._log = structlog.get_logger("aragora.agents").bind(agent=spec.name)
         self._answered_lines, self._failed_lines, self._fallback_lines = LineBudget(), LineBudget(), LineBudget()
         self._told_of_estimates = False
+        self._waits = f"agent={spec.name} waits for a part of the server"
 
     async def answer(self, request: AgentRequest) -> Reply:
         """The reply to `request` within its time. Never raises, except CancelledError when cancelled."""
@@ -133,12 +139,25 @@ class Answering:
 
     async def _reply(self, request: AgentRequest, ledger: Ledger) -> Reply:
         """The reply as it came."""
+        away: Unavailable | None = None
+
+        async def attempt() -> Reply:
+            nonlocal away
+            try:
+                return await self._answer(request, ledger)
+            except Unavailable as ours:
+                away = ours
+                raise
+
         try:
             async with asyncio.timeout(request.timeout_s):
-                answer = await self._answer(request, ledger)
+                answer = await until_available(attempt, _WAIT_FOR_OURS, what=self._waits, log=self._log)
         except TimeoutError:
-            return self._failure(request, ledger, ProviderTimedOut(f"no answer within {request.timeout_s:g} s"))
-        except ProviderError as error:
+            late = ProviderTimedOut(f"no answer within {request.timeout_s:g} s")
+            return self._failure(request, ledger, away or late)
+        except ProviderTimedOut as late:  # or the wait for a part of ours took the provider's time
+            return self._failure(request, ledger, away or late)
+        except (ProviderError, AragoraError) as error:
             return self._failure(request, ledger, error)
         except Exception as error:  # noqa: BLE001  no defect may break the debate
             return self._failure(request, ledger, _unexpected(error, self._spec.provider))
@@ -260,7 +279,11 @@ class Answering:
         )
 
     def _failure(
-        self, request: AgentRequest, ledger: Ledger, error: ProviderError, fallback: Fallback | None = None
+        self,
+        request: AgentRequest,
+        ledger: Ledger,
+        error: ProviderError | AragoraError,
+        fallback: Fallback | None = None,
     ) -> AgentFailure:
         name, usage = self._spec.name, ledger.usage()
         more = self._failed_lines.take(self._clock.monotonic())
@@ -305,6 +328,8 @@ async def _complete(provider: Provider, attempt: Attempt) -> Completion:
     except ProviderError as error:
         if error.usage is not None:
             attempt.ledger.add(error.usage)
+        raise
+    except AragoraError:  # a failure of our own says nothing about the provider
         raise
     except Exception as error:  # noqa: BLE001  whatever an SDK raises: the breaker must learn it, the fallback may help
         raise _unexpected(error, provider.name) from None

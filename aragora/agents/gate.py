@@ -6,18 +6,32 @@ with the lease rules of `aragora.resilience.lease`: on the healthy path it never
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable
 from contextvars import ContextVar
-from typing import Protocol
+from typing import Final, Protocol
+
+import structlog
 
 from aragora.agents.model import BreakerOpen, ProviderError
 from aragora.clock import Clock
+from aragora.errors import AragoraError
 from aragora.resilience import circuit_breaker as rules
 from aragora.resilience.circuit_breaker import Breaker, BreakerPolicy, Lease, Permission, Refusal, Report, TrialPermit
 from aragora.resilience.lease import LeaseHolder
 
+BREAKER_S: Final = 5.0
+"""How long a call waits for the breaker's permission, or an answer for its report to be taken: its process may have to
+start first."""
+AWAY_S: Final = 5.0
+"""How long calls pass without asking a breaker that was not reached."""
+
+log = structlog.get_logger("aragora.agents")
+
 
 class Gate(Protocol):
-    """Every permit must be followed by `succeeded` or `failed`, from the task that got it."""
+    """Every permit must be followed by `succeeded` or `failed`, from the task that got it. Nothing but BreakerOpen is
+    raised: a failure of our own says nothing about the provider, and must not cost an answer that was paid for."""
 
     async def permit(self) -> None:
         """Ask for permission to make one call. Raises BreakerOpen where it is refused."""
@@ -29,7 +43,7 @@ class Gate(Protocol):
 
 
 class BreakerPort(Protocol):
-    """The breaker, in this process or another. Both methods are cheap and may raise OSError or TimeoutError."""
+    """The breaker, in this process or another. Both methods may raise anything: the store behind it may be away."""
 
     async def permit(self) -> Permission: ...
 
@@ -69,6 +83,7 @@ class LeasedGate:
         self._breaker = breaker
         self._clock = clock
         self._holder = LeaseHolder()
+        self._away_until: float | None = None  # None while the breaker is reached
 
     async def permit(self) -> None:
         now = self._clock.monotonic()
@@ -76,9 +91,10 @@ class LeasedGate:
             _permitted.set(self._holder.lease)
             return
         _permitted.set(None)
-        try:
-            permission = await self._breaker.permit()
-        except (OSError, TimeoutError):
+        if self._away_until is not None and now < self._away_until:
+            return
+        permission = await self._asked(self._breaker.permit())
+        if permission is None:
             return
         self._accept(permission, now)
         if isinstance(permission, Refusal):
@@ -105,16 +121,36 @@ class LeasedGate:
 
     async def _report(self, report: Report) -> None:
         now = self._clock.monotonic()
-        try:
-            self._accept(await self._breaker.report(report), now)
-        except (OSError, TimeoutError):
+        permission = await self._asked(self._breaker.report(report))
+        if permission is None:
             self._holder.drop()
+        else:
+            self._accept(permission, now)
+
+    async def _asked(self, answer: Awaitable[Permission]) -> Permission | None:
+        """What the breaker answers; None where it cannot, whatever the reason: that is no fault of the provider."""
+        try:
+            async with asyncio.timeout(BREAKER_S):
+                permission = await answer
+        except Exception as error:  # noqa: BLE001  a guard that is broken must not become a dependency
+            if self._away_until is None:
+                log.warning("circuit breaker not reached: calls pass", error=_told(error))
+            self._away_until = self._clock.monotonic() + AWAY_S
+            return None
+        if self._away_until is not None:
+            log.info("circuit breaker reached")
+            self._away_until = None
+        return permission
 
     def _accept(self, permission: Permission, now: float) -> None:
         if isinstance(permission, Lease):
             self._holder.granted(permission, now)
         else:
             self._holder.drop()
+
+
+def _told(error: Exception) -> str:
+    return error.message if isinstance(error, AragoraError) else type(error).__name__
 
 
 def _refusal_text(refusal: Refusal) -> str:

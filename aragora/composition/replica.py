@@ -13,18 +13,21 @@ from starlette.middleware import Middleware
 from actors.gateways.debates import CoordinatorCommands
 from actors.gateways.event_feed import CoordinatorFeed
 from actors.gateways.event_lines import open_line
+from actors.gateways.health import ReplicaVitals, StoreProbe
+from actors.gateways.metrics import StoredMetricsPage
 from actors.gateways.operations import (
     CounterFlush,
     SharedConnectionBoard,
     SharedLifecycle,
     StoredAgentBoard,
     StoredLeaderboard,
-    StoredMetricsPage,
     observe_request,
 )
+from actors.reporting import REPORT_S, TroubleReport
 from actors.runtime import Runtime
 from aragora import __version__
 from aragora.agents.breaker_store import BreakerStore
+from aragora.background import Every
 from aragora.clock import SystemClock
 from aragora.composition.debates import open_debates
 from aragora.composition.identity import administration_of, open_identity
@@ -62,6 +65,8 @@ def build_ingress(launch: Launch) -> FastAPI:
     connections = SharedConnectionBoard(runtime)
     flush = CounterFlush(counters[1])
     lifecycle = SharedLifecycle(runtime, clock, launch.started_at)
+    probe = StoreProbe(counters, clock)
+    trouble = Every("report of a process", REPORT_S, TroubleReport(config.replica_id, runtime).tell)
     identity = open_identity(_behind_own_proxy(settings), bind_host=launch.host, clock=clock)
     features = (
         Feature(
@@ -71,11 +76,12 @@ def build_ingress(launch: Launch) -> FastAPI:
                 connections=connections,
                 agents=agents,
                 leaderboard=StoredLeaderboard(ratings),
-                metrics=StoredMetricsPage(counters, flush, agents, connections),
+                metrics=StoredMetricsPage(counters, probe, agents, connections),
+                vitals=ReplicaVitals(probe, lifecycle),
             ),
             chapters=(operations,),
             layers=(Layer(Stage.TIMING, Middleware(TimingMiddleware, observer=observe_request, clock=clock)),),
-            tasks=(flush.task.run,),
+            tasks=(flush.task.run, trouble.run),
             closers=(debates.aclose, core.aclose, elo.aclose),
         ),
         open_debates(

@@ -77,7 +77,6 @@ class ServerParts:
         self._cluster: Cluster | None = None
         self._daemons: list[psutil.Process] = []
         self._websocket: WebSocketPort | None = None
-        self._jobs_answered = False
         self._jobs_again_at = 0.0
 
     @property
@@ -94,17 +93,17 @@ class ServerParts:
         )
 
     def keep_jobs(self) -> None:
-        """Start the scheduler of durable jobs unless it answered before; the server is ready without it. Call it again
-        and again: a start that failed is repeated after `JOBS_AGAIN_S` seconds."""
+        """Ask the scheduler of durable jobs every `JOBS_AGAIN_S` seconds how it is, which starts one that has ended;
+        the server is ready without it. Call it again and again. Raises nothing."""
         now = time.monotonic()
-        if not self._jobs_answered and now >= self._jobs_again_at:
+        if now >= self._jobs_again_at:
             self._jobs_again_at = now + JOBS_AGAIN_S
-            self._jobs_answered = asyncio.run(self._start_jobs())
+            asyncio.run(self._start_jobs())
 
     def dead(self) -> str | None:
         """Which part died that nothing else restarts; None while all live."""
         for daemon in self._daemons:
-            if not daemon.is_running() or daemon.status() == psutil.STATUS_ZOMBIE:
+            if not _lives(daemon):
                 return f"Ray's process {daemon.pid} has ended"
         if self._websocket is not None:
             try:
@@ -175,17 +174,16 @@ class ServerParts:
             await runtime.at(COORDINATOR, str(shard)).ask(lambda it: it.ready(), timeout_s=READY_S)
         await runtime.at(SHARED, SHARED_KEY).ask(lambda it: it.set_lifecycle(LifecycleStage.READY), timeout_s=READY_S)
 
-    async def _start_jobs(self) -> bool:
+    async def _start_jobs(self) -> None:
         from actors.runtime import Runtime  # noqa: PLC0415
 
-        scheduler = Runtime(self._settings).at(SCHEDULER, SCHEDULER_KEY)
         try:
+            scheduler = Runtime(self._settings).at(SCHEDULER, SCHEDULER_KEY)
             async with asyncio.timeout(JOBS_START_S):
                 await scheduler.ask(lambda it: it.status(), timeout_s=JOBS_START_S)
-        except (AragoraError, TimeoutError) as error:
-            log.warning("the scheduler did not start", error=str(error), retry_in_s=JOBS_AGAIN_S)
-            return False
-        return True
+        except Exception as error:  # jobs that cannot run are no reason to end the server
+            known = isinstance(error, AragoraError | TimeoutError)
+            log.warning("the scheduler did not answer", error=str(error), retry_in_s=JOBS_AGAIN_S, exc_info=not known)
 
     async def _drain(self, limit_s: float, sockets_s: float) -> int:
         from actors.runtime import Runtime  # noqa: PLC0415
@@ -220,6 +218,13 @@ class ServerParts:
         for actor in ray.util.list_named_actors(all_namespaces=True):
             if actor["namespace"] == NAMESPACE:
                 ray.kill(ray.get_actor(actor["name"], NAMESPACE), no_restart=True)
+
+
+def _lives(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:  # it ended between the two looks
+        return False
 
 
 async def _stop_jobs(runtime: Runtime) -> None:

@@ -24,19 +24,22 @@ _MERGE: Final[dict[Merge, Callable[[float, float], float]]] = {
 }
 
 
-def render(counters: Iterable[Row], gauges: Iterable[Row]) -> str:
-    """Every declared metric, also those never counted: without labels they stand at 0, with labels as a heading.
+def render(counters: Iterable[Row] | None, gauges: Iterable[Row]) -> str:
+    """Every declared metric. Counters and histograms that were never counted stand at 0 without labels, with labels as
+    a heading; a gauge that nobody reads is a heading. `counters` None: they are not known, and left out as a whole.
 
     Rows of the same series are added up, gauges merged as declared. Histogram buckets come in one by one and go out
     cumulated. Rows of undeclared samples (of another version, say) are left out.
     """
     counted: defaultdict[str, _Series] = defaultdict(dict)
-    for row in counters:
+    for row in counters or ():
         series = counted[row.sample]
         series[row.labels] = series.get(row.labels, 0.0) + row.amount
     lines: list[str] = []
     read = _merged(gauges)
     for metric in METRICS:
+        if counters is None and metric.kind is not Kind.GAUGE:
+            continue
         for name in (metric.name, *metric.aliases):
             lines += (f"# HELP {name} {metric.help}", f"# TYPE {name} {metric.kind.value}")
             if metric.kind is Kind.HISTOGRAM:
@@ -59,7 +62,7 @@ def _merged(gauges: Iterable[Row]) -> defaultdict[str, _Series]:
 
 
 def _plain(name: str, metric: Metric, values: _Series) -> Iterator[str]:
-    if not values and not metric.labels:
+    if not values and not metric.labels and metric.kind is Kind.COUNTER:
         values = {(): 0.0}
     for labels in sorted(values):
         yield _line(name, labels, values[labels])

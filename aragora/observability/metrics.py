@@ -1,7 +1,8 @@
 """Every metric of Aragora, declared once: name, type, help, labels, buckets, second names.
 
-The names are a promise to operators (tests/contract/metrics.yaml). Declarations are data: counting is in `counted`
-(debate events) and `registry` (everything else), the text for Prometheus in `exposition`.
+The names are a promise to operators (tests/contract/metrics.yaml). A metric has a source or is not declared: those of a
+capability that is still to come are marked so in the contract, and come with it. Declarations are data: counting is in
+`counted` (debate events) and `registry` (everything else), the text for Prometheus in `exposition`.
 """
 
 from __future__ import annotations
@@ -44,7 +45,6 @@ class Metric:
 ANSWER_BUCKETS: Final = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0)
 CALL_BUCKETS: Final = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 QUICK_BUCKETS: Final = (0.00001, 0.00005, 0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0)
-JOB_BUCKETS: Final = (0.01, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0)
 
 
 def _counter(name: str, text: str, *labels: str) -> Metric:
@@ -92,25 +92,14 @@ METRICS: Final[tuple[Metric, ...]] = (
         "agent",
         merge=Merge.MAX,
     ),
+    # the server's own parts
+    _gauge(
+        "aragora_store_up", "Store: 1 it answers, 0 it does not, and all stored figures are absent", merge=Merge.MIN
+    ),
+    _counter("aragora_background_failures_total", "Failures of background work, by its name", "loop"),
     # HTTP
     _counter("aragora_http_requests_total", "HTTP requests by route template", "method", "route", "status"),
     _histogram("aragora_http_request_duration_seconds", "Seconds until the response was complete", "method", "route"),
-    # receipts
-    _counter("aragora_receipt_cleanup_total", "Clean-ups of receipts past their retention"),
-    _histogram("aragora_receipt_cleanup_duration_seconds", "Seconds a clean-up of receipts took", buckets=JOB_BUCKETS),
-    _counter("aragora_receipts_deleted_total", "Receipts deleted past their retention"),
-    # Knowledge Mound
-    _counter("aragora_km_operations_total", "Knowledge Mound operations", "type", "status"),
-    _histogram("aragora_km_operation_latency_seconds", "Seconds a Knowledge Mound operation took"),
-    _counter("aragora_km_adapter_syncs_total", "Synchronisations by adapter", "adapter"),
-    _counter("aragora_km_cp_task_outcomes_total", "Control Plane task outcomes stored"),
-    _counter("aragora_km_cp_cross_workspace_shares_total", "Items shared across workspaces"),
-    _histogram("aragora_km_forward_sync_latency_seconds", "Seconds a forward synchronisation took", "adapter"),
-    _histogram("aragora_km_reverse_query_latency_seconds", "Seconds a reverse query took"),
-    _counter("aragora_km_semantic_search_total", "Semantic searches"),
-    _counter("aragora_km_cross_debate_reuse_total", "Knowledge of one debate reused in another"),
-    _counter("aragora_km_cache_hits_total", "Knowledge Mound cache hits"),
-    _counter("aragora_km_cache_misses_total", "Knowledge Mound cache misses"),
     # encryption, RBAC, migration, authentication
     _counter("aragora_encryption_operations_total", "Encryptions and decryptions", "operation", "store"),
     _histogram(
@@ -127,22 +116,6 @@ METRICS: Final[tuple[Metric, ...]] = (
     _counter("aragora_migration_errors_total", "Records that a migration could not process", "store", "error_type"),
     _counter("aragora_auth_failures_total", "Failed authentications"),
     _counter("aragora_admin_impersonate_total", "Impersonations by an administrator"),
-    # decision router cache
-    _counter("aragora_decision_cache_hits_total", "Decision cache hits"),
-    _counter("aragora_decision_cache_misses_total", "Decision cache misses"),
-    _counter("aragora_decision_cache_invalidations_total", "Decision cache invalidations", "type"),
-    _gauge("aragora_decision_cache_size", "Entries in the decision cache"),
-    # webhooks
-    _counter("aragora_webhook_deliveries_total", "Webhook delivery attempts", "status", "event_type"),
-    _histogram("aragora_webhook_delivery_latency_seconds", "Seconds a webhook delivery took", "event_type"),
-    _counter("aragora_webhook_retries_total", "Webhook deliveries tried again", "event_type"),
-    _counter("aragora_webhook_dead_lettered_total", "Webhook deliveries given up", "event_type"),
-    _gauge(
-        "aragora_webhook_circuit_breaker_state",
-        "Circuit breaker of a webhook endpoint: 0 closed, 1 open",
-        "endpoint",
-        merge=Merge.MAX,
-    ),
     # integration store
     _counter("aragora_integration_store_operations_total", "Integration store operations", "operation", "status"),
     _histogram("aragora_integration_store_latency_seconds", "Seconds an integration store operation took", "operation"),

@@ -51,6 +51,11 @@ class Registry:
         with self._lock:
             self._gauges[name, self._capped(metric, pairs)] = value
 
+    @property
+    def counted(self) -> bool:
+        """Whether anything was counted since the last drain."""
+        return bool(self._counted)
+
     def drain(self) -> tuple[CounterDelta, ...]:
         """All increments since the last drain; from now on they are the caller's."""
         with self._lock:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import Any
 
@@ -22,6 +22,7 @@ from aragora.server.middleware.origins import HostCheckMiddleware, OriginCheckMi
 from aragora.server.middleware.outcomes import FaultMiddleware
 from aragora.server.middleware.requests import BodyLimitMiddleware, HeadMiddleware
 from aragora.server.ports import ServerConfig
+from aragora.supervision import begin, kept, watch_event_loop
 
 _log = structlog.get_logger(__name__)
 
@@ -87,7 +88,8 @@ def _lifespan(features: Sequence[Feature[Any]]) -> Callable[[FastAPI], AbstractA
             for feature in features:
                 for closer in feature.closers:
                     closing.push_async_callback(_closed, feature.name, closer)
-            tasks = [asyncio.create_task(_kept(feature.name, task)) for feature in features for task in feature.tasks]
+            watch_event_loop()
+            tasks = [begin(kept(name, task), name) for name, task in _named(features)]
             try:
                 yield
             finally:
@@ -98,12 +100,11 @@ def _lifespan(features: Sequence[Feature[Any]]) -> Callable[[FastAPI], AbstractA
     return lifespan
 
 
-async def _kept(feature: str, task: Task) -> None:
-    """Run a task; what ends it unasked is in the log."""
-    try:
-        await task()
-    except Exception as error:  # noqa: BLE001  one feature's task must not end the application
-        _log.exception("background task ended", feature=feature, error=type(error).__name__)
+def _named(features: Sequence[Feature[Any]]) -> Iterator[tuple[str, Task]]:
+    """Every task, with the name under which it is supervised: `debates: drain`."""
+    for feature in features:
+        for task in feature.tasks:
+            yield f"{feature.name}: {getattr(task, '__name__', 'task')}", task
 
 
 async def _closed(feature: str, closer: Closer) -> None:

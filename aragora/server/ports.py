@@ -69,6 +69,14 @@ class Readiness:
 
 
 @dataclass(frozen=True, slots=True)
+class Vitals:
+    """Whether the store answers, and the names of the background work that fails."""
+
+    store_up: bool = True
+    troubled: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Rating:
     """One row of the leaderboard."""
 
@@ -180,6 +188,12 @@ class Lifecycle(Protocol):
 
     async def closing(self) -> str:
         """Return, once the server drains, the reason to tell WebSocket clients."""
+        ...
+
+
+class VitalSigns(Protocol):
+    async def vitals(self) -> Vitals:
+        """How the parts behind the server do; cheap, whoever asks how often."""
         ...
 
 

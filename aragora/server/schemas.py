@@ -11,22 +11,26 @@ from fastapi import Path
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
-from aragora import limits
+from aragora import limits, texts
+from aragora.errors import NotFound
 from aragora.identity.logins import Challenge, TokenPair
+from aragora.ids import could_be_id
 from aragora.server.views import UNCACHED, json_response
 
-DebateId = Annotated[str, Path(min_length=1, max_length=limits.DEBATE_ID_MAX_CHARS)]
 
-
-def storable(text: str) -> str:
-    """Text that every database can hold: without control characters and lone halves of surrogate pairs. Raises
-    ValueError."""
-    if any(ord(char) < 32 or 0xD800 <= ord(char) <= 0xDFFF or ord(char) == 127 for char in text):
-        raise ValueError("control characters are not allowed")
+def _of_a_debate(text: str) -> str:
+    """Raises NotFound for what no debate is called, before any store is asked."""
+    if not could_be_id(text):
+        raise NotFound("There is no such debate. List the debates with GET /api/debates.")
     return text
 
 
-Line = Annotated[str, AfterValidator(storable)]
+DebateId = Annotated[str, Path(min_length=1, max_length=limits.DEBATE_ID_MAX_CHARS), AfterValidator(_of_a_debate)]
+
+# Every text of a request is one of these two. See `aragora.texts` for what they refuse.
+storable = texts.line
+Line = Annotated[str, AfterValidator(texts.line)]
+Prose = Annotated[str, AfterValidator(texts.prose)]
 Token = Annotated[Line, Field(min_length=1, max_length=4096)]
 Name = Annotated[Line, Field(min_length=1, max_length=100)]
 FactorCode = Annotated[Line, Field(min_length=6, max_length=64)]

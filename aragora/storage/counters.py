@@ -45,6 +45,10 @@ class CounterStore:
         series = [_series(sample, labels, value) for sample, labels, value in found]
         return sorted((one for one in series if one is not None), key=lambda delta: (delta.sample, delta.labels))
 
+    async def look(self) -> None:
+        """Read one row, to see whether the database answers."""
+        await self._database.rows(select(self._table.c.sample).limit(1), "looking at the store")
+
     async def add(self, deltas: Iterable[CounterDelta]) -> None:
         """Add to the values, all or none. After Unavailable the caller may try again; it counts twice only where
         the connection broke during the commit itself."""

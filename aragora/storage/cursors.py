@@ -11,6 +11,7 @@ import msgspec
 
 from aragora.encoding import encode
 from aragora.errors import InvalidInput
+from aragora.texts import line
 
 T = TypeVar("T")
 
@@ -30,11 +31,13 @@ def cursor_of(place: Place) -> str:
 def place_of(cursor: str) -> Place:
     """The place of a cursor. Raises InvalidInput where it is not one of ours."""
     try:
-        return msgspec.json.decode(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)), type=Place)
+        place = msgspec.json.decode(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)), type=Place)
+        line(place.id)
     except (msgspec.DecodeError, binascii.Error, ValueError) as error:
         raise InvalidInput(
             "the cursor is not one of ours: leave it out to start at the first page", code="invalid_cursor"
         ) from error
+    return place
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,5 @@
-"""What a failing database means to the caller: almost always `Unavailable`, try again later.
+"""What a failing database means to the caller: almost always `Unavailable`, try again later; `InvalidInput` where it
+works and cannot hold the value.
 
 Driver errors carry statements and parameters; none of that goes into the text. Works without importing asyncpg or
 SQLAlchemy: their errors are told apart by name and SQLSTATE, so that a process that uses neither pays for neither.
@@ -11,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from aragora.errors import AragoraError, Unavailable
+from aragora.errors import AragoraError, InvalidInput, Unavailable
 
 RETRY_AFTER_S: Final = 1.0
 _NOT_MIGRATED: Final = ("no such table", "no such column", "has no column")
@@ -23,7 +24,8 @@ _UNDEFINED: Final = ("42P01", "42703")  # undefined table, undefined column
 
 @contextmanager
 def translated(what: str) -> Iterator[None]:
-    """Errors of the database inside the block become `Unavailable`; programming errors stay what they are.
+    """Errors of the database inside the block become `Unavailable`, or `InvalidInput` for a value that it cannot hold;
+    programming errors and broken constraints stay what they are.
 
     Args:
         what: the thing that could not be done, for the text: "reading debates".
@@ -33,6 +35,11 @@ def translated(what: str) -> Iterator[None]:
     except AragoraError:
         raise
     except Exception as error:
+        if is_unstorable(error):
+            raise InvalidInput(
+                f"{what}: the database cannot hold one of the values; leave out NUL and other control characters, halves "
+                "of surrogate pairs, and numbers beyond 64 bits"
+            ) from error
         if is_refused(error) or not is_database_error(error):
             raise
         raise unavailable(what, error) from error
@@ -68,6 +75,14 @@ def is_refused(error: BaseException) -> bool:
         return True
     state = sqlstate(cause)
     return state is not None and state.startswith((_INTEGRITY_CLASS, _DATA_CLASS))
+
+
+def is_unstorable(error: BaseException) -> bool:
+    """Whether the database cannot hold one of the values: the net behind the checks at the edges."""
+    cause = driver_error(error)
+    if isinstance(cause, sqlite3.DataError | UnicodeEncodeError | OverflowError):
+        return True
+    return (sqlstate(cause) or "").startswith(_DATA_CLASS)
 
 
 def is_constraint(error: BaseException) -> bool:

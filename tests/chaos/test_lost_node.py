@@ -16,7 +16,8 @@ import pytest
 from chaos.conftest import Tally
 from worlds.chaos_invariants import all_ended, examine
 from worlds.chaos_served import ServedLog
-from worlds.waiting import eventually, wait_until
+from worlds.postgres_process import start, stop
+from worlds.waiting import eventually
 
 from aragora.config.settings import Settings, load_settings
 from aragora.debate.store.shard_epochs import ShardEpochs
@@ -173,22 +174,9 @@ def lose(nodes: Nodes) -> None:
 
 
 def restart(postgres: Any, number: int) -> None:
-    """End PostgreSQL by a signal (SIGINT: it breaks off what runs; SIGKILL: it must recover from its log) and start it
-    again. Where nobody reaps it, its lock files name a process that seems to live."""
-    postmaster = psutil.Process(postgres.get_pid())
-    family = [postmaster, *postmaster.children()]
-    postmaster.send_signal(number)
-    wait_until(lambda: not any(_lives(process) for process in family), "PostgreSQL is down")
-    for lock in (*postgres.pgdata.glob(".s.PGSQL.*"), postgres.pgdata / "postmaster.pid"):
-        lock.unlink(missing_ok=True)
-    postgres.ensure_postgres_running()
-
-
-def _lives(process: psutil.Process) -> bool:
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
+    """End PostgreSQL by a signal and start it again."""
+    stop(postgres, number)
+    start(postgres)
 
 
 async def test_debates_outlive_their_database_and_their_node(nodes: Nodes, tally: Tally) -> None:

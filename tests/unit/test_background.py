@@ -105,7 +105,7 @@ async def test_an_error_is_logged_in_one_line_and_a_defect_with_its_traceback_an
     failed, broke = logs
     assert (failed["event"], failed["task"], failed["error"]) == ("background step failed", "sweeping", "it is locked")
     assert "exc_info" not in failed
-    assert (broke["event"], broke["exc_info"]) == ("background step broke", True)
+    assert (broke["event"], str(broke["exc_info"])) == ("background step broke", "nothing is left")
     assert "nothing is left" in broke["error"]
 
 

@@ -51,6 +51,7 @@ from aragora.server.ports import (
     Rating,
     Readiness,
     ServerConfig,
+    Vitals,
 )
 from aragora.storage.cursors import Page
 
@@ -201,6 +202,7 @@ class Boards:
 
     def __init__(self) -> None:
         self.state = Readiness("ready")
+        self.signs = Vitals()
         self.reports: dict[str, tuple[int, int, int]] = {}
         self.drained: asyncio.Future[str] | None = None
 
@@ -220,6 +222,9 @@ class Boards:
 
     async def readiness(self) -> Readiness:
         return self.state
+
+    async def vitals(self) -> Vitals:
+        return self.signs
 
     def uptime_s(self) -> float:
         return 12.7
@@ -251,7 +256,9 @@ def features_over(
     return (
         Feature(
             "operations",
-            OperationsPorts(lifecycle=boards, connections=boards, agents=boards, leaderboard=boards, metrics=boards),
+            OperationsPorts(
+                lifecycle=boards, connections=boards, agents=boards, leaderboard=boards, metrics=boards, vitals=boards
+            ),
             chapters=(operations,),
             layers=(timing,) if observer is not None else (),
         ),

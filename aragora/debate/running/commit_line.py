@@ -29,6 +29,7 @@ from aragora.debate import journal
 from aragora.debate.journal import JournalRow
 from aragora.debate.model import Event
 from aragora.errors import AragoraError
+from aragora.supervision import begin
 
 log = structlog.get_logger("aragora.debate")
 
@@ -132,7 +133,7 @@ class CommitLine:
             self._stop_lingering(LineState.IDLE)
         if self.state is LineState.IDLE and self._buffer:
             self.state = LineState.WRITING
-            self._writing = asyncio.get_running_loop().create_task(self._write(owner))
+            self._writing = begin(self._write(owner), "journal commit")
         return self._writing is not None
 
     def linger(self, owner: LineOwner) -> None:

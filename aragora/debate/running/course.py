@@ -153,8 +153,8 @@ class Course:
         self._turn_soon()
 
     async def submit(self, events: Sequence[Event]) -> int:
-        """Journal `events` (a cancellation, what a person said); returns the seq of the last row that holds them once it
-        is durable. Raises NotStorable where they cannot be kept, Unavailable where the course stops first, Conflict
+        """Journal `events` (a cancellation, what a person said); returns the seq of the last row that holds them once
+        it is durable. Raises NotStorable where they cannot be kept, Unavailable where the course stops first, Conflict
         where it breaks off."""
         if self._stage is not CourseState.RUNNING:
             raise _moving()

@@ -25,6 +25,7 @@ from aragora.debate.running.course import Course
 from aragora.debate.running.failing import Broken, FailingPorts, fail
 from aragora.errors import AragoraError, Conflict, Fenced, Unavailable
 from aragora.observability.samples import CounterDelta
+from aragora.supervision import begin
 
 T = TypeVar("T")
 
@@ -135,7 +136,7 @@ class Recovery:
                 if self._caring.get(debate_id) is asyncio.current_task():
                     del self._caring[debate_id]
 
-        self._caring[debate_id] = asyncio.get_running_loop().create_task(cared())
+        self._caring[debate_id] = begin(cared(), "bringing a debate back")
 
     async def _regain(self, debate_id: str) -> None:
         before = self._losses.get(debate_id)

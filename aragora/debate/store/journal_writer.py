@@ -29,6 +29,7 @@ from aragora.errors import AragoraError, Fenced, Unavailable
 from aragora.observability.samples import CounterDelta
 from aragora.storage.database import Database
 from aragora.storage.failures import RETRY_AFTER_S, is_refused
+from aragora.supervision import begin
 
 MAX_PENDING_UNITS: Final = 20_000
 MAX_GROUP_UNITS: Final = 1_000
@@ -106,7 +107,7 @@ class JournalWriter:
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._pending.append((unit, future))
         if self._writing is None or self._writing.done():
-            self._writing = asyncio.create_task(self._write_pending(), name="journal writer")
+            self._writing = begin(self._write_pending(), "journal writer")
         return future
 
     async def _write_pending(self) -> None:

@@ -21,7 +21,7 @@ from aragora.server.live.fanout import Fanout
 from aragora.server.live.sockets import SocketRegistry
 from aragora.server.live.sse import EventStream
 from aragora.server.ports import DebateCommands, DebateReader
-from aragora.server.schemas import DebateId
+from aragora.server.schemas import DebateId, Line, Prose
 from aragora.server.views import json_response
 
 
@@ -40,7 +40,7 @@ debates: Chapter[DebatePorts] = Chapter("debates")
 # --- What goes in and out: requests are validated by these models; answers are encoded straight from records
 # (`aragora.server.views`) and only described here; a test holds the two together.
 
-_Name = Annotated[str, Field(min_length=1, max_length=limits.NAME_MAX_CHARS)]
+_Name = Annotated[Line, Field(min_length=1, max_length=limits.NAME_MAX_CHARS)]
 
 
 class _Request(BaseModel):
@@ -50,13 +50,13 @@ class _Request(BaseModel):
 class CreateDebate(_Request):
     """A question to settle. Without `agents` the server chooses from those available."""
 
-    question: Annotated[str, Field(min_length=1, max_length=limits.QUESTION_MAX_CHARS)]
+    question: Annotated[Prose, Field(min_length=1, max_length=limits.QUESTION_MAX_CHARS)]
     agents: Annotated[tuple[_Name, ...], Field(max_length=limits.AGENTS_MAX)] = ()
     protocol: _Name = "structured"
     rounds: Annotated[int, Field(ge=limits.ROUNDS_MIN, le=limits.ROUNDS_MAX)] | None = None
     consensus: ConsensusMode | None = None
     topology: Topology | None = None
-    context: Annotated[str, Field(max_length=limits.CONTEXT_MAX_CHARS)] = ""
+    context: Annotated[Prose, Field(max_length=limits.CONTEXT_MAX_CHARS)] = ""
     domain: _Name = "general"
     budget_usd: Annotated[float, Field(gt=0, le=limits.BUDGET_MAX_USD)] | None = None
 
@@ -70,7 +70,7 @@ class CastVote(_Request):
 
     choice: _Name | None = None
     intensity: Annotated[int, Field(ge=limits.INTENSITY_MIN, le=limits.INTENSITY_MAX)] = 5
-    suggestion: Annotated[str, Field(min_length=1, max_length=limits.SUGGESTION_MAX_CHARS)] | None = None
+    suggestion: Annotated[Prose, Field(min_length=1, max_length=limits.SUGGESTION_MAX_CHARS)] | None = None
 
     @model_validator(mode="after")
     def _one_of_two(self) -> CastVote:
@@ -138,7 +138,9 @@ class EventPage(BaseModel):
 
 # --- Routes: `export` stands before {debate_id}, which would take "export" for an id
 
-_Key = Annotated[str | None, Header(alias="Idempotency-Key", min_length=1, max_length=limits.IDEMPOTENCY_KEY_MAX_CHARS)]
+_Key = Annotated[
+    Line | None, Header(alias="Idempotency-Key", min_length=1, max_length=limits.IDEMPOTENCY_KEY_MAX_CHARS)
+]
 _MAX_SEQ: Final = 2**53
 _MAX_SEQ_DIGITS: Final = 15
 _STREAM: Final = "text/event-stream"
@@ -178,7 +180,7 @@ async def listing(
     call: Call[DebatePorts],
     status: DebateStatus | None = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    cursor: Annotated[str | None, Query(max_length=512)] = None,
+    cursor: Annotated[Line | None, Query(max_length=512)] = None,
 ) -> Response:
     """Newest first; `next_cursor` leads to the next page and is null on the last."""
     page = await call.ports.reader.page(status=status, limit=limit, cursor=cursor, org_id=call.org)

@@ -18,6 +18,7 @@ from aragora.secrets.fields import STAND_IN, redacted, secrets_of
 from aragora.server.chapter import Call, Chapter
 from aragora.server.ports import AuditTrail
 from aragora.server.views import UNCACHED, json_response
+from aragora.texts import check_all
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,7 @@ def _keepable(settings: dict[str, Any]) -> dict[str, Any]:
         raise ValueError(f"the server sets {', '.join(sorted(taken))}; leave it out")
     if _depth(settings) > MAX_DEPTH:
         raise ValueError(f"nested deeper than {MAX_DEPTH} levels")
+    check_all(settings, "settings")
     try:
         size = len(encode(settings))
     except (ValueError, TypeError, OverflowError):

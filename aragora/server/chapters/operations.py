@@ -13,12 +13,23 @@ from fastapi import Query
 from pydantic import BaseModel, Field
 from starlette.responses import PlainTextResponse, Response
 
+from aragora import limits
 from aragora.errors import AragoraError
 from aragora.identity.rbac import ADMIN, PUBLIC
 from aragora.observability.exposition import CONTENT_TYPE
 from aragora.server.chapter import Call, Chapter
 from aragora.server.failures import failure
-from aragora.server.ports import AgentBoard, ConnectionBoard, Leaderboard, Lifecycle, MetricsPage, Readiness
+from aragora.server.ports import (
+    AgentBoard,
+    ConnectionBoard,
+    Leaderboard,
+    Lifecycle,
+    MetricsPage,
+    Readiness,
+    Vitals,
+    VitalSigns,
+)
+from aragora.server.schemas import Line
 from aragora.server.views import json_response
 
 
@@ -31,12 +42,14 @@ class OperationsPorts:
     agents: AgentBoard
     leaderboard: Leaderboard
     metrics: MetricsPage
+    vitals: VitalSigns
 
 
 operations: Chapter[OperationsPorts] = Chapter("operations")
 
 _HEALTH: Final = {"ready": "healthy", "degraded": "degraded", "draining": "degraded"}
 _RETRY_S: Final = 2.0
+_NO_DATABASE: Final = "database: it does not answer; what runs waits for it"
 
 # --- What comes out
 
@@ -45,6 +58,7 @@ class Health(BaseModel):
     status: Literal["healthy", "degraded", "unhealthy"]
     version: str
     uptime: Annotated[int, Field(description="whole seconds since the server started")]
+    reasons: Annotated[list[str], Field(description="why it is not healthy; absent where it is")] = []
 
 
 class WebSocketHealth(BaseModel):
@@ -112,11 +126,15 @@ class Rankings(BaseModel):
 async def health(call: Call[OperationsPorts]) -> Response:
     """`healthy`, `degraded` (working with a part away, or draining), or 503 `unhealthy` (not working yet)."""
     readiness = await call.ports.lifecycle.readiness()
-    view = {
-        "status": _HEALTH.get(readiness.state, "unhealthy"),
+    troubles = _troubles(await call.ports.vitals.vitals())
+    status = _HEALTH.get(readiness.state, "unhealthy")
+    view: dict[str, object] = {
+        "status": "degraded" if troubles and status == "healthy" else status,
         "version": call.config.version,
         "uptime": int(call.ports.lifecycle.uptime_s()),
     }
+    if reasons := (*readiness.reasons, *troubles):
+        view["reasons"] = reasons
     if view["status"] == "unhealthy":
         return _not_ready(call, readiness, view)
     return json_response(view)
@@ -130,8 +148,10 @@ async def live(call: Call[OperationsPorts]) -> Response:  # noqa: ARG001  # one 
 
 @operations.get("/api/health/ready", needs=PUBLIC, gives=ReadyState, refuses=(503,), tag="health")
 async def ready(call: Call[OperationsPorts]) -> Response:
-    """Whether the server takes work: 503 while it starts or drains."""
+    """Whether the server takes work: 503 while it starts or drains, or the database does not answer."""
     readiness = await call.ports.lifecycle.readiness()
+    if readiness.ready and not (await call.ports.vitals.vitals()).store_up:
+        readiness = Readiness("unavailable", (*readiness.reasons, _NO_DATABASE))
     view = {"status": readiness.state, "reasons": readiness.reasons}
     if not readiness.ready:
         return _not_ready(call, readiness, view)
@@ -182,7 +202,7 @@ async def system_circuit_breakers(call: Call[OperationsPorts]) -> Response:
 @operations.get("/api/leaderboard/rankings", needs=PUBLIC, gives=Rankings, refuses=(503,), tag="leaderboard")
 async def rankings(
     call: Call[OperationsPorts],
-    domain: Annotated[str | None, Query(max_length=64)] = None,
+    domain: Annotated[Line | None, Query(max_length=limits.NAME_MAX_CHARS)] = None,
     limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
 ) -> Response:
     """Best first; without a domain the overall rating."""
@@ -191,6 +211,12 @@ async def rankings(
 
 async def _breakers(ports: OperationsPorts) -> Response:
     return json_response({"circuit_breakers": await ports.agents.breakers()})
+
+
+def _troubles(vitals: Vitals) -> tuple[str, ...]:
+    """What does not work, for people; the log has the causes, which are nobody else's business."""
+    database = () if vitals.store_up else (_NO_DATABASE,)
+    return (*database, *(f"background work fails and is tried again: {name}" for name in vitals.troubled))
 
 
 def _not_ready(call: Call[OperationsPorts], readiness: Readiness, view: Mapping[str, object]) -> Response:

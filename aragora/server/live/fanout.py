@@ -19,6 +19,7 @@ from aragora.debate import journal
 from aragora.errors import AragoraError, Unavailable
 from aragora.resilience.backoff import Backoff
 from aragora.server.ports import DebateReader, EventFeed, FeedItem
+from aragora.supervision import begin
 
 _log = structlog.get_logger(__name__)
 
@@ -107,7 +108,7 @@ class Fanout:
     def _start(self, debate_id: str, after_seq: int) -> _Channel:
         channel = _Channel(debate_id, after_seq)
         self._channels[debate_id] = channel
-        channel.task = asyncio.create_task(self._run(channel), name=f"follow {debate_id}")
+        channel.task = begin(self._run(channel), "follower of a debate")
         return channel
 
     async def _run(self, channel: _Channel) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 
-import pytest
 from structlog.testing import capture_logs
 from worlds.actors_without_ray import runtime_over
 
 from actors.circuit_breaker import CircuitBreakerActor, StoredBreaker
+from aragora.agents.gate import LeasedGate
+from aragora.agents.model import ProviderFault
+from aragora.clock import SystemClock
 from aragora.config.settings import Settings
 from aragora.errors import Unavailable
 from aragora.resilience.circuit_breaker import BreakerRow, Failed, Lease, Refusal, Succeeded
@@ -88,12 +90,13 @@ async def test_a_breaker_that_never_saw_a_failure_needs_no_process() -> None:
     assert lease.outstanding, "it remembers the failure"
 
 
-async def test_a_breaker_that_cannot_be_reached_is_a_timeout_for_the_gate() -> None:
+async def test_a_store_that_is_away_lets_the_calls_of_an_agent_that_was_never_asked_pass() -> None:
     rows = Rows()
-    actor = breaker_over(rows)
     rows.away = True
-    with pytest.raises(TimeoutError, match="the store is away"):
-        await port_to(actor, rows).report(Failed(0, "overloaded"))
+    gate = LeasedGate(port_to(breaker_over(rows), rows), SystemClock())
+    await gate.permit()
+    await gate.succeeded()
+    await gate.failed(ProviderFault("boom"))
 
 
 async def test_a_change_of_the_breaker_is_logged_once_with_its_reason() -> None:

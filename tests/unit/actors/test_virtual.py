@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from structlog.testing import capture_logs
 from worlds.logical_time import in_logical_time
 
 from actors import virtual
@@ -179,3 +180,20 @@ async def test_a_process_that_is_used_does_not_end(monkeypatch: pytest.MonkeyPat
         await actor.message()
         await asyncio.sleep(0.005)
     assert actor.told == []
+
+
+@in_logical_time
+async def test_a_process_that_cannot_close_ends_all_the_same_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Stuck(Sleeper):
+        async def _close(self) -> None:
+            raise ValueError("a defect")
+
+    ended = asyncio.Event()
+    monkeypatch.setattr(virtual, "retire", ended.set)
+    actor = Stuck("s", Settings().model_copy(update={"passivate_after_s": 0.0}))
+    actor.working = False
+    with capture_logs() as logs:
+        await actor.message()
+        await asyncio.wait_for(ended.wait(), WAIT_S)
+        await asyncio.sleep(0.1)
+    assert [(line["event"], line["task"]) for line in logs] == [("background work ended", "idle watch")]

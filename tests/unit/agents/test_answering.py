@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
-from worlds.logical_time import in_logical_time
+from worlds.logical_time import LoopClock, in_logical_time
 from worlds.waiting import eventually
 
 from aragora.agents.answering import Answering
@@ -28,6 +28,7 @@ from aragora.agents.model import (
 )
 from aragora.clock import SystemClock
 from aragora.debate.model import AgentAnswer, AgentFailure, AgentRequest, Ask, AskKind, Brief, Proposal, Usage
+from aragora.errors import InvalidInput, Unavailable
 from aragora.resilience.backoff import Backoff, RetryBudget
 
 from .conftest import GOOD_PROPOSAL, RecordingGate, ScriptedProvider
@@ -306,3 +307,46 @@ def test_whatever_the_providers_do_there_is_one_reply_to_the_ask_and_no_money_is
     assert (reply.usage.cost_usd if reply.usage else 0.0) == pytest.approx(paid)
     assert len(first.calls) <= 6
     assert second is None or len(second.calls) <= 2
+
+
+class OurGate(RecordingGate):
+    """A gate that lets a failure of our own store through, `outages` times: what no gate should do."""
+
+    outages = 0
+
+    async def permit(self) -> None:
+        if self.outages:
+            self.outages -= 1
+            raise Unavailable("reading a circuit breaker: the database failed", code="storage_unavailable")
+        await super().permit()
+
+
+async def test_a_store_of_our_own_that_is_away_is_waited_for(answering: Build, ask: AskFor) -> None:
+    gate = OurGate()
+    gate.outages = 3
+    reply = await answering(ScriptedProvider("anthropic", [GOOD_PROPOSAL]), through=gate).answer(ask())
+    assert isinstance(reply, AgentAnswer)
+
+
+@in_logical_time
+async def test_a_store_of_our_own_that_stays_away_is_never_blamed_on_the_provider() -> None:
+    gate = OurGate()
+    gate.outages = 1_000_000
+    provider = ScriptedProvider("anthropic", [])
+    spec = AgentSpec("anthropic-api", "anthropic", "claude")
+    reply = await Answering(spec, provider, None, gate, LoopClock()).answer(
+        AgentRequest(Ask("deb_1/1/propose/a", "deb_1", "a", AskKind.PROPOSE, 1), Brief("Is it simple?"), 30.0)
+    )
+    assert isinstance(reply, AgentFailure)
+    assert reply.code == "storage_unavailable"
+    assert "the database failed" in reply.message
+    assert "anthropic" not in reply.message
+    assert not provider.calls
+    assert asyncio.get_running_loop().time() <= 30.0
+
+
+async def test_an_error_of_our_own_that_no_waiting_mends_keeps_its_own_code(answering: Build, ask: AskFor) -> None:
+    provider = ScriptedProvider("anthropic", [InvalidInput("ANTHROPIC_API_KEY is not set")])
+    reply = await answering(provider).answer(ask())
+    assert isinstance(reply, AgentFailure)
+    assert (reply.code, reply.message) == ("invalid_input", "ANTHROPIC_API_KEY is not set")

@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from structlog.testing import capture_logs
+from worlds.logical_time import LoopClock, in_logical_time
 
-from aragora.agents.gate import LeasedGate, LocalBreaker
+from aragora.agents.gate import AWAY_S, BREAKER_S, LeasedGate, LocalBreaker
 from aragora.agents.model import AnswerMalformed, BreakerOpen, ProviderFault, ProviderRateLimited
+from aragora.errors import AragoraError, Unavailable
 from aragora.resilience.circuit_breaker import BreakerPolicy, BreakerState, Permission, Report
 
 POLICY = BreakerPolicy()
@@ -147,3 +150,72 @@ async def test_a_breaker_that_is_away_lets_calls_pass(clock: SetClock) -> None:
     await gate.failed(ProviderFault("boom"))
     await gate.permit()
     await gate.succeeded()
+
+
+class AwayBreaker:
+    """A breaker whose store is away, unreadable, or silent."""
+
+    def __init__(self, clock: SetClock, error: BaseException | None = None) -> None:
+        self.error = error
+        self.asked = 0
+        self.working = LocalBreaker(clock)
+
+    async def permit(self) -> Permission:
+        await self._meet()
+        return await self.working.permit()
+
+    async def report(self, report: Report) -> Permission:
+        await self._meet()
+        return await self.working.report(report)
+
+    async def _meet(self) -> None:
+        self.asked += 1
+        if isinstance(self.error, TimeoutError):
+            await asyncio.Event().wait()
+        if self.error is not None:
+            raise self.error
+
+
+OUR_OWN = [
+    Unavailable("reading a circuit breaker: the database failed"),
+    AragoraError("breaker/ann.permit failed: ValueError; see the server's log"),
+    ValueError("'ajar' is not a valid BreakerState"),
+]
+
+
+@pytest.mark.parametrize("error", OUR_OWN, ids=lambda error: type(error).__name__)
+async def test_a_failure_of_our_own_store_lets_calls_pass_and_loses_no_answer(
+    clock: SetClock, error: Exception
+) -> None:
+    gate = LeasedGate(AwayBreaker(clock, error), clock)
+    await gate.permit()
+    await gate.succeeded()
+    await gate.failed(ProviderFault("boom"))
+    await gate.permit()
+
+
+@in_logical_time
+async def test_a_breaker_that_does_not_answer_holds_no_call_up_for_long() -> None:
+    clock = LoopClock()
+    gate = LeasedGate(AwayBreaker(SetClock(), TimeoutError()), clock)
+    await gate.permit()
+    await gate.failed(ProviderFault("boom"))
+    assert clock.monotonic() <= 2 * BREAKER_S
+
+
+async def test_a_breaker_that_is_away_is_asked_seldom_and_guards_again_when_it_is_back(clock: SetClock) -> None:
+    breaker = AwayBreaker(clock, OUR_OWN[0])
+    gate = LeasedGate(breaker, clock)
+    with capture_logs() as logs:
+        for _ in range(100):
+            await gate.permit()
+        assert breaker.asked == 1
+        clock.at += AWAY_S
+        await gate.permit()
+        assert breaker.asked == 2
+        breaker.error = None
+        clock.at += AWAY_S
+        await fail(gate, 5)
+        with pytest.raises(BreakerOpen):
+            await gate.permit()
+    assert [line["event"] for line in logs] == ["circuit breaker not reached: calls pass", "circuit breaker reached"]

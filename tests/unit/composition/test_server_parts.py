@@ -4,27 +4,57 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import psutil
 import pytest
+from structlog.testing import capture_logs
 
 from aragora.composition import server_parts
 from aragora.composition.server_parts import JOBS_AGAIN_S, ServerParts
 from aragora.config.settings import Settings
 
 
-def test_a_scheduler_that_did_not_start_is_started_again_until_it_answers(
+def test_the_scheduler_is_asked_again_and_again_so_that_one_that_ended_begins_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(server_parts, "short_directory", lambda _label: tmp_path)
     parts = ServerParts(Settings(data_dir=tmp_path), "127.0.0.1", 1, 2)
-    now, tried, answers = [1000.0], [], [False, True]
+    now, tried = [1000.0], []
 
-    async def start_jobs() -> bool:
+    async def start_jobs() -> None:
         tried.append(now[0])
-        return answers.pop(0)
 
     monkeypatch.setattr(parts, "_start_jobs", start_jobs)
     monkeypatch.setattr(server_parts.time, "monotonic", lambda: now[0])
-    for at in (1000.0, 1001.0, 1000.0 + JOBS_AGAIN_S, 1000.0 + 2 * JOBS_AGAIN_S):
+    for at in (1000.0, 1001.0, 1000.0 + JOBS_AGAIN_S, 1001.0 + JOBS_AGAIN_S):
         now[0] = at
         parts.keep_jobs()
     assert tried == [1000.0, 1000.0 + JOBS_AGAIN_S]
+
+
+def test_nothing_unexpected_of_the_scheduler_ends_the_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server_parts, "short_directory", lambda _label: tmp_path)
+    parts = ServerParts(Settings(data_dir=tmp_path), "127.0.0.1", 1, 2)
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("Ray is not initialised")
+
+    monkeypatch.setattr("actors.runtime.Runtime.at", broken)
+    with capture_logs() as logs:
+        parts.keep_jobs()
+    assert [line["event"] for line in logs] == ["the scheduler did not answer"]
+
+
+def test_a_process_that_ends_between_two_looks_has_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Gone:
+        pid = 7
+
+        def is_running(self) -> bool:
+            return True
+
+        def status(self) -> str:
+            raise psutil.NoSuchProcess(self.pid)
+
+    monkeypatch.setattr(server_parts, "short_directory", lambda _label: tmp_path)
+    parts = ServerParts(Settings(data_dir=tmp_path), "127.0.0.1", 1, 2)
+    parts._daemons = [Gone()]  # type: ignore[list-item]
+    assert parts.dead() == "Ray's process 7 has ended"

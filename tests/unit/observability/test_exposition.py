@@ -15,9 +15,12 @@ from aragora.observability.metrics import BY_NAME, METRICS, Kind
 from aragora.observability.registry import Registry
 from aragora.observability.samples import CounterDelta
 
-CONTRACT: list[dict[str, Any]] = yaml.safe_load(
-    (Path(__file__).parents[2] / "contract" / "metrics.yaml").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[3]
+WHOLE_CONTRACT: list[dict[str, Any]] = yaml.safe_load(
+    (ROOT / "tests" / "contract" / "metrics.yaml").read_text(encoding="utf-8")
 )["metrics"]
+CONTRACT = [row for row in WHOLE_CONTRACT if "later" not in row]
+LATER = [row["name"] for row in WHOLE_CONTRACT if "later" in row]
 
 
 def samples_of(text: str) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
@@ -44,6 +47,27 @@ def test_every_promised_metric_is_exposed_before_it_is_ever_counted(promised: di
     lines = render((), ()).splitlines()
     for name in (promised["name"], *promised.get("aliases", ())):
         assert f"# TYPE {name} {promised['type']}" in lines
+
+
+def test_every_declared_metric_has_a_place_that_counts_or_reads_it() -> None:
+    declarations = ROOT / "aragora" / "observability" / "metrics.py"
+    files = [path for floor in ("aragora", "actors") for path in (ROOT / floor).rglob("*.py") if path != declarations]
+    source = "\n".join(path.read_text(encoding="utf-8") for path in files)
+    assert [metric.name for metric in METRICS if f'"{metric.name}' not in source] == []
+
+
+def test_a_metric_of_a_capability_that_is_still_to_come_is_absent() -> None:
+    assert [name for name in LATER if name in BY_NAME] == []
+
+
+def test_what_is_not_known_is_left_out_as_a_whole_and_only_readings_stay() -> None:
+    samples = samples_of(render(None, [CounterDelta("aragora_store_up", (), 0.0)]))
+    assert samples == {("aragora_store_up", ()): 0.0}
+    assert {metric.kind for metric in METRICS if f"# TYPE {metric.name} " in render(None, ())} == {Kind.GAUGE}
+
+
+def test_a_gauge_that_nobody_reads_shows_no_figure() -> None:
+    assert ("aragora_websocket_connections", ()) not in samples_of(render((), ()))
 
 
 def test_names_are_declared_once() -> None:

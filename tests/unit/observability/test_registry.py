@@ -35,12 +35,12 @@ def test_labels_come_sorted_whatever_the_order_of_naming() -> None:
 
 def test_an_observation_counts_bucket_sum_and_count() -> None:
     registry = Registry()
-    registry.observe("aragora_webhook_delivery_latency_seconds", 0.3, event_type="debate_end")
-    pairs = (("event_type", "debate_end"),)
+    registry.observe("aragora_encryption_operation_latency_seconds", 0.3, operation="encrypt")
+    pairs = (("operation", "encrypt"),)
     assert set(registry.drain()) == {
-        CounterDelta("aragora_webhook_delivery_latency_seconds_bucket", (*pairs, ("le", "0.5")), 1.0),
-        CounterDelta("aragora_webhook_delivery_latency_seconds_sum", pairs, 0.3),
-        CounterDelta("aragora_webhook_delivery_latency_seconds_count", pairs, 1.0),
+        CounterDelta("aragora_encryption_operation_latency_seconds_bucket", (("le", "0.5"), *pairs), 1.0),
+        CounterDelta("aragora_encryption_operation_latency_seconds_sum", pairs, 0.3),
+        CounterDelta("aragora_encryption_operation_latency_seconds_count", pairs, 1.0),
     }
 
 
@@ -56,7 +56,7 @@ def test_threads_lose_no_increment_and_repeat_none() -> None:
 
     def count(_: int) -> float:
         for _ in range(500):
-            registry.inc("aragora_km_cache_hits_total")
+            registry.inc("aragora_auth_failures_total")
         return sum(delta.amount for delta in registry.drain())
 
     with ThreadPoolExecutor(8) as pool:
@@ -67,10 +67,10 @@ def test_threads_lose_no_increment_and_repeat_none() -> None:
 def test_series_beyond_the_cap_fold_into_one() -> None:
     registry = Registry()
     for number in range(SERIES_CAP + 5):
-        registry.inc("aragora_km_adapter_syncs_total", adapter=f"made-up-{number}")
+        registry.inc("aragora_background_failures_total", loop=f"made-up-{number}")
     drained = {delta.labels: delta.amount for delta in registry.drain()}
     assert len(drained) == SERIES_CAP + 1
-    assert drained[("adapter", OTHER),] == 5
+    assert drained[("loop", OTHER),] == 5
 
 
 def test_undeclared_names_labels_and_uses_are_refused() -> None:

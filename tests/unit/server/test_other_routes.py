@@ -17,7 +17,7 @@ from aragora import encoding
 from aragora.debate.model import ConsensusMode, Decision
 from aragora.debate.records import ReceiptRecord
 from aragora.errors import Unavailable
-from aragora.server.ports import Readiness
+from aragora.server.ports import Readiness, Vitals
 
 
 async def test_health_is_the_runbooks_shape(client: Any) -> None:
@@ -39,6 +39,28 @@ async def test_readiness_follows_the_life_of_the_server(
         assert answer.json()["error"]["code"] == "unavailable"
         assert "retry-after" in answer.headers
     assert (await client.get("/api/health/live")).status_code == 200
+
+
+async def test_a_database_that_is_away_is_named_by_both_healths(client: Any, boards: Any) -> None:
+    boards.signs = Vitals(store_up=False)
+    health = await client.get("/api/health")
+    assert (health.status_code, health.json()["status"]) == (200, "degraded")
+    ready = await client.get("/api/health/ready")
+    assert (ready.status_code, ready.json()["status"]) == (503, "unavailable")
+    assert "retry-after" in ready.headers
+    for answer in (health, ready):
+        (reason,) = answer.json()["reasons"]
+        assert reason.startswith("database: ")
+    boards.signs = Vitals()
+    assert (await client.get("/api/health/ready")).status_code == 200
+
+
+async def test_background_work_that_fails_degrades_the_health_and_is_named(client: Any, boards: Any) -> None:
+    boards.signs = Vitals(troubled=("outbox ratings",))
+    health = (await client.get("/api/health")).json()
+    assert health["status"] == "degraded"
+    assert health["reasons"] == ["background work fails and is tried again: outbox ratings"]
+    assert (await client.get("/api/health/ready")).status_code == 200
 
 
 async def test_websocket_health_sums_replicas_and_says_when_it_cannot(

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from aragora.errors import InvalidInput
 from aragora.storage.cursors import Place, cursor_of, place_of
 
-PLACES = st.builds(Place, st.floats(allow_nan=False, allow_infinity=False), st.text(max_size=60))
+IDS = st.text(st.characters(exclude_categories=("Cc", "Cs")), max_size=60)  # no id of ours has a control character
+PLACES = st.builds(Place, st.floats(allow_nan=False, allow_infinity=False), IDS)
 
 
 @given(PLACES)
@@ -34,3 +35,8 @@ def test_any_other_text_is_read_or_refused_but_never_breaks(text: str) -> None:
 def test_foreign_texts_are_refused(text: str) -> None:
     with pytest.raises(InvalidInput):
         place_of(text)
+
+
+def test_an_id_that_no_store_can_keep_is_refused() -> None:
+    with pytest.raises(InvalidInput):
+        place_of(cursor_of(Place(0.0, "deb_\0")))

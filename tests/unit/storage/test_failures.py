@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 from sqlalchemy.exc import DBAPIError
 
-from aragora.errors import Conflict, Unavailable
+from aragora.errors import Conflict, InvalidInput, Unavailable
 from aragora.storage.failures import (
     is_constraint,
     is_database_error,
@@ -58,9 +58,36 @@ def test_sqlalchemy_around_the_drivers_error_changes_nothing(error: Exception) -
     assert "SELECT" not in caught.value.message
 
 
+UNSTORABLE = [
+    asyncpg.CharacterNotInRepertoireError("0x00"),
+    asyncpg.UntranslatableCharacterError("\\u0000 cannot be converted to text"),
+    asyncpg.NumericValueOutOfRangeError("bigint out of range"),
+    asyncpg.DataError("invalid input for query argument $1: 'hunter2' (value out of int64 range)"),
+    sqlite3.DataError("string or blob too big"),
+    UnicodeEncodeError("utf-8", "\ud800", 0, 1, "surrogates not allowed"),
+    OverflowError("Python int too large to convert to SQLite INTEGER"),
+]
+
+
 @pytest.mark.parametrize("error", REFUSED, ids=repr)
 def test_a_refused_value_is_not_an_outage(error: Exception) -> None:
     assert is_refused(error)
+    with pytest.raises((type(error), InvalidInput)), translated("writing debates"):
+        raise error
+
+
+@pytest.mark.parametrize("error", UNSTORABLE, ids=repr)
+def test_a_value_that_the_database_cannot_hold_is_wrong_input_and_is_not_repeated(error: Exception) -> None:
+    for raised in (error, DBAPIError("INSERT secret", ("hunter2",), error)):
+        with pytest.raises(InvalidInput) as caught, translated("writing debates"):
+            raise raised
+        assert caught.value.status == 422
+        assert caught.value.message.startswith("writing debates: ")
+        assert "hunter2" not in caught.value.message
+
+
+@pytest.mark.parametrize("error", [sqlite3.IntegrityError("UNIQUE"), asyncpg.UniqueViolationError("key")], ids=repr)
+def test_a_broken_constraint_stays_what_it_is_for_whoever_expects_it(error: Exception) -> None:
     with pytest.raises(type(error)), translated("writing debates"):
         raise error
 

@@ -1,4 +1,5 @@
-"""The flush of a replica's counters: nothing counted is lost, and the task writes without being asked for a page."""
+"""The metrics page and the flush of a replica's counters: nothing counted is lost, the task writes without being asked
+for a page, and the page goes on without the store."""
 
 from __future__ import annotations
 
@@ -6,11 +7,15 @@ import asyncio
 from collections.abc import Iterable
 
 import pytest
+from worlds.backends import SetClock
 
+from actors.gateways.health import FRESH_S, StoreProbe
+from actors.gateways.metrics import StoredMetricsPage
 from actors.gateways.operations import CounterFlush
 from aragora.errors import Unavailable
 from aragora.observability.registry import Registry
 from aragora.observability.samples import CounterDelta
+from aragora.server.ports import BreakerView, ConnectionTotals
 
 SAMPLE = "aragora_http_requests_total"
 LABELS = {"method": "GET", "route": "/api/health", "status": "200"}
@@ -23,6 +28,14 @@ class Counters:
         self.total = 0.0
         self.away = False
         self.written = asyncio.Event()
+
+    async def look(self) -> None:
+        if self.away:
+            raise Unavailable("the disk is full")
+
+    async def all(self) -> list[CounterDelta]:
+        await self.look()
+        return [CounterDelta("aragora_debates_total", (), 7.0)]
 
     async def add(self, deltas: Iterable[CounterDelta]) -> None:
         if self.away:
@@ -57,3 +70,54 @@ async def test_the_task_writes_what_was_counted() -> None:
         await counters.written.wait()
     await flush.task.aclose()
     assert counters.total == 1.0
+
+
+class Boards:
+    """The agents' breakers, out of the store, and the connections, out of the shared state."""
+
+    def __init__(self, counters: Counters) -> None:
+        self.counters = counters
+        self.shared_away = False
+
+    async def breakers(self) -> list[BreakerView]:
+        await self.counters.look()
+        return [BreakerView("ada", "open")]
+
+    async def totals(self) -> ConnectionTotals:
+        if self.shared_away:
+            raise Unavailable("the shared state is restarting")
+        return ConnectionTotals(3, 0, 0)
+
+
+async def test_without_the_store_the_page_has_what_is_read_now_and_no_counter_and_comes_back_whole() -> None:
+    counters, registry, clock = Counters(), Registry(), SetClock()
+    boards = Boards(counters)
+    probe = StoreProbe([counters], clock)  # type: ignore[list-item]
+    page = StoredMetricsPage([counters], probe, boards, boards, registry)  # type: ignore[arg-type, list-item]
+    whole = await page.exposition()
+    assert {"aragora_store_up 1.0", "aragora_debates_total 7.0", "aragora_websocket_connections 3.0"} <= set(
+        whole.splitlines()
+    )
+    registry.inc(SAMPLE, **LABELS)
+    for known in (True, False):  # as the probe saw it before the outage, and after
+        counters.away = True
+        clock.at += 0.0 if known else FRESH_S
+        away = await page.exposition()
+        assert "aragora_store_up 0.0" in away.splitlines()
+        assert "aragora_websocket_connections 3.0" in away.splitlines()
+        assert "aragora_debates_total" not in away, "0 would be a fall"
+        assert "aragora_circuit_breaker_state{" not in away
+    counters.away = False
+    clock.at += FRESH_S
+    assert await page.exposition() == whole
+    assert counters.total == 1.0
+
+
+async def test_without_the_shared_state_the_page_has_the_rest() -> None:
+    counters, clock = Counters(), SetClock()
+    boards = Boards(counters)
+    boards.shared_away = True
+    probe = StoreProbe([counters], clock)  # type: ignore[list-item]
+    page = await StoredMetricsPage([counters], probe, boards, boards, Registry()).exposition()  # type: ignore[arg-type, list-item]
+    assert "aragora_debates_total 7.0" in page.splitlines()
+    assert "\naragora_websocket_connections " not in page

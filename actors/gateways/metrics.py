@@ -1,0 +1,76 @@
+"""The metrics page of a replica: the stored figures of the whole cluster, and the readings of now.
+
+While the store is away the page goes on, without any stored figure: a counter that is not known is absent, for 0 would
+tell a fall. `aragora_store_up` says so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Final
+
+from actors.gateways.health import StoreProbe
+from actors.gateways.operations import SharedConnectionBoard, StoredAgentBoard
+from actors.reporting import flush
+from aragora.errors import AragoraError, Unavailable
+from aragora.observability.exposition import render
+from aragora.observability.registry import REGISTRY, Registry
+from aragora.observability.samples import CounterDelta
+from aragora.storage.counters import CounterStore
+
+BREAKER_STATES: Final = {"closed": 0.0, "half_open": 1.0, "open": 2.0}
+
+
+class StoredMetricsPage:
+    """Fulfils `MetricsPage`. `counters` are the stores that hold counters: the journal's and, last, the one to which
+    this process adds its own."""
+
+    def __init__(
+        self,
+        counters: Sequence[CounterStore],
+        store: StoreProbe,
+        agents: StoredAgentBoard,
+        connections: SharedConnectionBoard,
+        registry: Registry = REGISTRY,
+    ) -> None:
+        self._counters = counters
+        self._store = store
+        self._agents = agents
+        self._connections = connections
+        self._registry = registry
+
+    async def exposition(self) -> str:
+        gauges = [*await self._sockets(), *self._registry.gauges()]
+        if await self._store.up():
+            try:
+                stored, breakers = await self._stored()
+            except Unavailable:
+                return render(None, [*gauges, _store_up(0.0)])
+            return render(stored, [*gauges, *breakers, _store_up(1.0)])
+        return render(None, [*gauges, _store_up(0.0)])
+
+    async def _stored(self) -> tuple[list[CounterDelta], list[CounterDelta]]:
+        with suppress(Unavailable):  # a full disk can still be read; what was counted is written later
+            await flush(self._counters[-1], self._registry)
+        *found, breakers = await asyncio.gather(*(store.all() for store in self._counters), self._breakers())
+        return [row for rows in found for row in rows], breakers
+
+    async def _breakers(self) -> list[CounterDelta]:
+        return [
+            CounterDelta("aragora_circuit_breaker_state", (("agent", view.agent),), BREAKER_STATES[view.state])
+            for view in await self._agents.breakers()
+        ]
+
+    async def _sockets(self) -> list[CounterDelta]:
+        """Nothing while the shared state is away."""
+        try:
+            totals = await self._connections.totals()
+        except AragoraError:
+            return []
+        return [CounterDelta("aragora_websocket_connections", (), float(totals.connections))]
+
+
+def _store_up(reading: float) -> CounterDelta:
+    return CounterDelta("aragora_store_up", (), reading)

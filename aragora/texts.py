@@ -1,0 +1,53 @@
+"""Which characters a text from outside may hold. Every edge asks here, so that no store meets what it cannot keep.
+
+PostgreSQL keeps no NUL and no half of a surrogate pair, SQLite keeps both: what one database refuses is refused before
+either. Other control characters have no place in a name or an id, and in a longer text only tab, newline and carriage
+return have: a terminal would obey the rest.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+_NOT_IN_A_LINE: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_NOT_IN_PROSE: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+
+
+def line(text: str) -> str:
+    """`text`, where it may be a name, an id or another text of one line. Raises ValueError."""
+    return _without(_NOT_IN_A_LINE, text)
+
+
+def prose(text: str) -> str:
+    """`text`, where it may be a longer text, with line breaks and tabs. Raises ValueError."""
+    return _without(_NOT_IN_PROSE, text)
+
+
+def check_all(value: Any, place: str) -> None:
+    """Check every text of a JSON value, keys included. Raises ValueError with the place of the first that is wrong,
+    which begins with `place`. The value must not nest deeper than Python recurses."""
+    if isinstance(value, str):
+        _at(place, value)
+    elif isinstance(value, Mapping):
+        for key, inner in value.items():
+            _at(f"a name in {place}", key)
+            check_all(inner, f"{place}.{key}")
+    elif isinstance(value, list):
+        for number, inner in enumerate(value):
+            check_all(inner, f"{place}.{number}")
+
+
+def _at(place: str, text: str) -> None:
+    try:
+        prose(text)
+    except ValueError as error:
+        raise ValueError(f"{place}: {error}") from None
+
+
+def _without(unwanted: re.Pattern[str], text: str) -> str:
+    found = unwanted.search(text)
+    if found is not None:
+        raise ValueError(f"the control character U+{ord(found[0]):04X} is not allowed here; leave it out")
+    return text
