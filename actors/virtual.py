@@ -13,6 +13,7 @@ from actors.runtime import retire
 from aragora.clock import SystemClock
 from aragora.config.settings import Settings
 from aragora.observability.logging import configure_logging
+from aragora.private_files import make_files_private
 from aragora.storage.contexts import Context
 from aragora.storage.database import Database
 
@@ -32,6 +33,7 @@ class VirtualActor:
     """
 
     def __init__(self, key: str, settings: Settings) -> None:
+        make_files_private()  # a worker of a joined cluster inherits what that was started with
         configure_logging(settings)
         self._key = key
         self._settings = settings

@@ -22,6 +22,7 @@ from aragora.errors import AragoraError, Misconfigured
 from aragora.identity.store.users import MFA_STORE
 from aragora.integrations.stores import CONNECTORS, GMAIL_TOKENS, INTEGRATIONS
 from aragora.observability.registry import Registry
+from aragora.private_files import make_files_private
 from aragora.secrets.encryption import EncryptionService
 from aragora.secrets.keyring import Keyring
 from aragora.storage.contexts import Context
@@ -39,6 +40,7 @@ _FLAGS = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit code."""
+    make_files_private()
     options = _parser().parse_args(arguments)
     names = STORES if options.all else tuple(dict.fromkeys(options.stores or ()))
     if not names:

@@ -18,9 +18,10 @@ from pathlib import Path
 from types import FrameType
 from typing import Final, TextIO
 
-from aragora.composition.preflight import refuse_to_start, single_instance
+from aragora.composition.preflight import close_to_others, refuse_to_start, single_instance
 from aragora.config.settings import Settings, load_settings
 from aragora.errors import AragoraError, Misconfigured
+from aragora.private_files import make_files_private
 
 WATCH_S: Final = 1.0
 CLOSE_SOCKETS_S: Final = 3.0
@@ -39,11 +40,14 @@ class Options:
 
 def serve(options: Options) -> int:
     """Run the server until a signal ends it; returns the exit code."""
+    make_files_private()  # before anything is made: Ray's processes inherit it
     stop = StopSignals()
     try:
         settings = settings_for(options)
         refuse_to_start(settings, options.host, ())
         with single_instance(settings.data_dir):
+            for line in close_to_others(settings.data_dir):
+                _say(line)
             refuse_to_start(settings, options.host, (options.http_port, options.ws_port))
             return _run(options, settings, stop)
     except Misconfigured as problem:

@@ -23,10 +23,12 @@ from collections.abc import Awaitable, Callable
 
 from aragora.config.settings import Settings, load_settings
 from aragora.errors import AragoraError, Misconfigured
+from aragora.private_files import make_files_private
 
 
 def run(command: Callable[[Settings], Awaitable[str]]) -> None:
     """Run a command with the settings of this process, and exit."""
+    make_files_private()
     try:
         text = asyncio.run(_text_of(command))
     except Misconfigured as wrong:
