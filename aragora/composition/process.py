@@ -6,6 +6,7 @@ The first SIGTERM or SIGINT drains; the second stops at once.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import sys
@@ -18,9 +19,10 @@ from pathlib import Path
 from types import FrameType
 from typing import Final, TextIO
 
+from aragora.clock import SystemClock
 from aragora.composition.preflight import close_to_others, refuse_to_start, single_instance
 from aragora.config.settings import Settings, load_settings
-from aragora.errors import AragoraError, Misconfigured
+from aragora.errors import AragoraError, Misconfigured, Unavailable
 from aragora.private_files import make_files_private
 
 WATCH_S: Final = 1.0
@@ -120,6 +122,7 @@ def _run(options: Options, settings: Settings, stop: StopSignals) -> int:
             from aragora.migrations.apply import apply_all  # noqa: PLC0415
 
             apply_all(settings)
+            _mark_empty_stores(settings)
         stop.check()
         parts = ServerParts(settings, options.host, options.http_port, options.ws_port)
         cleanup.callback(parts.close)
@@ -139,6 +142,17 @@ def _run(options: Options, settings: Settings, stop: StopSignals) -> int:
         left = parts.drain(settings.drain_timeout_s, CLOSE_SOCKETS_S)
         _say("drained" if not left else f"drained; {left} debates go on at the next start")
     return 0
+
+
+def _mark_empty_stores(settings: Settings) -> None:
+    """So that a fresh installation refuses plaintext from its first record on. Where a store is away, the next start
+    does it."""
+    from aragora.composition.encrypted_stores import mark_empty_stores  # noqa: PLC0415
+
+    try:
+        asyncio.run(mark_empty_stores(settings, SystemClock()))
+    except Unavailable as away:
+        _say(f"warning: plaintext in stores of secrets is not refused yet: {away.message}", stream=sys.stderr)
 
 
 def _interruptible(start: Callable[[], None]) -> None:
