@@ -20,6 +20,7 @@ from types import FrameType
 from typing import Final, TextIO
 
 from aragora.clock import SystemClock
+from aragora.composition.launch import has_local_operator
 from aragora.composition.preflight import close_to_others, refuse_to_start, single_instance
 from aragora.config.settings import Settings, load_settings
 from aragora.errors import AragoraError, Misconfigured, Unavailable
@@ -182,6 +183,11 @@ def _banner(options: Options, settings: Settings, dashboard: str | None, took_s:
     ]
     if dashboard:
         lines.append(f"  dashboard  {dashboard}")
+    if has_local_operator(settings, options.host):
+        lines.append(
+            "  access     whoever calls from this machine is the operator: before you put a proxy or a tunnel in"
+        )
+        lines.append("             front of it, set ARAGORA_API_TOKEN")
     return "\n".join(lines)
 
 

@@ -7,15 +7,19 @@ it.
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from sqlalchemy import delete, select
 
+from aragora.background import Job
 from aragora.clock import Clock
 from aragora.storage.database import Database
+from aragora.storage.forgetting import forget
 from aragora.storage.tables import ephemeral, insert_into
 
 SWEEP_EVERY = 256  # writes between two sweeps of what has ended
+SWEEP_EVERY_S: Final = 600.0
+"""How long what has ended rests where nobody writes; nobody reads it meanwhile."""
 
 
 class Ephemeral(Protocol):
@@ -89,3 +93,12 @@ class SqlEphemeral:
             if self._writes % SWEEP_EVERY == 1:
                 await connection.execute(delete(ephemeral).where(ephemeral.c.ends_at <= self._clock.now()))
             return bool(result.rowcount == 1)
+
+
+def sweeping(database: Database, clock: Clock) -> Job:
+    """The job that deletes the rows whose time is over, also where nobody writes any more."""
+
+    async def sweep() -> str:
+        return f"swept {await forget(database, ephemeral.c.key, ephemeral.c.ends_at <= clock.now())} ended rows"
+
+    return Job("sweep ephemeral", SWEEP_EVERY_S, sweep)

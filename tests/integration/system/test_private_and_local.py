@@ -63,3 +63,8 @@ def test_the_port_that_listens_everywhere_wants_the_token(server: LiveServer) ->
             with pytest.raises(grpc.RpcError) as refused:
                 call(b"", timeout=30)
         assert refused.value.code() is grpc.StatusCode.UNAUTHENTICATED
+
+
+def test_the_start_says_who_the_operator_is_and_what_to_set_before_others_come(server: LiveServer) -> None:
+    assert "whoever calls from this machine is the operator" in server.told()
+    assert "set ARAGORA_API_TOKEN" in server.told()
