@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ray.serve import Application
 
 APPLICATION: Final = "aragora"
+LOOPBACK: Final = "127.0.0.1"
 MAX_ONGOING: Final = 20_000  # requests and WebSockets that one replica holds at once
 QUIET: Final = {"log_level": "WARNING", "enable_access_log": False}  # Aragora logs its requests itself
 
@@ -55,8 +56,8 @@ def deploy(launch: Launch) -> None:
     from ray import serve  # noqa: PLC0415
 
     logging.getLogger("ray.serve").setLevel(logging.WARNING)  # the command shows its own progress
-    serve.start(
-        http_options={"host": launch.host, "port": launch.http_port},
-        logging_config=QUIET,
-    )
+    # On one machine HAProxy alone listens on the server's address (actors/haproxy.sh): no replica is reached past it.
+    # The HAProxies of a cluster reach the replicas of other nodes.
+    host = launch.host if launch.settings.ray_address else LOOPBACK
+    serve.start(http_options={"host": host, "port": launch.http_port}, logging_config=QUIET)
     serve.run(application(launch), name=APPLICATION, route_prefix="/")

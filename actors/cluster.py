@@ -3,6 +3,9 @@
 Ray and Serve read their settings from the environment when they are imported, so everything is set before that:
 HAProxy as the ingress, its files in this server's own directory, its side ports free ones on loopback, messages of
 up to a megabyte inline. A local head lives and dies with the process that started it.
+
+Whoever reaches a port of Ray's and has its token runs code as the server: `stay_on_this_machine` keeps the ports of a
+local head on loopback and gives it a token of its own; `asks_for_token` tells whether a cluster asks for one.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ import logging
 import os
 import random
 import resource
+import secrets
 import tempfile
 from collections.abc import Container
 from dataclasses import dataclass
@@ -29,6 +33,11 @@ REPLICA_PORTS: Final = (22_000, 31_000)
 """Where a server's replicas begin to listen, below the ports that systems give out. Each server begins at another one:
 where its replica has just died, its proxy must not find a replica that another server has just started."""
 REPLICA_PORTS_EACH: Final = 1_500
+AUTH_MODE: Final = "RAY_AUTH_MODE"
+"""Ray's variable: `token` where every caller must show the cluster's token, `disabled` where nobody must."""
+HTTP_BIND: Final = "ARAGORA_HTTP_BIND"
+"""Environment variable: the address on which this machine's HAProxy takes requests, as HAProxy writes it."""
+PROBE_S: Final = 5.0
 HAPROXY_SCRIPT: Final = Path(__file__).with_name("haproxy.sh")
 
 
@@ -82,6 +91,44 @@ def prepare_environment(directory: Path, own_ports: Container[int] = ()) -> None
     }
     for name, value in wanted.items():
         os.environ.setdefault(name, value)
+
+
+def stay_on_this_machine(token_file: Path, host: str) -> None:
+    """Before a local head is started: its ports listen on loopback, and callers need the fresh token in `token_file`
+    (mode 0600), unless the operator has set Ray's own variables. HAProxy alone listens on `host`."""
+    token_file.unlink(missing_ok=True)
+    descriptor = os.open(token_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(secrets.token_hex(32))
+    wanted = {
+        # Ray's switch for systems whose firewalls ask about every port: all of Ray stays on 127.0.0.1.
+        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+        "RAY_AUTH_TOKEN_PATH": str(token_file),
+    }
+    for name, value in wanted.items():
+        os.environ.setdefault(name, value)
+    os.environ[HTTP_BIND] = f"[{host}]" if ":" in host else host
+
+
+def asks_for_token(gcs_address: str) -> bool:
+    """Whether the cluster whose GCS listens at `gcs_address` refuses a caller without a token.
+
+    Raises ConnectionError where it does not answer within `PROBE_S` seconds.
+    """
+    import grpc  # noqa: PLC0415 - comes with Ray Serve, and is as slow to import
+
+    def as_it_is(message: bytes) -> bytes:
+        return message
+
+    with grpc.insecure_channel(gcs_address) as channel:
+        alive = channel.unary_unary("/ray.rpc.NodeInfoGcsService/CheckAlive", as_it_is, as_it_is)
+        try:
+            alive(b"", timeout=PROBE_S)
+        except grpc.RpcError as refused:
+            if refused.code() is grpc.StatusCode.UNAUTHENTICATED:
+                return True
+            raise ConnectionError(f"the cluster at {gcs_address} does not answer ({refused.code().name})") from None
+    return False
 
 
 def short_directory(label: str) -> Path:

@@ -19,6 +19,7 @@ from aragora.config.settings import Settings
 from aragora.ids import new_id
 from aragora.observability.logging import configure_logging
 from aragora.observability.registry import REGISTRY
+from aragora.private_files import make_files_private
 from aragora.storage.contexts import Context
 from aragora.storage.database import Database
 from aragora.supervision import begin, watch_event_loop
@@ -42,6 +43,7 @@ class VirtualActor:
     """
 
     def __init__(self, key: str, settings: Settings) -> None:
+        make_files_private()  # a worker of a joined cluster inherits what that was started with
         configure_logging(settings)
         self._key = key
         self._settings = settings

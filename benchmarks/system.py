@@ -16,7 +16,7 @@ from typing import Any
 
 import psutil
 
-from actors.cluster import connect, disconnect, prepare_environment, short_directory
+from actors.cluster import connect, disconnect, prepare_environment, short_directory, stay_on_this_machine
 from actors.kinds import COORDINATOR, SHARED, SHARED_KEY
 from aragora.clock import SystemClock
 from aragora.config.settings import Settings, load_settings
@@ -67,6 +67,7 @@ def running(
 
     apply_all(settings)
     prepare_environment(directory)
+    stay_on_this_machine(directory / "ray_token", "127.0.0.1")
     try:
         connect(None, directory, dashboard=http)
         asyncio.run(_activate(settings))

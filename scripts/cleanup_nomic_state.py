@@ -1,9 +1,10 @@
 """Keep the data directory small: remove old backups, sessions, checkpoints, artifacts and orphaned WAL files.
 
 Databases are never touched: only entries of the directories named in `CATEGORIES` are candidates, and -wal and
--shm files in the data directory whose database is gone. An entry that is, or (outside of backups) holds, an
-essential database stays, whatever its age. An entry is as old as the newest thing in it. With --archive-to an
-entry is deleted only after its archive was written and read back. Links are removed, never followed.
+-shm files in the data directory whose database is gone; those of an essential database stay even then: it may be away
+for a moment, and its -wal may hold the only copy of what was committed. An entry that is, or (outside of backups)
+holds, an essential database stays, whatever its age. An entry is as old as the newest thing in it. With --archive-to
+an entry is deleted only after its archive was written and read back. Links are removed, never followed.
 
 Run it with --dry-run first. Standard library only, so that cron can run it with any Python 3.11+.
 Exit codes: 0 done (or nothing to do), 1 something could not be archived or removed, 2 wrong usage or not confirmed.
@@ -76,6 +77,7 @@ class Verdict:
 
 def main(argv: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(argv)
+    os.umask(0o077)  # archives hold what the data directory holds
     data_dir: Path = options.data_dir
     if not data_dir.is_dir():
         return _refuse(f"no data directory at {data_dir}; name it with --data-dir or ARAGORA_DATA_DIR")
@@ -132,10 +134,10 @@ def judge(entries: Sequence[Entry], retention: Retention) -> list[Verdict]:
 
 
 def _verdict(entry: Entry, retention: Retention, *, latest: bool) -> Verdict:
+    if entry.essential:
+        return Verdict(entry, False, "is or holds a part of an essential database")
     if entry.category == "orphaned WAL":
         return Verdict(entry, True, "its database is gone")
-    if entry.essential:
-        return Verdict(entry, False, "holds an essential database")
     if latest:
         return Verdict(entry, False, f"one of the {retention.keep_backups} latest backups")
     days = {

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import signal
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -17,3 +19,11 @@ def interrupts_interrupt() -> None:
     """A shell that runs the tests in the background has them ignore SIGINT, and in-process servers and Ray leave
     handlers of their own: every test begins with Python's."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def files_as_the_system_makes_them() -> Iterator[None]:
+    """A command that runs in this process makes its files private; the next test's PostgreSQL is another user."""
+    before = os.umask(0o022)
+    yield
+    os.umask(before)

@@ -16,12 +16,14 @@ from aragora.config.settings import load_settings
 from aragora.errors import AragoraError
 from aragora.identity.audit import Finding, verify_chain
 from aragora.identity.store.audit_log import AuditLog
+from aragora.private_files import make_files_private
 from aragora.storage.contexts import Context
 from aragora.storage.database import Database
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit code."""
+    make_files_private()
     parser = argparse.ArgumentParser(prog="python -m aragora.security.audit", description="Check the audit log.")
     parser.add_argument("command", choices=["verify"])
     parser.add_argument("--head", help="a hash noted at an earlier check, which the log must still contain")

@@ -36,6 +36,7 @@ from aragora.config.settings import Settings, load_settings, production_problems
 from aragora.errors import Misconfigured, Unavailable
 from aragora.limits import AGENTS_MIN
 from aragora.migrations.checking import check
+from aragora.private_files import open_to_others
 from aragora.storage.contexts import Context, Location, plain_dsn, store_of
 from aragora.storage.diagnosis import diagnose
 
@@ -211,6 +212,9 @@ def data_directory(data_dir: Path) -> Iterator[Finding]:
         yield warning("disk", f"{free / 1e9:.1f} GB free at {existing}", cleanup)
     else:
         yield ok("disk", f"{free / 1e9:.1f} GB free")
+    if exposed := list(open_to_others(data_dir)):
+        told = f"other users can open {exposed[0]}" + (f" and {len(exposed) - 1} more" if exposed[1:] else "")
+        yield warning("privacy", told, f"chmod -R go= {data_dir.absolute()} (the next start of the server does it too)")
 
 
 async def server_and_ports(url: str, token: str | None, ports: tuple[int, ...]) -> list[Finding]:

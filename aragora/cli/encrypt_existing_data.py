@@ -3,8 +3,11 @@
     python -m aragora.storage.migrations.encrypt_existing_data --all             # looks, changes nothing
     python -m aragora.storage.migrations.encrypt_existing_data --all --execute
 
-Safe while the server runs; may be interrupted and run again. Exit code 0: all records are fine; 1: some failed (each
-is logged); 2: nothing could be done (no key, no database), with the reason.
+Safe while the server runs; may be interrupted and run again. A store in which nothing failed is marked: from then on a
+secret that rests in plaintext in it is refused, by the server and by this command, unless --accept-plaintext.
+
+Exit code 0: all records are fine; 1: some failed (each is logged); 2: nothing could be done (no key, no database), with
+the reason.
 """
 
 from __future__ import annotations
@@ -16,12 +19,13 @@ import sys
 from collections.abc import Sequence
 
 from aragora.clock import SystemClock
-from aragora.composition.encrypted_stores import STORES, opened
+from aragora.composition.encrypted_stores import STORES, marks, opened
 from aragora.config.settings import Settings, load_settings
 from aragora.errors import AragoraError, Misconfigured
 from aragora.identity.store.users import MFA_STORE
 from aragora.integrations.stores import CONNECTORS, GMAIL_TOKENS, INTEGRATIONS
 from aragora.observability.registry import Registry
+from aragora.private_files import make_files_private
 from aragora.secrets.encryption import EncryptionService
 from aragora.secrets.keyring import Keyring
 from aragora.storage.contexts import Context
@@ -39,6 +43,7 @@ _FLAGS = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit code."""
+    make_files_private()
     options = _parser().parse_args(arguments)
     names = STORES if options.all else tuple(dict.fromkeys(options.stores or ()))
     if not names:
@@ -51,7 +56,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for noisy in ("aiosqlite", "asyncio", "asyncpg"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     try:
-        return asyncio.run(_run(load_settings(), names, execute=options.execute))
+        accepted = frozenset(names if options.accept_plaintext else ())
+        return asyncio.run(_run(load_settings(), names, accepted, execute=options.execute))
     except AragoraError as error:
         _say(error.message, error=True)
         return 2
@@ -60,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
-async def _run(settings: Settings, names: tuple[str, ...], *, execute: bool) -> int:
+async def _run(settings: Settings, names: tuple[str, ...], accepted: frozenset[str], *, execute: bool) -> int:
     if settings.encryption_key is None:
         raise Misconfigured("ARAGORA_ENCRYPTION_KEY is not set: without it nothing can be encrypted permanently.")
     registry = Registry()
@@ -68,8 +74,12 @@ async def _run(settings: Settings, names: tuple[str, ...], *, execute: bool) -> 
     work = Reencryption(crypto, SystemClock(), registry, execute)
     _say(f"Active key: {crypto.get_active_key_id()}" + ("" if execute else "  (dry run: nothing is changed)"))
     try:
-        async with opened(settings, names) as stores:
+        async with marks(settings, SystemClock()) as noted, opened(settings, names) as stores:
+            crypto.refuse_plaintext_in(await noted.all() - accepted)
             summaries = [await _one(work, name, stores[name]) for name in names]
+            for summary in summaries:
+                if execute and not summary.counts[Outcome.FAILED]:
+                    await noted.add(summary.store)
     finally:
         if execute:
             await _keep_counts(settings, registry)
@@ -115,6 +125,9 @@ def _parser() -> argparse.ArgumentParser:
     for flag, (store, text) in _FLAGS.items():
         parser.add_argument(flag, dest="stores", action="append_const", const=store, help=text)
     parser.add_argument("--execute", action="store_true", help="change the records; without it they are only looked at")
+    parser.add_argument(
+        "--accept-plaintext", action="store_true", help="encrypt plaintext also where it is refused: restored old data"
+    )
     parser.add_argument("-v", "--verbose", action="store_true", help="a line for every record")
     return parser
 

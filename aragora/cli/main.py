@@ -17,6 +17,7 @@ import typer
 
 from aragora import __version__, errors
 from aragora.cli.conventions import INTERRUPTED, code_of
+from aragora.private_files import make_files_private
 
 EPILOG: Final = "Exit codes: 0 done, 1 failed or not valid, 2 usage or configuration, 3 server away, 4 signer unknown, 130 interrupted."
 
@@ -45,6 +46,7 @@ COMMANDS: Final[dict[str, Command]] = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
+    make_files_private()
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
         return int(build(arguments)(args=arguments, prog_name="aragora", standalone_mode=True) or 0)

@@ -1,5 +1,5 @@
 """The stores that hold encrypted records, as a rotation of keys walks them: each collection with secrets belongs
-here."""
+here. And which of them were encrypted whole (`aragora.storage.encryption_marks`)."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from typing import Final
 
 from sqlalchemy import Table
 
+from aragora.clock import Clock
 from aragora.config.settings import Settings
 from aragora.identity.store.users import MFA_STORE, MfaRecords
 from aragora.integrations.stores import CONNECTORS, GMAIL_TOKENS, INTEGRATIONS
 from aragora.storage.collection import open_documents
 from aragora.storage.contexts import Context
 from aragora.storage.database import Database
+from aragora.storage.encryption_marks import EncryptionMarks
 from aragora.storage.reencryption import Rewritable
 
 TABLES: Final[dict[str, Table]] = {schema.name: schema.table for schema in (CONNECTORS, INTEGRATIONS, GMAIL_TOKENS)}
@@ -35,3 +37,27 @@ async def opened(settings: Settings, names: tuple[str, ...]) -> AsyncIterator[di
             else:
                 found[name] = documents(TABLES[name])
         yield found
+
+
+@asynccontextmanager
+async def marks(settings: Settings, clock: Clock) -> AsyncIterator[EncryptionMarks]:
+    """Which stores of the installation were encrypted whole."""
+    database = Database.open(settings, Context.CORE)
+    try:
+        yield EncryptionMarks(database, clock)
+    finally:
+        await database.aclose()
+
+
+async def mark_empty_stores(settings: Settings, clock: Clock) -> frozenset[str]:
+    """Mark each store that has no record yet: what is written from now on is encrypted.
+
+    Returns the names of all stores that are marked then. Raises Unavailable where a store is away.
+    """
+    async with marks(settings, clock) as noted:
+        whole = await noted.all()
+        async with opened(settings, tuple(name for name in STORES if name not in whole)) as stores:
+            for name, records in stores.items():
+                if await records.count() == 0:
+                    await noted.add(name)
+        return await noted.all()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from starlette.middleware import Middleware
 
 from aragora.clock import Clock
+from aragora.composition.launch import has_local_operator
 from aragora.config.settings import Settings
 from aragora.identity.accounts import Accounts
 from aragora.identity.api_keys import ApiKeyStore
@@ -17,7 +18,6 @@ from aragora.identity.confirmation import Confirmation
 from aragora.identity.limit_counters import RowCounter
 from aragora.identity.logins import Logins
 from aragora.identity.oauth import FinishedLogins, OAuthSettings, OAuthStateStore, OpenIdLogin
-from aragora.identity.origins import names_this_machine
 from aragora.identity.own_keys import DAY_S, OwnKeys
 from aragora.identity.parts import IdentityParts
 from aragora.identity.passwords import Passwords
@@ -146,10 +146,7 @@ def administration_of(identity: Identity, clock: Clock) -> Feature[Administratio
 def _rules(settings: Settings, bind_host: str) -> IdentityRules:
     return IdentityRules(
         production=settings.production,
-        local_operator=not settings.production
-        and settings.api_token is None
-        and settings.jwt_secret is None
-        and names_this_machine(bind_host),
+        local_operator=has_local_operator(settings, bind_host),
         api_token=settings.api_token.get_secret_value() if settings.api_token else None,
         service_token=settings.service_token.get_secret_value() if settings.service_token else None,
         service_roles=settings.service_roles,

@@ -8,6 +8,7 @@ from typing import Final
 
 from aragora.background import Every
 from aragora.clock import Clock
+from aragora.composition.encrypted_stores import marks
 from aragora.config.settings import Settings
 from aragora.identity.parts import IdentityParts
 from aragora.integrations.store_metrics import InstrumentedIntegrationStore, register
@@ -49,6 +50,7 @@ class IntegrationAccess:
         """The store; connects with its first operation."""
         async with self._opening:
             if self._store is None:
+                await self._learn()
                 documents = await self._open.enter_async_context(open_documents(self._settings))
                 base = IntegrationStore(documents(INTEGRATIONS.table), self._crypto, self._clock)
                 self._store = InstrumentedIntegrationStore(base, backend_type(self._settings))
@@ -61,4 +63,11 @@ class IntegrationAccess:
         await self._open.aclose()
 
     async def _count(self) -> None:
-        await (await self.store()).health_check()
+        store = await self.store()
+        await self._learn()
+        await store.health_check()
+
+    async def _learn(self) -> None:
+        """Which stores were encrypted whole, also since this replica started."""
+        async with marks(self._settings, self._clock) as noted:
+            self._crypto.refuse_plaintext_in(await noted.all())

@@ -9,12 +9,13 @@ from collections.abc import Callable
 
 from aragora.background import Job
 from aragora.clock import SystemClock
+from aragora.identity.store.dead_keys import forgetting_keys
 from aragora.identity.store.sessions import SessionStore, forgetting_sessions
 from aragora.ranking.store import ratings_applied
 from aragora.storage.applied import pruning
 from aragora.storage.contexts import Context
 from aragora.storage.database import Database
-from aragora.storage.ephemeral import SqlEphemeral, sweeping
+from aragora.storage.ephemeral import sweeping
 from aragora.storage.outbox_store import OutboxStore
 from aragora.usage.store import usage_applied
 
@@ -22,10 +23,11 @@ from aragora.usage.store import usage_applied
 def jobs(opened: Callable[[Context], Database]) -> tuple[Job, ...]:
     """Every job, over stores that the caller has `opened` and closes."""
     clock = SystemClock()
-    outbox = OutboxStore(opened(Context.DEBATES))
+    outbox, users = OutboxStore(opened(Context.DEBATES)), opened(Context.USERS)
     return (
         pruning(opened(Context.ELO), ratings_applied, outbox, clock),
         pruning(opened(Context.USAGE), usage_applied, outbox, clock),
-        forgetting_sessions(SessionStore(opened(Context.USERS)), clock),
-        sweeping(SqlEphemeral(opened(Context.USERS), clock)),
+        forgetting_sessions(SessionStore(users), clock),
+        forgetting_keys(users, clock),
+        sweeping(users, clock),
     )

@@ -1,4 +1,5 @@
-"""What a replica must know of how the server was started. Light: the launcher imports nothing else of a replica."""
+"""What a replica must know of how the server was started, and who may use it without a proof. Light: the launcher
+imports nothing else of a replica."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ from dataclasses import dataclass
 
 from aragora.config.legacy import HTTP_PORT, WS_PORT
 from aragora.config.settings import Settings
+from aragora.identity.origins import names_this_machine
 
 
 @dataclass(frozen=True)
@@ -17,3 +19,14 @@ class Launch:
     host: str = "127.0.0.1"
     http_port: int = HTTP_PORT
     ws_port: int = WS_PORT
+
+
+def has_local_operator(settings: Settings, bind_host: str) -> bool:
+    """Whether a caller from this machine without any proof is the operator: in development, on loopback, where no
+    secret is set by which callers could prove who they are."""
+    return (
+        not settings.production
+        and settings.api_token is None
+        and settings.jwt_secret is None
+        and names_this_machine(bind_host)
+    )

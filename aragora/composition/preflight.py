@@ -14,8 +14,10 @@ from typing import Final
 
 import psutil
 
+from actors.cluster import AUTH_MODE
 from aragora.config.settings import Settings, production_problems
 from aragora.errors import Misconfigured
+from aragora.private_files import repair
 from aragora.storage.serving import LOCK_FILE
 
 LEFTOVER_WAIT_S: Final = 10.0
@@ -25,7 +27,7 @@ SERVER_OF: Final = "ARAGORA_SERVER_OF"
 
 def refuse_to_start(settings: Settings, host: str, ports: Sequence[int]) -> None:
     """Raises Misconfigured with one line per problem that would keep the server from working."""
-    problems = production_problems(settings) if settings.production else []
+    problems = [*production_problems(settings), *_ray_problems(settings)] if settings.production else []
     problems += _directory_problems(settings.data_dir)
     problems += [problem for port in ports if (problem := _port_problem(host, port))]
     if len(set(ports)) < len(ports):
@@ -58,6 +60,28 @@ def single_instance(data_dir: Path) -> Iterator[None]:
         lock.flush()
         os.environ[SERVER_OF] = str(data_dir)
         yield
+
+
+def _ray_problems(settings: Settings) -> Iterator[str]:
+    """What production must not do with Ray's token. A local head asks for one unless it is told not to."""
+    mode = os.environ.get(AUTH_MODE, "").strip().lower()
+    if mode not in ("", "token"):
+        yield f"{AUTH_MODE} is {mode!r}: whoever reaches a port of Ray's would run code as the server; unset it"
+    elif settings.ray_address is not None and not mode:
+        yield (
+            f"RAY_ADDRESS names a cluster and {AUTH_MODE} is not set: set {AUTH_MODE}=token here and on every node, "
+            "with the same token (docs/security.md)"
+        )
+
+
+def close_to_others(data_dir: Path) -> Iterator[str]:
+    """Take the rights of other users from what lies in the data directory; a line about what was open, one about what
+    stays open."""
+    found = repair(data_dir)
+    if found.closed:
+        yield f"closed to other users in {data_dir}: {found.closed} files or directories"
+    if found.left:
+        yield f"warning: other users can still open {found.left[0]} and {len(found.left) - 1} more: chmod -R go= {data_dir}"
 
 
 def _directory_problems(data_dir: Path) -> list[str]:

@@ -7,6 +7,7 @@ The first SIGTERM or SIGINT drains; the second stops at once.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import sys
@@ -19,9 +20,12 @@ from pathlib import Path
 from types import FrameType
 from typing import Final, TextIO
 
-from aragora.composition.preflight import refuse_to_start, single_instance
+from aragora.clock import SystemClock
+from aragora.composition.launch import has_local_operator
+from aragora.composition.preflight import close_to_others, refuse_to_start, single_instance
 from aragora.config.settings import Settings, load_settings
 from aragora.errors import AragoraError, Misconfigured, Unavailable
+from aragora.private_files import make_files_private
 
 WATCH_S: Final = 1.0
 CLOSE_SOCKETS_S: Final = 3.0
@@ -40,11 +44,14 @@ class Options:
 
 def serve(options: Options) -> int:
     """Run the server until a signal ends it; returns the exit code."""
+    make_files_private()  # before anything is made: Ray's processes inherit it
     stop = StopSignals()
     try:
         settings = settings_for(options)
         refuse_to_start(settings, options.host, ())
         with single_instance(settings.data_dir):
+            for line in close_to_others(settings.data_dir):
+                _say(line)
             refuse_to_start(settings, options.host, (options.http_port, options.ws_port))
             return _run(options, settings, stop)
     except Misconfigured as problem:
@@ -120,6 +127,7 @@ def _run(options: Options, settings: Settings, stop: StopSignals) -> int:
             from aragora.migrations.apply import apply_all  # noqa: PLC0415
 
             apply_all(settings)
+            _mark_empty_stores(settings)
         stop.check()
         parts = ServerParts(settings, options.host, options.http_port, options.ws_port)
         cleanup.callback(parts.close)
@@ -139,6 +147,17 @@ def _run(options: Options, settings: Settings, stop: StopSignals) -> int:
         left = parts.drain(settings.drain_timeout_s, CLOSE_SOCKETS_S)
         _say("drained" if not left else f"drained; {left} debates go on at the next start")
     return 0
+
+
+def _mark_empty_stores(settings: Settings) -> None:
+    """So that a fresh installation refuses plaintext from its first record on. Where a store is away, the next start
+    does it."""
+    from aragora.composition.encrypted_stores import mark_empty_stores  # noqa: PLC0415
+
+    try:
+        asyncio.run(mark_empty_stores(settings, SystemClock()))
+    except Unavailable as away:
+        _say(f"warning: plaintext in stores of secrets is not refused yet: {away.message}", stream=sys.stderr)
 
 
 def _interruptible(start: Callable[[], None]) -> None:
@@ -168,6 +187,11 @@ def _banner(options: Options, settings: Settings, dashboard: str | None, took_s:
     ]
     if dashboard:
         lines.append(f"  dashboard  {dashboard}")
+    if has_local_operator(settings, options.host):
+        lines.append(
+            "  access     whoever calls from this machine is the operator: before you put a proxy or a tunnel in"
+        )
+        lines.append("             front of it, set ARAGORA_API_TOKEN")
     return "\n".join(lines)
 
 

@@ -37,6 +37,7 @@ from aragora.config.settings import Settings
 from aragora.debate.store.debates import DebateStore
 from aragora.ids import new_id
 from aragora.observability.logging import configure_logging
+from aragora.private_files import make_files_private
 from aragora.ranking.store import RatingStore
 from aragora.receipts.verifying import KeyedVerifier
 from aragora.server.app import create_app
@@ -54,6 +55,7 @@ from aragora.storage.database import Database
 def build_ingress(launch: Launch) -> FastAPI:
     """The ASGI application of one replica. Runs in the replica's process. Raises Misconfigured."""
     settings, clock = launch.settings, SystemClock()
+    make_files_private()  # a worker of a joined cluster inherits what that was started with
     configure_logging(settings)
     config = _config(launch)
     runtime = Runtime(settings)

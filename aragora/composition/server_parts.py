@@ -7,6 +7,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,13 +17,16 @@ import psutil
 import structlog
 
 from actors.cluster import (
+    AUTH_MODE,
     HAPROXY_SCRIPT,
     NAMESPACE,
     Cluster,
+    asks_for_token,
     connect,
     disconnect,
     prepare_environment,
     short_directory,
+    stay_on_this_machine,
 )
 from actors.kinds import COORDINATOR, SCHEDULER, SCHEDULER_KEY, SHARED, SHARED_KEY
 from aragora.background import wait_until
@@ -42,6 +46,7 @@ JOBS_STOP_S: Final = 10.0
 SOCKETS_EVERY_S: Final = 0.1
 LISTEN_S: Final = 15.0
 POLL_S: Final = 0.02
+RAY_TOKEN: Final = "ray_token"  # noqa: S105 - the name of its file
 
 log = structlog.get_logger("aragora.server")
 
@@ -135,13 +140,27 @@ class ServerParts:
                 "RAY_ADDRESS names a cluster, and SQLite serves one node only: set DATABASE_URL to a PostgreSQL "
                 "that every node reaches, or unset RAY_ADDRESS"
             )
+        if address is None:
+            stay_on_this_machine(self._settings.data_dir / "run" / RAY_TOKEN, self._host)
         before = set(psutil.Process().children(recursive=True))
         try:
             self._cluster = connect(address, self._directory)
+            guarded = asks_for_token(self._cluster.address)
         except ConnectionError as error:
             raise Misconfigured(f"no Ray cluster answers at RAY_ADDRESS={address}: {error}") from None
+        if not guarded:
+            self._tell_of_no_token()
         started = set(psutil.Process().children(recursive=True)) - before
         self._daemons = [process for process in started if process.name() in ("gcs_server", "raylet")]
+
+    def _tell_of_no_token(self) -> None:
+        """Raises Misconfigured in production."""
+        told = (
+            f"Ray takes commands without a token: whoever reaches its ports runs code as this server; set {AUTH_MODE}"
+        )
+        if self._settings.production:
+            raise Misconfigured(f"{told}=token here and on every node, with the same token (docs/security.md)")
+        sys.stderr.write(f"warning: {told}=token\n")
 
     def _create_actors(self) -> None:
         asyncio.run(self._activate())

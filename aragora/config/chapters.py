@@ -305,10 +305,16 @@ class PersistenceSettings(BaseModel):
     )
 
     receipt_retention_days: int = variable(
-        "ARAGORA_RECEIPT_RETENTION_DAYS", "Days a receipt is kept; the default is seven years.", default=2555, ge=1
+        "ARAGORA_RECEIPT_RETENTION_DAYS",
+        "Days a receipt is to be kept: seven years. Nothing deletes receipts yet.",
+        default=2555,
+        ge=1,
     )
     receipt_cleanup_interval_hours: float = variable(
-        "ARAGORA_RECEIPT_CLEANUP_INTERVAL_HOURS", "Hours between two clean-ups of receipts.", default=24, ge=0.01
+        "ARAGORA_RECEIPT_CLEANUP_INTERVAL_HOURS",
+        "Hours between two clean-ups of receipts. Nothing deletes receipts yet.",
+        default=24,
+        ge=0.01,
     )
     receipt_signing_key: SigningKey | None = variable(
         "ARAGORA_RECEIPT_SIGNING_KEY",

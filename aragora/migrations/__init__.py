@@ -29,6 +29,7 @@ from typing import Any
 from aragora.config.legacy import DATA_DIR
 from aragora.config.settings import Settings, load_settings
 from aragora.errors import AragoraError, Conflict, Misconfigured, Unavailable
+from aragora.private_files import make_files_private
 from aragora.storage.contexts import store_of
 
 Command = Callable[[Settings, Namespace], Coroutine[Any, Any, str]]
@@ -46,6 +47,7 @@ def parser_of(name: str, does: str) -> ArgumentParser:
 def run(parser: ArgumentParser, command: Command, arguments: Sequence[str] | None = None) -> int:
     """Run a command with the settings of this process; returns its exit code."""
     options = parser.parse_args(arguments)
+    make_files_private()
     try:
         settings = load_settings(_environment(options))
         sys.stdout.write(f"store: {store_of(settings)}\n")

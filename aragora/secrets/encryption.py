@@ -1,7 +1,8 @@
 """Encryption at rest: the service that stores use, and the process-wide one that ARAGORA_ENCRYPTION_KEY makes.
 
-Fields are encrypted one by one; plaintext from before encryption stays readable, so that a migration can run
-while the server does.
+Fields are encrypted one by one. Plaintext from before encryption stays readable, so that a migration can run while the
+server does; in a store that was encrypted whole (`refuse_plaintext_in`) it is refused: who can write rows but has no
+key must not set a secret.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import functools
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -26,6 +27,7 @@ from aragora.secrets.envelope import (
     DecryptionFailed,
     KeyNotFound,
     Place,
+    PlaintextRefused,
     is_envelope,
     key_id_of,
     open_envelope,
@@ -40,6 +42,7 @@ __all__ = [
     "DecryptionFailed",
     "EncryptionService",
     "KeyNotFound",
+    "PlaintextRefused",
     "get_encryption_service",
     "is_envelope",
 ]
@@ -62,7 +65,12 @@ class EncryptionService:
     def __init__(self, ring: Keyring, registry: Registry = REGISTRY, *, durable: bool = True) -> None:
         self._ring = ring
         self._registry = registry
+        self._whole: frozenset[str] = frozenset()
         self.durable = durable
+
+    def refuse_plaintext_in(self, stores: Collection[str]) -> None:
+        """From now on a secret that rests in plaintext is refused in these stores, and in no others."""
+        self._whole = frozenset(stores)
 
     def get_active_key_id(self) -> str:
         """The id of the key that encrypts. It tells nothing about the key."""
@@ -76,10 +84,11 @@ class EncryptionService:
     def decrypt_value(self, value: Any, *, store: str, record: str, field: str) -> Any:
         """What an envelope holds; anything else is plaintext from before encryption and comes back as it is.
 
-        Raises KeyNotFound (the key is not in the ring) or DecryptionFailed (changed, moved or malformed).
+        Raises PlaintextRefused (in a store that has no such plaintext any more), KeyNotFound (the key is not in the
+        ring) or DecryptionFailed (changed, moved or malformed).
         """
         if not is_envelope(value):
-            return value
+            return self._plaintext(value, Place(store, record, field))
         with self._measured("decrypt", store):
             plaintext = open_envelope(self._ring, value, Place(store, record, field))
             try:
@@ -103,6 +112,19 @@ class EncryptionService:
         """Whether a stored record has a secret in plaintext or under a key other than the active one."""
         active = self.get_active_key_id()
         return any(not is_envelope(value) or key_id_of(value) != active for _, value in secrets_of(record))
+
+    def _plaintext(self, value: Any, place: Place) -> Any:
+        if place.store not in self._whole:
+            self._registry.inc("aragora_encryption_operations_total", operation="read_plaintext", store=place.store)
+            return value
+        with self._measured("decrypt", place.store):
+            refused = PlaintextRefused(
+                f"The secret field {place.field!r} of the {place.store} record {place.record} rests in plaintext, and "
+                "this store was encrypted whole: the server did not write it. Save the record anew; after a restore of "
+                "old data run encrypt_existing_data with --accept-plaintext."
+            )
+            _log.warning("%s", refused.message)
+            raise refused
 
     @contextmanager
     def _measured(self, operation: str, store: str) -> Iterator[None]:

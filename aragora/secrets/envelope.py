@@ -40,6 +40,13 @@ class KeyNotFound(DecryptionFailed):
     default_code = "key_not_found"
 
 
+class PlaintextRefused(DecryptionFailed):
+    """A secret rests in plaintext in a store that was encrypted whole: the server did not write it. Save the record
+    anew."""
+
+    default_code = "plaintext_refused"
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where an encrypted value lives."""

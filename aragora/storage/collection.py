@@ -27,9 +27,9 @@ feature declares what it keeps and makes a collection of it:
 - **Model**: a frozen dataclass. `dict[str, Any]` is for what others shape, such as the settings of an integration.
 - **Key**: begin it with the organisation, so that no organisation reaches another's record by guessing an id. Ids of
   `aragora.ids` sort by time, so such a collection lists its oldest records first.
-- **Secrets**: with `crypto`, each field whose name says that it is secret (`aragora.secrets.fields`) rests encrypted,
-  at any depth. The ciphertext is bound to the schema's name and the record: neither can be renamed. Add the schema to
-  `aragora.composition.encrypted_stores` too, so that a rotation of keys reaches it.
+- **Secrets**: with `crypto`, each text rests encrypted, at any depth, unless its name is public
+  (`aragora.secrets.policy`). The ciphertext is bound to the schema's name and the record: neither can be renamed. Add
+  the schema to `aragora.composition.encrypted_stores` too, so that a rotation of keys reaches it.
 - **Change**: `change` reads, applies a function and writes only if the record is still what was read; otherwise it
   does all of it again. So of two changes at once none is lost. `save` replaces what is there.
 - **Damage**: a record that cannot be read (its key is missing, a field has another type) is left out of lists, and

@@ -14,10 +14,11 @@ from sqlalchemy import BigInteger, Text, case, cast, delete, select
 from aragora.background import Job
 from aragora.clock import Clock
 from aragora.storage.database import Database
+from aragora.storage.forgetting import forget
 from aragora.storage.tables import ephemeral, insert_into
 
 SWEEP_EVERY_S: Final = 300.0
-SWEEP_BATCH: Final = 500  # rows one transaction deletes: logins write to the same file and wait for it
+"""How long what has ended rests; nobody reads it meanwhile."""
 
 
 class Ephemeral(Protocol):
@@ -46,12 +47,12 @@ class SqlEphemeral:
     """The port over the context `users`. Times are of the wall clock: processes share the rows."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
-        self._database = database
+        self.database = database
         self._clock = clock
 
     async def put(self, key: str, value: str, ttl_s: float) -> None:
         now = self._clock.now()
-        upsert = insert_into(self._database, ephemeral).values(key=key, value=value, ends_at=now + ttl_s)
+        upsert = insert_into(self.database, ephemeral).values(key=key, value=value, ends_at=now + ttl_s)
         await self._write(
             upsert.on_conflict_do_update(
                 index_elements=["key"], set_={"value": upsert.excluded.value, "ends_at": upsert.excluded.ends_at}
@@ -60,7 +61,7 @@ class SqlEphemeral:
 
     async def add(self, key: str, value: str, ttl_s: float) -> bool:
         now = self._clock.now()
-        upsert = insert_into(self._database, ephemeral).values(key=key, value=value, ends_at=now + ttl_s)
+        upsert = insert_into(self.database, ephemeral).values(key=key, value=value, ends_at=now + ttl_s)
         return await self._write(
             upsert.on_conflict_do_update(
                 index_elements=["key"],
@@ -71,12 +72,12 @@ class SqlEphemeral:
 
     async def get(self, key: str) -> str | None:
         query = select(ephemeral.c.value).where(ephemeral.c.key == key, ephemeral.c.ends_at > self._clock.now())
-        async with self._database.reading() as connection:
+        async with self.database.reading() as connection:
             return (await connection.execute(query)).scalar_one_or_none()
 
     async def take(self, key: str) -> str | None:
         taken = delete(ephemeral).where(ephemeral.c.key == key).returning(ephemeral.c.value, ephemeral.c.ends_at)
-        async with self._database.writing() as connection:
+        async with self.database.writing() as connection:
             row = (await connection.execute(taken)).first()
         return row[0] if row is not None and row[1] > self._clock.now() else None
 
@@ -84,14 +85,14 @@ class SqlEphemeral:
         await self._write(delete(ephemeral).where(ephemeral.c.key == key))
 
     async def _write(self, statement: Any) -> bool:
-        async with self._database.writing() as connection:
+        async with self.database.writing() as connection:
             return bool((await connection.execute(statement)).rowcount == 1)
 
     async def count(self, key: str, ttl_s: float) -> tuple[int, float]:
         """Count one under the key: how many there were since the first, and when its time ends (seconds since the
         epoch). After `ttl_s` it begins anew. Of many at once, each counts."""
         now = self._clock.now()
-        first = insert_into(self._database, ephemeral).values(key=key, value="1", ends_at=now + ttl_s)
+        first = insert_into(self.database, ephemeral).values(key=key, value="1", ends_at=now + ttl_s)
         over = ephemeral.c.ends_at <= now
         more = cast(cast(ephemeral.c.value, BigInteger) + 1, Text)
         counted = first.on_conflict_do_update(
@@ -101,26 +102,15 @@ class SqlEphemeral:
                 "ends_at": case((over, first.excluded.ends_at), else_=ephemeral.c.ends_at),
             },
         ).returning(ephemeral.c.value, ephemeral.c.ends_at)
-        async with self._database.writing() as connection:
+        async with self.database.writing() as connection:
             value, ends_at = (await connection.execute(counted)).one()
         return int(value), float(ends_at)
 
-    async def sweep(self) -> int:
-        """Delete what has ended; returns how much. Raises Unavailable."""
-        swept = 0
-        ended = select(ephemeral.c.key).where(ephemeral.c.ends_at <= self._clock.now()).limit(SWEEP_BATCH)
-        while True:
-            async with self._database.writing() as connection:
-                gone = await connection.execute(delete(ephemeral).where(ephemeral.c.key.in_(ended)))
-            swept += gone.rowcount
-            if gone.rowcount < SWEEP_BATCH:
-                return swept
 
-
-def sweeping(store: SqlEphemeral) -> Job:
-    """The job that deletes what has ended: nothing one-time rests longer than its time and this interval."""
+def sweeping(database: Database, clock: Clock) -> Job:
+    """The job that deletes the rows whose time is over, also where nobody writes any more."""
 
     async def sweep() -> str:
-        return f"deleted {await store.sweep()} ended rows"
+        return f"swept {await forget(database, ephemeral.c.key, ephemeral.c.ends_at <= clock.now())} ended rows"
 
-    return Job("delete ended one-time state", SWEEP_EVERY_S, sweep)
+    return Job("sweep ephemeral", SWEEP_EVERY_S, sweep)

@@ -58,6 +58,13 @@ process_counters = Table(  # like `counters`, for what is counted outside the jo
     Column("value", Double, nullable=False),
 )
 
+encrypted_stores = Table(  # those in which no secret rests in plaintext any more
+    "encrypted_stores",
+    METADATA[Context.CORE],
+    Column("store", Text, primary_key=True),
+    Column("policy", Integer, nullable=False),  # of aragora.secrets.policy, as it was then
+    Column("since", Double, nullable=False),
+)
 
 ephemeral = Table(
     "ephemeral",

@@ -125,8 +125,8 @@ async def save(
     body: SaveIntegration,
     type: _Type,  # noqa: A002  # the contract's name of the parameter
 ) -> Response:
-    """Connect a service, or replace how it is connected. Fields named like secrets, and all under `secrets`, rest
-    encrypted and are never shown."""
+    """Connect a service, or replace how it is connected. A text rests encrypted and is never shown, unless its
+    name is known to be harmless (`channel`, `region`, `user_id`) and it does not look like a credential."""
     who = call.who
     store = await call.ports.store()
     found = await store.survey(org_id=who.org_id)

@@ -13,7 +13,6 @@ from aragora.identity.store.sessions import Session, SessionStore
 from aragora.identity.store.tables import api_keys
 from aragora.identity.store.users import User, UserStore
 from aragora.storage.database import Database
-from aragora.storage.ephemeral import SWEEP_BATCH, SqlEphemeral, sweeping
 
 pytestmark = pytest.mark.slow
 
@@ -58,13 +57,3 @@ async def test_renewed_backup_codes_stand_in_place_of_the_old(users_database: Da
     assert await store.renew_backup_codes("usr_1", ["d3", "d4"], NOW)
     spent = [await store.spend_backup_code("usr_1", digest, NOW) for digest in ("d1", "d2", "d3", "d3", "d4")]
     assert spent == [False, False, True, False, True]
-
-
-async def test_ended_one_time_rows_are_deleted_and_others_stay(users_database: Database, clock: Any) -> None:
-    store = SqlEphemeral(users_database, clock)
-    for number in range(SWEEP_BATCH + 1):
-        await store.put(f"k{number}", "v", 10.0)
-    await store.put("later", "v", 100.0)
-    clock.at += 10.0
-    assert await sweeping(store).run() == f"deleted {SWEEP_BATCH + 1} ended rows"
-    assert await store.get("later") == "v"

@@ -13,12 +13,13 @@ import pytest
 
 from aragora.cli.encrypt_existing_data import main
 from aragora.clock import SystemClock
-from aragora.composition.encrypted_stores import TABLES
+from aragora.composition.encrypted_stores import TABLES, mark_empty_stores, marks
+from aragora.composition.integrations import IntegrationAccess
 from aragora.config.settings import Settings
 from aragora.integrations.stores import CONNECTORS, INTEGRATIONS
 from aragora.migrations.applying import apply_pending
 from aragora.observability.registry import Registry
-from aragora.secrets.encryption import EncryptionService
+from aragora.secrets.encryption import EncryptionService, PlaintextRefused
 from aragora.secrets.keyring import Keyring
 from aragora.storage.collection import DocumentsOf, open_documents
 from aragora.storage.contexts import Context
@@ -154,6 +155,67 @@ def test_without_tables_it_says_to_migrate(run: Callable[..., Any]) -> None:
     code, _, err = run(NEW, "--all")
     assert code == 2
     assert "aragora.migrations.apply" in err
+
+
+def test_what_was_encrypted_whole_takes_no_plaintext_any_more(tmp_path: Path, run: Callable[..., Any]) -> None:
+    settings = Settings(data_dir=tmp_path)
+
+    async def plant(documents: Any) -> None:
+        await documents(CONNECTORS.table).put(plain_row(7))
+
+    async def payload(documents: Any) -> str:
+        row = await documents(CONNECTORS.table).get(plain_row(7).record_id)
+        return str(row.payload)
+
+    stored(settings, plant)
+    assert run(NEW, "--sync-store", "--execute")[0] == 0
+
+    stored(settings, plant)
+    code, out, err = run(NEW, "--sync-store", "--execute")
+
+    assert (code, "sync: 0 migrated, 0 skipped, 1 failed" in out, "plaintext_refused" in err) == (1, True, True)
+    assert "plain-7" in stored(settings, payload)  # never laundered into ciphertext
+    assert run(NEW, "--sync-store", "--execute", "--accept-plaintext")[0] == 0
+    assert "plain-7" not in stored(settings, payload)
+
+
+def test_a_run_that_failed_or_only_looked_marks_nothing(tmp_path: Path, run: Callable[..., Any]) -> None:
+    settings = Settings(data_dir=tmp_path)
+
+    async def fill(documents: Any) -> None:
+        await documents(CONNECTORS.table).put(plain_row(1))
+        await documents(INTEGRATIONS.table).put(DocumentRow("org/x", "org", "", "api", "{not json", 1, 1.0, 1.0))
+
+    async def marked(_: Any) -> frozenset[str]:
+        async with marks(settings, SystemClock()) as noted:
+            return await noted.all()
+
+    stored(settings, fill)
+    run(NEW, "--all")
+    assert stored(settings, marked) == frozenset()
+    run(NEW, "--sync-store", "--integration-store", "--execute")
+    assert stored(settings, marked) == {"sync"}
+
+
+async def test_a_fresh_installation_refuses_plaintext_from_its_first_record_on(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path)
+    await apply_pending(settings)
+    async with open_documents(settings) as documents:
+        await documents(CONNECTORS.table).put(plain_row(1))
+        assert await mark_empty_stores(settings, SystemClock()) == {"integration", "gmail_tokens", "mfa"}
+        assert await mark_empty_stores(settings, SystemClock()) == {"integration", "gmail_tokens", "mfa"}
+        crypto = EncryptionService(Keyring.parse(NEW))
+        access = IntegrationAccess(settings, crypto, SystemClock())
+        store = await access.store()
+        await store.save({"type": "slack", "user_id": "u", "webhook": "https://hooks.example.com/x"})
+        planted = {"type": "jira", "user_id": "u", "org_id": "local", "webhook": "https://evil.example.com"}
+        await documents(INTEGRATIONS.table).put(
+            DocumentRow("local/jira/u", "local", "u", "jira", json.dumps(planted), 1, 1.0, 1.0)
+        )
+        with pytest.raises(PlaintextRefused):
+            await store.get("jira", "u")
+        assert (await store.get("slack", "u") or {})["webhook"] == "https://hooks.example.com/x"
+        await access.aclose()
 
 
 async def test_writers_beside_the_migration_lose_nothing(documents: DocumentsOf) -> None:

@@ -14,6 +14,7 @@ from aragora.errors import Conflict, NotFound
 from aragora.identity.api_keys import ApiKey, ApiKeyStore
 from aragora.identity.audit import AuditEvent, Outcome, verify_chain
 from aragora.identity.store.audit_log import AuditLog
+from aragora.identity.store.dead_keys import KEPT_S, forgetting_keys
 from aragora.identity.store.sessions import PURGE_BATCH, Session, SessionStore
 from aragora.identity.store.tables import audit_log, sessions
 from aragora.identity.store.users import User, UserStore
@@ -138,6 +139,18 @@ async def test_api_keys_are_revoked_one_or_all(users_database: Database) -> None
     assert found.last_used_at == NOW + 5
     assert await store.revoke("usr_1", NOW) == 2
     assert await store.get("nothing") is None
+
+
+async def test_keys_that_died_long_ago_are_forgotten_and_no_others(users_database: Database, clock: Any) -> None:
+    store = ApiKeyStore(users_database)
+    long_ago, lately = clock.now() - KEPT_S - 1.0, clock.now() - KEPT_S + 1.0
+    ends = {"never": (None, None), "lately": (lately, None), "expired": (None, long_ago), "revoked": (long_ago, None)}
+    for key_id, (revoked_at, expires_at) in ends.items():
+        await store.add(ApiKey(key_id, "u", "o", "ci", NOW, digest="d", revoked_at=revoked_at, expires_at=expires_at))
+
+    assert await forgetting_keys(users_database, clock).run() == "forgot 2 dead API keys"
+
+    assert [key_id for key_id in ends if await store.get(key_id)] == ["never", "lately"]
 
 
 async def test_the_audit_chain_holds_with_many_writers_at_once(users_database: Database, clock: Any) -> None:

@@ -27,7 +27,7 @@ from aragora.server.app import create_app
 from aragora.server.authentication import Authenticator
 from aragora.server.chapters.oauth import OAuthPorts, oauth
 from aragora.server.feature import Feature
-from aragora.storage.ephemeral import SqlEphemeral
+from aragora.storage.ephemeral import sweeping
 
 pytestmark = pytest.mark.slow
 
@@ -140,13 +140,13 @@ async def test_no_token_and_no_code_rests_and_what_rests_ends(
         assert rows
         assert code not in str(rows)
         assert "token" not in str(rows)
-        shared: SqlEphemeral = identity.parts.shared
-        assert await shared.sweep() == 0
+        sweep = sweeping(identity.parts.shared.database, identity.parts.clock)
+        assert await sweep.run() == "swept 0 ended rows"
         identity.parts.clock.at += EXCHANGE_S
         assert await exchanged(page, code) == (401, "invalid_code")
         await code_for_the_page(page, provider)
         identity.parts.clock.at += 700.0
-        assert await shared.sweep() >= 1
+        assert await sweep.run() != "swept 0 ended rows"
         assert one_time_rows(tmp_path) == []
 
 

@@ -8,13 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from sqlalchemy import insert, select
 from worlds.backends import SetClock, databases_of, emptied_redis, postgres_settings
 from worlds.memory_stores import MemoryEphemeral
 
 from aragora.config.settings import Settings
 from aragora.storage.contexts import Context
-from aragora.storage.ephemeral import Ephemeral, SqlEphemeral
+from aragora.storage.ephemeral import Ephemeral, SqlEphemeral, sweeping
 from aragora.storage.ephemeral_redis import FallbackEphemeral, RedisEphemeral, connect
+from aragora.storage.tables import ephemeral
 
 BACKENDS = [
     "memory",
@@ -92,3 +94,19 @@ async def test_a_key_holds_any_text_and_what_is_missing_can_be_deleted(shared: S
     assert await shared.store.get("ключ / 1") == "значение\n{}"
     await shared.store.delete("nothing")
     assert await shared.store.take("nothing") is None
+
+
+async def test_what_has_ended_is_swept_where_nobody_writes_any_more(tmp_path: Path, clock: SetClock) -> None:
+    async with databases_of(Settings(data_dir=tmp_path), Context.USERS) as databases:
+        database = databases[Context.USERS]
+        store = SqlEphemeral(database, clock)
+        rows = [{"key": f"k{number}", "value": "a refresh token", "ends_at": clock.at + 1} for number in range(1001)]
+        async with database.writing() as connection:
+            await connection.execute(insert(ephemeral), rows)
+        await store.put("lasting", "x", 100.0)
+        clock.at += 2
+
+        assert await sweeping(database, clock).run() == "swept 1001 ended rows"
+
+        assert await store.get("lasting") == "x"
+        assert [row[0] for row in await database.rows(select(ephemeral.c.key))] == ["lasting"]

@@ -34,7 +34,7 @@ def test_jobs_run_once_after_the_start_and_a_killed_scheduler_is_succeeded_witho
 
     server.until(all_ran, within_s=WAIT_S)
     before = rows(server.data_dir)
-    assert {name for name, _, _, _ in before} >= {"prune ratings_applied", "prune usage_applied"}
+    assert {name for name, _, _, _ in before} >= {"prune usage_applied", "forget dead API keys", "sweep ephemeral"}
 
     (process,) = named(server.data_dir, SCHEDULER)
     os.kill(process.pid, signal.SIGKILL)

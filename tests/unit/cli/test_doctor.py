@@ -156,3 +156,16 @@ async def test_a_port_in_use_is_a_fault_and_a_free_one_is_not(closed_port: int) 
     assert [finding.state for finding in findings] == ["ok", "fault"]
     assert str(taken) in findings[1].mend
     assert f"(process {os.getpid()})" in findings[1].told
+
+
+def test_files_that_other_users_can_open_are_a_warning(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = tmp_path / "data"
+    data.mkdir(mode=0o700)
+    assert "privacy" not in {found.subject for found in doctor.data_directory(data)}
+    (data / "users.db").touch()
+    (data / "users.db").chmod(0o644)
+
+    main(["doctor", "--url", NOBODY, "--json"])
+
+    found = report(capsys)["privacy"]
+    assert (found["state"], "users.db" in found["told"], "chmod -R go=" in found["mend"]) == ("warning", True, True)

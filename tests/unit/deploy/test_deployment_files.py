@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import configparser
 import re
+import shutil
+import subprocess
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
 import yaml
 from pre_commit.clientlib import load_config
+
+from aragora.config.legacy import DATA_DIR
 
 ROOT = Path(__file__).parents[3]
 RUNBOOK_UNIT = {
@@ -28,14 +33,46 @@ RUNBOOK_UNIT = {
 
 
 def test_the_unit_is_the_runbooks_and_waits_longer_than_a_drain() -> None:
-    unit = configparser.ConfigParser(interpolation=None)
-    unit.optionxform = str  # type: ignore[assignment, method-assign]
-    unit.read(ROOT / "deploy/systemd/aragora.service")
+    unit = _unit()
     for section, lines in RUNBOOK_UNIT.items():
         assert lines.items() <= dict(unit[section]).items()
     from aragora.config.settings import Settings
 
     assert int(unit["Service"]["TimeoutStopSec"]) > Settings().drain_timeout_s
+
+
+def test_the_unit_leaves_the_server_no_more_than_it_needs() -> None:
+    service = dict(_unit()["Service"])
+    assert (
+        service.items()
+        >= {
+            "NoNewPrivileges": "yes",
+            "ProtectSystem": "strict",
+            "PrivateTmp": "yes",
+            "UMask": "0077",
+            "CapabilityBoundingSet": "",
+            "LimitCORE": "0",
+            "RestartPreventExitStatus": "2",
+        }.items()
+    )
+    assert f"-/opt/aragora/{DATA_DIR}" == service["ReadWritePaths"]
+    assert {"AF_UNIX", "AF_INET", "AF_NETLINK"} <= set(service["RestrictAddressFamilies"].split())
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not here")
+def test_systemd_knows_every_line_of_the_unit_and_finds_it_well_guarded(tmp_path: Path) -> None:
+    unit = (ROOT / "deploy/systemd/aragora.service").read_text()
+    own = tmp_path / "aragora.service"  # `verify` looks for the programs and the user
+    own.write_text(unit.replace("/opt/aragora/venv/bin/aragora", "/bin/true").replace("User=aragora", "User=daemon"))
+    verified = subprocess.run(
+        ["systemd-analyze", "verify", str(own)], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert "aragora.service" not in verified.stderr, verified.stderr
+    rated = subprocess.run(
+        ["systemd-analyze", "security", "--offline=true", "--no-pager", "--threshold=20", str(own)],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert rated.returncode == 0, rated.stdout[-400:] + rated.stderr
 
 
 @pytest.mark.parametrize(
@@ -70,6 +107,13 @@ def test_a_location_does_not_shed_the_headers_of_its_server() -> None:
     assert not any("proxy_set_header" in block for block in inside)
 
 
+def _unit() -> configparser.ConfigParser:
+    unit = configparser.ConfigParser(interpolation=None)
+    unit.optionxform = str  # type: ignore[assignment, method-assign]
+    unit.read(ROOT / "deploy/systemd/aragora.service")
+    return unit
+
+
 def _directives() -> str:
     text = (ROOT / "deploy/nginx/aragora.conf").read_text()
     return "\n".join(line.split("#")[0].rstrip() for line in text.splitlines())
@@ -98,3 +142,30 @@ def test_every_node_of_the_cluster_gets_its_settings_before_ray_starts() -> None
             if "ray start" in command or "aragora" in command.replace("/opt/aragora", ""):
                 assert ". ./.env" in command
     assert "**/.env" in config["rsync_exclude"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["x/users.db", "x/debates.db-wal", "x/usage.db-shm", "x/keys/receipt_ed25519.pem", "x/keys/encryption_key",
+     "x/jwt_secret", "x/run/ray_token", "x/logs/server.log", "x/backups/core.db", ".nomic/users.db", ".env"],
+)  # fmt: skip
+def test_no_part_of_a_data_directory_travels_to_the_nodes(name: str) -> None:
+    excluded = yaml.safe_load((ROOT / "cluster.yaml").read_text())["rsync_exclude"]
+    steps = [name, *(f"{parent}/" for parent in Path(name).parents if str(parent) != ".")]
+    assert any(_excludes(pattern, step) for pattern in excluded for step in steps)
+
+
+def test_all_of_the_program_travels_to_the_nodes() -> None:
+    excluded = yaml.safe_load((ROOT / "cluster.yaml").read_text())["rsync_exclude"]
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    for name in tracked:
+        steps = [name, *(f"{parent}/" for parent in Path(name).parents if str(parent) != ".")]
+        assert not [pattern for pattern in excluded for step in steps if _excludes(pattern, step)], name
+
+
+def _excludes(pattern: str, path: str) -> bool:
+    """As rsync does: a slash at the end means directories only, a pattern without another means any last name."""
+    if pattern.endswith("/") != path.endswith("/") and pattern.endswith("/"):
+        return False
+    wanted, given = pattern.rstrip("/").removeprefix("**/"), path.rstrip("/")
+    return fnmatch(given.rsplit("/", 1)[-1], wanted)

@@ -111,6 +111,24 @@ def test_the_default_retentions_are_those_of_the_runbook(data_dir: Path) -> None
     assert set(RUNBOOK_ESSENTIALS) <= left.keys()
 
 
+def test_the_wal_of_an_essential_database_stays_also_while_its_database_is_away(tmp_path: Path) -> None:
+    for name in RUNBOOK_ESSENTIALS:
+        put(tmp_path, f"{name}-wal", 400)
+        put(tmp_path, f"{name}-shm", 400)
+    put(tmp_path, "other.db-wal", 0)
+
+    assert run(tmp_path, "--yes") == 0
+
+    assert set(tree(tmp_path)) == {f"{name}{tail}" for name in RUNBOOK_ESSENTIALS for tail in ("-wal", "-shm")}
+
+
+def test_an_archive_is_readable_by_its_owner_alone(data_dir: Path, tmp_path: Path) -> None:
+    assert run(data_dir, "--yes", "--archive-to", str(tmp_path / "archive")) == 0
+    made = [tmp_path / "archive", *(tmp_path / "archive").iterdir()]
+    assert len(made) > 1
+    assert not [path for path in made if path.stat().st_mode & 0o077]
+
+
 def test_retention_periods_can_be_set(data_dir: Path) -> None:
     assert run(data_dir, "--backup-days", "14", "--session-days", "5", "--checkpoint-days", "9", "--yes") == 0
     left = tree(data_dir)

@@ -21,11 +21,12 @@ from aragora.secrets.encryption import (
     DecryptionFailed,
     EncryptionService,
     KeyNotFound,
+    PlaintextRefused,
     encryption_service,
     get_encryption_service,
     is_envelope,
 )
-from aragora.secrets.fields import is_secret, redacted
+from aragora.secrets.fields import redacted
 from aragora.secrets.keyring import Keyring
 
 OLD = secrets.token_hex(32)
@@ -100,6 +101,28 @@ def test_the_same_value_never_looks_the_same_twice() -> None:
 def test_plaintext_from_before_stays_readable() -> None:
     record = {"api_key": "plain", "nested": {"password": "plain too"}}
     assert service().decrypt_fields(record, store="s", record_id="r") == record
+
+
+def test_a_store_that_was_encrypted_whole_refuses_plaintext_and_counts_it(caplog: pytest.LogCaptureFixture) -> None:
+    registry = Registry()
+    crypto = service(registry=registry)
+    planted = {"user_id": "u", "nested": {"secret": "ATTACKERSECRET"}}
+    assert crypto.decrypt_fields(planted, store="mfa", record_id="r") == planted
+    sealed = crypto.encrypt_fields({"secret": "own"}, store="mfa", record_id="r")
+
+    crypto.refuse_plaintext_in({"mfa"})
+
+    with pytest.raises(PlaintextRefused, match=r"/nested/secret.*mfa record r rests in plaintext"):
+        crypto.decrypt_fields(planted, store="mfa", record_id="r")
+    assert crypto.decrypt_fields(planted, store="sync", record_id="r") == planted
+    assert crypto.decrypt_fields(sealed, store="mfa", record_id="r") == {"secret": "own"}
+    assert "/nested/secret" in caplog.text
+    assert "ATTACKERSECRET" not in caplog.text
+    counted = {(delta.sample, delta.labels): delta.amount for delta in registry.drain()}
+    operations, errors = "aragora_encryption_operations_total", "aragora_encryption_errors_total"
+    assert counted[operations, (("operation", "read_plaintext"), ("store", "mfa"))] == 1
+    assert counted[operations, (("operation", "read_plaintext"), ("store", "sync"))] == 1
+    assert counted[errors, (("error_type", "PlaintextRefused"), ("operation", "decrypt"))] == 1
 
 
 def test_rotation_reads_the_old_key_and_writes_the_new() -> None:
@@ -203,35 +226,6 @@ def test_operations_and_errors_are_counted() -> None:
     assert counted[total, (("operation", "decrypt"), ("store", "sync"))] == 1
     assert counted[errors, (("error_type", "DecryptionFailed"), ("operation", "decrypt"))] == 1
     assert counted["aragora_encryption_operation_latency_seconds_count", (("operation", "encrypt"),)] == 1
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "api_key",
-        "apiKey",
-        "APIKey",
-        "bot_token",
-        "clientSecret",
-        "password",
-        "refresh_token",
-        "private_key",
-        "credentials",
-        "webhook_url",
-        "connection_string",
-        "SMTP_PASSWORD",
-        "secret_id",
-    ],
-)
-def test_names_that_speak_of_secrets_are_secret(name: str) -> None:
-    assert is_secret(name)
-
-
-@pytest.mark.parametrize(
-    "name", ["name", "user_id", "channel", "token_type", "token_expires_at", "monkey", "token_uri", ""]
-)
-def test_other_names_are_not(name: str) -> None:
-    assert not is_secret(name)
 
 
 def test_a_redacted_record_tells_only_that_a_secret_is_set() -> None:

@@ -1,0 +1,56 @@
+"""What production must not do with Ray, said before anything starts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from aragora.composition.preflight import close_to_others, refuse_to_start
+from aragora.config.settings import Settings, load_settings
+from aragora.errors import Misconfigured
+
+SECRETS = {
+    "ARAGORA_ENV": "production",
+    "ARAGORA_API_TOKEN": "t" * 40,
+    "ARAGORA_JWT_SECRET": "j" * 40,
+    "ARAGORA_ENCRYPTION_KEY": "ab" * 32,
+    "ARAGORA_ALLOWED_ORIGINS": "https://app.example.com",
+}
+
+
+@pytest.fixture(autouse=True)
+def _no_mode(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RAY_AUTH_MODE", raising=False)
+
+
+def of(tmp_path: Path, **variables: str) -> Settings:
+    return load_settings({**SECRETS, "ARAGORA_DATA_DIR": str(tmp_path), **variables})
+
+
+def test_production_refuses_a_ray_without_tokens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    refuse_to_start(of(tmp_path), "127.0.0.1", ())
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+    with pytest.raises(Misconfigured, match=r"RAY_AUTH_MODE is 'disabled'.*unset it"):
+        refuse_to_start(of(tmp_path), "127.0.0.1", ())
+
+
+def test_production_joins_a_cluster_with_a_token_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    joining = of(tmp_path, RAY_ADDRESS="10.0.0.10:6379")
+    with pytest.raises(Misconfigured, match="RAY_AUTH_MODE=token here and on every node"):
+        refuse_to_start(joining, "127.0.0.1", ())
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    refuse_to_start(joining, "127.0.0.1", ())
+
+
+def test_development_goes_on_without_tokens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+    refuse_to_start(Settings(data_dir=tmp_path), "127.0.0.1", ())
+
+
+def test_a_start_says_in_one_line_what_it_closed(tmp_path: Path) -> None:
+    tmp_path.chmod(0o700)
+    (tmp_path / "users.db").touch()
+    (tmp_path / "users.db").chmod(0o644)
+    assert list(close_to_others(tmp_path)) == [f"closed to other users in {tmp_path}: 1 files or directories"]
+    assert list(close_to_others(tmp_path)) == []
