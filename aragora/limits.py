@@ -26,5 +26,7 @@ INTENSITY_MAX: Final = 10  # a vote of a person at this intensity weighs as much
 SUGGESTIONS_MAX: Final = 100  # in one debate
 VOTERS_MAX: Final = 10_000  # people who vote in one debate
 
+INVITATIONS_MAX: Final = 100  # open ones of one organisation
+
 BODY_MAX_BYTES: Final = 1_000_000  # unless ARAGORA_MAX_BODY_BYTES says otherwise
 WS_MESSAGE_MAX_BYTES: Final = 65_536  # unless ARAGORA_WS_MAX_MESSAGE_SIZE says otherwise

@@ -1,4 +1,5 @@
-"""The features `identity`, `oauth` and `administration`: identity as one replica needs it, as the settings say."""
+"""The features `identity`, `oauth`, `people` and `administration`, as the settings say: for a replica, and the parts
+for the operator's commands."""
 
 from __future__ import annotations
 
@@ -13,15 +14,19 @@ from aragora.identity.accounts import Accounts
 from aragora.identity.api_keys import ApiKeyStore
 from aragora.identity.authentication import Authentication, Tickets
 from aragora.identity.client_address import trusted_networks
+from aragora.identity.invitations import Invitations
 from aragora.identity.logins import Logins
 from aragora.identity.oauth import OAuthSettings, OAuthStateStore, OpenIdLogin
 from aragora.identity.origins import names_this_machine
 from aragora.identity.parts import IdentityParts
 from aragora.identity.passwords import Passwords
+from aragora.identity.people import People
 from aragora.identity.proofs import IdentityRules
 from aragora.identity.rate_limits import RateLimits
+from aragora.identity.registration import RegistrationRules
 from aragora.identity.second_factor import SecondFactor
 from aragora.identity.store.audit_log import AuditLog
+from aragora.identity.store.invitations import InvitationStore
 from aragora.identity.store.sessions import SessionStore
 from aragora.identity.store.users import UserStore
 from aragora.identity.tokens import TokenSigner
@@ -32,6 +37,7 @@ from aragora.server.authentication import Authenticator
 from aragora.server.chapters.administration import AdministrationPorts, administration
 from aragora.server.chapters.identity import IdentityPorts, identity
 from aragora.server.chapters.oauth import OAuthPorts, oauth
+from aragora.server.chapters.people import PeoplePorts, people
 from aragora.server.feature import Closer, Feature, Layer, Stage
 from aragora.server.middleware.outcomes import ErrorNotes, ErrorNotesMiddleware
 from aragora.server.middleware.rate_limit import RateLimitMiddleware
@@ -46,15 +52,49 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Identity:
-    """What identity gives a replica: its feature, the login with Google, and the authenticator of every route."""
+    """What identity gives a replica: its feature, the login with Google, the management of people, and the
+    authenticator of every route."""
 
     feature: Feature[IdentityPorts]
     oauth: Feature[OAuthPorts]
+    people: Feature[PeoplePorts]
     authenticator: Authenticator
 
 
 def open_identity(settings: Settings, *, bind_host: str, clock: Clock) -> Identity:
     """Identity as the settings say; connects when first used. Raises Misconfigured."""
+    parts, closers = open_parts(settings, clock)
+    logins, tickets = Logins(parts), Tickets(parts.shared)
+    authenticator = Authenticator(
+        Authentication(parts, _rules(settings, bind_host), tickets),
+        parts.limits,
+        REGISTRY,
+        trusted_networks(settings.trusted_proxies),
+        production=settings.production,
+    )
+    ports = IdentityPorts(
+        parts=parts,
+        logins=logins,
+        accounts=Accounts(parts, logins),
+        second_factor=SecondFactor(parts, logins),
+        tickets=tickets,
+    )
+    rate_limit = Middleware(
+        RateLimitMiddleware, limits=parts.limits, addresses=authenticator, spare_loopback=not settings.production
+    )
+    feature = Feature(
+        "identity",
+        ports,
+        chapters=(identity,),
+        layers=(Layer(Stage.LIMITS, rate_limit),),
+        closers=tuple(closers),
+    )
+    people_feature = Feature("people", open_people(parts, ports.accounts), chapters=(people,))
+    return Identity(feature, _oauth_feature(settings, ports, clock), people_feature, authenticator)
+
+
+def open_parts(settings: Settings, clock: Clock) -> tuple[IdentityParts, list[Closer]]:
+    """The stores and tools of identity, and what closes them; connects when first used. Raises Misconfigured."""
     database = Database.open(settings, Context.USERS)
     closers: list[Closer] = [database.aclose]
     redis_url = settings.redis_url.get_secret_value() if settings.redis_url else None
@@ -71,6 +111,7 @@ def open_identity(settings: Settings, *, bind_host: str, clock: Clock) -> Identi
         users=UserStore(database),
         sessions=SessionStore(database, cache),
         keys=ApiKeyStore(database),
+        invitations=InvitationStore(database),
         audit=AuditLog(database, clock),
         passwords=Passwords(),
         signer=TokenSigner(secret),
@@ -84,34 +125,17 @@ def open_identity(settings: Settings, *, bind_host: str, clock: Clock) -> Identi
         clock=clock,
         access_s=settings.jwt_expiry_hours * 3600.0,
         refresh_s=settings.refresh_token_expiry_days * 86400.0,
+        registration=RegistrationRules.of(
+            settings.registration, settings.registration_domains, production=settings.production
+        ),
         production=settings.production,
     )
-    logins, tickets = Logins(parts), Tickets(shared)
-    authenticator = Authenticator(
-        Authentication(parts, _rules(settings, bind_host), tickets),
-        limits,
-        REGISTRY,
-        trusted_networks(settings.trusted_proxies),
-        production=settings.production,
-    )
-    ports = IdentityPorts(
-        parts=parts,
-        logins=logins,
-        accounts=Accounts(parts, logins),
-        second_factor=SecondFactor(parts, logins),
-        tickets=tickets,
-    )
-    rate_limit = Middleware(
-        RateLimitMiddleware, limits=limits, addresses=authenticator, spare_loopback=not settings.production
-    )
-    feature = Feature(
-        "identity",
-        ports,
-        chapters=(identity,),
-        layers=(Layer(Stage.LIMITS, rate_limit),),
-        closers=tuple(closers),
-    )
-    return Identity(feature, _oauth_feature(settings, ports, clock), authenticator)
+    return parts, closers
+
+
+def open_people(parts: IdentityParts, accounts: Accounts) -> PeoplePorts:
+    """The life cycle of accounts over these parts: for the routes and for the operator's command."""
+    return PeoplePorts(People(parts), Invitations(parts, accounts))
 
 
 def administration_of(identity: Identity, clock: Clock) -> Feature[AdministrationPorts]:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from aragora.background import Job
 from aragora.clock import SystemClock
+from aragora.identity.store.invitations import InvitationStore, forgetting_invitations
 from aragora.identity.store.sessions import SessionStore, forgetting_sessions
 from aragora.ranking.store import ratings_applied
 from aragora.storage.applied import pruning
@@ -26,4 +27,5 @@ def jobs(opened: Callable[[Context], Database]) -> tuple[Job, ...]:
         pruning(opened(Context.ELO), ratings_applied, outbox, clock),
         pruning(opened(Context.USAGE), usage_applied, outbox, clock),
         forgetting_sessions(SessionStore(opened(Context.USERS)), clock),
+        forgetting_invitations(InvitationStore(opened(Context.USERS)), clock),
     )

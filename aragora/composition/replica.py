@@ -92,6 +92,7 @@ def build_ingress(launch: Launch) -> FastAPI:
         Feature("pages", None, chapters=(pages,)),
         identity.feature,
         identity.oauth,
+        identity.people,
         administration_of(identity, clock),
         open_integrations(settings, identity.feature.ports.parts, clock),
     )

@@ -8,6 +8,7 @@ from typing import Final
 
 from aragora.errors import Conflict, Forbidden, NotFound, Unauthenticated
 from aragora.identity import api_keys
+from aragora.identity.addresses import checked_email, normal_email, shown_name
 from aragora.identity.api_keys import ApiKey
 from aragora.identity.audit import Outcome
 from aragora.identity.authorization import check_grant, own
@@ -16,11 +17,12 @@ from aragora.identity.logins import Challenge, Logins, TokenPair
 from aragora.identity.oauth import Arrival
 from aragora.identity.parts import IdentityParts, Visit
 from aragora.identity.passwords import check_policy
+from aragora.identity.people import managing
 from aragora.identity.principal import Method, Principal
 from aragora.identity.rate_limits import LOGIN_PER_ACCOUNT_AND_ADDRESS, LOGIN_PER_ADDRESS, REGISTER_PER_ADDRESS
 from aragora.identity.rbac import SYSTEM_ADMIN, permissions_of
 from aragora.identity.store.sessions import Session
-from aragora.identity.store.users import User, normal_email
+from aragora.identity.store.users import User
 from aragora.ids import new_id
 
 MAX_KEYS: Final = 25
@@ -39,29 +41,39 @@ class Accounts:
         self, email: str, password: str, name: str, visit: Visit, *, by: Principal | None, roles: Sequence[str] = ()
     ) -> User:
         """A new account. An unknown caller becomes the owner of a new organisation; a caller that may manage users adds
-        a member to its own, with roles that it may hand on. Raises InvalidInput, Forbidden, Conflict, RateLimited."""
+        a member to its own, with roles that it may hand on. Raises InvalidInput, Forbidden (also where registration is
+        closed), Conflict, RateLimited."""
         parts = self._parts
         await parts.limits.require((REGISTER_PER_ADDRESS, rate_limit_scope(visit.address)))
+        email = checked_email(email)
         if by is not None and roles:
+            managing(by)
             org_id, granted = by.org_id, check_grant(by, roles)
         elif roles:
             raise Forbidden("Only who may manage users can give roles.")
         else:
+            parts.registration.require_uninvited(email, verified=False)
             org_id, granted = new_id("org"), ("owner",)
+        user = await self.described(email, password, name, org_id=org_id, roles=granted)
+        actor = by.actor if by is not None and roles else user.user_id
+        await parts.enact(
+            visit, "auth.register", actor, org_id, lambda connection: parts.users.add(connection, user),
+            target=user.user_id, roles=",".join(granted),
+        )  # fmt: skip
+        return user
+
+    async def described(self, email: str, password: str, name: str, *, org_id: str, roles: Sequence[str]) -> User:
+        """A new user with a password, not stored yet. Raises InvalidInput (code weak_password), Unavailable."""
         check_policy(password, email=email, name=name)
-        user = User(
+        return User(
             user_id=new_id("usr"),
-            email=normal_email(email),
+            email=email,
             name=name,
             org_id=org_id,
-            roles=tuple(granted),
-            created_at=parts.clock.now(),
-            password_hash=await parts.passwords.hash(password),
+            roles=tuple(roles),
+            created_at=self._parts.clock.now(),
+            password_hash=await self._parts.passwords.hash(password),
         )
-        await parts.users.create(user)
-        actor = by.actor if by is not None and roles else user.user_id
-        await parts.note(visit, "auth.register", actor, org_id, target=user.user_id, roles=",".join(granted))
-        return user
 
     async def login(self, email: str, password: str, visit: Visit) -> TokenPair | Challenge:
         """Tokens, or a challenge. A wrong password and an unknown address take as long and read the same.
@@ -88,27 +100,36 @@ class Accounts:
     async def login_with(self, arrival: Arrival, visit: Visit) -> TokenPair | Challenge:
         """Log in a person that a provider vouches for; the first time, with a new account and organisation.
 
-        Raises Conflict where the address has an account that was never tied to the provider: its owner has not shown
-        that the address is theirs, so the two are not put together.
+        Raises Forbidden where the server does not let the person in uninvited, and Conflict where the address has an
+        account that was never tied to the provider: its owner has not shown that the address is theirs, so the two are
+        not put together.
         """
-        parts, now = self._parts, self._parts.clock.now()
+        parts = self._parts
         user = await parts.users.by_oauth_subject(arrival.subject)
         if user is None:
-            user = User(
-                user_id=new_id("usr"),
-                email=normal_email(arrival.email),
-                name=arrival.name,
-                org_id=new_id("org"),
-                roles=("owner",),
-                created_at=now,
-                oauth_subject=arrival.subject,
-            )
-            await parts.users.create(user)
-            await parts.note(visit, "auth.register", user.user_id, user.org_id, target=user.user_id, method="oauth")
+            user = await self._first_arrival(arrival, visit)
         if user.disabled:
             parts.failed()
             raise Unauthenticated("This account cannot log in.", code="oauth_refused")
         return await self._logins.begin(user, visit, method="oauth")
+
+    async def _first_arrival(self, arrival: Arrival, visit: Visit) -> User:
+        parts, email = self._parts, checked_email(arrival.email)
+        parts.registration.require_uninvited(email, verified=True)
+        user = User(
+            user_id=new_id("usr"),
+            email=email,
+            name=shown_name(arrival.name),
+            org_id=new_id("org"),
+            roles=("owner",),
+            created_at=parts.clock.now(),
+            oauth_subject=arrival.subject,
+        )
+        await parts.enact(
+            visit, "auth.register", user.user_id, user.org_id, lambda connection: parts.users.add(connection, user),
+            target=user.user_id, method="oauth",
+        )  # fmt: skip
+        return user
 
     async def change_password(self, principal: Principal, current: str, new: str, visit: Visit) -> None:
         """Change the own password and end the user's other sessions. Raises Unauthenticated for a wrong one."""
@@ -133,7 +154,7 @@ class Accounts:
         """A new API key and its text, which is not kept. Raises Conflict at `MAX_KEYS` live ones."""
         parts, now = self._parts, self._parts.clock.now()
         own(principal)
-        user = await self._owner_of_keys(principal)
+        user = await self._owner_of_keys(principal, visit)
         if len([key for key in await parts.keys.of_user(user.user_id) if key.live(now)]) >= MAX_KEYS:
             raise Conflict(f"There are {MAX_KEYS} keys already; revoke one first.")
         fresh = api_keys.make_key()
@@ -150,7 +171,7 @@ class Accounts:
         await parts.keys.add(key)
         return key, fresh.text
 
-    async def _owner_of_keys(self, principal: Principal) -> User:
+    async def _owner_of_keys(self, principal: Principal, visit: Visit) -> User:
         """The account behind a principal. The local operator never registered and gets one without a password."""
         try:
             return await self._parts.users.by_id(principal.user_id)
@@ -165,8 +186,12 @@ class Accounts:
             roles=principal.roles,
             created_at=self._parts.clock.now(),
         )
+        parts = self._parts
         try:
-            await self._parts.users.create(user)
+            await parts.enact(
+                visit, "auth.register", user.user_id, user.org_id, lambda connection: parts.users.add(connection, user),
+                target=user.user_id, method="local",
+            )  # fmt: skip
         except Conflict:
             return await self._parts.users.by_id(principal.user_id)
         return user

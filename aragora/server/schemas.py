@@ -12,6 +12,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from aragora import limits
+from aragora.errors import InvalidInput
+from aragora.identity.addresses import MAX_CHARS, NAME_MAX_CHARS, checked_email
 from aragora.identity.logins import Challenge, TokenPair
 from aragora.server.views import UNCACHED, json_response
 
@@ -26,14 +28,33 @@ def storable(text: str) -> str:
     return text
 
 
+def _address(text: str) -> str:
+    try:
+        return checked_email(text)
+    except InvalidInput as refused:
+        raise ValueError(refused.message) from None
+
+
 Line = Annotated[str, AfterValidator(storable)]
 Token = Annotated[Line, Field(min_length=1, max_length=4096)]
+Email = Annotated[str, Field(max_length=MAX_CHARS), AfterValidator(storable), AfterValidator(_address)]
+# Length and quality are the policy's, which says more than "too short"; here only what no password can be.
+Password = Annotated[str, Field(min_length=1, max_length=256), AfterValidator(storable)]
+Name = Annotated[Line, Field(min_length=1, max_length=NAME_MAX_CHARS)]
 
 
 class Secretive(BaseModel):
     """A request whose refusal does not repeat it."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+
+class Account(BaseModel):
+    user_id: str
+    email: str
+    name: str
+    org_id: str
+    roles: list[str]
 
 
 class Tokens(BaseModel):

@@ -269,6 +269,7 @@ def features_over(
         Feature("pages", None, chapters=(pages,)),
         identity.feature,
         identity.oauth,
+        identity.people,
         administration_of(identity, clock),
         open_integrations(settings, identity.feature.ports.parts, clock),
     )

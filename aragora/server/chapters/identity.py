@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Annotated, Final
 
@@ -19,7 +18,18 @@ from aragora.identity.parts import IdentityParts
 from aragora.identity.rbac import PUBLIC, USER
 from aragora.identity.second_factor import SecondFactor
 from aragora.server.chapter import Call, Chapter
-from aragora.server.schemas import Line, Secretive, Token, Tokens, storable, tokens_response
+from aragora.server.schemas import (
+    Account,
+    Email,
+    Line,
+    Name,
+    Password,
+    Secretive,
+    Token,
+    Tokens,
+    storable,
+    tokens_response,
+)  # fmt: skip
 from aragora.server.views import UNCACHED, json_response
 
 
@@ -41,19 +51,8 @@ DAY_S: Final = 86400.0
 # --- What goes in and out
 
 MAX_LIFETIME_DAYS: Final = 3650
-_EMAIL: Final = re.compile(r"[^\s@,;:<>\"()\[\]\\]{1,64}@[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
-
-
-def _address(text: str) -> str:
-    if not _EMAIL.fullmatch(text):
-        raise ValueError("not an e-mail address")
-    return text
-
-
-Email = Annotated[str, Field(max_length=254), AfterValidator(storable), AfterValidator(_address)]
-# Length and quality are the policy's, which says more than "too short"; here only what no password can be.
-Password = Annotated[str, Field(min_length=1, max_length=256), AfterValidator(storable)]
-Name = Annotated[Line, Field(min_length=1, max_length=100)]
+# Whoever logs in types the address as it was once taken, also by rules that have become stricter since.
+KnownEmail = Annotated[str, Field(max_length=254, pattern=r"^[^\s@]+@[^\s@]+$"), AfterValidator(storable)]
 FactorCode = Annotated[Line, Field(min_length=6, max_length=64)]
 
 
@@ -69,7 +68,7 @@ class Register(Secretive):
 class Login(Secretive):
     """Either `email` and `password`, or the `challenge` of a first step with the `code` of the second factor."""
 
-    email: Email | None = None
+    email: KnownEmail | None = None
     password: Password | None = None
     challenge: Token | None = None
     code: FactorCode | None = None
@@ -86,8 +85,11 @@ class Logout(Secretive):
 
 
 class ChangePassword(Secretive):
+    """`revoke_keys` true: for a password that somebody else may know."""
+
     current: Password
     new: Password
+    revoke_keys: bool = False
 
 
 class NewApiKey(Secretive):
@@ -99,14 +101,6 @@ class NewApiKey(Secretive):
 
 class Code(Secretive):
     code: FactorCode
-
-
-class Account(BaseModel):
-    user_id: str
-    email: str
-    name: str
-    org_id: str
-    roles: list[str]
 
 
 class Me(BaseModel):
@@ -152,8 +146,8 @@ class ConfirmedFactor(BaseModel):
 
 @identity.post("/api/auth/register", needs=PUBLIC, gives=Account, status=201, refuses=(401, 403, 409, 429, 503))
 async def register(call: Call[IdentityPorts], body: Register) -> Response:
-    """A new account with a new organisation; with `roles`, a member of the caller's, who must be able to manage
-    users."""
+    """A new account with a new organisation, where ARAGORA_REGISTRATION lets anybody in; with `roles`, a member of the
+    caller's, who must be able to manage users."""
     caller = await call.recognise() if body.roles else None
     user = await call.ports.accounts.register(
         body.email,
@@ -209,8 +203,10 @@ async def me(call: Call[IdentityPorts]) -> Response:
 
 @identity.post("/api/auth/password", needs=USER, status=204, refuses=(403, 404))
 async def change_password(call: Call[IdentityPorts], body: ChangePassword) -> Response:
-    """Change the own password; all other logins end."""
+    """Change the own password; all other logins end, and with `revoke_keys` all API keys."""
     await call.ports.accounts.change_password(call.who, body.current, body.new, call.visit)
+    if body.revoke_keys:
+        await call.ports.accounts.revoke_keys(call.who, call.visit)
     return Response(status_code=204)
 
 
