@@ -44,7 +44,8 @@ class Accounts:
         a member to its own, with roles that it may hand on. Raises InvalidInput, Forbidden (also where registration is
         closed), Conflict, RateLimited."""
         parts = self._parts
-        await parts.limits.require((REGISTER_PER_ADDRESS, rate_limit_scope(visit.address)))
+        if by is None or by.method is not Method.LOCAL:
+            await parts.limits.require((REGISTER_PER_ADDRESS, rate_limit_scope(visit.address)))
         email = checked_email(email)
         if by is not None and roles:
             managing(by)

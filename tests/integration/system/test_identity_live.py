@@ -20,6 +20,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from worlds.guarded_server import Account, Guarded
 from worlds.live_server import ROOT, LiveServer, Response, command, environment, free_port, running
 from worlds.server_processes import end_all, processes_of
+from worlds.typed_page import typed
 from worlds.waiting import WAIT_S
 
 pytestmark = pytest.mark.slow
@@ -142,6 +143,18 @@ async def test_a_ticket_opens_one_websocket_which_closes_when_the_login_ends(gua
 async def heard_to_the_end(socket: ClientConnection) -> None:
     while True:
         await socket.recv()
+
+
+def test_every_command_of_the_identity_page_works_as_it_is_typed(guarded: Guarded, tmp_path: Path) -> None:
+    done = typed(ROOT / "docs/identity.md", guarded.server, tmp_path, guarded.tokens)
+
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    for told in ("system.admin", "ws://", "mike@example.com", "There was no second factor.", "mike@example.com is disabled."):
+        assert told in done.stdout
+    refused = guarded.server.request(
+        "POST", "/api/auth/login", {"email": "mike@example.com", "password": "two figs under the stairs"}
+    )
+    assert code_of(refused) == (401, "invalid_credentials")
 
 
 def test_limits_are_told_and_guessing_is_slowed(guarded: Guarded) -> None:
