@@ -27,6 +27,8 @@ from aragora.debate.proposition import Idempotency
 from aragora.debate.records import ChainHead, Commit, Conclusion, DebateRecord, DebateUpdate, NewDebate, ReceiptRecord
 from aragora.debate.store.debates import DebateStore
 from aragora.debate.store.journal_writer import JournalWriter
+from aragora.identity.parts import Visit
+from aragora.identity.principal import Method, Principal
 from aragora.migrations.applying import apply_pending
 from aragora.server.ports import DebateTicket, FeedItem
 from aragora.storage.contexts import Context
@@ -362,3 +364,16 @@ async def test_a_websocket_neither_hears_nor_steers_debates_of_another_organisat
         assert [loop["loop_id"] for loop in (await hers.next_of("loops"))["data"]["loops"]] == ["deb_live"]
     site.commands.vote.assert_not_called()
     site.commands.suggest.assert_not_called()
+
+
+async def test_a_vote_over_a_websocket_as_another_bears_both_names(site: Site) -> None:
+    ports = site.server.identity.feature.ports
+    admin = Principal("usr_admin", "local", ("admin",), Method.SESSION, mfa=True)
+    pair = await ports.accounts.impersonate(admin, site.alice.user_id, "case 7", Visit("203.0.113.9"))
+    async with socket_of(site, {"Authorization": f"Bearer {pair.access_token}"}) as acting:
+        acting.say(type="user_vote", loop_id="deb_live", payload={"choice": "ada", "intensity": 10})
+        await acting.next_of("ack")
+    (entry,) = await ports.parts.audit.page(action="impersonation.deed")
+    assert (entry.event.actor, entry.event.subject, entry.event.target, entry.event.details["deed"]) == (
+        "usr_admin", site.alice.user_id, "deb_live", "user_vote",
+    )  # fmt: skip
