@@ -39,6 +39,7 @@ COMMANDS: Final[dict[str, Command]] = {
     "agents": Command("aragora.cli.agents:agents", "List the agents, their health and ratings."),
     "verify": Command("aragora.cli.verify:verify", "Check a receipt."),
     "budget": Command("aragora.cli.budget:budget", "Show what this month has cost, or set an organisation's budget."),
+    "users": Command("aragora.cli.users:users", "List, make, disable and change accounts, on the server's machine."),
     "doctor": Command("aragora.cli.doctor:doctor", "Say what is configured, reachable and wrong, and how to mend it."),
     "demo": Command("aragora.cli.demo:demo", "Debate a question on the embedded model, in a server of its own."),
 }
@@ -73,14 +74,17 @@ def build(arguments: Sequence[str]) -> typer.Typer:
     called = next((argument for argument in arguments if not argument.startswith("-")), None)
     for name, command in COMMANDS.items():
         function = load(command.target) if name == called else listed
-        app.command(name, help=None if name == called else command.help)(function)
+        if isinstance(function, typer.Typer):
+            app.add_typer(function, name=name)
+        else:
+            app.command(name, help=None if name == called else command.help)(function)
     return app
 
 
-def load(target: str) -> Callable[..., Any]:
-    """The function that `module:function` names."""
+def load(target: str) -> Callable[..., Any] | typer.Typer:
+    """The function that `module:function` names, or a group of commands."""
     module, _, function = target.partition(":")
-    loaded: Callable[..., Any] = getattr(importlib.import_module(module), function)
+    loaded: Callable[..., Any] | typer.Typer = getattr(importlib.import_module(module), function)
     return loaded
 
 

@@ -1,4 +1,5 @@
-"""The features `identity`, `oauth` and `administration`: identity as one replica needs it, as the settings say."""
+"""The features `identity`, `oauth`, `people` and `administration`, as the settings say: for a replica, and the parts
+for the operator's commands."""
 
 from __future__ import annotations
 
@@ -15,16 +16,20 @@ from aragora.identity.api_keys import ApiKeyStore
 from aragora.identity.authentication import Authentication, Tickets
 from aragora.identity.client_address import trusted_networks
 from aragora.identity.confirmation import Confirmation
+from aragora.identity.invitations import Invitations
 from aragora.identity.limit_counters import RowCounter
 from aragora.identity.logins import Logins
 from aragora.identity.oauth import FinishedLogins, OAuthSettings, OAuthStateStore, OpenIdLogin
 from aragora.identity.own_keys import DAY_S, OwnKeys
 from aragora.identity.parts import IdentityParts
 from aragora.identity.passwords import Passwords
+from aragora.identity.people import People
 from aragora.identity.proofs import IdentityRules
 from aragora.identity.rate_limits import RateLimits
+from aragora.identity.registration import RegistrationRules
 from aragora.identity.second_factor import SecondFactor
 from aragora.identity.store.audit_log import AuditLog
+from aragora.identity.store.invitations import InvitationStore
 from aragora.identity.store.sessions import SessionStore
 from aragora.identity.store.users import UserStore
 from aragora.identity.tokens import TokenSigner
@@ -36,6 +41,7 @@ from aragora.server.chapters.administration import AdministrationPorts, administ
 from aragora.server.chapters.credentials import CredentialPorts, credentials
 from aragora.server.chapters.identity import IdentityPorts, identity
 from aragora.server.chapters.oauth import OAuthPorts, oauth
+from aragora.server.chapters.people import PeoplePorts, people
 from aragora.server.feature import Closer, Feature, Layer, Stage
 from aragora.server.middleware.outcomes import ErrorNotes, ErrorNotesMiddleware
 from aragora.server.middleware.rate_limit import RateLimitMiddleware
@@ -50,53 +56,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Identity:
-    """What identity gives a replica: its feature, that of credentials, the login with Google, and the authenticator of
-    every route."""
+    """What identity gives a replica: its feature, that of credentials, the login with Google, the management of people,
+    and the authenticator of every route."""
 
     feature: Feature[IdentityPorts]
     credentials: Feature[CredentialPorts]
     oauth: Feature[OAuthPorts]
+    people: Feature[PeoplePorts]
     authenticator: Authenticator
 
 
 def open_identity(settings: Settings, *, bind_host: str, clock: Clock) -> Identity:
     """Identity as the settings say; connects when first used. Raises Misconfigured."""
-    database = Database.open(settings, Context.USERS)
-    closers: list[Closer] = [database.aclose]
-    redis_url = settings.redis_url.get_secret_value() if settings.redis_url else None
-    rows = SqlEphemeral(database, clock)
-    shared: Ephemeral = rows
-    cache: Ephemeral | None = None
-    if redis_url is not None:
-        client = connect(redis_url)
-        closers.append(client.aclose)
-        shared = cache = FallbackEphemeral(RedisEphemeral(client), rows, clock)
-    limits = RateLimits(clock, redis_url, RowCounter(rows, clock))
-    closers.append(limits.aclose)
-    secret = settings.jwt_secret.get_secret_value() if settings.jwt_secret else local_jwt_secret(settings.data_dir)
-    parts = IdentityParts(
-        users=UserStore(database),
-        sessions=SessionStore(database, cache),
-        keys=ApiKeyStore(database),
-        audit=AuditLog(database, clock),
-        passwords=Passwords(),
-        signer=TokenSigner(secret),
-        shared=shared,
-        limits=limits,
-        crypto=encryption_service(
-            settings.encryption_key.get_secret_value() if settings.encryption_key else None,
-            production=settings.production,
-            data_dir=settings.data_dir,
-        ),
-        clock=clock,
-        access_s=settings.jwt_expiry_hours * 3600.0,
-        refresh_s=settings.refresh_token_expiry_days * 86400.0,
-        production=settings.production,
-    )
-    logins, tickets = Logins(parts), Tickets(shared)
+    parts, closers = open_parts(settings, clock)
+    logins, tickets = Logins(parts), Tickets(parts.shared)
     authenticator = Authenticator(
         Authentication(parts, _rules(settings, bind_host), tickets),
-        limits,
+        parts.limits,
         REGISTRY,
         trusted_networks(settings.trusted_proxies),
         production=settings.production,
@@ -109,7 +85,7 @@ def open_identity(settings: Settings, *, bind_host: str, clock: Clock) -> Identi
         tickets=tickets,
     )
     rate_limit = Middleware(
-        RateLimitMiddleware, limits=limits, addresses=authenticator, spare_loopback=not settings.production
+        RateLimitMiddleware, limits=parts.limits, addresses=authenticator, spare_loopback=not settings.production
     )
     feature = Feature(
         "identity",
@@ -128,8 +104,55 @@ def open_identity(settings: Settings, *, bind_host: str, clock: Clock) -> Identi
         feature,
         Feature("credentials", changing, chapters=(credentials,)),
         _oauth_feature(settings, ports, clock),
+        Feature("people", open_people(parts, ports.accounts), chapters=(people,)),
         authenticator,
     )
+
+
+def open_parts(settings: Settings, clock: Clock) -> tuple[IdentityParts, list[Closer]]:
+    """The stores and tools of identity, and what closes them; connects when first used. Raises Misconfigured."""
+    database = Database.open(settings, Context.USERS)
+    closers: list[Closer] = [database.aclose]
+    redis_url = settings.redis_url.get_secret_value() if settings.redis_url else None
+    rows = SqlEphemeral(database, clock)
+    shared: Ephemeral = rows
+    cache: Ephemeral | None = None
+    if redis_url is not None:
+        client = connect(redis_url)
+        closers.append(client.aclose)
+        shared = cache = FallbackEphemeral(RedisEphemeral(client), rows, clock)
+    limits = RateLimits(clock, redis_url, RowCounter(rows, clock))
+    closers.append(limits.aclose)
+    secret = settings.jwt_secret.get_secret_value() if settings.jwt_secret else local_jwt_secret(settings.data_dir)
+    parts = IdentityParts(
+        users=UserStore(database),
+        sessions=SessionStore(database, cache),
+        keys=ApiKeyStore(database),
+        invitations=InvitationStore(database),
+        audit=AuditLog(database, clock),
+        passwords=Passwords(),
+        signer=TokenSigner(secret),
+        shared=shared,
+        limits=limits,
+        crypto=encryption_service(
+            settings.encryption_key.get_secret_value() if settings.encryption_key else None,
+            production=settings.production,
+            data_dir=settings.data_dir,
+        ),
+        clock=clock,
+        access_s=settings.jwt_expiry_hours * 3600.0,
+        refresh_s=settings.refresh_token_expiry_days * 86400.0,
+        registration=RegistrationRules.of(
+            settings.registration, settings.registration_domains, production=settings.production
+        ),
+        production=settings.production,
+    )
+    return parts, closers
+
+
+def open_people(parts: IdentityParts, accounts: Accounts) -> PeoplePorts:
+    """The life cycle of accounts over these parts: for the routes and for the operator's command."""
+    return PeoplePorts(People(parts), Invitations(parts, accounts))
 
 
 def administration_of(identity: Identity, clock: Clock) -> Feature[AdministrationPorts]:

@@ -101,6 +101,7 @@ def build_ingress(launch: Launch) -> FastAPI:
         identity.feature,
         identity.credentials,
         identity.oauth,
+        identity.people,
         administration_of(identity, clock),
         open_integrations(settings, identity.feature.ports.parts, clock),
     )

@@ -262,6 +262,18 @@ class IdentitySettings(BaseModel):
         default=("member", "viewer", "service"),
         allowed="comma-separated names of roles",
     )
+    registration: Literal["closed", "invited", "open"] | None = variable(
+        "ARAGORA_REGISTRATION",
+        "Who may make an account: nobody but administrators, those who were invited too, or anybody; unset: `closed` in"
+        " production, `open` in development.",
+        allowed="closed, invited, open",
+    )
+    registration_domains: CommaList = variable(
+        "ARAGORA_REGISTRATION_DOMAINS",
+        "Domains whose addresses may come uninvited by a login provider that has verified them.",
+        default=(),
+        allowed="comma-separated domains such as example.org",
+    )
     google_oauth_client_id: str | None = variable("GOOGLE_OAUTH_CLIENT_ID", "Client id of login with Google.")
     google_oauth_client_secret: SecretStr | None = variable(
         "GOOGLE_OAUTH_CLIENT_SECRET", "Client secret of login with Google."

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 from aragora.errors import Forbidden, NotFound, Unauthenticated
+from aragora.identity.addresses import checked_email, shown_name
 from aragora.identity.audit import Outcome
 from aragora.identity.authorization import check_grant, own
 from aragora.identity.client_address import rate_limit_scope
@@ -16,11 +17,12 @@ from aragora.identity.logins import Challenge, Logins, TokenPair
 from aragora.identity.oauth import Arrival
 from aragora.identity.parts import IdentityParts, Visit
 from aragora.identity.passwords import check_policy
-from aragora.identity.principal import Principal
+from aragora.identity.people import changing
+from aragora.identity.principal import Method, Principal
 from aragora.identity.rate_limits import LOGIN_PER_ADDRESS, REGISTER_PER_ADDRESS
 from aragora.identity.rbac import SYSTEM_ADMIN, permissions_of
 from aragora.identity.store.sessions import Session
-from aragora.identity.store.users import User, normal_email
+from aragora.identity.store.users import User
 from aragora.ids import new_id
 
 IMPERSONATION_S: Final = 900.0
@@ -39,29 +41,40 @@ class Accounts:
         self, email: str, password: str, name: str, visit: Visit, *, by: Principal | None, roles: Sequence[str] = ()
     ) -> User:
         """A new account. An unknown caller becomes the owner of a new organisation; a caller that may manage users adds
-        a member to its own, with roles that it may hand on. Raises InvalidInput, Forbidden, Conflict, RateLimited."""
+        a member to its own, with roles that it may hand on. Raises InvalidInput, Forbidden (also where registration is
+        closed), Conflict, RateLimited."""
         parts = self._parts
-        await parts.limits.require((REGISTER_PER_ADDRESS, rate_limit_scope(visit.address)))
+        if by is None or by.method is not Method.LOCAL:
+            await parts.limits.require((REGISTER_PER_ADDRESS, rate_limit_scope(visit.address)))
+        email = checked_email(email)
         if by is not None and roles:
+            await changing(parts, by)
             org_id, granted = by.org_id, check_grant(by, roles)
         elif roles:
             raise Forbidden("Only who may manage users can give roles.")
         else:
+            parts.registration.require_uninvited(email, verified=False)
             org_id, granted = new_id("org"), ("owner",)
+        user = await self.described(email, password, name, org_id=org_id, roles=granted)
+        actor = by.actor if by is not None and roles else user.user_id
+        await parts.enact(
+            visit, "auth.register", actor, org_id, lambda connection: parts.users.add(connection, user),
+            target=user.user_id, roles=",".join(granted),
+        )  # fmt: skip
+        return user
+
+    async def described(self, email: str, password: str, name: str, *, org_id: str, roles: Sequence[str]) -> User:
+        """A new user with a password, not stored yet. Raises InvalidInput (code weak_password), Unavailable."""
         check_policy(password, email=email, name=name)
-        user = User(
+        return User(
             user_id=new_id("usr"),
-            email=normal_email(email),
+            email=email,
             name=name,
             org_id=org_id,
-            roles=tuple(granted),
-            created_at=parts.clock.now(),
-            password_hash=await parts.passwords.hash(password),
+            roles=tuple(roles),
+            created_at=self._parts.clock.now(),
+            password_hash=await self._parts.passwords.hash(password),
         )
-        await parts.users.create(user)
-        actor = by.actor if by is not None and roles else user.user_id
-        await parts.note(visit, "auth.register", actor, org_id, target=user.user_id, roles=",".join(granted))
-        return user
 
     async def login(self, email: str, password: str, visit: Visit) -> TokenPair | Challenge:
         """Tokens, or a challenge. A wrong password and an unknown address take as long and read the same.
@@ -86,23 +99,14 @@ class Accounts:
     async def arrived(self, arrival: Arrival, visit: Visit) -> User:
         """The account of a person that a provider vouches for; the first time, a new one with a new organisation.
 
-        Raises Conflict where the address has an account that was never tied to the provider: its owner has not shown
-        that the address is theirs, so the two are not put together.
+        Raises Forbidden where the server does not let the person in uninvited, and Conflict where the address has an
+        account that was never tied to the provider: its owner has not shown that the address is theirs, so the two are
+        not put together.
         """
-        parts, now = self._parts, self._parts.clock.now()
+        parts = self._parts
         user = await parts.users.by_oauth_subject(arrival.subject)
         if user is None:
-            user = User(
-                user_id=new_id("usr"),
-                email=normal_email(arrival.email),
-                name=arrival.name,
-                org_id=new_id("org"),
-                roles=("owner",),
-                created_at=now,
-                oauth_subject=arrival.subject,
-            )
-            await parts.users.create(user)
-            await parts.note(visit, "auth.register", user.user_id, user.org_id, target=user.user_id, method="oauth")
+            user = await self._first_arrival(arrival, visit)
         if user.disabled:
             parts.failed()
             raise _locked()
@@ -116,6 +120,24 @@ class Accounts:
             raise _locked() from None
         if user.disabled:
             raise _locked()
+        return user
+
+    async def _first_arrival(self, arrival: Arrival, visit: Visit) -> User:
+        parts, email = self._parts, checked_email(arrival.email)
+        parts.registration.require_uninvited(email, verified=True)
+        user = User(
+            user_id=new_id("usr"),
+            email=email,
+            name=shown_name(arrival.name),
+            org_id=new_id("org"),
+            roles=("owner",),
+            created_at=parts.clock.now(),
+            oauth_subject=arrival.subject,
+        )
+        await parts.enact(
+            visit, "auth.register", user.user_id, user.org_id, lambda connection: parts.users.add(connection, user),
+            target=user.user_id, method="oauth",
+        )  # fmt: skip
         return user
 
     async def change_password(self, principal: Principal, current: str, new: str, visit: Visit) -> None:
@@ -142,6 +164,8 @@ class Accounts:
         """
         parts, now = self._parts, self._parts.clock.now()
         own(admin)
+        if admin.method is Method.SESSION:
+            await require_confirmed(parts, admin)
         user = await parts.users.by_id(user_id)
         if user.disabled or user.user_id == admin.user_id or SYSTEM_ADMIN in permissions_of(user.roles):
             await parts.note(visit, "admin.impersonate", admin.user_id, user.org_id, Outcome.DENIED, target=user_id)

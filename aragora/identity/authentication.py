@@ -11,13 +11,15 @@ from collections.abc import Mapping
 from typing import Final
 
 from aragora.encoding import decode_as, encode_text
-from aragora.errors import NotFound, RateLimited, Unauthenticated
+from aragora.errors import RateLimited, Unauthenticated
 from aragora.identity import api_keys
 from aragora.identity.client_address import rate_limit_scope
-from aragora.identity.parts import IdentityParts
+from aragora.identity.parts import IdentityParts, Visit
 from aragora.identity.principal import Method, Principal
 from aragora.identity.proofs import IdentityRules, Proof, bearer_of, principal_without_session, proof_of
 from aragora.identity.rate_limits import BAD_CREDENTIALS_PER_ADDRESS
+from aragora.identity.rbac import SYSTEM_ADMIN, permissions_of
+from aragora.identity.store.users import Standing
 from aragora.identity.tokens import Purpose
 from aragora.storage.ephemeral import Ephemeral
 
@@ -54,17 +56,48 @@ class Authentication:
             raise
 
     async def still_valid(self, principal: Principal) -> bool:
-        """Whether a principal that was proven earlier still is: for connections that stay open."""
+        """Whether a principal that was proven earlier still is, with every right that it was proven with: for
+        connections that stay open."""
         now = self._parts.clock.now()
         if principal.expires_at is not None and principal.expires_at <= now:
             return False
         if principal.session_id is not None:
             session = await self._parts.sessions.get(principal.session_id)
-            return session is not None and session.live(now)
-        if principal.key_id is not None:
+            if session is None or not session.live(now):
+                return False
+        elif principal.key_id is not None:
             key = await self._parts.keys.get(principal.key_id)
-            return key is not None and key.live(now)
-        return True
+            if key is None or not key.live(now):
+                return False
+        else:
+            return True
+        standing = await self._standing(principal.user_id)
+        return (
+            standing is not None
+            and principal.permissions <= permissions_of(standing.roles)
+            and await self._may_act(principal.impersonator)
+        )
+
+    async def witness(self, principal: Principal, deed: str, target: str, visit: Visit) -> None:
+        """Before somebody who acts as another does something: write to the audit log who really does it. For anybody
+        else there is nothing to write. Raises Unavailable: what cannot be audited is not done."""
+        if principal.impersonator is not None:
+            await self._parts.note(
+                visit, "impersonation.deed", principal.actor, principal.org_id,
+                subject=principal.user_id, target=target, deed=deed,
+            )  # fmt: skip
+
+    async def _standing(self, user_id: str) -> Standing | None:
+        """What the account may do now; None where it is disabled or gone."""
+        standing = await self._parts.users.standing(user_id, self._parts.clock.monotonic())
+        return None if standing is None or standing.disabled else standing
+
+    async def _may_act(self, impersonator: str | None) -> bool:
+        """Whether who acts as another still may. The operator of the installation has no account and always may."""
+        if impersonator is None:
+            return True
+        standing = await self._parts.users.standing(impersonator, self._parts.clock.monotonic())
+        return standing is None or (not standing.disabled and SYSTEM_ADMIN in permissions_of(standing.roles))
 
     async def _proven(
         self, headers: Mapping[str, str], address: str, ticket: str | None, token: str | None
@@ -89,10 +122,13 @@ class Authentication:
         session = await self._parts.sessions.get(claims.session_id)
         if session is None or not session.live(now) or session.user_id != claims.subject:
             raise Unauthenticated("This login has ended; log in again.", code="token_revoked")
+        standing = await self._standing(claims.subject)
+        if standing is None or not await self._may_act(session.impersonator):
+            raise Unauthenticated("This login has ended: the account is disabled.", code="token_revoked")
         return Principal(
             user_id=claims.subject,
-            org_id=claims.org_id,
-            roles=claims.roles,
+            org_id=standing.org_id,
+            roles=standing.roles,
             method=Method.SESSION,
             mfa=session.mfa,
             session_id=session.session_id,
@@ -107,18 +143,15 @@ class Authentication:
         key = None if key_id is None else await self._parts.keys.get(key_id)
         if key is None or not api_keys.matches(text, key.digest) or not key.live(now):
             raise Unauthenticated("The API key is not valid.", code="invalid_api_key")
-        try:
-            user = await self._parts.users.by_id(key.user_id)
-        except NotFound:
-            user = None
-        if user is None or user.disabled:
+        standing = await self._standing(key.user_id)
+        if standing is None:
             raise Unauthenticated("The API key is not valid.", code="invalid_api_key")
         if key.last_used_at is None or key.last_used_at < now - api_keys.TOUCH_EVERY_S:
             await self._parts.keys.touch(key.key_id, now)
         return Principal(
-            user_id=user.user_id,
-            org_id=user.org_id,
-            roles=user.roles,
+            user_id=key.user_id,
+            org_id=standing.org_id,
+            roles=standing.roles,
             method=Method.API_KEY,
             key_id=key.key_id,
             expires_at=key.expires_at,

@@ -32,6 +32,13 @@ def enforce_admin_mfa_policy(principal: Principal, *, production: bool) -> None:
     Raises Forbidden (code mfa_required).
     """
     if production and not principal.mfa:
+        if principal.session_id is None:
+            raise Forbidden(
+                "Administration in production needs a login with a second factor, which a token or key cannot show: make"
+                " an administrator with `aragora users create EMAIL --role owner --role admin`, log in as that one and"
+                " enrol at /api/auth/mfa/enroll.",
+                code="mfa_required",
+            )
         raise Forbidden(
             "Administrators need a second factor in production: enrol at /api/auth/mfa/enroll and log in again.",
             code="mfa_required",

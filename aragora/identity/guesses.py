@@ -9,10 +9,11 @@ owner out of the own.
 from __future__ import annotations
 
 from aragora.errors import RateLimited
+from aragora.identity.addresses import normal_email
 from aragora.identity.client_address import rate_limit_scope
 from aragora.identity.parts import IdentityParts, Visit
 from aragora.identity.rate_limits import LOGIN_PER_ACCOUNT, LOGIN_PER_ACCOUNT_AND_ADDRESS
-from aragora.identity.store.users import User, normal_email
+from aragora.identity.store.users import User
 
 
 class PasswordGuesses:

@@ -50,7 +50,7 @@ class OwnKeys:
         if self._longest_s is not None and (lifetime_s is None or lifetime_s > self._longest_s):
             days = self._longest_s / DAY_S
             raise InvalidInput(f"An API key lives {days:.0f} days at most here (ARAGORA_API_KEY_MAX_DAYS).")
-        user = await self._owner(principal)
+        user = await self._owner(principal, visit)
         if len([key for key in await parts.keys.of_user(user.user_id) if key.live(now)]) >= MAX_KEYS:
             raise Conflict(f"There are {MAX_KEYS} keys already; revoke one first.")
         fresh = api_keys.make_key()
@@ -83,7 +83,7 @@ class OwnKeys:
         await parts.note(visit, "api_key.revoke", principal.user_id, principal.org_id, target=key_id or "all")
         return await parts.keys.revoke(principal.user_id, parts.clock.now(), key_id)
 
-    async def _owner(self, principal: Principal) -> User:
+    async def _owner(self, principal: Principal, visit: Visit) -> User:
         """The account behind a principal. The local operator never registered and gets one without a password."""
         try:
             return await self._parts.users.by_id(principal.user_id)
@@ -98,8 +98,12 @@ class OwnKeys:
             roles=principal.roles,
             created_at=self._parts.clock.now(),
         )
+        parts = self._parts
         try:
-            await self._parts.users.create(user)
+            await parts.enact(
+                visit, "auth.register", user.user_id, user.org_id, lambda connection: parts.users.add(connection, user),
+                target=user.user_id, method="local",
+            )  # fmt: skip
         except Conflict:
-            return await self._parts.users.by_id(principal.user_id)
+            return await parts.users.by_id(principal.user_id)
         return user

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from aragora.clock import Clock
 from aragora.identity.api_keys import ApiKeyStore
 from aragora.identity.audit import AuditEvent, Outcome
 from aragora.identity.passwords import Passwords
 from aragora.identity.rate_limits import RateLimits
-from aragora.identity.store.audit_log import AuditLog
+from aragora.identity.registration import RegistrationRules
+from aragora.identity.store.audit_log import AuditLog, Change
+from aragora.identity.store.invitations import InvitationStore
 from aragora.identity.store.sessions import SessionStore
 from aragora.identity.store.users import UserStore
 from aragora.identity.tokens import TokenSigner
 from aragora.observability.registry import REGISTRY, Registry
 from aragora.secrets.encryption import EncryptionService
 from aragora.storage.ephemeral import Ephemeral
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -25,6 +30,7 @@ class IdentityParts:
     users: UserStore
     sessions: SessionStore
     keys: ApiKeyStore
+    invitations: InvitationStore
     audit: AuditLog
     passwords: Passwords
     signer: TokenSigner
@@ -34,6 +40,7 @@ class IdentityParts:
     clock: Clock
     access_s: float
     refresh_s: float
+    registration: RegistrationRules
     production: bool = False
     registry: Registry = field(default=REGISTRY)
 
@@ -50,18 +57,26 @@ class IdentityParts:
         **details: str,
     ) -> None:
         """Write to the audit log. Raises Unavailable: what cannot be audited is not done."""
-        event = AuditEvent(
-            action=action,
-            actor=actor,
-            org_id=org_id,
-            outcome=outcome,
-            subject=subject or actor,
-            target=target,
-            address=visit.address,
-            request_id=visit.request_id,
-            details=details,
-        )
+        event = visit.event(action, actor, org_id, outcome, subject=subject, target=target, details=details)
         await self.audit.append(event)
+
+    async def enact(
+        self,
+        visit: Visit,
+        action: str,
+        actor: str,
+        org_id: str,
+        change: Change[T],
+        *,
+        subject: str = "",
+        target: str = "",
+        **details: str,
+    ) -> T:
+        """Do the change with its entry in the audit log, in one transaction: both, or neither. Returns what the change
+        returns; raises what it raises, and Unavailable."""
+        done = Outcome.SUCCESS
+        event = visit.event(action, actor, org_id, done, subject=subject, target=target, details=details)
+        return await self.audit.record(event, change)
 
     def failed(self) -> None:
         """Count a failed authentication."""
@@ -74,3 +89,27 @@ class Visit:
 
     address: str
     request_id: str = ""
+
+    def event(
+        self,
+        action: str,
+        actor: str,
+        org_id: str,
+        outcome: Outcome,
+        *,
+        subject: str,
+        target: str,
+        details: dict[str, str],
+    ) -> AuditEvent:
+        """What happened on this visit; `subject` empty: the actor acted as itself."""
+        return AuditEvent(
+            action=action,
+            actor=actor,
+            org_id=org_id,
+            outcome=outcome,
+            subject=subject or actor,
+            target=target,
+            address=self.address,
+            request_id=self.request_id,
+            details=details,
+        )

@@ -15,6 +15,7 @@ from aragora.errors import Forbidden, RateLimited, Unauthenticated
 from aragora.identity.authentication import Authentication
 from aragora.identity.authorization import authorize
 from aragora.identity.client_address import Network, client_address
+from aragora.identity.parts import Visit
 from aragora.identity.principal import Method, Principal
 from aragora.identity.rate_limits import PER_PRINCIPAL, RateLimits
 from aragora.identity.rbac import Policy
@@ -111,6 +112,10 @@ class Authenticator:
     async def still_valid(self, principal: Principal) -> bool:
         """Whether the login or key of an open connection still holds. Raises Unavailable."""
         return await self._authentication.still_valid(principal)
+
+    async def witness(self, principal: Principal, deed: str, target: str, visit: Visit) -> None:
+        """Before a command: audit who really gives it, where somebody acts as another. Raises Unavailable."""
+        await self._authentication.witness(principal, deed, target, visit)
 
     def address(self, facts: CallerFacts) -> str:
         """The client's address, which no header of its own can forge."""

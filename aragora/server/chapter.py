@@ -83,6 +83,8 @@ class Call(Generic[P]):
         return await self._server.authenticator.recognise(facts_of(self.request.scope))
 
 
+_READING: Final = ("GET", "HEAD")
+
 Handler: TypeAlias = Callable[Concatenate[Call[P], ...], Awaitable[Response]]
 
 
@@ -125,6 +127,9 @@ class Chapter(Generic[P]):
 
     def put(self, path: str, **declared: Unpack[Declared]) -> Callable[[Handler[P]], Handler[P]]:
         return self._route("PUT", path, declared)
+
+    def patch(self, path: str, **declared: Unpack[Declared]) -> Callable[[Handler[P]], Handler[P]]:
+        return self._route("PATCH", path, declared)
 
     def delete(self, path: str, **declared: Unpack[Declared]) -> Callable[[Handler[P]], Handler[P]]:
         return self._route("DELETE", path, declared)
@@ -178,7 +183,10 @@ class Guard(Generic[P]):
             who = await server.authenticator.authenticate(facts_of(request.scope))
             request.scope[CALLER] = who.user_id
             server.authenticator.authorize(who, self.policy, self._path)
-        return Call(request, server, server.ports[self._chapter], who)
+        call = Call(request, server, server.ports[self._chapter], who)
+        if who is not None and request.method not in _READING:
+            await server.authenticator.witness(who, f"{request.method} {self._path}", request.url.path, call.visit)
+        return call
 
 
 # --- What the OpenAPI document says of failures ------------------------------------------------------------

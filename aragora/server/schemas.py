@@ -12,7 +12,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from aragora import limits, texts
-from aragora.errors import NotFound
+from aragora.errors import InvalidInput, NotFound
+from aragora.identity.addresses import MAX_CHARS, NAME_MAX_CHARS, checked_email
 from aragora.identity.logins import Challenge, TokenPair
 from aragora.ids import could_be_id
 from aragora.server.views import UNCACHED, json_response
@@ -27,12 +28,21 @@ def _of_a_debate(text: str) -> str:
 
 DebateId = Annotated[str, Path(min_length=1, max_length=limits.DEBATE_ID_MAX_CHARS), AfterValidator(_of_a_debate)]
 
+
+def _address(text: str) -> str:
+    try:
+        return checked_email(text)
+    except InvalidInput as refused:
+        raise ValueError(refused.message) from None
+
+
 # Every text of a request is one of these two. See `aragora.texts` for what they refuse.
 storable = texts.line
 Line = Annotated[str, AfterValidator(texts.line)]
 Prose = Annotated[str, AfterValidator(texts.prose)]
 Token = Annotated[Line, Field(min_length=1, max_length=4096)]
-Name = Annotated[Line, Field(min_length=1, max_length=100)]
+Name = Annotated[Line, Field(min_length=1, max_length=NAME_MAX_CHARS)]
+Email = Annotated[str, Field(max_length=MAX_CHARS), AfterValidator(storable), AfterValidator(_address)]
 FactorCode = Annotated[Line, Field(min_length=6, max_length=64)]
 # Length and quality are the policy's, which says more than "too short"; here only what no password can be.
 Password = Annotated[str, Field(min_length=1, max_length=256), AfterValidator(storable)]
@@ -42,6 +52,14 @@ class Secretive(BaseModel):
     """A request whose refusal does not repeat it."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+
+class Account(BaseModel):
+    user_id: str
+    email: str
+    name: str
+    org_id: str
+    roles: list[str]
 
 
 class Tokens(BaseModel):

@@ -277,6 +277,7 @@ def features_over(
         identity.feature,
         identity.credentials,
         identity.oauth,
+        identity.people,
         administration_of(identity, clock),
         open_integrations(settings, identity.feature.ports.parts, clock),
     )

@@ -15,7 +15,7 @@ users: Final = Table(
     "users",
     _USERS,
     Column("user_id", Text, primary_key=True),
-    Column("email", Text, nullable=False, unique=True),  # in lower case
+    Column("email", Text, nullable=False, unique=True),  # see aragora.identity.addresses
     Column("name", Text, nullable=False),
     Column("org_id", Text, nullable=False),
     Column("roles", Text, nullable=False),  # JSON: array
@@ -91,4 +91,21 @@ audit_log: Final = Table(
     Column("hash", Text, nullable=False),
     Index("ix_audit_log_org", "org_id", "seq"),
     Index("ix_audit_log_actor", "actor", "seq"),
+)
+
+invitations: Final = Table(
+    "invitations",
+    _USERS,
+    Column("invitation_id", Text, primary_key=True),
+    Column("digest", Text, nullable=False, unique=True),
+    Column("email", Text, nullable=False),
+    Column("org_id", Text, nullable=False),
+    Column("roles", Text, nullable=False),  # JSON: array
+    Column("invited_by", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("expires_at", Double, nullable=False),
+    Column("accepted_at", Double),
+    Column("revoked_at", Double),
+    Index("ix_invitations_org", "org_id", "invitation_id"),
+    Index("ix_invitations_expiry", "expires_at"),
 )

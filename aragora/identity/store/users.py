@@ -8,15 +8,21 @@ from typing import Any, Final
 
 from sqlalchemy import RowMapping, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from aragora.encoding import decode, encode_text
 from aragora.errors import Conflict, NotFound
+from aragora.identity.addresses import normal_email
 from aragora.identity.store.tables import backup_codes, users
+from aragora.resilience.cache import Cache
 from aragora.storage.database import Database
 from aragora.storage.documents import PAGE, DocumentRow
 
 MFA_STORE: Final = "mfa"
 """Under which name the TOTP secrets are sealed, and a rotation of keys finds them."""
+STANDING_S: Final = 1.0
+"""The longest that a disabled account or a role taken away may go unseen, where another process did it."""
+_STANDINGS: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +43,16 @@ class User:
     disabled: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What an account may do now, whatever its tokens say."""
+
+    org_id: str
+    roles: tuple[str, ...]
+    disabled: bool
+
+
 _COLUMNS: Final = tuple(users.c[name] for name in User.__slots__)
-
-
-def normal_email(email: str) -> str:
-    """The form in which addresses are compared."""
-    return email.strip().lower()
 
 
 class UserStore:
@@ -50,9 +60,15 @@ class UserStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._standings: Cache[str, Standing] = Cache(_STANDINGS, STANDING_S)
 
     async def create(self, user: User) -> None:
-        """Raises Conflict where the address or the OAuth subject is taken."""
+        """Add the user in a transaction of its own. Raises Conflict where the address or the OAuth subject is taken."""
+        async with self._database.writing() as connection:
+            await self.add(connection, user)
+
+    async def add(self, connection: AsyncConnection, user: User) -> None:
+        """Add the user within a transaction. Raises Conflict where the address or the OAuth subject is taken."""
         row = {
             "user_id": user.user_id,
             "email": normal_email(user.email),
@@ -69,8 +85,7 @@ class UserStore:
             "updated_at": user.created_at,
         }
         try:
-            async with self._database.writing() as connection:
-                await connection.execute(insert(users).values(row))
+            await connection.execute(insert(users).values(row))
         except IntegrityError as error:
             raise Conflict("There is already an account for this address; log in instead.", code="exists") from error
 
@@ -79,22 +94,67 @@ class UserStore:
         return _found(await self._one(users.c.user_id == user_id))
 
     async def by_email(self, email: str) -> User | None:
-        return await self._one(users.c.email == normal_email(email))
+        """The account of the address. Of two that were made before addresses had one form, the one typed exactly."""
+        typed, normal = email.strip().lower(), normal_email(email)
+        rows = await self._database.rows(select(*_COLUMNS).where(users.c.email.in_({typed, normal})))
+        found = [_user(dict(zip(User.__slots__, row, strict=True))) for row in rows]
+        return min(found, key=lambda user: user.email != typed, default=None)
 
     async def by_oauth_subject(self, subject: str) -> User | None:
         return await self._one(users.c.oauth_subject == subject)
 
-    async def of_org(self, org_id: str) -> list[User]:
-        """The users of an organisation in order of their ids."""
-        query = select(users).where(users.c.org_id == org_id).order_by(users.c.user_id)
+    async def page(self, limit: int, after: str = "", org_id: str | None = None) -> list[User]:
+        """Users with ids after `after`, in their order; `org_id` None sees every organisation."""
+        query = select(users).where(users.c.user_id > after)
+        if org_id is not None:
+            query = query.where(users.c.org_id == org_id)
         async with self._database.reading() as connection:
-            return [_user(dict(row)) for row in (await connection.execute(query)).mappings()]
+            rows = (await connection.execute(query.order_by(users.c.user_id).limit(limit))).mappings()
+            return [_user(dict(row)) for row in rows]
+
+    async def standing(self, user_id: str, monotonic_s: float) -> Standing | None:
+        """What the account may do now, None where there is none: what every request asks.
+
+        A change made through this store is seen at once, one of another process after at most `STANDING_S` seconds.
+        """
+        known = self._standings.get(user_id, monotonic_s)
+        if known is None:
+            fill = self._standings.filling(user_id)
+            query = select(users.c.org_id, users.c.roles, users.c.disabled).where(users.c.user_id == user_id)
+            rows = await self._database.rows(query)
+            if not rows:
+                return None
+            known = Standing(rows[0][0], tuple(decode(rows[0][1])), bool(rows[0][2]))
+            fill(known, monotonic_s)
+        return known
+
+    def forget(self, user_id: str) -> None:
+        """Read the standing of the user anew: after a change within a transaction of the caller."""
+        self._standings.drop(user_id)
+
+    async def has_other_owner(self, org_id: str, user_id: str, connection: AsyncConnection | None = None) -> bool:
+        """Whether the organisation has an owner who can log in besides this user; within the caller's transaction where
+        it gives its connection."""
+        query = select(users.c.roles).where(
+            users.c.org_id == org_id, users.c.user_id != user_id, users.c.disabled.is_(False)
+        )
+        if connection is None:
+            rows = await self._database.rows(query)
+        else:
+            rows = (await connection.execute(query)).all()
+        return any("owner" in decode(row[0]) for row in rows)
+
+    async def put_roles(self, connection: AsyncConnection, user_id: str, roles: Sequence[str], now: float) -> None:
+        """Within a transaction: `forget` the standing after it. Raises NotFound."""
+        await self._put(connection, user_id, now, roles=encode_text(roles))
+
+    async def put_disabled(self, connection: AsyncConnection, user_id: str, disabled: bool, now: float) -> None:
+        """Within a transaction: `forget` the standing after it. Raises NotFound."""
+        await self._put(connection, user_id, now, disabled=disabled)
 
     async def set_password_hash(self, user_id: str, password_hash: str, now: float) -> None:
-        await self._change(user_id, now, password_hash=password_hash)
-
-    async def set_disabled(self, user_id: str, disabled: bool, now: float) -> None:
-        await self._change(user_id, now, disabled=disabled)
+        async with self._database.writing() as connection:
+            await self._put(connection, user_id, now, password_hash=password_hash)
 
     async def offer_mfa(self, user_id: str, mfa_secret: str, now: float) -> bool:
         """Keep a secret that is not yet in force. False where one is in force already."""
@@ -116,9 +176,12 @@ class UserStore:
 
     async def disable_mfa(self, user_id: str, now: float) -> None:
         async with self._database.writing() as connection:
-            values = {"mfa_enabled": False, "mfa_secret": None, "updated_at": now}
-            await connection.execute(update(users).where(users.c.user_id == user_id).values(values))
-            await connection.execute(backup_codes.delete().where(backup_codes.c.user_id == user_id))
+            await self.clear_mfa(connection, user_id, now)
+
+    async def clear_mfa(self, connection: AsyncConnection, user_id: str, now: float) -> None:
+        """Take away the second factor and its backup codes within a transaction. Raises NotFound."""
+        await self._put(connection, user_id, now, mfa_enabled=False, mfa_secret=None)
+        await connection.execute(backup_codes.delete().where(backup_codes.c.user_id == user_id))
 
     async def renew_backup_codes(self, user_id: str, digests: Sequence[str], now: float) -> bool:
         """Put these backup codes in place of all that are left. False where no second factor is in force."""
@@ -148,8 +211,9 @@ class UserStore:
         rows = await self._database.rows(select(*_COLUMNS).where(condition))
         return _user(dict(zip(User.__slots__, rows[0], strict=True))) if rows else None
 
-    async def _change(self, user_id: str, now: float, **values: Any) -> None:
-        if not await self._changed(update(users).where(users.c.user_id == user_id).values(updated_at=now, **values)):
+    async def _put(self, connection: AsyncConnection, user_id: str, now: float, **values: Any) -> None:
+        change = update(users).where(users.c.user_id == user_id).values(updated_at=now, **values)
+        if (await connection.execute(change)).rowcount != 1:
             raise NotFound("There is no such user.")
 
     async def _changed(self, statement: Any) -> bool:

@@ -18,6 +18,7 @@ from starlette.types import Message, Receive, Scope, Send
 from aragora.clock import Clock
 from aragora.debate.model import DebateStatus
 from aragora.errors import AragoraError, Unavailable
+from aragora.identity.parts import Visit
 from aragora.identity.principal import Principal
 from aragora.identity.rbac import DEBATES_CREATE, DEBATES_READ
 from aragora.ids import new_id
@@ -189,21 +190,22 @@ class WebSocketEndpoint:
         connection.tell("loops", {"loops": [{"loop_id": one.debate_id, **views.summary(one)} for one in page.items]})
 
     async def _vote(self, connection: Connection, command: UserVote) -> None:
-        principal = await self._may_write(connection, command.loop_id)
+        principal = await self._may_write(connection, "user_vote", command.loop_id)
         seq = await self._commands.vote(
             command.loop_id, principal.user_id, command.payload.choice, command.payload.intensity
         )
         connection.tell("ack", {"of": "user_vote", "journal_seq": seq}, command.loop_id)
 
     async def _suggest(self, connection: Connection, command: UserSuggestion) -> None:
-        principal = await self._may_write(connection, command.loop_id)
+        principal = await self._may_write(connection, "user_suggestion", command.loop_id)
         seq = await self._commands.suggest(command.loop_id, principal.user_id, command.payload.text)
         connection.tell("ack", {"of": "user_suggestion", "journal_seq": seq}, command.loop_id)
 
-    async def _may_write(self, connection: Connection, debate_id: str) -> Principal:
+    async def _may_write(self, connection: Connection, deed: str, debate_id: str) -> Principal:
         principal = connection.principal
         self._authenticator.authorize(principal, DEBATES_CREATE, PATH)
         await self._reader.get(debate_id, principal.org_scope)
+        await self._authenticator.witness(principal, deed, debate_id, Visit("", connection.connection_id))
         return principal
 
     async def _pong(self, connection: Connection, _command: Ping) -> None:

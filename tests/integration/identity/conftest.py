@@ -16,14 +16,18 @@ from aragora.identity.accounts import Accounts
 from aragora.identity.api_keys import ApiKeyStore
 from aragora.identity.authentication import Authentication, Tickets
 from aragora.identity.confirmation import Confirmation
+from aragora.identity.invitations import Invitations
 from aragora.identity.logins import Logins
 from aragora.identity.own_keys import OwnKeys
 from aragora.identity.parts import IdentityParts
 from aragora.identity.passwords import Passwords
+from aragora.identity.people import People
 from aragora.identity.proofs import IdentityRules
 from aragora.identity.rate_limits import RateLimits
+from aragora.identity.registration import Registration, RegistrationRules
 from aragora.identity.second_factor import SecondFactor
 from aragora.identity.store.audit_log import AuditLog
+from aragora.identity.store.invitations import InvitationStore
 from aragora.identity.store.sessions import SessionStore
 from aragora.identity.store.users import UserStore
 from aragora.identity.tokens import TokenSigner
@@ -71,6 +75,7 @@ def identity(sqlite_users: Database, clock: SetClock) -> Any:
         users=UserStore(sqlite_users),
         sessions=SessionStore(sqlite_users),
         keys=ApiKeyStore(sqlite_users),
+        invitations=InvitationStore(sqlite_users),
         audit=AuditLog(sqlite_users, clock),
         passwords=Passwords(memory_kib=64, passes=1),
         signer=TokenSigner("test-secret-" * 6),
@@ -80,6 +85,7 @@ def identity(sqlite_users: Database, clock: SetClock) -> Any:
         clock=clock,
         access_s=3600.0,
         refresh_s=30 * 86400.0,
+        registration=RegistrationRules(Registration.OPEN),
         registry=Registry(),
     )
     return IdentityServices(parts, IdentityRules(production=False, local_operator=False, service_token="svc"))
@@ -90,8 +96,11 @@ class IdentityServices:
 
     def __init__(self, parts: IdentityParts, rules: IdentityRules) -> None:
         self.parts = parts
+        self.rules = rules
         self.logins = Logins(parts)
         self.accounts = Accounts(parts, self.logins)
+        self.people = People(parts)
+        self.invitations = Invitations(parts, self.accounts)
         self.second_factor = SecondFactor(parts, self.logins)
         self.keys = OwnKeys(parts, None)
         self.confirmation = Confirmation(parts)

@@ -12,6 +12,7 @@ from aragora.errors import AragoraError, Conflict, Forbidden, InvalidInput, NotF
 from aragora.identity.audit import verify_chain
 from aragora.identity.logins import Challenge, TokenPair
 from aragora.identity.parts import Visit
+from aragora.identity.people import OPERATOR
 from aragora.identity.principal import LOCAL_OPERATOR, Method, Principal
 from aragora.identity.tokens import Purpose
 
@@ -94,10 +95,8 @@ async def test_guessing_is_slowed_for_the_guesser_alone(identity: Any) -> None:
 async def test_a_disabled_user_is_out_at_once(identity: Any) -> None:
     user = await registered(identity)
     pair = await logged_in(identity)
-    now = identity.parts.clock.now()
-    await identity.parts.users.set_disabled(user.user_id, True, now)
+    await identity.people.disable(OPERATOR, user.user_id, VISIT)
     assert await refused(identity.logins.refresh(pair.refresh_token, VISIT)) == "invalid_token"
-    await identity.parts.sessions.revoke_user(user.user_id, "disabled", now)
     assert await refused(identity.who(pair.access_token)) == "token_revoked"
     assert await refused(identity.accounts.login("jane@example.com", PASSWORD, VISIT)) == "invalid_credentials"
 

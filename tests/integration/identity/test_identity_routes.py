@@ -74,6 +74,7 @@ async def production(site_of: Any) -> Site:
         api_token=SecretStr("api-token-of-the-test"),
         service_token=SecretStr(SERVICE),
         trusted_proxies=("10.0.0.1",),
+        registration="open",
     )
     return site
 

@@ -7,17 +7,19 @@ import dataclasses
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, update
+from sqlalchemy import insert, text, update
+from worlds.backends import SetClock
 from worlds.memory_stores import MemoryEphemeral
 
-from aragora.errors import Conflict, NotFound
+from aragora.errors import Conflict, NotFound, Unavailable
 from aragora.identity.api_keys import ApiKey, ApiKeyStore
 from aragora.identity.audit import AuditEvent, Outcome, verify_chain
+from aragora.identity.store import dead_keys
 from aragora.identity.store.audit_log import AuditLog
-from aragora.identity.store.dead_keys import KEPT_S, forgetting_keys
+from aragora.identity.store.invitations import KEPT_S, Invitation, InvitationStore, forgetting_invitations
 from aragora.identity.store.sessions import PURGE_BATCH, Session, SessionStore
-from aragora.identity.store.tables import audit_log, sessions
-from aragora.identity.store.users import User, UserStore
+from aragora.identity.store.tables import audit_log, sessions, users
+from aragora.identity.store.users import STANDING_S, Standing, User, UserStore
 from aragora.storage.database import Database
 from aragora.storage.ephemeral import SqlEphemeral
 from aragora.storage.ephemeral_redis import FallbackEphemeral, RedisEphemeral, connect
@@ -37,8 +39,97 @@ async def test_a_user_is_found_by_address_in_any_case_and_only_once(users_databa
         await store.create(dataclasses.replace(JANE, user_id="usr_2", email="jane@EXAMPLE.com"))
     with pytest.raises(NotFound):
         await store.by_id("usr_2")
-    assert [user.user_id for user in await store.of_org("org_1")] == ["usr_1"]
-    assert await store.of_org("org_2") == []
+    assert [user.user_id for user in await store.page(10, org_id="org_1")] == ["usr_1"]
+    assert await store.page(10, org_id="org_2") == []
+    assert await store.page(10, "usr_1") == []
+
+
+async def test_an_address_is_found_by_all_its_spellings_and_an_old_one_by_its_own(users_database: Database) -> None:
+    store = UserStore(users_database)
+    composed, decomposed = "jos\u00e9@example.com", "jose\u0301@example.com"
+    await store.create(dataclasses.replace(JANE, email=decomposed))
+    for typed in (composed, decomposed, "\uff2aOSE\u0301@example.com"):
+        assert (await store.by_email(typed) or JANE).email == composed
+    with pytest.raises(Conflict):
+        await store.create(dataclasses.replace(JANE, user_id="usr_2", email=composed))
+    # From before addresses had one form: a second account that looks the same.
+    async with users_database.writing() as connection:
+        await store.add(connection, dataclasses.replace(JANE, user_id="usr_2", email="other@example.com"))
+        await connection.execute(update(users).where(users.c.user_id == "usr_2").values(email=decomposed))
+    assert (await store.by_email(decomposed) or JANE).user_id == "usr_2"
+    assert (await store.by_email(composed) or JANE).user_id == "usr_1"
+
+
+EVENT = AuditEvent("auth.register", "usr_1", "org_1", Outcome.SUCCESS)
+
+
+async def test_a_change_and_its_entry_are_both_there_or_neither(users_database: Database, clock: Any) -> None:
+    log, store = AuditLog(users_database, clock), UserStore(users_database)
+    await log.record(EVENT, lambda connection: store.add(connection, JANE))
+    with pytest.raises(Conflict):
+        await log.record(EVENT, lambda connection: store.add(connection, JANE))
+    assert len(await log.page()) == 1
+    async with users_database.writing() as connection:
+        await connection.execute(text("ALTER TABLE audit_log RENAME TO gone"))
+    with pytest.raises(Unavailable):
+        await log.record(EVENT, lambda connection: store.add(connection, dataclasses.replace(JANE, user_id="usr_2")))
+    with pytest.raises(NotFound):
+        await store.by_id("usr_2")
+
+
+async def test_recorded_changes_of_several_processes_see_each_other(users_database: Database, clock: Any) -> None:
+    """Each reads whether somebody was there first and then adds a user: exactly one finds nobody."""
+    logs = [AuditLog(users_database, clock) for _ in range(4)]
+    store = UserStore(users_database)
+
+    async def first_only(number: int) -> bool:
+        async def add(connection: Any) -> bool:
+            free = not await store.has_other_owner("org_1", "nobody", connection)
+            if free:
+                user = dataclasses.replace(JANE, user_id=f"usr_{number}", email=f"{number}@x.org", roles=("owner",))
+                await store.add(connection, user)
+            return free
+
+        return await logs[number].record(EVENT, add)
+
+    assert (await asyncio.gather(*(first_only(number) for number in range(4)))).count(True) == 1
+    assert (await verify_chain(logs[0].walk())).entries == 4
+
+
+async def test_a_change_of_another_process_is_seen_within_the_stated_time(users_database: Database) -> None:
+    here, elsewhere = UserStore(users_database), UserStore(users_database)
+    await here.create(JANE)
+    assert await here.standing("usr_1", 0.0) == Standing("org_1", ("member",), False)
+    async with users_database.writing() as connection:
+        await elsewhere.put_disabled(connection, "usr_1", True, NOW)
+        await elsewhere.put_roles(connection, "usr_1", ("viewer",), NOW)
+    assert await here.standing("usr_1", STANDING_S) == Standing("org_1", ("viewer",), True)
+    assert await here.standing("usr_none", 0.0) is None
+    async with users_database.writing() as connection:
+        await here.put_disabled(connection, "usr_1", False, NOW)
+    here.forget("usr_1")
+    assert await here.standing("usr_1", STANDING_S) == Standing("org_1", ("viewer",), False)
+
+
+async def test_of_many_at_once_one_spends_an_invitation(users_database: Database) -> None:
+    store = InvitationStore(users_database)
+    made = Invitation("inv_1", "joe@x.org", "org_1", ("member",), "usr_1", NOW, NOW + 10, "d1")
+    async with users_database.writing() as connection:
+        await store.replace(connection, made)
+        await store.replace(connection, dataclasses.replace(made, invitation_id="inv_2", digest="d2"))
+
+    async def spend(invitation_id: str, now: float) -> bool:
+        async with users_database.writing() as connection:
+            return await store.spend(connection, invitation_id, now)
+
+    assert [one.invitation_id for one in await store.open_of("org_1", NOW)] == ["inv_2"]
+    assert not await spend("inv_1", NOW), "a later invitation of the address ends the earlier one"
+    assert not await spend("inv_2", NOW + 10)
+    assert (await asyncio.gather(*(spend("inv_2", NOW) for _ in range(5)))).count(True) == 1
+    assert await store.open_of("org_1", NOW) == []
+    assert await forgetting_invitations(store, SetClock(NOW + 10 + KEPT_S)).run() == "forgot 0 old invitations"
+    assert await forgetting_invitations(store, SetClock(NOW + 11 + KEPT_S)).run() == "forgot 2 old invitations"
+    assert await store.by_digest("d2") is None
 
 
 async def test_of_many_at_once_one_spends_a_totp_step(users_database: Database) -> None:
@@ -143,12 +234,12 @@ async def test_api_keys_are_revoked_one_or_all(users_database: Database) -> None
 
 async def test_keys_that_died_long_ago_are_forgotten_and_no_others(users_database: Database, clock: Any) -> None:
     store = ApiKeyStore(users_database)
-    long_ago, lately = clock.now() - KEPT_S - 1.0, clock.now() - KEPT_S + 1.0
+    long_ago, lately = clock.now() - dead_keys.KEPT_S - 1.0, clock.now() - dead_keys.KEPT_S + 1.0
     ends = {"never": (None, None), "lately": (lately, None), "expired": (None, long_ago), "revoked": (long_ago, None)}
     for key_id, (revoked_at, expires_at) in ends.items():
         await store.add(ApiKey(key_id, "u", "o", "ci", NOW, digest="d", revoked_at=revoked_at, expires_at=expires_at))
 
-    assert await forgetting_keys(users_database, clock).run() == "forgot 2 dead API keys"
+    assert await dead_keys.forgetting_keys(users_database, clock).run() == "forgot 2 dead API keys"
 
     assert [key_id for key_id in ends if await store.get(key_id)] == ["never", "lately"]
 

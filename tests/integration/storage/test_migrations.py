@@ -63,6 +63,32 @@ async def test_the_migrated_schema_is_what_the_stores_use(settings: Settings, co
     await database.aclose()
 
 
+async def test_addresses_from_before_get_their_one_form_unless_it_is_taken(empty_settings: Settings) -> None:
+    composed, decomposed = "jos\u00e9@example.com", "jose\u0301@example.com"
+    before = {"u1": decomposed, "u2": "plain@example.com", "u3": "\uff4aane@example.com", "u4": "jane@example.com"}
+    await apply_pending(empty_settings)
+    undone = ""
+    while undone != "users/0002 invitations":
+        undone = str(await rollback_last(empty_settings))
+    database = Database.open(empty_settings, Context.USERS)
+    async with database.writing() as connection:
+        for user_id, email in before.items():
+            row = {
+                "user_id": user_id, "email": email, "name": "N", "org_id": "o", "roles": "[]", "mfa_enabled": False,
+                "totp_last_step": 0, "disabled": False, "created_at": 1.0, "updated_at": 1.0,
+            }  # fmt: skip
+            names = ", ".join(row)
+            await connection.execute(
+                text(f"INSERT INTO users ({names}) VALUES ({', '.join(f':{name}' for name in row)})"), row
+            )
+    await apply_pending(empty_settings)
+    async with database.reading() as connection:
+        rows = await connection.execute(text("SELECT user_id, email FROM users ORDER BY user_id"))
+        after = {row.user_id: row.email for row in rows}
+    await database.aclose()
+    assert after == {**before, "u1": composed}
+
+
 async def test_a_store_of_a_newer_program_is_refused(settings: Settings) -> None:
     database = Database.open(settings, Context.DEBATES)
     async with database.writing() as connection:

@@ -26,6 +26,8 @@ LATER = (
     "/admin",
     "/developer",
     "/api/auth",  # identity and billing
+    "/api/users",
+    "/api/invitations",
     "/api/billing",
     "/api/workflow",  # workflows
     "/api/webhooks",  # webhooks

@@ -20,6 +20,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from worlds.guarded_server import Account, Guarded
 from worlds.live_server import ROOT, LiveServer, Response, command, environment, free_port, running
 from worlds.server_processes import end_all, processes_of
+from worlds.typed_page import typed
 from worlds.waiting import WAIT_S
 
 pytestmark = pytest.mark.slow
@@ -144,6 +145,41 @@ async def test_a_ticket_opens_one_websocket_which_closes_when_the_login_ends(gua
 async def heard_to_the_end(socket: ClientConnection) -> None:
     while True:
         await socket.recv()
+
+
+async def test_whom_the_operators_command_disables_is_out_of_everything_within_seconds(guarded: Guarded) -> None:
+    dave = await asyncio.to_thread(guarded.account, "dave")
+    key = guarded.secret((await asyncio.to_thread(dave.ask, "POST", "/api/auth/api-key")).json["api_key"])
+    url = f"ws://127.0.0.1:{guarded.server.ws_port}/ws"
+
+    def by_key() -> int:
+        return guarded.server.request("GET", "/api/auth/me", None, Authorization=f"Bearer {key}").status
+
+    assert await asyncio.to_thread(by_key) == 200
+    header = {"Authorization": f"Bearer {key}"}
+    async with connect(url, additional_headers=header, open_timeout=WAIT_S) as socket, asyncio.timeout(90):
+        await socket.recv()
+        disabling = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "aragora.cli", "users", "disable", dave.who["email"], "--last-owner", "--yes"),
+            env=environment(guarded.server.data_dir, **guarded.tokens),
+        )
+        assert await disabling.wait() == 0
+        assert (await asyncio.to_thread(dave.ask, "GET", "/api/auth/me")).status == 401, "its login has ended"
+        await asyncio.to_thread(guarded.server.until, lambda: by_key() == 401)
+        with pytest.raises(ConnectionClosed):
+            await asyncio.wait_for(heard_to_the_end(socket), WAIT_S)
+
+
+def test_every_command_of_the_identity_page_works_as_it_is_typed(guarded: Guarded, tmp_path: Path) -> None:
+    done = typed(ROOT / "docs/identity.md", guarded.server, tmp_path, guarded.tokens)
+
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    for told in ("system.admin", "ws://", "There was no second factor.", "mike@example.com is disabled."):
+        assert told in done.stdout
+    refused = guarded.server.request(
+        "POST", "/api/auth/login", {"email": "mike@example.com", "password": "two figs under the stairs"}
+    )
+    assert code_of(refused) == (401, "invalid_credentials")
 
 
 def test_limits_are_told_and_guessing_is_slowed(guarded: Guarded) -> None:

@@ -1,0 +1,288 @@
+"""`aragora users`: the operator's commands over accounts, straight on the store of the server's machine.
+
+They need no login: whoever can write the store can do all of this. Each is in the audit log as `operator`, beside a
+running server too, which heeds it within a second.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from getpass import getpass
+from pathlib import Path
+from typing import Annotated, Final, TypeVar
+
+import typer
+
+from aragora.cli.conventions import AsJson
+from aragora.cli.rendering.terminal import plain, print_json
+from aragora.composition.operator import AT_THE_MACHINE, Office, opened_office
+from aragora.config.legacy import DATA_DIR
+from aragora.config.settings import Settings, load_settings
+from aragora.encoding import to_plain
+from aragora.errors import Conflict, InvalidInput
+from aragora.identity.people import OPERATOR, OWNER, Person
+from aragora.identity.store.users import User
+from aragora.ids import LOCAL_ORG
+
+T = TypeVar("T")
+
+users: Final = typer.Typer(
+    help="List, make, disable and change accounts, on the server's machine.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Named = Annotated[str, typer.Argument(metavar="USER", help="The account: its id or its address.")]
+DataDir = Annotated[
+    Path | None, typer.Option("--data-dir", help=f"As the server has it; unset: ARAGORA_DATA_DIR, or {DATA_DIR}.")
+]
+Yes = Annotated[bool, typer.Option("--yes", help="Do it without a question.")]
+LastOwner = Annotated[bool, typer.Option("--last-owner", help="Also where the organisation then has no owner left.")]
+Roles = Annotated[list[str], typer.Option("--role", help="A role; may be given several times.", metavar="ROLE")]
+Org = Annotated[str, typer.Option("--org", help="The organisation of the account.", metavar="ORG")]
+
+
+@users.command("list")
+def listing(
+    *,
+    org: Annotated[str | None, typer.Option("--org", help="Only this organisation.", metavar="ORG")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="Rows of one page.")] = 100,
+    after: Annotated[str, typer.Option(help="Where the page starts; each page ends with it.")] = "",
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """List accounts in the order of their ids."""
+    found = _at_the_office(data_dir, lambda it: it.people.page(OPERATOR, limit=limit, after=after, org_id=org))
+    if as_json:
+        print_json([_shown(user) for user in found])
+        return
+    for user in found:
+        _say(_line(user))
+    if len(found) == limit:
+        _say(f"More: aragora users list --after {found[-1].user_id}")
+
+
+@users.command()
+def show(user: Named, *, data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """Show an account with its open logins and keys."""
+    person = _at_the_office(data_dir, lambda it: _person(it, user))
+    if as_json:
+        print_json(_detail(person))
+        return
+    for name, value in _detail(person).items():
+        _say(f"{name:12} {', '.join(value) if isinstance(value, list | tuple) else value}")
+
+
+@users.command()
+def create(
+    email: Annotated[str, typer.Argument(help="The address to log in with.")],
+    *,
+    role: Roles = ["member"],  # noqa: B006  typer copies it
+    org: Org = LOCAL_ORG,
+    name: Annotated[str, typer.Option(help="The person's name.")] = "-",
+    password_stdin: Annotated[
+        bool, typer.Option("--password-stdin", help="Read the password from standard input, without a question.")
+    ] = False,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make an account, for example the first one of a server: --role owner --role admin."""
+    password = _password(from_stdin=password_stdin)
+    by = replace(OPERATOR, org_id=org)
+    made = _at_the_office(
+        data_dir, lambda it: it.accounts.register(email, password, name, AT_THE_MACHINE, by=by, roles=role)
+    )
+    _tell(made, f"{made.email} can log in as {', '.join(made.roles)}; its id is {made.user_id}.", as_json=as_json)
+
+
+@users.command()
+def invite(
+    email: Annotated[str, typer.Argument(help="The address to invite.")],
+    *,
+    role: Roles = ["member"],  # noqa: B006  typer copies it
+    org: Org = LOCAL_ORG,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Invite an address; prints the token, which is kept nowhere."""
+    by = replace(OPERATOR, org_id=org)
+    invitation, token = _at_the_office(data_dir, lambda it: it.invitations.invite(by, email, role, AT_THE_MACHINE))
+    if as_json:
+        print_json({"invitation_id": invitation.invitation_id, "token": token, "expires_at": invitation.expires_at})
+        return
+    _say(token)
+    sys.stderr.write("Give this token to the person, for POST /api/invitations/accept. It works once, for 7 days.\n")
+
+
+@users.command()
+def disable(
+    user: Named, *, yes: Yes = False, last_owner: LastOwner = False, data_dir: DataDir = None, as_json: AsJson = False
+) -> None:
+    """Lock somebody out: no login, no token, no key, no open connection holds any more."""
+
+    async def work(it: Office) -> User:
+        person = await _person(it, user)
+        _keep_owner(person, last_owner=last_owner)
+        _ask(f"Disable {person.user.email}?", yes=yes)
+        return await it.people.disable(OPERATOR, person.user.user_id, AT_THE_MACHINE)
+
+    changed = _at_the_office(data_dir, work)
+    _tell(changed, f"{changed.email} is disabled.", as_json=as_json)
+
+
+@users.command()
+def enable(user: Named, *, data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """Let a disabled account log in again."""
+
+    async def work(it: Office) -> User:
+        return await it.people.enable(OPERATOR, await it.user_id(user), AT_THE_MACHINE)
+
+    changed = _at_the_office(data_dir, work)
+    _tell(changed, f"{changed.email} can log in again.", as_json=as_json)
+
+
+@users.command()
+def role(
+    user: Named,
+    roles: Annotated[list[str], typer.Argument(metavar="ROLE...", help="All roles that the account then has.")],
+    *,
+    yes: Yes = False,
+    last_owner: LastOwner = False,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Replace the roles of an account."""
+
+    async def work(it: Office) -> User:
+        person = await _person(it, user)
+        if OWNER not in roles:
+            _keep_owner(person, last_owner=last_owner)
+        _ask(f"Change {person.user.email} from {', '.join(person.user.roles)} to {', '.join(roles)}?", yes=yes)
+        return await it.people.give_roles(OPERATOR, person.user.user_id, roles, AT_THE_MACHINE)
+
+    changed = _at_the_office(data_dir, work)
+    _tell(changed, f"{changed.email} is {', '.join(changed.roles)}.", as_json=as_json)
+
+
+@users.command()
+def end_sessions(user: Named, *, yes: Yes = False, data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """End all logins of an account, also those in which it acts as another."""
+
+    async def work(it: Office) -> int:
+        person = await _person(it, user)
+        _ask(f"End {person.sessions} logins of {person.user.email}?", yes=yes)
+        return await it.people.end_sessions(OPERATOR, person.user.user_id, AT_THE_MACHINE)
+
+    ended = _at_the_office(data_dir, work)
+    _count("ended", ended, f"{ended} logins are ended.", as_json=as_json)
+
+
+@users.command()
+def revoke_keys(user: Named, *, yes: Yes = False, data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """Revoke all API keys of an account, for good."""
+
+    async def work(it: Office) -> int:
+        person = await _person(it, user)
+        _ask(f"Revoke {person.api_keys} API keys of {person.user.email}?", yes=yes)
+        return await it.people.revoke_keys(OPERATOR, person.user.user_id, AT_THE_MACHINE)
+
+    revoked = _at_the_office(data_dir, work)
+    _count("revoked", revoked, f"{revoked} API keys are revoked.", as_json=as_json)
+
+
+@users.command()
+def reset_mfa(user: Named, *, yes: Yes = False, data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """Take away the second factor of somebody who lost it, and end all logins."""
+
+    async def work(it: Office) -> bool:
+        person = await _person(it, user)
+        _ask(f"Take away the second factor of {person.user.email}?", yes=yes)
+        return await it.people.reset_factor(OPERATOR, person.user.user_id, AT_THE_MACHINE)
+
+    reset = _at_the_office(data_dir, work)
+    _count("reset", reset, "The second factor is gone." if reset else "There was no second factor.", as_json=as_json)
+
+
+# --- What the commands share
+
+
+def _at_the_office(data_dir: Path | None, work: Callable[[Office], Awaitable[T]]) -> T:
+    async def run(settings: Settings) -> T:
+        async with opened_office(settings) as office:
+            return await work(office)
+
+    settings = load_settings()
+    if data_dir is not None:
+        settings = settings.model_copy(update={"data_dir": data_dir})
+    return asyncio.run(run(settings))
+
+
+async def _person(office: Office, named: str) -> Person:
+    return await office.people.get(OPERATOR, await office.user_id(named))
+
+
+def _keep_owner(person: Person, *, last_owner: bool) -> None:
+    if person.last_owner and not last_owner:
+        raise Conflict(
+            f"{person.user.email} is the last owner of {person.user.org_id}, which nobody could manage then; add"
+            " --last-owner to do it all the same.",
+            code="last_owner",
+        )
+
+
+def _ask(question: str, *, yes: bool) -> None:
+    """Return where the operator agrees. Raises InvalidInput where nobody can be asked, Abort where the answer is no."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise InvalidInput("Nobody can be asked here; add --yes.")
+    typer.confirm(plain(question), abort=True, err=True)
+
+
+def _password(*, from_stdin: bool) -> str:
+    """Never an argument: those are in the list of processes and the history of the shell."""
+    if from_stdin:
+        return sys.stdin.readline().rstrip("\r\n")
+    if not sys.stdin.isatty():
+        raise InvalidInput("Nobody can be asked for the password here; add --password-stdin.")
+    password = getpass("Password: ")
+    if getpass("Again: ") != password:
+        raise InvalidInput("The two passwords differ.")
+    return password
+
+
+def _tell(user: User, text: str, *, as_json: bool) -> None:
+    if as_json:
+        print_json(_shown(user))
+    else:
+        _say(text)
+
+
+def _count(name: str, value: int, text: str, *, as_json: bool) -> None:
+    if as_json:
+        print_json({name: value})
+    else:
+        _say(text)
+
+
+def _shown(user: User) -> dict[str, object]:
+    names = ("user_id", "email", "name", "org_id", "roles", "disabled", "mfa_enabled", "created_at")
+    return {name: to_plain(getattr(user, name)) for name in names}
+
+
+def _detail(person: Person) -> dict[str, object]:
+    more = {"sessions": person.sessions, "api_keys": person.api_keys, "last_owner": person.last_owner}
+    return {**_shown(person.user), **more}
+
+
+def _line(user: User) -> str:
+    state = "disabled" if user.disabled else "active"
+    return f"{user.user_id}  {user.email}  {user.org_id}  {','.join(user.roles)}  {state}"
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{plain(text)}\n")

@@ -1,0 +1,64 @@
+"""Identity for the commands that the operator types on the server's machine: straight on the store, whether a server
+runs beside it or not."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from aragora.clock import SystemClock
+from aragora.composition.identity import open_parts
+from aragora.config.settings import Settings
+from aragora.errors import Misconfigured, NotFound
+from aragora.identity.accounts import Accounts
+from aragora.identity.invitations import Invitations
+from aragora.identity.logins import Logins
+from aragora.identity.parts import Visit
+from aragora.identity.people import People
+from aragora.identity.store.users import UserStore
+from aragora.migrations.history import standing
+from aragora.storage.contexts import Context
+
+AT_THE_MACHINE = Visit("command")
+"""Where a command comes from, for the audit log."""
+
+
+@dataclass(frozen=True)
+class Office:
+    """What the operator works with."""
+
+    accounts: Accounts
+    people: People
+    invitations: Invitations
+    users: UserStore
+
+    async def user_id(self, named: str) -> str:
+        """The id of the account that is named by its id or its address. Raises NotFound."""
+        if "@" not in named:
+            return (await self.users.by_id(named)).user_id
+        found = await self.users.by_email(named)
+        if found is None:
+            raise NotFound(f"There is no account of {named}.")
+        return found.user_id
+
+
+@asynccontextmanager
+async def opened_office(settings: Settings) -> AsyncIterator[Office]:
+    """The accounts of the store that the settings name; a server may run beside it.
+
+    Raises Misconfigured where the store is not there or is older than this program, Unavailable where it is away.
+    """
+    if any(revision.context is Context.USERS for revision in (await standing(settings)).pending):
+        place = "the database of DATABASE_URL" if settings.database_url else str(settings.data_dir.absolute())
+        raise Misconfigured(
+            f"There are no accounts yet in {place}, or they are older than this program: check ARAGORA_DATA_DIR and"
+            " DATABASE_URL, then run `python -m aragora.migrations.apply`."
+        )
+    parts, closers = open_parts(settings, SystemClock())
+    try:
+        accounts = Accounts(parts, Logins(parts))
+        yield Office(accounts, People(parts), Invitations(parts, accounts), parts.users)
+    finally:
+        for close in closers:
+            await close()

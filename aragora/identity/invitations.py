@@ -1,0 +1,138 @@
+"""Invitations: who manages an organisation lets one address in, with roles that it may hand on.
+
+The token is shown once and kept only as a hash. It works once, for 7 days, for the invited address alone, and only
+while the one who invited could still give these roles.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Sequence
+from typing import Final
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from aragora import limits
+from aragora.errors import Conflict, NotFound, Unauthenticated
+from aragora.identity.accounts import Accounts
+from aragora.identity.addresses import checked_email
+from aragora.identity.authorization import check_grant
+from aragora.identity.client_address import rate_limit_scope
+from aragora.identity.parts import IdentityParts, Visit
+from aragora.identity.people import changing, managing
+from aragora.identity.principal import Principal
+from aragora.identity.rate_limits import REGISTER_PER_ADDRESS
+from aragora.identity.rbac import permissions_of
+from aragora.identity.store.invitations import Invitation
+from aragora.identity.store.users import User
+from aragora.ids import new_id
+
+LIFETIME_S: Final = 7 * 86_400.0
+PREFIX: Final = "arinv_"
+
+
+class Invitations:
+    """Makes, lists, revokes and accepts invitations."""
+
+    def __init__(self, parts: IdentityParts, accounts: Accounts) -> None:
+        self._parts = parts
+        self._accounts = accounts
+        self._store = parts.invitations
+
+    async def invite(self, who: Principal, email: str, roles: Sequence[str], visit: Visit) -> tuple[Invitation, str]:
+        """An invitation to the organisation of `who`, and its token, which is not kept. Earlier ones of the address to
+        this organisation end. Raises InvalidInput, Forbidden, Conflict."""
+        parts, now = self._parts, self._parts.clock.now()
+        parts.registration.require_invitations()
+        await changing(parts, who)
+        email, granted = checked_email(email), check_grant(who, roles)
+        known = await parts.users.by_email(email)
+        if known is not None and known.org_id == who.org_id:
+            raise Conflict("This address has an account in your organisation already.", code="exists")
+        token = PREFIX + secrets.token_urlsafe(32)
+        invitation = Invitation(
+            invitation_id=new_id("inv"),
+            email=email,
+            org_id=who.org_id,
+            roles=granted,
+            invited_by=who.actor,
+            created_at=now,
+            expires_at=now + LIFETIME_S,
+            digest=digest_of(token),
+        )
+
+        async def add(connection: AsyncConnection) -> None:
+            await self._store.replace(connection, invitation)
+            if await self._store.count_open(connection, who.org_id, now) > limits.INVITATIONS_MAX:
+                raise Conflict(f"There are {limits.INVITATIONS_MAX} open invitations already; revoke some first.")
+
+        await parts.enact(
+            visit, "invitation.create", who.actor, who.org_id, add,
+            target=invitation.invitation_id, email=email, roles=",".join(granted),
+        )  # fmt: skip
+        return invitation, token
+
+    async def open_ones(self, who: Principal) -> list[Invitation]:
+        """What can still be accepted into the organisation of `who`, oldest first. Raises Forbidden."""
+        managing(who)
+        return await self._store.open_of(who.org_id, self._parts.clock.now())
+
+    async def revoke(self, who: Principal, invitation_id: str, visit: Visit) -> None:
+        """End an open invitation to the organisation of `who`. Raises Forbidden, NotFound."""
+        managing(who)
+        now = self._parts.clock.now()
+        await self._parts.enact(
+            visit, "invitation.revoke", who.actor, who.org_id,
+            lambda connection: self._store.revoke(connection, who.org_id, invitation_id, now),
+            target=invitation_id,
+        )  # fmt: skip
+
+    async def accept(self, token: str, password: str, name: str, visit: Visit) -> User:
+        """The account that the invitation was for.
+
+        Raises Unauthenticated (code invalid_invitation), InvalidInput (weak password), Conflict where the address has
+        an account elsewhere, Forbidden where the server takes no invitations, RateLimited.
+        """
+        parts = self._parts
+        await parts.limits.require((REGISTER_PER_ADDRESS, rate_limit_scope(visit.address)))
+        parts.registration.require_invitations()
+        invitation = await self._store.by_digest(digest_of(token))
+        now = parts.clock.now()
+        if invitation is None or not invitation.live(now) or not await self._still_meant(invitation):
+            parts.failed()
+            raise _refused()
+        user = await self._accounts.described(
+            invitation.email, password, name, org_id=invitation.org_id, roles=invitation.roles
+        )
+
+        async def join(connection: AsyncConnection) -> None:
+            if not await self._store.spend(connection, invitation.invitation_id, now):
+                raise _refused()
+            await parts.users.add(connection, user)
+
+        await parts.enact(
+            visit, "invitation.accept", user.user_id, user.org_id, join,
+            target=invitation.invitation_id, invited_by=invitation.invited_by, roles=",".join(user.roles),
+        )  # fmt: skip
+        return user
+
+    async def _still_meant(self, invitation: Invitation) -> bool:
+        """Whether who invited could do so now. The operator of the installation has no account and always can."""
+        try:
+            inviter = await self._parts.users.by_id(invitation.invited_by)
+        except NotFound:
+            return True
+        held = permissions_of(inviter.roles)
+        return not inviter.disabled and "users.manage" in held and permissions_of(invitation.roles) <= held
+
+
+def digest_of(token: str) -> str:
+    """What is kept of an invitation's token."""
+    return hashlib.sha256(b"aragora invitation v1\x00" + token.encode()).hexdigest()
+
+
+def _refused() -> Unauthenticated:
+    return Unauthenticated(
+        "The invitation is unknown, used, revoked or too old; ask for a new one.", code="invalid_invitation"
+    )
