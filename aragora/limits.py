@@ -1,7 +1,9 @@
 """The limits of what people may send, each once: the schemas, the WebSocket messages and the debate machine read them.
 
 Both ends of a range are allowed. What lies beyond is refused with 422 `invalid_input`; a body with 413 `too_large`, a
-WebSocket message by closing with 1009, and one vote or suggestion too many for a debate with 409.
+WebSocket message by closing with 1009, one vote or suggestion too many for a debate with 409. A body that takes too
+long is refused with 408, what comes too fast or is too many at once with 429: over a WebSocket with an error
+`rate_limited`, then by closing with 1008.
 """
 
 from __future__ import annotations
@@ -28,3 +30,11 @@ VOTERS_MAX: Final = 10_000  # people who vote in one debate
 
 BODY_MAX_BYTES: Final = 1_000_000  # unless ARAGORA_MAX_BODY_BYTES says otherwise
 WS_MESSAGE_MAX_BYTES: Final = 65_536  # unless ARAGORA_WS_MAX_MESSAGE_SIZE says otherwise
+BODY_DEADLINE_S: Final = 60.0  # for a whole body to arrive
+
+CONNECTIONS_PER_USER: Final = 100  # of all transports, on one replica; ARAGORA_MAX_CONNECTIONS_PER_USER
+CONNECTIONS_PER_ADDRESS: Final = 500  # ARAGORA_MAX_CONNECTIONS_PER_ADDRESS
+
+COMMANDS_PER_S: Final = 20.0  # over one WebSocket, as many as the 1200 requests a minute of one caller
+COMMANDS_AT_ONCE: Final = 200  # before that pace counts, and as many may wait to be done
+COMMANDS_REFUSED_MAX: Final = 100  # and one more a second; then the WebSocket is closed

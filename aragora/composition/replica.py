@@ -107,6 +107,8 @@ def _config(launch: Launch) -> ServerConfig:
         allowed_origins=tuple(settings.allowed_origins),
         max_body_bytes=settings.max_body_bytes,
         ws_max_message_bytes=settings.ws_max_message_size,
+        max_connections_per_user=settings.max_connections_per_user,
+        max_connections_per_address=settings.max_connections_per_address,
         bind_host=launch.host,
         replica_id=new_id("replica"),
     )

@@ -10,11 +10,13 @@ import hashlib
 import hmac
 import re
 import secrets
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Final
 
 from sqlalchemy import RowMapping, insert, or_, select, update
 
+from aragora.identity.store.among import found_among
 from aragora.identity.store.tables import api_keys
 from aragora.storage.database import Database
 
@@ -95,6 +97,12 @@ class ApiKeyStore:
     async def get(self, key_id: str) -> ApiKey | None:
         rows = await self._database.rows(select(*_COLUMNS).where(api_keys.c.key_id == key_id))
         return ApiKey(*rows[0]) if rows else None
+
+    async def live_among(self, key_ids: Collection[str], now: float) -> frozenset[str]:
+        """Which of these keys the database holds and are neither revoked nor expired."""
+        unexpired = api_keys.c.expires_at.is_(None) | (api_keys.c.expires_at > now)
+        live = api_keys.c.revoked_at.is_(None) & unexpired
+        return await found_among(self._database, api_keys.c.key_id, key_ids, live)
 
     async def of_user(self, user_id: str) -> list[ApiKey]:
         """The user's keys that are not revoked, newest first."""

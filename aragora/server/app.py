@@ -21,6 +21,7 @@ from aragora.server.middleware.headers import RequestIdMiddleware, SecurityHeade
 from aragora.server.middleware.origins import HostCheckMiddleware, OriginCheckMiddleware
 from aragora.server.middleware.outcomes import FaultMiddleware
 from aragora.server.middleware.requests import BodyLimitMiddleware, HeadMiddleware
+from aragora.server.middleware.slow_bodies import BodyDeadlineMiddleware
 from aragora.server.ports import ServerConfig
 
 _log = structlog.get_logger(__name__)
@@ -60,6 +61,7 @@ def _own_layers(config: ServerConfig) -> list[Layer]:
         Layer(Stage.FAULTS, Middleware(FaultMiddleware)),
         Layer(Stage.ORIGIN, Middleware(OriginCheckMiddleware, allowed_origins=config.allowed_origins)),
         Layer(Stage.BODY, Middleware(BodyLimitMiddleware, max_body_bytes=config.max_body_bytes)),
+        Layer(Stage.BODY, Middleware(BodyDeadlineMiddleware, deadline_s=config.body_deadline_s)),
         Layer(Stage.METHOD, Middleware(HeadMiddleware)),
     ]
     if config.environment == "development" and names_this_machine(config.bind_host):

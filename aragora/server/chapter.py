@@ -29,7 +29,7 @@ from starlette.responses import JSONResponse, Response
 from aragora.identity.parts import Visit
 from aragora.identity.principal import Principal
 from aragora.identity.rbac import Policy, PolicyKind
-from aragora.server.authentication import Authenticator, facts_of
+from aragora.server.authentication import Authenticator, Caller, facts_of
 from aragora.server.failures import REQUEST_ID
 from aragora.server.ports import ServerConfig
 
@@ -77,6 +77,11 @@ class Call(Generic[P]):
         """Where the request comes from, for limits and the audit log."""
         address = self._server.authenticator.address(facts_of(self.request.scope))
         return Visit(address, self.request.scope.get(REQUEST_ID, ""))
+
+    @property
+    def caller(self) -> Caller:
+        """The proven caller, for limits of what is held open."""
+        return self._server.authenticator.caller(self.who, facts_of(self.request.scope))
 
     async def recognise(self) -> Principal | None:
         """Who calls a public route, or None where the request shows nothing. Raises Unauthenticated, RateLimited."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -11,6 +11,7 @@ from sqlalchemy.exc import IntegrityError
 
 from aragora.encoding import decode, encode_text
 from aragora.errors import Conflict, NotFound
+from aragora.identity.store.among import found_among
 from aragora.identity.store.tables import backup_codes, users
 from aragora.storage.database import Database
 from aragora.storage.documents import PAGE, DocumentRow
@@ -77,6 +78,10 @@ class UserStore:
     async def by_id(self, user_id: str) -> User:
         """Raises NotFound."""
         return _found(await self._one(users.c.user_id == user_id))
+
+    async def disabled_among(self, user_ids: Collection[str]) -> frozenset[str]:
+        """Which of these users are disabled."""
+        return await found_among(self._database, users.c.user_id, user_ids, users.c.disabled.is_(True))
 
     async def by_email(self, email: str) -> User | None:
         return await self._one(users.c.email == normal_email(email))

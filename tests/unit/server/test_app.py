@@ -45,6 +45,7 @@ def test_layers_stand_at_their_stages_whichever_feature_comes_first() -> None:
         "OriginCheckMiddleware",
         "CORSMiddleware",
         "BodyLimitMiddleware",
+        "BodyDeadlineMiddleware",
         "HeadMiddleware",
     ]
 
