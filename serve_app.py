@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 APPLICATION: Final = "aragora"
 MAX_ONGOING: Final = 20_000  # requests and WebSockets that one replica holds at once
+LOOPBACK: Final = "127.0.0.1"
 QUIET: Final = {"log_level": "WARNING", "enable_access_log": False}  # Aragora logs its requests itself
 
 
@@ -55,8 +56,11 @@ def deploy(launch: Launch) -> None:
     from ray import serve  # noqa: PLC0415
 
     logging.getLogger("ray.serve").setLevel(logging.WARNING)  # the command shows its own progress
+    # On one machine replicas are reached through this machine's HAProxy alone, which listens where it was told to. In a
+    # cluster the proxies of other nodes reach them too.
+    replicas_at = LOOPBACK if launch.settings.ray_address is None else launch.host
     serve.start(
-        http_options={"host": launch.host, "port": launch.http_port},
+        http_options={"host": replicas_at, "port": launch.http_port},
         logging_config=QUIET,
     )
     serve.run(application(launch), name=APPLICATION, route_prefix="/")

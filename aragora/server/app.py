@@ -58,10 +58,10 @@ def _own_layers(config: ServerConfig) -> list[Layer]:
     layers = [
         Layer(Stage.REQUEST_ID, Middleware(RequestIdMiddleware)),
         Layer(Stage.HEADERS, Middleware(SecurityHeadersMiddleware, production=config.environment == "production")),
+        Layer(Stage.SLOWNESS, Middleware(BodyDeadlineMiddleware, deadline_s=config.body_deadline_s)),
         Layer(Stage.FAULTS, Middleware(FaultMiddleware)),
         Layer(Stage.ORIGIN, Middleware(OriginCheckMiddleware, allowed_origins=config.allowed_origins)),
         Layer(Stage.BODY, Middleware(BodyLimitMiddleware, max_body_bytes=config.max_body_bytes)),
-        Layer(Stage.BODY, Middleware(BodyDeadlineMiddleware, deadline_s=config.body_deadline_s)),
         Layer(Stage.METHOD, Middleware(HeadMiddleware)),
     ]
     if config.environment == "development" and names_this_machine(config.bind_host):

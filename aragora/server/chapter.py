@@ -19,6 +19,7 @@ import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Concatenate, Final, Generic, Required, TypeAlias, TypedDict, TypeVar, Unpack
+from urllib.parse import urlsplit
 
 from fastapi import Depends, Request
 from fastapi.dependencies.utils import get_dependant
@@ -34,6 +35,8 @@ from aragora.server.failures import REQUEST_ID
 from aragora.server.ports import ServerConfig
 
 P = TypeVar("P")
+
+_EVERYWHERE: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared, not bound
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,15 @@ class Call(Generic[P]):
     @property
     def config(self) -> ServerConfig:
         return self._server.config
+
+    @property
+    def ws_url(self) -> str:
+        """Where this caller reaches the WebSocket port. A server that listens everywhere is where this request came."""
+        url = urlsplit(self.config.ws_url)
+        here = self.request.url.hostname
+        if url.hostname not in _EVERYWHERE or here is None:
+            return self.config.ws_url
+        return f"{url.scheme}://{f'[{here}]' if ':' in here else here}:{url.port}{url.path}"
 
     @property
     def visit(self) -> Visit:

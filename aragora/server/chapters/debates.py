@@ -160,7 +160,7 @@ async def create(call: Call[DebatePorts], body: CreateDebate, idempotency_key: _
     """Open a debate; it runs on its own. The same Idempotency-Key returns the debate it opened first."""
     proposition = body.proposition(created_by=call.who.user_id, org_id=call.who.org_id)
     ticket = await call.ports.commands.open(proposition, Idempotency.of(idempotency_key, proposition))
-    view = {"debate_id": ticket.debate_id, "status": ticket.status, "ws_url": call.config.ws_url}
+    view = {"debate_id": ticket.debate_id, "status": ticket.status, "ws_url": call.ws_url}
     return json_response(view, 202, {"Location": f"/api/debates/{ticket.debate_id}"})
 
 

@@ -249,11 +249,21 @@ async def test_an_event_stream_that_nobody_reads_is_cut_off_and_its_place_is_fre
         writer.close()
 
 
-async def test_a_body_that_trickles_in_is_refused_after_a_bounded_time(serve: Any) -> None:
+@pytest.mark.parametrize(
+    ("asked", "status", "code"),
+    [
+        ("POST /api/debates", 408, b'"body_timeout"'),
+        ("POST /api/nowhere", 404, b'"not_found"'),
+        ("GET /api/debates", 200, b'"debates"'),
+    ],
+)
+async def test_a_body_that_trickles_in_holds_its_connection_for_a_bounded_time(
+    serve: Any, asked: str, status: int, code: bytes
+) -> None:
     async with serve(body_deadline_s=0.3) as address:
         host, _, port = address.partition(":")
         reader, writer = await asyncio.open_connection(host, int(port))
-        head = f"POST /api/debates HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\n"
+        head = f"{asked} HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\n"
         writer.write(f"{head}Content-Length: 1000\r\n\r\n".encode())
 
         async def trickle() -> None:
@@ -265,8 +275,8 @@ async def test_a_body_that_trickles_in_is_refused_after_a_bounded_time(serve: An
         async with asyncio.timeout(WAIT_S):
             answer = await reader.read()  # to the end: the connection is closed
         trickling.cancel()
-        assert answer.startswith(b"HTTP/1.1 408 ")
-        assert b'"body_timeout"' in answer
+        assert answer.startswith(f"HTTP/1.1 {status} ".encode())
+        assert code in answer
 
 
 async def test_too_many_connections_or_subscriptions_are_refused(world: Any, serve: Any, wire: Any) -> None:

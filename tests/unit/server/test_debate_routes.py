@@ -159,3 +159,14 @@ async def test_the_listing_item_and_the_detail_agree_with_their_schemas(client: 
     item = (await client.get("/api/debates")).json()["debates"][0]
     assert set(item) == set(schemas["DebateSummary"]["properties"])
     assert encoding.decode(world.records["deb_1"].decision) == detail["decision"]
+
+
+@pytest.mark.parametrize("everywhere", ["0.0.0.0", "[::]"])
+@pytest.mark.parametrize("host", ["agora.example:8080", "203.0.113.7:8080", "[2001:db8::7]:8080"])
+async def test_a_server_that_listens_everywhere_names_the_address_that_was_asked(
+    serve: Any, everywhere: str, host: str
+) -> None:
+    server = serve(ws_url=f"ws://{everywhere}:8765/ws", bind_host=everywhere, api_token="secret")
+    client = server.client(host=host, Authorization="Bearer secret")
+    answer = await client.post("/api/debates", json={"question": "Tea or coffee?"})
+    assert answer.json()["ws_url"] == f"ws://{host.removesuffix(':8080')}:8765/ws"
