@@ -29,7 +29,7 @@ async def test_a_message_over_the_bound_ends_the_connection_before_it_is_read(
 ) -> None:
     monkeypatch.setattr(auto, "AutoWebSocketsProtocol", auto.AutoWebSocketsProtocol)  # restored afterwards
     bound_messages(1_000)
-    server = uvicorn.Server(uvicorn.Config(echo, host="127.0.0.1", port=0, lifespan="off", log_level="critical"))
+    server = uvicorn.Server(uvicorn.Config(echo, host="127.0.0.1", port=0, lifespan="off", log_config=None))
     serving = asyncio.create_task(server.serve())
     await eventually(lambda: server.started)
     host, port = server.servers[0].sockets[0].getsockname()
