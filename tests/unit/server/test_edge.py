@@ -7,6 +7,9 @@ from typing import Any
 
 import pytest
 
+from aragora.identity.principal import LOCAL_OPERATOR
+from aragora.server.authentication import CallerFacts
+
 
 async def test_a_sound_request_id_comes_back_and_an_unsound_one_is_replaced(client: Any) -> None:
     kept = await client.get("/api/health", headers={"X-Request-ID": "abc-1.2_3"})
@@ -148,3 +151,20 @@ async def test_organisations_do_not_see_each_other(serve: Any, world: Any) -> No
     assert (await client.get("/api/debates", headers=other)).json()["debates"] == []
     assert (await client.get("/api/debates/export", headers=other)).json() == {"debates": []}
     assert (await client.get("/api/debates/deb_a", headers=of("a"))).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("environment", "peer", "counted"),
+    [
+        ("development", "127.0.0.1", None),
+        ("development", "::1", None),
+        ("development", "203.0.113.9", "203.0.113.9"),
+        ("production", "127.0.0.1", "127.0.0.1"),
+        ("production", "2001:db8::7", "2001:db8::/64"),
+    ],
+)
+def test_what_is_held_open_is_counted_by_address_but_not_for_a_developer_at_home(
+    serve: Any, environment: str, peer: str, counted: str | None
+) -> None:
+    authenticator = serve(environment=environment, api_token="x" * 32).identity.authenticator
+    assert authenticator.caller(LOCAL_OPERATOR, CallerFacts(peer)).address == counted
