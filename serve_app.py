@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from ray.serve import Application
 
 APPLICATION: Final = "aragora"
-LOOPBACK: Final = "127.0.0.1"
 MAX_ONGOING: Final = 20_000  # requests and WebSockets that one replica holds at once
+LOOPBACK: Final = "127.0.0.1"
 QUIET: Final = {"log_level": "WARNING", "enable_access_log": False}  # Aragora logs its requests itself
 
 
@@ -56,8 +56,11 @@ def deploy(launch: Launch) -> None:
     from ray import serve  # noqa: PLC0415
 
     logging.getLogger("ray.serve").setLevel(logging.WARNING)  # the command shows its own progress
-    # On one machine HAProxy alone listens on the server's address (actors/haproxy.sh): no replica is reached past it.
-    # The HAProxies of a cluster reach the replicas of other nodes.
-    host = launch.host if launch.settings.ray_address else LOOPBACK
-    serve.start(http_options={"host": host, "port": launch.http_port}, logging_config=QUIET)
+    # On one machine replicas are reached through this machine's HAProxy alone, which listens where it was told to. In a
+    # cluster the proxies of other nodes reach them too.
+    replicas_at = LOOPBACK if launch.settings.ray_address is None else launch.host
+    serve.start(
+        http_options={"host": replicas_at, "port": launch.http_port},
+        logging_config=QUIET,
+    )
     serve.run(application(launch), name=APPLICATION, route_prefix="/")

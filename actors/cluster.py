@@ -35,8 +35,6 @@ where its replica has just died, its proxy must not find a replica that another 
 REPLICA_PORTS_EACH: Final = 1_500
 AUTH_MODE: Final = "RAY_AUTH_MODE"
 """Ray's variable: `token` where every caller must show the cluster's token, `disabled` where nobody must."""
-HTTP_BIND: Final = "ARAGORA_HTTP_BIND"
-"""Environment variable: the address on which this machine's HAProxy takes requests, as HAProxy writes it."""
 PROBE_S: Final = 5.0
 HAPROXY_SCRIPT: Final = Path(__file__).with_name("haproxy.sh")
 
@@ -93,9 +91,9 @@ def prepare_environment(directory: Path, own_ports: Container[int] = ()) -> None
         os.environ.setdefault(name, value)
 
 
-def stay_on_this_machine(token_file: Path, host: str) -> None:
+def stay_on_this_machine(token_file: Path) -> None:
     """Before a local head is started: its ports listen on loopback, and callers need the fresh token in `token_file`
-    (mode 0600), unless the operator has set Ray's own variables. HAProxy alone listens on `host`."""
+    (mode 0600), unless the operator has set Ray's own variables."""
     token_file.unlink(missing_ok=True)
     descriptor = os.open(token_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as file:
@@ -107,7 +105,6 @@ def stay_on_this_machine(token_file: Path, host: str) -> None:
     }
     for name, value in wanted.items():
         os.environ.setdefault(name, value)
-    os.environ[HTTP_BIND] = f"[{host}]" if ":" in host else host
 
 
 def asks_for_token(gcs_address: str) -> bool:

@@ -2,8 +2,9 @@
 debate machine; and from providers of language models, read by `aragora.agents.border`.
 
 Both ends of a range are allowed. What people send beyond is refused with 422 `invalid_input`; a body with 413
-`too_large`, a WebSocket message by closing with 1009, and one vote or suggestion too many for a debate with 409. What a
-provider says beyond is cut (a text) or not believed (a number).
+`too_large`, a WebSocket message by closing with 1009, one vote or suggestion too many for a debate with 409. A body
+that takes too long is refused with 408, what comes too fast or is too many at once with 429: over a WebSocket with an
+error `rate_limited`, then by closing with 1008. What a provider says beyond is cut (a text) or not believed (a number).
 """
 
 from __future__ import annotations
@@ -49,3 +50,13 @@ NOTE_MAX_CHARS: Final = 1_000  # a reason, or one piece of evidence, objection o
 NOTES_MAX: Final = 10
 FAILURE_MAX_CHARS: Final = 1_000
 MODEL_NAME_MAX_CHARS: Final = 200
+
+# How fast, and how many at once
+BODY_DEADLINE_S: Final = 60.0  # for a whole body to arrive
+
+CONNECTIONS_PER_USER: Final = 100  # of all transports, on one replica; ARAGORA_MAX_CONNECTIONS_PER_USER
+CONNECTIONS_PER_ADDRESS: Final = 500  # ARAGORA_MAX_CONNECTIONS_PER_ADDRESS
+
+COMMANDS_PER_S: Final = 20.0  # over one WebSocket, as many as the 1200 requests a minute of one caller
+COMMANDS_AT_ONCE: Final = 200  # before that pace counts, and as many may wait to be done
+COMMANDS_REFUSED_MAX: Final = 100  # and one more a second; then the WebSocket is closed

@@ -149,7 +149,12 @@ class PollLine:
         raw = await self._coordinator.ask(
             lambda it: it.watch(self._name, tuple(follow), tuple(leave)), timeout_s=POLL_S + 10.0
         )
-        return _polled.decode(raw)
+        try:
+            return _polled.decode(raw)
+        except msgspec.MsgspecError as error:
+            raise Unavailable(
+                f"{self._coordinator.name} sent what cannot be read: {error}", retry_after_s=1.0
+            ) from None
 
     def _heard(self, polled: Polled) -> None:
         if polled.items:

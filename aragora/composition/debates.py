@@ -10,9 +10,10 @@ from aragora.clock import Clock
 from aragora.server.authentication import Authenticator
 from aragora.server.chapters.debates import DebatePorts, debates
 from aragora.server.feature import Feature
+from aragora.server.live.commands import PATH, Commands
 from aragora.server.live.fanout import Fanout
 from aragora.server.live.sockets import SocketRegistry
-from aragora.server.live.websocket import PATH, WebSocketEndpoint
+from aragora.server.live.websocket import WebSocketEndpoint
 from aragora.server.ports import ConnectionBoard, DebateCommands, DebateReader, EventFeed, Lifecycle, ServerConfig
 
 
@@ -32,16 +33,14 @@ def open_debates(
     fanout = Fanout(feed, reader, random.random)
     endpoint = WebSocketEndpoint(
         config,
-        commands=commands,
-        reader=reader,
-        fanout=fanout,
+        commands=Commands(commands, reader, fanout, authenticator, max_subscriptions=config.ws_max_subscriptions),
         sockets=sockets,
         authenticator=authenticator,
         clock=clock,
     )
     return Feature(
         "debates",
-        DebatePorts(commands, reader, fanout, sockets),
+        DebatePorts(commands, reader, fanout, sockets, clock),
         chapters=(debates,),
         sockets=(WebSocketRoute(PATH, endpoint, name="ws"),),
         tasks=(sockets.run, sockets.drain, sockets.watch),

@@ -22,6 +22,7 @@ from typing import Final, TextIO
 
 from aragora.clock import SystemClock
 from aragora.composition.launch import has_local_operator
+from aragora.composition.listening import authority
 from aragora.composition.preflight import close_to_others, refuse_to_start, single_instance
 from aragora.config.settings import Settings, load_settings
 from aragora.errors import AragoraError, Misconfigured, Unavailable
@@ -181,8 +182,8 @@ def _step(name: str) -> Iterator[None]:
 def _banner(options: Options, settings: Settings, dashboard: str | None, took_s: float) -> str:
     lines = [
         f"Aragora is ready after {took_s:.1f} s ({settings.env})",
-        f"  HTTP       http://{options.host}:{options.http_port}",
-        f"  WebSocket  ws://{options.host}:{options.ws_port}/ws",
+        f"  HTTP       http://{authority(options.host, options.http_port)}",
+        f"  WebSocket  ws://{authority(options.host, options.ws_port)}/ws",
         f"  data       {settings.data_dir}",
     ]
     if dashboard:

@@ -25,6 +25,7 @@ from actors.gateways.operations import (
 )
 from actors.reporting import REPORT_S, TroubleReport
 from actors.runtime import Runtime
+from actors.websocket_frames import bound_messages
 from aragora import __version__
 from aragora.agents.breaker_store import BreakerStore
 from aragora.background import Every
@@ -33,6 +34,7 @@ from aragora.composition.debates import open_debates
 from aragora.composition.identity import administration_of, open_identity
 from aragora.composition.integrations import open_integrations
 from aragora.composition.launch import Launch
+from aragora.composition.listening import authority
 from aragora.config.settings import Settings
 from aragora.debate.store.debates import DebateStore
 from aragora.ids import new_id
@@ -58,6 +60,7 @@ def build_ingress(launch: Launch) -> FastAPI:
     make_files_private()  # a worker of a joined cluster inherits what that was started with
     configure_logging(settings)
     config = _config(launch)
+    bound_messages(config.ws_max_message_bytes)
     runtime = Runtime(settings)
     debates, core = Database.open(settings, Context.DEBATES), Database.open(settings, Context.CORE)
     elo = Database.open(settings, Context.ELO)
@@ -112,16 +115,18 @@ def _config(launch: Launch) -> ServerConfig:
     settings = launch.settings
     return ServerConfig(
         version=__version__,
-        ws_url=f"ws://{launch.host}:{launch.ws_port}/ws",
+        ws_url=f"ws://{authority(launch.host, launch.ws_port)}/ws",
         environment=settings.env,
         allowed_origins=tuple(settings.allowed_origins),
         max_body_bytes=settings.max_body_bytes,
         ws_max_message_bytes=settings.ws_max_message_size,
+        max_connections_per_user=settings.max_connections_per_user,
+        max_connections_per_address=settings.max_connections_per_address,
         bind_host=launch.host,
         replica_id=new_id("replica"),
     )
 
 
 def _behind_own_proxy(settings: Settings) -> Settings:
-    """Replicas are reached through this node's HAProxy, which tells the client's address in X-Forwarded-For."""
-    return settings.model_copy(update={"trusted_proxies": (*settings.trusted_proxies, "127.0.0.1/32")})
+    """Replicas are reached through this node's proxies, which tell the client's address in X-Forwarded-For."""
+    return settings.model_copy(update={"trusted_proxies": (*settings.trusted_proxies, "127.0.0.1/32", "::1/128")})

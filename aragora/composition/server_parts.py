@@ -5,12 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-import socket
-import subprocess
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import psutil
@@ -18,7 +15,6 @@ import structlog
 
 from actors.cluster import (
     AUTH_MODE,
-    HAPROXY_SCRIPT,
     NAMESPACE,
     Cluster,
     asks_for_token,
@@ -32,6 +28,8 @@ from actors.kinds import COORDINATOR, SCHEDULER, SCHEDULER_KEY, SHARED, SHARED_K
 from aragora.background import wait_until
 from aragora.clock import SystemClock
 from aragora.composition.launch import Launch
+from aragora.composition.listening import Listening
+from aragora.composition.websocket_port import WebSocketPort
 from aragora.config.settings import Settings
 from aragora.errors import AragoraError, Misconfigured, Unavailable
 
@@ -44,29 +42,11 @@ JOBS_START_S: Final = 10.0
 JOBS_AGAIN_S: Final = 60.0
 JOBS_STOP_S: Final = 10.0
 SOCKETS_EVERY_S: Final = 0.1
-LISTEN_S: Final = 15.0
-POLL_S: Final = 0.02
 RAY_TOKEN: Final = "ray_token"  # noqa: S105 - the name of its file
+HTTP_BIND: Final = "ARAGORA_HTTP_BIND"
+"""Environment variable, set for `actors/haproxy.sh`: where Serve's HAProxy listens."""
 
 log = structlog.get_logger("aragora.server")
-
-_CONFIG: Final = """\
-global
-    nbthread 1
-defaults
-    mode http
-    option forwardfor
-    option http-server-close
-    timeout connect 5s
-    timeout client 1h
-    timeout server 1h
-    timeout tunnel 24h
-frontend websocket
-    bind {host}:{port}
-    default_backend ingress
-backend ingress
-    server ingress {target}:{target_port}
-"""
 
 
 class ServerParts:
@@ -75,6 +55,7 @@ class ServerParts:
     def __init__(self, settings: Settings, host: str, http_port: int, ws_port: int) -> None:
         self._settings = settings
         self._host = host
+        self._listening = Listening.on(host)
         self._http_port = http_port
         self._ws_port = ws_port
         self._started_at = SystemClock().now()
@@ -133,6 +114,7 @@ class ServerParts:
         shutil.rmtree(self._directory, ignore_errors=True)
 
     def _connect(self) -> None:
+        os.environ[HTTP_BIND] = self._listening.bind(self._http_port)
         prepare_environment(self._directory, own_ports=(self._http_port, self._ws_port))
         address = self._settings.ray_address
         if address is not None and self._settings.database_url is None:
@@ -141,7 +123,7 @@ class ServerParts:
                 "that every node reaches, or unset RAY_ADDRESS"
             )
         if address is None:
-            stay_on_this_machine(self._settings.data_dir / "run" / RAY_TOKEN, self._host)
+            stay_on_this_machine(self._settings.data_dir / "run" / RAY_TOKEN)
         before = set(psutil.Process().children(recursive=True))
         try:
             self._cluster = connect(address, self._directory)
@@ -177,7 +159,7 @@ class ServerParts:
         from serve_app import deploy  # noqa: PLC0415
 
         deploy(Launch(self._settings, self._started_at, self._host, self._http_port, self._ws_port))
-        self._websocket = WebSocketPort(self._directory, self._host, self._ws_port, self._http_port)
+        self._websocket = WebSocketPort(self._directory, self._listening, self._ws_port, self._http_port)
 
     def _await_ready(self) -> None:
         if self._websocket is not None:
@@ -262,51 +244,3 @@ async def _sockets_closed(shared: Reference[SharedStateActor], limit_s: float) -
         return (await shared.ask(lambda it: it.connections(), timeout_s=5.0)).connections == 0
 
     await wait_until(none_left, limit_s=limit_s, every_s=SOCKETS_EVERY_S)
-
-
-class WebSocketPort:
-    """The second port: WebSocket clients on 8765 reach the same ingress as those of /ws on 8080.
-
-    Serve's HAProxy binds one port, so a second instance of the same binary listens on the other and passes everything
-    on. It tells the client's address in X-Forwarded-For, and ends with this process. Construct it to start it.
-    """
-
-    def __init__(self, directory: Path, host: str, port: int, http_port: int) -> None:
-        config = directory / "websocket.cfg"
-        target = "127.0.0.1" if host in ("0.0.0.0", "") else host  # noqa: S104 - compared, not bound
-        config.write_text(_CONFIG.format(host=host, port=port, target=target, target_port=http_port))
-        self._address = (target, port)
-        self._port = port
-        self._process = subprocess.Popen(  # noqa: S603 - our own script on our own configuration
-            [str(HAPROXY_SCRIPT), "-db", "-f", str(config)], env=os.environ, stdin=subprocess.DEVNULL
-        )
-
-    def await_listening(self) -> None:
-        """Return once the port takes connections. Raises Unavailable where the proxy ends or takes too long."""
-        deadline = time.monotonic() + LISTEN_S
-        while True:
-            self.check()
-            try:
-                socket.create_connection(self._address, timeout=1.0).close()
-            except OSError:
-                if time.monotonic() >= deadline:
-                    raise Unavailable(
-                        f"the proxy of the WebSocket port {self._port} did not listen within {LISTEN_S:g} s"
-                    ) from None
-                time.sleep(POLL_S)
-            else:
-                return
-
-    def check(self) -> None:
-        """Raises Unavailable where the proxy has ended."""
-        code = self._process.poll()
-        if code is not None:
-            raise Unavailable(f"the proxy of the WebSocket port {self._port} ended with code {code}")
-
-    def close(self) -> None:
-        self._process.terminate()
-        try:
-            self._process.wait(5)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait(5)

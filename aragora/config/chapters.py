@@ -158,6 +158,20 @@ class ServerSettings(BaseModel):
         ge=1024,
         le=100_000_000,
     )
+    max_connections_per_user: int = variable(
+        "ARAGORA_MAX_CONNECTIONS_PER_USER",
+        "WebSockets, event streams and downloads that one person may hold open on one ingress replica.",
+        default=limits.CONNECTIONS_PER_USER,
+        ge=1,
+        le=100_000,
+    )
+    max_connections_per_address: int = variable(
+        "ARAGORA_MAX_CONNECTIONS_PER_ADDRESS",
+        "The same for all callers from one address (IPv6: one /64). In development this machine is not limited.",
+        default=limits.CONNECTIONS_PER_ADDRESS,
+        ge=1,
+        le=100_000,
+    )
 
 
 class ClusterSettings(BaseModel):

@@ -10,7 +10,7 @@ import hashlib
 import hmac
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -18,6 +18,7 @@ from sqlalchemy import insert, or_, select, update
 
 from aragora.encoding import decode, encode_text
 from aragora.identity.scopes import DEFAULT
+from aragora.identity.store.among import found_among
 from aragora.identity.store.tables import api_keys
 from aragora.storage.database import Database
 
@@ -99,6 +100,12 @@ class ApiKeyStore:
     async def get(self, key_id: str) -> ApiKey | None:
         rows = await self._database.rows(select(*_COLUMNS).where(api_keys.c.key_id == key_id))
         return _key(dict(zip(ApiKey.__slots__, rows[0], strict=True))) if rows else None
+
+    async def live_among(self, key_ids: Collection[str], now: float) -> frozenset[str]:
+        """Which of these keys the database holds and are neither revoked nor expired."""
+        unexpired = api_keys.c.expires_at.is_(None) | (api_keys.c.expires_at > now)
+        live = api_keys.c.revoked_at.is_(None) & unexpired
+        return await found_among(self._database, api_keys.c.key_id, key_ids, live)
 
     async def of_user(self, user_id: str) -> list[ApiKey]:
         """The user's keys that are not revoked, newest first."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Final
 
 from aragora.encoding import decode_as, encode_text
@@ -56,26 +56,25 @@ class Authentication:
             raise
 
     async def still_valid(self, principal: Principal) -> bool:
-        """Whether a principal that was proven earlier still is, with every right that it was proven with: for
-        connections that stay open."""
-        now = self._parts.clock.now()
-        if principal.expires_at is not None and principal.expires_at <= now:
-            return False
-        if principal.session_id is not None:
-            session = await self._parts.sessions.get(principal.session_id)
-            if session is None or not session.live(now):
-                return False
-        elif principal.key_id is not None:
-            key = await self._parts.keys.get(principal.key_id)
-            if key is None or not key.live(now):
-                return False
-        else:
-            return True
-        standing = await self._standing(principal.user_id)
-        return (
-            standing is not None
-            and principal.permissions <= permissions_of(standing.roles)
-            and await self._may_act(principal.impersonator)
+        """Whether a principal that was proven earlier still is, with every right that it was proven with."""
+        return not await self.ended((principal,))
+
+    async def ended(self, principals: Collection[Principal]) -> frozenset[Principal]:
+        """Which of those that were proven earlier no longer are: their login, key or account has ended, or a right is
+        gone that they were proven with. For connections that stay open: a few queries, however many there are. Raises
+        Unavailable."""
+        now, parts = self._parts.clock.now(), self._parts
+        sessions = await parts.sessions.live_among({one.session_id for one in principals if one.session_id}, now)
+        keys = await parts.keys.live_among({one.key_id for one in principals if one.key_id}, now)
+        people = {who for one in principals if _has_account(one) for who in (one.user_id, one.actor)}
+        standings = await parts.users.standings_among(people)
+        return frozenset(
+            one
+            for one in principals
+            if (one.expires_at is not None and one.expires_at <= now)
+            or (one.session_id is not None and one.session_id not in sessions)
+            or (one.key_id is not None and one.key_id not in keys)
+            or (_has_account(one) and not _stands(one, standings))
         )
 
     async def witness(self, principal: Principal, deed: str, target: str, visit: Visit) -> None:
@@ -93,11 +92,10 @@ class Authentication:
         return None if standing is None or standing.disabled else standing
 
     async def _may_act(self, impersonator: str | None) -> bool:
-        """Whether who acts as another still may. The operator of the installation has no account and always may."""
+        """Whether who acts as another still may."""
         if impersonator is None:
             return True
-        standing = await self._parts.users.standing(impersonator, self._parts.clock.monotonic())
-        return standing is None or (not standing.disabled and SYSTEM_ADMIN in permissions_of(standing.roles))
+        return _acts(await self._parts.users.standing(impersonator, self._parts.clock.monotonic()))
 
     async def _proven(
         self, headers: Mapping[str, str], address: str, ticket: str | None, token: str | None
@@ -177,6 +175,24 @@ class Tickets:
         if raw is None:
             raise Unauthenticated("The ticket is unknown, used or too old; get a new one.", code="invalid_ticket")
         return decode_as(raw, Principal)
+
+
+def _has_account(principal: Principal) -> bool:
+    """Whether the principal is a person whom this server knows, not a machine credential."""
+    return principal.session_id is not None or principal.key_id is not None
+
+
+def _stands(principal: Principal, standings: Mapping[str, Standing]) -> bool:
+    """Whether the account behind a principal still has every right that it was proven with."""
+    standing = standings.get(principal.user_id)
+    if standing is None or standing.disabled or not principal.permissions <= permissions_of(standing.roles):
+        return False
+    return principal.impersonator is None or _acts(standings.get(principal.impersonator))
+
+
+def _acts(impersonator: Standing | None) -> bool:
+    """Whether somebody may act as another. The operator of the installation has no account and always may."""
+    return impersonator is None or (not impersonator.disabled and SYSTEM_ADMIN in permissions_of(impersonator.roles))
 
 
 def _key(ticket: str) -> str:

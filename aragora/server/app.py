@@ -21,6 +21,7 @@ from aragora.server.middleware.headers import RequestIdMiddleware, SecurityHeade
 from aragora.server.middleware.origins import HostCheckMiddleware, OriginCheckMiddleware
 from aragora.server.middleware.outcomes import FaultMiddleware
 from aragora.server.middleware.requests import BodyLimitMiddleware, HeadMiddleware
+from aragora.server.middleware.slow_bodies import BodyDeadlineMiddleware
 from aragora.server.ports import ServerConfig
 from aragora.supervision import begin, kept, watch_event_loop
 
@@ -58,6 +59,7 @@ def _own_layers(config: ServerConfig) -> list[Layer]:
     layers = [
         Layer(Stage.REQUEST_ID, Middleware(RequestIdMiddleware)),
         Layer(Stage.HEADERS, Middleware(SecurityHeadersMiddleware, production=config.environment == "production")),
+        Layer(Stage.SLOWNESS, Middleware(BodyDeadlineMiddleware, deadline_s=config.body_deadline_s)),
         Layer(Stage.FAULTS, Middleware(FaultMiddleware)),
         Layer(Stage.ORIGIN, Middleware(OriginCheckMiddleware, allowed_origins=config.allowed_origins)),
         Layer(Stage.BODY, Middleware(BodyLimitMiddleware, max_body_bytes=config.max_body_bytes)),

@@ -6,20 +6,26 @@ The rules are those of `aragora.identity`; here they meet the facts of an ASGI s
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
 
 from starlette.types import Scope
 
 from aragora.errors import Forbidden, RateLimited, Unauthenticated
 from aragora.identity.authentication import Authentication
 from aragora.identity.authorization import authorize
-from aragora.identity.client_address import Network, client_address
+from aragora.identity.client_address import Network, client_address, is_loopback, rate_limit_scope
 from aragora.identity.parts import Visit
 from aragora.identity.principal import Method, Principal
 from aragora.identity.rate_limits import PER_PRINCIPAL, RateLimits
 from aragora.identity.rbac import Policy
 from aragora.observability.registry import Registry
+
+_TICKETS_ONLY: Final = (
+    "Tokens and API keys are not accepted in an address, which proxies log. Get a one-time ticket from "
+    "POST /api/auth/ws-ticket and connect with ?ticket=TICKET, or send the header 'Authorization: Bearer TOKEN'."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +33,8 @@ class CallerFacts:
     """What a request or a WebSocket handshake tells of its sender; nothing here is proven.
 
     `peer` is the address of the connection (the proxy's, where there is one), None for an in-process caller.
-    `ticket` and `token` are the query parameters of a browser's WebSocket handshake, and only of that.
+    `ticket` and `token` are the query parameters of a browser's WebSocket handshake, and only of that. In production a
+    `token` there is taken as a ticket.
     """
 
     peer: str | None
@@ -45,6 +52,14 @@ class CallerFacts:
             name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
             found[name] = f"{found[name]}, {value}" if name in found else value
         return found
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who holds something open: the proven principal, and what a limit by address counts (None: this one is spared)."""
+
+    principal: Principal
+    address: str | None
 
 
 def facts_of(scope: Scope) -> CallerFacts:
@@ -80,17 +95,27 @@ class Authenticator:
             raise Unauthenticated(
                 "Show who you are: send the header 'Authorization: Bearer TOKEN' with an access token or API key."
             )
+        await self.count(principal)
+        return principal
+
+    async def count(self, principal: Principal) -> None:
+        """Count one request, or one command over a WebSocket, of this caller. Raises RateLimited."""
         if principal.method is not Method.LOCAL:
             verdict = await self._limits.hit(PER_PRINCIPAL, principal.key_id or principal.user_id)
             if not verdict.allowed:
                 raise RateLimited("Too many requests; wait and try again.", retry_after_s=max(1.0, verdict.reset_s))
-        return principal
 
     async def recognise(self, facts: CallerFacts) -> Principal | None:
         """The caller, or None for an unknown one: for public routes. Raises as `authenticate`."""
-        return await self._authentication.principal(
-            facts.headers(), address=self.address(facts), ticket=facts.ticket, token=facts.token
-        )
+        if self._production and facts.token is not None:
+            return await self._by_ticket_alone(facts, facts.token)
+        return await self._principal(facts)
+
+    def caller(self, principal: Principal, facts: CallerFacts) -> Caller:
+        """For limits of what is held open. A development server does not limit its own machine."""
+        address = self.address(facts)
+        spared = not self._production and is_loopback(address)
+        return Caller(principal, None if spared else rate_limit_scope(address))
 
     def authorize(self, principal: Principal, policy: Policy, handler: str) -> None:
         """Raises Forbidden unless the policy lets the principal pass. Every check is counted.
@@ -109,9 +134,9 @@ class Authenticator:
             self._registry.inc("aragora_rbac_permission_checks_total", permission=policy.name, result=result)
             self._registry.observe("aragora_rbac_check_latency_seconds", time.perf_counter() - started)
 
-    async def still_valid(self, principal: Principal) -> bool:
-        """Whether the login or key of an open connection still holds. Raises Unavailable."""
-        return await self._authentication.still_valid(principal)
+    async def ended(self, principals: Collection[Principal]) -> frozenset[Principal]:
+        """Those whose login, key or account no longer holds. Raises Unavailable."""
+        return await self._authentication.ended(principals)
 
     async def witness(self, principal: Principal, deed: str, target: str, visit: Visit) -> None:
         """Before a command: audit who really gives it, where somebody acts as another. Raises Unavailable."""
@@ -121,3 +146,17 @@ class Authenticator:
         """The client's address, which no header of its own can forge."""
         forwarded = tuple(value.decode("latin-1") for name, value in facts.raw_headers if name == b"x-forwarded-for")
         return client_address(facts.peer, forwarded, self._trusted)
+
+    async def _by_ticket_alone(self, facts: CallerFacts, token: str) -> Principal | None:
+        """The caller where the address holds a `token`: in production only a ticket is good there."""
+        try:
+            return await self._principal(replace(facts, ticket=facts.ticket or token, token=None))
+        except Unauthenticated as refused:
+            if refused.code != "invalid_ticket":
+                raise
+            raise Unauthenticated(_TICKETS_ONLY, code="ticket_required") from None
+
+    async def _principal(self, facts: CallerFacts) -> Principal | None:
+        return await self._authentication.principal(
+            facts.headers(), address=self.address(facts), ticket=facts.ticket, token=facts.token
+        )

@@ -19,6 +19,7 @@ import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Concatenate, Final, Generic, Required, TypeAlias, TypedDict, TypeVar, Unpack
+from urllib.parse import urlsplit
 
 from fastapi import Depends, Request
 from fastapi.dependencies.utils import get_dependant
@@ -29,11 +30,13 @@ from starlette.responses import JSONResponse, Response
 from aragora.identity.parts import Visit
 from aragora.identity.principal import Principal
 from aragora.identity.rbac import Policy, PolicyKind
-from aragora.server.authentication import Authenticator, facts_of
+from aragora.server.authentication import Authenticator, Caller, facts_of
 from aragora.server.failures import CALLER, REQUEST_ID
 from aragora.server.ports import ServerConfig
 
 P = TypeVar("P")
+
+_EVERYWHERE: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared, not bound
 
 
 @dataclass(frozen=True)
@@ -73,10 +76,24 @@ class Call(Generic[P]):
         return self._server.config
 
     @property
+    def ws_url(self) -> str:
+        """Where this caller reaches the WebSocket port. A server that listens everywhere is where this request came."""
+        url = urlsplit(self.config.ws_url)
+        here = self.request.url.hostname
+        if url.hostname not in _EVERYWHERE or here is None:
+            return self.config.ws_url
+        return f"{url.scheme}://{f'[{here}]' if ':' in here else here}:{url.port}{url.path}"
+
+    @property
     def visit(self) -> Visit:
         """Where the request comes from, for limits and the audit log."""
         address = self._server.authenticator.address(facts_of(self.request.scope))
         return Visit(address, self.request.scope.get(REQUEST_ID, ""))
+
+    @property
+    def caller(self) -> Caller:
+        """The proven caller, for limits of what is held open."""
+        return self._server.authenticator.caller(self.who, facts_of(self.request.scope))
 
     async def recognise(self) -> Principal | None:
         """Who calls a public route, or None where the request shows nothing. Raises Unauthenticated, RateLimited."""

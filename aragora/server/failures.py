@@ -20,7 +20,7 @@ REQUEST_ID: Final = "aragora.request_id"  # key of the ASGI scope
 CALLER: Final = "aragora.caller"  # key of the ASGI scope: the id of the proven caller, for the log
 
 _log = structlog.get_logger(__name__)
-_CODES: Final = {400: "bad_request", 404: "not_found", 405: "method_not_allowed", 413: "too_large"}
+_CODES: Final = {400: "bad_request", 404: "not_found", 405: "method_not_allowed", 408: "body_timeout", 413: "too_large"}
 _DEFAULT_RETRY_S: Final = 1.0
 _SHOWN_PROBLEMS: Final = 5
 INTERNAL_MESSAGE: Final = "Something went wrong in the server. Its log has the details under this request_id."

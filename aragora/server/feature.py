@@ -30,14 +30,15 @@ class Stage(IntEnum):
     REQUEST_ID = 0  # every line of the log and every failure names the request
     TIMING = 1  # counts refusals of the stages within as well
     HEADERS = 2  # also on failures
-    FAULTS = 3  # the last net
-    NOTES = 4  # sees errors before the net catches them
-    LIMITS = 5  # before anything that costs
-    HOST = 6
-    ORIGIN = 7
-    CORS = 8  # answers only origins that the stage before let pass
-    BODY = 9
-    METHOD = 10
+    SLOWNESS = 3  # sees every answer that is given before the body was read
+    FAULTS = 4  # the last net
+    NOTES = 5  # sees errors before the net catches them
+    LIMITS = 6  # before anything that costs
+    HOST = 7
+    ORIGIN = 8
+    CORS = 9  # answers only origins that the stage before let pass
+    BODY = 10
+    METHOD = 11
 
 
 @dataclass(frozen=True)

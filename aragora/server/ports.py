@@ -262,6 +262,9 @@ class ServerConfig:
     ws_send_queue: int = 1_000
     ws_heartbeat_s: float = 30.0
     ws_max_subscriptions: int = 100  # per connection
+    max_connections_per_user: int = limits.CONNECTIONS_PER_USER  # of all transports, in this process
+    max_connections_per_address: int = limits.CONNECTIONS_PER_ADDRESS
+    body_deadline_s: float = limits.BODY_DEADLINE_S
     bind_host: str = "127.0.0.1"  # where the server listens; decides what development may assume
     allowed_hosts: tuple[str, ...] = ()  # Host names accepted in development besides those of loopback
     replica_id: str = "local"

@@ -145,18 +145,25 @@ def environment(data_dir: Path, **variables: str) -> dict[str, str]:
     }
 
 
-def command(http_port: int, ws_port: int) -> list[str]:
-    return [sys.executable, "-m", "aragora.server", "--http-port", str(http_port), "--port", str(ws_port)]
+def command(http_port: int, ws_port: int, *more: str) -> list[str]:
+    return [sys.executable, "-m", "aragora.server", "--http-port", str(http_port), "--port", str(ws_port), *more]
 
 
-def launch(data_dir: Path, http_port: int | None = None, ws_port: int | None = None, **variables: str) -> LiveServer:
+def launch(
+    data_dir: Path,
+    http_port: int | None = None,
+    ws_port: int | None = None,
+    *,
+    host: str = "127.0.0.1",
+    **variables: str,
+) -> LiveServer:
     """Start a server; it may not be ready yet."""
     http_port, ws_port = http_port or free_port(), ws_port or free_port()
     data_dir.mkdir(parents=True, exist_ok=True)
     output = data_dir.parent / f"{data_dir.name}.out"
     with output.open("ab") as sink:
         process = subprocess.Popen(
-            command(http_port, ws_port),
+            command(http_port, ws_port, "--host", host),
             env=environment(data_dir, **variables),
             stdout=sink,
             stderr=subprocess.STDOUT,
@@ -182,9 +189,9 @@ def wait_ready(server: LiveServer, within_s: float = START_S) -> LiveServer:
 
 
 @contextmanager
-def running(data_dir: Path, **variables: str) -> Iterator[LiveServer]:
+def running(data_dir: Path, *, host: str = "127.0.0.1", **variables: str) -> Iterator[LiveServer]:
     """A ready server for the block; it is stopped afterwards, whatever happened."""
-    server = launch(data_dir, None, None, **variables)
+    server = launch(data_dir, None, None, host=host, **variables)
     try:
         yield wait_ready(server)
     finally:

@@ -7,6 +7,7 @@ turns up again was stolen, so the whole family ends. Without Redis only speed is
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -16,6 +17,7 @@ from aragora.background import Job
 from aragora.clock import Clock
 from aragora.encoding import decode_as, encode_text
 from aragora.errors import Unavailable
+from aragora.identity.store.among import found_among
 from aragora.identity.store.tables import sessions
 from aragora.storage.database import Database
 from aragora.storage.ephemeral import Ephemeral
@@ -84,6 +86,11 @@ class SessionStore:
         query = select(*_COLUMNS).where(sessions.c.session_id == session_id)
         rows = await self._database.rows(query)
         return Session(*rows[0]) if rows else None
+
+    async def live_among(self, session_ids: Collection[str], now: float) -> frozenset[str]:
+        """Which of these sessions the database holds and has not ended."""
+        live = sessions.c.revoked_at.is_(None) & (sessions.c.expires_at > now)
+        return await found_among(self._database, sessions.c.session_id, session_ids, live)
 
     async def advance(self, session_id: str, generation: int, now: float) -> bool:
         """Spend the refresh token of `generation`. Of many calls at once, one returns True."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from aragora.encoding import decode, encode_text
 from aragora.errors import Conflict, NotFound
 from aragora.identity.addresses import normal_email
+from aragora.identity.store.among import BATCH
 from aragora.identity.store.tables import backup_codes, users
 from aragora.resilience.cache import Cache
 from aragora.storage.database import Database
@@ -124,9 +125,18 @@ class UserStore:
             rows = await self._database.rows(query)
             if not rows:
                 return None
-            known = Standing(rows[0][0], tuple(decode(rows[0][1])), bool(rows[0][2]))
+            known = _standing(*rows[0])
             fill(known, monotonic_s)
         return known
+
+    async def standings_among(self, user_ids: Collection[str]) -> dict[str, Standing]:
+        """What each of these accounts may do now, as the database has it; without those that are not there."""
+        wanted, found = list(user_ids), dict[str, Standing]()
+        for start in range(0, len(wanted), BATCH):
+            query = select(users.c.user_id, users.c.org_id, users.c.roles, users.c.disabled)
+            rows = await self._database.rows(query.where(users.c.user_id.in_(wanted[start : start + BATCH])))
+            found |= {row[0]: _standing(row[1], row[2], row[3]) for row in rows}
+        return found
 
     def forget(self, user_id: str) -> None:
         """Read the standing of the user anew: after a change within a transaction of the caller."""
@@ -274,3 +284,7 @@ def _mfa_row(row: RowMapping) -> DocumentRow:
         created_at=row["created_at"],
         updated_at=row["updated_at"],
     )
+
+
+def _standing(org_id: str, roles: str, disabled: object) -> Standing:
+    return Standing(org_id, tuple(decode(roles)), bool(disabled))

@@ -7,16 +7,18 @@ from typing import Annotated, Any, Final, Literal
 
 from fastapi import Header, Query
 from pydantic import BaseModel, ConfigDict, Field, model_validator
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from aragora import limits
+from aragora.clock import Clock
 from aragora.debate.model import ConsensusMode, DebateStatus, Topology
 from aragora.debate.proposition import Idempotency, Proposition
-from aragora.errors import InvalidInput, Unavailable
+from aragora.errors import InvalidInput
 from aragora.identity.rbac import DEBATES_CREATE, DEBATES_READ
 from aragora.server import views
 from aragora.server.chapter import Call, Chapter
 from aragora.server.exporting import FORMATS, chunks
+from aragora.server.live.download import Download
 from aragora.server.live.fanout import Fanout
 from aragora.server.live.sockets import SocketRegistry
 from aragora.server.live.sse import EventStream
@@ -33,6 +35,7 @@ class DebatePorts:
     reader: DebateReader
     fanout: Fanout
     sockets: SocketRegistry
+    clock: Clock
 
 
 debates: Chapter[DebatePorts] = Chapter("debates")
@@ -146,7 +149,7 @@ _MAX_SEQ_DIGITS: Final = 15
 _STREAM: Final = "text/event-stream"
 
 
-@debates.get("/api/debates/export", needs=DEBATES_READ, gives=StreamingResponse)
+@debates.get("/api/debates/export", needs=DEBATES_READ, gives=Response)
 async def export(
     call: Call[DebatePorts],
     format: Literal["json", "jsonl", "csv", "markdown"] = "json",  # noqa: A002  # the runbook's name of the parameter
@@ -154,7 +157,10 @@ async def export(
     """Every debate, oldest first."""
     chosen = FORMATS[format]
     records = call.ports.reader.export(call.org)
-    return StreamingResponse(
+    return Download(
+        call.ports.sockets,
+        call.caller,
+        call.ports.clock,
         chunks(records, chosen),
         media_type=chosen.media_type,
         headers={"Content-Disposition": f'attachment; filename="debates.{chosen.suffix}"'},
@@ -169,7 +175,7 @@ async def create(call: Call[DebatePorts], body: CreateDebate, idempotency_key: _
     view = {
         "debate_id": ticket.debate_id,
         "status": ticket.status,
-        "ws_url": call.config.ws_url,
+        "ws_url": call.ws_url,
         "budget_usd": ticket.budget_usd,
     }
     return json_response(view, 202, {"Location": f"/api/debates/{ticket.debate_id}"})
@@ -240,16 +246,14 @@ async def events(
 
 def _stream(call: Call[DebatePorts], debate_id: str, after: int) -> Response:
     ports = call.ports
-    if ports.sockets.full or ports.sockets.closing_reason is not None:
-        raise Unavailable("This server takes no more event streams now.", retry_after_s=5.0)
     return EventStream(
         ports.fanout,
         ports.sockets,
         debate_id,
         after,
-        call.org,
+        call.caller,
+        clock=ports.clock,
         bound=call.config.ws_send_queue,
-        heartbeat_s=call.config.ws_heartbeat_s,
     )
 
 

@@ -1,18 +1,22 @@
-"""All WebSocket connections and event streams of this process: their number, heartbeats, figures and end."""
+"""All that clients hold open in this process, WebSockets, event streams and downloads: their number, heartbeats,
+figures and end."""
 
 from __future__ import annotations
 
-from typing import Final, Protocol
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
 
 import structlog
 
 from aragora.background import Every
 from aragora.clock import Clock
-from aragora.errors import AragoraError
+from aragora.errors import AragoraError, Unavailable
 from aragora.resilience.backoff import Backoff
 from aragora.server.authentication import Authenticator
-from aragora.server.live.connection import GOING_AWAY, POLICY, RESTART, TRY_LATER, Connection
-from aragora.server.live.envelopes import envelope
+from aragora.server.live.connection import Connection
+from aragora.server.live.held import GOING_AWAY, POLICY, RESTART, TRY_LATER, Held
+from aragora.server.live.pace import Slots
 from aragora.server.ports import ConnectionBoard, Lifecycle, ServerConfig
 
 _log = structlog.get_logger(__name__)
@@ -22,13 +26,10 @@ _AFTER_ERROR: Final = Backoff(base_s=1.0, cap_s=5.0)
 _QUIET_REPORT_S: Final = 10.0
 _STALLED_HEARTBEATS: Final = 2.0
 RECHECK_S: Final = 5.0
-"""How soon a revoked login closes its open WebSockets while the stores answer; after a failure `_AFTER_ERROR` comes on
+"""How soon a revoked login closes what it holds open while the stores answer; after a failure `_AFTER_ERROR` comes on
 top."""
+_TRY_AGAIN_S: Final = 5.0
 _EXPIRED: Final = "credentials expired; connect again with fresh ones"
-
-
-class Closable(Protocol):
-    def close(self, code: int, reason: str) -> None: ...
 
 
 class SocketRegistry:
@@ -47,40 +48,46 @@ class SocketRegistry:
         self._board = board
         self._authenticator = authenticator
         self._clock = clock
-        self._connections: set[Connection] = set()
-        self._streams: set[Closable] = set()
+        self._held: set[Held] = set()
+        self._slots = Slots(config.max_connections_per_user, config.max_connections_per_address)
         self._sent_before = 0
         self._dropped_before = 0
         self._reported: tuple[int, int, int] | None = None
         self._reported_at = 0.0
         self.closing_reason: str | None = None
 
-    @property
-    def full(self) -> bool:
-        return len(self._connections) + len(self._streams) >= self._config.ws_max_connections
-
     def figures(self) -> tuple[int, int, int]:
-        """Connections, messages sent, messages dropped."""
-        sent = self._sent_before + sum(one.sent for one in self._connections)
-        dropped = self._dropped_before + sum(one.dropped for one in self._connections)
-        return len(self._connections), sent, dropped
+        """WebSocket connections, messages sent, messages dropped."""
+        now = [one for one in self._held if isinstance(one, Connection)]
+        sent = self._sent_before + sum(one.sent for one in now)
+        dropped = self._dropped_before + sum(one.dropped for one in now)
+        return len(now), sent, dropped
 
-    def add(self, connection: Connection) -> None:
-        self._connections.add(connection)
+    def check(self) -> None:
+        """Raises Unavailable where nothing more may be opened here: before anything is done to let a caller in."""
+        if self.closing_reason is not None:
+            raise Unavailable(self.closing_reason, retry_after_s=_TRY_AGAIN_S)
+        if len(self._held) >= self._config.ws_max_connections:
+            raise Unavailable("This server has all the connections it can hold.", retry_after_s=_TRY_AGAIN_S)
 
-    def remove(self, connection: Connection) -> None:
-        self._connections.discard(connection)
-        self._sent_before += connection.sent
-        self._dropped_before += connection.dropped
-
-    def add_stream(self, stream: Closable) -> None:
-        self._streams.add(stream)
-
-    def remove_stream(self, stream: Closable) -> None:
-        self._streams.discard(stream)
+    @contextmanager
+    def holding(self, one: Held) -> Iterator[None]:
+        """Look after `one` for as long as the block runs. Raises Unavailable, and RateLimited where its caller holds
+        all that it may."""
+        self.check()
+        self._slots.take(one.caller)
+        self._held.add(one)
+        try:
+            yield
+        finally:
+            self._held.discard(one)
+            self._slots.give_back(one.caller)
+            if isinstance(one, Connection):
+                self._sent_before += one.sent
+                self._dropped_before += one.dropped
 
     async def run(self) -> None:
-        """Once a second: send heartbeats to idle connections, close stalled and expired ones, report the figures."""
+        """Once a second: look after everything, report the figures."""
 
         async def look_after_all() -> None:
             self.beat()
@@ -93,37 +100,39 @@ class SocketRegistry:
             self.close_all(GOING_AWAY, self.closing_reason or "the server stops; reconnect with after_seq")
 
     async def drain(self) -> None:
-        """Wait until the server drains, then close every socket with the reason."""
+        """Wait until the server drains, then close everything with the reason."""
         reason = await self._lifecycle.closing()
         self.closing_reason = reason
         self.close_all(RESTART, reason)
 
     async def watch(self) -> None:
-        """Every `RECHECK_S` seconds: close the connections whose login, key or account has ended since."""
+        """Every `RECHECK_S` seconds: close what is held by a login, key or account that has ended since."""
         await Every("revoked logins", RECHECK_S, self.end_revoked, after_error=_AFTER_ERROR).run()
 
     async def end_revoked(self) -> None:
-        """Close every connection whose proof no longer holds. Raises Unavailable where the stores do not answer."""
-        for one in tuple(self._connections):
-            if not await self._authenticator.still_valid(one.principal):
+        """Close what is held by a proof that no longer holds. Raises Unavailable where the stores do not answer."""
+        held = tuple(self._held)
+        ended = await self._authenticator.ended({one.caller.principal for one in held})
+        for one in held:
+            if one.caller.principal in ended:
                 one.close(POLICY, _EXPIRED)
 
     def close_all(self, code: int, reason: str) -> None:
-        for one in (*self._connections, *self._streams):
+        for one in tuple(self._held):
             one.close(code, reason)
 
     def beat(self) -> None:
-        """Look after every connection once."""
+        """Look once after everything that is held: end what has expired or is stalled, keep alive what is idle."""
         now, wall = self._clock.monotonic(), self._clock.now()
         every_s = self._config.ws_heartbeat_s
-        heartbeat = envelope("heartbeat", wall, {})
-        for one in self._connections:
-            if one.principal.expires_at is not None and one.principal.expires_at <= wall:
+        for one in tuple(self._held):
+            expires_at = one.caller.principal.expires_at
+            if expires_at is not None and expires_at <= wall:
                 one.close(POLICY, _EXPIRED)
             elif one.sending_since is not None and now - one.sending_since > _STALLED_HEARTBEATS * every_s:
                 one.close(TRY_LATER, "slow client: nothing was read for too long; reconnect with after_seq")
             elif now - one.last_sent_at >= every_s:
-                one.say(heartbeat)
+                one.beat()
 
     async def report(self) -> None:
         """Report to the board when a figure changed or the last report is old. A board that is away gets them later."""

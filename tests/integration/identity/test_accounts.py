@@ -257,9 +257,22 @@ async def test_a_ticket_works_once_and_not_after_logout(identity: Any) -> None:
     assert await refused(redeem({}, address="203.0.113.9", ticket=last)) == "invalid_ticket"
 
 
+async def test_a_disabled_account_ends_what_it_and_who_acts_for_it_hold_open(identity: Any) -> None:
+    user = await registered(identity)
+    own = await identity.who((await logged_in(identity)).access_token)
+    admin = Principal("usr_admin", "local", ("admin",), Method.API_TOKEN, mfa=True)
+    pair = await identity.accounts.impersonate(admin, user.user_id, "ticket 42", VISIT)
+    acting = await identity.who(pair.access_token)
+    machine = Principal("api-token", "local", ("admin",), Method.API_TOKEN)
+    held = (own, acting, machine)
+    assert await identity.authentication.ended(held) == frozenset()
+    await identity.people.disable(OPERATOR, user.user_id, VISIT)
+    assert await identity.authentication.ended(held) == {own, acting}
+
+
 async def test_impersonation_is_short_audited_counted_and_touches_no_credentials(identity: Any) -> None:
     user = await registered(identity)
-    admin = Principal("usr_admin", "local", ("admin",), Method.SESSION, mfa=True)
+    admin = Principal("usr_admin", "local", ("admin",), Method.API_TOKEN, mfa=True)
     pair = await identity.accounts.impersonate(admin, user.user_id, "ticket 42", VISIT)
     assert (pair.refresh_token, pair.expires_in) == (None, 900)
     acting = await identity.who(pair.access_token)

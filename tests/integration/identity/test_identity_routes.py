@@ -17,9 +17,10 @@ from worlds.memory_server import Boards, Served, World, served
 
 from aragora.clock import SystemClock
 from aragora.config.settings import Settings
+from aragora.errors import Unauthenticated
 from aragora.migrations.applying import apply_pending
 from aragora.observability.registry import REGISTRY
-from aragora.server.authentication import CallerFacts
+from aragora.server.authentication import Caller, CallerFacts
 from aragora.server.live.connection import Connection
 from aragora.server.live.sockets import SocketRegistry
 from aragora.server.middleware.outcomes import ErrorNotes
@@ -228,18 +229,44 @@ async def test_a_ticket_opens_one_websocket_which_ends_with_the_login(production
         async def send(message: Any) -> None:
             said.append(message)
 
-        connection = Connection("con_1", principal, send, SystemClock(), 10)
-        sockets.add(connection)
-        await sockets.end_revoked()
-        await connection.say_goodbye()
-        assert said == []
-        await client.post("/api/auth/logout", headers=bearer)
-        await sockets.end_revoked()
-        await connection.say_goodbye()
-        sockets.remove(connection)
+        connection = Connection("con_1", Caller(principal, STRANGER), send, SystemClock(), 10)
+        with sockets.holding(connection):
+            await sockets.end_revoked()
+            await connection.say_goodbye()
+            assert said == []
+            await client.post("/api/auth/logout", headers=bearer)
+            await sockets.end_revoked()
+            await connection.say_goodbye()
         assert [(one["type"], one["code"]) for one in said] == [("websocket.close", 1008)]
         with pytest.raises(Exception, match="ticket"):
             await production.identity.authenticator.authenticate(facts)
+
+
+async def test_in_production_an_address_takes_tickets_and_no_token(production: Site) -> None:
+    authenticator = production.identity.authenticator
+
+    def facts(**query: str) -> CallerFacts:
+        return CallerFacts(STRANGER, [(b"host", b"x")], **query)
+
+    async with production.client(STRANGER) as client:
+        await client.post("/api/auth/register", json=JANE)
+        tokens = (await client.post("/api/auth/login", json=JANE)).json()
+        bearer = {"Authorization": f"Bearer {tokens['access_token']}"}
+        key = (await client.post("/api/auth/api-key", headers=bearer)).json()["api_key"]
+        ticket = (await client.post("/api/auth/ws-ticket", headers=bearer)).json()["ticket"]
+        for lasting in (tokens["access_token"], key, SERVICE, "junk", ""):
+            with pytest.raises(Unauthenticated, match="POST /api/auth/ws-ticket") as refused:
+                await authenticator.authenticate(facts(token=lasting))
+            assert refused.value.code == "ticket_required"
+        assert (await authenticator.authenticate(facts(token=ticket))).user_id
+        with pytest.raises(Unauthenticated):
+            await authenticator.authenticate(facts(token=ticket))
+
+
+async def test_in_development_an_address_may_hold_a_token(site_of: Callable[..., Any]) -> None:
+    site = await site_of(api_token=SecretStr("a-token-of-the-test"))
+    facts = CallerFacts(STRANGER, [(b"host", b"x")], token="a-token-of-the-test")
+    assert (await site.identity.authenticator.authenticate(facts)).every_org
 
 
 async def test_floods_are_refused_with_headers_that_say_when(production: Site) -> None:

@@ -244,6 +244,25 @@ async def test_keys_that_died_long_ago_are_forgotten_and_no_others(users_databas
     assert [key_id for key_id in ends if await store.get(key_id)] == ["never", "lately"]
 
 
+async def test_the_states_of_many_logins_keys_and_users_are_read_at_once(users_database: Database) -> None:
+    users, logins, keys = UserStore(users_database), SessionStore(users_database), ApiKeyStore(users_database)
+    for user_id in ("usr_1", "usr_2"):
+        await users.create(dataclasses.replace(JANE, user_id=user_id, email=f"{user_id}@example.com"))
+    async with users_database.writing() as connection:
+        await users.put_disabled(connection, "usr_2", True, NOW)
+    for session_id, expires_at in (("ses_1", NOW + 9), ("ses_2", NOW + 9), ("ses_3", NOW)):
+        await logins.create(dataclasses.replace(LOGIN, session_id=session_id, expires_at=expires_at))
+    await logins.revoke("ses_2", "logout", NOW)
+    for key_id, expires in (("key_1", None), ("key_2", NOW + 9), ("key_3", NOW), ("key_4", None)):
+        await keys.add(ApiKey(key_id, "usr_1", "org_1", "ci", NOW, "digest-" + key_id, expires))
+    await keys.revoke("usr_1", NOW, "key_4")
+    many = {f"none_{number}" for number in range(2_500)}
+    standings = await users.standings_among(many | {"usr_1", "usr_2"})
+    assert {user_id: standing.disabled for user_id, standing in standings.items()} == {"usr_1": False, "usr_2": True}
+    assert await logins.live_among(many | {"ses_1", "ses_2", "ses_3"}, NOW) == {"ses_1"}
+    assert await keys.live_among(many | {"key_1", "key_2", "key_3", "key_4"}, NOW) == {"key_1", "key_2"}
+
+
 async def test_the_audit_chain_holds_with_many_writers_at_once(users_database: Database, clock: Any) -> None:
     writers = [AuditLog(users_database, clock) for _ in range(3)]
     event = AuditEvent("auth.login", "usr_1", "org_1", Outcome.SUCCESS, address="203.0.113.9", details={"a": "b"})

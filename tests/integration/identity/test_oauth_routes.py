@@ -23,6 +23,7 @@ from aragora.identity.oauth import (
     digest_of,
 )
 from aragora.identity.parts import Visit
+from aragora.identity.people import OPERATOR
 from aragora.server.app import create_app
 from aragora.server.authentication import Authenticator
 from aragora.server.chapters.oauth import OAuthPorts, oauth
@@ -156,7 +157,7 @@ async def test_an_account_disabled_between_return_and_exchange_gets_nothing(
     async with browser() as page:
         code = await code_for_the_page(page, provider)
         user = await identity.parts.users.by_oauth_subject("google:1234")
-        await identity.parts.users.set_disabled(user.user_id, True, identity.parts.clock.now())
+        await identity.people.disable(OPERATOR, user.user_id, Visit("203.0.113.9"))
         assert await exchanged(page, code) == (401, "oauth_refused")
 
 

@@ -7,11 +7,13 @@ import socket as sockets
 from functools import partial
 from typing import Any
 
+import httpx2
 import pytest
 from websockets.asyncio import client as websocket
 from websockets.exceptions import ConnectionClosed, InvalidStatus
-from worlds.waiting import WAIT_S
+from worlds.waiting import WAIT_S, eventually
 
+from aragora import encoding
 from aragora.debate.model import RoundStarted
 
 pytestmark = pytest.mark.slow
@@ -186,6 +188,95 @@ async def test_a_stranger_is_refused_and_the_token_is_taken_from_header_or_query
             await client.recv()
         async with connect(f"ws://{address}/ws", additional_headers={"Authorization": "Bearer secret"}) as client:
             await client.recv()
+
+
+async def test_in_production_a_token_in_the_address_is_refused_with_the_way_to_a_ticket(serve: Any) -> None:
+    token = "secret" * 20  # longer than any ticket: no store is asked
+    async with serve(environment="production", api_token=token) as address:
+        with pytest.raises(InvalidStatus) as refused:
+            await connect(f"ws://{address}/ws?token={token}")
+        assert refused.value.response.status_code == 401
+        assert b"POST /api/auth/ws-ticket" in (refused.value.response.body or b"")
+        async with connect(f"ws://{address}/ws", additional_headers={"Authorization": f"Bearer {token}"}) as client:
+            await client.recv()
+
+
+async def test_one_more_connection_than_a_person_may_hold_is_refused_on_every_transport(
+    world: Any, serve: Any, wire: Any
+) -> None:
+    world.add()
+    bearer = {"Authorization": "Bearer secret"}
+    async with serve(api_token="secret", max_connections_per_user=2) as address:
+        first, second = [await connect(f"ws://{address}/ws", additional_headers=bearer) for _ in range(2)]
+        with pytest.raises(InvalidStatus) as refused:
+            await connect(f"ws://{address}/ws", additional_headers=bearer)
+        answer = refused.value.response
+        assert answer.status_code == 429
+        assert encoding.decode(answer.body or b"")["error"]["code"] == "too_many_connections"
+        assert int(answer.headers["Retry-After"]) >= 1
+        async with httpx2.AsyncClient(base_url=f"http://{address}", headers=bearer) as http:
+            for path in ("/api/debates/deb_1/events", "/api/debates/export"):
+                refusal = await http.get(path, headers={"Accept": "text/event-stream"})
+                assert refusal.status_code == 429
+                assert refusal.json()["error"]["code"] == "too_many_connections"
+            await first.close()
+
+            async def exported() -> bool:
+                return (await http.get("/api/debates/export")).status_code == 200
+
+            await eventually(exported)
+        await second.close()
+
+
+async def test_an_event_stream_that_nobody_reads_is_cut_off_and_its_place_is_free(world: Any, serve: Any) -> None:
+    world.add()
+    await world.publish("deb_1", RoundStarted(0, ("x" * 30_000_000,)))
+    bearer = "Authorization: Bearer secret\r\n"
+    async with serve(api_token="secret", max_connections_per_user=1, ws_heartbeat_s=0.2) as address:
+        host, _, port = address.partition(":")
+        reader, writer = await asyncio.open_connection(host, int(port), limit=1024)
+        writer.write(
+            f"GET /api/debates/deb_1/events HTTP/1.1\r\nHost: {host}\r\nAccept: text/event-stream\r\n{bearer}\r\n".encode()
+        )
+        await reader.readuntil(b"\r\n\r\n")
+
+        async def free() -> bool:
+            async with httpx2.AsyncClient(base_url=f"http://{address}") as http:
+                answer = await http.get("/api/debates/export", headers={"Authorization": "Bearer secret"})
+            return answer.status_code == 200
+
+        await eventually(free)
+        writer.close()
+
+
+@pytest.mark.parametrize(
+    ("asked", "status", "code"),
+    [
+        ("POST /api/debates", 408, b'"body_timeout"'),
+        ("POST /api/nowhere", 404, b'"not_found"'),
+        ("GET /api/debates", 200, b'"debates"'),
+    ],
+)
+async def test_a_body_that_trickles_in_holds_its_connection_for_a_bounded_time(
+    serve: Any, asked: str, status: int, code: bytes
+) -> None:
+    async with serve(body_deadline_s=0.3) as address:
+        host, _, port = address.partition(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        head = f"{asked} HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\n"
+        writer.write(f"{head}Content-Length: 1000\r\n\r\n".encode())
+
+        async def trickle() -> None:
+            while True:
+                writer.write(b" ")
+                await asyncio.sleep(0.05)
+
+        trickling = asyncio.create_task(trickle())
+        async with asyncio.timeout(WAIT_S):
+            answer = await reader.read()  # to the end: the connection is closed
+        trickling.cancel()
+        assert answer.startswith(f"HTTP/1.1 {status} ".encode())
+        assert code in answer
 
 
 async def test_too_many_connections_or_subscriptions_are_refused(world: Any, serve: Any, wire: Any) -> None:

@@ -34,7 +34,8 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
     names = ("ARAGORA_JWT_SECRET", "ARAGORA_API_TOKEN", "ARAGORA_SERVICE_TOKEN", "ARAGORA_ENCRYPTION_KEY")
     tokens = {name: secrets.token_hex(32) for name in names}
     data_dir = tmp_path_factory.mktemp("guarded") / "data"
-    variables = {**tokens, "ARAGORA_LOG_LEVEL": "DEBUG", "ARAGORA_STUB_LATENCY_MS": "20"}
+    few = {"ARAGORA_MAX_CONNECTIONS_PER_USER": "8", "ARAGORA_WORKERS": "1"}
+    variables = {**tokens, **few, "ARAGORA_LOG_LEVEL": "DEBUG", "ARAGORA_STUB_LATENCY_MS": "20"}
     with running(data_dir, **variables) as server:
         yield Guarded(server, tokens, set(tokens.values()))
     end_all(data_dir)
@@ -252,6 +253,28 @@ def test_the_figures_of_security_appear_with_their_labels(guarded: Guarded) -> N
     told = {name for name, _ in page.samples}
     assert {"aragora_integration_store_cache_hit_rate", "aragora_integration_store_consecutive_failures"} <= told
     assert erin.ask("DELETE", "/api/integrations/slack").status == 204
+
+
+async def test_sockets_and_streams_of_one_account_have_a_limit_and_end_with_the_login(guarded: Guarded) -> None:
+    frank = await asyncio.to_thread(guarded.account, "frank")
+    bearer = {"Authorization": f"Bearer {frank.access}"}
+    url = f"ws://127.0.0.1:{guarded.server.ws_port}/ws"
+    body = {"question": "Tea?", "agents": ["stub-1", "stub-2"], "rounds": 20}
+    opened = await asyncio.to_thread(frank.ask, "POST", "/api/debates", body)
+    sockets = [await connect(url, additional_headers=bearer, open_timeout=WAIT_S) for _ in range(8)]
+    with pytest.raises(InvalidStatus) as refused:
+        await connect(url, additional_headers=bearer, open_timeout=WAIT_S)
+    assert refused.value.response.status_code == 429
+    events = f"/api/debates/{opened.json['debate_id']}/events"
+    stream = await asyncio.to_thread(
+        guarded.server.request, "GET", events, None, Accept="text/event-stream", Authorization=bearer["Authorization"]
+    )
+    assert code_of(stream) == (429, "too_many_connections")
+    assert (await asyncio.to_thread(frank.ask, "POST", "/api/auth/logout")).status in (200, 204)
+    async with asyncio.timeout(WAIT_S):
+        for socket in sockets:
+            await socket.wait_closed()
+    assert {socket.close_code for socket in sockets} == {1008}
 
 
 async def test_no_secret_of_the_run_is_found_where_it_does_not_belong(guarded: Guarded, alice: Account) -> None:

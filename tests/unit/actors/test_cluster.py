@@ -3,29 +3,18 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import grpc
 import pytest
 
-from actors.cluster import HAPROXY_SCRIPT, HTTP_BIND, asks_for_token, stay_on_this_machine
-
-CONFIG = """\
-frontend prometheus
-    bind :9101
-frontend http_frontend
-    bind 127.0.0.1:8080
-    default_backend none
-listen stats
-  bind *:8404
-"""
+from actors.cluster import asks_for_token, stay_on_this_machine
 
 
 @pytest.fixture(autouse=True)
 def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("RAY_AUTH_TOKEN_PATH", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", HTTP_BIND):
+    for name in ("RAY_AUTH_TOKEN_PATH", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"):
         monkeypatch.setenv(name, "")
         monkeypatch.delenv(name)
 
@@ -35,7 +24,7 @@ def test_a_local_head_has_a_fresh_token_that_only_its_owner_reads(tmp_path: Path
     token_file.write_text("of an earlier start")
     token_file.chmod(0o644)
 
-    stay_on_this_machine(token_file, "127.0.0.1")
+    stay_on_this_machine(token_file)
 
     assert os.environ["RAY_AUTH_TOKEN_PATH"] == str(token_file)
     assert (len(token_file.read_text()), token_file.stat().st_mode & 0o777) == (64, 0o600)
@@ -43,30 +32,8 @@ def test_a_local_head_has_a_fresh_token_that_only_its_owner_reads(tmp_path: Path
 
 def test_a_token_file_of_the_operators_own_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", "/etc/aragora/token")
-    stay_on_this_machine(tmp_path / "ray_token", "127.0.0.1")
+    stay_on_this_machine(tmp_path / "ray_token")
     assert os.environ["RAY_AUTH_TOKEN_PATH"] == "/etc/aragora/token"
-
-
-@pytest.mark.parametrize(
-    ("host", "bind"),
-    [
-        ("127.0.0.1", "127.0.0.1:8080"),
-        ("0.0.0.0", "0.0.0.0:8080"),
-        ("::", "[::]:8080"),
-        ("192.0.2.7", "192.0.2.7:8080"),
-    ],
-)
-def test_only_the_door_for_requests_listens_where_the_server_is_told_to(host: str, bind: str, tmp_path: Path) -> None:
-    config = tmp_path / "haproxy.cfg"
-    config.write_text(CONFIG)
-    stay_on_this_machine(tmp_path / "ray_token", host)
-    environ = {**os.environ, "ARAGORA_HAPROXY_BINARY": "/bin/true"}
-
-    for _ in range(2):  # Serve writes and loads it again and again
-        subprocess.run([HAPROXY_SCRIPT, "-f", str(config)], env=environ, check=True)
-
-    binds = [line.split()[1] for line in config.read_text().splitlines() if line.strip().startswith("bind")]
-    assert binds == ["127.0.0.1:9101", bind, "127.0.0.1:8404"]
 
 
 class _Gcs(grpc.GenericRpcHandler):

@@ -86,6 +86,9 @@ def test_systemd_knows_every_line_of_the_unit_and_finds_it_well_guarded(tmp_path
         "proxy_send_timeout 300s;",
         'proxy_set_header X-User-ID "";',
         'proxy_set_header X-User-Roles "";',
+        'proxy_set_header X-Service-Token "";',
+        'proxy_set_header Forwarded "";',
+        "proxy_set_header X-Forwarded-For $remote_addr;",
     ],
 )
 def test_nginx_passes_websockets_and_no_claimed_identity(promise: str) -> None:
@@ -103,7 +106,7 @@ def test_nginx_directives_end_and_blocks_close() -> None:
 
 def test_a_location_does_not_shed_the_headers_of_its_server() -> None:
     inside = re.findall(r"location [^{]*{([^}]*)}", _directives())
-    assert len(inside) == 2
+    assert len(inside) == 6
     assert not any("proxy_set_header" in block for block in inside)
 
 

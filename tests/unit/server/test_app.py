@@ -39,6 +39,7 @@ def test_layers_stand_at_their_stages_whichever_feature_comes_first() -> None:
         "RequestIdMiddleware",
         "Passing",
         "SecurityHeadersMiddleware",
+        "BodyDeadlineMiddleware",
         "FaultMiddleware",
         "Passing",
         "HostCheckMiddleware",

@@ -191,3 +191,14 @@ async def test_one_damaged_debate_is_shown_as_far_as_it_goes_and_spoils_no_list_
         assert exported.status_code == 200
         assert all(f"deb_{number}" in exported.text for number in (1, 2, 3))
     json.loads((await client.get("/api/debates/export", params={"format": "json"})).text)
+
+
+@pytest.mark.parametrize("everywhere", ["0.0.0.0", "[::]"])
+@pytest.mark.parametrize("host", ["agora.example:8080", "203.0.113.7:8080", "[2001:db8::7]:8080"])
+async def test_a_server_that_listens_everywhere_names_the_address_that_was_asked(
+    serve: Any, everywhere: str, host: str
+) -> None:
+    server = serve(ws_url=f"ws://{everywhere}:8765/ws", bind_host=everywhere, api_token="secret")
+    client = server.client(host=host, Authorization="Bearer secret")
+    answer = await client.post("/api/debates", json={"question": "Tea or coffee?"})
+    assert answer.json()["ws_url"] == f"ws://{host.removesuffix(':8080')}:8765/ws"

@@ -9,6 +9,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from aragora.errors import Unavailable
+from aragora.identity.principal import LOCAL_OPERATOR
+from aragora.server.authentication import CallerFacts
 
 
 async def test_a_sound_request_id_comes_back_and_an_unsound_one_is_replaced(client: Any) -> None:
@@ -185,3 +187,20 @@ async def test_a_flood_of_requests_is_no_flood_of_lines_and_hides_no_failure(ser
     good = [line for line in lines if line["event"] == "GET /api/debates 200"]
     assert 100 <= len(good) < 200
     assert [line["log_level"] for line in lines if line["event"] == "GET /api/debates 503"] == ["warning"]
+
+
+@pytest.mark.parametrize(
+    ("environment", "peer", "counted"),
+    [
+        ("development", "127.0.0.1", None),
+        ("development", "::1", None),
+        ("development", "203.0.113.9", "203.0.113.9"),
+        ("production", "127.0.0.1", "127.0.0.1"),
+        ("production", "2001:db8::7", "2001:db8::/64"),
+    ],
+)
+def test_what_is_held_open_is_counted_by_address_but_not_for_a_developer_at_home(
+    serve: Any, environment: str, peer: str, counted: str | None
+) -> None:
+    authenticator = serve(environment=environment, api_token="x" * 32).identity.authenticator
+    assert authenticator.caller(LOCAL_OPERATOR, CallerFacts(peer)).address == counted

@@ -1,0 +1,126 @@
+"""What clients may say on a WebSocket, and what the server does about it, one command a method."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+import structlog
+
+from aragora.debate.model import DebateStatus
+from aragora.errors import AragoraError
+from aragora.identity.parts import Visit
+from aragora.identity.principal import Principal
+from aragora.identity.rbac import DEBATES_CREATE
+from aragora.server import views
+from aragora.server.authentication import Authenticator
+from aragora.server.live.connection import Connection
+from aragora.server.live.envelopes import (
+    ClientMessage,
+    GetLoops,
+    Ping,
+    Subscribe,
+    Unsubscribe,
+    UserSuggestion,
+    UserVote,
+)
+from aragora.server.live.fanout import Fanout
+from aragora.server.live.held import POLICY
+from aragora.server.ports import DebateCommands, DebateReader
+
+_log = structlog.get_logger(__name__)
+
+PATH: Final = "/ws"
+_LISTED_LOOPS: Final = 200
+
+
+class Commands:
+    """`fanout` is that of this process; `max_subscriptions` is for one connection."""
+
+    def __init__(
+        self,
+        commands: DebateCommands,
+        reader: DebateReader,
+        fanout: Fanout,
+        authenticator: Authenticator,
+        *,
+        max_subscriptions: int,
+    ) -> None:
+        self._commands = commands
+        self._reader = reader
+        self._fanout = fanout
+        self._authenticator = authenticator
+        self._max_subscriptions = max_subscriptions
+        self._handlers: dict[type, Callable[[Connection, Any], Awaitable[None]]] = {
+            Subscribe: self._subscribe,
+            Unsubscribe: self._unsubscribe,
+            GetLoops: self._loops,
+            UserVote: self._vote,
+            UserSuggestion: self._suggest,
+            Ping: self._pong,
+        }
+
+    async def do(self, connection: Connection, command: ClientMessage) -> None:
+        """Raises AragoraError."""
+        await self._handlers[type(command)](connection, command)
+
+    def leave_all(self, connection: Connection) -> None:
+        for debate_id in tuple(connection.subscriptions):
+            self._drop_subscription(connection, debate_id)
+
+    async def _subscribe(self, connection: Connection, command: Subscribe) -> None:
+        self._drop_subscription(connection, command.debate_id)
+        if len(connection.subscriptions) >= self._max_subscriptions:
+            connection.close(POLICY, "too many subscriptions on one connection")
+            return
+        connection.subscriptions[command.debate_id] = asyncio.create_task(self._join(connection, command))
+
+    async def _join(self, connection: Connection, command: Subscribe) -> None:
+        debate_id = command.debate_id
+        try:
+            await self._fanout.join(debate_id, command.after_seq, connection, connection.caller.principal.org_scope)
+        except AragoraError as error:
+            connection.subscriptions.pop(debate_id, None)
+            connection.tell_error(error, debate_id)
+        except Exception as error:  # noqa: BLE001  # one bad command must not end the connection
+            connection.subscriptions.pop(debate_id, None)
+            _log.exception("WebSocket error", error=type(error).__name__, debate_id=debate_id)
+            connection.tell_fault(debate_id)
+
+    async def _unsubscribe(self, connection: Connection, command: Unsubscribe) -> None:
+        self._drop_subscription(connection, command.debate_id)
+
+    def _drop_subscription(self, connection: Connection, debate_id: str) -> None:
+        joining = connection.subscriptions.pop(debate_id, None)
+        if joining is not None:
+            joining.cancel()
+            self._fanout.leave(debate_id, connection)
+
+    async def _loops(self, connection: Connection, _command: GetLoops) -> None:
+        page = await self._reader.page(
+            status=DebateStatus.ACTIVE, limit=_LISTED_LOOPS, org_id=connection.caller.principal.org_scope
+        )
+        connection.tell("loops", {"loops": [{"loop_id": one.debate_id, **views.summary(one)} for one in page.items]})
+
+    async def _vote(self, connection: Connection, command: UserVote) -> None:
+        principal = await self._may_write(connection, "user_vote", command.loop_id)
+        seq = await self._commands.vote(
+            command.loop_id, principal.user_id, command.payload.choice, command.payload.intensity
+        )
+        connection.tell("ack", {"of": "user_vote", "journal_seq": seq}, command.loop_id)
+
+    async def _suggest(self, connection: Connection, command: UserSuggestion) -> None:
+        principal = await self._may_write(connection, "user_suggestion", command.loop_id)
+        seq = await self._commands.suggest(command.loop_id, principal.user_id, command.payload.text)
+        connection.tell("ack", {"of": "user_suggestion", "journal_seq": seq}, command.loop_id)
+
+    async def _may_write(self, connection: Connection, deed: str, debate_id: str) -> Principal:
+        principal = connection.caller.principal
+        self._authenticator.authorize(principal, DEBATES_CREATE, PATH)
+        await self._reader.get(debate_id, principal.org_scope)
+        await self._authenticator.witness(principal, deed, debate_id, Visit("", connection.connection_id))
+        return principal
+
+    async def _pong(self, connection: Connection, _command: Ping) -> None:
+        connection.tell("pong", {})

@@ -1,0 +1,56 @@
+"""What the address to listen on means to the proxies, to this machine and to people."""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+import pytest
+
+from aragora.composition.listening import Listening, authority
+from aragora.errors import Misconfigured
+
+
+@pytest.mark.parametrize(
+    ("addresses", "bind", "reached_at", "loopback"),
+    [
+        (("127.0.0.1",), "ipv4@127.0.0.1:80", "127.0.0.1", "127.0.0.1"),
+        (("0.0.0.0",), "ipv4@0.0.0.0:80", "127.0.0.1", "127.0.0.1"),
+        (("192.0.2.2",), "ipv4@192.0.2.2:80", "192.0.2.2", "127.0.0.1"),
+        (("::",), "ipv6@:::80 v4v6", "::1", "::1"),
+        (("::1",), "ipv6@::1:80", "::1", "::1"),
+        (("fd00::2",), "ipv6@fd00::2:80", "fd00::2", "::1"),
+        (("127.0.0.1", "::1"), "ipv4@127.0.0.1:80,ipv6@::1:80", "127.0.0.1", "127.0.0.1"),
+    ],
+)
+def test_each_form_is_bound_and_reached(addresses: tuple[str, ...], bind: str, reached_at: str, loopback: str) -> None:
+    listening = Listening(addresses)
+    assert (listening.bind(80), listening.reached_at, listening.loopback) == (bind, reached_at, loopback)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "0.0.0.0"])
+def test_an_address_of_this_machine_is_taken_as_it_is(host: str) -> None:
+    assert Listening.on(host).addresses == (host,)
+
+
+def test_a_name_is_all_its_addresses_on_which_this_machine_can_listen(monkeypatch: pytest.MonkeyPatch) -> None:
+    def resolved(*_: Any, **__: Any) -> list[Any]:
+        found = ("127.0.0.1", "203.0.113.9", "127.0.0.3", "127.0.0.1")  # the second is another machine's
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, 0)) for address in found]
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolved)
+    assert Listening.on("agora").addresses == ("127.0.0.1", "127.0.0.3")
+
+
+@pytest.mark.parametrize("host", ["203.0.113.9", "no-such-name.invalid", "300.1.1.1", "a..b", "", "\ud800"])
+def test_what_this_machine_does_not_have_is_refused_with_the_option_named(host: str) -> None:
+    with pytest.raises(Misconfigured, match="--host"):
+        Listening.on(host)
+
+
+@pytest.mark.parametrize(
+    ("host", "shown"),
+    [("::1", "[::1]:80"), ("[::1]", "[::1]:80"), ("127.0.0.1", "127.0.0.1:80"), ("agora", "agora:80")],
+)
+def test_hosts_stand_in_urls_as_urls_want_them(host: str, shown: str) -> None:
+    assert authority(host, 80) == shown
