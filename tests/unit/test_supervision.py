@@ -178,10 +178,12 @@ BEGINNERS = {"create_task", "ensure_future", "run_coroutine_threadsafe", "TaskGr
 ATTENDED = {
     # Each of these is awaited by whoever began it, or hands its end to those who wait; here stands why.
     ("aragora/supervision.py", "begin"): "the one place that begins tasks",
-    ("aragora/server/live/connection.py", "live"): "ends with the connection, which awaits it",
+    ("aragora/server/live/held.py", "live"): "ends with what is held open, which awaits it and logs what broke it",
+    ("aragora/server/live/download.py", "__call__"): "the reader of a download, which awaits it",
     ("aragora/server/live/sse.py", "__call__"): "ends with the response, which awaits them",
     ("aragora/server/live/websocket.py", "__call__"): "the reader of a connection, which awaits it",
-    ("aragora/server/live/websocket.py", "_subscribe"): "catches everything and tells the client",
+    ("aragora/server/live/inbox.py", "put"): "catches everything and tells the client",
+    ("aragora/server/live/commands.py", "_subscribe"): "catches everything and tells the client",
     ("actors/agent.py", "_take"): "its end goes through `_done`, which logs what is unexpected",
     ("actors/runtime.py", "handle"): "everybody who asks for the actor awaits it",
     ("actors/virtual.py", "_first"): "the messages that wait for the load fail with it",

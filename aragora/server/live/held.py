@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 from collections import deque
 from typing import Any, Final
 
+import structlog
 from starlette.types import Receive
 
 from aragora.clock import Clock
@@ -22,6 +23,8 @@ POLICY: Final = 1008
 TOO_BIG: Final = 1009
 RESTART: Final = 1012
 TRY_LATER: Final = 1013
+
+_log: Final[structlog.stdlib.BoundLogger] = structlog.get_logger("aragora.server")
 
 CLOSE_GRACE_S: Final = 10.0
 _MAX_REASON_BYTES: Final = 123  # RFC 6455, 5.5
@@ -59,7 +62,9 @@ class Held(ABC):
         finally:
             for task in (writer, reader):
                 task.cancel()
-            await asyncio.gather(writer, reader, return_exceptions=True)
+            for ended in await asyncio.gather(writer, reader, return_exceptions=True):
+                if isinstance(ended, Exception) and not isinstance(ended, OSError):  # OSError: the client is gone
+                    _log.error("a connection broke", held=type(self).__name__, exc_info=ended)
 
     @abstractmethod
     def beat(self) -> None:

@@ -70,11 +70,9 @@ class Inbox:
         subject = str(getattr(command, "debate_id", "") or getattr(command, "loop_id", ""))
         try:
             await self._authenticator.count(connection.caller.principal)
+            await self._commands.do(connection, command)
         except RateLimited as error:
             self._refuse(error, subject)
-            return
-        try:
-            await self._commands.do(connection, command)
         except AragoraError as error:
             connection.tell_error(error, subject)
         except Exception as error:  # noqa: BLE001  # one bad command must not end the connection

@@ -12,23 +12,28 @@ from typing import Final
 from urllib.parse import parse_qs
 
 import msgspec
+import structlog
 from starlette.types import Message, Receive, Scope, Send
 
 from aragora.clock import Clock
 from aragora.errors import AragoraError
 from aragora.identity.rbac import DEBATES_READ
 from aragora.ids import new_id
+from aragora.observability.line_budget import LineBudget
 from aragora.server.authentication import Authenticator, Caller, CallerFacts, facts_of
 from aragora.server.failures import of_error, refuse
 from aragora.server.live import envelopes
 from aragora.server.live.commands import PATH, Commands
 from aragora.server.live.connection import Connection
-from aragora.server.live.held import TOO_BIG, UNSUPPORTED
+from aragora.server.live.held import GOING_AWAY, RESTART, TOO_BIG, UNSUPPORTED
 from aragora.server.live.inbox import Inbox
 from aragora.server.live.sockets import SocketRegistry
 from aragora.server.ports import ServerConfig
 
 _GREATEST_QUERY_FIELDS: Final = 16
+_USUAL: Final = frozenset({GOING_AWAY, RESTART})
+"""Codes with which the server closes what nobody did wrong."""
+_log: Final[structlog.stdlib.BoundLogger] = structlog.get_logger("aragora.server")
 
 
 class WebSocketEndpoint:
@@ -51,6 +56,7 @@ class WebSocketEndpoint:
         self._sockets = sockets
         self._authenticator = authenticator
         self._clock = clock
+        self._lines = LineBudget()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         with ExitStack() as held:
@@ -59,6 +65,7 @@ class WebSocketEndpoint:
                 connection = Connection(new_id("con"), caller, send, self._clock, self._config.ws_send_queue)
                 held.enter_context(self._sockets.holding(connection))
             except AragoraError as error:
+                self._tell("WebSocket refused with an error", code=error.code, error=error.message)
                 await refuse(scope, receive, send, of_error(scope, error))
                 return
             await receive()  # websocket.connect
@@ -70,7 +77,16 @@ class WebSocketEndpoint:
             finally:
                 await inbox.aclose()
                 self._commands.leave_all(connection)
+        if connection.closed is not None and connection.closed[0] not in _USUAL:
+            code, reason = connection.closed
+            user = connection.caller.principal.user_id
+            self._tell("WebSocket closed with an error", code=code, error=reason, user=user)
         await connection.say_goodbye()
+
+    def _tell(self, event: str, **fields: object) -> None:
+        more = self._lines.take(self._clock.monotonic())
+        if more is not None:
+            _log.info(event, **fields, **more)
 
     async def _admit(self, scope: Scope) -> Caller:
         self._sockets.check()

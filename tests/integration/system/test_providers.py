@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
 from worlds.figures import Figures, figures
 from worlds.live_server import LiveServer, running
 from worlds.waiting import WAIT_S
@@ -143,6 +145,18 @@ def test_the_runbooks_greps_find_what_they_look_for(world: World, pattern: str) 
         assert answered[0]["latency_s"] > 0
         assert answered[0]["tokens"] > 0
         assert answered[0]["debate_id"].startswith("deb_")
+
+
+def test_the_runbooks_grep_finds_websockets_that_ended_badly(world: World) -> None:
+    with connect(f"ws://127.0.0.1:{world.server.ws_port}/ws", open_timeout=WAIT_S) as client:
+        client.send(b"no text")
+        with pytest.raises(ConnectionClosed):
+            while True:
+                client.recv(timeout=WAIT_S)
+
+    log = world.server.data_dir / "logs" / "server.log"
+    as_printed = f'grep "WebSocket" {log} | grep -i error'
+    world.server.until(lambda: subprocess.run(["sh", "-c", as_printed], check=False, timeout=60).returncode == 0)
 
 
 def test_a_failed_request_is_found_in_the_log_by_the_id_that_its_answer_told(world: World) -> None:

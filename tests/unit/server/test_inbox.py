@@ -36,6 +36,9 @@ class Gate:
     def authorize(self, *_: Any) -> None:
         """She may do everything."""
 
+    async def witness(self, *_: Any) -> None:
+        """She acts as herself."""
+
     def caller(self, principal: Principal, _: Any) -> Caller:
         return Caller(principal, None)
 
