@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
+from worlds.schema import rollback_last
 
 from aragora.config.settings import Settings
 from aragora.debate.budget import MonthlyLimits, Reservation
@@ -17,7 +18,7 @@ from aragora.debate.model import DebateStatus
 from aragora.debate.records import DebateUpdate, NewDebate, Opened
 from aragora.debate.store.journal_writer import JournalWriter
 from aragora.errors import BudgetExhausted, Fenced
-from aragora.migrations.applying import apply_pending, rollback_last
+from aragora.migrations.applying import apply_pending
 from aragora.migrations.history import standing
 from aragora.storage.contexts import Context
 from aragora.storage.database import Database

@@ -12,14 +12,13 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, text
-from worlds.schema import schema
+from worlds.schema import rollback_last, schema
 
 import aragora.storage
 from aragora.config.settings import Settings
 from aragora.errors import Misconfigured, Unavailable
 from aragora.migrations.applying import apply_all, apply_pending
-from aragora.migrations.history import VERSIONS, Revision, revisions, standing, version_table
-from aragora.migrations.rolling_back import plan, undo
+from aragora.migrations.history import VERSIONS, revisions, standing, version_table
 from aragora.storage.contexts import Context
 from aragora.storage.database import Database
 
@@ -39,14 +38,6 @@ async def test_rollback_undoes_one_migration_at_a_time_down_to_nothing(empty_set
     assert (await standing(empty_settings)).applied == ()
     assert await rollback_last(empty_settings) is None
     assert sorted(await apply_pending(empty_settings)) == sorted(ALL)
-
-
-async def rollback_last(settings: Settings) -> Revision | None:
-    planned = await plan(settings)
-    if planned is None:
-        return None
-    await undo(settings, planned)
-    return planned.revision
 
 
 @pytest.mark.parametrize("context", [context for context in Context if revisions(context)])
