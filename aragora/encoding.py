@@ -49,7 +49,7 @@ def encode_text(value: object) -> str:
     return encode(value).decode()
 
 
-def decode(raw: bytes | str) -> Any:
+def decode(raw: bytes | str | msgspec.Raw) -> Any:
     """The plain Python value of a JSON text. Raises ValueError where it is not JSON: msgspec.DecodeError, or
     UnicodeDecodeError for bytes that are no UTF-8."""
     return msgspec.json.decode(raw)
@@ -72,14 +72,25 @@ def from_plain(value: Any, kind: type[T]) -> T:
 
 def _finite(value: object) -> bool:
     """Whether all numbers in `value` are. The quick look at its msgpack, which keeps NaN and infinity, costs half a
-    microsecond and may see one that is none; the slow look is exact."""
+    microsecond and may see one that is none, in the bytes of an ordinary number; the slow look is exact."""
     try:
         if not _MAYBE_NOT_FINITE.search(_exact.encode(value)):
             return True
     except OverflowError:  # an integer beyond 64 bits, which msgpack does not have
         pass
+    plain = msgspec.to_builtins(value, enc_hook=_unpacked)
     try:
-        json.dumps(msgspec.to_builtins(value), allow_nan=False)
+        json.dumps(plain, allow_nan=False)
     except ValueError:
         return False
     return True
+
+
+def _unpacked(raw: object) -> Any:
+    """What a raw text holds: the only kind that has JSON and no plain value."""
+    if not isinstance(raw, msgspec.Raw):
+        raise TypeError(f"no JSON for a {type(raw).__name__}")
+    try:
+        return decode(raw)
+    except ValueError:
+        raise NotEncodable("a raw text is no JSON") from None

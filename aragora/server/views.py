@@ -1,4 +1,4 @@
-"""Records as the JSON of the responses: encoded once, straight to bytes, with stored JSON passed through as it is."""
+"""Records as the JSON of the responses: encoded once, straight to bytes."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def detail(record: DebateRecord) -> dict[str, Any]:
     view = _summary(record, spec)
     view["context"] = spec.context
     view["budget_usd"] = spec.budget_usd
-    view["decision"] = None if decided(record) is None else msgspec.Raw((record.decision or "").encode())
+    view["decision"] = decided(record)
     return view
 
 

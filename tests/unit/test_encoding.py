@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import Raw
 
 from aragora.encoding import NotEncodable, decode, decode_as, encode, encode_text
 
@@ -74,3 +75,22 @@ def test_half_a_character_is_refused(text: str) -> None:
 def test_what_is_nested_too_deeply_is_refused() -> None:
     with pytest.raises(NotEncodable, match="nested"):
         encode(_nested(_DEEP))
+
+
+UNLUCKY = 1812147711.8755689
+"""An ordinary number whose msgpack has, in its middle, the bytes with which one that is not finite begins."""
+
+
+@pytest.mark.parametrize("found", [Raw(b'{"winner": null}'), Raw(b"null"), {"winner": None}, b"\xcb\x7f\xf0"])
+def test_a_number_that_looks_infinite_to_the_quick_look_is_encoded_beside_any_value(found: object) -> None:
+    assert json.loads(encode({"at": UNLUCKY, "found": found, "reason": None}))["at"] == UNLUCKY
+
+
+def test_the_exact_look_sees_what_is_not_finite_beside_a_raw_text() -> None:
+    with pytest.raises(NotEncodable, match="not finite"):
+        encode({"at": float("nan"), "found": Raw(b'{"winner": null}')})
+
+
+def test_a_raw_text_that_is_no_json_is_refused_by_the_exact_look() -> None:
+    with pytest.raises(NotEncodable, match="no JSON"):
+        encode({"at": UNLUCKY, "found": Raw(b"{null"), "reason": None})

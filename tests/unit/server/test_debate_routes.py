@@ -68,6 +68,17 @@ async def test_a_debate_is_read_with_its_decision(client: Any, world: Any) -> No
     assert found["protocol"] == "structured"
 
 
+async def test_a_debate_of_any_moment_is_read_listed_and_exported(client: Any, world: Any) -> None:
+    await world.end(world.add())
+    at = 1812147711.8755689  # its bytes look like those of infinity in their middle
+    world.records["deb_1"] = replace(world.records["deb_1"], created_at=at)
+    assert (await client.get("/api/debates/deb_1")).json()["decision"]["answer"] == "Tea."
+    assert (await client.get("/api/debates")).json()["debates"][0]["created_at"] == at
+    for format_ in ("json", "jsonl"):
+        exported = await client.get("/api/debates/export", params={"format": format_})
+        assert json.dumps(at) in exported.text
+
+
 async def test_an_unknown_debate_is_not_found_at_any_of_its_paths(client: Any) -> None:
     answers = [
         await client.get("/api/debates/none"),
