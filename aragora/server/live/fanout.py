@@ -1,7 +1,8 @@
 """One follower per debate and process, for any number of clients: what it reads goes to all of them.
 
 A listener that joins is first brought up to date from the store, page by page at its own pace, until it meets the
-live stream (whose latest events are kept for that); from then on it is handed each event as it comes. So every
+live stream (whose latest events are kept for that). One that joins many debates takes their pages in turns: each waits
+until the one before is sent. From then on it is handed each event as it comes. So every
 listener gets each seq after the one it named exactly once and in order. Handing over never waits: a listener that
 cannot keep up must drop itself.
 """
@@ -11,11 +12,13 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from typing import Final, Protocol
 
 import structlog
 
 from aragora.debate import journal
+from aragora.debate.records import DebateRecord
 from aragora.errors import AragoraError, Unavailable
 from aragora.resilience.backoff import Backoff
 from aragora.server.ports import DebateReader, EventFeed, FeedItem
@@ -37,8 +40,8 @@ class Listener(Protocol):
         """Take an event now, or drop yourself; never blocks, never raises."""
         ...
 
-    async def room(self) -> None:
-        """Return once what was offered is sent."""
+    def turn(self) -> AbstractAsyncContextManager[None]:
+        """The right to offer a window at once: one holder at a time, entered once what was offered is sent."""
         ...
 
     def ended(self, debate_id: str) -> None:
@@ -70,29 +73,10 @@ class Fanout:
         Raises NotFound (also for a debate of another organisation) and Unavailable.
         """
         record = await self._reader.get(debate_id, org_id)
-        cursor = min(after_seq, record.last_seq)
-        while True:
-            channel = self._channels.get(debate_id)
-            if channel is not None and cursor >= channel.floor:
-                channel.attach(listener, cursor)
-                return
-            await listener.room()
-            limit = min(_PAGE, listener.window)
-            page = await self._reader.events(debate_id, cursor, limit)
-            for seq, payload in enumerate(page, cursor + 1):
-                listener.offer(seq, payload)
-            cursor += len(page)
-            if page and journal.is_end(page[-1]):
-                listener.ended(debate_id)
-                return
-            if len(page) < limit and debate_id not in self._channels:
-                if not page and record.status.ended:
-                    listener.ended(debate_id)
-                    return
-                self._start(debate_id, cursor).attach(listener, cursor)
-                return
-            if not page and cursor < self._floor(debate_id):
-                raise Unavailable(f"The journal of {debate_id} cannot be read up to now. Subscribe again.")
+        cursor: int | None = min(after_seq, record.last_seq)
+        while cursor is not None:
+            async with listener.turn():
+                cursor = await self._advance(record, cursor, listener)
 
     def leave(self, debate_id: str, listener: Listener) -> None:
         """Offer nothing more to `listener`; the last one to leave ends the following."""
@@ -100,6 +84,32 @@ class Fanout:
         if channel is not None and channel.detach(listener):
             self._channels.pop(debate_id)
             channel.stop()
+
+    async def _advance(self, record: DebateRecord, cursor: int, listener: Listener) -> int | None:
+        """Offer what comes after `cursor`, as much as a listener with room takes; where to go on, None where the
+        listener is on the live stream or the debate is over."""
+        debate_id = record.debate_id
+        channel = self._channels.get(debate_id)
+        if channel is not None and cursor >= channel.floor:
+            channel.attach(listener, cursor)
+            return None
+        limit = min(_PAGE, listener.window)
+        page = await self._reader.events(debate_id, cursor, limit)
+        for seq, payload in enumerate(page, cursor + 1):
+            listener.offer(seq, payload)
+        cursor += len(page)
+        if page and journal.is_end(page[-1]):
+            listener.ended(debate_id)
+            return None
+        if len(page) < limit and debate_id not in self._channels:
+            if not page and record.status.ended:
+                listener.ended(debate_id)
+            else:
+                self._start(debate_id, cursor).attach(listener, cursor)
+            return None
+        if not page and cursor < self._floor(debate_id):
+            raise Unavailable(f"The journal of {debate_id} cannot be read up to now. Subscribe again.")
+        return cursor
 
     def _floor(self, debate_id: str) -> int:
         channel = self._channels.get(debate_id)

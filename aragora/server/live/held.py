@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import structlog
@@ -85,9 +87,10 @@ class Outlet(Held):
         self._bound = queue_bound
         self._queue: deque[str] = deque()
         self._last = False  # nothing is queued after what is queued now
+        self._turn = asyncio.Lock()
         # Bare futures, made only where a task waits: events would cost more than the sending itself.
         self._idle_writer: asyncio.Future[None] | None = None
-        self._waiting_for_room: list[asyncio.Future[None]] = []
+        self._waits_for_room: asyncio.Future[None] | None = None
 
     def say(self, text: str) -> None:
         """Queue a text, or drop the client whose queue is full."""
@@ -105,12 +108,14 @@ class Outlet(Held):
         self._last = True
         self._wake()
 
-    async def room(self) -> None:
-        """Return once what was offered is sent."""
-        while self._queue or self.sending_since is not None:
-            waiter = asyncio.get_running_loop().create_future()
-            self._waiting_for_room.append(waiter)
-            await waiter
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """The right to offer a window at once: one holder at a time, entered once what was offered is sent."""
+        async with self._turn:
+            while self._queue or self.sending_since is not None:
+                self._waits_for_room = asyncio.get_running_loop().create_future()
+                await self._waits_for_room
+            yield
 
     async def live(self, reader: asyncio.Task[None]) -> None:
         try:
@@ -131,7 +136,7 @@ class Outlet(Held):
                 self.last_sent_at = self.sending_since = clock.monotonic()
                 await self._send_next(queue)
             self.sending_since = None
-            self._give_room()
+            _resolve(self._waits_for_room)
             if self._last:
                 return
             self._idle_writer = loop.create_future()
@@ -139,15 +144,12 @@ class Outlet(Held):
             self._idle_writer = None
 
     def _wake(self) -> None:
-        writer = self._idle_writer
-        if writer is not None and not writer.done():
-            writer.set_result(None)
+        _resolve(self._idle_writer)
 
-    def _give_room(self) -> None:
-        for waiter in self._waiting_for_room:
-            if not waiter.done():
-                waiter.set_result(None)
-        self._waiting_for_room.clear()
+
+def _resolve(waiting: asyncio.Future[None] | None) -> None:
+    if waiting is not None and not waiting.done():
+        waiting.set_result(None)
 
 
 async def gone(receive: Receive) -> None:
