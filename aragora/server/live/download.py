@@ -59,12 +59,15 @@ class _Transfer(Held):
     async def _write(self) -> None:
         try:
             async for piece in self._pieces:
-                self.last_sent_at = self.sending_since = self._clock.monotonic()
-                await self._send({"type": "http.response.body", "body": piece, "more_body": True})
-                self.sending_since = None
+                await self._pass_on(piece, more=True)
                 self.sent += 1
-            await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+            await self._pass_on(b"", more=False)
         except OSError:
             self.dropped += 1  # the client has gone
         except Exception as error:  # noqa: BLE001  # raised again where the request ends
             self.failure = error
+
+    async def _pass_on(self, body: bytes, *, more: bool) -> None:
+        self.last_sent_at = self.sending_since = self._clock.monotonic()
+        await self._send({"type": "http.response.body", "body": body, "more_body": more})
+        self.sending_since = None

@@ -16,12 +16,12 @@ import structlog
 from starlette.types import Message, Receive, Scope, Send
 
 from aragora.clock import Clock
-from aragora.errors import AragoraError
+from aragora.errors import AragoraError, InvalidInput
 from aragora.identity.rbac import DEBATES_READ
 from aragora.ids import new_id
 from aragora.observability.line_budget import LineBudget
 from aragora.server.authentication import Authenticator, Caller, CallerFacts, facts_of
-from aragora.server.failures import of_error, refuse
+from aragora.server.failures import INTERNAL_MESSAGE, failure, of_error, refuse
 from aragora.server.live import envelopes
 from aragora.server.live.commands import PATH, Commands
 from aragora.server.live.connection import Connection
@@ -68,6 +68,10 @@ class WebSocketEndpoint:
                 self._tell("WebSocket refused with an error", code=error.code, error=error.message)
                 await refuse(scope, receive, send, of_error(scope, error))
                 return
+            except Exception as error:  # noqa: BLE001  # the last net: a server's own takes a line of log for each
+                self._tell("WebSocket refused with an error", code="internal", error=repr(error), exc_info=error)
+                await refuse(scope, receive, send, failure(scope, 500, "internal", INTERNAL_MESSAGE))
+                return
             await receive()  # websocket.connect
             await send({"type": "websocket.accept"})
             inbox = Inbox(connection, self._commands, self._authenticator, self._clock)
@@ -86,7 +90,7 @@ class WebSocketEndpoint:
     def _tell(self, event: str, **fields: object) -> None:
         more = self._lines.take(self._clock.monotonic())
         if more is not None:
-            _log.info(event, **fields, **more)
+            (_log.error if "exc_info" in fields else _log.info)(event, **fields, **more)
 
     async def _admit(self, scope: Scope) -> Caller:
         self._sockets.check()
@@ -144,6 +148,10 @@ def _printable(text: str) -> str:
 
 
 def _facts_of(scope: Scope) -> CallerFacts:
-    """A browser cannot send headers with a WebSocket: its handshake may carry a ticket or token in the query."""
-    query = parse_qs(scope.get("query_string", b"").decode("latin-1"), max_num_fields=_GREATEST_QUERY_FIELDS)
+    """A browser cannot send headers with a WebSocket: its handshake may carry a ticket or token in the query.
+    Raises InvalidInput."""
+    try:
+        query = parse_qs(scope.get("query_string", b"").decode("latin-1"), max_num_fields=_GREATEST_QUERY_FIELDS)
+    except ValueError:
+        raise InvalidInput(f"The query of /ws takes ticket, and at most {_GREATEST_QUERY_FIELDS} fields.") from None
     return replace(facts_of(scope), ticket=query.get("ticket", [None])[0], token=query.get("token", [None])[0])

@@ -117,6 +117,28 @@ def test_a_client_that_does_not_read_loses_its_stream_and_its_place(made: Callab
     run()
 
 
+def test_a_client_that_does_not_read_the_end_of_a_download_loses_its_place() -> None:
+    async def short() -> Any:
+        yield b"all"
+
+    class Full(Client):
+        async def send(self, message: Any) -> None:
+            if message["type"] == "http.response.body" and not message["more_body"]:
+                await asyncio.Event().wait()
+
+    @in_logical_time
+    async def run() -> None:
+        registry = registry_of(LoopClock(), max_connections_per_user=1)
+        looking = asyncio.create_task(registry.run())
+        async with asyncio.timeout(600.0):
+            answer = Download(registry, HERE, LoopClock(), short(), media_type="text/plain", headers={})
+            await answer({}, silence, Full(reads=True).send)
+        assert registry.figures()[0] == 0
+        looking.cancel()
+
+    run()
+
+
 @TRANSPORTS
 def test_a_stream_ends_when_its_login_does(made: Callable[..., Any]) -> None:
     @in_logical_time

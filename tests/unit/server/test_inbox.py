@@ -1,4 +1,5 @@
-"""Commands over a WebSocket: their pace, their count, their order, and that none of them keeps the reader waiting."""
+"""A WebSocket's handshake that fails; its commands: their pace, their count, their order, and that none keeps the
+reader waiting."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+from structlog.testing import capture_logs
 from worlds.logical_time import LoopClock, in_logical_time
 from worlds.memory_server import DEFAULT_CONFIG, Boards, World
 
@@ -24,11 +26,14 @@ JANE = Principal("usr_1", "local", ("member",), Method.SESSION, session_id="ses_
 class Gate:
     """Stands for the authenticator: lets Jane in, and counts her commands."""
 
-    def __init__(self, allowed: int | None = None) -> None:
+    def __init__(self, allowed: int | None = None, broken: Exception | None = None) -> None:
         self.counted = 0
         self._allowed = allowed
+        self._broken = broken
 
     async def authenticate(self, facts: Any) -> Principal:
+        if self._broken is not None:
+            raise self._broken
         if facts.token is not None:
             raise Unauthenticated("no")
         return JANE
@@ -76,17 +81,20 @@ class Socket:
         return [message["data"] for message in self.heard if message["type"] == "error"]
 
 
-def connected(gate: Gate, world: World, socket: Socket) -> asyncio.Task[None]:
+def endpoint_of(gate: Gate, world: World) -> WebSocketEndpoint:
     boards, clock = Boards(), LoopClock()
     who: Any = gate
-    endpoint = WebSocketEndpoint(
+    return WebSocketEndpoint(
         DEFAULT_CONFIG,
         commands=Commands(world, world, Fanout(world, world, lambda: 0.5), who, max_subscriptions=100),
         sockets=SocketRegistry(DEFAULT_CONFIG, boards, boards, who, clock),
         authenticator=who,
         clock=clock,
     )
-    scope = {"type": "websocket", "path": "/ws", "headers": [], "query_string": b""}
+
+
+def connected(endpoint: WebSocketEndpoint, socket: Socket, query: bytes = b"") -> asyncio.Task[None]:
+    scope = {"type": "websocket", "path": "/ws", "headers": [], "query_string": query}
     return asyncio.create_task(endpoint(scope, socket.outgoing.get, socket.send))
 
 
@@ -94,7 +102,7 @@ def on_a_socket(test: Callable[..., Any], **gate: Any) -> None:
     @in_logical_time
     async def run() -> None:
         socket, keeper, world = Socket(), Gate(**gate), World()
-        serving = connected(keeper, world, socket)
+        serving = connected(endpoint_of(keeper, world), socket)
         await asyncio.sleep(0.1)
         await test(socket, keeper, world, serving)
         serving.cancel()
@@ -196,3 +204,29 @@ def test_commands_are_done_in_their_order() -> None:
         assert acks == list(range(2, 22))
 
     on_a_socket(talk)
+
+
+def test_a_handshake_with_too_many_fields_is_refused_and_not_an_error_of_the_server() -> None:
+    @in_logical_time
+    async def run() -> None:
+        socket = Socket()
+        await connected(endpoint_of(Gate(), World()), socket, b"&".join([b"x=1"] * 17))
+        assert socket.closed is not None
+        assert socket.closed[0] == 1008
+
+    run()
+
+
+def test_a_defect_in_the_handshake_is_told_in_bounded_lines_and_the_client_is_refused() -> None:
+    @in_logical_time
+    async def run() -> None:
+        endpoint = endpoint_of(Gate(broken=RuntimeError("defect")), World())
+        with capture_logs() as lines:
+            for _ in range(1_000):
+                socket = Socket()
+                await connected(endpoint, socket)
+                assert socket.closed == (1008, "refused")
+        assert 0 < len(lines) < 300
+        assert (lines[0]["log_level"], lines[0]["error"]) == ("error", "RuntimeError('defect')")
+
+    run()
