@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from aragora.clock import Clock
 from aragora.server.authentication import Caller
@@ -38,17 +38,18 @@ class Download(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002  # ASGI's shape
         """Raises Unavailable and RateLimited before anything is sent, where there is no place for it; later what the
         pieces raise."""
-        transfer = _Transfer(self._caller, self._clock, self._pieces, send)
+        head = {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
+        transfer = _Transfer(self._caller, self._clock, head, self._pieces, send)
         with self._sockets.holding(transfer):
-            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
             await transfer.live(asyncio.create_task(gone(receive)))
         if transfer.failure is not None:
             raise transfer.failure
 
 
 class _Transfer(Held):
-    def __init__(self, caller: Caller, clock: Clock, pieces: AsyncIterator[bytes], send: Send) -> None:
+    def __init__(self, caller: Caller, clock: Clock, head: Message, pieces: AsyncIterator[bytes], send: Send) -> None:
         super().__init__(caller, clock)
+        self._head = head
         self.failure: Exception | None = None
         self._pieces = pieces
         self._send = send
@@ -58,16 +59,17 @@ class _Transfer(Held):
 
     async def _write(self) -> None:
         try:
+            await self._pass_on(self._head)
             async for piece in self._pieces:
-                await self._pass_on(piece, more=True)
+                await self._pass_on({"type": "http.response.body", "body": piece, "more_body": True})
                 self.sent += 1
-            await self._pass_on(b"", more=False)
+            await self._pass_on({"type": "http.response.body", "body": b"", "more_body": False})
         except OSError:
             self.dropped += 1  # the client has gone
         except Exception as error:  # noqa: BLE001  # raised again where the request ends
             self.failure = error
 
-    async def _pass_on(self, body: bytes, *, more: bool) -> None:
+    async def _pass_on(self, message: Message) -> None:
         self.last_sent_at = self.sending_since = self._clock.monotonic()
-        await self._send({"type": "http.response.body", "body": body, "more_body": more})
+        await self._send(message)
         self.sending_since = None

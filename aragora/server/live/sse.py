@@ -12,7 +12,7 @@ from typing import Final
 
 import structlog
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from aragora import encoding
 from aragora.clock import Clock
@@ -57,9 +57,9 @@ class EventStream(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002  # ASGI's shape
         """Raises Unavailable and RateLimited before the stream begins, where there is no place for it."""
-        stream = _Stream(self._caller, send, self._clock, self._bound)
+        head = {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
+        stream = _Stream(self._caller, head, send, self._clock, self._bound)
         with self._sockets.holding(stream):
-            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
             stream.beat()  # at once, so that the client knows that it is connected
             joining = asyncio.create_task(self._join(stream))
             try:
@@ -81,8 +81,9 @@ class EventStream(Response):
 
 
 class _Stream(Outlet):
-    def __init__(self, caller: Caller, send: Send, clock: Clock, queue_bound: int) -> None:
+    def __init__(self, caller: Caller, head: Message, send: Send, clock: Clock, queue_bound: int) -> None:
         super().__init__(caller, clock, queue_bound)
+        self._head = head
         self._send = send
 
     def offer(self, seq: int, payload: str) -> None:
@@ -106,6 +107,11 @@ class _Stream(Outlet):
                 await self._send({"type": "http.response.body", "body": last.encode(), "more_body": False})
         except (TimeoutError, OSError, RuntimeError):
             self.dropped += 1
+
+    async def _write(self) -> None:
+        self.last_sent_at = self.sending_since = self._clock.monotonic()
+        await self._send(self._head)
+        await super()._write()
 
     async def _send_next(self, queue: deque[str]) -> None:
         texts = len(queue)

@@ -48,14 +48,18 @@ async def silence() -> Any:
 
 
 class Client:
-    """The far end of a response; `reads` False takes the head and then nothing more."""
+    """The far end of a response. `reads` False takes the head and then nothing more; `full` not even the head, for it
+    has not read the answer before this one."""
 
-    def __init__(self, *, reads: bool) -> None:
+    def __init__(self, *, reads: bool, full: bool = False) -> None:
         self.body = b""
         self.complete = False
         self._reads = reads
+        self._full = full
 
     async def send(self, message: Any) -> None:
+        if self._full:
+            await asyncio.Event().wait()
         if message["type"] == "http.response.start":
             return
         if not self._reads:
@@ -104,13 +108,14 @@ async def test_a_beat_closes_the_connections_whose_credentials_have_expired(
 
 
 @TRANSPORTS
-def test_a_client_that_does_not_read_loses_its_stream_and_its_place(made: Callable[..., Any]) -> None:
+@pytest.mark.parametrize("full", [False, True])
+def test_a_client_that_does_not_read_loses_its_stream_and_its_place(made: Callable[..., Any], *, full: bool) -> None:
     @in_logical_time
     async def run() -> None:
         registry = registry_of(LoopClock(), max_connections_per_user=1)
         looking = asyncio.create_task(registry.run())
         async with asyncio.timeout(600.0):
-            await made(registry, World())({}, silence, Client(reads=False).send)
+            await made(registry, World())({}, silence, Client(reads=False, full=full).send)
         with registry.holding(Connection("con_1", HERE, Client(reads=True).send, LoopClock(), 10)):
             looking.cancel()
 
