@@ -15,6 +15,7 @@ from typing import Final
 import psutil
 
 from actors.cluster import AUTH_MODE
+from aragora.composition.listening import Listening, authority
 from aragora.config.settings import Settings, production_problems
 from aragora.errors import Misconfigured
 from aragora.private_files import repair
@@ -29,7 +30,7 @@ def refuse_to_start(settings: Settings, host: str, ports: Sequence[int]) -> None
     """Raises Misconfigured with one line per problem that would keep the server from working."""
     problems = [*production_problems(settings), *_ray_problems(settings)] if settings.production else []
     problems += _directory_problems(settings.data_dir)
-    problems += [problem for port in ports if (problem := _port_problem(host, port))]
+    problems += _port_problems(host, ports) if ports else ()
     if len(set(ports)) < len(ports):
         problems.append(
             f"HTTP and WebSocket both want port {ports[0]}: give one of them another with --api-port or --ws-port"
@@ -96,16 +97,29 @@ def _directory_problems(data_dir: Path) -> list[str]:
     return []
 
 
-def _port_problem(host: str, port: int) -> str | None:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+def _port_problems(host: str, ports: Sequence[int]) -> Iterator[str]:
+    try:
+        addresses = Listening.on(host).addresses
+    except Misconfigured as problem:
+        yield problem.message
+        return
+    for port in ports:
+        found = next(filter(None, (_port_problem(address, port) for address in addresses)), None)
+        if found is not None:
+            yield found
+
+
+def _port_problem(address: str, port: int) -> str | None:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((host, port))
+            probe.bind((address, port))
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
                 return f"port {port} is in use: stop what uses it, or choose another with --api-port or --ws-port"
-            return f"cannot listen on {host}:{port} ({error.strerror}): choose another with --host or --api-port"
+            where = authority(address, port)
+            return f"cannot listen on {where} ({error.strerror}): choose another with --host or --api-port"
     return None
 
 

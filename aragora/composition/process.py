@@ -1,7 +1,7 @@
 """The server's process from start to exit: check, start the parts, say so, watch, drain.
 
-Exit codes: 0 drained, 1 a part died that cannot be replaced, 2 refused to start (one line per problem), 3 the store
-cannot be used now.
+Exit codes: 0 drained, 1 a part did not start, or died and cannot be replaced, 2 refused to start (one line per
+problem), 3 the store cannot be used now.
 The first SIGTERM or SIGINT drains; the second stops at once.
 """
 
@@ -62,9 +62,6 @@ def serve(options: Options) -> int:
     except StartInterrupted:
         _say("stopped before the start was complete")
         return 0
-    except Unavailable as away:
-        _say(f"error: {away.message}", stream=sys.stderr)
-        return 3
     except AragoraError as error:
         _say(f"error: {error.message}", stream=sys.stderr)
         return 1
@@ -124,11 +121,15 @@ def _run(options: Options, settings: Settings, stop: StopSignals) -> int:
 
     began = time.monotonic()
     with ExitStack() as cleanup:
-        with _step("migrations"):
-            from aragora.migrations.apply import apply_all  # noqa: PLC0415
+        try:
+            with _step("migrations"):
+                from aragora.migrations.apply import apply_all  # noqa: PLC0415
 
-            apply_all(settings)
-            _mark_empty_stores(settings)
+                apply_all(settings)
+                _mark_empty_stores(settings)
+        except Unavailable as away:
+            _say(f"error: {away.message}", stream=sys.stderr)
+            return 3
         stop.check()
         parts = ServerParts(settings, options.host, options.http_port, options.ws_port)
         cleanup.callback(parts.close)

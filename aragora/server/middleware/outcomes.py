@@ -17,11 +17,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from aragora.clock import Clock
 from aragora.observability.line_budget import LineBudget
 from aragora.server.failures import CALLER, INTERNAL_MESSAGE, REQUEST_ID, failure
+from aragora.server.middleware.probes import PROBES
 from aragora.server.ports import RequestObserver
 
 KEPT: Final = 500
-PROBES: Final = frozenset({"/api/health", "/api/health/ready", "/metrics", "/api/metrics"})
-"""What monitors ask every few seconds: it is logged only where it was not answered well."""
 
 _log = structlog.get_logger(__name__)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from aragora.errors import RateLimited
@@ -11,9 +9,7 @@ from aragora.identity.client_address import is_loopback, rate_limit_scope
 from aragora.identity.rate_limits import PER_ADDRESS, RateLimits
 from aragora.server.authentication import Authenticator, facts_of
 from aragora.server.failures import of_error, refuse
-
-# What load balancers and Prometheus ask all the time, and what is cheap to answer.
-_FREE: Final = frozenset({"/api/health", "/api/health/live", "/api/health/ready", "/metrics", "/api/metrics"})
+from aragora.server.middleware.probes import PROBES
 
 
 class RateLimitMiddleware:
@@ -26,7 +22,7 @@ class RateLimitMiddleware:
         self._spare_loopback = spare_loopback
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] not in ("http", "websocket") or scope["path"] in _FREE:
+        if scope["type"] not in ("http", "websocket") or scope["path"] in PROBES:
             await self._app(scope, receive, send)
             return
         address = self._addresses.address(facts_of(scope))

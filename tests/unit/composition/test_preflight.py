@@ -1,14 +1,18 @@
-"""What production must not do with Ray, said before anything starts."""
+"""What keeps a server from starting, said before anything does: Ray without tokens, addresses and ports."""
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
+from socket import AF_INET, AF_INET6
 
 import pytest
 
+from aragora.composition.listening import Listening
 from aragora.composition.preflight import close_to_others, refuse_to_start
 from aragora.config.settings import Settings, load_settings
 from aragora.errors import Misconfigured
+from aragora.free_ports import free_ports
 
 SECRETS = {
     "ARAGORA_ENV": "production",
@@ -46,6 +50,25 @@ def test_production_joins_a_cluster_with_a_token_only(tmp_path: Path, monkeypatc
 def test_development_goes_on_without_tokens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
     refuse_to_start(Settings(data_dir=tmp_path), "127.0.0.1", ())
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "::1", "[::1]", "::", "[::]", "localhost"])
+def test_every_form_of_an_address_is_probed_as_it_is_listened_on(tmp_path: Path, host: str) -> None:
+    address = Listening.on(host).addresses[0]
+    refuse_to_start(Settings(data_dir=tmp_path), host, free_ports(1))
+    with socket.create_server((address, 0), family=AF_INET6 if ":" in address else AF_INET) as other:
+        port = other.getsockname()[1]
+        with pytest.raises(Misconfigured, match=f"^port {port} is in use: [^\n]*$"):
+            refuse_to_start(Settings(data_dir=tmp_path), host, (port,))
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "[2001:db8::1]", "no such host"])
+def test_an_address_of_nobody_here_is_one_problem_among_others(tmp_path: Path, host: str) -> None:
+    with pytest.raises(Misconfigured) as refused:
+        refuse_to_start(Settings(data_dir=tmp_path), host, (8080, 8080))
+    first, second = refused.value.message.splitlines()
+    assert first.startswith(f"--host {host}: not an address")
+    assert "both want port 8080" in second
 
 
 def test_a_start_says_in_one_line_what_it_closed(tmp_path: Path) -> None:
