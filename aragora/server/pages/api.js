@@ -49,9 +49,8 @@ export class Follower {
     url.protocol = location.protocol === "https:" ? "wss:" : "ws:";
     try {
       if (token()) url.searchParams.set("ticket", (await call("POST", "/api/auth/ws-ticket")).ticket);
-    } catch (failure) {
-      if (failure.status !== 404) return this.retry();
-      url.searchParams.set("token", token()); // a server without tickets knows one token only
+    } catch {
+      return this.retry();
     }
     if (this.over) return;
     this.socket = new WebSocket(url);

@@ -198,10 +198,21 @@ def test_plain_http_leads_to_https_under_our_own_name(proxy: Proxy) -> None:
     assert (answer.status, answer.getheader("Location")) == (308, "https://api.aragora.ai/api/auth/login?x=1")
 
 
-def test_a_flood_is_refused_before_it_reaches_the_server(proxy: Proxy) -> None:
-    guesses = proxy.statuses("POST", "/api/auth/login", 60, of="127.0.0.3")
+GUESSED = [
+    "/api/auth/login", "/api/auth/register", "/api/auth/refresh", "/api/auth/confirm", "/api/auth/password",
+    "/api/auth/oauth/exchange", "/api/auth/mfa/verify", "/api/auth/mfa/disable", "/api/invitations/accept",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("path", "client"), [(path, f"127.0.1.{at}") for at, path in enumerate(GUESSED, 1)])
+def test_guesses_are_refused_before_they_reach_the_server(proxy: Proxy, path: str, client: str) -> None:
+    guesses = proxy.statuses("POST", path, 40, of=client)  # fewer than the general rate lets through
     assert guesses[0] == 200
     assert 429 in guesses
+
+
+def test_a_flood_is_refused_before_it_reaches_the_server(proxy: Proxy) -> None:
+    assert 429 not in proxy.statuses("GET", "/api/debates", 40, of="127.0.0.3")
     assert 429 in proxy.statuses("GET", "/api/debates", 500, of="127.0.0.4")
     assert proxy.ask("/api/debates", of="127.0.0.5")[0] == 200
 

@@ -11,6 +11,7 @@ from structlog.testing import capture_logs
 from aragora.errors import Unavailable
 from aragora.identity.principal import LOCAL_OPERATOR
 from aragora.server.authentication import CallerFacts
+from aragora.server.middleware.probes import PROBES
 
 
 async def test_a_sound_request_id_comes_back_and_an_unsound_one_is_replaced(client: Any) -> None:
@@ -163,7 +164,8 @@ async def test_a_request_is_a_line_of_the_log_and_a_healthy_probe_is_none(serve:
     world.add()
     with capture_logs() as lines:
         await client.get("/api/debates/deb_1")
-        await client.get("/api/health/ready")
+        for probe in PROBES:
+            assert (await client.get(probe)).status_code == 200
         await client.get("/api/debates/deb_2")
         await client.get("/nowhere?token=hunter22")
     told = [(line["event"], line["status"]) for line in lines if line["event"].startswith("GET")]
