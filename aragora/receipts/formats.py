@@ -1,7 +1,7 @@
 """A receipt for people to read: Markdown, and one self-contained HTML page (no script, nothing loaded, fit for
 printing).
 
-The JSON document itself is the original. Texts of agents and people are quoted and escaped: none becomes markup.
+The JSON document itself is the original. Texts of agents and people are quoted and escaped: see `aragora.markdown`.
 """
 
 from __future__ import annotations
