@@ -13,7 +13,7 @@ from starlette.responses import Response
 from aragora.errors import InvalidInput
 from aragora.identity.invitations import Invitations
 from aragora.identity.people import People, Person
-from aragora.identity.rbac import PUBLIC, USERS_MANAGE
+from aragora.identity.rbac import ADMIN, PUBLIC, USERS_MANAGE
 from aragora.identity.store.invitations import Invitation
 from aragora.identity.store.users import User
 from aragora.server.chapter import Call, Chapter
@@ -136,6 +136,13 @@ async def change(call: Call[PeoplePorts], user_id: _UserId, body: ChangeUser) ->
         switch = service.disable if body.disabled else service.enable
         changed = await switch(call.who, user_id, call.visit)
     return json_response(user_view(changed or (await service.get(call.who, user_id)).user), headers=UNCACHED)
+
+
+@people.post("/api/admin/users/{user_id}/disable", needs=ADMIN, gives=UserView, refuses=(409,))
+async def disable(call: Call[PeoplePorts], user_id: _UserId) -> Response:
+    """Disable an account of any organisation. It holds at once, everywhere: its logins end, its keys count no longer,
+    what it holds open closes."""
+    return json_response(user_view(await call.ports.people.disable(call.who, user_id, call.visit)), headers=UNCACHED)
 
 
 @people.post("/api/users/{user_id}/sessions/revoke", needs=USERS_MANAGE, gives=Ended)

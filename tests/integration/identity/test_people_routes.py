@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import AsyncIterator, Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import httpx2
+import pyotp
 import pytest
 from pydantic import SecretStr
 from worlds.memory_server import Boards, Served, World, served
@@ -16,7 +18,7 @@ from aragora.clock import SystemClock
 from aragora.config.settings import Settings
 from aragora.identity.parts import Visit
 from aragora.migrations.applying import apply_pending
-from aragora.server.authentication import CallerFacts
+from aragora.server.authentication import Caller, CallerFacts
 from aragora.server.live.connection import Connection
 from aragora.server.ports import ServerConfig
 
@@ -183,17 +185,50 @@ async def test_open_sockets_of_a_disabled_account_are_closed_at_the_next_look(pr
         for proof in proofs:
             facts = CallerFacts(STRANGER, [(b"host", b"x"), (b"authorization", proof.encode())])
             principal = await server.identity.authenticator.authenticate(facts)
-            connections.append(Connection(f"con_{len(connections)}", principal, send, SystemClock(), 10))
-            sockets.add(connections[-1])
-        await sockets.end_revoked()
-        assert said == []
-        changed = await client.patch(f"/api/users/{account['user_id']}", json={"disabled": True}, headers=OPERATOR)
-        assert changed.status_code == 200
-        await sockets.end_revoked()
-        for connection in connections:
-            await connection.say_goodbye()
-            sockets.remove(connection)
+            caller = Caller(principal, STRANGER)
+            connections.append(Connection(f"con_{len(connections)}", caller, send, SystemClock(), 10))
+        with ExitStack() as held:
+            for connection in connections:
+                held.enter_context(sockets.holding(connection))
+            await sockets.end_revoked()
+            assert said == []
+            changed = await client.patch(f"/api/users/{account['user_id']}", json={"disabled": True}, headers=OPERATOR)
+            assert changed.status_code == 200
+            await sockets.end_revoked()
+            for connection in connections:
+                await connection.say_goodbye()
         assert [(one["type"], one["code"]) for one in said] == [("websocket.close", 1008)] * 2
+
+
+async def test_an_administrator_disables_an_account_after_a_second_factor(
+    production: Serving,
+) -> None:
+    async with visitor(await production(registration="open")) as client:
+        body = {"email": "mike@example.com", "password": PASSWORD}
+        mike = (await client.post("/api/auth/register", json=body)).json()
+        root = await made(client, "root", "owner", "admin")
+        assert mike["org_id"] != root["org_id"]
+        path, by_mike = f"/api/admin/users/{mike['user_id']}/disable", await bearer(client, "mike@example.com")
+        by_root = await bearer(client, "root@example.com")
+        assert code_of(await client.post(path)) == (401, "unauthenticated")
+        assert code_of(await client.post(path, headers=by_mike)) == (403, "forbidden")
+        assert code_of(await client.post(path, headers=by_root)) == (403, "mfa_required")
+        offered = (await client.post("/api/auth/mfa/enroll", headers=by_root)).json()
+        code = {"code": pyotp.TOTP(offered["secret"]).now()}
+        assert (await client.post("/api/auth/mfa/verify", json=code, headers=by_root)).status_code == 200
+
+        last_owner = await client.post(path, headers=by_root)
+        assert code_of(last_owner) == (409, "last_owner")
+        assert (await client.get("/api/auth/me", headers=by_mike)).status_code == 200
+        member = await made(client, "olga", "member")
+        by_olga = await bearer(client, "olga@example.com")
+        disabled = await client.post(f"/api/admin/users/{member['user_id']}/disable", headers=by_root)
+        assert (disabled.status_code, disabled.json()["disabled"]) == (200, True)
+        assert (await client.get("/api/auth/me", headers=by_olga)).status_code == 401
+        (entry,) = (await client.get("/api/admin/audit?action=user.disable", headers=by_root)).json()["entries"]
+        assert (entry["actor"], entry["target"]) == (root["user_id"], member["user_id"])
+        unknown = await client.post("/api/admin/users/usr_nobody/disable", headers=by_root)
+        assert code_of(unknown) == (404, "not_found")
 
 
 async def test_commands_of_an_administrator_who_acts_as_a_user_bear_both_names(production: Serving) -> None:

@@ -42,6 +42,7 @@ VALUES = {
     "code": "123456",
     "reason": "a question of support",
     "user_id": "usr_1",
+    "invitation_id": "inv_" + 32 * "0",
     "type": "slack",
 }
 

@@ -34,7 +34,7 @@ LATER = (
 )
 """Beginnings of the paths that other chapters promise, which have tests of their own."""
 
-NOW = [row for row in CONTRACT["endpoints"] if not row["path"].startswith(LATER)]
+NOW = [row for row in CONTRACT["endpoints"] if "later" not in row and not row["path"].startswith(LATER)]
 
 
 @pytest.mark.parametrize("row", [row for row in NOW if row["method"] == "GET"], ids=lambda row: row["path"])

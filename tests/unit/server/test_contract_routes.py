@@ -26,7 +26,8 @@ _TO_COME = (
     "/api/webhooks", "/api/admin/schedulers", "/admin", "/developer",
 )  # fmt: skip
 """Beginnings of the paths of features that are not built yet."""
-_ROWS = [row for row in _CONTRACT["endpoints"] if not row["path"].startswith(_TO_COME)]
+_ROWS = [row for row in _CONTRACT["endpoints"] if "later" not in row and not row["path"].startswith(_TO_COME)]
+_LATER = [row for row in _CONTRACT["endpoints"] if "later" in row]
 _BODIES: dict[str, Any] = {
     "/api/debates": {"question": "Tea?"},
     "/api/debates/{id}/votes": {"choice": "ada", "intensity": 3},
@@ -79,8 +80,9 @@ async def test_a_stranger_is_let_in_only_where_a_route_is_public(serve: Any) -> 
 
 
 def test_a_feature_that_is_built_is_no_longer_to_come(serve: Any) -> None:
-    paths = sorted(path for _, path in _declared(serve().app))
-    assert [path for path in paths if path.startswith(_TO_COME)] == []
+    declared = _declared(serve().app)
+    assert sorted(path for _, path in declared if path.startswith(_TO_COME)) == []
+    assert [row["path"] for row in _LATER if _key(row["method"], row["path"]) in declared] == []
 
 
 @pytest.mark.parametrize("row", _ROWS, ids=lambda row: f"{row['method']} {row['path']}")
