@@ -225,7 +225,8 @@ def test_the_figures_of_security_appear_with_their_labels(guarded: Guarded) -> N
     listed = erin.ask("GET", "/api/integrations")
     assert (listed.status, listed.json["integrations"]) == (200, [])
     assert [one["type"] for one in listed.json["unreadable"]] == ["slack"]
-    assert guarded.ask("GET", "/api/system/errors").json["errors"] == []  # one that cannot be read fails no request
+    failed = [one["path"] for one in guarded.ask("GET", "/api/system/errors").json["errors"]]
+    assert "/api/integrations" not in failed
 
     migration = migrate_secrets(guarded)
 
