@@ -30,10 +30,11 @@ from aragora.cli.conventions import DEFAULT_URL, DONE, USAGE, AsJson, Token, Url
 from aragora.cli.rendering.tables import breaker_state
 from aragora.cli.rendering.terminal import print_json, say, terminal
 from aragora.client import AragoraClient
+from aragora.composition.preflight import ray_problems
 from aragora.config.legacy import DATA_DIR, HTTP_PORT, WS_PORT
 from aragora.config.providers import FALLBACK, PROVIDERS
 from aragora.config.settings import Settings, load_settings, production_problems
-from aragora.errors import Misconfigured, Unavailable
+from aragora.errors import AragoraError, Misconfigured, Unavailable
 from aragora.limits import AGENTS_MIN
 from aragora.migrations.checking import check
 from aragora.private_files import open_to_others
@@ -135,7 +136,8 @@ def read_settings(data_dir: Path | None) -> tuple[Settings | None, list[Finding]
     if not loaded.production:
         return loaded, [ok("configuration", "valid; development: this machine's user needs no login")]
     problems = [
-        fault("production", problem, "docs/security.md has the checklist.") for problem in production_problems(loaded)
+        fault("production", problem, "docs/security.md has the checklist.")
+        for problem in (*production_problems(loaded), *ray_problems(loaded))
     ]
     return loaded, problems or [ok("configuration", "valid; production, with its secrets")]
 
@@ -214,16 +216,19 @@ def data_directory(data_dir: Path) -> Iterator[Finding]:
         yield ok("disk", f"{free / 1e9:.1f} GB free")
     if exposed := list(open_to_others(data_dir)):
         told = f"other users can open {exposed[0]}" + (f" and {len(exposed) - 1} more" if exposed[1:] else "")
-        yield warning("privacy", told, f"chmod -R go= {data_dir.absolute()} (the next start of the server does it too)")
+        yield warning("privacy", told, "The next start of the server closes what its user owns; or chmod -R go= it.")
 
 
 async def server_and_ports(url: str, token: str | None, ports: tuple[int, ...]) -> list[Finding]:
     """The health of the server at `url`; where none is running, whether `ports` are free for one."""
-    async with AragoraClient(url, token=token) as client:
-        if not await client.alive():
-            return [ok("server", f"none is running at {url}"), *await asyncio.to_thread(_ports, ports)]
-        health = await client.get("/api/health")
-        agents = (await client.get("/api/agents/health"))["agents"]
+    try:
+        async with AragoraClient(url, token=token) as client:
+            if not await client.alive():
+                return [ok("server", f"none is running at {url}"), *await asyncio.to_thread(_ports, ports)]
+            health = await client.get("/api/health")
+            agents = (await client.get("/api/agents/health"))["agents"]
+    except AragoraError as error:
+        return [fault("server", f"at {url}: {error.message}", f"See {url}/api/health/ready, and the server's log.")]
     summary = f"{health['status']} at {url}, version {health['version']}, up {health['uptime']} s"
     findings = [
         ok("server", summary)

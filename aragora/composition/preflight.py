@@ -27,7 +27,7 @@ SERVER_OF: Final = "ARAGORA_SERVER_OF"
 
 def refuse_to_start(settings: Settings, host: str, ports: Sequence[int]) -> None:
     """Raises Misconfigured with one line per problem that would keep the server from working."""
-    problems = [*production_problems(settings), *_ray_problems(settings)] if settings.production else []
+    problems = [*production_problems(settings), *ray_problems(settings)] if settings.production else []
     problems += _directory_problems(settings.data_dir)
     problems += [problem for port in ports if (problem := _port_problem(host, port))]
     if len(set(ports)) < len(ports):
@@ -62,7 +62,7 @@ def single_instance(data_dir: Path) -> Iterator[None]:
         yield
 
 
-def _ray_problems(settings: Settings) -> Iterator[str]:
+def ray_problems(settings: Settings) -> Iterator[str]:
     """What production must not do with Ray's token. A local head asks for one unless it is told not to."""
     mode = os.environ.get(AUTH_MODE, "").strip().lower()
     if mode not in ("", "token"):
@@ -75,13 +75,14 @@ def _ray_problems(settings: Settings) -> Iterator[str]:
 
 
 def close_to_others(data_dir: Path) -> Iterator[str]:
-    """Take the rights of other users from what lies in the data directory; a line about what was open, one about what
-    stays open."""
+    """Take the rights of other users from what the server keeps in the data directory; a line about what was open, one
+    about what stays open."""
     found = repair(data_dir)
     if found.closed:
         yield f"closed to other users in {data_dir}: {found.closed} files or directories"
     if found.left:
-        yield f"warning: other users can still open {found.left[0]} and {len(found.left) - 1} more: chmod -R go= {data_dir}"
+        more = f" and {len(found.left) - 1} more" if found.left[1:] else ""
+        yield f"warning: other users can still open {found.left[0]}{more}: chown it to the server's user, then chmod -R go="
 
 
 def _directory_problems(data_dir: Path) -> list[str]:

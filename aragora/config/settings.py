@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final, get_args
 
@@ -33,6 +34,8 @@ from aragora.errors import Misconfigured
 
 GUESSABLE: Final = ("ARAGORA_JWT_SECRET", "ARAGORA_API_TOKEN", "ARAGORA_SERVICE_TOKEN")
 """Secrets that whoever reaches the server may try to guess: production refuses short ones."""
+
+_CREDENTIALS: Final = re.compile(r"(?<=://).*@", re.DOTALL)  # also where they are not escaped: up to the last @
 
 
 class Settings(
@@ -173,7 +176,8 @@ def _problem(name: object, message: str, variables: Mapping[str, str]) -> str:
     field = _field(str(name))
     reason = message.removeprefix("Value error, ")
     reason = reason[:1].lower() + reason[1:]
-    shown = "" if field is None or is_secret(field) else f" {variables.get(str(name), '')!r}"
+    value = _CREDENTIALS.sub("***@", variables.get(str(name), ""))
+    shown = "" if field is None or is_secret(field) else f" {value!r}"
     return _line(str(name), f"is wrong{shown}: {reason}")
 
 
