@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import signal
 import socket
@@ -18,7 +17,7 @@ from actors.cluster import AUTH_MODE
 from aragora.config.settings import Settings, production_problems
 from aragora.errors import Misconfigured
 from aragora.private_files import repair
-from aragora.storage.serving import LOCK_FILE
+from aragora.storage.serving import LOCK_FILE, held
 
 LEFTOVER_WAIT_S: Final = 10.0
 SERVER_OF: Final = "ARAGORA_SERVER_OF"
@@ -42,22 +41,15 @@ def refuse_to_start(settings: Settings, host: str, ports: Sequence[int]) -> None
 def single_instance(data_dir: Path) -> Iterator[None]:
     """Hold the data directory for this process; end what a killed server may have left running on it.
 
-    Raises Misconfigured while another server holds it.
+    Raises Misconfigured while another server holds it, or where the lock file cannot be opened.
     """
-    path = data_dir / LOCK_FILE
-    path.parent.mkdir(exist_ok=True)
-    with path.open("a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+    with held(data_dir / LOCK_FILE) as holder:
+        if holder is not None:
             raise Misconfigured(
-                f"another server (process {_pid_in(lock.name)}) uses the data directory {data_dir}: "
+                f"another server (process {holder}) uses the data directory {data_dir}: "
                 "stop it, or choose another with --data-dir"
-            ) from None
+            )
         _end_leftovers(data_dir)
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
         os.environ[SERVER_OF] = str(data_dir)
         yield
 
@@ -108,10 +100,6 @@ def _port_problem(host: str, port: int) -> str | None:
                 return f"port {port} is in use: stop what uses it, or choose another with --api-port or --ws-port"
             return f"cannot listen on {host}:{port} ({error.strerror}): choose another with --host or --api-port"
     return None
-
-
-def _pid_in(path: str) -> str:
-    return Path(path).read_text(encoding="ascii", errors="replace").strip() or "unknown"
 
 
 def _end_leftovers(data_dir: Path) -> None:

@@ -11,6 +11,7 @@ import math
 import os
 import re
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, Final, get_args
 
 from pydantic import SecretStr, ValidationError
@@ -107,6 +108,12 @@ def load_settings(env: Mapping[str, str] | None = None) -> Settings:
             problems += _missing(lambda name: bool(variables.get(name)))
             problems += _too_short(variables.get)
         raise Misconfigured("\n".join(problems)) from None
+
+
+def settings_in(data_dir: Path | None) -> Settings:
+    """The settings of this process, with another data directory where one is given. Raises Misconfigured."""
+    chosen = {} if data_dir is None else {"ARAGORA_DATA_DIR": str(data_dir)}
+    return load_settings({**os.environ, **chosen})
 
 
 def production_problems(settings: Settings) -> list[str]:

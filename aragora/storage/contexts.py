@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import getpass
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
@@ -18,6 +18,7 @@ from aragora.config.settings import Settings
 POSTGRES_PORT: Final = 5432
 SESSION_PREFIX: Final = "aragora-"  # of the names that our sessions have in PostgreSQL
 _HOST: Final = re.compile(r"(\[[^\]]*\]|[^:]*)(?::(.*))?")  # a name, an address or an IPv6 address in brackets; a port
+UNHURRIED_S: Final = 86_400.0
 SQLITE_POOL_MAX: Final = 4  # each connection is a thread; more of them only wait for each other
 
 
@@ -54,6 +55,11 @@ class Location:
             pool_size=settings.db_pool_size,
             timeout_s=settings.db_pool_timeout,
         )
+
+    def unhurried(self) -> Location:
+        """The same place, for statements on PostgreSQL that may take hours: those of a migration. On SQLite the timeout
+        bounds the wait for a lock, and stays."""
+        return self if self.dsn is None else replace(self, timeout_s=UNHURRIED_S)
 
     @property
     def server(self) -> str:
