@@ -10,11 +10,17 @@ import os
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Final
 
 OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 """The bits of a file's mode that let its group and everybody else in."""
+OWN: Final = (
+    *("*.db*", "keys", "run", "logs", "backups", "models", "jwt_secret", ".migrations.lock", ".writable-*"),
+    *("sessions", "checkpoints", "artifacts", "root-artifacts"),
+)
+"""Names in a data directory that the server makes, or an earlier version made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,25 +37,38 @@ def make_files_private() -> None:
 
 
 def open_to_others(directory: Path) -> Iterator[Path]:
-    """The directory itself and whatever in it gives group or others a right; links are not followed.
+    """What in a data directory is the server's and gives group or others a right; links are not followed.
 
+    The directory itself counts where nothing else is in it: `/tmp` or a `/data` of several services is not its own.
     What disappears meanwhile is passed over, and so is what cannot be looked into. Nothing where there is no directory.
     """
-    if _is_open(directory):
+    try:
+        there = sorted(directory.iterdir())
+    except OSError:
+        return
+    own = [path for path in there if any(fnmatch(path.name, pattern) for pattern in OWN)]
+    if own and own == there and not directory.stat().st_mode & stat.S_ISVTX and _is_open(directory):
         yield directory
-    for folder, folders, files in os.walk(directory):
-        yield from (path for name in (*folders, *files) if _is_open(path := Path(folder) / name))
+    for top in (path for path in own if not path.is_symlink()):
+        if _is_open(top):
+            yield top
+        for folder, folders, files in os.walk(top):
+            yield from (path for name in (*folders, *files) if _is_open(path := Path(folder) / name))
 
 
 def repair(directory: Path) -> Repair:
-    """Take every right of group and others from the directory and all that is in it."""
+    """Take every right of group and others from what `open_to_others` finds; what another user owns is left."""
     closed, left = 0, []
     for path in open_to_others(directory):
         try:
-            path.chmod(stat.S_IMODE(path.lstat().st_mode) & ~OTHERS)
+            found = path.lstat()
+            if found.st_uid != os.geteuid():  # root may change it, and does not know whose it is
+                left.append(path)
+                continue
+            path.chmod(stat.S_IMODE(found.st_mode) & ~OTHERS)
         except FileNotFoundError:
             continue
-        except OSError:  # another user's file, or a file system without modes
+        except OSError:  # a file system without modes
             left.append(path)
         else:
             closed += 1

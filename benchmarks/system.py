@@ -67,8 +67,8 @@ def running(
 
     apply_all(settings)
     prepare_environment(directory)
-    stay_on_this_machine(directory / "ray_token", "127.0.0.1")
     try:
+        stay_on_this_machine(directory / "ray_token")
         connect(None, directory, dashboard=http)
         asyncio.run(_activate(settings))
         yield System(settings, _ingress(settings) if http else None)

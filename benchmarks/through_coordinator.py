@@ -12,6 +12,7 @@ from actors.gateways.event_lines import Line, Listener, open_line
 from actors.kinds import COORDINATOR
 from actors.runtime import Runtime
 from aragora.config.settings import Settings
+from aragora.debate.budget import BudgetRule
 from aragora.debate.journal import END
 from aragora.debate.proposition import Proposition, specification
 from aragora.debate.sharding import owner
@@ -28,6 +29,7 @@ class CoordinatorLoad:
         self._runtime = Runtime(settings)
         self._shards = settings.coordinator_shards
         self._agents = agents
+        self._budget = BudgetRule(settings.default_budget_usd, settings.max_budget_usd)
         self._ended: dict[str, asyncio.Future[None]] = {}
         self._lines: list[Line] = []
 
@@ -44,7 +46,9 @@ class CoordinatorLoad:
         """Seconds from opening one debate to its end."""
         debate_id = new_id("deb")
         proposition = Proposition("Which queue should we use?", self._agents, rounds=3)
-        spec = specification(proposition, debate_id, available=self._agents, default_team=self._agents)
+        spec = specification(
+            proposition, debate_id, available=self._agents, default_team=self._agents, budget=self._budget
+        )
         ended = self._ended[debate_id] = asyncio.get_running_loop().create_future()
         shard = owner(debate_id, self._shards)
         await self._lines[shard].change((debate_id,), ())

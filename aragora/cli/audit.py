@@ -1,7 +1,8 @@
 """`python -m aragora.security.audit verify [--head HASH]`: whether the audit log is as it was written.
 
-Exit code 0: intact; 1: it was changed, with what and where; 2: it could not be read. Note the printed head elsewhere (a
-ticket, another system): a later check with --head then also finds entries that were cut off the end.
+Exit code 0: intact; 1: it was changed, with what and where; 2: it could not be read, and a person must mend that; 3:
+the store cannot be reached now. Note the printed head elsewhere (a ticket, another system): a later check with --head
+then also finds entries that were cut off the end.
 """
 
 from __future__ import annotations
@@ -12,10 +13,12 @@ import sys
 from collections.abc import Sequence
 
 from aragora.clock import SystemClock
-from aragora.config.settings import load_settings
-from aragora.errors import AragoraError
+from aragora.config.settings import Settings, settings_in
+from aragora.errors import AragoraError, Unavailable
 from aragora.identity.audit import Finding, verify_chain
 from aragora.identity.store.audit_log import AuditLog
+from aragora.migrations import add_data_dir
+from aragora.migrations.history import require_current
 from aragora.private_files import make_files_private
 from aragora.storage.contexts import Context
 from aragora.storage.database import Database
@@ -27,9 +30,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m aragora.security.audit", description="Check the audit log.")
     parser.add_argument("command", choices=["verify"])
     parser.add_argument("--head", help="a hash noted at an earlier check, which the log must still contain")
+    add_data_dir(parser)
     options = parser.parse_args(arguments)
     try:
-        finding = asyncio.run(_verify(options.head))
+        finding = asyncio.run(_verify(settings_in(options.data_dir), options.head))
+    except Unavailable as away:
+        _say(away.message, error=True)
+        return 3
     except AragoraError as error:
         _say(error.message, error=True)
         return 2
@@ -42,8 +49,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-async def _verify(head: str | None) -> Finding:
-    database = Database.open(load_settings(), Context.USERS)
+async def _verify(settings: Settings, head: str | None) -> Finding:
+    await require_current(settings, Context.USERS)
+    database = Database.open(settings, Context.USERS)
     try:
         return await verify_chain(AuditLog(database, SystemClock()).walk(), head)
     finally:

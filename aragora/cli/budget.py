@@ -11,13 +11,13 @@ from typing import Annotated, Any
 import typer
 
 from aragora import limits
-from aragora.cli.conventions import AsJson
+from aragora.cli.conventions import AsJson, DataDir
 from aragora.cli.rendering.terminal import print_json
-from aragora.config.settings import Settings, load_settings
+from aragora.config.settings import Settings, settings_in
 from aragora.debate.budget import INSTALLATION, MICROS, Balance, micros_of
 from aragora.debate.store.budgets import BudgetOverview, BudgetStore
-from aragora.errors import InvalidInput, Misconfigured
-from aragora.migrations.history import standing
+from aragora.errors import InvalidInput
+from aragora.migrations.history import require_current
 from aragora.storage.contexts import Context
 from aragora.storage.database import Database
 
@@ -29,10 +29,11 @@ def budget(
         typer.Argument(help="What its debates of a month may cost: USD, 'none' or 'default'.", metavar="USD"),
     ] = None,
     *,
+    data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
     """Show what this month has cost, or set what a single organisation may spend in a month."""
-    settings = load_settings()
+    settings = settings_in(data_dir)
     month = f"{datetime.now(UTC):%Y-%m}"
     overview = asyncio.run(_run(settings, month, org, usd))
     rows = [row for row in _rows(settings, overview) if org in (None, row["org_id"])]
@@ -48,8 +49,7 @@ def budget(
 
 
 async def _run(settings: Settings, month: str, org: str | None, usd: str | None) -> BudgetOverview:
-    if any(revision.context is Context.DEBATES for revision in (await standing(settings)).pending):
-        raise Misconfigured("the store is not up to date: run `python -m aragora.migrations.apply` first")
+    await require_current(settings, Context.DEBATES)
     database = Database.open(settings, Context.DEBATES)
     try:
         store = BudgetStore(database)

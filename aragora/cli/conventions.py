@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 
 from aragora import errors
-from aragora.config.legacy import HOST, HTTP_PORT
+from aragora.config.legacy import DATA_DIR, HOST, HTTP_PORT
 
 DEFAULT_URL: Final = f"http://{HOST}:{HTTP_PORT}"
 
@@ -22,6 +23,9 @@ Url = Annotated[str, typer.Option("--url", help="The server to talk to.", metava
 Token = Annotated[
     str | None,
     typer.Option("--token", envvar="ARAGORA_API_TOKEN", help="API token or key.", show_default=False, metavar="TOKEN"),
+]
+DataDir = Annotated[
+    Path | None, typer.Option("--data-dir", help=f"As the server has it; unset: ARAGORA_DATA_DIR, or {DATA_DIR}.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
 DebateId = Annotated[str, typer.Argument(help="The debate, e.g. deb_0197...")]

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Final
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -26,19 +26,21 @@ from redis.asyncio import Redis
 from rich.console import Console
 
 from aragora.agents.catalog import available
-from aragora.cli.conventions import DEFAULT_URL, DONE, USAGE, AsJson, Token, Url
+from aragora.cli.conventions import DEFAULT_URL, DONE, USAGE, AsJson, DataDir, Token, Url
 from aragora.cli.rendering.tables import breaker_state
 from aragora.cli.rendering.terminal import print_json, say, terminal
 from aragora.client import AragoraClient
-from aragora.config.legacy import DATA_DIR, HTTP_PORT, WS_PORT
+from aragora.composition.preflight import ray_problems
+from aragora.config.legacy import HTTP_PORT, WS_PORT
 from aragora.config.providers import FALLBACK, PROVIDERS
-from aragora.config.settings import Settings, load_settings, production_problems
-from aragora.errors import Misconfigured, Unavailable
+from aragora.config.settings import Settings, production_problems, settings_in
+from aragora.errors import AragoraError, Misconfigured, Unavailable
 from aragora.limits import AGENTS_MIN
 from aragora.migrations.checking import check
 from aragora.private_files import open_to_others
 from aragora.storage.contexts import Context, Location, plain_dsn, store_of
 from aragora.storage.diagnosis import diagnose
+from aragora.storage.postgres import connect
 
 PORTS: Final = (HTTP_PORT, WS_PORT)
 
@@ -76,9 +78,7 @@ MARKS: Final = {State.OK: ("✓", "green"), State.WARNING: ("!", "yellow"), Stat
 def doctor(
     url: Url = DEFAULT_URL,
     token: Token = None,
-    data_dir: Annotated[
-        Path | None, typer.Option(help=f"Databases and keys; unset: ARAGORA_DATA_DIR, or {DATA_DIR}.")
-    ] = None,
+    data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
     """Check the machine, the configuration and what it names. Exit code 2 where something is wrong."""
@@ -126,16 +126,16 @@ def fault(subject: str, told: str, mend: str) -> Finding:
 def read_settings(data_dir: Path | None) -> tuple[Settings | None, list[Finding]]:
     """The settings of this environment (with another data directory, where one is given) and what is wrong with them;
     None where they cannot be read."""
-    chosen = {} if data_dir is None else {"ARAGORA_DATA_DIR": str(data_dir)}
     try:
-        loaded = load_settings({**os.environ, **chosen})
+        loaded = settings_in(data_dir)
     except Misconfigured as error:
         mend = "docs/ENVIRONMENT.md lists every variable."
         return None, [fault("configuration", problem, mend) for problem in error.message.splitlines()]
     if not loaded.production:
         return loaded, [ok("configuration", "valid; development: this machine's user needs no login")]
     problems = [
-        fault("production", problem, "docs/security.md has the checklist.") for problem in production_problems(loaded)
+        fault("production", problem, "docs/security.md has the checklist.")
+        for problem in (*production_problems(loaded), *ray_problems(loaded))
     ]
     return loaded, problems or [ok("configuration", "valid; production, with its secrets")]
 
@@ -214,16 +214,19 @@ def data_directory(data_dir: Path) -> Iterator[Finding]:
         yield ok("disk", f"{free / 1e9:.1f} GB free")
     if exposed := list(open_to_others(data_dir)):
         told = f"other users can open {exposed[0]}" + (f" and {len(exposed) - 1} more" if exposed[1:] else "")
-        yield warning("privacy", told, f"chmod -R go= {data_dir.absolute()} (the next start of the server does it too)")
+        yield warning("privacy", told, "The next start of the server closes what its user owns; or chmod -R go= it.")
 
 
 async def server_and_ports(url: str, token: str | None, ports: tuple[int, ...]) -> list[Finding]:
     """The health of the server at `url`; where none is running, whether `ports` are free for one."""
-    async with AragoraClient(url, token=token) as client:
-        if not await client.alive():
-            return [ok("server", f"none is running at {url}"), *await asyncio.to_thread(_ports, ports)]
-        health = await client.get("/api/health")
-        agents = (await client.get("/api/agents/health"))["agents"]
+    try:
+        async with AragoraClient(url, token=token) as client:
+            if not await client.alive():
+                return [ok("server", f"none is running at {url}"), *await asyncio.to_thread(_ports, ports)]
+            health = await client.get("/api/health")
+            agents = (await client.get("/api/agents/health"))["agents"]
+    except AragoraError as error:
+        return [fault("server", f"at {url}: {error.message}", f"See {url}/api/health/ready, and the server's log.")]
     summary = f"{health['status']} at {url}, version {health['version']}, up {health['uptime']} s"
     findings = [
         ok("server", summary)
@@ -304,11 +307,9 @@ async def _attempt(
 
 
 async def _postgres(variable: str, url: str) -> Finding:
-    import asyncpg  # noqa: PLC0415 - only where PostgreSQL is used
-
-    location = Location(Context.MEMORY, None, plain_dsn(url))
+    location = Location(Context.MEMORY, None, plain_dsn(url), timeout_s=TIMEOUT_S)
     try:
-        connection = await asyncpg.connect(location.dsn, timeout=TIMEOUT_S, command_timeout=TIMEOUT_S)
+        connection = await connect(location)
         try:
             version = await connection.fetchval("SHOW server_version")
         finally:

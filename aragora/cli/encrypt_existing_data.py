@@ -6,8 +6,8 @@
 Safe while the server runs; may be interrupted and run again. A store in which nothing failed is marked: from then on a
 secret that rests in plaintext in it is refused, by the server and by this command, unless --accept-plaintext.
 
-Exit code 0: all records are fine; 1: some failed (each is logged); 2: nothing could be done (no key, no database), with
-the reason.
+Exit code 0: all records are fine; 1: some failed (each is logged); 2: nothing could be done (no key, no tables), with
+the reason; 3: the store cannot be reached now.
 """
 
 from __future__ import annotations
@@ -20,15 +20,17 @@ from collections.abc import Sequence
 
 from aragora.clock import SystemClock
 from aragora.composition.encrypted_stores import STORES, marks, opened
-from aragora.config.settings import Settings, load_settings
-from aragora.errors import AragoraError, Misconfigured
+from aragora.config.settings import Settings, settings_in
+from aragora.errors import AragoraError, Misconfigured, Unavailable
 from aragora.identity.store.users import MFA_STORE
 from aragora.integrations.stores import CONNECTORS, GMAIL_TOKENS, INTEGRATIONS
+from aragora.migrations import add_data_dir
+from aragora.migrations.history import require_current
 from aragora.observability.registry import Registry
 from aragora.private_files import make_files_private
 from aragora.secrets.encryption import EncryptionService
 from aragora.secrets.keyring import Keyring
-from aragora.storage.contexts import Context
+from aragora.storage.contexts import Context, store_of
 from aragora.storage.counters import CounterStore
 from aragora.storage.database import Database
 from aragora.storage.reencryption import Outcome, Reencryption, Rewritable, Summary
@@ -57,7 +59,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         logging.getLogger(noisy).setLevel(logging.WARNING)
     try:
         accepted = frozenset(names if options.accept_plaintext else ())
-        return asyncio.run(_run(load_settings(), names, accepted, execute=options.execute))
+        settings = settings_in(options.data_dir)
+        _say(f"Store: {store_of(settings)}")
+        return asyncio.run(_run(settings, names, accepted, execute=options.execute))
+    except Unavailable as away:
+        _say(away.message, error=True)
+        return 3
     except AragoraError as error:
         _say(error.message, error=True)
         return 2
@@ -69,6 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 async def _run(settings: Settings, names: tuple[str, ...], accepted: frozenset[str], *, execute: bool) -> int:
     if settings.encryption_key is None:
         raise Misconfigured("ARAGORA_ENCRYPTION_KEY is not set: without it nothing can be encrypted permanently.")
+    await require_current(settings, Context.CORE, Context.USERS)
     registry = Registry()
     crypto = EncryptionService(Keyring.parse(settings.encryption_key.get_secret_value()), registry)
     work = Reencryption(crypto, SystemClock(), registry, execute)
@@ -121,6 +129,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m aragora.storage.migrations.encrypt_existing_data",
         description="Encrypt plaintext secrets and re-encrypt those under an old key. A dry run unless --execute.",
     )
+    add_data_dir(parser)
     parser.add_argument("--all", action="store_true", help="all stores")
     for flag, (store, text) in _FLAGS.items():
         parser.add_argument(flag, dest="stores", action="append_const", const=store, help=text)

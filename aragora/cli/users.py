@@ -16,11 +16,10 @@ from typing import Annotated, Final, TypeVar
 
 import typer
 
-from aragora.cli.conventions import AsJson
+from aragora.cli.conventions import AsJson, DataDir
 from aragora.cli.rendering.terminal import plain, print_json
 from aragora.composition.operator import AT_THE_MACHINE, Office, opened_office
-from aragora.config.legacy import DATA_DIR
-from aragora.config.settings import Settings, load_settings
+from aragora.config.settings import Settings, settings_in
 from aragora.encoding import to_plain
 from aragora.errors import Conflict, InvalidInput
 from aragora.identity.people import OPERATOR, OWNER, Person
@@ -37,9 +36,6 @@ users: Final = typer.Typer(
 )
 
 Named = Annotated[str, typer.Argument(metavar="USER", help="The account: its id or its address.")]
-DataDir = Annotated[
-    Path | None, typer.Option("--data-dir", help=f"As the server has it; unset: ARAGORA_DATA_DIR, or {DATA_DIR}.")
-]
 Yes = Annotated[bool, typer.Option("--yes", help="Do it without a question.")]
 LastOwner = Annotated[bool, typer.Option("--last-owner", help="Also where the organisation then has no owner left.")]
 Roles = Annotated[list[str], typer.Option("--role", help="A role; may be given several times.", metavar="ROLE")]
@@ -215,10 +211,7 @@ def _at_the_office(data_dir: Path | None, work: Callable[[Office], Awaitable[T]]
         async with opened_office(settings) as office:
             return await work(office)
 
-    settings = load_settings()
-    if data_dir is not None:
-        settings = settings.model_copy(update={"data_dir": data_dir})
-    return asyncio.run(run(settings))
+    return asyncio.run(run(settings_in(data_dir)))
 
 
 async def _person(office: Office, named: str) -> Person:

@@ -66,4 +66,4 @@ def _content(file: str) -> bytes:
 
 
 def _own_keys() -> frozenset[str]:
-    return trusted_keys(Path(os.environ.get("ARAGORA_DATA_DIR", DATA_DIR)))
+    return trusted_keys(Path(os.environ.get("ARAGORA_DATA_DIR") or DATA_DIR))

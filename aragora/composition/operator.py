@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from aragora.clock import SystemClock
 from aragora.composition.identity import open_parts
 from aragora.config.settings import Settings
-from aragora.errors import Misconfigured, NotFound
+from aragora.errors import NotFound
 from aragora.identity.accounts import Accounts
 from aragora.identity.invitations import Invitations
 from aragora.identity.logins import Logins
 from aragora.identity.parts import Visit
 from aragora.identity.people import People
 from aragora.identity.store.users import UserStore
-from aragora.migrations.history import standing
+from aragora.migrations.history import require_current
 from aragora.storage.contexts import Context
 
 AT_THE_MACHINE = Visit("command")
@@ -49,12 +49,7 @@ async def opened_office(settings: Settings) -> AsyncIterator[Office]:
 
     Raises Misconfigured where the store is not there or is older than this program, Unavailable where it is away.
     """
-    if any(revision.context is Context.USERS for revision in (await standing(settings)).pending):
-        place = "the database of DATABASE_URL" if settings.database_url else str(settings.data_dir.absolute())
-        raise Misconfigured(
-            f"There are no accounts yet in {place}, or they are older than this program: check ARAGORA_DATA_DIR and"
-            " DATABASE_URL, then run `python -m aragora.migrations.apply`."
-        )
+    await require_current(settings, Context.USERS)
     parts, closers = open_parts(settings, SystemClock())
     try:
         accounts = Accounts(parts, Logins(parts))

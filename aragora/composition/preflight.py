@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import signal
 import socket
@@ -19,7 +18,7 @@ from aragora.composition.listening import Listening, authority
 from aragora.config.settings import Settings, production_problems
 from aragora.errors import Misconfigured
 from aragora.private_files import repair
-from aragora.storage.serving import LOCK_FILE
+from aragora.storage.serving import LOCK_FILE, held
 
 LEFTOVER_WAIT_S: Final = 10.0
 SERVER_OF: Final = "ARAGORA_SERVER_OF"
@@ -28,7 +27,7 @@ SERVER_OF: Final = "ARAGORA_SERVER_OF"
 
 def refuse_to_start(settings: Settings, host: str, ports: Sequence[int]) -> None:
     """Raises Misconfigured with one line per problem that would keep the server from working."""
-    problems = [*production_problems(settings), *_ray_problems(settings)] if settings.production else []
+    problems = [*production_problems(settings), *ray_problems(settings)] if settings.production else []
     problems += _directory_problems(settings.data_dir)
     problems += _port_problems(host, ports) if ports else ()
     if len(set(ports)) < len(ports):
@@ -43,27 +42,20 @@ def refuse_to_start(settings: Settings, host: str, ports: Sequence[int]) -> None
 def single_instance(data_dir: Path) -> Iterator[None]:
     """Hold the data directory for this process; end what a killed server may have left running on it.
 
-    Raises Misconfigured while another server holds it.
+    Raises Misconfigured while another server holds it, or where the lock file cannot be opened.
     """
-    path = data_dir / LOCK_FILE
-    path.parent.mkdir(exist_ok=True)
-    with path.open("a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+    with held(data_dir / LOCK_FILE) as holder:
+        if holder is not None:
             raise Misconfigured(
-                f"another server (process {_pid_in(lock.name)}) uses the data directory {data_dir}: "
+                f"another server (process {holder}) uses the data directory {data_dir}: "
                 "stop it, or choose another with --data-dir"
-            ) from None
+            )
         _end_leftovers(data_dir)
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
         os.environ[SERVER_OF] = str(data_dir)
         yield
 
 
-def _ray_problems(settings: Settings) -> Iterator[str]:
+def ray_problems(settings: Settings) -> Iterator[str]:
     """What production must not do with Ray's token. A local head asks for one unless it is told not to."""
     mode = os.environ.get(AUTH_MODE, "").strip().lower()
     if mode not in ("", "token"):
@@ -76,13 +68,14 @@ def _ray_problems(settings: Settings) -> Iterator[str]:
 
 
 def close_to_others(data_dir: Path) -> Iterator[str]:
-    """Take the rights of other users from what lies in the data directory; a line about what was open, one about what
-    stays open."""
+    """Take the rights of other users from what the server keeps in the data directory; a line about what was open, one
+    about what stays open."""
     found = repair(data_dir)
     if found.closed:
         yield f"closed to other users in {data_dir}: {found.closed} files or directories"
     if found.left:
-        yield f"warning: other users can still open {found.left[0]} and {len(found.left) - 1} more: chmod -R go= {data_dir}"
+        more = f" and {len(found.left) - 1} more" if found.left[1:] else ""
+        yield f"warning: other users can still open {found.left[0]}{more}: chown it to the server's user, then chmod -R go="
 
 
 def _directory_problems(data_dir: Path) -> list[str]:
@@ -121,10 +114,6 @@ def _port_problem(address: str, port: int) -> str | None:
             where = authority(address, port)
             return f"cannot listen on {where} ({error.strerror}): choose another with --host or --api-port"
     return None
-
-
-def _pid_in(path: str) -> str:
-    return Path(path).read_text(encoding="ascii", errors="replace").strip() or "unknown"
 
 
 def _end_leftovers(data_dir: Path) -> None:

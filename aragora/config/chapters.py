@@ -16,6 +16,7 @@ from aragora.config.variables import (
     DatabaseUrl,
     HexKeys,
     MonthlyBudget,
+    Networks,
     Origins,
     RedisUrl,
     SigningKey,
@@ -122,7 +123,7 @@ class ServerSettings(BaseModel):
         default=(),
         allowed="comma-separated origins such as https://app.example.org; a wildcard is refused",
     )
-    trusted_proxies: CommaList = variable(
+    trusted_proxies: Networks = variable(
         "ARAGORA_TRUSTED_PROXIES",
         "Proxies whose X-Forwarded-For is believed.",
         default=(),

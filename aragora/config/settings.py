@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, Final, get_args
 
 from pydantic import SecretStr, ValidationError
@@ -33,6 +35,8 @@ from aragora.errors import Misconfigured
 
 GUESSABLE: Final = ("ARAGORA_JWT_SECRET", "ARAGORA_API_TOKEN", "ARAGORA_SERVICE_TOKEN")
 """Secrets that whoever reaches the server may try to guess: production refuses short ones."""
+
+_CREDENTIALS: Final = re.compile(r"(?<=://).*@", re.DOTALL)  # also where they are not escaped: up to the last @
 
 
 class Settings(
@@ -106,6 +110,12 @@ def load_settings(env: Mapping[str, str] | None = None) -> Settings:
         raise Misconfigured("\n".join(problems)) from None
 
 
+def settings_in(data_dir: Path | None) -> Settings:
+    """The settings of this process, with another data directory where one is given. Raises Misconfigured."""
+    chosen = {} if data_dir is None else {"ARAGORA_DATA_DIR": str(data_dir)}
+    return load_settings({**os.environ, **chosen})
+
+
 def production_problems(settings: Settings) -> list[str]:
     """What keeps the server from starting in production, one line each; empty where nothing does."""
     fields = {variable_of(name, field): name for name, field in Settings.model_fields.items()}
@@ -173,7 +183,8 @@ def _problem(name: object, message: str, variables: Mapping[str, str]) -> str:
     field = _field(str(name))
     reason = message.removeprefix("Value error, ")
     reason = reason[:1].lower() + reason[1:]
-    shown = "" if field is None or is_secret(field) else f" {variables.get(str(name), '')!r}"
+    value = _CREDENTIALS.sub("***@", variables.get(str(name), ""))
+    shown = "" if field is None or is_secret(field) else f" {value!r}"
     return _line(str(name), f"is wrong{shown}: {reason}")
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+from ipaddress import ip_network
 from typing import Annotated, Any, Final
 from urllib.parse import urlsplit
 
@@ -20,6 +21,11 @@ _PLAIN_NUMBER: Final = re.compile(r"[0-9]+(\.[0-9]+)?")
 _HEX_KEY: Final = re.compile(r"[0-9a-fA-F]{64}")
 _REDIS_SCHEMES: Final = ("redis://", "rediss://", "unix://")
 _DATABASE_SCHEMES: Final = ("postgresql://", "postgres://", "postgresql+asyncpg://")
+
+_UNESCAPED: Final = (
+    "host or port are wrong, or user or password hold characters that an address cannot: percent-encode them (@ is %40, "
+    ": is %3A, / is %2F, # is %23, ? is %3F)"
+)
 
 
 def variable(
@@ -83,7 +89,7 @@ def _web_address(value: str) -> str:
     if not value.startswith(("http://", "https://")):
         raise ValueError("not an http:// or https:// address")
     if not _has_sound_port(value):
-        raise ValueError("its port is no number from 0 to 65535")
+        raise ValueError("its host is malformed, or its port is no number from 0 to 65535")
     return value.rstrip("/")
 
 
@@ -95,29 +101,46 @@ def _has_sound_port(url: str) -> bool:
     return True
 
 
-def _refuse_unescaped(url: str) -> None:
-    """Raises ValueError where user or password end the address too early: `postgresql://me:p@ss:w/rd@host/db`. The text
-    repeats nothing of it."""
-    parts = urlsplit(url)
-    if not _has_sound_port(url) or "@" in parts.path + parts.fragment:
-        raise ValueError(
-            "user or password hold characters that an address cannot: percent-encode them (@ is %40, : is %3A, / is "
-            "%2F, # is %23, ? is %3F)"
-        )
+def _hosts(url: str) -> list[str]:
+    """The hosts of an address with their ports, as they are written.
+
+    Raises ValueError where user or password end the address too early: `postgresql://me:p@ss:w/rd@host/db`. The text
+    repeats nothing of it; that of `urlsplit` would.
+    """
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise ValueError(_UNESCAPED) from None
+    if "@" in parts.path + parts.query + parts.fragment:
+        raise ValueError(_UNESCAPED)
+    return parts.netloc.rpartition("@")[2].split(",")
 
 
 def _redis_url(value: SecretStr) -> SecretStr:
-    if not value.get_secret_value().startswith(_REDIS_SCHEMES):
+    url = value.get_secret_value()
+    if not url.startswith(_REDIS_SCHEMES):
         raise ValueError("not a Redis URL")
-    _refuse_unescaped(value.get_secret_value())
+    if len(_hosts(url)) > 1 or not _has_sound_port(url):
+        raise ValueError(_UNESCAPED)
     return value
 
 
 def _database_url(value: SecretStr) -> SecretStr:
-    if not value.get_secret_value().startswith(_DATABASE_SCHEMES):
+    url = value.get_secret_value()
+    if not url.startswith(_DATABASE_SCHEMES):
         raise ValueError("not a PostgreSQL URL")
-    _refuse_unescaped(value.get_secret_value())
+    if not all(_has_sound_port(f"//{host}") for host in _hosts(url)):
+        raise ValueError(_UNESCAPED)
     return value
+
+
+def _networks(entries: tuple[str, ...]) -> tuple[str, ...]:
+    for entry in entries:
+        try:
+            ip_network(entry, strict=False)
+        except ValueError:
+            raise ValueError(f"{entry!r} is neither an address nor a network") from None
+    return entries
 
 
 def _monthly(value: object) -> object:
@@ -135,6 +158,7 @@ def _upper(value: object) -> object:
 
 CommaList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 Origins = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_no_wildcard)]
+Networks = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_networks)]
 MonthlyBudget = Annotated[float | None, BeforeValidator(_monthly)]
 UpperCase = BeforeValidator(_upper)
 HexKeys = Annotated[SecretStr, AfterValidator(_hex_keys)]

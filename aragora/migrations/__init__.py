@@ -19,7 +19,6 @@ or the call, 3 the store cannot be reached now.
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Coroutine, Sequence
@@ -27,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from aragora.config.legacy import DATA_DIR
-from aragora.config.settings import Settings, load_settings
+from aragora.config.settings import Settings, settings_in
 from aragora.errors import AragoraError, Conflict, Misconfigured, Unavailable
 from aragora.private_files import make_files_private
 from aragora.storage.contexts import store_of
@@ -38,10 +37,15 @@ Command = Callable[[Settings, Namespace], Coroutine[Any, Any, str]]
 def parser_of(name: str, does: str) -> ArgumentParser:
     """The command line of the command `name`, with the options that all three share."""
     parser = ArgumentParser(prog=f"python -m aragora.migrations.{name}", description=does)
+    add_data_dir(parser)
+    return parser
+
+
+def add_data_dir(parser: ArgumentParser) -> None:
+    """The option `--data-dir`, as `data_dir`."""
     parser.add_argument(
         "--data-dir", type=Path, metavar="DIR", help=f"databases and keys; unset: ARAGORA_DATA_DIR, or {DATA_DIR}"
     )
-    return parser
 
 
 def run(parser: ArgumentParser, command: Command, arguments: Sequence[str] | None = None) -> int:
@@ -49,7 +53,7 @@ def run(parser: ArgumentParser, command: Command, arguments: Sequence[str] | Non
     options = parser.parse_args(arguments)
     make_files_private()
     try:
-        settings = load_settings(_environment(options))
+        settings = settings_in(options.data_dir)
         sys.stdout.write(f"store: {store_of(settings)}\n")
         sys.stdout.flush()
         text = asyncio.run(command(settings, options))
@@ -61,11 +65,6 @@ def run(parser: ArgumentParser, command: Command, arguments: Sequence[str] | Non
         return _failed(failed, 1)
     sys.stdout.write(f"{text}\n")
     return 0
-
-
-def _environment(options: Namespace) -> dict[str, str]:
-    chosen = {} if options.data_dir is None else {"ARAGORA_DATA_DIR": str(options.data_dir)}
-    return {**os.environ, **chosen}
 
 
 def _failed(error: AragoraError, code: int) -> int:

@@ -19,6 +19,8 @@ from aragora.migrations.history import VERSIONS, Revision, revisions, standing, 
 from aragora.storage.contexts import Context, Location
 from aragora.storage.database import Database
 from aragora.storage.diagnosis import diagnosed
+from aragora.storage.lock_files import open_lock_file
+from aragora.storage.postgres import connect
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -60,7 +62,7 @@ async def migrate(settings: Settings, context: Context, target: str | None) -> N
     """Bring one context to the revision `target`, up or down; None undoes everything. Raises as `apply_all`."""
     from aragora.storage.engines import transactions  # noqa: PLC0415  loads SQLAlchemy
 
-    location = Location.of(settings, context)
+    location = Location.of(settings, context).unhurried()
     database = Database(location)
     try:
         with diagnosed(location):
@@ -114,7 +116,7 @@ async def migrating_alone(settings: Settings) -> AsyncIterator[None]:
 @asynccontextmanager
 async def _file_lock(settings: Settings) -> AsyncIterator[None]:
     path = settings.data_dir / LOCK_FILE
-    with diagnosed(Location.of(settings, Context.CORE)), path.open("w") as file:
+    with open_lock_file(path) as file:
 
         async def taken() -> bool:
             return _taken(file.fileno())
@@ -134,12 +136,16 @@ def _taken(descriptor: int) -> bool:
 
 @asynccontextmanager
 async def _advisory_lock(location: Location) -> AsyncIterator[None]:
-    import asyncpg  # noqa: PLC0415 - only where PostgreSQL is used
-
     with diagnosed(location):
-        connection = await asyncpg.connect(location.dsn, timeout=location.timeout_s, command_timeout=WAIT_S)
+        connection = await connect(location, command_timeout_s=WAIT_S)
         try:
-            await connection.execute("SELECT pg_advisory_lock($1)", _ADVISORY_KEY)
+            try:
+                await connection.execute("SELECT pg_advisory_lock($1)", _ADVISORY_KEY)
+            except TimeoutError:
+                raise Unavailable(
+                    f"another process has been migrating for {WAIT_S:.0f} s (it holds the advisory lock {_ADVISORY_KEY} "
+                    f"at {location.server}): wait for its end, then try again"
+                ) from None
             yield
         finally:
             await connection.close()

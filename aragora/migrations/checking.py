@@ -14,9 +14,10 @@ from typing import Final
 
 from aragora.config.settings import Settings
 from aragora.errors import Misconfigured
-from aragora.migrations.history import CONNECT_TIMEOUT_S, Standing, standing
+from aragora.migrations.history import Standing, standing
 from aragora.storage.contexts import Context, Location
 from aragora.storage.diagnosis import diagnosed
+from aragora.storage.postgres import connect
 
 QUICK_CHECK_S: Final = 5.0  # of one SQLite file; a large one is looked at as far as that goes
 _STEPS: Final = 100_000  # of SQLite's machine between two looks at the clock
@@ -72,7 +73,7 @@ async def _check_rights(location: Location) -> None:
     import asyncpg  # noqa: PLC0415 - only where PostgreSQL is used
 
     with diagnosed(location):
-        connection = await asyncpg.connect(location.dsn, timeout=CONNECT_TIMEOUT_S, command_timeout=location.timeout_s)
+        connection = await connect(location)
         try:
             may_create = await connection.fetchval("SELECT has_schema_privilege(current_schema(), 'CREATE')")
             unwritable = await connection.fetchval(_UNWRITABLE)

@@ -3,20 +3,21 @@ Alembic nor SQLAlchemy, so a server with nothing pending learns that in millisec
 
 from __future__ import annotations
 
+import shlex
 import sqlite3
 from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from aragora.config.settings import Settings
 from aragora.errors import Misconfigured
-from aragora.storage.contexts import Context, Location
+from aragora.storage.contexts import Context, Location, store_of
 from aragora.storage.diagnosis import diagnosed
+from aragora.storage.postgres import connect
 
 VERSIONS: Final = Path(__file__).parent / "versions"
-CONNECT_TIMEOUT_S: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -73,6 +74,17 @@ async def standing(settings: Settings) -> Standing:
     return Standing(tuple(sorted(applied)), tuple(sorted(pending)))
 
 
+async def require_current(settings: Settings, *contexts: Context) -> None:
+    """Raises Misconfigured where one of these contexts has no tables yet or older ones, and as `standing`."""
+    if not any(revision.context in contexts for revision in (await standing(settings)).pending):
+        return
+    where = "" if settings.database_url else f" --data-dir {shlex.quote(str(settings.data_dir.absolute()))}"
+    raise Misconfigured(
+        f"{store_of(settings)}: its tables are not there yet, or are older than this program. Check --data-dir, "
+        f"ARAGORA_DATA_DIR and DATABASE_URL; if it is the right store, run `python -m aragora.migrations.apply{where}`"
+    )
+
+
 async def _current(settings: Settings) -> dict[Context, str]:
     """The number of the newest applied revision by context; missing where none is."""
     locations = [Location.of(settings, context) for context in Context]
@@ -96,13 +108,9 @@ def _of_sqlite(locations: Iterable[Location]) -> dict[Context, str]:
 
 
 async def _of_postgres(location: Location) -> dict[Context, str]:
-    import asyncpg  # noqa: PLC0415 - only where PostgreSQL is used
-
     found: dict[Context, str] = {}
     with diagnosed(location):
-        connection: asyncpg.Connection[Any] = await asyncpg.connect(
-            location.dsn, timeout=CONNECT_TIMEOUT_S, command_timeout=location.timeout_s
-        )
+        connection = await connect(location)
         try:
             for context in Context:
                 table = version_table(context)

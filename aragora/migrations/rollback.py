@@ -15,7 +15,7 @@ from aragora.config.settings import Settings
 from aragora.errors import InvalidInput, Misconfigured
 from aragora.migrations import parser_of, run
 from aragora.migrations.rolling_back import Undoing, copy, plan, undo
-from aragora.storage.serving import without_server
+from aragora.storage.serving import server_not_seen, without_server
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -31,7 +31,7 @@ async def command(settings: Settings, options: Namespace) -> str:
     can be asked."""
     if settings.database_url is None and not settings.data_dir.is_dir():
         return "nothing to roll back: there is no store"
-    async with without_server(settings):
+    async with server_not_seen(settings) if options.dry_run else without_server(settings):
         undoing = await plan(settings)
         if undoing is None:
             return "nothing to roll back: no migration is applied"

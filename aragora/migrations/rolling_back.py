@@ -94,7 +94,7 @@ def _copy(source: Path, target: Path) -> None:
 async def _losses(settings: Settings, revision: Revision, before: str | None) -> tuple[Loss, ...]:
     from aragora.storage.engines import transactions  # noqa: PLC0415  loads SQLAlchemy
 
-    location = Location.of(settings, revision.context)
+    location = Location.of(settings, revision.context).unhurried()
     database = Database(location)
     try:
         with diagnosed(location):

@@ -33,7 +33,7 @@ from aragora.secrets.envelope import (
     open_envelope,
     seal,
 )
-from aragora.secrets.fields import secrets_of, transform
+from aragora.secrets.fields import secrets_of, transform, transform_stored
 from aragora.secrets.keyring import Keyring, local_encryption_key
 
 __all__ = [
@@ -69,8 +69,12 @@ class EncryptionService:
         self.durable = durable
 
     def refuse_plaintext_in(self, stores: Collection[str]) -> None:
-        """From now on a secret that rests in plaintext is refused in these stores, and in no others."""
-        self._whole = frozenset(stores)
+        """From now on a secret that rests in plaintext is refused in these stores too.
+
+        A store stays refused for the life of the process: the mark lies beside the data, and who can write a row there
+        can delete the mark.
+        """
+        self._whole |= frozenset(stores)
 
     def get_active_key_id(self) -> str:
         """The id of the key that encrypts. It tells nothing about the key."""
@@ -103,8 +107,9 @@ class EncryptionService:
         )
 
     def decrypt_fields(self, record: Mapping[str, Any], *, store: str, record_id: str) -> dict[str, Any]:
-        """A copy of a stored record with each secret field readable. Raises KeyNotFound or DecryptionFailed."""
-        return transform(
+        """A copy of a stored record with each secret field readable, also of one that an older policy stored. Raises
+        PlaintextRefused, KeyNotFound or DecryptionFailed."""
+        return transform_stored(
             record, lambda path, value: self.decrypt_value(value, store=store, record=record_id, field=path)
         )
 

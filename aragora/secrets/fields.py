@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from aragora.secrets.envelope import MARKER, is_envelope
-from aragora.secrets.policy import is_secret
+from aragora.secrets.policy import holds_nothing, is_secret
 
 STAND_IN: Final = "[set]"
 """What stands for a secret where a record is shown."""
@@ -21,10 +21,30 @@ Change = Callable[[str, Any], Any]
 
 def transform(record: Mapping[str, Any], change: Change, path: str = "") -> dict[str, Any]:
     """A copy of `record` in which `change(path, value)` replaced each secret value."""
-    return {
-        name: _walk(name, value, change, f"{path}/{name.replace('~', '~0').replace('/', '~1')}")
-        for name, value in record.items()
-    }
+    return {name: _walk(name, value, change, _below(path, name)) for name, value in record.items()}
+
+
+def transform_stored(record: Mapping[str, Any], change: Change) -> dict[str, Any]:
+    """As `transform`, of a record that rests in a store: a secret structure that is no envelope is gone through.
+
+    An older policy may have called only a part of it secret: `change` gets each envelope at the path it was sealed for,
+    and each value beside it.
+    """
+
+    def inside(path: str, value: Any) -> Any:
+        if is_envelope(value):
+            return change(path, value)
+        if isinstance(value, Mapping):
+            return {name: inside(_below(path, name), item) for name, item in value.items()}
+        if isinstance(value, list):
+            return [inside(f"{path}/{position}", item) for position, item in enumerate(value)]
+        return value if holds_nothing(value) else change(path, value)
+
+    return transform(record, inside)
+
+
+def _below(path: str, name: str) -> str:
+    return f"{path}/{name.replace('~', '~0').replace('/', '~1')}"
 
 
 def _walk(name: str, value: Any, change: Change, path: str) -> Any:

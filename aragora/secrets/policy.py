@@ -67,11 +67,16 @@ _REDACTOR: Final = Redactor()
 
 def is_secret(name: str, value: Any) -> bool:
     """Whether `value` is secret under `name`; what stands in a list has the name of the list."""
-    if value is None or value == "" or isinstance(value, bool):
+    if holds_nothing(value):
         return False
     if says_secret(name):
         return True
     return isinstance(value, str) and (not is_public(name) or looks_like_a_credential(value))
+
+
+def holds_nothing(value: Any) -> bool:
+    """Whether the value is no secret under any name: none, "", true or false."""
+    return value is None or value == "" or isinstance(value, bool)
 
 
 def says_secret(name: str) -> bool:

@@ -6,7 +6,8 @@ A context is a SQLite file of its own, or its tables in the one PostgreSQL datab
 from __future__ import annotations
 
 import getpass
-from dataclasses import dataclass, field
+import re
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
@@ -16,6 +17,8 @@ from aragora.config.settings import Settings
 
 POSTGRES_PORT: Final = 5432
 SESSION_PREFIX: Final = "aragora-"  # of the names that our sessions have in PostgreSQL
+_HOST: Final = re.compile(r"(\[[^\]]*\]|[^:]*)(?::(.*))?")  # a name, an address or an IPv6 address in brackets; a port
+UNHURRIED_S: Final = 86_400.0
 SQLITE_POOL_MAX: Final = 4  # each connection is a thread; more of them only wait for each other
 
 
@@ -53,12 +56,17 @@ class Location:
             timeout_s=settings.db_pool_timeout,
         )
 
+    def unhurried(self) -> Location:
+        """The same place, for statements on PostgreSQL that may take hours: those of a migration. On SQLite the timeout
+        bounds the wait for a lock, and stays."""
+        return self if self.dsn is None else replace(self, timeout_s=UNHURRIED_S)
+
     @property
     def server(self) -> str:
-        """Where PostgreSQL listens: `host:port`, or the directory of its socket."""
+        """Where PostgreSQL listens: `host:port`, several with commas between them, or the directory of its socket."""
         parts = urlsplit(self.dsn or "")
         directory = parse_qs(parts.query).get("host", [""])[0]
-        return directory or f"{parts.hostname or 'localhost'}:{parts.port or POSTGRES_PORT}"
+        return directory or ",".join(map(_with_port, parts.netloc.rpartition("@")[2].split(",")))
 
     @property
     def role(self) -> str:
@@ -77,6 +85,12 @@ class Location:
             if self.path
             else f"PostgreSQL, database {self.database} at {self.server} as {self.role}"
         )
+
+
+def _with_port(host: str) -> str:
+    named = _HOST.match(host)
+    name, port = named.groups() if named else (host, None)
+    return f"{name or 'localhost'}:{port or POSTGRES_PORT}"
 
 
 def store_of(settings: Settings) -> str:

@@ -18,6 +18,7 @@ from typing import Final
 from aragora.errors import AragoraError, Misconfigured, Unavailable
 from aragora.storage.contexts import Location
 from aragora.storage.failures import RETRY_AFTER_S, driver_error, is_database_error, sqlstate
+from aragora.storage.postgres import ConnectTimeout
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,23 +105,28 @@ def _of_postgres(cause: BaseException, location: Location) -> Diagnosis:
 
 
 def _of_network(cause: BaseException, place: str) -> Diagnosis:
+    lasting = False
     match cause:
         case socket.gaierror():
-            return Diagnosis(f"the name in {place} does not resolve", "check the host in DATABASE_URL", lasting=False)
-        case TimeoutError():
+            told, mend = f"the name in {place} does not resolve", "check the host in DATABASE_URL"
+        case ConnectTimeout():
             told = f"PostgreSQL at {place} does not answer"
-            return Diagnosis(told, "check the host and port in DATABASE_URL, and the firewall between", lasting=False)
+            mend = "check the host and port in DATABASE_URL, and the firewall between"
+        case TimeoutError():
+            told = f"PostgreSQL at {place} answers, and did not finish a statement in time"
+            mend = "see in pg_stat_activity what it does and who holds a lock, or raise ARAGORA_DB_POOL_TIMEOUT"
         case ssl.SSLError():
-            told = f"PostgreSQL at {place} cannot be reached over TLS"
-            return Diagnosis(told, "check its certificate, or sslmode in DATABASE_URL", lasting=True)
+            told, lasting = f"PostgreSQL at {place} cannot be reached over TLS", True
+            mend = "check its certificate, or sslmode in DATABASE_URL"
         case FileNotFoundError():
-            return Diagnosis(f"there is no socket at {place}", "start PostgreSQL, or check DATABASE_URL", lasting=False)
+            told, mend = f"there is no socket at {place}", "start PostgreSQL, or check DATABASE_URL"
         case OSError():
             told = f"nothing listens at {place}"
-            return Diagnosis(told, "start PostgreSQL there, or check host and port in DATABASE_URL", lasting=False)
+            mend = "start PostgreSQL there, or check host and port in DATABASE_URL"
         case _:
-            told = f"PostgreSQL at {place} cannot be used ({type(cause).__name__})"
-            return Diagnosis(told, "check DATABASE_URL, and the log of PostgreSQL", lasting=True)
+            told, lasting = f"PostgreSQL at {place} cannot be used ({type(cause).__name__})", True
+            mend = "check DATABASE_URL, and the log of PostgreSQL"
+    return Diagnosis(told, mend, lasting)
 
 
 def _of_sqlite(cause: BaseException, location: Location) -> Diagnosis:

@@ -22,11 +22,11 @@ from sqlalchemy import create_engine as sqlalchemy_engine
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from aragora.storage.contexts import SESSION_PREFIX, SQLITE_POOL_MAX, Location, sqlite_pragmas
+from aragora.storage.postgres import connect
 
 if TYPE_CHECKING:
     import asyncpg
 
-CONNECT_TIMEOUT_S: Final = 10.0
 _WRITES: Final = "aragora_writes"  # execution option: this transaction takes SQLite's write lock at its beginning
 
 
@@ -133,19 +133,12 @@ def _sqlite(location: Location) -> AsyncEngine:
 
 
 def _postgres(location: Location) -> AsyncEngine:
-    import asyncpg  # noqa: PLC0415  processes of a SQLite store never load it
-
-    async def connect() -> asyncpg.Connection[Any]:
-        return await asyncpg.connect(
-            location.dsn,
-            timeout=min(CONNECT_TIMEOUT_S, location.timeout_s),
-            command_timeout=location.timeout_s,
-            server_settings={"application_name": f"{SESSION_PREFIX}{location.context}", "jit": "off"},
-        )
+    async def connected() -> asyncpg.Connection[Any]:
+        return await connect(location, application_name=f"{SESSION_PREFIX}{location.context}", jit="off")
 
     return create_async_engine(
         "postgresql+asyncpg://",
-        async_creator=connect,
+        async_creator=connected,
         isolation_level="AUTOCOMMIT",
         skip_autocommit_rollback=True,
         pool_size=location.pool_size,

@@ -7,8 +7,9 @@ that Aragora's connections give themselves; there a server that starts in the mi
 from __future__ import annotations
 
 import fcntl
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import os
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -16,9 +17,10 @@ from aragora.config.settings import Settings
 from aragora.errors import Conflict
 from aragora.storage.contexts import SESSION_PREFIX, Context, Location
 from aragora.storage.diagnosis import diagnosed
+from aragora.storage.lock_files import open_lock_file
+from aragora.storage.postgres import connect
 
 LOCK_FILE: Final = Path("run") / "server.lock"
-CONNECT_TIMEOUT_S: Final = 10.0
 
 
 @asynccontextmanager
@@ -28,25 +30,49 @@ async def without_server(settings: Settings) -> AsyncIterator[None]:
         await _no_sessions(Location.of(settings, Context.CORE))
         yield
         return
-    path = settings.data_dir / LOCK_FILE
-    path.parent.mkdir(mode=0o700, exist_ok=True)
-    with path.open("a+") as lock:
+    with held(settings.data_dir / LOCK_FILE) as holder:
+        if holder is not None:
+            raise Conflict(f"a server (process {holder}) works on {settings.data_dir.absolute()}: stop it first")
+        yield
+
+
+@asynccontextmanager
+async def server_not_seen(settings: Settings) -> AsyncIterator[None]:
+    """As `without_server`, for what changes nothing: no file is made, so a first server may start in the middle."""
+    if settings.database_url is None and not (settings.data_dir / LOCK_FILE).exists():
+        yield
+        return
+    async with without_server(settings):
+        yield
+
+
+@contextmanager
+def held(path: Path) -> Iterator[str | None]:
+    """Hold the lock file for the block, with this process's id in it, which goes with the lock: whoever reads an id
+    there finds a process that holds it, unless that was killed.
+
+    Yields None, or the process id of another holder (or "unknown"); then the lock is not held. Raises Misconfigured
+    where the file cannot be opened.
+    """
+    with open_lock_file(path) as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             lock.seek(0)
-            raise Conflict(
-                f"a server (process {lock.read().strip() or 'unknown'}) works on {settings.data_dir.absolute()}: "
-                "stop it first"
-            ) from None
-        yield  # closing the file gives the lock back
+            yield lock.read().strip() or "unknown"
+            return
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        try:
+            yield None
+        finally:
+            lock.truncate(0)
 
 
 async def _no_sessions(location: Location) -> None:
-    import asyncpg  # noqa: PLC0415 - only where PostgreSQL is used
-
     with diagnosed(location):
-        connection = await asyncpg.connect(location.dsn, timeout=CONNECT_TIMEOUT_S, command_timeout=location.timeout_s)
+        connection = await connect(location)
         try:
             sessions = await connection.fetchval(
                 "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() "

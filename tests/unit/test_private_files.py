@@ -31,12 +31,13 @@ def test_wide_modes_are_found_and_closed_and_owners_keep_their_rights(tmp_path: 
     (data / "logs").mkdir(parents=True)
     for name in ("users.db", "users.db-wal", "users.db-shm", "logs/server.log"):
         (data / name).write_text("x")
-    (data / "tool").write_text("x")
-    (data / "tool").chmod(0o755)
-    assert len(list(open_to_others(data))) == 7
-    assert repair(data).closed == 7
+    (data / "run").mkdir()
+    (data / "run" / "tool").write_text("x")
+    (data / "run" / "tool").chmod(0o755)
+    assert len(list(open_to_others(data))) == 8
+    assert repair(data).closed == 8
     assert list(open_to_others(data)) == []
-    assert (mode(data), mode(data / "users.db"), mode(data / "tool")) == (0o700, 0o600, 0o700)
+    assert (mode(data), mode(data / "users.db"), mode(data / "run" / "tool")) == (0o700, 0o600, 0o700)
     assert repair(data).closed == 0
 
 
@@ -46,21 +47,48 @@ def test_a_link_is_not_followed(tmp_path: Path) -> None:
     (outside / "theirs").write_text("x")
     data = tmp_path / "data"
     data.mkdir(mode=0o700)
-    (data / "link").symlink_to(outside)
-    (data / "dangling").symlink_to(tmp_path / "nowhere")
+    (data / "keys").symlink_to(outside)
+    (data / "logs").symlink_to(tmp_path / "nowhere")
     assert repair(data).closed == 0
     assert mode(outside / "theirs") & OTHERS
 
 
+def test_what_is_not_the_servers_stays_as_it_is(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    (data / "other-service").mkdir(parents=True)
+    (data / "other-service" / "socket").touch()
+    (data / "keys").mkdir()
+    (data / "keys" / "key").touch()
+    for path in (data, data / "other-service"):
+        path.chmod(0o755)
+    assert repair(data).closed == 2
+    assert [mode(path) for path in (data, data / "other-service", data / "keys")] == [0o755, 0o755, 0o700]
+
+
+def test_a_directory_for_everybody_stays_so_whatever_is_in_it(tmp_path: Path) -> None:
+    shared = tmp_path / "tmp"
+    (shared / "run").mkdir(parents=True)
+    shared.chmod(0o1777)
+    assert repair(shared).closed == 1
+    assert mode(shared) == 0o1777
+
+
+def test_what_another_user_owns_is_named_and_left_even_by_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "logs").mkdir()
+    monkeypatch.setattr(os, "geteuid", lambda: tmp_path.stat().st_uid + 1)
+    found = repair(tmp_path)
+    assert (found.closed, tmp_path / "logs" in found.left) == (0, True)
+
+
 def test_what_cannot_be_changed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "theirs").write_text("x")
+    (tmp_path / "theirs.db").write_text("x")
 
     def refused(*_: object, **__: object) -> None:
         raise PermissionError("not the owner")
 
     monkeypatch.setattr(Path, "chmod", refused)
     found = repair(tmp_path)
-    assert (found.closed, tmp_path / "theirs" in found.left) == (0, True)
+    assert (found.closed, tmp_path / "theirs.db" in found.left) == (0, True)
 
 
 def test_a_directory_that_is_not_there_has_nothing_open(tmp_path: Path) -> None:

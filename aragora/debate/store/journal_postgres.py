@@ -31,8 +31,8 @@ from aragora.debate.store.write_group import (
 )
 from aragora.errors import Unavailable
 from aragora.storage.contexts import Location
-from aragora.storage.engines import CONNECT_TIMEOUT_S
 from aragora.storage.failures import is_database_error, is_refused, is_transient, unavailable
+from aragora.storage.postgres import connect
 
 IDLE_TIMEOUT_S: Final = 10.0  # a coordinator cut off in the middle of a group holds its locks no longer than this
 COUNTER_SHARDS: Final = 16  # writers that count the same sample at once wait for each other once in so many times
@@ -171,15 +171,11 @@ class PostgresJournal:
 
     async def _connect(self) -> asyncpg.Connection[Any]:
         timeout_s = self._location.timeout_s
-        return await asyncpg.connect(
-            self._location.dsn,
-            timeout=min(CONNECT_TIMEOUT_S, timeout_s),
-            command_timeout=timeout_s,
-            server_settings={
-                "lock_timeout": str(int(timeout_s * 1000)),
-                "idle_in_transaction_session_timeout": str(int(IDLE_TIMEOUT_S * 1000)),
-                "synchronous_commit": "on",
-            },
+        return await connect(
+            self._location,
+            lock_timeout=str(int(timeout_s * 1000)),
+            idle_in_transaction_session_timeout=str(int(IDLE_TIMEOUT_S * 1000)),
+            synchronous_commit="on",
         )
 
     def _disconnect(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,8 @@ from aragora.cli.encrypt_existing_data import main
 from aragora.clock import SystemClock
 from aragora.composition.encrypted_stores import TABLES, mark_empty_stores, marks
 from aragora.composition.integrations import IntegrationAccess
-from aragora.config.settings import Settings
+from aragora.composition.process import _mark_empty_stores
+from aragora.config.settings import Settings, load_settings
 from aragora.integrations.stores import CONNECTORS, INTEGRATIONS
 from aragora.migrations.applying import apply_pending
 from aragora.observability.registry import Registry
@@ -216,6 +218,42 @@ async def test_a_fresh_installation_refuses_plaintext_from_its_first_record_on(t
             await store.get("jira", "u")
         assert (await store.get("slack", "u") or {})["webhook"] == "https://hooks.example.com/x"
         await access.aclose()
+
+
+def test_a_start_names_the_stores_in_which_plaintext_is_still_read(
+    tmp_path: Path, run: Callable[..., Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = load_settings({"ARAGORA_DATA_DIR": str(tmp_path), "ARAGORA_ENCRYPTION_KEY": NEW})
+
+    async def plant(documents: Any) -> None:
+        await documents(CONNECTORS.table).put(plain_row(1))
+
+    stored(settings, plant)
+    run(NEW, "--all", "--execute")
+    _mark_empty_stores(settings)
+    assert capsys.readouterr().err == ""
+    with sqlite3.connect(tmp_path / "core.db") as connection:
+        connection.execute("DELETE FROM encrypted_stores")
+    _mark_empty_stores(settings)
+    assert "plaintext secrets are still read in sync: run" in capsys.readouterr().err
+
+
+async def test_a_mark_deleted_beside_a_running_server_changes_nothing_for_it(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path)
+    await apply_pending(settings)
+    await mark_empty_stores(settings, SystemClock())
+    access = IntegrationAccess(settings, EncryptionService(Keyring.parse(NEW)), SystemClock())
+    store = await access.store()
+    planted = {"type": "slack", "user_id": "u", "org_id": "local", "bot_token": "evil"}
+    async with open_documents(settings) as documents:
+        row = DocumentRow("local/slack/u", "local", "u", "slack", json.dumps(planted), 1, 1.0, 1.0)
+        await documents(INTEGRATIONS.table).put(row)
+    with sqlite3.connect(tmp_path / "core.db") as connection:
+        connection.execute("DELETE FROM encrypted_stores")
+    await access._count()
+    with pytest.raises(PlaintextRefused):
+        await store.get("slack", "u")
+    await access.aclose()
 
 
 async def test_writers_beside_the_migration_lose_nothing(documents: DocumentsOf) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import socket
 import sqlite3
 import subprocess
@@ -179,6 +180,26 @@ def test_a_file_that_another_process_holds(data_dir: Path) -> None:
     assert f"{data_dir / 'debates.db'} is locked" in line
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("aragora.security.audit", "verify"),
+        ("aragora.storage.migrations.encrypt_existing_data", "--all"),
+        ("aragora.cli", "budget"),
+        ("aragora.cli", "users", "list"),
+    ],
+)
+def test_every_command_over_the_store_tells_what_is_wrong_with_it(data_dir: Path, command: tuple[str, ...]) -> None:
+    key = {"ARAGORA_ENCRYPTION_KEY": "ab" * 32}
+    away = told(data_dir, *command, code=3, DATABASE_URL=f"postgresql://me:{SECRET}@127.0.0.1:1/aragora", **key)
+    assert "nothing listens at 127.0.0.1:1" in away
+    other = data_dir.parent / "it's elsewhere"
+    nothing = told(data_dir, *command, "--data-dir", str(other), code=2, **key)
+    assert f"SQLite in {other}: its tables are not there yet" in nothing
+    assert f"aragora.migrations.apply --data-dir {shlex.quote(str(other))}" in nothing
+    assert not list(data_dir.parent.iterdir())
+
+
 # --- which store, and what it loses -----------------------------------------------------------------------------
 
 
@@ -203,6 +224,9 @@ def test_a_rollback_says_what_is_lost_and_changes_nothing_where_nobody_can_be_as
     assert typed(data_dir, "aragora.migrations.apply").returncode == 0
     with sqlite3.connect(data_dir / "core.db") as connection:
         before = list(connection.iterdump())
+    files = sorted(data_dir.iterdir())
+    assert typed(data_dir, "aragora.migrations.rollback", "--dry-run").returncode == 0
+    assert sorted(data_dir.iterdir()) == files
     for arguments, code in (((), 2), (("--dry-run",), 0)):
         ran = typed(data_dir, "aragora.migrations.rollback", *arguments)
         assert ran.returncode == code, ran.stderr

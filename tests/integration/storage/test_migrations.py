@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import asyncpg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
@@ -17,10 +19,19 @@ from worlds.schema import rollback_last, schema
 import aragora.storage
 from aragora.config.settings import Settings
 from aragora.errors import Misconfigured, Unavailable
-from aragora.migrations.applying import apply_all, apply_pending
+from aragora.migrations.applying import _ADVISORY_KEY, apply_all, apply_pending, migrate
 from aragora.migrations.history import VERSIONS, revisions, standing, version_table
 from aragora.storage.contexts import Context
 from aragora.storage.database import Database
+
+
+@pytest.fixture
+def postgres_only(empty_settings: Settings) -> str:
+    """The URL of the store, where it is PostgreSQL."""
+    if empty_settings.database_url is None:
+        pytest.skip("PostgreSQL alone has sessions with timeouts")
+    return empty_settings.database_url.get_secret_value()
+
 
 ALL = [revision for context in Context for revision in revisions(context)]
 
@@ -122,6 +133,36 @@ async def test_a_database_that_is_away_is_unavailable(tmp_path: Path) -> None:
     with pytest.raises(Unavailable) as told:
         await apply_pending(Settings(data_dir=tmp_path, database_url=url))  # type: ignore[arg-type]
     assert "hunter2" not in str(told.value)
+
+
+async def test_a_migration_waits_for_locks_longer_than_a_request_may(
+    empty_settings: Settings, postgres_only: str
+) -> None:
+    await apply_pending(empty_settings)
+    hurried = empty_settings.model_copy(update={"db_pool_timeout": 0.3})
+    reader = await asyncpg.connect(postgres_only)
+    try:
+        await reader.execute("BEGIN; LOCK TABLE api_keys IN ACCESS SHARE MODE")
+        undoing = asyncio.create_task(migrate(hurried, Context.USERS, None))
+        await asyncio.wait({undoing}, timeout=1.0)
+        assert not undoing.done()
+        await reader.execute("COMMIT")
+        await undoing
+    finally:
+        await reader.close()
+
+
+async def test_another_process_that_migrates_is_named_and_no_firewall(
+    empty_settings: Settings, postgres_only: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("aragora.migrations.applying.WAIT_S", 0.2)
+    other = await asyncpg.connect(postgres_only)
+    try:
+        await other.execute("SELECT pg_advisory_lock($1)", _ADVISORY_KEY)
+        with pytest.raises(Unavailable, match="another process has been migrating"):
+            await apply_pending(empty_settings)
+    finally:
+        await other.close()
 
 
 def test_nothing_pending_is_known_at_once(settings: Settings) -> None:

@@ -102,6 +102,7 @@ class FakeServer:
     cuts: list[int] = field(default_factory=list)  # events sent before each successive connection is cut
     skips: list[int] = field(default_factory=list)  # seqs left out once
     unavailable: int = 0  # answers of 503 before the first good one
+    store_away: bool = False
     valid: bool = True
     receipt: dict[str, Any] = field(default_factory=signed_receipt)
     opened: list[dict[str, Any]] = field(default_factory=list)
@@ -189,6 +190,10 @@ def refusal(status: int, code: str, message: str, **headers: str) -> web.Respons
     return web.json_response(body, status=status, headers={name.replace("_", "-"): v for name, v in headers.items()})
 
 
+def away() -> web.Response:
+    return refusal(503, "storage_unavailable", "store away", Retry_After="0")
+
+
 def application(fake: FakeServer) -> web.Application:
     agent = {"name": "ada", "provider": "stub", "model": "stub-1", "p50_latency_s": 0.25}
     app = web.Application()
@@ -200,9 +205,8 @@ def application(fake: FakeServer) -> web.Application:
     app.router.add_post("/api/receipts/verify", fake.verify)
     app.router.add_get("/api/health", always(lambda: {"status": "healthy", "version": "1.0.0", "uptime": 1}))
     app.router.add_get("/api/health/ready", always(lambda: {"status": "ready"}))
-    app.router.add_get(
-        "/api/agents/health", always(lambda: {"agents": [agent | {"breaker": {"agent": "ada", "state": "open"}}]})
-    )
+    health = {"agents": [agent | {"breaker": {"agent": "ada", "state": "open"}}]}
+    app.router.add_get("/api/agents/health", always(lambda: away() if fake.store_away else health))
     app.router.add_get("/api/leaderboard/rankings", always(lambda: {"agents": [{"name": "ada", "elo": 1532.4}]}))
     app.router.add_get("/ws", fake.socket)
     return app
@@ -210,7 +214,8 @@ def application(fake: FakeServer) -> web.Application:
 
 def always(body: Callable[[], object]) -> Callable[[web.Request], Coroutine[Any, Any, web.Response]]:
     async def answer(_request: web.Request) -> web.Response:
-        return web.json_response(body())
+        answered = body()
+        return answered if isinstance(answered, web.Response) else web.json_response(answered)
 
     return answer
 

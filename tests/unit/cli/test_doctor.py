@@ -120,6 +120,37 @@ def test_a_damaged_file_is_a_fault_that_names_it(tmp_path: Path, capsys: pytest.
     assert "backup" in finding["mend"]
 
 
+@pytest.mark.parametrize(
+    "variables", [{"RAY_AUTH_MODE": "disabled"}, {"RAY_ADDRESS": "127.0.0.1:9", "DATABASE_URL": "postgresql://h:1/d"}]
+)
+def test_production_with_a_ray_that_the_start_refuses_is_a_fault(
+    variables: dict[str, str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = {
+        "ARAGORA_ENV": "production",
+        "ARAGORA_API_TOKEN": "t" * 40,
+        "ARAGORA_JWT_SECRET": "j" * 40,
+        "ARAGORA_ENCRYPTION_KEY": "ab" * 32,
+    }
+    for name, value in (wanted | variables).items():
+        monkeypatch.setenv(name, value)
+    assert main(["doctor", "--url", NOBODY, "--json"]) == 2
+    finding = report(capsys)["production"]
+    assert finding["state"] == "fault"
+    assert "RAY_AUTH_MODE" in finding["told"]
+
+
+async def test_a_server_that_is_there_and_unwell_is_a_fault_among_the_others(
+    server: Any, type_command: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.store_away = True
+    assert await type_command("doctor", "--url", server.url, "--json") == 2
+    findings = report(capsys)
+    assert findings["server"]["state"] == "fault"
+    assert "store away" in findings["server"]["told"]
+    assert findings["data directory"]["state"] == "ok"
+
+
 @pytest.mark.parametrize("variable", ["DATABASE_URL", "ARAGORA_REDIS_URL"])
 def test_an_unescaped_password_is_told_and_no_piece_of_it_shown(
     variable: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

@@ -59,6 +59,16 @@ def test_a_changed_answer_is_found_out(receipt: Path, capsys: pytest.CaptureFixt
     assert [check["name"] for check in verification["checks"] if not check["passed"]] == ["hash"]
 
 
+def test_an_empty_data_directory_setting_does_not_trust_the_keys_that_lie_here(
+    receipt: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "keys").mkdir()
+    (tmp_path / "keys" / "planted.pub").write_text(SIGNER.public_key)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ARAGORA_DATA_DIR", "")
+    assert main(["verify", str(receipt)]) == 4
+
+
 def test_a_receipt_signed_again_by_someone_else_is_not_the_expected_keys(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

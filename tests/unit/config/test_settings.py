@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from aragora.config.chapters import SECRET_MIN_CHARS
 from aragora.config.settings import GUESSABLE, Settings, is_secret, load_settings, production_problems, variable_of
 from aragora.errors import Misconfigured
+from aragora.storage.contexts import Context, Location
 
 ROOT = Path(__file__).parents[3]
 CONTRACT = yaml.safe_load((ROOT / "tests/contract/environment.yaml").read_text())["variables"]
@@ -99,6 +100,51 @@ def test_a_wrong_value_is_told_with_its_variable_and_the_allowed_values(
         assert "wrong-secret" not in line
     else:
         assert repr(value) in line
+
+
+@pytest.mark.parametrize("scheme", ["postgresql", "redis"])
+@pytest.mark.parametrize("password", ["geheim\u2100x", "12?x", "1/2", "a#b", "[x"])
+def test_a_password_that_an_address_cannot_hold_is_refused_and_not_repeated(scheme: str, password: str) -> None:
+    name = "DATABASE_URL" if scheme == "postgresql" else "ARAGORA_REDIS_URL"
+    url = f"{scheme}://me:{password}@host/db"
+    with pytest.raises(Misconfigured, match="percent-encode") as told:
+        load_settings({name: url})
+    assert password not in told.value.message
+
+
+@pytest.mark.parametrize("value", ["ftp://me:geheim@host", "https://me:geheim@host:port", "https://me:ge@heim@host:p"])
+def test_an_address_in_an_error_shows_no_credentials(value: str) -> None:
+    with pytest.raises(Misconfigured) as told:
+        load_settings({"ARAGORA_LOCAL_BASE_URL": value})
+    assert "://***@host" in told.value.message
+    assert "heim" not in told.value.message
+
+
+@pytest.mark.parametrize("value", ["foo", "10.0.0.0/8,nonsense", "10.0.0.0/99"])
+def test_proxies_that_are_no_networks_are_refused_by_the_settings(value: str) -> None:
+    with pytest.raises(Misconfigured, match=r"ARAGORA_TRUSTED_PROXIES is wrong.*neither an address nor a network"):
+        load_settings({"ARAGORA_TRUSTED_PROXIES": value})
+
+
+@pytest.mark.parametrize(
+    ("hosts", "server"),
+    [
+        ("h1:5432,h2:5433", "h1:5432,h2:5433"),
+        ("h1,h2", "h1:5432,h2:5432"),
+        ("[::1]:6000,[::2]", "[::1]:6000,[::2]:5432"),
+        ("host", "host:5432"),
+        ("", "localhost:5432"),
+        ("one:x", None),
+        ("h1:1,h2:99999", None),
+    ],
+)
+def test_an_address_of_postgresql_may_name_several_hosts(hosts: str, server: str | None) -> None:
+    variables = {"DATABASE_URL": f"postgresql://me:p@{hosts}/db"}
+    if server is None:
+        with pytest.raises(Misconfigured, match="host or port are wrong"):
+            load_settings(variables)
+    else:
+        assert Location.of(load_settings(variables), Context.CORE).server == server
 
 
 def test_all_problems_are_told_at_once_a_line_each() -> None:

@@ -125,6 +125,58 @@ def test_a_store_that_was_encrypted_whole_refuses_plaintext_and_counts_it(caplog
     assert counted[errors, (("error_type", "PlaintextRefused"), ("operation", "decrypt"))] == 1
 
 
+def test_a_store_that_refuses_plaintext_goes_on_refusing_it_when_its_mark_is_gone() -> None:
+    crypto = service()
+    crypto.refuse_plaintext_in({"integration"})
+    crypto.refuse_plaintext_in(())
+    with pytest.raises(PlaintextRefused):
+        crypto.decrypt_fields({"bot_token": "evil"}, store="integration", record_id="r")
+
+
+OLD_RECORDS = [
+    ({"jwt": {"secret": "s3cret", "audience": "ours"}}, ["/jwt/secret"]),
+    ({"bearer": {"token": "t0ken"}, "pin": {"codes": [{"token": "a"}, {"token": "b"}]}},
+     ["/bearer/token", "/pin/codes/0/token", "/pin/codes/1/token"]),
+    ({"otp": {"a/b": {"secret": {"deep": [1, 2]}}, "on": True, "note": None}}, ["/otp/a~1b/secret"]),
+]  # fmt: skip
+
+
+def of_the_older_policy(crypto: EncryptionService, plain: dict[str, Any], paths: list[str]) -> dict[str, Any]:
+    """The record as a policy stored it to which only these paths were secret."""
+    stored: dict[str, Any] = copy.deepcopy(plain)
+    for path in paths:
+        *way, last = [part.replace("~1", "/") for part in path.split("/")[1:]]
+        place: Any = stored
+        for part in way:
+            place = place[int(part)] if isinstance(place, list) else place[part]
+        place[last] = crypto.encrypt_value(place[last], store="sync", record="r", field=path)
+    return stored
+
+
+@pytest.mark.parametrize(("plain", "paths"), OLD_RECORDS)
+def test_a_record_of_an_older_policy_is_read_and_encrypted_anew_without_envelopes_in_envelopes(
+    plain: dict[str, Any], paths: list[str]
+) -> None:
+    crypto = service()
+    stored = of_the_older_policy(crypto, plain, paths)
+    assert crypto.decrypt_fields(stored, store="sync", record_id="r") == plain
+    assert crypto.needs_encryption(stored)
+    again = crypto.encrypt_fields(
+        crypto.decrypt_fields(stored, store="sync", record_id="r"), store="sync", record_id="r"
+    )
+    assert not crypto.needs_encryption(again)
+    assert crypto.decrypt_fields(again, store="sync", record_id="r") == plain
+
+
+def test_plaintext_beside_an_old_envelope_is_refused_where_plaintext_is() -> None:
+    crypto = service()
+    crypto.refuse_plaintext_in({"sync"})
+    plain = {"jwt": {"secret": "s3cret", "key": "planted"}}
+    stored = of_the_older_policy(crypto, plain, ["/jwt/secret"])
+    with pytest.raises(PlaintextRefused, match="/jwt/key"):
+        crypto.decrypt_fields(stored, store="sync", record_id="r")
+
+
 def test_rotation_reads_the_old_key_and_writes_the_new() -> None:
     old = service(OLD).encrypt_fields({"token": "t"}, store="s", record_id="r")
     both = service(f"{NEW}, {OLD}")
