@@ -169,7 +169,9 @@ class DebateEngine:
         Returns how many were dropped; they go on from their journal at the next start.
         """
         self._draining = True
-        for course in self._places.in_line():
+        waiting = self._places.in_line()
+        for course in waiting:
+            course.stop()
             self._drop(course)
         try:
             async with asyncio.timeout(limit_s):
@@ -180,7 +182,7 @@ class DebateEngine:
         left = list(self._courses.values())
         for course in left:
             course.stop()
-        for course in left:
+        for course in (*waiting, *left):
             await course.settled()
             self._drop(course)
         self._recovery.cancel()

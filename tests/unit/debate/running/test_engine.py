@@ -140,6 +140,36 @@ async def test_a_queued_debate_starts_when_another_ends() -> None:
     assert [receipt.position for receipt in world.journal.receipts] == [1, 2, 3, 4]
 
 
+async def test_what_people_say_to_queued_debates_is_journaled_and_starts_none_of_them() -> None:
+    world = World(limits=Limits(1, 50))
+    world.agents.script = lambda _: None
+    for number in range(5):
+        await world.engine.open(spec(f"deb_{number}"))
+    for number in range(1, 5):
+        await world.engine.vote(f"deb_{number}", "eve", "ann", 5, "v1")
+        await world.engine.suggest(f"deb_{number}", "eve", "think of the price", "s1")
+    assert {ask_id.partition("/")[0] for ask_id in world.agents.asked} == {"deb_0"}
+    assert world.journal.types("deb_4") == ["debate_start", "user_vote", "user_suggestion"]
+    world.agents.script = answer
+    await world.engine.cancel("deb_0", "ann")
+    await world.ended(*(f"deb_{number}" for number in range(5)))
+    assert [world.journal.statuses[f"deb_{number}"] for number in range(1, 5)] == [DebateStatus.COMPLETED] * 4
+
+
+async def test_a_vote_in_a_queued_debate_is_answered_when_a_drain_finds_the_store_away() -> None:
+    world = World(limits=Limits(1, 5), pause_s=lambda _attempt: 0.001)
+    world.agents.script = lambda _: None
+    for number in range(2):
+        await world.engine.open(spec(f"deb_{number}"))
+    await eventually(lambda: "round_start" in world.journal.types("deb_0"))
+    world.journal.outage = 1_000_000
+    voting = asyncio.ensure_future(world.engine.vote("deb_1", "eve", "ann", 5, "v1"))
+    await eventually(lambda: world.journal.outage < 999_999)
+    assert await world.engine.drain(0.01) == 1
+    with pytest.raises(Unavailable):
+        await asyncio.wait_for(voting, 30)
+
+
 async def test_a_cancelled_debate_ends_and_its_agents_are_told(world: World) -> None:
     world.agents.script = lambda _: None
     await world.engine.open(spec())
