@@ -24,7 +24,7 @@ from actors.runtime import Runtime
 from actors.virtual import VirtualActor
 from aragora.background import pauses, until_available
 from aragora.config.settings import Settings
-from aragora.debate.budget import MonthlyLimits, micros_of
+from aragora.debate.budget import BudgetRule, MonthlyLimits, micros_of
 from aragora.debate.model import DebateSpec, DebateStatus, Reply
 from aragora.debate.proposition import Idempotency
 from aragora.debate.records import Opened, Tenure
@@ -201,4 +201,5 @@ def _limits(settings: Settings) -> Limits:
         org=None if org is None else micros_of(org),
         installation=None if installation is None else micros_of(installation),
     )
-    return Limits(settings.max_active_debates, settings.max_queued_debates, settings.places_share, budgets)
+    least = BudgetRule(settings.default_budget_usd, settings.max_budget_usd).usual_usd
+    return Limits(settings.max_active_debates, settings.max_queued_debates, settings.places_share, budgets, least)

@@ -47,6 +47,8 @@ class MemoryJournal:
     outbox: list[OutboxRow] = field(default_factory=list)
     counters: Counter[str] = field(default_factory=Counter)
     statuses: dict[str, DebateStatus] = field(default_factory=dict)
+    held: dict[str, int] = field(default_factory=dict)  # micro-dollars by debate
+    cut_off: dict[str, int] = field(default_factory=dict)  # asks by debate that ended
     outage: int = 0
     lost_acknowledgements: int = 0
 
@@ -55,6 +57,7 @@ class MemoryJournal:
         self._append(new.record.debate_id, new.rows)
         self.statuses[new.record.debate_id] = new.record.status
         self._count(new.counters)
+        self.held[new.record.debate_id] = 0 if new.reservation is None else new.reservation.micros
         return Opened(new.record, created=True)
 
     async def commit(self, commit: Commit) -> None:
@@ -100,6 +103,8 @@ class MemoryJournal:
         self._append(commit.debate_id, commit.rows)
         if commit.update.status is not None:
             self.statuses[commit.debate_id] = commit.update.status
+            if commit.update.status.ended:
+                self.cut_off[commit.debate_id] = commit.cut_off
         self._count(commit.counters)
         self.outbox.extend(commit.outbox)
 

@@ -295,7 +295,8 @@ class Course:
         elif any(isinstance(event, RoundStarted) for event in batch.events):
             update = DebateUpdate(status=DebateStatus.ACTIVE, rounds=machine.rounds(self.state))
         counters = _counters(batch.events)
-        await self._ports.journal.commit(Commit(self.debate_id, batch.rows, update, counters, outbox))
+        commit = Commit(self.debate_id, batch.rows, update, counters, outbox, self.state.cut_off)
+        await self._ports.journal.commit(commit)
         return batch.rows
 
     def committed(self, rows: tuple[JournalRow, ...]) -> None:

@@ -56,12 +56,13 @@ class EnginePorts:
 @dataclass(frozen=True, slots=True)
 class Limits:
     """Debates that run and wait at most, the share of these places that one organisation may hold alone (0..1), and
-    what the debates of a month may cost."""
+    what the debates of a month may cost. A debate that costs something holds `least_hold_usd` of that at least."""
 
     max_active: int
     max_queued: int
     share: float = 1.0
     budgets: MonthlyLimits = UNLIMITED
+    least_hold_usd: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +228,7 @@ class DebateEngine:
             org_id=spec.org_id,
             last_seq=1,
         )
-        reservation = reservation_of(spec.budget_usd, now, self._limits.budgets)
+        reservation = reservation_of(spec.budget_usd, now, self._limits.budgets, self._limits.least_hold_usd)
         return NewDebate(record, (row,), idempotency, counters_of(event), reservation)
 
     def _take(self, course: Course) -> None:
@@ -305,6 +306,8 @@ class DebateEngine:
         raise NotFound(f"there is no debate {debate_id}: list the debates with GET /api/debates")
 
 
-def reservation_of(budget_usd: float | None, at: float, limits: MonthlyLimits) -> Reservation:
-    """What a debate that opens `at` (seconds since the epoch) holds in the accounts of its month (UTC)."""
-    return Reservation(f"{datetime.fromtimestamp(at, UTC):%Y-%m}", micros_of(budget_usd or 0.0), limits)
+def reservation_of(budget_usd: float | None, at: float, limits: MonthlyLimits, least_usd: float = 0.0) -> Reservation:
+    """What a debate that opens `at` (seconds since the epoch) holds in the accounts of its month (UTC): its budget, and
+    `least_usd` at least; nothing where it has none, because its agents cost nothing."""
+    holds = 0 if budget_usd is None else micros_of(max(budget_usd, least_usd))
+    return Reservation(f"{datetime.fromtimestamp(at, UTC):%Y-%m}", holds, limits)

@@ -180,6 +180,23 @@ async def test_a_cancelled_debate_ends_and_its_agents_are_told(world: World) -> 
         await world.engine.cancel("deb_1", "ann")
 
 
+async def test_a_debate_that_is_cancelled_while_agents_are_asked_tells_the_accounts_how_many(world: World) -> None:
+    world.agents.script = lambda request: answer(request) if request.ask.agent == "ann" else None
+    await world.engine.open(spec())
+    await eventually(lambda: "agent_message" in world.journal.types("deb_1"))
+    await world.engine.cancel("deb_1", "eve")
+    assert world.journal.cut_off == {"deb_1": 3}
+
+
+@pytest.mark.parametrize(("budget_usd", "held"), [(None, 0), (1e-6, 500_000), (0.75, 750_000)])
+async def test_a_debate_that_costs_something_holds_the_usual_budget_at_least(
+    budget_usd: float | None, held: int
+) -> None:
+    world = World(limits=Limits(5, 5, least_hold_usd=0.5))
+    await world.engine.open(spec(budget_usd=budget_usd))
+    assert world.journal.held == {"deb_1": held}
+
+
 async def test_an_unknown_debate_is_not_found(world: World) -> None:
     with pytest.raises(NotFound):
         await world.engine.vote("deb_x", "eve", "ann", 5, "v1")
