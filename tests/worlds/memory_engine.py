@@ -51,13 +51,19 @@ class MemoryJournal:
     cut_off: dict[str, int] = field(default_factory=dict)  # asks by debate that ended
     outage: int = 0
     lost_acknowledgements: int = 0
+    lost_openings: int = 0
 
     async def open(self, new: NewDebate) -> Opened:
         await self._disk()
+        if new.record.debate_id in self.statuses:
+            return Opened(new.record, created=False)
         self._append(new.record.debate_id, new.rows)
         self.statuses[new.record.debate_id] = new.record.status
         self._count(new.counters)
         self.held[new.record.debate_id] = 0 if new.reservation is None else new.reservation.micros
+        if self.lost_openings:
+            self.lost_openings -= 1
+            raise Unavailable("the connection broke after the commit")
         return Opened(new.record, created=True)
 
     async def commit(self, commit: Commit) -> None:
@@ -79,6 +85,11 @@ class MemoryJournal:
 
     async def journal(self, debate_id: str) -> list[str]:
         return [row.payload for row in self.rows.get(debate_id, [])]
+
+    async def status(self, debate_id: str) -> DebateStatus:
+        if debate_id not in self.statuses:
+            raise NotFound(f"there is no debate {debate_id}")
+        return self.statuses[debate_id]
 
     async def last_seq(self, debate_id: str) -> int:
         if debate_id not in self.statuses:

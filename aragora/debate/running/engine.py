@@ -32,7 +32,7 @@ from aragora.debate.running.failing import FailingPorts
 from aragora.debate.running.places import Places
 from aragora.debate.running.recovery import Recovery, RecoveryPorts
 from aragora.encoding import encode_text
-from aragora.errors import Conflict, Fenced, NotFound, Unavailable
+from aragora.errors import Conflict, Fenced, Unavailable
 
 log = structlog.get_logger("aragora.debate")
 
@@ -111,6 +111,7 @@ class DebateEngine:
         BudgetExhausted (the month's budget of the organisation or the installation does not allow it).
         """
         self._admit(spec.org_id)
+        in_doubt = False
         try:
             new = self._new_debate(spec, idempotency)
             opened = await self._ports.journal.open(new)
@@ -120,11 +121,20 @@ class DebateEngine:
             raise Unavailable(
                 "this coordinator gave its debates to another: try again", retry_after_s=1.0
             ) from succeeded
+        except Unavailable:  # it may be durable all the same; its place stays taken until that is known
+            in_doubt = True
+            self._recovery.look_for(spec.debate_id, lambda: self._places.release(spec.org_id))
+            raise
         finally:
-            self._places.release(spec.org_id)
+            if not in_doubt:
+                self._places.release(spec.org_id)
+        if spec.debate_id in self._courses:
+            return opened
         if opened.created:
             self._debate_log.opened(spec)
             self._take(Course.recovered(spec.debate_id, [row.payload for row in new.rows], self._course_ports))
+        elif opened.record.debate_id == spec.debate_id:  # written by an attempt whose answer was lost
+            await self._recovery.recover(spec.debate_id)
         return opened
 
     async def cancel(self, debate_id: str, by: str) -> DebateStatus:
@@ -245,14 +255,10 @@ class DebateEngine:
 
     def _recovering(self) -> Recovery:
         ports = self._ports
-
-        def leaving() -> bool:
-            return self._draining or self._stepped_down
-
         return Recovery(
             RecoveryPorts(
                 failing=FailingPorts(
-                    ports.journal, ports.reader, ports.clock, ports.closing, ports.pause_s, given_up=leaving
+                    ports.journal, ports.reader, ports.clock, ports.closing, ports.pause_s, given_up=self._leaving
                 ),
                 asking=ports.asking,
                 publishing=ports.publishing,
@@ -261,9 +267,12 @@ class DebateEngine:
                 running=lambda debate_id: debate_id in self._courses,
                 owned=ports.owned,
                 step_down=self._step_down,
-                leaving=leaving,
+                leaving=self._leaving,
             )
         )
+
+    def _leaving(self) -> bool:
+        return self._draining or self._stepped_down
 
     def _ended(self, course: Course) -> None:
         self._debate_log.ended(course.state, course.opened_at)
@@ -297,13 +306,20 @@ class DebateEngine:
             self._drop(course)
 
     async def _course(self, debate_id: str) -> Course:
+        """The course of a debate; one that has none though it has not ended is read from its journal. Raises NotFound,
+        Conflict where it has ended, Unavailable."""
         course = self._courses.get(debate_id)
         if course is not None:
             return course
         self._recovery.check_absent(debate_id)
-        if await self._ports.reader.journal(debate_id):
+        if (await self._ports.reader.status(debate_id)).ended:
             raise Conflict("the debate has ended: nothing can be added to it any more", code="debate_ended")
-        raise NotFound(f"there is no debate {debate_id}: list the debates with GET /api/debates")
+        if not self._leaving():
+            await self._recovery.recover(debate_id)
+        course = self._courses.get(debate_id)
+        if course is None:
+            raise Unavailable("the debate is being read again from its journal: try again", retry_after_s=1.0)
+        return course
 
 
 def reservation_of(budget_usd: float | None, at: float, limits: MonthlyLimits, least_usd: float = 0.0) -> Reservation:

@@ -85,6 +85,49 @@ async def test_a_commit_whose_acknowledgement_was_lost_is_read_back_from_the_jou
     assert len(world.journal.receipts) == 1
 
 
+async def test_an_opening_whose_acknowledgement_was_lost_is_debated_all_the_same() -> None:
+    world = World(limits=Limits(1, 2))
+    world.journal.lost_openings = 1
+    with pytest.raises(Unavailable):
+        await world.engine.open(spec("deb_1"))
+    await world.ended("deb_1")
+    await world.engine.open(spec("deb_2"))
+    await world.ended("deb_2")
+    assert (world.engine.load().active, world.engine.load().queued) == (0, 0)
+
+
+async def test_openings_that_were_not_written_keep_their_places_only_until_the_store_says_so() -> None:
+    world = World(limits=Limits(1, 1))
+    world.journal.outage = 2
+    for number in range(2):
+        with pytest.raises(Unavailable):
+            await world.engine.open(spec(f"deb_{number}"))
+    await eventually(lambda: not world.engine._places._held)
+    assert world.journal.rows == {}
+    await world.engine.open(spec("deb_3"))
+    await world.ended("deb_3")
+
+
+async def test_an_opening_that_comes_again_finds_the_debate_and_brings_it_back(world: World) -> None:
+    world.agents.script = lambda _: None
+    await world.engine.open(spec())
+    await eventually(lambda: "round_start" in world.journal.types("deb_1"))
+    world.agents.script = answer
+    assert not (await world.restart().open(spec())).created
+    await world.ended("deb_1")
+
+
+async def test_a_debate_that_has_no_course_though_it_has_not_ended_is_brought_back_by_who_asks_for_it(
+    world: World,
+) -> None:
+    world.agents.script = lambda _: None
+    await world.engine.open(spec())
+    await eventually(lambda: "round_start" in world.journal.types("deb_1"))
+    seq = await world.restart().vote("deb_1", "eve", "ann", 5, "v1")
+    assert world.journal.rows["deb_1"][seq - 1].type == "user_vote"
+    assert world.engine.load().active == 1
+
+
 async def test_an_engine_whose_shard_has_a_new_owner_steps_down(world: World) -> None:
     world.agents.script = lambda _: None
     await world.engine.open(spec())

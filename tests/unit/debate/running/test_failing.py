@@ -118,6 +118,8 @@ async def test_a_debate_without_a_canonical_receipt_ends_as_failed_and_its_neigh
     assert (
         world.journal.counters["aragora_debates_failed"] == world.journal.counters["aragora_debates_broken_total"] == 1
     )
+    told = [line["reason"] for line in logs if (line["event"], line["debate_id"]) == ("debate failed", "deb_1")]
+    assert told == [end["reason"]]
     errors = [line for line in logs if line["log_level"] == "error"]
     assert [(line["debate_id"], isinstance(line["exc_info"], NotCanonical)) for line in errors] == [("deb_1", True)]
     assert [row.type for row in world.published.rows if row.debate_id == "deb_1"][-1] == END
