@@ -65,6 +65,10 @@ class ReceiptRecord:
     issued_at: float
 
 
+SET_ASIDE: Final = "debates set aside"
+"""The name under which the health tells of debates that cannot go on, and not even end."""
+
+
 @dataclass(frozen=True, slots=True)
 class DebateUpdate:
     """The columns of `debates` that a commit changes; None leaves a column as it is."""
