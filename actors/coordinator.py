@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Final
 
@@ -24,16 +25,16 @@ from actors.runtime import Runtime
 from actors.virtual import VirtualActor
 from aragora.background import pauses, until_available
 from aragora.config.settings import Settings
-from aragora.debate.budget import MonthlyLimits, micros_of
+from aragora.debate.budget import BudgetRule, MonthlyLimits, micros_of
 from aragora.debate.model import DebateSpec, DebateStatus, Reply
 from aragora.debate.proposition import Idempotency
-from aragora.debate.records import Opened, Tenure
+from aragora.debate.records import SET_ASIDE, Opened, Tenure
 from aragora.debate.running.engine import DebateEngine, EnginePorts, Limits, Load
 from aragora.debate.sharding import owner
 from aragora.debate.store.debates import DebateStore
 from aragora.debate.store.journal_writer import JournalWriter
 from aragora.debate.store.shard_epochs import ShardEpochs
-from aragora.errors import Unavailable
+from aragora.errors import Misconfigured, Unavailable
 from aragora.ids import new_id
 from aragora.receipts.closing import Closing
 from aragora.receipts.signing import load_signer
@@ -51,6 +52,8 @@ READY_TIMEOUT_S: Final = 20.0
 SWITCH_S: Final = 0.0003
 """How long the loop may keep Python's lock from another thread. With the default of 5 ms the journal's thread, back
 from the disk, waited longer for the lock than it had for the disk; see docs/performance.md."""
+
+_START: Final = "start of a coordinator"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +75,11 @@ class CoordinatorActor(VirtualActor):
         self._polls = EventPolls(self._watchers)
         self._socket = EventSocket(self._watchers)
         self._engine: DebateEngine | None = None
-        self._starting = begin(self._start_at_last(), "start of a coordinator")
+        self._starting = begin(self._start_at_last(), _START)
 
     async def ready(self) -> Load:
-        """Returns once the unfinished debates are running again. Raises Unavailable where the store is away."""
+        """Returns once the unfinished debates are running again. Raises Unavailable where the store is away,
+        Misconfigured where the coordinator cannot start."""
         return (await self._started()).engine.load()
 
     async def open(self, spec: DebateSpec, idempotency: Idempotency | None) -> Opened:
@@ -120,7 +124,12 @@ class CoordinatorActor(VirtualActor):
         log.info("drained", shard=self._shard, left=left)
         return left
 
+    def _troubles(self) -> tuple[str, ...]:
+        return (SET_ASIDE,) if self._engine is not None and self._engine.load().set_aside else ()
+
     async def _started(self) -> _Parts:
+        if self._starting.done() and self._starting.exception() is not None:  # an operator may have mended it meanwhile
+            self._starting = begin(self._start_at_last(), _START)
         try:
             return await asyncio.wait_for(asyncio.shield(self._starting), READY_TIMEOUT_S)
         except TimeoutError:
@@ -129,20 +138,40 @@ class CoordinatorActor(VirtualActor):
             ) from None
 
     async def _start_at_last(self) -> _Parts:
-        """Start, again and again where something unexpected is in the way: each start takes the next epoch, and
-        whatever the one before had begun is fenced."""
+        """Start, again and again where something unexpected is in the way: each start takes the next epoch, and gives
+        back what it had begun where it fails. Raises Misconfigured: who asks shall hear it, and begins the next try."""
         return await until_available(
-            self._start, WRITE_AGAIN, what="coordinator not started", log=log, retried=Exception, shard=self._shard
+            self._start,
+            WRITE_AGAIN,
+            what="coordinator not started",
+            log=log,
+            retried=Exception,
+            never=(Misconfigured,),
+            shard=self._shard,
         )
 
     async def _start(self) -> _Parts:
+        async with AsyncExitStack() as undo:
+            parts = await self._begin(undo)
+            undo.pop_all()
+        return parts
+
+    async def _begin(self, undo: AsyncExitStack) -> _Parts:
+        """Start; `undo` gives back what was begun."""
         settings = self._settings
-        database = self._open(Context.DEBATES)
+
+        def opened(context: Context) -> Database:
+            database = self._open(context)
+            undo.push_async_callback(self._give_back, database)
+            return database
+
+        database = opened(Context.DEBATES)
         epochs = ShardEpochs(database)
         epoch = await until_available(
             lambda: epochs.advance(self._shard), WRITE_AGAIN, what="store not reached", log=log, shard=self._shard
         )
         writer = JournalWriter(database, tenure=Tenure(self._shard, epoch))
+        undo.push_async_callback(writer.aclose)
         signer = await asyncio.to_thread(
             load_signer,
             settings.receipt_signing_key.get_secret_value() if settings.receipt_signing_key else None,
@@ -154,6 +183,7 @@ class CoordinatorActor(VirtualActor):
             settings.agent_shards,
             self._receive,
         )
+        undo.callback(links.close)
 
         async def owned() -> bool:
             return await epochs.current(self._shard) == epoch
@@ -171,7 +201,8 @@ class CoordinatorActor(VirtualActor):
             ),
             _limits(settings),
         )
-        relay = self._relay(database, writer)  # before debates go on: what it imports would block them
+        undo.push_async_callback(engine.drain, 0.0)
+        relay = self._relay(database, writer, opened)  # before debates go on: what it imports would block them
         recovered = await until_available(
             lambda: engine.recover(self._owns), WRITE_AGAIN, what="store not reached", log=log, shard=self._shard
         )
@@ -180,11 +211,13 @@ class CoordinatorActor(VirtualActor):
             relay.start()
         return _Parts(engine, links, writer, relay)
 
-    def _relay(self, database: Database, writer: JournalWriter) -> OutboxRelay | None:
+    def _relay(
+        self, database: Database, writer: JournalWriter, opened: Callable[[Context], Database]
+    ) -> OutboxRelay | None:
         """The outbox of all shards on its way to its consumers: shard 0 sees to it."""
         if self._shard != 0:
             return None
-        consumers: Mapping[str, Consumer] = COORDINATOR.bring(self._open)
+        consumers: Mapping[str, Consumer] = COORDINATOR.bring(opened)
         return OutboxRelay(OutboxStore(database), writer, consumers)
 
     def _receive(self, debate_id: str, replies: Sequence[Reply]) -> None:
@@ -201,4 +234,5 @@ def _limits(settings: Settings) -> Limits:
         org=None if org is None else micros_of(org),
         installation=None if installation is None else micros_of(installation),
     )
-    return Limits(settings.max_active_debates, settings.max_queued_debates, settings.places_share, budgets)
+    least = BudgetRule(settings.default_budget_usd, settings.max_budget_usd).usual_usd
+    return Limits(settings.max_active_debates, settings.max_queued_debates, settings.places_share, budgets, least)

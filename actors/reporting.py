@@ -41,9 +41,10 @@ class TroubleReport:
         self._loops = loops
         self._told: tuple[str, ...] = ()
 
-    async def tell(self) -> None:
-        """Raises Unavailable where the shared state is away."""
-        troubled = self._loops.troubled()
+    async def tell(self, besides: tuple[str, ...] = ()) -> None:
+        """Tell of the background work, and of what is in trouble `besides`. Raises Unavailable where the shared state
+        is away."""
+        troubled = (*self._loops.troubled(), *besides)
         if troubled or self._told:
             await self._shared.ask(lambda it: it.report_trouble(self._process, troubled), timeout_s=TIMEOUT_S)
             self._told = troubled

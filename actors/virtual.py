@@ -39,7 +39,7 @@ class VirtualActor:
     """The actor `key` of its kind, as the runtime creates it; runs in an event loop of its own.
 
     A subclass that ends when idle calls `_used` with every message. It overrides `_busy` where ending would lose
-    something, and `_close` where it holds more than stores.
+    something, `_troubles` where more than background work can fail, and `_close` where it holds more than stores.
     """
 
     def __init__(self, key: str, settings: Settings) -> None:
@@ -60,7 +60,7 @@ class VirtualActor:
 
     async def _report(self) -> None:
         """Tell what this process has trouble with, and add what it counted to the store. Raises Unavailable."""
-        await self._trouble.tell()
+        await self._trouble.tell(self._troubles())
         if REGISTRY.counted:
             from aragora.storage.counters import CounterStore  # noqa: PLC0415  most processes never count anything
 
@@ -86,11 +86,20 @@ class VirtualActor:
         """Whether the process must not end now, though no message has come for long."""
         return False
 
+    def _troubles(self) -> tuple[str, ...]:
+        """The names of what is in trouble here besides background work."""
+        return ()
+
     async def _close(self) -> None:
         """Give back what the process holds, before it ends."""
         await self._upkeep.aclose()
         for database in self._databases:
             await database.aclose()
+
+    async def _give_back(self, database: Database) -> None:
+        """Close one store before this actor ends."""
+        self._databases.remove(database)
+        await database.aclose()
 
     async def _retire_when_idle(self) -> None:
         after_s = self._settings.passivate_after_s

@@ -152,6 +152,7 @@ async def until_available(
     what: str,
     log: structlog.stdlib.BoundLogger = _log,
     retried: type[Exception] = Unavailable,
+    never: tuple[type[Exception], ...] = (),
     given_up: Callable[[], bool] = lambda: False,
     sleep: Sleep = asyncio.sleep,
     **fields: object,
@@ -162,28 +163,30 @@ async def until_available(
         act: called again after each failure; other errors pass through.
         pause_s: seconds to wait after failed try n (0, 1, ...).
         what: the event that is logged with each failure, with `fields`, the error and the pause.
-        retried: the errors after which another try makes sense. With `Exception`, for work that must not end, an
-            unexpected one counts as a failure of background work under the name `what`, until `act` succeeds.
+        retried: the errors after which another try makes sense. With `Exception`, for work that must not end, each one
+            counts as a failure of background work under the name `what`, until this call ends.
+        never: of these, the errors after which none makes sense: they are raised.
         given_up: asked after each failure; where it is true, the error is raised.
     """
     attempt = 0
-    while True:
-        try:
-            done = await act()
-        except retried as error:
-            if given_up():
-                raise
-            pause = pause_s(attempt)
-            attempt += 1
-            if isinstance(error, AragoraError):
-                log.warning(what, **fields, error=error.message, retry_in_s=round(pause, 3))
-            else:
-                LOOPS.failed(what, error)
-                log.exception(what, **fields, error=repr(error), retry_in_s=round(pause, 3))
-        else:
-            LOOPS.succeeded(what)
-            return done
-        await sleep(pause)
+    try:
+        while True:
+            try:
+                return await act()
+            except retried as error:
+                if given_up() or isinstance(error, never):
+                    raise
+                pause = pause_s(attempt)
+                attempt += 1
+                if retried is Exception:
+                    LOOPS.failed(what, error)
+                if isinstance(error, AragoraError):
+                    log.warning(what, **fields, error=error.message, retry_in_s=round(pause, 3))
+                else:
+                    log.exception(what, **fields, error=repr(error), retry_in_s=round(pause, 3))
+            await sleep(pause)
+    finally:
+        LOOPS.succeeded(what)  # also where it is given up: the caller has the error, and nothing is tried any more
 
 
 async def wait_until(

@@ -7,7 +7,8 @@
   nobody asked for their end.
 
 Every failure counts in `aragora_background_failures_total{loop}`. A name of work is in trouble from an unexpected
-error, or from `PATIENCE` errors of the taxonomy in a row, until it succeeds again: `GET /api/health` names it.
+error, from settings that only an operator mends, or from `PATIENCE` other errors of the taxonomy in a row, until it
+succeeds again: `GET /api/health` names it.
 Only a cancellation that somebody asked for ends work quietly: one that comes up from within, out of a task that was
 awaited, is a failure like any other. Names are few and constant: they are the label of a metric.
 """
@@ -21,7 +22,7 @@ from typing import Any, Final, TypeVar
 
 import structlog
 
-from aragora.errors import AragoraError
+from aragora.errors import AragoraError, Misconfigured
 from aragora.observability.registry import REGISTRY, Registry
 from aragora.resilience.backoff import Backoff
 
@@ -45,13 +46,13 @@ class Loops:
     def __init__(self, registry: Registry = REGISTRY) -> None:
         self._registry = registry
         self._failures: dict[str, int] = {}  # in a row
-        self._broken: set[str] = set()  # by an error that nobody expected
+        self._broken: set[str] = set()  # by an error that nobody expected, or that only an operator mends
 
     def failed(self, name: str, error: BaseException) -> int:
         """The work `name` failed; returns how often in a row."""
         self._registry.inc(FAILURES, loop=name)
         failures = self._failures[name] = self._failures.get(name, 0) + 1
-        if not isinstance(error, AragoraError):
+        if not isinstance(error, AragoraError) or isinstance(error, Misconfigured):
             self._broken.add(name)
         return failures
 

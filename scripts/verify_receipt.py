@@ -32,7 +32,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 SCHEMA = "aragora.receipt/1"
 ALGORITHM = "Ed25519"
 CONTEXT = b"aragora-receipt-v1:"
-SIZE_CAP = 4_000_000  # bytes
+SIZE_CAP = 8_000_000  # bytes; one with the votes of ten thousand people stays below
 HEX = {"hash": 64, "previous_hash": 64, "public_key": 64, "key_id": 32, "signature": 128}
 EXACT = 2**53 - 1  # JSON numbers keep whole numbers exact up to here
 

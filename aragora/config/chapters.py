@@ -221,7 +221,7 @@ class BudgetSettings(BaseModel):
 
     default_budget_usd: float = variable(
         "ARAGORA_DEFAULT_BUDGET_USD",
-        "USD a debate may cost whose request names no budget.",
+        "USD a debate may cost whose request names no budget, and the least that one holds of the month while it runs.",
         default=1.0,
         ge=0.01,
         le=limits.BUDGET_MAX_USD,

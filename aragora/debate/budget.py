@@ -2,13 +2,19 @@
 
 Theory of operation
     A debate belongs to the calendar month (UTC) in which it opened, also where it ends in the next one. Its opening
-    holds its whole budget in two accounts, its organisation's and the installation's; its end gives that back and adds
-    what it cost. Both happen in the transaction of the opening and of the end, so every debate counts once, whatever
-    crashes, and several coordinators meet in the accounts' rows.
+    holds its whole budget in two accounts, its organisation's and the installation's, and at least the server's default
+    budget: a debate with a tiny budget may spend a whole phase. Its end gives that back and adds what it cost. Both
+    happen in the transaction of the opening and of the end, so every debate counts once, whatever crashes, and several
+    coordinators meet in the accounts' rows.
 
     Law: spent + held <= limit + overrun, in every account at every moment. A debate stops asking between phases once
     its budget is spent, so it overruns it by one phase at most; the overrun is the sum of these. A debate whose agents
-    cost nothing holds nothing and is never refused.
+    cost nothing has no budget, holds nothing and is never refused.
+
+    What is asked costs something also where nobody waits for the answer. So the end of a debate that is cancelled or
+    fails adds, besides the cost of the answers that came, `CUT_OFF_SHARE` of what it held for each ask without a reply,
+    up to all it held. That is an estimate, made so that cancelling cannot spend past the limit: the debate's own cost
+    and the sums of usage count answers alone.
 
 Sums are whole micro-dollars: they add up exactly on both databases.
 """
@@ -29,6 +35,9 @@ MICROS: Final = 1_000_000
 _MOST_MICROS: Final = 10**15
 """A thousand million dollars: thousands of such sums fit the column of 64 bits."""
 
+CUT_OFF_SHARE: Final = 20
+"""An ask that was cut off counts as this part (one in so many) of what its debate held."""
+
 AccountKey = tuple[str, str]  # account, month
 
 
@@ -39,19 +48,24 @@ class BudgetRule:
     default_usd: float
     most_usd: float
 
+    @property
+    def usual_usd(self) -> float:
+        """The budget of a debate that asks for none, and what every debate that costs something holds at least."""
+        return min(self.default_usd, self.most_usd)
+
     def of(self, asked_usd: float | None, *, free: bool) -> float | None:
-        """The budget of a debate; None for one that asks for none and whose agents cost nothing (`free`).
+        """The budget of a debate; None for one whose agents cost nothing (`free`), whatever it asks for.
 
         Raises InvalidInput where it asks for more than the server allows.
         """
-        if asked_usd is None:
-            return None if free else min(self.default_usd, self.most_usd)
-        if asked_usd > self.most_usd:
+        if asked_usd is not None and asked_usd > self.most_usd:
             raise InvalidInput(
                 f"The budget is {asked_usd} USD, and this server allows a debate {self.most_usd:g} USD at most "
                 "(ARAGORA_MAX_BUDGET_USD): ask for less."
             )
-        return asked_usd
+        if free:
+            return None
+        return self.usual_usd if asked_usd is None else asked_usd
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,12 +139,14 @@ class Accounts:
         self._held[debate_id] = held
         self._add(org_id, reservation.month, Balance(held=reservation.micros))
 
-    def end(self, debate_id: str, cost_usd: float) -> None:
-        """Give back what an ended debate held, and add what it cost."""
+    def end(self, debate_id: str, cost_usd: float, cut_off: int = 0) -> None:
+        """Give back what an ended debate held, and add what it cost; `cut_off` asks had no reply."""
         held = self._held.get(debate_id)
         if held is None:  # it is counted in no month
             return
-        change = Balance(spent=micros_of(cost_usd), held=-held.micros)
+        cost = micros_of(cost_usd)
+        unanswered = min(-(-cut_off * held.micros // CUT_OFF_SHARE), max(0, held.micros - cost))
+        change = Balance(spent=cost + unanswered, held=-held.micros)
         if change != Balance():
             self._add(held.org_id, held.month, change)
 
@@ -166,8 +182,9 @@ def exhausted(account: str, reservation: Reservation, now: Balance, limit: int) 
             f"so {left} are left"
         )
     return BudgetExhausted(
-        f"This debate may cost {_usd(reservation.micros)} USD, more than {whose} for {reservation.month} allows: {told}. "
-        f"Ask with a smaller budget_usd, or wait for debates that run to end; the budget renews on "
+        f"This debate holds {_usd(reservation.micros)} USD while it runs, more than {whose} for {reservation.month} allows: {told}. "
+        f"Ask with a smaller budget_usd (a debate holds at least ARAGORA_DEFAULT_BUDGET_USD), or wait for debates that "
+        f"run to end; the budget renews on "
         f"{_renews(reservation.month)} (UTC). Your operator can raise it ({who})."
     )
 

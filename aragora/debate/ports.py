@@ -7,7 +7,7 @@ from typing import Protocol
 
 from aragora.debate.journal import JournalRow
 from aragora.debate.machine.state import DebateState
-from aragora.debate.model import AgentRequest, Event
+from aragora.debate.model import AgentRequest, DebateStatus, Event
 from aragora.debate.records import (
     ChainHead,
     Closed,
@@ -53,6 +53,10 @@ class JournalReader(Protocol):
     async def journal(self, debate_id: str) -> list[str]:
         """All payloads of a debate in the order of their seq; empty for an unknown debate. What is no UTF-8 in them
         comes as lone surrogates, which no decoder takes."""
+        ...
+
+    async def status(self, debate_id: str) -> DebateStatus:
+        """Where a debate stands. Raises NotFound."""
         ...
 
     async def last_seq(self, debate_id: str) -> int:

@@ -65,6 +65,10 @@ class ReceiptRecord:
     issued_at: float
 
 
+SET_ASIDE: Final = "debates set aside"
+"""The name under which the health tells of debates that cannot go on, and not even end."""
+
+
 @dataclass(frozen=True, slots=True)
 class DebateUpdate:
     """The columns of `debates` that a commit changes; None leaves a column as it is."""
@@ -105,13 +109,15 @@ class NewDebate:
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """Rows for one debate whose journal must end exactly at `rows[0].seq - 1`; else the commit is Fenced."""
+    """Rows for one debate whose journal must end exactly at `rows[0].seq - 1`; else the commit is Fenced. `cut_off`
+    counts the asks that had no reply when it ended (`aragora.debate.budget`)."""
 
     debate_id: str
     rows: tuple[JournalRow, ...]
     update: DebateUpdate = DebateUpdate()
     counters: tuple[CounterDelta, ...] = ()
     outbox: tuple[OutboxRow, ...] = ()
+    cut_off: int = 0
 
 
 @dataclass(frozen=True, slots=True)

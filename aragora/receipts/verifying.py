@@ -16,13 +16,17 @@ from pathlib import Path
 from typing import Any, Final
 
 from aragora.debate.records import GENESIS, ChainHead
+from aragora.limits import VOTERS_MAX
 from aragora.receipts.canonical import NotCanonical, canonical, digest
 from aragora.receipts.receipt import SCHEMA
 from aragora.receipts.signing import ALGORITHM, is_public_key, key_id_of, signature_holds, trusted_keys
 
-TEXT_CAP: Final = 4_000_000  # bytes of the JSON text
-SIZE_CAP: Final = 1_000_000  # characters of all texts together
-VALUES_CAP: Final = 50_000
+# Everybody who votes stands twice in a receipt at most: as a voter, and as one who preferred another answer.
+_VOTER_BYTES: Final = 400  # with names of 128 characters; an account's id is far shorter
+_VOTER_VALUES: Final = 16
+TEXT_CAP: Final = 4_000_000 + VOTERS_MAX * _VOTER_BYTES  # bytes of the JSON text; as in scripts/verify_receipt.py
+SIZE_CAP: Final = 1_000_000 + VOTERS_MAX * _VOTER_BYTES  # characters of all texts together
+VALUES_CAP: Final = 50_000 + VOTERS_MAX * _VOTER_VALUES
 DEPTH_CAP: Final = 32
 SEALS: Final = frozenset({"hash", "signature"})  # made over the rest of the document
 BREAKS_CAP: Final = 100  # breaks told one by one; the chain is broken however many there are

@@ -70,7 +70,8 @@ class Readiness:
 
 @dataclass(frozen=True, slots=True)
 class Vitals:
-    """Whether the store answers, and the names of the background work that fails."""
+    """Whether the store answers, and the names of what is in trouble: background work that fails, debates that are
+    set aside."""
 
     store_up: bool = True
     troubled: tuple[str, ...] = ()

@@ -111,14 +111,6 @@ class UsageStore:
             rows = (await connection.execute(query)).all()
         return [UsageSum(**dict(zip((*by, *SUMS), row, strict=True))) for row in rows if row[-1] is not None]
 
-    async def cost_usd(self, org_id: str, first_day: str) -> float:
-        """What an organisation has spent since a day, inclusive; its budget is compared with it."""
-        query = select(func.coalesce(func.sum(usage.c.cost_usd), 0.0)).where(
-            usage.c.org_id == org_id, usage.c.day >= first_day
-        )
-        async with self._database.reading("reading costs") as connection:
-            return float((await connection.execute(query)).scalar_one())
-
 
 def _add_up(totals: dict[tuple[str, ...], dict[str, Any]], part: dict[str, Any]) -> None:
     group = tuple(part[name] for name in GROUPS)

@@ -13,6 +13,7 @@ from structlog.testing import capture_logs
 from aragora.background import Every, pauses, until_available, wait_until
 from aragora.errors import AragoraError, Conflict, Unavailable
 from aragora.resilience.backoff import Backoff
+from aragora.supervision import LOOPS, PATIENCE
 
 MIDDLE = 0.5  # a draw without jitter, and half of a backoff's ceiling
 
@@ -194,6 +195,27 @@ async def test_only_the_named_errors_are_tried_again() -> None:
     time = Time(1)
     with pytest.raises(asyncio.CancelledError):
         await until_available(act, float, what="store not reached", retried=AragoraError, sleep=time.sleep)
+
+
+async def test_work_that_must_not_end_is_in_trouble_after_errors_of_any_kind_until_it_succeeds() -> None:
+    seen: list[bool] = []
+
+    async def act() -> None:
+        seen.append("not started" in LOOPS.troubled())
+        if len(seen) <= PATIENCE:
+            raise Unavailable("away")
+
+    await until_available(act, float, what="not started", retried=Exception, sleep=Time(99).sleep)
+    assert seen == [False, False, False, True]
+    assert "not started" not in LOOPS.troubled()
+
+
+async def test_errors_after_which_no_try_makes_sense_are_raised() -> None:
+    async def act() -> None:
+        raise Conflict("taken")
+
+    with pytest.raises(Conflict):
+        await until_available(act, float, what="not started", retried=Exception, never=(Conflict,))
 
 
 async def test_a_caller_that_gives_up_gets_the_error_without_another_pause() -> None:

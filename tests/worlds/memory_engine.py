@@ -47,14 +47,23 @@ class MemoryJournal:
     outbox: list[OutboxRow] = field(default_factory=list)
     counters: Counter[str] = field(default_factory=Counter)
     statuses: dict[str, DebateStatus] = field(default_factory=dict)
+    held: dict[str, int] = field(default_factory=dict)  # micro-dollars by debate
+    cut_off: dict[str, int] = field(default_factory=dict)  # asks by debate that ended
     outage: int = 0
     lost_acknowledgements: int = 0
+    lost_openings: int = 0
 
     async def open(self, new: NewDebate) -> Opened:
         await self._disk()
+        if new.record.debate_id in self.statuses:
+            return Opened(new.record, created=False)
         self._append(new.record.debate_id, new.rows)
         self.statuses[new.record.debate_id] = new.record.status
         self._count(new.counters)
+        self.held[new.record.debate_id] = 0 if new.reservation is None else new.reservation.micros
+        if self.lost_openings:
+            self.lost_openings -= 1
+            raise Unavailable("the connection broke after the commit")
         return Opened(new.record, created=True)
 
     async def commit(self, commit: Commit) -> None:
@@ -76,6 +85,11 @@ class MemoryJournal:
 
     async def journal(self, debate_id: str) -> list[str]:
         return [row.payload for row in self.rows.get(debate_id, [])]
+
+    async def status(self, debate_id: str) -> DebateStatus:
+        if debate_id not in self.statuses:
+            raise NotFound(f"there is no debate {debate_id}")
+        return self.statuses[debate_id]
 
     async def last_seq(self, debate_id: str) -> int:
         if debate_id not in self.statuses:
@@ -100,6 +114,8 @@ class MemoryJournal:
         self._append(commit.debate_id, commit.rows)
         if commit.update.status is not None:
             self.statuses[commit.debate_id] = commit.update.status
+            if commit.update.status.ended:
+                self.cut_off[commit.debate_id] = commit.cut_off
         self._count(commit.counters)
         self.outbox.extend(commit.outbox)
 

@@ -146,6 +146,7 @@ def _receipt_issued(state: DebateState, event: ReceiptIssued) -> None:
 
 def _ended(state: DebateState, event: DebateEnded) -> None:
     state.ended = event
+    state.cut_off = len(state.open)
     enter(state, Phase.ENDED)
 
 

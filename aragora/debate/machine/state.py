@@ -87,6 +87,7 @@ class DebateState:
     decision: Decision | None = None
     receipt: ReceiptIssued | None = None
     ended: DebateEnded | None = None
+    cut_off: int = 0  # asks that had no reply when the debate ended: what their agents do costs something all the same
 
 
 def judge_of(spec: DebateSpec) -> str:

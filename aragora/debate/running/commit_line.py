@@ -80,7 +80,19 @@ class CommitLine:
     `now` gives seconds since the epoch, `pause_s` the seconds to wait before write attempt n (0, 1, ...).
     """
 
-    __slots__ = ("_buffer", "_digest", "_lingering", "_now", "_pause_s", "_waiting", "_writing", "name", "seq", "state")
+    __slots__ = (
+        "_buffer",
+        "_closed_with",
+        "_digest",
+        "_lingering",
+        "_now",
+        "_pause_s",
+        "_waiting",
+        "_writing",
+        "name",
+        "seq",
+        "state",
+    )
 
     def __init__(self, name: str, now: Callable[[], float], pause_s: Callable[[int], float]) -> None:
         self.name = name
@@ -93,6 +105,7 @@ class CommitLine:
         self._waiting: list[asyncio.Future[int]] = []
         self._lingering: asyncio.TimerHandle | None = None
         self._writing: asyncio.Task[None] | None = None
+        self._closed_with: AragoraError | None = None
 
     @property
     def in_flight(self) -> bool:
@@ -143,12 +156,11 @@ class CommitLine:
             self._lingering = asyncio.get_running_loop().call_later(LINGER_S, self.write, owner)
 
     def close(self, error: AragoraError) -> None:
-        """Begin nothing more, and refuse with `error` the callers that wait for events that are not on their way."""
+        """Begin nothing more, and refuse with `error` the callers that wait for events that are not on their way.
+        Those of a commit in flight get the same error where it fails."""
         self._stop_lingering(LineState.CLOSED)
-        for durable in self._waiting:
-            if not durable.done():
-                durable.set_exception(error)
-        self._waiting.clear()
+        self._closed_with = error
+        self._refuse_waiting()
 
     async def settled(self) -> None:
         """Return once no commit is in flight."""
@@ -168,6 +180,7 @@ class CommitLine:
             rows = await self._durably(self._batch(events), owner)
         except Exception as error:  # noqa: BLE001  whatever it is, the owner must learn of it: nobody awaits this task
             self._waiting = waiting + self._waiting
+            self._refuse_waiting()
             owner.refused(error)
             return
         finally:
@@ -182,6 +195,15 @@ class CommitLine:
             owner.committed(rows)
         except Exception as error:  # noqa: BLE001  as above
             owner.refused(error)
+
+    def _refuse_waiting(self) -> None:
+        """Nobody would ever tell the callers of a line that is closed."""
+        if self._closed_with is None:
+            return
+        for durable in self._waiting:
+            if not durable.done():
+                durable.set_exception(self._closed_with)
+        self._waiting.clear()
 
     def _batch(self, events: Sequence[Event]) -> Batch:
         at = self._now()

@@ -1,6 +1,7 @@
 """The course of one debate: feeds replies to the machine, journals what follows, and only then acts on it.
 
 States
+    waiting    for a place: takes commands and journals them, and asks nobody.
     running    takes replies and commands.
     writing    running, with a commit in flight (`CommitLine.state`); the machine goes on meanwhile.
     ended      the last row is durable.
@@ -80,8 +81,9 @@ class CoursePorts:
 
 
 class CourseState(Enum):
-    """See the head of this file; a course that is writing is RUNNING."""
+    """See the head of this file; a course that is writing is RUNNING, or WAITING for its place."""
 
+    WAITING = auto()
     RUNNING = auto()
     ENDED = auto()
     STOPPED = auto()
@@ -95,6 +97,7 @@ class Course:
         "_durable_seq",
         "_line",
         "_ports",
+        "_said",
         "_sent",
         "_stage",
         "_timer",
@@ -110,11 +113,12 @@ class Course:
         self.state = machine.DebateState()
         self.events: list[Event] = []
         self._ports = ports
-        self._stage = CourseState.RUNNING
+        self._stage = CourseState.WAITING
         self.opened_at = 0.0
         self._durable_seq = 0  # of the last row that is in the journal
         self._clock = PhaseClock(ports.clock)
         self._line = CommitLine(debate_id, ports.clock.now, ports.pause_s)
+        self._said: dict[int, int] = {}  # the seq of what people said, by the identity of its event in `events`
         self._sent: set[str] = set()  # the ids of asks
         self._timer: asyncio.TimerHandle | None = None  # fires when the open phase must close
         self._turn_due = False
@@ -139,14 +143,18 @@ class Course:
         return machine.status(self.state)
 
     def start(self) -> None:
-        """Go on from wherever the journal ends: advance the machine, ask what is still wanted."""
+        """Go on from wherever the journal ends: advance the machine, ask what is still wanted. Before this call
+        nobody is asked, whatever people say and vote."""
+        if self._stage is not CourseState.WAITING:
+            return
+        self._stage = CourseState.RUNNING
         self._turn()
         if self._stage is CourseState.RUNNING and not self._line.in_flight:
             self._guarded(self._act)
 
     def receive(self, replies: Sequence[Reply]) -> None:
         """Take answers and failures of agents. Late, unknown and repeated ones change nothing."""
-        if self._stage is not CourseState.RUNNING:
+        if not self._alive:
             return
         for reply in replies:
             self._guarded(lambda reply=reply: self._take(self._settled(reply)))  # type: ignore[misc]
@@ -156,7 +164,7 @@ class Course:
         """Journal `events` (a cancellation, what a person said); returns the seq of the last row that holds them once
         it is durable. Raises NotStorable where they cannot be kept, Unavailable where the course stops first, Conflict
         where it breaks off."""
-        if self._stage is not CourseState.RUNNING:
+        if not self._alive:
             raise _moving()
         self._record(events)
         durable = self._line.durable()
@@ -166,7 +174,7 @@ class Course:
     async def hear(self, said: PersonVoted | PersonSuggested) -> int:
         """Journal what a person said, unless it stands in the journal already; returns its seq once it is durable.
         Raises Unavailable where the course stops first."""
-        seq = next((place for place, event in enumerate(self.events, 1) if event is said), None)
+        seq = self._said.get(id(said))
         if seq is None:
             seq = len(self.events) + 1
             await self.submit([said])
@@ -186,9 +194,15 @@ class Course:
 
     # --- turns: the machine goes on, time passes ---------------------------------------------------------------
 
+    @property
+    def _alive(self) -> bool:
+        return self._stage in (CourseState.WAITING, CourseState.RUNNING)
+
     def _apply(self, event: Event) -> None:
         machine.apply(self.state, event)
         self.events.append(event)
+        if isinstance(event, PersonVoted | PersonSuggested):
+            self._said[id(event)] = len(self.events)
 
     def _record(self, events: Sequence[Event]) -> None:
         """Raises NotStorable, and has recorded none of them then."""
@@ -235,7 +249,7 @@ class Course:
 
     def _take_turn(self) -> None:
         self._turn_due = False
-        if self._stage is CourseState.RUNNING:
+        if self._alive:
             self._turn()
 
     def _turn(self) -> None:
@@ -244,6 +258,9 @@ class Course:
         self._guarded(self._advance)
 
     def _advance(self) -> None:
+        if self._stage is CourseState.WAITING:
+            self._line.write(self)
+            return
         opened = self._clock.observe(self.state)
         while events := machine.advance(self.state, self._clock.timing()):
             self._record(events)
@@ -278,7 +295,8 @@ class Course:
         elif any(isinstance(event, RoundStarted) for event in batch.events):
             update = DebateUpdate(status=DebateStatus.ACTIVE, rounds=machine.rounds(self.state))
         counters = _counters(batch.events)
-        await self._ports.journal.commit(Commit(self.debate_id, batch.rows, update, counters, outbox))
+        commit = Commit(self.debate_id, batch.rows, update, counters, outbox, self.state.cut_off)
+        await self._ports.journal.commit(commit)
         return batch.rows
 
     def committed(self, rows: tuple[JournalRow, ...]) -> None:
@@ -289,12 +307,12 @@ class Course:
             self._leave(CourseState.ENDED, _moving())
             self._ports.asking.withdraw(self.debate_id)
             self._ports.ended(self)
-        elif self._stage is CourseState.RUNNING and not self._line.write(self):
+        elif self._alive and not self._line.write(self) and self._stage is CourseState.RUNNING:
             self._act()
 
     def refused(self, error: Exception) -> None:
         """See `LineOwner`."""
-        if self._stage is not CourseState.RUNNING:
+        if not self._alive:
             log.warning("a last commit of a debate was refused", debate_id=self.debate_id, error=repr(error))
         elif isinstance(error, Fenced | Conflict | Unavailable):
             log.warning("the journal refused a commit", debate_id=self.debate_id, error=error.message)
@@ -304,7 +322,7 @@ class Course:
             self._break(error)
 
     def _break(self, error: Exception) -> None:
-        if self._stage is CourseState.RUNNING:
+        if self._alive:
             log.error("the debate cannot go on", debate_id=self.debate_id, error=repr(error), exc_info=error)
             self._leave(CourseState.STOPPED, _broken())
             self._ports.broken(self, error)

@@ -32,7 +32,7 @@ from aragora.debate.running.failing import FailingPorts
 from aragora.debate.running.places import Places
 from aragora.debate.running.recovery import Recovery, RecoveryPorts
 from aragora.encoding import encode_text
-from aragora.errors import Conflict, Fenced, NotFound, Unavailable
+from aragora.errors import Conflict, Fenced, Unavailable
 
 log = structlog.get_logger("aragora.debate")
 
@@ -56,12 +56,13 @@ class EnginePorts:
 @dataclass(frozen=True, slots=True)
 class Limits:
     """Debates that run and wait at most, the share of these places that one organisation may hold alone (0..1), and
-    what the debates of a month may cost."""
+    what the debates of a month may cost. A debate that costs something holds `least_hold_usd` of that at least."""
 
     max_active: int
     max_queued: int
     share: float = 1.0
     budgets: MonthlyLimits = UNLIMITED
+    least_hold_usd: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +111,7 @@ class DebateEngine:
         BudgetExhausted (the month's budget of the organisation or the installation does not allow it).
         """
         self._admit(spec.org_id)
+        in_doubt = False
         try:
             new = self._new_debate(spec, idempotency)
             opened = await self._ports.journal.open(new)
@@ -119,11 +121,20 @@ class DebateEngine:
             raise Unavailable(
                 "this coordinator gave its debates to another: try again", retry_after_s=1.0
             ) from succeeded
+        except Unavailable:  # it may be durable all the same; its place stays taken until that is known
+            in_doubt = True
+            self._recovery.look_for(spec.debate_id, lambda: self._places.release(spec.org_id))
+            raise
         finally:
-            self._places.release(spec.org_id)
+            if not in_doubt:
+                self._places.release(spec.org_id)
+        if spec.debate_id in self._courses:
+            return opened
         if opened.created:
             self._debate_log.opened(spec)
             self._take(Course.recovered(spec.debate_id, [row.payload for row in new.rows], self._course_ports))
+        elif opened.record.debate_id == spec.debate_id:  # written by an attempt whose answer was lost
+            await self._recovery.recover(spec.debate_id)
         return opened
 
     async def cancel(self, debate_id: str, by: str) -> DebateStatus:
@@ -169,7 +180,9 @@ class DebateEngine:
         Returns how many were dropped; they go on from their journal at the next start.
         """
         self._draining = True
-        for course in self._places.in_line():
+        waiting = self._places.in_line()
+        for course in waiting:
+            course.stop()
             self._drop(course)
         try:
             async with asyncio.timeout(limit_s):
@@ -180,7 +193,7 @@ class DebateEngine:
         left = list(self._courses.values())
         for course in left:
             course.stop()
-        for course in left:
+        for course in (*waiting, *left):
             await course.settled()
             self._drop(course)
         self._recovery.cancel()
@@ -225,7 +238,7 @@ class DebateEngine:
             org_id=spec.org_id,
             last_seq=1,
         )
-        reservation = reservation_of(spec.budget_usd, now, self._limits.budgets)
+        reservation = reservation_of(spec.budget_usd, now, self._limits.budgets, self._limits.least_hold_usd)
         return NewDebate(record, (row,), idempotency, counters_of(event), reservation)
 
     def _take(self, course: Course) -> None:
@@ -242,14 +255,10 @@ class DebateEngine:
 
     def _recovering(self) -> Recovery:
         ports = self._ports
-
-        def leaving() -> bool:
-            return self._draining or self._stepped_down
-
         return Recovery(
             RecoveryPorts(
                 failing=FailingPorts(
-                    ports.journal, ports.reader, ports.clock, ports.closing, ports.pause_s, given_up=leaving
+                    ports.journal, ports.reader, ports.clock, ports.closing, ports.pause_s, given_up=self._leaving
                 ),
                 asking=ports.asking,
                 publishing=ports.publishing,
@@ -258,9 +267,12 @@ class DebateEngine:
                 running=lambda debate_id: debate_id in self._courses,
                 owned=ports.owned,
                 step_down=self._step_down,
-                leaving=leaving,
+                leaving=self._leaving,
             )
         )
+
+    def _leaving(self) -> bool:
+        return self._draining or self._stepped_down
 
     def _ended(self, course: Course) -> None:
         self._debate_log.ended(course.state, course.opened_at)
@@ -294,15 +306,24 @@ class DebateEngine:
             self._drop(course)
 
     async def _course(self, debate_id: str) -> Course:
+        """The course of a debate; one that has none though it has not ended is read from its journal. Raises NotFound,
+        Conflict where it has ended, Unavailable."""
         course = self._courses.get(debate_id)
         if course is not None:
             return course
         self._recovery.check_absent(debate_id)
-        if await self._ports.reader.journal(debate_id):
+        if (await self._ports.reader.status(debate_id)).ended:
             raise Conflict("the debate has ended: nothing can be added to it any more", code="debate_ended")
-        raise NotFound(f"there is no debate {debate_id}: list the debates with GET /api/debates")
+        if not self._leaving():
+            await self._recovery.recover(debate_id)
+        course = self._courses.get(debate_id)
+        if course is None:
+            raise Unavailable("the debate is being read again from its journal: try again", retry_after_s=1.0)
+        return course
 
 
-def reservation_of(budget_usd: float | None, at: float, limits: MonthlyLimits) -> Reservation:
-    """What a debate that opens `at` (seconds since the epoch) holds in the accounts of its month (UTC)."""
-    return Reservation(f"{datetime.fromtimestamp(at, UTC):%Y-%m}", micros_of(budget_usd or 0.0), limits)
+def reservation_of(budget_usd: float | None, at: float, limits: MonthlyLimits, least_usd: float = 0.0) -> Reservation:
+    """What a debate that opens `at` (seconds since the epoch) holds in the accounts of its month (UTC): its budget, and
+    `least_usd` at least; nothing where it has none, because its agents cost nothing."""
+    holds = 0 if budget_usd is None else micros_of(max(budget_usd, least_usd))
+    return Reservation(f"{datetime.fromtimestamp(at, UTC):%Y-%m}", holds, limits)

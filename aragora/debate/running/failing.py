@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
@@ -16,7 +17,7 @@ import structlog
 
 from aragora.background import until_available
 from aragora.clock import Clock
-from aragora.debate import journal
+from aragora.debate import journal, machine
 from aragora.debate.counted import counters_of
 from aragora.debate.journal import JournalRow, Unreadable
 from aragora.debate.model import (
@@ -114,7 +115,8 @@ def _end(broken: Broken, seq: int, at: float, owed: tuple[OutboxRow, ...]) -> Co
     row = journal.row_of(broken.debate_id, seq, at, event)
     update = DebateUpdate(status=event.status, rounds=event.rounds, reason=event.reason, cost_usd=event.cost_usd)
     counted = CounterDelta(BROKEN, (("cause", cause_of(broken.error)),), 1.0)
-    return Commit(broken.debate_id, (row,), update, (*counters_of(event), counted), owed)
+    counters = (*counters_of(event), counted)
+    return Commit(broken.debate_id, (row,), update, counters, owed, _cut_off(broken.events))
 
 
 async def _written(commit: Commit, ports: FailingPorts) -> tuple[JournalRow, ...]:
@@ -136,6 +138,15 @@ async def _durably(act: Callable[[], Awaitable[T]], debate_id: str, ports: Faili
 def _rounds(events: Sequence[Event]) -> int:
     last = max((event.round for event in events if isinstance(event, RoundStarted)), default=0)
     return min(max(last, 0), ROUNDS_MAX)  # a damaged row may tell of any round
+
+
+def _cut_off(events: Sequence[Event]) -> int:
+    """How many asks had no reply, as far as the events can be told."""
+    state = machine.DebateState()
+    with suppress(Exception):  # damaged rows make events that belong to no debate
+        for event in events:
+            machine.apply(state, event)
+    return len(state.open)
 
 
 def _cost(events: Sequence[Event]) -> float:

@@ -4,6 +4,8 @@ Rules
 - `recover` begins with a journal as it stands in the store, `regain` with a course that was fenced: it is read anew
   while the shard is still this engine's. Where reading anew brings no progress it pauses, and after `IN_VAIN_MAX` times
   the debate ends as failed.
+- An opening that the store did not answer may be durable all the same: `look_for` reads, one debate after the other,
+  as soon as the store answers again, and takes those that are there. None would wait for the next start unseen.
 - A debate that cannot go on ends as failed in the background (`aragora.debate.running.failing`); its place is free at
   once. Where not even that can be written it is set aside until the next start: logged, counted, and told to who asks.
 """
@@ -22,7 +24,7 @@ from aragora.debate import journal
 from aragora.debate.journal import Unreadable
 from aragora.debate.ports import Asking, Publishing
 from aragora.debate.running.course import Course
-from aragora.debate.running.failing import Broken, FailingPorts, fail
+from aragora.debate.running.failing import Broken, FailingPorts, fail, reason_of
 from aragora.errors import AragoraError, Conflict, Fenced, Unavailable
 from aragora.observability.samples import CounterDelta
 from aragora.supervision import begin
@@ -82,6 +84,8 @@ class Recovery:
         self._losses: dict[str, _Loss] = {}
         self._caring: dict[str, asyncio.Task[None]] = {}
         self._set_aside: dict[str, str] = {}  # why, by debate
+        self._in_doubt: dict[str, Callable[[], None]] = {}  # whom to tell, by debate whose opening had no answer
+        self._looking: asyncio.Task[None] | None = None
 
     @property
     def set_aside(self) -> int:
@@ -99,6 +103,13 @@ class Recovery:
     def regain(self, course: Course) -> None:
         """Read the debate of a lost course anew, in the background."""
         self._care_for(course.debate_id, self._regain(course.debate_id))
+
+    def look_for(self, debate_id: str, looked: Callable[[], None]) -> None:
+        """Take a debate whose opening had no answer, where it was written, in the background; calls `looked` as soon as
+        that is known. The caller bounds how many there are."""
+        self._in_doubt[debate_id] = looked
+        if self._looking is None:
+            self._looking = begin(self._look(), "bringing a debate back")
 
     def end(self, course: Course, error: Exception) -> None:
         """End the debate of a course that cannot go on, in the background."""
@@ -118,13 +129,16 @@ class Recovery:
 
     async def settled(self) -> None:
         """Return once nothing is in the background."""
-        while self._caring:
-            await asyncio.wait(self._caring.values())
+        while tasks := self._tasks():
+            await asyncio.wait(tasks)
 
     def cancel(self) -> None:
         """Leave what is in the background to the next start."""
-        for task in list(self._caring.values()):
+        for task in self._tasks():
             task.cancel()
+
+    def _tasks(self) -> list[asyncio.Task[None]]:
+        return [*self._caring.values(), *(() if self._looking is None else (self._looking,))]
 
     def _care_for(self, debate_id: str, care: Coroutine[Any, Any, None]) -> None:
         async def cared() -> None:
@@ -137,6 +151,28 @@ class Recovery:
                     del self._caring[debate_id]
 
         self._caring[debate_id] = begin(cared(), "bringing a debate back")
+
+    async def _look(self) -> None:
+        try:
+            while self._in_doubt:
+                debate_id = next(iter(self._in_doubt))
+                try:
+                    await self._take_if_written(debate_id)
+                except Exception as error:  # noqa: BLE001  of whatever kind: the others are looked for as well
+                    await self._put_aside(debate_id, error)
+                finally:
+                    self._in_doubt.pop(debate_id)()
+        finally:
+            self._looking = None
+
+    async def _take_if_written(self, debate_id: str) -> None:
+        payloads = await self._durably(lambda: self._ports.failing.reader.journal(debate_id), debate_id)
+        if not payloads or self._ports.leaving():
+            return
+        log.info("a debate whose opening had no answer is there", debate_id=debate_id)
+        broken = self._rebuild(debate_id, payloads)
+        if broken is not None:
+            self._care_for(debate_id, self._end(broken))
 
     async def _regain(self, debate_id: str) -> None:
         before = self._losses.get(debate_id)
@@ -189,6 +225,7 @@ class Recovery:
         self.forget(broken.debate_id)
         self._ports.asking.withdraw(broken.debate_id)
         if rows:
+            log.info("debate failed", debate_id=broken.debate_id, reason=reason_of(broken.error))
             self._ports.publishing.publish(rows)
 
     async def _put_aside(self, debate_id: str, error: Exception) -> None:

@@ -104,6 +104,10 @@ class DebateStore:
         query = select(self._payload).where(journal.c.debate_id == debate_id).order_by(journal.c.seq)
         return [_text(row[0]) for row in await self._rows(query)]
 
+    async def status(self, debate_id: str) -> DebateStatus:
+        """Where a debate stands. Raises NotFound."""
+        return (await self.get(debate_id)).status
+
     async def last_seq(self, debate_id: str) -> int:
         """The seq after which the journal of a debate goes on. Raises NotFound."""
         rows = await self._rows(select(debates.c.last_seq).where(debates.c.debate_id == debate_id))

@@ -3,9 +3,10 @@
 Rules:
     new debate  its rows are written, and the accounts of its month hold its budget. Where its idempotency key is known,
                 or it comes twice because the first answer was lost: the first debate, or Conflict for another request.
-                Where an account does not allow it: BudgetExhausted, and its row of the debates goes again.
+                Where an account does not allow it: BudgetExhausted, and its row of the debates goes again; the same
+                for another of the group that met its key or id.
     commit      its first seq follows the debate's last: written; else Fenced. Later units of the same group see it.
-                One that ends the debate gives back what it held and adds what it cost.
+                One that ends the debate gives back what it held and adds what it cost, cut off asks included.
     conclusion  issued on the chain's head as the units before it left it, then treated like a commit.
     done        its outbox rows go.
     buried      its outbox rows stay, under a topic that nobody reads.
@@ -169,6 +170,7 @@ class _Group:
         self.accounts = accounts
         self._last_seqs = last_seqs
         self._head = head
+        self._refusals: dict[str, BudgetExhausted] = {}  # by new debate, whose row is there only until the group ends
 
     def note(self, unit: Done | Buried | Counted) -> None:
         if isinstance(unit, Done):
@@ -180,13 +182,16 @@ class _Group:
 
     def open(self, new: NewDebate, kept: Kept | None) -> Opened:
         if kept is not None:
+            if (refusal := self._refusals.get(kept.record.debate_id)) is not None:
+                raise BudgetExhausted(refusal.message)
             _check_same_request(new, kept)
             return Opened(kept.record, created=False)
         counted = _counted(new)  # what may raise comes before what the group remembers
         if new.reservation is not None:
             try:
                 self.accounts.open(new.record.debate_id, new.record.org_id, new.reservation)
-            except BudgetExhausted:
+            except BudgetExhausted as refusal:
+                self._refusals[new.record.debate_id] = refusal
                 self.writes.refused.append(new.record.debate_id)
                 raise
         self._append(new, counted)
@@ -216,7 +221,7 @@ class _Group:
             )
         counted = _counted(commit)  # what may raise comes before what the group remembers
         if commit.update.status is not None and commit.update.status.ended:
-            self.accounts.end(commit.debate_id, commit.update.cost_usd or 0.0)
+            self.accounts.end(commit.debate_id, commit.update.cost_usd or 0.0, commit.cut_off)
         self._append(commit, counted)
         end = commit.rows[-1]
         self._last_seqs[commit.debate_id] = end.seq

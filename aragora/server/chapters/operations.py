@@ -14,6 +14,7 @@ from pydantic import BaseModel, Field
 from starlette.responses import PlainTextResponse, Response
 
 from aragora import limits
+from aragora.debate.records import SET_ASIDE
 from aragora.errors import AragoraError
 from aragora.identity.rbac import ADMIN, PUBLIC
 from aragora.observability.exposition import CONTENT_TYPE
@@ -209,6 +210,11 @@ async def rankings(
     return json_response({"agents": await call.ports.leaderboard.rankings(domain, limit)})
 
 
+_TROUBLES: Final = {
+    SET_ASIDE: "debates are set aside: not even their end could be written; they are tried again at the next start"
+}
+
+
 async def _breakers(ports: OperationsPorts) -> Response:
     return json_response({"circuit_breakers": await ports.agents.breakers()})
 
@@ -216,7 +222,10 @@ async def _breakers(ports: OperationsPorts) -> Response:
 def _troubles(vitals: Vitals) -> tuple[str, ...]:
     """What does not work, for people; the log has the causes, which are nobody else's business."""
     database = () if vitals.store_up else (_NO_DATABASE,)
-    return (*database, *(f"background work fails and is tried again: {name}" for name in vitals.troubled))
+    return (
+        *database,
+        *(_TROUBLES.get(name, f"background work fails and is tried again: {name}") for name in vitals.troubled),
+    )
 
 
 def _not_ready(call: Call[OperationsPorts], readiness: Readiness, view: Mapping[str, object]) -> Response:

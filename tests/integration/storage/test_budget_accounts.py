@@ -15,6 +15,7 @@ from worlds.schema import rollback_last
 from aragora.config.settings import Settings
 from aragora.debate.budget import MonthlyLimits, Reservation
 from aragora.debate.model import DebateStatus
+from aragora.debate.proposition import Idempotency
 from aragora.debate.records import DebateUpdate, NewDebate, Opened
 from aragora.debate.store.journal_writer import JournalWriter
 from aragora.errors import BudgetExhausted, Fenced
@@ -54,6 +55,26 @@ async def test_an_opening_holds_its_budget_and_the_end_turns_it_into_what_was_sp
     await writer.commit(build.commit("d1", 2, update=ended(0.00025)))
     assert await balances(debates_db) == {"acme": (250, 0), "": (250, 0)}
     assert (await writer.open(priced(build, "d2", 401))).created
+
+
+async def test_of_two_openings_with_one_key_in_a_group_both_are_refused_where_the_budget_is_exhausted(
+    writer: JournalWriter, debates_db: Database, build: type
+) -> None:
+    key = Idempotency("k", "h")
+    twice = [replace(priced(build, debate_id, 1_001), idempotency=key) for debate_id in ("d1", "d2")]
+    told = await asyncio.gather(*(writer.open(one) for one in twice), return_exceptions=True)
+    assert [type(one) for one in told] == [BudgetExhausted, BudgetExhausted]
+    assert await debates_db.rows(text("SELECT debate_id FROM debates"), "reading") == []
+    assert (await writer.open(replace(priced(build, "d3", 900), idempotency=key))).created
+
+
+async def test_asks_that_were_cut_off_count_in_the_accounts(
+    writer: JournalWriter, debates_db: Database, build: type
+) -> None:
+    await writer.open(priced(build, "d1", 600))
+    cancelled = build.commit("d1", 2, update=ended(0.00025, DebateStatus.CANCELLED))
+    await writer.commit(replace(cancelled, cut_off=4))
+    assert await balances(debates_db) == {"acme": (370, 0), "": (370, 0)}
 
 
 async def test_the_installation_bounds_all_organisations_together(writer: JournalWriter, build: type) -> None:

@@ -7,12 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from worlds.memory_engine import World
 
 from actors import coordinator
 from actors.coordinator import CoordinatorActor
 from aragora.config.settings import Settings
+from aragora.debate.records import SET_ASIDE
+from aragora.errors import Misconfigured
+from aragora.migrations.applying import apply_pending
 from aragora.storage.contexts import Context
 from aragora.storage.database import Database
+from aragora.supervision import LOOPS
 
 
 class Part:
@@ -31,6 +36,48 @@ class Part:
 
     async def aclose(self) -> None:
         self._told.append(self._name)
+
+
+async def test_a_coordinator_that_only_an_operator_can_mend_says_so_at_once_and_gives_back_what_it_began(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(coordinator.sys, "setswitchinterval", lambda _: None)  # type: ignore[attr-defined]
+    closed: list[Context] = []
+    aclose = Database.aclose
+
+    async def noted(database: Database) -> None:
+        closed.append(database.context)
+        await aclose(database)
+
+    monkeypatch.setattr(Database, "aclose", noted)
+    settings = Settings(data_dir=tmp_path)
+    key_file = tmp_path / "keys" / "receipt_ed25519.pem"
+    key_file.parent.mkdir()
+    key_file.write_text("garbage")
+    await apply_pending(settings)
+    closed.clear()
+    actor = CoordinatorActor("0", settings)
+    with pytest.raises(Misconfigured):
+        await asyncio.wait_for(actor.ready(), 30)
+    assert (actor._databases, closed) == ([], [Context.DEBATES])
+    assert "start of a coordinator" in LOOPS.troubled()
+    key_file.unlink()
+    assert (await asyncio.wait_for(actor.ready(), 30)).active == 0
+    assert "start of a coordinator" not in LOOPS.troubled()
+    await actor.drain(1.0)
+
+
+async def test_the_health_hears_of_debates_that_are_set_aside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    async def started(_: CoordinatorActor) -> Any:
+        return None
+
+    monkeypatch.setattr(coordinator.sys, "setswitchinterval", lambda _: None)  # type: ignore[attr-defined]
+    monkeypatch.setattr(CoordinatorActor, "_start", started)
+    actor = CoordinatorActor("0", Settings(data_dir=tmp_path))
+    actor._engine = World().engine
+    assert actor._troubles() == ()
+    actor._engine._recovery._set_aside["deb_1"] = "damaged"
+    assert actor._troubles() == (SET_ASIDE,)
 
 
 async def test_a_drain_closes_every_store_after_the_journal(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -45,9 +45,9 @@ class Ledger:
             self.held[debate_id] = Held(org_id, reservation.month, reservation.micros)
             self._take(accounts)
 
-    def end(self, debate_id: str, micros: int, *, lost: bool) -> None:
+    def end(self, debate_id: str, micros: int, cut_off: int, *, lost: bool) -> None:
         accounts = Accounts(Books(self.held, self.balances))
-        accounts.end(debate_id, micros / 1_000_000)
+        accounts.end(debate_id, micros / 1_000_000, cut_off)
         if not lost:
             held = self.held.pop(debate_id)
             for account in (held.org_id, INSTALLATION):
@@ -65,6 +65,7 @@ steps = st.tuples(
     st.sampled_from(MONTHS),
     st.integers(0, 600),
     st.integers(0, 900),
+    st.integers(0, 30),
     st.booleans(),
     st.booleans(),
 )
@@ -72,12 +73,12 @@ steps = st.tuples(
 
 @given(st.lists(steps, max_size=60))
 def test_spent_and_held_stay_within_the_limit_and_what_debates_overran(
-    them: list[tuple[str, str, int, int, bool, bool]],
+    them: list[tuple[str, str, int, int, int, bool, bool]],
 ) -> None:
     ledger = Ledger()
-    for number, (org_id, month, budget, cost, ends, lost) in enumerate(them):
+    for number, (org_id, month, budget, cost, cut_off, ends, lost) in enumerate(them):
         if ends and ledger.held:
-            ledger.end(sorted(ledger.held)[number % len(ledger.held)], cost, lost=lost)
+            ledger.end(sorted(ledger.held)[number % len(ledger.held)], cost, cut_off, lost=lost)
         else:
             ledger.open(f"deb_{number}", org_id, Reservation(month, budget, LIMITS), lost=lost)
         for (account, in_month), now in ledger.balances.items():
@@ -107,6 +108,23 @@ def test_the_refusal_says_whose_budget_what_is_left_when_it_renews_and_who_can_r
     ):
         assert part in told
     assert "ARAGORA_ORG_BUDGET_USD" in told
+
+
+@pytest.mark.parametrize(
+    ("cost_usd", "cut_off", "spent"),
+    [
+        (0.0, 0, 0),
+        (0.0, 4, 200_000),
+        (0.1, 4, 300_000),
+        (0.9, 4, 1_000_000),
+        (0.0, 100, 1_000_000),
+        (1.3, 4, 1_300_000),
+    ],
+)
+def test_asks_that_were_cut_off_count_as_a_part_of_what_was_held(cost_usd: float, cut_off: int, spent: int) -> None:
+    accounts = Accounts(Books({"deb_1": Held("acme", "2026-11", 1_000_000)}))
+    accounts.end("deb_1", cost_usd, cut_off)
+    assert accounts.changes["acme", "2026-11"] == Balance(spent=spent, held=-1_000_000)
 
 
 def test_an_organisation_learns_nothing_of_what_others_spent() -> None:

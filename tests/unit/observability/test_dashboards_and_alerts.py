@@ -118,6 +118,15 @@ def test_the_alerts_read_as_in_the_runbook(alert: str, expression: str) -> None:
     assert rule["labels"]["severity"] in {"info", "warning", "critical"}
 
 
+@pytest.mark.parametrize(
+    "metric", ["aragora_debates_set_aside_total", "aragora_debates_broken_total", "aragora_outbox_dead_rows_total"]
+)
+def test_what_is_lost_for_good_raises_an_alert_also_the_first_time(metric: str) -> None:
+    (rule,) = (rule for rule in RULES if "alert" in rule and metric in rule["expr"])
+    assert f"{metric} offset" in rule["expr"]
+    assert "* 0" in rule["expr"]  # what was not there before counts as none
+
+
 def test_a_bare_histogram_name_is_recorded_before_an_alert_reads_it() -> None:
     histograms = {
         name for metric in METRICS if metric.kind is Kind.HISTOGRAM for name in (metric.name, *metric.aliases)

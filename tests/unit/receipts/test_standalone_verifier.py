@@ -5,6 +5,7 @@ import importlib.util
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -17,13 +18,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aragora.debate.journal import rows_of
-from aragora.debate.model import Event
+from aragora.debate.model import Decision, Dissent, Event, Tally
 from aragora.debate.records import GENESIS, ReceiptRecord
+from aragora.limits import NAME_MAX_CHARS, VOTERS_MAX
 from aragora.receipts.canonical import journal_digest
 from aragora.receipts.closing import issue
 from aragora.receipts.receipt import ReceiptDraft
 from aragora.receipts.signing import Signer
-from aragora.receipts.verifying import verify
+from aragora.receipts.verifying import TEXT_CAP, parse, verify
 
 SCRIPT = Path(__file__).parents[3] / "scripts" / "verify_receipt.py"
 
@@ -51,6 +53,22 @@ def run(*arguments: str, given: str | None = None, tmp_path: Path) -> subprocess
         check=False,
         cwd=tmp_path,
     )
+
+
+def test_the_receipt_of_a_debate_with_the_most_voters_is_valid_for_both_verifiers(
+    draft: ReceiptDraft, decision: Decision, signer: Signer
+) -> None:
+    choice = "m" * NAME_MAX_CHARS
+    persons = tuple(f"person:{number:0128}" for number in range(VOTERS_MAX))
+    crowded = replace(
+        decision,
+        tallies=(*decision.tallies, Tally(choice, VOTERS_MAX, 1.0, persons)),
+        dissent=(*decision.dissent, *(Dissent(person, choice, "") for person in persons)),
+    )
+    raw = issue(replace(draft, decision=crowded), GENESIS, signer).document.encode()
+    assert standalone.SIZE_CAP == TEXT_CAP
+    assert verify(parse(raw), {signer.public_key})[0]
+    assert all(passed for _, passed, _ in standalone.findings(raw, {signer.public_key}, None))
 
 
 def test_a_genuine_receipt_is_valid(record: ReceiptRecord, signer: Signer, tmp_path: Path) -> None:

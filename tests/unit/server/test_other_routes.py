@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from aragora import encoding
 from aragora.debate.model import ConsensusMode, Decision
-from aragora.debate.records import ReceiptRecord
+from aragora.debate.records import SET_ASIDE, ReceiptRecord
 from aragora.errors import Unavailable
 from aragora.server.ports import Readiness, Vitals
 
@@ -61,6 +61,14 @@ async def test_background_work_that_fails_degrades_the_health_and_is_named(clien
     assert health["status"] == "degraded"
     assert health["reasons"] == ["background work fails and is tried again: outbox ratings"]
     assert (await client.get("/api/health/ready")).status_code == 200
+
+
+async def test_debates_that_are_set_aside_degrade_the_health(client: Any, boards: Any) -> None:
+    boards.signs = Vitals(troubled=(SET_ASIDE,))
+    health = (await client.get("/api/health")).json()
+    assert health["status"] == "degraded"
+    (reason,) = health["reasons"]
+    assert reason.startswith("debates are set aside: ")
 
 
 async def test_websocket_health_sums_replicas_and_says_when_it_cannot(

@@ -205,3 +205,18 @@ async def test_a_caller_that_no_longer_waits_holds_nothing_up(line: CommitLine, 
     gone.cancel()
     line.write(owner)
     assert await stays == 1
+
+
+async def test_the_callers_of_a_commit_that_fails_after_the_line_was_closed_learn_why_it_was(
+    line: CommitLine, owner: Owner
+) -> None:
+    owner.failures = [Unavailable("away")]
+    owner.gate.clear()
+    add(line, 1)
+    durable = line.durable()
+    line.write(owner)
+    await eventually(lambda: len(owner.batches) == 1)
+    line.close(CLOSED)
+    owner.gate.set()
+    with pytest.raises(Unavailable, match="closed"):
+        await asyncio.wait_for(durable, 30)

@@ -85,6 +85,49 @@ async def test_a_commit_whose_acknowledgement_was_lost_is_read_back_from_the_jou
     assert len(world.journal.receipts) == 1
 
 
+async def test_an_opening_whose_acknowledgement_was_lost_is_debated_all_the_same() -> None:
+    world = World(limits=Limits(1, 2))
+    world.journal.lost_openings = 1
+    with pytest.raises(Unavailable):
+        await world.engine.open(spec("deb_1"))
+    await world.ended("deb_1")
+    await world.engine.open(spec("deb_2"))
+    await world.ended("deb_2")
+    assert (world.engine.load().active, world.engine.load().queued) == (0, 0)
+
+
+async def test_openings_that_were_not_written_keep_their_places_only_until_the_store_says_so() -> None:
+    world = World(limits=Limits(1, 1))
+    world.journal.outage = 2
+    for number in range(2):
+        with pytest.raises(Unavailable):
+            await world.engine.open(spec(f"deb_{number}"))
+    await eventually(lambda: not world.engine._places._held)
+    assert world.journal.rows == {}
+    await world.engine.open(spec("deb_3"))
+    await world.ended("deb_3")
+
+
+async def test_an_opening_that_comes_again_finds_the_debate_and_brings_it_back(world: World) -> None:
+    world.agents.script = lambda _: None
+    await world.engine.open(spec())
+    await eventually(lambda: "round_start" in world.journal.types("deb_1"))
+    world.agents.script = answer
+    assert not (await world.restart().open(spec())).created
+    await world.ended("deb_1")
+
+
+async def test_a_debate_that_has_no_course_though_it_has_not_ended_is_brought_back_by_who_asks_for_it(
+    world: World,
+) -> None:
+    world.agents.script = lambda _: None
+    await world.engine.open(spec())
+    await eventually(lambda: "round_start" in world.journal.types("deb_1"))
+    seq = await world.restart().vote("deb_1", "eve", "ann", 5, "v1")
+    assert world.journal.rows["deb_1"][seq - 1].type == "user_vote"
+    assert world.engine.load().active == 1
+
+
 async def test_an_engine_whose_shard_has_a_new_owner_steps_down(world: World) -> None:
     world.agents.script = lambda _: None
     await world.engine.open(spec())
@@ -140,6 +183,36 @@ async def test_a_queued_debate_starts_when_another_ends() -> None:
     assert [receipt.position for receipt in world.journal.receipts] == [1, 2, 3, 4]
 
 
+async def test_what_people_say_to_queued_debates_is_journaled_and_starts_none_of_them() -> None:
+    world = World(limits=Limits(1, 50))
+    world.agents.script = lambda _: None
+    for number in range(5):
+        await world.engine.open(spec(f"deb_{number}"))
+    for number in range(1, 5):
+        await world.engine.vote(f"deb_{number}", "eve", "ann", 5, "v1")
+        await world.engine.suggest(f"deb_{number}", "eve", "think of the price", "s1")
+    assert {ask_id.partition("/")[0] for ask_id in world.agents.asked} == {"deb_0"}
+    assert world.journal.types("deb_4") == ["debate_start", "user_vote", "user_suggestion"]
+    world.agents.script = answer
+    await world.engine.cancel("deb_0", "ann")
+    await world.ended(*(f"deb_{number}" for number in range(5)))
+    assert [world.journal.statuses[f"deb_{number}"] for number in range(1, 5)] == [DebateStatus.COMPLETED] * 4
+
+
+async def test_a_vote_in_a_queued_debate_is_answered_when_a_drain_finds_the_store_away() -> None:
+    world = World(limits=Limits(1, 5), pause_s=lambda _attempt: 0.001)
+    world.agents.script = lambda _: None
+    for number in range(2):
+        await world.engine.open(spec(f"deb_{number}"))
+    await eventually(lambda: "round_start" in world.journal.types("deb_0"))
+    world.journal.outage = 1_000_000
+    voting = asyncio.ensure_future(world.engine.vote("deb_1", "eve", "ann", 5, "v1"))
+    await eventually(lambda: world.journal.outage < 999_999)
+    assert await world.engine.drain(0.01) == 1
+    with pytest.raises(Unavailable):
+        await asyncio.wait_for(voting, 30)
+
+
 async def test_a_cancelled_debate_ends_and_its_agents_are_told(world: World) -> None:
     world.agents.script = lambda _: None
     await world.engine.open(spec())
@@ -148,6 +221,23 @@ async def test_a_cancelled_debate_ends_and_its_agents_are_told(world: World) -> 
     assert world.agents.withdrawn == ["deb_1"]
     with pytest.raises(Conflict):
         await world.engine.cancel("deb_1", "ann")
+
+
+async def test_a_debate_that_is_cancelled_while_agents_are_asked_tells_the_accounts_how_many(world: World) -> None:
+    world.agents.script = lambda request: answer(request) if request.ask.agent == "ann" else None
+    await world.engine.open(spec())
+    await eventually(lambda: "agent_message" in world.journal.types("deb_1"))
+    await world.engine.cancel("deb_1", "eve")
+    assert world.journal.cut_off == {"deb_1": 3}
+
+
+@pytest.mark.parametrize(("budget_usd", "held"), [(None, 0), (1e-6, 500_000), (0.75, 750_000)])
+async def test_a_debate_that_costs_something_holds_the_usual_budget_at_least(
+    budget_usd: float | None, held: int
+) -> None:
+    world = World(limits=Limits(5, 5, least_hold_usd=0.5))
+    await world.engine.open(spec(budget_usd=budget_usd))
+    assert world.journal.held == {"deb_1": held}
 
 
 async def test_an_unknown_debate_is_not_found(world: World) -> None:

@@ -118,6 +118,8 @@ async def test_a_debate_without_a_canonical_receipt_ends_as_failed_and_its_neigh
     assert (
         world.journal.counters["aragora_debates_failed"] == world.journal.counters["aragora_debates_broken_total"] == 1
     )
+    told = [line["reason"] for line in logs if (line["event"], line["debate_id"]) == ("debate failed", "deb_1")]
+    assert told == [end["reason"]]
     errors = [line for line in logs if line["log_level"] == "error"]
     assert [(line["debate_id"], isinstance(line["exc_info"], NotCanonical)) for line in errors] == [("deb_1", True)]
     assert [row.type for row in world.published.rows if row.debate_id == "deb_1"][-1] == END
@@ -139,6 +141,17 @@ async def test_recovery_meets_a_debate_without_a_receipt_the_same_way() -> None:
         await world.restart().recover(lambda _: True)
         await world.ended("deb_1")
     assert world.journal.statuses["deb_1"] is DebateStatus.FAILED
+
+
+async def test_a_debate_that_breaks_while_agents_are_asked_tells_the_accounts_how_many() -> None:
+    world = World(journal=RefusingJournal(of_debate("deb_1", ValueError("no"), ["user_vote"])))
+    world.agents.script = silent
+    await world.engine.open(spec())
+    await eventually(lambda: len(world.agents.asked) == 4)
+    with capture_logs(), pytest.raises(AragoraError):
+        await world.engine.vote("deb_1", "eve", "ann", 5, "v1")
+    await world.ended("deb_1")
+    assert world.journal.cut_off == {"deb_1": 4}
 
 
 @pytest.mark.parametrize(
