@@ -13,9 +13,9 @@ Rules
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 import structlog
 
@@ -98,11 +98,11 @@ class Recovery:
             return
         broken = self._rebuild(debate_id, await self._ports.failing.reader.journal(debate_id))
         if broken is not None:
-            self._care_for(debate_id, self._end(broken))
+            self._care_for(debate_id, lambda: self._end(broken))
 
     def regain(self, course: Course) -> None:
         """Read the debate of a lost course anew, in the background."""
-        self._care_for(course.debate_id, self._regain(course.debate_id))
+        self._care_for(course.debate_id, lambda: self._regain(course.debate_id))
 
     def look_for(self, debate_id: str, looked: Callable[[], None]) -> None:
         """Take a debate whose opening had no answer, where it was written, in the background; calls `looked` as soon as
@@ -113,7 +113,7 @@ class Recovery:
 
     def end(self, course: Course, error: Exception) -> None:
         """End the debate of a course that cannot go on, in the background."""
-        self._care_for(course.debate_id, self._end_course(course, error))
+        self._care_for(course.debate_id, lambda: self._end_course(course, error))
 
     def forget(self, debate_id: str) -> None:
         """The debate has ended in its course."""
@@ -140,10 +140,10 @@ class Recovery:
     def _tasks(self) -> list[asyncio.Task[None]]:
         return [*self._caring.values(), *(() if self._looking is None else (self._looking,))]
 
-    def _care_for(self, debate_id: str, care: Coroutine[Any, Any, None]) -> None:
+    def _care_for(self, debate_id: str, care: Callable[[], Awaitable[None]]) -> None:
         async def cared() -> None:
             try:
-                await care
+                await care()  # made here: a task that is cancelled before it begins leaves none unawaited
             except Exception as error:  # noqa: BLE001  the one place that hears of it
                 await self._put_aside(debate_id, error)
             finally:  # a course that was given back and broke at once is cared for anew
@@ -172,7 +172,7 @@ class Recovery:
         log.info("a debate whose opening had no answer is there", debate_id=debate_id)
         broken = self._rebuild(debate_id, payloads)
         if broken is not None:
-            self._care_for(debate_id, self._end(broken))
+            self._care_for(debate_id, lambda: self._end(broken))
 
     async def _regain(self, debate_id: str) -> None:
         before = self._losses.get(debate_id)
