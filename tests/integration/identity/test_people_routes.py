@@ -16,7 +16,7 @@ from aragora.clock import SystemClock
 from aragora.config.settings import Settings
 from aragora.identity.parts import Visit
 from aragora.migrations.applying import apply_pending
-from aragora.server.authentication import CallerFacts
+from aragora.server.authentication import Caller, CallerFacts
 from aragora.server.live.connection import Connection
 from aragora.server.ports import ServerConfig
 
@@ -171,7 +171,8 @@ async def test_open_sockets_of_a_disabled_account_are_closed_at_the_next_look(pr
     server = await production()
     async with visitor(server) as client:
         account = await made(client, "mike", "member")
-        mike = await bearer(client, "mike@example.com")
+        await made(client, "olga", "owner")
+        mike, olga = await bearer(client, "mike@example.com"), await bearer(client, "olga@example.com")
         key = (await client.post("/api/auth/api-key", headers=mike)).json()["api_key"]
         proofs = (mike["Authorization"], f"Bearer {key}")
         said: list[Any] = []
@@ -183,16 +184,16 @@ async def test_open_sockets_of_a_disabled_account_are_closed_at_the_next_look(pr
         for proof in proofs:
             facts = CallerFacts(STRANGER, [(b"host", b"x"), (b"authorization", proof.encode())])
             principal = await server.identity.authenticator.authenticate(facts)
-            connections.append(Connection(f"con_{len(connections)}", principal, send, SystemClock(), 10))
-            sockets.add(connections[-1])
-        await sockets.end_revoked()
-        assert said == []
-        changed = await client.patch(f"/api/users/{account['user_id']}", json={"disabled": True}, headers=OPERATOR)
-        assert changed.status_code == 200
-        await sockets.end_revoked()
-        for connection in connections:
-            await connection.say_goodbye()
-            sockets.remove(connection)
+            caller = Caller(principal, STRANGER)
+            connections.append(Connection(f"con_{len(connections)}", caller, send, SystemClock(), 10))
+        with sockets.holding(connections[0]), sockets.holding(connections[1]):
+            await sockets.end_revoked()
+            assert said == []
+            changed = await client.patch(f"/api/users/{account['user_id']}", json={"disabled": True}, headers=olga)
+            assert changed.status_code == 200
+            await sockets.end_revoked()
+            for connection in connections:
+                await connection.say_goodbye()
         assert [(one["type"], one["code"]) for one in said] == [("websocket.close", 1008)] * 2
 
 

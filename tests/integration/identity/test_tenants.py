@@ -370,7 +370,7 @@ async def test_a_websocket_neither_hears_nor_steers_debates_of_another_organisat
 
 async def test_a_vote_over_a_websocket_as_another_bears_both_names(site: Site) -> None:
     ports = site.server.identity.feature.ports
-    admin = Principal("usr_admin", "local", ("admin",), Method.SESSION, mfa=True)
+    admin = Principal("usr_admin", "local", ("admin",), Method.API_TOKEN, mfa=True)
     pair = await ports.accounts.impersonate(admin, site.alice.user_id, "case 7", Visit("203.0.113.9"))
     async with socket_of(site, {"Authorization": f"Bearer {pair.access_token}"}) as acting:
         acting.say(type="user_vote", loop_id="deb_live", payload={"choice": "ada", "intensity": 10})
@@ -379,3 +379,4 @@ async def test_a_vote_over_a_websocket_as_another_bears_both_names(site: Site) -
     assert (entry.event.actor, entry.event.subject, entry.event.target, entry.event.details["deed"]) == (
         "usr_admin", site.alice.user_id, "deb_live", "user_vote",
     )  # fmt: skip
+    assert entry.event.address == "203.0.113.9"
