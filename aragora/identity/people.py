@@ -2,7 +2,7 @@
 
 The rules:
 - Nobody manages people as somebody else, with an API key, or as a service: see `managing`.
-- An organisation manages its own people. The administrator of the installation also sees and changes accounts elsewhere,
+- An organisation manages its own people. The administrator of the installation also sees and changes those elsewhere,
   by their id; lists and invitations are of the own organisation.
 - Nobody touches an account that has rights they lack, and nobody hands on a right they lack.
 - An organisation keeps an owner who can log in. Only the operator's command may take the last one away.

@@ -105,7 +105,7 @@ class BackupCodes(BaseModel):
     backup_codes: Annotated[list[str], Field(description="shown this once; all earlier ones are void")]
 
 
-@credentials.post("/api/auth/confirm", needs=USER, status=204, refuses=(403, 404))
+@credentials.post("/api/auth/confirm", needs=USER, status=204, refuses=(403, 404, 409))
 async def confirm(call: Call[CredentialPorts], body: Confirm) -> Response:
     """Show the password, or a code of the second factor, in this login: for ten minutes it may change credentials."""
     if (body.password is None) == (body.code is None):
