@@ -10,8 +10,8 @@ from collections.abc import Callable
 from aragora.background import Job
 from aragora.clock import SystemClock
 from aragora.identity.store.dead_keys import forgetting_keys
-from aragora.identity.store.invitations import InvitationStore, forgetting_invitations
-from aragora.identity.store.sessions import SessionStore, forgetting_sessions
+from aragora.identity.store.invitations import forgetting_invitations
+from aragora.identity.store.sessions import forgetting_sessions
 from aragora.ranking.store import ratings_applied
 from aragora.storage.applied import pruning
 from aragora.storage.contexts import Context
@@ -28,8 +28,8 @@ def jobs(opened: Callable[[Context], Database]) -> tuple[Job, ...]:
     return (
         pruning(opened(Context.ELO), ratings_applied, outbox, clock),
         pruning(opened(Context.USAGE), usage_applied, outbox, clock),
-        forgetting_sessions(SessionStore(users), clock),
+        forgetting_sessions(users, clock),
         forgetting_keys(users, clock),
-        forgetting_invitations(InvitationStore(users), clock),
+        forgetting_invitations(users, clock),
         sweeping(users, clock),
     )

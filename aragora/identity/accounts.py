@@ -6,18 +6,19 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 from aragora.errors import Forbidden, NotFound, Unauthenticated
-from aragora.identity.addresses import checked_email, shown_name
+from aragora.identity.addresses import checked_email, checked_name, shown_name
 from aragora.identity.audit import Outcome
 from aragora.identity.authorization import check_grant, own
-from aragora.identity.client_address import rate_limit_scope
 from aragora.identity.confirmation import require_confirmed
 from aragora.identity.guesses import PasswordGuesses
-from aragora.identity.logins import Challenge, Logins, TokenPair
+from aragora.identity.logins import Challenge, Logins, TokenPair, changed_meanwhile
 from aragora.identity.oauth import Arrival
 from aragora.identity.parts import IdentityParts, Visit
 from aragora.identity.passwords import check_policy
-from aragora.identity.people import changing
+from aragora.identity.people import admitting
 from aragora.identity.principal import Method, Principal
 from aragora.identity.rate_limits import LOGIN_PER_ADDRESS, REGISTER_PER_ADDRESS
 from aragora.identity.rbac import SYSTEM_ADMIN, permissions_of
@@ -45,10 +46,10 @@ class Accounts:
         closed), Conflict, RateLimited."""
         parts = self._parts
         if by is None or by.method is not Method.LOCAL:
-            await parts.limits.require((REGISTER_PER_ADDRESS, rate_limit_scope(visit.address)))
+            await parts.limit_address(REGISTER_PER_ADDRESS, visit)
         email = checked_email(email)
         if by is not None and roles:
-            await changing(parts, by)
+            await admitting(parts, by)
             org_id, granted = by.org_id, check_grant(by, roles)
         elif roles:
             raise Forbidden("Only who may manage users can give roles.")
@@ -69,7 +70,7 @@ class Accounts:
         return User(
             user_id=new_id("usr"),
             email=email,
-            name=name,
+            name=checked_name(name),
             org_id=org_id,
             roles=tuple(roles),
             created_at=self._parts.clock.now(),
@@ -82,7 +83,7 @@ class Accounts:
         Raises Unauthenticated (code invalid_credentials) or RateLimited.
         """
         parts = self._parts
-        await parts.limits.require((LOGIN_PER_ADDRESS, rate_limit_scope(visit.address)))
+        await parts.limit_address(LOGIN_PER_ADDRESS, visit)
         user = await parts.users.by_email(email)
         right = await self._guesses.right(email, user, password, visit)
         if not right or user is None or user.disabled or user.password_hash is None:
@@ -92,8 +93,10 @@ class Accounts:
             raise Unauthenticated("The address or the password is wrong.", code="invalid_credentials")
         if parts.passwords.needs_rehash(user.password_hash):
             # The login goes on with the new hash: a challenge is bound to it.
-            user = replace(user, password_hash=await parts.passwords.hash(password))
-            await parts.users.set_password_hash(user.user_id, str(user.password_hash), parts.clock.now())
+            fresh = await parts.passwords.hash(password)
+            if not await parts.users.rehash(user.user_id, user.password_hash, fresh, parts.clock.now()):
+                raise changed_meanwhile()
+            user = replace(user, password_hash=fresh)
         return await self._logins.begin(user, visit, method="password")
 
     async def arrived(self, arrival: Arrival, visit: Visit) -> User:
@@ -140,9 +143,11 @@ class Accounts:
         )  # fmt: skip
         return user
 
-    async def change_password(self, principal: Principal, current: str, new: str, visit: Visit) -> None:
-        """Change the own password and end the user's other sessions. Raises Unauthenticated for a wrong one, Forbidden
-        where the login was not confirmed."""
+    async def change_password(
+        self, principal: Principal, current: str, new: str, visit: Visit, *, revoke_keys: bool = False
+    ) -> None:
+        """Change the own password, end the user's other sessions and, where asked, revoke the API keys: all or nothing.
+        Raises Unauthenticated for a wrong password, Forbidden where the login was not confirmed."""
         parts = self._parts
         await require_confirmed(parts, principal)
         user = await parts.users.by_id(principal.user_id)
@@ -150,10 +155,21 @@ class Accounts:
             parts.failed()
             raise Unauthenticated("The current password is wrong.", code="invalid_credentials")
         check_policy(new, email=user.email, name=user.name)
-        now = parts.clock.now()
-        await parts.note(visit, "auth.password_changed", user.user_id, user.org_id)
-        await parts.users.set_password_hash(user.user_id, await parts.passwords.hash(new), now)
-        await parts.sessions.revoke_user(user.user_id, "password changed", now, keep=principal.session_id)
+        fresh, now = await parts.passwords.hash(new), parts.clock.now()
+
+        async def change(connection: AsyncConnection) -> tuple[Session, ...]:
+            if (await parts.users.within(connection, user.user_id)).password_hash != user.password_hash:
+                raise changed_meanwhile()
+            await parts.users.put_password_hash(connection, user.user_id, fresh, now)
+            if revoke_keys:
+                await parts.keys.revoke(connection, user.user_id, now)
+            reason = "password changed"
+            return await parts.sessions.revoke_user(connection, user.user_id, reason, now, keep=principal.session_id)
+
+        ended = await parts.enact(
+            visit, "auth.password_changed", user.user_id, user.org_id, change, keys_revoked=str(revoke_keys).lower()
+        )
+        await parts.sessions.tell(ended)
 
     async def impersonate(
         self, admin: Principal, user_id: str, reason: str, visit: Visit, *, lifetime_s: float = IMPERSONATION_S
@@ -179,13 +195,13 @@ class Accounts:
             impersonator=admin.user_id,
             address=visit.address,
         )
-        await parts.note(
-            visit, "admin.impersonate", admin.user_id, user.org_id, target=user_id, reason=reason,
-            session=session.session_id,
+        await parts.enact(
+            visit, "admin.impersonate", admin.user_id, user.org_id,
+            lambda connection: parts.sessions.add(connection, session),
+            target=user_id, reason=reason, session=session.session_id,
         )  # fmt: skip
         parts.registry.inc("aragora_admin_impersonate_total")
-        await parts.sessions.create(session)
-        return replace(self._logins.access_only(user, session), refresh_token=None)
+        return replace(self._logins.access_only(session), refresh_token=None)
 
 
 def _locked() -> Unauthenticated:

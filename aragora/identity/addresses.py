@@ -10,6 +10,7 @@ import re
 import unicodedata
 from typing import Final
 
+from aragora import texts
 from aragora.errors import InvalidInput
 
 MAX_CHARS: Final = 254
@@ -47,6 +48,17 @@ def shown_name(name: str) -> str:
     """A name from outside as it may be kept and shown: without what cannot be seen, in one line, `-` for none."""
     seen = "".join(" " if char.isspace() else "" if unseen(char) else char for char in name)
     return " ".join(seen.split())[:NAME_MAX_CHARS].strip() or "-"
+
+
+def checked_name(name: str) -> str:
+    """The name, where it is one of a person. Raises InvalidInput."""
+    try:
+        texts.line(name)
+    except ValueError as error:
+        raise InvalidInput(f"The name: {error}.") from None
+    if not 1 <= len(name) <= NAME_MAX_CHARS:
+        raise InvalidInput(f"A name has 1 to {NAME_MAX_CHARS} characters.")
+    return name
 
 
 def unseen(char: str) -> bool:

@@ -14,7 +14,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from sqlalchemy import insert, or_, select, update
+from sqlalchemy import ColumnElement, func, insert, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from aragora.encoding import decode, encode_text
 from aragora.identity.scopes import DEFAULT
@@ -92,10 +93,13 @@ class ApiKeyStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def add(self, key: ApiKey) -> None:
+    async def add(self, connection: AsyncConnection, key: ApiKey) -> None:
         row = {**{name: getattr(key, name) for name in ApiKey.__slots__}, "scopes": encode_text(key.scopes)}
-        async with self._database.writing() as connection:
-            await connection.execute(insert(api_keys).values(row))
+        await connection.execute(insert(api_keys).values(row))
+
+    async def count_live(self, connection: AsyncConnection, user_id: str, now: float) -> int:
+        query = select(func.count()).select_from(api_keys).where(api_keys.c.user_id == user_id, _live(now))
+        return int((await connection.execute(query)).scalar_one())
 
     async def get(self, key_id: str) -> ApiKey | None:
         rows = await self._database.rows(select(*_COLUMNS).where(api_keys.c.key_id == key_id))
@@ -103,9 +107,7 @@ class ApiKeyStore:
 
     async def live_among(self, key_ids: Collection[str], now: float) -> frozenset[str]:
         """Which of these keys the database holds and are neither revoked nor expired."""
-        unexpired = api_keys.c.expires_at.is_(None) | (api_keys.c.expires_at > now)
-        live = api_keys.c.revoked_at.is_(None) & unexpired
-        return await found_among(self._database, api_keys.c.key_id, key_ids, live)
+        return await found_among(self._database, api_keys.c.key_id, key_ids, _live(now))
 
     async def of_user(self, user_id: str) -> list[ApiKey]:
         """The user's keys that are not revoked, newest first."""
@@ -117,13 +119,12 @@ class ApiKeyStore:
         async with self._database.reading() as connection:
             return [_key(dict(row)) for row in (await connection.execute(query)).mappings()]
 
-    async def revoke(self, user_id: str, now: float, key_id: str | None = None) -> int:
-        """Revoke one key of the user, or all; returns how many were live."""
-        change = update(api_keys).where(api_keys.c.user_id == user_id, api_keys.c.revoked_at.is_(None))
+    async def revoke(self, connection: AsyncConnection, user_id: str, now: float, key_id: str | None = None) -> int:
+        """Revoke one live key of the user, or all; returns how many there were."""
+        change = update(api_keys).where(api_keys.c.user_id == user_id, _live(now))
         if key_id is not None:
             change = change.where(api_keys.c.key_id == key_id)
-        async with self._database.writing() as connection:
-            return int((await connection.execute(change.values(revoked_at=now))).rowcount)
+        return int((await connection.execute(change.values(revoked_at=now))).rowcount)
 
     async def touch(self, key_id: str, now: float) -> None:
         """Note that the key was used, to the minute."""
@@ -131,6 +132,11 @@ class ApiKeyStore:
         async with self._database.writing() as connection:
             change = update(api_keys).where(api_keys.c.key_id == key_id, stale)
             await connection.execute(change.values(last_used_at=now))
+
+
+def _live(now: float) -> ColumnElement[bool]:
+    unexpired = api_keys.c.expires_at.is_(None) | (api_keys.c.expires_at > now)
+    return api_keys.c.revoked_at.is_(None) & unexpired
 
 
 def _key(row: Mapping[str, Any]) -> ApiKey:

@@ -41,5 +41,9 @@ class Confirmation:
             parts.failed()
             await parts.note(visit, "auth.confirm", user.user_id, user.org_id, Outcome.DENIED)
             raise Unauthenticated("The password is wrong.", code="invalid_credentials")
-        await parts.note(visit, "auth.confirm", user.user_id, user.org_id)
-        await parts.sessions.note_proof(principal.session_id, parts.clock.now())
+        session_id, now = principal.session_id, parts.clock.now()
+        noted = await parts.enact(
+            visit, "auth.confirm", user.user_id, user.org_id,
+            lambda connection: parts.sessions.note_proof(connection, session_id, now),
+        )  # fmt: skip
+        await parts.sessions.tell(noted)

@@ -1,4 +1,4 @@
-"""Guessing at passwords: the one place that compares a password of a person, and counts before it does.
+"""Guessing at passwords and at codes of a second factor: counted before they are compared.
 
 A guess is counted before the slow comparison, so that many at once are no more than the limit; a right one is given
 back. Two limits hold: one by account and address, and a higher one by account over all addresses. Where only the
@@ -12,12 +12,18 @@ from aragora.errors import RateLimited
 from aragora.identity.addresses import normal_email
 from aragora.identity.client_address import rate_limit_scope
 from aragora.identity.parts import IdentityParts, Visit
-from aragora.identity.rate_limits import LOGIN_PER_ACCOUNT, LOGIN_PER_ACCOUNT_AND_ADDRESS
+from aragora.identity.principal import Principal
+from aragora.identity.rate_limits import (
+    LOGIN_PER_ACCOUNT,
+    LOGIN_PER_ACCOUNT_AND_ADDRESS,
+    MFA_PER_USER,
+    MFA_PER_USER_AND_PLACE,
+)
 from aragora.identity.store.users import User
 
 
 class PasswordGuesses:
-    """Compares passwords and counts guesses."""
+    """The one place that compares a password of a person; counts before it does."""
 
     def __init__(self, parts: IdentityParts) -> None:
         self._parts = parts
@@ -44,3 +50,28 @@ class PasswordGuesses:
             return False
         sessions = await self._parts.sessions.of_user(user.user_id, self._parts.clock.now())
         return any(one.impersonator is None and rate_limit_scope(one.address) == scope for one in sessions)
+
+
+class CodeGuesses:
+    """Counts guesses at codes. Those within a login and those of who logs in are counted apart: a stolen login, which
+    can only make the former, does not keep the owner from logging in and ending it."""
+
+    def __init__(self, parts: IdentityParts) -> None:
+        self._limits = parts.limits
+
+    async def of_login(self, principal: Principal) -> str:
+        """Count a guess within a login. Returns what `right` takes. Raises RateLimited."""
+        return await self._count(f"{principal.user_id} shown", principal.session_id or "")
+
+    async def at_login(self, user_id: str, visit: Visit) -> str:
+        """Count a guess of who has shown the password. Returns what `right` takes. Raises RateLimited."""
+        return await self._count(f"{user_id} login", rate_limit_scope(visit.address))
+
+    async def right(self, guess: str) -> None:
+        """Give back what was counted in the place of a guess that was right."""
+        await self._limits.forget(MFA_PER_USER_AND_PLACE, guess)
+
+    async def _count(self, user: str, place: str) -> str:
+        here = f"{user} {place}"
+        await self._limits.require((MFA_PER_USER_AND_PLACE, here), (MFA_PER_USER, user))
+        return here

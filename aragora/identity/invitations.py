@@ -18,9 +18,8 @@ from aragora.errors import Conflict, NotFound, Unauthenticated
 from aragora.identity.accounts import Accounts
 from aragora.identity.addresses import checked_email
 from aragora.identity.authorization import check_grant
-from aragora.identity.client_address import rate_limit_scope
 from aragora.identity.parts import IdentityParts, Visit
-from aragora.identity.people import changing, managing
+from aragora.identity.people import admitting, managing
 from aragora.identity.principal import Principal
 from aragora.identity.rate_limits import REGISTER_PER_ADDRESS
 from aragora.identity.rbac import permissions_of
@@ -45,7 +44,7 @@ class Invitations:
         this organisation end. Raises InvalidInput, Forbidden, Conflict."""
         parts, now = self._parts, self._parts.clock.now()
         parts.registration.require_invitations()
-        await changing(parts, who)
+        await admitting(parts, who)
         email, granted = checked_email(email), check_grant(who, roles)
         known = await parts.users.by_email(email)
         if known is not None and known.org_id == who.org_id:
@@ -95,7 +94,7 @@ class Invitations:
         an account elsewhere, Forbidden where the server takes no invitations, RateLimited.
         """
         parts = self._parts
-        await parts.limits.require((REGISTER_PER_ADDRESS, rate_limit_scope(visit.address)))
+        await parts.limit_address(REGISTER_PER_ADDRESS, visit)
         parts.registration.require_invitations()
         invitation = await self._store.by_digest(digest_of(token))
         now = parts.clock.now()

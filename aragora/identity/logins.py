@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NoReturn
 
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 from aragora.errors import NotFound, Unauthenticated
 from aragora.identity.audit import Outcome
 from aragora.identity.confirmation import require_confirmed
@@ -47,7 +49,6 @@ class Logins:
             return await self.open(user, visit, mfa=False, method=method)
         claims = claims_for(
             subject=user.user_id,
-            org_id=user.org_id,
             session_id="",
             now=self._parts.clock.now(),
             lifetime_s=MFA_CHALLENGE_S,
@@ -56,7 +57,11 @@ class Logins:
         return Challenge(self._parts.signer.sign(Purpose.MFA, claims), int(MFA_CHALLENGE_S))
 
     async def open(self, user: User, visit: Visit, *, mfa: bool, method: str) -> TokenPair:
-        """A new session with its tokens."""
+        """A new session with its tokens, for a user as it was when it showed its password or factor.
+
+        Raises Unauthenticated where either was changed since, or the account disabled: such a change ends the sessions
+        that it finds, and this one would come after it.
+        """
         parts, now = self._parts, self._parts.clock.now()
         session = Session(
             session_id=new_id("ses"),
@@ -68,9 +73,14 @@ class Logins:
             address=visit.address,
             proved_at=now,
         )
-        await parts.note(visit, "auth.login", user.user_id, user.org_id, method=method, mfa=str(mfa).lower())
-        await parts.sessions.create(session)
-        return self._pair(user, session)
+
+        async def add(connection: AsyncConnection) -> None:
+            if _provable(await parts.users.within(connection, user.user_id)) != _provable(user):
+                raise changed_meanwhile()
+            await parts.sessions.add(connection, session)
+
+        await parts.enact(visit, "auth.login", user.user_id, user.org_id, add, method=method, mfa=str(mfa).lower())
+        return self._pair(session)
 
     async def refresh(self, token: str, visit: Visit) -> TokenPair:
         """The next pair. A refresh token works once: an old one that comes again ends the whole login.
@@ -89,8 +99,8 @@ class Logins:
             raise Unauthenticated("This login has ended; log in again.", code="invalid_token")
         if not await parts.sessions.advance(session.session_id, claims.generation, now):
             await self._stolen(session, visit)
-        user = await self._live_user(session)
-        return self._pair(user, session, generation=claims.generation + 1)
+        await self._require_able(session)
+        return self._pair(session, generation=claims.generation + 1)
 
     async def end(self, principal: Principal, visit: Visit, *, everywhere: bool = False) -> None:
         """Log out: this session, or all of the user's, for which the login must be confirmed (Forbidden). A caller
@@ -99,60 +109,74 @@ class Logins:
         everywhere = everywhere and principal.impersonator is None
         if everywhere:
             await require_confirmed(parts, principal)
-        await parts.note(
-            visit, "auth.logout", principal.actor, principal.org_id,
+
+        async def end(connection: AsyncConnection) -> tuple[Session, ...]:
+            if everywhere:
+                return await parts.sessions.revoke_user(connection, principal.user_id, "logout", now)
+            return await parts.sessions.revoke(connection, principal.session_id or "", "logout", now)
+
+        ended = await parts.enact(
+            visit, "auth.logout", principal.actor, principal.org_id, end,
             subject=principal.user_id, everywhere=str(everywhere).lower(),
         )  # fmt: skip
-        if everywhere:
-            await parts.sessions.revoke_user(principal.user_id, "logout", now)
-        elif principal.session_id is not None:
-            await parts.sessions.revoke(principal.session_id, "logout", now)
+        await parts.sessions.tell(ended)
 
-    def access_only(self, user: User, session: Session) -> TokenPair:
+    def access_only(self, session: Session) -> TokenPair:
         """The access token of a session that is not to be refreshed."""
-        claims = self._claims(user, session, session.expires_at - self._parts.clock.now(), generation=0)
+        claims = self._claims(session, session.expires_at - self._parts.clock.now(), generation=0)
         return TokenPair(self._parts.signer.sign(Purpose.ACCESS, claims), int(claims.expires_at - claims.issued_at))
 
-    def _pair(self, user: User, session: Session, generation: int = 0) -> TokenPair:
+    def _pair(self, session: Session, generation: int = 0) -> TokenPair:
         signer, left_s = self._parts.signer, session.expires_at - self._parts.clock.now()
-        access = self._claims(user, session, min(self._parts.access_s, left_s), generation)
-        refresh = self._claims(user, session, left_s, generation)
+        access = self._claims(session, min(self._parts.access_s, left_s), generation)
+        refresh = self._claims(session, left_s, generation)
         return TokenPair(
             access_token=signer.sign(Purpose.ACCESS, access),
             expires_in=int(access.expires_at - access.issued_at),
             refresh_token=signer.sign(Purpose.REFRESH, refresh),
         )
 
-    def _claims(self, user: User, session: Session, lifetime_s: float, generation: int) -> Claims:
+    def _claims(self, session: Session, lifetime_s: float, generation: int) -> Claims:
         return claims_for(
-            subject=user.user_id,
-            org_id=user.org_id,
+            subject=session.user_id,
             session_id=session.session_id,
             now=self._parts.clock.now(),
             lifetime_s=lifetime_s,
-            roles=user.roles,
-            mfa=session.mfa,
             generation=generation,
-            actor=session.impersonator,
         )
 
     async def _stolen(self, session: Session, visit: Visit) -> NoReturn:
         parts = self._parts
         parts.failed()
-        await parts.sessions.revoke(session.session_id, "refresh token reused", parts.clock.now())
-        await parts.note(
-            visit, "auth.refresh_reused", session.user_id, session.org_id, Outcome.DENIED, target=session.session_id
+        now = parts.clock.now()
+        event = visit.event(
+            "auth.refresh_reused", session.user_id, session.org_id, Outcome.DENIED,
+            subject="", target=session.session_id, details={},
+        )  # fmt: skip
+        reason = "refresh token reused"
+        ended = await parts.audit.record(
+            event, lambda connection: parts.sessions.revoke(connection, session.session_id, reason, now)
         )
+        await parts.sessions.tell(ended)
         raise Unauthenticated(
             "This refresh token was used before. The login is ended in case it was stolen; log in again.",
             code="token_reused",
         )
 
-    async def _live_user(self, session: Session) -> User:
+    async def _require_able(self, session: Session) -> None:
         try:
             user = await self._parts.users.by_id(session.user_id)
         except NotFound:
             user = None
         if user is None or user.disabled:
             raise Unauthenticated("This account cannot log in.", code="invalid_token")
-        return user
+
+
+def changed_meanwhile() -> Unauthenticated:
+    """Why nothing follows from a password or factor that was right a moment ago."""
+    return Unauthenticated("This account was changed meanwhile; log in again.", code="invalid_credentials")
+
+
+def _provable(user: User) -> tuple[object, ...]:
+    """What a login rests on. A factor that is only offered is not part of it."""
+    return user.password_hash, user.disabled, user.mfa_enabled, user.mfa_secret if user.mfa_enabled else None

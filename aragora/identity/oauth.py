@@ -24,7 +24,6 @@ from authlib.oauth2.client import OAuth2Client  # type: ignore[import-untyped]
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
-from msgspec import DecodeError
 
 from aragora.clock import Clock
 from aragora.encoding import decode, decode_as, encode_text
@@ -45,6 +44,7 @@ MAX_ANSWER_BYTES: Final = 1_000_000
 CLOCK_SKEW_S: Final = 60
 STATE_S: Final = 600.0  # from the departure to the return
 EXCHANGE_S: Final = 60.0  # from the return to the exchange
+_ENDPOINTS: Final = ("authorization_endpoint", "token_endpoint", "jwks_uri")
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +184,8 @@ class OpenIdLogin:
         claims = await self._verified(str(answer.get("id_token", "")), remembered.nonce)
         if claims.get("email_verified") is not True or not claims.get("email"):
             raise _refused("The provider has not verified the address of this account.")
+        if not _is_subject(claims["sub"]):
+            raise _refused("The provider's answer names nobody.")
         return Arrival(
             subject=f"{self._settings.name}:{claims['sub']}",
             email=str(claims["email"]),
@@ -218,7 +220,7 @@ class OpenIdLogin:
                 exp={"essential": True},
                 iat={"essential": True},
             ).validate(claims)
-        except (JoseError, ValueError, KeyError, TypeError) as error:
+        except (JoseError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise _refused("The provider's answer is not valid.") from error
         if not hmac.compare_digest(str(claims.get("nonce", "")).encode(), nonce.encode()):
             raise _refused("The provider's answer belongs to another login.")
@@ -227,9 +229,14 @@ class OpenIdLogin:
         return claims
 
     async def _discovered(self) -> dict[str, Any]:
-        found = await self._cached(f"{self._settings.issuer}/.well-known/openid-configuration")
+        url = f"{self._settings.issuer}/.well-known/openid-configuration"
+        found = await self._cached(url)
         if found.get("issuer") != self._settings.issuer:
+            self._known.pop(url, None)
             raise Unavailable("The login provider calls itself by another name; check its address.")
+        if not all(_is_address(found.get(name)) for name in _ENDPOINTS):
+            self._known.pop(url, None)
+            raise Unavailable("The login provider does not say where to log in; try again.", retry_after_s=5.0)
         return found
 
     async def _cached(self, url: str) -> dict[str, Any]:
@@ -258,10 +265,19 @@ class OpenIdLogin:
         return _object(raw)
 
 
+def _is_address(value: object) -> bool:
+    return isinstance(value, str) and value.startswith(("https://", "http://"))
+
+
+def _is_subject(value: object) -> bool:
+    """OpenID Connect Core, section 2: at most 255 ASCII characters."""
+    return isinstance(value, str) and 1 <= len(value) <= 255 and value.isascii() and value.isprintable()
+
+
 def _object(raw: bytes) -> Mapping[str, Any]:
     try:
         found = decode(raw)
-    except DecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise _refused("The provider's answer is not JSON.") from error
     if not isinstance(found, dict):
         raise _refused("The provider's answer is not a JSON object.")

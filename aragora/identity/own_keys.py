@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 from aragora.errors import Conflict, InvalidInput, NotFound
 from aragora.identity import api_keys, scopes
 from aragora.identity.api_keys import ApiKey
@@ -51,8 +53,6 @@ class OwnKeys:
             days = self._longest_s / DAY_S
             raise InvalidInput(f"An API key lives {days:.0f} days at most here (ARAGORA_API_KEY_MAX_DAYS).")
         user = await self._owner(principal, visit)
-        if len([key for key in await parts.keys.of_user(user.user_id) if key.live(now)]) >= MAX_KEYS:
-            raise Conflict(f"There are {MAX_KEYS} keys already; revoke one first.")
         fresh = api_keys.make_key()
         key = ApiKey(
             key_id=fresh.key_id,
@@ -64,10 +64,15 @@ class OwnKeys:
             expires_at=None if lifetime_s is None else now + lifetime_s,
             scopes=granted,
         )
-        await parts.note(
-            visit, "api_key.create", user.user_id, user.org_id, target=fresh.shown, scopes=",".join(granted)
+
+        async def add(connection: AsyncConnection) -> None:
+            if await parts.keys.count_live(connection, user.user_id, now) >= MAX_KEYS:
+                raise Conflict(f"There are {MAX_KEYS} keys already; revoke one first.")
+            await parts.keys.add(connection, key)
+
+        await parts.enact(
+            visit, "api_key.create", user.user_id, user.org_id, add, target=fresh.shown, scopes=",".join(granted)
         )
-        await parts.keys.add(key)
         return key, fresh.text
 
     async def live(self, principal: Principal) -> list[ApiKey]:
@@ -80,8 +85,12 @@ class OwnKeys:
         """Revoke one of the own API keys, or all; returns how many were live. Raises Forbidden."""
         parts = self._parts
         await require_confirmed(parts, principal)
-        await parts.note(visit, "api_key.revoke", principal.user_id, principal.org_id, target=key_id or "all")
-        return await parts.keys.revoke(principal.user_id, parts.clock.now(), key_id)
+        now = parts.clock.now()
+        return await parts.enact(
+            visit, "api_key.revoke", principal.user_id, principal.org_id,
+            lambda connection: parts.keys.revoke(connection, principal.user_id, now, key_id),
+            target=key_id or "all",
+        )  # fmt: skip
 
     async def _owner(self, principal: Principal, visit: Visit) -> User:
         """The account behind a principal. The local operator never registered and gets one without a password."""

@@ -8,8 +8,9 @@ from typing import TypeVar
 from aragora.clock import Clock
 from aragora.identity.api_keys import ApiKeyStore
 from aragora.identity.audit import AuditEvent, Outcome
+from aragora.identity.client_address import is_loopback, rate_limit_scope
 from aragora.identity.passwords import Passwords
-from aragora.identity.rate_limits import RateLimits
+from aragora.identity.rate_limits import Limit, RateLimits
 from aragora.identity.registration import RegistrationRules
 from aragora.identity.store.audit_log import AuditLog, Change
 from aragora.identity.store.invitations import InvitationStore
@@ -56,7 +57,8 @@ class IdentityParts:
         target: str = "",
         **details: str,
     ) -> None:
-        """Write to the audit log. Raises Unavailable: what cannot be audited is not done."""
+        """Write to the audit log what changes nothing of identity; what does is for `enact`. Raises Unavailable: what
+        cannot be audited is not done."""
         event = visit.event(action, actor, org_id, outcome, subject=subject, target=target, details=details)
         await self.audit.append(event)
 
@@ -77,6 +79,12 @@ class IdentityParts:
         done = Outcome.SUCCESS
         event = visit.event(action, actor, org_id, done, subject=subject, target=target, details=details)
         return await self.audit.record(event, change)
+
+    async def limit_address(self, limit: Limit, visit: Visit) -> None:
+        """Count a visit against its address; a development server does not limit its own machine. Raises
+        RateLimited."""
+        if self.production or not is_loopback(visit.address):
+            await self.limits.require((limit, rate_limit_scope(visit.address)))
 
     def failed(self) -> None:
         """Count a failed authentication."""

@@ -19,6 +19,7 @@ from typing import Final, TypeVar
 from argon2 import PasswordHasher, Type
 from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
 
+from aragora import texts
 from aragora.errors import InvalidInput, Unavailable
 
 T = TypeVar("T")
@@ -73,7 +74,11 @@ class Passwords:
 
 def check_policy(password: str, *, email: str = "", name: str = "") -> None:
     """Raises InvalidInput (code weak_password) with the reason where the password may not be chosen."""
-    text = normal(password)
+    try:
+        text = normal(texts.line(password))
+    except ValueError as error:
+        # No route takes such a text, so nobody could log in with it.
+        raise InvalidInput(f"In a password {error}.", code="weak_password") from None
     if not MIN_CHARS <= len(text) <= MAX_CHARS:
         raise InvalidInput(f"A password has {MIN_CHARS} to {MAX_CHARS} characters.", code="weak_password")
     lowered = text.lower()

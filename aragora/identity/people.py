@@ -2,34 +2,44 @@
 
 The rules:
 - Nobody manages people as somebody else, with an API key, or as a service: see `managing`.
-- An organisation manages its own people. The administrator of the installation manages all.
+- An organisation manages its own people. The administrator of the installation also sees and changes those elsewhere,
+  by their id; lists and invitations are of the own organisation.
 - Nobody touches an account that has rights they lack, and nobody hands on a right they lack.
 - An organisation keeps an owner who can log in. Only the operator's command may take the last one away.
-- What is done is in the audit log, in one transaction or before; and it holds at once: see `UserStore.standing`.
+- What is done is in the audit log, in one transaction; and it holds at once: see `UserStore.standing`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from aragora.errors import Conflict, Forbidden, NotFound
+from aragora.errors import Conflict, Forbidden, InvalidInput, NotFound
 from aragora.identity.authorization import check_grant, enforce_admin_mfa_policy, own
 from aragora.identity.confirmation import require_confirmed
 from aragora.identity.parts import IdentityParts, Visit
 from aragora.identity.principal import Method, Principal
 from aragora.identity.rbac import SYSTEM_ADMIN, permissions_of
-from aragora.identity.store.audit_log import Change
+from aragora.identity.store.sessions import Session
 from aragora.identity.store.users import User
 from aragora.ids import LOCAL_ORG
 
 OPERATOR: Final = Principal("operator", LOCAL_ORG, ("owner", "admin"), Method.LOCAL, mfa=True)
 """Who types the commands of the server's machine: whoever can write its database can do what they do."""
 OWNER: Final = "owner"
-_IN_PERSON: Final = frozenset({Method.SESSION, Method.LOCAL, Method.API_TOKEN})
+_IN_PERSON: Final = frozenset({Method.SESSION, Method.LOCAL})
+_ACTIONS: Final = {
+    (True, None): "user.roles",
+    (False, True): "user.disable",
+    (False, False): "user.enable",
+    (True, True): "user.roles_and_disable",
+    (True, False): "user.roles_and_enable",
+}
+"""What the audit log calls a change, by whether it is of roles, and to which state."""
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,73 +76,96 @@ class People:
             last_owner=_owns(user) and not await parts.users.has_other_owner(user.org_id, user_id),
         )
 
-    async def disable(self, who: Principal, user_id: str, visit: Visit) -> User:
-        """Nobody logs in with the account any more; its sessions end, its API keys count no longer.
+    async def change(
+        self,
+        who: Principal,
+        user_id: str,
+        visit: Visit,
+        *,
+        roles: Sequence[str] | None = None,
+        disabled: bool | None = None,
+    ) -> User:
+        """Replace the roles of an account, disable or enable it, or both: all of it or nothing. None leaves as it is.
 
-        Raises NotFound, Forbidden, Conflict (code last_owner).
+        Open logins and keys have the new roles at once. Nobody logs in with a disabled account; its sessions end, its
+        API keys count no longer, until it is enabled. Raises InvalidInput, NotFound, Forbidden, Conflict (code
+        last_owner, or changed).
         """
+        if roles is None and disabled is None:
+            raise InvalidInput("Say what is to change: roles, disabled, or both.")
         parts, now = self._parts, self._parts.clock.now()
         user = await self._manageable(who, user_id)
+        details = {} if disabled is None else {"disabled": str(disabled).lower()}
+        granted = user.roles
+        if roles is not None:
+            granted = check_grant(who, roles)
+            details |= {"before": ",".join(user.roles), "roles": ",".join(granted)}
 
-        async def disable(connection: AsyncConnection) -> None:
-            await self._keep_an_owner(connection, who, user)
-            await parts.users.put_disabled(connection, user_id, True, now)
+        async def change(connection: AsyncConnection, current: User) -> tuple[Session, ...]:
+            if roles is not None and current.roles != user.roles:
+                raise Conflict("Somebody else changed this account at the same time; look again.", code="changed")
+            if disabled or (roles is not None and OWNER not in granted):
+                await self._keep_an_owner(connection, who, current)
+            if roles is not None:
+                await parts.users.put_roles(connection, user_id, granted, now)
+            if disabled is not None:
+                await parts.users.put_disabled(connection, user_id, disabled, now)
+            if not disabled:
+                return ()
+            return await parts.sessions.revoke_user(connection, user_id, "account disabled", now)
 
-        await self._enact(who, "user.disable", user, disable, visit)
-        await parts.sessions.revoke_user(user_id, "account disabled", now)
+        try:
+            ended = await self._enact(who, _ACTIONS[roles is not None, disabled], user, change, visit, **details)
+        finally:
+            parts.users.forget(user_id)
+        await parts.sessions.tell(ended)
         return await parts.users.by_id(user_id)
+
+    async def disable(self, who: Principal, user_id: str, visit: Visit) -> User:
+        """As `change`."""
+        return await self.change(who, user_id, visit, disabled=True)
 
     async def enable(self, who: Principal, user_id: str, visit: Visit) -> User:
-        """The account logs in again; API keys that were not revoked count again. Raises NotFound, Forbidden."""
-        parts, now = self._parts, self._parts.clock.now()
-        user = await self._manageable(who, user_id)
-        await self._enact(
-            who,
-            "user.enable",
-            user,
-            lambda connection: parts.users.put_disabled(connection, user_id, False, now),
-            visit,
-        )
-        return await parts.users.by_id(user_id)
+        """As `change`."""
+        return await self.change(who, user_id, visit, disabled=False)
 
     async def give_roles(self, who: Principal, user_id: str, roles: Sequence[str], visit: Visit) -> User:
-        """Replace the roles of an account; open logins and keys have the new ones at once.
-
-        Raises InvalidInput, NotFound, Forbidden, Conflict (code last_owner).
-        """
-        parts, now = self._parts, self._parts.clock.now()
-        user, granted = await self._manageable(who, user_id), check_grant(who, roles)
-
-        async def put(connection: AsyncConnection) -> None:
-            if OWNER not in granted:
-                await self._keep_an_owner(connection, who, user)
-            await parts.users.put_roles(connection, user_id, granted, now)
-
-        await self._enact(who, "user.roles", user, put, visit, before=",".join(user.roles), roles=",".join(granted))
-        return await parts.users.by_id(user_id)
+        """As `change`."""
+        return await self.change(who, user_id, visit, roles=roles)
 
     async def end_sessions(self, who: Principal, user_id: str, visit: Visit) -> int:
         """End all logins of the account, and those in which it acts as another or is acted as; returns how many."""
-        user = await self._manageable(who, user_id)
-        await self._note(who, "user.sessions_ended", user, visit)
-        return await self._parts.sessions.revoke_user(user_id, "ended by an administrator", self._parts.clock.now())
+        now = self._parts.clock.now()
+        ended = await self._enact(
+            who, "user.sessions_ended", await self._manageable(who, user_id),
+            lambda connection, _: self._parts.sessions.revoke_user(
+                connection, user_id, "ended by an administrator", now
+            ), visit,
+        )  # fmt: skip
+        await self._parts.sessions.tell(ended)
+        return len(ended)
 
     async def revoke_keys(self, who: Principal, user_id: str, visit: Visit) -> int:
         """Revoke all API keys of the account, for good; returns how many there were."""
-        user = await self._manageable(who, user_id)
-        await self._note(who, "user.keys_revoked", user, visit)
-        return await self._parts.keys.revoke(user_id, self._parts.clock.now())
+        now = self._parts.clock.now()
+        return await self._enact(
+            who, "user.keys_revoked", await self._manageable(who, user_id),
+            lambda connection, _: self._parts.keys.revoke(connection, user_id, now), visit,
+        )  # fmt: skip
 
     async def reset_factor(self, who: Principal, user_id: str, visit: Visit) -> bool:
         """Take away the second factor and its backup codes, and end all logins: for a phone that is lost. Returns
         whether there was one."""
         parts, now = self._parts, self._parts.clock.now()
+
+        async def reset(connection: AsyncConnection, _: User) -> tuple[bool, tuple[Session, ...]]:
+            was_there = await parts.users.clear_mfa(connection, user_id, now)
+            return was_there, await parts.sessions.revoke_user(connection, user_id, "second factor reset", now)
+
         user = await self._manageable(who, user_id)
-        await self._enact(
-            who, "user.factor_reset", user, lambda connection: parts.users.clear_mfa(connection, user_id, now), visit
-        )
-        await parts.sessions.revoke_user(user_id, "second factor reset", now)
-        return user.mfa_enabled
+        was_there, ended = await self._enact(who, "user.factor_reset", user, reset, visit)
+        await parts.sessions.tell(ended)
+        return was_there
 
     async def _within_reach(self, who: Principal, user_id: str) -> User:
         managing(who)
@@ -146,8 +179,7 @@ class People:
     async def _manageable(self, who: Principal, user_id: str) -> User:
         await changing(self._parts, who)
         user = await self._within_reach(who, user_id)
-        if not permissions_of(user.roles) <= who.permissions:
-            raise Forbidden("This account has rights that you lack; ask an administrator of the installation.")
+        _require_no_more_rights(who, user)
         return user
 
     async def _keep_an_owner(self, connection: AsyncConnection, who: Principal, user: User) -> None:
@@ -158,38 +190,71 @@ class People:
         if not await self._parts.users.has_other_owner(user.org_id, user.user_id, connection):
             raise Conflict(
                 "This is the last owner of the organisation: make somebody else an owner first. The operator of the"
-                " installation can do it all the same, with `aragora users disable --last-owner`.",
+                " installation can do it all the same: `aragora users disable` and `role` take --last-owner.",
                 code="last_owner",
             )
 
     async def _enact(
-        self, who: Principal, action: str, user: User, change: Change[None], visit: Visit, **details: str
-    ) -> None:
-        try:
-            await self._parts.enact(visit, action, who.actor, user.org_id, change, target=user.user_id, **details)
-        finally:
-            self._parts.users.forget(user.user_id)
+        self,
+        who: Principal,
+        action: str,
+        user: User,
+        change: Callable[[AsyncConnection, User], Awaitable[T]],
+        visit: Visit,
+        **details: str,
+    ) -> T:
+        """Do the change, given the account as it is within the transaction: it may have got more rights meanwhile."""
 
-    async def _note(self, who: Principal, action: str, user: User, visit: Visit) -> None:
-        await self._parts.note(visit, action, who.actor, user.org_id, target=user.user_id)
+        async def judged(connection: AsyncConnection) -> T:
+            current = await self._parts.users.within(connection, user.user_id)
+            _require_no_more_rights(who, current)
+            return await change(connection, current)
+
+        return await self._parts.enact(visit, action, who.actor, user.org_id, judged, target=user.user_id, **details)
 
 
 async def changing(parts: IdentityParts, who: Principal) -> None:
     """As `managing`, before people or their credentials change: a login must have shown its password or factor lately
-    (`aragora.identity.confirmation`), so that one left open somewhere makes and restores no accounts."""
+    (`aragora.identity.confirmation`), so that one left open somewhere makes and restores no accounts; in production an
+    administrator's must have shown a factor."""
     managing(who)
+    await _require_shown(parts, who)
+
+
+async def admitting(parts: IdentityParts, who: Principal) -> None:
+    """As `changing`, before somebody new gets an account or an invitation: ARAGORA_API_TOKEN may do that too, which
+    makes the first administrator of a server."""
+    if who.method is not Method.API_TOKEN:
+        managing(who)
+    await _require_shown(parts, who)
+
+
+async def _require_shown(parts: IdentityParts, who: Principal) -> None:
     if who.method is Method.SESSION:
+        if SYSTEM_ADMIN in who.permissions:
+            enforce_admin_mfa_policy(who, production=parts.production)
         await require_confirmed(parts, who)
 
 
 def managing(who: Principal) -> None:
-    """Raises Forbidden unless the caller manages people in its own person: a key or a service that is stolen must not
-    make or restore accounts."""
+    """Raises Forbidden unless the caller manages people in its own person: a key, a token or a service that is stolen
+    must not see, change or restore accounts."""
     own(who)
+    if who.method is Method.API_TOKEN:
+        raise Forbidden(
+            "ARAGORA_API_TOKEN makes accounts and invitations and manages no others: log in as an administrator, or use"
+            " `aragora users` on the server's machine.",
+            code="login_required",
+        )
     if who.method not in _IN_PERSON:
         raise Forbidden("People are managed in a login, not with an API key or a service's token: log in first.")
     if "users.manage" not in who.permissions:
         raise Forbidden("This needs the permission users.manage; ask an owner or admin for a role that has it.")
+
+
+def _require_no_more_rights(who: Principal, user: User) -> None:
+    if not permissions_of(user.roles) <= who.permissions:
+        raise Forbidden("This account has rights that you lack; ask an administrator of the installation.")
 
 
 def _owns(user: User) -> bool:

@@ -41,17 +41,19 @@ PER_PRINCIPAL: Final = Limit("principal", "1200/minute")
 LOGIN_PER_ADDRESS: Final = Limit("login_address", "30/minute")
 LOGIN_PER_ACCOUNT_AND_ADDRESS: Final = Limit("login_account", "5/minute")
 LOGIN_PER_ACCOUNT: Final = Limit("login_account_everywhere", "60/15minute")
-MFA_PER_USER: Final = Limit("mfa_user", "5/5minute")
+MFA_PER_USER_AND_PLACE: Final = Limit("mfa_user", "5/5minute")
+MFA_PER_USER: Final = Limit("mfa_user_everywhere", "30/15minute")
 REGISTER_PER_ADDRESS: Final = Limit("register_address", "10/hour")
 BAD_CREDENTIALS_PER_ADDRESS: Final = Limit("bad_credentials", "60/minute")
 
 ALL_LIMITS: Final = (
     *(PER_ADDRESS, PER_PRINCIPAL, LOGIN_PER_ADDRESS, LOGIN_PER_ACCOUNT_AND_ADDRESS, LOGIN_PER_ACCOUNT),
-    *(MFA_PER_USER, REGISTER_PER_ADDRESS, BAD_CREDENTIALS_PER_ADDRESS),
+    *(MFA_PER_USER_AND_PLACE, MFA_PER_USER, REGISTER_PER_ADDRESS, BAD_CREDENTIALS_PER_ADDRESS),
 )
 
 GUESSES: Final = frozenset(
-    {LOGIN_PER_ADDRESS, LOGIN_PER_ACCOUNT_AND_ADDRESS, LOGIN_PER_ACCOUNT, MFA_PER_USER, REGISTER_PER_ADDRESS}
+    {LOGIN_PER_ADDRESS, LOGIN_PER_ACCOUNT_AND_ADDRESS, LOGIN_PER_ACCOUNT}
+    | {MFA_PER_USER_AND_PLACE, MFA_PER_USER, REGISTER_PER_ADDRESS}
 )
 """What replicas must count together: with each for itself, a guesser has as many tries as there are replicas."""
 

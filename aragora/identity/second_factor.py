@@ -15,16 +15,18 @@ from dataclasses import dataclass, field
 from typing import Final, NoReturn
 
 import pyotp
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from aragora.encoding import decode, encode_text
 from aragora.errors import Conflict, InvalidInput, Unauthenticated, Unavailable
 from aragora.identity.audit import Outcome
 from aragora.identity.authorization import check_person
 from aragora.identity.confirmation import require_confirmed
+from aragora.identity.guesses import CodeGuesses
 from aragora.identity.logins import Logins, TokenPair
 from aragora.identity.parts import IdentityParts, Visit
 from aragora.identity.principal import Principal
-from aragora.identity.rate_limits import MFA_PER_USER
+from aragora.identity.store.sessions import Session
 from aragora.identity.store.users import MFA_STORE, User
 from aragora.identity.tokens import Purpose, stamp_of
 from aragora.secrets.envelope import DecryptionFailed, is_envelope
@@ -52,6 +54,7 @@ class SecondFactor:
     def __init__(self, parts: IdentityParts, logins: Logins) -> None:
         self._parts = parts
         self._logins = logins
+        self._guesses = CodeGuesses(parts)
 
     async def enrol(self, principal: Principal, visit: Visit) -> Enrolment:
         """Offer a fresh secret; it is in force once `confirm` saw a code of it. Raises Conflict where one is, Forbidden
@@ -60,11 +63,14 @@ class SecondFactor:
         if not self._parts.crypto.durable:
             raise Unavailable("Set ARAGORA_ENCRYPTION_KEY first: without it a second factor is lost at the next start.")
         user = await self._parts.users.by_id(principal.user_id)
-        await self._parts.note(visit, "auth.mfa_enrolled", user.user_id, user.org_id)
-        secret = new_secret()
+        secret, now = new_secret(), self._parts.clock.now()
         sealed = self._parts.crypto.encrypt_fields({"secret": secret}, store=MFA_STORE, record_id=user.user_id)
-        if not await self._parts.users.offer_mfa(user.user_id, encode_text(sealed), self._parts.clock.now()):
-            raise Conflict("This account has a second factor already.")
+
+        async def offer(connection: AsyncConnection) -> None:
+            if not await self._parts.users.offer_mfa(connection, user.user_id, encode_text(sealed), now):
+                raise Conflict("This account has a second factor already.")
+
+        await self._parts.enact(visit, "auth.mfa_enrolled", user.user_id, user.org_id, offer)
         return Enrolment(secret, provisioning_uri(secret, user.email))
 
     async def confirm(self, principal: Principal, code: str, visit: Visit) -> tuple[str, ...]:
@@ -80,10 +86,7 @@ class SecondFactor:
             await self.show(principal, code, visit)
             return ()
         await require_confirmed(parts, principal)
-        await parts.limits.require((MFA_PER_USER, principal.user_id))
-        codes = await self._enable(user, code, visit)
-        await self._note_shown(principal)
-        return codes
+        return await self._enable(principal, user, code, visit)
 
     async def show(self, principal: Principal, code: str, visit: Visit) -> None:
         """Show the factor in this login, which is confirmed by it. Raises Unauthenticated for a wrong code,
@@ -93,21 +96,28 @@ class SecondFactor:
         user = await parts.users.by_id(principal.user_id)
         if not user.mfa_enabled:
             raise InvalidInput("This account has no second factor: confirm with its password.")
-        await parts.limits.require((MFA_PER_USER, principal.user_id))
+        guess = await self._guesses.of_login(principal)
         await self._check(user, code, visit)
-        await parts.note(visit, "auth.confirm", user.user_id, user.org_id, method="mfa")
-        await self._note_shown(principal)
+        await self._guesses.right(guess)
+        noted = await parts.enact(
+            visit, "auth.confirm", user.user_id, user.org_id,
+            lambda connection: self._note_shown(connection, principal), method="mfa",
+        )  # fmt: skip
+        await parts.sessions.tell(noted)
 
     async def renew_backup_codes(self, principal: Principal, visit: Visit) -> tuple[str, ...]:
         """Fresh backup codes in place of all that are left. Raises Conflict where no factor is in force, Forbidden
         where the login was not confirmed."""
         parts = self._parts
         await require_confirmed(parts, principal)
-        await parts.note(visit, "auth.backup_codes_renewed", principal.user_id, principal.org_id)
-        codes = new_backup_codes()
+        codes, now = new_backup_codes(), parts.clock.now()
         digests = [backup_code_digest(each) for each in codes]
-        if not await parts.users.renew_backup_codes(principal.user_id, digests, parts.clock.now()):
-            raise _no_factor()
+
+        async def renew(connection: AsyncConnection) -> None:
+            if not await parts.users.renew_backup_codes(connection, principal.user_id, digests, now):
+                raise _no_factor()
+
+        await parts.enact(visit, "auth.backup_codes_renewed", principal.user_id, principal.org_id, renew)
         return codes
 
     async def disable(self, principal: Principal, visit: Visit) -> None:
@@ -115,10 +125,13 @@ class SecondFactor:
         was not confirmed."""
         parts = self._parts
         await require_confirmed(parts, principal)
-        if not (await parts.users.by_id(principal.user_id)).mfa_enabled:
-            raise _no_factor()
-        await parts.note(visit, "auth.mfa_disabled", principal.user_id, principal.org_id)
-        await parts.users.disable_mfa(principal.user_id, parts.clock.now())
+        now = parts.clock.now()
+
+        async def clear(connection: AsyncConnection) -> None:
+            if not await parts.users.clear_mfa(connection, principal.user_id, now):
+                raise _no_factor()
+
+        await parts.enact(visit, "auth.mfa_disabled", principal.user_id, principal.org_id, clear)
 
     async def complete(self, challenge: str, code: str, visit: Visit) -> TokenPair:
         """The tokens of a login that had passed its first factor. Each challenge is good for one login, and dies with
@@ -129,27 +142,34 @@ class SecondFactor:
         except Unauthenticated:
             parts.failed()
             raise
-        await parts.limits.require((MFA_PER_USER, claims.subject))
+        guess = await self._guesses.at_login(claims.subject, visit)
         user = await parts.users.by_id(claims.subject)
         if user.disabled or not user.mfa_enabled or claims.stamp != stamp_of(user.password_hash):
             raise Unauthenticated("Log in again.", code="invalid_token")
         await self._check(user, code, visit)
+        await self._guesses.right(guess)
         if not await parts.shared.add(f"mfa:{claims.token_id}", "used", claims.expires_at - parts.clock.now() + 1.0):
             raise Unauthenticated("This login was completed already; log in again.", code="invalid_token")
         return await self._logins.open(user, visit, mfa=True, method="mfa")
 
-    async def _enable(self, user: User, code: str, visit: Visit) -> tuple[str, ...]:
-        parts, now = self._parts, self._parts.clock.now()
-        if user.mfa_secret is None:
+    async def _enable(self, principal: Principal, user: User, code: str, visit: Visit) -> tuple[str, ...]:
+        parts, now, sealed = self._parts, self._parts.clock.now(), user.mfa_secret
+        guess = await self._guesses.of_login(principal)
+        if sealed is None:
             raise Conflict("Enrol first at /api/auth/mfa/enroll.")
         step = accepted_step(self._secret(user), code, now, user.totp_last_step)
         if step is None:
             await self._refuse(user, visit)
+        await self._guesses.right(guess)
         codes = new_backup_codes()
         digests = [backup_code_digest(each) for each in codes]
-        await parts.note(visit, "auth.mfa_enabled", user.user_id, user.org_id)
-        if step is None or not await parts.users.enable_mfa(user.user_id, user.mfa_secret, step, digests, now):
-            raise Conflict("The second factor changed meanwhile; enrol again.")
+
+        async def enable(connection: AsyncConnection) -> tuple[Session, ...]:
+            if not await parts.users.enable_mfa(connection, user.user_id, sealed, step, digests, now=now):
+                raise Conflict("The second factor changed meanwhile; enrol again.")
+            return await self._note_shown(connection, principal)
+
+        await parts.sessions.tell(await parts.enact(visit, "auth.mfa_enabled", user.user_id, user.org_id, enable))
         return codes
 
     async def _check(self, user: User, code: str, visit: Visit) -> None:
@@ -164,31 +184,44 @@ class SecondFactor:
                 return
         await self._refuse(user, visit)
 
-    async def _refuse(self, user: User, visit: Visit) -> None:
+    async def _refuse(self, user: User, visit: Visit) -> NoReturn:
         self._parts.failed()
         await self._parts.note(visit, "auth.mfa_failed", user.user_id, user.org_id, Outcome.DENIED)
         raise Unauthenticated("The code is wrong or was used before.", code="invalid_code")
 
-    async def _note_shown(self, principal: Principal) -> None:
-        if principal.session_id is not None:
-            await self._parts.sessions.note_mfa(principal.session_id, self._parts.clock.now())
+    async def _note_shown(self, connection: AsyncConnection, principal: Principal) -> tuple[Session, ...]:
+        return await self._parts.sessions.note_mfa(connection, principal.session_id or "", self._parts.clock.now())
 
     def _secret(self, user: User) -> str:
-        sealed = decode(user.mfa_secret or "{}")
-        if not isinstance(sealed, dict) or not is_envelope(sealed.get("secret")):
-            # Secrets of factors were always written encrypted: who can write plaintext here set a factor of their own.
-            self._refuse_plaintext(user)
-        plain = self._parts.crypto.decrypt_fields(sealed, store=MFA_STORE, record_id=user.user_id)
+        """Raises Conflict (code factor_unreadable)."""
+        try:
+            sealed = decode(user.mfa_secret or "{}")
+            if not isinstance(sealed, dict) or not is_envelope(sealed.get("secret")):
+                # Secrets of factors were always written encrypted: who can write plaintext here set a factor of their
+                # own.
+                self._count_plaintext(user)
+                raise _unreadable()
+            plain = self._parts.crypto.decrypt_fields(sealed, store=MFA_STORE, record_id=user.user_id)
+        except (DecryptionFailed, ValueError, RecursionError) as error:
+            _log.error("The second factor of user %s cannot be read (%s).", user.user_id, type(error).__name__)
+            raise _unreadable() from error
         return str(plain["secret"])
 
-    def _refuse_plaintext(self, user: User) -> NoReturn:
+    def _count_plaintext(self, user: User) -> None:
         self._parts.registry.inc("aragora_encryption_errors_total", operation="decrypt", error_type="PlaintextRefused")
         _log.error("The second factor of user %s does not rest encrypted and is refused.", user.user_id)
-        raise DecryptionFailed("The second factor of this account cannot be read; ask an administrator to reset it.")
 
 
 def _no_factor() -> Conflict:
     return Conflict("This account has no second factor: enrol one at /api/auth/mfa/enroll.")
+
+
+def _unreadable() -> Conflict:
+    return Conflict(
+        "The second factor of this account cannot be read: ask an owner or administrator to reset it (POST"
+        " /api/users/{user_id}/mfa/reset), or the operator (`aragora users reset-mfa`).",
+        code="factor_unreadable",
+    )
 
 
 def new_secret() -> str:

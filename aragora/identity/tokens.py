@@ -1,4 +1,4 @@
-"""Signed tokens: HS256 and nothing else, with issuer, audience, expiry, id, organisation and login.
+"""Signed tokens: HS256 and nothing else, with issuer, audience, expiry, id and login.
 
 Each purpose has its own audience and `typ`, so that a refresh token or a second-factor challenge is never taken
 for an access token. Every token names the login (`sid`) it came from: revoking the login ends them all.
@@ -39,20 +39,16 @@ TYPES: Final[Mapping[Purpose, str]] = {Purpose.ACCESS: "at+jwt", Purpose.REFRESH
 class Claims:
     """What a verified token says. Times are seconds since the epoch.
 
-    `generation` counts the refreshes of a login; `actor` is the administrator who acts as `subject`, or None. `stamp`
-    binds a challenge to the password that was shown for it (`stamp_of`).
+    `generation` counts the refreshes of a login. `stamp` binds a challenge to the password that was shown for it
+    (`stamp_of`). What the subject may do is no claim: the account and the login say it, at every use.
     """
 
     subject: str
-    org_id: str
     session_id: str
     expires_at: float
     issued_at: float
     token_id: str
-    roles: tuple[str, ...] = ()
-    mfa: bool = False
     generation: int = 0
-    actor: str | None = None
     stamp: str = ""
 
 
@@ -68,17 +64,12 @@ class TokenSigner:
             "iss": ISSUER,
             "aud": purpose.value,
             "sub": claims.subject,
-            "org": claims.org_id,
             "sid": claims.session_id,
             "jti": claims.token_id,
             "iat": claims.issued_at,
             "exp": claims.expires_at,
-            "roles": list(claims.roles),
-            "mfa": claims.mfa,
             "gen": claims.generation,
         }
-        if claims.actor is not None:
-            body["act"] = {"sub": claims.actor}
         if claims.stamp:
             body["stamp"] = claims.stamp
         return jwt.encode(body, self.secret, algorithm=ALGORITHM, headers={"typ": TYPES[purpose]})
@@ -117,9 +108,9 @@ class TokenSigner:
         return claims
 
 
-def claims_for(*, subject: str, org_id: str, session_id: str, now: float, lifetime_s: float, **rest: Any) -> Claims:
+def claims_for(*, subject: str, session_id: str, now: float, lifetime_s: float, **rest: Any) -> Claims:
     """Claims with a fresh token id, valid from `now` for `lifetime_s`."""
-    return Claims(subject, org_id, session_id, now + lifetime_s, now, new_id("jti"), **rest)
+    return Claims(subject, session_id, now + lifetime_s, now, new_id("jti"), **rest)
 
 
 def stamp_of(password_hash: str | None) -> str:
@@ -129,21 +120,13 @@ def stamp_of(password_hash: str | None) -> str:
 
 
 def _claims(body: Mapping[str, Any]) -> Claims:
-    act = body.get("act")
-    roles = body["roles"]
-    if not isinstance(roles, list) or not all(isinstance(role, str) for role in roles):
-        raise TypeError("roles")
     return Claims(
         subject=str(body["sub"]),
-        org_id=str(body["org"]),
         session_id=str(body["sid"]),
         expires_at=float(body["exp"]),
         issued_at=float(body["iat"]),
         token_id=str(body["jti"]),
-        roles=tuple(roles),
-        mfa=body["mfa"] is True,
         generation=int(body["gen"]),
-        actor=str(act["sub"]) if isinstance(act, Mapping) else None,
         stamp=str(body.get("stamp", "")),
     )
 

@@ -56,10 +56,12 @@ class CallerFacts:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who holds something open: the proven principal, and what a limit by address counts (None: this one is spared)."""
+    """Who holds something open: the proven principal, what a limit by address counts (None: this one is spared), and
+    the address that it came from, for the audit log."""
 
     principal: Principal
     address: str | None
+    came_from: str = ""
 
 
 def facts_of(scope: Scope) -> CallerFacts:
@@ -115,7 +117,7 @@ class Authenticator:
         """For limits of what is held open. A development server does not limit its own machine."""
         address = self.address(facts)
         spared = not self._production and is_loopback(address)
-        return Caller(principal, None if spared else rate_limit_scope(address))
+        return Caller(principal, None if spared else rate_limit_scope(address), address)
 
     def authorize(self, principal: Principal, policy: Policy, handler: str) -> None:
         """Raises Forbidden unless the policy lets the principal pass. Every check is counted.

@@ -5,14 +5,15 @@ from __future__ import annotations
 import socket
 import subprocess
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Self
+from typing import Concatenate, ParamSpec, Self, TypeVar
 
 from aiohttp import ClientSession, web
 from pydantic import SecretStr
 from redis.asyncio import Redis
+from sqlalchemy.ext.asyncio import AsyncConnection
 from worlds.live_server import free_port
 from worlds.memory_stores import MemoryDocuments
 from worlds.postgrest import KEY, PostgRest
@@ -26,6 +27,9 @@ from aragora.storage.database import Database
 from aragora.storage.documents import SqlDocuments
 from aragora.storage.ephemeral_redis import connect
 from aragora.storage.supabase import SupabaseDocuments
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class SetClock:
@@ -152,3 +156,11 @@ async def fresh_database(url: str) -> str:
     head, _, query = url.partition("?")
     base = head.rsplit("/", 1)[0]
     return f"{base}/{name}" + (f"?{query}" if query else "")
+
+
+async def written(
+    database: Database, change: Callable[Concatenate[AsyncConnection, P], Awaitable[T]], *of: P.args, **more: P.kwargs
+) -> T:
+    """Do the change in a transaction of its own."""
+    async with database.writing() as connection:
+        return await change(connection, *of, **more)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
-from sqlalchemy import RowMapping, delete, func, insert, select, update
+from sqlalchemy import RowMapping, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from aragora.background import Job
@@ -14,6 +14,7 @@ from aragora.encoding import decode, encode_text
 from aragora.errors import NotFound
 from aragora.identity.store.tables import invitations
 from aragora.storage.database import Database
+from aragora.storage.forgetting import forget
 
 KEPT_S: Final = 30 * 86_400.0
 """How long an invitation stays after its time is over, for questions about who was invited."""
@@ -83,21 +84,15 @@ class InvitationStore:
         query = select(func.count()).select_from(invitations).where(invitations.c.org_id == org_id, _live(now))
         return int((await connection.execute(query)).scalar_one())
 
-    async def purge(self, before: float) -> int:
-        """Forget invitations whose time was over before then; returns how many."""
-        async with self._database.writing() as connection:
-            return int(
-                (await connection.execute(delete(invitations).where(invitations.c.expires_at < before))).rowcount
-            )
 
+def forgetting_invitations(database: Database, clock: Clock) -> Job:
+    """The daily job that deletes invitations whose time was over long ago, over the context `users`."""
 
-def forgetting_invitations(store: InvitationStore, clock: Clock) -> Job:
-    """The daily job that deletes invitations whose time was over long ago."""
+    async def run() -> str:
+        over = invitations.c.expires_at < clock.now() - KEPT_S
+        return f"forgot {await forget(database, invitations.c.invitation_id, over)} old invitations"
 
-    async def forget() -> str:
-        return f"forgot {await store.purge(clock.now() - KEPT_S)} old invitations"
-
-    return Job("forget old invitations", FORGET_EVERY_S, forget)
+    return Job("forget old invitations", FORGET_EVERY_S, run)
 
 
 async def _revoke(connection: AsyncConnection, condition: Any, now: float) -> int:

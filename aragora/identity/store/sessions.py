@@ -7,11 +7,12 @@ turns up again was stolen, so the whole family ends. Without Redis only speed is
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import RowMapping, delete, insert, select, update
+from sqlalchemy import ColumnElement, RowMapping, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from aragora.background import Job
 from aragora.clock import Clock
@@ -21,14 +22,13 @@ from aragora.identity.store.among import found_among
 from aragora.identity.store.tables import sessions
 from aragora.storage.database import Database
 from aragora.storage.ephemeral import Ephemeral
+from aragora.storage.forgetting import forget
 
 CACHE_S: Final = 20.0
 """The longest that a revocation may go unseen, and only where the cache was out of reach when it was revoked."""
 KEPT_S: Final = 30 * 86_400.0
 """How long the row of a session stays after its time is over, for questions about who was logged in."""
 FORGET_EVERY_S: Final = 86_400.0
-PURGE_BATCH: Final = 500
-"""How many rows one transaction deletes: logins write to the same file, and wait no longer than that takes."""
 
 _log = logging.getLogger(__name__)
 
@@ -59,17 +59,17 @@ _COLUMNS: Final = tuple(sessions.c[name] for name in Session.__slots__)
 
 
 class SessionStore:
-    """Sessions in the context `users`, cached."""
+    """Sessions in the context `users`, cached. What changes one works within a transaction of the caller and returns
+    the sessions as they are then; the caller passes them to `tell` once the transaction is committed."""
 
     def __init__(self, database: Database, cache: Ephemeral | None = None) -> None:
         """`cache` must be shared by all replicas; None asks the database every time."""
         self._database = database
         self._cache = cache
 
-    async def create(self, session: Session) -> None:
+    async def add(self, connection: AsyncConnection, session: Session) -> None:
         row = {name: getattr(session, name) for name in Session.__slots__}
-        async with self._database.writing() as connection:
-            await connection.execute(insert(sessions).values(row))
+        await connection.execute(insert(sessions).values(row))
 
     async def get(self, session_id: str) -> Session | None:
         """The session, at most `CACHE_S` old."""
@@ -104,31 +104,47 @@ class SessionStore:
             done = await connection.execute(change.values(generation=generation + 1))
             return bool(done.rowcount == 1)
 
-    async def revoke(self, session_id: str, reason: str, now: float) -> bool:
-        """End the session. True if it was open."""
-        ended = await self._revoke(sessions.c.session_id == session_id, reason, now)
-        return bool(ended)
+    async def revoke(
+        self, connection: AsyncConnection, session_id: str, reason: str, now: float
+    ) -> tuple[Session, ...]:
+        """End the session, where it is open."""
+        return await _changed(connection, sessions.c.session_id == session_id, _ended(reason, now))
 
-    async def revoke_user(self, user_id: str, reason: str, now: float, keep: str | None = None) -> int:
+    async def revoke_user(
+        self, connection: AsyncConnection, user_id: str, reason: str, now: float, keep: str | None = None
+    ) -> tuple[Session, ...]:
         """End all sessions of the user but `keep`, also those in which an administrator acts as the user, and those in
         which the user acts as another."""
         theirs = (sessions.c.user_id == user_id) | (sessions.c.impersonator == user_id)
-        return len(await self._revoke(theirs & (sessions.c.session_id != (keep or "")), reason, now))
+        return await _changed(connection, theirs & (sessions.c.session_id != (keep or "")), _ended(reason, now))
 
-    async def note_proof(self, session_id: str, now: float) -> None:
+    async def note_proof(self, connection: AsyncConnection, session_id: str, now: float) -> tuple[Session, ...]:
         """The password was shown again in this session."""
-        await self._note(session_id, proved_at=now)
+        return await _changed(connection, sessions.c.session_id == session_id, {"proved_at": now})
 
-    async def note_mfa(self, session_id: str, now: float) -> None:
+    async def note_mfa(self, connection: AsyncConnection, session_id: str, now: float) -> tuple[Session, ...]:
         """A second factor was shown in this session."""
-        await self._note(session_id, mfa=True, proved_at=now)
+        return await _changed(connection, sessions.c.session_id == session_id, {"mfa": True, "proved_at": now})
 
-    async def _note(self, session_id: str, **values: Any) -> None:
-        change = update(sessions).where(sessions.c.session_id == session_id).values(values).returning(*sessions.c)
-        async with self._database.writing() as connection:
-            row = (await connection.execute(change)).mappings().first()
-        if row is not None:
-            await self._overwrite(_key(session_id), _session(row))
+    async def tell(self, changed: Collection[Session]) -> None:
+        """Let all replicas see these changes at once: after the transaction that made them."""
+        if self._cache is None:
+            return
+        for session in changed:
+            try:
+                await self._cache.put(_key(session.session_id), encode_text(session), CACHE_S)
+                await self._end_again(self._cache, session)
+            except Unavailable as away:
+                _log.warning("A revoked session may pass for up to %.0f s on other replicas: %s", CACHE_S, away.message)
+
+    async def _end_again(self, cache: Ephemeral, session: Session) -> None:
+        """A revocation that came between the change of an open session and its entry in the cache was written over:
+        write it again. One that comes later writes its own entry later."""
+        if session.revoked_at is not None:
+            return
+        found = await self.read(session.session_id)
+        if found is not None and found.revoked_at is not None:
+            await cache.put(_key(session.session_id), encode_text(found), CACHE_S)
 
     async def of_user(self, user_id: str, now: float) -> list[Session]:
         """The user's live sessions, newest first."""
@@ -139,32 +155,6 @@ class SessionStore:
         )
         async with self._database.reading() as connection:
             return [_session(row) for row in (await connection.execute(query)).mappings()]
-
-    async def purge(self, before: float) -> int:
-        """Forget sessions whose time was over before then; returns how many. Raises Unavailable; what was deleted until
-        then stays deleted."""
-        oldest = select(sessions.c.session_id).where(sessions.c.expires_at < before)
-        batch = oldest.order_by(sessions.c.expires_at).limit(PURGE_BATCH)
-        purged = 0
-        while True:
-            async with self._database.writing() as connection:
-                gone = await connection.execute(delete(sessions).where(sessions.c.session_id.in_(batch)))
-            purged += gone.rowcount
-            if gone.rowcount < PURGE_BATCH:
-                return purged
-
-    async def _revoke(self, condition: object, reason: str, now: float) -> list[str]:
-        change = (
-            update(sessions)
-            .where(condition, sessions.c.revoked_at.is_(None))  # type: ignore[arg-type]
-            .values(revoked_at=now, revoked_reason=reason)
-            .returning(*sessions.c)
-        )
-        async with self._database.writing() as connection:
-            ended = [_session(row) for row in (await connection.execute(change)).mappings()]
-        for session in ended:
-            await self._overwrite(_key(session.session_id), session)
-        return [session.session_id for session in ended]
 
     async def _cached(self, key: str) -> str | None:
         try:
@@ -181,22 +171,27 @@ class SessionStore:
         except Unavailable as away:
             _log.debug("session not cached: %s", away.message)
 
-    async def _overwrite(self, key: str, session: Session) -> None:
-        if self._cache is None:
-            return
-        try:
-            await self._cache.put(key, encode_text(session), CACHE_S)
-        except Unavailable as away:
-            _log.warning("A revoked session may pass for up to %.0f s on other replicas: %s", CACHE_S, away.message)
+
+def forgetting_sessions(database: Database, clock: Clock) -> Job:
+    """The daily job that deletes sessions which ended long ago, over the context `users`."""
+
+    async def run() -> str:
+        over = sessions.c.expires_at < clock.now() - KEPT_S
+        return f"forgot {await forget(database, sessions.c.session_id, over)} ended sessions"
+
+    return Job("forget ended sessions", FORGET_EVERY_S, run)
 
 
-def forgetting_sessions(store: SessionStore, clock: Clock) -> Job:
-    """The daily job that deletes sessions which ended long ago."""
+async def _changed(
+    connection: AsyncConnection, condition: ColumnElement[bool], values: Mapping[str, Any]
+) -> tuple[Session, ...]:
+    """Change the open sessions of the condition: what has ended never changes again."""
+    change = update(sessions).where(condition, sessions.c.revoked_at.is_(None)).values(values).returning(*sessions.c)
+    return tuple(_session(row) for row in (await connection.execute(change)).mappings())
 
-    async def forget() -> str:
-        return f"forgot {await store.purge(clock.now() - KEPT_S)} ended sessions"
 
-    return Job("forget ended sessions", FORGET_EVERY_S, forget)
+def _ended(reason: str, now: float) -> Mapping[str, Any]:
+    return {"revoked_at": now, "revoked_reason": reason}
 
 
 def _key(session_id: str) -> str:

@@ -63,11 +63,6 @@ class UserStore:
         self._database = database
         self._standings: Cache[str, Standing] = Cache(_STANDINGS, STANDING_S)
 
-    async def create(self, user: User) -> None:
-        """Add the user in a transaction of its own. Raises Conflict where the address or the OAuth subject is taken."""
-        async with self._database.writing() as connection:
-            await self.add(connection, user)
-
     async def add(self, connection: AsyncConnection, user: User) -> None:
         """Add the user within a transaction. Raises Conflict where the address or the OAuth subject is taken."""
         row = {
@@ -93,6 +88,11 @@ class UserStore:
     async def by_id(self, user_id: str) -> User:
         """Raises NotFound."""
         return _found(await self._one(users.c.user_id == user_id))
+
+    async def within(self, connection: AsyncConnection, user_id: str) -> User:
+        """The account as a transaction of the caller sees it. Raises NotFound."""
+        row = (await connection.execute(select(*_COLUMNS).where(users.c.user_id == user_id))).mappings().first()
+        return _found(None if row is None else _user(dict(row)))
 
     async def by_email(self, email: str) -> User | None:
         """The account of the address. Of two that were made before addresses had one form, the one typed exactly."""
@@ -162,46 +162,63 @@ class UserStore:
         """Within a transaction: `forget` the standing after it. Raises NotFound."""
         await self._put(connection, user_id, now, disabled=disabled)
 
-    async def set_password_hash(self, user_id: str, password_hash: str, now: float) -> None:
-        async with self._database.writing() as connection:
-            await self._put(connection, user_id, now, password_hash=password_hash)
+    async def put_password_hash(
+        self, connection: AsyncConnection, user_id: str, password_hash: str, now: float
+    ) -> None:
+        """Within a transaction. Raises NotFound."""
+        await self._put(connection, user_id, now, password_hash=password_hash)
 
-    async def offer_mfa(self, user_id: str, mfa_secret: str, now: float) -> bool:
-        """Keep a secret that is not yet in force. False where one is in force already."""
+    async def rehash(self, user_id: str, verified: str, password_hash: str, now: float) -> bool:
+        """Put another hash of the same password in place of `verified`. False where that is no longer in force."""
+        change = update(users).where(users.c.user_id == user_id, users.c.password_hash == verified)
+        return await self._changed(change.values(password_hash=password_hash, updated_at=now))
+
+    async def offer_mfa(self, connection: AsyncConnection, user_id: str, mfa_secret: str, now: float) -> bool:
+        """Keep a secret that is not yet in force, within a transaction. False where one is in force already."""
         change = update(users).where(users.c.user_id == user_id, users.c.mfa_enabled.is_(False))
-        return await self._changed(change.values(mfa_secret=mfa_secret, totp_last_step=0, updated_at=now))
+        values = change.values(mfa_secret=mfa_secret, totp_last_step=0, updated_at=now)
+        return bool((await connection.execute(values)).rowcount == 1)
 
-    async def enable_mfa(self, user_id: str, mfa_secret: str, step: int, digests: Sequence[str], now: float) -> bool:
-        """Put the offered secret in force with its backup codes. False where another was offered meanwhile."""
+    async def enable_mfa(
+        self,
+        connection: AsyncConnection,
+        user_id: str,
+        mfa_secret: str,
+        step: int,
+        digests: Sequence[str],
+        *,
+        now: float,
+    ) -> bool:
+        """Put the offered secret in force with its backup codes, within a transaction. False where another was offered
+        meanwhile."""
         change = update(users).where(
             users.c.user_id == user_id, users.c.mfa_enabled.is_(False), users.c.mfa_secret == mfa_secret
         )
-        async with self._database.writing() as connection:
-            done = await connection.execute(change.values(mfa_enabled=True, totp_last_step=step, updated_at=now))
-            if done.rowcount != 1:
-                return False
-            await connection.execute(backup_codes.delete().where(backup_codes.c.user_id == user_id))
-            await connection.execute(insert(backup_codes), [{"user_id": user_id, "digest": each} for each in digests])
+        done = await connection.execute(change.values(mfa_enabled=True, totp_last_step=step, updated_at=now))
+        if done.rowcount != 1:
+            return False
+        await _put_codes(connection, user_id, digests)
         return True
 
-    async def disable_mfa(self, user_id: str, now: float) -> None:
-        async with self._database.writing() as connection:
-            await self.clear_mfa(connection, user_id, now)
-
-    async def clear_mfa(self, connection: AsyncConnection, user_id: str, now: float) -> None:
-        """Take away the second factor and its backup codes within a transaction. Raises NotFound."""
+    async def clear_mfa(self, connection: AsyncConnection, user_id: str, now: float) -> bool:
+        """Take away the second factor and its backup codes within a transaction. False where there is none in force;
+        one that was only offered goes too."""
+        mine = users.c.user_id == user_id
+        in_force = (await connection.execute(select(users.c.mfa_enabled).where(mine))).scalar_one_or_none()
         await self._put(connection, user_id, now, mfa_enabled=False, mfa_secret=None)
         await connection.execute(backup_codes.delete().where(backup_codes.c.user_id == user_id))
+        return bool(in_force)
 
-    async def renew_backup_codes(self, user_id: str, digests: Sequence[str], now: float) -> bool:
-        """Put these backup codes in place of all that are left. False where no second factor is in force."""
+    async def renew_backup_codes(
+        self, connection: AsyncConnection, user_id: str, digests: Sequence[str], now: float
+    ) -> bool:
+        """Put these backup codes in place of all that are left, within a transaction. False where no second factor is
+        in force."""
         change = update(users).where(users.c.user_id == user_id, users.c.mfa_enabled.is_(True))
-        async with self._database.writing() as connection:
-            done = await connection.execute(change.values(updated_at=now))
-            if done.rowcount != 1:
-                return False
-            await connection.execute(backup_codes.delete().where(backup_codes.c.user_id == user_id))
-            await connection.execute(insert(backup_codes), [{"user_id": user_id, "digest": each} for each in digests])
+        done = await connection.execute(change.values(updated_at=now))
+        if done.rowcount != 1:
+            return False
+        await _put_codes(connection, user_id, digests)
         return True
 
     async def spend_step(self, user_id: str, step: int) -> bool:
@@ -260,6 +277,11 @@ class MfaRecords:
         query = select(func.count()).select_from(users).where(users.c.mfa_secret.is_not(None))
         async with self._database.reading() as connection:
             return int((await connection.execute(query)).scalar_one())
+
+
+async def _put_codes(connection: AsyncConnection, user_id: str, digests: Sequence[str]) -> None:
+    await connection.execute(backup_codes.delete().where(backup_codes.c.user_id == user_id))
+    await connection.execute(insert(backup_codes), [{"user_id": user_id, "digest": each} for each in digests])
 
 
 def _found(user: User | None) -> User:

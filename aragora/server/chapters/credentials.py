@@ -105,7 +105,7 @@ class BackupCodes(BaseModel):
     backup_codes: Annotated[list[str], Field(description="shown this once; all earlier ones are void")]
 
 
-@credentials.post("/api/auth/confirm", needs=USER, status=204, refuses=(403, 404))
+@credentials.post("/api/auth/confirm", needs=USER, status=204, refuses=(403, 404, 409))
 async def confirm(call: Call[CredentialPorts], body: Confirm) -> Response:
     """Show the password, or a code of the second factor, in this login: for ten minutes it may change credentials."""
     if (body.password is None) == (body.code is None):
@@ -120,9 +120,9 @@ async def confirm(call: Call[CredentialPorts], body: Confirm) -> Response:
 @credentials.post("/api/auth/password", needs=USER, status=204, refuses=(403, 404))
 async def change_password(call: Call[CredentialPorts], body: ChangePassword) -> Response:
     """Change the own password; all other logins end, and with `revoke_keys` all API keys."""
-    await call.ports.accounts.change_password(call.who, body.current, body.new, call.visit)
-    if body.revoke_keys:
-        await call.ports.keys.revoke(call.who, call.visit)
+    await call.ports.accounts.change_password(
+        call.who, body.current, body.new, call.visit, revoke_keys=body.revoke_keys
+    )
     return Response(status_code=204)
 
 

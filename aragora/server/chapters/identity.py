@@ -114,7 +114,7 @@ async def register(call: Call[IdentityPorts], body: Register) -> Response:
     return json_response(view.model_dump(), 201, UNCACHED)
 
 
-@identity.post("/api/auth/login", needs=PUBLIC, gives=Tokens, refuses=(401, 429, 503))
+@identity.post("/api/auth/login", needs=PUBLIC, gives=Tokens, refuses=(401, 409, 429, 503))
 async def login(call: Call[IdentityPorts], body: Login) -> Response:
     """Log in with a password; where the answer says mfa_required, once more with `challenge` and `code`."""
     if body.challenge is not None and body.code is not None and body.password is None:

@@ -10,7 +10,6 @@ from fastapi import Path, Query
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from aragora.errors import InvalidInput
 from aragora.identity.invitations import Invitations
 from aragora.identity.people import People, Person
 from aragora.identity.rbac import ADMIN, PUBLIC, USERS_MANAGE
@@ -127,15 +126,8 @@ async def user(call: Call[PeoplePorts], user_id: _UserId) -> Response:
 @people.patch("/api/users/{user_id}", needs=USERS_MANAGE, gives=UserView, refuses=(409,))
 async def change(call: Call[PeoplePorts], user_id: _UserId, body: ChangeUser) -> Response:
     """New roles, or disable and enable. It holds at once, for open logins, keys, WebSockets and event streams too."""
-    if body.roles is None and body.disabled is None:
-        raise InvalidInput("Say what is to change: roles, disabled, or both.")
-    service, changed = call.ports.people, None
-    if body.roles is not None:
-        changed = await service.give_roles(call.who, user_id, body.roles, call.visit)
-    if body.disabled is not None:
-        switch = service.disable if body.disabled else service.enable
-        changed = await switch(call.who, user_id, call.visit)
-    return json_response(user_view(changed or (await service.get(call.who, user_id)).user), headers=UNCACHED)
+    changed = await call.ports.people.change(call.who, user_id, call.visit, roles=body.roles, disabled=body.disabled)
+    return json_response(user_view(changed), headers=UNCACHED)
 
 
 @people.post("/api/admin/users/{user_id}/disable", needs=ADMIN, gives=UserView, refuses=(409,))

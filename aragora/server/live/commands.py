@@ -116,10 +116,10 @@ class Commands:
         connection.tell("ack", {"of": "user_suggestion", "journal_seq": seq}, command.loop_id)
 
     async def _may_write(self, connection: Connection, deed: str, debate_id: str) -> Principal:
-        principal = connection.caller.principal
+        principal, visit = connection.caller.principal, Visit(connection.caller.came_from, connection.connection_id)
         self._authenticator.authorize(principal, DEBATES_CREATE, PATH)
         await self._reader.get(debate_id, principal.org_scope)
-        await self._authenticator.witness(principal, deed, debate_id, Visit("", connection.connection_id))
+        await self._authenticator.witness(principal, deed, debate_id, visit)
         return principal
 
     async def _pong(self, connection: Connection, _command: Ping) -> None:

@@ -30,6 +30,8 @@ class Provider:
         self.down = False
         self.pieces = False  # answers come in segments
         self.padding = ""  # beside what is asked for
+        self.raw: dict[str, bytes] = {}  # what a path answers instead
+        self.endpoints: dict[str, Any] = {}  # what the configuration says instead
 
     def app(self) -> web.Application:
         app = web.Application()
@@ -54,12 +56,15 @@ class Provider:
     async def _configuration(self, request: web.Request) -> web.StreamResponse:
         names = {"authorization_endpoint": "/authorize", "token_endpoint": "/token", "jwks_uri": "/jwks"}
         addresses = {key: self.issuer + path for key, path in names.items()}
-        return await self._answered(request, {"issuer": self.issuer, "padding": self.padding, **addresses})
+        configuration = {"issuer": self.issuer, "padding": self.padding, **addresses, **self.endpoints}
+        return await self._answered(request, configuration)
 
     async def _jwks(self, request: web.Request) -> web.StreamResponse:
         return await self._answered(request, {"keys": [self.key.as_dict(private=False)]})
 
     async def _answered(self, request: web.Request, document: Any) -> web.StreamResponse:
+        if request.path in self.raw:
+            return web.Response(body=self.raw[request.path], content_type="application/json")
         if not self.pieces:
             return web.json_response(document)
         answer = web.StreamResponse()

@@ -10,12 +10,11 @@ import pytest
 from sqlalchemy import update
 
 from aragora.encoding import encode_text
-from aragora.errors import AragoraError, Forbidden, InvalidInput, RateLimited, Unauthenticated
+from aragora.errors import AragoraError, Conflict, Forbidden, InvalidInput, RateLimited, Unauthenticated
 from aragora.identity.authorization import CONFIRMED_S
 from aragora.identity.parts import Visit
 from aragora.identity.store.tables import api_keys, users
-from aragora.identity.store.users import MFA_STORE, MfaRecords
-from aragora.secrets.encryption import DecryptionFailed
+from aragora.identity.store.users import MFA_STORE, STANDING_S, MfaRecords
 from aragora.storage.database import Database
 from aragora.storage.reencryption import Reencryption
 
@@ -133,7 +132,7 @@ async def test_a_second_factor_in_plaintext_is_refused_and_counted(
         await connection.execute(update(users).values(mfa_secret=encode_text(stored)))
     challenge = (await identity.accounts.login(EMAIL, PASSWORD, VISIT)).challenge
     code = pyotp.TOTP(FORGED).at(int(identity.parts.clock.at))
-    await refused(identity.second_factor.complete(challenge, code, VISIT), DecryptionFailed)
+    assert await refused(identity.second_factor.complete(challenge, code, VISIT), Conflict) == "factor_unreadable"
     counted = {(delta.sample, delta.labels): delta.amount for delta in identity.parts.registry.drain()}
     labels = (("error_type", "PlaintextRefused"), ("operation", "decrypt"))
     assert counted["aragora_encryption_errors_total", labels] == 1
@@ -162,6 +161,7 @@ async def test_a_key_of_a_demoted_owner_is_demoted_too(identity: Any, sqlite_use
     assert "integrations.manage" in (await identity.who(text)).permissions
     async with sqlite_users.writing() as connection:
         await connection.execute(update(users).values(roles=encode_text(["viewer"])))
+    identity.parts.clock.at += STANDING_S
     assert (await identity.who(text)).permissions == {"debates.read", "workflows.read", "knowledge.read", "tasks.read"}
 
 

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import pytest
 from sqlalchemy import update
+from worlds.backends import written
 from worlds.memory_stores import MemoryEphemeral
 
 from aragora.identity.api_keys import ApiKey, ApiKeyStore
@@ -23,7 +24,11 @@ LOGIN: Final = Session("ses_1", "usr_1", "org_1", NOW, NOW + 1000.0)
 
 async def test_a_key_keeps_its_scopes_and_an_old_one_has_the_usual(users_database: Database) -> None:
     store = ApiKeyStore(users_database)
-    await store.add(ApiKey("k1", "usr_1", "org_1", "ci", NOW, digest="d", scopes=("read", "debates.create")))
+    await written(
+        users_database,
+        store.add,
+        ApiKey("k1", "usr_1", "org_1", "ci", NOW, digest="d", scopes=("read", "debates.create")),
+    )
     found = await store.get("k1")
     assert found is not None
     assert found.scopes == ("read", "debates.create")
@@ -34,26 +39,26 @@ async def test_a_key_keeps_its_scopes_and_an_old_one_has_the_usual(users_databas
 
 async def test_a_proof_is_seen_at_once_and_a_refresh_leaves_it(users_database: Database, clock: Any) -> None:
     store = SessionStore(users_database, MemoryEphemeral(clock))
-    await store.create(LOGIN)
+    await written(users_database, store.add, LOGIN)
     assert (await store.get("ses_1")) == LOGIN  # and it is cached
-    await store.note_proof("ses_1", NOW + 5)
+    await store.tell(await written(users_database, store.note_proof, "ses_1", NOW + 5))
     seen = await store.get("ses_1")
     assert seen is not None
     assert (seen.proved_at, seen.mfa) == (NOW + 5, False)
     assert await store.advance("ses_1", 0, NOW + 6)
-    await store.note_mfa("ses_1", NOW + 7)
+    await store.tell(await written(users_database, store.note_mfa, "ses_1", NOW + 7))
     seen = await store.get("ses_1")
     assert seen is not None
     assert (seen.proved_at, seen.mfa, seen.generation) == (NOW + 7, True, 1)
-    await store.note_proof("ses_2", NOW)  # a login that is gone is no error
+    assert await written(users_database, store.note_proof, "ses_2", NOW) == ()  # a login that is gone is no error
 
 
 async def test_renewed_backup_codes_stand_in_place_of_the_old(users_database: Database) -> None:
     store = UserStore(users_database)
-    await store.create(JANE)
-    assert not await store.renew_backup_codes("usr_1", ["d1"], NOW)
-    await store.offer_mfa("usr_1", "sealed", NOW)
-    await store.enable_mfa("usr_1", "sealed", 5, ["d1", "d2"], NOW)
-    assert await store.renew_backup_codes("usr_1", ["d3", "d4"], NOW)
+    await written(users_database, store.add, JANE)
+    assert not await written(users_database, store.renew_backup_codes, "usr_1", ["d1"], NOW)
+    await written(users_database, store.offer_mfa, "usr_1", "sealed", NOW)
+    await written(users_database, store.enable_mfa, "usr_1", "sealed", 5, ["d1", "d2"], now=NOW)
+    assert await written(users_database, store.renew_backup_codes, "usr_1", ["d3", "d4"], NOW)
     spent = [await store.spend_backup_code("usr_1", digest, NOW) for digest in ("d1", "d2", "d3", "d3", "d4")]
     assert spent == [False, False, True, False, True]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import insert, text, update
-from worlds.backends import SetClock
+from worlds.backends import SetClock, written
 from worlds.memory_stores import MemoryEphemeral
 
 from aragora.errors import Conflict, NotFound, Unavailable
@@ -17,7 +17,8 @@ from aragora.identity.audit import AuditEvent, Outcome, verify_chain
 from aragora.identity.store import dead_keys
 from aragora.identity.store.audit_log import AuditLog
 from aragora.identity.store.invitations import KEPT_S, Invitation, InvitationStore, forgetting_invitations
-from aragora.identity.store.sessions import PURGE_BATCH, Session, SessionStore
+from aragora.identity.store.sessions import KEPT_S as SESSION_KEPT_S
+from aragora.identity.store.sessions import Session, SessionStore, forgetting_sessions
 from aragora.identity.store.tables import audit_log, sessions, users
 from aragora.identity.store.users import STANDING_S, Standing, User, UserStore
 from aragora.storage.database import Database
@@ -33,10 +34,10 @@ LOGIN = Session("ses_1", "usr_1", "org_1", NOW, NOW + 1000.0)
 
 async def test_a_user_is_found_by_address_in_any_case_and_only_once(users_database: Database) -> None:
     store = UserStore(users_database)
-    await store.create(JANE)
+    await written(users_database, store.add, JANE)
     assert await store.by_email(" JANE@example.COM ") == dataclasses.replace(JANE, email="jane@example.com")
     with pytest.raises(Conflict):
-        await store.create(dataclasses.replace(JANE, user_id="usr_2", email="jane@EXAMPLE.com"))
+        await written(users_database, store.add, dataclasses.replace(JANE, user_id="usr_2", email="jane@EXAMPLE.com"))
     with pytest.raises(NotFound):
         await store.by_id("usr_2")
     assert [user.user_id for user in await store.page(10, org_id="org_1")] == ["usr_1"]
@@ -47,11 +48,11 @@ async def test_a_user_is_found_by_address_in_any_case_and_only_once(users_databa
 async def test_an_address_is_found_by_all_its_spellings_and_an_old_one_by_its_own(users_database: Database) -> None:
     store = UserStore(users_database)
     composed, decomposed = "jos\u00e9@example.com", "jose\u0301@example.com"
-    await store.create(dataclasses.replace(JANE, email=decomposed))
+    await written(users_database, store.add, dataclasses.replace(JANE, email=decomposed))
     for typed in (composed, decomposed, "\uff2aOSE\u0301@example.com"):
         assert (await store.by_email(typed) or JANE).email == composed
     with pytest.raises(Conflict):
-        await store.create(dataclasses.replace(JANE, user_id="usr_2", email=composed))
+        await written(users_database, store.add, dataclasses.replace(JANE, user_id="usr_2", email=composed))
     # From before addresses had one form: a second account that looks the same.
     async with users_database.writing() as connection:
         await store.add(connection, dataclasses.replace(JANE, user_id="usr_2", email="other@example.com"))
@@ -98,7 +99,7 @@ async def test_recorded_changes_of_several_processes_see_each_other(users_databa
 
 async def test_a_change_of_another_process_is_seen_within_the_stated_time(users_database: Database) -> None:
     here, elsewhere = UserStore(users_database), UserStore(users_database)
-    await here.create(JANE)
+    await written(users_database, here.add, JANE)
     assert await here.standing("usr_1", 0.0) == Standing("org_1", ("member",), False)
     async with users_database.writing() as connection:
         await elsewhere.put_disabled(connection, "usr_1", True, NOW)
@@ -127,14 +128,14 @@ async def test_of_many_at_once_one_spends_an_invitation(users_database: Database
     assert not await spend("inv_2", NOW + 10)
     assert (await asyncio.gather(*(spend("inv_2", NOW) for _ in range(5)))).count(True) == 1
     assert await store.open_of("org_1", NOW) == []
-    assert await forgetting_invitations(store, SetClock(NOW + 10 + KEPT_S)).run() == "forgot 0 old invitations"
-    assert await forgetting_invitations(store, SetClock(NOW + 11 + KEPT_S)).run() == "forgot 2 old invitations"
+    assert await forgetting_invitations(users_database, SetClock(NOW + 10 + KEPT_S)).run() == "forgot 0 old invitations"
+    assert await forgetting_invitations(users_database, SetClock(NOW + 11 + KEPT_S)).run() == "forgot 2 old invitations"
     assert await store.by_digest("d2") is None
 
 
 async def test_of_many_at_once_one_spends_a_totp_step(users_database: Database) -> None:
     store = UserStore(users_database)
-    await store.create(JANE)
+    await written(users_database, store.add, JANE)
     spent = await asyncio.gather(*(store.spend_step("usr_1", 100) for _ in range(10)))
     assert spent.count(True) == 1
     assert not await store.spend_step("usr_1", 99)
@@ -145,39 +146,39 @@ async def test_a_second_factor_comes_into_force_with_its_codes_and_each_code_wor
     users_database: Database,
 ) -> None:
     store = UserStore(users_database)
-    await store.create(JANE)
-    assert await store.offer_mfa("usr_1", "sealed", NOW)
-    assert not await store.enable_mfa("usr_1", "another", 5, ["d1"], NOW)
-    assert await store.enable_mfa("usr_1", "sealed", 5, ["d1", "d2"], NOW)
-    assert not await store.offer_mfa("usr_1", "replaced by a thief", NOW)
+    await written(users_database, store.add, JANE)
+    assert await written(users_database, store.offer_mfa, "usr_1", "sealed", NOW)
+    assert not await written(users_database, store.enable_mfa, "usr_1", "another", 5, ["d1"], now=NOW)
+    assert await written(users_database, store.enable_mfa, "usr_1", "sealed", 5, ["d1", "d2"], now=NOW)
+    assert not await written(users_database, store.offer_mfa, "usr_1", "replaced by a thief", NOW)
     spent = await asyncio.gather(*(store.spend_backup_code("usr_1", "d1", NOW) for _ in range(5)))
     assert spent.count(True) == 1
     assert not await store.spend_backup_code("usr_1", "unknown", NOW)
     assert not await store.spend_backup_code("usr_2", "d2", NOW)
-    await store.disable_mfa("usr_1", NOW)
+    await written(users_database, store.clear_mfa, "usr_1", NOW)
     assert not (await store.by_id("usr_1")).mfa_enabled
     assert not await store.spend_backup_code("usr_1", "d2", NOW)
 
 
 async def test_a_refresh_is_spent_once_and_revocation_is_seen_at_once(users_database: Database, clock: Any) -> None:
     store = SessionStore(users_database, MemoryEphemeral(clock))
-    await store.create(LOGIN)
+    await written(users_database, store.add, LOGIN)
     assert (await asyncio.gather(*(store.advance("ses_1", 0, NOW) for _ in range(8)))).count(True) == 1
     assert await store.get("ses_1") is not None
-    assert await store.revoke("ses_1", "logout", NOW + 1)
+    await store.tell(await written(users_database, store.revoke, "ses_1", "logout", NOW + 1))
     seen = await store.get("ses_1")
     assert seen is not None
     assert not seen.live(NOW + 1)
     assert not await store.advance("ses_1", 1, NOW + 2)
-    assert not await store.revoke("ses_1", "logout", NOW + 2)
+    assert not await written(users_database, store.revoke, "ses_1", "logout", NOW + 2)
 
 
 async def test_replicas_with_a_shared_cache_agree_on_a_revocation(users_database: Database, clock: Any) -> None:
     shared = SqlEphemeral(users_database, clock)
     here, there = SessionStore(users_database, shared), SessionStore(users_database, shared)
-    await here.create(LOGIN)
+    await written(users_database, here.add, LOGIN)
     assert await there.get("ses_1") == LOGIN
-    await here.revoke_user("usr_1", "password changed", NOW)
+    await here.tell(await written(users_database, here.revoke_user, "usr_1", "password changed", NOW))
     seen = await there.get("ses_1")
     assert seen is not None
     assert seen.revoked_reason == "password changed"
@@ -185,50 +186,55 @@ async def test_replicas_with_a_shared_cache_agree_on_a_revocation(users_database
 
 async def test_ending_a_users_sessions_ends_those_it_impersonates_in_too(users_database: Database, clock: Any) -> None:
     store = SessionStore(users_database, MemoryEphemeral(clock))
-    await store.create(LOGIN)
-    await store.create(dataclasses.replace(LOGIN, session_id="ses_2", user_id="usr_9", impersonator="usr_1"))
-    await store.create(dataclasses.replace(LOGIN, session_id="ses_3"))
-    assert await store.revoke_user("usr_1", "disabled", NOW, keep="ses_3") == 2
+    await written(users_database, store.add, LOGIN)
+    await written(
+        users_database, store.add, dataclasses.replace(LOGIN, session_id="ses_2", user_id="usr_9", impersonator="usr_1")
+    )
+    await written(users_database, store.add, dataclasses.replace(LOGIN, session_id="ses_3"))
+    assert len(await written(users_database, store.revoke_user, "usr_1", "disabled", NOW, keep="ses_3")) == 2
     assert [session.session_id for session in await store.of_user("usr_1", NOW)] == ["ses_3"]
-    assert await store.purge(NOW + 2000) == 3
 
 
-async def test_ended_sessions_are_forgotten_in_short_transactions(
-    users_database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    store = SessionStore(users_database)
+async def test_a_revocation_stands_whatever_comes_at_the_same_time(users_database: Database, clock: Any) -> None:
+    cache = MemoryEphemeral(clock)
+    here, there = SessionStore(users_database, cache), SessionStore(users_database, cache)
+    await written(users_database, here.add, LOGIN)
+    confirmed = await written(users_database, here.note_proof, "ses_1", NOW)  # written, not yet told
+    await there.tell(await written(users_database, there.revoke, "ses_1", "logout", NOW))
+    await here.tell(confirmed)
+    assert await written(users_database, here.note_mfa, "ses_1", NOW) == ()
+    seen = await there.get("ses_1")
+    assert seen is not None
+    assert seen.revoked_reason == "logout"
+
+
+async def test_sessions_that_ended_long_ago_are_forgotten_and_no_others(users_database: Database, clock: Any) -> None:
+    store, border = SessionStore(users_database), clock.now() - SESSION_KEPT_S
     ended = [
-        {**dataclasses.asdict(LOGIN), "session_id": f"ses_{number}", "expires_at": NOW + number % 7}
-        for number in range(2 * PURGE_BATCH + 1)
+        {**dataclasses.asdict(LOGIN), "session_id": f"ses_{number}", "expires_at": border - 1.0 - number}
+        for number in range(2)
     ]
     async with users_database.writing() as connection:
         await connection.execute(insert(sessions), ended)
-    await store.create(dataclasses.replace(LOGIN, session_id="ses_open", expires_at=NOW + 10.0))
-    writing, transactions = users_database.writing, list[Any]()
-
-    def counted(*what: Any) -> Any:
-        transactions.append(what)
-        return writing(*what)
-
-    monkeypatch.setattr(users_database, "writing", counted)
-    assert await store.purge(NOW + 10.0) == 2 * PURGE_BATCH + 1
-    assert len(transactions) == 3
-    assert await store.purge(NOW + 10.0) == 0
-    assert [session.session_id for session in await store.of_user("usr_1", NOW)] == ["ses_open"]
+    await written(users_database, store.add, dataclasses.replace(LOGIN, session_id="ses_late", expires_at=border))
+    assert await forgetting_sessions(users_database, clock).run() == "forgot 2 ended sessions"
+    assert await store.read("ses_late") is not None
 
 
 async def test_api_keys_are_revoked_one_or_all(users_database: Database) -> None:
     store = ApiKeyStore(users_database)
     for number in range(3):
-        await store.add(ApiKey(f"k{number}", "usr_1", "org_1", "ci", NOW + number, digest="d"))
-    assert await store.revoke("usr_2", NOW, "k0") == 0
-    assert await store.revoke("usr_1", NOW, "k0") == 1
+        await written(users_database, store.add, ApiKey(f"k{number}", "usr_1", "org_1", "ci", NOW + number, digest="d"))
+    assert await written(users_database, store.revoke, "usr_2", NOW, "k0") == 0
+    assert await written(users_database, store.revoke, "usr_1", NOW, "k0") == 1
     assert [key.key_id for key in await store.of_user("usr_1")] == ["k2", "k1"]
     await store.touch("k1", NOW + 5)
     found = await store.get("k1")
     assert found is not None
     assert found.last_used_at == NOW + 5
-    assert await store.revoke("usr_1", NOW) == 2
+    dead = ApiKey("k9", "usr_1", "org_1", "ci", NOW, digest="d", expires_at=NOW)
+    await written(users_database, store.add, dead)
+    assert await written(users_database, store.revoke, "usr_1", NOW) == 2, "an expired key is no longer there to revoke"
     assert await store.get("nothing") is None
 
 
@@ -237,7 +243,11 @@ async def test_keys_that_died_long_ago_are_forgotten_and_no_others(users_databas
     long_ago, lately = clock.now() - dead_keys.KEPT_S - 1.0, clock.now() - dead_keys.KEPT_S + 1.0
     ends = {"never": (None, None), "lately": (lately, None), "expired": (None, long_ago), "revoked": (long_ago, None)}
     for key_id, (revoked_at, expires_at) in ends.items():
-        await store.add(ApiKey(key_id, "u", "o", "ci", NOW, digest="d", revoked_at=revoked_at, expires_at=expires_at))
+        await written(
+            users_database,
+            store.add,
+            ApiKey(key_id, "u", "o", "ci", NOW, digest="d", revoked_at=revoked_at, expires_at=expires_at),
+        )
 
     assert await dead_keys.forgetting_keys(users_database, clock).run() == "forgot 2 dead API keys"
 
@@ -247,15 +257,21 @@ async def test_keys_that_died_long_ago_are_forgotten_and_no_others(users_databas
 async def test_the_states_of_many_logins_keys_and_users_are_read_at_once(users_database: Database) -> None:
     users, logins, keys = UserStore(users_database), SessionStore(users_database), ApiKeyStore(users_database)
     for user_id in ("usr_1", "usr_2"):
-        await users.create(dataclasses.replace(JANE, user_id=user_id, email=f"{user_id}@example.com"))
+        await written(
+            users_database, users.add, dataclasses.replace(JANE, user_id=user_id, email=f"{user_id}@example.com")
+        )
     async with users_database.writing() as connection:
         await users.put_disabled(connection, "usr_2", True, NOW)
     for session_id, expires_at in (("ses_1", NOW + 9), ("ses_2", NOW + 9), ("ses_3", NOW)):
-        await logins.create(dataclasses.replace(LOGIN, session_id=session_id, expires_at=expires_at))
-    await logins.revoke("ses_2", "logout", NOW)
+        await written(
+            users_database, logins.add, dataclasses.replace(LOGIN, session_id=session_id, expires_at=expires_at)
+        )
+    await written(users_database, logins.revoke, "ses_2", "logout", NOW)
     for key_id, expires in (("key_1", None), ("key_2", NOW + 9), ("key_3", NOW), ("key_4", None)):
-        await keys.add(ApiKey(key_id, "usr_1", "org_1", "ci", NOW, "digest-" + key_id, expires))
-    await keys.revoke("usr_1", NOW, "key_4")
+        await written(
+            users_database, keys.add, ApiKey(key_id, "usr_1", "org_1", "ci", NOW, "digest-" + key_id, expires)
+        )
+    await written(users_database, keys.revoke, "usr_1", NOW, "key_4")
     many = {f"none_{number}" for number in range(2_500)}
     standings = await users.standings_among(many | {"usr_1", "usr_2"})
     assert {user_id: standing.disabled for user_id, standing in standings.items()} == {"usr_1": False, "usr_2": True}
@@ -290,14 +306,14 @@ async def test_with_redis_gone_nothing_is_lost_and_nobody_locked_out(
     client = connect(own_redis.url)
     shared = FallbackEphemeral(RedisEphemeral(client), SqlEphemeral(sqlite_users, clock), clock)
     store = SessionStore(sqlite_users, shared)
-    await store.create(LOGIN)
+    await written(sqlite_users, store.add, LOGIN)
     assert await store.get("ses_1") == LOGIN
     assert not shared.health().degraded
     own_redis.stop()
     assert await store.get("ses_1") == LOGIN  # no lock-out
     assert shared.health().degraded
     await shared.put("state", "made while away", 60.0)
-    await store.revoke("ses_1", "logout", NOW)
+    await store.tell(await written(sqlite_users, store.revoke, "ses_1", "logout", NOW))
     seen = await store.get("ses_1")
     assert seen is not None
     assert not seen.live(NOW)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from worlds.backends import written
 
 from aragora.errors import AragoraError, Conflict, Forbidden, InvalidInput, NotFound, RateLimited, Unauthenticated
 from aragora.identity.invitations import LIFETIME_S
@@ -17,6 +18,7 @@ from aragora.identity.people import OPERATOR
 from aragora.identity.principal import Method, Principal
 from aragora.identity.registration import Registration, RegistrationRules
 from aragora.identity.store.users import STANDING_S
+from aragora.storage.database import Database
 
 pytestmark = pytest.mark.slow
 
@@ -66,7 +68,7 @@ async def account(identity: Any, name: str, roles: tuple[str, ...] = (), by: Pri
     user = await identity.accounts.register(email, PASSWORD, name, VISIT, by=by, roles=roles)
     pair = await identity.accounts.login(email, PASSWORD, VISIT)
     principal = await identity.who(pair.access_token)
-    _, key = await identity.accounts.create_key(principal, "ci", VISIT)
+    _, key = await identity.keys.create(principal, "ci", VISIT, lifetime_s=None)
     return Account(identity, user, pair, principal, key)
 
 
@@ -118,7 +120,7 @@ async def test_a_role_taken_away_is_away_for_open_logins_keys_and_sockets(identi
     )  # fmt: skip
 
 
-async def test_sessions_keys_and_factor_go_one_by_one(identity: Any) -> None:
+async def test_sessions_keys_and_factor_go_one_by_one(identity: Any, sqlite_users: Database) -> None:
     owner, member = await pair_of(identity)
     detail = await identity.people.get(owner.principal, member.user_id)
     assert (detail.sessions, detail.api_keys, detail.last_owner) == (1, 1, False)
@@ -127,8 +129,9 @@ async def test_sessions_keys_and_factor_go_one_by_one(identity: Any) -> None:
     assert (held["access token"], held["refresh token"], held["api key"]) == (False, False, True)
     assert await identity.people.revoke_keys(owner.principal, member.user_id, VISIT) == 1
     assert set((await member.holds()).values()) == {False}
-    await identity.parts.users.offer_mfa(member.user_id, "sealed", 0.0)
-    await identity.parts.users.enable_mfa(member.user_id, "sealed", 1, ["d"], 0.0)
+    users = identity.parts.users
+    await written(sqlite_users, users.offer_mfa, member.user_id, "sealed", 0.0)
+    await written(sqlite_users, users.enable_mfa, member.user_id, "sealed", 1, ["d"], now=0.0)
     assert await identity.people.reset_factor(owner.principal, member.user_id, VISIT)
     assert not await identity.people.reset_factor(owner.principal, member.user_id, VISIT)
     assert isinstance(await identity.accounts.login("mike@example.com", PASSWORD, VISIT), TokenPair)
@@ -301,8 +304,8 @@ async def test_where_registration_is_closed_a_stranger_gets_no_account_by_any_wa
     assert len(texts) == 1, "the answer does not depend on who has an account"
     await refused(shut.invitations.accept(token, PASSWORD, "New", VISIT), Forbidden)
     await refused(shut.invitations.invite(owner.principal, "x@example.com", ["member"], VISIT), Forbidden)
-    await refused(shut.accounts.login_with(Arrival("google:1", "s@example.com", "S", None), VISIT), Forbidden)
-    assert await shut.accounts.login_with(Arrival("google:2", "v@example.org", "V\x00\u202e", None), VISIT)
+    await refused(shut.accounts.arrived(Arrival("google:1", "s@example.com", "S", None), VISIT), Forbidden)
+    assert await shut.accounts.arrived(Arrival("google:2", "v@example.org", "V\x00\u202e", None), VISIT)
     assert await shut.accounts.register("m@example.com", PASSWORD, "M", VISIT, by=OPERATOR, roles=["member"])
 
 
@@ -317,7 +320,7 @@ async def test_what_cannot_be_audited_is_not_done(identity: Any, monkeypatch: py
     people = identity.people
     for attempt in (
         identity.accounts.register("x@example.com", PASSWORD, "X", VISIT, by=None),
-        identity.accounts.login_with(Arrival("google:1", "x@example.com", "X", None), VISIT),
+        identity.accounts.arrived(Arrival("google:1", "x@example.com", "X", None), VISIT),
         identity.invitations.accept(token, PASSWORD, "New", VISIT),
         people.disable(owner.principal, member.user_id, VISIT),
         people.give_roles(owner.principal, member.user_id, ["viewer"], VISIT),

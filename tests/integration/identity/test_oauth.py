@@ -138,3 +138,41 @@ async def test_a_provider_that_is_away_is_unavailable_not_a_refusal(login: OpenI
     back = provider.consent(leaving.url)
     provider.down = True
     await refused(login.arrive(back["state"], back["code"], leaving.cookie), Unavailable)
+
+
+@pytest.mark.parametrize("body", [b"\xff\xfe", b'{"id_token": "\xff"}', b"[" * 100_000, b"{", b"[]", b"{}"])
+@pytest.mark.parametrize("path", ["/token", "/jwks"])
+async def test_an_answer_that_cannot_be_read_is_a_refusal(
+    path: str, body: bytes, login: OpenIdLogin, provider: Any
+) -> None:
+    leaving = await login.depart()
+    back = provider.consent(leaving.url)
+    provider.raw[path] = body
+    assert await refused(login.arrive(back["state"], back["code"], leaving.cookie)) == "oauth_refused"
+
+
+@pytest.mark.parametrize("keys", [b'{"keys": 5}', b'{"keys": ["x"]}', b'{"keys": [{"kty": []}]}', b'{"keys": null}'])
+async def test_keys_that_are_none_are_a_refusal(keys: bytes, login: OpenIdLogin, provider: Any) -> None:
+    leaving = await login.depart()
+    back = provider.consent(leaving.url)
+    provider.raw["/jwks"] = keys
+    assert await refused(login.arrive(back["state"], back["code"], leaving.cookie)) == "oauth_refused"
+
+
+@pytest.mark.parametrize("address", [None, 5, [], "javascript:alert(1)", "/authorize"])
+@pytest.mark.parametrize("name", ["authorization_endpoint", "token_endpoint", "jwks_uri"])
+async def test_a_provider_that_does_not_say_where_is_unavailable_until_it_does(
+    name: str, address: Any, login: OpenIdLogin, provider: Any
+) -> None:
+    provider.endpoints = {name: address}
+    await refused(login.depart(), Unavailable)
+    provider.endpoints = {}
+    assert await login.depart(), "a bad answer is not kept"
+
+
+@pytest.mark.parametrize("subject", ["1234\x00", "jos\u00e9", "", "1" * 300, 5, ["1234"]])
+async def test_a_subject_that_no_store_keeps_is_a_refusal(subject: Any, login: OpenIdLogin, provider: Any) -> None:
+    provider.changes = {"sub": subject}
+    leaving = await login.depart()
+    back = provider.consent(leaving.url)
+    assert await refused(login.arrive(back["state"], back["code"], leaving.cookie)) == "oauth_refused"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import AsyncIterator, Callable
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -173,7 +172,8 @@ async def test_open_sockets_of_a_disabled_account_are_closed_at_the_next_look(pr
     server = await production()
     async with visitor(server) as client:
         account = await made(client, "mike", "member")
-        mike = await bearer(client, "mike@example.com")
+        await made(client, "olga", "owner")
+        mike, olga = await bearer(client, "mike@example.com"), await bearer(client, "olga@example.com")
         key = (await client.post("/api/auth/api-key", headers=mike)).json()["api_key"]
         proofs = (mike["Authorization"], f"Bearer {key}")
         said: list[Any] = []
@@ -187,12 +187,10 @@ async def test_open_sockets_of_a_disabled_account_are_closed_at_the_next_look(pr
             principal = await server.identity.authenticator.authenticate(facts)
             caller = Caller(principal, STRANGER)
             connections.append(Connection(f"con_{len(connections)}", caller, send, SystemClock(), 10))
-        with ExitStack() as held:
-            for connection in connections:
-                held.enter_context(sockets.holding(connection))
+        with sockets.holding(connections[0]), sockets.holding(connections[1]):
             await sockets.end_revoked()
             assert said == []
-            changed = await client.patch(f"/api/users/{account['user_id']}", json={"disabled": True}, headers=OPERATOR)
+            changed = await client.patch(f"/api/users/{account['user_id']}", json={"disabled": True}, headers=olga)
             assert changed.status_code == 200
             await sockets.end_revoked()
             for connection in connections:

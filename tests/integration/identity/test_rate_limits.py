@@ -13,7 +13,7 @@ from aragora.clock import SystemClock
 from aragora.config.settings import Settings
 from aragora.errors import RateLimited
 from aragora.identity.limit_counters import RowCounter
-from aragora.identity.rate_limits import MFA_PER_USER, Limit, RateLimits
+from aragora.identity.rate_limits import MFA_PER_USER_AND_PLACE, Limit, RateLimits
 from aragora.storage.contexts import Context
 from aragora.storage.database import Database
 from aragora.storage.ephemeral import SqlEphemeral
@@ -49,21 +49,21 @@ async def test_what_is_given_back_was_not_counted() -> None:
 async def test_replicas_without_redis_share_the_count_of_guesses(users_database: Database, clock: SetClock) -> None:
     rows = SqlEphemeral(users_database, clock)
     replicas = [RateLimits(clock, guesses=RowCounter(rows, clock)) for _ in range(3)]
-    verdicts = await asyncio.gather(*(each.hit(MFA_PER_USER, "usr_1") for each in replicas for _ in range(4)))
+    verdicts = await asyncio.gather(*(each.hit(MFA_PER_USER_AND_PLACE, "usr_1") for each in replicas for _ in range(4)))
     assert [verdict.allowed for verdict in verdicts].count(True) == 5
     assert {verdict.reset_s for verdict in verdicts} == {300.0}
-    assert (await replicas[0].hit(MFA_PER_USER, "usr_2")).remaining == 4
-    await replicas[0].forget(MFA_PER_USER, "usr_2")
-    assert (await replicas[1].hit(MFA_PER_USER, "usr_2")).remaining == 4
+    assert (await replicas[0].hit(MFA_PER_USER_AND_PLACE, "usr_2")).remaining == 4
+    await replicas[0].forget(MFA_PER_USER_AND_PLACE, "usr_2")
+    assert (await replicas[1].hit(MFA_PER_USER_AND_PLACE, "usr_2")).remaining == 4
     assert [(await each.hit(THREE, "a")).remaining for each in replicas] == [2, 2, 2]  # no guess: each for itself
     clock.at += 300.0
-    assert (await replicas[2].hit(MFA_PER_USER, "usr_1")).remaining == 4
+    assert (await replicas[2].hit(MFA_PER_USER_AND_PLACE, "usr_1")).remaining == 4
 
 
 async def test_with_the_database_away_a_replica_counts_guesses_itself(tmp_path: Path, clock: SetClock) -> None:
     nowhere = Database.open(Settings(data_dir=tmp_path / "gone"), Context.USERS)
     limits = RateLimits(clock, guesses=RowCounter(SqlEphemeral(nowhere, clock), clock))
-    assert [(await limits.hit(MFA_PER_USER, "usr_1")).allowed for _ in range(6)] == [True] * 5 + [False]
+    assert [(await limits.hit(MFA_PER_USER_AND_PLACE, "usr_1")).allowed for _ in range(6)] == [True] * 5 + [False]
     await nowhere.aclose()
 
 

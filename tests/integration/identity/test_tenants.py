@@ -379,3 +379,4 @@ async def test_a_vote_over_a_websocket_as_another_bears_both_names(site: Site) -
     assert (entry.event.actor, entry.event.subject, entry.event.target, entry.event.details["deed"]) == (
         "usr_admin", site.alice.user_id, "deb_live", "user_vote",
     )  # fmt: skip
+    assert entry.event.address == "203.0.113.9"

@@ -183,3 +183,11 @@ def test_every_command_has_help(capsys: pytest.CaptureFixture[str]) -> None:
     for name in names:
         assert main(["users", name.replace("_", "-"), "--help"]) == 0
         assert "Usage: aragora users" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("name", "password"), [("J\x1b[2Jane", PASSWORD), ("", PASSWORD), ("Jane", "eight\x1bchars")])
+def test_no_account_is_made_with_what_no_route_takes(typed: Typed, data_dir: Path, name: str, password: str) -> None:
+    arguments = ("create", "jane@example.com", "--name", name, "--password-stdin")
+    code, told, wrong = typed(*arguments, stdin=io.StringIO(f"{password}\n"))
+    assert (code, told) == (2, "")
+    assert "U+001B" in wrong or "1 to 100" in wrong
