@@ -171,15 +171,17 @@ async def until_available(
         try:
             done = await act()
         except retried as error:
-            if given_up():
-                raise
+            ends = given_up()
             pause = pause_s(attempt)
             attempt += 1
+            then: dict[str, object] = {"given_up": True} if ends else {"retry_in_s": round(pause, 3)}
             if isinstance(error, AragoraError):
-                log.warning(what, **fields, error=error.message, retry_in_s=round(pause, 3))
+                log.warning(what, **fields, error=error.message, **then)
             else:
                 LOOPS.failed(what, error)
-                log.exception(what, **fields, error=repr(error), retry_in_s=round(pause, 3))
+                log.exception(what, **fields, error=repr(error), **then)
+            if ends:
+                raise
         else:
             LOOPS.succeeded(what)
             return done

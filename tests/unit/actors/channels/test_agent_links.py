@@ -290,17 +290,17 @@ def with_tokens(reply: Reply, tokens: Any) -> Reply:
 @pytest.mark.usefixtures("paused")
 async def test_an_ask_that_kills_its_agent_takes_none_of_its_neighbours_with_it() -> None:
     async def dies_of_one(asker: str, batch: bytes, withdrawn: tuple[str, ...]) -> bytes:
+        if agents.calls == 3:
+            link.send(request("deb_late"))  # while suspects are tried
         if batch and any(one.ask.debate_id == "deb_kill" for one in wire.decode_requests(batch).requests):
             return await dies(asker, batch, withdrawn)
         return await answers(asker, batch, withdrawn)
 
-    received: Any = Received()
-    link = links(Agents(dies_of_one), received)
+    received, agents = Received(), Agents(dies_of_one)
+    link = links(agents, received)
     for number in range(20):
         link.send(request(f"deb_{number}"))
     link.send(request("deb_kill"))
-    await eventually(lambda: link._links["ann"]._suspects)
-    link.send(request("deb_late"))
     await received.count(22)
     failed = [reply.ask_id for reply in received.replies if isinstance(reply, AgentFailure)]
     assert failed == ["deb_kill/1/propose/ann"]
