@@ -151,9 +151,10 @@ class AgentActor(VirtualActor):
 
 
 def _broken(ask_id: str, agent: str, error: BaseException) -> AgentFailure:
-    """The failure of an ask for an error that the agent did not foresee; only an own error's text is told."""
-    told = error.message if isinstance(error, AragoraError) else f"unexpected {type(error).__name__}; see the log"
-    return AgentFailure(ask_id, agent, ProviderFault.code, told)
+    """The failure of an ask for an error that the agent did not foresee; only an own error's code and text are told."""
+    if isinstance(error, AragoraError):
+        return AgentFailure(ask_id, agent, error.code, error.message)
+    return AgentFailure(ask_id, agent, ProviderFault.code, f"unexpected {type(error).__name__}; see the log")
 
 
 @dataclass(slots=True)

@@ -174,16 +174,18 @@ async def until_available(
             try:
                 return await act()
             except retried as error:
-                if given_up() or isinstance(error, never):
-                    raise
+                ends = given_up() or isinstance(error, never)
                 pause = pause_s(attempt)
                 attempt += 1
                 if retried is Exception:
                     LOOPS.failed(what, error)
+                then: dict[str, object] = {"given_up": True} if ends else {"retry_in_s": round(pause, 3)}
                 if isinstance(error, AragoraError):
-                    log.warning(what, **fields, error=error.message, retry_in_s=round(pause, 3))
+                    log.warning(what, **fields, error=error.message, **then)
                 else:
-                    log.exception(what, **fields, error=repr(error), retry_in_s=round(pause, 3))
+                    log.exception(what, **fields, error=repr(error), **then)
+                if ends:
+                    raise
             await sleep(pause)
     finally:
         LOOPS.succeeded(what)  # also where it is given up: the caller has the error, and nothing is tried any more

@@ -50,14 +50,17 @@ def encode_text(value: object) -> str:
 
 
 def decode(raw: bytes | str | msgspec.Raw) -> Any:
-    """The plain Python value of a JSON text. Raises ValueError where it is not JSON: msgspec.DecodeError, or
-    UnicodeDecodeError for bytes that are no UTF-8."""
-    return msgspec.json.decode(raw)
+    """The plain Python value of a JSON text. Raises ValueError where it is not JSON, or is nested too deeply:
+    msgspec.DecodeError, or UnicodeDecodeError for bytes that are no UTF-8."""
+    return decode_as(raw, Any)
 
 
 def decode_as(raw: bytes | str, kind: type[T]) -> T:
     """The JSON text as a `kind`. Raises ValueError as `decode` does; msgspec.ValidationError where it does not fit."""
-    return msgspec.json.decode(raw, type=kind)
+    try:
+        return msgspec.json.decode(raw, type=kind)
+    except RecursionError:
+        raise msgspec.DecodeError("the value is nested too deeply") from None
 
 
 def to_plain(value: object) -> Any:

@@ -76,11 +76,14 @@ _running: Final[set[asyncio.Task[Any]]] = set()  # an event loop alone would let
 
 def begin(work: Coroutine[Any, Any, T], name: str, *, loops: Loops = LOOPS) -> asyncio.Task[T]:
     """Run `work` beside its caller. Its error stays in the task for whoever asks; it is logged and counted anyway."""
-    task = asyncio.get_running_loop().create_task(work, name=name)
+    loop = asyncio.get_running_loop()
+    task = loop.create_task(work, name=name)
+    steady = loop.call_later(STEADY_S, loops.succeeded, name)  # it may take the place of work that failed
     _running.add(task)
 
     def ended(task: asyncio.Task[T]) -> None:
         _running.discard(task)
+        steady.cancel()
         if not task.cancelled():
             error = task.exception()
         elif task.cancelling():

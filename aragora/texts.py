@@ -11,8 +11,11 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-_NOT_IN_A_LINE: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
-_NOT_IN_PROSE: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+CONTROLS: Final = r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f"
+"""For a class of a regular expression: control characters, but for those that lay a text out."""
+HALVES: Final = r"\ud800-\udfff"
+_NOT_IN_A_LINE: Final = re.compile(f"[{CONTROLS}\t\n\r{HALVES}]")
+_NOT_IN_PROSE: Final = re.compile(f"[{CONTROLS}{HALVES}]")
 
 
 def line(text: str) -> str:

@@ -27,11 +27,13 @@ ENDPOINT_TIMEOUT_S: Final = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """Who uses a channel: gets `replies`, is told once that it is `lost`, and says whether it is `waiting` for any."""
+    """Who uses a channel: gets `replies`, is told once that it is `lost`, says whether it is `waiting` for any, and is
+    told that the channel is `ready` again after it was not."""
 
     replies: Callable[[Sequence[Reply]], None]
     lost: Callable[[AragoraError], None]
     waiting: Callable[[], bool]
+    ready: Callable[[], None]
 
 
 class Channel(Protocol):
@@ -39,6 +41,11 @@ class Channel(Protocol):
 
     batch: int
     """Asks in one message: few where it is a frame, which is cheap, many where it is a call, which is not."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether asks should be sent now: false while the agent reads slower than they come."""
+        ...
 
     def send(self, withdrawn: Sequence[str], requests: Sequence[AgentRequest]) -> None: ...
 
@@ -62,7 +69,11 @@ class SocketChannel:
         self._agent = agent  # its name
         self._listener = listener
         self._closed = False
-        self._connection = FrameConnection(self._received, self._ended)
+        self._connection = FrameConnection(self._received, self._ended, listener.ready)
+
+    @property
+    def ready(self) -> bool:
+        return self._connection.writable
 
     @classmethod
     async def connect(cls, path: str, agent: str, listener: Listener) -> SocketChannel:
@@ -93,6 +104,7 @@ class CallChannel:
     """Ray calls: one that carries asks also brings back what is ready; while replies are awaited, one call waits."""
 
     batch = 200
+    ready = True
 
     def __init__(self, agent: Reference[AgentActor], asker: str, listener: Listener) -> None:
         self._agent = agent
@@ -117,10 +129,11 @@ class CallChannel:
         try:
             replies = await self._replies(withdrawn, raw)
         except AragoraError as error:
-            if not self._closed:
-                self.close()
-                self._listener.lost(error)
+            self._end(error)
             return
+        except Exception as error:
+            self._end(Unavailable(f"the exchange with {self._agent.name} broke: {type(error).__name__}"))
+            raise  # it is a defect: whoever began this task tells it
         finally:
             call = asyncio.current_task()
             if call is not None:
@@ -129,6 +142,11 @@ class CallChannel:
             self._listener.replies(replies)
         if not self._closed and not self._calls and self._listener.waiting():
             self.send((), ())
+
+    def _end(self, error: AragoraError) -> None:
+        if not self._closed:
+            self.close()
+            self._listener.lost(error)
 
     async def _replies(self, withdrawn: tuple[str, ...], raw: bytes) -> list[Reply]:
         """Raises AragoraError where the agent is not reached, or what it answers cannot be read."""

@@ -4,8 +4,10 @@ Rules of a link
 - Asks of one loop turn travel together, in batches as large as the channel likes them.
 - An agent whose process died is activated again and gets every unanswered ask: asks carry ids, so one that it had
   answered already is answered again from its memory or asked anew, and counts once.
-- A channel that is lost before it brought an answer is opened again after a pause, which grows until one does. An ask
-  that was lost `SENDS` times ends as a failure (`agent_lost`): it may be the ask that kills the agent.
+- A channel that is lost before it brought an answer is opened again after a pause, which grows until one does.
+- An ask that keeps killing the agent ends as a failure (`agent_lost`), and those beside it do not share its fate:
+  `actors.channels.suspects` says which asks go out alone. While suspects are tried, everything else waits.
+- A channel takes asks as fast as the agent reads them; the rest waits here.
 - An ask whose time is over is forgotten, sent or not: the debate has closed its phase without it.
 - A debate that cannot take its replies does not keep others from theirs.
 """
@@ -14,7 +16,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
 from zlib import crc32
@@ -23,6 +24,7 @@ import structlog
 
 from actors.channels.agent_channels import Channel, Listener, open_channel
 from actors.channels.seldom import Seldom
+from actors.channels.suspects import Asked, Suspects
 from actors.kinds import AGENT
 from actors.runtime import RESTARTS, Reference, Runtime
 from aragora.background import pauses, until_available
@@ -36,7 +38,6 @@ if TYPE_CHECKING:
 log = structlog.get_logger("aragora.coordinator")
 
 EXPIRY_S: Final = 5.0  # how often asks whose time is over are forgotten
-SENDS: Final = 6  # of one ask: the first, and five after the agent was lost
 
 _PAUSES: Final = pauses(RESTARTS)
 
@@ -81,8 +82,12 @@ class AgentLink:
         self._asker = asker
         self._agent = agent
         self._receive = receive
-        self._outbox: list[_Asked] = []
-        self._unanswered: dict[str, _Asked] = {}  # by ask
+        self._outbox: list[Asked] = []
+        self._suspects = Suspects()
+        self._trial: list[Asked] | None = (
+            None  # what is still to be sent of the suspects that are tried; None: no trial
+        )
+        self._unanswered: dict[str, Asked] = {}  # by ask
         self._by_debate: dict[str, set[str]] = {}
         self._withdrawn: list[str] = []
         self._channel: Channel | None = None
@@ -95,8 +100,9 @@ class AgentLink:
         self._closed = False
 
     def send(self, request: AgentRequest) -> None:
-        self._outbox.append(_Asked(request, asyncio.get_running_loop().time() + request.timeout_s))
-        if self._channel is not None and len(self._outbox) >= self._channel.batch:
+        self._outbox.append(Asked(request, asyncio.get_running_loop().time() + request.timeout_s))
+        channel = self._channel
+        if channel is not None and self._trial is None and channel.ready and len(self._outbox) >= channel.batch:
             self._flush()
         else:
             self._flush_soon()
@@ -110,6 +116,11 @@ class AgentLink:
             self._flush_soon()
         if self._outbox:
             self._outbox = [asked for asked in self._outbox if asked.debate_id != debate_id]
+        if self._suspects:
+            self._suspects.withdraw(debate_id)
+        if self._trial is not None:
+            self._trial = [asked for asked in self._trial if asked.debate_id != debate_id]
+            self._flush_soon()
 
     def close(self) -> None:
         self._closed = True
@@ -134,21 +145,33 @@ class AgentLink:
             return
         now = loop.time()
         self._drop_expired(now)
-        outbox, self._outbox = self._outbox, []
-        withdrawn, self._withdrawn = self._withdrawn, []
-        if not outbox and not withdrawn:
-            return
-        for asked in outbox:
-            asked.sends += 1
-            self._unanswered[asked.ask_id] = asked
-            self._by_debate.setdefault(asked.debate_id, set()).add(asked.ask_id)
-        batch = self._channel.batch
-        requests = [asked.request for asked in outbox]
-        for start in range(0, max(1, len(requests)), batch):
-            self._channel.send(withdrawn if start == 0 else (), requests[start : start + batch])
-        if now - self._expired_at > EXPIRY_S:
+        if self._withdrawn:
+            withdrawn, self._withdrawn = self._withdrawn, []
+            self._channel.send(withdrawn, ())
+        if self._trial is not None or now - self._expired_at > EXPIRY_S:
             self._expired_at = now
             self._forget_expired(now)
+        if self._trial is not None and not self._trial and not self._unanswered:
+            self._trial = None
+        if self._trial is None and (group := self._suspects.next(now)):
+            self._trial = group
+            loop.call_at(max(asked.expires for asked in group), self._flush_soon)
+        if self._trial is not None:
+            self._trial = self._sent(self._channel, self._trial)
+        else:
+            self._outbox = self._sent(self._channel, self._outbox)
+
+    def _sent(self, channel: Channel, asks: list[Asked]) -> list[Asked]:
+        """Send of `asks` what the channel takes now; returns the rest, for which it will say that it is ready."""
+        start = 0
+        while start < len(asks) and channel.ready:
+            batch = asks[start : start + channel.batch]
+            start += len(batch)
+            for asked in batch:
+                self._unanswered[asked.ask_id] = asked
+                self._by_debate.setdefault(asked.debate_id, set()).add(asked.ask_id)
+            channel.send((), [asked.request for asked in batch])
+        return asks[start:]
 
     async def _connect(self) -> None:
         try:
@@ -171,7 +194,7 @@ class AgentLink:
 
     async def _open_channel(self) -> Channel:
         """Raises AragoraError, whatever went wrong."""
-        listener = Listener(self._deliver, self._lost, lambda: bool(self._unanswered))
+        listener = Listener(self._deliver, self._lost, lambda: bool(self._unanswered), self._flush_soon)
         try:
             return await open_channel(self._agent, self._asker, listener)
         except AragoraError:
@@ -187,7 +210,9 @@ class AgentLink:
 
     def _nothing_to_send(self) -> bool:
         self._drop_expired(asyncio.get_running_loop().time())
-        return not self._outbox  # who is told of nothing but withdrawals answers in vain, no more
+        return (
+            not self._outbox and not self._suspects
+        )  # who is told of nothing but withdrawals answers in vain, no more
 
     def _deliver(self, replies: Sequence[Reply]) -> None:
         wanted = []
@@ -198,7 +223,10 @@ class AgentLink:
                 wanted.append((asked.debate_id, reply))
         if wanted:
             self._failures = 0
+            self._suspects.answered()
             self._hand_on(wanted)
+        if self._trial is not None and not self._unanswered:
+            self._flush_soon()
 
     def _hand_on(self, replies: list[tuple[str, Reply]]) -> None:
         """Each debate gets its own."""
@@ -211,8 +239,7 @@ class AgentLink:
                     log.exception("a debate could not take its replies", debate_id=debate_id, times=times)
 
     def _lost(self, error: AragoraError) -> None:
-        """The agent's process or the way to it is gone: connect again and send every unanswered ask again, unless it
-        was lost too often."""
+        """The agent's process or the way to it is gone: connect again and send again what is not given up."""
         self._channel = None
         self._agent.forget()
         if self._closed:
@@ -220,31 +247,33 @@ class AgentLink:
         now = asyncio.get_running_loop().time()
         self._failures += 1
         self._forget_expired(now)
+        if self._trial is not None:
+            self._suspects.put_back(self._trial)
+            self._trial = None
         open_asks = list(self._unanswered.values())
         self._unanswered.clear()
         self._by_debate.clear()
-        again = [asked for asked in open_asks if asked.sends < SENDS]
-        given_up = [(asked.debate_id, self._lost_too_often(asked)) for asked in open_asks if asked.sends >= SENDS]
-        self._outbox = again + self._outbox
+        lost = self._suspects.lost(open_asks)
+        self._outbox = lost.again + self._outbox
         if times := self._losses.due(now):
             log.warning(
                 "agent lost",
                 agent=self._agent.key,
                 error=error.message,
-                resend=len(again),
-                given_up=len(given_up),
+                resend=len(open_asks) - len(lost.given_up),
+                given_up=len(lost.given_up),
                 times=times,
             )
-        if self._outbox:
+        if self._outbox or self._suspects:
             self._flush_soon()
-        self._hand_on(given_up)
+        self._hand_on([(asked.debate_id, self._lost_too_often(asked)) for asked in lost.given_up])
 
-    def _lost_too_often(self, asked: _Asked) -> Reply:
+    def _lost_too_often(self, asked: Asked) -> Reply:
         agent = asked.request.ask.agent
-        message = f"the agent was lost {asked.sends} times while it had this ask; the server's log says why"
+        message = f"the agent was lost {asked.losses} times while it had this ask; the server's log says why"
         return AgentFailure(asked.ask_id, agent, AGENT_LOST, message)
 
-    def _forget(self, asked: _Asked) -> None:
+    def _forget(self, asked: Asked) -> None:
         ask_ids = self._by_debate.get(asked.debate_id)
         if ask_ids is not None:
             ask_ids.discard(asked.ask_id)
@@ -259,20 +288,7 @@ class AgentLink:
     def _drop_expired(self, now: float) -> None:
         if self._outbox:
             self._outbox = [asked for asked in self._outbox if asked.expires > now]
-
-
-@dataclass(slots=True)
-class _Asked:
-    """An ask on its way: the loop time it expires, and how often it was sent."""
-
-    request: AgentRequest
-    expires: float
-    sends: int = 0
-
-    @property
-    def ask_id(self) -> str:
-        return self.request.ask.ask_id
-
-    @property
-    def debate_id(self) -> str:
-        return self.request.ask.debate_id
+        if self._suspects:
+            self._suspects.drop_expired(now)
+        if self._trial:
+            self._trial = [asked for asked in self._trial if asked.expires > now]

@@ -51,9 +51,12 @@ class AgentSocket:
         self._server.close()
 
     def _connection(self) -> FrameConnection:
-        connection = FrameConnection(self._received, lambda: self._left(connection))
+        connection = FrameConnection(self._received, lambda: self._left(connection), lambda: self._resumed(connection))
         self._outlets[connection] = ReplyOutlet(connection)
         return connection
+
+    def _resumed(self, connection: FrameConnection) -> None:
+        self._outlets[connection].flush()
 
     def _left(self, connection: FrameConnection) -> None:
         del self._outlets[connection]
@@ -73,7 +76,8 @@ def encode_asks(withdrawn: Sequence[str], requests: bytes) -> bytes:
 
 
 class ReplyOutlet:
-    """The replies to one connected coordinator: those of one loop turn leave together, at most `BATCH` in a frame."""
+    """The replies to one connected coordinator: those of one loop turn leave together, at most `BATCH` in a frame.
+    While it reads slower than they come they wait here; there are no more of them than it has asks open."""
 
     def __init__(self, connection: FrameConnection) -> None:
         self._connection = connection
@@ -81,16 +85,16 @@ class ReplyOutlet:
 
     def put(self, reply: Reply) -> None:
         if not self._ready:
-            asyncio.get_running_loop().call_soon(self._flush)
+            asyncio.get_running_loop().call_soon(self.flush)
         self._ready.append(reply)
         if len(self._ready) >= BATCH:
-            self._flush()
+            self.flush()
 
-    def _flush(self) -> None:
-        ready, self._ready = self._ready, []
-        if not ready:
-            return
-        self._connection.send(wire.encode_replies(ready))
+    def flush(self) -> None:
+        """Send what the connection takes now."""
+        while self._ready and self._connection.writable:
+            ready, self._ready = self._ready[:BATCH], self._ready[BATCH:]
+            self._connection.send(wire.encode_replies(ready))
 
 
 class Mailbox:

@@ -2,7 +2,8 @@
 
 Replicas on the same node connect to the coordinator's socket (`EventSocket`), and news is pushed to them. Towards the
 coordinator a frame is a `Change`, back come `Pushed` frames: what was published in one loop turn travels together. A
-replica that does not read is cut off, connects again, and reads the store.
+replica that reads slowly gets later what its queue holds; one whose queue overflows, or that does not read at all, is
+cut off, connects again, and reads the store.
 
 Replicas on other nodes poll (`EventPolls`): each call is answered as soon as there is news.
 
@@ -121,7 +122,7 @@ class _Outlet:
         self._watcher = Watcher(self._wake)
         self._changed = 0
         self._flushing = False
-        self.connection = FrameConnection(self._received, lambda: watchers.dismiss(self._watcher))
+        self.connection = FrameConnection(self._received, lambda: watchers.dismiss(self._watcher), self._flush_soon)
 
     def _received(self, _: FrameConnection, frame: bytes) -> None:
         change = msgspec.msgpack.decode(frame, type=Change)
@@ -145,6 +146,8 @@ class _Outlet:
         self._flush()
 
     def _flush(self) -> None:
+        if not self.connection.writable and not self._watcher.lost:
+            return
         items, lost = self._watcher.take()
         if lost:
             self.connection.close()

@@ -4,7 +4,8 @@ A Ray call costs about a millisecond of CPU, a frame a twentieth of that. So Ray
 actor tells by a Ray call where its socket is (`Endpoint`), and what travels all the time goes through the socket.
 
 A frame is its length in four bytes (big-endian) and that many bytes. A peer whose frame is too large, or cannot be used
-by whom it is for, is cut off: it connects again and sends again what it needs.
+by whom it is for, is cut off: it connects again and sends again what it needs. So is one that reads nothing for
+`STALLED_S`. Who has much to send waits while a connection is not `writable`, and goes on when `resumed` is called.
 """
 
 from __future__ import annotations
@@ -28,7 +29,9 @@ from aragora.errors import Unavailable
 log = structlog.get_logger("aragora.runtime")
 
 MAX_FRAME_BYTES: Final = 64_000_000
-MAX_UNSENT_BYTES: Final = 64_000_000  # a peer that does not read is cut off
+MAX_UNSENT_BYTES: Final = 64_000_000  # a last bound, for senders that do not wait
+ENOUGH_UNSENT_BYTES: Final = 1_000_000  # then a connection is not writable
+STALLED_S: Final = 30.0
 _HEAD: Final = 4
 
 _unusable = Seldom()  # frames, of this process
@@ -57,11 +60,20 @@ async def endpoint_at(listen: Callable[[], Awaitable[str]]) -> Endpoint:
 
 
 class FrameConnection(asyncio.Protocol):
-    """One end of a connection. `received` gets every whole frame, `lost` is told once when the connection ends."""
+    """One end of a connection. `received` gets every whole frame, `lost` is told once when the connection ends,
+    `resumed` whenever it is writable again."""
 
-    def __init__(self, received: Callable[[FrameConnection, bytes], None], lost: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        received: Callable[[FrameConnection, bytes], None],
+        lost: Callable[[], None],
+        resumed: Callable[[], None] = lambda: None,
+    ) -> None:
         self._received = received
         self._lost = lost
+        self._resumed = resumed
+        self._written = 0  # bytes, of frames and their heads
+        self._watch: asyncio.TimerHandle | None = None  # while the peer reads slower than we send
         self._transport: asyncio.Transport | None = None
         self._buffer = bytearray()
 
@@ -74,6 +86,39 @@ class FrameConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is one in all but name
+        self._transport.set_write_buffer_limits(high=ENOUGH_UNSENT_BYTES)
+
+    @property
+    def writable(self) -> bool:
+        """Whether the peer reads about as fast as frames are sent. True as well where the connection is gone."""
+        return self._watch is None
+
+    def pause_writing(self) -> None:
+        self._watch_peer()
+
+    def resume_writing(self) -> None:
+        self._unwatch()
+        self._resumed()
+
+    def _watch_peer(self) -> None:
+        """Cut the peer off unless it reads something within `STALLED_S`, and so on until it is writable again."""
+        transport = self._transport
+        if transport is None:
+            return
+        read = self._written - transport.get_write_buffer_size()
+
+        def look() -> None:
+            if self._written - transport.get_write_buffer_size() > read:
+                self._watch_peer()
+            else:
+                transport.abort()
+
+        self._watch = asyncio.get_running_loop().call_later(STALLED_S, look)
+
+    def _unwatch(self) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
+            self._watch = None
 
     def data_received(self, data: bytes) -> None:
         buffer = self._buffer
@@ -107,6 +152,7 @@ class FrameConnection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         self._transport = None
+        self._unwatch()
         self._lost()
 
     def send(self, frame: bytes) -> None:
@@ -114,6 +160,7 @@ class FrameConnection(asyncio.Protocol):
         transport = self._transport
         if transport is None:
             return
+        self._written += _HEAD + len(frame)
         transport.write(len(frame).to_bytes(_HEAD, "big") + frame)
         if transport.get_write_buffer_size() > MAX_UNSENT_BYTES:
             transport.abort()

@@ -11,8 +11,7 @@ Rules:
       health, so it neither trips the breaker nor leads to the fallback.
     - What a provider sent is brought into bounds (`aragora.agents.border`) before the reply leaves: whoever gets it can
       encode, store and add up every field.
-    - A failure of our own (an `AragoraError`) is never told as one of the provider. While a part of ours is away the
-      answer waits for it, within its time.
+    - A failure of our own (an `AragoraError`) is never told as one of the provider.
 """
 
 from __future__ import annotations
@@ -44,9 +43,8 @@ from aragora.agents.model import (
     ProviderTimedOut,
     Turn,
 )
-from aragora.agents.pricing import Ledger
+from aragora.agents.pricing import Ledger, is_listed, prices_as_of
 from aragora.agents.prompts import render
-from aragora.background import pauses, until_available
 from aragora.clock import Clock
 from aragora.debate.model import (
     AgentAnswer,
@@ -56,7 +54,7 @@ from aragora.debate.model import (
     Fallback,
     Reply,
 )
-from aragora.errors import AragoraError, Unavailable
+from aragora.errors import AragoraError
 from aragora.observability.line_budget import LineBudget
 from aragora.resilience.backoff import Backoff, RetryBudget
 
@@ -64,7 +62,6 @@ OWN_SHARE: Final = 0.6  # of the time, for the agent's own provider where there 
 MARGIN_SHARE: Final = 0.02  # of the time, kept for the work after the last call
 MIN_CALL_S: Final = 0.01  # with less time left no call is made
 MAX_REPAIRED_CHARS: Final = 8_000  # of a malformed answer that is shown to its model
-_WAIT_FOR_OURS: Final = pauses(Backoff(base_s=0.2, cap_s=2.0))
 _TRANSIENT: Final = (ProviderRateLimited, ProviderOverloaded, ProviderFault)
 
 
@@ -93,7 +90,7 @@ class Attempt:
         """The attempt that shows the model its malformed answer `text` and asks for a better one."""
         turns = (
             *self.call.turns,
-            Turn("assistant", text[:MAX_REPAIRED_CHARS].strip() or "(nothing)"),
+            Turn("assistant", border.text(text, MAX_REPAIRED_CHARS).strip() or "(nothing)"),
             Turn("user", f"That is not the wanted form. {problem} Answer again, with the JSON object alone."),
         )
         call = replace(self.call, turns=turns, idempotency_key=f"{self.call.idempotency_key}:mend")
@@ -129,9 +126,10 @@ class Answering:
         self._frame_key = secrets.token_bytes(KEY_BYTES)
         self._prompted = fallback is not None or not provider.renders_itself
         self._log = structlog.get_logger("aragora.agents").bind(agent=spec.name)
-        self._answered_lines, self._failed_lines, self._fallback_lines = LineBudget(), LineBudget(), LineBudget()
+        self._answered_lines, self._failed_lines = LineBudget(), LineBudget()
+        self._fallback_lines, self._retry_lines = LineBudget(), LineBudget()
         self._told_of_estimates = False
-        self._waits = f"agent={spec.name} waits for a part of the server"
+        self._told_of_prices = False
 
     async def answer(self, request: AgentRequest) -> Reply:
         """The reply to `request` within its time. Never raises, except CancelledError when cancelled."""
@@ -139,24 +137,11 @@ class Answering:
 
     async def _reply(self, request: AgentRequest, ledger: Ledger) -> Reply:
         """The reply as it came."""
-        away: Unavailable | None = None
-
-        async def attempt() -> Reply:
-            nonlocal away
-            try:
-                return await self._answer(request, ledger)
-            except Unavailable as ours:
-                away = ours
-                raise
-
         try:
             async with asyncio.timeout(request.timeout_s):
-                answer = await until_available(attempt, _WAIT_FOR_OURS, what=self._waits, log=self._log)
+                answer = await self._answer(request, ledger)
         except TimeoutError:
-            late = ProviderTimedOut(f"no answer within {request.timeout_s:g} s")
-            return self._failure(request, ledger, away or late)
-        except ProviderTimedOut as late:  # or the wait for a part of ours took the provider's time
-            return self._failure(request, ledger, away or late)
+            return self._failure(request, ledger, ProviderTimedOut(f"no answer within {request.timeout_s:g} s"))
         except (ProviderError, AragoraError) as error:
             return self._failure(request, ledger, error)
         except Exception as error:  # noqa: BLE001  no defect may break the debate
@@ -209,6 +194,7 @@ class Answering:
                 delay_s = self._backoff.delay_s(number, self._draw(), error.retry_after_s)
                 if not self._may_retry(number, attempt.left_s() - delay_s):
                     raise
+                self._log_retry(attempt.request, error, delay_s)
             number += 1
             await asyncio.sleep(delay_s)
 
@@ -251,6 +237,18 @@ class Answering:
         record = replace(record, model=ledger.usage().model, latency_s=ledger.elapsed_s() - began_s)
         return AgentAnswer(request.ask.ask_id, self._spec.name, content, ledger.usage(), record)
 
+    def _log_retry(self, request: AgentRequest, error: ProviderError, delay_s: float) -> None:
+        more = self._retry_lines.take(self._clock.monotonic())
+        if more is not None:
+            self._log.info(
+                f"agent={self._spec.name} tries again",
+                debate_id=request.ask.debate_id,
+                code=error.code,
+                error=error.message,
+                retry_in_s=round(delay_s, 3),
+                **more,
+            )
+
     def _log_answer(self, request: AgentRequest, answer: AgentAnswer, *, estimated: bool) -> None:
         usage = answer.usage
         if estimated and not self._told_of_estimates:
@@ -259,6 +257,15 @@ class Answering:
                 f"agent={self._spec.name} has no believable token counts: tokens and cost are estimated",
                 provider=usage.provider,
                 model=usage.model,
+            )
+        if not self._told_of_prices and not is_listed(usage):
+            self._told_of_prices = True
+            self._log.warning(
+                f"agent={self._spec.name} has a model without a price of its own: where its provider does not say what "
+                "it billed, it costs as the provider's most expensive one",
+                provider=usage.provider,
+                model=usage.model,
+                prices_as_of=prices_as_of(),
             )
         more = self._answered_lines.take(self._clock.monotonic())
         if more is None:
@@ -318,10 +325,11 @@ async def _repaired(complete: _Complete, attempt: Attempt) -> Content:
 
 
 async def _complete(provider: Provider, attempt: Attempt) -> Completion:
-    """One call of a provider, in the time that is left; its cost goes into the ledger."""
+    """One call of a provider, in the time that is left; its cost goes into the ledger. The provider ends the call by
+    itself, since it alone knows what was paid; one that does not is ended a little later."""
     left_s = max(attempt.left_s(), MIN_CALL_S)
     try:
-        async with asyncio.timeout(left_s):
+        async with asyncio.timeout(left_s + attempt.request.timeout_s * MARGIN_SHARE / 2):
             completion = await provider.complete(replace(attempt.call, timeout_s=left_s))
     except TimeoutError:
         raise ProviderTimedOut(f"{provider.name} gave no answer within {left_s:.1f} s") from None

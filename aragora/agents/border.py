@@ -16,12 +16,13 @@ from typing import Final
 
 from aragora import limits
 from aragora.debate.model import AgentFailure, Ballot, Content, Critique, Fallback, Proposal, Reply, Usage
+from aragora.texts import CONTROLS, HALVES
 
 HALF: Final = "\N{REPLACEMENT CHARACTER}"
 _CUT: Final = "…"
-_UNCLEAN: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
-_HALVES: Final = re.compile(r"[\ud800-\udfff]")
-_CONTROLS: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_UNCLEAN: Final = re.compile(f"[{CONTROLS}\r{HALVES}]")
+_HALVES: Final = re.compile(f"[{HALVES}]")
+_CONTROLS: Final = re.compile(f"[{CONTROLS}]")
 _UNSURE: Final = 0.5  # a confidence or severity that is none
 
 

@@ -6,10 +6,12 @@ Rules
 - No line of a text can be a line of a frame: each begins with `| `, and every line break of Unicode starts a new one.
 - Nobody who writes material can know the mark: it is keyed with a secret that the agent's process draws when it starts.
   It stays in prompts, and is the same for all asks of one debate, so that what providers cache of a prompt is of use.
-- An agent that tells its own mark gives nothing away: no text holds the mark of its frame, in whatever characters it is
-  written.
-- Characters that show nothing (of control, of direction, of width zero, tags) are taken out: they hide instructions
-  from people who read along. What scripts and emoji need to be read (joiners, variation selectors) stays.
+- An agent that tells its own mark gives nothing away: no text holds the mark of its frame, also not in capital, full
+  width or mathematical characters or with characters that show nothing in between. Letters of another script that look
+  like those of the mark, or letters with accents, are not taken for it.
+- Characters that show nothing (of control, of direction, of width zero, tags, fillers) are taken out: they hide
+  instructions from people who read along. What scripts and emoji need to be read stays: joiners, at most three in a
+  row, and one variation selector after a character that may have one, which a Latin letter may not.
 
 Marking every line of material is the measure of "Defending Against Indirect Prompt Injection Attacks With Spotlighting"
 (Hines et al. 2024, https://arxiv.org/abs/2403.14720).
@@ -18,6 +20,7 @@ Marking every line of material is the measure of "Defending Against Indirect Pro
 from __future__ import annotations
 
 import hmac
+import re
 import unicodedata
 from collections.abc import Sequence
 from typing import Final
@@ -28,8 +31,23 @@ PREFIX: Final = "| "
 WITHHELD: Final = "[mark]"  # has letters that no mark has, so that taking one mark out cannot make another
 
 _SHOWING: Final = frozenset("\n\t\u200c\u200d")  # ZWNJ and ZWJ: Persian, Indic scripts and emoji are read by them
-_JOINERS: Final = {0x200C: None, 0x200D: None, **dict.fromkeys(range(0xFE00, 0xFE10))}
 _HIDDEN_CATEGORIES: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+_IGNORABLE: Final = (
+    # Default_Ignorable_Code_Point of Unicode's DerivedCoreProperties.txt, but for the joiners and VS1 to VS16
+    "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\u3164"
+    "\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
+)
+_JOINERS: Final = "\u200c\u200d"
+_SELECTORS: Final = "\ufe00-\ufe0f"
+_LINE_BREAK: Final = re.compile("\r\n|[\r\v\f\x1c-\x1e\x85\u2028\u2029]")
+_BLANK: Final = "\u2800"  # of Braille: a space that is a symbol
+_HIDDEN: Final = re.compile(f"[{_IGNORABLE}]")
+_SUSPICIOUS: Final = re.compile(f"[{_IGNORABLE}{_SELECTORS}{_BLANK}]")
+_STRAY: Final = re.compile(
+    f"(?<=[{_JOINERS}]{{3}})[{_JOINERS}]+|(?:^|(?<=[\\sA-Za-z{_JOINERS}{_SELECTORS}]))[{_SELECTORS}]+",
+    re.MULTILINE,
+)
+_BETWEEN: Final = re.compile(f"[{_IGNORABLE}{_JOINERS}{_SELECTORS}]")
 
 
 def mark_of(key: bytes, debate_id: str) -> str:
@@ -55,11 +73,13 @@ def one_line(text: str) -> str:
 
 
 def visible(text: str) -> str:
-    """`text` without characters that show nothing, with every line break of Unicode as a line feed."""
-    if text.replace("\n", "").replace("\t", "").isprintable():
+    """`text` without characters that show nothing, with every line break of Unicode as a line feed. A Braille
+    blank is a space."""
+    if text.replace("\n", "").replace("\t", "").isprintable() and not _SUSPICIOUS.search(text):
         return text
-    broken = "\n".join(text.splitlines())
-    return "".join(char for char in broken if char in _SHOWING or unicodedata.category(char) not in _HIDDEN_CATEGORIES)
+    broken = _HIDDEN.sub("", _LINE_BREAK.sub("\n", text))
+    shown = "".join(char for char in broken if char in _SHOWING or unicodedata.category(char) not in _HIDDEN_CATEGORIES)
+    return _STRAY.sub("", shown.replace(_BLANK, " "))
 
 
 def without_mark(text: str, mark: str) -> str:
@@ -73,4 +93,4 @@ def _plain(text: str) -> str:
     """`text` in small letters, each character as the simplest that it stands for."""
     if text.isascii():
         return text.casefold()
-    return unicodedata.normalize("NFKC", text.translate(_JOINERS)).casefold()
+    return unicodedata.normalize("NFKC", _BETWEEN.sub("", text)).casefold()

@@ -19,12 +19,15 @@ from aragora.errors import AragoraError
 from aragora.resilience import circuit_breaker as rules
 from aragora.resilience.circuit_breaker import Breaker, BreakerPolicy, Lease, Permission, Refusal, Report, TrialPermit
 from aragora.resilience.lease import LeaseHolder
+from aragora.supervision import begin
 
 BREAKER_S: Final = 5.0
-"""How long a call waits for the breaker's permission, or an answer for its report to be taken: its process may have to
-start first."""
+"""How long a call waits for the breaker's permission, or a failed one for its report to be taken: its process may have
+to start first."""
 AWAY_S: Final = 5.0
-"""How long calls pass without asking a breaker that was not reached."""
+"""How long a breaker that was not reached is neither asked nor told, and calls pass."""
+
+_REPORT: Final = "report to a circuit breaker"
 
 log = structlog.get_logger("aragora.agents")
 
@@ -37,7 +40,9 @@ class Gate(Protocol):
         """Ask for permission to make one call. Raises BreakerOpen where it is refused."""
         ...
 
-    async def succeeded(self) -> None: ...
+    async def succeeded(self) -> None:
+        """Tell of an answer, without waiting for the breaker: the answer is there, and its time may be almost over."""
+        ...
 
     async def failed(self, error: ProviderError) -> None: ...
 
@@ -91,7 +96,7 @@ class LeasedGate:
             _permitted.set(self._holder.lease)
             return
         _permitted.set(None)
-        if self._away_until is not None and now < self._away_until:
+        if self._away(now):
             return
         permission = await self._asked(self._breaker.permit())
         if permission is None:
@@ -104,9 +109,9 @@ class LeasedGate:
     async def succeeded(self) -> None:
         permission = _permitted.get()
         if isinstance(permission, TrialPermit):
-            await self._report(rules.Succeeded(permission.epoch, permission.trial_id))
+            begin(self._report(rules.Succeeded(permission.epoch, permission.trial_id)), _REPORT)
         elif report := self._holder.succeeded(self._clock.monotonic()):
-            await self._report(report)
+            begin(self._report(report), _REPORT)
 
     async def failed(self, error: ProviderError) -> None:
         if not error.trips_breaker:
@@ -121,11 +126,14 @@ class LeasedGate:
 
     async def _report(self, report: Report) -> None:
         now = self._clock.monotonic()
-        permission = await self._asked(self._breaker.report(report))
+        permission = None if self._away(now) else await self._asked(self._breaker.report(report))
         if permission is None:
             self._holder.drop()
         else:
             self._accept(permission, now)
+
+    def _away(self, now: float) -> bool:
+        return self._away_until is not None and now < self._away_until
 
     async def _asked(self, answer: Awaitable[Permission]) -> Permission | None:
         """What the breaker answers; None where it cannot, whatever the reason: that is no fault of the provider."""

@@ -66,6 +66,11 @@ def price_of(provider: str, model: str) -> Price:
     return Price(row[0], row[1], listed=name is not None or row == [0.0, 0.0])
 
 
+def is_listed(usage: Usage) -> bool:
+    """Whether the model has a price of its own; true where its provider has no prices at all (it runs here)."""
+    return usage.provider not in _table() or price_of(usage.provider, usage.model).listed
+
+
 def prices_as_of() -> str:
     """The date of the table, ISO 8601."""
     return str(_document()["as_of"])

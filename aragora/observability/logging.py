@@ -137,7 +137,11 @@ def _in_order(_logger: Any, _method: str, entry: EventDict) -> EventDict:
 def _json(_logger: Any, _method: str, entry: Mapping[str, Any]) -> str:
     try:
         return encoding.encode_text(entry)
-    except (encoding.NotEncodable, OverflowError):  # half characters, NaN: show them rather than lose the entry
+    except (
+        encoding.NotEncodable,
+        OverflowError,
+        TypeError,
+    ):  # half characters, NaN, a library's own floats: show them rather than lose the entry
         return encoding.encode_text({name: _escaped(value) for name, value in entry.items()})
 
 

@@ -21,8 +21,12 @@ _SECRET_FIELD: Final = re.compile(
 # begin everywhere and read to the end would cost the square of its length.
 _CREDENTIALS: Final = (
     (re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}"), rf"\1 {REDACTED}"),
-    (re.compile(r"\b(?:sk|pk|xai|key|ak)-[A-Za-z0-9_-]{12,}"), REDACTED),
-    (re.compile(r"\bAIza[A-Za-z0-9_-]{20,}"), REDACTED),
+    (  # with stars: providers show a part of a key
+        re.compile(r"\b(?:(?:sk|pk|xai|ak)-|(?:sk|gsk|xai)_|(?:pk|rk)_(?:live|test)_)[A-Za-z0-9_*-]{6,}"),
+        REDACTED,
+    ),
+    (re.compile(r"\bkey-[A-Za-z0-9_*-]{12,}"), REDACTED),
+    (re.compile(r"\bAIza[A-Za-z0-9_*-]{6,}"), REDACTED),
     (re.compile(r"\beyJ[A-Za-z0-9_-]{8,4096}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*"), REDACTED),
     (re.compile(r"(?i)([?&](?:api_?key|key|token|access_token|ticket|secret|code)=)[^&\s\"']+"), rf"\1{REDACTED}"),
     (

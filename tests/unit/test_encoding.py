@@ -72,6 +72,14 @@ def test_half_a_character_is_refused(text: str) -> None:
             encode(value)
 
 
+def test_json_that_is_nested_too_deeply_is_no_json_of_ours() -> None:
+    for raw in ("[" * 100_000, '{"a":' * 100_000):
+        with pytest.raises(ValueError, match="nested"):
+            decode(raw)
+    with pytest.raises(ValueError, match="nested"):
+        decode_as("[" * 100_000, list[Any])
+
+
 def test_what_is_nested_too_deeply_is_refused() -> None:
     with pytest.raises(NotEncodable, match="nested"):
         encode(_nested(_DEEP))

@@ -145,6 +145,31 @@ async def test_work_that_was_cancelled_on_purpose_is_no_failure(loops: Loops, re
     assert failures(registry) == {}
 
 
+@in_logical_time
+async def test_work_that_took_the_place_of_work_that_failed_is_out_of_trouble_once_it_is_steady() -> None:
+    loops = Loops(Registry())
+
+    async def breaks() -> None:
+        raise ValueError("a defect")
+
+    begin(breaks(), "news", loops=loops)
+    await asyncio.sleep(1.0)
+    task = begin(asyncio.Event().wait(), "news", loops=loops)
+    assert loops.troubled() == ("news",)
+    await asyncio.sleep(STEADY_S + 1.0)
+    assert loops.troubled() == ()
+    task.cancel()
+
+
+async def test_what_makes_work_give_up_is_told() -> None:
+    async def act() -> None:
+        raise Unavailable("away")
+
+    with capture_logs() as logs, pytest.raises(Unavailable):
+        await until_available(act, lambda _: 0.0, what="agent not reached", given_up=lambda: True)
+    assert [(line["event"], line["given_up"]) for line in logs] == [("agent not reached", True)]
+
+
 async def test_work_that_must_not_end_tries_again_after_the_unexpected() -> None:
     errors: list[Exception] = [ValueError("not JSON"), Unavailable("away")]
 

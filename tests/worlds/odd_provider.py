@@ -5,8 +5,9 @@ A body is written as JSON of Python's own kind: NaN, 1e999 and lone surrogates c
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -102,6 +103,20 @@ def stream(*chunks: Any) -> Reply:
     return httpx2.Response(
         200, content=b"".join(_events(chunks)), headers={"content-type": "text/event-stream; charset=utf-8"}
     )
+
+
+def endless(anthropic: bool, began: bool) -> Reply:
+    """A stream of Anthropic's Messages, or of Chat Completions, that begins or not, and then says nothing more."""
+    chunk = {"id": "c", "model": "m", "choices": [{"index": 0, "delta": {"content": "So"}, "finish_reason": None}]}
+    delta = {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "So"}}
+
+    async def silent() -> AsyncIterator[bytes]:
+        if began:
+            kind = b"event: content_block_delta\n" if anthropic else b""
+            yield kind + b"data: " + _json(delta if anthropic else chunk) + b"\n\n"
+        await asyncio.Event().wait()
+
+    return httpx2.Response(200, content=silent(), headers={"content-type": "text/event-stream"})
 
 
 def failure(status: int, body: Any, headers: dict[str, str] | None = None) -> Reply:

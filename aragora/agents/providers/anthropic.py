@@ -12,6 +12,7 @@ from aragora.agents.model import AgentSpec, Completion, ModelCall, ProviderError
 from aragora.agents.providers import sdk
 from aragora.agents.providers.received import Received
 from aragora.debate.model import Usage
+from aragora.observability.redaction import Redactor
 
 if TYPE_CHECKING:
     from anthropic import APIStatusError, AsyncAnthropic
@@ -31,7 +32,7 @@ _STATUS_OF: Final = {  # error types of a stream that began with status 200
 
 
 class AnthropicProvider:
-    """`key` is kept inside the SDK's client alone."""
+    """`key` is kept inside the SDK's client, and where it is taken out of the provider's words."""
 
     renders_itself = False
 
@@ -39,14 +40,19 @@ class AnthropicProvider:
         self.name = "anthropic"
         self._model = spec.model
         self._effort = (spec.options or {}).get("effort")
+        self._redactor = Redactor((key,))
         self._client = sdk.LazyClient(lambda: _client(key, address))
 
     async def complete(self, call: ModelCall) -> Completion:
+        received = _Received(self._model, call)
+        async with sdk.in_time(self.name, call, received):
+            return await self._complete(call, received)
+
+    async def _complete(self, call: ModelCall, received: _Received) -> Completion:
         client = await self._client.get()
         import anthropic  # noqa: PLC0415  imported already, in the client's thread
         import httpx2  # noqa: PLC0415
 
-        received = _Received(self._model, call)
         try:
             stream = await client.messages.create(
                 model=self._model,
@@ -88,7 +94,8 @@ class AnthropicProvider:
         inner = body.get("error")
         inner = inner if isinstance(inner, dict) else {}
         status = error.status_code if error.status_code >= 400 else _STATUS_OF.get(str(inner.get("type")), 500)
-        return sdk.by_status(self.name, status, str(inner.get("message") or ""), error.response.headers, usage)
+        told = self._redactor.text(str(inner.get("message") or ""))
+        return sdk.by_status(self.name, status, told, error.response.headers, usage)
 
 
 class _Received(Received):

@@ -14,6 +14,7 @@ from aragora.agents.providers import sdk
 from aragora.agents.providers.received import Received
 from aragora.config.providers import ChatDialect
 from aragora.debate.model import Usage
+from aragora.observability.redaction import Redactor
 
 if TYPE_CHECKING:
     from openai import APIError, AsyncOpenAI
@@ -22,7 +23,8 @@ _CONNECT_S: Final = 10.0
 
 
 class ChatProvider:
-    """`key` is kept inside the SDK's client alone. Where `spec` has no model, the server's first one is asked."""
+    """`key` is kept inside the SDK's client, and where it is taken out of the provider's words. Where `spec` has no
+    model, the server's first one is asked."""
 
     renders_itself = False
 
@@ -31,14 +33,19 @@ class ChatProvider:
         self._model = spec.model
         self._effort = (spec.options or {}).get("reasoning_effort")
         self._dialect = dialect
+        self._redactor = Redactor((key,))
         self._client = sdk.LazyClient(lambda: _client(key, address))
 
     async def complete(self, call: ModelCall) -> Completion:
+        received = _Received(self.name, self._model, call, bills_itself=self._dialect.bills_itself)
+        async with sdk.in_time(self.name, call, received):
+            return await self._complete(call, received)
+
+    async def _complete(self, call: ModelCall, received: _Received) -> Completion:
         client = await self._client.get()
         import httpx2  # noqa: PLC0415  imported already, in the client's thread
         import openai  # noqa: PLC0415
 
-        received = _Received(self.name, self._model, call, bills_itself=self._dialect.bills_itself)
         timeout = httpx2.Timeout(call.timeout_s, connect=min(_CONNECT_S, call.timeout_s))
         try:
             model = await self._model_of(client)
@@ -100,7 +107,7 @@ class ChatProvider:
         if status < 400:
             code = body.get("code")
             status = code if isinstance(code, int) and code >= 400 else 500
-        detail = str(body.get("message") or "")
+        detail = self._redactor.text(str(body.get("message") or ""))
         return sdk.by_status(self.name, status, detail, response.headers if response is not None else None, usage)
 
 

@@ -9,6 +9,7 @@ from aragora.agents.model import AgentSpec, Completion, ModelCall, ProviderError
 from aragora.agents.providers import sdk
 from aragora.agents.providers.received import Received
 from aragora.debate.model import Usage
+from aragora.observability.redaction import Redactor
 
 if TYPE_CHECKING:
     from google.genai import Client
@@ -18,22 +19,27 @@ _DECLINED: Final = {"SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "
 
 
 class GeminiProvider:
-    """`key` is kept inside the SDK's client alone."""
+    """`key` is kept inside the SDK's client, and where it is taken out of the provider's words."""
 
     renders_itself = False
 
     def __init__(self, spec: AgentSpec, key: str, address: str) -> None:
         self.name = "gemini"
         self._model = spec.model
+        self._redactor = Redactor((key,))
         self._client = sdk.LazyClient(lambda: _client(key, address))
 
     async def complete(self, call: ModelCall) -> Completion:
+        received = _Received(self._model, call)
+        async with sdk.in_time(self.name, call, received):
+            return await self._complete(call, received)
+
+    async def _complete(self, call: ModelCall, received: _Received) -> Completion:
         client = await self._client.get()
         import aiohttp  # noqa: PLC0415  the SDK's transport, imported already
         import httpx2  # noqa: PLC0415
         from google.genai.errors import APIError, UnknownApiResponseError  # noqa: PLC0415
 
-        received = _Received(self._model, call)
         try:
             stream = await client.aio.models.generate_content_stream(
                 model=self._model, contents=_contents(call), config=_config(call)
@@ -61,9 +67,9 @@ class GeminiProvider:
         status = error.code if isinstance(error.code, int) and error.code >= 400 else 500
         if "API_KEY_INVALID" in str(error.details):  # Google answers 400 for a wrong key
             status = 401
-        failure = sdk.by_status(self.name, status, error.message or "", headers, usage)
+        failure = sdk.by_status(self.name, status, self._redactor.text(str(error.message or "")), headers, usage)
         if failure.retry_after_s is None:
-            failure.retry_after_s = _retry_delay_s(error.details)
+            failure.retry_after_s = border.wait_s(_retry_delay_s(error.details))
         return failure
 
 
@@ -121,10 +127,11 @@ def _config(call: ModelCall) -> Any:
 def _retry_delay_s(details: Any) -> float | None:
     """Seconds from the RetryInfo of Google's error model (`"retryDelay": "17s"`)."""
     error = details.get("error", details) if isinstance(details, dict) else {}
-    for entry in error.get("details") or () if isinstance(error, dict) else ():
+    entries = error.get("details") if isinstance(error, dict) else None
+    for entry in entries if isinstance(entries, list) else ():
         delay = str(entry.get("retryDelay", "")) if isinstance(entry, dict) else ""
         try:
-            return max(0.0, float(delay.removesuffix("s")))
+            return float(delay.removesuffix("s"))
         except ValueError:
             continue
     return None

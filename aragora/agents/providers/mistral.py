@@ -9,6 +9,7 @@ from aragora.agents.model import AgentSpec, Completion, ModelCall, ProviderError
 from aragora.agents.providers import sdk
 from aragora.agents.providers.received import Received
 from aragora.debate.model import Usage
+from aragora.observability.redaction import Redactor
 
 if TYPE_CHECKING:
     from mistralai.client import Mistral
@@ -16,21 +17,26 @@ if TYPE_CHECKING:
 
 
 class MistralProvider:
-    """`key` is kept inside the SDK's client alone."""
+    """`key` is kept inside the SDK's client, and where it is taken out of the provider's words."""
 
     renders_itself = False
 
     def __init__(self, spec: AgentSpec, key: str, address: str) -> None:
         self.name = "mistral"
         self._model = spec.model
+        self._redactor = Redactor((key,))
         self._client = sdk.LazyClient(lambda: _client(key, address))
 
     async def complete(self, call: ModelCall) -> Completion:
+        received = Received(self.name, self._model, call)
+        async with sdk.in_time(self.name, call, received):
+            return await self._complete(call, received)
+
+    async def _complete(self, call: ModelCall, received: Received) -> Completion:
         client = await self._client.get()
         import httpx2  # noqa: PLC0415  imported already, in the client's thread
         from mistralai.client.errors import MistralError, NoResponseError  # noqa: PLC0415
 
-        received = Received(self.name, self._model, call)
         finish: str | None = None
         try:
             stream = await client.chat.stream_async(
@@ -70,7 +76,7 @@ class MistralProvider:
         status = (
             error.status_code if error.status_code >= 400 else 500
         )  # below 400: an answer that the SDK could not read
-        return sdk.by_status(self.name, status, _message(error.body), error.headers, usage)
+        return sdk.by_status(self.name, status, self._redactor.text(_message(error.body)), error.headers, usage)
 
 
 def _client(key: str, base_url: str) -> Mistral:

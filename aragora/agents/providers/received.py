@@ -58,6 +58,10 @@ class Received:
         """What the call has cost so far; None where the provider has sent nothing yet."""
         return self._usage() if self._began else None
 
+    def spent(self) -> Usage:
+        """What a call that was sent has cost, though nothing may have come back."""
+        return self._usage()
+
     def completion(self) -> Completion:
         """The whole answer."""
         estimated = self._input is None or self._output is None

@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from typing import Any, Final, Generic, TypeVar
 
 from aragora.agents import border
 from aragora.agents.model import (
     CallRefused,
+    ModelCall,
     ProviderError,
     ProviderFault,
     ProviderOverloaded,
@@ -22,14 +24,17 @@ from aragora.agents.model import (
     ProviderRejected,
     ProviderTimedOut,
 )
+from aragora.agents.providers.received import Received
 from aragora.debate.model import Usage
+from aragora.observability.redaction import REDACTED, Redactor
 from aragora.resilience.backoff import parse_retry_after
 
 Client = TypeVar("Client")
 _MAX_DETAIL_CHARS: Final = 200
 _MAX_READ_CHARS: Final = 10_000  # of a detail: what comes after is not even looked through
 _MAX_STATUS: Final = 599
-_LOOKS_LIKE_A_KEY: Final = re.compile(r"\b(?:sk|xai|key|AIza)[-_A-Za-z0-9*]{6,}")
+_BARE_KEY: Final = re.compile(r"\b(?=[A-Za-z]{0,64}[0-9])(?=[0-9]{0,64}[A-Za-z])[A-Za-z0-9]{32,}\b")
+_redactor: Final = Redactor()
 _BY_STATUS: Final[dict[int, type[ProviderError]]] = {
     400: CallRefused,
     408: ProviderTimedOut,
@@ -88,8 +93,22 @@ def cut_stream(provider: str, usage: Usage | None = None) -> ProviderFault:
     return ProviderFault(f"the answer of {provider} was cut off", usage=usage)
 
 
-def unreachable(provider: str, cause: BaseException, usage: Usage | None = None) -> ProviderFault:
-    """No connection, or a broken one. The text names only the kind of the cause."""
+@asynccontextmanager
+async def in_time(provider: str, call: ModelCall, received: Received) -> AsyncIterator[None]:
+    """Bounds a whole call: SDKs bound each wait alone. Raises ProviderTimedOut with what the call has cost; where
+    nothing came back, the prompt may have been billed all the same, and counts."""
+    try:
+        async with asyncio.timeout(call.timeout_s):
+            yield
+    except TimeoutError:
+        raise timed_out(provider, call.timeout_s, received.spent()) from None
+
+
+def unreachable(provider: str, cause: BaseException, usage: Usage | None = None) -> ProviderError:
+    """No connection, or a broken one; a call that has no UTF-8 is itself at fault. The text names only the kind of the
+    cause."""
+    if isinstance(cause, UnicodeEncodeError):
+        return CallRefused(f"the prompt for {provider} holds half of a character", usage=usage)
     return ProviderFault(f"{provider} could not be reached ({type(cause).__name__})", usage=usage)
 
 
@@ -110,7 +129,8 @@ def parts(of: object, name: str) -> tuple[Any, ...]:
 
 def clean(detail: str) -> str:
     """`detail` as one short line without anything that looks like a key."""
-    line = " ".join(_LOOKS_LIKE_A_KEY.sub("[key]", border.text(detail, _MAX_READ_CHARS)).split())
+    told = _redactor.text(border.text(detail, _MAX_READ_CHARS))
+    line = " ".join(_BARE_KEY.sub(REDACTED, told).split())
     return line if len(line) <= _MAX_DETAIL_CHARS else line[: _MAX_DETAIL_CHARS - 1] + "…"
 
 

@@ -102,7 +102,7 @@ async def test_an_agent_that_cannot_be_made_of_the_settings_answers_every_ask_wi
         first, second = await agent.replies("coordinator", batch)
         assert isinstance(first, AgentFailure)
         assert isinstance(second, AgentFailure)
-        assert first.code == "provider_fault"
+        assert first.code == "unknown_agent"
         assert "ann" in first.message
 
 

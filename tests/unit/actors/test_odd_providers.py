@@ -25,7 +25,7 @@ from aragora import limits
 from aragora.agents import wire
 from aragora.agents.answering import Answering
 from aragora.agents.gate import LeasedGate, LocalBreaker
-from aragora.agents.model import AgentSpec, Provider
+from aragora.agents.model import AgentSpec, CallRefused, ModelCall, Provider, Turn
 from aragora.clock import SystemClock
 from aragora.config.settings import Settings
 from aragora.debate.model import AgentAnswer, AgentFailure, AgentRequest, Ask, AskKind, Brief, Proposal, Reply, Usage
@@ -160,6 +160,41 @@ async def test_an_odd_character_does_not_lose_the_answer(told: str, kept: str) -
     assert isinstance(reply, AgentAnswer)
     assert isinstance(reply.content, Proposal)
     assert reply.content.text == kept
+
+
+@pytest.mark.parametrize("sdk", ["chat", "anthropic"])  # Mistral's SDK has its own way with halves
+async def test_a_malformed_answer_with_half_a_character_can_be_repaired(sdk: str) -> None:
+    serve = odd.messages if sdk == "anthropic" else odd.chat
+    provider = OddProvider(lambda body: None if "not the wanted form" in body else serve("Sorry \ud83d, no JSON"))
+    (reply,) = await exchanged(PROVIDERS[sdk](provider), ODD)
+    assert isinstance(reply, AgentAnswer)
+    assert len(provider.asked) == 2
+
+
+@pytest.mark.parametrize("sdk", ["chat", "anthropic"])  # Mistral's SDK has its own way with halves
+async def test_a_prompt_with_half_a_character_is_no_fault_of_the_provider(sdk: str) -> None:
+    provider = PROVIDERS[sdk](OddProvider(lambda _: None))
+    turns = (Turn("user", "half \ud83d"),)
+    call = ModelCall("system", turns, {"type": "object"}, "proposal", 100, 0.5, WAIT_S, "an-ask")
+    with pytest.raises(CallRefused, match="half of a character"):
+        await provider.complete(call)
+
+
+@pytest.mark.parametrize("sdk", PROVIDERS)
+@pytest.mark.parametrize("began", [True, False], ids=["after some words", "before any word"])
+async def test_a_call_that_is_cut_off_by_time_has_cost_something(sdk: str, began: bool) -> None:
+    exchange = Exchange(PROVIDERS[sdk](OddProvider(lambda _: odd.endless(sdk == "anthropic", began))))
+    ask = Ask("deb_0/1/propose/ann", "deb_0", "ann", AskKind.PROPOSE, 1)
+    answering = exchange.actor._answering
+    assert answering is not None
+    reply = await answering.answer(AgentRequest(ask, Brief("How much?"), 0.5))
+    assert isinstance(reply, AgentFailure)
+    assert reply.code == "timeout"
+    assert reply.usage is not None
+    assert reply.usage.input_tokens > 0
+    assert bool(reply.usage.output_tokens) == began
+    assert reply.usage.cost_usd > 0
+    await exchange.aclose()
 
 
 @pytest.mark.parametrize("name", ["half \ud83d", "a\x00b", "", None, 12, ["m"], "x" * 5_000], ids=repr)

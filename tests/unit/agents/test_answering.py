@@ -15,6 +15,7 @@ from worlds.logical_time import LoopClock, in_logical_time
 from worlds.waiting import eventually
 
 from aragora.agents.answering import Answering
+from aragora.agents.gate import LeasedGate
 from aragora.agents.model import (
     AgentSpec,
     AnswerMalformed,
@@ -26,12 +27,14 @@ from aragora.agents.model import (
     ProviderRejected,
     ProviderTimedOut,
 )
+from aragora.agents.pricing import prices_as_of
 from aragora.clock import SystemClock
 from aragora.debate.model import AgentAnswer, AgentFailure, AgentRequest, Ask, AskKind, Brief, Proposal, Usage
-from aragora.errors import InvalidInput, Unavailable
+from aragora.errors import AragoraError, InvalidInput, Unavailable
 from aragora.resilience.backoff import Backoff, RetryBudget
+from aragora.resilience.circuit_breaker import Lease, Permission, Report
 
-from .conftest import GOOD_PROPOSAL, RecordingGate, ScriptedProvider
+from .conftest import GOOD_PROPOSAL, SPEC, RecordingGate, ScriptedProvider
 
 Build = Callable[..., Answering]
 AskFor = Callable[..., AgentRequest]
@@ -309,44 +312,60 @@ def test_whatever_the_providers_do_there_is_one_reply_to_the_ask_and_no_money_is
     assert second is None or len(second.calls) <= 2
 
 
-class OurGate(RecordingGate):
-    """A gate that lets a failure of our own store through, `outages` times: what no gate should do."""
+@pytest.mark.parametrize(
+    "error",
+    [
+        InvalidInput("ANTHROPIC_API_KEY is not set"),
+        Unavailable("reading a circuit breaker: the database failed", code="storage_unavailable"),
+    ],
+    ids=lambda error: error.code,
+)
+async def test_an_error_of_our_own_keeps_its_own_code_and_is_never_blamed_on_the_provider(
+    answering: Build, ask: AskFor, gate: RecordingGate, error: AragoraError
+) -> None:
+    reply = await answering(ScriptedProvider("anthropic", [error])).answer(ask())
+    assert isinstance(reply, AgentFailure)
+    assert (reply.code, reply.message) == (error.code, error.message)
+    assert gate.told == ["permit"]
 
-    outages = 0
 
-    async def permit(self) -> None:
-        if self.outages:
-            self.outages -= 1
-            raise Unavailable("reading a circuit breaker: the database failed", code="storage_unavailable")
-        await super().permit()
-
-
-async def test_a_store_of_our_own_that_is_away_is_waited_for(answering: Build, ask: AskFor) -> None:
-    gate = OurGate()
-    gate.outages = 3
-    reply = await answering(ScriptedProvider("anthropic", [GOOD_PROPOSAL]), through=gate).answer(ask())
+async def test_half_a_character_in_a_malformed_answer_is_not_sent_back_to_the_model(
+    answering: Build, ask: AskFor
+) -> None:
+    provider = ScriptedProvider("anthropic", ["Sorry \ud83d, no JSON", GOOD_PROPOSAL])
+    reply = await answering(provider).answer(ask())
     assert isinstance(reply, AgentAnswer)
+    provider.calls[1].turns[1].text.encode()
+
+
+async def test_a_retry_is_a_line_in_the_log_with_its_cause(answering: Build, ask: AskFor) -> None:
+    agent = answering(ScriptedProvider("anthropic", [ProviderRateLimited("openai answered 429"), GOOD_PROPOSAL]))
+    with capture_logs() as logged:
+        assert isinstance(await agent.answer(ask()), AgentAnswer)
+    (line,) = [line for line in logged if line["event"] == "agent=anthropic-api tries again"]
+    assert (line["log_level"], line["code"], line["retry_in_s"]) == ("info", "rate_limited", 0.0)
+
+
+async def test_a_model_without_a_price_of_its_own_is_told_once(answering: Build, ask: AskFor) -> None:
+    agent = answering(ScriptedProvider("anthropic", [GOOD_PROPOSAL] * 3))  # of the model anthropic-model
+    with capture_logs() as logged:
+        for _ in range(3):
+            await agent.answer(ask())
+    (line,) = [line for line in logged if "without a price of its own" in line["event"]]
+    assert (line["model"], line["prices_as_of"]) == ("anthropic-model", prices_as_of())
 
 
 @in_logical_time
-async def test_a_store_of_our_own_that_stays_away_is_never_blamed_on_the_provider() -> None:
-    gate = OurGate()
-    gate.outages = 1_000_000
-    provider = ScriptedProvider("anthropic", [])
-    spec = AgentSpec("anthropic-api", "anthropic", "claude")
-    reply = await Answering(spec, provider, None, gate, LoopClock()).answer(
-        AgentRequest(Ask("deb_1/1/propose/a", "deb_1", "a", AskKind.PROPOSE, 1), Brief("Is it simple?"), 30.0)
-    )
-    assert isinstance(reply, AgentFailure)
-    assert reply.code == "storage_unavailable"
-    assert "the database failed" in reply.message
-    assert "anthropic" not in reply.message
-    assert not provider.calls
-    assert asyncio.get_running_loop().time() <= 30.0
+async def test_an_answer_is_not_lost_while_its_breaker_hangs() -> None:
+    class Hanging:
+        async def permit(self) -> Permission:
+            return Lease(0, 100.0, outstanding=True)
 
+        async def report(self, _: Report) -> Permission:
+            await asyncio.Event().wait()
+            raise AssertionError
 
-async def test_an_error_of_our_own_that_no_waiting_mends_keeps_its_own_code(answering: Build, ask: AskFor) -> None:
-    provider = ScriptedProvider("anthropic", [InvalidInput("ANTHROPIC_API_KEY is not set")])
-    reply = await answering(provider).answer(ask())
-    assert isinstance(reply, AgentFailure)
-    assert (reply.code, reply.message) == ("invalid_input", "ANTHROPIC_API_KEY is not set")
+    clock = LoopClock()
+    agent = Answering(SPEC, ScriptedProvider("anthropic", [2.5]), None, LeasedGate(Hanging(), clock), clock)
+    ask = Ask("deb_1/1/propose/a", "deb_1", "a", AskKind.PROPOSE, 1)
+    assert isinstance(await agent.answer(AgentRequest(ask, Brief("Is it?"), 3.0)), AgentAnswer)

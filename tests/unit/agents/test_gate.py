@@ -88,6 +88,7 @@ async def test_a_success_between_failures_is_told_at_once(clock: SetClock) -> No
     await fail(gate, 4)
     await gate.permit()
     await gate.succeeded()
+    await asyncio.sleep(0)
     assert breaker.breaker.consecutive_failures == 0
 
 
@@ -99,6 +100,7 @@ async def test_after_a_minute_trials_reopen_the_gate(clock: SetClock) -> None:
     for _ in range(POLICY.trial_successes):
         await gate.permit()
         await gate.succeeded()
+        await asyncio.sleep(0)
     assert breaker.breaker.state is BreakerState.CLOSED
 
 
@@ -139,6 +141,7 @@ async def test_outcomes_of_concurrent_calls_are_told_under_their_own_permission(
     for _ in range(POLICY.trial_successes):
         await gate.permit()
         await gate.succeeded()
+        await asyncio.sleep(0)
     release.set()
     await asyncio.gather(*slow)
     assert breaker.breaker.state is BreakerState.CLOSED
@@ -219,3 +222,12 @@ async def test_a_breaker_that_is_away_is_asked_seldom_and_guards_again_when_it_i
         with pytest.raises(BreakerOpen):
             await gate.permit()
     assert [line["event"] for line in logs] == ["circuit breaker not reached: calls pass", "circuit breaker reached"]
+
+
+async def test_a_breaker_that_is_away_is_not_told_either(clock: SetClock) -> None:
+    breaker = AwayBreaker(clock, OUR_OWN[0])
+    gate = LeasedGate(breaker, clock)
+    await gate.permit()
+    for _ in range(10):
+        await gate.failed(ProviderFault("boom"))
+    assert breaker.asked == 1

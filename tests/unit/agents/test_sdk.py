@@ -60,7 +60,18 @@ def test_a_wait_that_the_provider_asks_for_is_kept() -> None:
 
 @pytest.mark.parametrize(
     "key",
-    ["sk-ant-api03-abcDEF0123456789", "sk-proj-0123456789abcdef", "sk-or-v1-0123456789abcdef", "xai-0123456789abcdef"],
+    [
+        "sk-ant-api03-abcDEF0123456789",
+        "sk-proj-0123456789abcdef",
+        "sk-or-v1-0123456789abcdef",
+        "xai-0123456789abcdef",
+        "sk-pr*******cdef",
+        "sk_live_51Habcdefgh",
+        "gsk_abcdefghijkl",
+        "Bearer abcdefghijkl",
+        "AbCdEf0123456789AbCdEf0123456789",
+        "AIzaSyA1234567890abcdefghijklm",
+    ],
 )
 def test_a_key_that_the_provider_repeats_is_not_repeated_further(key: str) -> None:
     assert key not in by_status("openai", 401, f"Incorrect API key provided: {key}.").message
@@ -100,3 +111,14 @@ async def test_a_client_that_could_not_be_built_is_tried_again() -> None:
     with pytest.raises(OSError, match="no module yet"):
         await client.get()
     assert await client.get() == "the client"
+
+
+def test_what_only_begins_like_a_key_is_told() -> None:
+    told = "skepticism, pk_debates and a keyword are none; request 0f8fad5bd9cb469f"
+    assert clean(told) == told
+
+
+def test_a_call_that_has_no_utf8_is_itself_at_fault() -> None:
+    error = unreachable("openai", UnicodeEncodeError("utf-8", "half \ud83d", 5, 6, "surrogates not allowed"))
+    assert isinstance(error, CallRefused)
+    assert not error.trips_breaker

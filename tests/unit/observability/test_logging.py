@@ -141,9 +141,25 @@ def test_fields_named_like_secrets_are_blotted_out_but_counts_of_tokens_are_not(
     assert (entry["tokens"], entry["input_tokens"]) == (7, 3)
 
 
+class OwnFloat(float):
+    """A number as numpy has them."""
+
+
+def test_a_number_of_a_librarys_own_kind_does_not_lose_its_entry(entries: Entries) -> None:
+    structlog.get_logger().info("measured", share=OwnFloat(1.5))
+    (entry,) = entries()
+    assert (entry["event"], entry["share"]) == ("measured", "1.5")
+
+
 def test_what_json_cannot_carry_is_logged_all_the_same(entries: Entries) -> None:
     structlog.get_logger().info(
-        "odd \ud800", value=object(), number=2**70, share=float("nan"), error=ValueError("x"), loop={1: {2: b"raw"}}
+        "odd \ud800",
+        own=OwnFloat(1.5),
+        value=object(),
+        number=2**70,
+        share=float("nan"),
+        error=ValueError("x"),
+        loop={1: {2: b"raw"}},
     )
     (entry,) = entries()
     assert entry["event"].startswith("odd")

@@ -16,8 +16,9 @@ from worlds.memory_engine import answer
 from worlds.waiting import WAIT_S, eventually
 
 from actors.channels import agent_links
-from actors.channels.agent_links import SENDS, AgentLinks
+from actors.channels.agent_links import AgentLinks
 from actors.channels.sockets import Endpoint
+from actors.channels.suspects import HOPELESS, SENDS
 from aragora.agents import wire
 from aragora.debate.model import AgentAnswer, AgentFailure, AgentRequest, Ask, AskKind, Brief, Reply
 from aragora.errors import Unavailable
@@ -239,7 +240,7 @@ async def test_an_ask_that_has_no_encoding_fails_alone() -> None:
 
 
 async def test_an_answer_that_cannot_be_read_fails_alone_and_one_that_is_none_counts_as_a_loss() -> None:
-    garbage = 2
+    garbage = 1
 
     async def odd(asker: str, batch: bytes, withdrawn: tuple[str, ...]) -> bytes:
         nonlocal garbage
@@ -284,3 +285,77 @@ async def test_a_debate_that_cannot_take_its_replies_does_not_keep_others_from_t
 def with_tokens(reply: Reply, tokens: Any) -> Reply:
     assert isinstance(reply, AgentAnswer)
     return replace(reply, usage=replace(reply.usage, input_tokens=tokens))
+
+
+@pytest.mark.usefixtures("paused")
+async def test_an_ask_that_kills_its_agent_takes_none_of_its_neighbours_with_it() -> None:
+    async def dies_of_one(asker: str, batch: bytes, withdrawn: tuple[str, ...]) -> bytes:
+        if agents.calls == 3:
+            link.send(request("deb_late"))  # while suspects are tried
+        if batch and any(one.ask.debate_id == "deb_kill" for one in wire.decode_requests(batch).requests):
+            return await dies(asker, batch, withdrawn)
+        return await answers(asker, batch, withdrawn)
+
+    received, agents = Received(), Agents(dies_of_one)
+    link = links(agents, received)
+    for number in range(20):
+        link.send(request(f"deb_{number}"))
+    link.send(request("deb_kill"))
+    await received.count(22)
+    failed = [reply.ask_id for reply in received.replies if isinstance(reply, AgentFailure)]
+    assert failed == ["deb_kill/1/propose/ann"]
+    assert set(received.ask_ids.values()) == {1}
+    link.close()
+
+
+@pytest.mark.usefixtures("paused")
+async def test_an_agent_that_is_always_lost_is_given_up_with_all_that_it_had() -> None:
+    received, agents = Received(), Agents(dies)
+    link = links(agents, received)
+    for number in range(50):
+        link.send(request(f"deb_{number}"))
+    await received.count(50)
+    assert {reply.code for reply in received.replies if isinstance(reply, AgentFailure)} == {"agent_lost"}
+    assert agents.calls == HOPELESS
+    link.close()
+
+
+async def test_suspects_that_nobody_answers_hold_others_up_no_longer_than_their_time(paused: list[int]) -> None:
+    losses = 2
+
+    async def forgets_the_first(asker: str, batch: bytes, withdrawn: tuple[str, ...]) -> bytes:
+        nonlocal losses
+        if batch and losses:
+            losses -= 1
+            return await dies(asker, batch, withdrawn)
+        if batch and wire.decode_requests(batch).requests[0].ask.debate_id == "deb_1":
+            return b""
+        return await answers(asker, batch, withdrawn)
+
+    received = Received()
+    link = links(Agents(forgets_the_first), received)
+    link.send(request("deb_1", timeout_s=0.5))
+    await eventually(lambda: len(paused) >= 2)
+    link.send(request("deb_2"))
+    await received.count(1)
+    assert set(received.ask_ids) == {"deb_2/1/propose/ann"}
+    link.close()
+
+
+async def test_an_exchange_that_breaks_on_a_defect_is_a_loss_and_not_silence(paused: list[int]) -> None:
+    broken = True
+
+    async def breaks(asker: str, batch: bytes, withdrawn: tuple[str, ...]) -> bytes:
+        nonlocal broken
+        if broken:
+            broken = False
+            return 5  # type: ignore[return-value]  # what no agent of ours answers
+        return await answers(asker, batch, withdrawn)
+
+    received = Received()
+    link = links(Agents(breaks), received)
+    link.send(request("deb_1"))
+    await received.count(1)
+    assert isinstance(received.replies[0], AgentAnswer)
+    assert paused == [1]
+    link.close()

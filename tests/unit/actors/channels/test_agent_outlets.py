@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from actors.channels import sockets
 from actors.channels.agent_links import AgentLinks
 from actors.channels.agent_outlets import AgentSocket, ReplyOutlet
 from actors.channels.sockets import Endpoint
-from aragora.debate.model import AgentRequest, Ask, AskKind, Brief, Reply
+from aragora.debate.model import AgentAnswer, AgentRequest, Ask, AskKind, Brief, Reply
 
 
 def request(debate_id: str) -> AgentRequest:
@@ -88,4 +89,22 @@ async def test_a_frame_beyond_the_limit_closes_the_connection(agent: Agent) -> N
     writer.write(b"\xff\xff\xff\xff")
     assert await asyncio.wait_for(reader.read(), WAIT_S) == b""
     writer.close()
+    agent.socket.close()
+
+
+async def test_a_burst_larger_than_any_buffer_reaches_the_agent_and_comes_back(
+    agent: Agent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sockets, "ENOUGH_UNSENT_BYTES", 100_000)
+    monkeypatch.setattr(sockets, "MAX_UNSENT_BYTES", 2_000_000)
+    received: list[Reply] = []
+    connected: list[str] = []
+    links = AgentLinks("coordinator-0", runtime_over(agent, connected), 1, lambda _, replies: received.extend(replies))
+    for number in range(300):
+        one = request(f"deb_{number}")
+        links.send(replace(one, brief=Brief("q" * 20_000)))
+    await eventually(lambda: len(received) == 300)
+    assert {type(reply) for reply in received} == {AgentAnswer}
+    assert len(connected) == 1, "the agent was never cut off"
+    links.close()
     agent.socket.close()

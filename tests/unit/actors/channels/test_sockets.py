@@ -107,3 +107,35 @@ async def test_a_frame_that_cannot_be_used_ends_its_own_connection_and_is_told_w
     assert await asyncio.wait_for(echo.received.get(), WAIT_S) == b"two"
     other.close()
     echo.server.close()
+
+
+async def test_a_peer_that_reads_slower_than_is_sent_is_waited_for_and_not_cut_off(
+    echo: Echo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sockets, "ENOUGH_UNSENT_BYTES", 1_000)
+    resumed = asyncio.Event()
+    client = FrameConnection(lambda _, frame: echo.received.put_nowait(frame), echo.lost.set, resumed.set)
+    await client.connect(await echo.server.listen(), "echo")
+    frame = bytes(3_000_000)
+    client.send(frame)
+    assert not client.writable
+    assert await asyncio.wait_for(echo.received.get(), WAIT_S) == frame
+    await asyncio.wait_for(resumed.wait(), WAIT_S)
+    assert client.writable
+    assert not echo.lost.is_set()
+    client.close()
+    echo.server.close()
+
+
+async def test_a_peer_that_reads_nothing_is_cut_off_after_a_while(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sockets, "STALLED_S", 0.05)
+    server = await asyncio.start_unix_server(lambda reader, _: reader._transport.pause_reading(), tmp_path / "s")
+    lost = asyncio.Event()
+    client = FrameConnection(lambda _, frame: None, lost.set)
+    await client.connect(str(tmp_path / "s"), "deaf")
+    client.send(bytes(10_000_000))
+    await asyncio.wait_for(lost.wait(), WAIT_S)
+    assert client.writable
+    server.close()
