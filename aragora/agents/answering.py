@@ -157,8 +157,7 @@ class Answering:
             await self._fallback.aclose()
 
     async def _answer(self, request: AgentRequest, ledger: Ledger) -> Reply:
-        mark = mark_of(self._frame_key, request.ask.debate_id)
-        system, turns = render(request, mark) if self._prompted else ("", ())
+        system, turns = self._prompt(request) if self._prompted else ("", ())
         schema_name, schema = answer_schema(request)
         spec = self._spec
         call = ModelCall(
@@ -182,6 +181,9 @@ class Answering:
                 raise
             return await self._ask_fallback(self._fallback, whole, error)
         return AgentAnswer(request.ask.ask_id, spec.name, content, ledger.usage())
+
+    def _prompt(self, request: AgentRequest) -> tuple[str, tuple[Turn, ...]]:
+        return render(request, mark_of(self._frame_key, request.ask.debate_id))
 
     async def _ask_own(self, attempt: Attempt) -> Content:
         """The content from the agent's own provider. Raises ProviderError."""

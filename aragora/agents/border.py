@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import Final
 
 from aragora import limits
-from aragora.debate.model import AgentFailure, Ballot, Content, Critique, Fallback, Proposal, Reply, Usage
+from aragora.debate.model import AgentAnswer, AgentFailure, Ballot, Content, Critique, Fallback, Proposal, Reply, Usage
 from aragora.texts import CONTROLS, HALVES
 
 HALF: Final = "\N{REPLACEMENT CHARACTER}"
@@ -57,6 +57,13 @@ def text(value: str, most: int) -> str:
 
 def fit(reply: Reply) -> Reply:
     """`reply` with every number and text within its bounds; the ids that Aragora gave itself are left alone."""
+    if (
+        isinstance(reply, AgentAnswer)
+        and reply.fallback is None
+        and _is_fit(reply.content)
+        and _counts_fit(reply.usage)
+    ):
+        return reply  # as nearly all are: to make it anew costs four times as much as to look
     fallback = None if reply.fallback is None else _fallback(reply.fallback)
     if isinstance(reply, AgentFailure):
         return replace(
@@ -67,6 +74,43 @@ def fit(reply: Reply) -> Reply:
             fallback=fallback,
         )
     return replace(reply, content=_content(reply.content), usage=_usage(reply.usage), fallback=fallback)
+
+
+def _is_fit(content: Content) -> bool:
+    """Whether `_content` would change nothing."""
+    match content:
+        case Proposal():
+            return 0.0 <= content.confidence <= 1.0 and _texts_fit(
+                (content.text,), limits.ANSWER_MAX_CHARS, content.evidence
+            )
+        case Critique():
+            notes = content.issues + content.suggestions
+            few = len(content.issues) <= limits.NOTES_MAX and len(content.suggestions) <= limits.NOTES_MAX
+            return few and 0.0 <= content.severity <= 1.0 and _texts_fit((), 0, notes, 2 * limits.NOTES_MAX)
+        case Ballot():
+            names = (content.choice, *content.ranking)
+            return 0.0 <= content.confidence <= 1.0 and _texts_fit(
+                names, limits.MODEL_NAME_MAX_CHARS, (content.reason,)
+            )
+
+
+def _texts_fit(texts: tuple[str, ...], most: int, notes: tuple[str, ...], notes_most: int = limits.NOTES_MAX) -> bool:
+    if len(notes) > notes_most or _UNCLEAN.search("\n".join(texts + notes)):
+        return False
+    return all(len(one) <= most for one in texts) and all(len(note) <= limits.NOTE_MAX_CHARS for note in notes)
+
+
+def _counts_fit(usage: Usage) -> bool:
+    """Whether `_usage` would change nothing."""
+    return (
+        type(usage.input_tokens) is type(usage.output_tokens) is int
+        and type(usage.cost_usd) is float
+        and 0 <= usage.input_tokens <= limits.REPLY_MAX_TOKENS
+        and 0 <= usage.output_tokens <= limits.REPLY_MAX_TOKENS
+        and 0.0 <= usage.cost_usd <= limits.REPLY_MAX_USD
+        and 0.0 <= usage.latency_s <= limits.LATENCY_MAX_S
+        and _texts_fit((usage.provider, usage.model), limits.MODEL_NAME_MAX_CHARS, ())
+    )
 
 
 def _content(content: Content) -> Content:

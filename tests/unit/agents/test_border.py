@@ -105,6 +105,16 @@ def test_a_reply_within_its_bounds_stays_as_it_was(content: Any) -> None:
     assert border.fit(good) == good
 
 
+@given(
+    contents,
+    st.builds(Usage, st.text(max_size=5), st.just("m"), st.integers(-1, 9), st.just(2), st.floats(), st.floats()),
+)
+def test_a_reply_that_is_taken_as_it_is_would_be_made_the_same(content: Any, usage: Usage) -> None:
+    reply = AgentAnswer("a", "ann", content, usage)
+    if border.fit(reply) is reply:
+        assert (border._content(content), border._usage(usage)) == (content, usage)
+
+
 def test_the_text_and_the_wait_of_every_failure_are_brought_into_bounds() -> None:
     error = ProviderFault("boom \ud83d\x00" + "x" * 5_000, retry_after_s=INFINITY)
     assert error.message.startswith("boom �x")
