@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 PER_S: Final = 20.0
-BURST: Final = 100.0
+BURST: Final = 50.0
 
 
 class LineBudget:
