@@ -25,7 +25,7 @@ from aragora import limits
 from aragora.agents import wire
 from aragora.agents.answering import Answering
 from aragora.agents.gate import LeasedGate, LocalBreaker
-from aragora.agents.model import AgentSpec, CallRefused, ModelCall, Provider, Turn
+from aragora.agents.model import AgentSpec, CallRefused, ModelCall, Provider, ProviderTimedOut, Turn
 from aragora.clock import SystemClock
 from aragora.config.settings import Settings
 from aragora.debate.model import AgentAnswer, AgentFailure, AgentRequest, Ask, AskKind, Brief, Proposal, Reply, Usage
@@ -183,18 +183,16 @@ async def test_a_prompt_with_half_a_character_is_no_fault_of_the_provider(sdk: s
 @pytest.mark.parametrize("sdk", PROVIDERS)
 @pytest.mark.parametrize("began", [True, False], ids=["after some words", "before any word"])
 async def test_a_call_that_is_cut_off_by_time_has_cost_something(sdk: str, began: bool) -> None:
-    exchange = Exchange(PROVIDERS[sdk](OddProvider(lambda _: odd.endless(sdk == "anthropic", began))))
-    ask = Ask("deb_0/1/propose/ann", "deb_0", "ann", AskKind.PROPOSE, 1)
-    answering = exchange.actor._answering
-    assert answering is not None
-    reply = await answering.answer(AgentRequest(ask, Brief("How much?"), 0.5))
-    assert isinstance(reply, AgentFailure)
-    assert reply.code == "timeout"
-    assert reply.usage is not None
-    assert reply.usage.input_tokens > 0
-    assert bool(reply.usage.output_tokens) == began
-    assert reply.usage.cost_usd > 0
-    await exchange.aclose()
+    provider = PROVIDERS[sdk](OddProvider(lambda _: odd.endless(sdk == "anthropic", began)))
+    turns = (Turn("user", "How much?"),)
+    call = ModelCall("system", turns, {"type": "object"}, "proposal", 100, 0.5, 1.0, "an-ask")
+    with pytest.raises(ProviderTimedOut) as late:
+        await provider.complete(call)
+    usage = late.value.usage
+    assert usage is not None
+    assert usage.input_tokens > 0
+    assert bool(usage.output_tokens) == began
+    assert usage.cost_usd > 0
 
 
 @pytest.mark.parametrize("name", ["half \ud83d", "a\x00b", "", None, 12, ["m"], "x" * 5_000], ids=repr)
