@@ -84,9 +84,8 @@ class AgentLink:
         self._receive = receive
         self._outbox: list[Asked] = []
         self._suspects = Suspects()
-        self._trial: list[Asked] | None = (
-            None  # what is still to be sent of the suspects that are tried; None: no trial
-        )
+        # What is still to be sent of the suspects that are tried; None: no trial.
+        self._trial: list[Asked] | None = None
         self._unanswered: dict[str, Asked] = {}  # by ask
         self._by_debate: dict[str, set[str]] = {}
         self._withdrawn: list[str] = []
@@ -210,9 +209,8 @@ class AgentLink:
 
     def _nothing_to_send(self) -> bool:
         self._drop_expired(asyncio.get_running_loop().time())
-        return (
-            not self._outbox and not self._suspects
-        )  # who is told of nothing but withdrawals answers in vain, no more
+        # Whoever is told of nothing but withdrawals answers in vain, no more.
+        return not self._outbox and not self._suspects
 
     def _deliver(self, replies: Sequence[Reply]) -> None:
         wanted = []

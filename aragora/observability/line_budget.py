@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from aragora.resilience.token_bucket import TokenBucket
+
 PER_S: Final = 20.0
 BURST: Final = 50.0
 
@@ -15,23 +17,17 @@ BURST: Final = 50.0
 class LineBudget:
     """The budget of one kind of line in one process."""
 
-    __slots__ = ("_at", "_burst", "_left_out", "_per_s", "_tokens")
+    __slots__ = ("_bucket", "_left_out")
 
     def __init__(self, per_s: float = PER_S, burst: float = BURST) -> None:
-        self._per_s = per_s
-        self._burst = burst
-        self._tokens = burst
+        self._bucket = TokenBucket(per_s, burst, 0.0)
         self._left_out = 0
-        self._at = 0.0
 
     def take(self, now: float) -> dict[str, int] | None:
         """Ask for one line at `now` (monotonic seconds). Returns the fields to add to it: `left_out`, the number of
         lines of this kind that were left out since the last one, where there were any. None: leave this one out."""
-        self._tokens = min(self._burst, self._tokens + max(0.0, now - self._at) * self._per_s)
-        self._at = now
-        if self._tokens < 1.0:
+        if self._bucket.take(now) > 0.0:
             self._left_out += 1
             return None
-        self._tokens -= 1.0
         left_out, self._left_out = self._left_out, 0
         return {"left_out": left_out} if left_out else {}

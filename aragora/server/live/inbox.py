@@ -14,12 +14,12 @@ import structlog
 from aragora import limits
 from aragora.clock import Clock
 from aragora.errors import AragoraError, RateLimited
+from aragora.resilience.token_bucket import TokenBucket
 from aragora.server.authentication import Authenticator
 from aragora.server.live.commands import Commands
 from aragora.server.live.connection import Connection
 from aragora.server.live.envelopes import ClientMessage
 from aragora.server.live.held import POLICY
-from aragora.server.live.pace import TokenBucket
 
 _log = structlog.get_logger(__name__)
 

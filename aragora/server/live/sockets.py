@@ -16,7 +16,7 @@ from aragora.resilience.backoff import Backoff
 from aragora.server.authentication import Authenticator
 from aragora.server.live.connection import Connection
 from aragora.server.live.held import GOING_AWAY, POLICY, RESTART, TRY_LATER, Held
-from aragora.server.live.pace import Slots
+from aragora.server.live.slots import Slots
 from aragora.server.ports import ConnectionBoard, Lifecycle, ServerConfig
 
 _log = structlog.get_logger(__name__)

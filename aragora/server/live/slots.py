@@ -1,4 +1,4 @@
-"""How fast one connection may ask, and how many a person or an address may hold. Pure: the time is an argument."""
+"""How many connections and streams a person or an address may hold. Pure."""
 
 from __future__ import annotations
 
@@ -10,25 +10,6 @@ from aragora.identity.principal import Method
 from aragora.server.authentication import Caller
 
 CLOSE_ONE_S = 5.0  # after which it makes sense to look again whether a connection was closed
-
-
-class TokenBucket:
-    """Full with `burst` tokens at first; `per_s` come back each second."""
-
-    def __init__(self, per_s: float, burst: int, now: float) -> None:
-        self._per_s = per_s
-        self._burst = burst
-        self._tokens = float(burst)
-        self._at = now
-
-    def take(self, now: float) -> float:
-        """Take a token. Zero where there was one, else the seconds until there is."""
-        self._tokens = min(self._burst, self._tokens + max(0.0, now - self._at) * self._per_s)
-        self._at = now
-        if self._tokens < 1.0:
-            return (1.0 - self._tokens) / self._per_s
-        self._tokens -= 1.0
-        return 0.0
 
 
 class Slots:
