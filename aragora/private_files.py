@@ -1,12 +1,13 @@
 """Files that only their owner may read: what the server makes holds password hashes, tokens, keys and every debate.
 
-A process that makes files calls `make_files_private` first. `repair` takes away what an earlier version, a restored
-copy or an editor left open; `open_to_others` only looks.
+A process that makes files calls `make_files_private` first; a key that several may make at once is put with `place`.
+`repair` takes away what an earlier version, a restored copy or an editor left open; `open_to_others` only looks.
 """
 
 from __future__ import annotations
 
 import os
+import secrets
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -34,6 +35,27 @@ class Repair:
 def make_files_private() -> None:
     """From now on what this process and its children make is their owner's alone: directories 0700, files 0600."""
     os.umask(OTHERS)
+
+
+def place(path: Path, content: bytes, mode: int = 0o600) -> None:
+    """Put a whole file at `path`, durably, unless there is one already.
+
+    It is written under another name and then linked into place: of several processes at once one link succeeds, and
+    nobody reads half a file. Raises OSError where the directory cannot be written or its file system has no links.
+    """
+    draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            path.hardlink_to(draft)
+        except FileExistsError:
+            return  # another process was faster: its file is the one that counts
+    finally:
+        draft.unlink()
 
 
 def open_to_others(directory: Path) -> Iterator[Path]:

@@ -8,7 +8,6 @@ verify.
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 from typing import Final
@@ -18,7 +17,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from aragora.errors import Misconfigured
-from aragora.ids import new_id
+from aragora.private_files import place
 from aragora.receipts.canonical import digest
 
 ALGORITHM: Final = "Ed25519"
@@ -109,31 +108,14 @@ def _from_file(path: Path) -> Signer:
         pem = Ed25519PrivateKey.generate().private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
-        _place(path, pem)
+        place(path, pem)
     return _parse(path.read_text(encoding="ascii", errors="replace"), str(path))
-
-
-def _place(path: Path, content: bytes, mode: int = 0o600) -> None:
-    """Put a whole file at `path`, durably, unless there is one already."""
-    draft = path.with_name(new_id(path.name))
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        try:
-            path.hardlink_to(draft)
-        except FileExistsError:
-            return  # another process was faster: its file is the one that counts
-    finally:
-        draft.unlink()
 
 
 def _remember(signer: Signer, directory: Path) -> None:
     path = directory / f"receipt_{signer.key_id}.pub"
     if not path.exists():
-        _place(path, signer.public_key.encode() + b"\n", mode=0o644)
+        place(path, signer.public_key.encode() + b"\n", mode=0o644)
 
 
 def _parse(text: str, source: str) -> Signer:

@@ -7,7 +7,6 @@ development server makes is made once and kept beside its data, for all its proc
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import secrets
 from collections.abc import Mapping
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from aragora.errors import Misconfigured
+from aragora.private_files import place
 
 KEY_BYTES = 32
 FILE_NAME: Final = "jwt_secret"
@@ -101,22 +101,5 @@ def kept_secret(path: Path) -> str:
     """The text of the file, which is made with 32 random bytes in hex where it is missing. Raises OSError."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not path.exists():
-        _make(path)
+        place(path, secrets.token_hex(32).encode())
     return path.read_text(encoding="ascii", errors="replace").strip()
-
-
-def _make(path: Path) -> None:
-    """Written whole under another name, then linked: of several processes at once, one makes it."""
-    draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "w") as file:
-            file.write(secrets.token_hex(32))
-            file.flush()
-            os.fsync(file.fileno())
-        try:
-            os.link(draft, path)
-        except FileExistsError:
-            return
-    finally:
-        draft.unlink()
