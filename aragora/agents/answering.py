@@ -55,7 +55,7 @@ from aragora.debate.model import (
     Reply,
 )
 from aragora.errors import AragoraError
-from aragora.observability.line_budget import LineBudget
+from aragora.observability.line_budget import LineBudgets
 from aragora.resilience.backoff import Backoff, RetryBudget
 
 OWN_SHARE: Final = 0.6  # of the time, for the agent's own provider where there is a fallback
@@ -126,8 +126,7 @@ class Answering:
         self._frame_key = secrets.token_bytes(KEY_BYTES)
         self._prompted = fallback is not None or not provider.renders_itself
         self._log = structlog.get_logger("aragora.agents").bind(agent=spec.name)
-        self._answered_lines, self._failed_lines = LineBudget(), LineBudget()
-        self._fallback_lines, self._retry_lines = LineBudget(), LineBudget()
+        self._lines = LineBudgets()
         self._told_of_estimates = False
         self._told_of_prices = False
 
@@ -220,7 +219,7 @@ class Answering:
         request, ledger = attempt.request, attempt.ledger
         began_s = ledger.elapsed_s()
         record = Fallback(self._spec.provider, fallback.name, self._spec.fallback_model or "", cause.code)
-        more = self._fallback_lines.take(self._clock.monotonic())
+        more = self._lines.take("falls back", self._clock.monotonic())
         if more is not None:
             self._log.info(
                 f"agent={self._spec.name} falls back",
@@ -240,7 +239,7 @@ class Answering:
         return AgentAnswer(request.ask.ask_id, self._spec.name, content, ledger.usage(), record)
 
     def _log_retry(self, request: AgentRequest, error: ProviderError, delay_s: float) -> None:
-        more = self._retry_lines.take(self._clock.monotonic())
+        more = self._lines.take("tries again", self._clock.monotonic())
         if more is not None:
             self._log.info(
                 f"agent={self._spec.name} tries again",
@@ -269,7 +268,7 @@ class Answering:
                 model=usage.model,
                 prices_as_of=prices_as_of(),
             )
-        more = self._answered_lines.take(self._clock.monotonic())
+        more = self._lines.take("answered", self._clock.monotonic())
         if more is None:
             return
         self._log.info(
@@ -295,7 +294,7 @@ class Answering:
         fallback: Fallback | None = None,
     ) -> AgentFailure:
         name, usage = self._spec.name, ledger.usage()
-        more = self._failed_lines.take(self._clock.monotonic())
+        more = self._lines.take("failed", self._clock.monotonic())
         if more is not None:
             self._log.warning(
                 f"agent={name} failed",

@@ -1,4 +1,4 @@
-"""How many lines of one kind a process logs: a flood of requests or answers must not become a flood of log.
+"""How many lines of a kind a process logs: a flood of requests or answers must not become a flood of log.
 
 A token bucket: `burst` lines at once, `per_s` lines a second in the long run. What is left out is counted, and the next
 line that passes tells how many there were. Pure: the time comes in as an argument. Not for sharing between threads.
@@ -6,6 +6,8 @@ line that passes tells how many there were. Pure: the time comes in as an argume
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Hashable
 from typing import Final
 
 from aragora.resilience.token_bucket import TokenBucket
@@ -31,3 +33,17 @@ class LineBudget:
             return None
         left_out, self._left_out = self._left_out, 0
         return {"left_out": left_out} if left_out else {}
+
+
+class LineBudgets:
+    """A budget for each kind of line, so that many lines of one kind hide none of another. Kinds come from the code and
+    never from outside, for each is kept."""
+
+    __slots__ = ("_of",)
+
+    def __init__(self) -> None:
+        self._of: defaultdict[Hashable, LineBudget] = defaultdict(LineBudget)
+
+    def take(self, kind: Hashable, now: float) -> dict[str, int] | None:
+        """As `LineBudget.take`, of the budget of `kind`."""
+        return self._of[kind].take(now)

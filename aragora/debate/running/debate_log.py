@@ -9,7 +9,7 @@ import structlog
 from aragora.clock import Clock
 from aragora.debate.machine import DebateState
 from aragora.debate.model import DebateSpec, DebateStatus
-from aragora.observability.line_budget import LineBudget
+from aragora.observability.line_budget import LineBudgets
 
 _log: Final[structlog.stdlib.BoundLogger] = structlog.get_logger("aragora.debate")
 
@@ -19,11 +19,11 @@ class DebateLog:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._opened, self._ended = LineBudget(), LineBudget()
+        self._lines = LineBudgets()
 
     def opened(self, spec: DebateSpec) -> None:
         """Tell that the debate was opened; never what is asked."""
-        more = self._opened.take(self._clock.monotonic())
+        more = self._lines.take("opened", self._clock.monotonic())
         if more is not None:
             _log.info(
                 "debate opened",
@@ -39,13 +39,14 @@ class DebateLog:
 
     def ended(self, state: DebateState, opened_at: float) -> None:
         """Tell how the debate ended and what it took. `opened_at` is seconds since the epoch."""
-        more = self._ended.take(self._clock.monotonic())
-        if more is None:
-            return
         decision = state.decision
         broken_off = state.ended  # the end of a decided debate is written with its receipt, after the last change here
+        status = DebateStatus.COMPLETED if broken_off is None else broken_off.status
+        more = self._lines.take(status, self._clock.monotonic())
+        if more is None:
+            return
         _log.info(
-            f"debate {DebateStatus.COMPLETED if broken_off is None else broken_off.status}",
+            f"debate {status}",
             debate_id=state.spec.debate_id,
             org_id=state.spec.org_id,
             reason="decided" if broken_off is None else broken_off.reason,

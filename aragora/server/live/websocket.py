@@ -19,7 +19,7 @@ from aragora.clock import Clock
 from aragora.errors import AragoraError, InvalidInput
 from aragora.identity.rbac import DEBATES_READ
 from aragora.ids import new_id
-from aragora.observability.line_budget import LineBudget
+from aragora.observability.line_budget import LineBudgets
 from aragora.server.authentication import Authenticator, Caller, CallerFacts, facts_of
 from aragora.server.failures import INTERNAL_MESSAGE, failure, of_error, refuse
 from aragora.server.live import envelopes
@@ -56,7 +56,7 @@ class WebSocketEndpoint:
         self._sockets = sockets
         self._authenticator = authenticator
         self._clock = clock
-        self._lines = LineBudget()
+        self._lines = LineBudgets()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         with ExitStack() as held:
@@ -88,9 +88,10 @@ class WebSocketEndpoint:
         await connection.say_goodbye()
 
     def _tell(self, event: str, **fields: object) -> None:
-        more = self._lines.take(self._clock.monotonic())
+        defect = "exc_info" in fields
+        more = self._lines.take((event, defect), self._clock.monotonic())
         if more is not None:
-            (_log.error if "exc_info" in fields else _log.info)(event, **fields, **more)
+            (_log.error if defect else _log.info)(event, **fields, **more)
 
     async def _admit(self, scope: Scope) -> Caller:
         self._sockets.check()

@@ -15,12 +15,13 @@ import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from aragora.clock import Clock
-from aragora.observability.line_budget import LineBudget
+from aragora.observability.line_budget import LineBudgets
 from aragora.server.failures import CALLER, INTERNAL_MESSAGE, REQUEST_ID, failure
 from aragora.server.middleware.probes import PROBES
 from aragora.server.ports import RequestObserver
 
 KEPT: Final = 500
+_READS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 _log = structlog.get_logger(__name__)
 
@@ -32,8 +33,7 @@ class TimingMiddleware:
         self._app = app
         self._observer = observer
         self._clock = clock
-        self._lines = LineBudget()
-        self._lines_of_failures = LineBudget()  # of its own: a flood of good requests must not hide them
+        self._lines = LineBudgets()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -58,12 +58,13 @@ class TimingMiddleware:
     def _log(self, scope: Scope, status: int, now: float, seconds: float) -> None:
         if status < 400 and scope["path"] in PROBES:
             return
-        failed = status >= 500
-        more = (self._lines_of_failures if failed else self._lines).take(now)
+        method, path = scope["method"], _template(scope)
+        # By kind, at most ten: clients that poll must hide neither the refusal that a person looks for by its id, nor
+        # what changed something.
+        more = self._lines.take((method in _READS, status // 100), now)
         if more is None:
             return
-        method, path = scope["method"], _template(scope)
-        (_log.warning if failed else _log.info)(
+        (_log.warning if status >= 500 else _log.info)(
             f"{method} {path} {status}",
             method=method,
             path=path,

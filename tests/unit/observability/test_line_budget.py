@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aragora.observability.line_budget import LineBudget
+from aragora.observability.line_budget import BURST, LineBudget, LineBudgets
 
 
 def test_a_burst_passes_and_then_a_few_lines_a_second() -> None:
@@ -29,3 +29,11 @@ def test_lines_never_exceed_the_budget_and_every_line_is_told_or_counted(
     rest = budget.take(now + 1e9)
     assert rest is not None
     assert passed + told + rest.get("left_out", 0) == len(pauses)
+
+
+def test_a_flood_of_one_kind_leaves_the_others_their_lines() -> None:
+    budgets = LineBudgets()
+    passed = [budgets.take("polls", 0.0) for _ in range(500)]
+    assert passed.count({}) == BURST
+    assert budgets.take("refusals", 0.0) == {}
+    assert budgets.take("polls", 10.0) == {"left_out": 500 - BURST}

@@ -191,6 +191,20 @@ async def test_a_flood_of_requests_is_no_flood_of_lines_and_hides_no_failure(ser
     assert [line["log_level"] for line in lines if line["event"] == "GET /api/debates 503"] == ["warning"]
 
 
+async def test_a_flood_of_reads_hides_neither_a_refusal_nor_a_change(serve: Any, world: Any) -> None:
+    client = serve(observer=lambda *_: None).client()
+    world.add()
+    with capture_logs() as lines:
+        for _ in range(300):
+            await client.get("/api/debates")
+        refused = await client.get("/api/debates/deb_2", headers={"X-Request-ID": "told-to-a-person"})
+        changed = await client.post("/api/debates/deb_1/cancel")
+    assert (refused.status_code, changed.status_code) == (404, 200)
+    told = [line["event"] for line in lines]
+    assert told.count("GET /api/debates/{debate_id} 404") == 1
+    assert told.count("POST /api/debates/{debate_id}/cancel 200") == 1
+
+
 @pytest.mark.parametrize(
     ("environment", "peer", "counted"),
     [

@@ -29,11 +29,11 @@ class Gate:
     def __init__(self, allowed: int | None = None, broken: Exception | None = None) -> None:
         self.counted = 0
         self._allowed = allowed
-        self._broken = broken
+        self.broken = broken
 
     async def authenticate(self, facts: Any) -> Principal:
-        if self._broken is not None:
-            raise self._broken
+        if self.broken is not None:
+            raise self.broken
         if facts.token is not None:
             raise Unauthenticated("no")
         return JANE
@@ -228,5 +228,21 @@ def test_a_defect_in_the_handshake_is_told_in_bounded_lines_and_the_client_is_re
                 assert socket.closed == (1008, "refused")
         assert 0 < len(lines) < 300
         assert (lines[0]["log_level"], lines[0]["error"]) == ("error", "RuntimeError('defect')")
+
+    run()
+
+
+def test_a_flood_of_refusals_hides_no_defect() -> None:
+    @in_logical_time
+    async def run() -> None:
+        gate = Gate(broken=Unauthenticated("no"))
+        endpoint = endpoint_of(gate, World())
+        with capture_logs() as lines:
+            for _ in range(300):
+                await connected(endpoint, Socket())
+            gate.broken = RuntimeError("defect")
+            await connected(endpoint, Socket())
+        assert 0 < [line["log_level"] for line in lines].count("info") < 200
+        assert [line["error"] for line in lines if line["log_level"] == "error"] == ["RuntimeError('defect')"]
 
     run()
