@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
@@ -53,7 +54,8 @@ class VirtualActor:
         self._used_at = self._clock.monotonic()
         self._watching: asyncio.Task[None] | None = None
         self._upkeep = Every("report of a process", REPORT_S, self._report)
-        if ray.is_initialized():  # there is a shared state to report to
+        if ray.is_initialized():  # a process of its own, with a shared state to report to
+            gc.freeze()  # what was loaded stays as long as the process: no collection has to look at it again
             watch_event_loop()
             self._trouble = TroubleReport(f"{type(self).__name__}/{key}/{new_id('proc')}", Runtime(settings))
             self._upkeep.start()
