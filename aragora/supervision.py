@@ -16,11 +16,13 @@ awaited, is a failure like any other. Names are few and constant: they are the l
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import random
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, TypeVar
 
 import structlog
+from structlog.contextvars import unbind_contextvars
 
 from aragora.errors import AragoraError, Misconfigured
 from aragora.observability.registry import REGISTRY, Registry
@@ -75,9 +77,14 @@ _running: Final[set[asyncio.Task[Any]]] = set()  # an event loop alone would let
 
 
 def begin(work: Coroutine[Any, Any, T], name: str, *, loops: Loops = LOOPS) -> asyncio.Task[T]:
-    """Run `work` beside its caller. Its error stays in the task for whoever asks; it is logged and counted anyway."""
+    """Run `work` beside its caller. Its error stays in the task for whoever asks; it is logged and counted anyway.
+
+    Its lines of log bear no `request_id`: it serves more than the request during which it happened to begin.
+    """
     loop = asyncio.get_running_loop()
-    task = loop.create_task(work, name=name)
+    context = contextvars.copy_context()
+    context.run(unbind_contextvars, "request_id")
+    task = loop.create_task(work, name=name, context=context)
     steady = loop.call_later(STEADY_S, loops.succeeded, name)  # it may take the place of work that failed
     _running.add(task)
 

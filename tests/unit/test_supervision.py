@@ -9,11 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from structlog.testing import capture_logs
 from worlds.logical_time import in_logical_time
 
 from aragora.background import Every, until_available
 from aragora.errors import Unavailable
+from aragora.observability.logging import bound
 from aragora.observability.registry import Registry
 from aragora.supervision import FAILURES, PATIENCE, STEADY_S, Loops, begin, kept, watch_event_loop
 
@@ -135,6 +137,18 @@ async def test_work_that_nobody_awaits_does_not_end_unseen(
     assert [(line["event"], line["task"]) for line in logs] == [("background work ended", "journal writer")]
     assert loops.troubled() == ("journal writer",)
     assert failures(registry) == {"journal writer": 1}
+
+
+async def test_work_beside_a_request_bears_its_debate_and_not_its_id(loops: Loops) -> None:
+    told: dict[str, object] = {}
+
+    async def work() -> None:
+        told.update(structlog.contextvars.get_contextvars())
+
+    with bound(request_id="req_1", debate_id="deb_1"):
+        await asyncio.wait({begin(work(), "journal writer", loops=loops)})
+        assert structlog.contextvars.get_contextvars()["request_id"] == "req_1"
+    assert told == {"debate_id": "deb_1"}
 
 
 async def test_work_that_was_cancelled_on_purpose_is_no_failure(loops: Loops, registry: Registry) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import pathlib
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -57,6 +58,23 @@ async def test_a_receipt_is_trusted_once_its_key_is_among_those_of_the_installat
     (tmp_path / "keys").mkdir()
     (tmp_path / "keys" / "first.pub").write_text(signer.public_key)
     assert (await verifier.verify(document))[0]
+
+
+async def test_a_receipt_is_checked_beside_the_event_loop(document: dict[str, Any], tmp_path: pathlib.Path) -> None:
+    readers: set[int] = set()
+
+    class Watched(dict[str, Any]):
+        def __iter__(self) -> Iterator[str]:
+            readers.add(threading.get_ident())
+            return super().__iter__()
+
+        def __getitem__(self, key: str) -> Any:
+            readers.add(threading.get_ident())
+            return super().__getitem__(key)
+
+    await KeyedVerifier(tmp_path).verify(Watched(document))
+    assert readers
+    assert threading.get_ident() not in readers
 
 
 @SHARED
