@@ -6,6 +6,9 @@ application was built: so the name gets a protocol with our bound. A larger mess
 ends the connection with 1009 before it is whole. A connection that is closed with data unread is reset, and the reset
 overtakes the 1009: so what the client still sends is read and dropped for a moment (RFC 6455, 7.1.1).
 
+A message may come in any number of pieces, also empty ones, of which no bound on its size tells. uvicorn keeps each;
+here they are put together as they come.
+
 uvicorn answers each ping at once, also of a client that reads nothing. Here the answer waits until the client reads,
 and a later one takes its place, as RFC 6455 (5.5.3) allows.
 """
@@ -18,6 +21,7 @@ from typing import Any, Final
 from uvicorn.config import Config
 from uvicorn.protocols.websockets import auto
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import Frame
 
 LINGER_S: Final = 2.0
 """How long a client that sent too much is listened to, so that it reads why it is cut off."""
@@ -32,6 +36,7 @@ class Bounded(WebSocketsSansIOProtocol):
         config.ws_max_size = self.max_bytes
         super().__init__(config, *args, **named)
         self._owed = b""
+        self._rest = bytearray()  # of a message in pieces, after its first
 
     def data_received(self, data: bytes) -> None:
         if self.conn.parser_exc is None:
@@ -46,6 +51,14 @@ class Bounded(WebSocketsSansIOProtocol):
         self.transport.resume_reading()
         # uvicorn itself leaves the transport open while this timer runs, and cancels it when the connection is lost.
         self.close_timer = asyncio.get_running_loop().call_later(LINGER_S, self.transport.close)
+
+    def handle_cont(self, event: Frame) -> None:
+        if len(self.frames) == 1:  # the first piece stands alone, with room behind it for the rest
+            self._rest = bytearray()
+            self.frames.append(self._rest)  # type: ignore[arg-type]  # joined and decoded like bytes
+        self._rest += event.data
+        if event.fin:
+            self.send_receive_event_to_app()
 
     def handle_ping(self) -> None:
         pong = b"".join(self.conn.data_to_send())

@@ -69,9 +69,9 @@ class CoordinatorFeed:
         await self._reader.get(debate_id)
         shard = self._shards[owner(debate_id, len(self._shards))]
         follower = _Follower()
-        await shard.add(debate_id, follower)
         last = after_seq
         try:
+            await shard.add(debate_id, follower)
             follower.stale = True
             while True:
                 if follower.stale:
@@ -133,7 +133,8 @@ class _ShardFeed:
         self._keeping: asyncio.Task[None] | None = None
 
     async def add(self, debate_id: str, follower: _Follower) -> None:
-        """Register; returns when the coordinator knows, or was not reached (which is tried again)."""
+        """Register; returns when the coordinator knows, or was not reached (which is tried again). Whoever does not
+        wait for that is registered all the same: `remove` it."""
         followers = self._followers.setdefault(debate_id, set())
         if not followers:
             self._entering[debate_id] = asyncio.get_running_loop().create_future()

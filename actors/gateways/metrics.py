@@ -2,6 +2,9 @@
 
 While the store is away the page goes on, without any stored figure: a counter that is not known is absent, for 0 would
 tell a fall. `aragora_store_up` says so.
+
+Nobody's questions for the page are counted, and each page writes to the store and reads all that it counted. So one
+page is made at a time: whoever asks meanwhile shares the next, which is no older than the question.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ from aragora.observability.exposition import render
 from aragora.observability.registry import REGISTRY, Registry
 from aragora.observability.samples import CounterDelta
 from aragora.storage.counters import CounterStore
+from aragora.supervision import begin
 
 BREAKER_STATES: Final = {"closed": 0.0, "half_open": 1.0, "open": 2.0}
 
@@ -40,8 +44,21 @@ class StoredMetricsPage:
         self._agents = agents
         self._connections = connections
         self._registry = registry
+        self._making: asyncio.Task[str] | None = None
+        self._next: asyncio.Task[str] | None = None  # waits for the end of that
 
     async def exposition(self) -> str:
+        if self._next is None:
+            self._next = begin(self._make_after(self._making), "metrics page")
+        return await asyncio.shield(self._next)  # one that leaves must not take the page from the others
+
+    async def _make_after(self, making: asyncio.Task[str] | None) -> str:
+        if making is not None:
+            await asyncio.wait({making})
+        self._making, self._next = self._next, None
+        return await self._make()
+
+    async def _make(self) -> str:
         gauges = [*await self._sockets(), *self._registry.gauges()]
         if await self._store.up():
             try:

@@ -53,17 +53,27 @@ class Redactor:
         values = {part.strip() for secret in secrets for part in (secret, *secret.split(","))}
         ordered = sorted((value for value in values if len(value) >= _SHORTEST_SECRET), key=len, reverse=True)
         self._configured = re.compile("|".join(map(re.escape, ordered))) if ordered else None
+        self._longest = len(ordered[0]) if ordered else 0
         self._names: dict[str, tuple[str, bool]] = {}  # of fields: how each is shown, and whether it names a secret
 
     def text(self, text: str) -> str:
         """`text` without secrets, cut at `TEXT_CAP` characters."""
-        cut = text[:TEXT_CAP]  # first, so that a huge text costs no more than a long one
+        cut = self._cut(text)  # first, so that a huge text costs no more than a long one
         if self._configured is not None:
             cut = self._configured.sub(REDACTED, cut)
         if _HINT.search(cut) is not None:
             for pattern, replacement in _CREDENTIALS:
                 cut = pattern.sub(replacement, cut)
         return cut if len(text) <= TEXT_CAP else f"{cut}... ({len(text)} characters)"
+
+    def _cut(self, text: str) -> str:
+        """At `TEXT_CAP`, or before a configured value that stands there: its first half would not be known."""
+        if self._configured is not None and len(text) > TEXT_CAP:
+            around = self._configured.finditer(text, TEXT_CAP - self._longest, TEXT_CAP + self._longest)
+            for found in around:
+                if found.start() < TEXT_CAP < found.end():
+                    return text[: found.start()]
+        return text[:TEXT_CAP]
 
     def mapping(self, value: Mapping[Any, Any], depth: int = 0) -> dict[str, Any]:
         """`value` with every text redacted, and fields named like secrets replaced whole."""

@@ -226,7 +226,7 @@ class ReceiptVerifier(Protocol):
 # --- Counting ----------------------------------------------------------------------------------------------
 
 RequestObserver = Callable[[str, str, int, float], None]
-"""Called for every answered request: method, path template (`unmatched` for none), status, seconds."""
+"""Called for every request that is over: method, path template (`unmatched` for none), status, seconds."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,10 +98,12 @@ class Commands:
             self._fanout.leave(debate_id, connection)
 
     async def _loops(self, connection: Connection, _command: GetLoops) -> None:
-        page = await self._reader.page(
-            status=DebateStatus.ACTIVE, limit=_LISTED_LOOPS, org_id=connection.caller.principal.org_scope
-        )
-        connection.tell("loops", {"loops": [{"loop_id": one.debate_id, **views.summary(one)} for one in page.items]})
+        async with connection.turn():  # a list may be of megabytes: a client that does not read gets no second one
+            page = await self._reader.page(
+                status=DebateStatus.ACTIVE, limit=_LISTED_LOOPS, org_id=connection.caller.principal.org_scope
+            )
+            loops = [{"loop_id": one.debate_id, **views.summary(one)} for one in page.items]
+            connection.tell("loops", {"loops": loops})
 
     async def _vote(self, connection: Connection, command: UserVote) -> None:
         principal = await self._may_write(connection, "user_vote", command.loop_id)

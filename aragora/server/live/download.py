@@ -36,8 +36,8 @@ class Download(Response):
         self._pieces = pieces
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002  # ASGI's shape
-        """Raises Unavailable and RateLimited before anything is sent, where there is no place for it; later what the
-        pieces raise."""
+        """Raises Unavailable and RateLimited before anything is sent, where there is no place for it; then what the
+        pieces raise, the first of them before anything is sent too."""
         head = {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
         transfer = _Transfer(self._caller, self._clock, head, self._pieces, send)
         with self._sockets.holding(transfer):
@@ -59,10 +59,12 @@ class _Transfer(Held):
 
     async def _write(self) -> None:
         try:
+            piece = await anext(self._pieces, None)  # before the head: what fails at once is answered as a failure
             await self._pass_on(self._head)
-            async for piece in self._pieces:
+            while piece is not None:
                 await self._pass_on({"type": "http.response.body", "body": piece, "more_body": True})
                 self.sent += 1
+                piece = await anext(self._pieces, None)
             await self._pass_on({"type": "http.response.body", "body": b"", "more_body": False})
         except OSError:
             self.dropped += 1  # the client has gone

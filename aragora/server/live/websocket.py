@@ -31,6 +31,8 @@ from aragora.server.live.sockets import SocketRegistry
 from aragora.server.ports import ServerConfig
 
 _GREATEST_QUERY_FIELDS: Final = 16
+_PROBLEM_MAX_CHARS: Final = 300
+"""Of what is wrong with a message: the decoder's text may repeat the whole message."""
 _USUAL: Final = frozenset({GOING_AWAY, RESTART})
 """Codes with which the server closes what nobody did wrong."""
 _log: Final[structlog.stdlib.BoundLogger] = structlog.get_logger("aragora.server")
@@ -129,7 +131,9 @@ class WebSocketEndpoint:
             try:
                 inbox.put(envelopes.read(text))
             except (msgspec.MsgspecError, RecursionError) as error:
-                connection.tell("error", {"code": "invalid_input", "message": _printable(str(error))})
+                connection.tell(
+                    "error", {"code": "invalid_input", "message": _printable(str(error)[:_PROBLEM_MAX_CHARS])}
+                )
 
     def _text(self, connection: Connection, message: Message) -> str | None:
         """The message's text; None, with the connection closing, where it is too big or not a text."""

@@ -7,6 +7,7 @@ A note says when, where and what kind, for the admin console; never what the req
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from dataclasses import dataclass
 from typing import Final
@@ -22,12 +23,14 @@ from aragora.server.ports import RequestObserver
 
 KEPT: Final = 500
 _READS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_CLIENT_LEFT: Final = 499  # as proxies log it; no client ever sees it
 
 _log = structlog.get_logger(__name__)
 
 
 class TimingMiddleware:
-    """Tells the observer and the log of every answered HTTP request: method, path template, status and seconds."""
+    """Tells the observer and the log of every HTTP request that is over: method, path template, status and seconds. One
+    whose client left before the answer began has the status 499, which is no failure of the server."""
 
     def __init__(self, app: ASGIApp, observer: RequestObserver, clock: Clock) -> None:
         self._app = app
@@ -40,7 +43,7 @@ class TimingMiddleware:
             await self._app(scope, receive, send)
             return
         started = self._clock.monotonic()
-        status = 500
+        status: int | None = None
 
         async def send_and_note(message: Message) -> None:
             nonlocal status
@@ -50,7 +53,11 @@ class TimingMiddleware:
 
         try:
             await self._app(scope, receive, send_and_note)
+        except asyncio.CancelledError:  # Serve ends a request whose client has left
+            status = status or _CLIENT_LEFT
+            raise
         finally:
+            status = status or 500
             ended = self._clock.monotonic()
             self._observer(scope["method"], _template(scope), status, ended - started)
             self._log(scope, status, ended, ended - started)
@@ -59,9 +66,10 @@ class TimingMiddleware:
         if status < 400 and scope["path"] in PROBES:
             return
         method, path = scope["method"], _template(scope)
-        # By kind, at most ten: clients that poll must hide neither the refusal that a person looks for by its id, nor
-        # what changed something.
-        more = self._lines.take((method in _READS, status // 100), now)
+        # By kind, at most twelve: clients that poll or leave must hide neither the refusal that a person looks for by
+        # its id, nor what changed something.
+        kind = _CLIENT_LEFT if status == _CLIENT_LEFT else status // 100
+        more = self._lines.take((method in _READS, kind), now)
         if more is None:
             return
         (_log.warning if status >= 500 else _log.info)(

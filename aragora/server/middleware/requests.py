@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from aragora.server.failures import failure
+from aragora.server.failures import CALLER, failure
 
 
 class BodyLimitMiddleware:
@@ -45,7 +45,11 @@ class BodyLimitMiddleware:
 
 
 class HeadMiddleware:
-    """Makes HEAD work wherever GET does: the route answers as for GET, and the body stays here (RFC 9110, 9.3.2)."""
+    """Makes HEAD work wherever GET does: the route answers as for GET, and the body stays here (RFC 9110, 9.3.2).
+
+    The answer is over with its head, however long the body would be: for the client and every proxy it is, and what
+    they ask next on the connection must not wait for the end of a stream. The route then hears that the client left.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -55,13 +59,28 @@ class HeadMiddleware:
             await self._app(scope, receive, send)
             return
 
+        as_get = {**scope, "method": "GET"}  # a copy: the HTTP server still has to know that it was HEAD
+        over = False
+
         async def send_without_body(message: Message) -> None:
+            nonlocal over
             if message["type"] == "http.response.body":
-                message = {**message, "body": b""}
+                if over:
+                    return
+                over = True
+                message = {"type": "http.response.body", "body": b"", "more_body": False}
+            else:
+                _tell_back(as_get, scope)
             await send(message)
 
-        as_get = {**scope, "method": "GET"}  # a copy: the HTTP server still has to know that it was HEAD
         try:
             await self._app(as_get, receive, send_without_body)
         finally:
-            scope["route"] = as_get.get("route")
+            _tell_back(as_get, scope)
+
+
+def _tell_back(inner: Scope, outer: Scope) -> None:
+    """What the stages around look for in the scope: they have their own, and see nothing of the copy."""
+    for key in ("route", CALLER):
+        if key in inner:
+            outer[key] = inner[key]

@@ -23,6 +23,7 @@ _HANDSHAKE = (
 )
 _PING = b"\x89\xfd" + bytes(4) + b"x" * 125  # the largest that there is, masked with nothing
 _LAST_PING = b"\x89\x84" + bytes(4) + b"last"
+_PIECES = ((0x01, b"f"), (0x00, b""), (0x00, b"o"), (0x80, b"l"))  # of a text: heads of frames and what is in them
 
 
 async def echo(_scope: Any, receive: Any, send: Any) -> None:
@@ -89,6 +90,26 @@ async def test_pings_of_a_client_that_reads_nothing_pile_up_nowhere(monkeypatch:
         said = b""
         while not said.endswith(b"\x8a\x04last"):  # the latest one is answered as soon as there is room
             said = said[-5:] + await reader.read(65_536)
+        writer.close()
+
+
+async def test_a_message_in_any_number_of_pieces_is_kept_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    protocols: list[Any] = []
+
+    async def noted(scope: Any, receive: Any, send: Any) -> None:
+        protocols.append(receive.__self__)
+        await echo(scope, receive, send)
+
+    first, empty, one, last = (bytes((head, 0x80 | len(text))) + bytes(4) + text for head, text in _PIECES)
+    async with served(noted, monkeypatch) as (host, port), asyncio.timeout(WAIT_S):
+        reader, writer = await asyncio.open_connection(host, port)
+        writer.write(_HANDSHAKE)
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(first + (empty + one) * 500 + empty * 100_000 + _LAST_PING)
+        await reader.readuntil(b"\x8a\x04last")  # it has come so far
+        assert len(protocols[0].frames) == 2
+        writer.write(last)
+        assert await reader.readexactly(5) == b"\x81\x03502"
         writer.close()
 
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
+from worlds.waiting import WAIT_S
 
 from aragora.errors import Unavailable
 from aragora.identity.principal import LOCAL_OPERATOR
+from aragora.observability.line_budget import BURST, PER_S
 from aragora.server.authentication import CallerFacts
 from aragora.server.middleware.probes import PROBES
 
@@ -103,6 +107,44 @@ async def test_head_answers_like_get_without_a_body(client: Any) -> None:
     assert int(answer.headers["content-length"]) > 0
 
 
+async def test_head_of_a_stream_is_answered_and_over(client: Any, world: Any) -> None:
+    world.add()
+    async with asyncio.timeout(WAIT_S):
+        answer = await client.head("/api/debates/deb_1/events", headers={"Accept": "text/event-stream"})
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert answer.headers["content-type"].startswith("text/event-stream")
+
+
+async def test_what_a_head_request_asked_and_who_asked_is_noted_as_of_get(serve: Any, world: Any) -> None:
+    client = serve(observer=lambda *_: None).client()
+    world.failure = Unavailable("the database is away")
+    with capture_logs() as lines:
+        await client.head("/api/debates")
+    (line,) = [line for line in lines if line["event"] == "HEAD /api/debates 503"]
+    assert line["user"]
+    (note,) = (await client.get("/api/system/errors")).json()["errors"]
+    assert (note["method"], note["path"], note["status"]) == ("HEAD", "/api/debates", 503)
+
+
+async def test_a_client_that_leaves_before_its_answer_is_no_failure_of_the_server(serve: Any, world: Any) -> None:
+    heard: list[tuple[str, str, int]] = []
+    asked = asyncio.Event()
+
+    async def never(*_: Any) -> Any:
+        asked.set()
+        await asyncio.Event().wait()
+
+    world.get = never
+    client = serve(observer=lambda method, route, status, _s: heard.append((method, route, status))).client()
+    with capture_logs() as lines:
+        leaving = asyncio.create_task(client.get("/api/debates/deb_1"))
+        await asyncio.wait_for(asked.wait(), WAIT_S)
+        leaving.cancel()
+        await asyncio.gather(leaving, return_exceptions=True)
+    assert heard == [("GET", "/api/debates/{debate_id}", 499)]
+    assert [line["log_level"] for line in lines if line["event"].startswith("GET")] == ["info"]
+
+
 async def test_the_observer_hears_of_each_request_by_its_template(serve: Any, world: Any) -> None:
     world.add()
     heard: list[tuple[str, str, int]] = []
@@ -181,13 +223,15 @@ async def test_a_request_is_a_line_of_the_log_and_a_healthy_probe_is_none(serve:
 
 async def test_a_flood_of_requests_is_no_flood_of_lines_and_hides_no_failure(serve: Any, world: Any) -> None:
     client = serve(observer=lambda *_: None).client()
+    began = time.monotonic()
     with capture_logs() as lines:
         for _ in range(300):
             await client.get("/api/debates")
+        took_s = time.monotonic() - began
         world.failure = Unavailable("the database is away")
         await client.get("/api/debates")
     good = [line for line in lines if line["event"] == "GET /api/debates 200"]
-    assert 50 <= len(good) < 200
+    assert BURST <= len(good) <= BURST + PER_S * took_s + 1
     assert [line["log_level"] for line in lines if line["event"] == "GET /api/debates 503"] == ["warning"]
 
 

@@ -258,6 +258,22 @@ async def test_what_breaks_a_download_is_not_hidden() -> None:
     assert (client.body, client.complete) == (b"one", False)
 
 
+async def test_a_download_that_breaks_before_its_first_piece_sends_nothing_and_has_its_failure_answered() -> None:
+    async def broken() -> Any:
+        raise Unavailable("The database is away.")
+        yield b""
+
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    answer = Download(registry_of(LoopClock()), HERE, LoopClock(), broken(), media_type="text/plain", headers={})
+    with pytest.raises(Unavailable, match="away"):
+        await answer({}, silence, send)
+    assert sent == []
+
+
 async def test_ten_thousand_sockets_of_one_login_are_one_question() -> None:
     endings = Endings()
     registry = registry_of(SetClock(NOW), endings, max_connections_per_user=20_000, max_connections_per_address=20_000)

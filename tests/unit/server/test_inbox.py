@@ -206,6 +206,45 @@ def test_commands_are_done_in_their_order() -> None:
     on_a_socket(talk)
 
 
+def test_the_error_of_a_message_does_not_repeat_the_whole_message() -> None:
+    async def talk(socket: Socket, _gate: Gate, _world: World, _serving: Any) -> None:
+        socket.say(type="x" * 60_000)
+        await asyncio.sleep(0.01)
+        (error,) = socket.errors()
+        assert error["code"] == "invalid_input"
+        assert error["message"].startswith("Invalid value")
+        assert len(error["message"]) < 500
+
+    on_a_socket(talk)
+
+
+def test_no_more_than_one_list_of_debates_is_kept_for_a_client_that_does_not_read() -> None:
+    @in_logical_time
+    async def run() -> None:
+        class Unread(Socket):
+            async def send(self, message: Any) -> None:
+                if message["type"] == "websocket.send":
+                    await asyncio.Event().wait()
+
+        class Counting(World):
+            pages = 0
+
+            async def page(self, **wanted: Any) -> Any:
+                self.pages += 1
+                return await super().page(**wanted)
+
+        socket, world = Unread(), Counting()
+        serving = connected(endpoint_of(Gate(), world), socket)
+        for _ in range(limits.COMMANDS_AT_ONCE):
+            socket.say(type="get_loops")
+        await asyncio.sleep(10.0)
+        assert world.pages <= 1
+        serving.cancel()
+        await asyncio.gather(serving, return_exceptions=True)
+
+    run()
+
+
 def test_a_handshake_with_too_many_fields_is_refused_and_not_an_error_of_the_server() -> None:
     @in_logical_time
     async def run() -> None:

@@ -300,6 +300,40 @@ class Whole:
     def close(self) -> None: ...
 
 
+class Recorded:
+    """A line that notes whom it is to leave, and brings its changes once it may."""
+
+    def __init__(self) -> None:
+        self.asked = asyncio.Event()
+        self.may = asyncio.Event()
+        self.left: list[str] = []
+
+    async def change(self, follow: Sequence[str], leave: Sequence[str]) -> None:
+        self.asked.set()
+        await self.may.wait()
+        self.left += leave
+
+    def close(self) -> None: ...
+
+
+async def test_a_follower_that_leaves_before_the_coordinator_knows_it_is_not_kept(store: Store) -> None:
+    line, listeners = Recorded(), list[Listener]()
+
+    async def opened(_: str, listener: Listener) -> Line:
+        listeners.append(listener)
+        return line
+
+    store.append("d")
+    feed = CoordinatorFeed(opened, store, 1)  # type: ignore[arg-type]
+    follow = Follow(feed, "d")
+    await asyncio.wait_for(line.asked.wait(), WAIT_S)
+    follow.task.cancel()
+    await asyncio.gather(follow.task, return_exceptions=True)
+    line.may.set()
+    await eventually(lambda: line.left == ["d"])
+    assert not feed._shards[0]._followers, "news of the debate would pile up in it"
+
+
 @pytest.mark.parametrize("change_fails", [True, False])
 async def test_a_line_that_is_lost_is_logged_once_and_as_lost(store: Store, change_fails: bool) -> None:
     opened: list[Line] = []

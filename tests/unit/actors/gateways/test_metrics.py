@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 import pytest
 from worlds.backends import SetClock
+from worlds.waiting import eventually
 
 from actors.gateways.health import FRESH_S, StoreProbe
 from actors.gateways.metrics import StoredMetricsPage
@@ -111,6 +112,43 @@ async def test_without_the_store_the_page_has_what_is_read_now_and_no_counter_an
     clock.at += FRESH_S
     assert await page.exposition() == whole
     assert counters.total == 1.0
+
+
+class Slow(Counters):
+    """Reads one page after the other, each once it may; counts those that are read at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.may = asyncio.Event()
+        self.reads = 0
+        self.at_once = 0
+        self.most_at_once = 0
+
+    async def all(self) -> list[CounterDelta]:
+        self.reads += 1
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
+        await self.may.wait()
+        self.at_once -= 1
+        return [CounterDelta("aragora_debates_total", (), self.total)]
+
+
+async def test_however_many_ask_at_once_one_page_is_made_at_a_time_and_none_is_older_than_its_question() -> None:
+    counters, clock, registry = Slow(), SetClock(), Registry()
+    boards = Boards(counters)
+    probe = StoreProbe([counters], clock)  # type: ignore[list-item]
+    page = StoredMetricsPage([counters], probe, boards, boards, registry)  # type: ignore[arg-type, list-item]
+    first = asyncio.create_task(page.exposition())
+    await eventually(lambda: counters.reads == 1)
+    registry.inc(SAMPLE, **LABELS)
+    later = [asyncio.create_task(page.exposition()) for _ in range(100)]
+    await asyncio.sleep(0)  # they have asked
+    later.pop().cancel()  # who leaves takes the page from nobody
+    counters.may.set()
+    assert "aragora_debates_total 0.0" in (await first).splitlines()
+    assert {("aragora_debates_total 1.0" in page.splitlines()) for page in await asyncio.gather(*later)} == {True}
+    assert (counters.reads, counters.most_at_once) == (2, 1)
+    assert "aragora_debates_total 1.0" in (await page.exposition()).splitlines()
 
 
 async def test_without_the_shared_state_the_page_has_the_rest() -> None:
