@@ -73,10 +73,11 @@ def test_the_leaderboard_names_who_debated(server: LiveServer, debate_id: str) -
     """Ratings follow from the debate's outbox, a moment after its end."""
     wanted = set(server.get(f"/api/debates/{debate_id}")["agents"])
 
-    rows = server.until(lambda: server.get("/api/leaderboard/rankings")["agents"])
+    def rated() -> list[dict[str, Any]]:
+        rows: list[dict[str, Any]] = server.get("/api/leaderboard/rankings")["agents"]
+        return rows if wanted <= {row["name"] for row in rows} else []
 
-    assert wanted <= {row["name"] for row in rows}
-    assert all(isinstance(row["elo"], float) for row in rows)
+    assert all(isinstance(row["elo"], float) for row in server.until(rated))
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,11 @@ def rows(data_dir: Path) -> list[tuple[str, int, int, str | None]]:
         return database.execute("SELECT name, epoch, runs, last_result FROM scheduled_jobs ORDER BY name").fetchall()
 
 
+def runs_of(found: list[tuple[str, int, int, str | None]]) -> dict[str, int]:
+    """How often each job ran, but for one that runs every five minutes and may be due at any moment."""
+    return {name: runs for name, _, runs, _ in found if name != "sweep ephemeral"}
+
+
 def test_jobs_run_once_after_the_start_and_a_killed_scheduler_is_succeeded_without_running_them_again(
     server: LiveServer,
 ) -> None:
@@ -40,4 +45,4 @@ def test_jobs_run_once_after_the_start_and_a_killed_scheduler_is_succeeded_witho
     os.kill(process.pid, signal.SIGKILL)
     server.until(lambda: rows(server.data_dir)[0][1] > before[0][1], within_s=WAIT_S)
     after = rows(server.data_dir)
-    assert [(name, runs) for name, _, runs, _ in after] == [(name, runs) for name, _, runs, _ in before]
+    assert runs_of(after) == runs_of(before)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import grpc
@@ -24,17 +25,19 @@ REPLICA = "ray::ServeReplica"
 
 def listening(server: LiveServer) -> Iterator[tuple[str, str, int]]:
     """(process, address, port) of all that the server's processes listen on."""
-    for process in [server.process.pid, *processes_of(server.data_dir)]:
-        running = psutil.Process(process) if isinstance(process, int) else process
-        for connection in running.net_connections(kind="inet"):
-            if connection.status == psutil.CONN_LISTEN:
-                yield " ".join(running.cmdline())[:60], connection.laddr.ip, connection.laddr.port
+    for process in [psutil.Process(server.process.pid), *processes_of(server.data_dir)]:
+        with suppress(psutil.NoSuchProcess):  # Ray ends idle workers at any moment
+            for connection in process.net_connections(kind="inet"):
+                if connection.status == psutil.CONN_LISTEN:
+                    yield " ".join(process.cmdline())[:60], connection.laddr.ip, connection.laddr.port
 
 
 def environment_of(server: LiveServer, name: str) -> str:
-    return next(
-        value for process in processes_of(server.data_dir) if (value := process.environ().get(name)) is not None
-    )
+    for process in processes_of(server.data_dir):
+        with suppress(psutil.NoSuchProcess):
+            if (value := process.environ().get(name)) is not None:
+                return value
+    raise AssertionError(f"no process of the server has {name}")
 
 
 def test_nobody_else_can_open_a_file_of_the_server(server: LiveServer, debate_id: str) -> None:
