@@ -14,6 +14,18 @@ from typing import Any, Final
 CONTROLS: Final = r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f"
 """For a class of a regular expression: control characters, but for those that lay a text out."""
 HALVES: Final = r"\ud800-\udfff"
+
+# Characters that show nothing, whatever their category is, for classes of regular expressions. The first three together
+# are Default_Ignorable_Code_Point of Unicode's DerivedCoreProperties.txt, the same from 14.0 on. They stand apart
+# because some texts need the second and third to be read.
+IGNORABLE: Final = (
+    r"\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\u3164"
+    r"\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
+)
+JOINERS: Final = r"\u200c\u200d"  # ZWNJ and ZWJ: Persian, Indic scripts and emoji are read by them
+SELECTORS: Final = r"\ufe00-\ufe0f"  # VS1 to VS16: the variants of emoji and of mathematical characters
+BLANK: Final = r"\u2800"  # of Braille: a space that is a symbol
+
 _NOT_IN_A_LINE: Final = re.compile(f"[{CONTROLS}\t\n\r{HALVES}]")
 _NOT_IN_PROSE: Final = re.compile(f"[{CONTROLS}{HALVES}]")
 
@@ -54,3 +66,8 @@ def _without(unwanted: re.Pattern[str], text: str) -> str:
     if found is not None:
         raise ValueError(f"the control character U+{ord(found[0]):04X} is not allowed here; leave it out")
     return text
+
+
+def counted(number: int, thing: str, things: str | None = None) -> str:
+    """`number` of `thing`, in the singular or the plural: "1 round", "2 rounds". `things` is an irregular plural."""
+    return f"{number} {thing}" if number == 1 else f"{number} {things or thing + 's'}"

@@ -25,29 +25,24 @@ import unicodedata
 from collections.abc import Sequence
 from typing import Final
 
+from aragora.texts import BLANK, IGNORABLE, JOINERS, SELECTORS
+
 KEY_BYTES: Final = 32
 MARK_CHARS: Final = 16
 PREFIX: Final = "| "
 WITHHELD: Final = "[mark]"  # has letters that no mark has, so that taking one mark out cannot make another
 
-_SHOWING: Final = frozenset("\n\t\u200c\u200d")  # ZWNJ and ZWJ: Persian, Indic scripts and emoji are read by them
+_SHOWING: Final = frozenset("\n\t\u200c\u200d")  # the joiners too
 _HIDDEN_CATEGORIES: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
-_IGNORABLE: Final = (
-    # Default_Ignorable_Code_Point of Unicode's DerivedCoreProperties.txt, but for the joiners and VS1 to VS16
-    "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\u3164"
-    "\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
-)
-_JOINERS: Final = "\u200c\u200d"
-_SELECTORS: Final = "\ufe00-\ufe0f"
 _LINE_BREAK: Final = re.compile("\r\n|[\r\v\f\x1c-\x1e\x85\u2028\u2029]")
-_BLANK: Final = "\u2800"  # of Braille: a space that is a symbol
-_HIDDEN: Final = re.compile(f"[{_IGNORABLE}]")
-_SUSPICIOUS: Final = re.compile(f"[{_IGNORABLE}{_SELECTORS}{_BLANK}]")
+_BLANK: Final = re.compile(f"[{BLANK}]")
+_HIDDEN: Final = re.compile(f"[{IGNORABLE}]")
+_SUSPICIOUS: Final = re.compile(f"[{IGNORABLE}{SELECTORS}{BLANK}]")
 _STRAY: Final = re.compile(
-    f"(?<=[{_JOINERS}]{{3}})[{_JOINERS}]+|(?:^|(?<=[\\sA-Za-z{_JOINERS}{_SELECTORS}]))[{_SELECTORS}]+",
+    f"(?<=[{JOINERS}]{{3}})[{JOINERS}]+|(?:^|(?<=[\\sA-Za-z{JOINERS}{SELECTORS}]))[{SELECTORS}]+",
     re.MULTILINE,
 )
-_BETWEEN: Final = re.compile(f"[{_IGNORABLE}{_JOINERS}{_SELECTORS}]")
+_BETWEEN: Final = re.compile(f"[{IGNORABLE}{JOINERS}{SELECTORS}]")
 
 
 def mark_of(key: bytes, debate_id: str) -> str:
@@ -79,7 +74,7 @@ def visible(text: str) -> str:
         return text
     broken = _HIDDEN.sub("", _LINE_BREAK.sub("\n", text))
     shown = "".join(char for char in broken if char in _SHOWING or unicodedata.category(char) not in _HIDDEN_CATEGORIES)
-    return _STRAY.sub("", shown.replace(_BLANK, " "))
+    return _STRAY.sub("", _BLANK.sub(" ", shown))
 
 
 def without_mark(text: str, mark: str) -> str:

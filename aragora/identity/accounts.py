@@ -60,7 +60,7 @@ class Accounts:
         actor = by.actor if by is not None and roles else user.user_id
         await parts.enact(
             visit, "auth.register", actor, org_id, lambda connection: parts.users.add(connection, user),
-            target=user.user_id, roles=",".join(granted),
+            login=None if by is None else by.session_id, target=user.user_id, roles=",".join(granted),
         )  # fmt: skip
         return user
 
@@ -102,26 +102,27 @@ class Accounts:
     async def arrived(self, arrival: Arrival, visit: Visit) -> User:
         """The account of a person that a provider vouches for; the first time, a new one with a new organisation.
 
-        Raises Forbidden where the server does not let the person in uninvited, and Conflict where the address has an
-        account that was never tied to the provider: its owner has not shown that the address is theirs, so the two are
-        not put together.
+        Raises Unauthenticated (code oauth_refused) for a disabled account, Forbidden where the server does not let the
+        person in uninvited, and Conflict where the address has an account that was never tied to the provider: its
+        owner has not shown that the address is theirs, so the two are not put together.
         """
         parts = self._parts
         user = await parts.users.by_oauth_subject(arrival.subject)
         if user is None:
             user = await self._first_arrival(arrival, visit)
-        if user.disabled:
-            parts.failed()
-            raise _locked()
-        return user
+        return await self._enabled(user, visit)
 
-    async def able(self, user_id: str) -> User:
-        """The account, if it may log in now. Raises Unauthenticated (code oauth_refused)."""
+    async def able(self, user_id: str, visit: Visit) -> User:
+        """The account that arrived, if it may still log in. Raises Unauthenticated (code oauth_refused)."""
         try:
             user = await self._parts.users.by_id(user_id)
         except NotFound:
             raise _locked() from None
+        return await self._enabled(user, visit)
+
+    async def _enabled(self, user: User, visit: Visit) -> User:
         if user.disabled:
+            await self._parts.note(visit, "auth.login", user.user_id, user.org_id, Outcome.DENIED, method="oauth")
             raise _locked()
         return user
 
@@ -153,6 +154,7 @@ class Accounts:
         user = await parts.users.by_id(principal.user_id)
         if not await self._guesses.right(user.email, user, current, visit):
             parts.failed()
+            await parts.note(visit, "auth.password_changed", user.user_id, user.org_id, Outcome.DENIED)
             raise Unauthenticated("The current password is wrong.", code="invalid_credentials")
         check_policy(new, email=user.email, name=user.name)
         fresh, now = await parts.passwords.hash(new), parts.clock.now()
@@ -167,14 +169,15 @@ class Accounts:
             return await parts.sessions.revoke_user(connection, user.user_id, reason, now, keep=principal.session_id)
 
         ended = await parts.enact(
-            visit, "auth.password_changed", user.user_id, user.org_id, change, keys_revoked=str(revoke_keys).lower()
-        )
+            visit, "auth.password_changed", user.user_id, user.org_id, change,
+            login=principal.session_id, keys_revoked=str(revoke_keys).lower(),
+        )  # fmt: skip
         await parts.sessions.tell(ended)
 
     async def impersonate(
         self, admin: Principal, user_id: str, reason: str, visit: Visit, *, lifetime_s: float = IMPERSONATION_S
     ) -> TokenPair:
-        """An access token that acts as the user for a short time. Raises NotFound, Forbidden.
+        """An access token that acts as the user for a short time. Raises NotFound, Forbidden, Unauthenticated.
 
         The route checks the policy `admin` with its second factor; the rules here hold for every administrator.
         """
@@ -183,9 +186,6 @@ class Accounts:
         if admin.method is Method.SESSION:
             await require_confirmed(parts, admin)
         user = await parts.users.by_id(user_id)
-        if user.disabled or user.user_id == admin.user_id or SYSTEM_ADMIN in permissions_of(user.roles):
-            await parts.note(visit, "admin.impersonate", admin.user_id, user.org_id, Outcome.DENIED, target=user_id)
-            raise Forbidden("Nobody acts as an administrator, as themselves or as a disabled user.")
         session = Session(
             session_id=new_id("ses"),
             user_id=user.user_id,
@@ -195,13 +195,26 @@ class Accounts:
             impersonator=admin.user_id,
             address=visit.address,
         )
-        await parts.enact(
-            visit, "admin.impersonate", admin.user_id, user.org_id,
-            lambda connection: parts.sessions.add(connection, session),
-            target=user_id, reason=reason, session=session.session_id,
-        )  # fmt: skip
+
+        async def begin(connection: AsyncConnection) -> None:
+            _require_below(admin, await parts.users.within(connection, user_id))
+            await parts.sessions.add(connection, session)
+
+        try:
+            await parts.enact(
+                visit, "admin.impersonate", admin.user_id, user.org_id, begin,
+                login=admin.session_id, target=user_id, reason=reason, session=session.session_id,
+            )  # fmt: skip
+        except Forbidden:
+            await parts.note(visit, "admin.impersonate", admin.user_id, user.org_id, Outcome.DENIED, target=user_id)
+            raise
         parts.registry.inc("aragora_admin_impersonate_total")
         return replace(self._logins.access_only(session), refresh_token=None)
+
+
+def _require_below(admin: Principal, user: User) -> None:
+    if user.disabled or user.user_id == admin.user_id or SYSTEM_ADMIN in permissions_of(user.roles):
+        raise Forbidden("Nobody acts as an administrator, as themselves or as a disabled user.")
 
 
 def _locked() -> Unauthenticated:

@@ -17,10 +17,7 @@ MAX_CHARS: Final = 254
 NAME_MAX_CHARS: Final = 100
 _FORM: Final = re.compile(r"[^\s@,;:<>\"()\[\]\\]{1,64}@[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
 _UNSEEN_CATEGORIES: Final = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp", "Zs")
-# Letters and marks that show nothing although their category is a visible one (Default_Ignorable_Code_Point, braille).
-_UNSEEN: Final = re.compile(
-    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0]|[\U000e0100-\U000e01ef]"
-)
+_UNSEEN: Final = re.compile(f"[{texts.IGNORABLE}{texts.JOINERS}{texts.SELECTORS}{texts.BLANK}]")
 
 
 def normal_email(email: str) -> str:

@@ -6,12 +6,13 @@ Also one-time tickets: how a browser, which cannot send headers with a WebSocket
 from __future__ import annotations
 
 import hashlib
+import logging
 import secrets
 from collections.abc import Collection, Mapping
 from typing import Final
 
 from aragora.encoding import decode_as, encode_text
-from aragora.errors import RateLimited, Unauthenticated
+from aragora.errors import RateLimited, Unauthenticated, Unavailable
 from aragora.identity import api_keys
 from aragora.identity.client_address import rate_limit_scope
 from aragora.identity.parts import IdentityParts, Visit
@@ -25,6 +26,8 @@ from aragora.storage.ephemeral import Ephemeral
 
 TICKET_S: Final = 30.0
 _MAX_TICKET_CHARS: Final = 100
+
+_log = logging.getLogger(__name__)
 
 
 class Authentication:
@@ -145,7 +148,7 @@ class Authentication:
         if standing is None:
             raise Unauthenticated("The API key is not valid.", code="invalid_api_key")
         if key.last_used_at is None or key.last_used_at < now - api_keys.TOUCH_EVERY_S:
-            await self._parts.keys.touch(key.key_id, now)
+            await self._note_use(key.key_id, now)
         return Principal(
             user_id=key.user_id,
             org_id=standing.org_id,
@@ -155,6 +158,13 @@ class Authentication:
             expires_at=key.expires_at,
             scopes=key.scopes,
         )
+
+    async def _note_use(self, key_id: str, now: float) -> None:
+        """A key is good whether or not its use can be noted, such as where the database takes reads alone."""
+        try:
+            await self._parts.keys.touch(key_id, now)
+        except Unavailable as away:
+            _log.debug("use of an API key not noted: %s", away.message)
 
 
 class Tickets:

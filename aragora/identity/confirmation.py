@@ -44,6 +44,6 @@ class Confirmation:
         session_id, now = principal.session_id, parts.clock.now()
         noted = await parts.enact(
             visit, "auth.confirm", user.user_id, user.org_id,
-            lambda connection: parts.sessions.note_proof(connection, session_id, now),
+            lambda connection: parts.sessions.note_proof(connection, session_id, now), login=session_id,
         )  # fmt: skip
         await parts.sessions.tell(noted)

@@ -2,8 +2,9 @@
 
 A guess is counted before the slow comparison, so that many at once are no more than the limit; a right one is given
 back. Two limits hold: one by account and address, and a higher one by account over all addresses. Where only the
-second is over, an address at which the person is logged in may still try: a guesser from many places does not lock the
-owner out of the own.
+second is over for passwords, an address at which the person is logged in may still try: a guesser from many places does
+not lock the owner out of the own. For codes there is no such way: who guesses at them from elsewhere has the password,
+which the owner must change first.
 """
 
 from __future__ import annotations
@@ -48,8 +49,8 @@ class PasswordGuesses:
     async def _at_home(self, user: User | None, scope: str) -> bool:
         if user is None:
             return False
-        sessions = await self._parts.sessions.of_user(user.user_id, self._parts.clock.now())
-        return any(one.impersonator is None and rate_limit_scope(one.address) == scope for one in sessions)
+        addresses = await self._parts.sessions.addresses_of(user.user_id, self._parts.clock.now())
+        return any(rate_limit_scope(one) == scope for one in addresses)
 
 
 class CodeGuesses:

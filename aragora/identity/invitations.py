@@ -68,7 +68,7 @@ class Invitations:
 
         await parts.enact(
             visit, "invitation.create", who.actor, who.org_id, add,
-            target=invitation.invitation_id, email=email, roles=",".join(granted),
+            login=who.session_id, target=invitation.invitation_id, email=email, roles=",".join(granted),
         )  # fmt: skip
         return invitation, token
 
@@ -84,7 +84,7 @@ class Invitations:
         await self._parts.enact(
             visit, "invitation.revoke", who.actor, who.org_id,
             lambda connection: self._store.revoke(connection, who.org_id, invitation_id, now),
-            target=invitation_id,
+            login=who.session_id, target=invitation_id,
         )  # fmt: skip
 
     async def accept(self, token: str, password: str, name: str, visit: Visit) -> User:
@@ -98,7 +98,7 @@ class Invitations:
         parts.registration.require_invitations()
         invitation = await self._store.by_digest(digest_of(token))
         now = parts.clock.now()
-        if invitation is None or not invitation.live(now) or not await self._still_meant(invitation):
+        if invitation is None or not invitation.live(now):
             parts.failed()
             raise _refused()
         user = await self._accounts.described(
@@ -106,7 +106,9 @@ class Invitations:
         )
 
         async def join(connection: AsyncConnection) -> None:
-            if not await self._store.spend(connection, invitation.invitation_id, now):
+            meant = await self._still_meant(connection, invitation)
+            if not meant or not await self._store.spend(connection, invitation.invitation_id, now):
+                parts.failed()
                 raise _refused()
             await parts.users.add(connection, user)
 
@@ -116,10 +118,11 @@ class Invitations:
         )  # fmt: skip
         return user
 
-    async def _still_meant(self, invitation: Invitation) -> bool:
-        """Whether who invited could do so now. The operator of the installation has no account and always can."""
+    async def _still_meant(self, connection: AsyncConnection, invitation: Invitation) -> bool:
+        """Whether who invited could do so now, as the transaction sees it. The operator of the installation has no
+        account and always can."""
         try:
-            inviter = await self._parts.users.by_id(invitation.invited_by)
+            inviter = await self._parts.users.within(connection, invitation.invited_by)
         except NotFound:
             return True
         held = permissions_of(inviter.roles)

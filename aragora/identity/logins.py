@@ -93,27 +93,31 @@ class Logins:
         except Unauthenticated:
             parts.failed()
             raise
-        session = await parts.sessions.read(claims.session_id)
-        if session is None or not session.live(now) or session.user_id != claims.subject:
+        session = await self._require_open(claims.session_id)
+        if session.user_id != claims.subject:
             parts.failed()
-            raise Unauthenticated("This login has ended; log in again.", code="invalid_token")
+            raise _ended()
+        await self._require_able(session)  # before the token is spent, which can then be sent again where this fails
         if not await parts.sessions.advance(session.session_id, claims.generation, now):
+            await self._require_open(session.session_id)
             await self._stolen(session, visit)
-        await self._require_able(session)
         return self._pair(session, generation=claims.generation + 1)
 
     async def end(self, principal: Principal, visit: Visit, *, everywhere: bool = False) -> None:
         """Log out: this session, or all of the user's, for which the login must be confirmed (Forbidden). A caller
-        without a session has nothing to end."""
+        without a session has none of its own to end."""
         parts, now = self._parts, self._parts.clock.now()
+        own = principal.session_id
         everywhere = everywhere and principal.impersonator is None
         if everywhere:
             await require_confirmed(parts, principal)
+        elif own is None:
+            return
 
         async def end(connection: AsyncConnection) -> tuple[Session, ...]:
-            if everywhere:
+            if everywhere or own is None:
                 return await parts.sessions.revoke_user(connection, principal.user_id, "logout", now)
-            return await parts.sessions.revoke(connection, principal.session_id or "", "logout", now)
+            return await parts.sessions.revoke(connection, own, "logout", now)
 
         ended = await parts.enact(
             visit, "auth.logout", principal.actor, principal.org_id, end,
@@ -145,6 +149,13 @@ class Logins:
             generation=generation,
         )
 
+    async def _require_open(self, session_id: str) -> Session:
+        session = await self._parts.sessions.read(session_id)
+        if session is None or not session.live(self._parts.clock.now()):
+            self._parts.failed()
+            raise _ended()
+        return session
+
     async def _stolen(self, session: Session, visit: Visit) -> NoReturn:
         parts = self._parts
         parts.failed()
@@ -169,7 +180,12 @@ class Logins:
         except NotFound:
             user = None
         if user is None or user.disabled:
+            self._parts.failed()
             raise Unauthenticated("This account cannot log in.", code="invalid_token")
+
+
+def _ended() -> Unauthenticated:
+    return Unauthenticated("This login has ended; log in again.", code="invalid_token")
 
 
 def changed_meanwhile() -> Unauthenticated:

@@ -44,6 +44,7 @@ MAX_ANSWER_BYTES: Final = 1_000_000
 CLOCK_SKEW_S: Final = 60
 STATE_S: Final = 600.0  # from the departure to the return
 EXCHANGE_S: Final = 60.0  # from the return to the exchange
+_INVALID: Final = (JoseError, ValueError, KeyError, TypeError, AttributeError, RecursionError)
 _ENDPOINTS: Final = ("authorization_endpoint", "token_endpoint", "jwks_uri")
 
 
@@ -207,25 +208,35 @@ class OpenIdLogin:
         return await self._asked("POST", str(provider["token_endpoint"]), form)
 
     async def _verified(self, token: str, nonce: str) -> Mapping[str, Any]:
-        provider = await self._discovered()
+        address = str((await self._discovered())["jwks_uri"])
         try:
-            keys = KeySet.import_key_set(await self._cached(str(provider["jwks_uri"])))  # type: ignore[arg-type]
-            claims = jwt.decode(token, keys, algorithms=ALGORITHMS).claims
-            jwt.JWTClaimsRegistry(
-                now=int(self._clock.now()),
-                leeway=CLOCK_SKEW_S,
-                iss={"essential": True, "value": self._settings.issuer},
-                aud={"essential": True, "value": self._settings.client_id},
-                sub={"essential": True},
-                exp={"essential": True},
-                iat={"essential": True},
-            ).validate(claims)
-        except (JoseError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            raise _refused("The provider's answer is not valid.") from error
+            claims = self._signed(token, await self._cached(address))
+        except _INVALID:
+            # The provider may have changed its keys since they were fetched, or these may have been none.
+            self._known.pop(address, None)
+            keys = await self._cached(address)
+            try:
+                claims = self._signed(token, keys)
+            except _INVALID as error:
+                raise _refused("The provider's answer is not valid.") from error
         if not hmac.compare_digest(str(claims.get("nonce", "")).encode(), nonce.encode()):
             raise _refused("The provider's answer belongs to another login.")
         if claims.get("azp") not in (None, self._settings.client_id):
             raise _refused("The provider's answer is for another client.")
+        return claims
+
+    def _signed(self, token: str, keys: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What the token says, where one of these keys signed it for this client, and it is in time."""
+        claims = jwt.decode(token, KeySet.import_key_set(keys), algorithms=ALGORITHMS).claims  # type: ignore[arg-type]
+        jwt.JWTClaimsRegistry(
+            now=int(self._clock.now()),
+            leeway=CLOCK_SKEW_S,
+            iss={"essential": True, "value": self._settings.issuer},
+            aud={"essential": True, "value": self._settings.client_id},
+            sub={"essential": True},
+            exp={"essential": True},
+            iat={"essential": True},
+        ).validate(claims)
         return claims
 
     async def _discovered(self) -> dict[str, Any]:
@@ -240,9 +251,14 @@ class OpenIdLogin:
         return found
 
     async def _cached(self, url: str) -> dict[str, Any]:
+        """What the provider tells everybody. Raises Unavailable: nobody's login is refused by it."""
         known = self._known.get(url)
         if known is None or known[0] <= self._clock.monotonic():
-            known = (self._clock.monotonic() + DISCOVERY_S, dict(await self._asked("GET", url)))
+            try:
+                told = await self._asked("GET", url)
+            except Unauthenticated as error:
+                raise Unavailable("The login provider answers wrongly; try again.", retry_after_s=5.0) from error
+            known = (self._clock.monotonic() + DISCOVERY_S, dict(told))
             self._known[url] = known
         return known[1]
 

@@ -71,8 +71,9 @@ class OwnKeys:
             await parts.keys.add(connection, key)
 
         await parts.enact(
-            visit, "api_key.create", user.user_id, user.org_id, add, target=fresh.shown, scopes=",".join(granted)
-        )
+            visit, "api_key.create", user.user_id, user.org_id, add,
+            login=principal.session_id, target=fresh.shown, scopes=",".join(granted),
+        )  # fmt: skip
         return key, fresh.text
 
     async def live(self, principal: Principal) -> list[ApiKey]:
@@ -89,7 +90,7 @@ class OwnKeys:
         return await parts.enact(
             visit, "api_key.revoke", principal.user_id, principal.org_id,
             lambda connection: parts.keys.revoke(connection, principal.user_id, now, key_id),
-            target=key_id or "all",
+            login=principal.session_id, target=key_id or "all",
         )  # fmt: skip
 
     async def _owner(self, principal: Principal, visit: Visit) -> User:

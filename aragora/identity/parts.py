@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 from aragora.clock import Clock
 from aragora.identity.api_keys import ApiKeyStore
 from aragora.identity.audit import AuditEvent, Outcome
@@ -70,15 +72,27 @@ class IdentityParts:
         org_id: str,
         change: Change[T],
         *,
+        login: str | None = None,
         subject: str = "",
         target: str = "",
         **details: str,
     ) -> T:
         """Do the change with its entry in the audit log, in one transaction: both, or neither. Returns what the change
-        returns; raises what it raises, and Unavailable."""
+        returns; raises what it raises, and Unavailable.
+
+        `login` is the session in which somebody does this, None for who has none. Where it has ended, nothing is done
+        (Unauthenticated, code token_revoked): what ends a login, such as a new password, also revokes what the login
+        made, and would not find what comes after it.
+        """
+
+        async def within(connection: AsyncConnection) -> T:
+            if login is not None:
+                await self.sessions.require_open(connection, login, self.clock.now())
+            return await change(connection)
+
         done = Outcome.SUCCESS
         event = visit.event(action, actor, org_id, done, subject=subject, target=target, details=details)
-        return await self.audit.record(event, change)
+        return await self.audit.record(event, within)
 
     async def limit_address(self, limit: Limit, visit: Visit) -> None:
         """Count a visit against its address; a development server does not limit its own machine. Raises

@@ -13,6 +13,7 @@ import gzip
 import re
 import unicodedata
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from importlib import resources
 from typing import Final, TypeVar
 
@@ -39,7 +40,8 @@ class Passwords:
     def __init__(self, *, memory_kib: int = MEMORY_KIB, passes: int = PASSES) -> None:
         self._hasher = PasswordHasher(time_cost=passes, memory_cost=memory_kib, parallelism=1, type=Type.ID)
         self._nobody = self._hasher.hash("a password that nobody has")
-        self._turns = asyncio.Semaphore(MAX_CONCURRENT)
+        # Threads of their own: a hash that nobody waits for any more keeps its thread, and so its turn, to the end.
+        self._threads = ThreadPoolExecutor(MAX_CONCURRENT, thread_name_prefix="passwords")
         self._waiting = 0
 
     async def hash(self, password: str) -> str:
@@ -66,8 +68,7 @@ class Passwords:
             raise Unavailable("Too many logins at once; try again in a moment.", retry_after_s=1.0)
         self._waiting += 1
         try:
-            async with self._turns:
-                return await asyncio.to_thread(work)
+            return await asyncio.get_running_loop().run_in_executor(self._threads, work)
         finally:
             self._waiting -= 1
 

@@ -210,7 +210,9 @@ class People:
             _require_no_more_rights(who, current)
             return await change(connection, current)
 
-        return await self._parts.enact(visit, action, who.actor, user.org_id, judged, target=user.user_id, **details)
+        return await self._parts.enact(
+            visit, action, who.actor, user.org_id, judged, login=who.session_id, target=user.user_id, **details
+        )
 
 
 async def changing(parts: IdentityParts, who: Principal) -> None:

@@ -70,7 +70,9 @@ class SecondFactor:
             if not await self._parts.users.offer_mfa(connection, user.user_id, encode_text(sealed), now):
                 raise Conflict("This account has a second factor already.")
 
-        await self._parts.enact(visit, "auth.mfa_enrolled", user.user_id, user.org_id, offer)
+        await self._parts.enact(
+            visit, "auth.mfa_enrolled", user.user_id, user.org_id, offer, login=principal.session_id
+        )
         return Enrolment(secret, provisioning_uri(secret, user.email))
 
     async def confirm(self, principal: Principal, code: str, visit: Visit) -> tuple[str, ...]:
@@ -101,7 +103,8 @@ class SecondFactor:
         await self._guesses.right(guess)
         noted = await parts.enact(
             visit, "auth.confirm", user.user_id, user.org_id,
-            lambda connection: self._note_shown(connection, principal), method="mfa",
+            lambda connection: self._note_shown(connection, principal),
+            login=principal.session_id, method="mfa",
         )  # fmt: skip
         await parts.sessions.tell(noted)
 
@@ -117,7 +120,9 @@ class SecondFactor:
             if not await parts.users.renew_backup_codes(connection, principal.user_id, digests, now):
                 raise _no_factor()
 
-        await parts.enact(visit, "auth.backup_codes_renewed", principal.user_id, principal.org_id, renew)
+        await parts.enact(
+            visit, "auth.backup_codes_renewed", principal.user_id, principal.org_id, renew, login=principal.session_id
+        )
         return codes
 
     async def disable(self, principal: Principal, visit: Visit) -> None:
@@ -131,7 +136,9 @@ class SecondFactor:
             if not await parts.users.clear_mfa(connection, principal.user_id, now):
                 raise _no_factor()
 
-        await parts.enact(visit, "auth.mfa_disabled", principal.user_id, principal.org_id, clear)
+        await parts.enact(
+            visit, "auth.mfa_disabled", principal.user_id, principal.org_id, clear, login=principal.session_id
+        )
 
     async def complete(self, challenge: str, code: str, visit: Visit) -> TokenPair:
         """The tokens of a login that had passed its first factor. Each challenge is good for one login, and dies with
@@ -145,10 +152,12 @@ class SecondFactor:
         guess = await self._guesses.at_login(claims.subject, visit)
         user = await parts.users.by_id(claims.subject)
         if user.disabled or not user.mfa_enabled or claims.stamp != stamp_of(user.password_hash):
+            parts.failed()
             raise Unauthenticated("Log in again.", code="invalid_token")
         await self._check(user, code, visit)
         await self._guesses.right(guess)
         if not await parts.shared.add(f"mfa:{claims.token_id}", "used", claims.expires_at - parts.clock.now() + 1.0):
+            parts.failed()
             raise Unauthenticated("This login was completed already; log in again.", code="invalid_token")
         return await self._logins.open(user, visit, mfa=True, method="mfa")
 
@@ -169,7 +178,10 @@ class SecondFactor:
                 raise Conflict("The second factor changed meanwhile; enrol again.")
             return await self._note_shown(connection, principal)
 
-        await parts.sessions.tell(await parts.enact(visit, "auth.mfa_enabled", user.user_id, user.org_id, enable))
+        noted = await parts.enact(
+            visit, "auth.mfa_enabled", user.user_id, user.org_id, enable, login=principal.session_id
+        )
+        await parts.sessions.tell(noted)
         return codes
 
     async def _check(self, user: User, code: str, visit: Visit) -> None:

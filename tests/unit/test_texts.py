@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aragora.texts import check_all, line, prose
+from aragora.texts import BLANK, IGNORABLE, JOINERS, SELECTORS, check_all, counted, line, prose
 
 C0 = [chr(code) for code in range(0x20)]
 C1 = [chr(code) for code in range(0x7F, 0xA0)]
@@ -67,3 +68,16 @@ def test_every_text_of_a_json_value_is_checked_and_its_place_is_named(value: Any
 
 def test_what_is_no_text_passes() -> None:
     check_all({"a": [1, 2.5, None, True, {"pem": "-----BEGIN\nKEY\n"}]}, "settings")
+
+
+def test_what_shows_nothing_is_what_unicode_says_each_in_one_class() -> None:
+    classes = [re.compile(f"[{chars}]") for chars in (IGNORABLE, JOINERS, SELECTORS, BLANK)]
+    assert all(sum(bool(each.match(chr(code))) for each in classes) <= 1 for code in range(0x110000))
+    ignorable = [code for code in range(0x110000) if any(each.match(chr(code)) for each in classes[:3])]
+    # The total that DerivedCoreProperties.txt gives for Default_Ignorable_Code_Point.
+    assert len(ignorable) == 4174
+
+
+def test_one_is_singular() -> None:
+    assert [counted(number, "vote") for number in (0, 1, 2)] == ["0 votes", "1 vote", "2 votes"]
+    assert [counted(number, "entry", "entries") for number in (1, 2)] == ["1 entry", "2 entries"]

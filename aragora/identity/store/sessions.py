@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from aragora.background import Job
 from aragora.clock import Clock
 from aragora.encoding import decode_as, encode_text
-from aragora.errors import Unavailable
+from aragora.errors import Unauthenticated, Unavailable
 from aragora.identity.store.among import found_among
 from aragora.identity.store.tables import sessions
 from aragora.storage.database import Database
@@ -87,6 +87,12 @@ class SessionStore:
         rows = await self._database.rows(query)
         return Session(*rows[0]) if rows else None
 
+    async def require_open(self, connection: AsyncConnection, session_id: str, now: float) -> None:
+        """Within a transaction. Raises Unauthenticated (code token_revoked) where the session has ended."""
+        row = (await connection.execute(select(*_COLUMNS).where(sessions.c.session_id == session_id))).first()
+        if row is None or not Session(*row).live(now):
+            raise Unauthenticated("This login has ended; log in again.", code="token_revoked")
+
     async def live_among(self, session_ids: Collection[str], now: float) -> frozenset[str]:
         """Which of these sessions the database holds and has not ended."""
         live = sessions.c.revoked_at.is_(None) & (sessions.c.expires_at > now)
@@ -155,6 +161,15 @@ class SessionStore:
         )
         async with self._database.reading() as connection:
             return [_session(row) for row in (await connection.execute(query)).mappings()]
+
+    async def addresses_of(self, user_id: str, now: float) -> frozenset[str]:
+        """Where the user is logged in, each address once: a guesser makes this be read, and there may be very many
+        logins. Those in which an administrator acts as the user do not count."""
+        live = sessions.c.revoked_at.is_(None) & (sessions.c.expires_at > now)
+        theirs = (sessions.c.user_id == user_id) & sessions.c.impersonator.is_(None)
+        return frozenset(
+            row[0] for row in await self._database.rows(select(sessions.c.address).where(theirs, live).distinct())
+        )
 
     async def _cached(self, key: str) -> str | None:
         try:

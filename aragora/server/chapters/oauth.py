@@ -17,11 +17,12 @@ from fastapi import Query
 from pydantic import Field
 from starlette.responses import RedirectResponse, Response
 
-from aragora.errors import AragoraError, NotFound, Unauthenticated
+from aragora.errors import AragoraError, NotFound, Unauthenticated, Unavailable
 from aragora.identity.accounts import Accounts
 from aragora.identity.logins import Logins
 from aragora.identity.oauth import EXCHANGE_S, STATE_S, FinishedLogins, OpenIdLogin, digest_of
 from aragora.identity.parts import IdentityParts
+from aragora.identity.rate_limits import LOGIN_PER_ADDRESS
 from aragora.identity.rbac import PUBLIC
 from aragora.server.chapter import Call, Chapter
 from aragora.server.schemas import Line, Secretive, Token, Tokens, tokens_response
@@ -91,13 +92,16 @@ class Exchange(Secretive):
 async def depart(call: Call[OAuthPorts], redirect: _Text = None, challenge: _Challenge = None) -> Response:
     """Send the browser to Google. `redirect` must be at a host of OAUTH_ALLOWED_REDIRECT_HOSTS; `challenge` is the
     SHA-256 of the page's verifier in base64url, for a page that is not on this server's origin."""
-    leaving = await (await _login(call.ports)).depart(redirect, challenge)
+    login = await _login(call.ports)
+    # What is kept of it rests for ten minutes. Nobody comes back without having left, so this limits the rest too.
+    await call.ports.parts.limit_address(LOGIN_PER_ADDRESS, call.visit)
+    leaving = await login.depart(redirect, challenge)
     answer = RedirectResponse(leaving.url, 302, UNCACHED)
     BACK.set(answer, leaving.cookie, production=call.ports.parts.production)
     return answer
 
 
-@oauth.get(CALLBACK, needs=PUBLIC, gives=Tokens, refuses=(401, 404, 409, 429, 503))
+@oauth.get(CALLBACK, needs=PUBLIC, gives=Tokens, refuses=(401, 403, 404, 409, 429, 503))
 async def arrive(call: Call[OAuthPorts], state: _Text = None, code: _Text = None) -> Response:
     """Where Google sends the browser back: on to the success or error page, or the tokens where there is none."""
     login = await _login(call.ports)
@@ -107,7 +111,8 @@ async def arrive(call: Call[OAuthPorts], state: _Text = None, code: _Text = None
         arrival = await login.arrive(state, code, call.request.cookies.get(BACK.name))
         user = await call.ports.accounts.arrived(arrival, call.visit)
     except AragoraError as error:
-        call.ports.parts.failed()
+        if not isinstance(error, Unavailable):
+            call.ports.parts.failed()
         if call.ports.error_url is None:
             raise
         return _gone(f"{call.ports.error_url}#{urlencode({'error': error.code})}")
@@ -128,7 +133,7 @@ async def exchange(call: Call[OAuthPorts], body: Exchange) -> Response:
     ports = call.ports
     try:
         user_id = await ports.finished.take(body.code, body.verifier or call.request.cookies.get(EXCHANGING.name))
-        user = await ports.accounts.able(user_id)
+        user = await ports.accounts.able(user_id, call.visit)
     except Unauthenticated:
         ports.parts.failed()
         raise

@@ -18,6 +18,7 @@ from aragora.identity.authentication import Authentication, Tickets
 from aragora.identity.confirmation import Confirmation
 from aragora.identity.invitations import Invitations
 from aragora.identity.logins import Logins
+from aragora.identity.oauth import OpenIdLogin
 from aragora.identity.own_keys import OwnKeys
 from aragora.identity.parts import IdentityParts
 from aragora.identity.passwords import Passwords
@@ -116,3 +117,17 @@ class IdentityServices:
 def beside() -> Any:
     """Loads a module that stands beside this file."""
     return load_beside
+
+
+@pytest.fixture
+async def provider(beside: Any, clock: SetClock) -> AsyncIterator[Any]:
+    """An OpenID Connect provider on this machine, which the test can make misbehave."""
+    async with beside("oidc").serving(clock) as made:
+        yield made
+
+
+@pytest.fixture
+async def login(provider: Any, beside: Any, identity: Any, clock: SetClock) -> AsyncIterator[OpenIdLogin]:
+    """The login with that provider."""
+    async with beside("oidc").login_at(provider, identity.parts.shared, clock) as made:
+        yield made

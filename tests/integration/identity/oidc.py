@@ -6,12 +6,18 @@ import asyncio
 import base64
 import hashlib
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from aiohttp import web
+from aiohttp import ClientSession, web
 from joserfc import jwt
 from joserfc.jwk import OctKey, RSAKey
+
+from aragora.clock import Clock
+from aragora.identity.oauth import OAuthSettings, OAuthStateStore, OpenIdLogin
+from aragora.storage.ephemeral import Ephemeral
 
 CLIENT_ID, CLIENT_SECRET = "client-1", "client-secret-of-the-test"
 
@@ -91,3 +97,30 @@ class Provider:
         }  # fmt: skip
         token = jwt.encode(self.header, claims, self.signing, algorithms=["RS256", "HS256"])
         return await self._answered(request, {"access_token": "at", "token_type": "Bearer", "id_token": token})
+
+
+@asynccontextmanager
+async def serving(clock: Clock) -> AsyncIterator[Provider]:
+    """A provider that answers on a port of this machine."""
+    provider = Provider()
+    runner = web.AppRunner(provider.app())
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    provider.issuer = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    provider.now = int(clock.now())
+    yield provider
+    await runner.cleanup()
+
+
+@asynccontextmanager
+async def login_at(provider: Provider, shared: Ephemeral, clock: Clock) -> AsyncIterator[OpenIdLogin]:
+    """The login of a server that is registered with the provider."""
+    settings = OAuthSettings(
+        client_id=CLIENT_ID,
+        redirect_uri="https://aragora.example.org/api/auth/oauth/google/callback",
+        client_secret=CLIENT_SECRET,
+        allowed_hosts=("app.example.org",),
+        issuer=provider.issuer,
+    )
+    async with ClientSession() as http:
+        yield OpenIdLogin(settings, OAuthStateStore(shared), http, clock)

@@ -8,7 +8,16 @@ from typing import Any
 import pyotp
 import pytest
 
-from aragora.errors import AragoraError, Conflict, Forbidden, InvalidInput, NotFound, RateLimited, Unauthenticated
+from aragora.errors import (
+    AragoraError,
+    Conflict,
+    Forbidden,
+    InvalidInput,
+    NotFound,
+    RateLimited,
+    Unauthenticated,
+    Unavailable,
+)
 from aragora.identity.audit import verify_chain
 from aragora.identity.logins import Challenge, TokenPair
 from aragora.identity.parts import Visit
@@ -223,10 +232,54 @@ async def test_an_api_key_acts_for_its_owner_until_it_is_revoked(identity: Any) 
     assert await refused(identity.who(second)) == "invalid_api_key"
 
 
+async def test_a_key_works_where_its_use_cannot_be_noted(identity: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    await registered(identity)
+    who = await identity.who((await logged_in(identity)).access_token)
+    _, text = await identity.keys.create(who, "ci", VISIT, lifetime_s=None)
+
+    async def away(*_: Any) -> None:
+        raise Unavailable("The database takes no writes now.")
+
+    monkeypatch.setattr(identity.parts.keys, "touch", away)
+    assert (await identity.who(text)).user_id == who.user_id
+
+
 async def test_identity_headers_beside_a_persons_token_are_refused(identity: Any) -> None:
     await registered(identity)
     pair = await logged_in(identity)
     assert await refused(identity.who(pair.access_token, **{"x-user-roles": "admin"})) == "unproven_identity"
+
+
+async def test_a_guess_at_the_current_password_is_audited(identity: Any) -> None:
+    await registered(identity)
+    who = await identity.who((await logged_in(identity)).access_token)
+    changing = identity.accounts.change_password(who, "not the right one", "another fine one", VISIT)
+    assert await refused(changing) == "invalid_credentials"
+    assert (await actions(identity))[-1] == "auth.password_changed denied"
+
+
+async def test_a_second_step_that_is_refused_is_counted(identity: Any) -> None:
+    user = await registered(identity)
+    totp, _ = await enrolled(identity, await logged_in(identity))
+    step = await identity.accounts.login(user.email, PASSWORD, VISIT)
+    complete = identity.second_factor.complete
+    assert await complete(step.challenge, totp.at(int(identity.parts.clock.at)), VISIT)
+    identity.parts.clock.at += 30
+    assert await refused(complete(step.challenge, totp.at(int(identity.parts.clock.at)), VISIT)) == "invalid_token"
+    step = await identity.accounts.login(user.email, PASSWORD, VISIT)
+    await identity.people.disable(OPERATOR, user.user_id, VISIT)
+    assert await refused(complete(step.challenge, "000000", VISIT)) == "invalid_token"
+    counted = {delta.sample: delta.amount for delta in identity.parts.registry.drain()}
+    assert counted["aragora_auth_failures_total"] == 2
+
+
+async def test_who_has_no_login_logs_out_of_none_in_the_log(identity: Any) -> None:
+    await registered(identity)
+    who = await identity.who((await logged_in(identity)).access_token)
+    _, text = await identity.keys.create(who, "ci", VISIT, lifetime_s=None)
+    before = await actions(identity)
+    await identity.logins.end(await identity.who(text), VISIT)
+    assert await actions(identity) == before
 
 
 async def test_bad_credentials_are_limited_by_address(identity: Any) -> None:

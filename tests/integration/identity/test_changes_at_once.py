@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import update
 
 from aragora.errors import AragoraError, Conflict, Forbidden, InvalidInput, RateLimited, Unauthenticated, Unavailable
+from aragora.identity import second_factor
 from aragora.identity.logins import Challenge, TokenPair
 from aragora.identity.own_keys import MAX_KEYS
 from aragora.identity.parts import Visit
@@ -31,6 +32,22 @@ async def jane(identity: Any) -> tuple[Any, Any]:
     """The account and a login of it."""
     user = await identity.accounts.register(EMAIL, PASSWORD, "Jane", VISIT, by=None)
     return user, await identity.who((await identity.accounts.login(EMAIL, PASSWORD, VISIT)).access_token)
+
+
+SECRET = "JBSWY3DPEHPK3PXP" * 2
+
+
+def code(identity: Any) -> str:
+    return pyotp.TOTP(SECRET).at(int(identity.parts.clock.at))
+
+
+async def shown(identity: Any, who: Principal) -> Principal:
+    """The login with a second factor in force, of `SECRET`."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(second_factor, "new_secret", lambda: SECRET)
+        await identity.second_factor.enrol(who, VISIT)
+    await identity.second_factor.confirm(who, code(identity), VISIT)
+    return replace(who, mfa=True, roles=("owner", "admin"))
 
 
 async def refused(awaitable: Awaitable[Any], kind: type[AragoraError] = Unauthenticated) -> str:
@@ -244,6 +261,111 @@ async def test_a_factor_that_cannot_be_read_says_what_to_do(identity: Any, sqlit
         with pytest.raises(Conflict, match="reset") as caught:
             await identity.second_factor.show(who, "123456", VISIT)
         assert caught.value.code == "factor_unreadable"
+
+
+DEEDS: dict[str, Callable[[Any, Principal, str, str], Awaitable[Any]]] = {
+    "key": lambda identity, who, _, __: identity.keys.create(who, "ci", VISIT, lifetime_s=None),
+    "password": lambda identity, who, _, __: identity.accounts.change_password(who, PASSWORD, NEW, VISIT),
+    "new codes": lambda identity, who, _, __: identity.second_factor.renew_backup_codes(who, VISIT),
+    "no factor": lambda identity, who, _, __: identity.second_factor.disable(who, VISIT),
+    "member": lambda identity, who, _, __: identity.accounts.register(
+        "x@example.com", PASSWORD, "X", VISIT, by=who, roles=["member"]
+    ),
+    "invitation": lambda identity, who, _, __: identity.invitations.invite(who, "x@example.com", ["member"], VISIT),
+    "disabled": lambda identity, who, mike, _: identity.people.disable(who, mike, VISIT),
+    "impersonation": lambda identity, who, mike, _: identity.accounts.impersonate(who, mike, "support", VISIT),
+    "confirmation": lambda identity, who, _, code: identity.second_factor.show(who, code, VISIT),
+}
+
+
+@pytest.mark.parametrize("deed", DEEDS)
+async def test_a_login_that_ends_meanwhile_changes_nothing_more(
+    deed: str, identity: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user, who = await jane(identity)
+    await identity.people.give_roles(OPERATOR, user.user_id, ["owner", "admin"], VISIT)
+    who = await shown(identity, who)
+    mike = await identity.accounts.register("mike@example.com", PASSWORD, "M", VISIT, by=OPERATOR, roles=["member"])
+    identity.parts.clock.at += 30
+    before = await identity.parts.audit.page()
+    first(
+        monkeypatch, identity.parts.audit, "record",
+        lambda: identity.people.end_sessions(OPERATOR, user.user_id, VISIT),
+    )  # fmt: skip
+    assert await refused(DEEDS[deed](identity, who, mike.user_id, code(identity))) == "token_revoked"
+    after = await identity.parts.audit.page()
+    assert [entry.event.action for entry in after[: len(after) - len(before)]] == ["user.sessions_ended"]
+
+
+@pytest.mark.parametrize("deed", ["enrol", "confirm"])
+async def test_a_login_that_ends_meanwhile_enrols_no_factor(
+    deed: str, identity: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user, who = await jane(identity)
+    totp = pyotp.TOTP((await identity.second_factor.enrol(who, VISIT)).secret)
+    first(
+        monkeypatch, identity.parts.audit, "record",
+        lambda: identity.people.end_sessions(OPERATOR, user.user_id, VISIT),
+    )  # fmt: skip
+    deeds: dict[str, Callable[[], Awaitable[Any]]] = {
+        "enrol": lambda: identity.second_factor.enrol(who, VISIT),
+        "confirm": lambda: identity.second_factor.confirm(who, totp.at(int(identity.parts.clock.at)), VISIT),
+    }
+    assert await refused(deeds[deed]()) == "token_revoked"
+    assert not (await identity.parts.users.by_id(user.user_id)).mfa_enabled
+
+
+@pytest.mark.parametrize("meanwhile", ["disabled", "admin"])
+async def test_nobody_acts_as_who_becomes_out_of_reach_meanwhile(
+    meanwhile: str, identity: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mike = await identity.accounts.register(EMAIL, PASSWORD, "M", VISIT, by=None)
+    deeds: dict[str, Callable[[], Awaitable[Any]]] = {
+        "disabled": lambda: identity.people.disable(OPERATOR, mike.user_id, VISIT),
+        "admin": lambda: identity.people.give_roles(OPERATOR, mike.user_id, ["admin"], VISIT),
+    }
+    first(monkeypatch, identity.parts.audit, "record", deeds[meanwhile])
+    await refused(identity.accounts.impersonate(OPERATOR, mike.user_id, "support", VISIT), Forbidden)
+    (entry,) = await identity.parts.audit.page(action="admin.impersonate")
+    assert entry.event.outcome == "denied"
+    assert not await identity.parts.sessions.of_user(mike.user_id, identity.parts.clock.at)
+
+
+async def test_an_invitation_is_not_accepted_once_its_maker_is_locked_out(
+    identity: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user, who = await jane(identity)
+    _, token = await identity.invitations.invite(who, "mike@example.com", ["owner"], VISIT)
+    first(
+        monkeypatch, identity.parts.audit, "record",
+        lambda: identity.people.change(OPERATOR, user.user_id, VISIT, disabled=True),
+    )  # fmt: skip
+    assert await refused(identity.invitations.accept(token, PASSWORD, "M", VISIT)) == "invalid_invitation"
+    assert await identity.parts.users.by_email("mike@example.com") is None
+
+
+async def test_a_logout_during_a_refresh_is_no_theft(identity: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    await jane(identity)
+    pair = await identity.accounts.login(EMAIL, PASSWORD, VISIT)
+    mine = await identity.who(pair.access_token)
+    first(monkeypatch, identity.parts.sessions, "advance", lambda: identity.logins.end(mine, VISIT))
+    assert await refused(identity.logins.refresh(pair.refresh_token, VISIT)) == "invalid_token"
+    assert await audited(identity, "auth.refresh_reused") == 0
+
+
+async def test_a_refresh_that_could_not_be_answered_is_done_again(
+    identity: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await jane(identity)
+    pair = await identity.accounts.login(EMAIL, PASSWORD, VISIT)
+
+    async def away(*_: Any) -> Any:
+        raise Unavailable("The database is away.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(identity.parts.users, "by_id", away)
+        await refused(identity.logins.refresh(pair.refresh_token, VISIT), Unavailable)
+    assert await identity.logins.refresh(pair.refresh_token, VISIT)
 
 
 @pytest.mark.parametrize("password", ["eight\x00chars", "eight\x1bchars", "eight chars\ud800"])

@@ -24,7 +24,7 @@ from aragora.migrations.applying import apply_pending
 
 pytestmark = pytest.mark.slow
 
-PATHS = "^/api/(auth|admin/users|admin/audit|system/errors|system/rate-limits|integrations)"
+PATHS = "^/api/(auth|users|invitations|admin/users|admin/audit|system/errors|system/rate-limits|integrations)"
 
 
 @pytest.fixture(scope="module")

@@ -195,6 +195,19 @@ async def test_ending_a_users_sessions_ends_those_it_impersonates_in_too(users_d
     assert [session.session_id for session in await store.of_user("usr_1", NOW)] == ["ses_3"]
 
 
+async def test_where_somebody_is_logged_in_is_read_once_for_each_address(users_database: Database) -> None:
+    store = SessionStore(users_database)
+    logins = [
+        {"address": "203.0.113.9"}, {"address": "203.0.113.9"}, {"address": "2001:db8::1"},
+        {"address": "198.51.100.1", "impersonator": "usr_9"}, {"address": "198.51.100.2", "user_id": "usr_2"},
+        {"address": "198.51.100.3", "revoked_at": NOW}, {"address": "198.51.100.4", "expires_at": NOW},
+    ]  # fmt: skip
+    for number, changes in enumerate(logins):
+        login = dataclasses.replace(LOGIN, session_id=f"ses_{number}", **changes)
+        await written(users_database, store.add, login)
+    assert await store.addresses_of("usr_1", NOW) == {"203.0.113.9", "2001:db8::1"}
+
+
 async def test_a_revocation_stands_whatever_comes_at_the_same_time(users_database: Database, clock: Any) -> None:
     cache = MemoryEphemeral(clock)
     here, there = SessionStore(users_database, cache), SessionStore(users_database, cache)

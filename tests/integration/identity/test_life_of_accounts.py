@@ -176,12 +176,24 @@ async def test_the_last_owner_stays_one_and_only_the_operator_can_lock_it_out(id
     await people.give_roles(owner.principal, member.user_id, ["owner"], VISIT)
     second = await identity.who(member.pair.access_token)
     both = await asyncio.gather(
-        settled(people.disable(owner.principal, second.user_id, VISIT)),
-        settled(people.disable(second, owner.user_id, VISIT)),
+        settled(people.give_roles(owner.principal, second.user_id, ["member"], VISIT)),
+        settled(people.give_roles(second, owner.user_id, ["member"], VISIT)),
     )
     assert sum(isinstance(one, Conflict) for one in both) == 1
     left = owner.user_id if isinstance(both[1], Conflict) else second.user_id
     assert (await people.disable(OPERATOR, left, VISIT)).disabled
+
+
+async def test_of_two_owners_who_disable_each_other_at_once_one_stays(identity: Any) -> None:
+    owner, member = await pair_of(identity)
+    await identity.people.give_roles(owner.principal, member.user_id, ["owner"], VISIT)
+    second = await identity.who(member.pair.access_token)
+    both = await asyncio.gather(
+        settled(identity.people.disable(owner.principal, second.user_id, VISIT)),
+        settled(identity.people.disable(second, owner.user_id, VISIT)),
+    )
+    (refusal,) = (one for one in both if isinstance(one, AragoraError))
+    assert refusal.code == "token_revoked", "the other one's login has ended first"
 
 
 async def test_nobody_reaches_above_themselves_or_into_another_organisation(identity: Any) -> None:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from aiohttp import ClientSession, web
 
 from aragora.errors import AragoraError, Conflict, InvalidInput, Unauthenticated, Unavailable
-from aragora.identity.oauth import OAuthSettings, OAuthStateStore, OpenIdLogin
+from aragora.identity.oauth import Arrival, OpenIdLogin
 from aragora.identity.parts import Visit
 
 pytestmark = pytest.mark.slow
@@ -18,36 +16,16 @@ pytestmark = pytest.mark.slow
 VISIT = Visit("203.0.113.9")
 
 
-@pytest.fixture
-async def provider(beside: Any, clock: Any) -> AsyncIterator[Any]:
-    made = beside("oidc").Provider()
-    runner = web.AppRunner(made.app())
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    made.issuer = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    made.now = int(clock.now())
-    yield made
-    await runner.cleanup()
-
-
-@pytest.fixture
-async def login(provider: Any, beside: Any, identity: Any, clock: Any) -> AsyncIterator[OpenIdLogin]:
-    oidc = beside("oidc")
-    settings = OAuthSettings(
-        client_id=oidc.CLIENT_ID,
-        redirect_uri="https://aragora.example.org/api/auth/oauth/google/callback",
-        client_secret=oidc.CLIENT_SECRET,
-        allowed_hosts=("app.example.org",),
-        issuer=provider.issuer,
-    )
-    async with ClientSession() as http:
-        yield OpenIdLogin(settings, OAuthStateStore(identity.parts.shared), http, clock)
-
-
 async def refused(awaitable: Any, kind: type[AragoraError] = Unauthenticated) -> str:
     with pytest.raises(kind) as caught:
         await awaitable
     return caught.value.code
+
+
+async def arrived(login: OpenIdLogin, provider: Any) -> Arrival:
+    leaving = await login.depart()
+    back = provider.consent(leaving.url)
+    return await login.arrive(back["state"], back["code"], leaving.cookie)
 
 
 async def test_a_person_comes_back_with_a_verified_address(login: OpenIdLogin, provider: Any, identity: Any) -> None:
@@ -141,14 +119,25 @@ async def test_a_provider_that_is_away_is_unavailable_not_a_refusal(login: OpenI
 
 
 @pytest.mark.parametrize("body", [b"\xff\xfe", b'{"id_token": "\xff"}', b"[" * 100_000, b"{", b"[]", b"{}"])
-@pytest.mark.parametrize("path", ["/token", "/jwks"])
-async def test_an_answer_that_cannot_be_read_is_a_refusal(
-    path: str, body: bytes, login: OpenIdLogin, provider: Any
-) -> None:
+async def test_an_answer_that_cannot_be_read_is_a_refusal(body: bytes, login: OpenIdLogin, provider: Any) -> None:
     leaving = await login.depart()
     back = provider.consent(leaving.url)
-    provider.raw[path] = body
+    provider.raw["/token"] = body
     assert await refused(login.arrive(back["state"], back["code"], leaving.cookie)) == "oauth_refused"
+
+
+@pytest.mark.parametrize("body", [b"\xff\xfe", b"[" * 100_000, b"{", b"[]", b"x" * 1_100_000])
+async def test_what_the_provider_tells_everybody_is_no_refusal_of_one_where_it_cannot_be_read(
+    body: bytes, login: OpenIdLogin, provider: Any
+) -> None:
+    configuration = "/.well-known/openid-configuration"
+    provider.raw[configuration] = body
+    await refused(login.depart(), Unavailable)
+    del provider.raw[configuration]
+    leaving = await login.depart()
+    back = provider.consent(leaving.url)
+    provider.raw["/jwks"] = body
+    await refused(login.arrive(back["state"], back["code"], leaving.cookie), Unavailable)
 
 
 @pytest.mark.parametrize("keys", [b'{"keys": 5}', b'{"keys": ["x"]}', b'{"keys": [{"kty": []}]}', b'{"keys": null}'])
@@ -157,6 +146,15 @@ async def test_keys_that_are_none_are_a_refusal(keys: bytes, login: OpenIdLogin,
     back = provider.consent(leaving.url)
     provider.raw["/jwks"] = keys
     assert await refused(login.arrive(back["state"], back["code"], leaving.cookie)) == "oauth_refused"
+    del provider.raw["/jwks"]
+    assert await arrived(login, provider), "bad keys are not kept"
+
+
+async def test_a_provider_changes_its_keys_and_logins_go_on(login: OpenIdLogin, provider: Any) -> None:
+    assert await arrived(login, provider)
+    provider.key = provider.signing = type(provider.key).generate_key(2048, {"kid": "k2"})
+    provider.header = {"alg": "RS256", "kid": "k2"}
+    assert await arrived(login, provider)
 
 
 @pytest.mark.parametrize("address", [None, 5, [], "javascript:alert(1)", "/authorize"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
@@ -11,19 +11,13 @@ from urllib.parse import parse_qs, urlsplit
 import httpx2
 import pyotp
 import pytest
-from aiohttp import ClientSession, web
 from worlds.memory_server import DEFAULT_CONFIG
 
-from aragora.identity.oauth import (
-    EXCHANGE_S,
-    FinishedLogins,
-    OAuthSettings,
-    OAuthStateStore,
-    OpenIdLogin,
-    digest_of,
-)
+from aragora.errors import RateLimited
+from aragora.identity.oauth import EXCHANGE_S, FinishedLogins, OpenIdLogin, digest_of
 from aragora.identity.parts import Visit
 from aragora.identity.people import OPERATOR
+from aragora.identity.registration import Registration, RegistrationRules
 from aragora.server.app import create_app
 from aragora.server.authentication import Authenticator
 from aragora.server.chapters.oauth import OAuthPorts, oauth
@@ -38,52 +32,40 @@ EXCHANGE: Final = "/api/auth/oauth/exchange"
 
 
 @pytest.fixture
-async def provider(beside: Any, clock: Any) -> AsyncIterator[Any]:
-    made = beside("oidc").Provider()
-    runner = web.AppRunner(made.app())
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    made.issuer = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    made.now = int(clock.now())
-    yield made
-    await runner.cleanup()
+def app(login: OpenIdLogin, identity: Any, clock: Any) -> Any:
+    """A server with these routes alone."""
+    parts = identity.parts
+
+    async def opened() -> OpenIdLogin:
+        return login
+
+    ports = OAuthPorts(
+        parts=parts,
+        accounts=identity.accounts,
+        logins=identity.logins,
+        finished=FinishedLogins(parts.shared, clock),
+        login=opened,
+        success_url=PAGE,
+        error_url=None,
+    )
+    authenticator = Authenticator(identity.authentication, parts.limits, parts.registry, (), production=False)
+    return create_app(DEFAULT_CONFIG, authenticator, [Feature("oauth", ports, chapters=(oauth,))])
 
 
 @pytest.fixture
-async def browser(provider: Any, beside: Any, identity: Any, clock: Any) -> AsyncIterator[Callable[[], Any]]:
+def browser(app: Any) -> Callable[[], httpx2.AsyncClient]:
     """Makes browsers, each with cookies of its own."""
-    oidc, parts = beside("oidc"), identity.parts
-    settings = OAuthSettings(
-        client_id=oidc.CLIENT_ID,
-        redirect_uri="https://aragora.example.org/api/auth/oauth/google/callback",
-        client_secret=oidc.CLIENT_SECRET,
-        allowed_hosts=("app.example.org",),
-        issuer=provider.issuer,
-    )
-    authenticator = Authenticator(identity.authentication, parts.limits, parts.registry, (), production=False)
-    async with ClientSession() as http:
-        login = OpenIdLogin(settings, OAuthStateStore(parts.shared), http, clock)
+    transport = httpx2.ASGITransport(app=app, client=("203.0.113.9", 5555), raise_app_exceptions=False)
+    return lambda: httpx2.AsyncClient(transport=transport, base_url="http://localhost:8080")
 
-        async def opened() -> OpenIdLogin:
-            return login
 
-        ports = OAuthPorts(
-            parts=parts,
-            accounts=identity.accounts,
-            logins=identity.logins,
-            finished=FinishedLogins(parts.shared, clock),
-            login=opened,
-            success_url=PAGE,
-            error_url=None,
-        )
-        app = create_app(DEFAULT_CONFIG, authenticator, [Feature("oauth", ports, chapters=(oauth,))])
-        transport = httpx2.ASGITransport(app=app, client=("203.0.113.9", 5555), raise_app_exceptions=False)
-        yield lambda: httpx2.AsyncClient(transport=transport, base_url="http://localhost:8080")
+async def come_back(client: httpx2.AsyncClient, provider: Any, **asked: str) -> httpx2.Response:
+    leaving = await client.get("/api/auth/oauth/google", params=asked)
+    return await client.get("/api/auth/oauth/google/callback", params=provider.consent(leaving.headers["location"]))
 
 
 async def code_for_the_page(client: httpx2.AsyncClient, provider: Any, **asked: str) -> str:
-    leaving = await client.get("/api/auth/oauth/google", params=asked)
-    back = await client.get("/api/auth/oauth/google/callback", params=provider.consent(leaving.headers["location"]))
+    back = await come_back(client, provider, **asked)
     assert back.status_code == 302, back.text
     place = urlsplit(back.headers["location"])
     assert f"{place.scheme}://{place.netloc}{place.path}" == PAGE
@@ -94,6 +76,17 @@ async def exchanged(client: httpx2.AsyncClient, code: str, **more: str) -> tuple
     answer = await client.post(EXCHANGE, json={"code": code, **more})
     body = answer.json()
     return answer.status_code, body["error"]["code"] if "error" in body else body
+
+
+def failures(identity: Any) -> float:
+    counted = {delta.sample: delta.amount for delta in identity.parts.registry.drain()}
+    return float(counted.get("aragora_auth_failures_total", 0))
+
+
+async def refusals(identity: Any) -> list[str]:
+    """Whose logins the audit log says were refused."""
+    entries = await identity.parts.audit.page(action="auth.login")
+    return [entry.event.actor for entry in entries if entry.event.outcome == "denied"]
 
 
 def one_time_rows(data_dir: Path) -> list[tuple[str, str]]:
@@ -159,6 +152,45 @@ async def test_an_account_disabled_between_return_and_exchange_gets_nothing(
         user = await identity.parts.users.by_oauth_subject("google:1234")
         await identity.people.disable(OPERATOR, user.user_id, Visit("203.0.113.9"))
         assert await exchanged(page, code) == (401, "oauth_refused")
+        assert await refusals(identity) == [user.user_id]
+
+
+async def test_who_is_let_in_no_more_is_counted_once_and_audited(browser: Any, provider: Any, identity: Any) -> None:
+    async with browser() as page:
+        await code_for_the_page(page, provider)
+        user = await identity.parts.users.by_oauth_subject("google:1234")
+        await identity.people.disable(OPERATOR, user.user_id, Visit("203.0.113.9"))
+        assert failures(identity) == 0
+        back = await come_back(page, provider)
+    assert (back.status_code, back.json()["error"]["code"]) == (401, "oauth_refused")
+    assert failures(identity) == 1
+    assert await refusals(identity) == [user.user_id]
+
+
+async def test_a_provider_that_is_away_is_nobodys_failed_login(browser: Any, provider: Any, identity: Any) -> None:
+    provider.down = True
+    async with browser() as page:
+        assert (await come_back(page, provider)).status_code == 503
+    assert failures(identity) == 0
+
+
+async def test_logins_with_a_provider_are_begun_as_seldom_as_with_a_password(browser: Any, identity: Any) -> None:
+    async with browser() as page:
+        leaving = [await page.get("/api/auth/oauth/google") for _ in range(31)]
+    assert [answer.status_code for answer in leaving] == [302] * 30 + [429]
+    assert int(leaving[-1].headers["retry-after"]) >= 1
+    with pytest.raises(RateLimited):
+        await identity.accounts.login("jane@example.com", "correct horse battery", Visit("203.0.113.9"))
+
+
+async def test_a_stranger_is_told_that_nobody_registers_alone_as_it_is_described(
+    app: Any, browser: Any, provider: Any, identity: Any
+) -> None:
+    object.__setattr__(identity.parts, "registration", RegistrationRules(Registration.CLOSED))
+    async with browser() as page:
+        back = await come_back(page, provider)
+    assert (back.status_code, back.json()["error"]["code"]) == (403, "registration_closed")
+    assert "403" in app.openapi()["paths"]["/api/auth/oauth/google/callback"]["get"]["responses"]
 
 
 async def test_a_factor_is_asked_for_after_the_provider_too(browser: Any, provider: Any, identity: Any) -> None:
@@ -192,8 +224,9 @@ async def test_an_answer_of_the_provider_that_comes_in_pieces_is_read_whole(brow
         assert status == 200
 
 
-async def test_an_endless_answer_of_the_provider_is_refused(browser: Any, provider: Any) -> None:
+async def test_an_endless_answer_of_the_provider_is_not_read(browser: Any, provider: Any) -> None:
     provider.padding = "x" * 1_100_000
     async with browser() as page:
         leaving = await page.get("/api/auth/oauth/google")
-    assert (leaving.status_code, leaving.json()["error"]["code"]) == (401, "oauth_refused")
+    assert leaving.status_code == 503, "nobody has been refused: nobody has tried to log in yet"
+    assert int(leaving.headers["retry-after"]) >= 1

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
+from typing import Any
+
 import pytest
 
 from aragora.errors import InvalidInput
-from aragora.identity.passwords import Passwords, check_policy
+from aragora.identity.passwords import MAX_CONCURRENT, Passwords, check_policy
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +39,49 @@ async def test_composed_and_decomposed_letters_are_the_same_password(passwords: 
 async def test_a_hash_with_weaker_parameters_is_renewed(passwords: Passwords) -> None:
     assert Passwords(memory_kib=128, passes=1).needs_rehash(await passwords.hash("some password"))
     assert not passwords.needs_rehash(await passwords.hash("some password"))
+
+
+class SlowHasher:
+    """Hashes nothing until the gate is open."""
+
+    def __init__(self) -> None:
+        self.gate = threading.Event()
+        self.begun = threading.Semaphore(0)
+        self.running = self.most = 0
+        self._lock = threading.Lock()
+
+    def hash(self, _password: str) -> str:
+        with self._lock:
+            self.running += 1
+            self.most = max(self.most, self.running)
+        self.begun.release()
+        self.gate.wait(30.0)
+        with self._lock:
+            self.running -= 1
+        return "hash"
+
+
+async def test_callers_who_leave_make_no_room_before_their_hash_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    hasher, passwords = SlowHasher(), Passwords(memory_kib=64, passes=1)
+    monkeypatch.setattr(passwords, "_hasher", hasher)
+
+    async def begun(number: int, wait_s: float) -> bool:
+        waits = [asyncio.to_thread(hasher.begun.acquire, timeout=wait_s) for _ in range(number)]
+        return all([await one for one in waits])
+
+    def all_turns() -> list[asyncio.Task[Any]]:
+        return [asyncio.create_task(passwords.hash("a password")) for _ in range(MAX_CONCURRENT)]
+
+    left = all_turns()
+    assert await begun(MAX_CONCURRENT, 30.0)
+    for one in left:
+        one.cancel()
+    await asyncio.gather(*left, return_exceptions=True)
+    others = all_turns()
+    assert not await begun(1, 0.2)
+    hasher.gate.set()
+    assert await asyncio.gather(*others) == ["hash"] * MAX_CONCURRENT
+    assert hasher.most == MAX_CONCURRENT
 
 
 @pytest.mark.parametrize(
