@@ -18,7 +18,6 @@ from typing import Final
 import structlog
 
 from actors.channels.agent_outlets import POLL_S, AgentSocket, Mailbox, Outlet
-from actors.channels.seldom import Seldom
 from actors.channels.sockets import Endpoint, endpoint_at
 from actors.circuit_breaker import StoredBreaker
 from actors.runtime import Runtime
@@ -30,6 +29,7 @@ from aragora.agents.model import ProviderFault
 from aragora.config.settings import Settings
 from aragora.debate.model import AgentFailure, AgentRequest, Reply
 from aragora.errors import AragoraError
+from aragora.observability.line_budget import LineBudget
 
 log = structlog.get_logger("aragora.agent")
 
@@ -48,7 +48,7 @@ class AgentActor(VirtualActor):
         self._mailboxes: OrderedDict[str, Mailbox] = OrderedDict()
         self._working: dict[str, _Work] = {}  # by ask id
         self._answered: OrderedDict[str, Reply] = OrderedDict()
-        self._unready = Seldom()
+        self._unready = LineBudget.seldom()
 
     async def endpoint(self) -> Endpoint:
         """The socket to which coordinators of the same node may connect."""
@@ -109,8 +109,9 @@ class AgentActor(VirtualActor):
         outlet.put(task.result())
 
     def _refuse(self, requests: Sequence[AgentRequest], outlet: Outlet, error: Exception) -> None:
-        if times := self._unready.due(self._clock.monotonic()):
-            log.error("the agent cannot be made", agent=self._name, error=repr(error)[:300], times=times)
+        more = self._unready.take(self._clock.monotonic())
+        if more is not None:
+            log.error("the agent cannot be made", agent=self._name, error=repr(error)[:300], **more)
         for request in requests:
             outlet.put(_broken(request.ask.ask_id, self._name, error))
 

@@ -23,13 +23,13 @@ from zlib import crc32
 import structlog
 
 from actors.channels.agent_channels import Channel, Listener, open_channel
-from actors.channels.seldom import Seldom
 from actors.channels.suspects import Asked, Suspects
 from actors.kinds import AGENT
 from actors.runtime import RESTARTS, Reference, Runtime
 from aragora.background import pauses, until_available
 from aragora.debate.model import AGENT_LOST, AgentFailure, AgentRequest, Reply
 from aragora.errors import AragoraError, Unavailable
+from aragora.observability.line_budget import LineBudget
 from aragora.supervision import begin
 
 if TYPE_CHECKING:
@@ -93,8 +93,8 @@ class AgentLink:
         self._connecting: asyncio.Task[None] | None = None
         self._flushing = False
         self._failures = 0  # openings and losses since the last answer
-        self._losses = Seldom()
-        self._untaken = Seldom()
+        self._losses = LineBudget.seldom()
+        self._untaken = LineBudget.seldom()
         self._expired_at = 0.0
         self._closed = False
 
@@ -233,8 +233,9 @@ class AgentLink:
             try:
                 self._receive(debate_id, [reply for _, reply in group])
             except Exception:
-                if times := self._untaken.due(asyncio.get_running_loop().time()):
-                    log.exception("a debate could not take its replies", debate_id=debate_id, times=times)
+                more = self._untaken.take(asyncio.get_running_loop().time())
+                if more is not None:
+                    log.exception("a debate could not take its replies", debate_id=debate_id, **more)
 
     def _lost(self, error: AragoraError) -> None:
         """The agent's process or the way to it is gone: connect again and send again what is not given up."""
@@ -253,14 +254,15 @@ class AgentLink:
         self._by_debate.clear()
         lost = self._suspects.lost(open_asks)
         self._outbox = lost.again + self._outbox
-        if times := self._losses.due(now):
+        more = self._losses.take(now)
+        if more is not None:
             log.warning(
                 "agent lost",
                 agent=self._agent.key,
                 error=error.message,
                 resend=len(open_asks) - len(lost.given_up),
                 given_up=len(lost.given_up),
-                times=times,
+                **more,
             )
         if self._outbox or self._suspects:
             self._flush_soon()

@@ -22,9 +22,9 @@ from typing import Final, cast
 import ray
 import structlog
 
-from actors.channels.seldom import Seldom
 from actors.cluster import RUN_DIRECTORY, short_directory
 from aragora.errors import Unavailable
+from aragora.observability.line_budget import LineBudget
 
 log = structlog.get_logger("aragora.runtime")
 
@@ -34,7 +34,7 @@ ENOUGH_UNSENT_BYTES: Final = 1_000_000  # then a connection is not writable
 STALLED_S: Final = 30.0
 _HEAD: Final = 4
 
-_unusable = Seldom()  # frames, of this process
+_unusable = LineBudget.seldom()  # frames, of this process
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,8 +144,9 @@ class FrameConnection(asyncio.Protocol):
         try:
             self._received(self, frame)
         except Exception:
-            if times := _unusable.due(time.monotonic()):
-                log.exception("a frame could not be used", frame_bytes=len(frame), times=times)
+            more = _unusable.take(time.monotonic())
+            if more is not None:
+                log.exception("a frame could not be used", frame_bytes=len(frame), **more)
             self.close()
             return False
         return True

@@ -122,9 +122,12 @@ class PollLine:
         self._polling: asyncio.Task[None] | None = None
 
     async def change(self, follow: Sequence[str], leave: Sequence[str]) -> None:
-        self._heard(await self._ask(follow, leave))
+        polled = await self._ask(follow, leave)
+        self._heard(polled)
         if self._polling is None:
             self._polling = begin(self._poll(), "news of a coordinator")
+        elif polled.lost or not polled.known:  # a poll would not learn of it any more
+            raise self._lost_news()
 
     def close(self) -> None:
         if self._polling is not None:
@@ -137,7 +140,7 @@ class PollLine:
                 polled = await self._ask((), ())
                 self._heard(polled)
                 if polled.lost or not polled.known:
-                    self._listener.lost(Unavailable(f"{self._coordinator.name} has lost news", retry_after_s=1.0))
+                    self._listener.lost(self._lost_news())
                     return
         except AragoraError as error:
             self._listener.lost(error)
@@ -159,3 +162,6 @@ class PollLine:
     def _heard(self, polled: Polled) -> None:
         if polled.items:
             self._listener.heard(polled.items)
+
+    def _lost_news(self) -> Unavailable:
+        return Unavailable(f"{self._coordinator.name} has lost news", retry_after_s=1.0)

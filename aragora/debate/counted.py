@@ -11,6 +11,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, Final
 
+from aragora.debate.machine.replies import MOST_LATENCY_S
 from aragora.debate.model import (
     AgentFailed,
     AnswerGiven,
@@ -90,7 +91,9 @@ def _tokens(labels: Labels, usage: Usage) -> tuple[CounterDelta, ...]:
 
 
 def _fell_back(event: FallbackUsed) -> tuple[CounterDelta, ...]:
-    return (_FALLBACK, _OUTCOME[event.succeeded], *observation(_FALLBACK_LATENCY, (), event.fallback.latency_s))
+    latency = event.fallback.latency_s
+    believed = latency if 0.0 <= latency <= MOST_LATENCY_S else 0.0  # as that of a usage: the counter would be spoiled
+    return (_FALLBACK, _OUTCOME[event.succeeded], *observation(_FALLBACK_LATENCY, (), believed))
 
 
 def _opened(_event: DebateOpened) -> tuple[CounterDelta, ...]:

@@ -171,6 +171,11 @@ def stamp_of(payload: str | bytes) -> float:
     return msgspec.json.decode(payload, type=_Stamp).timestamp
 
 
+def last_row(debate_id: str, payloads: Sequence[str]) -> JournalRow:
+    """The last row of a whole journal that has its end. Raises msgspec.ValidationError."""
+    return JournalRow(debate_id, len(payloads), END, payloads[-1], stamp_of(payloads[-1]))
+
+
 def is_last(row: JournalRow) -> bool:
     """Whether nothing comes after this row."""
     return row.type == END

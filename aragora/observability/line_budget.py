@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Hashable
-from typing import Final
+from typing import Final, Self
 
 from aragora.resilience.token_bucket import TokenBucket
 
 PER_S: Final = 20.0
 BURST: Final = 50.0
+
+SELDOM_PER_S: Final = 0.1
+SELDOM_BURST: Final = 5.0
 
 
 class LineBudget:
@@ -24,6 +27,12 @@ class LineBudget:
     def __init__(self, per_s: float = PER_S, burst: float = BURST) -> None:
         self._bucket = TokenBucket(per_s, burst, 0.0)
         self._left_out = 0
+
+    @classmethod
+    def seldom(cls) -> Self:
+        """The budget of a line that tells of a fault, with a traceback perhaps: the fault may come a thousand times a
+        second, and a line every ten seconds tells enough of it."""
+        return cls(SELDOM_PER_S, SELDOM_BURST)
 
     def take(self, now: float) -> dict[str, int] | None:
         """Ask for one line at `now` (monotonic seconds). Returns the fields to add to it: `left_out`, the number of

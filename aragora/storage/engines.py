@@ -120,6 +120,7 @@ def _sqlite(location: Location) -> AsyncEngine:
     @event.listens_for(engine.sync_engine, "connect")
     def _prepare(dbapi: Any, _record: object) -> None:
         cursor = dbapi.cursor()
+        dbapi.driver_connection.text_factory = _text
         for pragma in sqlite_pragmas(location.timeout_s):
             cursor.execute(pragma)
         cursor.close()

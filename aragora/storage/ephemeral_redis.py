@@ -24,24 +24,28 @@ T = TypeVar("T")
 PREFIX = "aragora:"
 TIMEOUT_S = 1.0
 RETRY_AFTER_S = 5.0
+CONNECTIONS_MAX = 50
 _log = logging.getLogger(__name__)
 
 
 def connect(url: str) -> Redis:
-    """A client with bounded waits: an absent Redis costs a second, not a request. Connects on first use."""
-    from redis.asyncio import Redis  # noqa: PLC0415  servers without Redis never load it
+    """A client with bounded waits: an absent Redis costs a second, not a request. Connects on first use. Of more calls
+    at once than it has connections, the rest wait for one: to refuse them would look like an absent Redis."""
+    from redis.asyncio import BlockingConnectionPool, Redis  # noqa: PLC0415  servers without Redis never load it
     from redis.asyncio.retry import Retry  # noqa: PLC0415
     from redis.backoff import ExponentialWithJitterBackoff  # noqa: PLC0415
 
-    client: Redis = Redis.from_url(
+    pool = BlockingConnectionPool.from_url(
         url,
+        timeout=TIMEOUT_S,
         decode_responses=True,
         socket_timeout=TIMEOUT_S,
         socket_connect_timeout=TIMEOUT_S,
-        max_connections=50,
+        max_connections=CONNECTIONS_MAX,
         health_check_interval=15,
         retry=Retry(ExponentialWithJitterBackoff(cap=0.2, base=0.05), retries=1),
     )
+    client: Redis = Redis.from_pool(pool)
     return client
 
 

@@ -13,7 +13,7 @@ from dataclasses import replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
-from aragora.encoding import decode, encode, to_plain
+from aragora.encoding import decode_as, encode, to_plain
 from aragora.errors import Conflict, Unavailable
 from aragora.resilience.backoff import Backoff
 from aragora.storage.documents import PAGE, DocumentRow
@@ -105,8 +105,13 @@ class SupabaseDocuments:
     async def _insert(self, row: DocumentRow) -> DocumentRow | None:
         """None where another writer was first."""
         fresh = replace(row, version=1)
-        status, _, body = await self._ask("POST", {}, to_plain(fresh), _REPRESENTATION, (HTTPStatus.CONFLICT,))
-        return None if status == HTTPStatus.CONFLICT else _row(body[0])
+        status, _, raw = await self._ask("POST", {}, to_plain(fresh), _REPRESENTATION, (HTTPStatus.CONFLICT,))
+        if status == HTTPStatus.CONFLICT:
+            return None
+        written = _documents(raw)
+        if not written:
+            raise _no_documents()
+        return written[0]
 
     async def _overwrite(self, row: DocumentRow, current: DocumentRow) -> DocumentRow | None:
         """None where another writer changed it meanwhile."""
@@ -121,8 +126,8 @@ class SupabaseDocuments:
         body: Any = None,
         headers: Mapping[str, str] | None = None,
     ) -> list[DocumentRow]:
-        _, _, rows = await self._ask(method, query, body, headers)
-        return [_row(row) for row in rows]
+        _, _, raw = await self._ask(method, query, body, headers)
+        return _documents(raw)
 
     async def _ask(
         self,
@@ -131,7 +136,7 @@ class SupabaseDocuments:
         body: Any,
         headers: Mapping[str, str] | None,
         expected: tuple[int, ...] = (),
-    ) -> tuple[int, Mapping[str, str], Any]:
+    ) -> tuple[int, Mapping[str, str], bytes]:
         """One exchange. Only reads are tried again: a write may have been done though its answer was lost."""
         attempts = BACKOFF.attempts if method == "GET" else 1
         for attempt in range(1, attempts + 1):
@@ -145,7 +150,7 @@ class SupabaseDocuments:
 
     async def _exchange(
         self, method: str, query: Mapping[str, str], body: Any, headers: Mapping[str, str], expected: tuple[int, ...]
-    ) -> tuple[int, Mapping[str, str], Any]:
+    ) -> tuple[int, Mapping[str, str], bytes]:
         from aiohttp import ClientError, ClientTimeout  # noqa: PLC0415  only processes that use Supabase load it
 
         try:
@@ -161,7 +166,7 @@ class SupabaseDocuments:
                 raw = await read_whole(answer.content, MAX_ANSWER_BYTES)
                 if answer.status >= HTTPStatus.BAD_REQUEST and answer.status not in expected:
                     raise _refused(answer.status)
-                return answer.status, answer.headers, decode(raw) if raw else []
+                return answer.status, answer.headers, raw
         except (ClientError, TimeoutError, OSError, AnswerTooLarge) as error:
             raise Unavailable(
                 f"Supabase does not answer ({type(error).__name__}).", code="storage_unavailable", retry_after_s=5.0
@@ -180,5 +185,15 @@ def _at(record_id: str, version: int) -> dict[str, str]:
     return {"record_id": f"eq.{record_id}", "version": f"eq.{version}"}
 
 
-def _row(row: Mapping[str, Any]) -> DocumentRow:
-    return DocumentRow(**{name: row[name] for name in DocumentRow.__slots__})
+def _documents(raw: bytes) -> list[DocumentRow]:
+    """The rows of an answer. Raises Unavailable where it holds something else, such as the page of a proxy."""
+    try:
+        return decode_as(raw, list[DocumentRow]) if raw else []
+    except ValueError as error:
+        raise _no_documents() from error
+
+
+def _no_documents() -> Unavailable:
+    return Unavailable(
+        "Supabase's answer holds no documents: check SUPABASE_URL and the tables.", code="storage_unavailable"
+    )

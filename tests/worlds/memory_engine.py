@@ -100,6 +100,9 @@ class MemoryJournal:
         await self._disk()
         self._count(counters)
 
+    async def aclose(self) -> None:
+        """There is nothing to close."""
+
     def types(self, debate_id: str) -> list[str]:
         return [row.type for row in self.rows[debate_id]]
 

@@ -16,6 +16,7 @@ class PostgRest:
     def __init__(self) -> None:
         self.tables: dict[str, dict[str, dict[str, Any]]] = {}
         self.failing: list[int] = []  # statuses of the next answers
+        self.pages: list[str] = []  # what the next answers hold in place of JSON
         self.requests = 0
 
     def app(self) -> web.Application:
@@ -23,12 +24,17 @@ class PostgRest:
         app.router.add_route("*", "/rest/v1/{table}", self._answer)
         return app
 
+    def _spoiled(self) -> web.Response:
+        if self.failing:
+            return web.json_response({"message": "down"}, status=self.failing.pop(0))
+        return web.Response(text=self.pages.pop(0), content_type="text/html")
+
     async def _answer(self, request: web.Request) -> web.Response:
         self.requests += 1
         if request.headers.get("apikey") != KEY or request.headers.get("Authorization") != f"Bearer {KEY}":
             return web.json_response({"message": "Invalid API key"}, status=401)
-        if self.failing:
-            return web.json_response({"message": "down"}, status=self.failing.pop(0))
+        if self.failing or self.pages:
+            return self._spoiled()
         table = self.tables.setdefault(request.match_info["table"], {})
         rows = [row for row in table.values() if _matches(row, request.query)]
         prefer = request.headers.get("Prefer", "")

@@ -173,7 +173,7 @@ class Course:
 
     async def hear(self, said: PersonVoted | PersonSuggested) -> int:
         """Journal what a person said, unless it stands in the journal already; returns its seq once it is durable.
-        Raises Unavailable where the course stops first."""
+        Raises as `submit`."""
         seq = self._said.get(id(said))
         if seq is None:
             seq = len(self.events) + 1

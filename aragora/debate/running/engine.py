@@ -242,6 +242,8 @@ class DebateEngine:
         return NewDebate(record, (row,), idempotency, counters_of(event), reservation)
 
     def _take(self, course: Course) -> None:
+        if self._leaving():  # it was on its way from the disk; the next start, or the next owner, takes it
+            return
         self._courses[course.debate_id] = course
         self._idle.clear()
         self._places.line_up(course.state.spec.org_id, course)
@@ -264,6 +266,7 @@ class DebateEngine:
                 publishing=ports.publishing,
                 rebuilt=lambda debate_id, payloads: Course.recovered(debate_id, payloads, self._course_ports),
                 take=self._take,
+                ended=self._ended,
                 running=lambda debate_id: debate_id in self._courses,
                 owned=ports.owned,
                 step_down=self._step_down,

@@ -2,8 +2,9 @@
 
 Rules
 - `recover` begins with a journal as it stands in the store, `regain` with a course that was fenced: it is read anew
-  while the shard is still this engine's. Where reading anew brings no progress it pauses, and after `IN_VAIN_MAX` times
-  the debate ends as failed.
+  while the shard is still this engine's. One that has ended in its journal, by a commit whose answer was lost, is over
+  as if the answer had come. Where reading anew brings no progress it pauses, and after `IN_VAIN_MAX` times the debate
+  ends as failed.
 - An opening that the store did not answer may be durable all the same: `look_for` reads, one debate after the other,
   as soon as the store answers again, and takes those that are there. None would wait for the next start unseen.
 - A debate that cannot go on ends as failed in the background (`aragora.debate.running.failing`); its place is free at
@@ -13,7 +14,8 @@ Rules
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
@@ -21,7 +23,7 @@ import structlog
 
 from aragora.background import until_available
 from aragora.debate import journal
-from aragora.debate.journal import Unreadable
+from aragora.debate.journal import JournalRow, Unreadable
 from aragora.debate.ports import Asking, Publishing
 from aragora.debate.running.course import Course
 from aragora.debate.running.failing import Broken, FailingPorts, fail, reason_of
@@ -50,8 +52,9 @@ class RecoveryPorts:
     """What bringing debates back needs of the engine and of the world.
 
     `rebuilt` makes the course of a debate from its payloads, and raises where they make none; `take` takes it into the
-    engine. `running` tells whether a debate has a course, `owned` whether the shard is still this engine's, `step_down`
-    gives it up, and `leaving` tells that the engine takes nothing back any more.
+    engine, and `ended` is told of one that was over already. `running` tells whether a debate has a course, `owned`
+    whether the shard is still this engine's, `step_down` gives it up, and `leaving` tells that the engine takes nothing
+    back any more.
     """
 
     failing: FailingPorts
@@ -59,6 +62,7 @@ class RecoveryPorts:
     publishing: Publishing
     rebuilt: Callable[[str, list[str]], Course]
     take: Callable[[Course], None]
+    ended: Callable[[Course], None]
     running: Callable[[str], bool]
     owned: Callable[[], Awaitable[bool]]
     step_down: Callable[[], None]
@@ -76,6 +80,14 @@ class _Loss:
         return _Loss(rows, 0 if rows > self.rows else self.in_vain + 1)
 
 
+@dataclass(frozen=True, slots=True)
+class _Opening:
+    """An opening that had no answer, and whom to tell once it is known. An opening that was sent twice is two."""
+
+    debate_id: str
+    looked: Callable[[], None]
+
+
 class Recovery:
     """Of one engine, in its event loop."""
 
@@ -84,7 +96,7 @@ class Recovery:
         self._losses: dict[str, _Loss] = {}
         self._caring: dict[str, asyncio.Task[None]] = {}
         self._set_aside: dict[str, str] = {}  # why, by debate
-        self._in_doubt: dict[str, Callable[[], None]] = {}  # whom to tell, by debate whose opening had no answer
+        self._in_doubt: deque[_Opening] = deque()
         self._looking: asyncio.Task[None] | None = None
 
     @property
@@ -107,7 +119,7 @@ class Recovery:
     def look_for(self, debate_id: str, looked: Callable[[], None]) -> None:
         """Take a debate whose opening had no answer, where it was written, in the background; calls `looked` as soon as
         that is known. The caller bounds how many there are."""
-        self._in_doubt[debate_id] = looked
+        self._in_doubt.append(_Opening(debate_id, looked))
         if self._looking is None:
             self._looking = begin(self._look(), "bringing a debate back")
 
@@ -155,13 +167,13 @@ class Recovery:
     async def _look(self) -> None:
         try:
             while self._in_doubt:
-                debate_id = next(iter(self._in_doubt))
+                opening = self._in_doubt.popleft()
                 try:
-                    await self._take_if_written(debate_id)
+                    await self._take_if_written(opening.debate_id)
                 except Exception as error:  # noqa: BLE001  of whatever kind: the others are looked for as well
-                    await self._put_aside(debate_id, error)
+                    await self._put_aside(opening.debate_id, error)
                 finally:
-                    self._in_doubt.pop(debate_id)()
+                    opening.looked()
         finally:
             self._looking = None
 
@@ -202,7 +214,10 @@ class Recovery:
             what = "the debate cannot go on: its journal cannot be read"
             log.exception(what, debate_id=debate_id, rows=len(payloads), error=cause)
             return Broken(debate_id, error, journal.readable(payloads))
-        if not course.status.ended:
+        if course.status.ended:  # its last commit had no answer
+            self._over(debate_id, (journal.last_row(debate_id, payloads),))
+            self._ports.ended(course)
+        else:
             self._ports.take(course)
         return None
 
@@ -222,10 +237,15 @@ class Recovery:
                 break
         else:
             raise NoFooting(f"its journal did not take the end either, {IN_VAIN_MAX} times")
-        self.forget(broken.debate_id)
-        self._ports.asking.withdraw(broken.debate_id)
         if rows:
             log.info("debate failed", debate_id=broken.debate_id, reason=reason_of(broken.error))
+        self._over(broken.debate_id, rows)
+
+    def _over(self, debate_id: str, rows: Sequence[JournalRow]) -> None:
+        """The journal has the end of the debate: nobody is asked any more, and who follows hears of `rows`."""
+        self.forget(debate_id)
+        self._ports.asking.withdraw(debate_id)
+        if rows:
             self._ports.publishing.publish(rows)
 
     async def _put_aside(self, debate_id: str, error: Exception) -> None:

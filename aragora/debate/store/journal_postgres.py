@@ -30,7 +30,7 @@ from aragora.debate.store.write_group import (
     succeeded,
 )
 from aragora.errors import Unavailable
-from aragora.storage.contexts import Location
+from aragora.storage.contexts import SESSION_PREFIX, Location
 from aragora.storage.failures import is_database_error, is_refused, is_transient, unavailable
 from aragora.storage.postgres import connect
 
@@ -173,6 +173,7 @@ class PostgresJournal:
         timeout_s = self._location.timeout_s
         return await connect(
             self._location,
+            application_name=f"{SESSION_PREFIX}journal",
             lock_timeout=str(int(timeout_s * 1000)),
             idle_in_transaction_session_timeout=str(int(IDLE_TIMEOUT_S * 1000)),
             synchronous_commit="on",

@@ -28,7 +28,7 @@ from aragora.debate.store.write_group import (
     standings_of,
     succeeded,
 )
-from aragora.storage.contexts import Location
+from aragora.storage.contexts import Location, sqlite_pragmas
 from aragora.storage.failures import is_database_error, is_refused, unavailable
 
 CHECKPOINT_PAGES: Final = 2000  # 8 MB of WAL between two checkpoints
@@ -99,7 +99,8 @@ class SqliteJournal:
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._write, units)
 
     async def aclose(self) -> None:
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._disconnect)
+        if self._connection is not None:
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._disconnect)
         self._thread.shutdown()
 
     def _write(self, units: Sequence[Unit]) -> list[Outcome]:
@@ -130,10 +131,8 @@ class SqliteJournal:
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(str(self._location.path), timeout=self._location.timeout_s, isolation_level=None)
         self._connection = connection
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=FULL")
-        connection.execute("PRAGMA foreign_keys=ON")
-        connection.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
+        for pragma in (*sqlite_pragmas(self._location.timeout_s), f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}"):
+            connection.execute(pragma)
         return connection
 
     def _disconnect(self) -> None:

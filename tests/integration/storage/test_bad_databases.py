@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import pty
 import shlex
+import signal
 import socket
 import sqlite3
 import subprocess
@@ -17,8 +20,11 @@ from urllib.parse import parse_qs, urlsplit
 import asyncpg
 import pytest
 from worlds.live_server import free_port
+from worlds.waiting import WAIT_S
 
 import aragora
+from aragora.config.settings import Settings
+from aragora.migrations.history import standing
 
 pytestmark = pytest.mark.slow
 
@@ -209,6 +215,8 @@ def test_commands_that_read_make_nothing_and_say_which_store_they_mean(data_dir:
         ran = typed(data_dir, *arguments, "--data-dir", str(other))
         assert ran.returncode == 0, ran.stderr
         assert ran.stdout.splitlines()[0] == f"store: SQLite in {other}"
+        if arguments == ("aragora.migrations.status",):
+            assert ran.stdout.endswith(f"run `python -m aragora.migrations.apply --data-dir {other}`\n")
     assert typed(data_dir, "aragora.migrations.rollback", "--data-dir", str(other)).returncode == 0
     assert not list(data_dir.parent.iterdir())
 
@@ -235,6 +243,52 @@ def test_a_rollback_says_what_is_lost_and_changes_nothing_where_nobody_can_be_as
     with sqlite3.connect(data_dir / "core.db") as connection:
         assert list(connection.iterdump()) == before
     assert not (data_dir / "backups").exists()
+
+
+def test_ctrl_c_at_the_question_ends_a_rollback_at_once_and_changes_nothing(data_dir: Path) -> None:
+    assert typed(data_dir, "aragora.migrations.apply").returncode == 0
+    before = asyncio.run(standing(Settings(data_dir=data_dir)))
+    keyboard, terminal = pty.openpty()
+    command = [sys.executable, "-m", "aragora.migrations.rollback", "--data-dir", str(data_dir)]
+    with subprocess.Popen(command, stdin=terminal, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL) as asked:
+        assert asked.stderr is not None
+        question = b""
+        while b"Type yes: " not in question:
+            question += asked.stderr.read(1)
+        asked.send_signal(signal.SIGINT)
+        assert asked.wait(WAIT_S) == 130
+        assert asked.stderr.read() == b"Interrupted.\n"
+    os.close(keyboard)
+    os.close(terminal)
+    assert asyncio.run(standing(Settings(data_dir=data_dir))) == before
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("aragora.migrations.status",),
+        ("aragora.migrations.apply", "--dry-run"),
+        ("aragora.security.audit", "verify"),
+        ("aragora.storage.migrations.encrypt_existing_data", "--all"),
+    ],
+)
+def test_a_reader_that_has_seen_enough_ends_a_command_without_a_traceback(
+    data_dir: Path, command: tuple[str, ...]
+) -> None:
+    assert typed(data_dir, "aragora.migrations.apply").returncode == 0
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    environment = {**os.environ, "ARAGORA_ENCRYPTION_KEY": "ab" * 32, "ARAGORA_DATA_DIR": str(data_dir)}
+    ran = subprocess.run(
+        [sys.executable, "-m", *command],
+        stdout=write_end,
+        stderr=subprocess.PIPE,
+        env=environment,
+        check=False,
+        timeout=WAIT_S,
+    )
+    os.close(write_end)
+    assert (ran.returncode, ran.stderr) == (1, b"")
 
 
 def test_a_rollback_leaves_a_copy_that_only_its_owner_reads(data_dir: Path) -> None:

@@ -132,3 +132,25 @@ async def test_supabase_retries_reads_but_never_writes_and_hides_its_key() -> No
         gone = SupabaseDocuments(session, "http://127.0.0.1:9", "k", "integrations")
         with pytest.raises(Unavailable):
             await gone.replace(row, "{}", 1.0)
+
+
+@pytest.mark.parametrize("page", ["<html>We will be back soon.</html>", '{"message": "no rows"}', '[{"n": 1}]', "[3]"])
+async def test_what_does_not_come_from_supabase_is_told_as_unavailable(page: str) -> None:
+    stand_in = PostgRest()
+    async with served(stand_in) as url, ClientSession() as session:
+        rows = SupabaseDocuments(session, url, KEY, "integrations")
+        await rows.put(ROW)
+        stand_in.pages = [page]
+        with pytest.raises(Unavailable, match="SUPABASE_URL"):
+            await rows.get("acme/1")
+        assert await rows.get("acme/1") == ROW
+
+
+async def test_a_write_that_supabase_does_not_give_back_is_told_as_unavailable() -> None:
+    stand_in = PostgRest()
+    async with served(stand_in) as url, ClientSession() as session:
+        rows = SupabaseDocuments(session, url, KEY, "integrations")
+        assert await rows.get("acme/1") is None
+        stand_in.pages = ["[]", "[]"]  # of the read before it and of the write
+        with pytest.raises(Unavailable, match="SUPABASE_URL"):
+            await rows.put(ROW)

@@ -15,7 +15,7 @@ from worlds.memory_stores import MemoryEphemeral
 from aragora.config.settings import Settings
 from aragora.storage.contexts import Context
 from aragora.storage.ephemeral import Ephemeral, SqlEphemeral, sweeping
-from aragora.storage.ephemeral_redis import FallbackEphemeral, RedisEphemeral, connect
+from aragora.storage.ephemeral_redis import CONNECTIONS_MAX, FallbackEphemeral, RedisEphemeral, connect
 from aragora.storage.tables import ephemeral
 
 BACKENDS = [
@@ -94,6 +94,16 @@ async def test_a_key_holds_any_text_and_what_is_missing_can_be_deleted(shared: S
     assert await shared.store.get("ключ / 1") == "значение\n{}"
     await shared.store.delete("nothing")
     assert await shared.store.take("nothing") is None
+
+
+@pytest.mark.slow
+async def test_more_calls_at_once_than_redis_has_connections_wait_for_one(redis_server: str, clock: SetClock) -> None:
+    async with emptied_redis(redis_server) as client:
+        store = FallbackEphemeral(RedisEphemeral(client), MemoryEphemeral(clock), clock)
+        await store.put("a", "1", 60.0)
+        found = await asyncio.gather(*(store.get("a") for _ in range(4 * CONNECTIONS_MAX)))
+        assert set(found) == {"1"}
+        assert not store.health().degraded
 
 
 async def test_what_has_ended_is_swept_where_nobody_writes_any_more(tmp_path: Path, clock: SetClock) -> None:

@@ -27,6 +27,7 @@ from aragora.receipts.store import ReceiptStore
 from aragora.storage.contexts import Context
 from aragora.storage.database import Database
 from aragora.storage.outbox import OutboxRow
+from aragora.storage.serving import without_server
 
 COUNT = CounterDelta("aragora_debates_total", (), 1.0)
 
@@ -337,6 +338,17 @@ async def test_a_full_disk_makes_the_whole_group_unavailable_and_the_writer_reco
 
 
 @pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
+async def test_the_log_of_a_burst_does_not_stay_on_the_disk(
+    settings: Settings, writer: JournalWriter, build: type
+) -> None:
+    burst = tuple(JournalRow("d1", seq, "agent_message", "x" * 10_000_000, 1.0) for seq in range(2, 10))
+    await writer.open(build.new_debate("d1"))
+    await writer.commit(Commit("d1", burst))
+    await writer.commit(build.commit("d1", 10))
+    assert (settings.data_dir / "debates.db-wal").stat().st_size <= 64 * 1024 * 1024
+
+
+@pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
 async def test_a_lock_that_is_not_given_back_is_unavailable_and_the_writer_recovers(
     settings: Settings, build: type
 ) -> None:
@@ -368,6 +380,17 @@ async def test_a_connection_lost_in_a_transaction_is_unavailable_and_the_writer_
             await waiting
     await writer.commit(build.commit("d1", 2))
     assert (await DebateStore(debates_db).get("d1")).last_seq == 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("settings", ["postgres"], indirect=True)
+async def test_a_writer_alone_is_seen_as_a_server_that_works_on_the_store(
+    settings: Settings, writer: JournalWriter, build: type
+) -> None:
+    await writer.open(build.new_debate("d1"))
+    with pytest.raises(Conflict, match="a server works on this store"):
+        async with without_server(settings):
+            pass
 
 
 def _huge_rows(debate_id: str) -> tuple[JournalRow, ...]:

@@ -123,3 +123,9 @@ async def test_debates_that_have_not_ended_are_told_oldest_first(journal: Journa
     for debate_id, status in (("d3", DebateStatus.ACTIVE), ("d4", DebateStatus.CANCELLED)):
         await journal.writer.commit(replace(build.commit(debate_id, 2), update=DebateUpdate(status=status)))
     assert await journal.reader.unfinished() == ["d1", "d3"]
+
+
+async def test_a_journal_that_is_closed_twice_is_closed_once(journal: Journal, build: Any) -> None:
+    await journal.writer.open(build.new_debate("d1"))
+    for _ in range(2):
+        await journal.writer.aclose()

@@ -20,10 +20,10 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 from worlds import odd_provider as odd
 from worlds.actors_without_ray import Handle
-from worlds.memory_engine import Published, spec
+from worlds.memory_engine import spec
 from worlds.odd_provider import OddProvider
 from worlds.odd_replies import replies
-from worlds.waiting import eventually
+from worlds.stored_engine import StoredEngine, stored_engine
 
 from actors.agent import AgentActor
 from actors.channels import sockets
@@ -35,19 +35,12 @@ from aragora.agents.gate import LeasedGate, LocalBreaker
 from aragora.agents.model import AgentSpec
 from aragora.clock import SystemClock
 from aragora.config.settings import Settings
-from aragora.debate import journal, machine
 from aragora.debate.model import DebateStatus
 from aragora.debate.protocol import preset
-from aragora.debate.running.engine import DebateEngine, EnginePorts, Limits
-from aragora.debate.store.debates import DebateStore
-from aragora.debate.store.journal_writer import JournalWriter
+from aragora.debate.running.engine import DebateEngine
 from aragora.ids import new_id
-from aragora.receipts.closing import Closing
-from aragora.receipts.signing import Signer
 from aragora.resilience.backoff import Backoff
 from aragora.resilience.circuit_breaker import BreakerPolicy
-from aragora.storage.contexts import Context
-from aragora.storage.database import Database
 
 AGENTS = ("ann", "bob", "cem")
 ODD = "The odd question?"
@@ -74,42 +67,19 @@ def fitting(body: str) -> httpx2.Response:
     return odd.chat()
 
 
-class Coordinator:
-    """An engine over a real store, linked by sockets to real agents over an odd provider."""
+class OddAgents:
+    """Real agents over an odd provider, and a coordinator's links to them, by sockets."""
 
-    def __init__(self, database: Database, writer: JournalWriter, odd_replies: Sequence[httpx2.Response]) -> None:
-        self.store = DebateStore(database)
+    def __init__(self, odd_replies: Sequence[httpx2.Response]) -> None:
+        self.engine: DebateEngine | None = None
         self.connected: list[str] = []
         self._replies, self._given = odd_replies, 0
         self.provider = OddProvider(self._serve)
         self._actors = {name: self._agent(name) for name in AGENTS}
-        self._links = AgentLinks("coordinator-0", Runtime(Settings(), self._create), 1, self._receive)
-        self.engine = DebateEngine(
-            EnginePorts(
-                journal=writer,
-                reader=self.store,
-                asking=self._links,
-                publishing=Published(),
-                clock=SystemClock(),
-                closing=Closing(Signer.from_seed(bytes(32))),
-                pause_s=lambda _attempt: 0.0,
-                owned=_always,
-            ),
-            Limits(100, 100),
-        )
-
-    async def ended(self, names: Sequence[str]) -> list[DebateStatus]:
-        async def statuses() -> list[DebateStatus]:
-            return [(await self.store.get(name)).status for name in names]
-
-        async def over() -> bool:
-            return all(status.ended for status in await statuses())
-
-        await eventually(over, pause_s=0.01)
-        return await statuses()
+        self.links = AgentLinks("coordinator-0", Runtime(Settings(), self._create), 1, self._receive)
 
     async def aclose(self) -> None:
-        self._links.close()
+        self.links.close()
         for actor in self._actors.values():
             await actor._close()
 
@@ -138,43 +108,38 @@ class Coordinator:
         return Handle(self._actors[key])
 
     def _receive(self, debate_id: str, received: Sequence[Any]) -> None:
+        assert self.engine is not None
         self.engine.receive(debate_id, received)
 
 
-async def _always() -> bool:
-    return True
-
-
 @asynccontextmanager
-async def coordinating(settings: Settings, odd_replies: Sequence[httpx2.Response]) -> AsyncIterator[Coordinator]:
-    database = Database.open(settings, Context.DEBATES)
-    writer = JournalWriter(database)
-    coordinator = Coordinator(database, writer, odd_replies)
-    try:
-        yield coordinator
-    finally:
-        await coordinator.aclose()
-        await writer.aclose()
-        await database.aclose()
+async def coordinating(
+    settings: Settings, odd_replies: Sequence[httpx2.Response]
+) -> AsyncIterator[tuple[StoredEngine, OddAgents]]:
+    agents = OddAgents(odd_replies)
+    async with stored_engine(settings, agents.links) as here:
+        agents.engine = here.engine
+        try:
+            yield here, agents
+        finally:
+            await agents.aclose()
 
 
 async def debates_over(settings: Settings, odd_replies: Sequence[httpx2.Response]) -> None:
     """An odd debate between two plain ones, and a coordinator after it that reads the same journals."""
     names = [new_id("deb") for _ in range(3)]
-    async with coordinating(settings, odd_replies) as first:
+    async with coordinating(settings, odd_replies) as (first, agents):
         for name, question in zip(names, (PLAIN, ODD, PLAIN), strict=True):
             await first.engine.open(replace(spec(name, AGENTS, protocol=QUICK), question=question))
         statuses = await first.ended(names)
         assert (statuses[0], statuses[2]) == (DebateStatus.COMPLETED, DebateStatus.COMPLETED)
         assert await first.engine.drain(30.0) == 0
-        assert sorted(first.connected) == [f"agent/{name}" for name in AGENTS], "no link was lost"
-        assert sum(ODD in body for body in first.provider.asked) <= ASKS * CALLS_EACH
-        for name, status in zip(names, statuses, strict=True):
-            events = journal.events_of(await first.store.journal(name))
-            assert machine.status(machine.replay(events)) is status
-    async with coordinating(settings, odd_replies) as second:
+        assert sorted(agents.connected) == [f"agent/{name}" for name in AGENTS], "no link was lost"
+        assert sum(ODD in body for body in agents.provider.asked) <= ASKS * CALLS_EACH
+        assert await first.replayed(names) == statuses
+    async with coordinating(settings, odd_replies) as (second, agents):
         assert await second.engine.recover(lambda name: name in names) == 0
-        assert not second.provider.asked
+        assert not agents.provider.asked
 
 
 def test_whatever_a_provider_sends_every_debate_ends_and_its_neighbours_complete(settings: Settings) -> None:

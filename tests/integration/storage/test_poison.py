@@ -20,6 +20,7 @@ from aragora.debate.store.debates import DebateStore
 from aragora.debate.store.journal_writer import JournalWriter
 from aragora.encoding import encode_text
 from aragora.errors import InvalidInput
+from aragora.integrations.stores import CONNECTORS
 from aragora.observability.samples import CounterDelta
 from aragora.ranking.elo import RATINGS, RatingsDue
 from aragora.ranking.store import RatingStore
@@ -28,6 +29,7 @@ from aragora.receipts.receipt import AgentPart
 from aragora.storage.contexts import Context
 from aragora.storage.counters import CounterStore
 from aragora.storage.database import Database
+from aragora.storage.documents import DocumentRow, SqlDocuments, context_of
 from aragora.storage.outbox import OutboxRelay, OutboxRow
 from aragora.storage.outbox_store import OutboxStore
 from aragora.usage.store import UsageStore
@@ -203,6 +205,20 @@ async def test_a_debate_whose_question_is_no_text_any_more_is_listed_with_the_ot
     store = DebateStore(debates_db)
     assert [record.question for record in (await store.page()).items] == ["Tabs?", "T\ufffdb"]
     assert (await store.get("d1")).question == "T\ufffdb"
+
+
+@pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
+async def test_a_document_that_is_no_text_any_more_is_found_with_the_others(
+    opened: Callable[[Context], Database],
+) -> None:
+    database = opened(context_of(CONNECTORS.table))
+    documents = SqlDocuments(database, CONNECTORS.table)
+    for number in (1, 2):
+        await documents.put(DocumentRow(f"acme/{number}", "acme", "ann", "slack", '{"n":1}', 1, 100.0, 100.0))
+    damaging = f"UPDATE {CONNECTORS.table.name} SET payload = CAST(x'7bff7d' AS TEXT) WHERE record_id = 'acme/1'"
+    await _change(database, damaging)
+    found = await documents.find(org_id="acme")
+    assert [row.payload for row in found] == ["{\ufffd}", '{"n":1}']
 
 
 async def _change(database: Database, statement: str) -> None:

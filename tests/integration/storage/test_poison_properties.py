@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
@@ -19,12 +19,11 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 from structlog.testing import capture_logs
-from worlds.logical_time import LoopClock
-from worlds.memory_engine import Published, ScriptedAgents, answer, spec
+from worlds.memory_engine import ScriptedAgents, answer, spec
+from worlds.stored_engine import StoredEngine, stored_engine
 from worlds.waiting import eventually
 
 from aragora.config.settings import Settings
-from aragora.debate import journal, machine
 from aragora.debate.model import (
     AgentAnswer,
     AgentFailure,
@@ -39,12 +38,7 @@ from aragora.debate.model import (
     Usage,
 )
 from aragora.debate.protocol import preset
-from aragora.debate.running.engine import DebateEngine, EnginePorts, Limits
 from aragora.debate.store.debates import DebateStore
-from aragora.debate.store.journal_writer import JournalWriter
-from aragora.receipts.closing import Closing
-from aragora.receipts.signing import Signer
-from aragora.storage.contexts import Context
 from aragora.storage.counters import CounterStore
 from aragora.storage.database import Database
 
@@ -68,51 +62,14 @@ replies = st.builds(AgentAnswer, st.just(""), st.just(""), contents, usages, fal
 )
 
 
-class Opened:
-    """One engine over the stores of some settings, like a coordinator that has just begun."""
-
-    def __init__(self, database: Database, writer: JournalWriter) -> None:
-        self.database = database
-        self.store = DebateStore(database)
-        self.agents = ScriptedAgents()
-        self.agents.engine = self.engine = DebateEngine(
-            EnginePorts(
-                journal=writer,
-                reader=self.store,
-                asking=self.agents,
-                publishing=Published(),
-                clock=LoopClock(),
-                closing=Closing(Signer.from_seed(bytes(32))),
-                pause_s=lambda _attempt: 0.0,
-                owned=_always,
-            ),
-            Limits(100, 100),
-        )
-
-    async def statuses(self, names: Sequence[str]) -> list[DebateStatus]:
-        return [(await self.store.get(name)).status for name in names]
-
-    async def ended(self, names: Sequence[str]) -> list[DebateStatus]:
-        async def over() -> bool:
-            return all(status.ended for status in await self.statuses(names))
-
-        await eventually(over)
-        return await self.statuses(names)
-
-
-async def _always() -> bool:
-    return True
-
-
 @asynccontextmanager
-async def opened(settings: Settings) -> Any:
-    database = Database.open(settings, Context.DEBATES)
-    writer = JournalWriter(database)
-    try:
-        yield Opened(database, writer)
-    finally:
-        await writer.aclose()
-        await database.aclose()
+async def scripted(
+    settings: Settings, script: Callable[[AgentRequest], Reply | None] = answer
+) -> AsyncIterator[tuple[StoredEngine, ScriptedAgents]]:
+    agents = ScriptedAgents(script)
+    async with stored_engine(settings, agents) as here:
+        agents.engine = here.engine
+        yield here, agents
 
 
 def names_of(count: int) -> list[str]:
@@ -130,17 +87,15 @@ async def debate_with(settings: Settings, poison: Sequence[Reply]) -> None:
             return answer(request)
         return replace(next(bad), ask_id=request.ask.ask_id, agent=request.ask.agent)
 
-    async with opened(settings) as here:
-        here.agents.script = script
+    async with scripted(settings, script) as (here, agents):
         for name in names:
             await here.engine.open(spec(name, AGENTS, protocol=QUICK))
         statuses = await here.ended(names)
         assert (statuses[0], statuses[2]) == (DebateStatus.COMPLETED, DebateStatus.COMPLETED)
         assert await here.engine.drain(30.0) == 0
-        assert max(here.agents.asked.values()) == 1
-        for name, status in zip(names, statuses, strict=True):
-            events = journal.events_of(await here.store.journal(name))
-            assert machine.status(machine.replay(events)) is status
+        assert max(agents.asked.values()) == 1
+        assert await here.replayed(names) == statuses
+        for name in names:
             assert 0.0 <= (await here.store.get(name)).cost_usd < math.inf
         assert all(0.0 <= one.amount < math.inf for one in await CounterStore(here.database).all())
 
@@ -148,15 +103,18 @@ async def debate_with(settings: Settings, poison: Sequence[Reply]) -> None:
 async def recovery_after(settings: Settings, damages: Sequence[tuple[int, int, int, bytes]]) -> None:
     """Three debates that were cut off; rows of the second are damaged on the disk; another coordinator begins."""
     names = names_of(3)
-    async with opened(settings) as before:
-        before.agents.script = lambda it: answer(it) if it.ask.kind in (AskKind.PROPOSE, AskKind.CRITIQUE) else None
+
+    def until_the_vote(request: AgentRequest) -> Reply | None:
+        return answer(request) if request.ask.kind in (AskKind.PROPOSE, AskKind.CRITIQUE) else None
+
+    async with scripted(settings, until_the_vote) as (before, agents):
         for name in names:
             await before.engine.open(spec(name, AGENTS, protocol=QUICK))
-        await eventually(lambda: all(before.agents.asked[f"{name}/1/vote/ann"] for name in names), pause_s=0.001)
+        await eventually(lambda: all(agents.asked[f"{name}/1/vote/ann"] for name in names), pause_s=0.001)
         for damage in damages:
             await _damage(before.database, names[1], damage)
         await before.engine.drain(0.0)
-    async with opened(settings) as after:
+    async with scripted(settings) as (after, _):
         with capture_logs():
             assert await after.engine.recover(lambda name: name in names) == 3
             statuses = await after.ended(names)
@@ -216,15 +174,14 @@ def test_whatever_happens_to_rows_all_debates_that_are_whole_recover(settings: S
 def test_rows_that_are_missing_end_their_debate_alone(settings: Settings) -> None:
     async def run() -> None:
         names = names_of(2)
-        async with opened(settings) as before:
-            before.agents.script = lambda _: None
+        async with scripted(settings, lambda _: None) as (before, agents):
             for name in names:
                 await before.engine.open(spec(name, AGENTS, protocol=QUICK))
-            await eventually(lambda: len(before.agents.asked) == 6)
+            await eventually(lambda: len(agents.asked) == 6)
             async with before.database.writing() as connection:
                 await connection.execute(text("DELETE FROM journal WHERE debate_id = :name"), {"name": names[0]})
             await before.engine.drain(0.0)
-        async with opened(settings) as after:
+        async with scripted(settings) as (after, _):
             with capture_logs():
                 await after.engine.recover(lambda _: True)
                 assert await after.ended(names) == [DebateStatus.FAILED, DebateStatus.COMPLETED]

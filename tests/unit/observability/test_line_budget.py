@@ -1,9 +1,10 @@
 """A flood of one kind of line is cut to a trickle, and what was left out is told."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aragora.observability.line_budget import BURST, LineBudget, LineBudgets
+from aragora.observability.line_budget import BURST, SELDOM_BURST, SELDOM_PER_S, LineBudget, LineBudgets
 
 
 def test_a_burst_passes_and_then_a_few_lines_a_second() -> None:
@@ -37,3 +38,10 @@ def test_a_flood_of_one_kind_leaves_the_others_their_lines() -> None:
     assert passed.count({}) == BURST
     assert budgets.take("refusals", 0.0) == {}
     assert budgets.take("polls", 10.0) == {"left_out": 500 - BURST}
+
+
+def test_a_fault_that_repeats_a_thousand_times_a_second_is_few_lines_that_tell_how_often() -> None:
+    seldom, minutes = LineBudget.seldom(), 10
+    lines = [fields for number in range(minutes * 60_000) if (fields := seldom.take(number / 1000)) is not None]
+    assert len(lines) <= SELDOM_BURST + minutes * 60.0 * SELDOM_PER_S
+    assert lines[-1]["left_out"] == pytest.approx(1000.0 / SELDOM_PER_S, abs=2)

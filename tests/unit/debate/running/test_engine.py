@@ -7,6 +7,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 import pytest
+from structlog.testing import capture_logs
 from worlds.logical_time import in_logical_time
 from worlds.memory_engine import World, answer, spec
 from worlds.waiting import eventually
@@ -106,6 +107,15 @@ async def test_openings_that_were_not_written_keep_their_places_only_until_the_s
     assert world.journal.rows == {}
     await world.engine.open(spec("deb_3"))
     await world.ended("deb_3")
+
+
+async def test_an_opening_that_is_sent_twice_and_not_answered_twice_gives_both_places_back() -> None:
+    world = World(limits=Limits(1, 3))
+    world.journal.outage = 2
+    sent_twice = await asyncio.gather(*(world.engine.open(spec()) for _ in range(2)), return_exceptions=True)
+    assert [type(one) for one in sent_twice] == [Unavailable, Unavailable]
+    await eventually(lambda: world.engine._recovery._looking is None)
+    assert world.engine._places._held == 0
 
 
 async def test_an_opening_that_comes_again_finds_the_debate_and_brings_it_back(world: World) -> None:
@@ -231,6 +241,22 @@ async def test_a_debate_that_is_cancelled_while_agents_are_asked_tells_the_accou
     assert world.journal.cut_off == {"deb_1": 3}
 
 
+async def test_a_cancellation_whose_acknowledgement_was_lost_tells_the_agents_all_the_same(world: World) -> None:
+    world.agents.script = lambda _: None
+    await world.engine.open(spec())
+    await eventually(lambda: len(world.agents.asked) == 4)
+    world.journal.lost_acknowledgements = 1
+    with capture_logs() as logged:
+        with pytest.raises(Unavailable):
+            await world.engine.cancel("deb_1", "ann")
+        await eventually(lambda: not world.engine._recovery._caring)
+    assert [line["event"] for line in logged].count("debate cancelled") == 1
+    assert world.journal.types("deb_1")[-1] == "debate_end"
+    assert world.agents.withdrawn == ["deb_1"]
+    assert world.published.rows[-1] == world.journal.rows["deb_1"][-1]
+    assert world.engine._recovery._losses == {}
+
+
 @pytest.mark.parametrize(("budget_usd", "held"), [(None, 0), (1e-6, 500_000), (0.75, 750_000)])
 async def test_a_debate_that_costs_something_holds_the_usual_budget_at_least(
     budget_usd: float | None, held: int
@@ -294,6 +320,17 @@ async def test_draining_lets_debates_end_and_keeps_the_rest_for_the_next_start(w
         await world.engine.open(spec("deb_2"))
     assert refused.value.code == "draining"
     world.agents.script = answer
+    await world.restart().recover(lambda _: True)
+    await world.ended("deb_1")
+
+
+async def test_a_debate_whose_opening_is_written_while_the_engine_drains_waits_for_the_next_start(world: World) -> None:
+    opening = asyncio.create_task(world.engine.open(spec()))
+    await asyncio.sleep(0)  # it is on its way to the disk
+    assert await world.engine.drain(30.0) == 0
+    assert (await opening).created
+    assert world.engine.load().active == 0
+    assert world.journal.types("deb_1") == ["debate_start"]
     await world.restart().recover(lambda _: True)
     await world.ended("deb_1")
 

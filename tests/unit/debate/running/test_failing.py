@@ -358,6 +358,7 @@ POISON: dict[str, Callable[[Any], Any]] = {
     "tokens_negative": lambda it: replace(it, usage=replace(it.usage, input_tokens=-100)),
     "model_half_a_character": lambda it: replace(it, usage=replace(it.usage, model="gpt\ud83d")),
     "fallback_nan": lambda it: replace(it, fallback=Fallback("a", "b", "m", "overloaded", NAN)),
+    "fallback_negative": lambda it: replace(it, fallback=Fallback("a", "b", "m", "overloaded", -1.0)),
     "text_half_a_character": lambda it: replace(it, content=Proposal("yes \ud83d")),
     "text_nul": lambda it: replace(it, content=Proposal("yes \x00")),
     "confidence_nan": lambda it: replace(it, content=Proposal("yes", NAN)),
