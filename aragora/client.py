@@ -51,6 +51,12 @@ class ServerUnreachable(errors.Unavailable):
     default_code = "server_unreachable"
 
 
+class NotAragora(errors.Misconfigured):
+    """Something else answers at the URL; name the address of an Aragora server."""
+
+    default_code = "not_aragora"
+
+
 class StreamBroken(errors.Unavailable):
     """The event stream broke more often than the client may reconnect; follow again after the last seq."""
 
@@ -110,7 +116,7 @@ class AragoraClient:
     async def get(self, path: str, **query: str | int | None) -> Any:
         """The JSON answer to GET `path`; None values are left out of the query."""
         params = {name: str(value) for name, value in query.items() if value is not None}
-        return encoding.decode(await self._send("GET", path, params=params))
+        return self._document(await self._send("GET", path, params=params))
 
     async def post(self, path: str, body: object, *, idempotency_key: str | None = None) -> Any:
         """The JSON answer to POST `path`. Repeated after a broken connection only with an idempotency key."""
@@ -120,7 +126,7 @@ class AragoraClient:
         raw = await self._send(
             "POST", path, data=encoding.encode(body), headers=headers, repeatable=idempotency_key is not None
         )
-        return encoding.decode(raw)
+        return self._document(raw)
 
     async def open_debate(self, question: str, **settings: object) -> OpenedDebate:
         """Open a debate on `question`.
@@ -129,7 +135,10 @@ class AragoraClient:
         """
         body = {"question": question} | {name: value for name, value in settings.items() if value is not None}
         answer = await self.post("/api/debates", body, idempotency_key=new_id("ask"))
-        return encoding.from_plain(answer, OpenedDebate)
+        try:
+            return encoding.from_plain(answer, OpenedDebate)
+        except msgspec.ValidationError:
+            raise self._not_aragora() from None
 
     async def alive(self) -> bool:
         """Whether an Aragora server answers at the URL within 2 seconds; asked once."""
@@ -176,10 +185,26 @@ class AragoraClient:
     async def journal(self, debate_id: str, *, after_seq: int = 0) -> AsyncIterator[Envelope]:
         """Every event of the debate that is stored now, after `after_seq`, in order."""
         seen = after_seq
-        while events := (await self.get(f"/api/debates/{debate_id}/events", after=seen))["events"]:
+        while events := await self._events(debate_id, seen):
             for event in events:
-                seen = event["seq"]
-                yield Envelope(event["type"], seen, encoding.encode_text(event))
+                yield event
+            seen = events[-1].seq
+
+    async def _events(self, debate_id: str, after_seq: int) -> list[Envelope]:
+        page = await self.get(f"/api/debates/{debate_id}/events", after=after_seq)
+        try:
+            return [Envelope(event["type"], event["seq"], encoding.encode_text(event)) for event in page["events"]]
+        except (KeyError, TypeError):
+            raise self._not_aragora() from None
+
+    def _document(self, raw: bytes) -> Any:
+        try:
+            return encoding.decode(raw)
+        except ValueError:
+            raise self._not_aragora() from None
+
+    def _not_aragora(self) -> NotAragora:
+        return NotAragora(f"What answers at {self.url} is no Aragora server: name one with --url.")
 
     async def _stream(self, url: str, debate_id: str, after_seq: int) -> AsyncIterator[Envelope]:
         """The events of one connection. Ends with the debate, or raises _SocketLost."""

@@ -79,8 +79,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(argv)
     os.umask(0o077)  # archives hold what the data directory holds
     data_dir: Path = options.data_dir
-    if not data_dir.is_dir():
+    try:
+        entries = list(find_entries(data_dir, time.time()))
+    except (FileNotFoundError, NotADirectoryError):
         return _refuse(f"no data directory at {data_dir}; name it with --data-dir or ARAGORA_DATA_DIR")
+    except OSError as error:
+        return _refuse(f"{error.filename} cannot be read ({error.strerror}); run this as the user of the server")
+    return _clean_up(data_dir, entries, options)
+
+
+def _clean_up(data_dir: Path, entries: Sequence[Entry], options: argparse.Namespace) -> int:
     if options.archive_to and any(_inside(options.archive_to, folder) for folder in _folders(data_dir)):
         return _refuse(f"--archive-to {options.archive_to} lies inside what is cleaned; choose another place")
     retention = Retention(
@@ -91,7 +99,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         options.checkpoint_days,
         options.artifact_days,
     )
-    entries = list(find_entries(data_dir, time.time()))
     if options.analyze_only:
         _print_analysis(data_dir, entries)
         return 0

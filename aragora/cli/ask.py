@@ -18,6 +18,7 @@ from typing import Annotated, Any
 
 import typer
 
+from aragora import limits
 from aragora.cli.conventions import DEFAULT_URL, DONE, FAILED, AsJson, Token, Url
 from aragora.cli.local_server import local_server
 from aragora.cli.rendering.events import EventPrinter
@@ -74,7 +75,12 @@ def ask(
     context: Annotated[str | None, typer.Option(help="What the agents should know besides the question.")] = None,
     budget: Annotated[
         float | None,
-        typer.Option(min=0.0001, help="Stop after this many USD; unset: the server's default.", metavar="USD"),
+        typer.Option(
+            min=0.0001,
+            max=limits.BUDGET_MAX_USD,
+            help="Stop after this many USD; unset: the server's default.",
+            metavar="USD",
+        ),
     ] = None,
     verify: Annotated[bool, typer.Option("--verify", help="Check the receipt when the debate has ended.")] = False,
     url: Url = DEFAULT_URL,

@@ -1,8 +1,8 @@
 """`python -m aragora.security.audit verify [--head HASH]`: whether the audit log is as it was written.
 
 Exit code 0: intact; 1: it was changed, with what and where; 2: it could not be read, and a person must mend that; 3:
-the store cannot be reached now. Note the printed head elsewhere (a ticket, another system): a later check with --head
-then also finds entries that were cut off the end.
+the store cannot be reached now; 130: interrupted. Note the printed head elsewhere (a ticket, another system): a later
+check with --head then also finds entries that were cut off the end.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from aragora.migrations.history import require_current
 from aragora.private_files import make_files_private
 from aragora.storage.contexts import Context
 from aragora.storage.database import Database
+from aragora.typed_commands import code_of_run
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -32,6 +33,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--head", help="a hash noted at an earlier check, which the log must still contain")
     add_data_dir(parser)
     options = parser.parse_args(arguments)
+    return code_of_run(lambda: _told(options))
+
+
+def _told(options: argparse.Namespace) -> int:
     try:
         finding = asyncio.run(_verify(settings_in(options.data_dir), options.head))
     except Unavailable as away:

@@ -11,8 +11,8 @@ from typing import Annotated, Any
 import typer
 
 from aragora import limits
-from aragora.cli.conventions import AsJson, DataDir
-from aragora.cli.rendering.terminal import print_json
+from aragora.cli.conventions import AsJson, DataDir, organisation
+from aragora.cli.rendering.terminal import plain, print_json
 from aragora.config.settings import Settings, settings_in
 from aragora.debate.budget import INSTALLATION, MICROS, Balance, micros_of
 from aragora.debate.store.budgets import BudgetOverview, BudgetStore
@@ -23,7 +23,9 @@ from aragora.storage.database import Database
 
 
 def budget(
-    org: Annotated[str | None, typer.Argument(help="An organisation's id; unset: all.", metavar="ORG")] = None,
+    org: Annotated[
+        str | None, typer.Argument(help="An organisation's id; unset: all.", metavar="ORG", callback=organisation)
+    ] = None,
     usd: Annotated[
         str | None,
         typer.Argument(help="What its debates of a month may cost: USD, 'none' or 'default'.", metavar="USD"),
@@ -36,7 +38,7 @@ def budget(
     settings = settings_in(data_dir)
     month = f"{datetime.now(UTC):%Y-%m}"
     overview = asyncio.run(_run(settings, month, org, usd))
-    rows = [row for row in _rows(settings, overview) if org in (None, row["org_id"])]
+    rows = list(_rows(settings, overview, org))
     if as_json:
         print_json({"month": month, "accounts": rows})
         return
@@ -45,7 +47,7 @@ def budget(
         limit = "no limit" if row["limit_usd"] is None else f"limit {row['limit_usd']:.2f}"
         own = ", set for it alone" if row["own_limit"] else ""
         name = row["org_id"] or "this installation"
-        typer.echo(f"{name}: spent {row['spent_usd']:.6f}, held {row['held_usd']:.6f}, {limit}{own}")
+        typer.echo(f"{plain(name)}: spent {row['spent_usd']:.6f}, held {row['held_usd']:.6f}, {limit}{own}")
 
 
 async def _run(settings: Settings, month: str, org: str | None, usd: str | None) -> BudgetOverview:
@@ -61,8 +63,6 @@ async def _run(settings: Settings, month: str, org: str | None, usd: str | None)
 
 
 async def _set(store: BudgetStore, org: str, usd: str) -> None:
-    if org == INSTALLATION:
-        raise InvalidInput("Name the organisation by its id; ARAGORA_BUDGET_USD bounds the installation.")
     if usd == "default":
         await store.follow_settings(org)
     else:
@@ -82,8 +82,10 @@ def _sum(usd: str) -> float:
     return value
 
 
-def _rows(settings: Settings, overview: BudgetOverview) -> Iterator[dict[str, Any]]:
-    for account in sorted({INSTALLATION, *overview.balances, *overview.overrides}):
+def _rows(settings: Settings, overview: BudgetOverview, org: str | None) -> Iterator[dict[str, Any]]:
+    """A row for the organisation, also where it has spent nothing yet; for None one for each account."""
+    everybody = {INSTALLATION, *overview.balances, *overview.overrides}
+    for account in sorted(everybody if org is None else {org}):
         balance = overview.balances.get(account, Balance())
         limit = settings.installation_month_usd if account == INSTALLATION else settings.org_month_usd
         own = account in overview.overrides

@@ -16,9 +16,10 @@ from aragora import encoding
 from aragora.cli.conventions import DEFAULT_URL, AsJson, DebateId, Token, Url
 from aragora.cli.rendering.events import EventPrinter, decision_panel
 from aragora.cli.rendering.tables import debates_table
-from aragora.cli.rendering.terminal import counted, print_json, say, terminal
+from aragora.cli.rendering.terminal import print_json, say, terminal
 from aragora.client import AragoraClient
 from aragora.debate.model import DebateStatus, Decision
+from aragora.texts import counted
 
 Show = Callable[[str], None]
 
@@ -40,7 +41,7 @@ def debates(
     console = terminal()
     console.print(debates_table(page["debates"]))
     if page.get("next_cursor"):
-        console.print(say(f"More: aragora debates --cursor {page['next_cursor']}", "dim"))
+        console.print(say(f"More: the same with --cursor {page['next_cursor']}", "dim"))
 
 
 def show(debate_id: DebateId, url: Url = DEFAULT_URL, token: Token = None, as_json: AsJson = False) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shlex
 import shutil
 import socket
 import tempfile
@@ -41,6 +42,7 @@ from aragora.private_files import open_to_others
 from aragora.storage.contexts import Context, Location, plain_dsn, store_of
 from aragora.storage.diagnosis import diagnose
 from aragora.storage.postgres import connect
+from aragora.texts import counted
 
 PORTS: Final = (HTTP_PORT, WS_PORT)
 
@@ -155,7 +157,7 @@ async def store(loaded: Settings) -> Finding:
     except TimeoutError:
         return fault("store", f"{where}: no answer within {STORE_TIMEOUT_S:.0f} s", "Is it busy, or locked?")
     if found.pending:
-        return ok("store", f"{where}; {len(found.pending)} migrations pending, the start applies them")
+        return ok("store", f"{where}; {counted(len(found.pending), 'migration')} pending, the start applies them")
     return ok("store", f"{where}; up to date")
 
 
@@ -198,7 +200,7 @@ def memory() -> Finding:
 
 def data_directory(data_dir: Path) -> Iterator[Finding]:
     """Whether the server can keep its databases in `data_dir`, and how much room they have."""
-    existing = next(folder for folder in (data_dir.absolute(), *data_dir.absolute().parents) if folder.exists())
+    existing = next(folder for folder in (data_dir, *data_dir.parents) if os.path.lexists(folder))
     mend = "Choose another with ARAGORA_DATA_DIR or --data-dir, or change its owner."
     try:
         with tempfile.TemporaryFile(dir=existing):
@@ -206,9 +208,10 @@ def data_directory(data_dir: Path) -> Iterator[Finding]:
     except OSError as error:
         yield fault("data directory", f"{data_dir} cannot be written ({os.strerror(error.errno or 0)}).", mend)
         return
-    yield ok("data directory", str(data_dir.absolute()))
+    yield ok("data directory", str(data_dir))
     if free < DISK_FLOOR_BYTES:
-        cleanup = "python scripts/cleanup_nomic_state.py --dry-run says what can go."
+        name = shlex.quote(str(data_dir))
+        cleanup = f"python scripts/cleanup_nomic_state.py --data-dir {name} --dry-run says what can go."
         yield warning("disk", f"{free / 1e9:.1f} GB free at {existing}", cleanup)
     else:
         yield ok("disk", f"{free / 1e9:.1f} GB free")
@@ -278,8 +281,10 @@ async def everything(settings: Settings) -> list[Finding]:
     ):
         if url is not None:
             tries.append(_attempt(variable, _text(url), _redis, broken=warning))
+    if settings.supabase_url is not None:
+        tries.append(_attempt("SUPABASE_URL", settings.supabase_url, _tcp, broken=warning))
     if settings.local_base_url is not None:
-        tries.append(_attempt("ARAGORA_LOCAL_BASE_URL", _text(settings.local_base_url), _models, broken=fault))
+        tries.append(_attempt("ARAGORA_LOCAL_BASE_URL", settings.local_base_url, _models(settings), broken=fault))
     if settings.ray_address not in {None, "auto", "local"}:
         tries.append(
             _attempt("RAY_ADDRESS", f"ray://{settings.ray_address}".replace("ray://ray://", "ray://"), _tcp, fault)
@@ -326,10 +331,17 @@ async def _redis(url: str) -> str:
     return "Redis answers"
 
 
-async def _models(url: str) -> str:
-    async with aiohttp.ClientSession() as session, session.get(f"{url.rstrip('/')}/models") as answer:
-        answer.raise_for_status()
-        return f"{len((await answer.json(content_type=None))['data'])} models"
+def _models(settings: Settings) -> Callable[[str], Awaitable[str]]:
+    """Ask a local server for its models, as its agents will: with its key."""
+    key = settings.local_api_key
+    headers = {} if key is None else {"Authorization": f"Bearer {key.get_secret_value()}"}
+
+    async def reach(url: str) -> str:
+        async with aiohttp.ClientSession(headers=headers) as session, session.get(f"{url}/models") as answer:
+            answer.raise_for_status()
+            return counted(len((await answer.json(content_type=None))["data"]), "model")
+
+    return reach
 
 
 async def _tcp(url: str) -> str:

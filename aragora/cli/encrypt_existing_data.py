@@ -34,6 +34,7 @@ from aragora.storage.contexts import Context, store_of
 from aragora.storage.counters import CounterStore
 from aragora.storage.database import Database
 from aragora.storage.reencryption import Outcome, Reencryption, Rewritable, Summary
+from aragora.typed_commands import code_of_run
 
 _FLAGS = {
     "--sync-store": (CONNECTORS.name, "credentials of connectors"),
@@ -57,6 +58,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     for noisy in ("aiosqlite", "asyncio", "asyncpg"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    return code_of_run(lambda: _told(options, names))
+
+
+def _told(options: argparse.Namespace, names: tuple[str, ...]) -> int:
     try:
         accepted = frozenset(names if options.accept_plaintext else ())
         settings = settings_in(options.data_dir)
@@ -69,8 +74,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _say(error.message, error=True)
         return 2
     except KeyboardInterrupt:
-        _say("Interrupted. What was migrated stays migrated; run the command again to go on.", error=True)
-        return 130
+        _say("What was migrated stays migrated; run the command again to go on.", error=True)
+        raise
 
 
 async def _run(settings: Settings, names: tuple[str, ...], accepted: frozenset[str], *, execute: bool) -> int:
@@ -91,7 +96,7 @@ async def _run(settings: Settings, names: tuple[str, ...], accepted: frozenset[s
     finally:
         if execute:
             await _keep_counts(settings, registry)
-    _tell(summaries, execute=execute)
+    _show(summaries, execute=execute)
     return 1 if any(summary.counts[Outcome.FAILED] for summary in summaries) else 0
 
 
@@ -115,7 +120,7 @@ async def _keep_counts(settings: Settings, registry: Registry) -> None:
         await database.aclose()
 
 
-def _tell(summaries: Sequence[Summary], *, execute: bool) -> None:
+def _show(summaries: Sequence[Summary], *, execute: bool) -> None:
     for summary in summaries:
         _say(str(summary))
     total = {outcome: sum(summary.counts[outcome] for summary in summaries) for outcome in Outcome}

@@ -16,8 +16,10 @@ from typing import Any, Final
 import typer
 
 from aragora import __version__, errors
-from aragora.cli.conventions import INTERRUPTED, code_of
+from aragora.cli.conventions import USAGE, code_of
+from aragora.encoding import NotEncodable
 from aragora.private_files import make_files_private
+from aragora.typed_commands import INTERRUPTED
 
 EPILOG: Final = "Exit codes: 0 done, 1 failed or not valid, 2 usage or configuration, 3 server away, 4 signer unknown, 130 interrupted."
 
@@ -56,6 +58,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except errors.AragoraError as error:
         sys.stderr.write(f"aragora: {error.message}\n")
         return code_of(error)
+    except NotEncodable as wrong:  # an argument that is no UTF-8
+        sys.stderr.write(f"aragora: what was typed cannot be sent: {wrong}\n")
+        return USAGE
     except KeyboardInterrupt:
         return INTERRUPTED
 

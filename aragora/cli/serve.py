@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from aragora.config.legacy import DATA_DIR, HOST, HTTP_PORT, WS_PORT
+from aragora.cli.conventions import DataDir
+from aragora.config.legacy import HOST, HTTP_PORT, WS_PORT
 
 
 def serve(
@@ -26,9 +26,7 @@ def serve(
     workers: Annotated[
         int | None, typer.Option(min=1, help="HTTP ingress replicas; unset: as many as fit the machine.")
     ] = None,
-    data_dir: Annotated[
-        Path | None, typer.Option(help=f"Databases and keys; unset: ARAGORA_DATA_DIR, or {DATA_DIR}.")
-    ] = None,
+    data_dir: DataDir = None,
 ) -> None:
     """Start the server and show its progress until it takes work.
 

@@ -16,17 +16,23 @@ from typing import Annotated, Final, TypeVar
 
 import typer
 
-from aragora.cli.conventions import AsJson, DataDir
+from aragora.cli.conventions import AsJson, DataDir, organisation
 from aragora.cli.rendering.terminal import plain, print_json
 from aragora.composition.operator import AT_THE_MACHINE, Office, opened_office
 from aragora.config.settings import Settings, settings_in
 from aragora.encoding import to_plain
 from aragora.errors import Conflict, InvalidInput
-from aragora.identity.people import OPERATOR, OWNER, Person
+from aragora.identity.parts import Visit
+from aragora.identity.people import OPERATOR, OWNER, People, Person
+from aragora.identity.principal import Principal
 from aragora.identity.store.users import User
 from aragora.ids import LOCAL_ORG
+from aragora.texts import counted
+from aragora.typed_commands import answer_to
 
 T = TypeVar("T")
+Change = Callable[[People, Principal, str, Visit], Awaitable[T]]
+"""A method of `People` that changes one account: for whom, whose, and from where."""
 
 users: Final = typer.Typer(
     help="List, make, disable and change accounts, on the server's machine.",
@@ -39,7 +45,9 @@ Named = Annotated[str, typer.Argument(metavar="USER", help="The account: its id 
 Yes = Annotated[bool, typer.Option("--yes", help="Do it without a question.")]
 LastOwner = Annotated[bool, typer.Option("--last-owner", help="Also where the organisation then has no owner left.")]
 Roles = Annotated[list[str], typer.Option("--role", help="A role; may be given several times.", metavar="ROLE")]
-Org = Annotated[str, typer.Option("--org", help="The organisation of the account.", metavar="ORG")]
+Org = Annotated[
+    str, typer.Option("--org", help="The organisation of the account.", metavar="ORG", callback=organisation)
+]
 
 
 @users.command("list")
@@ -59,7 +67,7 @@ def listing(
     for user in found:
         _say(_line(user))
     if len(found) == limit:
-        _say(f"More: aragora users list --after {found[-1].user_id}")
+        _say(f"More: the same with --after {found[-1].user_id}")
 
 
 @users.command()
@@ -120,13 +128,11 @@ def disable(
 ) -> None:
     """Lock somebody out: no login, no token, no key, no open connection holds any more."""
 
-    async def work(it: Office) -> User:
-        person = await _person(it, user)
+    def question(person: Person) -> str:
         _keep_owner(person, last_owner=last_owner)
-        _ask(f"Disable {person.user.email}?", yes=yes)
-        return await it.people.disable(OPERATOR, person.user.user_id, AT_THE_MACHINE)
+        return f"Disable {person.user.email}?"
 
-    changed = _at_the_office(data_dir, work)
+    changed = _agreed(data_dir, user, question, People.disable, yes=yes)
     _tell(changed, f"{changed.email} is disabled.", as_json=as_json)
 
 
@@ -153,14 +159,15 @@ def role(
 ) -> None:
     """Replace the roles of an account."""
 
-    async def work(it: Office) -> User:
-        person = await _person(it, user)
+    def question(person: Person) -> str:
         if OWNER not in roles:
             _keep_owner(person, last_owner=last_owner)
-        _ask(f"Change {person.user.email} from {', '.join(person.user.roles)} to {', '.join(roles)}?", yes=yes)
-        return await it.people.give_roles(OPERATOR, person.user.user_id, roles, AT_THE_MACHINE)
+        return f"Change {person.user.email} from {', '.join(person.user.roles)} to {', '.join(roles)}?"
 
-    changed = _at_the_office(data_dir, work)
+    def change(people: People, who: Principal, user_id: str, visit: Visit) -> Awaitable[User]:
+        return people.give_roles(who, user_id, roles, visit)
+
+    changed = _agreed(data_dir, user, question, change, yes=yes)
     _tell(changed, f"{changed.email} is {', '.join(changed.roles)}.", as_json=as_json)
 
 
@@ -168,38 +175,32 @@ def role(
 def end_sessions(user: Named, *, yes: Yes = False, data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """End all logins of an account, also those in which it acts as another."""
 
-    async def work(it: Office) -> int:
-        person = await _person(it, user)
-        _ask(f"End {person.sessions} logins of {person.user.email}?", yes=yes)
-        return await it.people.end_sessions(OPERATOR, person.user.user_id, AT_THE_MACHINE)
+    def question(person: Person) -> str:
+        return f"End {counted(person.sessions, 'login')} of {person.user.email}?"
 
-    ended = _at_the_office(data_dir, work)
-    _count("ended", ended, f"{ended} logins are ended.", as_json=as_json)
+    ended = _agreed(data_dir, user, question, People.end_sessions, yes=yes)
+    _count("ended", ended, f"Ended {counted(ended, 'login')}.", as_json=as_json)
 
 
 @users.command()
 def revoke_keys(user: Named, *, yes: Yes = False, data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """Revoke all API keys of an account, for good."""
 
-    async def work(it: Office) -> int:
-        person = await _person(it, user)
-        _ask(f"Revoke {person.api_keys} API keys of {person.user.email}?", yes=yes)
-        return await it.people.revoke_keys(OPERATOR, person.user.user_id, AT_THE_MACHINE)
+    def question(person: Person) -> str:
+        return f"Revoke {counted(person.api_keys, 'API key')} of {person.user.email}?"
 
-    revoked = _at_the_office(data_dir, work)
-    _count("revoked", revoked, f"{revoked} API keys are revoked.", as_json=as_json)
+    revoked = _agreed(data_dir, user, question, People.revoke_keys, yes=yes)
+    _count("revoked", revoked, f"Revoked {counted(revoked, 'API key')}.", as_json=as_json)
 
 
 @users.command()
 def reset_mfa(user: Named, *, yes: Yes = False, data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """Take away the second factor of somebody who lost it, and end all logins."""
 
-    async def work(it: Office) -> bool:
-        person = await _person(it, user)
-        _ask(f"Take away the second factor of {person.user.email}?", yes=yes)
-        return await it.people.reset_factor(OPERATOR, person.user.user_id, AT_THE_MACHINE)
+    def question(person: Person) -> str:
+        return f"Take away the second factor of {person.user.email}?"
 
-    reset = _at_the_office(data_dir, work)
+    reset = _agreed(data_dir, user, question, People.reset_factor, yes=yes)
     _count("reset", reset, "The second factor is gone." if reset else "There was no second factor.", as_json=as_json)
 
 
@@ -212,6 +213,17 @@ def _at_the_office(data_dir: Path | None, work: Callable[[Office], Awaitable[T]]
             return await work(office)
 
     return asyncio.run(run(settings_in(data_dir)))
+
+
+def _agreed(data_dir: Path | None, named: str, question: Callable[[Person], str], change: Change[T], *, yes: bool) -> T:
+    """Find an account, ask the operator the `question` about it, and change it where the answer is yes."""
+
+    async def work(it: Office) -> T:
+        person = await _person(it, named)
+        _ask(question(person), yes=yes)
+        return await change(it.people, OPERATOR, person.user.user_id, AT_THE_MACHINE)
+
+    return _at_the_office(data_dir, work)
 
 
 async def _person(office: Office, named: str) -> Person:
@@ -233,7 +245,8 @@ def _ask(question: str, *, yes: bool) -> None:
         return
     if not sys.stdin.isatty():
         raise InvalidInput("Nobody can be asked here; add --yes.")
-    typer.confirm(plain(question), abort=True, err=True)
+    if answer_to(f"{plain(question)} [y/N]").lower() not in ("y", "yes"):
+        raise typer.Abort
 
 
 def _password(*, from_stdin: bool) -> str:

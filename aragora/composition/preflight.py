@@ -19,6 +19,7 @@ from aragora.config.settings import Settings, production_problems
 from aragora.errors import Misconfigured
 from aragora.private_files import repair
 from aragora.storage.serving import LOCK_FILE, held
+from aragora.texts import counted
 
 LEFTOVER_WAIT_S: Final = 10.0
 SERVER_OF: Final = "ARAGORA_SERVER_OF"
@@ -72,7 +73,7 @@ def close_to_others(data_dir: Path) -> Iterator[str]:
     about what stays open."""
     found = repair(data_dir)
     if found.closed:
-        yield f"closed to other users in {data_dir}: {found.closed} files or directories"
+        yield f"closed to other users in {data_dir}: {counted(found.closed, 'file or directory', 'files or directories')}"
     if found.left:
         more = f" and {len(found.left) - 1} more" if found.left[1:] else ""
         yield f"warning: other users can still open {found.left[0]}{more}: chown it to the server's user, then chmod -R go="

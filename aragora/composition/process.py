@@ -24,9 +24,10 @@ from aragora.clock import SystemClock
 from aragora.composition.launch import has_local_operator
 from aragora.composition.listening import authority
 from aragora.composition.preflight import close_to_others, refuse_to_start, single_instance
-from aragora.config.settings import Settings, load_settings
+from aragora.config.settings import Settings, settings_in
 from aragora.errors import AragoraError, Misconfigured, Unavailable
 from aragora.private_files import make_files_private
+from aragora.texts import counted
 
 WATCH_S: Final = 1.0
 CLOSE_SOCKETS_S: Final = 3.0
@@ -48,7 +49,7 @@ def serve(options: Options) -> int:
     make_files_private()  # before anything is made: Ray's processes inherit it
     stop = StopSignals()
     try:
-        settings = settings_for(options)
+        settings = settings_in(options.data_dir, options.workers)
         refuse_to_start(settings, options.host, ())
         with single_instance(settings.data_dir):
             for line in close_to_others(settings.data_dir):
@@ -65,17 +66,6 @@ def serve(options: Options) -> int:
     except AragoraError as error:
         _say(f"error: {error.message}", stream=sys.stderr)
         return 1
-
-
-def settings_for(options: Options) -> Settings:
-    """The settings of the environment with what the command line says instead. Raises Misconfigured."""
-    environment = dict(os.environ)
-    if options.data_dir is not None:
-        environment["ARAGORA_DATA_DIR"] = str(options.data_dir)
-    if options.workers is not None:
-        environment["ARAGORA_WORKERS"] = str(options.workers)
-    settings = load_settings(environment)
-    return settings.model_copy(update={"data_dir": settings.data_dir.absolute()})
 
 
 class StartInterrupted(Exception):
@@ -147,7 +137,7 @@ def _run(options: Options, settings: Settings, stop: StopSignals) -> int:
                 return 1
         _say(f"draining: running debates get up to {settings.drain_timeout_s:g} s")
         left = parts.drain(settings.drain_timeout_s, CLOSE_SOCKETS_S)
-        _say("drained" if not left else f"drained; {left} debates go on at the next start")
+        _say("drained" if not left else f"drained; left for the next start: {counted(left, 'debate')}")
     return 0
 
 
@@ -155,6 +145,7 @@ def _mark_empty_stores(settings: Settings) -> None:
     """So that a fresh installation refuses plaintext from its first record on; says in which stores it is still read.
     Where a store is away, the next start does it."""
     from aragora.composition.encrypted_stores import STORES, mark_empty_stores  # noqa: PLC0415
+    from aragora.migrations.history import data_dir_option  # noqa: PLC0415
 
     try:
         whole = asyncio.run(mark_empty_stores(settings, SystemClock()))
@@ -164,8 +155,8 @@ def _mark_empty_stores(settings: Settings) -> None:
     if settings.encryption_key is not None and (still := [name for name in STORES if name not in whole]):
         _say(
             f"warning: plaintext secrets are still read in {', '.join(still)}: run `python -m "
-            "aragora.storage.migrations.encrypt_existing_data --all --execute`; where that was done before, somebody "
-            "deleted the mark (docs/security.md, Secrets at rest)",
+            f"aragora.storage.migrations.encrypt_existing_data --all --execute{data_dir_option(settings)}`; where that was "
+            "done before, somebody deleted the mark (docs/security.md, Secrets at rest)",
             stream=sys.stderr,
         )
 

@@ -110,10 +110,14 @@ def load_settings(env: Mapping[str, str] | None = None) -> Settings:
         raise Misconfigured("\n".join(problems)) from None
 
 
-def settings_in(data_dir: Path | None) -> Settings:
-    """The settings of this process, with another data directory where one is given. Raises Misconfigured."""
-    chosen = {} if data_dir is None else {"ARAGORA_DATA_DIR": str(data_dir)}
-    return load_settings({**os.environ, **chosen})
+def settings_in(data_dir: Path | None, workers: int | None = None) -> Settings:
+    """The settings of this process, with what its command line says instead; None leaves it to the environment. The
+    data directory is absolute: what is told of it holds wherever it is read. Raises Misconfigured."""
+    chosen = {"ARAGORA_DATA_DIR": data_dir, "ARAGORA_WORKERS": workers}
+    settings = load_settings(
+        {**os.environ, **{name: str(value) for name, value in chosen.items() if value is not None}}
+    )
+    return settings.model_copy(update={"data_dir": settings.data_dir.absolute()})
 
 
 def production_problems(settings: Settings) -> list[str]:

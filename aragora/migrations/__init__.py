@@ -13,7 +13,7 @@ in the one PostgreSQL database. To change a context's schema:
 A revision that was released never changes. Tests compare the migrated schema with the tables, up and down.
 
 Each command says which store it means and what it did, and exits with a code: 0 done, 1 it failed, 2 mend the settings
-or the call, 3 the store cannot be reached now.
+or the call, 3 the store cannot be reached now, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from aragora.config.settings import Settings, settings_in
 from aragora.errors import AragoraError, Conflict, Misconfigured, Unavailable
 from aragora.private_files import make_files_private
 from aragora.storage.contexts import store_of
+from aragora.typed_commands import code_of_run
 
 Command = Callable[[Settings, Namespace], Coroutine[Any, Any, str]]
 
@@ -52,6 +53,10 @@ def run(parser: ArgumentParser, command: Command, arguments: Sequence[str] | Non
     """Run a command with the settings of this process; returns its exit code."""
     options = parser.parse_args(arguments)
     make_files_private()
+    return code_of_run(lambda: _run(command, options))
+
+
+def _run(command: Command, options: Namespace) -> int:
     try:
         settings = settings_in(options.data_dir)
         sys.stdout.write(f"store: {store_of(settings)}\n")

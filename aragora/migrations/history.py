@@ -78,11 +78,20 @@ async def require_current(settings: Settings, *contexts: Context) -> None:
     """Raises Misconfigured where one of these contexts has no tables yet or older ones, and as `standing`."""
     if not any(revision.context in contexts for revision in (await standing(settings)).pending):
         return
-    where = "" if settings.database_url else f" --data-dir {shlex.quote(str(settings.data_dir.absolute()))}"
     raise Misconfigured(
         f"{store_of(settings)}: its tables are not there yet, or are older than this program. Check --data-dir, "
-        f"ARAGORA_DATA_DIR and DATABASE_URL; if it is the right store, run `python -m aragora.migrations.apply{where}`"
+        f"ARAGORA_DATA_DIR and DATABASE_URL; if it is the right store, run `{apply_command(settings)}`"
     )
+
+
+def apply_command(settings: Settings) -> str:
+    """What applies the pending migrations of this very store, as it is typed."""
+    return f"python -m aragora.migrations.apply{data_dir_option(settings)}"
+
+
+def data_dir_option(settings: Settings) -> str:
+    """What a command needs besides its name to mean this very store, wherever it is typed; empty on PostgreSQL."""
+    return "" if settings.database_url else f" --data-dir {shlex.quote(str(settings.data_dir.absolute()))}"
 
 
 async def _current(settings: Settings) -> dict[Context, str]:
@@ -96,15 +105,21 @@ async def _current(settings: Settings) -> dict[Context, str]:
 def _of_sqlite(locations: Iterable[Location]) -> dict[Context, str]:
     found: dict[Context, str] = {}
     for location in locations:
-        if location.path is None or not location.path.exists():
-            continue
-        with diagnosed(location), closing(sqlite3.connect(location.path, timeout=location.timeout_s)) as connection:
-            table = version_table(location.context)
-            exists = connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (table,)).fetchone()
-            row = connection.execute(f"SELECT version_num FROM {table}").fetchone() if exists else None  # noqa: S608  constant
-            if row is not None:
-                found[location.context] = row[0]
+        with diagnosed(location):
+            number = _newest(location)
+        if number is not None:
+            found[location.context] = number
     return found
+
+
+def _newest(location: Location) -> str | None:
+    if location.path is None or not location.path.exists():
+        return None
+    with closing(sqlite3.connect(location.path, timeout=location.timeout_s)) as connection:
+        table = version_table(location.context)
+        exists = connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (table,)).fetchone()
+        row = connection.execute(f"SELECT version_num FROM {table}").fetchone() if exists else None  # noqa: S608  constant
+    return None if row is None else str(row[0])
 
 
 async def _of_postgres(location: Location) -> dict[Context, str]:

@@ -5,17 +5,21 @@ It says what would be lost and asks; on SQLite it makes a copy first; beside a r
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
+from typing import Final
 
 from aragora.clock import SystemClock
 from aragora.config.settings import Settings
 from aragora.errors import InvalidInput, Misconfigured
 from aragora.migrations import parser_of, run
+from aragora.migrations.history import standing
 from aragora.migrations.rolling_back import Undoing, copy, plan, undo
 from aragora.storage.serving import server_not_seen, without_server
+from aragora.typed_commands import answer_to
+
+NOTHING: Final = "nothing to roll back: no migration is applied"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -29,17 +33,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 async def command(settings: Settings, options: Namespace) -> str:
     """Undo the last migration and say which it was. Raises Conflict beside a running server, Misconfigured where nobody
     can be asked."""
-    if settings.database_url is None and not settings.data_dir.is_dir():
-        return "nothing to roll back: there is no store"
+    if not (await standing(settings)).applied:  # asked before a lock is taken: no file is made where there is no store
+        return NOTHING
     async with server_not_seen(settings) if options.dry_run else without_server(settings):
         undoing = await plan(settings)
         if undoing is None:
-            return "nothing to roll back: no migration is applied"
+            return NOTHING
         _say(_told(settings, undoing))
         if options.dry_run:
             return "dry run: nothing was changed"
         if not options.yes:
-            await _asked(undoing)
+            _ask(undoing)
         kept = await copy(settings, undoing, SystemClock().now())
         if kept is not None:
             _say(f"a copy is in {kept}")
@@ -56,11 +60,10 @@ def _told(settings: Settings, undoing: Undoing) -> str:
     return "\n".join(lines)
 
 
-async def _asked(undoing: Undoing) -> None:
+def _ask(undoing: Undoing) -> None:
     if not sys.stdin.isatty():
         raise Misconfigured("nobody can be asked here: nothing was changed. Add --yes to roll back")
-    answer = await asyncio.to_thread(input, f"Roll back {undoing.revision}? Type yes: ")
-    if answer.strip().lower() != "yes":
+    if answer_to(f"Roll back {undoing.revision}? Type yes:").lower() != "yes":
         raise InvalidInput("nothing was changed")
 
 

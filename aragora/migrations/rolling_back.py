@@ -22,6 +22,7 @@ from aragora.migrations.history import Revision, standing, version_table
 from aragora.storage.contexts import Location
 from aragora.storage.database import Database
 from aragora.storage.diagnosis import diagnosed
+from aragora.texts import counted
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -38,9 +39,9 @@ class Loss:
     columns: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        rows = f"{self.rows} row{'' if self.rows == 1 else 's'}"
+        rows = counted(self.rows, "row")
         if self.columns:
-            return f"{self.table}: column{'' if len(self.columns) == 1 else 's'} {', '.join(self.columns)} of {rows}"
+            return f"{self.table}: {counted(len(self.columns), 'column')} of {rows}: {', '.join(self.columns)}"
         return f"{self.table}: the table with {rows}"
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from aragora.config.settings import Settings
 from aragora.migrations import parser_of, run
-from aragora.migrations.history import standing
+from aragora.migrations.history import apply_command, standing
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -23,7 +23,7 @@ async def command(settings: Settings, _options: Namespace) -> str:
     lines += [f"pending  {revision}" for revision in found.pending]
     summary = f"{len(found.applied)} applied, {len(found.pending)} pending"
     if found.pending:
-        summary += ": run `python -m aragora.migrations.apply`"
+        summary += f": run `{apply_command(settings)}`"
     return "\n".join([*lines, summary])
 
 

@@ -10,9 +10,10 @@ from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
 from aragora.cli.rendering.layout import Framed, Heading, Indented, Listing
-from aragora.cli.rendering.terminal import counted, say, who
+from aragora.cli.rendering.terminal import say, who
 from aragora.debate import model
 from aragora.debate.journal import event_of
+from aragora.texts import counted
 
 VERBS: Final[dict[model.AskKind, str]] = {
     model.AskKind.PROPOSE: "proposes",

@@ -40,11 +40,6 @@ def who(agent: str) -> Text:
     return say(agent, f"bold {COLOURS[sum(agent.encode()) % len(COLOURS)]}")
 
 
-def counted(number: int, thing: str) -> str:
-    """`number` of `thing`, in the singular or the plural: "1 round", "2 rounds"."""
-    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
-
-
 def print_json(value: object) -> None:
     """One JSON document on standard output, for scripts."""
     sys.stdout.write(encoding.encode_text(value) + "\n")

@@ -5,12 +5,19 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import os
+import pty
 import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from worlds.waiting import WAIT_S
 
 from aragora.cli.main import main
 from aragora.clock import SystemClock
@@ -131,6 +138,45 @@ def test_what_takes_something_away_asks_first(typed: Typed, data_dir: Path) -> N
     assert {entry.event.actor for entry in entries(data_dir)} == {"operator"}
 
 
+def test_ctrl_c_at_the_question_ends_the_command_at_once_and_changes_nothing(typed: Typed, data_dir: Path) -> None:
+    made(typed, "mike")
+    before = len(entries(data_dir))
+    keyboard, terminal = pty.openpty()
+    command = [sys.executable, "-m", "aragora.cli", "users", "disable", "mike@example.com"]
+    with subprocess.Popen(command, stdin=terminal, stderr=subprocess.PIPE) as asked:
+        assert asked.stderr is not None
+        question = b""
+        while b"[y/N] " not in question:
+            question += asked.stderr.read(1)
+        asked.send_signal(signal.SIGINT)
+        assert asked.wait(WAIT_S) == 130
+        assert b"Traceback" not in asked.stderr.read()
+    os.close(keyboard)
+    os.close(terminal)
+    assert len(entries(data_dir)) == before
+
+
+def test_what_was_taken_away_is_told_in_the_singular_and_the_plural(typed: Typed, data_dir: Path) -> None:
+    user_id = made(typed, "mike")
+    with sqlite3.connect(data_dir / "users.db") as connection:
+        now = SystemClock().now()
+        login = ("ses_1", user_id, "local", now, now + 60, 0, False, "")
+        columns = "session_id, user_id, org_id, created_at, expires_at, generation, mfa, address"
+        connection.execute(f"INSERT INTO sessions ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", login)
+    code, told, question = typed("end-sessions", "mike@example.com", stdin=Terminal("y\n"))
+    assert (code, told) == (0, "Ended 1 login.\n")
+    assert question == "End 1 login of mike@example.com? [y/N] "
+    assert typed("revoke-keys", "mike@example.com", "--yes")[1] == "Revoked 0 API keys.\n"
+
+
+def test_no_account_is_made_in_what_can_be_no_organisation(typed: Typed, data_dir: Path) -> None:
+    before = len(entries(data_dir))
+    for org in ("", "a\nb", "a b"):
+        arguments = ("create", "x@example.com", "--org", org, "--password-stdin")
+        assert typed(*arguments, stdin=io.StringIO(f"{PASSWORD}\n"))[0] == 2
+    assert len(entries(data_dir)) == before
+
+
 @pytest.mark.usefixtures("data_dir")
 def test_the_last_owner_goes_only_where_that_is_said(typed: Typed) -> None:
     made(typed, "root", "owner", "admin")
@@ -157,7 +203,7 @@ def test_an_invitation_is_printed_once_and_only_where_the_server_takes_it(
 @pytest.mark.usefixtures("data_dir")
 def test_pages_name_the_next_one_and_wrong_names_say_so(typed: Typed) -> None:
     ids = [made(typed, name) for name in ("a", "b")]
-    assert f"More: aragora users list --after {ids[0]}" in typed("list", "--limit", "1")[1]
+    assert f"More: the same with --after {ids[0]}" in typed("list", "--limit", "1")[1]
     assert [one["user_id"] for one in json.loads(typed("list", "--after", ids[0], "--json")[1])] == [ids[1]]
     assert json.loads(typed("list", "--org", "org_none", "--json")[1]) == []
     for named in ("nobody@example.com", "usr_none"):

@@ -288,7 +288,7 @@ def test_a_reader_that_has_seen_enough_ends_a_command_without_a_traceback(
         timeout=WAIT_S,
     )
     os.close(write_end)
-    assert (ran.returncode, ran.stderr) == (1, b"")
+    assert (ran.returncode, ran.stderr) == (141, b"")
 
 
 def test_a_rollback_leaves_a_copy_that_only_its_owner_reads(data_dir: Path) -> None:

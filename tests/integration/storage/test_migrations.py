@@ -20,6 +20,7 @@ from aragora.config.settings import Settings
 from aragora.errors import Misconfigured, Unavailable
 from aragora.migrations.applying import _ADVISORY_KEY, apply_pending, migrate, migrating_alone
 from aragora.migrations.history import VERSIONS, revisions, standing, version_table
+from aragora.migrations.rolling_back import Loss
 from aragora.storage.contexts import Context
 from aragora.storage.database import Database
 
@@ -193,3 +194,15 @@ def _command(settings: Settings, name: str, *arguments: str) -> subprocess.Compl
         timeout=60,
         check=False,
     )
+
+
+@pytest.mark.parametrize(
+    ("loss", "told"),
+    [
+        (Loss("users", 1), "users: the table with 1 row"),
+        (Loss("users", 2, ("name",)), "users: 1 column of 2 rows: name"),
+        (Loss("users", 0, ("email", "name")), "users: 2 columns of 0 rows: email, name"),
+    ],
+)
+def test_a_loss_is_told_in_the_singular_and_the_plural(loss: Loss, told: str) -> None:
+    assert str(loss) == told

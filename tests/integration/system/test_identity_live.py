@@ -25,7 +25,6 @@ from worlds.waiting import WAIT_S
 
 pytestmark = pytest.mark.slow
 
-"""An open WebSocket of a login that ended is closed within seconds; the rest is for a busy machine."""
 RAY_MARK: Final = "RAY_SERVE_HAPROXY_SERVER_STATE_FILE"
 
 

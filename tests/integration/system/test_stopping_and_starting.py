@@ -85,7 +85,7 @@ def test_what_the_drain_limit_cuts_off_goes_on_at_the_next_start_and_a_second_si
     assert first.stop() == 0, first.told()
     took = time.monotonic() - began
     assert took < DRAIN_S, f"it took {took:.1f} s to drain for 1 s"
-    assert "1 debates go on at the next start" in first.told()
+    assert "left for the next start: 1 debate" in first.told()
     wait_gone(data_dir)
 
     second = start(data_dir, ports_of(first))

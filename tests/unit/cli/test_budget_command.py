@@ -93,3 +93,22 @@ def test_a_store_that_is_not_migrated_is_told(
     monkeypatch.setenv("ARAGORA_DATA_DIR", str(tmp_path))
     assert main(["budget"]) == 2
     assert "aragora.migrations.apply" in capsys.readouterr().err
+
+
+def test_an_organisation_that_was_named_is_shown_also_where_it_has_spent_nothing(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    del settings
+    nothing = {"org_id": "new", "spent_usd": 0.0, "held_usd": 0.0, "limit_usd": 2.0, "own_limit": False}
+    assert shown(capsys, "new") == {"new": nothing}
+    assert shown(capsys, "new", "3") == {"new": nothing | {"limit_usd": 3.0, "own_limit": True}}
+    assert shown(capsys, "new", "default") == {"new": nothing}
+
+
+@pytest.mark.parametrize("org", ["", "a b", "a\x1b[31m", "\udcff"])
+def test_what_can_be_no_organisation_gets_no_limit(
+    settings: Settings, capsys: pytest.CaptureFixture[str], org: str
+) -> None:
+    del settings
+    assert main(["budget", org, "3"]) == 2
+    assert shown(capsys).keys() == {""}

@@ -11,7 +11,7 @@ from aiohttp.test_utils import TestServer
 
 from aragora import client as module
 from aragora import errors
-from aragora.client import AragoraClient, ServerUnreachable
+from aragora.client import AragoraClient, NotAragora, ServerUnreachable
 from aragora.resilience.backoff import Backoff
 
 
@@ -84,3 +84,27 @@ async def test_a_server_that_hangs_is_given_up_on(monkeypatch: pytest.MonkeyPatc
         with pytest.raises(ServerUnreachable, match="TimeoutError"):
             await client.get("/x")
     assert calls == 2
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "<html>Welcome</html>",
+        "",
+        "{}",
+        "[1]",
+        '{"events": [{}]}',
+        "\ud83d".encode("utf-8", "surrogatepass").decode("latin-1"),
+    ],
+)
+async def test_what_is_no_aragora_server_is_told_as_that(page: str) -> None:
+    async def welcome(_request: web.Request) -> web.Response:
+        return web.Response(text=page)
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", welcome)
+    async with TestServer(app) as running, AragoraClient(str(running.make_url(""))) as client:
+        with pytest.raises(NotAragora, match="--url"):
+            await client.open_debate("Tea?")
+        with pytest.raises(NotAragora):
+            await anext(client.journal("deb_1"))

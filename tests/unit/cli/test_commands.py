@@ -6,11 +6,16 @@ import json
 import resource
 import subprocess
 import sys
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+from worlds.denied import unseen
 
+from aragora.cli import audit, encrypt_existing_data
 from aragora.cli.main import COMMANDS, load, main
+from aragora.migrations import apply, rollback, status
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -79,7 +84,7 @@ async def test_debates_are_listed_and_the_next_page_is_named(
     told = capsys.readouterr().out
     assert "deb_1" in told
     assert "2023-11-14 22:13" in told
-    assert "aragora debates --cursor c2" in told
+    assert "More: the same with --cursor c2" in told
 
 
 async def test_show_tells_decision_and_receipt(
@@ -118,3 +123,75 @@ async def test_a_server_that_is_not_aragora_is_recognised(
 ) -> None:
     assert await type_command("show", "deb_1", "--url", f"{server.url}/elsewhere") == 1
     assert "is this an Aragora server?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "url", ["localhost:8080", "ftp://localhost", "http://", "http://[::1", "http://localhost:99999"]
+)
+def test_what_is_no_address_of_a_server_is_wrong_usage_and_no_server_that_is_away(
+    url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["agents", "--url", url]) == 2
+    assert "http://127.0.0.1:8080" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("debate", ["export", "", "..", "deb_1/events", "deb_1?x", "\udcff"])
+@pytest.mark.parametrize("command", ["show", "replay"])
+def test_what_is_no_debates_id_names_no_other_path_of_the_server(
+    command: str, debate: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([command, debate, "--url", "http://127.0.0.1:9"]) == 2
+    assert "aragora debates" in capsys.readouterr().err
+
+
+async def test_a_token_with_a_line_end_is_taken_and_one_with_control_characters_refused_unseen(
+    server: Any, type_command: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ARAGORA_API_TOKEN", "secret\r\n")
+    assert await type_command("ask", "Monolith?", "--url", server.url) == 0
+    assert server.tokens == ["Bearer secret"]
+    for wrong in ("sec\nret", "sec\x00ret", "sec\udcffret"):
+        assert await type_command("agents", "--url", server.url, "--token", wrong) == 2
+    told = capsys.readouterr().err
+    assert "ARAGORA_API_TOKEN" in told
+    assert "sec" not in told
+
+
+def test_what_cannot_be_sent_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["ask", "Tabs?", "--budget", "inf", "--url", "http://127.0.0.1:9"]) == 2
+    capsys.readouterr()
+
+
+async def test_a_question_that_is_no_utf_8_is_one_line(
+    server: Any, type_command: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert await type_command("ask", "caf\udce9?", "--url", server.url) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments"),
+    [
+        (main, ["users", "list"]),
+        (main, ["budget"]),
+        (status.main, []),
+        (apply.main, ["--dry-run"]),
+        (rollback.main, []),
+        (audit.main, ["verify"]),
+        (encrypt_existing_data.main, ["--all"]),
+    ],
+)
+def test_a_data_directory_that_cannot_be_looked_at_is_one_line_that_names_it(
+    command: Callable[[list[str]], int],
+    arguments: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    monkeypatch.setenv("ARAGORA_ENCRYPTION_KEY", "ab" * 32)
+    unseen(monkeypatch, tmp_path / "closed")
+    assert command([*arguments, "--data-dir", str(tmp_path / "closed" / "data")]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert str(tmp_path / "closed" / "data") in line
+    assert "Permission denied" in line

@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from worlds.denied import unseen
 
 from aragora.cli import doctor
 from aragora.cli.main import main
@@ -73,6 +76,7 @@ def test_what_cannot_be_reached_is_named_without_its_password(
     monkeypatch.setenv("DATABASE_URL", f"postgresql://me:hunter2@127.0.0.1:{closed_port}/aragora")
     monkeypatch.setenv("ARAGORA_REDIS_URL", f"redis://:hunter2@127.0.0.1:{closed_port}")
     monkeypatch.setenv("ARAGORA_LOCAL_BASE_URL", f"http://127.0.0.1:{closed_port}/v1")
+    monkeypatch.setenv("SUPABASE_URL", f"http://127.0.0.1:{closed_port}")
     monkeypatch.setenv("OPENAI_API_KEY", "sk-hunter2")
     monkeypatch.setenv("ARAGORA_OPENAI_BASE_URL", f"http://127.0.0.1:{closed_port}/v1")
     assert main(["doctor", "--url", NOBODY, "--json"]) == 2
@@ -81,6 +85,7 @@ def test_what_cannot_be_reached_is_named_without_its_password(
     findings = {finding["subject"]: finding["state"] for finding in json.loads(told)}
     assert findings["store"] == "fault"
     assert findings["ARAGORA_REDIS_URL"] == "warning"
+    assert findings["SUPABASE_URL"] == "warning"
     assert findings["ARAGORA_LOCAL_BASE_URL"] == "fault"
     assert findings["provider openai"] == "warning"
 
@@ -161,6 +166,45 @@ def test_an_unescaped_password_is_told_and_no_piece_of_it_shown(
     told = capsys.readouterr().out
     assert "percent-encode" in told
     assert not any(piece in told for piece in ("hunter", "sec/", "ret@"))
+
+
+def test_a_full_disk_is_told_with_the_command_for_this_very_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor, "DISK_FLOOR_BYTES", 10**18)
+    (found,) = [found for found in doctor.data_directory(tmp_path / "da ta") if found.subject == "disk"]
+    assert f"--data-dir '{tmp_path}/da ta' --dry-run" in found.mend
+
+
+async def test_a_local_server_is_asked_with_its_key(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], type_command: Any
+) -> None:
+    async def models(request: web.Request) -> web.Response:
+        if request.headers.get("Authorization") != "Bearer hunter2":
+            raise web.HTTPUnauthorized
+        return web.json_response({"data": [{"id": "small"}]})
+
+    app = web.Application()
+    app.router.add_get("/v1/models", models)
+    async with TestServer(app) as local:
+        monkeypatch.setenv("ARAGORA_LOCAL_BASE_URL", str(local.make_url("/v1/")))
+        states = []
+        for key in ("hunter2", "wrong"):
+            monkeypatch.setenv("ARAGORA_LOCAL_API_KEY", key)
+            await type_command("doctor", "--url", NOBODY, "--json")
+            states.append(report(capsys)["ARAGORA_LOCAL_BASE_URL"])
+    assert [finding["state"] for finding in states] == ["ok", "fault"]
+    assert states[0]["told"].endswith(": 1 model")
+
+
+def test_a_data_directory_that_cannot_even_be_looked_at_is_a_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    unseen(monkeypatch, tmp_path / "closed")
+    assert main(["doctor", "--url", NOBODY, "--data-dir", str(tmp_path / "closed" / "data"), "--json"]) == 2
+    findings = report(capsys)
+    assert findings["store"]["state"] == "fault"
+    assert "Permission denied" in findings["store"]["told"]
 
 
 async def test_a_running_servers_open_breaker_is_a_warning(

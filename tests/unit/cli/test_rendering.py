@@ -13,7 +13,7 @@ from rich.console import Console, RenderableType
 
 from aragora.cli.rendering.events import decision_panel, render
 from aragora.cli.rendering.tables import agents_table, debates_table
-from aragora.cli.rendering.terminal import counted, terminal
+from aragora.cli.rendering.terminal import terminal
 from aragora.debate.model import (
     AgreementChallenged,
     AnswerGiven,
@@ -149,7 +149,3 @@ def test_a_forced_terminal_in_a_pipe_folds_as_a_terminal_does(monkeypatch: pytes
     console = terminal()
     assert console.is_terminal
     assert not console.soft_wrap
-
-
-def test_one_is_singular() -> None:
-    assert [counted(number, "vote") for number in (0, 1, 2)] == ["0 votes", "1 vote", "2 votes"]

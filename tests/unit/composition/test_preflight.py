@@ -75,5 +75,5 @@ def test_a_start_says_in_one_line_what_it_closed(tmp_path: Path) -> None:
     tmp_path.chmod(0o700)
     (tmp_path / "users.db").touch()
     (tmp_path / "users.db").chmod(0o644)
-    assert list(close_to_others(tmp_path)) == [f"closed to other users in {tmp_path}: 1 files or directories"]
+    assert list(close_to_others(tmp_path)) == [f"closed to other users in {tmp_path}: 1 file or directory"]
     assert list(close_to_others(tmp_path)) == []

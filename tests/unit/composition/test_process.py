@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from aragora.composition import process
+from aragora.composition import encrypted_stores, process
 from aragora.composition.preflight import SERVER_OF
 from aragora.composition.process import Options, serve
 from aragora.composition.server_parts import ServerParts
@@ -39,6 +39,20 @@ def test_a_store_that_is_away_is_exit_code_3(
     monkeypatch.setattr(apply, "apply_all", fails(Unavailable("The database is away.")))
     assert serve(options) == 3
     assert capsys.readouterr().err == "error: The database is away.\n"
+
+
+def test_the_warning_of_plaintext_names_a_command_that_means_the_servers_own_store(
+    options: Options, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def none_marked(*_: object) -> frozenset[str]:
+        return frozenset()
+
+    monkeypatch.setenv("ARAGORA_ENCRYPTION_KEY", "ab" * 32)
+    monkeypatch.setattr(encrypted_stores, "mark_empty_stores", none_marked)
+    monkeypatch.setattr(ServerParts, "steps", lambda _: [("cluster", fails(Conflict("no")))])
+    monkeypatch.setattr(ServerParts, "close", lambda _: None)
+    assert serve(options) == 1
+    assert f"encrypt_existing_data --all --execute --data-dir {options.data_dir}`" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("error", [Unavailable("The cluster did not start."), Conflict("no")])

@@ -11,7 +11,15 @@ import yaml
 from pydantic import ValidationError
 
 from aragora.config.chapters import SECRET_MIN_CHARS
-from aragora.config.settings import GUESSABLE, Settings, is_secret, load_settings, production_problems, variable_of
+from aragora.config.settings import (
+    GUESSABLE,
+    Settings,
+    is_secret,
+    load_settings,
+    production_problems,
+    settings_in,
+    variable_of,
+)
 from aragora.errors import Misconfigured
 from aragora.storage.contexts import Context, Location
 
@@ -227,3 +235,16 @@ def test_a_monthly_budget_that_could_be_misread_is_refused(told: str) -> None:
 
 def test_unknown_variables_of_the_environment_do_no_harm() -> None:
     assert load_settings({**os.environ, "PATH": "/bin", "ARAGORA_UNKNOWN": "1"}).env == "development"
+
+
+def test_the_command_line_goes_before_the_environment_and_the_data_directory_is_absolute(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ARAGORA_DATA_DIR", "from-outside")
+    monkeypatch.setenv("ARAGORA_WORKERS", "2")
+    assert (settings_in(None).data_dir, settings_in(None).workers) == (tmp_path / "from-outside", 2)
+    chosen = settings_in(Path("typed"), workers=4)
+    assert (chosen.data_dir, chosen.workers) == (tmp_path / "typed", 4)
+    with pytest.raises(Misconfigured, match="ARAGORA_WORKERS"):
+        settings_in(None, workers=9999)

@@ -14,6 +14,7 @@ from types import ModuleType
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from worlds.denied import unseen
 
 SCRIPT = Path(__file__).parents[3] / "scripts" / "cleanup_nomic_state.py"
 
@@ -197,6 +198,16 @@ def test_a_category_that_is_a_link_is_left_alone(data_dir: Path) -> None:
 def test_a_missing_data_directory_is_one_clear_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(tmp_path / "nowhere") == 2
     assert "--data-dir" in capsys.readouterr().err
+
+
+def test_a_data_directory_that_cannot_be_looked_at_is_one_clear_line(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    unseen(monkeypatch, data_dir.parent)
+    assert run(data_dir, "--dry-run") == 2
+    told = capsys.readouterr().err
+    assert str(data_dir) in told
+    assert "cannot be read (Permission denied)" in told
 
 
 folders = st.sampled_from(["", "backups", "sessions", "checkpoints", "artifacts", "root-artifacts"])
