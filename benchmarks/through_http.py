@@ -1,6 +1,7 @@
 """Load as a client makes it: POST /api/debates, then the events over a WebSocket until the debate ends.
 
-A server lets one WebSocket follow a hundred debates, so one serves the first hundred at once, another the next.
+A server lets one WebSocket follow a hundred debates, so one serves the first hundred at once, another the next. It also
+bounds the commands of each: after those that may come at once, a load opens another.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from typing import Final, Self
 
 import aiohttp
 import msgspec
+
+from aragora.limits import COMMANDS_AT_ONCE
 
 TIMEOUT_S: Final = 300.0
 FOLLOWED: Final = 100  # debates per WebSocket; `max_subscriptions` of the server's connection_info
@@ -63,24 +66,31 @@ class HttpLoad:
     async def _socket(self) -> _Socket:
         """One with room, which is taken."""
         for socket in self._sockets:
-            if socket.taken < FOLLOWED:
-                socket.taken += 1
+            if socket.taken < FOLLOWED and socket.commands < COMMANDS_AT_ONCE:
+                socket.take()
                 return socket
         assert self._session is not None
         socket = _Socket(self._session, f"{self._url}/ws")
         self._sockets.append(socket)
-        socket.taken += 1
+        socket.take()
         return socket
 
 
 class _Socket:
-    """A WebSocket that opens with its first debate. `taken` counts the debates that it follows."""
+    """A WebSocket that opens with its first debate. `taken` counts the debates that it follows, `commands` those that it
+    ever followed."""
 
     def __init__(self, session: aiohttp.ClientSession, url: str) -> None:
         self.taken = 0
+        self.commands = 0
         self._ended: dict[str, asyncio.Future[None]] = {}
         self._opening = asyncio.ensure_future(session.ws_connect(url, max_msg_size=0))
         self._reading = asyncio.create_task(self._read())
+
+    def take(self) -> None:
+        """Keep room for one debate more."""
+        self.taken += 1
+        self.commands += 1
 
     async def follow(self, debate_id: str) -> None:
         """Returns with the debate's last event."""
