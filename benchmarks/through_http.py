@@ -77,8 +77,8 @@ class HttpLoad:
 
 
 class _Socket:
-    """A WebSocket that opens with its first debate. `taken` counts the debates that it follows, `commands` those that it
-    ever followed."""
+    """A WebSocket that opens with its first debate. `taken` counts the debates that it follows, `commands` those that
+    it ever followed."""
 
     def __init__(self, session: aiohttp.ClientSession, url: str) -> None:
         self.taken = 0

@@ -182,7 +182,7 @@ def _oauth_feature(settings: Settings, identity: IdentityPorts, clock: Clock) ->
         parts=identity.parts,
         accounts=identity.accounts,
         logins=identity.logins,
-        finished=FinishedLogins(identity.parts.shared, clock),
+        finished=FinishedLogins(identity.parts.shared),
         login=None if google is None else google.login,
         success_url=settings.oauth_success_url,
         error_url=settings.oauth_error_url,

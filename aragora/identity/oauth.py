@@ -109,25 +109,23 @@ class OAuthStateStore:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """A login that was finished at the provider at `at` (seconds since the epoch) and not yet exchanged for tokens.
-    `challenge` is the digest of what whoever exchanges it must show."""
+    """A login that was finished at the provider and not yet exchanged for tokens. `challenge` is the digest of what
+    whoever exchanges it must show."""
 
     user_id: str
-    at: float
     challenge: str
 
 
 class FinishedLogins:
     """Finished logins in Redis or the database, under the hash of the code that the page is given."""
 
-    def __init__(self, shared: Ephemeral, clock: Clock) -> None:
+    def __init__(self, shared: Ephemeral) -> None:
         self._shared = shared
-        self._clock = clock
 
     async def save(self, user_id: str, challenge: str) -> str:
         """The code, good once within `EXCHANGE_S` seconds, for whoever shows what `challenge` is the digest of."""
         code = secrets.token_urlsafe(32)
-        finished = Finished(user_id, self._clock.now(), challenge)
+        finished = Finished(user_id, challenge)
         await self._shared.put(f"oauth-code:{digest_of(code)}", encode_text(finished), EXCHANGE_S)
         return code
 

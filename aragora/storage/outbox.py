@@ -25,6 +25,7 @@ from aragora.clock import Clock, SystemClock
 from aragora.errors import AragoraError, Unavailable
 from aragora.observability.samples import CounterDelta
 from aragora.resilience.backoff import Backoff
+from aragora.texts import counted
 
 BATCH: Final = 500
 IDLE_S: Final = 0.5  # how often the outbox is read while a topic has no rows
@@ -149,7 +150,7 @@ class _Topic:
         aside = {outbox_id: failed.until for outbox_id, failed in self._failed.items() if failed.until > now}
         if len(aside) >= SET_ASIDE_MAX:
             raise Unavailable(
-                f"{len(aside)} rows of the topic {self.name} cannot be applied: the log has the reasons",
+                f"{counted(len(aside), 'row')} of the topic {self.name} cannot be applied: the log has the reasons",
                 retry_after_s=min(aside.values()) - now,
             )
         return set(aside)

@@ -19,6 +19,7 @@ from aragora.storage.contexts import SESSION_PREFIX, Context, Location
 from aragora.storage.diagnosis import diagnosed
 from aragora.storage.lock_files import open_lock_file
 from aragora.storage.postgres import connect
+from aragora.texts import counted
 
 LOCK_FILE: Final = Path("run") / "server.lock"
 
@@ -82,4 +83,4 @@ async def _no_sessions(location: Location) -> None:
         finally:
             await connection.close()
     if sessions:
-        raise Conflict(f"a server works on this store ({location}; {sessions} sessions): stop it first")
+        raise Conflict(f"a server works on this store ({location}; {counted(sessions, 'session')}): stop it first")

@@ -43,7 +43,7 @@ def app(login: OpenIdLogin, identity: Any, clock: Any) -> Any:
         parts=parts,
         accounts=identity.accounts,
         logins=identity.logins,
-        finished=FinishedLogins(parts.shared, clock),
+        finished=FinishedLogins(parts.shared),
         login=opened,
         success_url=PAGE,
         error_url=None,
