@@ -12,6 +12,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 INSTALL := $(PIP) install --quiet --no-compile --no-deps --require-hashes
 RUN_STAMP := $(VENV)/.installed
 DEV_STAMP := $(VENV)/.installed-dev
+DEBIAN := $(VENV)/debian
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -63,8 +64,9 @@ $(RUN_STAMP): requirements.lock scripts/link_checkout.py | $(BIN)/python
 	@$(BIN)/python scripts/link_checkout.py
 	@touch $@
 
-$(DEV_STAMP): requirements-dev.lock requirements.lock scripts/link_checkout.py | $(BIN)/python
+$(DEV_STAMP): requirements-dev.lock requirements.lock scripts/link_checkout.py scripts/unpack_debian_packages.sh | $(BIN)/python
 	@echo "Installing the locked packages and the tools of the tests (once) ..."
 	@$(INSTALL) -r requirements-dev.lock
 	@$(BIN)/python scripts/link_checkout.py
+	@sh scripts/unpack_debian_packages.sh $(DEBIAN) nginx
 	@touch $(RUN_STAMP) $@

@@ -1,16 +1,17 @@
 """deploy/nginx/aragora.conf in a real nginx, before an upstream that says what reached it.
 
-Where nginx is not installed this is skipped; ARAGORA_TEST_NGINX names another binary.
+`make install-dev` unpacks Debian's nginx into the environment. Without that, and without an installed one, this is
+skipped.
 """
 
 from __future__ import annotations
 
 import http.client
 import json
-import os
 import shutil
 import ssl
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -26,6 +27,7 @@ from aragora.free_ports import free_ports
 
 pytestmark = pytest.mark.slow
 
+UNPACKED = f"{sys.prefix}/debian/usr/sbin/nginx"
 CONFIG = Path(__file__).parents[3] / "deploy/nginx/aragora.conf"
 INSIDE = "127.0.0.1"  # which the configuration allows
 OUTSIDE = "127.0.0.2"
@@ -100,10 +102,8 @@ class Proxy:
 
 @pytest.fixture(scope="module")
 def nginx() -> str:
-    found = os.environ.get("ARAGORA_TEST_NGINX") or shutil.which("nginx") or shutil.which("/usr/sbin/nginx")
-    if found is None:
-        pytest.skip("nginx is not installed")
-    return found
+    found = filter(None, map(shutil.which, (UNPACKED, "nginx", "/usr/sbin/nginx")))
+    return next(found, None) or pytest.skip("nginx is not here")
 
 
 @pytest.fixture(scope="module")

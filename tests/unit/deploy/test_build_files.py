@@ -76,7 +76,8 @@ def test_the_development_lock_holds_what_the_server_is_locked_to() -> None:
 
 
 def test_the_build_names_no_registry() -> None:
-    for name in ("Makefile", ".ci/run", "scripts/create_venv.sh", "scripts/link_checkout.py", "pyproject.toml"):
+    scripts = (f"scripts/{name}" for name in ("create_venv.sh", "link_checkout.py", "unpack_debian_packages.sh"))
+    for name in ("Makefile", ".ci/run", "pyproject.toml", *scripts):
         assert not re.search(r"index-url|https?://", (ROOT / name).read_text()), name
 
 
@@ -87,6 +88,20 @@ def test_the_ci_runs_the_readmes_test_command_and_fails_with_it() -> None:
     assert "set -eu" in script.read_text()
     opening = (ROOT / "README.md").read_text().split("```")[1]
     assert [line.split("#")[0].strip() for line in opening.splitlines()[1:3]] == ["make demo", "make test"]
+
+
+def test_where_there_are_no_debian_packages_that_is_told_and_is_no_failure(tmp_path: Path) -> None:
+    done = subprocess.run(
+        ["/bin/sh", str(ROOT / "scripts/unpack_debian_packages.sh"), str(tmp_path / "debian"), "nginx"],
+        env={"PATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0
+    assert "tests of nginx are skipped" in done.stderr
+    assert not (tmp_path / "debian").exists()
 
 
 def test_an_old_python_is_refused_with_what_to_do(tmp_path: Path) -> None:
