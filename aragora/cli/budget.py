@@ -1,5 +1,5 @@
 """`aragora budget`: what this month has cost, and the limit of a single organisation. It works on the store, so the
-server need not run; a limit holds from the next debate on."""
+server need not run; a limit holds from the next debate on, and who sets one stands in the audit log."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import typer
 from aragora import limits
 from aragora.cli.conventions import AsJson, DataDir, organisation
 from aragora.cli.rendering.terminal import plain, print_json
+from aragora.composition.operator import opened_office
 from aragora.config.settings import Settings, settings_in
 from aragora.debate.budget import INSTALLATION, MICROS, Balance, micros_of
 from aragora.debate.store.budgets import BudgetOverview, BudgetStore
@@ -56,17 +57,20 @@ async def _run(settings: Settings, month: str, org: str | None, usd: str | None)
     try:
         store = BudgetStore(database)
         if org is not None and usd is not None:
-            await _set(store, org, usd)
+            await _set(settings, store, org, usd)
         return await store.overview(month)
     finally:
         await database.aclose()
 
 
-async def _set(store: BudgetStore, org: str, usd: str) -> None:
+async def _set(settings: Settings, store: BudgetStore, org: str, usd: str) -> None:
+    limit = None if usd in ("default", "none") else micros_of(_sum(usd))
+    async with opened_office(settings) as office:
+        await office.note("budget.set", org, usd=usd)
     if usd == "default":
         await store.follow_settings(org)
     else:
-        await store.limit(org, None if usd == "none" else micros_of(_sum(usd)))
+        await store.limit(org, limit)
 
 
 def _sum(usd: str) -> float:

@@ -12,10 +12,11 @@ from aragora.composition.identity import open_parts
 from aragora.config.settings import Settings
 from aragora.errors import NotFound
 from aragora.identity.accounts import Accounts
+from aragora.identity.audit import Outcome
 from aragora.identity.invitations import Invitations
 from aragora.identity.logins import Logins
-from aragora.identity.parts import Visit
-from aragora.identity.people import People
+from aragora.identity.parts import IdentityParts, Visit
+from aragora.identity.people import OPERATOR, People
 from aragora.identity.store.users import UserStore
 from aragora.migrations.history import require_current
 from aragora.storage.contexts import Context
@@ -31,7 +32,16 @@ class Office:
     accounts: Accounts
     people: People
     invitations: Invitations
-    users: UserStore
+    parts: IdentityParts
+
+    @property
+    def users(self) -> UserStore:
+        return self.parts.users
+
+    async def note(self, action: str, org_id: str, **details: str) -> None:
+        """Write to the audit log what the operator is about to do outside of identity. Raises Unavailable: what cannot
+        be audited is not done."""
+        await self.parts.note(AT_THE_MACHINE, action, OPERATOR.actor, org_id, Outcome.SUCCESS, **details)
 
     async def user_id(self, named: str) -> str:
         """The id of the account that is named by its id or its address. Raises NotFound."""
@@ -53,7 +63,7 @@ async def opened_office(settings: Settings) -> AsyncIterator[Office]:
     parts, closers = open_parts(settings, SystemClock())
     try:
         accounts = Accounts(parts, Logins(parts))
-        yield Office(accounts, People(parts), Invitations(parts, accounts), parts.users)
+        yield Office(accounts, People(parts), Invitations(parts, accounts), parts)
     finally:
         for close in closers:
             await close()

@@ -18,6 +18,8 @@ from aragora.debate.records import DebateRecord, NewDebate
 from aragora.debate.running.engine import reservation_of
 from aragora.debate.store.journal_writer import JournalWriter
 from aragora.errors import BudgetExhausted
+from aragora.identity.audit import AuditEntry
+from aragora.identity.store.audit_log import AuditLog
 from aragora.migrations.applying import apply_all
 from aragora.storage.contexts import Context
 from aragora.storage.database import Database
@@ -76,6 +78,24 @@ def test_an_operator_sees_the_month_and_sets_a_limit_that_holds_from_the_next_de
     assert not opened(settings, "deb_4", 1.0)
     assert main(["budget"]) == 0
     assert "acme: spent 0.000000, held 12.500000, limit 2.00" in capsys.readouterr().out
+
+
+def test_a_limit_that_was_set_stands_in_the_audit_log_and_one_that_was_refused_does_not(settings: Settings) -> None:
+    assert main(["budget", "acme", "3"]) == 0
+    assert main(["budget", "acme", "much"]) == 2
+    assert main(["budget"]) == 0
+
+    async def entries() -> list[AuditEntry]:
+        database = Database.open(settings, Context.USERS)
+        try:
+            return await AuditLog(database, SystemClock()).page()
+        finally:
+            await database.aclose()
+
+    noted = asyncio.run(entries())
+    assert [(one.event.action, one.event.actor, one.event.details) for one in noted] == [
+        ("budget.set", "operator", {"usd": "3"})
+    ]
 
 
 @pytest.mark.parametrize("usd", ["-1", "nan", "much"])
