@@ -140,7 +140,7 @@ class Accounts:
         )
         await parts.enact(
             visit, "auth.register", user.user_id, user.org_id, lambda connection: parts.users.add(connection, user),
-            target=user.user_id, method="oauth",
+            login=None, target=user.user_id, method="oauth",
         )  # fmt: skip
         return user
 

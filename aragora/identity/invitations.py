@@ -114,7 +114,8 @@ class Invitations:
 
         await parts.enact(
             visit, "invitation.accept", user.user_id, user.org_id, join,
-            target=invitation.invitation_id, invited_by=invitation.invited_by, roles=",".join(user.roles),
+            login=None, target=invitation.invitation_id, invited_by=invitation.invited_by,
+            roles=",".join(user.roles),
         )  # fmt: skip
         return user
 

@@ -79,7 +79,10 @@ class Logins:
                 raise changed_meanwhile()
             await parts.sessions.add(connection, session)
 
-        await parts.enact(visit, "auth.login", user.user_id, user.org_id, add, method=method, mfa=str(mfa).lower())
+        await parts.enact(
+            visit, "auth.login", user.user_id, user.org_id, add,
+            login=None, method=method, mfa=str(mfa).lower(),
+        )  # fmt: skip
         return self._pair(session)
 
     async def refresh(self, token: str, visit: Visit) -> TokenPair:
@@ -121,7 +124,7 @@ class Logins:
 
         ended = await parts.enact(
             visit, "auth.logout", principal.actor, principal.org_id, end,
-            subject=principal.user_id, everywhere=str(everywhere).lower(),
+            login=None, subject=principal.user_id, everywhere=str(everywhere).lower(),
         )  # fmt: skip
         await parts.sessions.tell(ended)
 

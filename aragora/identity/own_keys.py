@@ -112,7 +112,7 @@ class OwnKeys:
         try:
             await parts.enact(
                 visit, "auth.register", user.user_id, user.org_id, lambda connection: parts.users.add(connection, user),
-                target=user.user_id, method="local",
+                login=None, target=user.user_id, method="local",
             )  # fmt: skip
         except Conflict:
             return await parts.users.by_id(principal.user_id)

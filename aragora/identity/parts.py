@@ -72,7 +72,7 @@ class IdentityParts:
         org_id: str,
         change: Change[T],
         *,
-        login: str | None = None,
+        login: str | None,
         subject: str = "",
         target: str = "",
         **details: str,
@@ -80,9 +80,9 @@ class IdentityParts:
         """Do the change with its entry in the audit log, in one transaction: both, or neither. Returns what the change
         returns; raises what it raises, and Unavailable.
 
-        `login` is the session in which somebody does this, None for who has none. Where it has ended, nothing is done
-        (Unauthenticated, code token_revoked): what ends a login, such as a new password, also revokes what the login
-        made, and would not find what comes after it.
+        `login` is the session in which somebody does this, None for who has none or ends it. Where it has ended,
+        nothing is done (Unauthenticated, code token_revoked): what ends a login, such as a new password, also revokes
+        what the login made, and would not find what comes after it.
         """
 
         async def within(connection: AsyncConnection) -> T:

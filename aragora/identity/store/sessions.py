@@ -95,16 +95,14 @@ class SessionStore:
 
     async def live_among(self, session_ids: Collection[str], now: float) -> frozenset[str]:
         """Which of these sessions the database holds and has not ended."""
-        live = sessions.c.revoked_at.is_(None) & (sessions.c.expires_at > now)
-        return await found_among(self._database, sessions.c.session_id, session_ids, live)
+        return await found_among(self._database, sessions.c.session_id, session_ids, _live(now))
 
     async def advance(self, session_id: str, generation: int, now: float) -> bool:
         """Spend the refresh token of `generation`. Of many calls at once, one returns True."""
         change = update(sessions).where(
             sessions.c.session_id == session_id,
             sessions.c.generation == generation,
-            sessions.c.revoked_at.is_(None),
-            sessions.c.expires_at > now,
+            _live(now),
         )
         async with self._database.writing() as connection:
             done = await connection.execute(change.values(generation=generation + 1))
@@ -156,7 +154,7 @@ class SessionStore:
         """The user's live sessions, newest first."""
         query = (
             select(sessions)
-            .where(sessions.c.user_id == user_id, sessions.c.revoked_at.is_(None), sessions.c.expires_at > now)
+            .where(sessions.c.user_id == user_id, _live(now))
             .order_by(sessions.c.created_at.desc(), sessions.c.session_id)
         )
         async with self._database.reading() as connection:
@@ -165,10 +163,9 @@ class SessionStore:
     async def addresses_of(self, user_id: str, now: float) -> frozenset[str]:
         """Where the user is logged in, each address once: a guesser makes this be read, and there may be very many
         logins. Those in which an administrator acts as the user do not count."""
-        live = sessions.c.revoked_at.is_(None) & (sessions.c.expires_at > now)
         theirs = (sessions.c.user_id == user_id) & sessions.c.impersonator.is_(None)
         return frozenset(
-            row[0] for row in await self._database.rows(select(sessions.c.address).where(theirs, live).distinct())
+            row[0] for row in await self._database.rows(select(sessions.c.address).where(theirs, _live(now)).distinct())
         )
 
     async def _cached(self, key: str) -> str | None:
@@ -203,6 +200,11 @@ async def _changed(
     """Change the open sessions of the condition: what has ended never changes again."""
     change = update(sessions).where(condition, sessions.c.revoked_at.is_(None)).values(values).returning(*sessions.c)
     return tuple(_session(row) for row in (await connection.execute(change)).mappings())
+
+
+def _live(now: float) -> ColumnElement[bool]:
+    """As `Session.live`."""
+    return sessions.c.revoked_at.is_(None) & (sessions.c.expires_at > now)
 
 
 def _ended(reason: str, now: float) -> Mapping[str, Any]:
