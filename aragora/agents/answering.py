@@ -17,6 +17,7 @@ Rules:
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 import secrets
 from collections.abc import Awaitable, Callable
@@ -195,7 +196,9 @@ class Answering:
                 delay_s = self._backoff.delay_s(number, self._draw(), error.retry_after_s)
                 if not self._may_retry(number, attempt.left_s() - delay_s):
                     raise
-                self._log_retry(attempt.request, error, delay_s)
+                self._tell(
+                    "tries again", attempt.request, code=error.code, error=error.message, retry_in_s=round(delay_s, 3)
+                )
             number += 1
             await asyncio.sleep(delay_s)
 
@@ -219,16 +222,7 @@ class Answering:
         request, ledger = attempt.request, attempt.ledger
         began_s = ledger.elapsed_s()
         record = Fallback(self._spec.provider, fallback.name, self._spec.fallback_model or "", cause.code)
-        more = self._lines.take("falls back", self._clock.monotonic())
-        if more is not None:
-            self._log.info(
-                f"agent={self._spec.name} falls back",
-                debate_id=request.ask.debate_id,
-                to=fallback.name,
-                reason=cause.code,
-                error=cause.message,
-                **more,
-            )
+        self._tell("falls back", request, to=fallback.name, reason=cause.code, error=cause.message)
         try:
             content = await _repaired(partial(_complete, fallback), attempt)
         except ProviderError as error:
@@ -238,17 +232,12 @@ class Answering:
         record = replace(record, model=ledger.usage().model, latency_s=ledger.elapsed_s() - began_s)
         return AgentAnswer(request.ask.ask_id, self._spec.name, content, ledger.usage(), record)
 
-    def _log_retry(self, request: AgentRequest, error: ProviderError, delay_s: float) -> None:
-        more = self._lines.take("tries again", self._clock.monotonic())
+    def _tell(self, what: str, request: AgentRequest, level: int = logging.INFO, **fields: object) -> None:
+        """A line of what the agent does with an ask; in a flood of the same, of some of them."""
+        more = self._lines.take(what, self._clock.monotonic())
         if more is not None:
-            self._log.info(
-                f"agent={self._spec.name} tries again",
-                debate_id=request.ask.debate_id,
-                code=error.code,
-                error=error.message,
-                retry_in_s=round(delay_s, 3),
-                **more,
-            )
+            event = f"agent={self._spec.name} {what}"
+            self._log.log(level, event, debate_id=request.ask.debate_id, **fields, **more)
 
     def _log_answer(self, request: AgentRequest, answer: AgentAnswer, *, estimated: bool) -> None:
         usage = answer.usage
@@ -268,12 +257,9 @@ class Answering:
                 model=usage.model,
                 prices_as_of=prices_as_of(),
             )
-        more = self._lines.take("answered", self._clock.monotonic())
-        if more is None:
-            return
-        self._log.info(
-            f"agent={self._spec.name} answered",
-            debate_id=request.ask.debate_id,
+        self._tell(
+            "answered",
+            request,
             ask=request.ask.kind,
             latency_s=round(usage.latency_s, 3),
             tokens=usage.input_tokens + usage.output_tokens,
@@ -283,7 +269,6 @@ class Answering:
             cost_usd=usage.cost_usd,
             model=usage.model,
             fallback=answer.fallback is not None,
-            **more,
         )
 
     def _failure(
@@ -294,18 +279,16 @@ class Answering:
         fallback: Fallback | None = None,
     ) -> AgentFailure:
         name, usage = self._spec.name, ledger.usage()
-        more = self._lines.take("failed", self._clock.monotonic())
-        if more is not None:
-            self._log.warning(
-                f"agent={name} failed",
-                debate_id=request.ask.debate_id,
-                ask=request.ask.kind,
-                code=error.code,
-                error=error.message,
-                latency_s=round(usage.latency_s, 3),
-                tokens=usage.input_tokens + usage.output_tokens,
-                **more,
-            )
+        self._tell(
+            "failed",
+            request,
+            logging.WARNING,
+            ask=request.ask.kind,
+            code=error.code,
+            error=error.message,
+            latency_s=round(usage.latency_s, 3),
+            tokens=usage.input_tokens + usage.output_tokens,
+        )
         return AgentFailure(request.ask.ask_id, name, error.code, error.message, ledger.paid(), fallback)
 
 
