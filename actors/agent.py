@@ -22,14 +22,16 @@ from actors.channels.sockets import Endpoint, endpoint_at
 from actors.circuit_breaker import StoredBreaker
 from actors.runtime import Runtime
 from actors.virtual import VirtualActor
-from aragora.agents import catalog, wire
+from aragora.agents import wire
 from aragora.agents.answering import Answering
+from aragora.agents.catalog import Catalog, build_fallback, build_provider
 from aragora.agents.gate import LeasedGate
-from aragora.agents.model import ProviderFault
+from aragora.agents.model import AgentSpec, ProviderFault
 from aragora.config.settings import Settings
 from aragora.debate.model import AgentFailure, AgentRequest, Reply
 from aragora.errors import AragoraError
 from aragora.observability.line_budget import LineBudget
+from aragora.supervision import begin
 
 log = structlog.get_logger("aragora.agent")
 
@@ -43,7 +45,11 @@ class AgentActor(VirtualActor):
     def __init__(self, key: str, settings: Settings) -> None:
         super().__init__(key, settings)
         self._name = key.partition("#")[0]
+        self._catalog = Catalog(settings)
+        self._roster = self._catalog.roster()
+        self._spec: AgentSpec | None = None
         self._answering: Answering | None = None
+        self._replaced: list[Answering] = []  # of earlier declarations, while they still answer
         self._socket = AgentSocket(self._take)
         self._mailboxes: OrderedDict[str, Mailbox] = OrderedDict()
         self._working: dict[str, _Work] = {}  # by ask id
@@ -96,6 +102,8 @@ class AgentActor(VirtualActor):
     def _done(self, task: asyncio.Task[Reply]) -> None:
         ask_id = task.get_name()
         outlet = self._working.pop(ask_id).outlet
+        if self._replaced and not self._working:
+            begin(self._close_replaced(), "agent replaced")
         if task.cancelled():
             return
         error = task.exception()
@@ -129,22 +137,38 @@ class AgentActor(VirtualActor):
         return mailbox
 
     def _ready(self) -> Answering:
-        if self._answering is None:
-            spec = catalog.spec_of(self._name, self._settings)
-            breaker = StoredBreaker(self._name, Runtime(self._settings), self._settings)
-            self._answering = Answering(
-                spec,
-                catalog.build_provider(spec, self._settings),
-                catalog.build_fallback(spec, self._settings),
-                LeasedGate(breaker, self._clock),
-                self._clock,
-            )
+        """Who answers now: made anew where agents.toml declares this agent otherwise than before. Raises AragoraError
+        where there is no such agent, or what it needs is not set."""
+        roster = self._catalog.roster()
+        if self._answering is not None and roster is self._roster:
+            return self._answering
+        spec = roster.spec_of(self._name)
+        if self._answering is None or spec != self._spec:
+            made = self._made(spec)
+            if self._answering is not None:
+                self._replaced.append(self._answering)
+            self._answering, self._spec = made, spec
+        self._roster = roster
         return self._answering
+
+    def _made(self, spec: AgentSpec) -> Answering:
+        return Answering(
+            spec,
+            build_provider(spec, self._settings),
+            build_fallback(spec, self._settings),
+            LeasedGate(StoredBreaker(self._name, Runtime(self._settings), self._settings), self._clock),
+            self._clock,
+        )
+
+    async def _close_replaced(self) -> None:
+        while self._replaced:
+            await self._replaced.pop().aclose()
 
     def _busy(self) -> bool:
         return bool(self._working)
 
     async def _close(self) -> None:
+        await self._close_replaced()
         if self._answering is not None:
             await self._answering.aclose()
         self._socket.close()

@@ -73,8 +73,12 @@ class CircuitBreakerActor(VirtualActor):
 
     async def _load(self) -> Breaker:
         row = await self._store.load(self._key)
-        now, wall = self._clock.monotonic(), self._clock.now()
-        return Breaker() if row is None else rules.from_row(row, now, wall, self._policy)
+        if row is None:
+            return Breaker()
+        breaker = rules.from_row(row, self._clock.monotonic(), self._clock.now(), self._policy)
+        if rules.cause_of(row) is not None:  # else the bar that is lifted would be shown until something else changes
+            await self._save(breaker)
+        return breaker
 
     async def _save(self, breaker: Breaker) -> None:
         now, wall = self._clock.monotonic(), self._clock.now()

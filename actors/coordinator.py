@@ -26,6 +26,7 @@ from actors.virtual import VirtualActor
 from aragora.background import pauses, until_available
 from aragora.config.settings import Settings
 from aragora.debate.budget import BudgetRule, MonthlyLimits, micros_of
+from aragora.debate.machine.gate import Signer, Word
 from aragora.debate.model import DebateSpec, DebateStatus, Reply
 from aragora.debate.proposition import Idempotency
 from aragora.debate.records import SET_ASIDE, Opened, Tenure
@@ -93,6 +94,16 @@ class CoordinatorActor(VirtualActor):
     async def vote(self, debate_id: str, person: str, choice: str, intensity: int, vote_id: str) -> int:
         """See `DebateEngine.vote`."""
         return await (await self._started()).engine.vote(debate_id, person, choice, intensity, vote_id)
+
+    async def sign(self, debate_id: str, signer: Signer, word: Word, signature_id: str) -> int:
+        """See `DebateEngine.sign`."""
+        return await (await self._started()).engine.sign(debate_id, signer, word, signature_id)
+
+    async def correct(
+        self, debate_id: str, person: str, groups: tuple[tuple[str, ...], ...], correction_id: str
+    ) -> int:
+        """See `DebateEngine.correct`."""
+        return await (await self._started()).engine.correct(debate_id, person, groups, correction_id)
 
     async def suggest(self, debate_id: str, person: str, text: str, suggestion_id: str) -> int:
         """See `DebateEngine.suggest`."""

@@ -21,13 +21,17 @@ import msgspec
 
 from aragora import encoding, errors
 from aragora.debate.journal import END
-from aragora.ids import new_id
+from aragora.ids import BEGINNING_MIN_DIGITS, beginning_of_id, is_whole, new_id
 from aragora.resilience.backoff import Backoff, parse_retry_after
 
 RETRY: Final = Backoff(base_s=0.2, cap_s=5.0, attempts=4)
 RECONNECT: Final = Backoff(base_s=0.2, cap_s=5.0, attempts=8)  # consecutive attempts without a new event
 HEARTBEAT_S: Final = 20.0  # a peer that misses two heartbeats is gone
 MAX_MESSAGE_BYTES: Final = 16 * 1024 * 1024
+FOUND_MAX: Final = 20  # debates that are counted where an id is ambiguous
+CHOICE_MAX: Final = 5  # of which so many are shown
+ASKED_MAX_CHARS: Final = 200  # of their questions
+HOW_TO_NAME: Final = f"See 'aragora debates'; of an id, its first {BEGINNING_MIN_DIGITS} digits or more are enough."
 REPEATABLE_STATUS: Final = frozenset({502, 503, 504})
 
 ERRORS: Final[dict[int, type[errors.AragoraError]]] = {
@@ -61,6 +65,12 @@ class StreamBroken(errors.Unavailable):
     """The event stream broke more often than the client may reconnect; follow again after the last seq."""
 
     default_code = "stream_broken"
+
+
+class AmbiguousId(errors.InvalidInput):
+    """Several ids begin as the given one does; give more of it."""
+
+    default_code = "ambiguous_id"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +128,10 @@ class AragoraClient:
         params = {name: str(value) for name, value in query.items() if value is not None}
         return self._document(await self._send("GET", path, params=params))
 
+    async def document(self, path: str) -> bytes:
+        """The answer to GET `path` as it was sent."""
+        return await self._send("GET", path)
+
     async def post(self, path: str, body: object, *, idempotency_key: str | None = None) -> Any:
         """The JSON answer to POST `path`. Repeated after a broken connection only with an idempotency key."""
         headers = {"Content-Type": "application/json"}
@@ -139,6 +153,21 @@ class AragoraClient:
             return encoding.from_plain(answer, OpenedDebate)
         except msgspec.ValidationError:
             raise self._not_aragora() from None
+
+    async def debate(self, named: str) -> dict[str, Any]:
+        """The debate with the id `named`, or the one whose id begins so.
+
+        Raises NotFound, and AmbiguousId where several begin so.
+        """
+        try:
+            debate: dict[str, Any] = await self.get(f"/api/debates/{await self._whole_id(named)}")
+        except errors.NotFound as unknown:
+            if unknown.code != errors.NotFound.default_code:  # not the answer of an Aragora server
+                raise
+            raise errors.NotFound(f"{unknown.message} {HOW_TO_NAME}", code=unknown.code) from None
+        if not isinstance(debate, dict) or "debate_id" not in debate:
+            raise self._not_aragora()
+        return debate
 
     async def alive(self) -> bool:
         """Whether an Aragora server answers at the URL within 2 seconds; asked once."""
@@ -189,6 +218,26 @@ class AragoraClient:
             for event in events:
                 yield event
             seen = events[-1].seq
+
+    async def _whole_id(self, named: str) -> str:
+        """The id that `named` is, or begins. What can be neither is the server's to refuse."""
+        beginning = beginning_of_id("deb", named)
+        if beginning is None or is_whole(beginning):
+            return beginning or named
+        page = await self.get("/api/debates", prefix=beginning, limit=FOUND_MAX + 1)
+        try:
+            found = {str(debate["debate_id"]): str(debate["question"]) for debate in page["debates"]}
+        except (KeyError, TypeError):
+            raise self._not_aragora() from None
+        # A server that does not know `prefix` yet answers with its newest debates.
+        found = {debate_id: question for debate_id, question in found.items() if debate_id.startswith(beginning)}
+        match list(found):
+            case []:
+                raise errors.NotFound(f"No debate's id begins with {beginning}.")
+            case [debate_id]:
+                return debate_id
+            case _:
+                raise AmbiguousId(_choice(beginning, found))
 
     async def _events(self, debate_id: str, after_seq: int) -> list[Envelope]:
         page = await self.get(f"/api/debates/{debate_id}/events", after=after_seq)
@@ -273,6 +322,18 @@ def _refuse(data: _ErrorData) -> NoReturn:
     """Raises the error that an `error` message on the WebSocket stands for."""
     kind = next((kind for kind in ERRORS.values() if kind.default_code == data.code), errors.InvalidInput)
     raise kind(data.message or f"The server refused the subscription ({data.code or 'no reason given'}).")
+
+
+def _choice(beginning: str, found: Mapping[str, str]) -> str:
+    """Which debates begin so, the newest first, and what they ask."""
+    many = f"more than {FOUND_MAX}" if len(found) > FOUND_MAX else str(len(found))
+    lines = [f"{many} debates have ids that begin with {beginning}. Give more of the id:"]
+    for debate_id, question in list(found.items())[:CHOICE_MAX]:
+        asked = " ".join(question.split())
+        lines.append(f"  {debate_id}  {asked if len(asked) <= ASKED_MAX_CHARS else asked[: ASKED_MAX_CHARS - 1] + '…'}")
+    if len(found) > CHOICE_MAX:
+        lines.append("  ... 'aragora debates' lists them all.")
+    return "\n".join(lines)
 
 
 def _reason(error: Exception) -> str:

@@ -14,7 +14,7 @@ from typing import Final
 QUESTION_MAX_CHARS: Final = 20_000
 CONTEXT_MAX_CHARS: Final = 100_000
 SUGGESTION_MAX_CHARS: Final = 2_000
-NAME_MAX_CHARS: Final = 64  # of an agent, a protocol, a domain of knowledge
+NAME_MAX_CHARS: Final = 128  # of an agent (PROVIDER:MODEL@PERSONA too), a protocol, a domain of knowledge
 DEBATE_ID_MAX_CHARS: Final = 128
 IDEMPOTENCY_KEY_MAX_CHARS: Final = 255
 
@@ -22,6 +22,9 @@ AGENTS_MIN: Final = 2
 AGENTS_MAX: Final = 20
 ROUNDS_MIN: Final = 1
 ROUNDS_MAX: Final = 20
+OPTIONS_MIN: Final = 2  # of a question that gives any
+OPTIONS_MAX: Final = 20
+OPTION_MAX_CHARS: Final = 200
 BUDGET_MAX_USD: Final = 1_000_000  # the least is anything above 0
 INTENSITY_MIN: Final = 1
 INTENSITY_MAX: Final = 10  # a vote of a person at this intensity weighs as much as that of an average agent
@@ -29,6 +32,9 @@ INTENSITY_MAX: Final = 10  # a vote of a person at this intensity weighs as much
 SUGGESTIONS_MAX: Final = 100  # in one debate
 SUGGESTIONS_PER_PERSON_MAX: Final = 20  # in one debate; one that was made before is not counted again
 VOTERS_MAX: Final = 10_000  # people who vote in one debate
+NEEDS_MAX: Final = 10  # people or roles that must sign one decision
+SIGNATURES_MAX: Final = 100  # at the gate of one debate, changes of mind included
+CORRECTIONS_MAX: Final = 20  # of the positions of one debate
 VOTES_PER_PERSON_MAX: Final = 20  # in one debate; a vote that changes nothing is not counted
 
 INVITATIONS_MAX: Final = 100  # open ones of one organisation
@@ -60,3 +66,13 @@ CONNECTIONS_PER_ADDRESS: Final = 500  # ARAGORA_MAX_CONNECTIONS_PER_ADDRESS
 COMMANDS_PER_S: Final = 20.0  # over one WebSocket, as many as the 1200 requests a minute of one caller
 COMMANDS_AT_ONCE: Final = 200  # before that pace counts, and as many may wait to be done
 COMMANDS_REFUSED_MAX: Final = 100  # and one more a second; then the WebSocket is closed
+
+# What agents.toml may declare
+AGENTS_FILE_MAX_BYTES: Final = 262_144
+DECLARED_AGENTS_MAX: Final = 200
+TEAMS_MAX: Final = 100
+SYSTEM_MAX_CHARS: Final = 4_000  # of the text with which an agent is declared
+ANSWER_MAX_TOKENS: Final = 1_000_000  # that an agent may be allowed for one answer; thoughts count
+PRICE_MAX_USD: Final = 100_000  # for a million tokens
+
+SPOT_AGENTS_MAX: Final = 200  # models named on the spot within an hour, at one ingress replica

@@ -2,7 +2,8 @@
 
     python -m benchmarks.debate_machine [--debates N]
 
-Runs the default protocol without early stop among four agents (52 asks), with answers of about 500 characters that
+Runs the full exchange, everyone with everyone in three rounds, among four agents (52 asks), with answers of about 500
+characters that
 differ, and prints one JSON line. No agent, journal or clock takes part.
 """
 
@@ -20,6 +21,7 @@ from aragora.debate.model import AgentAnswer, AgentRequest, AskKind, Ballot, Cri
 from aragora.debate.protocol import preset
 
 _AGENTS = ("claude", "gpt", "gemini", "grok")
+_OPTIONS = ("yes", "no")  # they tell the positions: no ask is needed for them
 _USAGE = Usage("stub", "stub-1", 100, 100, 0.001, 0.0)
 _AT_ONCE = machine.Timing(0.0)
 _serial = count()
@@ -40,10 +42,11 @@ def main() -> None:
 
 def _debate() -> tuple[float, int]:
     """Seconds spent in the machine, and replies."""
-    protocol = replace(preset("structured"), early_stop=False)
+    protocol = replace(preset("structured", topology="all_to_all"), early_stop=False)
     state = machine.DebateState()
     started = time.perf_counter()
-    machine.apply(state, machine.first_event(DebateSpec("deb_bench", "Which one?", _AGENTS, protocol, seed=7)))
+    spec = DebateSpec("deb_bench", "Which one?", _AGENTS, protocol, seed=7, options=_OPTIONS)
+    machine.apply(state, machine.first_event(spec))
     _advance(state)
     spent_s, replies = time.perf_counter() - started, 0
     while machine.asks(state):
@@ -78,7 +81,8 @@ def _answer(request: AgentRequest) -> AgentAnswer:
     elif ask.kind is AskKind.VOTE:
         content = Ballot("A", 0.7, "it names what decides")
     else:
-        content = Proposal(" ".join(f"word{next(_serial)}" for _ in range(55)), 0.6, ("a source",))
+        option = _OPTIONS[_AGENTS.index(ask.agent) % len(_OPTIONS)]
+        content = Proposal(" ".join(f"word{next(_serial)}" for _ in range(55)), 0.6, ("a source",), option)
     return AgentAnswer(ask.ask_id, ask.agent, content, _USAGE)
 
 

@@ -18,7 +18,7 @@ import urllib.request
 from typing import Any, Final
 
 from benchmarks.figures import rounded
-from benchmarks.load import AGENTS
+from benchmarks.load import AGENTS, FULL_EXCHANGE
 from benchmarks.shares import cpu_by_kind, spent_since
 from benchmarks.system import running
 
@@ -43,7 +43,9 @@ def main() -> None:
 
 def _follow(port: int, clients: int, vote_every_s: float | None) -> dict[str, Any]:
     """What `clients` received of a debate to its end."""
-    debate_id = _post(port, "/api/debates", {"question": "Which queue?", "agents": AGENTS, "rounds": 3})["debate_id"]
+    debate_id = _post(port, "/api/debates", {"question": "Which queue?", "agents": AGENTS, **FULL_EXCHANGE})[
+        "debate_id"
+    ]
     command = [sys.executable, "-m", "benchmarks.socket_crowd", str(port), debate_id, str(clients)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as crowd:
         try:

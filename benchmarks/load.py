@@ -13,6 +13,10 @@ from benchmarks.system import System, cpu_s
 
 AGENTS = tuple(f"stub-{number}" for number in range(1, 5))
 ASKS = 52
+FULL_EXCHANGE = {"rounds": 3, "topology": "all_to_all", "options": ("yes", "no")}
+"""Everyone criticises everyone in every round. The options tell the positions, so that nobody is asked for them, and
+stubs never all choose the same one."""
+
 Debate = Callable[[], Awaitable[float]]
 
 

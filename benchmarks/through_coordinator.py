@@ -18,6 +18,7 @@ from aragora.debate.proposition import Proposition, specification
 from aragora.debate.sharding import owner
 from aragora.errors import AragoraError
 from aragora.ids import new_id
+from benchmarks.load import FULL_EXCHANGE
 
 TIMEOUT_S = 300.0
 
@@ -45,7 +46,7 @@ class CoordinatorLoad:
     async def debate(self) -> float:
         """Seconds from opening one debate to its end."""
         debate_id = new_id("deb")
-        proposition = Proposition("Which queue should we use?", self._agents, rounds=3)
+        proposition = Proposition("Which queue should we use?", self._agents, **FULL_EXCHANGE)  # type: ignore[arg-type]
         spec = specification(
             proposition, debate_id, available=self._agents, default_team=self._agents, budget=self._budget
         )

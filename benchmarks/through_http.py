@@ -14,6 +14,7 @@ import aiohttp
 import msgspec
 
 from aragora.limits import COMMANDS_AT_ONCE
+from benchmarks.load import FULL_EXCHANGE
 
 TIMEOUT_S: Final = 300.0
 FOLLOWED: Final = 100  # debates per WebSocket; `max_subscriptions` of the server's connection_info
@@ -37,7 +38,7 @@ class HttpLoad:
 
     def __init__(self, http_port: int, agents: tuple[str, ...]) -> None:
         self._url = f"http://127.0.0.1:{http_port}"
-        self._body = msgspec.json.encode({"question": "Which queue should we use?", "agents": agents, "rounds": 3})
+        self._body = msgspec.json.encode({"question": "Which queue should we use?", "agents": agents, **FULL_EXCHANGE})
         self._session: aiohttp.ClientSession | None = None
         self._sockets: list[_Socket] = []
 

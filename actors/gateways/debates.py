@@ -7,10 +7,14 @@ from typing import TYPE_CHECKING, Final
 
 from actors.kinds import COORDINATOR
 from actors.runtime import Reference, Runtime
-from aragora.agents import catalog
+from aragora.agents import naming
+from aragora.agents.catalog import Catalog
+from aragora.agents.guests import Guests
 from aragora.agents.pricing import costs_nothing
+from aragora.clock import Clock, SystemClock
 from aragora.config.settings import Settings
 from aragora.debate.budget import BudgetRule
+from aragora.debate.machine.gate import Signer, Word
 from aragora.debate.model import DebateSpec, Standing
 from aragora.debate.proposition import Idempotency, Pace, Proposition, specification
 from aragora.debate.sharding import owner
@@ -30,28 +34,29 @@ EMBEDDED_PACE: Final = Pace(phase_deadline_s=300.0, grace_s=120.0)
 class CoordinatorCommands:
     """Fulfils `aragora.server.ports.DebateCommands`."""
 
-    def __init__(self, runtime: Runtime, settings: Settings, ratings: RatingStore) -> None:
+    def __init__(self, runtime: Runtime, settings: Settings, ratings: RatingStore, clock: Clock | None = None) -> None:
         self._runtime = runtime
         self._shards = settings.coordinator_shards
-        specs = catalog.available(settings)
-        self._available = tuple(spec.name for spec in specs)
-        self._free = frozenset(spec.name for spec in specs if costs_nothing(spec))
+        self._catalog = Catalog(settings)
         self._budget = BudgetRule(settings.default_budget_usd, settings.max_budget_usd)
-        self._embedded = frozenset(spec.name for spec in specs if spec.provider == "embedded")
-        self._default_team = catalog.default_team(settings)
         self._ratings = ratings
+        self._guests = Guests()
+        self._clock = clock or SystemClock()
 
     async def open(self, proposition: Proposition, idempotency: Idempotency | None = None) -> DebateTicket:
-        team = proposition.agents or self._default_team
+        roster = self._catalog.roster()
+        team = roster.debaters(proposition.agents)
+        names = tuple(spec.name for spec in team)
         spec = specification(
-            proposition,
+            replace(proposition, agents=names),
             new_id("deb"),
-            available=self._available,
-            default_team=self._default_team,
+            available=names,
+            default_team=names,
             budget=self._budget,
-            free=self._free.issuperset(team),
-            pace=EMBEDDED_PACE if self._embedded.intersection(team) else None,
+            free=all(costs_nothing(agent) for agent in team),
+            pace=EMBEDDED_PACE if any(agent.provider == naming.EMBEDDED for agent in team) else None,
         )
+        self._guests.admit((name for name in names if not roster.vouches_for(name)), self._clock.monotonic())
         spec = replace(spec, standings=await self._standings(spec.agents, scope_of(spec.org_id, spec.domain)))
         opened = await self._of(spec.debate_id).ask(lambda it: it.open(spec, idempotency), timeout_s=TIMEOUT_S)
         kept = spec if opened.created else decode_as(opened.record.spec, DebateSpec)
@@ -65,6 +70,18 @@ class CoordinatorCommands:
         vote_id = new_id("vote")
         return await self._of(debate_id).ask(
             lambda it: it.vote(debate_id, person, choice, intensity, vote_id), timeout_s=TIMEOUT_S
+        )
+
+    async def sign(self, debate_id: str, signer: Signer, word: Word) -> int:
+        signature_id = new_id("signature")
+        return await self._of(debate_id).ask(
+            lambda it: it.sign(debate_id, signer, word, signature_id), timeout_s=TIMEOUT_S
+        )
+
+    async def correct(self, debate_id: str, person: str, groups: tuple[tuple[str, ...], ...]) -> int:
+        correction_id = new_id("correction")
+        return await self._of(debate_id).ask(
+            lambda it: it.correct(debate_id, person, groups, correction_id), timeout_s=TIMEOUT_S
         )
 
     async def suggest(self, debate_id: str, person: str, text: str) -> int:

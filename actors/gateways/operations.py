@@ -8,6 +8,7 @@ debate counts is written with the debate: so every replica gives the same page.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Final
 
@@ -17,8 +18,10 @@ from actors.kinds import AGENT, SHARED, SHARED_KEY
 from actors.reporting import TIMEOUT_S, flush
 from actors.runtime import Runtime
 from actors.shared_state import POLL_S, LifecycleStage, LifecycleState
-from aragora.agents import catalog
 from aragora.agents.breaker_store import BreakerStore
+from aragora.agents.catalog import Catalog
+from aragora.agents.causes import remedy_of
+from aragora.agents.model import AgentSpec
 from aragora.background import Every, until_available
 from aragora.clock import Clock
 from aragora.config.settings import Settings
@@ -27,7 +30,8 @@ from aragora.observability.registry import REGISTRY, Registry
 from aragora.observability.samples import buckets_by, quantile
 from aragora.ranking.store import RatingStore
 from aragora.resilience.backoff import Backoff
-from aragora.server.ports import AgentView, BreakerView, ConnectionTotals, Rating, Readiness
+from aragora.resilience.circuit_breaker import BreakerRow, cause_of
+from aragora.server.ports import AgentView, BreakerView, CauseView, ConnectionTotals, Rating, Readiness
 from aragora.storage.counters import CounterStore
 from aragora.supervision import begin
 
@@ -44,31 +48,22 @@ class StoredAgentBoard:
 
     def __init__(self, runtime: Runtime, settings: Settings, breakers: BreakerStore, counters: CounterStore) -> None:
         self._runtime = runtime
-        self._specs = catalog.available(settings)
+        self._catalog = Catalog(settings)
         self._breakers = breakers
         self._counters = counters
 
     async def breakers(self) -> list[BreakerView]:
-        rows = await self._breakers.all()
-        views = []
-        for spec in self._specs:
-            stored = rows.get(spec.name)
-            if stored is None:
-                views.append(BreakerView(spec.name, "closed"))
-            else:
-                row, _ = stored
-                views.append(
-                    BreakerView(
-                        spec.name, row.state, row.consecutive_failures, row.opened_at, row.retry_at, row.last_error
-                    )
-                )
-        return views
+        rows = await self._rows()
+        return [_breaker(spec.name, rows.get(spec.name)) for spec in self._specs(rows)]
 
     async def agents(self) -> list[AgentView]:
         latencies = buckets_by("agent", LATENCY, await self._counters.all())
         awake = {key.partition("#")[0] for key in await self._runtime.alive(AGENT)}
+        rows = await self._rows()
         views = []
-        for spec, breaker in zip(self._specs, await self.breakers(), strict=True):
+        for spec in self._specs(awake | rows.keys()):
+            row = rows.get(spec.name)
+            breaker = _breaker(spec.name, row)
             buckets = latencies.get(spec.name, {})
             views.append(
                 AgentView(
@@ -80,9 +75,18 @@ class StoredAgentBoard:
                     p50_latency_s=quantile(0.5, buckets),
                     p95_latency_s=quantile(0.95, buckets),
                     active=spec.name in awake,
+                    cause=None if row is None else _cause(row),
                 )
             )
         return views
+
+    def _specs(self, known: Iterable[str]) -> list[AgentSpec]:
+        """The agents that there are now, and those of the `known` that were named on the spot: they are in no list."""
+        roster = self._catalog.roster()
+        return [*roster.specs, *roster.on_the_spot(sorted(known))]
+
+    async def _rows(self) -> dict[str, BreakerRow]:
+        return {agent: row for agent, (row, _) in (await self._breakers.all()).items()}
 
 
 class StoredLeaderboard:
@@ -177,6 +181,17 @@ class SharedLifecycle:
         self._reachable = True
         if self._known.state is LifecycleStage.CLOSING:
             self._closing.set()
+
+
+def _breaker(agent: str, row: BreakerRow | None) -> BreakerView:
+    if row is None:
+        return BreakerView(agent, "closed")
+    return BreakerView(agent, row.state, row.consecutive_failures, row.opened_at, row.retry_at, row.last_error)
+
+
+def _cause(row: BreakerRow) -> CauseView | None:
+    cause = cause_of(row)
+    return None if cause is None else CauseView(cause.code, cause.told, remedy_of(cause.code))
 
 
 def observe_request(method: str, route: str, status: int, seconds: float) -> None:

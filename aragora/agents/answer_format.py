@@ -1,129 +1,84 @@
-"""The form of an answer: the JSON schema a model is asked for, and how its text becomes a proposal, critique or ballot.
+"""The form of an answer: the JSON schema a model is asked for, and how its text becomes the content of a reply.
 
-The schemas keep to what strict structured outputs of all providers accept: objects without additional properties,
-every property required, enums, no ranges or lengths. Reading is more tolerant than asking: code fences and prose
-around the JSON, a single string where a list is wanted, "80%" for 0.8, and a lower-case label are understood; text
-that is too long is cut. What stays unclear raises `AnswerInvalid`; its text fits into a prompt that asks for a repair.
+Reading is more tolerant than asking; each tolerance stands in a file of `aragora.agents.reading`.
+
+Rules
+- The first JSON object outside of thoughts that can be read as the answer counts. A text without any object is an
+  abstention where it only refuses, and otherwise no answer.
+- Where something is unclear, nothing is guessed. What decides (the answer, its option, a label, a group) then raises
+  `AnswerInvalid`; its text says what is wrong, in words that let a model mend it. What does not decide (a confidence, a
+  piece of evidence) never loses the answer: it is taken as if absent, and a remark says so.
+- Nothing is cut silently: an answer that is too long is refused, a note is shortened with a remark.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from functools import lru_cache
-from typing import Annotated, Any, Final
-
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 from aragora.agents import border
-from aragora.debate.model import AgentRequest, AskKind, Ballot, Content, Critique, Proposal
+from aragora.agents.frames import one_line
+from aragora.agents.reading.embedded_json import Spoken, spoken_in
+from aragora.agents.reading.error_texts import is_error
+from aragora.agents.reading.labels import label_of, labels_in, undecorated
+from aragora.agents.reading.marks import DASHES, EMPHASIS, QUOTES, STOPS
+from aragora.agents.reading.options import conclusion_of, option_of
+from aragora.agents.reading.plain_texts import note_of, text_of
+from aragora.agents.reading.refusals import NO_REASON, abstention_in
+from aragora.agents.reading.schemas import (
+    ABSTAIN,
+    CHOICE,
+    CRITIQUE,
+    GROUPING,
+    PROPOSAL,
+    RANKING,
+    AnswerModel,
+    schema_of,
+)
+from aragora.agents.reading.shares import share_of
+from aragora.agents.reading.wrappers import opened
+from aragora.debate.model import Abstention, AgentRequest, AskKind, Ballot, Content, Critique, Grouping, Proposal
 from aragora.limits import ANSWER_MAX_CHARS, COMPLETION_MAX_CHARS, NOTE_MAX_CHARS, NOTES_MAX
+from aragora.texts import counted
 
-_HIGHEST_PERCENT: Final = 100.0
-_MAX_STARTS: Final = 50  # braces tried as the start of an object; keeps hostile text cheap
+_UNSURE: Final = 0.5  # a confidence or severity that is absent or cannot be read
+_QUOTED_CHARS: Final = 40
+_OPTION_QUOTED_CHARS: Final = 60
+_PROBLEM_CHARS: Final = 700  # leaves room for the keys, so that the whole fits into a failure's message
+_SAYING_NOTHING: Final = QUOTES + EMPHASIS + DASHES + STOPS + "()[]<>{}/|# \n\t" + border.HALF  # as a whole answer
+_NONE_OF_THEM: Final = frozenset({"none", "neither", "none of them", "none of these", "none of the above"})
 
-_json = json.JSONDecoder(strict=False)  # models put raw line breaks into strings
+_MODEL: Final[dict[AskKind, AnswerModel]] = {
+    AskKind.PROPOSE: PROPOSAL,
+    AskKind.REVISE: PROPOSAL,
+    AskKind.CHALLENGE: PROPOSAL,
+    AskKind.SYNTHESIZE: PROPOSAL,
+    AskKind.CRITIQUE: CRITIQUE,
+    AskKind.VOTE: CHOICE,
+    AskKind.JUDGE: CHOICE,
+    AskKind.RANK: RANKING,
+    AskKind.GROUP: GROUPING,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Understood:
+    """An answer as it was read; `remarks` say what was not as it was asked for, and how it was taken."""
+
+    content: Content
+    remarks: tuple[str, ...] = ()
 
 
 class AnswerInvalid(ValueError):
     """The model's text is not an answer to the ask; the message says what is wrong, in words a model can follow."""
 
 
-# --- Models -----------------------------------------------------------------------------------------------
-
-
-def _clean(value: object) -> object:
-    """A text without what pydantic, UTF-8 and the databases refuse: half a character does not lose the answer."""
-    return border.text(value, COMPLETION_MAX_CHARS) if isinstance(value, str) else value
-
-
-def _as_list(value: object) -> object:
-    if value is None:
-        return []
-    return [value] if isinstance(value, str) else value
-
-
-def _as_share(value: object) -> object:
-    """0.8 from 0.8, "0.8", 80 or "80%"."""
-    if isinstance(value, str):
-        text = value.strip()
-        try:
-            value = float(text.removesuffix("%")) / (_HIGHEST_PERCENT if text.endswith("%") else 1.0)
-        except ValueError:
-            return text
-    if isinstance(value, int | float) and 1.0 < value <= _HIGHEST_PERCENT:
-        return value / _HIGHEST_PERCENT
-    return value
-
-
-_Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1), BeforeValidator(_clean)]
-_Note = Annotated[str, StringConstraints(strip_whitespace=True), BeforeValidator(_clean)]
-_Notes = Annotated[list[_Note], BeforeValidator(_as_list)]
-_Share = Annotated[float, BeforeValidator(_as_share), Field(ge=0.0, le=1.0, allow_inf_nan=False)]
-
-
-class _Answer(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True)
-
-
-class ProposalAnswer(_Answer):
-    """An answer to the question."""
-
-    answer: _Text = Field(description="The answer. Its first sentence is the conclusion, the reasons follow.")
-    evidence: _Notes = Field(default_factory=list, description="Facts or sources that decide, one an item.")
-    confidence: _Share = Field(default=0.5, description="From 0 (a guess) to 1 (certain).")
-
-
-class CritiqueAnswer(_Answer):
-    """What is wrong with an answer."""
-
-    issues: _Notes = Field(description="What is wrong or missing, one an item; empty if nothing is.")
-    suggestions: _Notes = Field(default_factory=list, description="How to mend it, one an item.")
-    severity: _Share = Field(default=0.5, description="From 0 (fine) to 1 (fatal).")
-
-
-class ChoiceAnswer(_Answer):
-    """A vote or verdict."""
-
-    reason: _Note = Field(default="", description="One sentence: what decides.")
-    choice: _Text = Field(description="The label of the best answer.")
-    confidence: _Share = Field(default=0.5, description="From 0 (a guess) to 1 (certain).")
-
-
-class RankingAnswer(_Answer):
-    """An order of all answers."""
-
-    reason: _Note = Field(default="", description="One sentence: what decides.")
-    ranking: Annotated[list[_Text], BeforeValidator(_as_list)] = Field(
-        min_length=1, description="Every label once, the best first."
-    )
-    confidence: _Share = Field(default=0.5, description="From 0 (a guess) to 1 (certain).")
-
-
-_MODEL: Final[dict[AskKind, type[_Answer]]] = {
-    AskKind.PROPOSE: ProposalAnswer,
-    AskKind.REVISE: ProposalAnswer,
-    AskKind.CHALLENGE: ProposalAnswer,
-    AskKind.SYNTHESIZE: ProposalAnswer,
-    AskKind.CRITIQUE: CritiqueAnswer,
-    AskKind.VOTE: ChoiceAnswer,
-    AskKind.JUDGE: ChoiceAnswer,
-    AskKind.RANK: RankingAnswer,
-}
-_SCHEMA_NAME: Final[dict[type[_Answer], str]] = {
-    ProposalAnswer: "proposal",
-    CritiqueAnswer: "critique",
-    ChoiceAnswer: "choice",
-    RankingAnswer: "ranking",
-}
-
-
-# --- Schemas ----------------------------------------------------------------------------------------------
-
-
 def answer_schema(request: AgentRequest) -> tuple[str, dict[str, Any]]:
     """The name and JSON schema of the answer to `request`. Shared and cached: do not change it."""
-    return _schema(_MODEL[request.ask.kind], labels_of(request))
+    model = _MODEL[request.ask.kind]
+    return model.name, schema_of(model, labels_of(request), request.brief.options)
 
 
 def labels_of(request: AgentRequest) -> tuple[str, ...]:
@@ -131,121 +86,292 @@ def labels_of(request: AgentRequest) -> tuple[str, ...]:
     return tuple(candidate.label for candidate in request.brief.candidates)
 
 
-@lru_cache(maxsize=256)
-def _schema(model: type[_Answer], labels: tuple[str, ...]) -> tuple[str, dict[str, Any]]:
-    schema = _strict(model.model_json_schema())
-    if labels and model is ChoiceAnswer:
-        schema["properties"]["choice"]["enum"] = list(labels)
-    elif labels and model is RankingAnswer:
-        schema["properties"]["ranking"]["items"]["enum"] = list(labels)
-    return _SCHEMA_NAME[model], schema
-
-
-def _strict(schema: dict[str, Any]) -> dict[str, Any]:
-    """`schema` without what strict structured outputs refuse: titles, defaults, ranges, lengths."""
-    kept: dict[str, Any] = {key: schema[key] for key in ("type", "description") if key in schema}
-    if "items" in schema:
-        kept["items"] = _strict(schema["items"])
-    if schema.get("type") == "object":
-        kept["properties"] = {name: _strict(part) for name, part in schema["properties"].items()}
-        kept["required"] = list(schema["properties"])
-        kept["additionalProperties"] = False
-    return kept
-
-
-# --- Reading ----------------------------------------------------------------------------------------------
-
-
-def parse_answer(request: AgentRequest, text: str) -> Content:
+def parse_answer(request: AgentRequest, text: str) -> Understood:
     """The answer to `request` in a model's `text`. Raises AnswerInvalid."""
     if len(text) > COMPLETION_MAX_CHARS:
         raise AnswerInvalid(f"The answer has {len(text)} characters; at most {COMPLETION_MAX_CHARS} are allowed.")
-    model = _MODEL[request.ask.kind]
-    try:
-        found = model.model_validate_json(text)
-    except ValidationError as error:
-        found = _found_within(model, text, error)
-    return _CONTENT[type(found)](found, request)
-
-
-def _found_within(model: type[_Answer], text: str, first: ValidationError) -> _Answer:
-    """The answer among the JSON objects inside `text`, the last one that fits."""
-    objects = _objects_in(text)
-    if not objects:
-        raise AnswerInvalid(f"No JSON object was found. Answer with one object with the keys {_keys(model)}.")
-    error = first
-    for found in reversed(objects):
+    model, keys = _MODEL[request.ask.kind], list(answer_schema(request)[1]["properties"])
+    spoken = spoken_in(text)
+    problem = None
+    for found in spoken.objects:
+        answer = _Fields(opened(found, model.required, keys))
         try:
-            return model.model_validate(found)
-        except ValidationError as wrong:
-            error = wrong
-    raise AnswerInvalid(_explained(model, error)) from None
-
-
-def _objects_in(text: str) -> list[dict[str, Any]]:
-    """The outermost JSON objects in `text`, in order; braces that begin none are skipped. Models wrap them in
-    code fences, put them after their reasoning, or add a closing remark."""
-    found: list[dict[str, Any]] = []
-    position = text.find("{")
-    for _ in range(_MAX_STARTS):
-        if position < 0:
-            break
-        try:
-            value, end = _json.raw_decode(text, position)
-        except (ValueError, RecursionError):  # also of a number with thousands of digits
-            end = position + 1
+            content = _READ[model](answer, request)
+        except AnswerInvalid as wrong:
+            if problem is None or (model.required in answer.found and not problem[0]):
+                problem = (model.required in answer.found, wrong)
         else:
-            found.append(value)
-        position = text.find("{", end)
+            return Understood(content, tuple(answer.remarks))
+    if problem is None:
+        return _without_object(spoken, request, keys)
+    said = border.text(str(problem[1]), _PROBLEM_CHARS)
+    raise AnswerInvalid(f"{said} Answer with one object with the keys {', '.join(keys)}.")
+
+
+def _without_object(spoken: Spoken, request: AgentRequest, keys: Sequence[str]) -> Understood:
+    """The abstention that a text without a JSON object may be. Raises AnswerInvalid."""
+    if request.ask.kind is not AskKind.GROUP:
+        reason = abstention_in(border.text(spoken.prose, COMPLETION_MAX_CHARS).strip())
+        if reason is not None:
+            remarks: list[str] = []
+            return Understood(Abstention(_shortened(reason, "reason", remarks)), tuple(remarks))
+    where = " outside of your thoughts" if spoken.thought else ""
+    raise AnswerInvalid(f"No JSON object was found{where}. Answer with one object with the keys {', '.join(keys)}.")
+
+
+# --- Fields -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Fields:
+    """The fields of one object that may be the answer, and the remarks on how they were read."""
+
+    found: dict[str, Any]
+    remarks: list[str] = field(default_factory=list)
+
+    def require(self, key: str) -> Any:
+        """What stands under `key`. Raises AnswerInvalid where it is missing."""
+        if key not in self.found:
+            raise AnswerInvalid(f"{key}: It is missing.")
+        return self.found[key]
+
+    def share(self, key: str) -> float:
+        """The confidence or severity under `key`; 0.5 where there is none, with a remark where it cannot be read."""
+        if key not in self.found:
+            return _UNSURE
+        share = share_of(self.found[key])
+        if share is None:
+            self.remarks.append(f"The {key} {_quoted(self.found[key])} cannot be read as a share; it counts as 0.5.")
+            return _UNSURE
+        return share
+
+    def notes(self, key: str) -> tuple[str, ...]:
+        """The notes under `key`, as many and as long as are kept; remarks say what was left out."""
+        value = self.found.get(key)
+        values = value if isinstance(value, list) else [value]
+        read = [note_of(one) for one in values]
+        said = [note for note in read if note]
+        kept = tuple(border.text(note, NOTE_MAX_CHARS) for note in said[:NOTES_MAX])
+        for number, what in (
+            (read.count(None), "could not be read and {} left out"),
+            (len(said) - len(kept), f"beyond the first {NOTES_MAX} {{}} left out"),
+            (
+                sum(len(note) > NOTE_MAX_CHARS for note in said[:NOTES_MAX]),
+                f"{{}} shortened to {NOTE_MAX_CHARS} characters",
+            ),
+        ):
+            if number:
+                self.remarks.append(
+                    f"Of {key}, {counted(number, 'item')} {what.format('was' if number == 1 else 'were')}."
+                )
+        return kept
+
+    def reason(self) -> str:
+        """The reason of a vote or grouping, empty where there is none."""
+        return _shortened(note_of(self.found.get("reason")) or "", "reason", self.remarks)
+
+
+def _shortened(note: str, name: str, remarks: list[str]) -> str:
+    if len(note) > NOTE_MAX_CHARS:
+        remarks.append(f"The {name} was shortened from {len(note)} to {NOTE_MAX_CHARS} characters.")
+    return border.text(note, NOTE_MAX_CHARS)
+
+
+def _quoted(value: Any) -> str:
+    """`value` as a model wrote it, short enough for a message."""
+    try:
+        return border.text(json.dumps(value, ensure_ascii=False), _QUOTED_CHARS)
+    except RecursionError:  # it was read a few calls further up
+        return "what nests so deep"
+
+
+# --- Answers ----------------------------------------------------------------------------------------------
+
+
+def _proposal(answer: _Fields, request: AgentRequest) -> Content:
+    value, options = answer.require("answer"), request.brief.options
+    text = text_of(value)
+    if text is None:
+        raise AnswerInvalid("answer: It must be one text; write its paragraphs into one string.")
+    if not text.strip(_SAYING_NOTHING):
+        raise AnswerInvalid("answer: It is empty. Write your answer to the question.")
+    if option_of(text, options) is None:  # one of the options may well be "Abstain" or "Internal server error"
+        reason = abstention_in(text)
+        if reason is not None:
+            return Abstention(_shortened(reason, "reason", answer.remarks))
+        if is_error(text):
+            raise AnswerInvalid(f"answer: {_quoted(text)} is an error message, no answer. Answer the question itself.")
+    if len(text) > ANSWER_MAX_CHARS:
+        raise AnswerInvalid(
+            f"answer: It has {len(text)} characters; at most {ANSWER_MAX_CHARS} are allowed. Shorten it: keep the "
+            "conclusion and the reasons that decide."
+        )
+    option = _option(answer, text, options)
+    if isinstance(value, list | dict):
+        answer.remarks.append(
+            f"The answer came as {'a list' if isinstance(value, list) else 'an object'} and was joined."
+        )
+    return Proposal(text, answer.share("confidence"), answer.notes("evidence"), option)
+
+
+def _option(answer: _Fields, text: str, options: Sequence[str]) -> str:
+    """The option that the answer `text` chooses; empty where there are none. Raises AnswerInvalid."""
+    if not options:
+        return ""
+    named, concluded = option_of(answer.found.get("option"), options), conclusion_of(text, options)
+    if named is not None and concluded is not None and named != concluded:
+        answer.remarks.append(
+            f"The option is {_quoted(named)}, but the answer begins with {_quoted(concluded)}; the option counts."
+        )
+    option = named or concluded
+    if option is None:
+        raise AnswerInvalid(_no_option(answer.found.get("option"), options))
+    return option
+
+
+def _no_option(named: Any, options: Sequence[str]) -> str:
+    shown = "; ".join(
+        f"{number}. {border.text(one_line(option), _OPTION_QUOTED_CHARS)}" for number, option in enumerate(options, 1)
+    )
+    what = "It is missing" if named in (None, "") else f"{_quoted(named)} does not name one of the options for certain"
+    return f"option: {what}. Name exactly one of: {shown}."
+
+
+def _critique(answer: _Fields, _request: AgentRequest) -> Content:
+    value = answer.require("issues")
+    critique = Critique(answer.notes("issues"), answer.notes("suggestions"), answer.share("severity"))
+    if value and not critique.issues and not critique.suggestions:
+        raise AnswerInvalid(
+            f"issues: {_quoted(value)} cannot be read. Write a list of texts, empty if nothing is wrong."
+        )
+    if len(critique.issues) == 1 and not critique.suggestions:
+        reason = abstention_in(critique.issues[0])
+        if reason is not None:
+            return Abstention(reason)
+    return critique
+
+
+# --- Ballots ----------------------------------------------------------------------------------------------
+
+
+def _choice(answer: _Fields, request: AgentRequest) -> Content:
+    named, labels = answer.require("choice"), labels_of(request)
+    choice = label_of(named, labels)
+    if choice is None:
+        return _abstention(answer, named) or _refuse_label("choice", named, labels)
+    ranking = _labels(answer.found.get("ranking"), labels)
+    if ranking and ranking[0] != choice:
+        answer.remarks.append(
+            f"The choice is {choice}, but a ranking was given that begins with {ranking[0]}; the choice counts."
+        )
+    return Ballot(choice, answer.share("confidence"), answer.reason())
+
+
+def _ranking(answer: _Fields, request: AgentRequest) -> Content:
+    named, labels = answer.require("ranking"), labels_of(request)
+    abstained = _abstention(answer, named)
+    if abstained is not None:
+        return abstained
+    for one in named if isinstance(named, list) else ():
+        if label_of(one, labels) is None and _labels(named, labels) is None:
+            return _refuse_label("ranking", one, labels)
+    ranking = _labels(named, labels)
+    if not ranking:
+        raise AnswerInvalid(f"ranking: It names no label. List every label once, the best first: {', '.join(labels)}.")
+    if len(ranking) < len(labels):
+        answer.remarks.append(f"The ranking names {len(ranking)} of {counted(len(labels), 'answer')}.")
+    choice = label_of(answer.found.get("choice"), labels)
+    if choice is not None and choice != ranking[0]:
+        answer.remarks.append(
+            f"The ranking begins with {ranking[0]}, but the choice {choice} was given too; the ranking counts."
+        )
+    return Ballot(ranking[0], answer.share("confidence"), answer.reason(), ranking)
+
+
+def _labels(named: Any, labels: Sequence[str]) -> tuple[str, ...] | None:
+    """The labels that a list, or a text like "B > A", names, each once; None where a part of it is no label."""
+    found: list[str] = []
+    for one in named if isinstance(named, list) else [named]:
+        label = label_of(one, labels)
+        several = [label] if label is not None else labels_in(one, labels) if isinstance(one, str) else None
+        if several is None:
+            return None
+        found.extend(several)
+    return tuple(dict.fromkeys(found))
+
+
+def _abstention(answer: _Fields, named: Any) -> Abstention | None:
+    """The abstention that stands where a label should: ABSTAIN, none of them, or a refusal."""
+    if isinstance(named, list) and len(named) == 1:
+        named = named[0]
+    if not isinstance(named, str):
+        return None
+    text = border.text(named, COMPLETION_MAX_CHARS)
+    reason = abstention_in(text)
+    if reason is None and undecorated(text[:NOTE_MAX_CHARS]).rstrip(".! ").casefold() in _NONE_OF_THEM:
+        reason = NO_REASON
+    if reason is None:
+        return None
+    return Abstention(answer.reason() or _shortened(reason, "reason", answer.remarks))
+
+
+def _refuse_label(key: str, named: Any, labels: Sequence[str]) -> Content:
+    raise AnswerInvalid(
+        f"{key}: {_quoted(named)} is not a label. Choose among: {', '.join(labels)}, or {ABSTAIN} if you cannot tell."
+    )
+
+
+# --- Groups -----------------------------------------------------------------------------------------------
+
+
+def _grouping(answer: _Fields, request: AgentRequest) -> Content:
+    named, labels = answer.require("groups"), labels_of(request)
+    groups = [_group(one, labels) for one in _parts(named)]
+    groups = [group for group in groups if group]
+    placed: set[str] = set()
+    for group in groups:
+        twice = placed.intersection(group)
+        if twice:
+            raise AnswerInvalid(
+                f"groups: The label {min(twice)} stands in two groups. Put each label into exactly one."
+            )
+        placed.update(group)
+    alone = [label for label in labels if label not in placed]
+    if not placed:
+        raise AnswerInvalid(
+            f"groups: No label was found. Put each of these into exactly one group: {', '.join(labels)}."
+        )
+    if alone:
+        answer.remarks.append(f"The grouping left out {', '.join(alone)}; each was put into a group of its own.")
+    return Grouping((*groups, *((label,) for label in alone)), answer.reason())
+
+
+def _parts(named: Any) -> list[Any]:
+    """The groups as they were written, not yet read. Raises AnswerInvalid where one cannot tell where a group ends."""
+    if isinstance(named, dict):
+        named = list(named.values())
+    if not isinstance(named, list) or (
+        len(named) > 1 and all(isinstance(one, str) and "," not in one for one in named)
+    ):
+        raise AnswerInvalid('groups: Write a list of lists of labels, such as [["A", "C"], ["B"]].')
+    return named
+
+
+def _group(named: Any, labels: Sequence[str]) -> tuple[str, ...]:
+    if isinstance(named, dict):
+        named = next((named[key] for key in ("labels", "answers", "members", "group") if key in named), named)
+    if not named:
+        return ()
+    found = _labels(named, labels)
+    if found is None:
+        raise AnswerInvalid(f"groups: {_quoted(named)} is not a list of labels. The labels are: {', '.join(labels)}.")
     return found
 
 
-def _explained(model: type[_Answer], error: ValidationError) -> str:
-    problems = "; ".join(
-        f"{'.'.join(str(part) for part in problem['loc']) or 'the object'}: {problem['msg']}"
-        for problem in error.errors(include_url=False, include_input=False, include_context=False)[:5]
-    )
-    return f"The JSON does not fit: {problems}. Answer with one object with the keys {_keys(model)}."
-
-
-def _keys(model: type[_Answer]) -> str:
-    return ", ".join(model.model_fields)
-
-
-def _proposal(found: Any, _request: AgentRequest) -> Proposal:
-    return Proposal(border.text(found.answer, ANSWER_MAX_CHARS), found.confidence, _items(found.evidence))
-
-
-def _critique(found: Any, _request: AgentRequest) -> Critique:
-    return Critique(_items(found.issues), _items(found.suggestions), found.severity)
-
-
-def _choice(found: Any, request: AgentRequest) -> Ballot:
-    return Ballot(_label(found.choice, labels_of(request)), found.confidence, border.text(found.reason, NOTE_MAX_CHARS))
-
-
-def _ranking(found: Any, request: AgentRequest) -> Ballot:
-    labels = labels_of(request)
-    ranking = tuple(dict.fromkeys(_label(named, labels) for named in found.ranking))
-    return Ballot(ranking[0], found.confidence, border.text(found.reason, NOTE_MAX_CHARS), ranking)
-
-
-_CONTENT: Final[dict[type[_Answer], Callable[[Any, AgentRequest], Content]]] = {
-    ProposalAnswer: _proposal,
-    CritiqueAnswer: _critique,
-    ChoiceAnswer: _choice,
-    RankingAnswer: _ranking,
+_READ: Final[dict[AnswerModel, Callable[[_Fields, AgentRequest], Content]]] = {
+    PROPOSAL: _proposal,
+    CRITIQUE: _critique,
+    CHOICE: _choice,
+    RANKING: _ranking,
+    GROUPING: _grouping,
 }
-
-
-def _label(named: str, labels: tuple[str, ...]) -> str:
-    if named in labels:
-        return named
-    plain = named.upper().removeprefix("ANSWER").strip(" .:()[]\"'*")
-    if plain in labels:
-        return plain
-    raise AnswerInvalid(f"{named[:40]!r} is not a label. Choose among: {', '.join(labels)}.")
-
-
-def _items(notes: list[str]) -> tuple[str, ...]:
-    return tuple(border.text(note, NOTE_MAX_CHARS) for note in notes if note)[:NOTES_MAX]

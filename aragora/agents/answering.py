@@ -7,8 +7,13 @@ Rules:
     - After a transient error the fallback is asked, if there is one; otherwise the call is retried, as long as the
       time, the number of attempts and the retry budget allow. Where a Retry-After does not fit into the time, there
       is no retry.
-    - A malformed answer is shown to the model once more with what is wrong. It says nothing about the provider's
-      health, so it neither trips the breaker nor leads to the fallback.
+    - An answer that is not what was asked for is asked for once more, at most once for each provider: a malformed one
+      is shown to the model with what is wrong, one that was cut at its limit gets more room. It says nothing about the
+      provider's health, so it neither trips the breaker nor leads to the fallback. What was paid for is not paid for
+      again: a retry repeats the last call, not those before it.
+    - What came before a stream broke off counts, with a remark, where it reads as the whole object that was asked for.
+    - A model that declines in its own words abstains.
+    - What a call has cost that was withdrawn or out of time is counted too, as far as the provider will bill it.
     - What a provider sent is brought into bounds (`aragora.agents.border`) before the reply leaves: whoever gets it can
       encode, store and add up every field.
     - A failure of our own (an `AragoraError`) is never told as one of the provider.
@@ -20,27 +25,24 @@ import asyncio
 import logging
 import random
 import secrets
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
-from typing import Final, Self
+from typing import Final
 
 import structlog
 
 from aragora.agents import border
-from aragora.agents.answer_format import AnswerInvalid, answer_schema, parse_answer
+from aragora.agents.answer_format import Understood, answer_schema
+from aragora.agents.attempts import MARGIN_SHARE, MIN_CALL_S, Attempt, asked, complete, no_retry, unexpected
 from aragora.agents.frames import KEY_BYTES, mark_of
 from aragora.agents.gate import Gate
 from aragora.agents.model import (
     AgentSpec,
-    AnswerMalformed,
-    Completion,
+    AnswerUnusable,
     ModelCall,
     Provider,
     ProviderError,
-    ProviderFault,
-    ProviderOverloaded,
-    ProviderRateLimited,
     ProviderTimedOut,
     Turn,
 )
@@ -51,7 +53,6 @@ from aragora.debate.model import (
     AgentAnswer,
     AgentFailure,
     AgentRequest,
-    Content,
     Fallback,
     Reply,
 )
@@ -60,45 +61,6 @@ from aragora.observability.line_budget import LineBudgets
 from aragora.resilience.backoff import Backoff, RetryBudget
 
 OWN_SHARE: Final = 0.6  # of the time, for the agent's own provider where there is a fallback
-MARGIN_SHARE: Final = 0.02  # of the time, kept for the work after the last call
-MIN_CALL_S: Final = 0.01  # with less time left no call is made
-MAX_REPAIRED_CHARS: Final = 8_000  # of a malformed answer that is shown to its model
-_TRANSIENT: Final = (ProviderRateLimited, ProviderOverloaded, ProviderFault)
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """What a provider is asked for one ask, what the ask has cost so far, and by when the provider must have answered.
-
-    `until_s` is in seconds after the ask arrived.
-    """
-
-    request: AgentRequest
-    call: ModelCall
-    ledger: Ledger
-    until_s: float
-
-    def left_s(self) -> float:
-        """Seconds left for this attempt; negative where its time is over."""
-        return self.until_s - self.ledger.elapsed_s()
-
-    def require_time(self) -> None:
-        """Raises ProviderTimedOut where too little time is left to make a call."""
-        if self.left_s() < MIN_CALL_S:
-            raise ProviderTimedOut("no time is left for another call")
-
-    def repair(self, text: str, problem: str) -> Self:
-        """The attempt that shows the model its malformed answer `text` and asks for a better one."""
-        turns = (
-            *self.call.turns,
-            Turn("assistant", border.text(text, MAX_REPAIRED_CHARS).strip() or "(nothing)"),
-            Turn("user", f"That is not the wanted form. {problem} Answer again, with the JSON object alone."),
-        )
-        call = replace(self.call, turns=turns, idempotency_key=f"{self.call.idempotency_key}:mend")
-        return replace(self, call=call)
-
-
-_Complete = Callable[[Attempt], Awaitable[Completion]]
 
 
 class Answering:
@@ -133,7 +95,12 @@ class Answering:
 
     async def answer(self, request: AgentRequest) -> Reply:
         """The reply to `request` within its time. Never raises, except CancelledError when cancelled."""
-        return border.fit(await self._reply(request, Ledger(self._spec, self._clock)))
+        ledger = Ledger(self._spec, self._clock)
+        try:
+            return border.fit(await self._reply(request, ledger))
+        except asyncio.CancelledError:
+            self._log_withdrawn(request, ledger)
+            raise
 
     async def _reply(self, request: AgentRequest, ledger: Ledger) -> Reply:
         """The reply as it came."""
@@ -145,9 +112,9 @@ class Answering:
         except (ProviderError, AragoraError) as error:
             return self._failure(request, ledger, error)
         except Exception as error:  # noqa: BLE001  no defect may break the debate
-            return self._failure(request, ledger, _unexpected(error, self._spec.provider))
+            return self._failure(request, ledger, unexpected(error, self._spec.provider))
         if isinstance(answer, AgentAnswer):
-            self._log_answer(request, answer, estimated=ledger.estimated)
+            self._log_answer(request, answer)
         return answer
 
     async def aclose(self) -> None:
@@ -175,48 +142,49 @@ class Answering:
         whole = Attempt(request, call, ledger, usable_s)
         own = whole if self._fallback is None else replace(whole, until_s=usable_s * OWN_SHARE)
         try:
-            content = await self._ask_own(own)
+            read = await self._ask_own(own)
         except ProviderError as error:
             if self._fallback is None or not error.falls_back or whole.left_s() < MIN_CALL_S:
                 raise
             return await self._ask_fallback(self._fallback, whole, error)
-        return AgentAnswer(request.ask.ask_id, spec.name, content, ledger.usage())
+        return AgentAnswer(request.ask.ask_id, spec.name, read.content, ledger.usage(), remarks=read.remarks)
 
     def _prompt(self, request: AgentRequest) -> tuple[str, tuple[Turn, ...]]:
         return render(request, mark_of(self._frame_key, request.ask.debate_id))
 
-    async def _ask_own(self, attempt: Attempt) -> Content:
-        """The content from the agent's own provider. Raises ProviderError."""
+    async def _ask_own(self, attempt: Attempt) -> Understood:
+        """The answer from the agent's own provider. Raises ProviderError."""
         self._budget.called()
-        number = 1
-        while True:
-            try:
-                return await _repaired(self._guarded, attempt)
-            except _TRANSIENT as error:
-                delay_s = self._backoff.delay_s(number, self._draw(), error.retry_after_s)
-                if not self._may_retry(number, attempt.left_s() - delay_s):
-                    raise
-                self._tell(
-                    "tries again", attempt.request, code=error.code, error=error.message, retry_in_s=round(delay_s, 3)
-                )
-            number += 1
-            await asyncio.sleep(delay_s)
+        return await asked(self._guarded, attempt, self._pause_s)
+
+    def _pause_s(self, number: int, error: ProviderError, attempt: Attempt) -> float | None:
+        """How long to wait before the call after the failed one of this number; None where there is to be none."""
+        if not error.transient:
+            return None
+        delay_s = self._backoff.delay_s(number, self._draw(), error.retry_after_s)
+        if not self._may_retry(number, attempt.left_s() - delay_s):
+            return None
+        self._tell("tries again", attempt.request, code=error.code, error=error.message, retry_in_s=round(delay_s, 3))
+        return delay_s
 
     def _may_retry(self, number: int, left_s: float) -> bool:
         return (
             self._fallback is None and number < self._backoff.attempts and left_s >= MIN_CALL_S and self._budget.take()
         )
 
-    async def _guarded(self, attempt: Attempt) -> Completion:
+    async def _guarded(self, attempt: Attempt) -> Understood:
         """One call of the agent's own provider behind the breaker, which learns every outcome."""
         await self._gate.permit()
         try:
-            completion = await _complete(self._provider, attempt)
+            read = await complete(self._provider, attempt)
+        except AnswerUnusable:  # the provider answered
+            await self._gate.succeeded()
+            raise
         except ProviderError as error:
             await self._gate.failed(error)
             raise
         await self._gate.succeeded()
-        return completion
+        return read
 
     async def _ask_fallback(self, fallback: Provider, attempt: Attempt, cause: ProviderError) -> Reply:
         request, ledger = attempt.request, attempt.ledger
@@ -224,13 +192,15 @@ class Answering:
         record = Fallback(self._spec.provider, fallback.name, self._spec.fallback_model or "", cause.code)
         self._tell("falls back", request, to=fallback.name, reason=cause.code, error=cause.message)
         try:
-            content = await _repaired(partial(_complete, fallback), attempt)
+            read = await asked(partial(complete, fallback), attempt, no_retry)
         except ProviderError as error:
             record = replace(record, latency_s=ledger.elapsed_s() - began_s)
-            both = type(cause)(f"{cause.message}; the fallback {fallback.name} failed too: {error.message}")
+            both = type(cause)(f"{cause.told}; the fallback {fallback.name} failed too: {error.told}")
             return self._failure(request, ledger, both, record)
         record = replace(record, model=ledger.usage().model, latency_s=ledger.elapsed_s() - began_s)
-        return AgentAnswer(request.ask.ask_id, self._spec.name, content, ledger.usage(), record)
+        return AgentAnswer(
+            request.ask.ask_id, self._spec.name, read.content, ledger.usage(), record, remarks=read.remarks
+        )
 
     def _tell(self, what: str, request: AgentRequest, level: int = logging.INFO, **fields: object) -> None:
         """A line of what the agent does with an ask; in a flood of the same, of some of them."""
@@ -239,16 +209,30 @@ class Answering:
             event = f"agent={self._spec.name} {what}"
             self._log.log(level, event, debate_id=request.ask.debate_id, **fields, **more)
 
-    def _log_answer(self, request: AgentRequest, answer: AgentAnswer, *, estimated: bool) -> None:
+    def _log_withdrawn(self, request: AgentRequest, ledger: Ledger) -> None:
+        usage = ledger.usage()
+        self._tell(
+            "withdrawn",
+            request,
+            ask=request.ask.kind,
+            latency_s=round(usage.latency_s, 3),
+            input_tokens=usage.input_tokens,
+            output_tokens=usage.output_tokens,
+            estimated=usage.estimated,
+            cost_usd=usage.cost_usd,
+            model=usage.model,
+        )
+
+    def _log_answer(self, request: AgentRequest, answer: AgentAnswer) -> None:
         usage = answer.usage
-        if estimated and not self._told_of_estimates:
+        if usage.estimated and not self._told_of_estimates:
             self._told_of_estimates = True
             self._log.warning(
                 f"agent={self._spec.name} has no believable token counts: tokens and cost are estimated",
                 provider=usage.provider,
                 model=usage.model,
             )
-        if not self._told_of_prices and not is_listed(usage):
+        if not self._told_of_prices and self._spec.price is None and not is_listed(usage):
             self._told_of_prices = True
             self._log.warning(
                 f"agent={self._spec.name} has a model without a price of its own: where its provider does not say what "
@@ -265,7 +249,7 @@ class Answering:
             tokens=usage.input_tokens + usage.output_tokens,
             input_tokens=usage.input_tokens,
             output_tokens=usage.output_tokens,
-            estimated=estimated,
+            estimated=usage.estimated,
             cost_usd=usage.cost_usd,
             model=usage.model,
             fallback=answer.fallback is not None,
@@ -290,47 +274,3 @@ class Answering:
             tokens=usage.input_tokens + usage.output_tokens,
         )
         return AgentFailure(request.ask.ask_id, name, error.code, error.message, ledger.paid(), fallback)
-
-
-async def _repaired(complete: _Complete, attempt: Attempt) -> Content:
-    """The parsed content, after at most one repair. Raises AnswerMalformed or what the provider raises."""
-    attempt.require_time()
-    completion = await complete(attempt)
-    try:
-        return parse_answer(attempt.request, completion.text)
-    except AnswerInvalid as invalid:
-        repair = attempt.repair(completion.text, str(invalid))
-    repair.require_time()
-    completion = await complete(repair)
-    try:
-        return parse_answer(repair.request, completion.text)
-    except AnswerInvalid as invalid:
-        raise AnswerMalformed(f"the answer stayed malformed after a repair: {invalid}") from None
-
-
-async def _complete(provider: Provider, attempt: Attempt) -> Completion:
-    """One call of a provider, in the time that is left; its cost goes into the ledger. The provider ends the call by
-    itself, since it alone knows what was paid; one that does not is ended a little later."""
-    left_s = max(attempt.left_s(), MIN_CALL_S)
-    try:
-        async with asyncio.timeout(left_s + attempt.request.timeout_s * MARGIN_SHARE / 2):
-            completion = await provider.complete(replace(attempt.call, timeout_s=left_s))
-    except TimeoutError:
-        raise ProviderTimedOut(f"{provider.name} gave no answer within {left_s:.1f} s") from None
-    except ProviderError as error:
-        if error.usage is not None:
-            attempt.ledger.add(error.usage)
-        raise
-    except AragoraError:  # a failure of our own says nothing about the provider
-        raise
-    except Exception as error:  # noqa: BLE001  whatever an SDK raises: the breaker must learn it, the fallback may help
-        raise _unexpected(error, provider.name) from None
-    attempt.ledger.add(completion.usage)
-    if completion.estimated:
-        attempt.ledger.estimated = True
-    return completion
-
-
-def _unexpected(error: Exception, provider: str) -> ProviderFault:
-    """Names only the kind of `error`: its text and trace may hold a key."""
-    return ProviderFault(f"unexpected {type(error).__name__} while asking {provider}")

@@ -15,7 +15,19 @@ from dataclasses import replace
 from typing import Final
 
 from aragora import limits
-from aragora.debate.model import AgentAnswer, AgentFailure, Ballot, Content, Critique, Fallback, Proposal, Reply, Usage
+from aragora.debate.model import (
+    Abstention,
+    AgentAnswer,
+    AgentFailure,
+    Ballot,
+    Content,
+    Critique,
+    Fallback,
+    Grouping,
+    Proposal,
+    Reply,
+    Usage,
+)
 from aragora.texts import CONTROLS, HALVES
 
 HALF: Final = "\N{REPLACEMENT CHARACTER}"
@@ -60,6 +72,7 @@ def fit(reply: Reply) -> Reply:
     if (
         isinstance(reply, AgentAnswer)
         and reply.fallback is None
+        and not reply.remarks
         and _is_fit(reply.content)
         and _counts_fit(reply.usage)
     ):
@@ -73,16 +86,21 @@ def fit(reply: Reply) -> Reply:
             usage=None if reply.usage is None else _usage(reply.usage),
             fallback=fallback,
         )
-    return replace(reply, content=_content(reply.content), usage=_usage(reply.usage), fallback=fallback)
+    return replace(
+        reply,
+        content=_content(reply.content),
+        usage=_usage(reply.usage),
+        fallback=fallback,
+        remarks=_notes(reply.remarks),
+    )
 
 
 def _is_fit(content: Content) -> bool:
     """Whether `_content` would change nothing."""
     match content:
         case Proposal():
-            return 0.0 <= content.confidence <= 1.0 and _texts_fit(
-                (content.text,), limits.ANSWER_MAX_CHARS, content.evidence
-            )
+            texts = (content.text, content.option)
+            return 0.0 <= content.confidence <= 1.0 and _texts_fit(texts, limits.ANSWER_MAX_CHARS, content.evidence)
         case Critique():
             notes = content.issues + content.suggestions
             few = len(content.issues) <= limits.NOTES_MAX and len(content.suggestions) <= limits.NOTES_MAX
@@ -92,6 +110,11 @@ def _is_fit(content: Content) -> bool:
             return 0.0 <= content.confidence <= 1.0 and _texts_fit(
                 names, limits.MODEL_NAME_MAX_CHARS, (content.reason,)
             )
+        case Grouping():
+            names = tuple(name for group in content.groups for name in group)
+            return _texts_fit(names, limits.MODEL_NAME_MAX_CHARS, (content.reason,))
+        case Abstention():
+            return _texts_fit((), 0, (content.reason,))
 
 
 def _texts_fit(texts: tuple[str, ...], most: int, notes: tuple[str, ...], notes_most: int = limits.NOTES_MAX) -> bool:
@@ -117,12 +140,18 @@ def _content(content: Content) -> Content:
     match content:
         case Proposal():
             answer = text(content.text, limits.ANSWER_MAX_CHARS)
-            return Proposal(answer, _share(content.confidence), _notes(content.evidence))
+            option = text(content.option, limits.ANSWER_MAX_CHARS)
+            return Proposal(answer, _share(content.confidence), _notes(content.evidence), option)
         case Critique():
             return Critique(_notes(content.issues), _notes(content.suggestions), _share(content.severity))
         case Ballot():
             reason, ranking = text(content.reason, limits.NOTE_MAX_CHARS), tuple(_name(one) for one in content.ranking)
             return Ballot(_name(content.choice), _share(content.confidence), reason, ranking)
+        case Grouping():
+            groups = tuple(tuple(_name(name) for name in group) for group in content.groups)
+            return Grouping(groups, text(content.reason, limits.NOTE_MAX_CHARS))
+        case Abstention():
+            return Abstention(text(content.reason, limits.NOTE_MAX_CHARS))
 
 
 def _usage(usage: Usage) -> Usage:
@@ -134,6 +163,7 @@ def _usage(usage: Usage) -> Usage:
         tokens(usage.output_tokens, limits.REPLY_MAX_TOKENS) or 0,
         billed_usd(usage.cost_usd, limits.REPLY_MAX_USD) or 0.0,
         latency_s,
+        usage.estimated,
     )
 
 

@@ -13,7 +13,7 @@ from typing import Final, Protocol
 
 import structlog
 
-from aragora.agents.model import BreakerOpen, ProviderError
+from aragora.agents.model import BreakerOpen, LastingCause, ProviderError, error_of
 from aragora.clock import Clock
 from aragora.errors import AragoraError
 from aragora.resilience import circuit_breaker as rules
@@ -33,11 +33,12 @@ log = structlog.get_logger("aragora.agents")
 
 
 class Gate(Protocol):
-    """Every permit must be followed by `succeeded` or `failed`, from the task that got it. Nothing but BreakerOpen is
+    """Every permit must be followed by `succeeded` or `failed`, from the task that got it. Nothing but a refusal is
     raised: a failure of our own says nothing about the provider, and must not cost an answer that was paid for."""
 
     async def permit(self) -> None:
-        """Ask for permission to make one call. Raises BreakerOpen where it is refused."""
+        """Ask for permission to make one call. Raises BreakerOpen where it is refused, or the LastingCause that an
+        earlier call met."""
         ...
 
     async def succeeded(self) -> None:
@@ -103,7 +104,7 @@ class LeasedGate:
             return
         self._accept(permission, now)
         if isinstance(permission, Refusal):
-            raise BreakerOpen(_refusal_text(permission), retry_after_s=permission.retry_after_s)
+            raise _refused(permission)
         _permitted.set(permission)
 
     async def succeeded(self) -> None:
@@ -114,15 +115,18 @@ class LeasedGate:
             begin(self._report(report), _REPORT)
 
     async def failed(self, error: ProviderError) -> None:
-        if not error.trips_breaker:
+        lasting = isinstance(error, LastingCause)
+        if not error.trips_breaker and not lasting:
             await self.succeeded()
             return
         permission = _permitted.get()
         trial_id = permission.trial_id if isinstance(permission, TrialPermit) else None
         epoch = permission.epoch if permission else self._holder.epoch
         self._holder.drop()
-        text = f"{error.code}: {error.message}"
-        await self._report(rules.Failed(epoch, text, trial_id, error.retry_after_s))
+        if lasting:
+            await self._report(rules.Barred(epoch, rules.Cause(error.code, error.told), trial_id))
+        else:
+            await self._report(rules.Failed(epoch, f"{error.code}: {error.told}", trial_id, error.retry_after_s))
 
     async def _report(self, report: Report) -> None:
         now = self._clock.monotonic()
@@ -161,6 +165,9 @@ def _told(error: Exception) -> str:
     return error.message if isinstance(error, AragoraError) else type(error).__name__
 
 
-def _refusal_text(refusal: Refusal) -> str:
+def _refused(refusal: Refusal) -> ProviderError:
+    if refusal.barred_by is not None:
+        return error_of(refusal.barred_by.code)(refusal.barred_by.told, retry_after_s=refusal.retry_after_s)
     because = f" after {refusal.last_error}" if refusal.last_error else ""
-    return f"the circuit breaker is open{because}; it lets a trial call pass in {refusal.retry_after_s:.0f} s"
+    text = f"the circuit breaker is open{because}; it lets a trial call pass in {refusal.retry_after_s:.0f} s"
+    return BreakerOpen(text, retry_after_s=refusal.retry_after_s)

@@ -20,6 +20,7 @@ from aragora.config.providers import FALLBACK, PROVIDERS
 from aragora.debate.model import Usage
 
 _ANY: Final = "*"
+_FREE: Final = ":free"  # OpenRouter's mark of a model that it bills nothing for
 _MILLION: Final = 1_000_000
 _SNAPSHOT: Final = re.compile(r"-(\d{4}-\d{2}-\d{2}|\d{4,8}|latest)")
 _MAKERS: Final = {provider.maker: provider.name for provider in PROVIDERS if provider.maker}
@@ -43,7 +44,7 @@ def cost_usd(provider: str, model: str, input_tokens: int, output_tokens: int) -
 
 def costs_nothing(spec: AgentSpec) -> bool:
     """Whether no answer of an agent can cost anything: it runs here, and has no fallback elsewhere."""
-    price = price_of(spec.provider, spec.model)
+    price = spec.price or price_of(spec.provider, spec.model)
     return spec.fallback_model is None and price.input_usd == price.output_usd == 0
 
 
@@ -57,6 +58,8 @@ def metered(provider: str, model: str, input_tokens: int, output_tokens: int, bi
 def price_of(provider: str, model: str) -> Price:
     """The price of a model. Raises KeyError for a provider without a row in the table."""
     table = _table()[provider]
+    if provider == FALLBACK and model.endswith(_FREE):
+        return Price(0.0, 0.0, listed=True)
     name = _listed_name(table, model)
     if name is None and provider == FALLBACK:
         maker, _, bare = model.partition("/")
@@ -79,11 +82,11 @@ def prices_as_of() -> str:
 class Ledger:
     """What one answer has cost so far: the usage of every call made for it, also of those that failed, and the time.
 
-    It begins when the ask arrives. The sum carries the name of the last provider that was paid. `estimated`: a provider
-    gave no believable count of a call.
+    It begins when the ask arrives. The sum carries the name of the last provider that was paid, and is estimated where
+    a provider gave no believable count of any call.
     """
 
-    __slots__ = ("_clock", "_cost_usd", "_input", "_model", "_output", "_provider", "_started", "estimated")
+    __slots__ = ("_clock", "_cost_usd", "_estimated", "_input", "_model", "_output", "_provider", "_started")
 
     def __init__(self, spec: AgentSpec, clock: Clock) -> None:
         self._clock = clock
@@ -93,7 +96,7 @@ class Ledger:
         self._input = 0
         self._output = 0
         self._cost_usd = 0.0
-        self.estimated = False
+        self._estimated = False
 
     def elapsed_s(self) -> float:
         """Seconds since the ask arrived."""
@@ -106,10 +109,12 @@ class Ledger:
         self._input += usage.input_tokens
         self._output += usage.output_tokens
         self._cost_usd += usage.cost_usd
+        self._estimated = self._estimated or usage.estimated
 
     def usage(self) -> Usage:
         """The sum, with the latency of the whole answer."""
-        return Usage(self._provider, self._model, self._input, self._output, self._cost_usd, self.elapsed_s())
+        spent = (self._input, self._output, self._cost_usd, self.elapsed_s())
+        return Usage(self._provider, self._model, *spent, estimated=self._estimated)
 
     def paid(self) -> Usage | None:
         """The sum, or None where nothing was paid."""

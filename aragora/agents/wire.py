@@ -19,12 +19,14 @@ import structlog
 from aragora.debate.model import (
     MALFORMED_ANSWER,
     MALFORMED_ASK,
+    Abstention,
     AgentAnswer,
     AgentFailure,
     AgentRequest,
     Ballot,
     Critique,
     Fallback,
+    Grouping,
     Proposal,
     Reply,
     Usage,
@@ -57,10 +59,13 @@ class _WireReply(msgspec.Struct, array_like=True):
     proposal: Proposal | None
     critique: Critique | None
     ballot: Ballot | None
+    grouping: Grouping | None
+    abstention: Abstention | None
     usage: Usage | None
     fallback: Fallback | None
     code: str | None
     message: str
+    remarks: tuple[str, ...]
 
 
 _NOT_ENCODABLE: Final = (ValueError, TypeError, OverflowError, RecursionError)
@@ -152,7 +157,18 @@ def _plain(raw: msgspec.Raw) -> Any:
 def _to_wire(reply: Reply) -> _WireReply:
     if isinstance(reply, AgentFailure):
         return _WireReply(
-            reply.ask_id, reply.agent, None, None, None, reply.usage, reply.fallback, reply.code, reply.message
+            reply.ask_id,
+            reply.agent,
+            None,
+            None,
+            None,
+            None,
+            None,
+            reply.usage,
+            reply.fallback,
+            reply.code,
+            reply.message,
+            (),
         )
     content = reply.content
     return _WireReply(
@@ -161,17 +177,20 @@ def _to_wire(reply: Reply) -> _WireReply:
         content if isinstance(content, Proposal) else None,
         content if isinstance(content, Critique) else None,
         content if isinstance(content, Ballot) else None,
+        content if isinstance(content, Grouping) else None,
+        content if isinstance(content, Abstention) else None,
         reply.usage,
         reply.fallback,
         None,
         "",
+        reply.remarks,
     )
 
 
 def _from_wire(wire: _WireReply) -> Reply:
     if wire.code is not None:
         return AgentFailure(wire.ask_id, wire.agent, wire.code, wire.message, wire.usage, wire.fallback)
-    content = wire.proposal or wire.critique or wire.ballot
+    content = wire.proposal or wire.critique or wire.ballot or wire.grouping or wire.abstention
     if content is None or wire.usage is None:
         raise msgspec.ValidationError(f"the reply to {wire.ask_id} carries neither an answer nor a failure")
-    return AgentAnswer(wire.ask_id, wire.agent, content, wire.usage, wire.fallback)
+    return AgentAnswer(wire.ask_id, wire.agent, content, wire.usage, wire.fallback, wire.remarks)

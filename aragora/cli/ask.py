@@ -13,21 +13,24 @@ import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from aragora import limits
-from aragora.cli.conventions import DEFAULT_URL, DONE, FAILED, AsJson, Token, Url
+from aragora.cli.conventions import DEFAULT_URL, DONE, FAILED, AsJson, Question, Rounds, Token, Url, texts_of
 from aragora.cli.local_server import local_server
 from aragora.cli.rendering.events import EventPrinter
 from aragora.cli.rendering.tables import print_verification
 from aragora.cli.rendering.terminal import print_json, terminal
 from aragora.client import AragoraClient, ServerUnreachable
-from aragora.debate.model import ConsensusMode, DebateStatus
+from aragora.debate.model import WIRE_NAMES, ConsensusMode, DebateStatus, DecisionProposed
 from aragora.debate.protocol import PRESETS
 from aragora.receipts.verifying import verify as verify_receipt
+
+PROPOSED = WIRE_NAMES[DecisionProposed]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,8 @@ class AskSettings:
     consensus: str | None = None
     context: str | None = None
     budget_usd: float | None = None
+    options: tuple[str, ...] | None = None
+    needs: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +61,12 @@ class DebateResult:
     @property
     def exit_code(self) -> int:
         valid = self.verification is None or self.verification["valid"]
-        return DONE if self.debate["status"] == DebateStatus.COMPLETED and valid else FAILED
+        fine = self.debate["status"] in (DebateStatus.COMPLETED, DebateStatus.WAITING)
+        return DONE if fine and valid else FAILED
 
 
 def ask(
-    question: Annotated[str, typer.Argument(help="What to decide.")],
+    question: Question,
     *,
     agents: Annotated[
         str | None, typer.Option(help="Who debates, comma-separated; see 'aragora agents'.", metavar="A,B,C")
@@ -68,18 +74,30 @@ def ask(
     protocol: Annotated[
         str | None, typer.Option(help=f"One of {', '.join(PRESETS)}; unset: the server's default.")
     ] = None,
-    rounds: Annotated[int | None, typer.Option(min=1, help="Rounds at most.")] = None,
+    rounds: Annotated[int | None, Rounds] = None,
     consensus: Annotated[
         str | None, typer.Option(help=f"One of {', '.join(ConsensusMode)}; unset: the protocol's.")
+    ] = None,
+    options: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="What there is to choose from, comma-separated; may be given several times. Unset: the agents' own"
+            " answers.",
+            metavar="A,B,C",
+        ),
+    ] = None,
+    needs: Annotated[
+        str | None,
+        typer.Option(help="Who must sign the decision, comma-separated: user:ID or role:NAME.", metavar="A,B"),
     ] = None,
     context: Annotated[str | None, typer.Option(help="What the agents should know besides the question.")] = None,
     budget: Annotated[
         float | None,
         typer.Option(
-            min=0.0001,
             max=limits.BUDGET_MAX_USD,
-            help="Stop after this many USD; unset: the server's default.",
+            help="Stop after this many USD, greater than 0; unset: the server's default.",
             metavar="USD",
+            callback=above_0,
         ),
     ] = None,
     verify: Annotated[bool, typer.Option("--verify", help="Check the receipt when the debate has ended.")] = False,
@@ -89,17 +107,26 @@ def ask(
 ) -> None:
     """Ask a question and watch the debate. Without a running server one is started for the call."""
     settings = AskSettings(
-        agents=tuple(name.strip() for name in agents.split(",") if name.strip()) if agents else None,
+        agents=None if agents is None else texts_of("--agents", agents),
         protocol=protocol,
         rounds=rounds,
         consensus=consensus,
         context=context,
         budget_usd=budget,
+        needs=None if needs is None else texts_of("--needs", needs),
+        options=tuple(chain.from_iterable(texts_of("--options", given) for given in options)) if options else None,
     )
     show: Callable[[str], None] = (lambda _payload: None) if as_json else EventPrinter(terminal())
     result = asyncio.run(_ask(question, settings, show, verify=verify, url=url, token=token))
     report(result, as_json=as_json)
     raise typer.Exit(result.exit_code)
+
+
+def above_0(value: float | None) -> float | None:
+    """The budget, where it is one: the server refuses another in the same words."""
+    if value is not None and not value > 0:
+        raise typer.BadParameter("Input should be greater than 0")
+    return value
 
 
 def report(result: DebateResult, *, as_json: bool) -> None:
@@ -118,10 +145,14 @@ async def ask_and_watch(
     try:
         async for envelope in client.follow(opened.debate_id):
             show(envelope.payload)
+            if envelope.type == PROPOSED:  # people may take days to sign
+                break
     except asyncio.CancelledError:
         sys.stderr.write(f"aragora: not watching {opened.debate_id} any more; see 'aragora show {opened.debate_id}'\n")
         raise
     debate = await client.get(f"/api/debates/{opened.debate_id}")
+    if debate["status"] == DebateStatus.WAITING:
+        sys.stderr.write(f"aragora: it waits for {', '.join(debate['needs'])}: 'aragora sign {opened.debate_id}'\n")
     if debate["status"] != DebateStatus.COMPLETED:
         return DebateResult(debate)
     receipt = await client.get(f"/api/debates/{opened.debate_id}/receipt")

@@ -12,7 +12,8 @@ import typer
 
 from aragora import limits
 from aragora.cli.conventions import AsJson, DataDir, organisation
-from aragora.cli.rendering.terminal import plain, print_json
+from aragora.cli.rendering.plain import plain
+from aragora.cli.rendering.terminal import print_json
 from aragora.composition.operator import opened_office
 from aragora.config.settings import Settings, settings_in
 from aragora.debate.budget import INSTALLATION, MICROS, Balance, micros_of

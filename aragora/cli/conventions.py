@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from pathlib import Path
 from typing import Annotated, Final
@@ -9,9 +10,9 @@ from urllib.parse import urlsplit
 
 import typer
 
-from aragora import errors
+from aragora import errors, limits
 from aragora.config.legacy import DATA_DIR, HOST, HTTP_PORT
-from aragora.ids import could_be_id
+from aragora.ids import BEGINNING_MIN_DIGITS, beginning_of_id, could_be_id
 
 DEFAULT_URL: Final = f"http://{HOST}:{HTTP_PORT}"
 
@@ -45,11 +46,38 @@ def credential(value: str | None) -> str | None:
     return stripped
 
 
+def names_debate(value: str) -> bool:
+    """Whether `value` has the shape of a debate's id or of its beginning."""
+    return beginning_of_id("deb", value) is not None or (value.startswith("deb_") and could_be_id(value))
+
+
 def debate_id(value: str) -> str:
-    """The id of a debate, which becomes a part of a path. Raises InvalidInput."""
-    if not value.startswith("deb_") or not could_be_id(value):
-        raise errors.InvalidInput(f"{value!r} is no debate's id; 'aragora debates' lists them.")
+    """The id of a debate or its beginning, which becomes a part of a path. Raises InvalidInput."""
+    if not names_debate(value):
+        raise errors.InvalidInput(
+            f"{value!r} is no debate's id, and no beginning of one with {BEGINNING_MIN_DIGITS} digits or more; "
+            "'aragora debates' lists them."
+        )
     return value
+
+
+def question(value: str) -> str:
+    """What to debate. Raises InvalidInput."""
+    if not value.strip():
+        raise errors.InvalidInput("The question is empty: say what to decide.")
+    return value
+
+
+def texts_of(option: str, value: str) -> tuple[str, ...]:
+    """The texts of a comma-separated list; one with a comma in it stands in double quotes. Raises InvalidInput."""
+    try:
+        (row,) = csv.reader([value], skipinitialspace=True, strict=True)
+    except (csv.Error, ValueError):
+        raise errors.InvalidInput(f"{option} is no list of texts with commas between them: {value!r}.") from None
+    found = tuple(text.strip() for text in row if text.strip())
+    if not found:
+        raise errors.InvalidInput(f"{option} names nothing: give what it should hold, or leave it out.")
+    return found
 
 
 def organisation(value: str | None) -> str | None:
@@ -76,7 +104,11 @@ DataDir = Annotated[
     typer.Option("--data-dir", help=f"Databases and keys of the server; unset: ARAGORA_DATA_DIR, or {DATA_DIR}."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
-DebateId = Annotated[str, typer.Argument(help="The debate, e.g. deb_0197...", callback=debate_id)]
+DebateId = Annotated[
+    str, typer.Argument(help="The debate: its id, or the beginning of it.", metavar="ID", callback=debate_id)
+]
+Question = Annotated[str, typer.Argument(help="What to decide.", metavar="QUESTION", callback=question)]
+Rounds = typer.Option(min=limits.ROUNDS_MIN, max=limits.ROUNDS_MAX, help="Rounds at most.")
 
 
 def code_of(error: errors.AragoraError) -> int:

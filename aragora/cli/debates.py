@@ -1,11 +1,10 @@
 """What was debated: `aragora debates` lists debates, newest first; `aragora show ID` shows one with its decision;
-`aragora replay ID` shows it again from its journal, with --follow up to its end.
+`aragora replay ID` shows it again from its journal, with --follow up to its end. Of an ID its beginning is enough.
 """
 
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -16,7 +15,7 @@ from aragora import encoding
 from aragora.cli.conventions import DEFAULT_URL, AsJson, DebateId, Token, Url
 from aragora.cli.rendering.events import EventPrinter, decision_panel
 from aragora.cli.rendering.tables import debates_table
-from aragora.cli.rendering.terminal import print_json, say, terminal
+from aragora.cli.rendering.terminal import print_json, print_json_text, say, terminal
 from aragora.client import AragoraClient
 from aragora.debate.model import DebateStatus, Decision
 from aragora.texts import counted
@@ -27,7 +26,7 @@ Show = Callable[[str], None]
 def debates(
     *,
     status: Annotated[DebateStatus | None, typer.Option(help="Only debates in this state.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=500, help="Rows of one page.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, max=200, help="Rows of one page.")] = 20,
     cursor: Annotated[str | None, typer.Option(help="Where the next page starts; each page ends with it.")] = None,
     url: Url = DEFAULT_URL,
     token: Token = None,
@@ -45,7 +44,7 @@ def debates(
 
 
 def show(debate_id: DebateId, url: Url = DEFAULT_URL, token: Token = None, as_json: AsJson = False) -> None:
-    """Show a debate: question, status, decision, votes, dissent and where its receipt is."""
+    """Show a debate: question, status, decision, votes, dissent and how to check its receipt."""
     debate = asyncio.run(_debate(url, token, debate_id))
     if as_json:
         print_json(debate)
@@ -60,8 +59,14 @@ def show(debate_id: DebateId, url: Url = DEFAULT_URL, token: Token = None, as_js
         console.print(decision_panel(decision))
     elif debate.get("reason"):
         console.print(say(str(debate["reason"]), "red"))
+    if debate["status"] == DebateStatus.WAITING:
+        needs = ", ".join(debate.get("needs", ()))
+        shown = f"aragora replay {debate['debate_id']}"
+        console.print(say(f"Its decision is proposed and waits for {needs}; read it with '{shown}'.", "yellow"))
     if debate.get("receipt_id"):
-        console.print(say(f"Receipt {debate['receipt_id']}: GET /api/debates/{debate_id}/receipt", "dim"))
+        elsewhere = "" if url == DEFAULT_URL else f" --url {url}"
+        console.print(say(f"Receipt {debate['receipt_id']}; check it with", "dim"))
+        console.print(say(f"aragora verify {debate['debate_id']}{elsewhere}", "dim"))
 
 
 def replay(
@@ -74,14 +79,8 @@ def replay(
     as_json: Annotated[bool, typer.Option("--json", help="Print the journal, one JSON event on each line.")] = False,
 ) -> None:
     """Replay a debate from its journal, event by event."""
-    show: Show = json_line if as_json else EventPrinter(terminal())
+    show: Show = print_json_text if as_json else EventPrinter(terminal())
     asyncio.run(_replay(debate_id, after=after, follow=follow, url=url, token=token, show=show))
-
-
-def json_line(payload: str) -> None:
-    """Print one event of the journal as it is, and do not wait for more of them."""
-    sys.stdout.write(payload + "\n")
-    sys.stdout.flush()
 
 
 def decision_of(debate: dict[str, Any]) -> Decision | None:
@@ -103,14 +102,13 @@ async def _page(url: str, token: str | None, **query: str | int | None) -> dict[
 
 async def _debate(url: str, token: str | None, debate_id: str) -> dict[str, Any]:
     async with AragoraClient(url, token=token) as client:
-        debate: dict[str, Any] = await client.get(f"/api/debates/{debate_id}")
-        return debate
+        return await client.debate(debate_id)
 
 
 async def _replay(debate_id: str, *, after: int, follow: bool, url: str, token: str | None, show: Show) -> None:
     async with AragoraClient(url, token=token) as client:
         # Asked first, so that a wrong id or URL is reported at once and not after reconnecting.
-        await client.get(f"/api/debates/{debate_id}")
-        events = client.follow(debate_id, after_seq=after) if follow else client.journal(debate_id, after_seq=after)
+        whole = (await client.debate(debate_id))["debate_id"]
+        events = client.follow(whole, after_seq=after) if follow else client.journal(whole, after_seq=after)
         async for envelope in events:
             show(envelope.payload)

@@ -18,6 +18,7 @@ from typing import Annotated, Final
 import typer
 
 from aragora.cli.ask import AskSettings, DebateResult, ask_and_watch
+from aragora.cli.conventions import Question, Rounds
 from aragora.cli.local_server import local_server
 from aragora.cli.rendering.events import EventPrinter
 from aragora.cli.rendering.tables import print_verification
@@ -41,8 +42,8 @@ TINY: Final = (
 
 
 def demo(
-    question: Annotated[str, typer.Argument(help="What to decide.")] = QUESTION,
-    rounds: Annotated[int, typer.Option(min=1, help="Rounds at most.")] = 1,
+    question: Question = QUESTION,
+    rounds: Annotated[int, Rounds] = 1,
 ) -> None:
     """Start a server for one question, stream the debate, check the receipt, stop everything."""
     console = terminal()

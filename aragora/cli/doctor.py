@@ -12,22 +12,23 @@ import shlex
 import shutil
 import socket
 import tempfile
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
-import aiohttp
 import psutil
 import typer
 from redis.asyncio import Redis
 from rich.console import Console
 
-from aragora.agents.catalog import available
+from aragora.agents import catalog
+from aragora.agents.causes import remedy_of
 from aragora.cli.conventions import DEFAULT_URL, DONE, USAGE, AsJson, DataDir, Token, Url
+from aragora.cli.offered_models import NoModel, offered
 from aragora.cli.rendering.tables import breaker_state
 from aragora.cli.rendering.terminal import print_json, say, terminal
 from aragora.client import AragoraClient
@@ -163,7 +164,13 @@ async def store(loaded: Settings) -> Finding:
 
 def agents(loaded: Settings) -> Iterator[Finding]:
     """Who can debate with these settings. Names variables, never their values."""
-    there = available(loaded)
+    try:
+        catalog.check(loaded)
+    except Misconfigured as wrong:
+        mend = "Until then a server does not start, and one that runs keeps what it read last."
+        yield from (fault("agents.toml", problem, mend) for problem in wrong.message.splitlines())
+        return
+    there = catalog.available(loaded)
     kinds = {spec.provider for spec in there}
     keys = sorted(provider.key_variable for provider in PROVIDERS if loaded.provider_key(provider.name) is not None)
     better = "Set a key (ANTHROPIC_API_KEY, OPENAI_API_KEY, ...) or ARAGORA_LOCAL_BASE_URL for better answers."
@@ -238,11 +245,19 @@ async def server_and_ports(url: str, token: str | None, ports: tuple[int, ...]) 
     ]
     if not agents:
         findings.append(fault("agents", "The server has no agents.", "Set a provider's key and start it again."))
-    for agent in agents:
-        if breaker_state(agent) == "open":
-            mend = "It recovers by itself after 60 s; if not, check the provider's key, limits and status page."
-            findings.append(warning(f"agent {agent['name']}", f"circuit breaker open: {agent.get('last_error')}", mend))
-    return findings
+    return [*findings, *(_trouble(agent) for agent in agents if agent.get("cause") or breaker_state(agent) == "open")]
+
+
+def _trouble(agent: Mapping[str, Any]) -> Finding:
+    """What is wrong with an agent of a running server: a cause that only a person can end, or an open breaker, whose
+    last error begins with the code of its cause."""
+    subject = f"agent {agent['name']}"
+    if cause := agent.get("cause"):
+        return warning(subject, f"is not asked until somebody acts: {cause['message']}", cause["remedy"])
+    last_error = str(agent.get("last_error") or "no error is known")
+    remedy = remedy_of(last_error.partition(":")[0]) or "Check the provider's key, limits and status page."
+    mend = f"It recovers by itself after 60 s. If it does not: {remedy[0].lower()}{remedy[1:]}"
+    return warning(subject, f"circuit breaker open: {last_error}", mend)
 
 
 def _ports(ports: tuple[int, ...]) -> list[Finding]:
@@ -305,6 +320,8 @@ async def _attempt(
     try:
         async with asyncio.timeout(TIMEOUT_S):
             return ok(subject, f"{host}: {await reach(url)}")
+    except NoModel as none:
+        return broken(subject, f"the server at {host} {none.told}", none.mend)
     except Exception as error:  # noqa: BLE001  every error of a driver is a finding
         return broken(
             subject, f"{host} cannot be reached ({type(error).__name__})", f"Is it running, and is {subject} right?"
@@ -334,14 +351,7 @@ async def _redis(url: str) -> str:
 def _models(settings: Settings) -> Callable[[str], Awaitable[str]]:
     """Ask a local server for its models, as its agents will: with its key."""
     key = settings.local_api_key
-    headers = {} if key is None else {"Authorization": f"Bearer {key.get_secret_value()}"}
-
-    async def reach(url: str) -> str:
-        async with aiohttp.ClientSession(headers=headers) as session, session.get(f"{url}/models") as answer:
-            answer.raise_for_status()
-            return counted(len((await answer.json(content_type=None))["data"]), "model")
-
-    return reach
+    return lambda url: offered(url, None if key is None else key.get_secret_value(), settings.local_model)
 
 
 async def _tcp(url: str) -> str:

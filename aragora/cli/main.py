@@ -8,6 +8,8 @@ key that signed it is not known; 130 interrupted.
 from __future__ import annotations
 
 import importlib
+import io
+import re
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,12 +18,16 @@ from typing import Any, Final
 import typer
 
 from aragora import __version__, errors
-from aragora.cli.conventions import USAGE, code_of
-from aragora.encoding import NotEncodable
+from aragora.cli.conventions import code_of
+from aragora.cli.rendering.plain import plain
 from aragora.private_files import make_files_private
 from aragora.typed_commands import INTERRUPTED
 
 EPILOG: Final = "Exit codes: 0 done, 1 failed or not valid, 2 usage or configuration, 3 server away, 4 signer unknown, 130 interrupted."
+
+
+_NOT_UTF_8: Final = re.compile("[\ud800-\udfff]")  # how Python gives a byte that is no UTF-8
+_OPTION: Final = re.compile("--?[a-z][a-z-]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +44,9 @@ COMMANDS: Final[dict[str, Command]] = {
     "debates": Command("aragora.cli.debates:debates", "List debates, newest first."),
     "show": Command("aragora.cli.debates:show", "Show a debate: decision, votes, dissent, receipt."),
     "replay": Command("aragora.cli.debates:replay", "Replay a debate from its journal."),
+    "sign": Command("aragora.cli.sign:sign", "Approve, change or veto a proposed decision."),
     "agents": Command("aragora.cli.agents:agents", "List the agents, their health and ratings."),
-    "verify": Command("aragora.cli.verify:verify", "Check a receipt."),
+    "verify": Command("aragora.cli.verify:verify", "Check a receipt, in a file or of a debate."),
     "budget": Command("aragora.cli.budget:budget", "Show what this month has cost, or set an organisation's budget."),
     "users": Command("aragora.cli.users:users", "List, make, disable and change accounts, on the server's machine."),
     "doctor": Command("aragora.cli.doctor:doctor", "Say what is configured, reachable and wrong, and how to mend it."),
@@ -51,18 +58,38 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     make_files_private()
     arguments = list(sys.argv[1:] if argv is None else argv)
+    print_what_comes()
     try:
+        check_encoding(arguments)
         return int(build(arguments)(args=arguments, prog_name="aragora", standalone_mode=True) or 0)
     except SystemExit as done:
         return done.code if isinstance(done.code, int) else int(done.code is not None)
     except errors.AragoraError as error:
-        sys.stderr.write(f"aragora: {error.message}\n")
+        sys.stderr.write(f"aragora: {plain(error.message)}\n")
         return code_of(error)
-    except NotEncodable as wrong:  # an argument that is no UTF-8
-        sys.stderr.write(f"aragora: what was typed cannot be sent: {wrong}\n")
-        return USAGE
     except KeyboardInterrupt:
         return INTERRUPTED
+
+
+def print_what_comes() -> None:
+    """Let an escape stand for a character that standard output cannot encode, where it would end the command."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def check_encoding(arguments: Sequence[str]) -> None:
+    """Raises InvalidInput for the first argument that is not UTF-8, without repeating it: it may be a secret."""
+    for number, argument in enumerate(arguments, start=1):
+        wrong = _NOT_UTF_8.search(argument)
+        if wrong is not None:
+            before = arguments[number - 2] if number > 1 else ""
+            option = argument if argument.startswith("-") else before
+            named = _OPTION.match(option)
+            place = f"argument {number}" + (f" ({named[0]})" if named else "")
+            raise errors.InvalidInput(
+                f"{place} is not UTF-8: its character {wrong.start() + 1} is the byte 0x{ord(wrong[0]) & 0xFF:02X}. Type "
+                "it again in UTF-8 (`locale` says what the terminal uses), or rename the file that it names."
+            )
 
 
 def build(arguments: Sequence[str]) -> typer.Typer:

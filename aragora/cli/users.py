@@ -17,7 +17,8 @@ from typing import Annotated, Final, TypeVar
 import typer
 
 from aragora.cli.conventions import AsJson, DataDir, organisation
-from aragora.cli.rendering.terminal import plain, print_json
+from aragora.cli.rendering.plain import plain
+from aragora.cli.rendering.terminal import print_json
 from aragora.composition.operator import AT_THE_MACHINE, Office, opened_office
 from aragora.config.settings import Settings, settings_in
 from aragora.encoding import to_plain
@@ -94,7 +95,7 @@ def create(
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make an account, for example the first one of a server: --role owner --role admin."""
+    """Make an account. The first one of a server is made with --role owner --role admin."""
     password = _password(from_stdin=password_stdin)
     by = replace(OPERATOR, org_id=org)
     made = _at_the_office(
@@ -126,7 +127,7 @@ def invite(
 def disable(
     user: Named, *, yes: Yes = False, last_owner: LastOwner = False, data_dir: DataDir = None, as_json: AsJson = False
 ) -> None:
-    """Lock somebody out: no login, no token, no key, no open connection holds any more."""
+    """Lock somebody out. No login, no token, no key, no open connection holds any more."""
 
     def question(person: Person) -> str:
         _keep_owner(person, last_owner=last_owner)
@@ -173,7 +174,7 @@ def role(
 
 @users.command()
 def end_sessions(user: Named, *, yes: Yes = False, data_dir: DataDir = None, as_json: AsJson = False) -> None:
-    """End all logins of an account, also those in which it acts as another."""
+    """End all logins of an account. Those in which it acts as another end too."""
 
     def question(person: Person) -> str:
         return f"End {counted(person.sessions, 'login')} of {person.user.email}?"
@@ -195,7 +196,7 @@ def revoke_keys(user: Named, *, yes: Yes = False, data_dir: DataDir = None, as_j
 
 @users.command()
 def reset_mfa(user: Named, *, yes: Yes = False, data_dir: DataDir = None, as_json: AsJson = False) -> None:
-    """Take away the second factor of somebody who lost it, and end all logins."""
+    """Take away the second factor of an account. It ends all logins, and is for somebody who lost that factor."""
 
     def question(person: Person) -> str:
         return f"Take away the second factor of {person.user.email}?"

@@ -1,4 +1,5 @@
-"""`aragora verify FILE`: check a receipt on this machine, without a server and without trusting one.
+"""`aragora verify FILE|ID`: check a receipt on this machine, without trusting a server. One in a file needs none; that
+of a debate is fetched from the server at --url.
 
 A receipt cannot prove whose key signed it, so it is accepted only where the key is known: the one given with --key, or
 one that the data directory of this machine has signed with. `--any-key` accepts whichever key it was.
@@ -6,6 +7,7 @@ one that the data directory of this machine has signed with. `--any-key` accepts
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 from pathlib import Path
@@ -13,9 +15,10 @@ from typing import Annotated, Any
 
 import typer
 
-from aragora.cli.conventions import DONE, FAILED, UNPROVEN, AsJson
+from aragora.cli.conventions import DEFAULT_URL, DONE, FAILED, UNPROVEN, AsJson, Token, Url, names_debate
 from aragora.cli.rendering.tables import print_verification
 from aragora.cli.rendering.terminal import print_json, terminal
+from aragora.client import AragoraClient
 from aragora.config.legacy import DATA_DIR
 from aragora.errors import InvalidInput
 from aragora.receipts import verifying
@@ -24,19 +27,28 @@ from aragora.receipts.verifying import SEALS, NotAReceipt
 
 
 def verify(
-    file: Annotated[str, typer.Argument(help="The receipt as JSON; - reads standard input.")],
+    receipt: Annotated[
+        str,
+        typer.Argument(
+            help="The receipt as a JSON file, - for standard input, or the id of its debate or the beginning of that.",
+            metavar="FILE|ID",
+        ),
+    ],
     *,
     key: Annotated[
         str | None, typer.Option("--key", help="Public key (64 hex digits) that must have signed it.", metavar="HEX")
     ] = None,
     any_key: Annotated[bool, typer.Option("--any-key", help="Accept whichever key signed it.")] = False,
+    url: Url = DEFAULT_URL,
+    token: Token = None,
     as_json: AsJson = False,
 ) -> None:
     """Check a receipt: structure, hash, key and signature. Exit code 1 where it is not valid, 4 where it was not
     changed but nobody here knows the key that signed it."""
     if key is not None and not is_public_key(key):
         raise InvalidInput("--key is a public key of 64 lower-case hex digits.")
-    document = read(file)
+    of_debate = names_debate(receipt) and not os.path.lexists(receipt)
+    document = asyncio.run(fetched(url, token, receipt)) if of_debate else read(receipt)
     valid, checks = verifying.verify(document, None if key is None else (key,))
     known = key is not None or any_key or (valid and document["public_key"] in _own_keys())
     verification = {"valid": valid, "signer_known": known, "checks": checks}
@@ -50,17 +62,34 @@ def verify(
 def read(file: str) -> dict[str, Any]:
     """The receipt in `file`. Raises InvalidInput where the file is no receipt or cannot be read."""
     try:
-        document = verifying.parse(sys.stdin.buffer.read(verifying.TEXT_CAP + 1) if file == "-" else _content(file))
+        return _document(_content(file), file)
     except OSError as error:
         raise InvalidInput(f"{file} cannot be read: {error.strerror}.") from error
+
+
+async def fetched(url: str, token: str | None, named: str) -> dict[str, Any]:
+    """The receipt of a debate. Raises NotFound, AmbiguousId, and InvalidInput where the server gives another one."""
+    async with AragoraClient(url, token=token) as client:
+        debate_id = (await client.debate(named))["debate_id"]
+        document = _document(await client.document(f"/api/debates/{debate_id}/receipt"), f"What {url} answered")
+    if document.get("debate_id") != debate_id:
+        raise InvalidInput(f"What {url} answered is not the receipt of {debate_id}, but that of another debate.")
+    return document
+
+
+def _document(raw: bytes, name: str) -> dict[str, Any]:
+    try:
+        document = verifying.parse(raw)
     except NotAReceipt as error:
-        raise InvalidInput(f"{file} is not a receipt: {error}.") from error
+        raise InvalidInput(f"{name} is not a receipt: {error}.") from error
     if not isinstance(document, dict) or not document.keys() >= SEALS:
-        raise InvalidInput(f"{file} is not a receipt; get one from /api/debates/ID/receipt.")
+        raise InvalidInput(f"{name} is not a receipt; 'aragora verify ID' checks that of a debate.")
     return document
 
 
 def _content(file: str) -> bytes:
+    if file == "-":
+        return sys.stdin.buffer.read(verifying.TEXT_CAP + 1)
     with Path(file).open("rb") as opened:
         return opened.read(verifying.TEXT_CAP + 1)
 

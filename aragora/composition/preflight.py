@@ -14,6 +14,7 @@ from typing import Final
 import psutil
 
 from actors.cluster import AUTH_MODE
+from aragora.agents import catalog
 from aragora.composition.listening import Listening, authority
 from aragora.config.settings import Settings, production_problems
 from aragora.errors import Misconfigured
@@ -30,6 +31,7 @@ def refuse_to_start(settings: Settings, host: str, ports: Sequence[int]) -> None
     """Raises Misconfigured with one line per problem that would keep the server from working."""
     problems = [*production_problems(settings), *ray_problems(settings)] if settings.production else []
     problems += _directory_problems(settings.data_dir)
+    problems += _agents_problems(settings)
     problems += _port_problems(host, ports) if ports else ()
     if len(set(ports)) < len(ports):
         problems.append(
@@ -77,6 +79,14 @@ def close_to_others(data_dir: Path) -> Iterator[str]:
     if found.left:
         more = f" and {len(found.left) - 1} more" if found.left[1:] else ""
         yield f"warning: other users can still open {found.left[0]}{more}: chown it to the server's user, then chmod -R go="
+
+
+def _agents_problems(settings: Settings) -> list[str]:
+    try:
+        catalog.check(settings)
+    except Misconfigured as wrong:
+        return wrong.message.splitlines()
+    return []
 
 
 def _directory_problems(data_dir: Path) -> list[str]:

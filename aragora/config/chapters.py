@@ -71,6 +71,15 @@ class ProviderSettings(_DeclaredProviders):
     )
     local_model: str | None = variable("ARAGORA_LOCAL_MODEL", "Model to ask of that server; unset: its first one.")
     local_api_key: SecretStr | None = variable("ARAGORA_LOCAL_API_KEY", "Key of that server, where it requires one.")
+    agents_file: Path | None = variable(
+        "ARAGORA_AGENTS_FILE",
+        "File that declares agents and teams (docs/agents.md); unset: `agents.toml` in the data directory, if it is there.",
+    )
+    models_on_the_spot: bool | None = variable(
+        "ARAGORA_MODELS_ON_THE_SPOT",
+        "Whether a debate may name any model of a provider whose key is set, as PROVIDER:MODEL; unset: true in "
+        "development, false in production.",
+    )
     embedded_agents: bool = variable(
         "ARAGORA_EMBEDDED_AGENTS", "Offer the tiny embedded model as agents; it needs no key.", default=True
     )

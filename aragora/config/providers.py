@@ -32,11 +32,12 @@ class ProviderDeclaration:
     agent: str  # the public name of its agent, in journals and ratings
     model: str  # asked unless the settings choose another
     address: str  # of its API, unless the settings name another
-    dialect: ChatDialect | None  # None: an SDK of its own, see aragora.agents.catalog
+    dialect: ChatDialect | None  # None: an SDK of its own, see aragora.agents.building
     maker: str = ""  # its name at OpenRouter; empty: OpenRouter is no fallback for it
     options: Mapping[str, str] = field(default_factory=dict)  # sent with the declared model only
     models_at_openrouter: Mapping[str, str] = field(default_factory=dict)  # where OpenRouter's name differs
     key_note: str = ""
+    takes_temperature: bool = True  # False: none is ever sent, since its models refuse one or nobody asked for it
 
     @property
     def key_variable(self) -> str:
@@ -76,6 +77,7 @@ PROVIDERS: Final = (  # the order of the default team
         maker="anthropic",
         options={"effort": "low"},
         models_at_openrouter={"claude-sonnet-5-5": "claude-sonnet-5.5"},
+        takes_temperature=False,
     ),
     ProviderDeclaration(
         name="openai",
@@ -96,6 +98,7 @@ PROVIDERS: Final = (  # the order of the default team
         address="https://generativelanguage.googleapis.com",
         dialect=None,
         maker="google",
+        takes_temperature=False,
     ),
     ProviderDeclaration(
         name="mistral",

@@ -30,12 +30,14 @@ from aragora.config.chapters import (
     ProviderSettings,
     ServerSettings,
 )
+from aragora.config.providers import PROVIDERS
 from aragora.config.variables import PRODUCTION
 from aragora.errors import Misconfigured
 
 GUESSABLE: Final = ("ARAGORA_JWT_SECRET", "ARAGORA_API_TOKEN", "ARAGORA_SERVICE_TOKEN")
 """Secrets that whoever reaches the server may try to guess: production refuses short ones."""
 
+_LOCAL_KEY: Final = "ARAGORA_LOCAL_API_KEY"
 _CREDENTIALS: Final = re.compile(r"(?<=://).*@", re.DOTALL)  # also where they are not escaped: up to the last @
 
 
@@ -73,6 +75,21 @@ class Settings(
     def installation_month_usd(self) -> float | None:
         """What all debates of one month may cost in USD; None is no limit."""
         return self._month_usd(self.budget_usd, INSTALLATION_BUDGET_USD)
+
+    @property
+    def any_model(self) -> bool:
+        """Whether a debate may name any model of a provider whose key is set."""
+        return not self.production if self.models_on_the_spot is None else self.models_on_the_spot
+
+    def named_key(self, variable_name: str) -> SecretStr | None:
+        """The key in a variable that agents.toml names: a setting, or another variable of this process's environment.
+        None where it is not set."""
+        for name, field in Settings.model_fields.items():
+            if variable_of(name, field) == variable_name:
+                value = getattr(self, name)
+                return value if isinstance(value, SecretStr) else None
+        text = os.environ.get(variable_name, "").strip()
+        return SecretStr(text) if text else None
 
     def _month_usd(self, chosen: float | None, in_production: float) -> float | None:
         if chosen is None:
@@ -117,7 +134,10 @@ def settings_in(data_dir: Path | None, workers: int | None = None) -> Settings:
     settings = load_settings(
         {**os.environ, **{name: str(value) for name, value in chosen.items() if value is not None}}
     )
-    return settings.model_copy(update={"data_dir": settings.data_dir.absolute()})
+    absolute = {"data_dir": settings.data_dir.absolute()}
+    if settings.agents_file is not None:  # actors run in other working directories
+        absolute["agents_file"] = settings.agents_file.absolute()
+    return settings.model_copy(update=absolute)
 
 
 def production_problems(settings: Settings) -> list[str]:
@@ -147,6 +167,13 @@ def allowed_values(field: FieldInfo) -> str:
         return _range(field, "a whole number" if int in types else "a number")
     choices = [choice for choice in get_args(field.annotation) if isinstance(choice, str)]
     return ", ".join(choices)
+
+
+def own_secrets() -> frozenset[str]:
+    """The variables with secrets of this server, which no provider of models may get: all but the providers' keys."""
+    keys = {*(provider.key_variable for provider in PROVIDERS), _LOCAL_KEY}
+    names = {variable_of(name, field) for name, field in Settings.model_fields.items() if is_secret(field)}
+    return frozenset(names - keys)
 
 
 def is_secret(field: FieldInfo) -> bool:

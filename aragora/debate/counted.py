@@ -13,14 +13,18 @@ from typing import Any, Final
 
 from aragora.debate.machine.replies import MOST_LATENCY_S
 from aragora.debate.model import (
+    Abstained,
     AgentFailed,
     AnswerGiven,
+    AnswersGrouped,
     CritiqueGiven,
     DebateEnded,
     DebateOpened,
     DebateStatus,
     Event,
     FallbackUsed,
+    LateAnswer,
+    Replied,
     Usage,
     VoteCast,
 )
@@ -71,13 +75,17 @@ def _error(agent: str, code: str) -> CounterDelta:
     return CounterDelta("aragora_agent_errors_total", (("agent", agent), ("code", code)), 1.0)
 
 
-def _answered(event: AnswerGiven | CritiqueGiven | VoteCast) -> tuple[CounterDelta, ...]:
+def _answered(event: Replied) -> tuple[CounterDelta, ...]:
     series, latency = _series(event.agent), event.usage.latency_s
     return (
         *series.counts[bisect_left(_LATENCY.buckets, latency)],
         CounterDelta("aragora_agent_latency_seconds_sum", series.labels, latency),
         *_tokens(series.labels, event.usage),
     )
+
+
+def _late(event: LateAnswer) -> tuple[CounterDelta, ...]:
+    return _tokens(_series(event.agent).labels, event.usage)
 
 
 def _failed(event: AgentFailed) -> tuple[CounterDelta, ...]:
@@ -109,7 +117,10 @@ _COUNTING: Final[dict[type, Callable[[Any], tuple[CounterDelta, ...]]]] = {
     AnswerGiven: _answered,
     CritiqueGiven: _answered,
     VoteCast: _answered,
+    AnswersGrouped: _answered,
+    Abstained: _answered,
     AgentFailed: _failed,
+    LateAnswer: _late,
     FallbackUsed: _fell_back,
     DebateEnded: _ended,
 }

@@ -20,6 +20,7 @@ class DebateStatus(StrEnum):
 
     QUEUED = "queued"
     ACTIVE = "active"
+    WAITING = "waiting"  # for people, who must sign its decision
     COMPLETED = "completed"
     FAILED = "failed"
     CANCELLED = "cancelled"
@@ -27,7 +28,7 @@ class DebateStatus(StrEnum):
     @property
     def ended(self) -> bool:
         """Whether the debate is over: it changes no more."""
-        return self not in (DebateStatus.QUEUED, DebateStatus.ACTIVE)
+        return self not in (DebateStatus.QUEUED, DebateStatus.ACTIVE, DebateStatus.WAITING)
 
 
 class AskKind(StrEnum):
@@ -41,6 +42,7 @@ class AskKind(StrEnum):
     VOTE = "vote"
     SYNTHESIZE = "synthesize"  # the chair's (council)
     JUDGE = "judge"  # the judge's (duel, consensus mode judge)
+    GROUP = "group"  # which answers come to the same conclusion?
 
 
 class ConsensusMode(StrEnum):
@@ -57,6 +59,7 @@ class ConsensusMode(StrEnum):
 class Topology(StrEnum):
     """Who criticises whom."""
 
+    POSITIONS = "positions"  # each position the next one, by one spokesman each
     ALL_TO_ALL = "all_to_all"
     RING = "ring"
     STAR = "star"
@@ -69,6 +72,8 @@ class Protocol:
 
     Times are seconds. `quorum` is the share of a phase's asks that must be answered before the phase may close
     without the rest; from then on stragglers have `grace_s`. `threshold` is the share of weight that decides.
+    `positions`: answers that come to the same conclusion are found and counted as one; without it each answer stands
+    for itself, as in journals of versions that knew no positions. `settles`: no further round once no position moved.
     """
 
     name: str
@@ -88,6 +93,8 @@ class Protocol:
     phase_deadline_s: float = 120.0
     grace_s: float = 10.0
     self_vote_weight: float = 0.5
+    positions: bool = False
+    settles: bool = False
 
 
 START_ELO: Final = 1500.0
@@ -100,6 +107,15 @@ class Standing:
 
     elo: float = START_ELO
     calibration: float = 0.5  # 1 minus the Brier score, 0..1
+
+
+@dataclass(frozen=True, slots=True)
+class AgentPrice:
+    """What an agent's tokens cost at most, its fallback's included: USD per million, and the tokens of one answer."""
+
+    input_usd_per_mtok: float
+    output_usd_per_mtok: float
+    max_output_tokens: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +132,9 @@ class DebateSpec:
     budget_usd: float | None = None
     standings: dict[str, Standing] = field(default_factory=dict)
     judge: str | None = None  # who judges or chairs; None: the agent with the highest elo
+    options: tuple[str, ...] = ()  # what there is to choose from; empty: an open question
+    needs: tuple[str, ...] = ()  # who must sign the decision: user:ID or role:NAME
+    prices: dict[str, AgentPrice] = field(default_factory=dict)  # of agents that cost something
     created_by: str = "local"
     org_id: str = LOCAL_ORG
 
@@ -143,6 +162,8 @@ class Brief:
     critiques: tuple[str, ...] = ()  # what was said against `own`; on a ballot, against each label ("A: ...")
     suggestions: tuple[str, ...] = ()  # what people suggested
     challenge: str = ""  # the Trickster's words
+    options: tuple[str, ...] = ()  # of which an answer names one; empty: an open question
+    leading: str = ""  # for the chair: the label of the position that the votes put first
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,16 +180,19 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class AgentRequest:
-    """What travels to an agent: the ask, its material, and how many seconds the answer is worth waiting for."""
+    """What travels to an agent: the ask, its material, how many seconds the answer is worth waiting for, and what all
+    its calls together may cost in USD (None: no budget holds it)."""
 
     ask: Ask
     brief: Brief
     timeout_s: float
+    reserved_usd: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What one answer cost: tokens as the provider counted them, USD by the price table, seconds of latency."""
+    """What one answer cost: tokens as the provider counted them, USD by the price table, seconds of latency.
+    `estimated`: at least one call has no believable count of its provider."""
 
     provider: str
     model: str
@@ -176,6 +200,7 @@ class Usage:
     output_tokens: int = 0
     cost_usd: float = 0.0
     latency_s: float = 0.0
+    estimated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,11 +216,13 @@ class Fallback:
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """An answer to the question (propose, revise, challenge, synthesize)."""
+    """An answer to the question (propose, revise, challenge, synthesize). `option` is the one of the brief's options
+    that it chooses; empty where there are none."""
 
     text: str
     confidence: float = 0.5
     evidence: tuple[str, ...] = ()
+    option: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,18 +244,38 @@ class Ballot:
     ranking: tuple[str, ...] = ()
 
 
-Content = Proposal | Critique | Ballot
+@dataclass(frozen=True, slots=True)
+class Grouping:
+    """Which of the brief's candidates come to the same conclusion: labels, each in one group."""
+
+    groups: tuple[tuple[str, ...], ...]
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Abstention:
+    """The agent gave no answer, or no vote, of its own will: it refused, or said that it cannot tell."""
+
+    reason: str
+
+
+ABSTAIN: Final = "ABSTAIN"
+"""What an agent writes in place of a choice or an answer where it gives none."""
+
+Content = Proposal | Critique | Ballot | Grouping | Abstention
 
 
 @dataclass(frozen=True, slots=True)
 class AgentAnswer:
-    """An agent's valid answer to one ask."""
+    """An agent's valid answer to one ask. `remarks` say what a reader of the record must know about how it came to
+    be: a confidence that could not be read, a text that was shortened, material that the agent did not see."""
 
     ask_id: str
     agent: str
     content: Content
     usage: Usage
     fallback: Fallback | None = None
+    remarks: tuple[str, ...] = ()
 
 
 MALFORMED_ANSWER: Final = "malformed_answer"
@@ -262,13 +309,26 @@ Reply = AgentAnswer | AgentFailure
 
 
 @dataclass(frozen=True, slots=True)
+class Position:
+    """One conclusion and those who came to it. `name` is the option, or the first sentence of the spokesman's answer;
+    the spokesman is the author whose answer stands for the position on ballots."""
+
+    name: str
+    spokesman: str
+    authors: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Tally:
-    """How one final answer fared: voters by name, and the weight their votes carried."""
+    """How one position fared: `agent` is its spokesman; voters by name, and the weight their votes carried. Decisions
+    of versions that knew no positions have no `authors`: `agent` was the only one."""
 
     agent: str
     votes: int
     weight: float
     voters: tuple[str, ...] = ()
+    position: str = ""
+    authors: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,9 +341,60 @@ class Dissent:
 
 
 @dataclass(frozen=True, slots=True)
+class Absence:
+    """An agent that gave no answer, or no vote: `code` is that of its failure, or `abstained`; `wanted` what was asked
+    of it."""
+
+    agent: str
+    wanted: str  # answer, vote, verdict, synthesis
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Participation:
+    """Who took part in a decision. `entitled` could vote; `voted` did, by a ballot or, where no vote was asked because
+    all answers came to one conclusion, by their answers. `models` are those that answered, as `provider/model`.
+    `degraded` says what was missing; empty where nothing was."""
+
+    asked: tuple[str, ...]
+    answered: tuple[str, ...]
+    entitled: tuple[str, ...]
+    voted: tuple[str, ...]
+    absent: tuple[Absence, ...]
+    providers: tuple[str, ...]
+    models: tuple[str, ...]
+    degraded: tuple[str, ...] = ()
+
+
+class Verdict(StrEnum):
+    """What a person says to a proposed decision."""
+
+    APPROVE = "approve"
+    CHANGE = "change"
+    VETO = "veto"
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """Who signed a decision, for which need, and what for."""
+
+    need: str
+    person: str
+    verdict: Verdict
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """What the debate settled. `reached` is False where the mode's threshold was missed: then `answer` is the
-    leading answer and `confidence` says how weakly it leads (0..1)."""
+    leading answer.
+
+    `headline` says in one line what was decided, by how many, and whether the result is degraded. `confidence` (0..1)
+    is the share of those entitled to vote that stands behind the answer, weighed as votes are; `support` says it in
+    words. `stated_confidence` is what those who stand behind it say of themselves, on average, and counts for nothing;
+    None where none of them said it.
+    """
 
     reached: bool
     answer: str
@@ -294,8 +405,16 @@ class Decision:
     dissent: tuple[Dissent, ...]
     rounds: int
     cost_usd: float
-    stopped_by: str = "rounds"  # rounds, convergence, budget
+    stopped_by: str = "rounds"  # rounds, agreement, unmoved, budget; in old journals also convergence
     explanation: str = ""  # one or two sentences for people: how it was counted, how a tie was broken, what was missing
+    headline: str = ""
+    position: str = ""  # the option, or the conclusion of the winning position
+    support: str = ""
+    stated_confidence: float | None = None
+    estimated_usd: float = 0.0  # the part of `cost_usd` that no provider counted
+    unsettled_usd: float = 0.0  # what answers that never came may be billed besides, at most
+    participation: Participation | None = None
+    signatures: tuple[Signature, ...] = ()
 
 
 # --- Events ----------------------------------------------------------------------------------------------
@@ -325,6 +444,8 @@ class AnswerGiven:
     evidence: tuple[str, ...]
     usage: Usage
     fallback: Fallback | None = None
+    option: str = ""
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -338,6 +459,7 @@ class CritiqueGiven:
     severity: float
     usage: Usage
     fallback: Fallback | None = None
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -354,6 +476,35 @@ class VoteCast:
     ranking: tuple[str, ...]
     usage: Usage
     fallback: Fallback | None = None
+    remarks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AnswersGrouped:
+    """Which answers come to the same conclusion, as one agent read them: names, each holder of an answer once."""
+
+    round: int
+    agent: str
+    ask_id: str
+    groups: tuple[tuple[str, ...], ...]
+    reason: str
+    usage: Usage
+    fallback: Fallback | None = None
+    remarks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Abstained:
+    """The agent answered an ask by not answering it; `kind` says what it was asked for."""
+
+    round: int
+    agent: str
+    ask_id: str
+    kind: AskKind
+    reason: str
+    usage: Usage
+    fallback: Fallback | None = None
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -369,6 +520,16 @@ class AgentFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class LateAnswer:
+    """The answer to an ask whose phase had closed: it counts for nothing, and what it cost counts."""
+
+    round: int
+    agent: str
+    ask_id: str
+    usage: Usage
+
+
+@dataclass(frozen=True, slots=True)
 class FallbackUsed:
     round: int
     agent: str
@@ -379,9 +540,17 @@ class FallbackUsed:
 
 @dataclass(frozen=True, slots=True)
 class ConvergenceMeasured:
+    """How far the answers of a round agree. `agreement` is the share of the answers in the largest position;
+    `similarity` that of their words. `found_by` says how the positions were found: `options`, `texts`, or the agent
+    that was asked; empty in journals of versions that knew none. `moved`: who stands elsewhere than a round ago."""
+
     round: int
     similarity: float
     converged: bool
+    agreement: float = 0.0
+    positions: tuple[Position, ...] = ()
+    found_by: str = ""
+    moved: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -411,6 +580,40 @@ class PersonSuggested:
 
 
 @dataclass(frozen=True, slots=True)
+class PositionsCorrected:
+    """A person says which answers come to the same conclusion: names of agents, each once. Who is not named stays
+    where the machine put it."""
+
+    round: int
+    person: str
+    groups: tuple[tuple[str, ...], ...]
+    correction_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionProposed:
+    """The agents decided, and people must sign: `missing` are the needs."""
+
+    round: int
+    decision: Decision
+    missing: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionSigned:
+    """A person's word at the gate. `answer` and `option` are those of a change."""
+
+    round: int
+    person: str
+    need: str
+    verdict: Verdict
+    note: str = ""
+    answer: str = ""
+    option: str = ""
+    signature_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ConsensusReached:
     """The votes are counted; `decision.reached` tells whether the mode's threshold was met."""
 
@@ -436,18 +639,27 @@ class DebateEnded:
     cost_usd: float = 0.0
 
 
+Replied = AnswerGiven | CritiqueGiven | VoteCast | AnswersGrouped | Abstained
+"""The events of an answer that came in time, whatever it says."""
+
 Event = (
     DebateOpened
     | RoundStarted
     | AnswerGiven
     | CritiqueGiven
     | VoteCast
+    | AnswersGrouped
+    | Abstained
     | AgentFailed
+    | LateAnswer
     | FallbackUsed
     | ConvergenceMeasured
     | AgreementChallenged
     | PersonVoted
     | PersonSuggested
+    | PositionsCorrected
+    | DecisionProposed
+    | DecisionSigned
     | ConsensusReached
     | ReceiptIssued
     | DebateEnded
@@ -459,12 +671,18 @@ WIRE_NAMES: Final[dict[type, str]] = {
     AnswerGiven: "agent_message",
     CritiqueGiven: "critique",
     VoteCast: "vote",
+    AnswersGrouped: "grouping",
+    Abstained: "abstention",
     AgentFailed: "agent_error",
+    LateAnswer: "late_answer",
     FallbackUsed: "fallback",
     ConvergenceMeasured: "convergence",
     AgreementChallenged: "trickster",
     PersonVoted: "user_vote",
     PersonSuggested: "user_suggestion",
+    PositionsCorrected: "user_positions",
+    DecisionProposed: "decision_proposed",
+    DecisionSigned: "signature",
     ConsensusReached: "consensus",
     ReceiptIssued: "receipt",
     DebateEnded: "debate_end",

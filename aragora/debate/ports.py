@@ -47,7 +47,7 @@ class JournalReader(Protocol):
     """What a coordinator reads to rebuild debates after a crash."""
 
     async def unfinished(self) -> list[str]:
-        """The ids of all debates that have not ended, oldest first."""
+        """The ids of all debates that have not ended and wait for nobody, oldest first."""
         ...
 
     async def journal(self, debate_id: str) -> list[str]:

@@ -6,13 +6,14 @@ machine runs, and the `DebateOpened` that the journal keeps.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from hashlib import blake2b
+from typing import Final
 
 from aragora.debate import machine
 from aragora.debate.budget import BudgetRule
-from aragora.debate.model import DebateSpec
+from aragora.debate.model import AgentPrice, DebateSpec
 from aragora.debate.protocol import preset
 from aragora.encoding import encode
 from aragora.errors import InvalidInput
@@ -32,6 +33,8 @@ class Proposition:
     context: str = ""
     domain: str = "general"
     budget_usd: float | None = None
+    options: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
     created_by: str = "local"
     org_id: str = LOCAL_ORG
 
@@ -48,7 +51,17 @@ class Idempotency:
     @classmethod
     def of(cls, key: str | None, proposition: Proposition) -> Idempotency | None:
         """The idempotency of a request to open `proposition`; None where the caller gave no key."""
-        return None if key is None else cls(key, blake2b(encode(proposition), digest_size=16).hexdigest())
+        return None if key is None else cls(key, blake2b(encode(_asked(proposition)), digest_size=16).hexdigest())
+
+
+def _asked(proposition: Proposition) -> dict[str, object]:
+    """What a request is known by. Fields that came with later versions are left out where they hold nothing: a request
+    that is repeated after an update is the same."""
+    told = {field.name: getattr(proposition, field.name) for field in fields(proposition)}
+    return {name: value for name, value in told.items() if value or name not in _LATER}
+
+
+_LATER: Final = frozenset({"options", "needs"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +81,7 @@ def specification(
     budget: BudgetRule,
     free: bool = False,
     pace: Pace | None = None,
+    prices: Mapping[str, AgentPrice] | None = None,
 ) -> DebateSpec:
     """The debate to open, without the standings of its agents.
 
@@ -79,6 +93,7 @@ def specification(
         budget: what a debate may cost that asks for no budget, and what one may ask for.
         free: whether the team costs nothing.
         pace: replaces the protocol's own where the team is slow.
+        prices: what agents cost at most, those that cost something; of a team without a budget they are left out.
 
     Raises:
         InvalidInput: the proposition cannot be debated; the text tells what is allowed.
@@ -104,6 +119,9 @@ def specification(
         budget_usd=budget.of(proposition.budget_usd, free=free),
         created_by=proposition.created_by,
         org_id=proposition.org_id,
+        needs=proposition.needs,
+        prices={name: price for name, price in (prices or {}).items() if name in agents and not free},
+        options=tuple(" ".join(option.split()) for option in proposition.options),
     )
     machine.check_spec(spec)
     return spec

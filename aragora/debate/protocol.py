@@ -14,7 +14,7 @@ _Choice = TypeVar("_Choice", Topology, ConsensusMode)
 PRESETS: Final[dict[str, Protocol]] = {
     protocol.name: protocol
     for protocol in (
-        Protocol(name="structured"),
+        Protocol(name="structured", topology=Topology.POSITIONS, positions=True, settles=True),
         Protocol(
             name="council",
             rounds=1,
@@ -24,10 +24,19 @@ PRESETS: Final[dict[str, Protocol]] = {
             synthesize=True,
             early_stop=False,
             trickster=False,
+            positions=True,
         ),
-        Protocol(name="society", critique=False),
-        Protocol(name="duel", rounds=2, judged=True, consensus=ConsensusMode.JUDGE, early_stop=False),
-        Protocol(name="ensemble", rounds=1, critique=False, revise=False, early_stop=False, trickster=False),
+        Protocol(name="society", critique=False, positions=True, settles=True),
+        Protocol(name="duel", rounds=2, judged=True, consensus=ConsensusMode.JUDGE, early_stop=False, positions=True),
+        Protocol(
+            name="ensemble",
+            rounds=1,
+            critique=False,
+            revise=False,
+            early_stop=False,
+            trickster=False,
+            positions=True,
+        ),
     )
 }
 
@@ -45,7 +54,8 @@ def preset(name: str, rounds: int | None = None, consensus: str | None = None, t
     """The preset `name`, with what is given in place of its own settings.
 
     More than one round makes agents reread each other and revise, except in `ensemble`, whose answers stay
-    independent. Raises InvalidInput with the allowed values.
+    independent. A topology that links agents and not positions makes every round of it run, as far as they do not
+    agree: whoever names it wants the full exchange. Raises InvalidInput with the allowed values.
     """
     protocol = PRESETS.get(name)
     if protocol is None:
@@ -55,7 +65,7 @@ def preset(name: str, rounds: int | None = None, consensus: str | None = None, t
     if consensus is not None:
         protocol = _with_consensus(protocol, consensus)
     if topology is not None:
-        protocol = replace(protocol, topology=_one_of(Topology, topology, "topology"))
+        protocol = _with_topology(protocol, topology)
     return protocol
 
 
@@ -81,6 +91,11 @@ def _with_rounds(protocol: Protocol, rounds: int) -> Protocol:
         allowed = "just 1, its answers are independent" if most == 1 else f"1 to {most}"
         raise InvalidInput(f"The protocol {protocol.name} cannot run {rounds} rounds: allowed is {allowed}.")
     return replace(protocol, rounds=rounds, revise=protocol.revise or rounds > 1)
+
+
+def _with_topology(protocol: Protocol, topology: str) -> Protocol:
+    chosen = _one_of(Topology, topology, "topology")
+    return replace(protocol, topology=chosen, settles=protocol.settles and chosen is Topology.POSITIONS)
 
 
 def _with_consensus(protocol: Protocol, consensus: str) -> Protocol:

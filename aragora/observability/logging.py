@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import logging.handlers
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final, Protocol, TextIO
 
@@ -24,6 +24,8 @@ from aragora.observability.redaction import Redactor
 LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
 _FIRST: Final = ("timestamp", "level", "event", "logger", "request_id", "debate_id", "agent", "latency_s", "tokens")
 _CHATTY: Final = ("asyncio", "aiosqlite", "httpx", "httpx2", "httpcore", "urllib3", "openai", "anthropic")
+
+_LEARNT: Final[set[str]] = set()  # secrets that were no settings when the logs were set up; it only grows
 
 bound = structlog.contextvars.bound_contextvars
 """`with bound(request_id=..., debate_id=..., agent=...):` adds these fields to every entry inside, in this task."""
@@ -82,12 +84,17 @@ def setup(level: str, *, secrets: Iterable[str] = (), path: Path | None = None, 
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
             structlog.processors.format_exc_info,
             _name_the_agent,
-            _redact(Redactor(secrets)),
+            _Redacting(secrets),
             _in_order,
             _json,
         ],
     )
     _install(_handler(path, stream), formatter, level)
+
+
+def keep_out(secrets: Iterable[str]) -> None:
+    """Keep these out of all that this process logs from now on, besides the secrets of the settings."""
+    _LEARNT.update(secrets)
 
 
 def _handler(path: Path | None, stream: TextIO | None) -> logging.Handler:
@@ -122,11 +129,19 @@ def _name_the_agent(_logger: Any, _method: str, entry: EventDict) -> EventDict:
     return entry
 
 
-def _redact(redactor: Redactor) -> Callable[[Any, str, EventDict], EventDict]:
-    def processor(_logger: Any, _method: str, entry: EventDict) -> EventDict:
-        return redactor.mapping(entry)
+class _Redacting:
+    """Takes the secrets out of an entry: those that were configured, and those that became known since."""
 
-    return processor
+    def __init__(self, secrets: Iterable[str]) -> None:
+        self._configured = frozenset(secrets)
+        self._known: frozenset[str] = frozenset()
+        self._redactor = Redactor(self._configured)
+
+    def __call__(self, _logger: Any, _method: str, entry: EventDict) -> EventDict:
+        if len(_LEARNT) != len(self._known):  # it only grows
+            self._known = frozenset(_LEARNT)
+            self._redactor = Redactor(self._configured | self._known)
+        return self._redactor.mapping(entry)
 
 
 def _in_order(_logger: Any, _method: str, entry: EventDict) -> EventDict:

@@ -29,7 +29,7 @@ class RatingConsumer:
 def change_of(row: OutboxRow) -> RatingChange:
     """What a row changes."""
     due = decode_as(row.payload, RatingsDue)
-    agents = [tally.agent for tally in due.decision.tallies]
+    agents = [author for tally in due.decision.tallies for author in elo.authors_of(tally)]
     domains = dict.fromkeys((OVERALL, due.domain, scope_of(due.org_id, due.domain)))
     keys = [(agent, domain) for agent in agents for domain in domains]
     return RatingChange(row.outbox_id, keys, partial(rated, due.decision))

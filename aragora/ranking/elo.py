@@ -1,9 +1,9 @@
 """Elo ratings from the votes of a debate. Pure.
 
 Every two agents whose final answers stood for the vote play one game: more weight of votes wins it, equal weight is
-a draw. The K factor is shared among an agent's games, so a debate moves no agent by more than K, however many take
-part. What one agent gains another loses: the sum of all ratings stays. The caller keeps one set of ratings overall
-and one per domain, and applies the same rule to each.
+a draw, as it is between two of one position. The K factor is shared among an agent's games, so a debate moves no agent
+by more than K, however many take part. What one agent gains another loses: the sum of all ratings stays. The caller
+keeps one set of ratings overall and one per domain, and applies the same rule to each.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Final
 
-from aragora.debate.model import START_ELO, Decision
+from aragora.debate.model import START_ELO, Decision, Tally
 from aragora.ids import LOCAL_ORG
 
 K: Final = 32.0
@@ -43,8 +43,8 @@ def updates(ratings: Mapping[str, float], decision: Decision) -> dict[str, float
     Empty where nothing was contested: fewer than two answers, or no vote at all. Ratings are read as they were before
     the debate, so the order of the games does not matter.
     """
-    weights = {tally.agent: tally.weight for tally in decision.tallies}
-    if len(weights) < 2 or not any(weights.values()):
+    weights = _weights(decision)
+    if len(decision.tallies) < 2 or not any(weights.values()):
         return {}
     share = K / (len(weights) - 1)
     deltas = dict.fromkeys(weights, 0.0)
@@ -61,14 +61,23 @@ def wins(decision: Decision) -> dict[str, float]:
 
     A debate that missed its threshold has no winner: its leaders gain rating by their votes, but no win.
     """
-    weights = {tally.agent: tally.weight for tally in decision.tallies}
-    if not decision.reached or len(weights) < 2 or not any(weights.values()):
+    weights = _weights(decision)
+    if not decision.reached or len(decision.tallies) < 2 or not any(weights.values()):
         return {}
-    if decision.winner in weights:
-        return {decision.winner: 1.0}
+    winning = [tally for tally in decision.tallies if decision.winner in authors_of(tally)]
     best = max(weights.values())
-    leaders = [agent for agent, weight in weights.items() if weight == best]
+    leaders = [*authors_of(winning[0])] if winning else [agent for agent, weight in weights.items() if weight == best]
     return dict.fromkeys(leaders, 1.0 / len(leaders))
+
+
+def authors_of(tally: Tally) -> tuple[str, ...]:
+    """Whose answers a tally counted; decisions of versions that knew no positions name one agent for each."""
+    return tally.authors or (tally.agent,)
+
+
+def _weights(decision: Decision) -> dict[str, float]:
+    """What each agent's position holds."""
+    return {author: tally.weight for tally in decision.tallies for author in authors_of(tally)}
 
 
 def _score(own: float, other: float) -> float:

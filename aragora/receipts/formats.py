@@ -31,12 +31,14 @@ class ReceiptView:
 
     receipt_id: str
     question: str
+    headline: str
     verdict: str
     answer: str
     explanation: str
     votes: Table
     dissent: tuple[tuple[str, str], ...]  # who, and why
     agents: Table
+    absent: Table
     facts: Rows
     proof: Rows
 
@@ -47,13 +49,20 @@ def view_of(document: Mapping[str, Any]) -> ReceiptView:
     return ReceiptView(
         receipt_id=document["receipt_id"],
         question=document["question"],
+        headline=decision.get("headline", ""),
         verdict=_verdict(decision),
         answer=decision["answer"],
         explanation=decision["explanation"],
         votes=Table(
-            ("Answer of", "Votes", "Weight", "Voters"),
+            ("Position", "Answer of", "Votes", "Weight", "Voters"),
             tuple(
-                (tally["agent"], str(tally["votes"]), f"{tally['weight']:g}", ", ".join(tally["voters"]))
+                (
+                    tally.get("position", ""),
+                    ", ".join(tally.get("authors") or [tally["agent"]]),
+                    str(tally["votes"]),
+                    f"{tally['weight']:g}",
+                    ", ".join(tally["voters"]),
+                )
                 for tally in decision["tallies"]
             ),
         ),
@@ -64,12 +73,24 @@ def view_of(document: Mapping[str, Any]) -> ReceiptView:
             ("Agent", "Model", "Answers", "Failures", "Tokens", "Cost (USD)", "Fallbacks"),
             tuple(_agent(agent) for agent in document["agents"]),
         ),
+        absent=Table(
+            ("Agent", "Missing", "Cause", "What it said"),
+            tuple(
+                (one["agent"], one["wanted"], one["code"], one["message"])
+                for one in (decision.get("participation") or {}).get("absent", ())
+            ),
+        ),
         facts=(
             ("Debate", document["debate_id"]),
             ("Status", document["status"]),
             ("Opened", _time(document["opened_at"])),
             ("Issued", _time(document["issued_at"])),
             ("Protocol", f"{protocol['name']}, consensus by {protocol['consensus']}"),
+            ("Options", ", ".join(document.get("options", ())) or "none: an open question"),
+            ("Participation", _participation(decision)),
+            ("Signed", _signed(decision)),
+            ("Models", ", ".join((decision.get("participation") or {}).get("models", ())) or "not told"),
+            ("Stated confidence", _stated(decision)),
             ("Rounds", f"{decision['rounds']} (stopped by {decision['stopped_by']})"),
             ("Domain", document["domain"]),
             ("Tokens", f"{usage['input_tokens']} in, {usage['output_tokens']} out"),
@@ -92,7 +113,35 @@ def view_of(document: Mapping[str, Any]) -> ReceiptView:
 
 def _verdict(decision: Mapping[str, Any]) -> str:
     reached = "Decided" if decision["reached"] else "Not decided: the leading answer"
-    return f"{reached}, by {decision['mode']}, with {decision['confidence']:.0%} confidence"
+    if not decision.get("support"):  # receipts of versions whose confidence was what the voters said of themselves
+        return f"{reached}, by {decision['mode']}, with {decision['confidence']:.0%} confidence"
+    return f"{reached}, by {decision['mode']}: {decision['support']} ({decision['confidence']:.0%} of the weight)"
+
+
+def _participation(decision: Mapping[str, Any]) -> str:
+    who = decision.get("participation")
+    if who is None:
+        return "not told"
+    degraded = f"; degraded: {', '.join(who['degraded'])}" if who["degraded"] else ""
+    return (
+        f"{len(who['asked'])} asked, {len(who['answered'])} answered, {len(who['voted'])} of {len(who['entitled'])} "
+        f"voted{degraded}"
+    )
+
+
+def _signed(decision: Mapping[str, Any]) -> str:
+    told = [
+        f"{one['verdict']} by {one['person']} ({one['need']})" + (f": {one['note']}" if one["note"] else "")
+        for one in decision.get("signatures", ())
+    ]
+    return "; ".join(told) or "by nobody: no signature was needed"
+
+
+def _stated(decision: Mapping[str, Any]) -> str:
+    stated = decision.get("stated_confidence")
+    return (
+        "none" if stated is None else f"{stated:.0%}, by those behind the answer of themselves; it counts for nothing"
+    )
 
 
 def _agent(agent: Mapping[str, Any]) -> tuple[str, ...]:
@@ -125,6 +174,7 @@ main { max-width: 52rem; margin: 0 auto; padding: 2.5rem; background: var(--pape
 header p { margin: 0; color: var(--soft); font-size: .85rem }
 h1 { margin: .4rem 0 1.2rem; font-size: 1.5rem; line-height: 1.3; white-space: pre-wrap; overflow-wrap: anywhere }
 h2 { margin: 2.2rem 0 .7rem; font-size: .85rem; letter-spacing: .06em; text-transform: uppercase; color: var(--soft) }
+.headline { font-weight: 600 }
 .verdict { color: var(--mark); font-weight: 600 }
 .answer, blockquote { margin: .5rem 0 1rem; padding: .2rem 0 .2rem 1.1rem; border-left: 3px solid var(--mark); white-space: pre-wrap; overflow-wrap: anywhere }
 blockquote { border-color: var(--line) }
@@ -153,6 +203,8 @@ def _page(view: ReceiptView) -> Iterator[str]:
     yield '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
     yield f"<title>Receipt {escape(view.receipt_id)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n<main>\n"
     yield f"<header><p>Decision receipt {escape(view.receipt_id)}</p>\n<h1>{escape(view.question)}</h1></header>\n"
+    if view.headline:
+        yield f'<p class="headline">{escape(view.headline)}</p>\n'
     yield f'<p class="verdict">{escape(view.verdict)}</p>\n<div class="answer">{escape(view.answer)}</div>\n'
     if view.explanation:
         yield f"<p>{escape(view.explanation)}</p>\n"
@@ -162,6 +214,8 @@ def _page(view: ReceiptView) -> Iterator[str]:
     if not view.dissent:
         yield "<p>None.</p>\n"
     yield f"<h2>Agents</h2>\n{_html_table(view.agents)}"
+    if view.absent.rows:
+        yield f"<h2>Missing</h2>\n{_html_table(view.absent)}"
     yield f"<h2>Debate</h2>\n<dl>{_html_pairs(view.facts)}</dl>\n"
     yield f'<h2>Proof</h2>\n<dl class="proof">{_html_pairs(view.proof)}</dl>\n'
     yield "<footer>This page is for reading. The JSON form is the original: check it with <code>aragora verify</code>."
@@ -190,6 +244,7 @@ def to_markdown(document: Mapping[str, Any]) -> str:
             "",
             *quoted(view.question),
             "",
+            *((f"**{inline(view.headline)}**", "") if view.headline else ()),
             f"**{inline(view.verdict)}**",
             "",
             *quoted(view.answer),
@@ -207,6 +262,7 @@ def to_markdown(document: Mapping[str, Any]) -> str:
             "",
             *_markdown_table(view.agents),
             "",
+            *(("## Missing", "", *_markdown_table(view.absent), "") if view.absent.rows else ()),
             "## Debate",
             "",
             *_markdown_pairs(view.facts),

@@ -11,9 +11,9 @@ from typing import Any, Final
 
 from aragora import encoding
 from aragora.debate.model import (
+    Abstained,
     AgentFailed,
     AnswerGiven,
-    CritiqueGiven,
     DebateOpened,
     DebateSpec,
     DebateStatus,
@@ -21,8 +21,9 @@ from aragora.debate.model import (
     Event,
     Fallback,
     FallbackUsed,
+    LateAnswer,
+    Replied,
     Usage,
-    VoteCast,
 )
 from aragora.receipts.canonical import text_digest
 
@@ -56,6 +57,8 @@ class AgentPart:
     latency_s: float  # all its answers together
     answer_sha256: str | None  # of its final answer to the question
     fallbacks: tuple[FallbackCount, ...] = ()
+    abstentions: int = 0  # of its answers, those that gave none
+    estimated_usd: float = 0.0  # the part of its cost that no provider counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +72,10 @@ def summary_of(events: Iterable[Event]) -> DebateSummary:
     """What each agent contributed and cost, from the events of one debate in the order of their seq."""
     running: dict[str, _Running] = {}
     for event in events:
-        if isinstance(event, AnswerGiven | CritiqueGiven | VoteCast):
+        if isinstance(event, Replied):
             agent = running.setdefault(event.agent, _Running())
             agent.answers += 1
+            agent.abstentions += isinstance(event, Abstained)
             agent.provider, agent.model = event.usage.provider, event.usage.model
             agent.pay(event.usage)
             if isinstance(event, AnswerGiven):
@@ -81,6 +85,8 @@ def summary_of(events: Iterable[Event]) -> DebateSummary:
             agent.failures += 1
             if event.usage is not None:
                 agent.pay(event.usage)
+        elif isinstance(event, LateAnswer):
+            running.setdefault(event.agent, _Running()).pay(event.usage)
         elif isinstance(event, FallbackUsed):
             running.setdefault(event.agent, _Running()).fall_back(event.fallback, succeeded=event.succeeded)
         elif isinstance(event, DebateOpened):
@@ -122,6 +128,8 @@ class ReceiptDraft:
             "question": spec.question,
             "context_sha256": text_digest(spec.context) if spec.context else None,
             "domain": spec.domain,
+            "options": list(spec.options),
+            "needs": list(spec.needs),
             "protocol": _protocol(spec),
             "decision": _decision(self.decision),
             "agents": encoding.to_plain(agents),
@@ -159,7 +167,9 @@ class _Running:
     provider: str | None = None
     model: str | None = None
     answers: int = 0
+    abstentions: int = 0
     failures: int = 0
+    estimated_usd: float = 0.0
     input_tokens: int = 0
     output_tokens: int = 0
     cost_usd: float = 0.0
@@ -171,6 +181,7 @@ class _Running:
         self.input_tokens += usage.input_tokens
         self.output_tokens += usage.output_tokens
         self.cost_usd += usage.cost_usd
+        self.estimated_usd += usage.cost_usd if usage.estimated else 0.0
         self.latency_s += usage.latency_s
 
     def fall_back(self, fallback: Fallback, *, succeeded: bool) -> None:
@@ -191,4 +202,6 @@ class _Running:
             latency_s=self.latency_s,
             answer_sha256=None if self.answer is None else text_digest(self.answer),
             fallbacks=tuple(FallbackCount(*key, *counts) for key, counts in self.fallbacks.items()),
+            abstentions=self.abstentions,
+            estimated_usd=self.estimated_usd,
         )

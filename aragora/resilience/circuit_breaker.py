@@ -7,10 +7,15 @@ States and rules:
     half_open  `trial_permits` calls at once may try. `trial_successes` successes close it, one failure opens it
                again. A trial whose outcome is never told (its caller died) gives its permit back after `trial_s`.
 
+A closed breaker may be barred: a call was refused for a cause that stays until a person acts (the key is wrong, the
+account is empty). That is no outage and counts as no failure, but every further call would meet the same. So calls are
+refused with that cause for `bar_s`; then one call at a time may try. A cause of that kind renews the bar, any other
+outcome lifts it and counts as ever.
+
 Leases keep the healthy path free of hops: a caller holds a lease on "closed" for `lease_s` and calls without
 asking. It tells a failure at once; it tells successes only while failures are outstanding, that is while the
 breaker still remembers one (the lease says so). Outcomes of calls made before the breaker opened change nothing:
-they carry the epoch of their permission, and every opening starts a new one. `aragora.resilience.lease` is the
+they carry the epoch of their permission, and every opening or bar starts a new one. `aragora.resilience.lease` is the
 holder's side.
 
 `now` is monotonic seconds. Stored rows carry seconds since the epoch; `to_row` and `from_row` convert, so that a
@@ -46,6 +51,15 @@ class BreakerPolicy:
     trial_successes: int = 2
     trial_s: float = 150.0
     lease_s: float = 5.0
+    bar_s: float = 60.0  # 0: nothing is ever barred
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Why calls are refused until a person acts: the code and the words of the failure."""
+
+    code: str
+    told: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +91,8 @@ class Breaker:
     trials: tuple[Trial, ...] = ()
     trials_succeeded: int = 0
     next_trial: int = 1
-    epoch: int = 0  # grows with every opening
+    epoch: int = 0  # grows with every opening and every bar
+    barred_by: Cause | None = None  # while closed; `retry_at` is then the time of the next trial
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +114,11 @@ class TrialPermit:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """No call now; asking again makes sense after `retry_after_s`."""
+    """No call now; asking again makes sense after `retry_after_s`. `barred_by`: the cause, where it is no outage."""
 
     retry_after_s: float
     last_error: str | None = None
+    barred_by: Cause | None = None
 
 
 Permission = Lease | TrialPermit | Refusal
@@ -127,7 +143,16 @@ class Failed:
     retry_after_s: float | None = None
 
 
-Report = Succeeded | Failed
+@dataclass(frozen=True, slots=True)
+class Barred:
+    """A call under the permission of `epoch` was refused for a cause that stays. No secrets, as in `Failed`."""
+
+    epoch: int
+    cause: Cause
+    trial_id: int | None = None
+
+
+Report = Succeeded | Failed | Barred
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +166,8 @@ class BreakerChanged:
 
 @dataclass(frozen=True, slots=True)
 class BreakerRow:
-    """The stored form; times are seconds since the epoch."""
+    """The stored form; times are seconds since the epoch. A closed row with a `retry_at` is barred, and its
+    `last_error` is the cause: `code: told`."""
 
     state: str = "closed"
     consecutive_failures: int = 0
@@ -153,23 +179,24 @@ class BreakerRow:
 def permit(breaker: Breaker, now: float, policy: BreakerPolicy) -> tuple[Breaker, Permission]:
     """May a call be made? The breaker goes from open to half-open here, when its time has come."""
     breaker = tick(breaker, now, policy)
-    if breaker.state is not BreakerState.HALF_OPEN:
+    if not _tries(breaker, now):
         return breaker, standing(breaker, now, policy)
-    if len(breaker.trials) >= policy.trial_permits:
+    if len(breaker.trials) >= (1 if breaker.barred_by else policy.trial_permits):
         first_free = min(trial.lapses_at for trial in breaker.trials)
-        return breaker, Refusal(min(1.0, max(0.0, first_free - now)), breaker.last_error)
+        return breaker, Refusal(min(1.0, max(0.0, first_free - now)), breaker.last_error, breaker.barred_by)
     trial = Trial(breaker.next_trial, now + policy.trial_s)
     granted = replace(breaker, trials=(*breaker.trials, trial), next_trial=breaker.next_trial + 1)
     return granted, TrialPermit(breaker.epoch, trial.trial_id)
 
 
 def standing(breaker: Breaker, now: float, policy: BreakerPolicy) -> Lease | Refusal:
-    """What applies without asking for a trial: the answer to a report. Half-open refuses for no time at all."""
+    """What applies without asking for a trial: the answer to a report. Where trials may be made it refuses for no time
+    at all."""
     breaker = tick(breaker, now, policy)
-    if breaker.state is BreakerState.CLOSED:
+    if breaker.state is BreakerState.CLOSED and breaker.barred_by is None:
         return Lease(breaker.epoch, policy.lease_s, outstanding(breaker))
-    wait = max(0.0, (breaker.retry_at or now) - now) if breaker.state is BreakerState.OPEN else 0.0
-    return Refusal(wait, breaker.last_error)
+    wait = 0.0 if _tries(breaker, now) else max(0.0, (breaker.retry_at or now) - now)
+    return Refusal(wait, breaker.last_error, breaker.barred_by)
 
 
 def record(breaker: Breaker, report: Report, now: float, policy: BreakerPolicy) -> Breaker:
@@ -179,6 +206,12 @@ def record(breaker: Breaker, report: Report, now: float, policy: BreakerPolicy) 
         return breaker
     if breaker.state is BreakerState.HALF_OPEN:
         return _record_trial(breaker, report, now, policy)
+    if breaker.barred_by is not None and not _holds(breaker, report.trial_id):
+        return breaker
+    if isinstance(report, Barred):
+        return _barred(breaker, report, now, policy)
+    if breaker.barred_by is not None:
+        breaker = replace(breaker, barred_by=None, retry_at=None, trials=())
     if isinstance(report, Succeeded):
         return _record_success(breaker, report, now)
     failed = replace(
@@ -191,7 +224,7 @@ def tick(breaker: Breaker, now: float, policy: BreakerPolicy) -> Breaker:
     """What time alone does: forget old outcomes, end the open time, take back lapsed trials."""
     if breaker.state is BreakerState.OPEN and now >= (breaker.retry_at or 0.0):
         return replace(breaker, state=BreakerState.HALF_OPEN, trials=(), trials_succeeded=0)
-    if breaker.state is BreakerState.HALF_OPEN and any(trial.lapses_at <= now for trial in breaker.trials):
+    if any(trial.lapses_at <= now for trial in breaker.trials):
         return replace(breaker, trials=tuple(trial for trial in breaker.trials if trial.lapses_at > now))
     if breaker.outcomes and breaker.outcomes[0].at <= now - policy.window_s:
         kept = tuple(outcome for outcome in breaker.outcomes if outcome.at > now - policy.window_s)
@@ -210,12 +243,12 @@ def outstanding(breaker: Breaker) -> bool:
 
 def changed(before: Breaker, after: Breaker) -> BreakerChanged | None:
     """The event between two states of one breaker, or None where its state is the same."""
-    if before.state is after.state and before.epoch == after.epoch:
+    if before.state is after.state and before.epoch == after.epoch and before.retry_at == after.retry_at:
         return None
     reasons = {
         BreakerState.OPEN: after.last_error or "failures",
         BreakerState.HALF_OPEN: "the open time is over",
-        BreakerState.CLOSED: "trial calls succeeded",
+        BreakerState.CLOSED: f"barred by {after.last_error}" if after.barred_by else "trial calls succeeded",
     }
     return BreakerChanged(before.state, after.state, reasons[after.state])
 
@@ -236,7 +269,8 @@ def to_row(breaker: Breaker, now: float, wall: float) -> BreakerRow:
 
 
 def from_row(row: BreakerRow, now: float, wall: float, policy: BreakerPolicy) -> Breaker:
-    """The breaker a stored row tells of. A half-open one starts its trials again; leases from before are void.
+    """The breaker a stored row tells of. A half-open one starts its trials again; leases from before are void. A bar is
+    not taken over: whoever starts a new process may have mended its cause.
 
     The remaining open time is at most `max_open_s`, whatever the wall clock did in between.
     """
@@ -259,6 +293,40 @@ def from_row(row: BreakerRow, now: float, wall: float, policy: BreakerPolicy) ->
     )
 
 
+def cause_of(row: BreakerRow) -> Cause | None:
+    """What bars the calls of this agent; None where nothing does."""
+    if row.state != BreakerState.CLOSED.value or row.retry_at is None or row.last_error is None:
+        return None
+    code, _, told = row.last_error.partition(": ")
+    return Cause(code, told)
+
+
+def _tries(breaker: Breaker, now: float) -> bool:
+    """Whether calls pass only as trials now."""
+    if breaker.barred_by is not None:
+        return now >= (breaker.retry_at or 0.0)
+    return breaker.state is BreakerState.HALF_OPEN
+
+
+def _holds(breaker: Breaker, trial_id: int | None) -> bool:
+    """Whether the trial is still one of those that may tell."""
+    return any(trial.trial_id == trial_id for trial in breaker.trials)
+
+
+def _barred(breaker: Breaker, report: Barred, now: float, policy: BreakerPolicy) -> Breaker:
+    """Closed, since the provider answers, and barred by what it said."""
+    if policy.bar_s <= 0.0:
+        return breaker
+    error = f"{report.cause.code}: {report.cause.told}"[:_MAX_ERROR_CHARS]
+    return Breaker(
+        retry_at=now + policy.bar_s,
+        last_error=error,
+        next_trial=breaker.next_trial,
+        epoch=max(breaker.epoch, report.epoch) + 1,
+        barred_by=report.cause,
+    )
+
+
 def _record_success(breaker: Breaker, report: Succeeded, now: float) -> Breaker:
     if not outstanding(breaker):
         return breaker
@@ -268,8 +336,10 @@ def _record_success(breaker: Breaker, report: Succeeded, now: float) -> Breaker:
 
 
 def _record_trial(breaker: Breaker, report: Report, now: float, policy: BreakerPolicy) -> Breaker:
-    if not any(trial.trial_id == report.trial_id for trial in breaker.trials):
+    if not _holds(breaker, report.trial_id):
         return breaker
+    if isinstance(report, Barred):
+        return _barred(breaker, report, now, policy)
     if isinstance(report, Failed):
         return _opened(_with_failure(breaker, report), report, now, policy)
     succeeded = breaker.trials_succeeded + 1
@@ -299,6 +369,7 @@ def _opened(breaker: Breaker, report: Failed, now: float, policy: BreakerPolicy)
         state=BreakerState.OPEN,
         opened_at=now,
         retry_at=now + wait,
+        barred_by=None,
         outcomes=(),
         trials=(),
         trials_succeeded=0,

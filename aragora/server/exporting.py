@@ -17,8 +17,11 @@ _CHUNK_CHARS: Final = 32_768
 _FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
 _COLUMNS: Final = (
     "debate_id", "question", "status", "rounds", "agents", "protocol", "domain", "created_at", "updated_at",
-    "answer", "winner", "confidence", "cost_usd", "reason", "receipt_id",
+    "answer", "winner", "confidence", "cost_usd", "reason", "receipt_id", "headline", "position", "support",
 )  # fmt: skip
+
+
+_OF_DECISION: Final = ("answer", "winner", "confidence", "headline", "position", "support")
 
 
 class Format(ABC):
@@ -90,6 +93,7 @@ class Markdown(Format):
             winner = inline(str(decision["winner"] or "none"))
             lines += [
                 f"- Winner: {winner}, confidence: {_two_digits(decision['confidence'])}",
+                *((f"- {inline(decision['headline'])}",) if decision.get("headline") else ()),
                 "",
                 *quoted(str(decision["answer"])),
             ]
@@ -118,7 +122,7 @@ async def chunks(records: AsyncIterator[DebateRecord], chosen: Format) -> AsyncI
 
 def _decided(record: DebateRecord) -> dict[str, Any]:
     decision = views.decided(record) or {}
-    return {name: decision.get(name) for name in ("answer", "winner", "confidence")} if decision else {}
+    return {name: decision.get(name) for name in _OF_DECISION} if decision else {}
 
 
 def _cell(value: Any) -> Any:

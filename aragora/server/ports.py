@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from aragora import limits
+from aragora.debate.machine.gate import Signer, Word
 from aragora.debate.model import DebateStatus
 from aragora.debate.proposition import Idempotency, Proposition
 from aragora.debate.records import DebateRecord, ReceiptRecord
@@ -43,6 +44,15 @@ class BreakerView:
 
 
 @dataclass(frozen=True, slots=True)
+class CauseView:
+    """Why an agent cannot be asked until a person acts: a code, what the provider said, and what to do."""
+
+    code: str
+    message: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
 class AgentView:
     """One available agent with its health; latencies in seconds over its recent answers, None before the first."""
 
@@ -54,6 +64,7 @@ class AgentView:
     p50_latency_s: float | None = None
     p95_latency_s: float | None = None
     active: bool = False  # has a process now
+    cause: CauseView | None = None  # None where it is fine
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +116,15 @@ class DebateCommands(Protocol):
         """Record a person's vote for an agent's answer; returns its seq. Raises NotFound, Conflict, InvalidInput."""
         ...
 
+    async def sign(self, debate_id: str, signer: Signer, word: Word) -> int:
+        """Record what a person says to the proposed decision; returns its seq. Raises NotFound, Conflict, Forbidden,
+        InvalidInput."""
+        ...
+
+    async def correct(self, debate_id: str, person: str, groups: tuple[tuple[str, ...], ...]) -> int:
+        """Record which answers a person says are one position; returns its seq. Raises as `suggest`."""
+        ...
+
     async def suggest(self, debate_id: str, person: str, text: str) -> int:
         """Record a person's suggestion; returns its seq. Raises NotFound, Conflict, InvalidInput."""
         ...
@@ -124,8 +144,10 @@ class DebateReader(Protocol):
         limit: int = 50,
         cursor: str | None = None,
         org_id: str | None = None,
+        beginning: str | None = None,
     ) -> Page[DebateRecord]:
-        """Newest first. Raises InvalidInput on a cursor that is not one of ours."""
+        """Newest first; with `beginning` (`aragora.ids.beginning_of_id`) those whose ids begin so. Raises InvalidInput
+        on a cursor that is not one of ours."""
         ...
 
     def export(self, org_id: str | None = None) -> AsyncIterator[DebateRecord]:

@@ -15,7 +15,7 @@ from aragora import limits, texts
 from aragora.errors import InvalidInput, NotFound
 from aragora.identity.addresses import MAX_CHARS, NAME_MAX_CHARS, checked_email
 from aragora.identity.logins import Challenge, TokenPair
-from aragora.ids import could_be_id
+from aragora.ids import BEGINNING_MIN_DIGITS, beginning_of_id, could_be_id
 from aragora.server.views import UNCACHED, json_response
 
 
@@ -26,7 +26,15 @@ def _of_a_debate(text: str) -> str:
     return text
 
 
+def _of_debates(text: str) -> str:
+    beginning = beginning_of_id("deb", text)
+    if beginning is None:
+        raise ValueError(f"give {BEGINNING_MIN_DIGITS} to 32 hex digits, or these after deb_")
+    return beginning
+
+
 DebateId = Annotated[str, Path(min_length=1, max_length=limits.DEBATE_ID_MAX_CHARS), AfterValidator(_of_a_debate)]
+Beginning = Annotated[str, AfterValidator(_of_debates)]  # of debates' ids
 
 
 def _address(text: str) -> str:

@@ -35,19 +35,41 @@ class _Spec(msgspec.Struct):
     context: str = ""
     domain: str = "general"
     budget_usd: float | None = None
+    options: list[str] = []
+    needs: list[str] = []
+
+
+class _Participation(msgspec.Struct):
+    degraded: list[str] = []
 
 
 class Outcome(msgspec.Struct):
-    """What a decision came to, as listings tell it. `confidence` lies between 0 and 1."""
+    """What a decision came to, as listings tell it. `confidence` lies between 0 and 1. Decisions of versions that knew
+    no positions have no `headline` and no `position`."""
 
     reached: bool
     answer: str
     winner: str | None
     confidence: float
+    headline: str = ""
+    position: str = ""
+    degraded: bool = False
+
+
+class _Decided(msgspec.Struct):
+    """What listings read of a stored decision."""
+
+    reached: bool
+    answer: str
+    winner: str | None
+    confidence: float
+    headline: str = ""
+    position: str = ""
+    participation: _Participation | None = None
 
 
 _spec_decoder = msgspec.json.Decoder(_Spec)
-_outcome_decoder = msgspec.json.Decoder(Outcome)
+_outcome_decoder = msgspec.json.Decoder(_Decided)
 
 
 def summary(record: DebateRecord) -> dict[str, Any]:
@@ -61,6 +83,8 @@ def detail(record: DebateRecord) -> dict[str, Any]:
     view = _summary(record, spec)
     view["context"] = spec.context
     view["budget_usd"] = spec.budget_usd
+    view["options"] = spec.options
+    view["needs"] = spec.needs
     view["decision"] = decided(record)
     return view
 
@@ -115,8 +139,16 @@ def outcome(record: DebateRecord) -> Outcome | None:
     except (msgspec.DecodeError, ValueError) as error:
         _log.warning("the stored decision cannot be read", debate_id=record.debate_id, error=str(error))
         return None
-    found.answer = shorten(found.answer)
-    return found
+    degraded = found.participation is not None and bool(found.participation.degraded)
+    return Outcome(
+        found.reached,
+        shorten(found.answer),
+        found.winner,
+        found.confidence,
+        found.headline,
+        shorten(found.position),
+        degraded,
+    )
 
 
 def shorten(text: str) -> str:

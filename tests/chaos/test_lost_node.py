@@ -113,7 +113,7 @@ async def opened(runtime: Any, settings: Settings) -> str:
     from aragora.debate.sharding import owner
 
     debate_id = new_id("deb")
-    proposition = Proposition("Which queue should we use?", AGENTS, rounds=3)
+    proposition = Proposition("Which queue should we use?", AGENTS, rounds=3, topology="all_to_all")
     spec = specification(
         proposition, debate_id, available=AGENTS, default_team=AGENTS, budget=BudgetRule(1.0, 10.0), free=True
     )

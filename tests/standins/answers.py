@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from hashlib import blake2b
 from typing import Any
 
+ABSTAIN = "ABSTAIN"  # the label of who cannot tell
+
 _WORDS = [
     "evidence",
     "cost",
@@ -56,8 +58,11 @@ def _value(name: str, part: Mapping[str, Any], digest: bytes) -> Any:
     if part["type"] == "number":
         return round(0.5 + digest[0] / 600, 2)
     if part["type"] == "array":
-        labels = part["items"].get("enum")
-        return list(labels) if labels else [_sentence(name, digest, 6)]
+        items = part["items"]
+        if items["type"] == "array":  # groups: every label alone
+            return [[label] for label in items["items"]["enum"]]
+        labels = [label for label in items.get("enum", ()) if label != ABSTAIN]
+        return labels or [_sentence(name, digest, 6)]
     return _sentence(name, digest, 18)
 
 

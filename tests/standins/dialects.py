@@ -24,11 +24,11 @@ class Chat:
     def schema(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
         return body["response_format"]["json_schema"]["schema"]
 
-    def events(self, text: str, model: str) -> Iterator[bytes]:
+    def events(self, text: str, model: str, finish: str = "stop") -> Iterator[bytes]:
         for number, piece in enumerate(_pieces(text)):
             delta = {"role": "assistant", "content": piece} if number == 0 else {"content": piece}
             yield self._chunk(model, [{"index": 0, "delta": delta, "finish_reason": None}], None)
-        yield self._chunk(model, [{"index": 0, "delta": {"content": ""}, "finish_reason": "stop"}], self._usage())
+        yield self._chunk(model, [{"index": 0, "delta": {"content": ""}, "finish_reason": finish}], self._usage())
         yield b"data: [DONE]\n\n"
 
     def error(self, status: int, message: str) -> dict[str, Any]:
@@ -57,7 +57,7 @@ class Messages:
     def schema(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
         return body["output_config"]["format"]["schema"]
 
-    def events(self, text: str, model: str) -> Iterator[bytes]:
+    def events(self, text: str, model: str, finish: str = "stop") -> Iterator[bytes]:
         usage = {"input_tokens": INPUT_TOKENS, "output_tokens": 1}
         message = {"id": "m1", "type": "message", "role": "assistant", "model": model, "content": [], "usage": usage}
         yield _named("message_start", {"message": message | {"stop_reason": None, "stop_sequence": None}})
@@ -66,7 +66,8 @@ class Messages:
         for piece in _pieces(text):
             yield _named("content_block_delta", {"index": 0, "delta": {"type": "text_delta", "text": piece}})
         yield _named("content_block_stop", {"index": 0})
-        stop = {"delta": {"stop_reason": "end_turn", "stop_sequence": None}, "usage": {"output_tokens": OUTPUT_TOKENS}}
+        reason = {"length": "max_tokens", "content_filter": "refusal"}.get(finish, "end_turn")
+        stop = {"delta": {"stop_reason": reason, "stop_sequence": None}, "usage": {"output_tokens": OUTPUT_TOKENS}}
         yield _named("message_delta", stop)
         yield _named("message_stop", {})
 
@@ -85,13 +86,13 @@ class Gemini:
     def schema(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
         return body["generationConfig"]["responseJsonSchema"]
 
-    def events(self, text: str, model: str) -> Iterator[bytes]:
+    def events(self, text: str, model: str, finish: str = "stop") -> Iterator[bytes]:
         pieces = _pieces(text)
         for number, piece in enumerate(pieces):
             candidate: dict[str, Any] = {"content": {"role": "model", "parts": [{"text": piece}]}, "index": 0}
             chunk: dict[str, Any] = {"candidates": [candidate], "modelVersion": model}
             if number == len(pieces) - 1:
-                candidate["finishReason"] = "STOP"
+                candidate["finishReason"] = {"length": "MAX_TOKENS", "content_filter": "SAFETY"}.get(finish, "STOP")
                 chunk["usageMetadata"] = {"promptTokenCount": INPUT_TOKENS, "candidatesTokenCount": OUTPUT_TOKENS}
             yield _data(chunk)
 

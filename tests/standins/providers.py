@@ -1,10 +1,13 @@
 """A local HTTP server that speaks the wire formats of all providers, and misbehaves on demand.
 
     async with ProviderStandIn() as server:
-        server.next(Behaviour(status=429, headers={"Retry-After": "2"}))
+        server.next(Behaviour(status=429, headers={"Retry-After": "2"}), Sent(b"<html>", content_type="text/html"))
+        server.refuses = lambda body: "no temperature" if "temperature" in body else None
         ...  # point an SDK at server.anthropic, server.chat, server.mistral or server.gemini
 
-Behaviours are served in the order they were given; after them every request is answered well.
+Behaviours are served in the order they were given; after them every request is answered with `always`: well,
+unless it says otherwise. What `refuses` finds in a
+request is answered with 400 and those words, whatever was to be served.
 `python -m tests.standins` runs it until it is interrupted and prints the settings that point Aragora at it.
 """
 
@@ -12,7 +15,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -32,11 +35,25 @@ class Behaviour:
     message: str = "the stand-in was told to fail"
     headers: Mapping[str, str] = field(default_factory=dict)
     text: str | None = None
+    finish: str = "stop"  # as Chat Completions calls it: stop, length, content_filter
     delay_s: float = 0.0  # before anything is sent
     cut_after: int | None = None  # events sent before the stream ends as if it were complete
     broken_after: int | None = None  # events sent before the connection breaks
     error_after: int | None = None  # events sent before an error event with `status` (the response itself is 200)
     stalled_after: int | None = None  # events sent before nothing more comes
+
+
+@dataclass(frozen=True)
+class Sent:
+    """An answer byte by byte as some server really sends it. `silent`: the connection is then held open without a word;
+    `broken`: it is then torn down."""
+
+    body: bytes
+    status: int = 200
+    content_type: str = "application/json"
+    headers: Mapping[str, str] = field(default_factory=dict)
+    silent: bool = False
+    broken: bool = False
 
 
 @dataclass(frozen=True)
@@ -55,13 +72,15 @@ class ProviderStandIn:
         self.seen: list[Seen] = []
         self._keys = keys
         self._cost_usd = cost_usd
-        self._script: deque[Behaviour] = deque()
+        self._script: deque[Behaviour | Sent] = deque()
+        self.refuses: Callable[[Mapping[str, Any]], str | None] = lambda _: None
+        self.always: Behaviour | Sent = Behaviour()
         self._port = port
         self._ended = asyncio.Event()
         self._runner: web.AppRunner | None = None
         self.url = ""
 
-    def next(self, *behaviours: Behaviour) -> None:
+    def next(self, *behaviours: Behaviour | Sent) -> None:
         """Serve these to the next requests."""
         self._script.extend(behaviours)
 
@@ -110,7 +129,11 @@ class ProviderStandIn:
             key = _key_of(request.headers)
             if key not in self._keys:
                 return web.json_response(dialect.error(401, f"Incorrect API key provided: {key}"), status=401)
-            behaviour = self._script.popleft() if self._script else Behaviour()
+            if (words := self.refuses(body)) is not None:
+                return web.json_response(dialect.error(400, words), status=400)
+            behaviour = self._script.popleft() if self._script else self.always
+            if isinstance(behaviour, Sent):
+                return await self._send(request, behaviour)
             if behaviour.delay_s:
                 await self._wait(behaviour.delay_s)
             if behaviour.status >= 400 and behaviour.error_after is None:
@@ -120,6 +143,19 @@ class ProviderStandIn:
 
         return handle
 
+    async def _send(self, request: web.Request, sent: Sent) -> web.StreamResponse:
+        headers = {"Content-Type": sent.content_type, **sent.headers}
+        response = web.StreamResponse(status=sent.status, headers=headers)
+        await response.prepare(request)
+        await response.write(sent.body)
+        if sent.silent:
+            await self._wait(60)
+        if sent.broken:
+            await asyncio.sleep(0)
+            assert request.transport is not None
+            request.transport.abort()
+        return response
+
     async def _stream(
         self, request: web.Request, dialect: Dialect, behaviour: Behaviour, body: Mapping[str, Any]
     ) -> web.StreamResponse:
@@ -128,7 +164,7 @@ class ProviderStandIn:
             text = answer_to(dialect.schema(body), str(body))
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream", **behaviour.headers})
         await response.prepare(request)
-        for number, event in enumerate(dialect.events(text, str(body.get("model", "model")))):
+        for number, event in enumerate(dialect.events(text, str(body.get("model", "model")), behaviour.finish)):
             if number == behaviour.cut_after:
                 return response
             if number == behaviour.broken_after:

@@ -62,7 +62,12 @@ class Load:
             pause = chance.uniform(0.5, 1.5) * self.every_s
 
     def _open(self, key: str) -> None:
-        body = {"question": "Which queue should we use?", "agents": list(self.agents), "rounds": self.rounds}
+        body = {
+            "question": "Which queue should we use?",
+            "agents": list(self.agents),
+            "rounds": self.rounds,
+            "topology": "all_to_all",
+        }
         headers = {"Content-Type": "application/json", "Idempotency-Key": key}
         request = urllib.request.Request(f"{self.url}/api/debates", json.dumps(body).encode(), headers)
         ids, told = set(), ""

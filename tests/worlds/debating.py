@@ -14,9 +14,11 @@ from aragora.debate.model import (
     AnswerGiven,
     AskKind,
     Ballot,
+    Content,
     Critique,
     DebateSpec,
     Event,
+    Grouping,
     Proposal,
     Protocol,
     Reply,
@@ -39,15 +41,19 @@ def answer_to(request: AgentRequest, cost_usd: float = 0.001) -> AgentAnswer:
     """A sensible answer: each agent has words of its own, and votes for the first label it sees."""
     ask = request.ask
     usage = replace(USAGE, cost_usd=cost_usd)
-    content: Proposal | Critique | Ballot
-    if ask.kind is AskKind.CRITIQUE:
+    content: Content
+    if ask.kind is AskKind.GROUP:
+        content = Grouping(tuple((candidate.label,) for candidate in request.brief.candidates))
+    elif ask.kind is AskKind.CRITIQUE:
         content = Critique(("too vague",), ("say why",), 0.4)
     elif ask.kind in (AskKind.VOTE, AskKind.RANK, AskKind.JUDGE):
         labels = tuple(candidate.label for candidate in request.brief.candidates)
         content = Ballot(labels[0], 0.8, "the clearest", labels)
     else:
         words = " ".join(f"{ask.agent[::-1]}{word}{ask.round}" for word in ("alpha", "beta", "gamma"))
-        content = Proposal(f"{words}. Because {words}.", 0.6, (f"source {words}",))
+        options = request.brief.options
+        option = options[AGENTS.index(ask.agent) % len(options)] if options else ""
+        content = Proposal(f"{words}. Because {words}.", 0.6, (f"source {words}",), option)
     return AgentAnswer(ask.ask_id, ask.agent, content, usage)
 
 

@@ -89,6 +89,10 @@ class LiveServer:
         debate_id: str = opened["debate_id"]
         return debate_id
 
+    def long_debate(self, **settings: Any) -> str:
+        """Open a debate that runs all its rounds, whether or not the positions move; returns its id."""
+        return self.debate(topology="all_to_all", **settings)
+
     def ended(self, debate_id: str, within_s: float = 2 * WAIT_S) -> dict[str, Any]:
         """The debate once it has ended; fails after `within_s` seconds."""
 

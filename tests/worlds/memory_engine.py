@@ -20,13 +20,13 @@ from aragora.debate.model import (
     Critique,
     DebateSpec,
     DebateStatus,
+    Grouping,
     Proposal,
     Protocol,
     Reply,
     Usage,
 )
 from aragora.debate.ports import Closing as ClosingPort
-from aragora.debate.protocol import preset
 from aragora.debate.records import GENESIS, ChainHead, Commit, Conclusion, NewDebate, Opened, ReceiptRecord
 from aragora.debate.running.engine import DebateEngine, EnginePorts, Limits
 from aragora.debate.store.write_group import check
@@ -81,7 +81,8 @@ class MemoryJournal:
         return receipt
 
     async def unfinished(self) -> list[str]:
-        return [debate_id for debate_id, status in self.statuses.items() if not status.ended]
+        running = (DebateStatus.QUEUED, DebateStatus.ACTIVE)
+        return [debate_id for debate_id, status in self.statuses.items() if status in running]
 
     async def journal(self, debate_id: str) -> list[str]:
         return [row.payload for row in self.rows.get(debate_id, [])]
@@ -141,6 +142,9 @@ def answer(request: AgentRequest) -> Reply:
     if ask.kind in (AskKind.VOTE, AskKind.JUDGE, AskKind.RANK):
         labels = tuple(candidate.label for candidate in request.brief.candidates)
         return AgentAnswer(ask.ask_id, ask.agent, Ballot(labels[0], 0.8, "clear", labels), usage)
+    if ask.kind is AskKind.GROUP:
+        alone = Grouping(tuple((candidate.label,) for candidate in request.brief.candidates))
+        return AgentAnswer(ask.ask_id, ask.agent, alone, usage)
     words = " ".join(f"{ask.agent}{ask.round}{number}" for number in range(12))
     return AgentAnswer(ask.ask_id, ask.agent, Proposal(f"{words}.", 0.7, (f"{ask.agent} saw it",)), usage)
 
@@ -221,7 +225,7 @@ class World:
 def spec(
     debate_id: str = "deb_1", agents: Sequence[str] = ("ann", "bob", "cem", "dia"), **settings: object
 ) -> DebateSpec:
-    protocol: Protocol = settings.pop("protocol", None) or preset("structured")  # type: ignore[assignment]
+    protocol: Protocol = settings.pop("protocol", None) or Protocol("structured")  # type: ignore[assignment]
     return DebateSpec(debate_id, "Which queue?", tuple(agents), protocol, seed=7, **settings)  # type: ignore[arg-type]
 
 

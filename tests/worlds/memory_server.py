@@ -21,6 +21,7 @@ from aragora.composition.identity import Identity, administration_of, open_ident
 from aragora.composition.integrations import open_integrations
 from aragora.config.settings import Settings
 from aragora.debate.journal import row_of
+from aragora.debate.machine.gate import Signer, Word
 from aragora.debate.model import (
     ConsensusMode,
     DebateEnded,
@@ -28,8 +29,10 @@ from aragora.debate.model import (
     DebateSpec,
     DebateStatus,
     Decision,
+    DecisionSigned,
     PersonSuggested,
     PersonVoted,
+    PositionsCorrected,
     Protocol,
     RoundStarted,
 )
@@ -122,6 +125,7 @@ class World:
         limit: int = 50,
         cursor: str | None = None,
         org_id: str | None = None,
+        beginning: str | None = None,
     ) -> Page[DebateRecord]:
         self._fail()
         if cursor is not None and cursor not in self.records:
@@ -129,7 +133,9 @@ class World:
         found = [
             one
             for one in reversed(self.records.values())
-            if (status is None or one.status == status) and (org_id is None or one.org_id == org_id)
+            if (status is None or one.status == status)
+            and (org_id is None or one.org_id == org_id)
+            and one.debate_id.startswith(beginning or "")
         ]
         start = 1 + [one.debate_id for one in found].index(cursor) if cursor else 0
         items = tuple(found[start : start + limit])
@@ -172,6 +178,14 @@ class World:
 
     async def vote(self, debate_id: str, person: str, choice: str, intensity: int) -> int:
         return await self.publish(debate_id, PersonVoted(1, person, choice, intensity))
+
+    async def correct(self, debate_id: str, person: str, groups: tuple[tuple[str, ...], ...]) -> int:
+        return await self.publish(debate_id, PositionsCorrected(1, person, groups))
+
+    async def sign(self, debate_id: str, signer: Signer, word: Word) -> int:
+        need = f"role:{signer.roles[0]}"
+        said = DecisionSigned(1, signer.person, need, word.verdict, word.note, word.answer, word.option)
+        return await self.publish(debate_id, said)
 
     async def suggest(self, debate_id: str, person: str, text: str) -> int:
         return await self.publish(debate_id, PersonSuggested(1, person, text))

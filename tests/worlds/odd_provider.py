@@ -105,6 +105,16 @@ def stream(*chunks: Any) -> Reply:
     )
 
 
+def document(body: Any) -> Reply:
+    """One JSON document where a stream was asked for."""
+    return httpx2.Response(200, content=_json(body), headers={"content-type": "application/json"})
+
+
+def raw(body: bytes, status: int = 200, kind: str = "text/event-stream") -> Reply:
+    """Bytes, whatever they are."""
+    return httpx2.Response(status, content=body, headers={"content-type": kind})
+
+
 def endless(anthropic: bool, began: bool) -> Reply:
     """A stream of Anthropic's Messages, or of Chat Completions, that begins or not, and then says nothing more."""
     chunk = {"id": "c", "model": "m", "choices": [{"index": 0, "delta": {"content": "So"}, "finish_reason": None}]}

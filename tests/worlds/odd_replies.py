@@ -34,4 +34,30 @@ errors = st.builds(
     st.sampled_from([{}, {"retry-after": "nan"}, {"retry-after": "1e999"}, {"retry-after-ms": "9" * 5_000}]),
 )
 streamed_errors = st.builds(odd.stream, st.fixed_dictionaries({"error": anything}))
-replies = chat_replies | message_replies | errors | streamed_errors | st.builds(odd.stream, anything)
+messages = st.fixed_dictionaries(
+    {}, optional=dict.fromkeys(("content", "refusal", "reasoning_content", "tool_calls", "reasoning"), anything)
+)
+choices = st.lists(
+    anything
+    | st.fixed_dictionaries({}, optional={"message": messages, "delta": messages, "finish_reason": texts | anything}),
+    max_size=2,
+)
+documents = st.builds(
+    odd.document, anything | st.fixed_dictionaries({"choices": choices | anything, "usage": counts | anything})
+)
+chunks = st.builds(odd.stream, st.fixed_dictionaries({"choices": choices}))
+kinds = st.sampled_from(["text/event-stream", "application/json", "text/html", "text/plain"])
+bodies = st.binary(max_size=60) | st.sampled_from(
+    [b"", b"<html>", b"data: so\n\n", b"data: {\n\n", b"{", b"data: [DONE]"]
+)
+raws = st.builds(odd.raw, bodies, st.sampled_from([200, 400, 404, 500, 503]), kinds)
+replies = (
+    chat_replies
+    | message_replies
+    | errors
+    | streamed_errors
+    | st.builds(odd.stream, anything)
+    | documents
+    | chunks
+    | raws
+)

@@ -8,6 +8,9 @@ A tiny model needs other ways of working than a large one:
 - For a revision it writes another answer, judges both, and keeps the better one: a model of this size cannot weigh
   an objection in words, but it can judge which of two answers is better more often than not.
 - For a ballot it judges every answer by itself: asked for a label, it names its favourite letter.
+- Of given options it takes the likeliest continuation of the question, and then argues for it. A revision goes over to
+  an option that others hold where the judgement of the answers and the likelihood of the options together say so.
+- To group answers it reads each by itself, in a word: asked whether two answers agree, it says so by chance.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ from __future__ import annotations
 import asyncio
 import json
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from math import exp, log
 from pathlib import Path
 from typing import Final, assert_never
@@ -23,7 +27,16 @@ from zlib import crc32
 from aragora.agents.model import AgentSpec, CallRefused, Completion, ModelCall, ProviderFault
 from aragora.agents.pricing import metered
 from aragora.agents.providers import embedded_prompts as prompts
-from aragora.agents.providers.embedded_model import EmbeddedModel, EmbeddedModelError, Generated, locked, weights
+from aragora.agents.providers import embedded_stances as stances
+from aragora.agents.providers.embedded_model import (
+    EmbeddedModel,
+    EmbeddedModelError,
+    Generated,
+    Weighed,
+    locked,
+    weights,
+)
+from aragora.agents.reading.options import option_of
 from aragora.debate.model import AgentRequest, AskKind
 
 _SHARPNESS: Final = 4.0  # scales differences of the verdicts to a confidence
@@ -102,28 +115,70 @@ class _Draft:
                 text = self._critique()
             case AskKind.VOTE | AskKind.JUDGE | AskKind.RANK:
                 text = self._ballot()
+            case AskKind.GROUP:
+                text = self._grouping()
             case _:
                 assert_never(kind)
         return Generated(text, self._input, self._output)
 
     def _proposal(self) -> str:
-        prompt = prompts.answer_prompt(self._request, self._persona)
-        return self._write(prompt, prompts.grammar(AskKind.PROPOSE, self._brief.question), prompts.ANSWER_SLOT)
+        return self._argued(self._best_option())
+
+    def _argued(self, option: str) -> str:
+        """A new answer, for `option` where there is one."""
+        if not option:
+            prompt = prompts.answer_prompt(self._request, self._persona)
+            return self._write(prompt, prompts.grammar(AskKind.PROPOSE, self._brief.question), prompts.ANSWER_SLOT)
+        prompt, beginning = prompts.argued_prompt(self._request, self._persona, option)
+        rest = self._write(prompt, prompts.argument_grammar(self._brief.question), prompts.ANSWER_SLOT)
+        return prompts.with_option(beginning + rest, option)
 
     def _revision(self) -> str:
-        fresh, own = self._proposal(), self._brief.own
-        if not own or self._merit(_answer_in(fresh)) > self._merit(own):
-            return fresh
-        return self._kept(own)
+        own, options = self._brief.own, self._brief.options
+        held = self._option_in(own)
+        if not own or (options and not held):
+            return self._proposal()
+        rival = self._rival(held)
+        fresh = self._argued(rival)
+        lead = log(self._likely[rival] / self._likely[held]) if rival else 0.0
+        return fresh if self._merit(_answer_in(fresh)) + lead > self._merit(own) else self._kept(own, held)
 
     def _synthesis(self) -> str:
-        texts = [candidate.text for candidate in self._brief.candidates]
-        return self._kept(max(texts, key=self._merit)) if texts else self._proposal()
+        texts = {candidate.label: candidate.text for candidate in self._brief.candidates}
+        if not texts:
+            return self._proposal()
+        text = texts.get(self._brief.leading) or max(texts.values(), key=self._merit)
+        option = self._option_in(text) or self._best_option()
+        return self._kept(prompts.without_option(text, option), option)
 
-    def _kept(self, answer: str) -> str:
+    def _kept(self, answer: str, option: str) -> str:
         """`answer` unchanged, with evidence for it."""
         prompt, beginning = prompts.kept_prompt(self._request, self._persona, answer)
-        return beginning + self._write(prompt, prompts.rest_grammar(self._brief.question), prompts.ANSWER_SLOT)
+        rest = self._write(prompt, prompts.rest_grammar(self._brief.question), prompts.ANSWER_SLOT)
+        return prompts.with_option(beginning + rest, option)
+
+    @cached_property
+    def _likely(self) -> dict[str, float]:
+        """How likely each of the brief's options is as the answer."""
+        prompt = prompts.option_prompt(self._brief, self._persona)
+        likely: dict[str, float] = {}
+        for option in self._brief.options:
+            text = prompts.quoted_option(option)
+            likely[option] = self._counted(self._model.weigh_text(prompt, text, prompts.VOTE_SLOT))[text]
+        return likely
+
+    def _best_option(self) -> str:
+        """The likeliest option; empty where the question gives none."""
+        return max(self._likely, key=lambda option: self._likely[option], default="")
+
+    def _rival(self, held: str) -> str:
+        """The likeliest of the options that others hold against `held`; the likeliest of all where there is none."""
+        others = {self._option_in(candidate.text) for candidate in self._brief.candidates} - {"", held}
+        return max(sorted(others), key=lambda option: self._likely[option], default="") or self._best_option()
+
+    def _option_in(self, answer: str) -> str:
+        """The option that `answer` begins with; empty where that is not certain."""
+        return option_of(answer[: prompts.ANSWER_CHARS], self._brief.options) or ""
 
     def _critique(self) -> str:
         prompt = prompts.critique_prompt(self._request)
@@ -148,9 +203,33 @@ class _Draft:
         return self._log_odds(to_question) - self._log_odds(to_nothing)
 
     def _log_odds(self, prompt: str) -> float:
-        likely, tokens = self._model.weigh(prompt, ("Yes", "No"), prompts.VOTE_SLOT)
-        self._input += tokens
+        likely = self._counted(self._model.weigh(prompt, ("Yes", "No"), prompts.VOTE_SLOT))
         return log(likely["Yes"] / likely["No"])
+
+    def _grouping(self) -> str:
+        question = self._brief.question
+        texts = {candidate.label: candidate.text for candidate in self._brief.candidates}
+        kind = stances.kind_of(question, tuple(texts.values()))
+        sides = {label: stances.side_in_words(kind, question, text) for label, text in texts.items()}
+        without = self._in_short(kind, stances.NO_CONCLUSION) if not all(sides.values()) else {}
+        read = {
+            label: stances.Stance(side)
+            if side
+            else stances.stance(kind, texts[label], self._in_short(kind, texts[label]), without)
+            for label, side in sides.items()
+        }
+        groups = stances.groups_of(read)
+        return json.dumps({"groups": groups, "reason": stances.reason_for(groups, read)}, ensure_ascii=False)
+
+    def _in_short(self, kind: stances.Kind, answer: str) -> dict[str, float]:
+        """The words in which the model would sum up `answer`, by likelihood."""
+        prompt = stances.stance_prompt(kind, self._brief.question, answer)
+        return self._counted(self._model.next_words(prompt, prompts.VOTE_SLOT))
+
+    def _counted(self, weighed: Weighed) -> dict[str, float]:
+        self._input += weighed.input_tokens
+        self._output += weighed.output_tokens
+        return weighed.shares
 
     def _write(self, prompt: str, grammar: str, slot: int, max_tokens: int | None = None) -> str:
         """What the model writes; where it only repeats the prompt, it tries again at a higher temperature."""

@@ -8,6 +8,7 @@ from the chunks of their package into a file that can be mapped.
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import secrets
 from collections.abc import Iterator, Sequence
@@ -22,7 +23,9 @@ THREADS: Final = 2
 SLOTS: Final = 3  # prompts whose beginnings are kept, one for each kind of ask
 CONTEXT_TOKENS: Final = 2048  # of each slot
 _SEEN: Final = 60  # most likely tokens, among which a label is looked for
+_WORDS_SEEN: Final = 1000  # most likely tokens, of which words are made
 _UNSEEN: Final = 1e-6
+_WEIGHED_TOKENS: Final = 16  # of a text; what lies beyond seldom decides, and takes time
 
 
 class EmbeddedModelError(RuntimeError):
@@ -34,6 +37,15 @@ class Generated:
     """A text and the tokens it took."""
 
     text: str
+    input_tokens: int
+    output_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """How likely the model finds each text, and the tokens it took to tell."""
+
+    shares: dict[str, float]
     input_tokens: int
     output_tokens: int
 
@@ -83,16 +95,39 @@ class EmbeddedModel:
         )
         return Generated(answer["choices"][0]["text"], *_tokens(answer))
 
-    def weigh(self, prompt: str, labels: Sequence[str], slot: int) -> tuple[dict[str, float], int]:
-        """How likely the model finds each label as the next token after `prompt` (summing to 1), and input tokens."""
-        answer = self._ask(prompt, slot, n_predict=1, temperature=0.0, logprobs=_SEEN)
-        seen: dict[str, float] = {}
+    def weigh(self, prompt: str, labels: Sequence[str], slot: int) -> Weighed:
+        """How likely each label is as the next token after `prompt`; the shares sum to 1."""
+        seen = self._next(prompt, slot, _SEEN)
+        weights = {label: seen.shares.get(label, 0.0) + _UNSEEN for label in labels}
+        total = sum(weights.values())
+        shares = {label: weight / total for label, weight in weights.items()}
+        return Weighed(shares, seen.input_tokens, seen.output_tokens)
+
+    def next_words(self, prompt: str, slot: int) -> Weighed:
+        """How likely each word, or beginning of a word, is after `prompt`; in lower case."""
+        seen = self._next(prompt, slot, _WORDS_SEEN)
+        words: dict[str, float] = {}
+        for token, share in seen.shares.items():
+            if token:
+                words[token.lower()] = words.get(token.lower(), 0.0) + share
+        return Weighed(words, seen.input_tokens, seen.output_tokens)
+
+    def weigh_text(self, prompt: str, text: str, slot: int) -> Weighed:
+        """How likely the beginning of `text` is after `prompt`: the geometric mean over its tokens, so that a long text
+        does not lose by its length."""
+        literal = f"root ::= {json.dumps(text, ensure_ascii=False)}"
+        answer = self._ask(prompt, slot, n_predict=_WEIGHED_TOKENS, temperature=0.0, logprobs=1, grammar=literal)
+        logs = [token["logprob"] for token in answer["choices"][0]["logprobs"]["content"]]
+        return Weighed({text: exp(sum(logs) / max(1, len(logs)))}, *_tokens(answer))
+
+    def _next(self, prompt: str, slot: int, seen: int) -> Weighed:
+        """The `seen` most likely tokens after `prompt`, without spaces around them."""
+        answer = self._ask(prompt, slot, n_predict=1, temperature=0.0, logprobs=seen)
+        shares: dict[str, float] = {}
         for token in answer["choices"][0]["logprobs"]["content"][0]["top_logprobs"]:
             name = token["token"].strip()
-            seen[name] = seen.get(name, 0.0) + exp(token["logprob"])
-        weights = {label: seen.get(label, 0.0) + _UNSEEN for label in labels}
-        total = sum(weights.values())
-        return {label: weight / total for label, weight in weights.items()}, _tokens(answer)[0]
+            shares[name] = shares.get(name, 0.0) + exp(token["logprob"])
+        return Weighed(shares, *_tokens(answer))
 
     def _ask(self, prompt: str, slot: int, **options: Any) -> dict[str, Any]:
         asked = {"prompt": prompt, "id_slot": slot, "cache_prompt": True, **options}

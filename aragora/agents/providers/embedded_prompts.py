@@ -13,13 +13,14 @@ from typing import Final
 
 from aragora.agents.frames import one_line
 from aragora.debate.model import AgentRequest, AskKind, Brief
+from aragora.limits import OPTION_MAX_CHARS
 
 ANSWER_SLOT: Final = 0
 CRITIQUE_SLOT: Final = 1
-VOTE_SLOT: Final = 2
+VOTE_SLOT: Final = 2  # and all else of which a word is weighed
 
-_QUESTION_CHARS: Final = 500
-_OWN_CHARS: Final = 450
+QUESTION_CHARS: Final = 500
+ANSWER_CHARS: Final = 450
 _NOTE_CHARS: Final = 200
 _REPEATED_CHARS: Final = 25  # shorter phrases may be repeated
 _SENTENCE_ENDS: Final = re.compile(r'"|\. ')
@@ -43,6 +44,11 @@ _CRITIQUE: Final = (
     '\nlevel ::= "0." [2-8]'
 )
 _REST: Final = r'root ::= sentence "\"], \"confidence\": " share "}"'
+_ARGUMENT: Final = (
+    r'root ::= clause (" " sentence)? "\", \"evidence\": [\"" sentence "\"], \"confidence\": " share "}"'
+    "\n"
+    r"""clause ::= " " ["L0-9] ["L0-9 ,;:'()%/$-]{14,190} ["L0-9%] "." """
+)
 _SENTENCE: Final = "root ::= sentence"
 
 
@@ -57,6 +63,11 @@ def rest_grammar(question: str) -> str:
     return _with_letters(_REST, question)
 
 
+def argument_grammar(question: str) -> str:
+    """A proposal from behind the "because" of its first sentence on."""
+    return _with_letters(_ARGUMENT, question)
+
+
 def reason_grammar(question: str) -> str:
     """One sentence."""
     return _with_letters(_SENTENCE, question)
@@ -65,7 +76,7 @@ def reason_grammar(question: str) -> str:
 def _with_letters(root: str, question: str) -> str:
     latin = all(ord(char) < 0x250 or not char.isalpha() for char in question)
     letters, first = (_LATIN, _LATIN_CAPITALS) if latin else (_ANY_SCRIPT, _ANY_SCRIPT)
-    return root + _TEXTS.replace('"U', first).replace('"L', letters)
+    return (root + _TEXTS).replace('"U', first).replace('"L', letters)
 
 
 # --- Answers ----------------------------------------------------------------------------------------------
@@ -154,13 +165,62 @@ def answer_prompt(request: AgentRequest, persona: str) -> str:
     brief = request.brief
     shots = "".join(f"Question: {question}\nJSON: {answer}\n\n" for question, answer in _SHOTS[persona])
     facts = f"Facts: {flat(brief.context, _NOTE_CHARS)}\n" if brief.context else ""
-    return f"{_HEAD}{shots}Question: {flat(brief.question, _QUESTION_CHARS)}\n{facts}JSON:"
+    return f"{_HEAD}{shots}Question: {flat(brief.question, QUESTION_CHARS)}\n{facts}JSON:"
 
 
 def kept_prompt(request: AgentRequest, persona: str, answer: str) -> tuple[str, str]:
     """For an answer that is kept: the prompt and the beginning of the JSON, which the rest of a proposal completes."""
-    beginning = f'{{"answer": {json.dumps(flat(answer, _OWN_CHARS), ensure_ascii=False)}, "evidence": ["'
+    beginning = f'{{"answer": {json.dumps(flat(answer, ANSWER_CHARS), ensure_ascii=False)}, "evidence": ["'
     return f"{answer_prompt(request, persona)} {beginning}", beginning
+
+
+# --- Options ----------------------------------------------------------------------------------------------
+
+_OPTION_HEADS: Final[dict[str, str]] = {
+    "analyst": "Each question gets the answer that the facts support.",
+    "skeptic": "Each question gets the answer that carries the least risk.",
+    "pragmatist": "Each question gets the answer that works best in practice.",
+}
+_OPTION_SHOTS: Final = (
+    ("Should a small shop accept card payments?", "Yes"),
+    ("Which pet suits a family that travels a lot?", "A cat"),
+    ("Is it better to buy or to rent a tool that is used once a year?", "Rent it"),
+    ("How long should bread be baked?", "Forty minutes"),
+    ("Should an open wound be left dirty?", "No"),
+)
+
+
+def option_prompt(brief: Brief, persona: str) -> str:
+    """Which option answers the question: each is weighed as the rest of this prompt, with `quoted_option`."""
+    shots = "".join(f'Question: {question}\nAnswer: "{answer}"\n\n' for question, answer in _OPTION_SHOTS)
+    facts = f"Facts: {flat(brief.context, _NOTE_CHARS)}\n" if brief.context else ""
+    return f'{_OPTION_HEADS[persona]}\n\n{shots}Question: {flat(brief.question, QUESTION_CHARS)}\n{facts}Answer: "'
+
+
+def quoted_option(option: str) -> str:
+    """The option up to its closing quote: so its end is weighed too."""
+    return f'{_plain_option(option)}"'
+
+
+def argued_prompt(request: AgentRequest, persona: str, option: str) -> tuple[str, str]:
+    """For an answer that argues for `option`: the prompt and the beginning of the JSON, which an argument completes."""
+    said = json.dumps(f"{_plain_option(option)}, because", ensure_ascii=False)
+    beginning = f'{{"answer": {said[:-1]}'
+    return f"{answer_prompt(request, persona)} {beginning}", beginning
+
+
+def with_option(proposal: str, option: str) -> str:
+    """The JSON of `proposal` with the option that it is for; unchanged where it is for none."""
+    return proposal if not option else f'{{"option": {json.dumps(option, ensure_ascii=False)}, {proposal[1:]}'
+
+
+def without_option(text: str, option: str) -> str:
+    """An answer of others without the option that the brief puts before it."""
+    return text.removeprefix(f"{option}: ") if option else text
+
+
+def _plain_option(option: str) -> str:
+    return flat(option, OPTION_MAX_CHARS).rstrip(".!? ") or option
 
 
 # --- Critiques --------------------------------------------------------------------------------------------
@@ -189,8 +249,8 @@ def critique_prompt(request: AgentRequest) -> str:
     """For a critique of the brief's first candidate."""
     brief = request.brief
     target = brief.candidates[0].text if brief.candidates else brief.own
-    question = flat(brief.question, _QUESTION_CHARS)
-    return f"{_CRITIQUE_SHOTS}Question: {question}\nAnswer: {flat(target, _OWN_CHARS)}\nJSON:"
+    question = flat(brief.question, QUESTION_CHARS)
+    return f"{_CRITIQUE_SHOTS}Question: {question}\nAnswer: {flat(target, ANSWER_CHARS)}\nJSON:"
 
 
 # --- Votes ------------------------------------------------------------------------------------------------
@@ -233,9 +293,9 @@ def verdict_prompts(brief: Brief, text: str, persona: str) -> tuple[str, str]:
     """Whether `text` is a good answer: to the question, and to a question that it cannot fit. The model's preference
     for a text's style, length and position counts in both; the difference is how well it answers this question."""
     asked = _VERDICTS[persona]
-    answer = flat(text, _OWN_CHARS)
+    answer = flat(text, ANSWER_CHARS)
     shots = "".join(_verdict(*shot[:2], asked) + f" {shot[2]}\n\n" for shot in _VERDICT_SHOTS)
-    question = flat(brief.question, _QUESTION_CHARS)
+    question = flat(brief.question, QUESTION_CHARS)
     return shots + _verdict(question, answer, asked), shots + _verdict(_BASELINE_QUESTION, answer, asked)
 
 
@@ -245,8 +305,8 @@ def _verdict(question: str, answer: str, asked: str) -> str:
 
 def reason_prompt(brief: Brief, text: str) -> str:
     """Why the chosen answer is the best, in a sentence."""
-    question = flat(brief.question, _QUESTION_CHARS)
-    return f"{_REASON_SHOTS}Question: {question}\nBest answer: {flat(text, _OWN_CHARS)}\nReason:"
+    question = flat(brief.question, QUESTION_CHARS)
+    return f"{_REASON_SHOTS}Question: {question}\nBest answer: {flat(text, ANSWER_CHARS)}\nReason:"
 
 
 def repeats(prompt: str, text: str) -> bool:

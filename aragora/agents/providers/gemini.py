@@ -1,21 +1,26 @@
-"""Google's Gemini API over its official SDK, streamed, with structured output; the SDK's own retries are off."""
+"""Google's Gemini API over its official SDK, streamed, with structured output; the SDK's own retries are off.
+
+The SDK reads the stream: a chunk that it does not know is an error of its own, out of which the words are read.
+"""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from aragora.agents import border
 from aragora.agents.model import AgentSpec, Completion, ModelCall, ProviderError
 from aragora.agents.providers import sdk
+from aragora.agents.providers.asking import OK, Ways
+from aragora.agents.providers.manner import Form, Manner
 from aragora.agents.providers.received import Received
-from aragora.debate.model import Usage
-from aragora.observability.redaction import Redactor
 
 if TYPE_CHECKING:
     from google.genai import Client
     from google.genai.errors import APIError
 
-_DECLINED: Final = {"SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII"}
+_FIRST_ERROR: Final = 400
+_UNKNOWN: Final = "Failed to parse response as JSON. Raw response: "  # how the SDK begins to tell of one
 
 
 class GeminiProvider:
@@ -26,13 +31,18 @@ class GeminiProvider:
     def __init__(self, spec: AgentSpec, key: str, address: str) -> None:
         self.name = "gemini"
         self._model = spec.model
-        self._redactor = Redactor((key,))
+        self._ways = Ways(self.name)
+        self._failures = sdk.Failures(self.name, key)
         self._client = sdk.LazyClient(lambda: _client(key, address))
 
     async def complete(self, call: ModelCall) -> Completion:
         received = _Received(self._model, call)
         async with sdk.in_time(self.name, call, received):
             return await self._complete(call, received)
+
+    async def aclose(self) -> None:
+        if self._client.built is not None:
+            await self._client.built.aio.aclose()
 
     async def _complete(self, call: ModelCall, received: _Received) -> Completion:
         client = await self._client.get()
@@ -41,36 +51,39 @@ class GeminiProvider:
         from google.genai.errors import APIError, UnknownApiResponseError  # noqa: PLC0415
 
         try:
-            stream = await client.aio.models.generate_content_stream(
-                model=self._model, contents=_contents(call), config=_config(call)
-            )
-            async for chunk in stream:
-                received.take(chunk)
-        except (TimeoutError, httpx2.TimeoutException):
-            raise sdk.timed_out(self.name, call.timeout_s, received.usage()) from None
+            await self._ways.ask(partial(self._ask_once, client, call, received), _refusal, received)
         except APIError as error:
-            raise self._error_of(error, received.usage()) from None
-        except (aiohttp.ClientError, httpx2.HTTPError, OSError, UnknownApiResponseError, ValueError) as error:
-            raise sdk.unreachable(self.name, error, received.usage()) from None
-        if received.finish in _DECLINED:
-            raise sdk.declined(self.name, received.usage())
-        if received.finish is None:
-            raise sdk.cut_stream(self.name, received.usage())
+            raise self._failure(error, received) from None
+        except UnknownApiResponseError as error:
+            raise self._unknown(str(error).removeprefix(_UNKNOWN), received) from None
+        except (aiohttp.ClientError, httpx2.HTTPError, OSError, ValueError) as error:
+            raise self._failures.broken(error, received, call) from None
         return received.completion()
 
-    async def aclose(self) -> None:
-        if self._client.built is not None:
-            await self._client.built.aio.aclose()
+    async def _ask_once(self, client: Client, call: ModelCall, received: _Received, way: Manner) -> None:
+        received.sending()
+        stream = await client.aio.models.generate_content_stream(
+            model=self._model, contents=_contents(call, way), config=_config(call, way)
+        )
+        async for chunk in stream:
+            received.take(chunk)
 
-    def _error_of(self, error: APIError, usage: Usage | None) -> ProviderError:
-        headers = getattr(error.response, "headers", None)
-        status = error.code if isinstance(error.code, int) and error.code >= 400 else 500
-        if "API_KEY_INVALID" in str(error.details):  # Google answers 400 for a wrong key
-            status = 401
-        failure = sdk.by_status(self.name, status, self._redactor.text(str(error.message or "")), headers, usage)
-        if failure.retry_after_s is None:
-            failure.retry_after_s = border.wait_s(_retry_delay_s(error.details))
-        return failure
+    def _failure(self, error: APIError, received: Received) -> ProviderError:
+        status = error.code if isinstance(error.code, int) and error.code >= _FIRST_ERROR else OK
+        headers, wait_s = getattr(error.response, "headers", None), border.wait_s(_retry_delay_s(error.details))
+        words = error.details
+        if isinstance(words, dict) and set(words) == {
+            "message",
+            "status",
+        }:  # the SDK's dress for a body that is no JSON
+            words = words["message"]
+        return self._failures.answered(status, words, received, headers, wait_s)
+
+    def _unknown(self, body: str, received: Received) -> ProviderError:
+        """What is no JSON: a page, or a broken line."""
+        if received.began or not body.lstrip().startswith("<"):
+            return self._failures.unreadable(body, received)
+        return self._failures.answered(OK, body, received)
 
 
 class _Received(Received):
@@ -78,21 +91,22 @@ class _Received(Received):
 
     def __init__(self, model: str, call: ModelCall) -> None:
         super().__init__("gemini", model, call)
-        self.finish: str | None = None
 
     def take(self, chunk: Any) -> None:
-        """Raises AnswerMalformed."""
+        """Raises AnswerEndless."""
         counted = chunk.usage_metadata
         if counted is not None:
             self.count(input_tokens=counted.prompt_token_count, output_tokens=_output(counted))
         if chunk.prompt_feedback is not None and chunk.prompt_feedback.block_reason:
-            self.finish = "PROHIBITED_CONTENT"
+            self.ends("PROHIBITED_CONTENT")
         for candidate in chunk.candidates or ():
             for part in (candidate.content.parts if candidate.content else None) or ():
-                if not part.thought:
+                if part.thought:
+                    self.overhear(part.text)
+                else:
                     self.hear(part.text)
             if candidate.finish_reason:
-                self.finish = candidate.finish_reason.value
+                self.ends(candidate.finish_reason.value)
 
 
 def _output(counted: Any) -> int | None:
@@ -109,19 +123,32 @@ def _client(key: str, base_url: str) -> Client:
     return Client(api_key=key, vertexai=False, http_options=options)
 
 
-def _contents(call: ModelCall) -> Any:
+def _refusal(error: Exception) -> tuple[int, object] | None:
+    from google.genai.errors import APIError  # noqa: PLC0415  imported already, in the client's thread
+
+    return (error.code, error.details) if isinstance(error, APIError) and isinstance(error.code, int) else None
+
+
+def _contents(call: ModelCall, way: Manner) -> Any:
     roles = {"assistant": "model"}
-    return [{"role": roles.get(turn.role, "user"), "parts": [{"text": turn.text}]} for turn in call.turns]
+    contents = [{"role": roles.get(turn.role, "user"), "parts": [{"text": turn.text}]} for turn in call.turns]
+    if not way.system and contents:
+        contents[0] = {"role": "user", "parts": [{"text": call.system}, {"text": call.turns[0].text}]}
+    return contents
 
 
-def _config(call: ModelCall) -> Any:
-    return {
-        "system_instruction": call.system,
+def _config(call: ModelCall, way: Manner) -> Any:
+    config: dict[str, Any] = {
         "max_output_tokens": call.max_tokens,
-        "response_mime_type": "application/json",
-        "response_json_schema": dict(call.schema),
         "http_options": {"timeout": max(1, int(call.timeout_s * 1000))},
     }
+    if way.system:
+        config["system_instruction"] = call.system
+    if way.form is not Form.WORDS:
+        config["response_mime_type"] = "application/json"
+    if way.form is Form.SCHEMA:
+        config["response_json_schema"] = dict(call.schema)
+    return config
 
 
 def _retry_delay_s(details: Any) -> float | None:

@@ -1,13 +1,15 @@
 """A provider without a model, for load tests and fault tests: about 400 characters of valid JSON after a delay.
 
-The answer is a pure function of the ask's id, so only the log shows whether an ask came twice: every ask that is
+The answer is a pure function of the ask, so only the log shows whether an ask came twice: every ask that is
 served appends its id as a line, in one write, so that several processes may write to the same file.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import os
+import re
 from hashlib import blake2b
 from pathlib import Path
 from typing import Final
@@ -18,6 +20,7 @@ from aragora.debate.model import AgentRequest, AskKind, Usage
 _SYLLABLES: Final = ("ba", "do", "fe", "gi", "ho", "ka", "lu", "me", "ni", "po", "ra", "se", "ti", "vu", "wa", "zo")
 _WORDS: Final = tuple(f"{first}{second}n" for first in _SYLLABLES for second in _SYLLABLES)
 _OUTPUT_TOKENS: Final = 100
+_NUMBER_OF_AGENT: Final = re.compile(r"\d+$")
 
 
 class StubProvider:
@@ -65,8 +68,22 @@ def _answer(request: AgentRequest) -> str:
     if kind is AskKind.CRITIQUE:
         first, second = " ".join(words[:30]), " ".join(words[30:60])
         return f'{{"issues":["{first}."],"suggestions":["{second}."],"severity":{share - 0.25}}}'
+    if kind is AskKind.GROUP:
+        alone = json.dumps([[candidate.label] for candidate in request.brief.candidates])
+        return f'{{"groups":{alone},"reason":"{" ".join(words)}."}}'
     conclusion, reasons, evidence = " ".join(words[:14]), " ".join(words[14:54]), " ".join(words[54:])
-    return f'{{"answer":"{conclusion}. {reasons}.","evidence":["{evidence}."],"confidence":{share}}}'
+    option = _option(request)
+    return f'{{{option}"answer":"{conclusion}. {reasons}.","evidence":["{evidence}."],"confidence":{share}}}'
+
+
+def _option(request: AgentRequest) -> str:
+    """The field of the option that the agent's number stands for, so that `stub-1` and `stub-2` always differ; empty
+    where there are no options."""
+    options = request.brief.options
+    if not options:
+        return ""
+    number = _NUMBER_OF_AGENT.search(request.ask.agent)
+    return f'"option":{json.dumps(options[(int(number[0]) - 1 if number else 0) % len(options)])},'
 
 
 def _ballot(request: AgentRequest, digest: bytes, share: float) -> str:

@@ -25,6 +25,12 @@ VERBS: Final[dict[model.AskKind, str]] = {
     model.AskKind.JUDGE: "decides for",
 }
 
+SIGNED: Final[dict[model.Verdict, str]] = {
+    model.Verdict.APPROVE: "approves",
+    model.Verdict.CHANGE: "changes",
+    model.Verdict.VETO: "vetoes",
+}
+
 
 class EventPrinter:
     """Prints the events of a debate, given as envelopes of the WebSocket or the journal."""
@@ -44,21 +50,32 @@ class EventPrinter:
 def decision_panel(decision: model.Decision) -> Framed:
     """A decision in a frame: answer, confidence, votes, dissent, cost."""
     title = "Decision" if decision.reached else "No consensus: the leading answer"
-    parts: list[RenderableType] = [say(decision.answer, "bold"), Text(), say(summary(decision), "dim")]
+    degraded = decision.participation is not None and bool(decision.participation.degraded)
+    parts: list[RenderableType] = []
+    if decision.headline:
+        parts += [say(decision.headline, "bold yellow" if degraded else "bold"), Text()]
+    if decision.position and decision.position not in decision.answer:
+        parts.append(say(decision.position, "bold"))
+    parts += [say(decision.answer), Text(), say(summary(decision), "dim")]
     if decision.explanation:
         parts.append(say(decision.explanation, "dim"))
     if decision.tallies:
         parts += [Text(), _votes(decision)]
     parts += [Text(), *_dissent(decision.dissent)]
-    return Framed(title, parts, "green" if decision.reached else "yellow")
+    if decision.participation is not None and decision.participation.absent:
+        parts += [Text(), *_absent(decision.participation.absent)]
+    return Framed(title, parts, "green" if decision.reached and not degraded else "yellow")
 
 
 def summary(decision: model.Decision) -> str:
-    """Confidence, mode, rounds and cost in one line."""
+    """Who stands behind it, mode, rounds and cost in one line."""
     stopped = "" if decision.stopped_by == "rounds" else f", stopped by {decision.stopped_by}"
     winner = f"by {decision.winner}, " if decision.winner else ""
     rounds = counted(decision.rounds, "round")
-    return f"{winner}confidence {decision.confidence:.0%}, {decision.mode}, {rounds}{stopped}, ${decision.cost_usd:.4f}"
+    behind = f"{decision.confidence:.0%} of the weight" if decision.support else f"confidence {decision.confidence:.0%}"
+    stated = f", stated confidence {decision.stated_confidence:.0%}" if decision.stated_confidence is not None else ""
+    cost = f"${decision.cost_usd:.4f}"
+    return f"{winner}{behind}, {decision.mode}, {rounds}{stopped}{stated}, {cost}"
 
 
 @singledispatch
@@ -126,8 +143,28 @@ def _fallback(event: model.FallbackUsed) -> RenderableType:
 
 
 @render.register
+def _grouped(event: model.AnswersGrouped) -> RenderableType:
+    reason = f": {event.reason}" if event.reason else ""
+    return Text.assemble(
+        who(event.agent), say(f" reads {counted(len(event.groups), 'position')} in the answers{reason}", "dim")
+    )
+
+
+@render.register
+def _abstained(event: model.Abstained) -> RenderableType:
+    return Text.assemble(who(event.agent), say(f" abstains: {event.reason}", "yellow"))
+
+
+@render.register
 def _convergence(event: model.ConvergenceMeasured) -> RenderableType:
-    return say(f"Agreement {event.similarity:.0%}{': the answers converged' if event.converged else ''}", "dim")
+    if not event.positions:
+        return say(f"Agreement {event.similarity:.0%}{': the answers converged' if event.converged else ''}", "dim")
+    held = [f"{', '.join(one.authors)}: {one.name}" for one in event.positions]
+    heading = (
+        f"{counted(len(event.positions), 'position')}, agreement {event.agreement:.0%}; "
+        f"their words are {event.similarity:.0%} alike"
+    )
+    return Group(say(heading, "dim"), Indented([say(f"- {line}", "dim") for line in held]))
 
 
 @render.register
@@ -143,6 +180,32 @@ def _person_voted(event: model.PersonVoted) -> RenderableType:
 @render.register
 def _person_suggested(event: model.PersonSuggested) -> RenderableType:
     return Text.assemble(say(event.person, "bold"), " suggests: ", say(event.text))
+
+
+@render.register
+def _corrected(event: model.PositionsCorrected) -> RenderableType:
+    groups = "; ".join(", ".join(group) for group in event.groups)
+    return Text.assemble(say(event.person, "bold"), say(f" says that these are one position each: {groups}"))
+
+
+@render.register
+def _proposed(event: model.DecisionProposed) -> RenderableType:
+    panel = decision_panel(event.decision)
+    needed = say(f"Waits for the signature of {', '.join(event.missing)}; see 'aragora sign --help'.", "yellow")
+    return Framed("Proposed", [*panel.parts, Text(), needed], "yellow")
+
+
+@render.register
+def _signed(event: model.DecisionSigned) -> RenderableType:
+    note = f": {event.note}" if event.note else ""
+    answer = [Indented([say(event.answer)])] if event.answer else []
+    said = say(f" {SIGNED[event.verdict]} the decision ({event.need}){note}")
+    return Group(Text.assemble(say(event.person, "bold"), said), *answer)
+
+
+@render.register
+def _late(event: model.LateAnswer) -> RenderableType:
+    return Text.assemble(who(event.agent), say(f" answered too late; it cost ${event.usage.cost_usd:.4f}", "dim"))
 
 
 @render.register
@@ -169,10 +232,19 @@ def measures(confidence: float, usage: model.Usage) -> Text:
 
 
 def _votes(decision: model.Decision) -> Listing:
-    table = Listing("votes", "weight", "answer by", "voters", wrapped=("voters",))
+    table = Listing("votes", "weight", "answer by", "position", "voters", wrapped=("answer by", "position", "voters"))
     for tally in sorted(decision.tallies, key=lambda tally: -tally.weight):
-        table.row(str(tally.votes), f"{tally.weight:.2f}", who(tally.agent), say(", ".join(tally.voters)))
+        authors = Text(", ").join(who(author) for author in tally.authors or (tally.agent,))
+        voters = say(", ".join(tally.voters))
+        table.row(str(tally.votes), f"{tally.weight:.2f}", authors, say(tally.position), voters)
     return table
+
+
+def _absent(absent: tuple[model.Absence, ...]) -> list[RenderableType]:
+    return [
+        Text.assemble("Missing: ", who(one.agent), say(f", {one.wanted} ({one.code}): {one.message}", "yellow"))
+        for one in absent
+    ]
 
 
 def _dissent(dissent: tuple[model.Dissent, ...]) -> list[RenderableType]:

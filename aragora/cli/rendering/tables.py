@@ -13,6 +13,7 @@ from aragora.cli.rendering.layout import Listing
 from aragora.cli.rendering.terminal import say, who
 
 BREAKER_STYLES: Final = {"closed": "green", "half_open": "yellow", "open": "red"}
+FIRST_OFFERED: Final = "its server's first chat model"
 UNKNOWN_SIGNER: Final = (
     "The receipt was not changed since it was signed, but whose key signed it is not known here. Get the public key "
     "from the operator by a way that you trust, and give it with --key."
@@ -32,7 +33,7 @@ def agents_table(agents: Iterable[Mapping[str, Any]], ratings: Mapping[str, floa
         table.row(
             who(name),
             say(str(agent.get("provider") or "")),
-            say(str(agent.get("model") or "")),
+            say(str(agent.get("model") or FIRST_OFFERED)),
             say(state, BREAKER_STYLES.get(state, "")),
             _seconds(agent.get("p50_latency_s")),
             _seconds(agent.get("p95_latency_s")),

@@ -1,11 +1,12 @@
 """The terminal: one console, text made safe to print, and the names of agents in their colours.
 
-Agents' words come from language models and may hold terminal control sequences; `plain` takes them out, and
-texts are wrapped in `rich.text.Text`, so that no model writes markup or moves the cursor.
+Agents' words come from language models: they are made `plain` and wrapped in `rich.text.Text`, so that no model writes
+markup or moves the cursor.
 """
 
 from __future__ import annotations
 
+import io
 import sys
 from typing import Final
 
@@ -13,9 +14,9 @@ from rich.console import Console
 from rich.text import Text
 
 from aragora import encoding
+from aragora.cli.rendering.plain import plain
 
 COLOURS: Final = ("cyan", "magenta", "green", "yellow", "blue", "bright_red")
-CONTROLS: Final = {code: None for code in (*range(32), *range(0x7F, 0xA0)) if chr(code) not in "\n\t"}
 
 
 def terminal() -> Console:
@@ -23,11 +24,6 @@ def terminal() -> Console:
     console = Console(highlight=False)
     console.soft_wrap = not console.is_terminal
     return console
-
-
-def plain(text: str) -> str:
-    """`text` without control characters other than line breaks and tabs."""
-    return text.translate(CONTROLS)
 
 
 def say(text: str, style: str = "") -> Text:
@@ -42,4 +38,12 @@ def who(agent: str) -> Text:
 
 def print_json(value: object) -> None:
     """One JSON document on standard output, for scripts."""
-    sys.stdout.write(encoding.encode_text(value) + "\n")
+    print_json_text(encoding.encode_text(value))
+
+
+def print_json_text(text: str) -> None:
+    """JSON as it is, on a line of standard output: in UTF-8, whatever the terminal uses, and at once."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8")
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()

@@ -11,16 +11,21 @@ Theory of operation
 
     phase       asks                                  closes into
     ROUND       -            RoundStarted             ANSWER
-    ANSWER      propose, later revise: each           MEASURE
+    ANSWER      propose, later revise: each           GROUP
+    GROUP       one agent, where nothing else tells   MEASURE
+                which answers are one position
     MEASURE     -            AgreementChallenged      CHALLENGE   (hollow agreement, once)
-                             ConvergenceMeasured      CRITIQUE; decision phases where converged with early stop
+                             ConvergenceMeasured      CRITIQUE; ROUND; decision phases where the answers agree, or
+                                                      nobody moved since the last round
                              DebateEnded (failed)     ENDED       (no agent has answered)
-    CHALLENGE   each with an answer                   MEASURE
+    CHALLENGE   each with an answer                   GROUP
     CRITIQUE    each critic and target, by topology   ROUND; decision phases after the last round
     JUDGE       the judge                             DECIDE, or VOTE where the judge is silent
     RANK, VOTE  each                                  SYNTHESIZE where the protocol has a chair, else DECIDE
     SYNTHESIZE  the chair                             DECIDE
     DECIDE      -            ConsensusReached         SETTLED     (the driver issues the receipt and applies `ended`)
+                             DecisionProposed         GATE        (where people must sign)
+    GATE        -            ConsensusReached         SETTLED     (once all have signed, or one vetoed)
     ENDED       nothing changes any more
 
 Rules
@@ -29,9 +34,11 @@ Rules
       author gives another.
     - A debate fails only where no agent answers in the first round. Missing critiques or votes weaken it, and the
       decision says so.
-    - Once the budget is spent nothing more is asked: what is in flight may finish (the overrun is at most one
-      phase), and the decision counts what there is.
-    - With fewer than two answers there is nothing to vote on, and no vote is asked.
+    - What an ask can cost is reserved before it goes out (`money`), so the budget is overrun by one ask at most. Once
+      it is spent nothing more is asked: what is in flight may finish, and the decision counts what there is.
+    - Answers that come to the same conclusion are one position, and what is counted are positions. With fewer than two
+      answers, or one position, there is nothing to vote on, and no vote is asked.
+    - An abstention settles its ask: it is no answer and no vote, and no failure either.
     - `ask_id` is a pure function of debate, round, kind, agent and target: a crash never makes a second ask of it.
 """
 
@@ -41,10 +48,11 @@ from collections.abc import Iterable
 
 from aragora.debate.machine.applying import apply
 from aragora.debate.machine.briefs import request
-from aragora.debate.machine.people import cancel, check_spec, ended, first_event, suggest, vote
+from aragora.debate.machine.gate import passed, sign
+from aragora.debate.machine.people import cancel, check_spec, correct, ended, first_event, suggest, vote
 from aragora.debate.machine.progress import Timing, advance, next_deadline_s, quorum_met
 from aragora.debate.machine.replies import settle
-from aragora.debate.machine.state import DebateState
+from aragora.debate.machine.state import DebateState, Phase
 from aragora.debate.model import Ask, DebateOpened, DebateStatus, Event
 
 __all__ = [
@@ -55,6 +63,7 @@ __all__ = [
     "asks",
     "cancel",
     "check_spec",
+    "correct",
     "ended",
     "first_event",
     "next_deadline_s",
@@ -64,6 +73,7 @@ __all__ = [
     "request",
     "rounds",
     "settle",
+    "sign",
     "status",
     "suggest",
     "vote",
@@ -81,8 +91,10 @@ def replay(events: Iterable[Event]) -> DebateState:
 
 
 def asks(state: DebateState) -> tuple[Ask, ...]:
-    """The answers of the open phase that are still wanted."""
-    return tuple(state.open.values())
+    """The answers of the open phase that are still wanted, and may be asked for."""
+    if not state.waiting:
+        return tuple(state.open.values())
+    return tuple(ask for ask_id, ask in state.open.items() if ask_id not in state.waiting)
 
 
 def phase_key(state: DebateState) -> tuple[int, str, int]:
@@ -99,4 +111,6 @@ def status(state: DebateState) -> DebateStatus:
     """Where the debate stands for its readers; it is active from its first round on."""
     if state.ended is not None:
         return state.ended.status
+    if state.phase is Phase.GATE and not passed(state):
+        return DebateStatus.WAITING
     return DebateStatus.QUEUED if state.round == 0 else DebateStatus.ACTIVE

@@ -9,23 +9,32 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+from aragora.debate.machine import gate
+from aragora.debate.machine.money import admit
 from aragora.debate.machine.phases import after_measure, enter, following
+from aragora.debate.machine.positions import corrected
 from aragora.debate.machine.state import DebateState, Phase, participants_of
 from aragora.debate.model import (
     DEADLINE,
+    Abstained,
     AgentFailed,
     AgreementChallenged,
     AnswerGiven,
+    AnswersGrouped,
     AskKind,
     ConsensusReached,
     ConvergenceMeasured,
     CritiqueGiven,
     DebateEnded,
     DebateOpened,
+    DecisionProposed,
+    DecisionSigned,
     Event,
     FallbackUsed,
+    LateAnswer,
     PersonSuggested,
     PersonVoted,
+    PositionsCorrected,
     ReceiptIssued,
     RoundStarted,
     Usage,
@@ -48,6 +57,20 @@ def _round_started(state: DebateState, event: RoundStarted) -> None:
     if state.phase is Phase.ROUND:
         state.round = event.round
         enter(state, Phase.ANSWER)
+
+
+def _answers_grouped(state: DebateState, event: AnswersGrouped) -> None:
+    if not _settled(state, event.ask_id, event.usage):
+        return
+    state.grouping = event
+    _close_if_done(state)
+
+
+def _abstained(state: DebateState, event: Abstained) -> None:
+    if not _settled(state, event.ask_id, event.usage):
+        return
+    state.abstained.setdefault(event.kind, {})[event.agent] = event
+    _close_if_done(state)
 
 
 def _answer_given(state: DebateState, event: AnswerGiven) -> None:
@@ -83,11 +106,18 @@ def _vote_cast(state: DebateState, event: VoteCast) -> None:
 
 
 def _agent_failed(state: DebateState, event: AgentFailed) -> None:
-    if state.open.pop(event.ask_id, None) is None:
+    ask = state.open.pop(event.ask_id, None)
+    if ask is None:
         return
+    state.waiting.pop(event.ask_id, None)
+    if event.code == DEADLINE:
+        state.late[event.ask_id] = ask
+    else:
+        state.reserved.pop(event.ask_id, None)
     state.failures[event.agent] = event
+    state.failed.setdefault(ask.kind, {})[event.agent] = event
     if event.usage is not None:
-        state.cost_usd += event.usage.cost_usd
+        _pay(state, event.usage)
     elif event.code == DEADLINE:
         state.uncounted += 1
     _close_if_done(state)
@@ -97,13 +127,31 @@ def _settled(state: DebateState, ask_id: str, usage: Usage) -> bool:
     if state.open.pop(ask_id, None) is None:
         return False
     state.answered += 1
-    state.cost_usd += usage.cost_usd
+    state.reserved.pop(ask_id, None)
+    _pay(state, usage)
     state.uncounted += not (usage.cost_usd or usage.input_tokens or usage.output_tokens)
     return True
 
 
+def _pay(state: DebateState, usage: Usage) -> None:
+    state.cost_usd += usage.cost_usd
+    if usage.estimated:
+        state.estimated_usd += usage.cost_usd
+
+
+def _late_answer(state: DebateState, event: LateAnswer) -> None:
+    if state.late.pop(event.ask_id, None) is None:
+        return
+    state.reserved.pop(event.ask_id, None)
+    state.uncounted -= 1
+    _pay(state, event.usage)
+    admit(state)
+
+
 def _close_if_done(state: DebateState) -> None:
-    if not state.open:
+    if state.open:
+        admit(state)
+    else:
         enter(state, following(state))
 
 
@@ -114,6 +162,9 @@ def _fallback_used(_state: DebateState, _event: FallbackUsed) -> None:
 def _convergence_measured(state: DebateState, event: ConvergenceMeasured) -> None:
     if state.phase is Phase.MEASURE:
         state.converged = event.converged
+        state.positions = event.positions
+        state.moved = event.moved
+        state.corrected_by = ""
         enter(state, after_measure(state))
 
 
@@ -126,6 +177,7 @@ def _agreement_challenged(state: DebateState, event: AgreementChallenged) -> Non
 def _person_voted(state: DebateState, event: PersonVoted) -> None:
     state.persons[event.person] = event
     state.votes_by[event.person] = state.votes_by.get(event.person, 0) + 1
+    gate.reopen(state)
 
 
 def _person_suggested(state: DebateState, event: PersonSuggested) -> None:
@@ -134,8 +186,21 @@ def _person_suggested(state: DebateState, event: PersonSuggested) -> None:
     state.suggested_by.setdefault(event.person, {}).setdefault(event.text, event)
 
 
-def _consensus_reached(state: DebateState, event: ConsensusReached) -> None:
+def _positions_corrected(state: DebateState, event: PositionsCorrected) -> None:
+    state.positions = corrected(state, event.groups)
+    state.corrected_by = event.person
+    state.corrections += 1
+    gate.reopen(state)
+
+
+def _decision_proposed(state: DebateState, event: DecisionProposed) -> None:
     if state.phase is Phase.DECIDE:
+        state.proposed = event.decision
+        enter(state, Phase.GATE)
+
+
+def _consensus_reached(state: DebateState, event: ConsensusReached) -> None:
+    if state.phase in (Phase.DECIDE, Phase.GATE):
         state.decision = event.decision
         enter(state, Phase.SETTLED)
 
@@ -146,7 +211,7 @@ def _receipt_issued(state: DebateState, event: ReceiptIssued) -> None:
 
 def _ended(state: DebateState, event: DebateEnded) -> None:
     state.ended = event
-    state.cut_off = len(state.open)
+    state.cut_off = len(state.open) - len(state.waiting)
     enter(state, Phase.ENDED)
 
 
@@ -156,12 +221,18 @@ _APPLY: Final[dict[type, Callable[[DebateState, Any], None]]] = {
     AnswerGiven: _answer_given,
     CritiqueGiven: _critique_given,
     VoteCast: _vote_cast,
+    AnswersGrouped: _answers_grouped,
+    Abstained: _abstained,
     AgentFailed: _agent_failed,
+    LateAnswer: _late_answer,
     FallbackUsed: _fallback_used,
     ConvergenceMeasured: _convergence_measured,
     AgreementChallenged: _agreement_challenged,
     PersonVoted: _person_voted,
     PersonSuggested: _person_suggested,
+    PositionsCorrected: _positions_corrected,
+    DecisionProposed: _decision_proposed,
+    DecisionSigned: gate.take,
     ConsensusReached: _consensus_reached,
     ReceiptIssued: _receipt_issued,
     DebateEnded: _ended,

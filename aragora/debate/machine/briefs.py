@@ -5,41 +5,74 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from aragora.debate.machine.consensus import decide
+from aragora.debate.machine.positions import position_of, positions_of, spokesmen
 from aragora.debate.machine.readers import LABELS, shuffled, targets
 from aragora.debate.machine.state import DebateState, answer_holders
-from aragora.debate.model import AgentRequest, AnswerGiven, Ask, AskKind, Brief, Candidate
+from aragora.debate.model import AgentRequest, AnswerGiven, Ask, AskKind, Brief, Candidate, Topology
 
 _SUGGESTIONS_SHOWN: Final = 10
+_EVIDENCE_ADDED: Final = 5
 
 
 def request(state: DebateState, ask: Ask, timeout_s: float) -> AgentRequest:
     """The brief for `ask`; its answer is worth waiting for `timeout_s` seconds."""
-    return AgentRequest(ask, _BRIEF[ask.kind](state, ask), timeout_s)
+    return AgentRequest(ask, brief_of(state, ask), timeout_s, state.reserved.get(ask.ask_id))
+
+
+def brief_of(state: DebateState, ask: Ask) -> Brief:
+    """All that the agent of `ask` may know for it."""
+    return _BRIEF[ask.kind](state, ask)
 
 
 def _propose(state: DebateState, ask: Ask) -> Brief:
-    return Brief(state.spec.question, state.spec.context, ask.round, suggestions=_suggestions(state))
+    spec = state.spec
+    return Brief(spec.question, spec.context, ask.round, suggestions=_suggestions(state), options=spec.options)
+
+
+def _group(state: DebateState, ask: Ask) -> Brief:
+    """Every answer as it is, without what people suggested: the question is only which of them say the same."""
+    spec = state.spec
+    order = shuffled(answer_holders(state), spec.seed, ask)
+    texts = (state.answers[agent].content for agent in order)
+    candidates = tuple(Candidate(label, text) for label, text in zip(LABELS, texts, strict=False))
+    return Brief(spec.question, spec.context, ask.round, candidates=candidates)
 
 
 def _critique(state: DebateState, ask: Ask) -> Brief:
-    answer = state.answers.get(ask.target or "")
-    shown = () if answer is None else (Candidate(LABELS[0], answer.content),)
+    shown = () if ask.target not in state.answers else _labelled(state, (ask.target,))
     return Brief(state.spec.question, state.spec.context, ask.round, candidates=shown, suggestions=_suggestions(state))
 
 
 def _revise(state: DebateState, ask: Ask) -> Brief:
     spec = state.spec
-    linked = targets(spec.protocol.topology, state.participants, ask.agent)
-    order = shuffled(tuple(agent for agent in linked if agent in state.answers), spec.seed, ask)
+    order = shuffled(_reread(state, ask.agent), spec.seed, ask)
     return Brief(
         spec.question,
         spec.context,
         ask.round,
         own=_own(state, ask),
         candidates=_labelled(state, order),
-        critiques=tuple(state.critiques.get(ask.agent, ())),
+        critiques=_said_against_own(state, ask.agent),
         suggestions=_suggestions(state),
+        options=spec.options,
     )
+
+
+def _reread(state: DebateState, reader: str) -> tuple[str, ...]:
+    """Whose answers `reader` weighs against its own: those it is linked to, or one for each other position."""
+    topology = state.spec.protocol.topology
+    if topology is not Topology.POSITIONS:
+        return tuple(agent for agent in targets(topology, state.participants, reader) if agent in state.answers)
+    own = position_of(positions_of(state), reader)
+    return tuple(agent for agent in spokesmen(state) if own is None or agent != own.spokesman)
+
+
+def _said_against_own(state: DebateState, reader: str) -> tuple[str, ...]:
+    """What was said against the reader's answer, and against that of its position's spokesman."""
+    own = position_of(positions_of(state), reader)
+    named = (reader,) if own is None or own.spokesman == reader else (reader, own.spokesman)
+    return tuple(said for agent in named for said in state.critiques.get(agent, ()))
 
 
 def _challenge(state: DebateState, ask: Ask) -> Brief:
@@ -50,13 +83,15 @@ def _challenge(state: DebateState, ask: Ask) -> Brief:
         own=_own(state, ask),
         suggestions=_suggestions(state),
         challenge=state.challenged.challenge if state.challenged else "",
+        options=state.spec.options,
     )
 
 
 def _ballot(state: DebateState, ask: Ask) -> Brief:
-    """The ballot shows every answer, the reader's own unmarked among them, and what was said against each."""
+    """The ballot shows an answer for each position, the reader's own unmarked among them, and what was said against
+    each."""
     spec = state.spec
-    order = shuffled(answer_holders(state), spec.seed, ask)
+    order = shuffled(state.ballot, spec.seed, ask)
     return Brief(
         spec.question,
         spec.context,
@@ -68,21 +103,42 @@ def _ballot(state: DebateState, ask: Ask) -> Brief:
 
 
 def _synthesis(state: DebateState, ask: Ask) -> Brief:
-    """The chair sees every answer and how the others ranked it."""
+    """The chair sees every answer, and which one the votes put first: it words that position, and none of its own."""
     spec = state.spec
     order = shuffled(answer_holders(state), spec.seed, ask)
+    leader = decide(state).winner
     return Brief(
         spec.question,
         spec.context,
         ask.round,
         candidates=_labelled(state, order),
-        critiques=(*_standing(state, order), *_said_against(state, order)),
+        critiques=_said_against(state, order),
         suggestions=_suggestions(state),
+        options=spec.options,
+        leading=next((label for label, agent in zip(LABELS, order, strict=False) if agent == leader), ""),
     )
 
 
 def _labelled(state: DebateState, order: tuple[str, ...]) -> tuple[Candidate, ...]:
-    return tuple(Candidate(label, state.answers[agent].content) for label, agent in zip(LABELS, order, strict=False))
+    return tuple(Candidate(label, _text_of(state, agent)) for label, agent in zip(LABELS, order, strict=False))
+
+
+def _text_of(state: DebateState, agent: str) -> str:
+    """An answer as others read it: with the option it is for, and what else its position's other authors name as
+    evidence, so that each position is read with its best reasons."""
+    answer = state.answers[agent]
+    text = f"{answer.option}: {answer.content}" if answer.option else answer.content
+    more = _evidence_of_others(state, agent)
+    return text if not more else "\n".join((text, "Named as evidence by others who say the same:", *more))
+
+
+def _evidence_of_others(state: DebateState, agent: str) -> list[str]:
+    if state.spec.protocol.topology is not Topology.POSITIONS:
+        return []
+    own = position_of(positions_of(state), agent)
+    others = () if own is None or own.spokesman != agent else (one for one in own.authors if one != agent)
+    known = dict.fromkeys(fact for other in others for fact in state.answers[other].evidence)
+    return [f"- {fact}" for fact in known if fact not in state.answers[agent].evidence][:_EVIDENCE_ADDED]
 
 
 def _said_against(state: DebateState, order: tuple[str, ...]) -> tuple[str, ...]:
@@ -92,16 +148,6 @@ def _said_against(state: DebateState, order: tuple[str, ...]) -> tuple[str, ...]
         f"{label}: {said}"
         for label, agent in zip(LABELS, order, strict=False)
         for said in state.critiques.get(agent, ())
-    )
-
-
-def _standing(state: DebateState, order: tuple[str, ...]) -> tuple[str, ...]:
-    if not state.ballots:
-        return ()
-    chosen = [ballot.choice for ballot in state.ballots.values()]
-    return tuple(
-        f"{label}: put first by {chosen.count(agent)} of {len(chosen)}"
-        for label, agent in zip(LABELS, order, strict=False)
     )
 
 
@@ -116,6 +162,7 @@ def _suggestions(state: DebateState) -> tuple[str, ...]:
 
 _BRIEF: Final[dict[AskKind, Callable[[DebateState, Ask], Brief]]] = {
     AskKind.PROPOSE: _propose,
+    AskKind.GROUP: _group,
     AskKind.CRITIQUE: _critique,
     AskKind.REVISE: _revise,
     AskKind.CHALLENGE: _challenge,

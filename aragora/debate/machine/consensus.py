@@ -1,63 +1,87 @@
 """How votes become a decision.
 
-Each ballot carries a weight: 1, or in the mode `weighted` confidence x calibration x 2E, where E is the expected
-score of the voter's rating against a player of 1500 (Elo 1978), so that a newcomer's factor is 1. A vote for
-oneself is multiplied by `self_vote_weight`. A person's latest vote weighs intensity/10 of the average agent: at
-10 it counts like one agent. The weight of a vote goes to its choice. A ranking of n answers shares its weight by Borda
-points, (n-1) for the first down to 0 for the last, divided by their sum; answers that it leaves out share what is left
-evenly. So no rule creates or loses weight.
-
-The leader has the most weight; equal weight is broken by number of votes, then the confidence the author had in the
-answer, then the author's rating, then the order in which the agents are listed. What the leader holds is its share of
-the weight (of rankings: the smallest share that prefers it to any one other answer, after Condorcet):
+What is counted are positions (`positions`), by the casts of `ballots` and the arithmetic of `counting`. The leader has
+the most weight; equal weight is broken by number of votes, then the confidence the spokesman had in its answer, then
+its rating, then the order in which the agents are listed. What the leader holds is its share of the weight that all
+who were entitled to vote could have given:
 
     mode           reached where the leader holds
     majority       more than `threshold` (preset: one half)
-    weighted       more than `threshold`, weights as above
+    weighted       more than `threshold`, votes weighed by what is known of their voters
     supermajority  at least `threshold`, two thirds or more
     unanimous      everything
     judge          the judge's verdict, whatever others hold; without a verdict as majority
     none           never: no vote is asked, the best answer is only named
 
-and where at least the protocol's quorum of the voters voted. Otherwise `reached` is False and the leader is named.
+and where at least the protocol's quorum of the voters handed in a ballot. Otherwise `reached` is False and the leader
+is named. The share is also the decision's confidence: what agents say of themselves is told apart from it, and counts
+for nothing but ties.
 """
 
 from __future__ import annotations
 
-import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from aragora.debate.machine.state import DebateState, answer_holders, judge_of, judged, standing_of
-from aragora.debate.model import START_ELO, ConsensusMode, Decision, Dissent, Tally
-from aragora.limits import INTENSITY_MAX
+from aragora.debate.machine.ballots import Votes, votes_of
+from aragora.debate.machine.convergence import overlap, shingles
+from aragora.debate.machine.counting import Count, count
+from aragora.debate.machine.participation import (
+    abstainers,
+    missing_votes,
+    participation_of,
+    quorum_of,
+    voting_was_due,
+)
+from aragora.debate.machine.positions import agreed, position_of, positions_of
+from aragora.debate.machine.state import (
+    DebateState,
+    answer_holders,
+    judge_of,
+    judged,
+    standing_of,
+    unsettled_usd,
+)
+from aragora.debate.machine.wording import headline, support
+from aragora.debate.model import ConsensusMode, Decision, Dissent, Position, Tally
 
-PERSON: Final = "person:"  # prefix of a person's name among the voters
 _CLOSE: Final = 1e-9
+_STRANGE: Final = 0.05
+"""Words in common with every answer below which the chair's text is marked as one that nobody else gave."""
 
 
 def decide(state: DebateState) -> Decision:
     """The decision on the answers and votes in `state`. Needs at least one answer."""
-    holders = answer_holders(state)
-    result = count(casts_of(state, holders), holders)
-    ranked = sorted(holders, key=lambda agent: _lead(state, result, agent), reverse=True)
-    verdict = _judge(state, result) or _counted(state, result, ranked)
+    positions = positions_of(state)
+    votes = votes_of(state, positions)
+    result = count(votes.casts, tuple(one.spokesman for one in positions), votes.unit * missing_votes(state, votes))
+    by_spokesman = {one.spokesman: one for one in positions}
+    ranked = sorted(by_spokesman, key=lambda agent: _lead(state, result, agent), reverse=True)
+    verdict = _judge(state, result) or _counted(state, votes, result, ranked)
     winner = verdict.winner
-    answer = state.answers[winner].content if state.synthesis is None else state.synthesis.content
+    who = participation_of(state, votes)
+    behind = support(state, votes, winner)
+    text, remarks = _text(state, by_spokesman[winner])
     return Decision(
         reached=verdict.reached,
-        answer=answer,
+        answer=text,
         winner=winner,
-        confidence=round(verdict.confidence, 6),
+        confidence=round(result.share_of(winner), 6),
         mode=state.spec.protocol.consensus,
-        tallies=tuple(
-            Tally(agent, result.votes[agent], round(result.weight[agent], 9), result.voters[agent]) for agent in ranked
-        ),
-        dissent=tuple(Dissent(cast.voter, cast.choice, cast.reason) for cast in result.casts if cast.choice != winner),
+        tallies=tuple(_tally(by_spokesman[agent], result) for agent in ranked),
+        dissent=_dissent(state, votes, positions, winner),
         rounds=state.round,
         cost_usd=state.cost_usd,
         stopped_by=state.stopped_by,
-        explanation=" ".join((*verdict.explanation, *_void(state, holders), *_uncounted(state))),
+        explanation=" ".join((*verdict.explanation, *remarks, *_corrected(state), *_void(state), *_uncounted(state))),
+        headline=headline(state, who, behind, reached=verdict.reached),
+        position=by_spokesman[winner].name,
+        support=behind,
+        stated_confidence=_stated(votes, winner),
+        estimated_usd=state.estimated_usd,
+        unsettled_usd=unsettled_usd(state),
+        participation=who,
     )
 
 
@@ -65,133 +89,53 @@ def decide(state: DebateState) -> Decision:
 class _Verdict:
     winner: str
     reached: bool
-    confidence: float
     explanation: tuple[str, ...]
 
 
-# --- Weights ----------------------------------------------------------------------------------------------
+def _tally(position: Position, result: Count) -> Tally:
+    agent = position.spokesman
+    return Tally(
+        agent,
+        result.votes[agent],
+        round(result.weight[agent], 9),
+        result.voters[agent],
+        position.name,
+        position.authors,
+    )
 
 
-def casts_of(state: DebateState, holders: tuple[str, ...]) -> tuple[Cast, ...]:
-    """Every vote that counts, with its weight; those of agents first."""
-    protocol = state.spec.protocol
-    agents: list[Cast] = []
-    average = 0.0
-    ballots = [*state.ballots.values()] if state.verdict is None else [*state.ballots.values(), state.verdict]
-    for vote in ballots:
-        weight = 1.0
-        if protocol.consensus is ConsensusMode.WEIGHTED:
-            weight = vote.confidence * _trust(state, vote.agent)
-        average += weight / len(ballots)
-        if vote.choice == vote.agent:
-            weight *= protocol.self_vote_weight
-        agents.append(Cast(vote.agent, vote.choice, vote.ranking, weight, vote.confidence, vote.reason))
-    unit = average if ballots else 1.0
-    persons = [
-        Cast(
-            PERSON + vote.person,
-            vote.choice,
-            (),
-            unit * vote.intensity / INTENSITY_MAX,
-            vote.intensity / INTENSITY_MAX,
-            "",
-        )
-        for vote in state.persons.values()
-        if vote.choice in holders
-    ]
-    return (*agents, *persons)
+def _dissent(state: DebateState, votes: Votes, positions: tuple[Position, ...], winner: str) -> tuple[Dissent, ...]:
+    """Who stands behind another position, and why: the reason of the ballot, or the conclusion of the answer."""
+    names = {one.spokesman: one.name for one in positions}
+    return tuple(
+        Dissent(cast.voter, cast.choice, cast.reason or (names[cast.choice] if cast.voter in state.answers else ""))
+        for cast in votes.casts
+        if cast.choice != winner
+    )
 
 
-def _trust(state: DebateState, agent: str) -> float:
-    standing = standing_of(state.spec, agent)
-    expected = 1.0 / (1.0 + math.pow(10.0, (START_ELO - standing.elo) / 400.0))
-    return standing.calibration * 2.0 * expected
+def _stated(votes: Votes, winner: str) -> float | None:
+    """What the agents behind the winner say of themselves, on average."""
+    stated = [cast.confidence for cast in votes.of_agents if cast.choice == winner]
+    return round(sum(stated) / len(stated), 6) if stated else None
 
 
-# --- Counting ---------------------------------------------------------------------------------------------
+# --- The text ---------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Cast:
-    """One vote as it counts; `ranking` is empty where the voter only chose."""
-
-    voter: str
-    choice: str
-    ranking: tuple[str, ...]
-    weight: float
-    confidence: float
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Count:
-    """What each answer holds. `votes` and `voters` count first choices."""
-
-    casts: tuple[Cast, ...]
-    weight: dict[str, float]
-    votes: dict[str, int]
-    voters: dict[str, tuple[str, ...]]
-    total: float
-
-    @property
-    def ranks(self) -> bool:
-        """Whether any voter ranked."""
-        return any(cast.ranking for cast in self.casts)
-
-    def share_of(self, leader: str) -> float:
-        """The share of weight behind `leader`, 0..1; of rankings the smallest in any pair with another answer."""
-        if not self.ranks:
-            return self.weight[leader] / self.total
-        pairs = [self._preferring(leader, other) for other in self.weight if other != leader]
-        return min(pairs, default=1.0)
-
-    def _preferring(self, leader: str, other: str) -> float:
-        better = sum(cast.weight for cast in self.casts if _prefers(cast, leader, other))
-        worse = sum(cast.weight for cast in self.casts if _prefers(cast, other, leader))
-        return better / (better + worse) if better + worse > 0 else 0.0
-
-    def conviction_of(self, leader: str) -> float:
-        """How sure those who chose `leader` are, 0..1, by weight; of all voters where none put it first."""
-        chosen = [cast for cast in self.casts if cast.choice == leader] or list(self.casts)
-        weight = sum(cast.weight for cast in chosen)
-        return sum(cast.weight * cast.confidence for cast in chosen) / weight if weight > 0 else 0.0
-
-
-def count(casts: tuple[Cast, ...], answers: tuple[str, ...]) -> Count:
-    """What each of `answers` holds of the votes; every choice must be one of them."""
-    ranks = any(cast.ranking for cast in casts)
-    weight = dict.fromkeys(answers, 0.0)
-    for cast in casts:
-        if ranks:
-            _share(cast, weight)
-        else:
-            weight[cast.choice] += cast.weight
-    voters = {agent: tuple(cast.voter for cast in casts if cast.choice == agent) for agent in answers}
-    votes = {agent: len(names) for agent, names in voters.items()}
-    return Count(casts, weight, votes, voters, sum(cast.weight for cast in casts))
-
-
-def _share(cast: Cast, weight: dict[str, float]) -> None:
-    size = len(weight)
-    points = size * (size - 1) / 2
-    if points == 0:
-        weight[cast.choice] += cast.weight
-        return
-    ranking = cast.ranking or (cast.choice,)
-    left = points
-    for place, agent in enumerate(ranking):
-        weight[agent] += cast.weight * (size - 1 - place) / points
-        left -= size - 1 - place
-    unranked = [agent for agent in weight if agent not in ranking]
-    for agent in unranked:
-        weight[agent] += cast.weight * left / points / len(unranked)
-
-
-def _prefers(cast: Cast, one: str, other: str) -> bool:
-    ranking = cast.ranking or (cast.choice,)
-    if one not in ranking:
-        return False
-    return other not in ranking or ranking.index(one) < ranking.index(other)
+def _text(state: DebateState, winning: Position) -> tuple[str, tuple[str, ...]]:
+    """The decision's text, and what is to be said of it: the chair's where it words the winning position."""
+    own = state.answers[winning.spokesman].content
+    chair = state.synthesis
+    if chair is None:
+        return own, ()
+    if chair.option != state.answers[winning.spokesman].option:
+        return own, (f"The chair {chair.agent} wrote for {chair.option!r} instead, so the winning answer stands.",)
+    words = shingles(chair.content)
+    alike = max(overlap(words, shingles(state.answers[agent].content)) for agent in answer_holders(state))
+    if alike < _STRANGE:
+        return chair.content, (f"The text of the chair {chair.agent} shares next to nothing with any answer.",)
+    return chair.content, ()
 
 
 # --- Who leads, and by how much ---------------------------------------------------------------------------
@@ -211,7 +155,7 @@ _TIE_BREAKERS: Final = (
     "",
     "the number of votes",
     "the confidence in the answer",
-    "the rating of its author",
+    "the rating of its spokesman",
     "the order in which the agents are listed",
 )
 
@@ -220,34 +164,52 @@ def _judge(state: DebateState, result: Count) -> _Verdict | None:
     vote = state.verdict
     if vote is None:
         return None
-    told = f"The judge {vote.agent} decided for {vote.choice}."
-    others = [cast for cast in result.casts if cast.voter != vote.agent and cast.choice != vote.choice]
+    chosen = next(cast.choice for cast in result.casts if cast.voter == vote.agent)
+    told = f"The judge {vote.agent} decided for the answer of {chosen}."
+    others = [cast for cast in result.casts if cast.voter != vote.agent and cast.choice != chosen]
     if others:
-        told += f" {len(others)} other vote(s) preferred another answer."
-    return _Verdict(vote.choice, True, vote.confidence, (told,))
+        told += f" {len(others)} of {len(result.casts) - 1} others stand for another."
+    return _Verdict(chosen, True, (told,))
 
 
-def _counted(state: DebateState, result: Count, ranked: list[str]) -> _Verdict:
+def _counted(state: DebateState, votes: Votes, result: Count, ranked: list[str]) -> _Verdict:
     winner = ranked[0]
-    if result.total <= _CLOSE:
-        return _Verdict(winner, False, state.answers[winner].confidence, (_why_uncounted(state, winner, ranked),))
+    if result.total <= _CLOSE or (len(ranked) == 1 and len(answer_holders(state)) == 1):
+        return _Verdict(winner, False, (_why_uncounted(state, winner, ranked),))
     share = result.share_of(winner)
-    mode = state.spec.protocol.consensus
-    told: list[str] = []
-    if judged(state.spec.protocol):
-        told.append(f"The judge {judge_of(state.spec)} gave no verdict, so votes decide.")
-    met = mode is not ConsensusMode.NONE and _met(mode, state.spec.protocol.threshold, share)
-    held = "is preferred to any other answer by at least" if result.ranks else "holds"
-    told.append(f"{winner} {held} {share:.0%} of the weight; {_wanted(mode, state.spec.protocol.threshold)}.")
-    told.extend(_tie(state, result, ranked))
-    needed = max(1, math.ceil(state.spec.protocol.quorum * state.ballots_wanted - _CLOSE))
+    mode, threshold = state.spec.protocol.consensus, state.spec.protocol.threshold
+    met = mode is not ConsensusMode.NONE and _met(mode, threshold, share)
+    held = "is preferred to any other by at least" if result.ranks else "holds"
+    standing = f"The position of {winner} {held} {share:.0%} of the weight of all who were entitled to vote"
+    told = [
+        *_why_answers_count(state, votes),
+        f"{standing}; {_wanted(mode, threshold)}.",
+        *_tie(state, result, ranked),
+    ]
+    if votes.from_answers:
+        return _Verdict(winner, met, tuple(told))
+    needed = quorum_of(state, state.ballots_wanted)
+    handed_in = len(state.ballots) + len(abstainers(state))
     if not state.ballots_wanted:
         met = False
         told.append("Only people voted: no vote of an agent was asked.")
-    elif len(state.ballots) < needed:
+    elif handed_in < needed:
         met = False
-        told.append(f"Only {len(state.ballots)} of {state.ballots_wanted} agents voted; {needed} were needed.")
-    return _Verdict(winner, met, share * result.conviction_of(winner), tuple(told))
+        told.append(f"Only {handed_in} of {state.ballots_wanted} agents voted; {needed} were needed.")
+    return _Verdict(winner, met, tuple(told))
+
+
+def _why_answers_count(state: DebateState, votes: Votes) -> Iterable[str]:
+    if judged(state.spec.protocol) and not agreed(state) and len(answer_holders(state)) > 1:
+        yield f"The judge {judge_of(state.spec)} gave no verdict, so votes decide."
+    if not votes.from_answers:
+        return
+    if agreed(state):
+        yield "All answers come to the same conclusion, so no vote was asked."
+    elif state.stopped_by == "budget":
+        yield f"The budget of {state.spec.budget_usd} USD was spent before the votes, so the answers themselves count."
+    elif voting_was_due(state):
+        yield "No vote arrived, so the answers themselves count."
 
 
 def _met(mode: ConsensusMode, threshold: float, share: float) -> bool:
@@ -275,7 +237,7 @@ def _tie(state: DebateState, result: Count, ranked: list[str]) -> tuple[str, ...
     if first[0] != second[0]:
         return ()
     by = next(name for name, left, right in zip(_TIE_BREAKERS, first, second, strict=True) if left != right)
-    return (f"{ranked[0]} and {ranked[1]} hold equal weight; the tie was broken by {by}.",)
+    return (f"The positions of {ranked[0]} and {ranked[1]} hold equal weight; the tie was broken by {by}.",)
 
 
 def _why_uncounted(state: DebateState, winner: str, ranked: list[str]) -> str:
@@ -289,8 +251,12 @@ def _why_uncounted(state: DebateState, winner: str, ranked: list[str]) -> str:
     return f"No vote with any weight arrived; {best}"
 
 
-def _void(state: DebateState, holders: tuple[str, ...]) -> tuple[str, ...]:
-    void = sum(1 for vote in state.persons.values() if vote.choice not in holders)
+def _corrected(state: DebateState) -> tuple[str, ...]:
+    return (f"{state.corrected_by} corrected which answers are one position.",) if state.corrected_by else ()
+
+
+def _void(state: DebateState) -> tuple[str, ...]:
+    void = sum(1 for vote in state.persons.values() if position_of(positions_of(state), vote.choice) is None)
     return (f"{void} vote(s) of people were for an agent without an answer and did not count.",) if void else ()
 
 

@@ -1,11 +1,14 @@
-"""How far the answers agree, and whether their agreement is hollow: fast enough to run after every round.
+"""How alike the words of the answers are, and whether their agreement is hollow: fast enough to run after every round.
 
-A text is the set of its words and word pairs (shingles, Broder 1997; character triples where a script has no
-spaces), and two texts are as similar as the cosine of their sets, |A & B| / sqrt(|A| |B|) (Ochiai 1957). Texts
-whose conclusions differ in a number or in a yes, no or not are not similar at all, however alike they read.
+Whether answers agree is a question of positions (`aragora.debate.machine.positions`). The similarity of words is a
+secondary figure; only protocols without positions, those of old journals, take it for agreement. A text is the set of
+its words and word pairs (shingles, Broder 1997; character triples where a script has no spaces), and two texts are as
+similar as the cosine of their sets, |A & B| / sqrt(|A| |B|) (Ochiai 1957). Texts whose conclusions differ in a number
+or in a yes, no or not are not similar at all, however alike they read.
 
-The Trickster challenges an agreement without shared reasons once, before it may count. Answers agree where their whole
-texts converge or their conclusions are close. That agreement is hollow where
+The Trickster challenges an agreement without shared reasons once, before it may count. Answers agree where they hold
+one position; without positions, where their whole texts converge or their conclusions are close. That agreement is
+hollow where
   - fewer than half of the answers name any evidence, or
   - the arguments (what follows the conclusion, and the evidence) have next to nothing in common.
 Agents that agree for different reasons may each be wrong in their own way, or echo the crowd; asked for their
@@ -50,13 +53,18 @@ def conclusion(text: str) -> str:
     return stripped[: end.start()] if end else stripped
 
 
+def words(text: str) -> tuple[str, ...]:
+    """The words of `text`, lower case, without punctuation."""
+    return tuple(text[:_READ_CHARS].translate(_PUNCTUATION).lower().split())
+
+
 def shingles(text: str) -> frozenset[str]:
     """The words and word pairs of `text`, lower case."""
-    words = text[:_READ_CHARS].translate(_PUNCTUATION).lower().split()
-    joined = "".join(words)
-    if words and len(joined) > _LONGEST_WORD * len(words):
+    said = words(text)
+    joined = "".join(said)
+    if said and len(joined) > _LONGEST_WORD * len(said):
         return frozenset(joined[start : start + 3] for start in range(max(1, len(joined) - 2)))
-    return frozenset(words).union(map(" ".join, pairwise(words)))
+    return frozenset(said).union(map(" ".join, pairwise(said)))
 
 
 def features(text: str) -> Features:

@@ -8,6 +8,7 @@ from typing import Final
 from aragora import limits
 from aragora.debate.machine.state import DebateState
 from aragora.debate.model import (
+    ABSTAIN,
     DebateEnded,
     DebateOpened,
     DebateSpec,
@@ -15,11 +16,14 @@ from aragora.debate.model import (
     Event,
     PersonSuggested,
     PersonVoted,
+    PositionsCorrected,
 )
 from aragora.debate.protocol import check
 from aragora.errors import Conflict, InvalidInput
+from aragora.texts import counted
 
 _AGENT_NAME: Final = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._:/@+-]{{0,{limits.NAME_MAX_CHARS - 1}}}")
+_NEED: Final = re.compile(rf"(?:user|role):[A-Za-z0-9._:@+-]{{1,{limits.DEBATE_ID_MAX_CHARS}}}")
 
 
 def first_event(spec: DebateSpec) -> DebateOpened:
@@ -45,6 +49,8 @@ def check_spec(spec: DebateSpec) -> None:
             f"The budget is {spec.budget_usd} USD: give a sum above 0 and at most {limits.BUDGET_MAX_USD}, "
             "or none for the server's own."
         )
+    _check_options(spec)
+    _check_needs(spec)
     check(spec.protocol)
 
 
@@ -75,6 +81,39 @@ def vote(state: DebateState, person: str, choice: str, intensity: int, vote_id: 
             code="too_many_votes",
         )
     return PersonVoted(state.round, person, choice, intensity, vote_id)
+
+
+def correct(
+    state: DebateState, person: str, groups: tuple[tuple[str, ...], ...], correction_id: str
+) -> PositionsCorrected:
+    """What a person says about which answers are one position: `groups` of agents' names. It holds until the answers
+    change.
+
+    Raises InvalidInput (an agent without an answer, one named twice, a debate that counts answers one by one or has
+    options), Conflict (decided or ended, no positions yet, or too many corrections: code `too_many_corrections`).
+    """
+    _still_open(state, "correction")
+    _nonempty(person, "person")
+    if not state.spec.protocol.positions:
+        raise InvalidInput("This debate counts each answer by itself: there are no positions to correct.")
+    if state.spec.options:
+        raise InvalidInput("In this debate the options are the positions: vote for an answer instead.")
+    named = [agent for group in groups for agent in group]
+    if not named:
+        raise InvalidInput("The correction names no agent: say whose answers come to the same conclusion.")
+    for agent in named:
+        if agent not in state.answers:
+            raise InvalidInput(f"{agent[:100]!r} has no answer in this debate.")
+    if len(set(named)) != len(named):
+        raise InvalidInput("An agent is named twice: each answer belongs to one position.")
+    if not state.positions:
+        raise Conflict("No positions were found yet: wait for the end of the round.")
+    if state.corrections >= limits.CORRECTIONS_MAX:
+        raise Conflict(
+            f"The positions of this debate were corrected {limits.CORRECTIONS_MAX} times, the most it takes.",
+            code="too_many_corrections",
+        )
+    return PositionsCorrected(state.round, person, groups, correction_id)
 
 
 def suggest(state: DebateState, person: str, text: str, suggestion_id: str) -> PersonSuggested:
@@ -127,6 +166,32 @@ def _check_agents(spec: DebateSpec) -> None:
     for name in (*spec.agents, *(() if spec.judge is None else (spec.judge,))):
         if not _AGENT_NAME.fullmatch(name):
             raise InvalidInput(f"{name[:100]!r} is no agent's name: letters, digits and ._:/@+- are allowed.")
+
+
+def _check_options(spec: DebateSpec) -> None:
+    options = spec.options
+    if not options:
+        return
+    if not limits.OPTIONS_MIN <= len(options) <= limits.OPTIONS_MAX:
+        allowed = f"{limits.OPTIONS_MIN} to {limits.OPTIONS_MAX}"
+        raise InvalidInput(f"The question has {counted(len(options), 'option')}: give {allowed}, or none at all.")
+    for option in options:
+        _nonempty(option, "option")
+        _within(option, limits.OPTION_MAX_CHARS, "option")
+        if not option.isprintable():
+            raise InvalidInput("An option has characters that cannot be printed: name it in plain text.")
+    if len({option.casefold() for option in options}) != len(options):
+        raise InvalidInput("Two options are the same: each may be named once.")
+    if any(option.casefold() == ABSTAIN.casefold() for option in options):
+        raise InvalidInput(f"No option can be {ABSTAIN!r}: agents say that where they choose none.")
+
+
+def _check_needs(spec: DebateSpec) -> None:
+    if len(spec.needs) > limits.NEEDS_MAX or len(set(spec.needs)) != len(spec.needs):
+        raise InvalidInput(f"Name each who must sign once, and at most {limits.NEEDS_MAX}.")
+    for need in spec.needs:
+        if not _NEED.fullmatch(need):
+            raise InvalidInput(f"{need[:100]!r} names nobody who can sign: write user:ID or role:NAME.")
 
 
 def _still_open(state: DebateState, what: str) -> None:

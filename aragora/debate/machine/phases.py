@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Final
 
+from aragora.debate.machine.money import admit
+from aragora.debate.machine.positions import agreed, spokesmen, told_without_asking
 from aragora.debate.machine.readers import targets
 from aragora.debate.machine.state import ASKING, DebateState, Phase, answer_holders, budget_spent, judge_of, judged
-from aragora.debate.model import Ask, AskKind, ConsensusMode
+from aragora.debate.model import Ask, AskKind, ConsensusMode, Topology
 
 
 def enter(state: DebateState, phase: Phase) -> None:
@@ -16,13 +18,16 @@ def enter(state: DebateState, phase: Phase) -> None:
         state.phase = phase
         state.phases_opened += 1
         state.open = {}
+        state.waiting = {}
         state.wanted = state.answered = 0
         if phase not in ASKING:
             return
         state.open = {ask.ask_id: ask for ask in _ASKS[phase](state)}
         if state.open:
             state.wanted = len(state.open)
+            state.waiting = dict.fromkeys(state.open)
             _ON_OPENING.get(phase, _nothing_more)(state)
+            admit(state)
             return
         phase = following(state)
 
@@ -55,8 +60,43 @@ def _answers(state: DebateState) -> list[Ask]:
     return _each(state, AskKind.PROPOSE if state.round == 1 else AskKind.REVISE, state.participants)
 
 
+def _grouping(state: DebateState) -> list[Ask]:
+    """One agent is asked which answers come to the same conclusion, where that matters now and nothing else tells it.
+    After a challenge the answers are others, and so is the ask."""
+    if not _wants_positions(state) or budget_spent(state) or told_without_asking(state) is not None:
+        return []
+    after = "challenge" if state.challenged is not None and state.challenged.round == state.round else None
+    return [_ask(state, AskKind.GROUP, _reader_of(state), after)]
+
+
+def _wants_positions(state: DebateState) -> bool:
+    """Whether the positions of this round decide anything: how the debate goes on, or what is counted."""
+    protocol = state.spec.protocol
+    between_rounds = protocol.early_stop or protocol.settles or protocol.topology is Topology.POSITIONS
+    return protocol.positions and (between_rounds or state.round >= rounds_planned(state))
+
+
+def _reader_of(state: DebateState) -> str:
+    """Who groups the answers: the judge or chair where it gives none itself, else the participants in turn, first
+    those that answered in this round."""
+    judge = judge_of(state.spec)
+    if judge not in state.participants:
+        return judge
+    turn = state.spec.seed + state.round
+    count = len(state.participants)
+    order = [state.participants[(turn + step) % count] for step in range(count)]
+    return next((agent for agent in order if _answered_now(state, agent)), order[0])
+
+
+def _answered_now(state: DebateState, agent: str) -> bool:
+    answer = state.answers.get(agent)
+    return answer is not None and answer.round == state.round
+
+
 def _critiques(state: DebateState) -> list[Ask]:
     topology = state.spec.protocol.topology
+    if topology is Topology.POSITIONS:
+        return _critiques_between_positions(state)
     return [
         _ask(state, AskKind.CRITIQUE, critic, target)
         for critic in state.participants
@@ -65,8 +105,19 @@ def _critiques(state: DebateState) -> list[Ask]:
     ]
 
 
+def _critiques_between_positions(state: DebateState) -> list[Ask]:
+    """Each position is criticised once, by the spokesman of another one."""
+    names = spokesmen(state)
+    if len(names) < 2:
+        return []
+    return [
+        _ask(state, AskKind.CRITIQUE, critic, names[(place + 1) % len(names)]) for place, critic in enumerate(names)
+    ]
+
+
 _ASKS: Final[dict[Phase, Callable[[DebateState], list[Ask]]]] = {
     Phase.ANSWER: _answers,
+    Phase.GROUP: _grouping,
     Phase.CHALLENGE: lambda state: _each(state, AskKind.CHALLENGE, answer_holders(state)),
     Phase.CRITIQUE: _critiques,
     Phase.RANK: lambda state: _each(state, AskKind.RANK, state.participants),
@@ -81,7 +132,17 @@ def _forget_old_critiques(state: DebateState) -> None:
     state.critiques_round = state.round
 
 
+def _forget_old_grouping(state: DebateState) -> None:
+    state.grouping = None
+
+
+def _hand_out_ballots(state: DebateState) -> None:
+    """The ballot stays as it was handed out, also where a person corrects the positions meanwhile."""
+    state.ballot = spokesmen(state)
+
+
 def _expect_ballots(state: DebateState) -> None:
+    _hand_out_ballots(state)
     state.ballots_wanted = state.wanted
 
 
@@ -90,7 +151,10 @@ def _nothing_more(_state: DebateState) -> None:
 
 
 _ON_OPENING: Final[dict[Phase, Callable[[DebateState], None]]] = {
+    Phase.ANSWER: _forget_old_grouping,
+    Phase.CHALLENGE: _forget_old_grouping,
     Phase.CRITIQUE: _forget_old_critiques,
+    Phase.JUDGE: _hand_out_ballots,
     Phase.RANK: _expect_ballots,
     Phase.VOTE: _expect_ballots,
 }
@@ -100,13 +164,22 @@ _ON_OPENING: Final[dict[Phase, Callable[[DebateState], None]]] = {
 
 
 def after_measure(state: DebateState) -> Phase:
-    """The answers are measured: stop early where they converged, else criticise them."""
-    if state.converged and state.spec.protocol.early_stop:
-        state.stopped_by = "convergence"
+    """The answers are measured: stop where they agree or nobody moves any more, else criticise them."""
+    protocol = state.spec.protocol
+    if state.converged and protocol.early_stop:
+        state.stopped_by = "agreement" if protocol.positions else "convergence"
         return _to_decision(state)
-    if not state.spec.protocol.critique:
+    if protocol.settles and state.round > 1 and not state.moved:
+        state.stopped_by = "unmoved"
+        return _to_decision(state)
+    if not protocol.critique or _nothing_left_to_revise(state):
         return _after_round(state)
     return _unless_spent(state, Phase.CRITIQUE, otherwise=_to_decision)
+
+
+def _nothing_left_to_revise(state: DebateState) -> bool:
+    """Whether a critique between positions would come too late: in the last round of several."""
+    return state.spec.protocol.topology is Topology.POSITIONS and 1 < state.round >= rounds_planned(state)
 
 
 def rounds_planned(state: DebateState) -> int:
@@ -122,7 +195,7 @@ def _after_round(state: DebateState) -> Phase:
 
 def _to_decision(state: DebateState) -> Phase:
     protocol = state.spec.protocol
-    if len(answer_holders(state)) < 2:
+    if len(answer_holders(state)) < 2 or agreed(state):
         return _after_ballots(state)
     if judged(protocol):
         return _unless_spent(state, Phase.JUDGE)
@@ -157,8 +230,9 @@ def _unless_spent(state: DebateState, phase: Phase, *, otherwise: Callable[[Deba
 
 
 _FOLLOWING: Final[dict[Phase, Callable[[DebateState], Phase]]] = {
-    Phase.ANSWER: lambda _state: Phase.MEASURE,
-    Phase.CHALLENGE: lambda _state: Phase.MEASURE,
+    Phase.ANSWER: lambda _state: Phase.GROUP,
+    Phase.CHALLENGE: lambda _state: Phase.GROUP,
+    Phase.GROUP: lambda _state: Phase.MEASURE,
     Phase.CRITIQUE: _after_round,
     Phase.RANK: _after_ballots,
     Phase.VOTE: _after_ballots,

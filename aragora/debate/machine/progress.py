@@ -10,19 +10,24 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from aragora.debate.machine import gate
 from aragora.debate.machine.consensus import decide
 from aragora.debate.machine.convergence import agreement, hollow_agreement
+from aragora.debate.machine.money import refused
 from aragora.debate.machine.phases import rounds_planned
+from aragora.debate.machine.positions import Found, found, movers
 from aragora.debate.machine.state import ASKING, UNOPENED, DebateState, Phase, answer_holders, budget_spent
 from aragora.debate.model import (
     DEADLINE,
     AgentFailed,
     AgreementChallenged,
     AnswerGiven,
+    AskKind,
     ConsensusReached,
     ConvergenceMeasured,
     DebateEnded,
     DebateStatus,
+    DecisionProposed,
     Event,
     RoundStarted,
 )
@@ -57,18 +62,33 @@ def next_deadline_s(state: DebateState, timing: Timing) -> float | None:
     no phase waits for agents."""
     if state.phase not in ASKING:
         return None
-    protocol = state.spec.protocol
+    deadline_s = _deadline_s(state)
     if timing.since_quorum_s is None:
-        return protocol.phase_deadline_s
-    return min(protocol.phase_deadline_s, timing.elapsed_s - timing.since_quorum_s + protocol.grace_s)
+        return deadline_s
+    return min(deadline_s, timing.elapsed_s - timing.since_quorum_s + _grace_s(state, timing.since_quorum_s, timing))
+
+
+def _deadline_s(state: DebateState) -> float:
+    """Seconds that the open phase may take. A grouping is a help, and one agent alone gives it: it gets half."""
+    deadline_s = state.spec.protocol.phase_deadline_s
+    return deadline_s / 2 if state.phase is Phase.GROUP else deadline_s
+
+
+def _grace_s(state: DebateState, since_quorum_s: float, timing: Timing) -> float:
+    """Seconds that stragglers have after the quorum: as long as the quorum itself took and half as long again, at
+    least the protocol's grace. A server that answers one call at a time, or a model that thinks for a minute, needs
+    for its last answer what it needed for the others."""
+    return max(state.spec.protocol.grace_s, 1.5 * (timing.elapsed_s - since_quorum_s))
 
 
 def _stragglers(state: DebateState, timing: Timing) -> tuple[Event, ...]:
-    protocol = state.spec.protocol
-    if timing.elapsed_s >= protocol.phase_deadline_s:
-        message = f"no answer within {protocol.phase_deadline_s:g} s"
-    elif timing.since_quorum_s is not None and timing.since_quorum_s >= protocol.grace_s:
-        message = f"the quorum had answered, and {protocol.grace_s:g} s later this answer was still missing"
+    if unaffordable := refused(state):
+        return unaffordable
+    deadline_s, since_quorum_s = _deadline_s(state), timing.since_quorum_s
+    if timing.elapsed_s >= deadline_s:
+        message = f"no answer within {deadline_s:g} s"
+    elif since_quorum_s is not None and since_quorum_s >= _grace_s(state, since_quorum_s, timing):
+        message = f"the quorum had answered, and {since_quorum_s:.0f} s later this answer was still missing"
     else:
         return ()
     return tuple(AgentFailed(ask.round, ask.agent, ask.ask_id, DEADLINE, message) for ask in state.open.values())
@@ -82,11 +102,27 @@ def _measure(state: DebateState) -> tuple[Event, ...]:
     answers = [state.answers[agent] for agent in answer_holders(state)]
     if not answers:
         return (_failed(state),)
-    protocol = state.spec.protocol
-    similarity = agreement([answer.content for answer in answers])
-    converged = len(answers) > 1 and similarity >= protocol.convergence_threshold
+    similarity = round(agreement([answer.content for answer in answers]), 4)
+    if not state.spec.protocol.positions:
+        converged = len(answers) > 1 and similarity >= state.spec.protocol.convergence_threshold
+        return (_challenge(state, answers, converged) or ConvergenceMeasured(state.round, similarity, converged),)
+    now = found(state)
+    converged = len(now.positions) == 1 and len(answers) > 1
     challenge = _challenge(state, answers, converged)
-    return (challenge or ConvergenceMeasured(state.round, round(similarity, 4), converged),)
+    return (challenge or _measured(state, now, similarity, converged),)
+
+
+def _measured(state: DebateState, now: Found, similarity: float, converged: bool) -> ConvergenceMeasured:
+    held = sum(len(position.authors) for position in now.positions)
+    return ConvergenceMeasured(
+        state.round,
+        similarity,
+        converged,
+        agreement=round(len(now.positions[0].authors) / held, 4) if held > 1 else 0.0,
+        positions=now.positions,
+        found_by=now.found_by,
+        moved=movers(state.positions, now.positions),
+    )
 
 
 def _challenge(state: DebateState, answers: list[AnswerGiven], converged: bool) -> AgreementChallenged | None:
@@ -95,16 +131,31 @@ def _challenge(state: DebateState, answers: list[AnswerGiven], converged: bool) 
     counts_now = (converged and protocol.early_stop) or state.round >= rounds_planned(state)
     if not protocol.trickster or state.challenged is not None or not counts_now or budget_spent(state):
         return None
+    if protocol.positions and not converged:
+        return None
     hollow = hollow_agreement(answers, converged)
     return None if hollow is None else AgreementChallenged(state.round, hollow.reasons, hollow.challenge)
 
 
 def _decided(state: DebateState) -> tuple[Event, ...]:
-    return (ConsensusReached(state.round, decide(state)),)
+    decision = decide(state)
+    if state.spec.needs:
+        return (DecisionProposed(state.round, decision, state.spec.needs),)
+    return (ConsensusReached(state.round, decision),)
+
+
+def _signed(state: DebateState) -> tuple[Event, ...]:
+    return (ConsensusReached(state.round, gate.signed_decision(state)),) if gate.passed(state) else ()
 
 
 def _failed(state: DebateState) -> DebateEnded:
-    causes = "; ".join(f"{agent}: {failed.code} ({failed.message})" for agent, failed in state.failures.items())
+    failed = [f"{agent}: {failure.code} ({failure.message})" for agent, failure in state.failures.items()]
+    abstained = [
+        f"{agent}: abstained ({event.reason})"
+        for kind in (AskKind.PROPOSE, AskKind.REVISE)
+        for agent, event in state.abstained.get(kind, {}).items()
+    ]
+    causes = "; ".join((*failed, *abstained))
     reason = (
         f"No agent answered the question, so there is nothing to decide. {causes[:1_500]}. "
         "Run `aragora doctor` to see what is reachable, mend the keys or limits it names, and ask again."
@@ -116,4 +167,5 @@ _STEPS: Final[dict[Phase, Callable[[DebateState], tuple[Event, ...]]]] = {
     Phase.ROUND: _next_round,
     Phase.MEASURE: _measure,
     Phase.DECIDE: _decided,
+    Phase.GATE: _signed,
 }

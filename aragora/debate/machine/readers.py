@@ -62,12 +62,5 @@ def named(label: str, order: tuple[str, ...]) -> str | None:
 
 
 def ranked(labels: tuple[str, ...], order: tuple[str, ...]) -> tuple[str, ...]:
-    """A ranking of labels as names, each once; what it leaves out follows in the order the reader saw."""
-    names: dict[str, None] = {}
-    for label in labels:
-        name = named(label, order)
-        if name is not None:
-            names[name] = None
-    for name in order:
-        names[name] = None
-    return tuple(names)
+    """A ranking of labels as names, each once. What the reader left out has no place in it."""
+    return tuple(dict.fromkeys(name for label in labels if (name := named(label, order)) is not None))

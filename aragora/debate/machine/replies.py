@@ -17,10 +17,13 @@ from aragora.debate.machine.readers import named, ranked, shuffled
 from aragora.debate.machine.state import DebateState, answer_holders
 from aragora.debate.model import (
     MALFORMED_ANSWER,
+    Abstained,
+    Abstention,
     AgentAnswer,
     AgentFailed,
     AgentFailure,
     AnswerGiven,
+    AnswersGrouped,
     Ask,
     AskKind,
     Ballot,
@@ -28,6 +31,8 @@ from aragora.debate.model import (
     CritiqueGiven,
     Event,
     FallbackUsed,
+    Grouping,
+    LateAnswer,
     Proposal,
     Reply,
     Usage,
@@ -41,13 +46,13 @@ MOST_LATENCY_S: Final = 1e6
 
 
 def settle(state: DebateState, reply: Reply) -> tuple[Event, ...]:
-    """The events `reply` causes; () where its ask is not open. Does not change `state`.
+    """The events `reply` causes; () where its ask is unknown or settled. Does not change `state`.
 
     Apply them before settling the next reply: a repeated one then finds its ask closed.
     """
     ask = state.open.get(reply.ask_id)
     if ask is None:
-        return ()
+        return _late(state, reply)
     if reply.usage is not None and not _believable(reply.usage):
         reply = replace(reply, usage=_believed(reply.usage))
     if isinstance(reply, AgentFailure):
@@ -60,18 +65,34 @@ def settle(state: DebateState, reply: Reply) -> tuple[Event, ...]:
     return FallbackUsed(ask.round, ask.agent, ask.ask_id, reply.fallback, succeeded), event
 
 
+def _late(state: DebateState, reply: Reply) -> tuple[Event, ...]:
+    """What an answer cost that comes after its phase: until the debate ends, that still counts."""
+    ask = state.late.get(reply.ask_id)
+    if ask is None or reply.usage is None or state.decision is not None or state.ended is not None:
+        return ()
+    return (LateAnswer(ask.round, ask.agent, ask.ask_id, _believed(reply.usage)),)
+
+
 def _answered(state: DebateState, ask: Ask, reply: AgentAnswer) -> Event:
-    content = reply.content
-    if isinstance(content, Critique):
-        return _criticised(ask, reply, content)
-    if isinstance(content, Proposal):
-        return _proposed(ask, reply, content)
-    return _voted(state, ask, reply, content)
+    match reply.content:
+        case Critique() as critique:
+            return _criticised(ask, reply, critique)
+        case Proposal() as proposal:
+            return _proposed(state, ask, reply, proposal)
+        case Ballot() as ballot:
+            return _voted(state, ask, reply, ballot)
+        case Grouping() as grouping:
+            return _grouped(state, ask, reply, grouping)
+        case Abstention() as abstention:
+            return _abstained(ask, reply, abstention)
 
 
-def _proposed(ask: Ask, reply: AgentAnswer, content: Proposal) -> Event:
+def _proposed(state: DebateState, ask: Ask, reply: AgentAnswer, content: Proposal) -> Event:
     if ask.kind not in _PROPOSING or not content.text.strip():
         return _malformed(ask, reply, f"{ask.kind} was answered by a proposal, or by an empty one")
+    options = state.spec.options
+    if options and content.option not in options:
+        return _malformed(ask, reply, f"{content.option[:40]!r} is none of the options: {', '.join(options)}")
     return AnswerGiven(
         ask.round,
         ask.agent,
@@ -82,11 +103,13 @@ def _proposed(ask: Ask, reply: AgentAnswer, content: Proposal) -> Event:
         content.evidence,
         reply.usage,
         reply.fallback,
+        content.option if options else "",
+        reply.remarks,
     )
 
 
 def _criticised(ask: Ask, reply: AgentAnswer, content: Critique) -> Event:
-    if ask.target is None:
+    if ask.kind is not AskKind.CRITIQUE or ask.target is None:
         return _malformed(ask, reply, f"{ask.kind} was answered by a critique")
     return CritiqueGiven(
         ask.round,
@@ -98,13 +121,14 @@ def _criticised(ask: Ask, reply: AgentAnswer, content: Critique) -> Event:
         _unit(content.severity),
         reply.usage,
         reply.fallback,
+        reply.remarks,
     )
 
 
 def _voted(state: DebateState, ask: Ask, reply: AgentAnswer, content: Ballot) -> Event:
     if ask.kind not in _VOTING:
         return _malformed(ask, reply, f"{ask.kind} was answered by a vote")
-    order = shuffled(answer_holders(state), state.spec.seed, ask)
+    order = shuffled(state.ballot, state.spec.seed, ask)
     choice = named(content.choice, order)
     if choice is None:
         return _malformed(ask, reply, f"{content.choice[:40]!r} is not a label of the ballot")
@@ -122,7 +146,28 @@ def _voted(state: DebateState, ask: Ask, reply: AgentAnswer, content: Ballot) ->
         ranking,
         reply.usage,
         reply.fallback,
+        reply.remarks,
     )
+
+
+def _grouped(state: DebateState, ask: Ask, reply: AgentAnswer, content: Grouping) -> Event:
+    if ask.kind is not AskKind.GROUP:
+        return _malformed(ask, reply, f"{ask.kind} was answered by a grouping")
+    order = shuffled(answer_holders(state), state.spec.seed, ask)
+    groups = tuple(tuple(named(label, order) or "" for label in group) for group in content.groups if group)
+    members = [name for group in groups for name in group]
+    if sorted(members) != sorted(order):
+        return _malformed(ask, reply, "the groups do not hold each answer once")
+    return AnswersGrouped(
+        ask.round, ask.agent, ask.ask_id, groups, content.reason, reply.usage, reply.fallback, reply.remarks
+    )
+
+
+def _abstained(ask: Ask, reply: AgentAnswer, content: Abstention) -> Event:
+    if ask.kind is AskKind.GROUP:
+        return _malformed(ask, reply, "the answers were not grouped")
+    reason = content.reason.strip() or "it gave no reason"
+    return Abstained(ask.round, ask.agent, ask.ask_id, ask.kind, reason, reply.usage, reply.fallback, reply.remarks)
 
 
 def _malformed(ask: Ask, reply: AgentAnswer, message: str) -> Event:

@@ -11,16 +11,21 @@ from enum import StrEnum
 from typing import Final
 
 from aragora.debate.model import (
+    Abstained,
     AgentFailed,
     AgreementChallenged,
     AnswerGiven,
+    AnswersGrouped,
     Ask,
+    AskKind,
     ConsensusMode,
     DebateEnded,
     DebateSpec,
     Decision,
+    DecisionSigned,
     PersonSuggested,
     PersonVoted,
+    Position,
     Protocol,
     ReceiptIssued,
     Standing,
@@ -34,6 +39,7 @@ class Phase(StrEnum):
 
     ROUND = "round"  # a round is due
     ANSWER = "answer"  # asking: propose or revise
+    GROUP = "group"  # asking one agent: which answers come to the same conclusion?
     MEASURE = "measure"  # all answers of the round are in
     CHALLENGE = "challenge"  # asking
     CRITIQUE = "critique"  # asking
@@ -42,12 +48,22 @@ class Phase(StrEnum):
     JUDGE = "judge"  # asking
     SYNTHESIZE = "synthesize"  # asking
     DECIDE = "decide"  # everything is counted that will be
+    GATE = "gate"  # the decision is proposed, and waits for people's signatures
     SETTLED = "settled"  # the decision stands; the receipt may follow
     ENDED = "ended"
 
 
 ASKING: Final = frozenset(
-    {Phase.ANSWER, Phase.CHALLENGE, Phase.CRITIQUE, Phase.RANK, Phase.VOTE, Phase.JUDGE, Phase.SYNTHESIZE}
+    {
+        Phase.ANSWER,
+        Phase.GROUP,
+        Phase.CHALLENGE,
+        Phase.CRITIQUE,
+        Phase.RANK,
+        Phase.VOTE,
+        Phase.JUDGE,
+        Phase.SYNTHESIZE,
+    }
 )
 
 UNOPENED: Final = DebateSpec(debate_id="", question="", agents=(), protocol=Protocol("none"), seed=0)
@@ -65,13 +81,23 @@ class DebateState:
     phases_opened: int = 0
     round: int = 0
     open: dict[str, Ask] = field(default_factory=dict)  # asks of the open phase without a reply
+    waiting: dict[str, None] = field(default_factory=dict)  # asks of the open phase that the budget holds back, by id
+    reserved: dict[str, float] = field(default_factory=dict)  # USD, by ask, until its answer comes
+    late: dict[str, Ask] = field(default_factory=dict)  # asks whose phase closed without their answer
     wanted: int = 0  # asks of the open phase
     answered: int = 0  # of them, those with an answer
     answers: dict[str, AnswerGiven] = field(default_factory=dict)  # the latest of each agent
+    grouping: AnswersGrouped | None = None  # of the answers that stand now
+    positions: tuple[Position, ...] = ()  # as they were measured last, or corrected since
+    corrections: int = 0  # by people
+    corrected_by: str = ""  # the person whose correction is in force
+    moved: tuple[str, ...] = ()  # who stands elsewhere than a round ago
     critiques: dict[str, list[str]] = field(default_factory=dict)  # by the agent criticised
     critiques_round: int = 0
+    ballot: tuple[str, ...] = ()  # the spokesmen whose answers stand on the ballot, as it was handed out
     ballots: dict[str, VoteCast] = field(default_factory=dict)  # votes or rankings, by voter
     ballots_wanted: int = 0
+    abstained: dict[AskKind, dict[str, Abstained]] = field(default_factory=dict)  # the latest, by agent
     verdict: VoteCast | None = None
     synthesis: AnswerGiven | None = None
     persons: dict[str, PersonVoted] = field(default_factory=dict)  # the latest vote of each
@@ -79,11 +105,16 @@ class DebateState:
     suggestions: dict[str, str] = field(default_factory=dict)  # by id
     suggested_by: dict[str, dict[str, PersonSuggested]] = field(default_factory=dict)  # by person, then text
     failures: dict[str, AgentFailed] = field(default_factory=dict)  # the latest of each agent
+    failed: dict[AskKind, dict[str, AgentFailed]] = field(default_factory=dict)  # the latest, by what was asked
     challenged: AgreementChallenged | None = None
     converged: bool = False
     stopped_by: str = "rounds"
     cost_usd: float = 0.0
+    estimated_usd: float = 0.0  # the part of `cost_usd` that no provider counted
     uncounted: int = 0  # answers without a count of tokens, or too late: what they cost is not in `cost_usd`
+    proposed: Decision | None = None  # what stands at the gate
+    signatures: dict[str, DecisionSigned] = field(default_factory=dict)  # those in force, by need
+    signed_by: dict[str, str] = field(default_factory=dict)  # every signature ever given, by id
     decision: Decision | None = None
     receipt: ReceiptIssued | None = None
     ended: DebateEnded | None = None
@@ -124,3 +155,8 @@ def budget_spent(state: DebateState) -> bool:
     """Whether the debate has cost what it may cost."""
     budget = state.spec.budget_usd
     return budget is not None and state.cost_usd >= budget
+
+
+def unsettled_usd(state: DebateState) -> float:
+    """What asks without an answer may still be billed, in USD."""
+    return sum(state.reserved.values())

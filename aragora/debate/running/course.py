@@ -40,6 +40,7 @@ from aragora.debate.model import (
     ConsensusReached,
     DebateEnded,
     DebateStatus,
+    DecisionSigned,
     Event,
     PersonSuggested,
     PersonVoted,
@@ -67,7 +68,8 @@ SHORTEST_ASK_S: Final = 0.05
 class CoursePorts:
     """What every course of one engine shares. `pause_s` gives the seconds to wait before write attempt n (0, 1, ...).
     `ended` is told of a debate that is over, `lost` of one that must be read again from the journal, `broken` of one
-    that cannot go on, with the error that says why. None of the three may raise."""
+    that cannot go on, with the error that says why, `resting` of one that waits for people and needs no memory
+    meanwhile. None of them may raise."""
 
     journal: Journal
     asking: Asking
@@ -78,6 +80,7 @@ class CoursePorts:
     ended: Callable[[Course], None]
     lost: Callable[[Course], None]
     broken: Callable[[Course, Exception], None]
+    resting: Callable[[Course], None]
 
 
 class CourseState(Enum):
@@ -142,6 +145,12 @@ class Course:
     def status(self) -> DebateStatus:
         return machine.status(self.state)
 
+    @property
+    def rests(self) -> bool:
+        """Whether only people can move the debate, and all that was said of it is durable."""
+        idle = not self._line.in_flight and not self._line.waited_for
+        return idle and self.status is DebateStatus.WAITING
+
     def start(self) -> None:
         """Go on from wherever the journal ends: advance the machine, ask what is still wanted. Before this call
         nobody is asked, whatever people say and vote."""
@@ -171,7 +180,7 @@ class Course:
         self._turn()
         return await durable
 
-    async def hear(self, said: PersonVoted | PersonSuggested) -> int:
+    async def hear(self, said: PersonVoted | PersonSuggested | DecisionSigned) -> int:
         """Journal what a person said, unless it stands in the journal already; returns its seq once it is durable.
         Raises as `submit`."""
         seq = self._said.get(id(said))
@@ -201,7 +210,7 @@ class Course:
     def _apply(self, event: Event) -> None:
         machine.apply(self.state, event)
         self.events.append(event)
-        if isinstance(event, PersonVoted | PersonSuggested):
+        if isinstance(event, PersonVoted | PersonSuggested | DecisionSigned):
             self._said[id(event)] = len(self.events)
 
     def _record(self, events: Sequence[Event]) -> None:
@@ -292,8 +301,8 @@ class Course:
         outbox: tuple[OutboxRow, ...] = ()
         if isinstance(batch.events[-1], DebateEnded):
             update, outbox = self._ports.closing.break_off(self.state, self.events, batch.at)
-        elif any(isinstance(event, RoundStarted) for event in batch.events):
-            update = DebateUpdate(status=DebateStatus.ACTIVE, rounds=machine.rounds(self.state))
+        elif self.state.spec.needs or any(isinstance(event, RoundStarted) for event in batch.events):
+            update = DebateUpdate(status=machine.status(self.state), rounds=machine.rounds(self.state))
         counters = _counters(batch.events)
         commit = Commit(self.debate_id, batch.rows, update, counters, outbox, self.state.cut_off)
         await self._ports.journal.commit(commit)
@@ -309,6 +318,8 @@ class Course:
             self._ports.ended(self)
         elif self._alive and not self._line.write(self) and self._stage is CourseState.RUNNING:
             self._act()
+            if self.rests:
+                self._ports.resting(self)
 
     def refused(self, error: Exception) -> None:
         """See `LineOwner`."""

@@ -12,7 +12,8 @@ Rules
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -22,6 +23,7 @@ from aragora.clock import Clock
 from aragora.debate import journal, machine
 from aragora.debate.budget import UNLIMITED, MonthlyLimits, Reservation, micros_of
 from aragora.debate.counted import counters_of
+from aragora.debate.machine.gate import Signer, Word
 from aragora.debate.model import DebateSpec, DebateStatus, Reply
 from aragora.debate.ports import Asking, Closing, Journal, JournalReader, Publishing
 from aragora.debate.proposition import Idempotency
@@ -99,6 +101,7 @@ class DebateEngine:
             ended=self._ended,
             lost=self._lost,
             broken=self._broken,
+            resting=self._rest,
         )
         self._recovery = self._recovering()
 
@@ -139,23 +142,38 @@ class DebateEngine:
 
     async def cancel(self, debate_id: str, by: str) -> DebateStatus:
         """Raises NotFound, and Conflict where the debate has ended."""
-        course = await self._course(debate_id)
-        await course.submit(machine.cancel(course.state, f"cancelled by {by}"))
-        return course.status
+        async with self._moved(debate_id) as course:
+            await course.submit(machine.cancel(course.state, f"cancelled by {by}"))
+            return course.status
 
     async def vote(self, debate_id: str, person: str, choice: str, intensity: int, vote_id: str) -> int:
         """Journal a person's vote; returns its seq, that of the earlier one where it changes nothing.
 
         Raises NotFound, Conflict, InvalidInput."""
-        course = await self._course(debate_id)
-        return await course.hear(machine.vote(course.state, person, choice, intensity, vote_id))
+        async with self._moved(debate_id) as course:
+            return await course.hear(machine.vote(course.state, person, choice, intensity, vote_id))
+
+    async def correct(
+        self, debate_id: str, person: str, groups: tuple[tuple[str, ...], ...], correction_id: str
+    ) -> int:
+        """Journal what a person says about which answers are one position; returns its seq. Raises as `vote`."""
+        async with self._moved(debate_id) as course:
+            return await course.submit([machine.correct(course.state, person, groups, correction_id)])
+
+    async def sign(self, debate_id: str, signer: Signer, word: Word, signature_id: str) -> int:
+        """Journal what a person says to the proposed decision; returns its seq, that of the earlier signature where the
+        person says the same again.
+
+        Raises NotFound, Conflict, Forbidden, InvalidInput."""
+        async with self._moved(debate_id) as course:
+            return await course.hear(machine.sign(course.state, signer, word, signature_id))
 
     async def suggest(self, debate_id: str, person: str, text: str, suggestion_id: str) -> int:
         """Journal a person's suggestion; returns its seq, that of the earlier one where the person repeats it.
 
         Raises NotFound, Conflict, InvalidInput."""
-        course = await self._course(debate_id)
-        return await course.hear(machine.suggest(course.state, person, text, suggestion_id))
+        async with self._moved(debate_id) as course:
+            return await course.hear(machine.suggest(course.state, person, text, suggestion_id))
 
     def receive(self, debate_id: str, replies: Iterable[Reply]) -> None:
         """Replies of agents to the asks of one debate; those of a debate that is not here any more are dropped."""
@@ -293,6 +311,23 @@ class DebateEngine:
         self._drop(course)
         self._recovery.end(course, error)
         self._start_queued()
+
+    def _rest(self, course: Course) -> None:
+        """Forget a debate that waits for people, be it for days: its journal knows it, and is read when one of them
+        acts."""
+        course.stop()
+        self._drop(course)
+        self._start_queued()
+
+    @asynccontextmanager
+    async def _moved(self, debate_id: str) -> AsyncIterator[Course]:
+        """The course of a debate for the length of a person's command."""
+        course = await self._course(debate_id)
+        try:
+            yield course
+        finally:
+            if self._courses.get(debate_id) is course and course.rests:
+                self._rest(course)
 
     def _drop(self, course: Course) -> None:
         if self._courses.pop(course.debate_id, None) is not None:

@@ -22,13 +22,12 @@ from aragora.debate.counted import counters_of
 from aragora.debate.journal import JournalRow, Unreadable
 from aragora.debate.model import (
     AgentFailed,
-    AnswerGiven,
-    CritiqueGiven,
     DebateEnded,
     DebateStatus,
     Event,
+    LateAnswer,
+    Replied,
     RoundStarted,
-    VoteCast,
 )
 from aragora.debate.ports import Closing, Journal, JournalReader
 from aragora.debate.records import Commit, DebateUpdate
@@ -146,12 +145,12 @@ def _cut_off(events: Sequence[Event]) -> int:
     with suppress(Exception):  # damaged rows make events that belong to no debate
         for event in events:
             machine.apply(state, event)
-    return len(state.open)
+    return len(machine.asks(state))
 
 
 def _cost(events: Sequence[Event]) -> float:
     cost = 0.0
     for event in events:
-        if isinstance(event, AnswerGiven | CritiqueGiven | VoteCast | AgentFailed) and event.usage is not None:
+        if isinstance(event, Replied | AgentFailed | LateAnswer) and event.usage is not None:
             cost += event.usage.cost_usd
     return cost if math.isfinite(cost) else 0.0

@@ -8,18 +8,19 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
 
-from sqlalchemy import LargeBinary, Select, bindparam, cast, select, tuple_
+from sqlalchemy import LargeBinary, Select, bindparam, cast, func, select, tuple_
 
 from aragora.debate.journal import is_readable, stand_in
 from aragora.debate.model import DebateStatus
 from aragora.debate.records import COLUMNS, DebateRecord, ReceiptRecord, receipt_of, record_of
 from aragora.debate.store.tables import debates, journal, receipts
 from aragora.errors import InvalidInput, NotFound
+from aragora.ids import range_of
 from aragora.storage.cursors import Page, Place, cursor_of, place_of
 from aragora.storage.database import Database
 
 _EXPORT_CHUNK: Final = 200  # debates in memory at once
-_UNFINISHED: Final = tuple(status.value for status in DebateStatus if not status.ended)
+_RUNNING: Final = (DebateStatus.QUEUED.value, DebateStatus.ACTIVE.value)
 
 _RECORDS: Final = select(*(debates.c[name] for name in COLUMNS))
 _RECORD: Final = _RECORDS.where(debates.c.debate_id == bindparam("debate_id"))  # built once: it is read all the time
@@ -50,13 +51,17 @@ class DebateStore:
         limit: int = 50,
         cursor: str | None = None,
         org_id: str | None = None,
+        beginning: str | None = None,
     ) -> Page[DebateRecord]:
-        """Newest first. Raises InvalidInput on a cursor that is not one of ours, or a limit below 1."""
+        """Newest first; with `beginning` (`aragora.ids.beginning_of_id`) those whose ids begin so. Raises InvalidInput
+        on a cursor that is not one of ours, or a limit below 1."""
         if limit < 1:
             raise InvalidInput(f"limit is {limit}: ask for at least 1")
         query = _of_org(_RECORDS, org_id)
         if status is not None:
             query = query.where(debates.c.status == status.value)
+        if beginning is not None:
+            query = _beginning(query, beginning)
         if cursor is not None:
             place = place_of(cursor)
             query = query.where((place.at, place.id) > _PLACE)
@@ -93,8 +98,8 @@ class DebateStore:
         return receipt_of(found[0])
 
     async def unfinished(self) -> list[str]:
-        """The ids of all debates that have not ended, oldest first."""
-        query = select(debates.c.debate_id).where(debates.c.status.in_(_UNFINISHED))
+        """The ids of all debates that have not ended and wait for nobody, oldest first."""
+        query = select(debates.c.debate_id).where(debates.c.status.in_(_RUNNING))
         query = query.order_by(debates.c.created_at, debates.c.debate_id)
         return [row[0] for row in await self._rows(query)]
 
@@ -125,6 +130,14 @@ def _text(payload: str | bytes) -> str:
 
 def _shown(debate_id: str, seq: int, kind: str, at: float, payload: str) -> str:
     return payload if is_readable(payload, seq) else stand_in(debate_id, seq, kind, at)
+
+
+def _beginning(query: Select[Any], beginning: str) -> Select[Any]:
+    """Those whose ids begin so: a range of the primary key, or of what an organisation's index holds."""
+    first, behind = range_of(beginning)
+    query = query.where(debates.c.debate_id >= first, debates.c.debate_id < behind)
+    # Which other texts lie in the range is up to the collation of the database.
+    return query.where(func.substr(debates.c.debate_id, 1, len(beginning)) == beginning)
 
 
 def _of_org(query: Select[Any], org_id: str | None) -> Select[Any]:

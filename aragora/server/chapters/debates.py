@@ -6,15 +6,16 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal
 
 from fastapi import Header, Query
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from starlette.responses import Response
 
 from aragora import limits
 from aragora.clock import Clock
-from aragora.debate.model import ConsensusMode, DebateStatus, Topology
+from aragora.debate.machine.gate import Signer, Word
+from aragora.debate.model import ConsensusMode, DebateStatus, Topology, Verdict
 from aragora.debate.proposition import Idempotency, Proposition
 from aragora.errors import InvalidInput
-from aragora.identity.rbac import DEBATES_CREATE, DEBATES_READ
+from aragora.identity.rbac import DEBATES_CREATE, DEBATES_READ, ROLES
 from aragora.server import views
 from aragora.server.chapter import Call, Chapter
 from aragora.server.exporting import FORMATS, chunks
@@ -23,7 +24,7 @@ from aragora.server.live.fanout import Fanout
 from aragora.server.live.sockets import SocketRegistry
 from aragora.server.live.sse import EventStream
 from aragora.server.ports import DebateCommands, DebateReader
-from aragora.server.schemas import DebateId, Line, Prose
+from aragora.server.schemas import Beginning, DebateId, Line, Prose
 from aragora.server.views import json_response
 
 
@@ -46,6 +47,19 @@ debates: Chapter[DebatePorts] = Chapter("debates")
 _Name = Annotated[Line, Field(min_length=1, max_length=limits.NAME_MAX_CHARS)]
 
 
+_Option = Annotated[Line, Field(min_length=1, max_length=limits.OPTION_MAX_CHARS)]
+
+
+def _known(need: str) -> str:
+    kind, _, name = need.partition(":")
+    if kind == "role" and name not in ROLES:
+        raise ValueError(f"there is no role {name!r}: choose one of {', '.join(ROLES)}")
+    return need
+
+
+_Need = Annotated[Line, Field(pattern="^(user|role):[A-Za-z0-9._:@+-]{1,128}$"), AfterValidator(_known)]
+
+
 class _Request(BaseModel):
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True, allow_inf_nan=False)
 
@@ -62,6 +76,13 @@ class CreateDebate(_Request):
     context: Annotated[Prose, Field(max_length=limits.CONTEXT_MAX_CHARS)] = ""
     domain: _Name = "general"
     budget_usd: Annotated[float, Field(gt=0, le=limits.BUDGET_MAX_USD)] | None = None
+    options: Annotated[
+        tuple[_Option, ...], Field(max_length=limits.OPTIONS_MAX, description="what there is to choose from, if given")
+    ] = ()
+    needs: Annotated[
+        tuple[_Need, ...],
+        Field(max_length=limits.NEEDS_MAX, description="who must sign the decision: user:ID or role:NAME"),
+    ] = ()
 
     def proposition(self, *, created_by: str, org_id: str) -> Proposition:
         """What is asked for, and by whom. The fields here bear the names that they have there."""
@@ -80,6 +101,25 @@ class CastVote(_Request):
         if (self.choice is None) == (self.suggestion is None):
             raise ValueError("send either 'choice' or 'suggestion'")
         return self
+
+
+class CorrectPositions(_Request):
+    """Which answers come to the same conclusion, as a person reads them: the agents of each position. Agents that are
+    not named stay where they are."""
+
+    groups: Annotated[
+        tuple[Annotated[tuple[_Name, ...], Field(min_length=1, max_length=limits.AGENTS_MAX)], ...],
+        Field(min_length=1, max_length=limits.AGENTS_MAX),
+    ]
+
+
+class SignDecision(_Request):
+    """What a person says to the proposed decision. A change brings the answer that is to stand."""
+
+    verdict: Verdict
+    note: Annotated[Prose, Field(max_length=limits.NOTE_MAX_CHARS)] = ""
+    answer: Annotated[Prose, Field(max_length=limits.ANSWER_MAX_CHARS)] = ""
+    option: Annotated[Line, Field(max_length=limits.OPTION_MAX_CHARS)] = ""
 
 
 class Ticket(BaseModel):
@@ -103,7 +143,10 @@ class Outcome(BaseModel):
     reached: bool
     answer: Annotated[str, Field(description=f"shortened to {views.ANSWER_MAX_CHARS} characters")]
     winner: str | None
-    confidence: float
+    confidence: Annotated[float, Field(description="the share of those entitled to vote that stands behind it")]
+    headline: Annotated[str, Field(description="what was decided and by how many; says first where it is degraded")]
+    position: Annotated[str, Field(description="the winning option or conclusion")]
+    degraded: bool
 
 
 class DebateSummary(BaseModel):
@@ -126,6 +169,8 @@ class DebateSummary(BaseModel):
 class DebateDetail(DebateSummary):
     context: str
     budget_usd: float | None
+    options: list[str]
+    needs: list[str]
     decision: dict[str, Any] | None
 
 
@@ -187,9 +232,10 @@ async def listing(
     status: DebateStatus | None = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     cursor: Annotated[Line | None, Query(max_length=512)] = None,
+    prefix: Annotated[Beginning | None, Query(description="the beginning of their ids: 4 hex digits or more")] = None,
 ) -> Response:
     """Newest first; `next_cursor` leads to the next page and is null on the last."""
-    page = await call.ports.reader.page(status=status, limit=limit, cursor=cursor, org_id=call.org)
+    page = await call.ports.reader.page(status=status, limit=limit, cursor=cursor, org_id=call.org, beginning=prefix)
     return json_response({"debates": [views.summary(item) for item in page.items], "next_cursor": page.next_cursor})
 
 
@@ -216,6 +262,24 @@ async def vote(call: Call[DebatePorts], debate_id: DebateId, body: CastVote) -> 
         seq = await call.ports.commands.suggest(debate_id, call.who.user_id, body.suggestion)
     else:
         seq = await call.ports.commands.vote(debate_id, call.who.user_id, body.choice or "", body.intensity)
+    return json_response({"debate_id": debate_id, "seq": seq}, 201)
+
+
+@debates.post("/api/debates/{debate_id}/positions", needs=DEBATES_CREATE, gives=Recorded, status=201, refuses=(409,))
+async def correct(call: Call[DebatePorts], debate_id: DebateId, body: CorrectPositions) -> Response:
+    """Say which answers come to the same conclusion, before they are counted. It holds until the answers change."""
+    await call.ports.reader.get(debate_id, call.org)
+    seq = await call.ports.commands.correct(debate_id, call.who.user_id, body.groups)
+    return json_response({"debate_id": debate_id, "seq": seq}, 201)
+
+
+@debates.post("/api/debates/{debate_id}/signatures", needs=DEBATES_CREATE, gives=Recorded, status=201, refuses=(409,))
+async def sign(call: Call[DebatePorts], debate_id: DebateId, body: SignDecision) -> Response:
+    """Approve, change or veto the decision that a debate proposes to those who must sign it."""
+    await call.ports.reader.get(debate_id, call.org)
+    signer = Signer(call.who.user_id, call.who.roles)
+    word = Word(body.verdict, body.note, body.answer, body.option)
+    seq = await call.ports.commands.sign(debate_id, signer, word)
     return json_response({"debate_id": debate_id, "seq": seq}, 201)
 
 

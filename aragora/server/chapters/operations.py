@@ -86,6 +86,12 @@ class Breakers(BaseModel):
     circuit_breakers: list[Breaker]
 
 
+class Cause(BaseModel):
+    code: Annotated[str, Field(description="wrong_key, not_allowed, no_credit, unknown_model or wrong_address")]
+    message: Annotated[str, Field(description="what the provider said")]
+    remedy: Annotated[str, Field(description="what a person can do about it")]
+
+
 class Agent(BaseModel):
     name: str
     provider: str
@@ -95,6 +101,7 @@ class Agent(BaseModel):
     p50_latency_s: float | None
     p95_latency_s: float | None
     active: bool
+    cause: Annotated[Cause | None, Field(description="why it is not asked until a person acts; null where it is fine")]
 
 
 class Agents(BaseModel):
@@ -211,7 +218,8 @@ async def rankings(
 
 
 _TROUBLES: Final = {
-    SET_ASIDE: "debates are set aside: not even their end could be written; they are tried again at the next start"
+    SET_ASIDE: "debates are set aside: not even their end could be written; they are tried again at the next start",
+    "agents file": "agents.toml is wrong: what it declared before stays in force; the log has line and remedy",
 }
 
 

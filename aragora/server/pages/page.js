@@ -72,7 +72,9 @@ async function ask(event) {
   }
   const agents = [...document.querySelectorAll("#agents input:checked")].map((box) => box.value);
   const rounds = byId("rounds").valueAsNumber;
+  const options = byId("options").value.split(",").map((option) => option.trim()).filter(Boolean);
   const body = { question, protocol: byId("protocol").value };
+  if (options.length) body.options = options;
   if (agents.length) body.agents = agents;
   if (Number.isFinite(rounds)) body.rounds = rounds;
   byId("start").disabled = true;
@@ -110,8 +112,11 @@ async function agents() {
   byId("agents").replaceChildren(
     ...found.map((agent) => {
       const box = el("input", "", [], { type: "checkbox", value: agent.name, name: "agent" });
-      const broken = agent.breaker.state === "open" ? " (resting after failures)" : "";
-      return el("label", "choice", [box, agent.name + broken], { title: `${agent.provider}, ${agent.model}` });
+      const resting = agent.breaker.state === "open" ? " (resting after failures)" : "";
+      const broken = agent.cause ? ` (${agent.cause.code})` : resting;
+      return el("label", "choice", [box, agent.name + broken], {
+        title: agent.cause ? agent.cause.message : `${agent.provider}, ${agent.model}`,
+      });
     }),
   );
   if (!found.length) byId("agents").append(el("p", "muted", "No agent is available."));

@@ -57,6 +57,15 @@ export class Timeline {
     return this.said(data.agent, "critique", head, [list(data.issues), list(data.suggestions)]);
   }
 
+  grouping(data) {
+    const reason = data.reason ? `: ${data.reason}` : ".";
+    return this.note(`${data.agent} reads ${counted(data.groups.length, "position")} in the answers${reason}`);
+  }
+
+  abstention(data) {
+    return this.note(`${data.agent} abstains: ${data.reason}`);
+  }
+
   vote(data) {
     const head = `${KINDS[data.kind] || "votes for"} ${data.choice}, ${percent(data.confidence)} sure`;
     return this.said(data.agent, "", head, [data.reason ? el("p", "", data.reason) : null]);
@@ -72,7 +81,15 @@ export class Timeline {
   }
 
   convergence(data) {
-    return this.note(`The answers are ${percent(data.similarity)} alike${data.converged ? ": they have converged" : ""}.`);
+    if (!data.positions.length) {
+      return this.note(`The answers are ${percent(data.similarity)} alike${data.converged ? ": they have converged" : ""}.`);
+    }
+    const head = `${counted(data.positions.length, "position")}, ${percent(data.agreement)} agreement`;
+    const held = data.positions.map((one) => `${one.authors.join(", ")}: ${one.name}`);
+    return el("article", "said note", [
+      el("p", "", `${head} (their words are ${percent(data.similarity)} alike)`),
+      list(held),
+    ]);
   }
 
   trickster(data) {
@@ -81,6 +98,24 @@ export class Timeline {
 
   user_vote(data) {
     return this.note(`${data.person} prefers the answer of ${data.choice} (${data.intensity} of 10).`);
+  }
+
+  user_positions(data) {
+    const groups = data.groups.map((group) => group.join(", ")).join("; ");
+    return this.note(`${data.person} says that these are one position each: ${groups}.`);
+  }
+
+  decision_proposed(data) {
+    return this.note(`The decision is proposed and waits for the signature of ${data.missing.join(", ")}.`);
+  }
+
+  signature(data) {
+    const deed = { approve: "approves", change: "changes", veto: "vetoes" }[data.verdict];
+    return this.note(`${data.person} ${deed} the decision (${data.need})${data.note ? `: ${data.note}` : "."}`);
+  }
+
+  late_answer(data) {
+    return this.note(`${data.agent} answered too late.`);
   }
 
   user_suggestion(data) {
@@ -92,27 +127,33 @@ export class Timeline {
   }
 }
 
-/** The decision: answer, confidence, votes, dissent. */
+/** The decision: in one line, then answer, who stands behind it, votes, dissent, who was missing. */
 export function decisionOf(decision) {
   const most = Math.max(1e-9, ...decision.tallies.map((tally) => tally.weight));
   const votes = decision.tallies.map((tally) =>
     el("div", "meter", [
-      el("span", "", tally.agent),
-      el("meter", "", [], { min: 0, max: most, value: tally.weight, "aria-label": `Weight for ${tally.agent}` }),
+      el("span", "", tally.position || tally.agent),
+      el("meter", "", [], { min: 0, max: most, value: tally.weight, "aria-label": `Weight for ${tally.position || tally.agent}` }),
       el("span", "small", `${counted(tally.votes, "vote")}, weight ${tally.weight.toFixed(2)}`),
     ]));
   const dissent = decision.dissent.map((one) => `${one.agent} preferred ${one.choice}: ${one.reason}`);
+  const absent = (decision.participation?.absent || []).map(
+    (one) => `${one.agent}, ${one.wanted} (${one.code}): ${one.message}`);
+  const degraded = decision.participation?.degraded.length ? "headline degraded" : "headline";
   return [
+    decision.headline ? el("p", degraded, decision.headline) : null,
     el("h3", "", decision.reached ? "Decided" : "No decision by the rule: the leading answer"),
     el("p", "answer", decision.answer),
     el("div", "meter", [
-      el("span", "", "Confidence"),
-      el("meter", "", [], { min: 0, max: 1, value: decision.confidence, "aria-label": "Confidence" }),
+      el("span", "", decision.support || "Confidence"),
+      el("meter", "", [], { min: 0, max: 1, value: decision.confidence, "aria-label": "Share behind the answer" }),
       el("span", "", percent(decision.confidence)),
     ]),
     decision.winner ? el("p", "muted", `Answer of ${decision.winner}, by ${decision.mode}, after ${counted(decision.rounds, "round")}`) : null,
     ...votes,
     dissent.length ? el("h3", "", "Dissent") : el("p", "muted", "Nobody dissented."),
     list(dissent),
+    absent.length ? el("h3", "", "Missing") : null,
+    list(absent),
   ];
 }

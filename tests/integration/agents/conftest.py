@@ -9,7 +9,10 @@ import pytest
 
 from aragora.agents import catalog
 from aragora.agents.answer_format import answer_schema
+from aragora.agents.answering import Answering
+from aragora.agents.gate import LeasedGate, LocalBreaker
 from aragora.agents.model import ModelCall, Provider, Turn
+from aragora.clock import SystemClock
 from aragora.config.providers import PROVIDERS
 from aragora.config.settings import Settings
 from aragora.debate.model import AgentRequest, Ask, AskKind, Brief, Candidate
@@ -51,6 +54,23 @@ async def provider_of(settings_with: Callable[..., Settings]) -> AsyncIterator[C
     yield build
     for provider in made:
         await provider.aclose()
+
+
+@pytest.fixture
+async def answering_of(settings_with: Callable[..., Settings]) -> AsyncIterator[Callable[..., Answering]]:
+    """An agent with its provider and fallback, behind a breaker of its own; closed after the test."""
+    made: list[Answering] = []
+
+    def build(agent: str, **settings: object) -> Answering:
+        chosen, clock = settings_with(**settings), SystemClock()
+        spec = catalog.spec_of(agent, chosen)
+        provider, fallback = catalog.build_provider(spec, chosen), catalog.build_fallback(spec, chosen)
+        made.append(Answering(spec, provider, fallback, LeasedGate(LocalBreaker(clock), clock), clock))
+        return made[-1]
+
+    yield build
+    for answering in made:
+        await answering.aclose()
 
 
 def request_for(kind: AskKind = AskKind.PROPOSE, timeout_s: float = 20.0) -> AgentRequest:

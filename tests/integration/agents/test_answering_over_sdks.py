@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 
 import pytest
 
-from aragora.agents import catalog
 from aragora.agents.answering import Answering
-from aragora.agents.gate import LeasedGate, LocalBreaker
-from aragora.clock import SystemClock
-from aragora.config.settings import Settings
 from aragora.debate.model import AgentAnswer, AgentFailure
 from tests.standins.providers import Behaviour, ProviderStandIn
 
@@ -18,22 +14,6 @@ from .conftest import request_for
 
 pytestmark = pytest.mark.slow
 Build = Callable[..., Answering]
-
-
-@pytest.fixture
-async def answering_of(settings_with: Callable[..., Settings]) -> AsyncIterator[Build]:
-    made: list[Answering] = []
-
-    def build(agent: str, **settings: object) -> Answering:
-        chosen, clock = settings_with(**settings), SystemClock()
-        spec = catalog.spec_of(agent, chosen)
-        provider, fallback = catalog.build_provider(spec, chosen), catalog.build_fallback(spec, chosen)
-        made.append(Answering(spec, provider, fallback, LeasedGate(LocalBreaker(clock), clock), clock))
-        return made[-1]
-
-    yield build
-    for answering in made:
-        await answering.aclose()
 
 
 @pytest.mark.parametrize("agent", ["anthropic-api", "openai-api", "mistral-api", "gemini", "grok"])
@@ -86,6 +66,6 @@ async def test_a_provider_that_keeps_failing_is_left_alone_and_openrouter_goes_o
 async def test_a_wrong_key_ends_in_a_failure_that_names_the_cause(answering_of: Build) -> None:
     reply = await answering_of("openai-api", openai_api_key="sk-wrong-0123456789abcdefgh").answer(request_for())
     assert isinstance(reply, AgentFailure)
-    assert reply.code == "rejected"
+    assert reply.code == "wrong_key"
     assert "key" in reply.message
     assert "sk-wrong" not in reply.message

@@ -10,6 +10,7 @@ import pytest
 
 from aragora.agents import catalog
 from aragora.agents.answering import Answering
+from aragora.agents.building import build_provider
 from aragora.agents.gate import LeasedGate, LocalBreaker
 from aragora.agents.model import Provider
 from aragora.clock import SystemClock
@@ -37,7 +38,7 @@ OFF_TOPIC = "Pasta is boiled in salted water."
 def provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Provider]:
     """One for all tests: it loads the model when it is first asked, and belongs to no event loop."""
     settings = Settings(data_dir=tmp_path_factory.mktemp("data"))
-    built = catalog.build_provider(catalog.spec_of("embedded-skeptic", settings), settings)
+    built = build_provider(catalog.spec_of("embedded-skeptic", settings), settings)
     yield built
     asyncio.run(built.aclose())
 

@@ -15,8 +15,11 @@ from aragora.agents.model import (
     ProviderFault,
     ProviderOverloaded,
     ProviderRateLimited,
-    ProviderRejected,
     ProviderTimedOut,
+    ProviderUnreachable,
+    StreamBroken,
+    UnknownModel,
+    WrongKey,
 )
 from aragora.agents.pricing import cost_usd
 from aragora.debate.model import AskKind
@@ -40,7 +43,7 @@ async def failure_of(provider: Provider, timeout_s: float = 20.0) -> ProviderErr
 
 
 @each_provider
-@pytest.mark.parametrize("kind", [AskKind.PROPOSE, AskKind.CRITIQUE, AskKind.VOTE, AskKind.RANK])
+@pytest.mark.parametrize("kind", [AskKind.PROPOSE, AskKind.CRITIQUE, AskKind.VOTE, AskKind.RANK, AskKind.GROUP])
 async def test_a_streamed_answer_is_put_together_and_fits_its_schema(
     agent: str, kind: AskKind, provider_of: ProviderOf
 ) -> None:
@@ -86,7 +89,7 @@ async def test_a_429_tells_how_long_to_wait_and_is_not_repeated(
         (503, ProviderOverloaded),
         (500, ProviderFault),
         (400, CallRefused),
-        (404, ProviderRejected),
+        (404, UnknownModel),
     ],
 )
 async def test_other_statuses_have_their_class_and_are_not_repeated(
@@ -101,7 +104,7 @@ async def test_other_statuses_have_their_class_and_are_not_repeated(
 async def test_a_wrong_key_is_told_without_the_key(agent: str, provider_of: ProviderOf) -> None:
     provider = provider_of(agent, key=WRONG_KEY)
     error = await failure_of(provider)
-    assert type(error) is ProviderRejected
+    assert type(error) is WrongKey
     assert error.__cause__ is None
     assert error.__suppress_context__
     for text in (str(error), repr(error), repr(provider), str(vars(provider))):
@@ -118,10 +121,10 @@ async def test_a_cut_stream_is_a_fault(
     agent: str, behaviour: Behaviour, provider_of: ProviderOf, standin: ProviderStandIn
 ) -> None:
     standin.next(behaviour)
-    assert type(await failure_of(provider_of(agent))) is ProviderFault
+    assert type(await failure_of(provider_of(agent))) is StreamBroken
 
 
-@pytest.mark.parametrize("agent", ["anthropic-api", "openai-api", "openrouter", "gemini"])
+@each_provider
 async def test_an_overload_told_in_the_midst_of_a_stream_counts_as_one(
     agent: str, provider_of: ProviderOf, standin: ProviderStandIn
 ) -> None:
@@ -148,7 +151,7 @@ async def test_silence_is_a_timeout(
 @each_provider
 async def test_nobody_listening_is_a_fault(agent: str, provider_of: ProviderOf) -> None:
     nowhere = {f"{name}_base_url": "http://127.0.0.1:9" for name in NAMES}
-    assert type(await failure_of(provider_of(agent, **nowhere))) is ProviderFault
+    assert type(await failure_of(provider_of(agent, **nowhere))) is ProviderUnreachable
 
 
 async def test_a_local_server_is_asked_for_its_first_model(provider_of: ProviderOf) -> None:
@@ -163,4 +166,4 @@ async def test_openrouters_own_bill_counts(settings_with: Callable[..., object],
 
 async def test_a_wrong_gemini_key_is_known_by_its_reason(provider_of: ProviderOf, standin: ProviderStandIn) -> None:
     standin.next(Behaviour(status=400, message="API key not valid. API_KEY_INVALID"))
-    assert type(await failure_of(provider_of("gemini"))) is ProviderRejected
+    assert type(await failure_of(provider_of("gemini"))) is WrongKey

@@ -91,7 +91,7 @@ class OddAgents:
         return httpx2.Response(reply.status_code, content=reply.content, headers=reply.headers)
 
     def _agent(self, name: str) -> AgentActor:
-        clock, patient = SystemClock(), BreakerPolicy(failure_threshold=10**6, window_calls=10**6)
+        clock, patient = SystemClock(), BreakerPolicy(failure_threshold=10**6, window_calls=10**6, bar_s=0.0)
         actor = AgentActor(name, Settings())
         actor._answering = Answering(
             AgentSpec(name, "openrouter", "gpt-5.4", max_tokens=100),

@@ -101,6 +101,44 @@ def test_replay_gives_the_journal_and_follows_a_running_debate(server: LiveServe
     assert followed[-1]["type"] == "debate_end"
 
 
+def test_the_beginning_of_an_id_is_enough_and_an_argument_that_is_no_utf_8_is_refused(
+    server: LiveServer, debate_id: str
+) -> None:
+    beginning = debate_id[:-4]
+
+    assert as_json(server, "show", beginning)["debate_id"] == debate_id
+    assert aragora(server, "replay", beginning.removeprefix("deb_"), "--json") == aragora(
+        server, "replay", debate_id, "--json"
+    )
+    assert "The receipt is valid." in aragora(server, "verify", beginning, "--any-key")
+    assert f"aragora verify {debate_id} --url {server.url}" in aragora(server, "show", debate_id)
+
+    assert "begin" in told_wrong(server, "show", "deb_ffffffff", code=1)
+    another = server.debate(rounds=1)
+    shared = next(place for place, pair in enumerate(zip(debate_id, another, strict=True)) if len(set(pair)) > 1)
+    several = told_wrong(server, "show", debate_id[:shared], code=2)
+    assert debate_id in several
+    assert another in several
+    for command in ("ask", "show", "verify"):
+        assert "argument 2 is not UTF-8" in told_wrong(server, command, b"Tabs \xff or spaces?", code=2)
+
+
+def told_wrong(server: LiveServer, *arguments: str | bytes, code: int) -> str:
+    """What a command that ends with this exit code says on standard error."""
+    done = subprocess.run(
+        [sys.executable, "-m", "aragora.cli", *arguments, "--url", server.url],
+        env=environment(server.data_dir),
+        capture_output=True,
+        text=True,
+        timeout=COMMAND_S,
+        cwd=ROOT,
+        check=False,
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    return done.stderr
+
+
 def test_verify_accepts_a_downloaded_receipt_and_not_a_changed_one(
     server: LiveServer, debate_id: str, tmp_path: Path
 ) -> None:

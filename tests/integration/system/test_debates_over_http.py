@@ -18,7 +18,7 @@ from worlds.live_server import ROOT, LiveServer
 
 pytestmark = pytest.mark.slow
 
-LONG = {"rounds": 20}
+LONG = {"rounds": 20, "topology": "all_to_all"}
 """Such a debate takes seconds, so that something can be done to it."""
 
 

@@ -260,7 +260,7 @@ async def test_sockets_and_streams_of_one_account_have_a_limit_and_end_with_the_
     frank = await asyncio.to_thread(guarded.account, "frank")
     bearer = {"Authorization": f"Bearer {frank.access}"}
     url = f"ws://127.0.0.1:{guarded.server.ws_port}/ws"
-    body = {"question": "Tea?", "agents": ["stub-1", "stub-2"], "rounds": 20}
+    body = {"question": "Tea?", "agents": ["stub-1", "stub-2"], "rounds": 20, "topology": "all_to_all"}
     opened = await asyncio.to_thread(frank.ask, "POST", "/api/debates", body)
     sockets = [await connect(url, additional_headers=bearer, open_timeout=WAIT_S) for _ in range(8)]
     with pytest.raises(InvalidStatus) as refused:

@@ -40,7 +40,7 @@ def test_counts_are_exact_after_debates(server: LiveServer) -> None:
     """One answer, one observation of latency: as many per agent as its answers in the journals."""
     before = page(server)
     opened = [server.debate(rounds=2, agents=["stub-1", "stub-2", "stub-4"]) for _ in range(6)]
-    cancelled = server.debate(rounds=20, agents=["stub-1", "stub-2"])
+    cancelled = server.long_debate(rounds=20, agents=["stub-1", "stub-2"])
     server.request("POST", f"/api/debates/{cancelled}/cancel")
     server.ended(cancelled)
     for debate_id in opened:
@@ -80,7 +80,7 @@ def test_both_paths_give_the_same_figures(server: LiveServer, debate_id: str) ->
 
 def test_no_counter_falls_when_the_coordinator_is_killed(server: LiveServer) -> None:
     before = page(server)
-    running = [server.debate(rounds=20) for _ in range(4)]
+    running = [server.long_debate(rounds=20) for _ in range(4)]
     killed = kill_coordinator(server.data_dir)
 
     pages = [before]

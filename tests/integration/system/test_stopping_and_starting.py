@@ -49,7 +49,7 @@ def ports_of(server: LiveServer) -> tuple[int, int]:
 
 async def test_sigterm_lets_debates_end_refuses_new_ones_and_leaves_nothing(data_dir: Path) -> None:
     server = await asyncio.to_thread(start, data_dir)
-    running = server.debate(rounds=10)
+    running = server.long_debate(rounds=10)
     async with listening(server.ws_port) as one, listening(server.http_port) as other:
         await one.subscribe(running)
         await one.next_of("agent_message")
@@ -78,7 +78,7 @@ def test_what_the_drain_limit_cuts_off_goes_on_at_the_next_start_and_a_second_si
     data_dir: Path,
 ) -> None:
     first = start(data_dir, drain_s=1.0)
-    running = first.debate(rounds=20)
+    running = first.long_debate(rounds=20)
     first.until(lambda: first.get(f"/api/debates/{running}")["last_seq"] > 12)
     began = time.monotonic()
 
@@ -92,7 +92,7 @@ def test_what_the_drain_limit_cuts_off_goes_on_at_the_next_start_and_a_second_si
     assert second.ended(running)["status"] == "completed"
     events = second.get(f"/api/debates/{running}/events?limit=1000")["events"]
     assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
-    second.debate(rounds=20)
+    second.long_debate(rounds=20)
     said = len(second.told())
     second.process.send_signal(signal.SIGTERM)
     second.until(lambda: second.request("GET", "/api/health/ready").status == 503)

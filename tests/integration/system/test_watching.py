@@ -88,7 +88,7 @@ async def test_fifty_clients_of_one_debate_see_the_same(server: LiveServer, port
 
 
 async def test_a_person_votes_suggests_and_lists_over_the_socket(server: LiveServer, port: int) -> None:
-    running = await in_thread(lambda: server.debate(rounds=20))
+    running = await in_thread(lambda: server.long_debate(rounds=20))
 
     async with listening(port) as client:
         await client.say(type="ping")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -13,6 +14,7 @@ from actors.agent import AgentActor
 from actors.channels import agent_outlets
 from actors.channels.agent_outlets import Mailbox
 from aragora.agents import wire
+from aragora.agents.model import AgentSpec
 from aragora.config.settings import Settings
 from aragora.debate.model import AgentFailure, AgentRequest, Ask, AskKind, Brief, Reply
 
@@ -135,3 +137,53 @@ async def test_a_mailbox_that_nobody_empties_keeps_the_newest(monkeypatch: pytes
         mailbox.put(answer(request(f"deb_{number}")))
     assert [reply.ask_id[:5] for reply in await mailbox.take(0.0)] == ["deb_7", "deb_8", "deb_9"]
     assert await mailbox.take(0.0) == []
+
+
+class Made:
+    """Stands for an `Answering`: what it was made of, and whether it was closed."""
+
+    def __init__(self, spec: AgentSpec, *_: object) -> None:
+        self.spec = spec
+        self.go = asyncio.Event()
+        self.closed = asyncio.Event()
+
+    async def answer(self, request: AgentRequest) -> Reply:
+        await self.go.wait()
+        return answer(request)
+
+    async def aclose(self) -> None:
+        self.closed.set()
+
+
+async def test_an_agent_that_is_declared_otherwise_answers_so_from_the_next_ask_on(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    made: list[Made] = []
+
+    def answering(spec: AgentSpec, *others: object) -> Made:
+        made.append(Made(spec, *others))
+        return made[-1]
+
+    def declare(model: str) -> None:
+        (tmp_path / "agents.toml").write_text(f"[agents.ann]\nprovider = 'local'\nmodel = '{model}'\n")
+
+    monkeypatch.setattr(module, "POLL_S", 0.01)
+    monkeypatch.setattr(module, "Answering", answering)
+    declare("one")
+    actor = AgentActor("ann#3", Settings(data_dir=tmp_path, local_base_url="http://localhost:1/v1"))  # type: ignore[call-arg]
+    batches = [wire.encode_requests([request(f"deb_{number}")]).raw for number in range(4)]
+    await actor.exchange("asker", batches[0])
+    declare("another")
+    await actor.exchange("asker", batches[1])
+    await actor.exchange("asker", batches[2])
+    assert [one.spec.model for one in made] == ["one", "another"]
+    assert not made[0].closed.is_set(), "it is still answering what it was asked before"
+    for one in made:
+        one.go.set()
+    async with asyncio.timeout(5):
+        await made[0].closed.wait()
+    assert not made[1].closed.is_set()
+    (tmp_path / "agents.toml").write_text("")
+    replies = wire.decode_replies(await actor.exchange("asker", batches[3]))
+    failures = [reply for reply in replies if isinstance(reply, AgentFailure)]
+    assert [failure.code for failure in failures] == ["unknown_agent"]

@@ -13,7 +13,16 @@ from aragora.agents.model import ProviderFault
 from aragora.clock import SystemClock
 from aragora.config.settings import Settings
 from aragora.errors import Unavailable
-from aragora.resilience.circuit_breaker import BreakerRow, Failed, Lease, Refusal, Succeeded
+from aragora.resilience.circuit_breaker import (
+    Barred,
+    BreakerRow,
+    Cause,
+    Failed,
+    Lease,
+    Refusal,
+    Succeeded,
+    cause_of,
+)
 
 
 class Rows:
@@ -114,3 +123,22 @@ async def test_a_change_of_the_breaker_is_logged_once_with_its_reason() -> None:
             "reason": "overloaded",
         }
     ]
+
+
+async def test_a_cause_that_stays_is_in_the_row_until_it_is_gone() -> None:
+    rows = Rows()
+    actor = breaker_over(rows)
+    refusal = await actor.report(Barred(0, Cause("no_credit", "openai answered 402: pay first")))
+    assert isinstance(refusal, Refusal)
+    assert rows.row is not None
+    assert (rows.row.state, rows.row.consecutive_failures) == ("closed", 0)
+    assert cause_of(rows.row) == Cause("no_credit", "openai answered 402: pay first")
+
+
+async def test_a_new_process_asks_again_and_shows_the_cause_no_longer() -> None:
+    rows = Rows()
+    await breaker_over(rows).report(Barred(0, Cause("wrong_key", "openai answered 401")))
+    assert isinstance(await breaker_over(rows).permit(), Lease), "a person may have mended it"
+    assert rows.row is not None
+    assert cause_of(rows.row) is None
+    assert rows.row.last_error == "wrong_key: openai answered 401"

@@ -143,6 +143,9 @@ async def test_a_count_that_is_none_never_loses_the_answer_nor_makes_it_free(fie
     assert reply.usage.cost_usd > 0
     if field == "prompt_tokens" and told in (12.0, 40.5):
         assert reply.usage.input_tokens == round(told)
+        assert not reply.usage.estimated
+    if field in ("prompt_tokens", "completion_tokens", None) and told in (None, ABSENT, "n/a", -100):
+        assert reply.usage.estimated
 
 
 @pytest.mark.parametrize(
@@ -162,7 +165,7 @@ async def test_an_odd_character_does_not_lose_the_answer(told: str, kept: str) -
     assert reply.content.text == kept
 
 
-@pytest.mark.parametrize("sdk", ["chat", "anthropic"])  # Mistral's SDK has its own way with halves
+@pytest.mark.parametrize("sdk", PROVIDERS)
 async def test_a_malformed_answer_with_half_a_character_can_be_repaired(sdk: str) -> None:
     serve = odd.messages if sdk == "anthropic" else odd.chat
     provider = OddProvider(lambda body: None if "not the wanted form" in body else serve("Sorry \ud83d, no JSON"))
@@ -193,6 +196,7 @@ async def test_a_call_that_is_cut_off_by_time_has_cost_something(sdk: str, began
     assert usage.input_tokens > 0
     assert bool(usage.output_tokens) == began
     assert usage.cost_usd > 0
+    assert usage.estimated
 
 
 @pytest.mark.parametrize("name", ["half \ud83d", "a\x00b", "", None, 12, ["m"], "x" * 5_000], ids=repr)

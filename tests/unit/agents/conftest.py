@@ -20,9 +20,12 @@ GOOD_PROPOSAL = json.dumps({"answer": "Yes. It is simple.", "evidence": ["a test
 
 
 class ScriptedProvider:
-    """Plays its script: a text is an answer, an error is raised, a number is seconds of silence."""
+    """Plays its script: a text is an answer, an error is raised, a number is seconds of silence. While it is silent, a
+    call has cost `spent`."""
 
-    def __init__(self, name: str, script: list[str | ProviderError | Exception | float]) -> None:
+    spent: Usage | None = None
+
+    def __init__(self, name: str, script: list[str | ProviderError | Exception | float | Completion]) -> None:
         self.name = name
         self.renders_itself = False
         self.calls: list[ModelCall] = []
@@ -32,6 +35,9 @@ class ScriptedProvider:
     async def complete(self, call: ModelCall) -> Completion:
         self.calls.append(call)
         act = self._script.pop(0)
+        call.meter.runs(lambda: self.spent)
+        if isinstance(act, Completion):
+            return act
         if isinstance(act, float):
             await asyncio.sleep(act)
             act = GOOD_PROPOSAL

@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -15,21 +16,40 @@ from worlds.logical_time import LoopClock, in_logical_time
 from worlds.waiting import eventually
 
 from aragora.agents.answering import Answering
+from aragora.agents.attempts import MOST_TOKENS
+from aragora.agents.causes import remedy_of
 from aragora.agents.gate import LeasedGate
 from aragora.agents.model import (
     AgentSpec,
     AnswerMalformed,
     CallRefused,
+    Completion,
+    CutByLength,
+    ModelCall,
+    NoAnswer,
+    NoCredit,
     ProviderError,
     ProviderFault,
     ProviderOverloaded,
     ProviderRateLimited,
     ProviderRejected,
     ProviderTimedOut,
+    StreamBroken,
+    WrongKey,
 )
 from aragora.agents.pricing import prices_as_of
 from aragora.clock import SystemClock
-from aragora.debate.model import AgentAnswer, AgentFailure, AgentRequest, Ask, AskKind, Brief, Proposal, Usage
+from aragora.debate.model import (
+    Abstention,
+    AgentAnswer,
+    AgentFailure,
+    AgentRequest,
+    Ask,
+    AskKind,
+    Brief,
+    Proposal,
+    Usage,
+)
 from aragora.errors import AragoraError, InvalidInput, Unavailable
 from aragora.resilience.backoff import Backoff, RetryBudget
 from aragora.resilience.circuit_breaker import Lease, Permission, Report
@@ -38,6 +58,7 @@ from .conftest import GOOD_PROPOSAL, SPEC, RecordingGate, ScriptedProvider
 
 Build = Callable[..., Answering]
 AskFor = Callable[..., AgentRequest]
+PAID = Usage("anthropic", "anthropic-model", 10, 20, 0.25)
 
 
 async def test_a_good_answer_is_parsed_and_its_cost_and_latency_told(
@@ -287,7 +308,8 @@ async def test_closing_closes_both_providers(answering: Build) -> None:
 
 acts = st.sampled_from(
     [GOOD_PROPOSAL, "garbage", ProviderFault("x"), ProviderRateLimited("x", retry_after_s=0.0), ProviderRejected("x"),
-     ProviderOverloaded("x", usage=Usage("anthropic", "m", 1, 1, 0.25)), RuntimeError("x"), CallRefused("x")]
+     ProviderOverloaded("x", usage=Usage("anthropic", "m", 1, 1, 0.25)), RuntimeError("x"), CallRefused("x"),
+     CutByLength("x", usage=PAID, heard="{"), NoAnswer("x", usage=PAID), StreamBroken("x", usage=PAID, heard="{}")]
 )  # fmt: skip
 
 
@@ -369,3 +391,164 @@ async def test_an_answer_is_not_lost_while_its_breaker_hangs() -> None:
     agent = Answering(SPEC, ScriptedProvider("anthropic", [2.5]), None, LeasedGate(Hanging(), clock), clock)
     ask = Ask("deb_1/1/propose/a", "deb_1", "a", AskKind.PROPOSE, 1)
     assert isinstance(await agent.answer(AgentRequest(ask, Brief("Is it?"), 3.0)), AgentAnswer)
+
+
+# --- answers that are not what was asked for
+
+
+CUT = CutByLength("anthropic ended its answer at the limit of 1024 tokens", heard='{"answer": "so', usage=PAID)
+
+
+async def test_an_answer_that_was_cut_gets_more_room_once_and_the_record_says_so(
+    answering: Build, ask: AskFor, gate: RecordingGate
+) -> None:
+    provider = ScriptedProvider("anthropic", [CUT, GOOD_PROPOSAL])
+    reply = await answering(provider).answer(ask())
+    assert isinstance(reply, AgentAnswer)
+    assert [call.max_tokens for call in provider.calls] == [1024, 2048]
+    assert [len(call.turns) for call in provider.calls] == [1, 1]
+    assert "shorter" in provider.calls[1].turns[-1].text
+    assert "limit of 1024 tokens" in reply.remarks[0]
+    assert "2048" in reply.remarks[0]
+    assert reply.usage.cost_usd == 0.5
+    assert gate.told == ["permit", "succeeded", "permit", "succeeded"]
+
+
+@pytest.mark.parametrize(("most", "then"), [(MOST_TOKENS - 1, MOST_TOKENS), (2 * MOST_TOKENS, 2 * MOST_TOKENS)])
+async def test_the_room_is_bounded_and_never_smaller_than_it_was(
+    answering: Build, ask: AskFor, most: int, then: int
+) -> None:
+    provider = ScriptedProvider("anthropic", [CUT, GOOD_PROPOSAL])
+    await answering(provider, spec=replace(SPEC, max_tokens=most)).answer(ask())
+    assert provider.calls[1].max_tokens == then
+
+
+async def test_a_cut_answer_fails_with_its_limit_where_more_room_is_refused(answering: Build, ask: AskFor) -> None:
+    provider = ScriptedProvider("anthropic", [CUT, CallRefused("max_tokens is too large")])
+    reply = await answering(provider).answer(ask())
+    assert isinstance(reply, AgentFailure)
+    assert reply.code == "cut_by_length"
+    assert "1024" in reply.message
+
+
+@pytest.mark.parametrize("second", [CUT, NoAnswer("nothing"), "prose", "no JSON at all"], ids=lambda act: str(act)[:9])
+@pytest.mark.parametrize("first", [CUT, NoAnswer("nothing"), "prose"], ids=lambda act: str(act)[:9])
+async def test_there_is_one_repair_of_any_kind(
+    first: str | ProviderError, second: str | ProviderError, answering: Build, ask: AskFor
+) -> None:
+    provider = ScriptedProvider("anthropic", [first, second, GOOD_PROPOSAL])
+    reply = await answering(provider).answer(ask())
+    assert isinstance(reply, AgentFailure)
+    assert len(provider.calls) == 2
+
+
+async def test_a_retry_after_a_repair_repeats_the_repair_and_not_what_was_paid_for(
+    answering: Build, ask: AskFor
+) -> None:
+    provider = ScriptedProvider("anthropic", ["prose", ProviderFault("500"), GOOD_PROPOSAL])
+    reply = await answering(provider).answer(ask())
+    assert isinstance(reply, AgentAnswer)
+    assert [len(call.turns) for call in provider.calls] == [1, 3, 3]
+    assert reply.usage.cost_usd == 0.5
+
+
+@in_logical_time
+async def test_without_time_for_a_repair_the_first_cause_is_told(answering: Build, ask: AskFor) -> None:
+    class Slow(ScriptedProvider):
+        async def complete(self, call: ModelCall) -> Completion:
+            await asyncio.sleep(4.895)
+            return await super().complete(call)
+
+    reply = await answering(Slow("anthropic", ["prose", GOOD_PROPOSAL])).answer(ask(timeout_s=5.0))
+    assert isinstance(reply, AgentFailure)
+    assert reply.code == "malformed_answer"
+
+
+async def test_a_refusal_in_the_models_own_words_is_an_abstention(answering: Build, ask: AskFor) -> None:
+    refused = Completion("", PAID, refusal="I will not vote on this.")
+    reply = await answering(ScriptedProvider("anthropic", [refused])).answer(ask(AskKind.VOTE, labels="AB"))
+    assert isinstance(reply, AgentAnswer)
+    assert reply.content == Abstention("I will not vote on this.")
+    assert reply.usage.cost_usd == 0.25
+
+
+async def test_a_refusal_to_group_is_a_malformed_answer(answering: Build, ask: AskFor) -> None:
+    refused = Completion("", PAID, refusal="I will not.")
+    provider = ScriptedProvider("anthropic", [refused, refused])
+    reply = await answering(provider).answer(ask(AskKind.GROUP, labels="AB"))
+    assert isinstance(reply, AgentFailure)
+    assert reply.code == "malformed_answer"
+    assert "I will not." in provider.calls[1].turns[1].text
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        StreamBroken("the stream ended too early", heard=f"```json\n{GOOD_PROPOSAL}\n```\n", usage=PAID),
+        ProviderTimedOut("too slow", heard=GOOD_PROPOSAL, usage=PAID),
+        CutByLength("at the limit", heard=GOOD_PROPOSAL, usage=PAID),
+    ],
+    ids=lambda error: error.code,
+)
+async def test_what_came_before_a_failure_counts_where_it_is_whole(
+    error: ProviderError, answering: Build, ask: AskFor, gate: RecordingGate
+) -> None:
+    fallback = ScriptedProvider("openrouter", [])
+    reply = await answering(ScriptedProvider("anthropic", [error]), fallback).answer(ask())
+    assert isinstance(reply, AgentAnswer)
+    assert reply.fallback is None
+    assert error.told in reply.remarks[0]
+    assert reply.usage.cost_usd == 0.25
+    assert gate.told == ["permit", "succeeded"]
+
+
+async def test_an_account_without_credit_leads_to_the_fallback_which_has_its_own(answering: Build, ask: AskFor) -> None:
+    fallback = ScriptedProvider("openrouter", [GOOD_PROPOSAL])
+    reply = await answering(ScriptedProvider("anthropic", [NoCredit("402")]), fallback).answer(ask())
+    assert isinstance(reply, AgentAnswer)
+    assert reply.fallback is not None
+    assert reply.fallback.reason == "no_credit"
+
+
+async def test_a_cause_that_stays_is_not_tried_again(answering: Build, ask: AskFor, gate: RecordingGate) -> None:
+    provider = ScriptedProvider("anthropic", [WrongKey("401")] * 3)
+    reply = await answering(provider).answer(ask())
+    assert isinstance(reply, AgentFailure)
+    assert reply.message == f"401. {remedy_of('wrong_key')}"
+    assert gate.told == ["permit", "wrong_key"]
+
+
+async def test_an_estimated_count_is_marked_in_the_reply_and_in_the_failure(answering: Build, ask: AskFor) -> None:
+    guessed = replace(PAID, estimated=True)
+    acts = [Completion("prose", guessed), GOOD_PROPOSAL, StreamBroken("cut", usage=guessed), CallRefused("400")]
+    agent = answering(ScriptedProvider("anthropic", acts))
+    answer, failure = await agent.answer(ask()), await agent.answer(ask())
+    assert isinstance(answer, AgentAnswer)
+    assert answer.usage.estimated
+    assert isinstance(failure, AgentFailure)
+    assert failure.usage is not None
+    assert failure.usage.estimated
+
+
+@in_logical_time
+async def test_a_cancelled_ask_is_in_the_log_with_what_its_call_has_cost(answering: Build, ask: AskFor) -> None:
+    provider = ScriptedProvider("anthropic", ["prose", 30.0])
+    provider.spent = replace(PAID, estimated=True)
+    with capture_logs() as logged:
+        task = asyncio.create_task(answering(provider).answer(ask()))
+        await eventually(lambda: len(provider.calls) == 2)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    (line,) = [line for line in logged if line["event"] == "agent=anthropic-api withdrawn"]
+    assert (line["cost_usd"], line["input_tokens"], line["estimated"]) == (0.5, 20, True)
+
+
+@in_logical_time
+async def test_a_call_that_does_not_end_by_itself_has_cost_something_too(answering: Build, ask: AskFor) -> None:
+    provider = ScriptedProvider("anthropic", [30.0])
+    provider.spent = PAID
+    reply = await answering(provider).answer(ask(timeout_s=1.0))
+    assert isinstance(reply, AgentFailure)
+    assert reply.usage is not None
+    assert reply.usage.cost_usd == 0.25

@@ -8,8 +8,19 @@ import pytest
 from structlog.testing import capture_logs
 from worlds.logical_time import LoopClock, in_logical_time
 
+from aragora.agents.causes import remedy_of
 from aragora.agents.gate import AWAY_S, BREAKER_S, LeasedGate, LocalBreaker
-from aragora.agents.model import AnswerMalformed, BreakerOpen, ProviderFault, ProviderRateLimited
+from aragora.agents.model import (
+    AnswerMalformed,
+    BreakerOpen,
+    CallRefused,
+    NoCredit,
+    ProviderError,
+    ProviderFault,
+    ProviderRateLimited,
+    UnknownModel,
+    WrongKey,
+)
 from aragora.errors import AragoraError, Unavailable
 from aragora.resilience.circuit_breaker import BreakerPolicy, BreakerState, Permission, Report
 
@@ -231,3 +242,92 @@ async def test_a_breaker_that_is_away_is_not_told_either(clock: SetClock) -> Non
     for _ in range(10):
         await gate.failed(ProviderFault("boom"))
     assert breaker.asked == 1
+
+
+# --- a cause that stays
+
+
+async def meet(gate: LeasedGate, error: ProviderError) -> None:
+    await gate.permit()
+    await gate.failed(error)
+
+
+async def test_a_cause_that_stays_is_told_to_every_further_call_and_opens_no_breaker(clock: SetClock) -> None:
+    breaker = LocalBreaker(clock)
+    gate = LeasedGate(breaker, clock)
+    await meet(gate, WrongKey("openai answered 401: no such key"))
+    for _ in range(10):
+        with pytest.raises(WrongKey, match="openai answered 401: no such key") as refused:
+            await gate.permit()
+        assert refused.value.message.endswith(remedy_of("wrong_key"))
+    assert breaker.breaker.state is BreakerState.CLOSED
+    assert breaker.breaker.consecutive_failures == 0
+    assert breaker.breaker.last_error == "wrong_key: openai answered 401: no such key"
+
+
+async def test_after_a_minute_one_call_tries_whether_the_cause_is_gone(clock: SetClock) -> None:
+    breaker = LocalBreaker(clock)
+    gate = LeasedGate(breaker, clock)
+    await meet(gate, NoCredit("no credit"))
+    clock.at += POLICY.bar_s
+    await gate.permit()
+    with pytest.raises(NoCredit):
+        await gate.permit()
+
+
+@pytest.mark.parametrize(
+    ("error", "stays"),
+    [
+        (WrongKey("still"), True),
+        (NoCredit("now this"), True),
+        (ProviderFault("500"), False),
+        (CallRefused("400"), False),
+    ],
+    ids=lambda value: value.code if isinstance(value, ProviderError) else None,
+)
+async def test_the_trial_renews_or_lifts_the_cause(clock: SetClock, error: ProviderError, stays: bool) -> None:
+    breaker = LocalBreaker(clock)
+    gate = LeasedGate(breaker, clock)
+    await meet(gate, WrongKey("no such key"))
+    clock.at += POLICY.bar_s
+    await meet(gate, error)
+    await asyncio.sleep(0)
+    if stays:
+        with pytest.raises(type(error)):
+            await gate.permit()
+    else:
+        await gate.permit()
+
+
+async def test_a_trial_that_succeeds_clears_the_cause(clock: SetClock) -> None:
+    breaker = LocalBreaker(clock)
+    gate = LeasedGate(breaker, clock)
+    await meet(gate, UnknownModel("no such model"))
+    clock.at += POLICY.bar_s
+    await gate.permit()
+    await gate.succeeded()
+    await asyncio.sleep(0)
+    for _ in range(3):
+        await gate.permit()
+    assert breaker.breaker.barred_by is None
+
+
+async def test_a_call_that_began_before_the_cause_was_met_neither_clears_nor_renews_it(clock: SetClock) -> None:
+    breaker = LocalBreaker(clock)
+    gate, other = LeasedGate(breaker, clock), LeasedGate(breaker, clock)
+    await other.permit()
+    await meet(gate, WrongKey("first"))
+    clock.at += 30.0
+    await other.failed(WrongKey("late"))
+    await other.succeeded()
+    await asyncio.sleep(0)
+    assert breaker.breaker.last_error == "wrong_key: first"
+    with pytest.raises(WrongKey) as refused:
+        await gate.permit()
+    assert refused.value.retry_after_s == POLICY.bar_s - 30.0
+
+
+async def test_a_policy_without_bars_lets_every_call_meet_the_cause_anew(clock: SetClock) -> None:
+    gate = LeasedGate(LocalBreaker(clock, BreakerPolicy(bar_s=0.0)), clock)
+    for _ in range(20):
+        await meet(gate, WrongKey("no such key"))

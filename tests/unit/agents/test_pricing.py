@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import tomllib
+from dataclasses import replace
 from importlib.resources import files
 
 import pytest
@@ -11,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aragora.agents.catalog import available
-from aragora.agents.pricing import cost_usd, metered, price_of, prices_as_of
+from aragora.agents.model import AgentPrice, AgentSpec
+from aragora.agents.pricing import cost_usd, costs_nothing, metered, price_of, prices_as_of
 from aragora.config.settings import Settings
 
 
@@ -49,6 +51,19 @@ def test_an_unknown_model_costs_as_much_as_the_dearest_listed_one(provider: str)
 def test_openrouter_passes_the_makers_prices_on() -> None:
     assert price_of("openrouter", "anthropic/claude-sonnet-5.5") == price_of("anthropic", "claude-sonnet-5-5")
     assert price_of("openrouter", "openai/gpt-5.4-mini:nitro") == price_of("openai", "gpt-5.4-mini")
+
+
+def test_openrouter_bills_nothing_for_what_it_marks_as_free() -> None:
+    price = price_of("openrouter", "anthropic/claude-sonnet-5.5:free")
+    assert (price.input_usd, price.output_usd, price.listed) == (0.0, 0.0, True)
+
+
+def test_a_price_that_an_agent_declares_says_whether_it_costs_anything() -> None:
+    local = AgentSpec("ann", "local", "m")
+    assert costs_nothing(local)
+    assert not costs_nothing(replace(local, price=AgentPrice(0, 0.1)))
+    assert costs_nothing(replace(local, provider="openai", price=AgentPrice(0, 0)))
+    assert not costs_nothing(replace(local, provider="openai", price=AgentPrice(0, 0), fallback_model="openai/m"))
 
 
 def test_what_the_provider_billed_counts_more_than_the_table() -> None:

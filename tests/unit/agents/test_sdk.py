@@ -3,35 +3,69 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from collections.abc import Mapping
 
+import httpx2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aragora.agents.causes import remedy_of
 from aragora.agents.model import (
     CallRefused,
+    ContextTooLong,
+    ModelCall,
+    NoCredit,
+    NotAllowed,
     ProviderError,
     ProviderFault,
     ProviderOverloaded,
     ProviderRateLimited,
     ProviderRejected,
     ProviderTimedOut,
+    RefusedByPolicy,
+    Turn,
+    UnknownModel,
+    WrongKey,
 )
-from aragora.agents.providers.sdk import LazyClient, by_status, clean, unreachable
+from aragora.agents.providers.received import Received
+from aragora.agents.providers.sdk import Failures, LazyClient
+
+OWN_KEY = "own-key-of-no-known-form"
+FAILURES = Failures("openai", OWN_KEY)
+CALL = ModelCall("You debate.", (Turn("user", "Why?"),), {}, "proposal", 100, 0.5, 5.0, "ask-1")
+
+
+def received() -> Received:
+    return Received("openai", "gpt-5.4", CALL)
+
+
+def answered(status: int, body: object, headers: Mapping[str, str] | None = None) -> ProviderError:
+    return FAILURES.answered(status, body, received(), headers)
+
+
+def caused_by(error: Exception) -> Exception:
+    """As an SDK hands an error on."""
+    outer = RuntimeError("Connection error.")
+    outer.__cause__ = error
+    return outer
 
 
 @pytest.mark.parametrize(
     ("status", "kind"),
     [
         (400, CallRefused),
-        (401, ProviderRejected),
-        (402, ProviderRejected),
-        (403, ProviderRejected),
-        (404, ProviderRejected),
+        (401, WrongKey),
+        (402, NoCredit),
+        (403, NotAllowed),
+        (404, UnknownModel),
+        (405, ProviderRejected),
         (408, ProviderTimedOut),
-        (413, CallRefused),
+        (413, ContextTooLong),
         (422, CallRefused),
         (429, ProviderRateLimited),
+        (451, RefusedByPolicy),
         (500, ProviderFault),
         (502, ProviderFault),
         (503, ProviderOverloaded),
@@ -40,22 +74,29 @@ from aragora.agents.providers.sdk import LazyClient, by_status, clean, unreachab
     ],
 )
 def test_every_status_has_its_class(status: int, kind: type[ProviderError]) -> None:
-    assert type(by_status("openai", status)) is kind
+    assert type(answered(status, {"error": {"message": "told so"}})) is kind
 
 
 @given(st.integers(400, 599), st.text(max_size=500))
-def test_every_status_is_told_shortly_with_provider_and_number(status: int, detail: str) -> None:
-    error = by_status("mistral", status, detail)
-    assert "mistral" in error.message
+def test_every_status_is_told_shortly_with_provider_and_number_and_remedy(status: int, words: str) -> None:
+    error = answered(status, {"error": {"message": words}})
+    assert "openai" in error.message
     assert str(status) in error.message
-    assert len(error.message) < 300
+    assert error.message.endswith(remedy_of(error.code))
+    assert len(error.told) < 300
     assert "\n" not in error.message
 
 
 def test_a_wait_that_the_provider_asks_for_is_kept() -> None:
-    assert by_status("openai", 429, headers={"retry-after": "7"}).retry_after_s == 7.0
-    assert by_status("openai", 429, headers={"retry-after-ms": "250"}).retry_after_s == 0.25
-    assert by_status("openai", 429).retry_after_s is None
+    assert answered(429, {}, {"retry-after": "7"}).retry_after_s == 7.0
+    assert answered(429, {}, {"retry-after-ms": "250"}).retry_after_s == 0.25
+    assert answered(429, {}).retry_after_s is None
+
+
+def test_a_429_that_speaks_of_billing_but_asks_for_a_wait_is_a_limit_of_the_rate() -> None:
+    body = {"error": {"message": "You exceeded your current quota, please check your plan and billing details."}}
+    assert answered(429, body, {"retry-after": "17"}).code == "rate_limited"
+    assert answered(429, body).code == "no_credit"
 
 
 @pytest.mark.parametrize(
@@ -71,17 +112,52 @@ def test_a_wait_that_the_provider_asks_for_is_kept() -> None:
         "Bearer abcdefghijkl",
         "AbCdEf0123456789AbCdEf0123456789",
         "AIzaSyA1234567890abcdefghijklm",
+        OWN_KEY,
     ],
 )
-def test_a_key_that_the_provider_repeats_is_not_repeated_further(key: str) -> None:
-    assert key not in by_status("openai", 401, f"Incorrect API key provided: {key}.").message
-    assert key not in clean(f"bad {key} here")
+@pytest.mark.parametrize("place", ["message", "a text", "a page", "a code"])
+def test_a_key_that_the_provider_repeats_is_not_repeated_further(key: str, place: str) -> None:
+    words = f"Incorrect API key provided: {key}."
+    bodies = {
+        "message": {"error": {"message": words}},
+        "a text": words,
+        "a page": f"<html>{words}",
+        "a code": {"code": key},
+    }
+    assert key not in answered(401, bodies[place]).message
+    assert key not in FAILURES.clean(f"bad {key} here")
 
 
-def test_a_broken_connection_tells_its_kind_and_not_its_address() -> None:
-    error = unreachable("local", ConnectionRefusedError("http://user:password@host"))
-    assert "ConnectionRefusedError" in error.message
-    assert "password" not in error.message
+@pytest.mark.parametrize(
+    ("error", "code", "told"),
+    [
+        (ConnectionRefusedError("http://user:password@host"), "unreachable", "could not be reached"),
+        (httpx2.ConnectError("no route"), "unreachable", "could not be reached"),
+        (httpx2.ConnectTimeout("slow"), "unreachable", "could not be reached"),
+        (httpx2.ReadTimeout("slow"), "timeout", "gave no answer within"),
+        (httpx2.RemoteProtocolError("peer closed"), "broken_stream", "broke before its answer began"),
+        (httpx2.ReadError("reset"), "broken_stream", "broke before its answer began"),
+        (json.JSONDecodeError("no", "password", 0), "broken_stream", "not JSON"),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else None,
+)
+def test_could_not_be_reached_is_said_only_where_it_was_not(error: Exception, code: str, told: str) -> None:
+    for seen in (error, caused_by(error)):
+        failure = FAILURES.broken(seen, received(), CALL)
+        assert (failure.code, told in failure.message) == (code, True), failure.message
+        assert "password" not in failure.message
+
+
+def test_what_came_before_a_stream_broke_is_kept_and_paid() -> None:
+    heard = received()
+    heard.sending()
+    heard.hear('{"answer": "so')
+    failure = FAILURES.broken(httpx2.ReadError("reset"), heard, CALL)
+    assert "in the midst of its answer" in failure.message
+    assert failure.heard == '{"answer": "so'
+    assert failure.usage is not None
+    assert failure.usage.estimated
+    assert failure.usage.output_tokens > 0
 
 
 async def test_a_client_is_built_once_and_only_when_it_is_needed() -> None:
@@ -115,10 +191,15 @@ async def test_a_client_that_could_not_be_built_is_tried_again() -> None:
 
 def test_what_only_begins_like_a_key_is_told() -> None:
     told = "skepticism, pk_debates and a keyword are none; request 0f8fad5bd9cb469f"
-    assert clean(told) == told
+    assert FAILURES.clean(told) == told
 
 
 def test_a_call_that_has_no_utf8_is_itself_at_fault() -> None:
-    error = unreachable("openai", UnicodeEncodeError("utf-8", "half \ud83d", 5, 6, "surrogates not allowed"))
-    assert isinstance(error, CallRefused)
-    assert not error.trips_breaker
+    error = UnicodeEncodeError("utf-8", "half \ud83d", 5, 6, "surrogates not allowed")
+    failure = FAILURES.broken(error, received(), CALL)
+    assert isinstance(failure, CallRefused)
+    assert not failure.trips_breaker
+
+
+def test_a_call_that_was_never_sent_costs_nothing() -> None:
+    assert received().spent() is None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from aragora.agents.answer_format import parse_answer
 from aragora.agents.model import Completion, ModelCall
 from aragora.agents.providers.stub import StubProvider
-from aragora.debate.model import AgentRequest, AskKind, Ballot
+from aragora.debate.model import AgentRequest, AskKind, Ballot, Grouping, Proposal
 
 AskFor = Callable[..., AgentRequest]
 
@@ -52,10 +53,41 @@ async def test_stubs_agree_on_the_best_answer_whatever_its_label(ask: AskFor) ->
     second = AgentRequest(second.ask, type(second.brief)("?", candidates=swapped), 5.0)
     choices = []
     for request in (first, second):
-        ballot = parse_answer(request, (await served(request)).text)
+        ballot = parse_answer(request, (await served(request)).text).content
         assert isinstance(ballot, Ballot)
         choices.append({one.label: one.text for one in request.brief.candidates}[ballot.choice])
     assert choices[0] == choices[1]
+
+
+async def test_every_stub_puts_each_answer_into_a_group_of_its_own(ask: AskFor) -> None:
+    request = ask(AskKind.GROUP, labels="ABC")
+    read = parse_answer(request, (await served(request)).text)
+    assert isinstance(read.content, Grouping)
+    assert read.content.groups == (("A",), ("B",), ("C",))
+    assert read.remarks == ()
+
+
+@pytest.mark.parametrize("kind", [AskKind.PROPOSE, AskKind.REVISE, AskKind.CHALLENGE, AskKind.SYNTHESIZE])
+@pytest.mark.parametrize(
+    ("agent", "option"),
+    [
+        ("stub-1", 'the "first"'),
+        ("stub-2", "second"),
+        ("stub-3", "third"),
+        ("stub-4", 'the "first"'),
+        ("stub", 'the "first"'),
+    ],
+)
+async def test_a_stub_chooses_the_option_of_its_number(kind: AskKind, agent: str, option: str, ask: AskFor) -> None:
+    request = ask(kind)
+    request = replace(
+        request,
+        ask=replace(request.ask, agent=agent),
+        brief=replace(request.brief, options=('the "first"', "second", "third")),
+    )
+    read = parse_answer(request, (await served(request)).text)
+    assert isinstance(read.content, Proposal)
+    assert read.content.option == option
 
 
 async def test_the_log_has_a_line_for_every_ask_served(ask: AskFor, tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ DECISION = Decision(
 )
 
 
-def debate_events(*, ending: DebateStatus = DebateStatus.COMPLETED) -> tuple[Event, ...]:
+def debate_events(*, ending: DebateStatus = DebateStatus.COMPLETED, decision: Decision = DECISION) -> tuple[Event, ...]:
     spec = DebateSpec(DEBATE, "Monolith?", ("ada", "bob", "eve"), Protocol("structured", rounds=1), seed=1)
     talk: tuple[Event, ...] = (
         DebateOpened(spec),
@@ -71,18 +71,19 @@ def debate_events(*, ending: DebateStatus = DebateStatus.COMPLETED) -> tuple[Eve
         return (*talk, DebateEnded(ending, "every agent failed; check 'aragora agents'"))
     return (
         *talk,
-        ConsensusReached(1, DECISION),
+        ConsensusReached(1, decision),
         ReceiptIssued("rcp_1", 1, "ab" * 32, "0" * 64, "sig", "key-1"),
         DebateEnded(ending, "decided", 1, 0.0123),
     )
 
 
-def signed_receipt() -> dict[str, Any]:
+def signed_receipt(debate_id: str = DEBATE) -> dict[str, Any]:
     signer = Signer.from_seed(bytes(32))
     content = {
         "schema": SCHEMA,
         "algorithm": ALGORITHM,
         "receipt_id": "rcp_1",
+        "debate_id": debate_id,
         "position": 1,
         "previous_hash": "0" * 64,
         "key_id": signer.key_id,
@@ -99,33 +100,47 @@ class FakeServer:
     url: str = ""
     events: tuple[Event, ...] = field(default_factory=debate_events)
     status: DebateStatus = DebateStatus.COMPLETED
+    decision: Decision = DECISION
     cuts: list[int] = field(default_factory=list)  # events sent before each successive connection is cut
     skips: list[int] = field(default_factory=list)  # seqs left out once
     unavailable: int = 0  # answers of 503 before the first good one
     store_away: bool = False
+    last_error: str | None = None  # of its one agent, whose breaker is open
+    cause: dict[str, str] | None = None  # why that agent is not asked until a person acts
     valid: bool = True
     receipt: dict[str, Any] = field(default_factory=signed_receipt)
     opened: list[dict[str, Any]] = field(default_factory=list)
     keys: list[str | None] = field(default_factory=list)
     tokens: list[str | None] = field(default_factory=list)
     subscriptions: list[int] = field(default_factory=list)
+    questions: dict[str, str] = field(default_factory=lambda: {DEBATE: "Monolith?"})  # of its debates, newest first
+    searches: list[str] = field(default_factory=list)  # prefixes that were asked for
+    knows_prefixes: bool = True
+    signed: list[dict[str, Any]] = field(default_factory=list)
+
+    async def sign(self, request: web.Request) -> web.Response:
+        self.signed.append(await request.json())
+        return web.json_response({"debate_id": request.match_info["id"], "seq": 9}, status=201)
 
     @property
     def rows(self) -> list[str]:
-        return [row.payload for row in rows_of(DEBATE, 1, 1_700_000_000.0, self.events)]
+        return self.rows_of(DEBATE)
 
-    def debate(self) -> dict[str, Any]:
+    def rows_of(self, debate_id: str) -> list[str]:
+        return [row.payload for row in rows_of(debate_id, 1, 1_700_000_000.0, self.events)]
+
+    def debate(self, debate_id: str = DEBATE) -> dict[str, Any]:
         done = self.status is DebateStatus.COMPLETED
         return {
-            "debate_id": DEBATE,
-            "question": "Monolith?",
+            "debate_id": debate_id,
+            "question": self.questions[debate_id],
             "status": self.status,
             "rounds": 1,
-            "decision": encoding.to_plain(DECISION) if done else None,
+            "decision": encoding.to_plain(self.decision) if done else None,
             "reason": None if done else "every agent failed",
             "receipt_id": "rcp_1" if done else None,
             "created_at": 1_700_000_000.0,
-            "outcome": {"reached": True, "answer": DECISION.answer, "winner": "ada", "confidence": 0.75}
+            "outcome": {"reached": True, "answer": self.decision.answer, "winner": "ada", "confidence": 0.75}
             if done
             else None,
         }
@@ -143,14 +158,22 @@ class FakeServer:
         answer = {"debate_id": DEBATE, "status": "queued", "ws_url": "ws://127.0.0.1:1/ws"}
         return web.json_response(answer, status=202)
 
+    async def list_debates(self, request: web.Request) -> web.Response:
+        prefix = request.query.get("prefix", "")
+        self.searches += [prefix] if prefix else []
+        wanted = prefix if self.knows_prefixes else ""
+        found = [self.debate(debate_id) for debate_id in self.questions if debate_id.startswith(wanted)]
+        return web.json_response({"debates": found[: int(request.query["limit"])], "next_cursor": "c2"})
+
     async def get_debate(self, request: web.Request) -> web.Response:
-        if request.match_info["id"] != DEBATE:
+        if request.match_info["id"] not in self.questions:
             return refusal(404, "not_found", "There is no such debate.")
-        return web.json_response(self.debate())
+        return web.json_response(self.debate(request.match_info["id"]))
 
     async def get_events(self, request: web.Request) -> web.Response:
         after = int(request.query["after"])
-        return web.json_response(text=f'{{"events": [{",".join(self.rows[after : after + 3])}]}}')
+        rows = self.rows_of(request.match_info["id"])[after : after + 3]
+        return web.json_response(text=f'{{"events": [{",".join(rows)}]}}')
 
     async def verify(self, _request: web.Request) -> web.Response:
         checks = [{"name": "signature", "passed": self.valid, "detail": "key-1"}]
@@ -163,12 +186,13 @@ class FakeServer:
         message = await ws.receive()
         assert message.type is WSMsgType.TEXT
         subscription = message.json()
-        if subscription["debate_id"] != DEBATE:
+        if subscription["debate_id"] not in self.questions:
             await ws.send_json({"type": "error", "data": {"code": "not_found", "message": "There is no such debate."}})
             return ws
         self.subscriptions.append(subscription["after_seq"])
-        budget = self.cuts.pop(0) if self.cuts else len(self.rows)
-        for seq, row in enumerate(self.rows, start=1):
+        rows = self.rows_of(subscription["debate_id"])
+        budget = self.cuts.pop(0) if self.cuts else len(rows)
+        for seq, row in enumerate(rows, start=1):
             if seq <= subscription["after_seq"]:
                 continue
             if seq in self.skips:
@@ -198,15 +222,25 @@ def application(fake: FakeServer) -> web.Application:
     agent = {"name": "ada", "provider": "stub", "model": "stub-1", "p50_latency_s": 0.25}
     app = web.Application()
     app.router.add_post("/api/debates", fake.open_debate)
-    app.router.add_get("/api/debates", always(lambda: {"debates": [fake.debate()], "next_cursor": "c2"}))
+    app.router.add_get("/api/debates", fake.list_debates)
     app.router.add_get("/api/debates/{id}", fake.get_debate)
     app.router.add_get("/api/debates/{id}/events", fake.get_events)
     app.router.add_get("/api/debates/{id}/receipt", always(lambda: fake.receipt))
+    app.router.add_post("/api/debates/{id}/signatures", fake.sign)
     app.router.add_post("/api/receipts/verify", fake.verify)
     app.router.add_get("/api/health", always(lambda: {"status": "healthy", "version": "1.0.0", "uptime": 1}))
     app.router.add_get("/api/health/ready", always(lambda: {"status": "ready"}))
-    health = {"agents": [agent | {"breaker": {"agent": "ada", "state": "open"}}]}
-    app.router.add_get("/api/agents/health", always(lambda: away() if fake.store_away else health))
+    agent |= {"breaker": {"agent": "ada", "state": "open"}}
+    app.router.add_get(
+        "/api/agents/health",
+        always(
+            lambda: (
+                away()
+                if fake.store_away
+                else {"agents": [agent | {"last_error": fake.last_error, "cause": fake.cause}]}
+            )
+        ),
+    )
     app.router.add_get("/api/leaderboard/rankings", always(lambda: {"agents": [{"name": "ada", "elo": 1532.4}]}))
     app.router.add_get("/ws", fake.socket)
     return app

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 import pytest
+from fastapi.dependencies.utils import get_dependant
+from pydantic import ValidationError
 
 from aragora import client
+from aragora.cli.main import main
 from aragora.debate.model import ConsensusMode, DebateStatus
 from aragora.debate.protocol import PRESETS
 from aragora.resilience.backoff import Backoff
+from aragora.server.chapters.debates import CreateDebate, listing
 
 
 async def test_ask_streams_the_debate_and_shows_decision_votes_dissent_and_receipt(
@@ -50,6 +55,90 @@ async def test_settings_reach_the_server_and_what_is_left_out_is_the_servers(ser
     assert server.opened == [
         {"question": "Monolith?", "agents": ["ada", "bob"], "protocol": "council", "rounds": 2, "budget_usd": 0.5}
     ]
+
+
+@pytest.mark.parametrize(
+    ("typed", "sent"),
+    [
+        (["--options", "yes,no"], ["yes", "no"]),
+        (["--options", " yes , no ,"], ["yes", "no"]),
+        (["--options", "yes", "--options", "no"], ["yes", "no"]),
+        (["--options", "Postgres,SQLite", "--options", "neither"], ["Postgres", "SQLite", "neither"]),
+        (["--options", '"yes, with care",no'], ["yes, with care", "no"]),
+        (["--options", 'a 5" disk,an SSD'], ['a 5" disk', "an SSD"]),
+        ([], None),
+    ],
+)
+async def test_options_reach_the_server_in_the_order_in_which_they_were_typed(
+    typed: list[str], sent: list[str] | None, server: Any, type_command: Any
+) -> None:
+    assert await type_command("ask", "Monolith?", "--url", server.url, *typed) == 0
+    assert server.opened[0].get("options") == sent
+
+
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        (["--options", ","], "--options names nothing"),
+        (["--options", "yes,no", "--options", ""], "--options"),
+        (["--options", "yes\nno"], "--options is no list"),
+        (["--options", '"yes,no'], "--options is no list"),
+        (["--agents", " , "], "--agents names nothing"),
+        (["--agents", ""], "--agents"),
+    ],
+)
+async def test_a_list_that_holds_nothing_is_refused_and_not_taken_for_none(
+    typed: list[str], told: str, server: Any, type_command: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert await type_command("ask", "Monolith?", "--url", server.url, *typed) == 2
+    assert told in capsys.readouterr().err
+    assert server.opened == []
+
+
+@pytest.mark.parametrize("command", ["ask", "demo"])
+@pytest.mark.parametrize("question", ["", "  \n"])
+def test_an_empty_question_is_refused_before_a_server_is_started(
+    command: str, question: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([command, question]) == 2
+    assert "The question is empty" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("option", "field", "value"),
+    [
+        *(("--budget", "budget_usd", value) for value in ("0", "-0.0", "-1", "1e-9", "0.00005", "1e6", "1000000.01")),
+        *(("--budget", "budget_usd", value) for value in ("nan", "inf", "-inf")),
+        *(("--rounds", "rounds", value) for value in ("0", "1", "20", "21", "-1")),
+    ],
+)
+async def test_what_the_command_refuses_the_server_would_refuse_and_the_other_way_round(
+    option: str, field: str, value: str, *, server: Any, type_command: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = await type_command("ask", "Monolith?", "--url", server.url, option, value)
+    told = " ".join(capsys.readouterr().err.split())
+    refusal = refusal_of(field, float(value))
+    assert code == (0 if refusal is None else 2)
+    if refusal is not None and math.isfinite(float(value)):  # JSON cannot even say the others
+        assert told.endswith(refusal)
+
+
+def refusal_of(field: str, value: float) -> str | None:
+    """The words in which the server refuses a setting of a debate; None where it takes it."""
+    try:
+        CreateDebate.model_validate({"question": "Monolith?", field: value})
+    except ValidationError as error:
+        return error.errors()[0]["msg"]
+    return None
+
+
+async def test_the_longest_page_that_the_command_asks_for_is_one_that_the_server_gives(
+    type_command: Any, server: Any
+) -> None:
+    (limit,) = [one for one in get_dependant(path="/", call=listing).query_params if one.name == "limit"]
+    largest = next(rule.le for rule in limit.field_info.metadata if hasattr(rule, "le"))
+    assert await type_command("debates", "--url", server.url, "--limit", str(largest)) == 0
+    assert await type_command("debates", "--url", server.url, "--limit", str(largest + 1)) == 2
 
 
 async def test_json_is_one_document_with_decision_and_receipt(

@@ -15,6 +15,7 @@ from worlds.denied import unseen
 
 from aragora.cli import audit, encrypt_existing_data
 from aragora.cli.main import COMMANDS, load, main
+from aragora.errors import Conflict
 from aragora.migrations import apply, rollback, status
 
 
@@ -94,6 +95,8 @@ async def test_show_tells_decision_and_receipt(
     told = capsys.readouterr().out
     assert "Start with a monolith." in told
     assert "rcp_1" in told
+    assert f"\naragora verify deb_1 --url {server.url}\n" in told
+    assert "/api/" not in told
 
 
 async def test_an_unknown_debate_is_one_clear_line(
@@ -101,7 +104,10 @@ async def test_an_unknown_debate_is_one_clear_line(
 ) -> None:
     assert await type_command("show", "deb_9", "--url", server.url) == 1
     assert await type_command("replay", "deb_9", "--follow", "--url", server.url) == 1
-    assert capsys.readouterr().err == "aragora: There is no such debate. (request req-7)\n" * 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 2
+    for line in lines:
+        assert line.startswith("aragora: There is no such debate. (request req-7) See 'aragora debates'")
 
 
 async def test_replay_prints_every_event_of_all_pages(
@@ -135,7 +141,7 @@ def test_what_is_no_address_of_a_server_is_wrong_usage_and_no_server_that_is_awa
     assert "http://127.0.0.1:8080" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("debate", ["export", "", "..", "deb_1/events", "deb_1?x", "\udcff"])
+@pytest.mark.parametrize("debate", ["export", "", "..", "deb_1/events", "deb_1?x", "abc", "ABCD"])
 @pytest.mark.parametrize("command", ["show", "replay"])
 def test_what_is_no_debates_id_names_no_other_path_of_the_server(
     command: str, debate: str, capsys: pytest.CaptureFixture[str]
@@ -162,11 +168,51 @@ def test_what_cannot_be_sent_is_wrong_usage(capsys: pytest.CaptureFixture[str]) 
     capsys.readouterr()
 
 
-async def test_a_question_that_is_no_utf_8_is_one_line(
-    server: Any, type_command: Any, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("arguments", "place"),
+    [
+        (["ask", "caf\udce9?"], "argument 2 is"),
+        (["show", "deb_\udcff"], "argument 2 is"),
+        (["verify", "r\udcff.json"], "argument 2 is"),
+        (["budget", "\udcff"], "argument 2 is"),
+        (["users", "list", "--data-dir", "/tmp/\udcff"], "argument 4 (--data-dir) is"),
+        (["debates", "--token=hunter2\udcff"], "argument 2 (--token) is"),
+        (["agents", "--token", "hunter2\udcff"], "argument 3 (--token) is"),
+        (["doctor", "--url", "http://\udcff"], "argument 3 (--url) is"),
+        (["demo", "\udcff"], "argument 2 is"),
+        (["\udcff"], "argument 1 is"),
+    ],
+)
+def test_an_argument_that_is_no_utf_8_is_refused_by_its_place_whatever_the_command(
+    arguments: list[str], place: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert await type_command("ask", "caf\udce9?", "--url", server.url) == 2
-    assert capsys.readouterr().err.count("\n") == 1
+    assert main(arguments) == 2
+    told = capsys.readouterr().err
+    assert told.startswith(f"aragora: {place} not UTF-8")
+    assert told.count("\n") == 1
+    assert "hunter2" not in told
+
+
+def test_every_command_of_a_list_is_described_whole_in_80_columns(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    for group in ([], ["users"]):
+        assert main([*group, "--help"]) == 0
+        commands = capsys.readouterr().out.partition("Commands:")[2]
+        assert commands
+        assert "..." not in commands
+
+
+def test_what_a_server_says_in_an_error_cannot_steer_the_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail() -> None:
+        raise Conflict("\x1b[2Jgone\x07")
+
+    monkeypatch.setattr("aragora.cli.main.load", lambda _target: fail)
+    assert main(["agents"]) == 1
+    assert capsys.readouterr().err == "aragora: [2Jgone\n"
 
 
 @pytest.mark.parametrize(

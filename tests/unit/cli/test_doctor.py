@@ -14,6 +14,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from worlds.denied import unseen
 
+from aragora.agents.causes import NO_CREDIT, UNKNOWN_MODEL, WRONG_KEY, remedy_of
 from aragora.cli import doctor
 from aragora.cli.main import main
 
@@ -194,7 +195,139 @@ async def test_a_local_server_is_asked_with_its_key(
             await type_command("doctor", "--url", NOBODY, "--json")
             states.append(report(capsys)["ARAGORA_LOCAL_BASE_URL"])
     assert [finding["state"] for finding in states] == ["ok", "fault"]
-    assert states[0]["told"].endswith(": 1 model")
+    assert states[0]["told"].endswith(": 1 model; small is asked")
+    assert "answered 401" in states[1]["told"]
+    assert "ARAGORA_LOCAL_API_KEY" in states[1]["mend"]
+
+
+EMBEDDER = {"id": "text-embedding-nomic-v1.5"}
+
+
+@pytest.mark.parametrize(
+    ("answer", "state", "told", "mend"),
+    [
+        ('{"object": "list", "data": null}', "fault", "answers, but offers no model", "ollama pull"),
+        ('{"object": "list", "data": []}', "fault", "answers, but offers no model", "ollama pull"),
+        ('{"object": "list"}', "fault", "answers, but offers no model", "ollama pull"),
+        ('{"data": [null, {}, {"id": null}, {"id": 7}]}', "fault", "answers, but offers no model", "ollama pull"),
+        (
+            json.dumps({"data": [EMBEDDER]}),
+            "fault",
+            "no model that can chat, only text-embedding-nomic-v1.5",
+            "LOCAL_MODEL",
+        ),
+        (json.dumps({"data": [EMBEDDER, {"id": "qwen3:8b"}]}), "ok", "2 models; qwen3:8b is asked", ""),
+        ("Ollama is running", "fault", "not as a server of models does", "/v1"),
+        ("[]", "fault", "not as a server of models does", "/v1"),
+        (b"\xff\xfe", "fault", "not as a server of models does", "/v1"),
+    ],
+)
+async def test_a_local_server_is_told_by_what_it_offers(
+    answer: str | bytes,
+    state: str,
+    told: str,
+    mend: str,
+    *,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    type_command: Any,
+) -> None:
+    finding = await of_local_server(web.Response(body=answer), monkeypatch, capsys, type_command)
+    assert finding["state"] == state
+    assert told in finding["told"]
+    assert mend in finding["mend"]
+    assert "cannot be reached" not in finding["told"]
+
+
+@pytest.mark.parametrize(
+    ("status", "told", "mend"),
+    [
+        (401, "answered 401", "ARAGORA_LOCAL_API_KEY"),
+        (402, "answered 402", "credit"),
+        (404, "answered 404", "/v1"),
+        (500, "answered 500", "log"),
+    ],
+)
+async def test_a_local_server_that_refuses_is_told_with_the_remedy_of_the_cause(
+    status: int,
+    told: str,
+    mend: str,
+    *,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    type_command: Any,
+) -> None:
+    finding = await of_local_server(web.Response(text="no", status=status), monkeypatch, capsys, type_command)
+    assert finding["state"] == "fault"
+    assert told in finding["told"]
+    assert mend in finding["mend"]
+
+
+async def test_a_model_that_the_settings_name_is_taken_as_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], type_command: Any
+) -> None:
+    monkeypatch.setenv("ARAGORA_LOCAL_MODEL", "my-embed-and-chat")
+    offer = web.Response(text=json.dumps({"data": [EMBEDDER]}))
+    finding = await of_local_server(offer, monkeypatch, capsys, type_command)
+    assert finding["state"] == "ok"
+    assert "my-embed-and-chat is asked" in finding["told"]
+
+
+async def of_local_server(
+    answer: web.Response, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], type_command: Any
+) -> dict[str, str]:
+    """What the doctor finds where a local server gives this answer to GET /v1/models."""
+
+    async def models(_request: web.Request) -> web.Response:
+        return answer
+
+    app = web.Application()
+    app.router.add_get("/v1/models", models)
+    async with TestServer(app) as local:
+        monkeypatch.setenv("ARAGORA_LOCAL_BASE_URL", str(local.make_url("/v1")))
+        await type_command("doctor", "--url", NOBODY, "--json")
+    return report(capsys)["ARAGORA_LOCAL_BASE_URL"]
+
+
+@pytest.mark.parametrize(
+    ("last_error", "mend"),
+    [
+        ("timeout: no answer within 30 s", "It recovers by itself after 60 s. If it does not: choose a faster model"),
+        ("something else", "It recovers by itself after 60 s. If it does not: check the provider's key"),
+        (None, "It recovers by itself after 60 s."),
+    ],
+)
+async def test_an_open_breaker_is_told_with_the_remedy_of_its_cause(
+    last_error: str | None, mend: str, server: Any, type_command: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.last_error = last_error
+    await type_command("doctor", "--url", server.url, "--json")
+    assert report(capsys)["agent ada"]["mend"].startswith(mend)
+
+
+@pytest.mark.parametrize("code", [WRONG_KEY, NO_CREDIT, UNKNOWN_MODEL])
+async def test_a_cause_that_only_a_person_can_end_promises_no_recovery(
+    code: str, server: Any, type_command: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.cause = {"code": code, "message": "openai said no", "remedy": remedy_of(code)}
+    await type_command("doctor", "--url", server.url, "--json")
+    finding = report(capsys)["agent ada"]
+    assert finding["state"] == "warning"
+    assert "openai said no" in finding["told"]
+    assert finding["mend"] == remedy_of(code)
+
+
+def test_a_wrong_agents_file_is_a_fault_and_no_line_of_a_log(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "agents.toml").write_text("[agents.ada]\nprovidr = 1\n")
+    monkeypatch.setenv("ARAGORA_AGENTS_FILE", str(tmp_path / "agents.toml"))
+    assert main(["doctor", "--url", NOBODY, "--json"]) == 2
+    captured = capsys.readouterr()
+    faults = [finding for finding in json.loads(captured.out) if finding["subject"] == "agents.toml"]
+    assert faults
+    assert all(str(tmp_path / "agents.toml") in fault["told"] for fault in faults)
+    assert captured.err == ""
 
 
 def test_a_data_directory_that_cannot_even_be_looked_at_is_a_fault(

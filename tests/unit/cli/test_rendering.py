@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 from typing import Any
 
@@ -149,3 +150,24 @@ def test_a_forced_terminal_in_a_pipe_folds_as_a_terminal_does(monkeypatch: pytes
     console = terminal()
     assert console.is_terminal
     assert not console.soft_wrap
+
+
+@pytest.mark.parametrize("terminals", ["ascii", "latin-1"])
+async def test_a_terminal_without_utf_8_is_no_reason_to_fail_and_json_stays_json(
+    terminals: str, server: FakeServer, type_command: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.questions = {"deb_1": "Käse oder 🦉?"}
+    for arguments in (("show", "deb_1"), ("debates",), ("verify", "deb_1", "--any-key"), ("replay", "deb_1")):
+        output = io.BytesIO()
+        monkeypatch.setattr("sys.stdout", io.TextIOWrapper(output, encoding=terminals, write_through=True))
+        assert await type_command(*arguments, "--url", server.url) == 0
+        assert output.getvalue().decode(terminals)
+    output = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(output, encoding=terminals))
+    assert await type_command("show", "deb_1", "--url", server.url, "--json") == 0
+    assert json.loads(output.getvalue())["question"] == "Käse oder 🦉?"
+
+
+def test_an_agent_that_asks_what_its_server_offers_first_says_so() -> None:
+    shown = agents_table([{"name": "local", "provider": "local", "model": ""}], {})
+    assert "its server's first chat model" in printed(shown, width=200, on_terminal=False)

@@ -77,3 +77,17 @@ def test_a_start_says_in_one_line_what_it_closed(tmp_path: Path) -> None:
     (tmp_path / "users.db").chmod(0o644)
     assert list(close_to_others(tmp_path)) == [f"closed to other users in {tmp_path}: 1 file or directory"]
     assert list(close_to_others(tmp_path)) == []
+
+
+def test_a_wrong_agents_file_refuses_the_start_with_line_field_and_remedy(tmp_path: Path) -> None:
+    (tmp_path / "agents.toml").write_text("[agents.ann]\nprovider = 'local'\n")
+    refuse_to_start(Settings(data_dir=tmp_path), "127.0.0.1", ())
+    (tmp_path / "agents.toml").write_text("[agents.ann]\nprovider = 'locl'\nmodle = 'x'\n")
+    with pytest.raises(Misconfigured) as caught:
+        refuse_to_start(Settings(data_dir=tmp_path), "127.0.0.1", ())
+    assert (
+        "agents.toml line 3, agents.ann.modle: there is no such setting: choose from provider" in caught.value.message
+    )
+    (tmp_path / "agents.toml").unlink()
+    with pytest.raises(Misconfigured, match="ARAGORA_AGENTS_FILE"):
+        refuse_to_start(Settings(data_dir=tmp_path, agents_file=tmp_path / "none.toml"), "127.0.0.1", ())

@@ -16,6 +16,7 @@ from aragora.config.settings import (
     Settings,
     is_secret,
     load_settings,
+    own_secrets,
     production_problems,
     settings_in,
     variable_of,
@@ -248,3 +249,40 @@ def test_the_command_line_goes_before_the_environment_and_the_data_directory_is_
     assert (chosen.data_dir, chosen.workers) == (tmp_path / "typed", 4)
     with pytest.raises(Misconfigured, match="ARAGORA_WORKERS"):
         settings_in(None, workers=9999)
+
+
+def test_a_key_that_a_file_names_comes_from_a_setting_or_else_from_the_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    settings = load_settings({"OPENAI_API_KEY": "sk-of-the-settings"})
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-of-the-environment")
+    monkeypatch.setenv("GPU_BOX_KEY", " key-of-the-box ")
+    monkeypatch.setenv("BLANK_KEY", " ")
+    for name, expected in (("OPENAI_API_KEY", "sk-of-the-settings"), ("GPU_BOX_KEY", "key-of-the-box")):
+        found = settings.named_key(name)
+        assert found is not None
+        assert found.get_secret_value() == expected
+    assert settings.named_key("BLANK_KEY") is None
+    assert settings.named_key("XAI_API_KEY") is None
+    assert settings.named_key("ARAGORA_DATA_DIR") is None, "a setting that is no secret is no key"
+
+
+def test_the_server_s_own_secrets_are_all_but_the_keys_of_providers() -> None:
+    secrets = own_secrets()
+    assert {"ARAGORA_JWT_SECRET", "DATABASE_URL", "ARAGORA_ENCRYPTION_KEY", "SUPABASE_KEY"} <= secrets
+    assert not secrets & {"OPENAI_API_KEY", "OPENROUTER_API_KEY", "ARAGORA_LOCAL_API_KEY", "ARAGORA_DATA_DIR"}
+
+
+def test_any_model_may_be_named_in_development_and_none_in_production_unless_it_is_said() -> None:
+    assert Settings().any_model
+    assert not Settings(env="production").any_model
+    assert Settings(env="production", models_on_the_spot=True).any_model
+    assert not Settings(models_on_the_spot=False).any_model
+
+
+def test_the_agents_file_is_where_it_was_named_whatever_directory_an_actor_runs_in(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ARAGORA_AGENTS_FILE", "mine.toml")
+    assert settings_in(None).agents_file == tmp_path / "mine.toml"

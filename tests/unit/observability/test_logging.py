@@ -14,7 +14,7 @@ import structlog
 from pydantic import SecretStr
 
 from aragora.errors import Misconfigured
-from aragora.observability.logging import bound, configure_logging, setup
+from aragora.observability.logging import bound, configure_logging, keep_out, setup
 
 Entries = Callable[[], list[dict[str, Any]]]
 SECRET = "correct,horse-battery"
@@ -200,3 +200,13 @@ def test_a_log_file_survives_rotation(tmp_path: Path) -> None:
 def test_a_level_that_is_none_is_refused() -> None:
     with pytest.raises(Misconfigured, match="DEBUG, INFO, WARNING, ERROR"):
         setup("LOUD")
+
+
+def test_a_secret_that_became_known_later_is_kept_out_too(entries: Entries) -> None:
+    structlog.get_logger().info("before: a later secret")
+    keep_out(["a later secret"])
+    structlog.get_logger().info("after: a later secret, and " + SECRET)
+    assert [entry["event"] for entry in entries()] == [
+        "before: a later secret",
+        "after: [redacted], and [redacted]",
+    ]

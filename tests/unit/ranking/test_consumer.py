@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 from aragora.debate.model import START_ELO, ConsensusMode, Decision, Tally
@@ -33,9 +34,23 @@ def row(due: RatingsDue) -> OutboxRow:
     return OutboxRow("deb_1:ratings", RATINGS, "deb_1", encode_text(due), 100.0)
 
 
-def test_the_payload_in_stored_rows_stays_as_it_is() -> None:
-    assert row(RatingsDue("law", DECISION)).payload == PAYLOAD
+def test_the_names_in_stored_rows_stay_as_they_are() -> None:
+    written, before = json.loads(row(RatingsDue("law", DECISION)).payload), json.loads(PAYLOAD)
+    assert before["decision"].keys() <= written["decision"].keys()
+    assert before["decision"]["tallies"][0].keys() <= written["decision"]["tallies"][0].keys()
+    assert before.keys() == written.keys()
     assert RATINGS == "ratings"
+
+
+def test_a_row_of_before_positions_were_counted_still_counts() -> None:
+    old = change_of(OutboxRow("deb_1:ratings", RATINGS, "deb_1", PAYLOAD, 100.0))
+    assert old.keys == change_of(row(RatingsDue("law", DECISION))).keys
+
+
+def test_every_author_of_a_position_is_rated() -> None:
+    shared = replace(DECISION, tallies=(Tally("ann", 2, 2.0, (), "yes", ("ann", "cid")), Tally("bob", 1, 1.0)))
+    rated = {agent for agent, _ in change_of(row(RatingsDue("law", shared))).keys}
+    assert rated == {"ann", "bob", "cid"}
 
 
 def test_a_row_of_before_organisations_had_standings_still_counts() -> None:

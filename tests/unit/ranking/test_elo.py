@@ -84,3 +84,21 @@ def test_a_missed_threshold_has_no_winner_but_moves_ratings() -> None:
     missed = decision_of({"a": 2, "b": 1}, "a", reached=False)
     assert wins(missed) == {}
     assert updates({}, missed)["a"] > 0
+
+
+def test_authors_of_one_position_draw_with_each_other_and_share_its_win() -> None:
+    decision = Decision(
+        reached=True,
+        answer="yes",
+        winner="ann",
+        confidence=0.7,
+        mode=ConsensusMode.MAJORITY,
+        tallies=(Tally("ann", 2, 2.0, (), "yes", ("ann", "cid")), Tally("bob", 1, 1.0, (), "no", ("bob",))),
+        dissent=(),
+        rounds=1,
+        cost_usd=0.0,
+    )
+    deltas = updates({}, decision)
+    assert deltas["ann"] == deltas["cid"] > 0
+    assert deltas["bob"] == pytest.approx(-2 * deltas["ann"])
+    assert wins(decision) == {"ann": 0.5, "cid": 0.5}

@@ -117,6 +117,35 @@ async def test_the_listing_filters_by_status_and_refuses_strange_cursors(client:
     assert (await client.get("/api/debates?limit=0")).status_code == 422
 
 
+@pytest.mark.parametrize(
+    ("prefix", "found"),
+    [
+        ("deb_01a2", ["deb_01a2b", "deb_01a2a"]),
+        ("01a2", ["deb_01a2b", "deb_01a2a"]),
+        ("deb_01a2b", ["deb_01a2b"]),
+        ("deb_01a3", ["deb_01a3c"]),
+        ("deb_ffff", []),
+    ],
+)
+async def test_the_listing_finds_debates_by_the_beginning_of_their_ids(
+    client: Any, world: Any, prefix: str, found: list[str]
+) -> None:
+    for debate_id in ("deb_01a2a", "deb_01a2b", "deb_01a3c"):
+        world.add(debate_id)
+    page = (await client.get("/api/debates", params={"prefix": prefix})).json()
+    assert [one["debate_id"] for one in page["debates"]] == found
+
+
+@pytest.mark.parametrize("prefix", ["", "deb_", "deb_01a", "01A2", "deb_01a%", "deb_01a_", "x" * 5000, "01a2\n"])
+async def test_what_no_id_begins_with_is_refused_before_any_store_is_asked(
+    client: Any, world: Any, prefix: str
+) -> None:
+    world.failure = RuntimeError("the store was asked")
+    answer = await client.get("/api/debates", params={"prefix": prefix})
+    assert answer.status_code == 422
+    assert "4 to 32 hex digits" in answer.json()["error"]["message"]
+
+
 async def test_a_debate_is_cancelled_once(client: Any, world: Any) -> None:
     world.add()
     first = await client.post("/api/debates/deb_1/cancel")
@@ -132,6 +161,46 @@ async def test_a_person_votes_or_suggests_but_not_both(client: Any, world: Any) 
     assert suggested.json()["seq"] == 3
     for body in ({}, {"choice": "ada", "suggestion": "x"}, {"choice": "ada", "intensity": 11}):
         assert (await client.post("/api/debates/deb_1/votes", json=body)).status_code == 422
+
+
+async def test_a_person_says_which_answers_are_one_position(client: Any, world: Any) -> None:
+    world.add()
+    told = await client.post("/api/debates/deb_1/positions", json={"groups": [["ada", "bob"]]})
+    assert (told.status_code, told.json()) == (201, {"debate_id": "deb_1", "seq": 2})
+    for body in ({}, {"groups": []}, {"groups": [[]]}, {"groups": "ada"}, {"groups": [["ada"]], "more": 1}):
+        assert (await client.post("/api/debates/deb_1/positions", json=body)).status_code == 422
+
+
+async def test_a_person_signs_with_its_roles(client: Any, world: Any) -> None:
+    world.add()
+    signed = await client.post("/api/debates/deb_1/signatures", json={"verdict": "veto", "note": "too dear"})
+    assert (signed.status_code, signed.json()) == (201, {"debate_id": "deb_1", "seq": 2})
+    told = (await client.get("/api/debates/deb_1/events?after=1")).json()["events"][0]
+    assert (told["type"], told["data"]["verdict"], told["data"]["note"]) == ("signature", "veto", "too dear")
+    for body in ({}, {"verdict": "maybe"}, {"verdict": "approve", "note": "x" * 1_001}):
+        assert (await client.post("/api/debates/deb_1/signatures", json=body)).status_code == 422
+
+
+async def test_options_and_needs_reach_the_debate(client: Any, world: Any) -> None:
+    body = {"question": "Tea?", "options": ["yes", "no"], "needs": ["role:owner", "user:usr_1"]}
+    assert (await client.post("/api/debates", json=body)).status_code == 202
+    assert (world.opened[-1].options, world.opened[-1].needs) == (("yes", "no"), ("role:owner", "user:usr_1"))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"options": [""]},
+        {"options": ["x" * 201]},
+        {"options": [str(number) for number in range(21)]},
+        {"needs": ["ann"]},
+        {"needs": ["role:emperor"]},
+        {"needs": [f"user:{number}" for number in range(11)]},
+    ],
+)
+async def test_options_and_needs_that_make_no_sense_are_refused(client: Any, wrong: dict[str, Any]) -> None:
+    refused = await client.post("/api/debates", json={"question": "Tea?", **wrong})
+    assert (refused.status_code, refused.json()["error"]["code"]) == (422, "invalid_input")
 
 
 async def test_events_come_in_pages_of_whole_envelopes(client: Any, world: Any) -> None:

@@ -139,7 +139,15 @@ async def test_a_listing_tells_what_was_decided(client: Any, world: Any) -> None
     world.add("deb_3")
     world.records["deb_3"] = replace(world.records["deb_3"], decision=encoding.encode_text(long))
     listed = {one["debate_id"]: one["outcome"] for one in (await client.get("/api/debates")).json()["debates"]}
-    assert listed["deb_1"] == {"reached": True, "answer": "Tea.", "winner": "ada", "confidence": 0.75}
+    assert listed["deb_1"] == {
+        "reached": True,
+        "answer": "Tea.",
+        "winner": "ada",
+        "confidence": 0.75,
+        "headline": "",
+        "position": "",
+        "degraded": False,
+    }
     assert listed["deb_2"] is None
     assert listed["deb_3"]["answer"].endswith(" word…")
     assert len(listed["deb_3"]["answer"]) <= 280

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from aragora.encoding import encode_text
 from aragora.receipts.closing import USAGE, UsageDue
 from aragora.receipts.receipt import AgentPart
@@ -22,9 +24,15 @@ def row(*parts: AgentPart) -> OutboxRow:
     return OutboxRow("deb_1:usage", USAGE, "deb_1", encode_text(UsageDue("acme", "eve", 86400.0, parts)), 100.0)
 
 
-def test_the_payload_in_stored_rows_stays_as_it_is() -> None:
-    assert row(ANN).payload == PAYLOAD
+def test_the_names_in_stored_rows_stay_as_they_are() -> None:
+    written, before = json.loads(row(ANN).payload), json.loads(PAYLOAD)
+    assert before.keys() == written.keys()
+    assert before["agents"][0].items() <= written["agents"][0].items()
     assert USAGE == "usage"
+
+
+def test_a_row_that_an_earlier_version_wrote_charges_the_same() -> None:
+    assert charge_of(OutboxRow("deb_1:usage", USAGE, "deb_1", PAYLOAD, 100.0)) == charge_of(row(ANN))
 
 
 def test_each_agent_is_charged_to_its_organisation_person_and_day() -> None:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 from worlds.actors_without_ray import runtime_over
 
-from actors.gateways.debates import CoordinatorCommands
+from actors.gateways.debates import EMBEDDED_PACE, CoordinatorCommands
 from aragora.config.settings import Settings
 from aragora.debate.model import DebateSpec, DebateStatus
 from aragora.debate.proposition import Idempotency, Proposition
 from aragora.debate.records import DebateRecord, Opened
 from aragora.encoding import encode_text
-from aragora.errors import InvalidInput
+from aragora.errors import InvalidInput, RateLimited
 from aragora.ids import LOCAL_ORG
+from aragora.limits import SPOT_AGENTS_MAX
 from aragora.ranking.store import StoredRating, scope_of
 
 PAID = Settings(anthropic_api_key="sk-test", default_budget_usd=0.75, max_budget_usd=5.0, stub_agents=2)  # type: ignore[call-arg,arg-type]
@@ -47,8 +49,10 @@ class Ratings:
         return {}
 
 
-def commands(settings: Settings, ratings: Ratings | None = None) -> CoordinatorCommands:
-    return CoordinatorCommands(runtime_over(Coordinator()), settings, ratings or Ratings())  # type: ignore[arg-type]
+def commands(
+    settings: Settings, ratings: Ratings | None = None, coordinator: Coordinator | None = None
+) -> CoordinatorCommands:
+    return CoordinatorCommands(runtime_over(coordinator or Coordinator()), settings, ratings or Ratings())  # type: ignore[arg-type]
 
 
 async def test_a_debate_of_agents_that_cost_something_has_the_default_budget_and_is_told_it() -> None:
@@ -74,6 +78,46 @@ async def test_a_request_that_is_repeated_is_told_the_budget_of_the_first() -> N
 async def test_more_than_the_server_allows_is_refused() -> None:
     with pytest.raises(InvalidInput, match="5 USD at most"):
         await commands(PAID).open(Proposition("Which?", budget_usd=5.5))
+
+
+async def test_three_models_named_on_the_spot_debate_as_three_agents_and_one_of_a_bill_needs_a_budget() -> None:
+    settings = Settings(local_base_url="http://localhost:11434/v1", openai_api_key="sk-test")  # type: ignore[call-arg,arg-type]
+    coordinator = Coordinator()
+    gateway = commands(settings, coordinator=coordinator)
+    free = await gateway.open(Proposition("Which?", ("local:qwen3:8b", "local:llama3.2", "local:gemma3@skeptic")))
+    assert free.budget_usd is None
+    assert coordinator.kept[free.debate_id].agents == ("local:qwen3:8b", "local:llama3.2", "local:gemma3@skeptic")
+    assert (await gateway.open(Proposition("Which?", ("local:qwen3:8b", "openai:gpt-5.4")))).budget_usd is not None
+
+
+async def test_a_team_and_a_new_agent_of_the_file_debate_without_a_restart(tmp_path: Path) -> None:
+    coordinator = Coordinator()
+    gateway = commands(Settings(data_dir=tmp_path, stub_agents=2), coordinator=coordinator)  # type: ignore[call-arg]
+    with pytest.raises(InvalidInput, match="There is no team 'r'"):
+        await gateway.open(Proposition("Which?", ("team:r",)))
+    (tmp_path / "agents.toml").write_text(
+        "[agents.ann]\nprovider = 'embedded'\n[teams]\nr = ['ann', 'stub-1']\ndefault = ['stub-2', 'stub-1']"
+    )
+    ticket = await gateway.open(Proposition("Which?", ("stub-2", "team:r")))
+    assert coordinator.kept[ticket.debate_id].agents == ("stub-2", "ann", "stub-1")
+    assert coordinator.kept[ticket.debate_id].protocol.phase_deadline_s == EMBEDDED_PACE.phase_deadline_s
+    ticket = await gateway.open(Proposition("Which?"))
+    assert coordinator.kept[ticket.debate_id].agents == ("stub-2", "stub-1")
+
+
+async def test_who_cannot_debate_is_refused_with_all_unknown_names() -> None:
+    with pytest.raises(InvalidInput, match="there is no agent 'eve', 'hal': choose from") as caught:
+        await commands(PAID).open(Proposition("Which?", ("stub-1", "eve", "hal")))
+    assert caught.value.code == "unknown_agent"
+
+
+async def test_nobody_makes_thousands_of_agents_by_naming_models() -> None:
+    gateway = commands(Settings(local_base_url="http://localhost:11434/v1"))  # type: ignore[call-arg]
+    for number in range(0, SPOT_AGENTS_MAX, 2):
+        await gateway.open(Proposition("Which?", (f"local:m{number}", f"local:m{number + 1}")))
+    with pytest.raises(RateLimited, match=r"agents\.toml"):
+        await gateway.open(Proposition("Which?", ("local:m0", "local:one-more")))
+    await gateway.open(Proposition("Which?", ("local:m0", "local:m1")))
 
 
 async def test_standings_are_those_of_the_organisation() -> None:

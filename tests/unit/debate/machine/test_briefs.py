@@ -6,7 +6,8 @@ import pytest
 from worlds import debating
 
 from aragora import encoding
-from aragora.debate.model import AskKind, Proposal, Topology
+from aragora.debate.machine.consensus import decide
+from aragora.debate.model import AskKind, Proposal, Protocol, Topology
 from aragora.debate.protocol import PRESETS, preset
 
 NAMES = ("zz-claude-zz", "zz-gpt-zz", "zz-gemini-zz", "zz-grok-zz")
@@ -81,16 +82,17 @@ def test_critiques_of_answers_that_have_changed_since_are_not_held_against_them(
         revised = request.ask.kind is AskKind.REVISE
         return replace(reply, content=Proposal(same, 0.9, ("a study",))) if revised else reply
 
-    run = debating.start(debating.spec_of(protocol=preset("structured"))).until(AskKind.VOTE, converging_later)
+    run = debating.start(debating.spec_of(protocol=Protocol("structured"))).until(AskKind.VOTE, converging_later)
     assert run.state.critiques
     assert all(request.brief.critiques == () for request in run.pending())
 
 
-def test_the_chair_is_told_how_the_others_ranked() -> None:
+def test_the_chair_is_told_which_position_the_votes_put_first() -> None:
     run = debating.start(debating.spec_of(protocol=preset("council"))).until(AskKind.SYNTHESIZE)
     (request,) = run.pending()
     assert len(request.brief.candidates) == 4
-    assert all("put first by" in line for line in request.brief.critiques)
+    texts = {candidate.label: candidate.text for candidate in request.brief.candidates}
+    assert texts[request.brief.leading] == run.state.answers[decide(run.state).winner].content
 
 
 def test_the_timeout_is_handed_on() -> None:

@@ -8,7 +8,10 @@ from hypothesis import given, strategies
 from worlds import debating
 
 from aragora.debate import machine
-from aragora.debate.machine.consensus import Cast, casts_of, count, decide
+from aragora.debate.machine.ballots import votes_of
+from aragora.debate.machine.consensus import decide
+from aragora.debate.machine.counting import Cast, count
+from aragora.debate.machine.positions import positions_of
 from aragora.debate.model import AskKind, ConsensusMode, DebateSpec, PersonVoted, Protocol, Standing, VoteCast
 from aragora.debate.protocol import preset
 
@@ -65,8 +68,19 @@ def test_dissent_keeps_its_reason() -> None:
     assert (dissent.agent, dissent.choice, dissent.reason) == ("gpt", "claude", "gpt's reason")
 
 
-def test_confidence_is_the_share_times_how_sure_its_voters_are() -> None:
-    assert decide(counted(THREE_TO_ONE)).confidence == pytest.approx(0.75 * 0.8)
+def test_confidence_is_the_share_of_those_entitled_and_what_voters_say_of_themselves_stands_apart() -> None:
+    decision = decide(counted(THREE_TO_ONE))
+    assert (decision.confidence, decision.stated_confidence) == (0.75, 0.8)
+    assert decision.support == "3 of 4 voted for it, 1 voted for another"
+
+
+def test_who_does_not_vote_stands_behind_nobody() -> None:
+    decision = decide(counted({"gpt": "claude", "gemini": "claude"}))
+    assert (decision.confidence, decision.reached) == (0.5, False)
+    assert decision.support == "2 of 4 voted for it, 2 did not vote"
+    assert decision.participation is not None
+    assert "voters" in decision.participation.degraded
+    assert decision.headline.startswith("Degraded: half of the voters or more were missing.")
 
 
 def test_a_better_rated_and_better_calibrated_voter_weighs_more_in_the_mode_weighted() -> None:
@@ -86,7 +100,7 @@ def test_a_tie_is_broken_by_votes_then_confidence_then_rating_then_order() -> No
     assert "order in which the agents are listed" in decide(state).explanation
     assert decide(state).winner == "claude"
     state.spec = replace(state.spec, standings={"gpt": Standing(1600.0)})
-    assert "rating of its author" in decide(state).explanation
+    assert "rating of its spokesman" in decide(state).explanation
     assert decide(state).winner == "gpt"
     state.answers["grok"] = debating.given("grok", "surely", confidence=0.9)
     assert "confidence in the answer" in decide(state).explanation
@@ -107,12 +121,20 @@ def test_too_few_voters_decide_nothing() -> None:
     assert "Only 1 of 4 agents voted; 2 were needed." in decision.explanation
 
 
-def test_without_votes_the_most_confident_answer_is_named() -> None:
+def test_without_votes_the_answers_count_and_the_result_is_degraded() -> None:
     state = counted({})
     state.answers["gemini"] = debating.given("gemini", "surely", confidence=0.9)
     decision = decide(state)
-    assert (decision.winner, decision.reached, decision.confidence) == ("gemini", False, 0.9)
-    assert "No vote" in decision.explanation
+    assert (decision.winner, decision.reached, decision.confidence) == ("gemini", False, 0.25)
+    assert "No vote arrived" in decision.explanation
+    assert decision.participation is not None
+    assert "votes" in decision.participation.degraded
+
+
+def test_without_votes_and_positions_nobody_is_sure_of_anything() -> None:
+    state = counted({}, spec=debating.spec_of(protocol=Protocol("own")))
+    decision = decide(state)
+    assert (decision.reached, decision.confidence) == (False, 0.0)
 
 
 def test_votes_without_any_weight_are_no_votes() -> None:
@@ -124,7 +146,7 @@ def test_votes_without_any_weight_are_no_votes() -> None:
 def test_a_person_at_full_intensity_weighs_like_the_average_agent() -> None:
     state = counted(THREE_TO_ONE, "weighted")
     state.persons = {"ann": PersonVoted(1, "ann", "grok", 10), "bob": PersonVoted(1, "bob", "grok", 5)}
-    weights = {cast.voter: cast.weight for cast in casts_of(state, FOUR)}
+    weights = {cast.voter: cast.weight for cast in votes_of(state, positions_of(state)).casts}
     assert weights["person:ann"] == pytest.approx(weights["claude"])
     assert weights["person:bob"] == pytest.approx(weights["claude"] / 2)
 
@@ -135,6 +157,7 @@ def test_people_alone_name_a_leader_but_reach_no_consensus() -> None:
     state.persons = {"ann": PersonVoted(1, "ann", "grok", 10)}
     decision = decide(state)
     assert (decision.winner, decision.reached) == ("grok", False)
+    assert "1 of 1 person voted for it" in decision.support
 
 
 def test_a_persons_vote_for_an_agent_without_an_answer_is_void_and_told() -> None:
@@ -151,8 +174,9 @@ def test_the_judge_decides_whatever_people_prefer() -> None:
     state.verdict = ballot("grok", "gpt", 0.7, kind=AskKind.JUDGE)
     state.persons = {name: PersonVoted(1, name, "claude", 10) for name in ("ann", "bob")}
     decision = decide(state)
-    assert (decision.winner, decision.reached, decision.confidence) == ("gpt", True, 0.7)
-    assert [dissent.agent for dissent in decision.dissent] == ["person:ann", "person:bob"]
+    assert (decision.winner, decision.reached) == ("gpt", True)
+    assert decision.confidence == pytest.approx(2 / 6)  # the judge and the author, of four agents and two people
+    assert [dissent.agent for dissent in decision.dissent] == ["claude", "gemini", "person:ann", "person:bob"]
 
 
 def test_rankings_are_counted_by_borda_and_need_a_majority_in_every_pair() -> None:
@@ -166,9 +190,9 @@ def test_rankings_are_counted_by_borda_and_need_a_majority_in_every_pair() -> No
         voter: ballot(voter, order[0], kind=AskKind.RANK, ranking=order) for voter, order in orders.items()
     }
     decision = decide(state)
-    assert (decision.winner, decision.reached) == ("gpt", True)
+    assert (decision.winner, decision.reached) == ("gpt", False)
     assert decision.tallies[0].weight == pytest.approx((3 + 3 + 2) / 6)
-    assert "67%" in decision.explanation
+    assert "50%" in decision.explanation  # two of the three who ranked prefer it to gemini, of four
 
 
 weights = strategies.floats(0.0, 10.0, allow_nan=False)

@@ -9,10 +9,14 @@ from worlds import debating
 
 from aragora import encoding
 from aragora.debate import journal, machine
+from aragora.debate.machine.positions import positions_of
 from aragora.debate.machine.readers import LABELS
 from aragora.debate.model import (
+    Abstained,
+    Abstention,
     AgentFailed,
     AnswerGiven,
+    AnswersGrouped,
     AskKind,
     Ballot,
     ConsensusMode,
@@ -20,18 +24,21 @@ from aragora.debate.model import (
     CritiqueGiven,
     DebateEnded,
     DebateStatus,
+    Grouping,
     Proposal,
     Protocol,
     Topology,
     VoteCast,
 )
 
-SETTLING = (AnswerGiven, CritiqueGiven, VoteCast, AgentFailed)
+SETTLING = (AnswerGiven, AnswersGrouped, CritiqueGiven, VoteCast, Abstained, AgentFailed)
 WORDS = ("Tea. It wakes gently.", "Coffee. It wakes at once.", "Tea, surely: it wakes gently.", "Neither.")
 
 protocols = st.builds(
     Protocol,
     name=st.just("any"),
+    positions=st.booleans(),
+    settles=st.booleans(),
     rounds=st.integers(1, 3),
     critique=st.booleans(),
     revise=st.booleans(),
@@ -57,7 +64,9 @@ class Chaos:
 
     def act(self) -> None:
         pending = self.run.pending()
-        act = self.draw(st.sampled_from(["answer", "answer", "answer", "fail", "garbage", "again", "time", "person"]))
+        act = self.draw(
+            st.sampled_from([*("answer",) * 4, "fail", "abstain", "garbage", "again", "time", "person", "correct"])
+        )
         if act == "time":
             self.late.extend(debating.answer_to(request) for request in pending)
             quorum = 10.0 if machine.quorum_met(self.run.state) else None
@@ -65,6 +74,8 @@ class Chaos:
             return
         if act == "person":
             self.person()
+        elif act == "correct":
+            self.correct()
         elif act == "again" and self.late:
             self.run.give(self.draw(st.sampled_from(self.late)))
         else:
@@ -78,10 +89,27 @@ class Chaos:
             reply = replace(reply, content=Proposal(words, self.draw(st.floats(0, 1)), reply.content.evidence))
         elif isinstance(reply.content, Ballot) and request.ask.kind is not AskKind.RANK:
             reply = replace(reply, content=Ballot(self.draw(st.sampled_from(LABELS[:3])), 0.7))
+        elif isinstance(reply.content, Grouping):
+            reply = replace(reply, content=self.grouping(request))
         if act == "garbage":
             reply = replace(reply, content=Ballot("no label"))
+        elif act == "abstain":
+            reply = replace(reply, content=Abstention("I cannot tell."))
         self.late.append(reply)
         self.run.give(debating.failure_of(request) if act == "fail" else reply)
+
+    def grouping(self, request: Any) -> Grouping:
+        labels = [candidate.label for candidate in request.brief.candidates]
+        groups: dict[int, list[str]] = {}
+        for label in labels:
+            groups.setdefault(self.draw(st.integers(0, 2)), []).append(label)
+        return Grouping(tuple(tuple(group) for group in groups.values()))
+
+    def correct(self) -> None:
+        state = self.run.state
+        if state.spec.protocol.positions and state.positions and state.corrections < 3:
+            chosen = self.draw(st.lists(st.sampled_from(sorted(state.answers)), min_size=1, unique=True))
+            self.run.take([machine.correct(state, "ann", (tuple(chosen),), "c")])
 
     def person(self) -> None:
         choice = self.draw(st.sampled_from(self.run.state.participants))
@@ -124,7 +152,12 @@ def test_every_debate_ends_in_a_decision_or_an_explained_failure(data: Any) -> N
     assert decision.explanation
     assert 0.0 <= decision.confidence <= 1.0
     assert 1 <= decision.rounds <= run.state.spec.protocol.rounds
-    assert {tally.agent for tally in decision.tallies} == set(run.state.answers)
+    authors = [author for tally in decision.tallies for author in tally.authors]
+    assert sorted(authors) == sorted(run.state.answers)
+    assert decision.headline
+    assert decision.participation is not None
+    told = {*decision.participation.answered, *(one.agent for one in decision.participation.absent)}
+    assert set(run.state.participants) <= told
 
 
 @settings(max_examples=75, deadline=None)
@@ -169,7 +202,11 @@ def test_the_weight_of_the_votes_is_the_weight_of_the_tallies(data: Any) -> None
     if run.state.decision is None or protocol.consensus is ConsensusMode.WEIGHTED:
         return
     votes = [*run.state.ballots.values(), *([run.state.verdict] if run.state.verdict else [])]
-    expected = sum(protocol.self_vote_weight if vote.choice == vote.agent else 1.0 for vote in votes)
+    held = {author: one.spokesman for one in positions_of(run.state) for author in one.authors}
+    own = [held.get(vote.agent) == held[vote.choice] for vote in votes]
+    expected = sum(protocol.self_vote_weight if mine else 1.0 for mine in own)
+    if protocol.positions and (not votes or run.state.verdict):
+        expected += len(set(held) - {vote.agent for vote in votes})
     persons = [vote for vote in run.state.persons.values() if vote.choice in run.state.answers]
     expected += sum(vote.intensity / 10 for vote in persons)
     assert abs(sum(tally.weight for tally in run.state.decision.tallies) - expected) < 1e-6

@@ -40,9 +40,10 @@ def test_four_agents_and_three_rounds_take_52_asks() -> None:
 @pytest.mark.parametrize(
     ("name", "kinds"),
     [
-        ("council", {AskKind.PROPOSE: 4, AskKind.RANK: 4, AskKind.SYNTHESIZE: 1}),
-        ("society", {AskKind.PROPOSE: 4, AskKind.REVISE: 8, AskKind.VOTE: 4}),
-        ("ensemble", {AskKind.PROPOSE: 4, AskKind.VOTE: 4}),
+        ("council", {AskKind.PROPOSE: 4, AskKind.GROUP: 1, AskKind.RANK: 4, AskKind.SYNTHESIZE: 1}),
+        ("structured", {AskKind.PROPOSE: 4, AskKind.GROUP: 2, AskKind.CRITIQUE: 4, AskKind.REVISE: 4, AskKind.VOTE: 4}),
+        ("society", {AskKind.PROPOSE: 4, AskKind.GROUP: 2, AskKind.REVISE: 4, AskKind.VOTE: 4}),
+        ("ensemble", {AskKind.PROPOSE: 4, AskKind.GROUP: 1, AskKind.VOTE: 4}),
     ],
 )
 def test_each_preset_asks_what_it_promises(name: str, kinds: dict[AskKind, int]) -> None:

@@ -48,8 +48,8 @@ def test_a_label_that_was_not_on_the_ballot_names_nobody() -> None:
     assert named("", ("claude",)) is None
 
 
-def test_a_partial_ranking_with_repeats_becomes_a_whole_one() -> None:
-    assert ranked(("C", "A", "C", "Z"), NAMES) == ("gemini", "claude", "gpt", "grok")
+def test_a_ranking_keeps_what_was_ranked_once_and_invents_no_order_for_the_rest() -> None:
+    assert ranked(("C", "A", "C", "Z"), NAMES) == ("gemini", "claude")
 
 
 # --- Who reads whom ----------------------------------------------------------------------------------------

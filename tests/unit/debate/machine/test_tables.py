@@ -38,7 +38,7 @@ def test_every_kind_of_ask_has_its_prompt_and_the_form_of_its_answer() -> None:
 
 
 def test_every_kind_of_ask_is_answered_in_one_way() -> None:
-    assert replies._PROPOSING | replies._VOTING | {AskKind.CRITIQUE} == KINDS
+    assert replies._PROPOSING | replies._VOTING | {AskKind.CRITIQUE, AskKind.GROUP} == KINDS
     assert not replies._PROPOSING & replies._VOTING
 
 

@@ -44,6 +44,7 @@ class Surroundings:
             ended=lambda course: self.ended.append(course.debate_id),
             lost=lambda course: self.lost.append(course.debate_id),
             broken=lambda course, error: self.broken.append((course.debate_id, error)),
+            resting=lambda course: course.stop(),
         )
         return Course.recovered("deb_1", [opening.payload], ports)
 

@@ -80,7 +80,7 @@ def test_a_phase_waits_until_its_deadline_and_only_for_the_grace_once_its_quorum
         run.give(debating.answer_to(request))
     clock.observe(run.state)
     hand.at += 4.0
-    assert clock.left_s(run.state) == pytest.approx(6.0)
+    assert clock.left_s(run.state) == pytest.approx(26.0)  # half as long again as the quorum took
 
 
 def test_a_deadline_that_has_passed_leaves_nothing_rather_than_less(hand: HandClock, run: debating.Run) -> None:

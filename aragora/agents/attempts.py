@@ -1,0 +1,182 @@
+"""What is asked of one provider for one ask: a call, its repair, its retries; the text that comes is read here.
+
+The rules stand in `aragora.agents.answering`. What a call has cost goes into the ledger of the ask, however it ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import Final, Self
+
+from aragora.agents import border
+from aragora.agents.answer_format import AnswerInvalid, Understood, parse_answer
+from aragora.agents.model import (
+    AnswerMalformed,
+    AnswerUnusable,
+    CallRefused,
+    Completion,
+    CutByLength,
+    Meter,
+    ModelCall,
+    Provider,
+    ProviderError,
+    ProviderFault,
+    ProviderTimedOut,
+    Turn,
+)
+from aragora.agents.pricing import Ledger
+from aragora.debate.model import Abstention, AgentRequest, AskKind, Usage
+from aragora.errors import AragoraError
+from aragora.limits import NOTE_MAX_CHARS
+
+MARGIN_SHARE: Final = 0.02  # of the time, kept for the work after the last call
+MIN_CALL_S: Final = 0.01  # with less time left no call is made
+MAX_REPAIRED_CHARS: Final = 8_000  # of a malformed answer that is shown to its model
+MOST_TOKENS: Final = 16_384  # of an answer that is asked for once more with more room
+_IN_JSON: Final = "Answer with the JSON object alone."
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What a provider is asked for one ask, what the ask has cost so far, and by when the provider must have answered.
+
+    `until_s` is in seconds after the ask arrived.
+    """
+
+    request: AgentRequest
+    call: ModelCall
+    ledger: Ledger
+    until_s: float
+
+    def left_s(self) -> float:
+        """Seconds left for this attempt; negative where its time is over."""
+        return self.until_s - self.ledger.elapsed_s()
+
+    def require_time(self) -> None:
+        """Raises ProviderTimedOut where too little time is left to make a call."""
+        if self.left_s() < MIN_CALL_S:
+            raise ProviderTimedOut("no time is left for another call")
+
+    def again(self, error: AnswerUnusable) -> Self:
+        """The attempt that asks once more, for a better answer than the one that `error` tells of."""
+        call = replace(self.call, idempotency_key=f"{self.call.idempotency_key}:mend")
+        if isinstance(error, AnswerMalformed):
+            heard = border.text(error.heard, MAX_REPAIRED_CHARS).strip() or "(nothing)"
+            said = Turn("user", f"{error.again} {error.told} Answer again, with the JSON object alone.")
+            return replace(self, call=replace(call, turns=(*call.turns, Turn("assistant", heard), said)))
+        if isinstance(error, CutByLength):
+            call = replace(call, max_tokens=max(call.max_tokens, min(2 * call.max_tokens, MOST_TOKENS)))
+        *before, last = call.turns or (Turn("user", ""),)
+        asked = Turn(last.role, f"{last.text}\n\n{error.again} {_IN_JSON}")
+        return replace(self, call=replace(call, turns=(*before, asked)))
+
+
+Ask = Callable[[Attempt], Awaitable[Understood]]
+Pause = Callable[[int, ProviderError, Attempt], float | None]
+
+
+async def asked(ask: Ask, attempt: Attempt, pause_s: Pause) -> Understood:
+    """The answer as it was read, after at most one repair, and retries of a failed call as far as `pause_s` allows
+    them. Raises ProviderError."""
+    number = 1
+    first: AnswerUnusable | None = None
+    attempt.require_time()
+    while True:
+        try:
+            read = await ask(attempt)
+        except AnswerUnusable as error:
+            if first is not None:
+                raise _twice(first, error) from None
+            if not error.again or attempt.left_s() < MIN_CALL_S:
+                raise
+            first, attempt = error, attempt.again(error)
+        except ProviderError as error:
+            if first is not None and isinstance(error, CallRefused):  # more room, or a longer talk, is not allowed
+                raise first from None
+            delay_s = pause_s(number, error, attempt)
+            if delay_s is None:
+                raise
+            number += 1
+            await asyncio.sleep(delay_s)
+        else:
+            return replace(read, remarks=(*read.remarks, *_remarks(first, attempt)))
+
+
+async def complete(provider: Provider, attempt: Attempt) -> Understood:
+    """One call of a provider, in the time that is left, and its answer as it was read; its cost goes into the ledger.
+    The provider ends the call by itself, since it alone knows what was paid; one that does not is ended a little
+    later. Raises ProviderError, and AnswerMalformed where the answer does not read."""
+    left_s = max(attempt.left_s(), MIN_CALL_S)
+    call = replace(attempt.call, timeout_s=left_s, meter=Meter())
+    try:
+        async with asyncio.timeout(left_s + attempt.request.timeout_s * MARGIN_SHARE / 2):
+            completion = await provider.complete(call)
+    except TimeoutError:
+        _pay(attempt.ledger, call.meter.usage())
+        raise ProviderTimedOut(f"{provider.name} gave no answer within {left_s:.1f} s") from None
+    except asyncio.CancelledError:
+        _pay(attempt.ledger, call.meter.usage())
+        raise
+    except ProviderError as error:
+        _pay(attempt.ledger, error.usage)
+        whole = _whole(attempt.request, error)
+        if whole is None:
+            raise
+        return whole
+    except AragoraError:  # a failure of our own says nothing about the provider
+        raise
+    except Exception as error:  # noqa: BLE001  whatever an SDK raises: the breaker must learn it, the fallback may help
+        raise unexpected(error, provider.name) from None
+    attempt.ledger.add(completion.usage)
+    return _read(attempt.request, completion)
+
+
+def _read(request: AgentRequest, completion: Completion) -> Understood:
+    if completion.refusal and request.ask.kind is not AskKind.GROUP:
+        return Understood(Abstention(border.text(completion.refusal, NOTE_MAX_CHARS)), completion.remarks)
+    try:
+        read = parse_answer(request, completion.text)
+    except AnswerInvalid as invalid:
+        raise AnswerMalformed(str(invalid), heard=completion.refusal or completion.text) from None
+    return replace(read, remarks=(*read.remarks, *completion.remarks))
+
+
+def _whole(request: AgentRequest, error: ProviderError) -> Understood | None:
+    """What came before the failure, where it ends as an object does and reads as the whole answer; else None."""
+    text = error.heard.strip().removesuffix("```").rstrip()
+    if not text.endswith("}"):
+        return None
+    try:
+        read = parse_answer(request, text)
+    except AnswerInvalid:
+        return None
+    return replace(read, remarks=(*read.remarks, f"{error.told}; what had come was whole, and counts"))
+
+
+def _twice(first: AnswerUnusable, second: AnswerUnusable) -> AnswerUnusable:
+    if isinstance(second, AnswerMalformed):
+        return type(second)(f"the answer stayed malformed after a repair: {second.told}")
+    return type(second)(f"{first.told}; asked once more, {second.told}")
+
+
+def _remarks(first: AnswerUnusable | None, attempt: Attempt) -> tuple[str, ...]:
+    """What the record must know of a repair: that an answer was to be shorter than the model would have it."""
+    if not isinstance(first, CutByLength):
+        return ()
+    return (f"{first.told}; it was asked once more, to be shorter, with {attempt.call.max_tokens} tokens",)
+
+
+def no_retry(_number: int, _error: ProviderError, _attempt: Attempt) -> None:
+    """A fallback is asked once."""
+
+
+def _pay(ledger: Ledger, usage: Usage | None) -> None:
+    if usage is not None:
+        ledger.add(usage)
+
+
+def unexpected(error: Exception, provider: str) -> ProviderFault:
+    """Names only the kind of `error`: its text and trace may hold a key."""
+    return ProviderFault(f"unexpected {type(error).__name__} while asking {provider}")

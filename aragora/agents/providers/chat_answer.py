@@ -1,0 +1,66 @@
+"""Reading an answer of Chat Completions: the chunks of a stream, or the one document that some servers send instead.
+
+A chunk or document may hold anything. Content may be a text, null, or parts, of which those of type text count; the
+others are thoughts or a refusal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from aragora.agents.model import ModelCall
+from aragora.agents.providers import sdk
+from aragora.agents.providers.asking import StreamedAnswer
+
+
+class ChatReceived(StreamedAnswer):
+    """What an answer of Chat Completions has brought so far."""
+
+    parts_of_a_document = "choices"
+
+    def __init__(self, provider: str, model: str, call: ModelCall, *, bills_itself: bool) -> None:
+        super().__init__(provider, model, call)
+        self._bills_itself = bills_itself
+
+    def take(self, event: object) -> None:
+        usage = sdk.under(event, "usage")
+        if isinstance(usage, Mapping):
+            self.count(
+                input_tokens=usage.get("prompt_tokens"),
+                output_tokens=usage.get("completion_tokens"),
+                billed_usd=usage.get("cost") if self._bills_itself else None,
+            )
+        elif usage is not None:
+            self.count()
+        for choice in sdk.parts(event, "choices"):
+            message = sdk.under(choice, "delta")
+            self._hear_message(sdk.under(choice, "message") if message is None else message)
+            self.ends(sdk.under(choice, "finish_reason"))
+
+    def take_document(self, document: object) -> None:
+        self.take(document)
+
+    def _hear_message(self, message: object) -> None:
+        self._hear_content(sdk.under(message, "content"))
+        self.overhear(sdk.under(message, "reasoning_content") or sdk.under(message, "reasoning"))
+        self.declined(sdk.under(message, "refusal"))
+        for call in sdk.parts(message, "tool_calls"):
+            self.called_tool(sdk.under(call, "function", "arguments"))
+
+    def _hear_content(self, content: Any) -> None:
+        if isinstance(content, str):
+            self.hear(content)
+            return
+        for part in content if isinstance(content, list) else ():
+            match sdk.under(part, "type"):
+                case "text" | "output_text":
+                    self.hear(sdk.under(part, "text"))
+                case "refusal":
+                    self.declined(sdk.under(part, "refusal"))
+                case "thinking" | "reasoning":
+                    self._overhear_parts(sdk.under(part, "thinking"))
+
+    def _overhear_parts(self, thoughts: object) -> None:
+        for thought in thoughts if isinstance(thoughts, list) else (thoughts,):
+            self.overhear(thought if isinstance(thought, str) else sdk.under(thought, "text"))

@@ -1,0 +1,180 @@
+"""The gate: a decision that people must sign before it counts.
+
+States of the gate of one debate
+    closed     the agents have not decided yet
+    proposed   the agents' decision stands open (`DecisionProposed`); the debate waits, for days if need be
+    passed     every need is signed, or one is vetoed: `ConsensusReached` follows
+
+Rules
+- A need is `user:ID` or `role:NAME`. A signature fulfils one need, and a person signs for one need only: two needs are
+  two people. A person may change its verdict as long as the gate is open.
+- approve   the proposed answer may stand.
+- change    the answer is replaced by the signer's words, and its option where one is named; that is the signer's
+            approval, and voids those that were given for other words.
+- veto      the answer may not stand: the decision is told as not reached. One veto closes the gate.
+- A vote of a person, or a correction of positions, while the gate is open makes the count anew: the decision is
+  proposed again, and earlier signatures are void.
+- The decision keeps every signature that was in force, with what the agents had proposed in the journal before it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+from aragora import limits
+from aragora.debate.machine.state import DebateState, Phase
+from aragora.debate.model import Decision, DecisionSigned, Signature, Verdict
+from aragora.errors import Conflict, Forbidden, InvalidInput
+
+USER: Final = "user:"
+ROLE: Final = "role:"
+
+
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """Who wants to sign, and the roles that this person has."""
+
+    person: str
+    roles: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """What is said at the gate: `answer`, and `option` where there are options, are those of a change."""
+
+    verdict: Verdict
+    note: str = ""
+    answer: str = ""
+    option: str = ""
+
+
+def sign(state: DebateState, signer: Signer, word: Word, signature_id: str) -> DecisionSigned:
+    """What a person says at the gate. The same again is the event of the earlier signature, which is journaled already:
+    nothing is to be written.
+
+    Raises Conflict (no gate, or not open now), Forbidden (the person fulfils no need, or another signed for it) and
+    InvalidInput (a change without an answer, or to an option that there is not).
+    """
+    _check_open(state)
+    _check_word(state, word)
+    need = _need_of(state, signer)
+    event = DecisionSigned(
+        state.round,
+        signer.person,
+        need,
+        word.verdict,
+        word.note.strip(),
+        word.answer.strip(),
+        word.option,
+        signature_id,
+    )
+    stands = state.signatures.get(need)
+    if stands is not None and replace(stands, signature_id=signature_id) == event:
+        return stands
+    if len(state.signed_by) >= limits.SIGNATURES_MAX:
+        raise Conflict(
+            f"The gate of this debate took {limits.SIGNATURES_MAX} signatures, the most it takes: cancel the debate.",
+            code="too_many_signatures",
+        )
+    return event
+
+
+def passed(state: DebateState) -> bool:
+    """Whether the gate is open and nobody is waited for any more."""
+    if state.phase is not Phase.GATE:
+        return False
+    vetoed = any(signature.verdict is Verdict.VETO for signature in state.signatures.values())
+    return vetoed or set(state.signatures) == set(state.spec.needs)
+
+
+def missing(state: DebateState) -> tuple[str, ...]:
+    """The needs that nobody has signed yet."""
+    return tuple(need for need in state.spec.needs if need not in state.signatures)
+
+
+def take(state: DebateState, event: DecisionSigned) -> None:
+    """Change `state` by a signature."""
+    if state.phase is not Phase.GATE or state.proposed is None:
+        return
+    state.signed_by[event.signature_id or f"{event.person}/{len(state.signed_by)}"] = event.person
+    if event.verdict is Verdict.CHANGE:
+        state.signatures = {}
+        position = event.option or state.proposed.position
+        state.proposed = replace(state.proposed, answer=event.answer, position=position)
+    state.signatures[event.need] = event
+
+
+def reopen(state: DebateState) -> None:
+    """The count has changed: the decision is proposed anew."""
+    if state.phase is Phase.GATE:
+        state.phase = Phase.DECIDE
+        state.proposed = None
+        state.signatures = {}
+
+
+def signed_decision(state: DebateState) -> Decision:
+    """The decision as it passed the gate, with its signatures."""
+    decision = state.proposed
+    assert decision is not None, "the gate is open"
+    signatures = tuple(
+        Signature(need, event.person, event.verdict, event.note) for need, event in state.signatures.items()
+    )
+    vetoes = [one for one in signatures if one.verdict is Verdict.VETO]
+    told = [_told(one) for one in vetoes or signatures]
+    changes = [one.person for one in signatures if one.verdict is Verdict.CHANGE]
+    explanation = decision.explanation
+    if changes:
+        explanation += f" {changes[0]} put other words in place of the agents' answer."
+    return replace(
+        decision,
+        reached=decision.reached and not vetoes,
+        headline=" ".join((*told, decision.headline)),
+        explanation=explanation,
+        signatures=signatures,
+    )
+
+
+def _told(signature: Signature) -> str:
+    deed = {Verdict.APPROVE: "Approved", Verdict.CHANGE: "Changed", Verdict.VETO: "Vetoed"}[signature.verdict]
+    note = f": {signature.note}" if signature.note else "."
+    return f"{deed} by {signature.person}{note}"
+
+
+def _check_open(state: DebateState) -> None:
+    if not state.spec.needs:
+        raise Conflict("This debate needs nobody's signature.", code="no_gate")
+    if state.ended is not None or state.decision is not None:
+        raise Conflict("This debate is decided or has ended: the signature came too late.")
+    if state.phase is not Phase.GATE:
+        raise Conflict("The agents have not decided yet: sign when the decision is proposed.", code="not_proposed")
+
+
+def _check_word(state: DebateState, word: Word) -> None:
+    changes = word.verdict is Verdict.CHANGE
+    if changes and not word.answer.strip():
+        raise InvalidInput("A change needs the answer that is to stand.")
+    if not changes and (word.answer or word.option):
+        raise InvalidInput("Only a change takes an answer or an option.")
+    if word.option and word.option not in state.spec.options:
+        allowed = ", ".join(state.spec.options) or "none: this question is open"
+        raise InvalidInput(f"{word.option[:100]!r} is none of the options: {allowed}.")
+    if len(word.answer) > limits.ANSWER_MAX_CHARS or len(word.note) > limits.NOTE_MAX_CHARS:
+        raise InvalidInput(
+            f"An answer has at most {limits.ANSWER_MAX_CHARS} characters, a note {limits.NOTE_MAX_CHARS}: shorten it."
+        )
+
+
+def _need_of(state: DebateState, signer: Signer) -> str:
+    signed = [need for need, event in state.signatures.items() if event.person == signer.person]
+    if signed:
+        return signed[0]
+    mine = {f"{USER}{signer.person}", *(f"{ROLE}{role}" for role in signer.roles)}
+    fulfilled = [need for need in state.spec.needs if need in mine]
+    if not fulfilled:
+        raise Forbidden(f"This debate needs {', '.join(state.spec.needs)}: you are none of them.")
+    free = [need for need in fulfilled if need not in state.signatures]
+    if not free:
+        taken = state.signatures[fulfilled[0]].person
+        raise Forbidden(f"{taken} has signed for {fulfilled[0]} already: one person signs for each need.")
+    return min(free, key=lambda need: need.startswith(ROLE))  # what only this person can sign comes first

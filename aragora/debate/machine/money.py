@@ -1,0 +1,79 @@
+"""What a debate may still spend: the upper bound of an ask is reserved before it goes out, and settled by its answer.
+
+Rules
+- The bound of an ask is what two calls of its model can cost at most: its material and `max_output_tokens`, at the
+  dearer of the prices of the agent and its fallback. The second call is the one repair, retry or fallback that an agent
+  may make within it: the bound travels with the ask, and the agent makes no call that could pass it.
+- An ask goes out while what was spent, what is reserved and its bound together stay within the budget. Where that is
+  so for none, and none is on its way, one goes out all the same as long as the budget is not spent: so a debate always
+  goes on, and overruns its budget by one ask at most.
+- Asks that must wait go out as others are settled, in their order. Once the budget is spent they fail, unasked.
+- An ask that missed its phase may be billed all the same: its reserve stays until its answer comes, late.
+
+A debate without a budget, or whose journal knows no prices, asks everything at once.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from aragora.debate.machine.briefs import brief_of
+from aragora.debate.machine.state import DebateState, budget_spent
+from aragora.debate.model import AgentFailed, Ask, Brief
+
+BUDGET: Final = "budget"
+"""The code of a failure: the budget was spent before the agent was asked."""
+
+CALLS: Final = 2
+_BYTES_PER_TOKEN: Final = 3  # of UTF-8, rather too many tokens than too few
+_FRAME_TOKENS: Final = 1_500  # the system prompt, the schema and the frames
+_MILLION: Final = 1_000_000
+
+
+def admit(state: DebateState) -> None:
+    """Let those asks of the open phase go out whose bound fits."""
+    budget = state.spec.budget_usd
+    if budget is None or not state.spec.prices:
+        state.waiting = {}
+        return
+    for ask_id in tuple(state.waiting):
+        bound = bound_usd(state, state.open[ask_id])
+        fits = state.cost_usd + sum(state.reserved.values()) + bound <= budget
+        alone = not any(other in state.reserved for other in state.open)
+        if not fits and (not alone or budget_spent(state)):
+            return
+        del state.waiting[ask_id]
+        state.reserved[ask_id] = bound
+
+
+def refused(state: DebateState) -> tuple[AgentFailed, ...]:
+    """The failures of asks that wait for money that will not come."""
+    if not state.waiting or not budget_spent(state):
+        return ()
+    told = f"it was not asked: the budget of {state.spec.budget_usd:g} USD was spent"
+    asks = (state.open[ask_id] for ask_id in state.waiting)
+    return tuple(AgentFailed(ask.round, ask.agent, ask.ask_id, BUDGET, told) for ask in asks)
+
+
+def bound_usd(state: DebateState, ask: Ask) -> float:
+    """What `ask` can cost at most, in USD."""
+    price = state.spec.prices.get(ask.agent)
+    if price is None:
+        return 0.0
+    tokens = _FRAME_TOKENS + _size_bytes(brief_of(state, ask)) / _BYTES_PER_TOKEN
+    call = (tokens * price.input_usd_per_mtok + price.max_output_tokens * price.output_usd_per_mtok) / _MILLION
+    return CALLS * call
+
+
+def _size_bytes(brief: Brief) -> int:
+    texts = (
+        brief.question,
+        brief.context,
+        brief.own,
+        brief.challenge,
+        *(candidate.text for candidate in brief.candidates),
+        *brief.critiques,
+        *brief.suggestions,
+        *brief.options,
+    )
+    return sum(len(text.encode(errors="replace")) for text in texts)

@@ -1,0 +1,46 @@
+"""A wrong key in a running server: told in the debate and by the agent's health, and not tried with every ask."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from worlds.live_server import running
+
+from aragora.agents.causes import remedy_of
+from tests.standins.providers import KEY
+
+from .test_providers import DEBATE_S, standing_in
+
+pytestmark = pytest.mark.slow
+WRONG = "sk-wrong-0123456789abcdefghij"
+
+
+def test_a_wrong_key_is_the_agents_cause_and_the_debate_goes_on_without_it(tmp_path: Path) -> None:
+    with (
+        standing_in(2) as (openai, anthropic),
+        running(
+            tmp_path / "data",
+            OPENAI_API_KEY=WRONG,
+            ARAGORA_OPENAI_BASE_URL=openai.chat,
+            ANTHROPIC_API_KEY=KEY,
+            ARAGORA_ANTHROPIC_BASE_URL=anthropic.anthropic,
+        ) as server,
+    ):
+        team = ["openai-api", "anthropic-api", "anthropic-api-skeptic"]
+        ended = server.ended(server.debate(agents=team, rounds=1), DEBATE_S)
+
+        assert ended["status"] == "completed", ended["reason"]
+        told = server.get(f"/api/debates/{ended['debate_id']}/events?limit=1000")["events"]
+        failures = [event["data"] for event in told if event["type"] == "agent_error"]
+        assert {failure["code"] for failure in failures} == {"wrong_key"}
+        assert "Incorrect API key provided" in failures[0]["message"]
+        agents = {agent["name"]: agent for agent in server.get("/api/agents/health")["agents"]}
+        cause = agents["openai-api"]["cause"]
+        assert (cause["code"], cause["remedy"]) == ("wrong_key", remedy_of("wrong_key"))
+        assert "Incorrect API key provided" in cause["message"]
+        assert agents["openai-api"]["breaker"]["state"] == "closed"
+        assert agents["openai-api"]["last_error"].startswith("wrong_key: ")
+        assert agents["anthropic-api"]["cause"] is None
+        assert WRONG not in server.request("GET", "/api/agents/health").body
+        assert (len(openai.seen), len(failures) > 1) == (1, True), "the further asks were answered without a call"

@@ -1,0 +1,164 @@
+"""The gate: a decision waits for the people who must sign it, and their word stands in it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from worlds import debating
+
+from aragora.debate import machine
+from aragora.debate.machine.gate import Signer, Word
+from aragora.debate.model import (
+    ConsensusReached,
+    DebateStatus,
+    Decision,
+    DecisionProposed,
+    PersonVoted,
+    Verdict,
+)
+from aragora.debate.protocol import preset
+from aragora.errors import Conflict, Forbidden, InvalidInput
+
+ANN = Signer("ann", ("member",))
+OWNER = Signer("mary", ("owner", "member"))
+APPROVE = Word(Verdict.APPROVE)
+
+
+def proposed(*needs: str, **settings: object) -> debating.Run:
+    spec = debating.spec_of(protocol=preset("ensemble"), needs=needs, **settings)
+    return debating.start(spec).play()
+
+
+def sign(run: debating.Run, signer: Signer, word: Word = APPROVE, signature_id: str = "") -> None:
+    event = machine.sign(run.state, signer, word, signature_id or f"s{len(run.events)}")
+    if event not in run.state.signatures.values():
+        run.take([event])
+    run.advance()
+
+
+def decision(run: debating.Run) -> Decision:
+    assert run.state.decision is not None
+    return run.state.decision
+
+
+def test_the_debate_waits_with_its_decision_proposed_until_all_have_signed() -> None:
+    run = proposed("user:ann", "role:owner")
+    (told,) = run.of(DecisionProposed)
+    assert told.missing == ("user:ann", "role:owner")
+    assert (machine.status(run.state), machine.asks(run.state)) == (DebateStatus.WAITING, ())
+    assert machine.next_deadline_s(run.state, machine.Timing(1e6)) is None
+    sign(run, ANN, Word(Verdict.APPROVE, "fine"))
+    assert run.state.decision is None
+    sign(run, OWNER)
+    assert isinstance(run.events[-1], ConsensusReached)
+    assert [(one.need, one.person, one.note) for one in decision(run).signatures] == [
+        ("user:ann", "ann", "fine"),
+        ("role:owner", "mary", ""),
+    ]
+    assert decision(run).headline.startswith("Approved by ann: fine Approved by mary.")
+    assert decision(run).reached is told.decision.reached
+
+
+def test_one_veto_ends_the_waiting_and_the_decision_is_not_reached() -> None:
+    run = proposed("user:ann", "role:owner")
+    sign(run, OWNER, Word(Verdict.VETO, "too dear"))
+    assert not decision(run).reached
+    assert decision(run).headline.startswith("Vetoed by mary: too dear")
+
+
+def test_a_change_stands_in_place_of_the_answer_and_voids_earlier_approvals() -> None:
+    run = proposed("user:ann", "role:owner", options=("tea", "coffee"))
+    sign(run, ANN)
+    sign(run, OWNER, Word(Verdict.CHANGE, "", "Tea, but after noon.", "tea"))
+    assert run.state.decision is None, "ann approved other words"
+    sign(run, ANN)
+    assert (decision(run).answer, decision(run).position) == ("Tea, but after noon.", "tea")
+    assert "mary put other words" in decision(run).explanation
+
+
+def test_the_same_signature_twice_is_one() -> None:
+    run = proposed("user:ann", "role:owner")
+    sign(run, ANN, signature_id="s1")
+    again = machine.sign(run.state, ANN, APPROVE, "s2")
+    assert again is run.state.signatures["user:ann"]
+
+
+def test_a_person_may_change_its_mind_while_the_gate_is_open() -> None:
+    run = proposed("user:ann", "role:owner")
+    sign(run, ANN)
+    sign(run, ANN, Word(Verdict.VETO, "no after all"))
+    assert not decision(run).reached
+
+
+def test_two_needs_are_two_people() -> None:
+    run = proposed("role:owner", "role:member")
+    sign(run, OWNER)
+    assert run.state.decision is None
+    with pytest.raises(Forbidden, match="mary has signed for role:owner already"):
+        machine.sign(run.state, Signer("max", ("owner",)), APPROVE, "s")
+    sign(run, ANN)
+    assert {one.person for one in decision(run).signatures} == {"mary", "ann"}
+
+
+def test_who_is_not_needed_cannot_sign() -> None:
+    with pytest.raises(Forbidden, match="needs user:ann: you are none of them"):
+        machine.sign(proposed("user:ann").state, OWNER, APPROVE, "s")
+
+
+@pytest.mark.parametrize(
+    ("word", "told"),
+    [
+        (Word(Verdict.CHANGE), "needs the answer"),
+        (Word(Verdict.APPROVE, "", "other words"), "Only a change"),
+        (Word(Verdict.CHANGE, "", "Water.", "water"), "none of the options"),
+        (Word(Verdict.VETO, "x" * 1_001), "shorten"),
+    ],
+)
+def test_a_word_that_makes_no_sense_is_refused(word: Word, told: str) -> None:
+    with pytest.raises(InvalidInput, match=told):
+        machine.sign(proposed("user:ann", options=("tea", "coffee")).state, ANN, word, "s")
+
+
+def test_signing_too_early_too_late_or_without_a_gate_is_a_conflict() -> None:
+    early = debating.start(debating.spec_of(needs=("user:ann",)))
+    with pytest.raises(Conflict, match="not decided yet"):
+        machine.sign(early.state, ANN, APPROVE, "s")
+    late = proposed("user:ann")
+    sign(late, ANN)
+    with pytest.raises(Conflict, match="too late"):
+        machine.sign(late.state, ANN, APPROVE, "s")
+    with pytest.raises(Conflict, match="nobody's signature"):
+        machine.sign(debating.start().state, ANN, APPROVE, "s")
+
+
+def test_a_vote_at_the_gate_makes_the_count_anew_and_voids_what_was_signed() -> None:
+    run = proposed("user:ann", "role:owner")
+    sign(run, ANN)
+    before = run.of(DecisionProposed)[-1].decision
+    loser = next(tally.agent for tally in before.tallies if tally.agent != before.winner)
+    run.take([PersonVoted(1, "zoe", loser, 10)])
+    run.advance()
+    assert len(run.of(DecisionProposed)) == 2
+    assert run.state.signatures == {}
+    assert machine.status(run.state) is DebateStatus.WAITING
+
+
+def test_a_journal_with_a_gate_is_replayed_to_the_same_state() -> None:
+    run = proposed("user:ann", "role:owner")
+    sign(run, ANN)
+    assert machine.replay(run.events) == run.state
+    sign(run, OWNER)
+    assert machine.replay(run.events) == run.state
+
+
+def test_a_debate_at_its_gate_can_be_cancelled() -> None:
+    run = proposed("user:ann")
+    run.take(machine.cancel(run.state, "cancelled by ann"))
+    assert machine.status(run.state) is DebateStatus.CANCELLED
+
+
+@pytest.mark.parametrize("needs", [("ann",), ("user:",), ("user:a", "user:a"), tuple(f"user:{n}" for n in range(11))])
+def test_needs_that_name_nobody_or_too_many_are_refused(needs: tuple[str, ...]) -> None:
+    with pytest.raises(InvalidInput):
+        machine.first_event(replace(debating.spec_of(), needs=needs))
