@@ -1,7 +1,8 @@
 """An agent as an actor: takes batches of asks, answers them concurrently, hands replies back in batches.
 
 Coordinators of the same node connect to its socket (`endpoint`), others call `exchange`, which brings new asks and
-returns as soon as replies are ready, whichever asks they belong to.
+returns as soon as replies are ready, whichever asks they belong to. While an ask is worked on, its signs
+(`aragora.agents.signs`) go the same way.
 
 An ask that comes twice (its coordinator restarted, a message was lost) is answered once: while it is being
 answered the second only says where the reply goes, afterwards the reply is repeated from memory.
@@ -27,6 +28,7 @@ from aragora.agents.answering import Answering
 from aragora.agents.catalog import Catalog, build_fallback, build_provider
 from aragora.agents.gate import LeasedGate
 from aragora.agents.model import AgentSpec, ProviderFault
+from aragora.agents.signs import Sign, Signs
 from aragora.config.settings import Settings
 from aragora.debate.model import AgentFailure, AgentRequest, Reply
 from aragora.errors import AragoraError
@@ -50,7 +52,7 @@ class AgentActor(VirtualActor):
         self._spec: AgentSpec | None = None
         self._answering: Answering | None = None
         self._replaced: list[Answering] = []  # of earlier declarations, while they still answer
-        self._socket = AgentSocket(self._take)
+        self._socket = AgentSocket(self._take, self._show)
         self._mailboxes: OrderedDict[str, Mailbox] = OrderedDict()
         self._working: dict[str, _Work] = {}  # by ask id
         self._answered: OrderedDict[str, Reply] = OrderedDict()
@@ -61,18 +63,23 @@ class AgentActor(VirtualActor):
         self._used()
         return await endpoint_at(self._socket.listen)
 
-    async def exchange(self, asker: str, batch: bytes, withdrawn: tuple[str, ...] = ()) -> bytes:
-        """Take a batch of asks (`wire.encode_requests`, or empty) of the coordinator `asker`; returns the replies that
-        are ready, as `wire.encode_replies`. `withdrawn` names debates whose answers are no longer wanted."""
+    async def exchange(
+        self, asker: str, batch: bytes, withdrawn: tuple[str, ...] = (), shown: tuple[str, ...] = ()
+    ) -> bytes:
+        """Take a batch of asks (`wire.encode_requests`, or empty) of the coordinator `asker`; returns the replies and
+        signs that are ready, as `wire.encode_replies`. `withdrawn` names debates whose answers are no longer wanted,
+        `shown` those that somebody follows as they are written."""
         mailbox = self._mailbox(asker)
         unpacked = wire.decode_requests(batch) if batch else wire.UnpackedRequests([], [])
         self._take(withdrawn, unpacked.requests, mailbox)
         for failure in unpacked.refused:
             mailbox.put(failure)
+        if shown:
+            self._show(shown)
         if batch:
             await asyncio.sleep(0)  # answers that are ready at once are part of this reply already
-        replies = await mailbox.take(POLL_S)
-        return wire.encode_replies(replies) if replies else b""
+        told = await mailbox.take(POLL_S)
+        return wire.encode_replies(told.replies, told.signs) if told.replies or told.signs else b""
 
     def _take(self, withdrawn: Sequence[str], requests: Sequence[AgentRequest], outlet: Outlet) -> None:
         self._used()
@@ -95,13 +102,26 @@ class AgentActor(VirtualActor):
             if work is not None:
                 work.outlet = outlet
                 continue
-            task = loop.create_task(answering.answer(request), name=ask_id)
-            self._working[ask_id] = _Work(request.ask.debate_id, task, outlet)
+            signs = Signs(ask_id, loop.time, loop.call_later, self._send_sign)
+            task = loop.create_task(answering.answer(request, signs), name=ask_id)
+            self._working[ask_id] = _Work(request.ask.debate_id, task, outlet, signs)
             task.add_done_callback(self._done)
+
+    def _show(self, debate_ids: Sequence[str]) -> None:
+        for work in self._working.values():
+            if work.debate_id in debate_ids:
+                work.signs.show()
+
+    def _send_sign(self, sign: Sign) -> None:
+        work = self._working.get(sign.ask_id)
+        if work is not None:
+            work.outlet.show(sign)
 
     def _done(self, task: asyncio.Task[Reply]) -> None:
         ask_id = task.get_name()
-        outlet = self._working.pop(ask_id).outlet
+        work = self._working.pop(ask_id)
+        work.signs.over()
+        outlet = work.outlet
         if self._replaced and not self._working:
             begin(self._close_replaced(), "agent replaced")
         if task.cancelled():
@@ -184,8 +204,9 @@ def _broken(ask_id: str, agent: str, error: BaseException) -> AgentFailure:
 
 @dataclass(slots=True)
 class _Work:
-    """An ask that is being answered: the debate it belongs to, and where its reply goes."""
+    """An ask that is being answered: the debate it belongs to, where its reply goes, and its signs."""
 
     debate_id: str
     answering: asyncio.Task[Reply]
     outlet: Outlet
+    signs: Signs

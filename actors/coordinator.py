@@ -16,18 +16,19 @@ from typing import Final
 
 import structlog
 
-from actors.channels.agent_links import AgentLinks
+from actors.channels.agent_links import AgentLinks, Onlookers
 from actors.channels.event_outlets import EventPolls, EventSocket
 from actors.channels.sockets import Endpoint, endpoint_at
-from actors.channels.watchers import Watchers
+from actors.channels.watchers import Item, Watchers
 from actors.kinds import COORDINATOR
 from actors.runtime import Runtime
 from actors.virtual import VirtualActor
+from aragora.agents.signs import TOKEN, Sign, message_of
 from aragora.background import pauses, until_available
 from aragora.config.settings import Settings
 from aragora.debate.budget import BudgetRule, MonthlyLimits, micros_of
 from aragora.debate.machine.gate import Signer, Word
-from aragora.debate.model import DebateSpec, DebateStatus, Reply
+from aragora.debate.model import Ask, DebateSpec, DebateStatus, Reply
 from aragora.debate.proposition import Idempotency
 from aragora.debate.records import SET_ASIDE, Opened, Tenure
 from aragora.debate.running.engine import DebateEngine, EnginePorts, Limits, Load
@@ -72,7 +73,8 @@ class CoordinatorActor(VirtualActor):
         super().__init__(key, settings)
         sys.setswitchinterval(SWITCH_S)
         self._shard = int(key)
-        self._watchers = Watchers(settings.event_buffer_size)
+        self._watchers = Watchers(settings.event_buffer_size, self._show)
+        self._links: AgentLinks | None = None
         self._polls = EventPolls(self._watchers)
         self._socket = EventSocket(self._watchers)
         self._engine: DebateEngine | None = None
@@ -109,9 +111,11 @@ class CoordinatorActor(VirtualActor):
         """See `DebateEngine.suggest`."""
         return await (await self._started()).engine.suggest(debate_id, person, text, suggestion_id)
 
-    async def watch(self, watcher: str, follow: tuple[str, ...], leave: tuple[str, ...]) -> bytes:
+    async def watch(
+        self, watcher: str, follow: tuple[str, ...], leave: tuple[str, ...], show: tuple[str, ...] = ()
+    ) -> bytes:
         """See `EventPolls.poll`."""
-        return await self._polls.poll(watcher, follow, leave)
+        return await self._polls.poll(watcher, follow, leave, show)
 
     async def endpoint(self) -> Endpoint:
         """Where replicas of the same node may connect to follow debates (`actors.channels.event_outlets`)."""
@@ -188,11 +192,12 @@ class CoordinatorActor(VirtualActor):
             settings.receipt_signing_key.get_secret_value() if settings.receipt_signing_key else None,
             settings.data_dir,
         )
-        links = AgentLinks(
+        self._links = links = AgentLinks(
             new_id(f"coordinator-{self._shard}"),
             Runtime(settings),
             settings.agent_shards,
             self._receive,
+            Onlookers(self._watchers.shown, self._take_sign),
         )
         undo.callback(links.close)
 
@@ -234,6 +239,16 @@ class CoordinatorActor(VirtualActor):
     def _receive(self, debate_id: str, replies: Sequence[Reply]) -> None:
         if self._engine is not None:
             self._engine.receive(debate_id, replies)
+
+    def _show(self, debate_id: str) -> None:
+        if self._links is not None:
+            self._links.show(debate_id)
+
+    def _take_sign(self, ask: Ask, sign: Sign) -> None:
+        """An agent works on `ask`: while the debate waits for it, who follows may see what it has written."""
+        awaited = self._engine is not None and self._engine.alive(ask.debate_id, ask.ask_id)
+        if awaited and ask.debate_id in self._watchers.shown:
+            self._watchers.tell(Item(ask.debate_id, 0, TOKEN, message_of(ask, sign, self._clock.now())))
 
     def _owns(self, debate_id: str) -> bool:
         return owner(debate_id, self._settings.coordinator_shards) == self._shard

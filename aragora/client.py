@@ -20,6 +20,7 @@ import aiohttp
 import msgspec
 
 from aragora import encoding, errors
+from aragora.debate.forecast import Forecast
 from aragora.debate.journal import END
 from aragora.ids import BEGINNING_MIN_DIGITS, beginning_of_id, is_whole, new_id
 from aragora.resilience.backoff import Backoff, parse_retry_after
@@ -32,6 +33,7 @@ FOUND_MAX: Final = 20  # debates that are counted where an id is ambiguous
 CHOICE_MAX: Final = 5  # of which so many are shown
 ASKED_MAX_CHARS: Final = 200  # of their questions
 HOW_TO_NAME: Final = f"See 'aragora debates'; of an id, its first {BEGINNING_MIN_DIGITS} digits or more are enough."
+TOKEN: Final = "token"  # noqa: S105  the type of what agents are writing
 REPEATABLE_STATUS: Final = frozenset({502, 503, 504})
 
 ERRORS: Final[dict[int, type[errors.AragoraError]]] = {
@@ -80,6 +82,7 @@ class OpenedDebate:
     debate_id: str
     status: str
     ws_url: str
+    forecast: Forecast | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,8 +191,11 @@ class AragoraClient:
         except (aiohttp.ClientError, TimeoutError):
             return False
 
-    async def follow(self, debate_id: str, *, after_seq: int = 0, ws_url: str | None = None) -> AsyncIterator[Envelope]:
-        """Every event of the debate after `after_seq`, once and in order, up to and including its end.
+    async def follow(
+        self, debate_id: str, *, after_seq: int = 0, ws_url: str | None = None, deltas: bool = False
+    ) -> AsyncIterator[Envelope]:
+        """Every event of the debate after `after_seq`, once and in order, up to and including its end. With `deltas`
+        also what agents are writing, as it comes: of the type `token`, with seq 0, and some of it may be missing.
 
         Raises NotFound, Unauthenticated and other refusals of the server, and StreamBroken where reconnecting does not
         help.
@@ -197,8 +203,8 @@ class AragoraClient:
         seen, failures = after_seq, 0
         while True:
             try:
-                async for envelope in self._stream(ws_url or f"{self.url}/ws", debate_id, seen):
-                    seen, failures = envelope.seq, 0
+                async for envelope in self._stream(ws_url or f"{self.url}/ws", debate_id, seen, deltas=deltas):
+                    seen, failures = envelope.seq or seen, 0
                     yield envelope
                     if envelope.type == END:
                         return
@@ -255,7 +261,7 @@ class AragoraClient:
     def _not_aragora(self) -> NotAragora:
         return NotAragora(f"What answers at {self.url} is no Aragora server: name one with --url.")
 
-    async def _stream(self, url: str, debate_id: str, after_seq: int) -> AsyncIterator[Envelope]:
+    async def _stream(self, url: str, debate_id: str, after_seq: int, *, deltas: bool) -> AsyncIterator[Envelope]:
         """The events of one connection. Ends with the debate, or raises _SocketLost."""
         try:
             socket = await self._session.ws_connect(url, heartbeat=HEARTBEAT_S, max_msg_size=MAX_MESSAGE_BYTES)
@@ -264,7 +270,8 @@ class AragoraClient:
                 raise ERRORS[refused.status](f"The server refused the event stream: {refused.message}") from refused
             raise
         async with socket:
-            await socket.send_json({"type": "subscribe", "debate_id": debate_id, "after_seq": after_seq})
+            wanted: dict[str, object] = {"type": "subscribe", "debate_id": debate_id, "after_seq": after_seq}
+            await socket.send_json(wanted | {"deltas": True} if deltas else wanted)
             expected = after_seq + 1
             async for message in socket:
                 if message.type is not aiohttp.WSMsgType.TEXT:
@@ -272,6 +279,9 @@ class AragoraClient:
                 head = encoding.decode_as(message.data, _Head)
                 if head.type == "error":
                     _refuse(encoding.decode_as(head.data, _ErrorData))
+                if head.loop_id == debate_id and head.type == TOKEN:
+                    yield Envelope(head.type, head.seq, message.data)
+                    continue
                 if head.loop_id != debate_id or head.seq < expected:
                     continue
                 if head.seq > expected:

@@ -10,9 +10,9 @@ each with the receipt. The rules are those of docs/spec/receipt.md and docs/spec
 The journal is what `aragora replay ID --json`, GET /api/debates/ID/events (all pages, one after the other) or its
 stream of server-sent events give. Keep the bytes as they come: a tool that writes the JSON anew changes its digest.
 
-Prints a line for each check: ok, FAIL, or -- where the receipt does not tell it (receipts of earlier versions tell
-less, and are recounted by the rules of their time). Exit code 0 where nothing differs, 1 where something does, 2 where
-the call or a file is no good.
+Prints a line for each check: ok, FAIL, or -- with the reason why there is nothing to compare (receipts of earlier
+versions tell less, and are recounted by the rules of their time). Exit code 0 where nothing differs, 1 where something
+does, 2 where the call or a file is no good.
 
 It is one long file because a stranger must be able to copy, read and run it alone. It is read from the top: checks,
 then the fold over the events, then positions, votes and participation, then how the files are read.
@@ -68,9 +68,10 @@ def main() -> int:
         receipt = receipt_of(content(arguments.receipt))
         rows = rows_of(content(arguments.journal))
         found = list(findings(receipt, rows, rewritten=arguments.rewritten))
-    except (OSError, ValueError) as error:
-        print(f"recount_receipt.py: {shown(str(error), 600)}", file=sys.stderr)
-        return 2
+    except BadInput as error:
+        return _no_good(str(error))
+    except RecursionError:
+        return _no_good("a value in the receipt or its journal is nested too deeply")
     for mark, name, detail in found:
         print(f"{mark:<4}  {name:<13} {detail}")
     if any(mark == FAIL for mark, _, _ in found):
@@ -78,6 +79,11 @@ def main() -> int:
         return 1
     print("AGREES: the receipt says what its journal adds up to; who signed it is for verify_receipt.py to check")
     return 0
+
+
+def _no_good(told: str) -> int:
+    print(f"recount_receipt.py: {shown(told, 600)}", file=sys.stderr)
+    return 2
 
 
 def content(path: str) -> bytes:
@@ -95,7 +101,6 @@ def content(path: str) -> bytes:
 def findings(receipt: Record, rows: list[Row], *, rewritten: bool = False) -> Iterator[Finding]:
     """Each check in turn; ends early where nothing more can be recounted."""
     stated = members(receipt, "decision")
-    old = stated.get("participation") is None
     length = whole(members(receipt, "journal"), "length")
     flaw = _out_of_order(receipt, rows, length)
     if flaw is not None:
@@ -105,6 +110,7 @@ def findings(receipt: Record, rows: list[Row], *, rewritten: bool = False) -> It
     more = f", {unknown} of a type unknown here, passed over" if unknown else ""
     yield OK, "events", f"1 to {length} of debate {shown(receipt['debate_id'])}, without a gap{more}"
     yield (UNTOLD, "digest", "not compared: --rewritten") if rewritten else _digest(receipt, rows[:length])
+    old = _by_an_earlier_version(stated, rows[0])
     try:
         debate = folded(rows[:length], old)
         counted = decided(debate)
@@ -112,7 +118,8 @@ def findings(receipt: Record, rows: list[Row], *, rewritten: bool = False) -> It
         yield FAIL, "recount", shown(str(error), 300)
         return
     yield from _asked(receipt, debate)
-    yield _same("consensus", {**debate.consensus, "cost_usd": None}, {**stated, "cost_usd": None})
+    same = f"event {length} tells the decision that the receipt states"
+    yield _same("consensus", {**debate.consensus, "cost_usd": None}, {**stated, "cost_usd": None}, same)
     yield _positions(debate)
     told = _Told(stated, old)
     yield from told.each(counted, _PLAIN)
@@ -120,6 +127,8 @@ def findings(receipt: Record, rows: list[Row], *, rewritten: bool = False) -> It
     yield from told.each(counted, _OF_PEOPLE_AND_WORDS)
     yield _unsettled(debate, stated)
     yield from _money(receipt, debate, counted, old)
+    yield UNTOLD, "explanation", "words for people, not recounted: where they say something else, the figures count"
+    yield from _issued(receipt, rows[length:])
 
 
 # What of the decision is compared as it is: the name of the check, and the member of the decision.
@@ -161,7 +170,7 @@ class _Told:
             elif member not in self.stated:
                 yield FAIL, name, f"missing in the receipt; recounted {brief(counted[member])}"
             else:
-                yield _same(name, counted[member], self.stated[member])
+                yield _same(name, counted[member], self.stated[member], _in_short(member, counted))
 
     def tallies(self, counted: Record) -> Finding:
         tallies = [dict(one) for one in counted["tallies"]]
@@ -170,7 +179,29 @@ class _Told:
             for one in (*tallies, *stated):
                 for member in ("position", "authors"):
                     one.pop(member, None)
-        return _same("tallies", tallies, stated)
+        told = "; ".join(f"{one['agent']} {one['votes']} ({one['weight']:g})" for one in tallies)
+        return _same("tallies", tallies, stated, shown(f"votes (weight): {told}", 160))
+
+
+def _in_short(member: str, counted: Record) -> str:
+    """What a member says, where its JSON would be long."""
+    value = counted[member]
+    if member == "participation":
+        told = f"{len(value['answered'])} of {len(value['asked'])} answered, {len(value['voted'])} of"
+        degraded = f", degraded: {', '.join(value['degraded'])}" if value["degraded"] else ""
+        return f"{told} {len(value['entitled'])} voted{degraded}"
+    if member == "dissent":
+        return shown(", ".join(one["agent"] for one in value), 160) or "none"
+    if member == "signatures":
+        return shown(", ".join(f"{one['verdict']} by {one['person']}" for one in value), 160) or "none"
+    return ""
+
+
+def _by_an_earlier_version(stated: Record, first: Row) -> bool:
+    """Whether the debate was opened and decided by a version that knew neither positions nor participation."""
+    spec = first.data.get("spec")
+    protocol = spec.get("protocol") if isinstance(spec, dict) else None
+    return stated.get("participation") is None and isinstance(protocol, dict) and "positions" not in protocol
 
 
 def _out_of_order(receipt: Record, rows: list[Row], length: int) -> str | None:
@@ -215,7 +246,7 @@ def _asked(receipt: Record, debate: Debate) -> Iterator[Finding]:
         "status": "completed",
     }
     told.update({name: list(spec.get(name, ())) for name in ("options", "needs") if name in receipt})
-    yield _same("question", told, {name: receipt.get(name) for name in told})
+    yield _same("question", told, {name: receipt.get(name) for name in told}, brief(spec["question"]))
     seed = spec.get("seed")
     rules = {
         "name": protocol.get("name"),
@@ -226,7 +257,7 @@ def _asked(receipt: Record, debate: Debate) -> Iterator[Finding]:
         "seed": seed if isinstance(seed, str) else f"{seed}",
     }
     stated = members(receipt, "protocol")
-    yield _same("protocol", rules, {name: stated.get(name) for name in rules})
+    yield _same("protocol", rules, {name: stated.get(name) for name in rules}, brief(rules["name"]))
 
 
 def _positions(debate: Debate) -> Finding:
@@ -257,18 +288,32 @@ def _money(receipt: Record, debate: Debate, counted: Record, old: bool) -> Itera
     yield _same("cost", counted["cost_usd"], usage.get("cost_usd"))
     parts = [part.told() for part in debate.parts.values()]
     tokens = {name: sum(part[name] for part in parts) for name in ("input_tokens", "output_tokens")}
-    yield _same("tokens", tokens, {name: usage.get(name) for name in tokens})
+    told = f"{tokens['input_tokens']} in, {tokens['output_tokens']} out"
+    yield _same("tokens", tokens, {name: usage.get(name) for name in tokens}, told)
     stated = objects(receipt, "agents")
     if old:
         for part in parts:
             del part["abstentions"], part["estimated_usd"]
-    yield _same("agents", parts, [{name: one.get(name) for name in parts[0]} for one in stated])
+    told = shown(", ".join(f"{part['name']} {part['cost_usd']:.6f}" for part in parts), 160)
+    yield _same("agents", parts, [{name: one.get(name) for name in parts[0]} for one in stated], f"USD: {told}")
 
 
-def _same(name: str, counted: Any, stated: Any) -> Finding:
+def _issued(receipt: Record, rest: list[Row]) -> Iterator[Finding]:
+    """Whether the journal, which goes on after what the receipt covers, names this receipt."""
+    issued = next((row.data for row in rest if row.type == "receipt"), None)
+    if issued is None:
+        yield UNTOLD, "issued", "the journal was exported before the receipt was issued"
+        return
+    names = ("receipt_id", "position", "hash", "previous_hash", "signature", "key_id")
+    told = {name: issued.get(name) for name in names}
+    yield _same("issued", told, {name: receipt.get(name) for name in names}, brief(told["receipt_id"]))
+
+
+def _same(name: str, counted: Any, stated: Any, told: str = "") -> Finding:
+    """Whether the two say the same; `told` is what to say of it where that is not evident."""
     where = _difference(counted, stated, "")
     if where is None:
-        return OK, name, brief(counted)
+        return OK, name, told or brief(counted)
     path, one, other = where
     place = f"{path.lstrip('.')}: " if path else ""
     return FAIL, name, f"{shown(place)}recounted {brief(one)}, stated {brief(other)}"
@@ -444,6 +489,7 @@ class Debate:
     stopped_by: str = ""  # likewise
     proposed: tuple[str, str] | None = None  # at the gate: what a person put in place of answer and position
     signatures: dict[str, Record] = field(default_factory=dict)  # in force, by need
+    changed_by: str = ""  # whose words stand in place of the agents' answer
     consensus: Record = field(default_factory=dict)  # as the journal tells it
     parts: dict[str, Part] = field(default_factory=dict)
 
@@ -676,7 +722,8 @@ def _plan(debate: Debate, converged: bool, moved: tuple[str, ...]) -> None:
     elif protocol.critique:
         between = protocol.topology == "positions"
         too_late = between and 1 < debate.round >= protocol.rounds_planned
-        debate.critique_due = not too_late and not (between and len(positions_of(debate)) < 2)
+        nobody_to_ask = between and len(positions_of(debate)) < 2 and not spent(debate)  # a spent budget comes first
+        debate.critique_due = not too_late and not nobody_to_ask
 
 
 def _person_voted(debate: Debate, data: Record) -> None:
@@ -692,14 +739,19 @@ def _positions_corrected(debate: Debate, data: Record) -> None:
 
 def _reopen(debate: Debate) -> None:
     """Whoever changes the count while it waits for signatures has it made anew."""
-    debate.proposed, debate.signatures = None, {}
+    debate.proposed, debate.signatures, debate.changed_by = None, {}, ""
 
 
 def _counted_now(debate: Debate) -> None:
-    """The votes are counted at this event. What comes later, as a late answer while people sign, changes nothing."""
+    """The votes are counted at this event."""
+    _paid_until_now(debate)
+    debate.stopped_by = debate.stopped_by or stopped_by(debate)
+
+
+def _paid_until_now(debate: Debate) -> None:
+    """What the decision costs: a late answer still counts while people sign, and none after the decision."""
     debate.cost_then, debate.estimated_then = debate.cost_usd, debate.estimated_usd
     debate.unsettled_then = len(debate.overdue)
-    debate.stopped_by = debate.stopped_by or stopped_by(debate)
 
 
 def _decision_proposed(debate: Debate, _data: Record) -> None:
@@ -724,8 +776,8 @@ def _signed(debate: Debate, data: Record) -> None:
     if any(one["person"] == signature["person"] and one["need"] != need for one in debate.signatures.values()):
         raise Impossible(f"{signature['person']} signs for two needs")
     if verdict == "change":
-        debate.signatures = {}
-        debate.proposed = text(data, "answer"), text(data, "option", "") or debate.proposed[1]
+        debate.signatures, debate.changed_by = {}, signature["person"]
+        debate.proposed = text(data, "answer"), text(data, "option", "")
     debate.signatures[need] = signature
 
 
@@ -738,6 +790,7 @@ def _consensus(debate: Debate, data: Record) -> None:
     vetoed = any(one["verdict"] == "veto" for one in debate.signatures.values())
     if debate.proposed is None or not (vetoed or set(debate.signatures) == set(needs)):
         raise Impossible("it is decided before all who must sign have signed")
+    _paid_until_now(debate)
 
 
 TAKEN: dict[str, Callable[[Debate, Record], None]] = {
@@ -788,7 +841,7 @@ def positions_of(debate: Debate) -> tuple[Position, ...]:
     authors = {author for one in debate.found for author in one.authors}
     if debate.protocol.positions and authors == set(debate.holders):
         return debate.found
-    return tuple(Position(named(debate.answers[agent]), agent, (agent,)) for agent in debate.holders)
+    return tuple(Position(named(debate.answers[agent].text), agent, (agent,)) for agent in debate.holders)
 
 
 def corrected(debate: Debate, groups: tuple[tuple[str, ...], ...]) -> tuple[Position, ...]:
@@ -845,12 +898,13 @@ def made(debate: Debate, groups: Iterable[tuple[str, ...]]) -> tuple[Position, .
         if not authors:
             continue
         first = min(authors, key=lambda one: (-answers[one].evidence, -answers[one].confidence, place[one]))
-        positions.append(Position(answers[first].option or named(answers[first]), first, authors))
+        positions.append(Position(answers[first].option or named(answers[first].text), first, authors))
     return tuple(sorted(positions, key=lambda one: (-len(one.authors), place[one.authors[0]])))
 
 
-def named(answer: Answer) -> str:
-    name = " ".join(conclusion(answer.text).split())
+def named(said: str) -> str:
+    """What a position is called whose answer is `said`."""
+    name = " ".join(conclusion(said).split())
     return name if len(name) <= 300 else f"{name[:299]}…"
 
 
@@ -1046,7 +1100,7 @@ def decided(debate: Debate) -> Record:
         "rounds": debate.round,
         "cost_usd": debate.cost_then,
         "stopped_by": debate.stopped_by,
-        "headline": headline(debate, who, behind, reached),
+        "headline": headline(debate, who, behind, by_spokesman[winner].name, reached=reached),
         "position": by_spokesman[winner].name,
         "support": behind,
         "stated_confidence": round(sum(stated) / len(stated), 6) if stated else None,
@@ -1058,9 +1112,8 @@ def decided(debate: Debate) -> Record:
 
 
 def _through_the_gate(debate: Debate, decision: Record) -> Record:
-    answer, option = debate.proposed or ("", "")
-    decision["answer"] = answer or decision["answer"]
-    decision["position"] = option or decision["position"]
+    if debate.changed_by:
+        _put_in_place(debate, decision)
     vetoes = [one for one in debate.signatures.values() if one["verdict"] == "veto"]
     deeds = {"approve": "Approved", "change": "Changed", "veto": "Vetoed"}
     told = [
@@ -1070,6 +1123,22 @@ def _through_the_gate(debate: Debate, decision: Record) -> Record:
     decision["reached"] = decision["reached"] and not vetoes
     decision["headline"] = " ".join((*told, decision["headline"]))
     return decision
+
+
+def _put_in_place(debate: Debate, decision: Record) -> None:
+    """A person's words in place of the agents': votes stand behind them where they are for the option that won."""
+    answer, option = debate.proposed or ("", "")
+    decision["headline"] = f"The agents' own result: {decision['headline']}"
+    decision["answer"] = answer
+    if option and option == decision["position"]:
+        return
+    decision |= {
+        "position": option or named(answer),
+        "winner": None,
+        "confidence": 0.0,
+        "support": f"{debate.changed_by} put it in place of the agents' answer",
+        "stated_confidence": None,
+    }
 
 
 def _lead(debate: Debate, result: Count, agent: str) -> tuple[float, int, float, float, int]:
@@ -1153,10 +1222,14 @@ def stopped_by(debate: Debate) -> str:
     due = _not_asked(debate)
     if due is None:
         return debate.stopped
-    budget = debate.spec.raw.get("budget_usd")
-    if budget is None or debate.cost_usd < number(debate.spec.raw, "budget_usd"):
+    if not spent(debate):
         raise Impossible(f"no {due} was asked, and the budget was not spent")
     return "budget"
+
+
+def spent(debate: Debate) -> bool:
+    budget = debate.spec.raw.get("budget_usd")
+    return budget is not None and debate.cost_usd >= number(debate.spec.raw, "budget_usd")
 
 
 def _not_asked(debate: Debate) -> str | None:
@@ -1267,8 +1340,10 @@ _DEGRADED = {
 }
 
 
-def headline(debate: Debate, who: Record, behind: str, reached: bool) -> str:
+def headline(debate: Debate, who: Record, behind: str, position: str, *, reached: bool) -> str:
     verdict = "Decided" if reached else "Not decided"
+    if reached and texts(debate.spec.raw, "options", ()):
+        verdict = f"Decided for {position}"
     if not reached and debate.protocol.consensus == "none":
         verdict = "No consensus was sought"
     told = [f"{verdict}: {behind}."]

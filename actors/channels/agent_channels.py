@@ -14,6 +14,7 @@ from actors.channels.agent_outlets import BATCH, POLL_S, encode_asks
 from actors.channels.sockets import FrameConnection
 from actors.runtime import ONCE, Reference
 from aragora.agents import wire
+from aragora.agents.signs import Sign
 from aragora.debate.model import AgentRequest, Reply
 from aragora.errors import AragoraError, Unavailable
 from aragora.supervision import begin
@@ -27,10 +28,11 @@ ENDPOINT_TIMEOUT_S: Final = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """Who uses a channel: gets `replies`, is told once that it is `lost`, says whether it is `waiting` for any, and is
-    told that the channel is `ready` again after it was not."""
+    """Who uses a channel: gets `replies` and `signs`, is told once that it is `lost`, says whether it is `waiting` for
+    any, and is told that the channel is `ready` again after it was not."""
 
     replies: Callable[[Sequence[Reply]], None]
+    signs: Callable[[Sequence[Sign]], None]
     lost: Callable[[AragoraError], None]
     waiting: Callable[[], bool]
     ready: Callable[[], None]
@@ -47,7 +49,9 @@ class Channel(Protocol):
         """Whether asks should be sent now: false while the agent reads slower than they come."""
         ...
 
-    def send(self, withdrawn: Sequence[str], requests: Sequence[AgentRequest]) -> None: ...
+    def send(self, withdrawn: Sequence[str], requests: Sequence[AgentRequest], shown: Sequence[str] = ()) -> None:
+        """`shown`: debates of which somebody follows what their agents write."""
+        ...
 
     def close(self) -> None: ...
 
@@ -82,9 +86,9 @@ class SocketChannel:
         await channel._connection.connect(path, agent)
         return channel
 
-    def send(self, withdrawn: Sequence[str], requests: Sequence[AgentRequest]) -> None:
+    def send(self, withdrawn: Sequence[str], requests: Sequence[AgentRequest], shown: Sequence[str] = ()) -> None:
         packed = wire.encode_requests(requests)
-        self._connection.send(encode_asks(withdrawn, packed.raw))
+        self._connection.send(encode_asks(withdrawn, packed.raw, shown))
         _hand_back(packed, self._listener)
 
     def close(self) -> None:
@@ -92,7 +96,7 @@ class SocketChannel:
         self._connection.close()
 
     def _received(self, _: FrameConnection, frame: bytes) -> None:
-        self._listener.replies(wire.decode_replies(frame))
+        _hear(wire.decode_told(frame), self._listener)
 
     def _ended(self) -> None:
         if not self._closed:
@@ -113,9 +117,9 @@ class CallChannel:
         self._calls: set[asyncio.Task[None]] = set()
         self._closed = False
 
-    def send(self, withdrawn: Sequence[str], requests: Sequence[AgentRequest]) -> None:
+    def send(self, withdrawn: Sequence[str], requests: Sequence[AgentRequest], shown: Sequence[str] = ()) -> None:
         packed = wire.encode_requests(requests)
-        exchange = self._exchange(tuple(withdrawn), packed.raw if requests else b"")
+        exchange = self._exchange(tuple(withdrawn), packed.raw if requests else b"", tuple(shown))
         call = begin(exchange, "exchange with an agent")
         self._calls.add(call)
         _hand_back(packed, self._listener)
@@ -125,9 +129,9 @@ class CallChannel:
         for call in self._calls:
             call.cancel()
 
-    async def _exchange(self, withdrawn: tuple[str, ...], raw: bytes) -> None:
+    async def _exchange(self, withdrawn: tuple[str, ...], raw: bytes, shown: tuple[str, ...]) -> None:
         try:
-            replies = await self._replies(withdrawn, raw)
+            told = await self._told(withdrawn, raw, shown)
         except AragoraError as error:
             self._end(error)
             return
@@ -138,8 +142,7 @@ class CallChannel:
             call = asyncio.current_task()
             if call is not None:
                 self._calls.discard(call)
-        if replies:
-            self._listener.replies(replies)
+        _hear(told, self._listener)
         if not self._closed and not self._calls and self._listener.waiting():
             self.send((), ())
 
@@ -148,15 +151,22 @@ class CallChannel:
             self.close()
             self._listener.lost(error)
 
-    async def _replies(self, withdrawn: tuple[str, ...], raw: bytes) -> list[Reply]:
+    async def _told(self, withdrawn: tuple[str, ...], raw: bytes, shown: tuple[str, ...]) -> wire.Told:
         """Raises AragoraError where the agent is not reached, or what it answers cannot be read."""
         answer = await self._agent.ask(
-            lambda it: it.exchange(self._asker, raw, withdrawn), timeout_s=EXCHANGE_TIMEOUT_S, backoff=ONCE
+            lambda it: it.exchange(self._asker, raw, withdrawn, shown), timeout_s=EXCHANGE_TIMEOUT_S, backoff=ONCE
         )
         try:
-            return wire.decode_replies(answer) if answer else []
+            return wire.decode_told(answer) if answer else wire.Told([], [])
         except ValueError as error:
             raise Unavailable(f"what {self._agent.name} answered cannot be read: {error}", retry_after_s=1.0) from None
+
+
+def _hear(told: wire.Told, listener: Listener) -> None:
+    if told.signs:
+        listener.signs(told.signs)
+    if told.replies:
+        listener.replies(told.replies)
 
 
 def _hand_back(packed: wire.PackedRequests, listener: Listener) -> None:

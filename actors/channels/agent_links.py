@@ -10,12 +10,16 @@ Rules of a link
 - A channel takes asks as fast as the agent reads them; the rest waits here.
 - An ask whose time is over is forgotten, sent or not: the debate has closed its phase without it.
 - A debate that cannot take its replies does not keep others from theirs.
+- An agent learns which of its debates somebody follows as they are written with the asks, or later (`show`). Signs of
+  asks that are not open here any more are dropped.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
 from zlib import crc32
@@ -26,8 +30,9 @@ from actors.channels.agent_channels import Channel, Listener, open_channel
 from actors.channels.suspects import Asked, Suspects
 from actors.kinds import AGENT
 from actors.runtime import RESTARTS, Reference, Runtime
+from aragora.agents.signs import Sign
 from aragora.background import pauses, until_available
-from aragora.debate.model import AGENT_LOST, AgentFailure, AgentRequest, Reply
+from aragora.debate.model import AGENT_LOST, AgentFailure, AgentRequest, Ask, Reply
 from aragora.errors import AragoraError, Unavailable
 from aragora.observability.line_budget import LineBudget
 from aragora.supervision import begin
@@ -44,11 +49,25 @@ _PAUSES: Final = pauses(RESTARTS)
 Receive = Callable[[str, Sequence[Reply]], None]
 
 
+@dataclass(frozen=True, slots=True)
+class Onlookers:
+    """Who follows debates while their agents write: which ones are `shown`, and who takes the signs."""
+
+    shown: AbstractSet[str]
+    take: Callable[[Ask, Sign], None]
+
+
+NO_ONLOOKERS: Final = Onlookers(frozenset(), lambda _ask, _sign: None)
+
+
 class AgentLinks:
     """Fulfils `aragora.debate.ports.Asking` over agent actors; replies go to `receive(debate_id, replies)`."""
 
-    def __init__(self, asker: str, runtime: Runtime, agent_shards: int, receive: Receive) -> None:
+    def __init__(
+        self, asker: str, runtime: Runtime, agent_shards: int, receive: Receive, onlookers: Onlookers = NO_ONLOOKERS
+    ) -> None:
         self._asker = asker
+        self._onlookers = onlookers
         self._runtime = runtime
         self._agent_shards = agent_shards
         self._receive = receive
@@ -58,12 +77,19 @@ class AgentLinks:
         key = self._key_of(request)
         link = self._links.get(key)
         if link is None:
-            link = self._links[key] = AgentLink(self._asker, self._runtime.at(AGENT, key), self._receive)
+            link = self._links[key] = AgentLink(
+                self._asker, self._runtime.at(AGENT, key), self._receive, self._onlookers
+            )
         link.send(request)
 
     def withdraw(self, debate_id: str) -> None:
         for link in self._links.values():
             link.withdraw(debate_id)
+
+    def show(self, debate_id: str) -> None:
+        """Somebody begins to follow this debate while its agents write."""
+        for link in self._links.values():
+            link.show(debate_id)
 
     def close(self) -> None:
         for link in self._links.values():
@@ -78,10 +104,11 @@ class AgentLinks:
 class AgentLink:
     """The link to one agent actor."""
 
-    def __init__(self, asker: str, agent: Reference[AgentActor], receive: Receive) -> None:
+    def __init__(self, asker: str, agent: Reference[AgentActor], receive: Receive, onlookers: Onlookers) -> None:
         self._asker = asker
         self._agent = agent
         self._receive = receive
+        self._onlookers = onlookers
         self._outbox: list[Asked] = []
         self._suspects = Suspects()
         # What is still to be sent of the suspects that are tried; None: no trial.
@@ -89,6 +116,7 @@ class AgentLink:
         self._unanswered: dict[str, Asked] = {}  # by ask
         self._by_debate: dict[str, set[str]] = {}
         self._withdrawn: list[str] = []
+        self._to_show: list[str] = []  # debates with asks at the agent
         self._channel: Channel | None = None
         self._connecting: asyncio.Task[None] | None = None
         self._flushing = False
@@ -121,6 +149,11 @@ class AgentLink:
             self._trial = [asked for asked in self._trial if asked.debate_id != debate_id]
             self._flush_soon()
 
+    def show(self, debate_id: str) -> None:
+        if debate_id in self._by_debate:
+            self._to_show.append(debate_id)
+            self._flush_soon()
+
     def close(self) -> None:
         self._closed = True
         if self._connecting is not None:
@@ -147,6 +180,9 @@ class AgentLink:
         if self._withdrawn:
             withdrawn, self._withdrawn = self._withdrawn, []
             self._channel.send(withdrawn, ())
+        if self._to_show:
+            shown, self._to_show = self._to_show, []
+            self._channel.send((), (), shown)
         if self._trial is not None or now - self._expired_at > EXPIRY_S:
             self._expired_at = now
             self._forget_expired(now)
@@ -169,8 +205,12 @@ class AgentLink:
             for asked in batch:
                 self._unanswered[asked.ask_id] = asked
                 self._by_debate.setdefault(asked.debate_id, set()).add(asked.ask_id)
-            channel.send((), [asked.request for asked in batch])
+            channel.send((), [asked.request for asked in batch], self._shown(batch))
         return asks[start:]
+
+    def _shown(self, batch: Sequence[Asked]) -> Sequence[str]:
+        shown = self._onlookers.shown
+        return tuple({asked.debate_id for asked in batch if asked.debate_id in shown}) if shown else ()
 
     async def _connect(self) -> None:
         try:
@@ -193,7 +233,7 @@ class AgentLink:
 
     async def _open_channel(self) -> Channel:
         """Raises AragoraError, whatever went wrong."""
-        listener = Listener(self._deliver, self._lost, lambda: bool(self._unanswered), self._flush_soon)
+        listener = Listener(self._deliver, self._hear, self._lost, lambda: bool(self._unanswered), self._flush_soon)
         try:
             return await open_channel(self._agent, self._asker, listener)
         except AragoraError:
@@ -226,6 +266,12 @@ class AgentLink:
         if self._trial is not None and not self._unanswered:
             self._flush_soon()
 
+    def _hear(self, signs: Sequence[Sign]) -> None:
+        for sign in signs:
+            asked = self._unanswered.get(sign.ask_id)
+            if asked is not None:
+                self._onlookers.take(asked.request.ask, sign)
+
     def _hand_on(self, replies: list[tuple[str, Reply]]) -> None:
         """Each debate gets its own."""
         replies.sort(key=lambda pair: pair[0])
@@ -252,6 +298,7 @@ class AgentLink:
         open_asks = list(self._unanswered.values())
         self._unanswered.clear()
         self._by_debate.clear()
+        self._to_show.clear()  # they are named again with the asks
         lost = self._suspects.lost(open_asks)
         self._outbox = lost.again + self._outbox
         more = self._losses.take(now)

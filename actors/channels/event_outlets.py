@@ -7,6 +7,8 @@ cut off, connects again, and reads the store.
 
 Replicas on other nodes poll (`EventPolls`): each call is answered as soon as there is news.
 
+What agents are writing comes among the news, for debates that a replica wants to see so (`show`).
+
 News that has no encoding is as news that was lost: its replica reads the store, and the others hear nothing of it.
 """
 
@@ -33,11 +35,13 @@ _NOT_ENCODABLE: Final = (ValueError, TypeError, OverflowError)
 
 
 class Change(msgspec.Struct, array_like=True, frozen=True):
-    """What a replica begins and ceases to follow. It numbers its changes 1, 2, ..."""
+    """What a replica begins and ceases to follow, and of which debates it also wants what agents are writing. It
+    numbers its changes 1, 2, ..."""
 
     number: int
     follow: tuple[str, ...]
     leave: tuple[str, ...]
+    show: tuple[str, ...] = ()
 
 
 class Pushed(msgspec.Struct, array_like=True, frozen=True):
@@ -81,9 +85,10 @@ class EventPolls:
         self._watchers = watchers
         self._pollers: dict[str, _Poller] = {}
 
-    async def poll(self, name: str, follow: Sequence[str], leave: Sequence[str]) -> bytes:
-        """Start following `follow`, stop following `leave`, then return `Polled` (msgpack) as soon as there is news, or
-        empty after `POLL_S` seconds. A newer poll of the same watcher sends an older one home."""
+    async def poll(self, name: str, follow: Sequence[str], leave: Sequence[str], show: Sequence[str] = ()) -> bytes:
+        """Start following `follow`, stop following `leave`, show of `show` what agents are writing. Then return
+        `Polled` (msgpack) as soon as there is news, or empty after `POLL_S` seconds. A newer poll of the same watcher
+        sends an older one home."""
         loop = asyncio.get_running_loop()
         self._forget_silent(loop.time())
         poller = self._pollers.get(name)
@@ -93,8 +98,8 @@ class EventPolls:
         poller.wake()
         poller.polled_at = loop.time()
         watcher = poller.watcher
-        self._watchers.change(watcher, follow, leave)
-        if known and not follow and not watcher.queue and not watcher.lost:
+        self._watchers.change(watcher, follow, leave, show)
+        if known and not follow and not show and not watcher.queue and not watcher.lost:
             waiter = poller.waiter = loop.create_future()
             await asyncio.wait({waiter}, timeout=POLL_S)
             if poller.waiter is not waiter:
@@ -126,7 +131,7 @@ class _Outlet:
 
     def _received(self, _: FrameConnection, frame: bytes) -> None:
         change = msgspec.msgpack.decode(frame, type=Change)
-        self._watchers.change(self._watcher, change.follow, change.leave)
+        self._watchers.change(self._watcher, change.follow, change.leave, change.show)
         self._changed = change.number
         self._flush_soon()
 

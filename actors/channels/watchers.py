@@ -4,6 +4,9 @@ A replica names the debates it follows; from then on every durable row of them i
 before from the store, so nothing is kept here for latecomers. A watcher whose queue overflows loses it and sees
 that: the replica then reads the store, and misses nothing.
 
+A replica may also want to see what agents of a debate are writing. Such messages are no rows: they have seq 0, come
+only while a queue is nearly empty, and give way to rows.
+
 How a queue reaches its replica: `actors.channels.event_outlets`.
 """
 
@@ -11,14 +14,17 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from typing import Final
 
 import msgspec
 
 from aragora.debate.journal import JournalRow
 
+NEARLY_EMPTY: Final = 100  # items in a queue: with more, what agents are writing is dropped
+
 
 class Item(msgspec.Struct, array_like=True, frozen=True):
-    """One durable row on its way to a replica."""
+    """One durable row on its way to a replica; with seq 0 a message that is none."""
 
     debate_id: str
     seq: int
@@ -31,6 +37,7 @@ class Watcher:
 
     def __init__(self, wake: Callable[[], None]) -> None:
         self.debates: set[str] = set()
+        self.shown: set[str] = set()  # those of which it also wants what agents are writing
         self.wake = wake
         self.queue: list[Item] = []
         self.lost = False
@@ -43,10 +50,13 @@ class Watcher:
 
 
 class Watchers:
-    """Fulfils `aragora.debate.ports.Publishing`. `buffer` bounds each watcher's queue, in rows."""
+    """Fulfils `aragora.debate.ports.Publishing`. `buffer` bounds each watcher's queue, in rows. `show` is told of each
+    debate of which a watcher wants to see what its agents are writing; `shown` are all of them."""
 
-    def __init__(self, buffer: int) -> None:
+    def __init__(self, buffer: int, show: Callable[[str], None] = lambda _debate_id: None) -> None:
         self._buffer = buffer
+        self._show = show
+        self.shown: set[str] = set()
         self._by_debate: defaultdict[str, set[Watcher]] = defaultdict(set)
 
     def publish(self, rows: Sequence[JournalRow]) -> None:
@@ -57,19 +67,35 @@ class Watchers:
         items = [Item(row.debate_id, row.seq, row.type, row.payload) for row in rows]
         for watcher in watching:
             if len(watcher.queue) + len(items) > self._buffer:
+                watcher.queue = [item for item in watcher.queue if item.seq]
+            if len(watcher.queue) + len(items) > self._buffer:
                 watcher.queue.clear()
                 watcher.lost = True
             else:
                 watcher.queue.extend(items)
             watcher.wake()
 
-    def change(self, watcher: Watcher, follow: Iterable[str], leave: Iterable[str]) -> None:
-        """The watcher stops following `leave`, then begins to follow `follow`."""
+    def tell(self, item: Item) -> None:
+        """Queue a message that is no row for every watcher that wants to see what the agents of its debate are writing,
+        and keeps up."""
+        for watcher in self._by_debate.get(item.debate_id, ()):
+            if item.debate_id in watcher.shown and len(watcher.queue) < min(NEARLY_EMPTY, self._buffer):
+                watcher.queue.append(item)
+                watcher.wake()
+
+    def change(self, watcher: Watcher, follow: Iterable[str], leave: Iterable[str], show: Iterable[str] = ()) -> None:
+        """The watcher stops following `leave`, then begins to follow `follow`; of `show`, which it follows, it also
+        wants what agents are writing. Where it says so again, they begin anew."""
         for debate_id in leave:
             self._leave(watcher, debate_id)
         for debate_id in follow:
             watcher.debates.add(debate_id)
             self._by_debate[debate_id].add(watcher)
+        for debate_id in show:
+            if debate_id in watcher.debates:
+                watcher.shown.add(debate_id)
+                self.shown.add(debate_id)
+                self._show(debate_id)
 
     def dismiss(self, watcher: Watcher) -> None:
         """The watcher is gone: it follows nothing any more."""
@@ -77,8 +103,11 @@ class Watchers:
 
     def _leave(self, watcher: Watcher, debate_id: str) -> None:
         watcher.debates.discard(debate_id)
+        watcher.shown.discard(debate_id)
         watching = self._by_debate.get(debate_id)
         if watching is not None:
             watching.discard(watcher)
             if not watching:
                 del self._by_debate[debate_id]
+        if debate_id in self.shown and not any(debate_id in other.shown for other in watching or ()):
+            self.shown.discard(debate_id)

@@ -10,10 +10,11 @@ from actors.runtime import Reference, Runtime
 from aragora.agents import naming
 from aragora.agents.catalog import Catalog
 from aragora.agents.guests import Guests
-from aragora.agents.pricing import costs_nothing
+from aragora.agents.pricing import highest_price
 from aragora.clock import Clock, SystemClock
 from aragora.config.settings import Settings
 from aragora.debate.budget import BudgetRule
+from aragora.debate.forecast import forecast
 from aragora.debate.machine.gate import Signer, Word
 from aragora.debate.model import DebateSpec, Standing
 from aragora.debate.proposition import Idempotency, Pace, Proposition, specification
@@ -47,20 +48,24 @@ class CoordinatorCommands:
         roster = self._catalog.roster()
         team = roster.debaters(proposition.agents)
         names = tuple(spec.name for spec in team)
+        prices = {agent.name: price for agent in team if (price := highest_price(agent)) is not None}
         spec = specification(
             replace(proposition, agents=names),
             new_id("deb"),
             available=names,
             default_team=names,
             budget=self._budget,
-            free=all(costs_nothing(agent) for agent in team),
+            free=not prices,
             pace=EMBEDDED_PACE if any(agent.provider == naming.EMBEDDED for agent in team) else None,
+            prices=prices,
         )
         self._guests.admit((name for name in names if not roster.vouches_for(name)), self._clock.monotonic())
         spec = replace(spec, standings=await self._standings(spec.agents, scope_of(spec.org_id, spec.domain)))
         opened = await self._of(spec.debate_id).ask(lambda it: it.open(spec, idempotency), timeout_s=TIMEOUT_S)
         kept = spec if opened.created else decode_as(opened.record.spec, DebateSpec)
-        return DebateTicket(opened.record.debate_id, opened.record.status, opened.created, kept.budget_usd)
+        return DebateTicket(
+            opened.record.debate_id, opened.record.status, opened.created, kept.budget_usd, forecast(kept)
+        )
 
     async def cancel(self, debate_id: str, by: str) -> DebateTicket:
         status = await self._of(debate_id).ask(lambda it: it.cancel(debate_id, by), timeout_s=TIMEOUT_S)

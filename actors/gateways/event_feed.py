@@ -3,6 +3,9 @@
 A follower is first registered with the coordinator, then reads the store, then takes what arrives. Items carry
 their seq: one that was read already is skipped, a hole is filled from the store. So nothing is missed or repeated,
 whether the coordinator restarts, the line breaks, or a queue overflows.
+
+What agents are writing (`show`) comes between the events, with seq 0; some of it may be lost, and a follower that does
+not keep up gets none.
 """
 
 from __future__ import annotations
@@ -28,6 +31,7 @@ log = structlog.get_logger("aragora.feed")
 
 PAGE: Final = 500
 LOOK_AGAIN_S: Final = 15.0  # a follower that heard nothing for so long looks into the store itself
+WAITING: Final = 200  # items of one follower: with more, what agents are writing is dropped
 PAUSE_S: Final = 0.25  # before a coordinator that was not reached is tried again
 
 OpenLine = Callable[[str, Listener], Awaitable[Line]]
@@ -48,6 +52,8 @@ class _Follower:
         self.arrived = asyncio.Event()
 
     def push(self, item: Item) -> None:
+        if item.seq == 0 and len(self.items) >= WAITING:
+            return
         self.items.append(item)
         self.arrived.set()
 
@@ -86,8 +92,8 @@ class CoordinatorFeed:
                     if live.seq > last + 1:
                         follower.items.appendleft(live)
                         follower.stale = True
-                    elif live.seq == last + 1:
-                        last = live.seq
+                    elif live.seq in (0, last + 1):
+                        last = max(last, live.seq)
                         yield FeedItem(live.debate_id, live.seq, live.type, live.payload)
                         if live.type == END:
                             return
@@ -95,6 +101,14 @@ class CoordinatorFeed:
                     await self._wait(follower)
         finally:
             shard.remove(debate_id, follower)
+
+    def show(self, debate_id: str) -> None:
+        """See the port."""
+        self._shards[owner(debate_id, len(self._shards))].show(debate_id)
+
+    def hide(self, debate_id: str) -> None:
+        """See the port."""
+        self._shards[owner(debate_id, len(self._shards))].hide(debate_id)
 
     async def _stored(self, debate_id: str, after: int) -> AsyncIterator[FeedItem]:
         while True:
@@ -129,6 +143,8 @@ class _ShardFeed:
         self._entering: dict[str, asyncio.Future[None]] = {}  # not known to the coordinator yet
         self._telling: dict[str, asyncio.Future[None]] = {}  # on their way to it
         self._leaving: set[str] = set()
+        self._shown: set[str] = set()  # debates of which it is wanted what agents are writing
+        self._to_show: set[str] = set()  # those of them that are followed, and of which the coordinator does not know
         self._line: Line | None = None
         self._keeping: asyncio.Task[None] | None = None
 
@@ -143,6 +159,19 @@ class _ShardFeed:
         self._keep_soon()
         if known is not None:
             await asyncio.wait({known})
+
+    def show(self, debate_id: str) -> None:
+        """Tell the coordinator, again where it knows already; with a debate that nobody follows yet, when somebody
+        does."""
+        self._shown.add(debate_id)
+        if debate_id in self._followers and debate_id not in self._entering:
+            self._to_show.add(debate_id)
+            self._keep_soon()
+
+    def hide(self, debate_id: str) -> None:
+        """The coordinator is not told: what still comes is passed over, and it ends when nobody follows any more."""
+        self._shown.discard(debate_id)
+        self._to_show.discard(debate_id)
 
     def remove(self, debate_id: str, follower: _Follower) -> None:
         followers = self._followers.get(debate_id, set())
@@ -171,11 +200,13 @@ class _ShardFeed:
 
     async def _tell_changes(self) -> None:
         """Raises AragoraError where the coordinator is not reached; then all is to be told on the next line."""
-        while self._entering or (self._leaving and self._line) or (self._followers and not self._line):
+        while self._untold():
             self._telling, self._entering = self._entering, {}
             leaving, self._leaving = self._leaving - self._telling.keys(), set()
+            showing = (self._to_show & self._followers.keys()) | (self._shown & self._telling.keys())
+            self._to_show = set()
             try:
-                await self._tell(tuple(self._telling), tuple(leaving))
+                await self._tell(tuple(self._telling), tuple(leaving), tuple(showing))
             except AragoraError:
                 self._drop_line()
                 self._refresh()
@@ -186,30 +217,39 @@ class _ShardFeed:
                 self._refresh()
                 await asyncio.sleep(PAUSE_S)
 
+    def _untold(self) -> bool:
+        """Whether the coordinator is still to be told something."""
+        told_on_the_line = self._leaving or self._to_show
+        return bool(self._entering or (told_on_the_line and self._line) or (self._followers and not self._line))
+
     def _end_telling(self) -> None:
         for known in self._telling.values():
             if not known.done():
                 known.set_result(None)
         self._telling = {}
 
-    async def _tell(self, entering: tuple[str, ...], leaving: tuple[str, ...]) -> None:
+    async def _tell(self, entering: tuple[str, ...], leaving: tuple[str, ...], showing: tuple[str, ...]) -> None:
         if self._line is not None:
-            await self._change(self._line, entering, leaving)
+            await self._change(self._line, entering, leaving, showing)
             return
         self._line = await self._open_line(self._shard, Listener(self._heard, self._lost))
-        await self._change(self._line, tuple(self._followers), ())
+        await self._change(self._line, tuple(self._followers), (), tuple(self._shown & self._followers.keys()))
         self._refresh()  # what was published since the last line was lost is in the store
 
-    async def _change(self, line: Line, entering: tuple[str, ...], leaving: tuple[str, ...]) -> None:
+    async def _change(
+        self, line: Line, entering: tuple[str, ...], leaving: tuple[str, ...], showing: tuple[str, ...]
+    ) -> None:
         """Raises AragoraError, but not where the line was lost meanwhile."""
         try:
-            await line.change(entering, leaving)
+            await line.change(entering, leaving, showing)
         except AragoraError:
             if self._line is line:
                 raise
 
     def _heard(self, items: Sequence[Item]) -> None:
         for item in items:
+            if item.seq == 0 and item.debate_id not in self._shown:
+                continue
             for follower in self._followers.get(item.debate_id, ()):
                 follower.push(item)
 

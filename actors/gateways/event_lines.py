@@ -40,8 +40,9 @@ class Listener:
 
 
 class Line(Protocol):
-    async def change(self, follow: Sequence[str], leave: Sequence[str]) -> None:
-        """Returns when the coordinator follows and leaves these. Raises AragoraError; then the line is of no use."""
+    async def change(self, follow: Sequence[str], leave: Sequence[str], show: Sequence[str] = ()) -> None:
+        """Returns when the coordinator follows and leaves these, and shows of `show` what agents are writing. Raises
+        AragoraError; then the line is of no use."""
         ...
 
     def close(self) -> None: ...
@@ -74,12 +75,12 @@ class SocketLine:
         await line._connection.connect(path, coordinator)
         return line
 
-    async def change(self, follow: Sequence[str], leave: Sequence[str]) -> None:
+    async def change(self, follow: Sequence[str], leave: Sequence[str], show: Sequence[str] = ()) -> None:
         if self._closed:
             raise self._gone()
         self._number += 1
         changed = self._changing[self._number] = asyncio.get_running_loop().create_future()
-        self._connection.send(msgspec.msgpack.encode(Change(self._number, tuple(follow), tuple(leave))))
+        self._connection.send(msgspec.msgpack.encode(Change(self._number, tuple(follow), tuple(leave), tuple(show))))
         try:
             async with asyncio.timeout(ANSWER_S):
                 await changed
@@ -121,8 +122,8 @@ class PollLine:
         self._name = new_id("watcher")
         self._polling: asyncio.Task[None] | None = None
 
-    async def change(self, follow: Sequence[str], leave: Sequence[str]) -> None:
-        polled = await self._ask(follow, leave)
+    async def change(self, follow: Sequence[str], leave: Sequence[str], show: Sequence[str] = ()) -> None:
+        polled = await self._ask(follow, leave, show)
         self._heard(polled)
         if self._polling is None:
             self._polling = begin(self._poll(), "news of a coordinator")
@@ -148,9 +149,9 @@ class PollLine:
             self._listener.lost(Unavailable(f"{self._coordinator.name} sent what cannot be read", retry_after_s=1.0))
             raise
 
-    async def _ask(self, follow: Sequence[str], leave: Sequence[str]) -> Polled:
+    async def _ask(self, follow: Sequence[str], leave: Sequence[str], show: Sequence[str] = ()) -> Polled:
         raw = await self._coordinator.ask(
-            lambda it: it.watch(self._name, tuple(follow), tuple(leave)), timeout_s=POLL_S + 10.0
+            lambda it: it.watch(self._name, tuple(follow), tuple(leave), tuple(show)), timeout_s=POLL_S + 10.0
         )
         try:
             return _polled.decode(raw)

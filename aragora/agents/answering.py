@@ -13,6 +13,9 @@ Rules:
       again: a retry repeats the last call, not those before it.
     - What came before a stream broke off counts, with a remark, where it reads as the whole object that was asked for.
     - A model that declines in its own words abstains.
+    - A model is shown what its context has room for, and the reply says what it did not see. A prompt that was too long
+      is made once more with less: that is the one repair.
+    - No call but the first is made that could pass `request.reserved_usd`: then the ask fails as `budget`.
     - What a call has cost that was withdrawn or out of time is counted too, as far as the provider will bill it.
     - What a provider sent is brought into bounds (`aragora.agents.border`) before the reply leaves: whoever gets it can
       encode, store and add up every field.
@@ -33,21 +36,23 @@ from typing import Final
 import structlog
 
 from aragora.agents import border
-from aragora.agents.answer_format import Understood, answer_schema
+from aragora.agents.answer_format import Understood
 from aragora.agents.attempts import MARGIN_SHARE, MIN_CALL_S, Attempt, asked, complete, no_retry, unexpected
+from aragora.agents.calls import Calls
 from aragora.agents.frames import KEY_BYTES, mark_of
 from aragora.agents.gate import Gate
 from aragora.agents.model import (
+    NOBODY,
     AgentSpec,
     AnswerUnusable,
-    ModelCall,
+    ContextTooLong,
+    Listener,
+    OutOfBudget,
     Provider,
     ProviderError,
     ProviderTimedOut,
-    Turn,
 )
 from aragora.agents.pricing import Ledger, is_listed, prices_as_of
-from aragora.agents.prompts import render
 from aragora.clock import Clock
 from aragora.debate.model import (
     AgentAnswer,
@@ -86,27 +91,29 @@ class Answering:
         self._backoff = backoff or Backoff()
         self._budget = budget or RetryBudget()
         self._draw = draw
-        self._frame_key = secrets.token_bytes(KEY_BYTES)
-        self._prompted = fallback is not None or not provider.renders_itself
+        mark = partial(mark_of, secrets.token_bytes(KEY_BYTES))
+        self._calls = Calls.own(spec, provider, mark)
+        self._fallback_calls = None if fallback is None else Calls.fallback(spec, fallback, mark)
         self._log = structlog.get_logger("aragora.agents").bind(agent=spec.name)
         self._lines = LineBudgets()
         self._told_of_estimates = False
         self._told_of_prices = False
 
-    async def answer(self, request: AgentRequest) -> Reply:
-        """The reply to `request` within its time. Never raises, except CancelledError when cancelled."""
+    async def answer(self, request: AgentRequest, listener: Listener = NOBODY) -> Reply:
+        """The reply to `request` within its time; `listener` follows the calls that are made for it. Never raises,
+        except CancelledError when cancelled."""
         ledger = Ledger(self._spec, self._clock)
         try:
-            return border.fit(await self._reply(request, ledger))
+            return border.fit(await self._reply(request, ledger, listener))
         except asyncio.CancelledError:
             self._log_withdrawn(request, ledger)
             raise
 
-    async def _reply(self, request: AgentRequest, ledger: Ledger) -> Reply:
+    async def _reply(self, request: AgentRequest, ledger: Ledger, listener: Listener) -> Reply:
         """The reply as it came."""
         try:
             async with asyncio.timeout(request.timeout_s):
-                answer = await self._answer(request, ledger)
+                answer = await self._answer(request, ledger, listener)
         except TimeoutError:
             return self._failure(request, ledger, ProviderTimedOut(f"no answer within {request.timeout_s:g} s"))
         except (ProviderError, AragoraError) as error:
@@ -123,34 +130,26 @@ class Answering:
         if self._fallback is not None:
             await self._fallback.aclose()
 
-    async def _answer(self, request: AgentRequest, ledger: Ledger) -> Reply:
-        system, turns = self._prompt(request) if self._prompted else ("", ())
-        schema_name, schema = answer_schema(request)
-        spec = self._spec
-        call = ModelCall(
-            system=f"{spec.persona}\n\n{system}" if spec.persona else system,
-            turns=turns,
-            schema=schema,
-            schema_name=schema_name,
-            max_tokens=spec.max_tokens,
-            temperature=spec.temperature,
-            timeout_s=request.timeout_s,
-            idempotency_key=request.ask.ask_id,
-            request=request,
-        )
+    async def _answer(self, request: AgentRequest, ledger: Ledger, listener: Listener) -> Reply:
         usable_s = request.timeout_s * (1.0 - MARGIN_SHARE)
-        whole = Attempt(request, call, ledger, usable_s)
-        own = whole if self._fallback is None else replace(whole, until_s=usable_s * OWN_SHARE)
+        own_s = usable_s if self._fallback is None else usable_s * OWN_SHARE
+        made = self._calls.of(request, listener)
         try:
-            read = await self._ask_own(own)
+            read = await self._ask_own(Attempt(request, made.call, ledger, own_s, self._calls, made.remarks))
         except ProviderError as error:
-            if self._fallback is None or not error.falls_back or whole.left_s() < MIN_CALL_S:
+            calls, fallback = self._fallback_calls, self._fallback
+            if fallback is None or calls is None or not error.falls_back:
                 raise
-            return await self._ask_fallback(self._fallback, whole, error)
-        return AgentAnswer(request.ask.ask_id, spec.name, read.content, ledger.usage(), remarks=read.remarks)
-
-    def _prompt(self, request: AgentRequest) -> tuple[str, tuple[Turn, ...]]:
-        return render(request, mark_of(self._frame_key, request.ask.debate_id))
+            try:
+                made = calls.of(request, listener)
+            except ContextTooLong:  # that is not why the agent failed
+                raise error from None
+            whole = Attempt(request, made.call, ledger, usable_s, calls, made.remarks)
+            if whole.left_s() < MIN_CALL_S:
+                raise
+            return await self._ask_fallback(fallback, whole.affordable(error), error)
+        remarks = (*request.brief.left_out, *read.remarks)
+        return AgentAnswer(request.ask.ask_id, self._spec.name, read.content, ledger.usage(), remarks=remarks)
 
     async def _ask_own(self, attempt: Attempt) -> Understood:
         """The answer from the agent's own provider. Raises ProviderError."""
@@ -195,11 +194,17 @@ class Answering:
             read = await asked(partial(complete, fallback), attempt, no_retry)
         except ProviderError as error:
             record = replace(record, latency_s=ledger.elapsed_s() - began_s)
-            both = type(cause)(f"{cause.told}; the fallback {fallback.name} failed too: {error.told}")
+            kind = OutOfBudget if isinstance(error, OutOfBudget) else type(cause)
+            both = kind(f"{cause.told}; the fallback {fallback.name} failed too: {error.told}")
             return self._failure(request, ledger, both, record)
         record = replace(record, model=ledger.usage().model, latency_s=ledger.elapsed_s() - began_s)
         return AgentAnswer(
-            request.ask.ask_id, self._spec.name, read.content, ledger.usage(), record, remarks=read.remarks
+            request.ask.ask_id,
+            self._spec.name,
+            read.content,
+            ledger.usage(),
+            record,
+            remarks=(*request.brief.left_out, *read.remarks),
         )
 
     def _tell(self, what: str, request: AgentRequest, level: int = logging.INFO, **fields: object) -> None:

@@ -12,21 +12,24 @@ from typing import Final, Self
 
 from aragora.agents import border
 from aragora.agents.answer_format import AnswerInvalid, Understood, parse_answer
+from aragora.agents.calls import Calls
 from aragora.agents.model import (
     AnswerMalformed,
     AnswerUnusable,
     CallRefused,
     Completion,
+    ContextTooLong,
     CutByLength,
     Meter,
     ModelCall,
+    OutOfBudget,
     Provider,
     ProviderError,
     ProviderFault,
     ProviderTimedOut,
     Turn,
 )
-from aragora.agents.pricing import Ledger
+from aragora.agents.pricing import BYTES_PER_TOKEN, Ledger
 from aragora.debate.model import Abstention, AgentRequest, AskKind, Usage
 from aragora.errors import AragoraError
 from aragora.limits import NOTE_MAX_CHARS
@@ -34,7 +37,7 @@ from aragora.limits import NOTE_MAX_CHARS
 MARGIN_SHARE: Final = 0.02  # of the time, kept for the work after the last call
 MIN_CALL_S: Final = 0.01  # with less time left no call is made
 MAX_REPAIRED_CHARS: Final = 8_000  # of a malformed answer that is shown to its model
-MOST_TOKENS: Final = 16_384  # of an answer that is asked for once more with more room
+_LEAST_REPAIRED_CHARS: Final = 200  # however small the model's context is
 _IN_JSON: Final = "Answer with the JSON object alone."
 
 
@@ -42,13 +45,15 @@ _IN_JSON: Final = "Answer with the JSON object alone."
 class Attempt:
     """What a provider is asked for one ask, what the ask has cost so far, and by when the provider must have answered.
 
-    `until_s` is in seconds after the ask arrived.
+    `until_s` is in seconds after the ask arrived. `remarks` say what of the material is not in the call.
     """
 
     request: AgentRequest
     call: ModelCall
     ledger: Ledger
     until_s: float
+    calls: Calls
+    remarks: tuple[str, ...] = ()
 
     def left_s(self) -> float:
         """Seconds left for this attempt; negative where its time is over."""
@@ -59,15 +64,36 @@ class Attempt:
         if self.left_s() < MIN_CALL_S:
             raise ProviderTimedOut("no time is left for another call")
 
-    def again(self, error: AnswerUnusable) -> Self:
-        """The attempt that asks once more, for a better answer than the one that `error` tells of."""
+    def affordable(self, cause: ProviderError) -> Self:
+        """This attempt after the failure `cause`, its answer no longer than the reserve of the ask pays for. Raises
+        OutOfBudget where too little of it is left: the first call alone may pass it."""
+        reserved_usd = self.request.reserved_usd
+        if reserved_usd is None or self.ledger.calls == 0:
+            return self
+        call = self.calls.affordable(self.call, reserved_usd - self.ledger.cost_usd)
+        if call is None:
+            spent = f"{self.ledger.cost_usd:.4f} of the {reserved_usd:.4f} USD that it may cost"
+            raise OutOfBudget(f"{cause.told}; no other call was made, since {spent} are spent")
+        return replace(self, call=call)
+
+    def mended(self, error: AnswerUnusable | ContextTooLong) -> Self | None:
+        """The attempt that asks once more, for a better answer than the one that `error` tells of, or with less
+        material; None where that would not help."""
+        if isinstance(error, ContextTooLong):
+            made = self.calls.smaller(self.call, error)
+            return None if made is None else replace(self, call=made.call, remarks=made.remarks)
+        return self._again(error) if error.again else None
+
+    def _again(self, error: AnswerUnusable) -> Self:
         call = replace(self.call, idempotency_key=f"{self.call.idempotency_key}:mend")
         if isinstance(error, AnswerMalformed):
-            heard = border.text(error.heard, MAX_REPAIRED_CHARS).strip() or "(nothing)"
+            spare = self.calls.spare_tokens(call, of=MAX_REPAIRED_CHARS) - call.max_tokens
+            most = max(_LEAST_REPAIRED_CHARS, min(MAX_REPAIRED_CHARS, BYTES_PER_TOKEN * spare))
+            heard = border.text(error.heard, most).strip() or "(nothing)"
             said = Turn("user", f"{error.again} {error.told} Answer again, with the JSON object alone.")
             return replace(self, call=replace(call, turns=(*call.turns, Turn("assistant", heard), said)))
         if isinstance(error, CutByLength):
-            call = replace(call, max_tokens=max(call.max_tokens, min(2 * call.max_tokens, MOST_TOKENS)))
+            call = self.calls.with_more_room(call)
         *before, last = call.turns or (Turn("user", ""),)
         asked = Turn(last.role, f"{last.text}\n\n{error.again} {_IN_JSON}")
         return replace(self, call=replace(call, turns=(*before, asked)))
@@ -78,30 +104,32 @@ Pause = Callable[[int, ProviderError, Attempt], float | None]
 
 
 async def asked(ask: Ask, attempt: Attempt, pause_s: Pause) -> Understood:
-    """The answer as it was read, after at most one repair, and retries of a failed call as far as `pause_s` allows
-    them. Raises ProviderError."""
+    """The answer as it was read, after at most one repair, and retries of a failed call as far as `pause_s` and the
+    reserve of the ask allow them. Raises ProviderError."""
     number = 1
-    first: AnswerUnusable | None = None
+    first: AnswerUnusable | ContextTooLong | None = None
     attempt.require_time()
     while True:
         try:
             read = await ask(attempt)
-        except AnswerUnusable as error:
+        except (AnswerUnusable, ContextTooLong) as error:
             if first is not None:
                 raise _twice(first, error) from None
-            if not error.again or attempt.left_s() < MIN_CALL_S:
+            mended = attempt.mended(error)
+            if mended is None or attempt.left_s() < MIN_CALL_S:
                 raise
-            first, attempt = error, attempt.again(error)
+            first, attempt = error, mended.affordable(error)
         except ProviderError as error:
-            if first is not None and isinstance(error, CallRefused):  # more room, or a longer talk, is not allowed
-                raise first from None
+            if isinstance(first, AnswerUnusable) and isinstance(error, CallRefused):
+                raise first from None  # more room, or a longer talk, is not allowed
             delay_s = pause_s(number, error, attempt)
             if delay_s is None:
                 raise
+            attempt = attempt.affordable(error)
             number += 1
             await asyncio.sleep(delay_s)
         else:
-            return replace(read, remarks=(*read.remarks, *_remarks(first, attempt)))
+            return replace(read, remarks=(*attempt.remarks, *read.remarks, *_remarks(first, attempt)))
 
 
 async def complete(provider: Provider, attempt: Attempt) -> Understood:
@@ -110,6 +138,8 @@ async def complete(provider: Provider, attempt: Attempt) -> Understood:
     later. Raises ProviderError, and AnswerMalformed where the answer does not read."""
     left_s = max(attempt.left_s(), MIN_CALL_S)
     call = replace(attempt.call, timeout_s=left_s, meter=Meter())
+    call.listener.begins()
+    attempt.ledger.calls += 1
     try:
         async with asyncio.timeout(left_s + attempt.request.timeout_s * MARGIN_SHARE / 2):
             completion = await provider.complete(call)
@@ -155,14 +185,24 @@ def _whole(request: AgentRequest, error: ProviderError) -> Understood | None:
     return replace(read, remarks=(*read.remarks, f"{error.told}; what had come was whole, and counts"))
 
 
-def _twice(first: AnswerUnusable, second: AnswerUnusable) -> AnswerUnusable:
+def _twice(
+    first: AnswerUnusable | ContextTooLong, second: AnswerUnusable | ContextTooLong
+) -> AnswerUnusable | ContextTooLong:
+    """What is told where the call that was to mend the first failure failed, too."""
+    if isinstance(second, ContextTooLong):
+        return second if isinstance(first, ContextTooLong) else first  # a longer talk did not fit
+    if isinstance(first, ContextTooLong):
+        return type(second)(f"{first.told}; asked once more with less material, {second.told}")
     if isinstance(second, AnswerMalformed):
         return type(second)(f"the answer stayed malformed after a repair: {second.told}")
     return type(second)(f"{first.told}; asked once more, {second.told}")
 
 
-def _remarks(first: AnswerUnusable | None, attempt: Attempt) -> tuple[str, ...]:
-    """What the record must know of a repair: that an answer was to be shorter than the model would have it."""
+def _remarks(first: ProviderError | None, attempt: Attempt) -> tuple[str, ...]:
+    """What the record must know of a repair: that an answer was to be shorter than the model would have it, or its
+    material."""
+    if isinstance(first, ContextTooLong):
+        return (f"{first.told}; it was asked once more, with less material",)
     if not isinstance(first, CutByLength):
         return ()
     return (f"{first.told}; it was asked once more, to be shorter, with {attempt.call.max_tokens} tokens",)

@@ -15,6 +15,7 @@ from aragora.agents.providers.gemini import GeminiProvider
 from aragora.agents.providers.mistral import MistralProvider
 from aragora.agents.providers.priced import PricedProvider
 from aragora.agents.providers.stub import StubProvider
+from aragora.agents.providers.turns import TakingTurns, Turns
 from aragora.config.providers import BY_NAME, FALLBACK, ChatDialect, ProviderDeclaration
 from aragora.config.settings import Settings
 from aragora.errors import InvalidInput
@@ -71,7 +72,10 @@ def _local(spec: AgentSpec, settings: Settings) -> Provider:
     address = spec.address or settings.local_base_url
     if address is None:
         raise InvalidInput("ARAGORA_LOCAL_BASE_URL is not set; set it, or choose another agent.")
-    return ChatProvider(spec, _local_key(spec, settings), address, _LOCAL_DIALECT)
+    provider = ChatProvider(spec, _local_key(spec, settings), address, _LOCAL_DIALECT)
+    if not settings.local_concurrency:
+        return provider
+    return TakingTurns(provider, Turns(settings.data_dir / "turns", address, settings.local_concurrency))
 
 
 def _local_key(spec: AgentSpec, settings: Settings) -> str:

@@ -32,6 +32,7 @@ REFUSED_BY_POLICY: Final = "refused_by_policy"
 REJECTED: Final = "rejected"
 CUT_BY_LENGTH: Final = "cut_by_length"
 NO_ANSWER: Final = "no_answer"
+BUDGET: Final = "budget"
 
 LASTING: Final = frozenset({WRONG_KEY, NOT_ALLOWED, NO_CREDIT, UNKNOWN_MODEL, WRONG_ADDRESS})
 
@@ -52,6 +53,7 @@ _REMEDIES: Final = {
     REFUSED_BY_POLICY: "Word the question differently, or choose another model.",
     REJECTED: "Choose another model, or mend what the provider names.",
     CUT_BY_LENGTH: "Choose a model that reasons less or writes shorter.",
+    BUDGET: "Give the debate a larger budget, or its agents cheaper models or a smaller max_tokens.",
     NO_ANSWER: "Choose another model; this one may reason without an end or insist on tools.",
 }
 
@@ -113,7 +115,8 @@ _BY_WORDS: Final = (
         _ANY_REFUSAL | _ANY_FAULT,
         _words(
             r"context[ _-]?(?:length|window|size)",
-            r"maximum context",
+            r"maximum (?:context|prompt length|input length)",
+            r"max_new_tokens\W{0,2} must be",
             r"too many (?:input |prompt )?tokens",
             r"(?:prompt|input|request)\b.{0,40}\b(?:too (?:long|large)|exceeds?\b.{0,60}(?:tokens?|context))",
             r"token count .{0,40}exceeds",

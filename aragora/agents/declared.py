@@ -35,7 +35,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from aragora import limits, texts
 from aragora.agents import naming
-from aragora.agents.model import AgentPrice
+from aragora.agents.model import DeclaredPrice
 from aragora.agents.personas import EMBEDDED_PERSONAS, PERSONAS
 from aragora.agents.toml_lines import line_of
 from aragora.config.providers import BY_NAME, FALLBACK
@@ -76,7 +76,7 @@ class DeclaredAgent:
     temperature: float | None = None
     max_tokens: int | None = None
     context_tokens: int | None = None
-    price: AgentPrice | None = None
+    price: DeclaredPrice | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,8 +201,8 @@ def _declared(read: _File) -> Declared:
     return Declared(agents, {name: tuple(members) for name, members in read.teams.items()})
 
 
-def _price(price: _Price) -> AgentPrice:
-    return AgentPrice(price.input_usd_per_mtok, price.output_usd_per_mtok)
+def _price(price: _Price) -> DeclaredPrice:
+    return DeclaredPrice(price.input_usd_per_mtok, price.output_usd_per_mtok)
 
 
 # --- What must hold between the fields

@@ -42,11 +42,44 @@ class Meter:
         return self._read()
 
 
+class Listener(Protocol):
+    """Follows the calls that are made for one ask. It is told of every piece: it must be quick, and never raises."""
+
+    def begins(self) -> None:
+        """A call begins, and with it the text anew."""
+        ...
+
+    def hears(self, piece: str) -> None:
+        """The model has written this."""
+        ...
+
+    def lives(self) -> None:
+        """The call goes on: something came that is no text of the answer, or it waits for its turn."""
+        ...
+
+
+class NobodyListens:
+    """Where nobody follows a call."""
+
+    def begins(self) -> None:
+        return
+
+    def hears(self, piece: str) -> None:  # noqa: ARG002
+        return
+
+    def lives(self) -> None:
+        return
+
+
+NOBODY: Final = NobodyListens()
+
+
 @dataclass(frozen=True, slots=True)
 class ModelCall:
     """One call of a model. `schema` is the JSON schema of the wanted answer. `timeout_s` bounds the whole call.
 
-    `request` is the source of the prompt, for providers (the embedded model) that render their own.
+    `request` is the source of the prompt, for providers (the embedded model) that render their own. `listener` follows
+    the call while it is made.
     """
 
     system: str
@@ -59,6 +92,7 @@ class ModelCall:
     idempotency_key: str
     request: AgentRequest | None = None
     meter: Meter = field(default_factory=Meter, compare=False, repr=False)
+    listener: Listener = field(default=NOBODY, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +276,14 @@ class NoAnswer(AnswerUnusable):
     again = "You gave no answer."
 
 
+class OutOfBudget(ProviderError):
+    """Another call could pass what the ask may cost; it was not made."""
+
+    code = causes.BUDGET
+    trips_breaker = False
+    falls_back = False
+
+
 class BreakerOpen(ProviderError):
     """The agent's circuit breaker is open; the provider was not called."""
 
@@ -296,7 +338,7 @@ class Provider(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class AgentPrice:
+class DeclaredPrice:
     """What an agent costs by its declaration, in USD per million tokens: it counts instead of the price table."""
 
     input_usd: float
@@ -319,4 +361,4 @@ class AgentSpec:
     key_variable: str | None = None  # the environment variable with a key of its own; None: its provider's key
     insists_on_temperature: bool = False  # sent also where the provider usually gets none
     context_tokens: int | None = None  # the longest prompt that its model takes; None: not known
-    price: AgentPrice | None = None
+    price: DeclaredPrice | None = None

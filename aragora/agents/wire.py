@@ -5,6 +5,8 @@ its dataclass in a microsecond or two, where pickle would take ten times that.
 
 Asks and replies of many debates share a batch, so each is encoded and decoded by itself: one that cannot be becomes a
 failure of its own ask (`malformed_ask`, `malformed_answer`), and its neighbours arrive.
+
+Signs (`aragora.agents.signs`) travel among the replies: a reply is a msgpack array, a sign is a map.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from typing import Any, Final
 import msgspec
 import structlog
 
+from aragora.agents.signs import Sign
 from aragora.debate.model import (
     MALFORMED_ANSWER,
     MALFORMED_ASK,
@@ -51,6 +54,14 @@ class UnpackedRequests:
     refused: list[AgentFailure]
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What an agent told in one batch: replies, and signs of asks that it still works on."""
+
+    replies: list[Reply]
+    signs: list[Sign]
+
+
 class _WireReply(msgspec.Struct, array_like=True):
     """An answer (exactly one content is set) or a failure (`code` is set)."""
 
@@ -73,7 +84,7 @@ _NOT_DECODABLE: Final = (ValueError, RecursionError)  # msgspec's own errors are
 _encoder = msgspec.msgpack.Encoder()
 _batch = msgspec.msgpack.Decoder(list[msgspec.Raw])
 _request = msgspec.msgpack.Decoder(AgentRequest)
-_reply = msgspec.msgpack.Decoder(_WireReply)
+_told = msgspec.msgpack.Decoder(_WireReply | Sign)
 
 
 def encode_requests(requests: Sequence[AgentRequest]) -> PackedRequests:
@@ -105,25 +116,37 @@ def decode_requests(raw: bytes | msgspec.Raw) -> UnpackedRequests:
     return unpacked
 
 
-def encode_replies(replies: Sequence[Reply]) -> bytes:
-    """A batch of replies; one that has no encoding travels as a failure of its ask."""
-    return _encoder.encode([_encoded(reply) for reply in replies])
+def encode_replies(replies: Sequence[Reply], signs: Sequence[Sign] = ()) -> bytes:
+    """A batch of replies; one that has no encoding travels as a failure of its ask. Signs come first: an ask's reply
+    ends them."""
+    encoded = [_encoded(reply) for reply in replies]
+    return _encoder.encode([*signs, *encoded] if signs else encoded)
 
 
 def decode_replies(raw: bytes) -> list[Reply]:
-    """The replies of a batch, failures in the place of those that could not be decoded. Raises ValueError where
-    `raw` is no batch at all."""
-    replies: list[Reply] = []
+    """The replies of a batch, without the signs."""
+    return decode_told(raw).replies
+
+
+def decode_told(raw: bytes) -> Told:
+    """What a batch tells, failures in the place of replies that could not be decoded. Raises ValueError where `raw` is
+    no batch at all."""
+    told = Told([], [])
+    replies = told.replies
     for one in _batch.decode(raw):
         try:
-            replies.append(_from_wire(_reply.decode(one)))
+            read = _told.decode(one)
+            if isinstance(read, Sign):
+                told.signs.append(read)
+            else:
+                replies.append(_from_wire(read))
         except _NOT_DECODABLE as error:
             match _plain(one):
                 case [str(ask_id), str(agent), *_]:
                     replies.append(_malformed_answer(ask_id, agent, "decoded", error))
                 case _:
                     log.warning("a reply cannot be decoded, nor whose it is", error=type(error).__name__)
-    return replies
+    return told
 
 
 def _encoded(reply: Reply) -> msgspec.Raw:

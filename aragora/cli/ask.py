@@ -26,9 +26,11 @@ from aragora.cli.rendering.events import EventPrinter
 from aragora.cli.rendering.tables import print_verification
 from aragora.cli.rendering.terminal import print_json, terminal
 from aragora.client import AragoraClient, ServerUnreachable
+from aragora.debate.forecast import Forecast
 from aragora.debate.model import WIRE_NAMES, ConsensusMode, DebateStatus, DecisionProposed
 from aragora.debate.protocol import PRESETS
 from aragora.receipts.verifying import verify as verify_receipt
+from aragora.texts import counted
 
 PROPOSED = WIRE_NAMES[DecisionProposed]
 
@@ -142,6 +144,8 @@ async def ask_and_watch(
 ) -> DebateResult:
     """Open the debate, hand each event to `show`, and fetch the result. Raises AragoraError as the server refuses."""
     opened = await client.open_debate(question, **asdict(settings))
+    if opened.forecast is not None:
+        sys.stderr.write(f"{told_before(opened.forecast)}\n")
     try:
         async for envelope in client.follow(opened.debate_id):
             show(envelope.payload)
@@ -157,6 +161,19 @@ async def ask_and_watch(
         return DebateResult(debate)
     receipt = await client.get(f"/api/debates/{opened.debate_id}/receipt")
     return DebateResult(debate, receipt, await _verification(client, receipt) if verify else None)
+
+
+def told_before(forecast: Forecast) -> str:
+    """What a debate will take, in one line."""
+
+    def between(least: int, most: int, what: str) -> str:
+        return counted(most, what) if least == most else f"{least} to {counted(most, what)}"
+
+    asks = between(forecast.asks_least, forecast.asks_most, "ask")
+    phases = between(forecast.phases_least, forecast.phases_most, "phase")
+    cost = "free" if forecast.usd_most is None else f"at most ${forecast.usd_most:g}"
+    fewer = "; fewer where the agents agree" if forecast.asks_least < forecast.asks_most else ""
+    return f"{asks} in {phases}, {cost}{fewer}."
 
 
 async def _ask(

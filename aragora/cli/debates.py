@@ -52,7 +52,10 @@ def show(debate_id: DebateId, url: Url = DEFAULT_URL, token: Token = None, as_js
     console = terminal()
     console.print(say(debate["question"], "bold"))
     console.print(
-        say(f"{debate['debate_id']} · {debate['status']} · {counted(debate.get('rounds') or 0, 'round')}", "dim")
+        say(
+            f"{debate['debate_id']} · {debate['status']} · {counted(debate.get('rounds') or 0, 'round')}{_took(debate)}",
+            "dim",
+        )
     )
     decision = decision_of(debate)
     if decision is not None:
@@ -67,6 +70,14 @@ def show(debate_id: DebateId, url: Url = DEFAULT_URL, token: Token = None, as_js
         elsewhere = "" if url == DEFAULT_URL else f" --url {url}"
         console.print(say(f"Receipt {debate['receipt_id']}; check it with", "dim"))
         console.print(say(f"aragora verify {debate['debate_id']}{elsewhere}", "dim"))
+
+
+def _took(debate: dict[str, Any]) -> str:
+    """How long an ended debate took, in seconds."""
+    began, ended = debate.get("created_at"), debate.get("updated_at")
+    if not DebateStatus(debate["status"]).ended or began is None or ended is None:
+        return ""
+    return f" · {ended - began:.1f} s"
 
 
 def replay(

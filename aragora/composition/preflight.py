@@ -30,8 +30,7 @@ SERVER_OF: Final = "ARAGORA_SERVER_OF"
 def refuse_to_start(settings: Settings, host: str, ports: Sequence[int]) -> None:
     """Raises Misconfigured with one line per problem that would keep the server from working."""
     problems = [*production_problems(settings), *ray_problems(settings)] if settings.production else []
-    problems += _directory_problems(settings.data_dir)
-    problems += _agents_problems(settings)
+    problems += _directory_problems(settings.data_dir) or _agents_problems(settings)
     problems += _port_problems(host, ports) if ports else ()
     if len(set(ports)) < len(ports):
         problems.append(

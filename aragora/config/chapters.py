@@ -71,6 +71,14 @@ class ProviderSettings(_DeclaredProviders):
     )
     local_model: str | None = variable("ARAGORA_LOCAL_MODEL", "Model to ask of that server; unset: its first one.")
     local_api_key: SecretStr | None = variable("ARAGORA_LOCAL_API_KEY", "Key of that server, where it requires one.")
+    local_concurrency: int = variable(
+        "ARAGORA_LOCAL_CONCURRENCY",
+        "Calls at once to one local server, by all agents of a node together; the others wait their turn. 0: no limit. "
+        "1 for a server that answers one call at a time.",
+        default=0,
+        ge=0,
+        le=1_000,
+    )
     agents_file: Path | None = variable(
         "ARAGORA_AGENTS_FILE",
         "File that declares agents and teams (docs/agents.md); unset: `agents.toml` in the data directory, if it is there.",

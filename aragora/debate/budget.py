@@ -3,13 +3,13 @@
 Theory of operation
     A debate belongs to the calendar month (UTC) in which it opened, also where it ends in the next one. Its opening
     holds its whole budget in two accounts, its organisation's and the installation's, and at least the server's default
-    budget: a debate with a tiny budget may spend a whole phase. Its end gives that back and adds what it cost. Both
+    budget: a debate with a tiny budget may spend a whole ask. Its end gives that back and adds what it cost. Both
     happen in the transaction of the opening and of the end, so every debate counts once, whatever crashes, and several
     coordinators meet in the accounts' rows.
 
-    Law: spent + held <= limit + overrun, in every account at every moment. A debate stops asking between phases once
-    its budget is spent, so it overruns it by one phase at most; the overrun is the sum of these. A debate whose agents
-    cost nothing has no budget, holds nothing and is never refused.
+    Law: spent + held <= limit + overrun, in every account at every moment. A debate reserves what an ask can cost
+    before it goes out (`aragora.debate.machine.money`), so it overruns its budget by one ask at most; the overrun is
+    the sum of these. A debate whose agents cost nothing has no budget, holds nothing and is never refused.
 
     What is asked costs something also where nobody waits for the answer. So the end of a debate that is cancelled or
     fails adds, besides the cost of the answers that came, `CUT_OFF_SHARE` of what it held for each ask without a reply,

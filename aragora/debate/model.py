@@ -164,6 +164,7 @@ class Brief:
     challenge: str = ""  # the Trickster's words
     options: tuple[str, ...] = ()  # of which an answer names one; empty: an open question
     leading: str = ""  # for the chair: the label of the position that the votes put first
+    left_out: tuple[str, ...] = ()  # what there is and the agent does not see, for the record
 
 
 @dataclass(frozen=True, slots=True)

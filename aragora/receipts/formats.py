@@ -85,6 +85,7 @@ def view_of(document: Mapping[str, Any]) -> ReceiptView:
             ("Status", document["status"]),
             ("Opened", _time(document["opened_at"])),
             ("Issued", _time(document["issued_at"])),
+            ("Took", f"{document['issued_at'] - document['opened_at']:.1f} s"),
             ("Protocol", f"{protocol['name']}, consensus by {protocol['consensus']}"),
             ("Options", ", ".join(document.get("options", ())) or "none: an open question"),
             ("Participation", _participation(decision)),

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from aragora import limits
+from aragora.debate.forecast import Forecast
 from aragora.debate.machine.gate import Signer, Word
 from aragora.debate.model import DebateStatus
 from aragora.debate.proposition import Idempotency, Proposition
@@ -23,12 +24,13 @@ from aragora.storage.cursors import Page
 @dataclass(frozen=True, slots=True)
 class DebateTicket:
     """What the opener gets back. `created` is False where the idempotency key was already known; `budget_usd` is what
-    the debate may cost, None where its agents cost nothing."""
+    the debate may cost, None where its agents cost nothing; `forecast` what it will take, of one that was opened."""
 
     debate_id: str
     status: DebateStatus
     created: bool = True
     budget_usd: float | None = None
+    forecast: Forecast | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,11 +176,21 @@ class FeedItem:
 
 
 class EventFeed(Protocol):
-    """Live events with replay."""
+    """Live events with replay, and between them what agents are writing, where that is wanted."""
 
     def follow(self, debate_id: str, after_seq: int = 0) -> AsyncIterator[FeedItem]:
         """Every event with seq > after_seq exactly once and in order: first what is stored, then live, up to and
-        including `debate_end`, after which the iterator ends. Raises NotFound for an unknown debate."""
+        including `debate_end`, after which the iterator ends. Raises NotFound for an unknown debate. Items with seq 0
+        are messages of what agents are writing: only after `show`, and some of them may be missing."""
+        ...
+
+    def show(self, debate_id: str) -> None:
+        """Whoever follows this debate, now or soon, also wants what its agents are writing; called again, from its
+        beginning."""
+        ...
+
+    def hide(self, debate_id: str) -> None:
+        """Nobody wants that any more."""
         ...
 
 

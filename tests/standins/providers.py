@@ -16,6 +16,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -25,6 +26,7 @@ from tests.standins.answers import answer_to
 from tests.standins.dialects import Chat, Dialect, Gemini, Messages
 
 KEY = "sk-standin-0123456789abcdef"
+COMMENT_EVERY_S = 0.05
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,8 @@ class Behaviour:
     text: str | None = None
     finish: str = "stop"  # as Chat Completions calls it: stop, length, content_filter
     delay_s: float = 0.0  # before anything is sent
+    comments_s: float = 0.0  # of comments that keep the connection alive, before the answer
+    piece_s: float = 0.0  # between two events of the answer
     cut_after: int | None = None  # events sent before the stream ends as if it were complete
     broken_after: int | None = None  # events sent before the connection breaks
     error_after: int | None = None  # events sent before an error event with `status` (the response itself is 200)
@@ -75,6 +79,7 @@ class ProviderStandIn:
         self._script: deque[Behaviour | Sent] = deque()
         self.refuses: Callable[[Mapping[str, Any]], str | None] = lambda _: None
         self.always: Behaviour | Sent = Behaviour()
+        self.at_once: asyncio.Semaphore | None = None  # calls that are answered at a time; None: all
         self._port = port
         self._ended = asyncio.Event()
         self._runner: web.AppRunner | None = None
@@ -126,22 +131,26 @@ class ProviderStandIn:
         async def handle(request: web.Request) -> web.StreamResponse:
             body = await request.json()
             self.seen.append(Seen(request.path, dict(request.headers), body))
-            key = _key_of(request.headers)
-            if key not in self._keys:
-                return web.json_response(dialect.error(401, f"Incorrect API key provided: {key}"), status=401)
-            if (words := self.refuses(body)) is not None:
-                return web.json_response(dialect.error(400, words), status=400)
-            behaviour = self._script.popleft() if self._script else self.always
-            if isinstance(behaviour, Sent):
-                return await self._send(request, behaviour)
-            if behaviour.delay_s:
-                await self._wait(behaviour.delay_s)
-            if behaviour.status >= 400 and behaviour.error_after is None:
-                told = dialect.error(behaviour.status, behaviour.message)
-                return web.json_response(told, status=behaviour.status, headers=behaviour.headers)
-            return await self._stream(request, dialect, behaviour, body)
+            async with self.at_once or nullcontext():
+                return await self._answer(request, dialect, body)
 
         return handle
+
+    async def _answer(self, request: web.Request, dialect: Dialect, body: Mapping[str, Any]) -> web.StreamResponse:
+        key = _key_of(request.headers)
+        if key not in self._keys:
+            return web.json_response(dialect.error(401, f"Incorrect API key provided: {key}"), status=401)
+        if (words := self.refuses(body)) is not None:
+            return web.json_response(dialect.error(400, words), status=400)
+        behaviour = self._script.popleft() if self._script else self.always
+        if isinstance(behaviour, Sent):
+            return await self._send(request, behaviour)
+        if behaviour.delay_s:
+            await self._wait(behaviour.delay_s)
+        if behaviour.status >= 400 and behaviour.error_after is None:
+            told = dialect.error(behaviour.status, behaviour.message)
+            return web.json_response(told, status=behaviour.status, headers=behaviour.headers)
+        return await self._stream(request, dialect, behaviour, body)
 
     async def _send(self, request: web.Request, sent: Sent) -> web.StreamResponse:
         headers = {"Content-Type": sent.content_type, **sent.headers}
@@ -164,6 +173,9 @@ class ProviderStandIn:
             text = answer_to(dialect.schema(body), str(body))
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream", **behaviour.headers})
         await response.prepare(request)
+        for _ in range(round(behaviour.comments_s / COMMENT_EVERY_S)):
+            await response.write(b": keep-alive\n\n")
+            await self._wait(COMMENT_EVERY_S)
         for number, event in enumerate(dialect.events(text, str(body.get("model", "model")), behaviour.finish)):
             if number == behaviour.cut_after:
                 return response
@@ -179,6 +191,8 @@ class ProviderStandIn:
                 await self._wait(60)
                 return response
             await response.write(event)
+            if behaviour.piece_s:
+                await self._wait(behaviour.piece_s)
         return response
 
     async def _wait(self, seconds: float) -> None:

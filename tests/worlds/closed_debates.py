@@ -53,13 +53,21 @@ def closed(run: debating.Run, after: ChainHead = GENESIS) -> Exported:
     return Exported(end.receipt, tuple(lines))
 
 
-def signed_anew(document: dict[str, Any], lines: list[str]) -> str:
-    """What somebody makes who changes a receipt or its journal and has a key: hash and signature hold again, and the
-    digest is that of the journal as it is now."""
+def signed_anew(document: dict[str, Any], lines: list[str]) -> tuple[str, str]:
+    """What somebody makes who changes a receipt or its journal and has a key, as two files: hash and signature hold
+    again, the digest is that of the journal as it is now, and the journal names this receipt."""
     length = document["journal"]["length"]
     changed = {name: value for name, value in document.items() if name not in ("hash", "signature")}
     changed["journal"] = {"sha256": journal_digest(lines[:length]), "length": length}
     changed |= {"key_id": STRANGER.key_id, "public_key": STRANGER.public_key}
     changed["hash"] = digest(canonical(changed))
     changed["signature"] = STRANGER.sign(changed["hash"])
-    return canonical(changed).decode()
+    return canonical(changed).decode(), "".join(f"{_naming(changed, line)}\n" for line in lines)
+
+
+def _naming(receipt: dict[str, Any], line: str) -> str:
+    envelope = json.loads(line)
+    if envelope["type"] != "receipt":
+        return line
+    envelope["data"] = {name: receipt[name] for name in envelope["data"]}
+    return json.dumps(envelope, separators=(",", ":"), ensure_ascii=False)

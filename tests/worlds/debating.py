@@ -52,7 +52,8 @@ def answer_to(request: AgentRequest, cost_usd: float = 0.001) -> AgentAnswer:
     else:
         words = " ".join(f"{ask.agent[::-1]}{word}{ask.round}" for word in ("alpha", "beta", "gamma"))
         options = request.brief.options
-        option = options[AGENTS.index(ask.agent) % len(options)] if options else ""
+        place = AGENTS.index(ask.agent) if ask.agent in AGENTS else sum(ask.agent.encode())
+        option = options[place % len(options)] if options else ""
         content = Proposal(f"{words}. Because {words}.", 0.6, (f"source {words}",), option)
     return AgentAnswer(ask.ask_id, ask.agent, content, usage)
 

@@ -71,6 +71,9 @@ class World:
     keys: dict[str, tuple[str, Idempotency]] = field(default_factory=dict)
     opened: list[Proposition] = field(default_factory=list)
     follows: int = 0
+    written: dict[str, list[FeedItem]] = field(default_factory=dict)  # what agents are writing
+    shown: list[str] = field(default_factory=list)  # debates of which that was wanted
+    hidden: list[str] = field(default_factory=list)  # and is not wanted any more
     failure: Exception | None = None
     grown: asyncio.Condition = field(default_factory=asyncio.Condition)
 
@@ -91,6 +94,12 @@ class World:
         journal.append(FeedItem(debate_id, row.seq, row.type, row.payload))
         self.records[debate_id] = replace(self.records[debate_id], last_seq=row.seq)
         return row.seq
+
+    async def glimpse(self, debate_id: str, payload: str) -> None:
+        """An agent is writing `payload`: whoever follows gets it."""
+        async with self.grown:
+            self.written.setdefault(debate_id, []).append(FeedItem(debate_id, 0, "token", payload))
+            self.grown.notify_all()
 
     async def publish(self, debate_id: str, event: Any) -> int:
         async with self.grown:
@@ -196,7 +205,12 @@ class World:
         self.follows += 1
         journal = self.journals[debate_id]
         position = after_seq
+        written = self.written.setdefault(debate_id, [])
+        glimpses = len(written)
         while True:
+            while glimpses < len(written):
+                yield written[glimpses]
+                glimpses += 1
             while position < len(journal):
                 item = journal[position]
                 position += 1
@@ -204,7 +218,13 @@ class World:
                 if item.type == "debate_end":
                     return
             async with self.grown:
-                await self.grown.wait_for(lambda seen=position: seen < len(journal))
+                await self.grown.wait_for(lambda seen=position, had=glimpses: seen < len(journal) or had < len(written))
+
+    def show(self, debate_id: str) -> None:
+        self.shown.append(debate_id)
+
+    def hide(self, debate_id: str) -> None:
+        self.hidden.append(debate_id)
 
     def _fail(self) -> None:
         if self.failure is not None:

@@ -91,8 +91,7 @@ class _Received(StreamedAnswer):
     def take(self, event: object) -> None:
         match sdk.under(event, "type"):
             case "message_start":
-                usage = sdk.under(event, "message", "usage")
-                self.count(input_tokens=_input(usage), output_tokens=sdk.under(usage, "output_tokens"))
+                self._count(sdk.under(event, "message", "usage"))
             case "content_block_start":
                 self._hear_block(sdk.under(event, "content_block"))
             case "content_block_delta":
@@ -104,11 +103,19 @@ class _Received(StreamedAnswer):
                 self.done = True
 
     def take_document(self, document: object) -> None:
-        usage = sdk.under(document, "usage")
-        self.count(input_tokens=_input(usage), output_tokens=sdk.under(usage, "output_tokens"))
+        self._count(sdk.under(document, "usage"))
         for block in sdk.parts(document, "content"):
             self._hear_block(block)
         self.ends(sdk.under(document, "stop_reason"))
+
+    def _count(self, usage: object) -> None:
+        """Output has the thoughts in it, input is without what went through the cache."""
+        self.count(
+            input_tokens=_input(usage),
+            output_tokens=sdk.under(usage, "output_tokens"),
+            cached_tokens=sdk.under(usage, "cache_read_input_tokens"),
+            written_tokens=sdk.under(usage, "cache_creation_input_tokens"),
+        )
 
     def _hear_block(self, block: object) -> None:
         match sdk.under(block, "type"):

@@ -67,7 +67,7 @@ class Ways:
 async def read_answer(pieces: AsyncIterator[bytes], received: StreamedAnswer, failures: sdk.Failures) -> None:
     """Take what the body of an answer brings, until it is done or ends. Raises ProviderError, TooLarge, and what
     `pieces` raise."""
-    body = arrivals(pieces)
+    body = arrivals(_noticed(pieces, received))
     async for arrived in body:
         if isinstance(arrived, Document):
             take_document(arrived.text, received, failures)
@@ -78,6 +78,13 @@ async def read_answer(pieces: AsyncIterator[bytes], received: StreamedAnswer, fa
         if received.done:
             await sdk.drained(body)
             return
+
+
+async def _noticed(pieces: AsyncIterator[bytes], received: Received) -> AsyncIterator[bytes]:
+    """The same pieces; whatever they bring, the provider lives."""
+    async for piece in pieces:
+        received.lives()
+        yield piece
 
 
 def take_document(text: str, received: StreamedAnswer, failures: sdk.Failures) -> None:

@@ -1,6 +1,7 @@
 """Reading an answer of Chat Completions: the chunks of a stream, or the one document that some servers send instead.
 
-A chunk or document may hold anything. Content may be a text, null, or parts, of which those of type text count; the
+A chunk or document may hold anything. Counts of tokens have the same names everywhere, but not the same meaning
+(`_output`). Content may be a text, null, or parts, of which those of type text count; the
 others are thoughts or a refusal.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from aragora.agents import border
 from aragora.agents.model import ModelCall
 from aragora.agents.providers import sdk
 from aragora.agents.providers.asking import StreamedAnswer
@@ -26,9 +28,13 @@ class ChatReceived(StreamedAnswer):
     def take(self, event: object) -> None:
         usage = sdk.under(event, "usage")
         if isinstance(usage, Mapping):
+            details = usage.get("prompt_tokens_details")
+            cached = sdk.under(details, "cached_tokens")
             self.count(
                 input_tokens=usage.get("prompt_tokens"),
-                output_tokens=usage.get("completion_tokens"),
+                output_tokens=_output(usage),
+                cached_tokens=usage.get("prompt_cache_hit_tokens") if cached is None else cached,  # DeepSeek's name
+                written_tokens=sdk.under(details, "cache_write_tokens"),
                 billed_usd=usage.get("cost") if self._bills_itself else None,
             )
         elif usage is not None:
@@ -64,3 +70,19 @@ class ChatReceived(StreamedAnswer):
     def _overhear_parts(self, thoughts: object) -> None:
         for thought in thoughts if isinstance(thoughts, list) else (thoughts,):
             self.overhear(thought if isinstance(thought, str) else sdk.under(thought, "text"))
+
+
+def _output(usage: Mapping[str, Any]) -> object:
+    """The tokens of the answer, thoughts included. OpenAI counts thoughts among `completion_tokens`, xAI's Chat
+    Completions beside them (https://github.com/UKGovernmentBEIS/inspect_ai/issues/5528, and with what was billed,
+    https://github.com/Wei-Shaw/sub2api/issues/5771); others report that xAI has changed that
+    (https://github.com/promptfoo/promptfoo/pull/9507). So the total decides, whoever answers."""
+    told = usage.get("completion_tokens")
+    answered = border.tokens(told)
+    thought = border.tokens(sdk.under(usage.get("completion_tokens_details"), "reasoning_tokens"))
+    if answered is None or not thought:
+        return told
+    sent, total = border.tokens(usage.get("prompt_tokens")), border.tokens(usage.get("total_tokens"))
+    if sent is None or total is None:
+        return answered + thought if thought > answered else answered
+    return max(answered, min(total - sent, answered + thought))

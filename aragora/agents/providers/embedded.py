@@ -24,8 +24,9 @@ from pathlib import Path
 from typing import Final, assert_never
 from zlib import crc32
 
+from aragora.agents.living import living
 from aragora.agents.model import AgentSpec, CallRefused, Completion, ModelCall, ProviderFault
-from aragora.agents.pricing import metered
+from aragora.agents.pricing import Tokens, metered
 from aragora.agents.providers import embedded_prompts as prompts
 from aragora.agents.providers import embedded_stances as stances
 from aragora.agents.providers.embedded_model import (
@@ -36,6 +37,7 @@ from aragora.agents.providers.embedded_model import (
     locked,
     weights,
 )
+from aragora.agents.providers.embedded_unseen import unseen
 from aragora.agents.reading.options import option_of
 from aragora.debate.model import AgentRequest, AskKind
 
@@ -65,11 +67,12 @@ class EmbeddedProvider:
             raise CallRefused("the embedded model answers debate requests only")
         loop = asyncio.get_running_loop()
         try:
-            made = await loop.run_in_executor(self._thread, self._answer, request, call)
+            async with living(call.listener):  # it writes, or waits for the one that writes on this node
+                made = await loop.run_in_executor(self._thread, self._answer, request, call)
         except (EmbeddedModelError, OSError, ValueError) as error:
             raise ProviderFault(f"the embedded model failed: {error}") from error
-        usage = metered(self.name, self._model_name, made.input_tokens, made.output_tokens)
-        return Completion(made.text, usage)
+        usage = metered(self.name, self._model_name, Tokens(made.input_tokens, made.output_tokens))
+        return Completion(made.text, usage, remarks=unseen(request))
 
     async def aclose(self) -> None:
         """Release the model; an answer that is being written is finished first, in its thread."""

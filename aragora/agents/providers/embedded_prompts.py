@@ -21,7 +21,7 @@ VOTE_SLOT: Final = 2  # and all else of which a word is weighed
 
 QUESTION_CHARS: Final = 500
 ANSWER_CHARS: Final = 450
-_NOTE_CHARS: Final = 200
+CONTEXT_CHARS: Final = 200
 _REPEATED_CHARS: Final = 25  # shorter phrases may be repeated
 _SENTENCE_ENDS: Final = re.compile(r'"|\. ')
 _BASELINE_QUESTION: Final = "What is it?"
@@ -164,7 +164,7 @@ def answer_prompt(request: AgentRequest, persona: str) -> str:
     """For an answer: the examples of the persona, then the question. The grammar of a proposal starts here."""
     brief = request.brief
     shots = "".join(f"Question: {question}\nJSON: {answer}\n\n" for question, answer in _SHOTS[persona])
-    facts = f"Facts: {flat(brief.context, _NOTE_CHARS)}\n" if brief.context else ""
+    facts = f"Facts: {flat(brief.context, CONTEXT_CHARS)}\n" if brief.context else ""
     return f"{_HEAD}{shots}Question: {flat(brief.question, QUESTION_CHARS)}\n{facts}JSON:"
 
 
@@ -193,7 +193,7 @@ _OPTION_SHOTS: Final = (
 def option_prompt(brief: Brief, persona: str) -> str:
     """Which option answers the question: each is weighed as the rest of this prompt, with `quoted_option`."""
     shots = "".join(f'Question: {question}\nAnswer: "{answer}"\n\n' for question, answer in _OPTION_SHOTS)
-    facts = f"Facts: {flat(brief.context, _NOTE_CHARS)}\n" if brief.context else ""
+    facts = f"Facts: {flat(brief.context, CONTEXT_CHARS)}\n" if brief.context else ""
     return f'{_OPTION_HEADS[persona]}\n\n{shots}Question: {flat(brief.question, QUESTION_CHARS)}\n{facts}Answer: "'
 
 

@@ -66,6 +66,7 @@ class GeminiProvider:
             model=self._model, contents=_contents(call, way), config=_config(call, way)
         )
         async for chunk in stream:
+            received.lives()
             received.take(chunk)
 
     def _failure(self, error: APIError, received: Received) -> ProviderError:
@@ -96,7 +97,11 @@ class _Received(Received):
         """Raises AnswerEndless."""
         counted = chunk.usage_metadata
         if counted is not None:
-            self.count(input_tokens=counted.prompt_token_count, output_tokens=_output(counted))
+            self.count(
+                input_tokens=counted.prompt_token_count,  # what came from the cache is in it
+                output_tokens=_output(counted),
+                cached_tokens=counted.cached_content_token_count,
+            )
         if chunk.prompt_feedback is not None and chunk.prompt_feedback.block_reason:
             self.ends("PROHIBITED_CONTENT")
         for candidate in chunk.candidates or ():

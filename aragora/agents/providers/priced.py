@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from aragora.agents.model import AgentPrice, Completion, ModelCall, Provider, ProviderError
+from aragora.agents.model import Completion, DeclaredPrice, ModelCall, Provider, ProviderError
 from aragora.debate.model import Usage
 
 _MILLION: Final = 1_000_000
@@ -14,7 +14,7 @@ _MILLION: Final = 1_000_000
 class PricedProvider:
     """`provider`, its usage at `price`; of calls that failed, too."""
 
-    def __init__(self, provider: Provider, price: AgentPrice) -> None:
+    def __init__(self, provider: Provider, price: DeclaredPrice) -> None:
         self.name = provider.name
         self.renders_itself = provider.renders_itself
         self._provider = provider

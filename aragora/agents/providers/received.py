@@ -26,13 +26,12 @@ from aragora.agents.model import (
     RefusedByPolicy,
     StreamBroken,
 )
-from aragora.agents.pricing import metered
+from aragora.agents.pricing import BYTES_PER_TOKEN, Tokens, metered
 from aragora.agents.providers.events import joined
 from aragora.debate.model import Usage
 
 T = TypeVar("T")
 
-_BYTES_PER_TOKEN: Final = 3  # of UTF-8: English has more, other writings about as many
 _LIMITS: Final = frozenset({"length", "max_tokens", "max_output_tokens", "model_length", "MAX_TOKENS"})
 _FILTERS: Final = frozenset(
     {"content_filter", "refusal", "sensitive", "SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII"}
@@ -59,6 +58,8 @@ class Received:
         self._called_tools = False
         self._input: int | None = None
         self._output: int | None = None
+        self._cached: int | None = None
+        self._written: int | None = None
         self._billed_usd: float | None = None
         self._began = False
         self._sent = False
@@ -67,6 +68,10 @@ class Received:
     def sending(self) -> None:
         """The call is sent now: from here on it may be billed."""
         self._sent = True
+
+    def lives(self) -> None:
+        """Something came from the provider, be it only a comment that keeps the connection alive."""
+        self._call.listener.lives()
 
     @property
     def began(self) -> bool:
@@ -78,6 +83,7 @@ class Received:
         if isinstance(piece, str) and piece:
             self._fits(piece)
             self._parts.append(piece)
+            self._call.listener.hears(piece)
 
     def overhear(self, piece: object) -> None:
         """The next piece of its reasoning, which is no answer, but is billed."""
@@ -99,9 +105,20 @@ class Received:
             self._fits(arguments)
             self._in_tools.append(arguments)
 
-    def count(self, *, input_tokens: object = None, output_tokens: object = None, billed_usd: object = None) -> None:
-        """The counts as the provider tells them; each told one takes the place of the one before."""
+    def count(
+        self,
+        *,
+        input_tokens: object = None,
+        output_tokens: object = None,
+        cached_tokens: object = None,
+        written_tokens: object = None,
+        billed_usd: object = None,
+    ) -> None:
+        """The counts as the provider tells them; each told one takes the place of the one before. Of the input,
+        `cached_tokens` came from the provider's cache and `written_tokens` went into it."""
         self._began = True
+        self._cached = _latest(border.tokens(cached_tokens), self._cached)
+        self._written = _latest(border.tokens(written_tokens), self._written)
         self._input = _latest(border.tokens(input_tokens), self._input)
         self._output = _latest(border.tokens(output_tokens), self._output)
         self._billed_usd = _latest(border.billed_usd(billed_usd), self._billed_usd)
@@ -187,13 +204,13 @@ class Received:
         asked = (call.system, *(turn.text for turn in call.turns))
         sent = _estimated(sum(len(text.encode(errors="replace")) for text in asked))
         answered = self._estimated_output()
-        usage = metered(
-            self._provider,
-            self.model,
+        tokens = Tokens(
             sent if self._input is None else self._input,
             answered if self._output is None else max(self._output, at_least),
-            self._billed_usd,
+            0 if self._input is None else self._cached or 0,
+            self._written or 0,
         )
+        usage = metered(self._provider, self.model, tokens, self._billed_usd)
         guessed = self._input is None or self._output is None or self._output < at_least
         return replace(usage, estimated=True) if guessed else usage
 
@@ -208,4 +225,4 @@ def _latest(told: T | None, before: T | None) -> T | None:
 
 def _estimated(size_bytes: int) -> int:
     """Tokens of texts of this size, rounded up."""
-    return min(-(-size_bytes // _BYTES_PER_TOKEN), limits.CALL_MAX_TOKENS)
+    return min(-(-size_bytes // BYTES_PER_TOKEN), limits.CALL_MAX_TOKENS)

@@ -25,6 +25,12 @@ VERBS: Final[dict[model.AskKind, str]] = {
     model.AskKind.JUDGE: "decides for",
 }
 
+STOPPED: Final = {
+    "agreement": "stopped at agreement",
+    "unmoved": "stopped as nobody moved",
+    "convergence": "stopped at agreement",
+    "budget": "stopped by the budget",
+}
 SIGNED: Final[dict[model.Verdict, str]] = {
     model.Verdict.APPROVE: "approves",
     model.Verdict.CHANGE: "changes",
@@ -69,7 +75,7 @@ def decision_panel(decision: model.Decision) -> Framed:
 
 def summary(decision: model.Decision) -> str:
     """Who stands behind it, mode, rounds and cost in one line."""
-    stopped = "" if decision.stopped_by == "rounds" else f", stopped by {decision.stopped_by}"
+    stopped = f", {STOPPED[decision.stopped_by]}" if decision.stopped_by in STOPPED else ""
     winner = f"by {decision.winner}, " if decision.winner else ""
     rounds = counted(decision.rounds, "round")
     behind = f"{decision.confidence:.0%} of the weight" if decision.support else f"confidence {decision.confidence:.0%}"
@@ -104,7 +110,7 @@ def _round(event: model.RoundStarted) -> RenderableType:
 def _answer(event: model.AnswerGiven) -> RenderableType:
     head = Text.assemble(who(event.agent), " ", VERBS[event.kind], measures(event.confidence, event.usage))
     body = [say(event.content), *(say(f"· {fact}", "dim") for fact in event.evidence)]
-    return Group(head, Indented(body))
+    return _with_remarks(event, head, Indented(body))
 
 
 @render.register
@@ -113,18 +119,19 @@ def _critique(event: model.CritiqueGiven) -> RenderableType:
         who(event.agent), " objects to ", who(event.target), (f"  severity {event.severity:.1f}", "dim")
     )
     lines = [say(f"- {issue}") for issue in event.issues] + [say(f"+ {idea}", "dim") for idea in event.suggestions]
-    return Group(head, Indented(lines))
+    return _with_remarks(event, head, Indented(lines))
 
 
 @render.register
 def _vote(event: model.VoteCast) -> RenderableType:
-    return Text.assemble(
+    vote = Text.assemble(
         who(event.agent),
         f" {VERBS[event.kind]} ",
         who(event.choice),
         measures(event.confidence, event.usage),
         say(f"  {event.reason}" if event.reason else ""),
     )
+    return _with_remarks(event, vote)
 
 
 @render.register
@@ -145,14 +152,13 @@ def _fallback(event: model.FallbackUsed) -> RenderableType:
 @render.register
 def _grouped(event: model.AnswersGrouped) -> RenderableType:
     reason = f": {event.reason}" if event.reason else ""
-    return Text.assemble(
-        who(event.agent), say(f" reads {counted(len(event.groups), 'position')} in the answers{reason}", "dim")
-    )
+    read = say(f" reads {counted(len(event.groups), 'position')} in the answers{reason}", "dim")
+    return _with_remarks(event, Text.assemble(who(event.agent), read))
 
 
 @render.register
 def _abstained(event: model.Abstained) -> RenderableType:
-    return Text.assemble(who(event.agent), say(f" abstains: {event.reason}", "yellow"))
+    return _with_remarks(event, Text.assemble(who(event.agent), say(f" abstains: {event.reason}", "yellow")))
 
 
 @render.register
@@ -229,6 +235,13 @@ def measures(confidence: float, usage: model.Usage) -> Text:
     """Confidence, latency and cost of an answer, in dim type."""
     cost = f", ${usage.cost_usd:.4f}" if usage.cost_usd else ""
     return say(f"  confidence {confidence:.2f}, {usage.latency_s:.1f} s{cost}", "dim")
+
+
+def _with_remarks(event: model.Replied, *shown: RenderableType) -> RenderableType:
+    """An event of an answer, and below it what its readers must know of how it came about."""
+    if not event.remarks:
+        return shown[0] if len(shown) == 1 else Group(*shown)
+    return Group(*shown, Indented([say(f"note: {remark}", "dim") for remark in event.remarks]))
 
 
 def _votes(decision: model.Decision) -> Listing:

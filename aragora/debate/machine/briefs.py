@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 from aragora.debate.machine.consensus import decide
@@ -10,6 +11,7 @@ from aragora.debate.machine.positions import position_of, positions_of, spokesme
 from aragora.debate.machine.readers import LABELS, shuffled, targets
 from aragora.debate.machine.state import DebateState, answer_holders
 from aragora.debate.model import AgentRequest, AnswerGiven, Ask, AskKind, Brief, Candidate, Topology
+from aragora.texts import counted
 
 _SUGGESTIONS_SHOWN: Final = 10
 _EVIDENCE_ADDED: Final = 5
@@ -22,7 +24,12 @@ def request(state: DebateState, ask: Ask, timeout_s: float) -> AgentRequest:
 
 def brief_of(state: DebateState, ask: Ask) -> Brief:
     """All that the agent of `ask` may know for it."""
-    return _BRIEF[ask.kind](state, ask)
+    brief = _BRIEF[ask.kind](state, ask)
+    unseen = len(state.suggestions) - len(brief.suggestions)
+    if not brief.suggestions or unseen <= 0:
+        return brief
+    told = f"did not see {unseen} of {counted(len(state.suggestions), 'suggestion')} of people, the oldest"
+    return replace(brief, left_out=(told,))
 
 
 def _propose(state: DebateState, ask: Ask) -> Brief:
@@ -138,7 +145,9 @@ def _evidence_of_others(state: DebateState, agent: str) -> list[str]:
     own = position_of(positions_of(state), agent)
     others = () if own is None or own.spokesman != agent else (one for one in own.authors if one != agent)
     known = dict.fromkeys(fact for other in others for fact in state.answers[other].evidence)
-    return [f"- {fact}" for fact in known if fact not in state.answers[agent].evidence][:_EVIDENCE_ADDED]
+    more = [f"- {fact}" for fact in known if fact not in state.answers[agent].evidence]
+    unseen = len(more) - _EVIDENCE_ADDED
+    return more if unseen <= 0 else [*more[:_EVIDENCE_ADDED], f"- and {unseen} more"]
 
 
 def _said_against(state: DebateState, order: tuple[str, ...]) -> tuple[str, ...]:

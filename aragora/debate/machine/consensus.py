@@ -47,6 +47,8 @@ from aragora.debate.machine.wording import headline, support
 from aragora.debate.model import ConsensusMode, Decision, Dissent, Position, Tally
 
 _CLOSE: Final = 1e-9
+_ASTRAY: Final = 0.2
+"""By how much the chair's text may share more words with another position than with the winning one."""
 _STRANGE: Final = 0.05
 """Words in common with every answer below which the chair's text is marked as one that nobody else gave."""
 
@@ -75,7 +77,7 @@ def decide(state: DebateState) -> Decision:
         cost_usd=state.cost_usd,
         stopped_by=state.stopped_by,
         explanation=" ".join((*verdict.explanation, *remarks, *_corrected(state), *_void(state), *_uncounted(state))),
-        headline=headline(state, who, behind, reached=verdict.reached),
+        headline=headline(state, who, behind, by_spokesman[winner].name, reached=verdict.reached),
         position=by_spokesman[winner].name,
         support=behind,
         stated_confidence=_stated(votes, winner),
@@ -132,9 +134,15 @@ def _text(state: DebateState, winning: Position) -> tuple[str, tuple[str, ...]]:
     if chair.option != state.answers[winning.spokesman].option:
         return own, (f"The chair {chair.agent} wrote for {chair.option!r} instead, so the winning answer stands.",)
     words = shingles(chair.content)
-    alike = max(overlap(words, shingles(state.answers[agent].content)) for agent in answer_holders(state))
-    if alike < _STRANGE:
+    alike = {agent: overlap(words, shingles(state.answers[agent].content)) for agent in answer_holders(state)}
+    closest = max(alike, key=lambda agent: alike[agent])
+    if alike[closest] < _STRANGE:
         return chair.content, (f"The text of the chair {chair.agent} shares next to nothing with any answer.",)
+    if alike[closest] > max(alike[author] for author in winning.authors) + _ASTRAY:
+        told = (
+            f"The text of the chair {chair.agent} is closer to the answer of {closest} than to any for the winning one."
+        )
+        return chair.content, (told,)
     return chair.content, ()
 
 

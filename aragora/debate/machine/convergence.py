@@ -6,9 +6,10 @@ its words and word pairs (shingles, Broder 1997; character triples where a scrip
 similar as the cosine of their sets, |A & B| / sqrt(|A| |B|) (Ochiai 1957). Texts whose conclusions differ in a number
 or in a yes, no or not are not similar at all, however alike they read.
 
-The Trickster challenges an agreement without shared reasons once, before it may count. Answers agree where they hold
-one position; without positions, where their whole texts converge or their conclusions are close. That agreement is
-hollow where
+The Trickster challenges an agreement once, before it may count. Answers that hold one position agree, and their
+agreement is hollow where fewer than half of them name any evidence: that their reasons differ is what independent
+answers should do. Without positions answers agree where their whole texts converge or their conclusions are close, and
+that agreement is hollow where
   - fewer than half of the answers name any evidence, or
   - the arguments (what follows the conclusion, and the evidence) have next to nothing in common.
 Agents that agree for different reasons may each be wrong in their own way, or echo the crowd; asked for their
@@ -117,7 +118,15 @@ def hollow_agreement(answers: Sequence[AnswerGiven], converged: bool) -> Hollow 
         return None
     if not converged and _least_alike_conclusions(answers) < CLOSE_CONCLUSIONS:
         return None
-    reasons = (*_missing_evidence(answers), *_distant_arguments(answers))
+    return _challenged((*_missing_evidence(answers), *_distant_arguments(answers)))
+
+
+def agreement_without_evidence(answers: Sequence[AnswerGiven]) -> Hollow | None:
+    """The flaw in the agreement of `answers` that hold one position; None where half of them name evidence."""
+    return _challenged(_missing_evidence(answers)) if len(answers) > 1 else None
+
+
+def _challenged(reasons: tuple[str, ...]) -> Hollow | None:
     if not reasons:
         return None
     challenge = (

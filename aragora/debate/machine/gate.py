@@ -10,7 +10,8 @@ Rules
   two people. A person may change its verdict as long as the gate is open.
 - approve   the proposed answer may stand.
 - change    the answer is replaced by the signer's words, and its option where one is named; that is the signer's
-            approval, and voids those that were given for other words.
+            approval, and voids those that were given for other words. Votes of agents stand behind the new words only
+            where they are for the option that the agents chose.
 - veto      the answer may not stand: the decision is told as not reached. One veto closes the gate.
 - A vote of a person, or a correction of positions, while the gate is open makes the count anew: the decision is
   proposed again, and earlier signatures are void.
@@ -23,7 +24,8 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from aragora import limits
-from aragora.debate.machine.state import DebateState, Phase
+from aragora.debate.machine.positions import name_of
+from aragora.debate.machine.state import DebateState, Phase, unsettled_usd
 from aragora.debate.model import Decision, DecisionSigned, Signature, Verdict
 from aragora.errors import Conflict, Forbidden, InvalidInput
 
@@ -70,6 +72,8 @@ def sign(state: DebateState, signer: Signer, word: Word, signature_id: str) -> D
         signature_id,
     )
     stands = state.signatures.get(need)
+    if stands is not None and (stands.verdict, word.verdict) == (Verdict.CHANGE, Verdict.APPROVE):
+        return stands  # a change is its signer's approval already, and the record must keep it
     if stands is not None and replace(stands, signature_id=signature_id) == event:
         return stands
     if len(state.signed_by) >= limits.SIGNATURES_MAX:
@@ -100,8 +104,7 @@ def take(state: DebateState, event: DecisionSigned) -> None:
     state.signed_by[event.signature_id or f"{event.person}/{len(state.signed_by)}"] = event.person
     if event.verdict is Verdict.CHANGE:
         state.signatures = {}
-        position = event.option or state.proposed.position
-        state.proposed = replace(state.proposed, answer=event.answer, position=position)
+        state.change = event
     state.signatures[event.need] = event
 
 
@@ -110,28 +113,44 @@ def reopen(state: DebateState) -> None:
     if state.phase is Phase.GATE:
         state.phase = Phase.DECIDE
         state.proposed = None
+        state.change = None
         state.signatures = {}
 
 
 def signed_decision(state: DebateState) -> Decision:
     """The decision as it passed the gate, with its signatures."""
-    decision = state.proposed
-    assert decision is not None, "the gate is open"
+    assert state.proposed is not None, "the gate is open"
+    decision = state.proposed if state.change is None else _changed(state.proposed, state.change)
     signatures = tuple(
         Signature(need, event.person, event.verdict, event.note) for need, event in state.signatures.items()
     )
     vetoes = [one for one in signatures if one.verdict is Verdict.VETO]
     told = [_told(one) for one in vetoes or signatures]
-    changes = [one.person for one in signatures if one.verdict is Verdict.CHANGE]
-    explanation = decision.explanation
-    if changes:
-        explanation += f" {changes[0]} put other words in place of the agents' answer."
     return replace(
         decision,
         reached=decision.reached and not vetoes,
+        cost_usd=state.cost_usd,
+        estimated_usd=state.estimated_usd,
+        unsettled_usd=unsettled_usd(state),
         headline=" ".join((*told, decision.headline)),
-        explanation=explanation,
         signatures=signatures,
+    )
+
+
+def _changed(decision: Decision, event: DecisionSigned) -> Decision:
+    """The decision with a person's words: no agent wrote them, and no vote stands behind them unless they are for the
+    option that the agents chose."""
+    same = bool(event.option) and event.option == decision.position
+    return replace(
+        decision,
+        answer=event.answer,
+        position=event.option or name_of(event.answer),
+        winner=decision.winner if same else None,
+        confidence=decision.confidence if same else 0.0,
+        support=decision.support if same else f"{event.person} put it in place of the agents' answer",
+        stated_confidence=decision.stated_confidence if same else None,
+        headline=f"The agents' own result: {decision.headline}",
+        explanation=f"{decision.explanation} {event.person} put other words in place of the agents' answer.",
     )
 
 

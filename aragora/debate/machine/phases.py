@@ -9,7 +9,7 @@ from aragora.debate.machine.money import admit
 from aragora.debate.machine.positions import agreed, spokesmen, told_without_asking
 from aragora.debate.machine.readers import targets
 from aragora.debate.machine.state import ASKING, DebateState, Phase, answer_holders, budget_spent, judge_of, judged
-from aragora.debate.model import Ask, AskKind, ConsensusMode, Topology
+from aragora.debate.model import Ask, AskKind, ConsensusMode, Protocol, Topology
 
 
 def enter(state: DebateState, phase: Phase) -> None:
@@ -183,8 +183,13 @@ def _nothing_left_to_revise(state: DebateState) -> bool:
 
 
 def rounds_planned(state: DebateState) -> int:
-    """Rounds the debate has at most: without revision a second one would change nothing."""
-    return state.spec.protocol.rounds if state.spec.protocol.revise else 1
+    """Rounds the debate has at most."""
+    return rounds_of(state.spec.protocol)
+
+
+def rounds_of(protocol: Protocol) -> int:
+    """Rounds at most by `protocol`: without revision a second one would change nothing."""
+    return protocol.rounds if protocol.revise else 1
 
 
 def _after_round(state: DebateState) -> Phase:

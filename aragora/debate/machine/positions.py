@@ -81,7 +81,7 @@ def positions_of(state: DebateState) -> tuple[Position, ...]:
     if state.spec.protocol.positions and {author for one in state.positions for author in one.authors} == set(holders):
         return state.positions
     answers = {agent: state.answers[agent] for agent in holders}
-    return tuple(Position(_named(state.answers[agent]), agent, (agent,)) for agent in answers)
+    return tuple(Position(name_of(state.answers[agent].content), agent, (agent,)) for agent in answers)
 
 
 def agreed(state: DebateState) -> bool:
@@ -99,6 +99,12 @@ def spokesmen(state: DebateState) -> tuple[str, ...]:
 def position_of(positions: Iterable[Position], agent: str) -> Position | None:
     """The position that `agent` holds; None where it holds none."""
     return next((position for position in positions if agent in position.authors), None)
+
+
+def name_of(text: str) -> str:
+    """What a position is called whose answer is `text`: its conclusion on one line."""
+    name = " ".join(conclusion(text).split())
+    return name if len(name) <= NAME_MAX_CHARS else name[: NAME_MAX_CHARS - 1] + "…"
 
 
 def movers(before: Sequence[Position], now: Sequence[Position]) -> tuple[str, ...]:
@@ -153,7 +159,7 @@ def _by(holders: Iterable[str], key: Callable[[str], Hashable]) -> Groups:
 def _alike(answers: dict[str, AnswerGiven]) -> Groups:
     """The answers whose conclusions are the same word by word; all others alone. A word more or less may turn a
     conclusion around, so nothing but the same is alike."""
-    return _by(answers, lambda agent: words(conclusion(answers[agent].content)) or (agent,))
+    return _by(answers, lambda agent: words(conclusion(answers[agent].content)) or (agent, None))
 
 
 def _is_partition(groups: Groups, holders: tuple[str, ...]) -> bool:
@@ -191,10 +197,5 @@ def _positions(groups: Groups, answers: dict[str, AnswerGiven], holders: tuple[s
     for group in filter(None, groups):
         authors = tuple(sorted(group, key=place.__getitem__))
         spokesman = min(authors, key=lambda one: (-len(answers[one].evidence), -answers[one].confidence, place[one]))
-        made.append(Position(answers[spokesman].option or _named(answers[spokesman]), spokesman, authors))
+        made.append(Position(answers[spokesman].option or name_of(answers[spokesman].content), spokesman, authors))
     return tuple(sorted(made, key=lambda one: (-len(one.authors), place[one.authors[0]])))
-
-
-def _named(answer: AnswerGiven) -> str:
-    name = " ".join(conclusion(answer.content).split())
-    return name if len(name) <= NAME_MAX_CHARS else name[: NAME_MAX_CHARS - 1] + "…"

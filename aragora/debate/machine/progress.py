@@ -12,7 +12,7 @@ from typing import Final
 
 from aragora.debate.machine import gate
 from aragora.debate.machine.consensus import decide
-from aragora.debate.machine.convergence import agreement, hollow_agreement
+from aragora.debate.machine.convergence import agreement, agreement_without_evidence, hollow_agreement
 from aragora.debate.machine.money import refused
 from aragora.debate.machine.phases import rounds_planned
 from aragora.debate.machine.positions import Found, found, movers
@@ -36,10 +36,12 @@ from aragora.debate.model import (
 @dataclass(frozen=True, slots=True)
 class Timing:
     """How long the open phase has been open, in seconds of the driver's monotonic clock; `since_quorum_s` is None
-    before its quorum is met. The driver starts both anew when `phase_key` changes."""
+    before its quorum is met. The driver starts both anew when `phase_key` changes. `since_life_s`: since an agent of
+    which an answer is still awaited gave its last sign of life; None where none did."""
 
     elapsed_s: float
     since_quorum_s: float | None = None
+    since_life_s: float | None = None
 
 
 def advance(state: DebateState, timing: Timing) -> tuple[Event, ...]:
@@ -65,7 +67,7 @@ def next_deadline_s(state: DebateState, timing: Timing) -> float | None:
     deadline_s = _deadline_s(state)
     if timing.since_quorum_s is None:
         return deadline_s
-    return min(deadline_s, timing.elapsed_s - timing.since_quorum_s + _grace_s(state, timing.since_quorum_s, timing))
+    return min(deadline_s, timing.elapsed_s - _waited_s(timing.since_quorum_s, timing) + _grace_s(state, timing))
 
 
 def _deadline_s(state: DebateState) -> float:
@@ -74,11 +76,18 @@ def _deadline_s(state: DebateState) -> float:
     return deadline_s / 2 if state.phase is Phase.GROUP else deadline_s
 
 
-def _grace_s(state: DebateState, since_quorum_s: float, timing: Timing) -> float:
+def _grace_s(state: DebateState, timing: Timing) -> float:
     """Seconds that stragglers have after the quorum: as long as the quorum itself took and half as long again, at
     least the protocol's grace. A server that answers one call at a time, or a model that thinks for a minute, needs
     for its last answer what it needed for the others."""
-    return max(state.spec.protocol.grace_s, 1.5 * (timing.elapsed_s - since_quorum_s))
+    quorum_took_s = timing.elapsed_s - (timing.since_quorum_s or 0.0)
+    return max(state.spec.protocol.grace_s, 1.5 * quorum_took_s)
+
+
+def _waited_s(since_quorum_s: float, timing: Timing) -> float:
+    """How much of their grace the stragglers have used. A sign of life gives them all of it again: who reasons for a
+    minute, or waits in the queue of a server, is not away."""
+    return since_quorum_s if timing.since_life_s is None else min(since_quorum_s, timing.since_life_s)
 
 
 def _stragglers(state: DebateState, timing: Timing) -> tuple[Event, ...]:
@@ -87,7 +96,7 @@ def _stragglers(state: DebateState, timing: Timing) -> tuple[Event, ...]:
     deadline_s, since_quorum_s = _deadline_s(state), timing.since_quorum_s
     if timing.elapsed_s >= deadline_s:
         message = f"no answer within {deadline_s:g} s"
-    elif since_quorum_s is not None and since_quorum_s >= _grace_s(state, since_quorum_s, timing):
+    elif since_quorum_s is not None and _waited_s(since_quorum_s, timing) >= _grace_s(state, timing):
         message = f"the quorum had answered, and {since_quorum_s:.0f} s later this answer was still missing"
     else:
         return ()
@@ -133,7 +142,7 @@ def _challenge(state: DebateState, answers: list[AnswerGiven], converged: bool) 
         return None
     if protocol.positions and not converged:
         return None
-    hollow = hollow_agreement(answers, converged)
+    hollow = agreement_without_evidence(answers) if protocol.positions else hollow_agreement(answers, converged)
     return None if hollow is None else AgreementChallenged(state.round, hollow.reasons, hollow.challenge)
 
 

@@ -114,6 +114,7 @@ class DebateState:
     uncounted: int = 0  # answers without a count of tokens, or too late: what they cost is not in `cost_usd`
     proposed: Decision | None = None  # what stands at the gate
     signatures: dict[str, DecisionSigned] = field(default_factory=dict)  # those in force, by need
+    change: DecisionSigned | None = None  # the words that stand at the gate in place of the agents' answer
     signed_by: dict[str, str] = field(default_factory=dict)  # every signature ever given, by id
     decision: Decision | None = None
     receipt: ReceiptIssued | None = None

@@ -19,9 +19,11 @@ _MISSING: Final = {
 }
 
 
-def headline(state: DebateState, who: Participation, support: str, *, reached: bool) -> str:
+def headline(state: DebateState, who: Participation, support: str, position: str, *, reached: bool) -> str:
     """What was decided and by how many, in one line; a degraded result says so first."""
     verdict = "Decided" if reached else "Not decided"
+    if reached and state.spec.options:
+        verdict = f"Decided for {position}"
     if not reached and state.spec.protocol.consensus is ConsensusMode.NONE:
         verdict = "No consensus was sought"
     told = [f"{verdict}: {support}."]

@@ -169,6 +169,14 @@ class Course:
             self._guarded(lambda reply=reply: self._take(self._settled(reply)))  # type: ignore[misc]
         self._turn_soon()
 
+    def alive(self, ask_id: str) -> bool:
+        """The agent of this ask gave a sign of life; whether its answer is still awaited. The timer stays as it is:
+        when it fires, it is set anew."""
+        awaited = self._stage is CourseState.RUNNING and ask_id in self.state.open
+        if awaited:
+            self._clock.alive(ask_id)
+        return awaited
+
     async def submit(self, events: Sequence[Event]) -> int:
         """Journal `events` (a cancellation, what a person said); returns the seq of the last row that holds them once
         it is durable. Raises NotStorable where they cannot be kept, Unavailable where the course stops first, Conflict
@@ -271,7 +279,7 @@ class Course:
             self._line.write(self)
             return
         opened = self._clock.observe(self.state)
-        while events := machine.advance(self.state, self._clock.timing()):
+        while events := machine.advance(self.state, self._clock.timing(self.state)):
             self._record(events)
             opened |= self._clock.observe(self.state)
         if opened or self._line.waited_for:

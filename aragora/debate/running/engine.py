@@ -181,6 +181,11 @@ class DebateEngine:
         if course is not None:
             course.receive(list(replies))
 
+    def alive(self, debate_id: str, ask_id: str) -> bool:
+        """An agent works on an ask of this debate; whether its answer is still awaited. It is not journaled."""
+        course = self._courses.get(debate_id)
+        return course is not None and course.alive(ask_id)
+
     # --- life -------------------------------------------------------------------------------------------------
 
     async def recover(self, mine: Callable[[str], bool]) -> int:

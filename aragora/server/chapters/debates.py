@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from aragora import limits
 from aragora.clock import Clock
+from aragora.debate.forecast import Forecast
 from aragora.debate.machine.gate import Signer, Word
 from aragora.debate.model import ConsensusMode, DebateStatus, Topology, Verdict
 from aragora.debate.proposition import Idempotency, Proposition
@@ -127,6 +128,9 @@ class Ticket(BaseModel):
     status: DebateStatus
     ws_url: str
     budget_usd: Annotated[float | None, Field(description="what it may cost; null where its agents cost nothing")]
+    forecast: Annotated[
+        Forecast | None, Field(description="what it takes: asks and phases, where all agree at once and where none do")
+    ]
 
 
 class CancelledDebate(BaseModel):
@@ -222,6 +226,7 @@ async def create(call: Call[DebatePorts], body: CreateDebate, idempotency_key: _
         "status": ticket.status,
         "ws_url": call.ws_url,
         "budget_usd": ticket.budget_usd,
+        "forecast": ticket.forecast,
     }
     return json_response(view, 202, {"Location": f"/api/debates/{ticket.debate_id}"})
 
@@ -297,18 +302,19 @@ async def events(
     *,
     after: Annotated[int, Query(ge=0, le=_MAX_SEQ)] = 0,
     limit: Annotated[int, Query(ge=1, le=1_000)] = 500,
+    deltas: Annotated[bool, Query(description="in a stream: also what agents are writing, as `token` events")] = False,
     last_event_id: Annotated[str | None, Header(alias="Last-Event-ID", max_length=32)] = None,
 ) -> Response:
     """Envelopes with seq > `after`, in order. As a stream: those, then what follows, until the debate ends."""
     await call.ports.reader.get(debate_id, call.org)
     if _STREAM in call.request.headers.get("accept", ""):
-        return _stream(call, debate_id, _resume_at(after, last_event_id))
+        return _stream(call, debate_id, _resume_at(after, last_event_id), deltas=deltas)
     rows = await call.ports.reader.events(debate_id, after, limit)
     body = f'{{"events":[{",".join(rows)}],"next_after":{after + len(rows)}}}'
     return Response(body, media_type="application/json")
 
 
-def _stream(call: Call[DebatePorts], debate_id: str, after: int) -> Response:
+def _stream(call: Call[DebatePorts], debate_id: str, after: int, *, deltas: bool) -> Response:
     ports = call.ports
     return EventStream(
         ports.fanout,
@@ -318,6 +324,7 @@ def _stream(call: Call[DebatePorts], debate_id: str, after: int) -> Response:
         call.caller,
         clock=ports.clock,
         bound=call.config.ws_send_queue,
+        deltas=deltas,
     )
 
 

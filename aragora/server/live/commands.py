@@ -80,6 +80,8 @@ class Commands:
         debate_id = command.debate_id
         try:
             await self._fanout.join(debate_id, command.after_seq, connection, connection.caller.principal.org_scope)
+            if command.deltas:
+                self._fanout.watch(debate_id, connection)
         except AragoraError as error:
             connection.subscriptions.pop(debate_id, None)
             connection.tell_error(error, debate_id)

@@ -27,6 +27,10 @@ class Connection(Outlet):
         """Queue an event."""
         self.say(payload)
 
+    def glimpse(self, payload: str) -> None:
+        """Queue what an agent is writing, where there is room."""
+        self.hint(payload)
+
     def tell(self, kind: str, data: object, loop_id: str = "") -> None:
         """Queue a message of the server's own."""
         self.say(envelope(kind, self._clock.now(), data, loop_id))

@@ -16,6 +16,7 @@ _Id = Annotated[str, Meta(max_length=limits.DEBATE_ID_MAX_CHARS, pattern=r"^[A-Z
 class Subscribe(msgspec.Struct, tag="subscribe", frozen=True):
     debate_id: _Id
     after_seq: Annotated[int, Meta(ge=0, le=2**53)] = 0
+    deltas: bool = False  # also what agents are writing, as `token`
 
 
 class Unsubscribe(msgspec.Struct, tag="unsubscribe", frozen=True):

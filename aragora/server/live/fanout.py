@@ -5,6 +5,9 @@ live stream (whose latest events are kept for that). One that joins many debates
 until the one before is sent. From then on it is handed each event as it comes. So every
 listener gets each seq after the one it named exactly once and in order. Handing over never waits: a listener that
 cannot keep up must drop itself.
+
+A listener that wants it (`watch`) is also handed what agents are writing, as it comes from then on. That is no event,
+and some of it may be missing.
 """
 
 from __future__ import annotations
@@ -38,6 +41,10 @@ class Listener(Protocol):
 
     def offer(self, seq: int, payload: str) -> None:
         """Take an event now, or drop yourself; never blocks, never raises."""
+        ...
+
+    def glimpse(self, payload: str) -> None:
+        """Take a message of what an agent is writing, or pass it over; never blocks, never raises."""
         ...
 
     def turn(self) -> AbstractAsyncContextManager[None]:
@@ -78,12 +85,23 @@ class Fanout:
             async with listener.turn():
                 cursor = await self._advance(record, cursor, listener)
 
+    def watch(self, debate_id: str, listener: Listener) -> None:
+        """Also hand `listener`, which has joined, what agents are writing, from its beginning."""
+        channel = self._channels.get(debate_id)
+        if channel is not None and channel.watch(listener):
+            self._feed.show(debate_id)
+
     def leave(self, debate_id: str, listener: Listener) -> None:
         """Offer nothing more to `listener`; the last one to leave ends the following."""
         channel = self._channels.get(debate_id)
-        if channel is not None and channel.detach(listener):
+        if channel is None:
+            return
+        watched = channel.watched
+        if channel.detach(listener):
             self._channels.pop(debate_id)
             channel.stop()
+        if watched and not channel.watched:
+            self._feed.hide(debate_id)
 
     async def _advance(self, record: DebateRecord, cursor: int, listener: Listener) -> int | None:
         """Offer what comes after `cursor`, as much as a listener with room takes; where to go on, None where the
@@ -141,6 +159,8 @@ class Fanout:
             await asyncio.sleep(_BACKOFF.delay_s(failures, self._draw()))
         if self._channels.get(channel.debate_id) is channel:
             del self._channels[channel.debate_id]
+            if channel.watched:
+                self._feed.hide(channel.debate_id)
         channel.finish(message)
 
 
@@ -155,6 +175,12 @@ class _Channel:
         self.task: asyncio.Task[None] | None = None
         self._kept: deque[FeedItem] = deque()
         self._listeners: dict[Listener, int] = {}  # and the seq each of them has already
+        self._watching: set[Listener] = set()  # those who want what agents are writing
+
+    @property
+    def watched(self) -> bool:
+        """Whether anybody wants what agents are writing."""
+        return bool(self._watching)
 
     def attach(self, listener: Listener, cursor: int) -> None:
         for item in self._kept:
@@ -162,12 +188,23 @@ class _Channel:
                 listener.offer(item.seq, item.payload)
         self._listeners[listener] = cursor
 
+    def watch(self, listener: Listener) -> bool:
+        """Whether it is here."""
+        if listener in self._listeners:
+            self._watching.add(listener)
+        return listener in self._listeners
+
     def detach(self, listener: Listener) -> bool:
         """Whether that was the last one."""
+        self._watching.discard(listener)
         return self._listeners.pop(listener, None) is not None and not self._listeners
 
     def publish(self, item: FeedItem) -> None:
         seq = item.seq
+        if seq == 0:
+            for listener in self._watching:
+                listener.glimpse(item.payload)
+            return
         if seq <= self.last:
             return
         self.last = seq
@@ -187,6 +224,7 @@ class _Channel:
             else:
                 listener.interrupted(self.debate_id, message)
         self._listeners.clear()
+        self._watching.clear()
 
     def stop(self) -> None:
         if self.task is not None:

@@ -29,6 +29,7 @@ TRY_LATER: Final = 1013
 _log: Final[structlog.stdlib.BoundLogger] = structlog.get_logger("aragora.server")
 
 CLOSE_GRACE_S: Final = 10.0
+_MOST_BEFORE_HINTS: Final = 8  # a hint is queued while less than this part (one in 8) of a queue is taken
 _MAX_REASON_BYTES: Final = 123  # RFC 6455, 5.5
 
 
@@ -100,6 +101,12 @@ class Outlet(Held):
             self.dropped += 1
             self.close(TRY_LATER, f"slow client: {self._bound} messages behind; reconnect with after_seq")
         else:
+            self._queue.append(text)
+            self._wake()
+
+    def hint(self, text: str) -> None:
+        """Queue a text that may be missing: a client that does not keep up gets it not, and is not dropped for it."""
+        if len(self._queue) * _MOST_BEFORE_HINTS < self._bound and not self._last and not self._closing.done():
             self._queue.append(text)
             self._wake()
 

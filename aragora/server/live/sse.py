@@ -44,7 +44,9 @@ class EventStream(Response):
         *,
         clock: Clock,
         bound: int,
+        deltas: bool,
     ) -> None:
+        """`deltas`: also what agents are writing, as events `token` without an id."""
         super().__init__(None, 200, _HEADERS, "text/event-stream; charset=utf-8")
         del self.headers["content-length"]
         self._fanout = fanout
@@ -54,6 +56,7 @@ class EventStream(Response):
         self._caller = caller
         self._clock = clock
         self._bound = bound
+        self._deltas = deltas
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002  # ASGI's shape
         """Raises Unavailable and RateLimited before the stream begins, where there is no place for it."""
@@ -73,6 +76,8 @@ class EventStream(Response):
     async def _join(self, stream: _Stream) -> None:
         try:
             await self._fanout.join(self._debate_id, self._after_seq, stream, self._caller.principal.org_scope)
+            if self._deltas:
+                self._fanout.watch(self._debate_id, stream)
         except AragoraError as error:
             stream.interrupted(self._debate_id, error.message)
         except Exception as error:  # noqa: BLE001  # the stream must not stay open with nothing to come
@@ -88,6 +93,9 @@ class _Stream(Outlet):
 
     def offer(self, seq: int, payload: str) -> None:
         self.say(f"id: {seq}\ndata: {payload}\n\n")
+
+    def glimpse(self, payload: str) -> None:
+        self.hint(f"event: token\ndata: {payload}\n\n")
 
     def beat(self) -> None:
         self.say(_COMMENT)

@@ -36,7 +36,8 @@ export async function download(path) {
 const FIRST_WAIT_MS = 300;
 const LONGEST_WAIT_MS = 10000;
 
-/** Follows one debate; `onEvent` gets each seq once and in order, `onLink` whether the line is up. */
+/** Follows one debate; `onEvent` gets each seq once and in order, and between them what agents are writing (`token`),
+ * `onLink` whether the line is up. */
 export class Follower {
   constructor(debateId, onEvent, onLink) {
     Object.assign(this, { debateId, onEvent, onLink, seq: 0, waitMs: FIRST_WAIT_MS, over: false });
@@ -64,13 +65,15 @@ export class Follower {
   }
 
   subscribe() {
-    this.send({ type: "subscribe", debate_id: this.debateId, after_seq: this.seq });
+    this.send({ type: "subscribe", debate_id: this.debateId, after_seq: this.seq, deltas: true });
   }
 
   take(event) {
     if (event.type === "error" && event.loop_id === this.debateId) {
       if (event.data.code === "interrupted") this.subscribe();
       else this.onEvent(event);
+    } else if (event.type === "token" && event.loop_id === this.debateId) {
+      this.onEvent(event);
     } else if (event.loop_id === this.debateId && event.seq > this.seq) {
       this.seq = event.seq;
       this.onEvent(event);

@@ -1,4 +1,4 @@
-// How each event of a debate looks. Pure building: an event in, an element out, or null for what is not shown.
+// How each event of a debate looks, and what agents write before it. An event in, an element out, or null.
 import { counted, el, list, percent } from "./dom.js";
 
 const TONES = 6;
@@ -12,6 +12,7 @@ export class Timeline {
     this.root = root;
     this.tones = new Map();
     this.round = null;
+    this.writing = new Map(); // what agents are writing now, by ask id: a text and the paragraph that shows it
   }
 
   tone(agent) {
@@ -20,6 +21,7 @@ export class Timeline {
   }
 
   add(event) {
+    if (event.type !== "token") this.settle(event);
     const build = this[event.type];
     if (!build) return;
     const node = build.call(this, event.data, event);
@@ -33,6 +35,28 @@ export class Timeline {
 
   note(text, extra = "") {
     return el("p", `said note ${extra}`, text);
+  }
+
+  /** Shows what an agent is writing until its event comes; an ellipsis stands for a piece that is missing. */
+  token(data) {
+    const known = this.writing.get(data.ask_id);
+    const text = known ? known.text.slice(0, data.offset) : [];
+    if (text.length < data.offset) text.push("…", ...Array(data.offset - text.length - 1).fill(""));
+    text.push(...data.text);
+    const shown = known ? known.shown : el("p");
+    shown.textContent = text.join("");
+    const node = known ? known.node : this.said(data.agent, "writing", "is at work", [shown]);
+    this.writing.set(data.ask_id, { text, shown, node });
+    return known ? null : node;
+  }
+
+  /** What was written has become this event; with the end of a round or of the debate nobody waits for the rest. */
+  settle(event) {
+    const all = ["round_start", "consensus", "decision_proposed", "debate_end"].includes(event.type);
+    for (const askId of all ? [...this.writing.keys()] : [event.data.ask_id]) {
+      this.writing.get(askId)?.node.remove();
+      this.writing.delete(askId);
+    }
   }
 
   debate_start(data) {
@@ -49,12 +73,12 @@ export class Timeline {
   agent_message(data) {
     const by = data.fallback ? `, through ${data.fallback.to_provider}` : "";
     const head = `${KINDS[data.kind] || data.kind}, ${percent(data.confidence)} sure${by}`;
-    return this.said(data.agent, "", head, [el("p", "", data.content), list(data.evidence)]);
+    return this.said(data.agent, "", head, [el("p", "", data.content), list(data.evidence), remarksOf(data)]);
   }
 
   critique(data) {
     const head = `criticises ${data.target}, severity ${percent(data.severity)}`;
-    return this.said(data.agent, "critique", head, [list(data.issues), list(data.suggestions)]);
+    return this.said(data.agent, "critique", head, [list(data.issues), list(data.suggestions), remarksOf(data)]);
   }
 
   grouping(data) {
@@ -68,7 +92,7 @@ export class Timeline {
 
   vote(data) {
     const head = `${KINDS[data.kind] || "votes for"} ${data.choice}, ${percent(data.confidence)} sure`;
-    return this.said(data.agent, "", head, [data.reason ? el("p", "", data.reason) : null]);
+    return this.said(data.agent, "", head, [data.reason ? el("p", "", data.reason) : null, remarksOf(data)]);
   }
 
   agent_error(data) {
@@ -127,6 +151,12 @@ export class Timeline {
   }
 }
 
+/** What readers must know of how an answer came about: what its agent did not see, what could not be read. */
+function remarksOf(data) {
+  const remarks = data.remarks || [];
+  return remarks.length ? el("ul", "muted small", remarks.map((remark) => el("li", "", remark))) : null;
+}
+
 /** The decision: in one line, then answer, who stands behind it, votes, dissent, who was missing. */
 export function decisionOf(decision) {
   const most = Math.max(1e-9, ...decision.tallies.map((tally) => tally.weight));
@@ -142,7 +172,7 @@ export function decisionOf(decision) {
   const degraded = decision.participation?.degraded.length ? "headline degraded" : "headline";
   return [
     decision.headline ? el("p", degraded, decision.headline) : null,
-    el("h3", "", decision.reached ? "Decided" : "No decision by the rule: the leading answer"),
+    decision.headline ? null : el("h3", "", decision.reached ? "Decided" : "No decision by the rule: the leading answer"),
     el("p", "answer", decision.answer),
     el("div", "meter", [
       el("span", "", decision.support || "Confidence"),

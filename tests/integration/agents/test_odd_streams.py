@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from worlds.waiting import eventually
 
 from aragora.agents.answering import Answering
 from aragora.agents.causes import remedy_of
-from aragora.debate.model import Abstention, AgentAnswer, AgentFailure, AskKind, Proposal
+from aragora.debate.model import Abstention, AgentAnswer, AgentFailure, AskKind, Brief, Proposal
 from tests.standins.odd_streams import ANSWER, DONE, chunk, completion, document, page, sse, usage
 from tests.standins.providers import Behaviour, ProviderStandIn, Sent
 
@@ -376,6 +377,41 @@ async def test_bytes_of_an_emoji_in_two_events_are_joined(answering_of: Build, s
     reply = await answered(answering_of, standin, Sent(body, content_type="text/event-stream"))
     assert isinstance(reply.content, Proposal)
     assert reply.content.text == "Cheers \U0001f379"
+
+
+# --- prompts that are too long
+
+_LLAMA: Mapping[str, Any] = {
+    "message": "the request exceeds the available context size. try increasing the context size or enable context shift",
+    "type": "exceed_context_size_error",
+    "n_prompt_tokens": 14429,
+    "n_ctx": 8192,
+}
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        document({"error": {"message": "This model's maximum context length is 8192 tokens. However, your messages "
+                            "resulted in 14429 tokens.", "type": "invalid_request_error"}}, 400),
+        document({"error": _LLAMA | {"code": 400}}, 400),
+        sse({"error": _LLAMA | {"code": 500}}),
+    ],
+    ids=["OpenAI and vLLM", "llama.cpp", "llama.cpp in a stream"],
+)  # fmt: skip
+async def test_a_prompt_that_a_server_refuses_as_too_long_is_sent_once_more_with_less_and_that_is_told(
+    refusal: Sent, answering_of: Build, standin: ProviderStandIn
+) -> None:
+    standin.next(refusal, sse(chunk(ANSWER), usage(), DONE), sse(chunk(ANSWER), usage(), DONE))
+    request = replace(request_for(), brief=Brief("PostgreSQL or MySQL?", "A paragraph that says little.\n\n" * 1_400))
+    agent = answering_of("local", **ALONE)
+    for _ in range(2):
+        reply = await agent.answer(request)
+        assert isinstance(reply, AgentAnswer), reply
+        assert "characters of the context" in reply.remarks[0]
+    first, second, third = (len(str(seen.body["messages"])) for seen in standin.seen)
+    assert second < first * 3 / 4
+    assert third == second  # learned
 
 
 # --- the end of an answer

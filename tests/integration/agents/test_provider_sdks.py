@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -42,6 +43,23 @@ async def failure_of(provider: Provider, timeout_s: float = 20.0) -> ProviderErr
     return caught.value
 
 
+class Ear:
+    """Writes down what it hears."""
+
+    def __init__(self) -> None:
+        self.calls = self.signs = 0
+        self.pieces: list[str] = []
+
+    def begins(self) -> None:
+        self.calls += 1
+
+    def hears(self, piece: str) -> None:
+        self.pieces.append(piece)
+
+    def lives(self) -> None:
+        self.signs += 1
+
+
 @each_provider
 @pytest.mark.parametrize("kind", [AskKind.PROPOSE, AskKind.CRITIQUE, AskKind.VOTE, AskKind.RANK, AskKind.GROUP])
 async def test_a_streamed_answer_is_put_together_and_fits_its_schema(
@@ -49,6 +67,17 @@ async def test_a_streamed_answer_is_put_together_and_fits_its_schema(
 ) -> None:
     completion = await provider_of(agent).complete(call_for(kind))
     parse_answer(request_for(kind), completion.text)
+
+
+@each_provider
+async def test_who_listens_hears_every_piece_of_the_text_and_that_the_call_lives(
+    agent: str, provider_of: ProviderOf
+) -> None:
+    ear = Ear()
+    completion = await provider_of(agent).complete(replace(call_for(), listener=ear))
+    assert len(ear.pieces) > 1
+    assert "".join(ear.pieces) == completion.text
+    assert ear.signs > 0
 
 
 @each_provider

@@ -43,6 +43,8 @@ LAST: Final = ("/api/auth/api-key", "/api/auth/password", "/api/auth/logout")  #
 BODIES: Final[dict[str, Any]] = {
     "POST /api/debates": {"question": "Mine?"},
     "POST /api/debates/{debate_id}/votes": {"choice": "ada", "intensity": 10},
+    "POST /api/debates/{debate_id}/positions": {"groups": [["ada"]]},
+    "POST /api/debates/{debate_id}/signatures": {"verdict": "approve"},
     "POST /api/receipts/verify": {"hash": "x"},
     "POST /api/auth/register": {"email": "more@example.com", "password": PASSWORD},
     "POST /api/auth/login": {"email": "alice@example.com", "password": "not hers"},
@@ -71,11 +73,18 @@ class StoredWorld:
         self.open, self.cancel, self.vote, self.suggest = (
             commands.open, commands.cancel, commands.vote, commands.suggest,
         )  # fmt: skip
+        self.correct, self.sign = commands.correct, commands.sign
 
     async def follow(self, debate_id: str, after_seq: int = 0) -> AsyncIterator[FeedItem]:
         for seq, payload in enumerate(await self._store.events(debate_id, after_seq), after_seq + 1):
             yield FeedItem(debate_id, seq, "agent_message", payload)
         await asyncio.Event().wait()
+
+    def show(self, debate_id: str) -> None:
+        """No agent writes anything here."""
+
+    def hide(self, debate_id: str) -> None:
+        """See `show`."""
 
 
 @dataclass

@@ -79,6 +79,34 @@ async def test_following_ends_when_the_last_client_leaves(world: Any, serve: Any
         assert world.follows == 2
 
 
+async def test_who_asks_for_it_sees_what_agents_write_between_the_events(world: Any, serve: Any, wire: Any) -> None:
+    world.add()
+    token = '{"type":"token","data":{"ask_id":"a","text":"Tea"},"timestamp":1.0,"seq":0,"loop_id":"deb_1"}'
+    async with serve() as address:
+        async with connect(f"ws://{address}/ws") as client, connect(f"ws://{address}/ws") as other:
+            await wire.say(other, type="subscribe", debate_id="deb_1")
+            await wire.next_of(other, "debate_start")
+            await wire.say(client, type="subscribe", debate_id="deb_1", deltas=True)
+            await wire.next_of(client, "debate_start")
+            await eventually(lambda: world.shown == ["deb_1"])
+            await world.glimpse("deb_1", token)
+            assert (await wire.next_of(client, "token"))["data"]["text"] == "Tea"
+            await world.end("deb_1")
+            assert await wire.seqs_until_end(other) == [2]
+        events = f"http://{address}/api/debates/{world.add('deb_2')}/events?deltas=true"
+        async with (
+            httpx2.AsyncClient() as http,
+            http.stream("GET", events, headers={"Accept": "text/event-stream"}) as stream,
+        ):
+            lines = stream.aiter_lines()
+            await eventually(lambda: world.shown == ["deb_1", "deb_2"] and world.follows == 2)
+            await world.glimpse("deb_2", token)
+            async with asyncio.timeout(WAIT_S):
+                while await anext(lines) != "event: token":
+                    continue
+                assert await anext(lines) == f"data: {token}"
+
+
 async def test_an_ended_debate_is_replayed_whole(world: Any, serve: Any, wire: Any) -> None:
     world.add()
     await world.rounds("deb_1", 2)

@@ -25,6 +25,7 @@ from worlds.waiting import eventually
 
 from aragora.config.settings import Settings
 from aragora.debate.model import (
+    Abstention,
     AgentAnswer,
     AgentFailure,
     AgentRequest,
@@ -33,6 +34,7 @@ from aragora.debate.model import (
     Critique,
     DebateStatus,
     Fallback,
+    Grouping,
     Proposal,
     Reply,
     Usage,
@@ -45,6 +47,7 @@ from aragora.storage.database import Database
 AGENTS = ("ann", "bob", "cem")
 QUICK = replace(preset("structured"), rounds=1, phase_deadline_s=30.0)
 NUMBERS = itertools.count()
+BEFORE_THE_VOTE = (AskKind.PROPOSE, AskKind.GROUP, AskKind.CRITIQUE)
 
 texts = st.text(st.characters(codec=None, categories=None), max_size=12) | st.sampled_from(["\ud83d", "\x00", "A", "B"])
 numbers = st.floats(allow_nan=True, allow_infinity=True) | st.sampled_from([math.nan, math.inf, -1.0, 1e308])
@@ -56,6 +59,8 @@ contents = (
     st.builds(Proposal, texts, numbers, tuples)
     | st.builds(Critique, tuples, tuples, numbers)
     | st.builds(Ballot, texts, numbers, texts, tuples)
+    | st.builds(Grouping, st.lists(tuples, max_size=3).map(tuple), texts)
+    | st.builds(Abstention, texts)
 )
 replies = st.builds(AgentAnswer, st.just(""), st.just(""), contents, usages, fallbacks) | st.builds(
     AgentFailure, st.just(""), st.just(""), texts, texts, st.none() | usages, fallbacks
@@ -105,7 +110,7 @@ async def recovery_after(settings: Settings, damages: Sequence[tuple[int, int, i
     names = names_of(3)
 
     def until_the_vote(request: AgentRequest) -> Reply | None:
-        return answer(request) if request.ask.kind in (AskKind.PROPOSE, AskKind.CRITIQUE) else None
+        return answer(request) if request.ask.kind in BEFORE_THE_VOTE else None
 
     async with scripted(settings, until_the_vote) as (before, agents):
         for name in names:

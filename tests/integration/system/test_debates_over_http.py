@@ -204,7 +204,7 @@ def test_the_standalone_verifier_accepts_the_receipt_with_its_journal(
     journal.write_text(cli(server, "replay", debate_id, "--json"))
 
     accepted = verify_receipt(receipt, "--journal", str(journal), "--key", str(key))
-    receipt.write_text(document.replace('"confidence":0.', '"confidence":0.9', 1))
+    receipt.write_text(document.replace('"reached":true', '"reached":false', 1))
     refused = verify_receipt(receipt)
 
     assert accepted.returncode == 0, accepted.stdout + accepted.stderr

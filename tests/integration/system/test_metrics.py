@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 
 CONTRACT = yaml.safe_load((Path(__file__).parents[2] / "contract" / "metrics.yaml").read_text())["metrics"]
 NOW = [row for row in CONTRACT if "later" not in row]
-ANSWERS = {"agent_message", "critique", "vote"}
+ANSWERS = {"agent_message", "critique", "vote", "grouping", "abstention"}
 
 
 def page(server: LiveServer) -> Figures:

@@ -38,7 +38,7 @@ class World:
     openrouter: ProviderStandIn
 
     def debate(self, **settings: Any) -> dict[str, Any]:
-        return self.server.ended(self.server.debate(agents=TEAM, rounds=1, **settings), DEBATE_S)
+        return self.server.ended(self.server.long_debate(agents=TEAM, rounds=1, **settings), DEBATE_S)
 
     def figures(self) -> Figures:
         return figures(self.server.get("/metrics"))

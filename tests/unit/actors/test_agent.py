@@ -8,13 +8,16 @@ from pathlib import Path
 import msgspec
 import pytest
 from worlds.memory_engine import answer
+from worlds.waiting import eventually
 
 from actors import agent as module
 from actors.agent import AgentActor
 from actors.channels import agent_outlets
 from actors.channels.agent_outlets import Mailbox
+from aragora.agents import signs as signs_module
 from aragora.agents import wire
-from aragora.agents.model import AgentSpec
+from aragora.agents.model import AgentSpec, Listener
+from aragora.agents.signs import Sign
 from aragora.config.settings import Settings
 from aragora.debate.model import AgentFailure, AgentRequest, Ask, AskKind, Brief, Reply
 
@@ -25,10 +28,12 @@ class Answering:
     def __init__(self) -> None:
         self.go = asyncio.Event()
         self.asked: list[str] = []
+        self.listeners: dict[str, Listener] = {}
         self.defect: Exception | None = None
 
-    async def answer(self, request: AgentRequest) -> Reply:
+    async def answer(self, request: AgentRequest, listener: Listener) -> Reply:
         self.asked.append(request.ask.ask_id)
+        self.listeners[request.ask.ask_id] = listener
         await self.go.wait()
         if self.defect is not None:
             raise self.defect
@@ -51,6 +56,11 @@ class Agent:
     async def replies(self, asker: str, batch: bytes, withdrawn: tuple[str, ...] = ()) -> list[Reply]:
         raw = await self.actor.exchange(asker, batch, withdrawn)
         return wire.decode_replies(raw) if raw else []
+
+    async def signs(self, asker: str, shown: tuple[str, ...] = ()) -> list[Sign]:
+        """Those that come back, and which debates are to be shown from now on."""
+        raw = await self.actor.exchange(asker, b"", (), shown)
+        return wire.decode_told(raw).signs if raw else []
 
 
 @pytest.fixture
@@ -135,8 +145,8 @@ async def test_a_mailbox_that_nobody_empties_keeps_the_newest(monkeypatch: pytes
     mailbox = Mailbox()
     for number in range(10):
         mailbox.put(answer(request(f"deb_{number}")))
-    assert [reply.ask_id[:5] for reply in await mailbox.take(0.0)] == ["deb_7", "deb_8", "deb_9"]
-    assert await mailbox.take(0.0) == []
+    assert [reply.ask_id[:5] for reply in (await mailbox.take(0.0)).replies] == ["deb_7", "deb_8", "deb_9"]
+    assert await mailbox.take(0.0) == wire.Told([], [])
 
 
 class Made:
@@ -147,7 +157,7 @@ class Made:
         self.go = asyncio.Event()
         self.closed = asyncio.Event()
 
-    async def answer(self, request: AgentRequest) -> Reply:
+    async def answer(self, request: AgentRequest, _: Listener) -> Reply:
         await self.go.wait()
         return answer(request)
 
@@ -187,3 +197,62 @@ async def test_an_agent_that_is_declared_otherwise_answers_so_from_the_next_ask_
     replies = wire.decode_replies(await actor.exchange("asker", batches[3]))
     failures = [reply for reply in replies if isinstance(reply, AgentFailure)]
     assert [failure.code for failure in failures] == ["unknown_agent"]
+
+
+async def test_what_it_writes_goes_to_the_coordinator_where_somebody_follows(
+    agent: Agent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "POLL_S", 5.0)
+    first, second = request("deb_1"), request("deb_2")
+    monkeypatch.setattr(agent_outlets, "SIGNS_EVERY_S", 0.01)
+    async with asyncio.timeout(5.0):
+        asking = asyncio.create_task(agent.exchange("coordinator", first, second))
+        while len(agent.answering.listeners) < 2:
+            await asyncio.sleep(0)
+        for listener in agent.answering.listeners.values():
+            listener.begins()
+            listener.hears('{"answer":"Tea')
+        told = await agent.signs("coordinator", shown=("deb_1",))
+        assert told == [Sign(first.ask.ask_id, "Tea", 0, 1)]
+        agent.answering.listeners[first.ask.ask_id].hears(" is better")
+        agent.answering.go.set()
+        assert set(await agent.exchange("coordinator")) == {first.ask.ask_id, second.ask.ask_id}
+        await asking
+    monkeypatch.setattr(module, "POLL_S", 0.3)
+    assert await agent.signs("coordinator") == [], (
+        "the answer is there: what was written before it is not sent any more"
+    )
+
+
+async def test_signs_of_life_go_to_the_coordinator_though_nobody_follows(
+    agent: Agent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "POLL_S", 5.0)
+    monkeypatch.setattr(signs_module, "ALIVE_EVERY_S", 0.0)
+    asking = asyncio.create_task(agent.exchange("before", request("deb_1")))
+    while not agent.answering.listeners:
+        await asyncio.sleep(0)
+    agent.answering.listeners["deb_1/1/propose/ann"].lives()
+    assert await asking == [], "the call returns with the sign alone"
+    agent.answering.go.set()
+    assert await agent.exchange("before") == ["deb_1/1/propose/ann"]
+
+
+async def test_signs_that_came_while_no_call_waited_are_fetched_by_the_next_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(agent_outlets, "SIGNS_EVERY_S", 0.0)
+    mailbox, sign = Mailbox(), Sign("ask", "", 0, 1)
+    mailbox.show(sign)
+    await eventually(lambda: mailbox._signs_due)
+    assert await asyncio.wait_for(mailbox.take(60.0), 5.0) == wire.Told([], [sign])
+
+
+def test_a_mailbox_holds_so_many_signs_and_no_more() -> None:
+    async def run() -> wire.Told:
+        mailbox = Mailbox()
+        for number in range(2 * agent_outlets.SIGNS):
+            mailbox.show(Sign(f"ask {number}", "", 0, 1))
+        return await mailbox.take(5.0)
+
+    assert len(asyncio.run(run()).signs) == agent_outlets.SIGNS

@@ -16,7 +16,7 @@ from worlds.logical_time import LoopClock, in_logical_time
 from worlds.waiting import eventually
 
 from aragora.agents.answering import Answering
-from aragora.agents.attempts import MOST_TOKENS
+from aragora.agents.calls import MOST_TOKENS
 from aragora.agents.causes import remedy_of
 from aragora.agents.gate import LeasedGate
 from aragora.agents.model import (
@@ -27,6 +27,7 @@ from aragora.agents.model import (
     CutByLength,
     ModelCall,
     NoAnswer,
+    NobodyListens,
     NoCredit,
     ProviderError,
     ProviderFault,
@@ -552,3 +553,25 @@ async def test_a_call_that_does_not_end_by_itself_has_cost_something_too(answeri
     assert isinstance(reply, AgentFailure)
     assert reply.usage is not None
     assert reply.usage.cost_usd == 0.25
+
+
+class Begun(NobodyListens):
+    """Counts the calls of an ask."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def begins(self) -> None:
+        self.calls += 1
+
+
+async def test_who_listens_learns_of_every_call_whether_it_repairs_or_is_the_fallbacks(
+    answering: Build, ask: AskFor
+) -> None:
+    repaired, fallen_back = Begun(), Begun()
+    await answering(ScriptedProvider("anthropic", ["no JSON", GOOD_PROPOSAL])).answer(ask(), repaired)
+    own = ScriptedProvider("anthropic", [ProviderOverloaded("full")])
+    other = ScriptedProvider("openrouter", [GOOD_PROPOSAL])
+    await answering(own, other).answer(ask(), fallen_back)
+    assert (repaired.calls, fallen_back.calls) == (2, 2)
+    assert other.calls[0].listener is fallen_back

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from aragora import limits
 from aragora.agents.declared import NOTHING, Declared, parse
-from aragora.agents.model import AgentPrice
+from aragora.agents.model import DeclaredPrice
 from aragora.errors import Misconfigured
 
 KEY = "sk-or-v1-0123456789abcdef0123456789abcdef"
@@ -69,7 +69,11 @@ def test_agents_and_teams_are_read_as_they_are_written() -> None:
         "ada", "openrouter", "z-ai/glm-5.2", "skeptic", 0.2,
     )  # fmt: skip
     assert (ada.max_tokens, ada.context_tokens, ada.price) == (2048, 128_000, None)
-    assert (box.address, box.key_variable, box.price) == ("http://gpu-box:8000/v1", "GPU_BOX_KEY", AgentPrice(0, 1.5))
+    assert (box.address, box.key_variable, box.price) == (
+        "http://gpu-box:8000/v1",
+        "GPU_BOX_KEY",
+        DeclaredPrice(0, 1.5),
+    )
     assert (tiny.provider, tiny.model, tiny.persona) == ("embedded", "", "analyst")
     assert found.teams == {"research": ("ada", "plain-skeptic", "anthropic-api", "openai:gpt-5.4@pragmatist")}
 
@@ -202,7 +206,7 @@ def test_only_a_server_of_the_own_network_is_free_without_a_price(address: str, 
     else:
         assert "price" in problems(text)[0]
         free = text + "\nprice = { input_usd_per_mtok = 0, output_usd_per_mtok = 0 }"
-        assert declared(free).agents[0].price == AgentPrice(0, 0)
+        assert declared(free).agents[0].price == DeclaredPrice(0, 0)
 
 
 _NAMES = st.sampled_from(

@@ -88,6 +88,13 @@ def test_words_that_are_likely_anyway_do_not_make_answers_alike() -> None:
     assert groups_of({"A": cat, "B": fish, "C": kitten}) == [["A", "C"], ["B"]]
 
 
+def test_words_that_both_answers_made_less_likely_do_not_make_them_alike() -> None:
+    without = {"perhaps": 0.8}
+    cat = stance(Kind.OPEN, "A cat.", {"perhaps": 0.01, "cat": 0.001}, without)
+    fish = stance(Kind.OPEN, "A fish.", {"perhaps": 0.01, "fish": 0.001}, without)
+    assert groups_of({"A": cat, "B": fish}) == [["A"], ["B"]]
+
+
 def test_different_numbers_part_answers_that_are_alike_else() -> None:
     words = {"dollars": 0.4}
     twenty = stance(Kind.OPEN, "It should cost 20 dollars.", words, {})

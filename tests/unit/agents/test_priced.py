@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from aragora.agents.model import AgentPrice, Completion, ModelCall, ProviderFault
+from aragora.agents.model import Completion, DeclaredPrice, ModelCall, ProviderFault
 from aragora.agents.providers.priced import PricedProvider
 from aragora.debate.model import Usage
 
-PRICE = AgentPrice(input_usd=1.0, output_usd=4.0)
+PRICE = DeclaredPrice(input_usd=1.0, output_usd=4.0)
 USAGE = Usage("local", "m", 1_000_000, 500_000, 0.0)
 CALL = ModelCall("", (), {}, "answer", 100, 0.5, 1.0, "ask-1")
 

@@ -12,9 +12,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aragora.agents.catalog import available
-from aragora.agents.model import AgentPrice, AgentSpec
-from aragora.agents.pricing import cost_usd, costs_nothing, metered, price_of, prices_as_of
+from aragora.agents.model import AgentSpec, DeclaredPrice
+from aragora.agents.pricing import (
+    Tokens,
+    cost_usd,
+    costs_nothing,
+    highest_price,
+    metered,
+    price_of,
+    prices_as_of,
+)
 from aragora.config.settings import Settings
+from aragora.debate.model import AgentPrice
 
 
 def test_a_million_tokens_each_way_cost_the_sum_of_the_listed_prices() -> None:
@@ -61,13 +70,40 @@ def test_openrouter_bills_nothing_for_what_it_marks_as_free() -> None:
 def test_a_price_that_an_agent_declares_says_whether_it_costs_anything() -> None:
     local = AgentSpec("ann", "local", "m")
     assert costs_nothing(local)
-    assert not costs_nothing(replace(local, price=AgentPrice(0, 0.1)))
-    assert costs_nothing(replace(local, provider="openai", price=AgentPrice(0, 0)))
-    assert not costs_nothing(replace(local, provider="openai", price=AgentPrice(0, 0), fallback_model="openai/m"))
+    assert not costs_nothing(replace(local, price=DeclaredPrice(0, 0.1)))
+    assert costs_nothing(replace(local, provider="openai", price=DeclaredPrice(0, 0)))
+    assert not costs_nothing(replace(local, provider="openai", price=DeclaredPrice(0, 0), fallback_model="openai/m"))
+
+
+def test_the_highest_price_is_the_dearer_of_provider_and_fallback_for_each_class_cache_writes_included() -> None:
+    own = AgentSpec("ann", "anthropic", "claude-sonnet-4-6", max_tokens=2_000)
+    assert highest_price(own) == AgentPrice(3.75, 15.0, 2_000)
+    dearer_output = replace(own, fallback_model="openai/gpt-5.5")
+    assert highest_price(dearer_output) == AgentPrice(5.0, 30.0, 2_000)
+    declared = replace(own, price=DeclaredPrice(20.0, 1.0), fallback_model="openai/gpt-5.5")
+    assert highest_price(declared) == AgentPrice(20.0, 30.0, 2_000)
+
+
+def test_an_agent_that_costs_nothing_has_no_highest_price_unless_its_fallback_costs_something() -> None:
+    local = AgentSpec("ann", "local", "m")
+    assert highest_price(local) is None
+    assert highest_price(replace(local, fallback_model="maker/m:free")) is None
+    assert highest_price(replace(local, fallback_model="openai/gpt-5.5")) is not None
+
+
+def test_every_row_of_the_table_has_two_to_four_prices_and_no_cached_token_is_dearer_than_a_fresh_one() -> None:
+    document = tomllib.loads(files("aragora.agents").joinpath("prices.toml").read_text())
+    rows = [(name, row) for table in document.values() if isinstance(table, dict) for name, row in table.items()]
+    assert rows
+    for name, row in rows:
+        assert 2 <= len(row) <= 4, name
+        assert all(price >= 0 for price in row), name
+        assert len(row) < 3 or row[2] <= row[0], name
+        assert len(row) < 4 or row[3] >= row[0], name
 
 
 def test_what_the_provider_billed_counts_more_than_the_table() -> None:
-    assert metered("openrouter", "x/y", 1000, 1000, billed_usd=0.0042).cost_usd == 0.0042
+    assert metered("openrouter", "x/y", Tokens(1000, 1000), billed_usd=0.0042).cost_usd == 0.0042
 
 
 @pytest.mark.parametrize("provider", ["local", "embedded", "stub"])

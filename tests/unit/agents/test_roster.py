@@ -8,7 +8,7 @@ import pytest
 
 from aragora.agents.building import build_fallback, build_provider
 from aragora.agents.declared import Declared, parse
-from aragora.agents.model import AgentPrice
+from aragora.agents.model import DeclaredPrice
 from aragora.agents.pricing import costs_nothing
 from aragora.agents.providers.priced import PricedProvider
 from aragora.agents.roster import Roster
@@ -159,7 +159,7 @@ def test_only_what_bills_nothing_is_free(model: str) -> None:
 def test_a_declared_price_counts_for_budgets_and_calls() -> None:
     hosted = agents("ann", provider="local", address="https://api.example.com/v1")
     paid = roster(hosted + "\nprice = { input_usd_per_mtok = 1, output_usd_per_mtok = 2 }").spec_of("ann")
-    assert paid.price == AgentPrice(1, 2)
+    assert paid.price == DeclaredPrice(1, 2)
     assert not costs_nothing(paid)
     assert isinstance(build_provider(paid, Settings()), PricedProvider)
     assert costs_nothing(roster(f"{hosted}\n{FREE}").spec_of("ann"))

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from aragora.agents import wire
+from aragora.agents.signs import Sign
 from aragora.debate.model import (
     AgentAnswer,
     AgentFailure,
@@ -25,6 +26,7 @@ from aragora.debate.model import (
 )
 
 USAGE = Usage("anthropic", "claude", 10, 20, 0.25, 1.5)
+CRITIQUE = Critique(("vague",), ("say more",), 0.4)
 FALLBACK = Fallback("anthropic", "openrouter", "anthropic/claude", "rate_limited", 0.5)
 
 
@@ -111,3 +113,22 @@ def test_an_ask_that_cannot_be_decoded_is_a_failure_and_its_neighbours_are_asked
 
 def request(ask_id: str, brief: Brief) -> AgentRequest:
     return AgentRequest(Ask(ask_id, "d", "ann", AskKind.PROPOSE, 1), brief, 30.0)
+
+
+def test_signs_travel_among_the_replies() -> None:
+    replies: list[Reply] = [
+        AgentFailure("a", "agent", "timeout", "no answer"),
+        AgentAnswer("b", "agent", CRITIQUE, USAGE),
+    ]
+    signs = [Sign("c", "Tea is 😀", 4, 2), Sign("d", "", 0, 1)]
+    raw = wire.encode_replies(replies, signs)
+    assert wire.decode_told(raw) == wire.Told(replies, signs)
+    assert wire.decode_replies(raw) == replies
+    assert wire.decode_told(wire.encode_replies([], signs)) == wire.Told([], signs)
+
+
+def test_a_sign_that_cannot_be_read_takes_no_reply_with_it() -> None:
+    failure = AgentFailure("a", "agent", "timeout", "no answer")
+    (packed,) = msgspec.msgpack.decode(wire.encode_replies([failure]))
+    raw = msgspec.msgpack.encode([{"ask_id": 7}, {}, packed])
+    assert wire.decode_told(raw) == wire.Told([failure], [])

@@ -16,8 +16,10 @@ from aragora.cli.rendering.events import decision_panel, render
 from aragora.cli.rendering.tables import agents_table, debates_table
 from aragora.cli.rendering.terminal import terminal
 from aragora.debate.model import (
+    Abstained,
     AgreementChallenged,
     AnswerGiven,
+    AnswersGrouped,
     AskKind,
     ConsensusMode,
     CritiqueGiven,
@@ -34,6 +36,7 @@ from .conftest import FakeServer
 LONG = " ".join(f"reason {number}" for number in range(400)) + " THE-END."
 USAGE = Usage("stub", "stub-1", 10, 20, 31.5, 0.5)
 AGENT = "openai-api-skeptic-with-a-long-name"
+REMARKS = (f"{LONG} of the first remark", f"{LONG} of the second")
 DECISION = Decision(
     reached=True,
     answer=f"{LONG} of the answer",
@@ -64,6 +67,26 @@ SHOWN: dict[str, tuple[RenderableType | None, tuple[str, ...]]] = {
     "vote": (
         render(VoteCast(1, AGENT, "q1", AskKind.VOTE, "bob", 0.9, f"{LONG} of the vote", (), USAGE)),
         (f"{LONG} of the vote",),
+    ),
+    "answer with remarks": (
+        render(AnswerGiven(1, AGENT, "q1", AskKind.PROPOSE, "Yes.", 0.9, (), USAGE, remarks=REMARKS)),
+        ("Yes.", *(f"note: {remark}" for remark in REMARKS)),
+    ),
+    "critique with remarks": (
+        render(CritiqueGiven(1, AGENT, "bob", "q1", ("vague",), (), 0.5, USAGE, remarks=REMARKS)),
+        ("vague", *(f"note: {remark}" for remark in REMARKS)),
+    ),
+    "vote with remarks": (
+        render(VoteCast(1, AGENT, "q1", AskKind.VOTE, "bob", 0.9, "clear", (), USAGE, remarks=REMARKS)),
+        ("clear", *(f"note: {remark}" for remark in REMARKS)),
+    ),
+    "grouping with remarks": (
+        render(AnswersGrouped(1, AGENT, "q1", (("ann", "bob"),), "same", USAGE, remarks=REMARKS)),
+        ("1 position", *(f"note: {remark}" for remark in REMARKS)),
+    ),
+    "abstention with remarks": (
+        render(Abstained(1, AGENT, "q1", AskKind.VOTE, "cannot tell", USAGE, remarks=REMARKS)),
+        ("cannot tell", *(f"note: {remark}" for remark in REMARKS)),
     ),
     "challenge": (render(AgreementChallenged(1, (), f"{LONG} of the challenge")), (f"{LONG} of the challenge",)),
     "suggestion": (render(PersonSuggested(1, "ann", f"{LONG} of the person", "s1")), (f"{LONG} of the person",)),

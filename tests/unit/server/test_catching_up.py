@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from worlds.logical_time import LoopClock, in_logical_time
 from worlds.memory_server import World
+from worlds.waiting import eventually
 
 from aragora import encoding
 from aragora.identity.principal import Method, Principal
@@ -91,3 +92,47 @@ def test_a_client_that_leaves_while_it_catches_up_gives_its_turn_back() -> None:
 
 def _stays() -> asyncio.Task[None]:
     return asyncio.create_task(asyncio.Event().wait())  # type: ignore[arg-type]
+
+
+async def test_only_who_wants_it_sees_what_agents_write_and_nobody_pays_for_it_when_the_last_one_has_left() -> None:
+    world, watches, follows = World(), Reading(), Reading()
+    seen: dict[str, list[str]] = {"watches": [], "follows": []}
+    for name, client in (("watches", watches), ("follows", follows)):
+        client.connection.glimpse = seen[name].append  # type: ignore[method-assign]
+    fanout = Fanout(world, world, lambda: 0.5)
+    serving = [asyncio.create_task(client.connection.live(_stays())) for client in (watches, follows)]
+    deb_1, deb_2 = world.add("deb_1"), world.add("deb_2")
+    for client in (watches, follows):
+        await fanout.join(deb_1, 0, client.connection)
+    assert world.shown == []
+    fanout.watch(deb_1, watches.connection)
+    fanout.watch(deb_2, watches.connection)  # which it does not follow
+    assert world.shown == [deb_1]
+    await eventually(lambda: world.follows == 1)
+    await world.glimpse(deb_1, "Tea")
+    await eventually(lambda: seen["watches"] == ["Tea"])
+    assert seen["follows"] == []
+    fanout.leave(deb_1, watches.connection)
+    assert world.hidden == [deb_1]
+    fanout.leave(deb_1, follows.connection)
+    assert world.hidden == [deb_1]
+    for one in serving:
+        one.cancel()
+
+
+async def test_a_client_that_reads_slowly_loses_what_agents_write_and_no_event() -> None:
+    taken: list[str] = []
+
+    async def send(message: Any) -> None:
+        taken.append(message["text"])
+
+    connection = Connection("con_1", JANE, send, LoopClock(), BOUND)
+    for number in range(BOUND):
+        connection.glimpse(f"glimpse {number}")
+    for number in range(BOUND - BOUND // 8):
+        connection.say(f"event {number}")
+    assert (connection.closed, connection.dropped) == (None, 0)
+    serving = asyncio.create_task(connection.live(_stays()))
+    await eventually(lambda: len(taken) == BOUND)
+    assert sum(text.startswith("event") for text in taken) == BOUND - BOUND // 8
+    serving.cancel()

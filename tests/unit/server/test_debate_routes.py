@@ -17,8 +17,13 @@ async def test_a_question_is_accepted_with_its_id_and_where_to_watch(client: Any
     asked = {"question": " Tea? ", "agents": ["ada", "bob"], "rounds": 2, "budget_usd": 0.5}
     answer = await client.post("/api/debates", json=asked)
     assert answer.status_code == 202
-    ticket = {"debate_id": "deb_1", "status": "queued", "ws_url": "ws://127.0.0.1:8765/ws", "budget_usd": 0.5}
-    assert answer.json() == ticket
+    assert answer.json() == {
+        "debate_id": "deb_1",
+        "status": "queued",
+        "ws_url": "ws://127.0.0.1:8765/ws",
+        "budget_usd": 0.5,
+        "forecast": None,
+    }
     assert answer.headers["location"] == "/api/debates/deb_1"
     assert (world.opened[0].question, world.opened[0].agents, world.opened[0].rounds) == ("Tea?", ("ada", "bob"), 2)
 

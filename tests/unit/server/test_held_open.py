@@ -76,7 +76,7 @@ async def endless() -> Any:
 
 def stream(registry: SocketRegistry, world: World, caller: Caller = HERE) -> EventStream:
     fanout = Fanout(world, world, lambda: 0.5)
-    return EventStream(fanout, registry, world.add(), 0, caller, clock=LoopClock(), bound=100)
+    return EventStream(fanout, registry, world.add(), 0, caller, clock=LoopClock(), bound=100, deltas=False)
 
 
 def download(registry: SocketRegistry, _world: World, caller: Caller = HERE) -> Download:

@@ -16,7 +16,7 @@ from worlds.memory_engine import answer
 from worlds.waiting import WAIT_S, eventually
 
 from actors.channels import agent_links
-from actors.channels.agent_links import AgentLinks
+from actors.channels.agent_links import AgentLinks, Onlookers
 from actors.channels.sockets import Endpoint
 from actors.channels.suspects import HOPELESS, SENDS
 from aragora.agents import wire
@@ -34,6 +34,7 @@ class Agents:
         self.calls = 0
         self.tried = 0
         self.away = False
+        self.shown: list[str] = []
         self.created: list[str] = []
 
     async def endpoint(self) -> Endpoint:
@@ -42,8 +43,9 @@ class Agents:
             raise Unavailable("no node has room for it")
         return Endpoint("another-node", None)
 
-    async def exchange(self, asker: str, batch: bytes, withdrawn: tuple[str, ...]) -> bytes:
+    async def exchange(self, asker: str, batch: bytes, withdrawn: tuple[str, ...], shown: tuple[str, ...]) -> bytes:
         self.calls += 1
+        self.shown += shown
         return await self._exchange(asker, batch, withdrawn)
 
 
@@ -358,4 +360,24 @@ async def test_an_exchange_that_breaks_on_a_defect_is_a_loss_and_not_silence(pau
     await received.count(1)
     assert isinstance(received.replies[0], AgentAnswer)
     assert paused == [1]
+    link.close()
+
+
+async def test_an_agent_by_calls_learns_which_debates_are_followed_again_after_it_was_lost() -> None:
+    fails = 1
+
+    async def flaky(asker: str, batch: bytes, withdrawn: tuple[str, ...]) -> bytes:
+        nonlocal fails
+        if fails:
+            fails -= 1
+            raise ActorUnavailableError("killed", None)
+        return await answers(asker, batch, withdrawn)
+
+    received, agents = Received(), Agents(flaky)
+    onlookers = Onlookers({"deb_1"}, lambda _ask, _sign: None)
+    link = AgentLinks("coordinator-0", runtime_over(agents), 1, received, onlookers)
+    link.send(request("deb_1"))
+    link.send(request("deb_2"))
+    await received.count(2)
+    assert agents.shown == ["deb_1", "deb_1"]
     link.close()

@@ -13,9 +13,11 @@ from worlds.memory_engine import answer
 from worlds.waiting import WAIT_S, eventually
 
 from actors.channels import sockets
-from actors.channels.agent_links import AgentLinks
+from actors.channels.agent_links import AgentLinks, Onlookers
 from actors.channels.agent_outlets import AgentSocket, ReplyOutlet
 from actors.channels.sockets import Endpoint
+from aragora.agents import wire
+from aragora.agents.signs import Sign
 from aragora.debate.model import AgentAnswer, AgentRequest, Ask, AskKind, Brief, Reply
 
 
@@ -32,7 +34,8 @@ class Agent:
         self.taken: list[str] = []
         self.withdrawn: list[str] = []
         self.outlets: list[ReplyOutlet] = []
-        self.socket = AgentSocket(self._take)
+        self.shown: list[str] = []
+        self.socket = AgentSocket(self._take, self.shown.extend)
 
     async def endpoint(self) -> Endpoint:
         return Endpoint("here", await self.socket.listen())
@@ -73,7 +76,7 @@ async def test_what_was_open_when_the_agent_died_is_sent_to_its_successor(agent:
     links.withdraw("deb_2")
     await eventually(lambda: agent.withdrawn == ["deb_2"])
     agent.answers = True
-    dead, agent.socket = agent.socket, AgentSocket(agent._take)
+    dead, agent.socket = agent.socket, AgentSocket(agent._take, agent.shown.extend)
     for connection in list(dead._outlets):
         connection.close()
     dead.close()
@@ -107,4 +110,47 @@ async def test_a_burst_larger_than_any_buffer_reaches_the_agent_and_comes_back(
     assert {type(reply) for reply in received} == {AgentAnswer}
     assert len(connected) == 1, "the agent was never cut off"
     links.close()
+    agent.socket.close()
+
+
+async def test_an_agent_learns_which_debates_are_followed_and_its_signs_come_before_the_replies(agent: Agent) -> None:
+    seen: list[object] = []
+    onlookers = Onlookers({"deb_1"}, lambda ask, sign: seen.append((ask.debate_id, sign)))
+    links = AgentLinks("coordinator-0", runtime_over(agent), 1, lambda _, replies: seen.extend(replies), onlookers)
+    agent.answers = False
+    links.send(request("deb_1"))
+    links.send(request("deb_2"))
+    await eventually(lambda: agent.shown == ["deb_1"], "it is named with its asks")
+    links.show("deb_2")
+    links.show("deb_3")  # no ask of it is at the agent
+    await eventually(lambda: agent.shown == ["deb_1", "deb_2"])
+    (outlet,) = agent.socket._outlets.values()
+    sign = Sign("deb_1/1/propose/ann", "Tea", 0, 1)
+    outlet.put(answer(request("deb_1")))
+    outlet.show(sign)
+    outlet.show(Sign("of an ask that is not open", "", 0, 1))
+    await eventually(lambda: len(seen) == 2)
+    assert seen == [("deb_1", sign), answer(request("deb_1"))]
+    links.close()
+    agent.socket.close()
+
+
+async def test_a_slow_coordinator_costs_signs_and_no_reply(agent: Agent) -> None:
+    path = await agent.socket.listen()
+    reader, writer = await asyncio.open_unix_connection(path, limit=1_000)
+    await eventually(lambda: agent.socket._outlets)
+    (outlet,) = agent.socket._outlets.values()
+    text = "x" * 2_000
+    for number in range(5_000):
+        outlet.show(Sign(f"ask {number}", text, 0, 1))
+        await asyncio.sleep(0)
+    assert not outlet._connection.writable
+    assert outlet._signs == [], "they do not wait"
+    outlet.put(answer(request("deb_1")))
+    told = wire.Told([], [])
+    while not told.replies:
+        size = int.from_bytes(await asyncio.wait_for(reader.readexactly(4), WAIT_S), "big")
+        told = wire.decode_told(await asyncio.wait_for(reader.readexactly(size), WAIT_S))
+    assert told.replies == [answer(request("deb_1"))]
+    writer.close()
     agent.socket.close()

@@ -67,6 +67,20 @@ async def test_a_debate_of_agents_that_run_here_has_no_budget() -> None:
     assert (await commands(local).open(Proposition("Which?"))).budget_usd is None
 
 
+async def test_a_debate_carries_what_its_paid_agents_cost_at_most_and_nothing_of_those_that_are_free() -> None:
+    coordinator = Coordinator()
+    gateway = commands(PAID, coordinator=coordinator)
+    mixed = await gateway.open(Proposition("Which?", ("anthropic-api", "stub-1")))
+    spec = coordinator.kept[mixed.debate_id]
+    assert set(spec.prices) == {"anthropic-api"}
+    price = spec.prices["anthropic-api"]
+    assert price.input_usd_per_mtok > 0
+    assert price.output_usd_per_mtok > price.input_usd_per_mtok
+    assert price.max_output_tokens == 4096
+    free = await gateway.open(Proposition("Which?", ("stub-1", "stub-2")))
+    assert coordinator.kept[free.debate_id].prices == {}
+
+
 async def test_a_request_that_is_repeated_is_told_the_budget_of_the_first() -> None:
     gateway = commands(PAID)
     first, again = (Proposition("Which?", budget_usd=usd) for usd in (2.0, 3.0))

@@ -17,7 +17,7 @@ from worlds.waiting import WAIT_S, eventually
 from actors.channels import sockets
 from actors.channels.event_outlets import EventPolls, EventSocket
 from actors.channels.sockets import Endpoint, FrameConnection, FrameServer
-from actors.channels.watchers import Item, Watchers
+from actors.channels.watchers import Item, Watcher, Watchers
 from actors.cluster import RUN_DIRECTORY
 from actors.gateways.event_feed import CoordinatorFeed
 from actors.gateways.event_lines import Line, Listener, open_line
@@ -56,11 +56,12 @@ class Coordinator:
         self.cut = False
         self.asked = 0
         self.frames = 0
+        self.shown: list[str] = []
         self.connections: list[FrameConnection] = []
         self.start()
 
     def start(self) -> None:
-        self.watchers = Watchers(self.buffer)
+        self.watchers = Watchers(self.buffer, self.shown.append)
         self.polls = EventPolls(self.watchers)
         self.socket = EventSocket(self.watchers)
         self.socket._server = FrameServer(self._connect)
@@ -75,9 +76,11 @@ class Coordinator:
         self._ask()
         return Endpoint("here", await self.socket.listen() if self.near else None)
 
-    async def watch(self, watcher: str, follow: tuple[str, ...], leave: tuple[str, ...]) -> bytes:
+    async def watch(
+        self, watcher: str, follow: tuple[str, ...], leave: tuple[str, ...], show: tuple[str, ...]
+    ) -> bytes:
         self._ask()
-        return await self.polls.poll(watcher, follow, leave)
+        return await self.polls.poll(watcher, follow, leave, show)
 
     def _ask(self) -> None:
         self.asked += 1
@@ -284,7 +287,7 @@ class Breaking:
         self._listener = listener
         self._change_fails = change_fails
 
-    async def change(self, follow: Sequence[str], leave: Sequence[str]) -> None:
+    async def change(self, follow: Sequence[str], leave: Sequence[str], show: Sequence[str] = ()) -> None:
         self._listener.lost(Unavailable("the coordinator closed the connection"))
         if self._change_fails:
             raise Unavailable("the coordinator closed the connection")
@@ -295,7 +298,7 @@ class Breaking:
 class Whole:
     """A line that holds."""
 
-    async def change(self, follow: Sequence[str], leave: Sequence[str]) -> None: ...
+    async def change(self, follow: Sequence[str], leave: Sequence[str], show: Sequence[str] = ()) -> None: ...
 
     def close(self) -> None: ...
 
@@ -308,7 +311,7 @@ class Recorded:
         self.may = asyncio.Event()
         self.left: list[str] = []
 
-    async def change(self, follow: Sequence[str], leave: Sequence[str]) -> None:
+    async def change(self, follow: Sequence[str], leave: Sequence[str], show: Sequence[str] = ()) -> None:
         self.asked.set()
         await self.may.wait()
         self.left += leave
@@ -387,3 +390,74 @@ async def test_a_follower_that_leaves_at_the_moment_of_news_is_gone(store: Store
     gone, _ = await asyncio.wait({follow.task}, timeout=WAIT_S)
     assert gone
     assert follow.seqs == [1]
+
+
+def writing(link: Coordinator, debate_id: str, text: str) -> None:
+    link.watchers.tell(Item(debate_id, 0, "token", text))
+
+
+class Watch(Follow):
+    """A follower that keeps what agents are writing, too."""
+
+    def __init__(self, feed: CoordinatorFeed, debate_id: str) -> None:
+        self.glimpses: list[str] = []
+        super().__init__(feed, debate_id)
+
+    async def _run(self, feed: CoordinatorFeed, debate_id: str, after: int) -> None:
+        async for item in feed.follow(debate_id, after):
+            if item.seq == 0:
+                self.glimpses.append(item.payload)
+            else:
+                self.seqs.append(item.seq)
+
+
+async def test_what_agents_write_comes_between_the_events_where_it_is_wanted(
+    feed: CoordinatorFeed, store: Store, link: Coordinator
+) -> None:
+    store.append("d")
+    follow = Watch(feed, "d")
+    await follow.seen(1)
+    writing(link, "d", "before anybody wanted it")
+    feed.show("d")
+    await eventually(lambda: link.shown == ["d"])
+    writing(link, "d", "Tea")
+    publish(store, link, "d")
+    await eventually(lambda: follow.glimpses == ["Tea"])
+    await follow.seen(2)
+    feed.show("d")  # somebody else: agents begin anew
+    await eventually(lambda: link.shown == ["d", "d"])
+    feed.hide("d")
+    writing(link, "d", "nobody wants it any more")
+    publish(store, link, "d", "debate_end")
+    await asyncio.wait_for(follow.task, WAIT_S)
+    assert (follow.glimpses, follow.seqs) == (["Tea"], [1, 2, 3])
+
+
+async def test_it_may_be_wanted_before_anybody_follows_and_again_from_a_coordinator_that_restarted(
+    feed: CoordinatorFeed, store: Store, link: Coordinator
+) -> None:
+    store.append("d")
+    feed.show("d")
+    follow = Watch(feed, "d")
+    await eventually(lambda: link.shown == ["d"])
+    link.restart()
+    await eventually(lambda: link.shown == ["d", "d"])
+    writing(link, "d", "Tea")
+    await eventually(lambda: follow.glimpses == ["Tea"])
+    follow.task.cancel()
+    await eventually(lambda: not link.watchers.shown, "the coordinator forgets it with the last follower")
+
+
+def test_what_agents_write_gives_way_to_events_and_a_full_queue_takes_none_of_it() -> None:
+    watchers = Watchers(buffer=3)
+    watcher = Watcher(lambda: None)
+    watchers.change(watcher, ("d",), (), ("d", "never followed"))
+    assert watchers.shown == {"d"}
+    for number in range(10):
+        watchers.tell(Item("d", 0, "token", str(number)))
+    assert [item.payload for item in watcher.queue] == ["0", "1", "2"]
+    rows = [JournalRow("d", seq, "vote", "{}", 0.0) for seq in (1, 2, 3)]
+    watchers.publish(rows)
+    assert ([item.seq for item in watcher.queue], watcher.lost) == ([1, 2, 3], False)
+    watchers.tell(Item("d", 0, "token", "late"))
+    assert len(watcher.queue) == 3

@@ -22,9 +22,11 @@ class Coordinator:
         self.news = news
         self.changed = Polled(known=True, lost=False, items=[])
 
-    async def watch(self, watcher: str, follow: tuple[str, ...], leave: tuple[str, ...]) -> bytes:
+    async def watch(
+        self, watcher: str, follow: tuple[str, ...], leave: tuple[str, ...], show: tuple[str, ...]
+    ) -> bytes:
         await asyncio.sleep(0)
-        if follow or leave:
+        if follow or leave or show:
             return msgspec.msgpack.encode(self.changed)
         if self.news is None:
             await asyncio.Event().wait()

@@ -162,3 +162,25 @@ def test_a_debate_at_its_gate_can_be_cancelled() -> None:
 def test_needs_that_name_nobody_or_too_many_are_refused(needs: tuple[str, ...]) -> None:
     with pytest.raises(InvalidInput):
         machine.first_event(replace(debating.spec_of(), needs=needs))
+
+
+def test_votes_stand_behind_a_persons_words_only_where_they_are_for_the_option_that_won() -> None:
+    run = proposed("user:ann", options=("tea", "coffee"))
+    before = run.of(DecisionProposed)[-1].decision
+    loser = next(option for option in ("tea", "coffee") if option != before.position)
+    sign(run, ANN, Word(Verdict.CHANGE, "", "Rather this.", loser))
+    assert (decision(run).position, decision(run).winner, decision(run).confidence) == (loser, None, 0.0)
+    assert decision(run).support == "ann put it in place of the agents' answer"
+    assert decision(run).headline.startswith("Changed by ann. The agents' own result: ")
+    same = proposed("user:ann", options=("tea", "coffee"))
+    sign(same, ANN, Word(Verdict.CHANGE, "", "Shorter words.", before.position))
+    assert (decision(same).winner, decision(same).confidence) == (before.winner, before.confidence)
+
+
+def test_who_changed_the_answer_and_approves_it_is_still_told_as_the_one_who_changed_it() -> None:
+    run = proposed("user:ann", "role:owner")
+    sign(run, OWNER, Word(Verdict.CHANGE, "", "Tea, but after noon."))
+    stands = run.state.signatures["role:owner"]
+    assert machine.sign(run.state, OWNER, APPROVE, "s9") is stands
+    sign(run, ANN)
+    assert [one.verdict for one in decision(run).signatures if one.person == "mary"] == [Verdict.CHANGE]

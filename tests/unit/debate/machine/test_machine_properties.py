@@ -25,6 +25,7 @@ from aragora.debate.model import (
     DebateEnded,
     DebateStatus,
     Grouping,
+    LateAnswer,
     Proposal,
     Protocol,
     Topology,
@@ -190,7 +191,8 @@ def test_every_ask_is_settled_once_and_its_cost_counted_once(data: Any) -> None:
     run = data.draw(finished())
     settled = [event for event in run.events if isinstance(event, SETTLING)]
     assert len({event.ask_id for event in settled}) == len(settled)
-    paid = sum(event.usage.cost_usd for event in settled if event.usage is not None)
+    costly = [*settled, *(event for event in run.events if isinstance(event, LateAnswer))]
+    paid = sum(event.usage.cost_usd for event in costly if event.usage is not None)
     assert abs(run.state.cost_usd - paid) < 1e-9
 
 

@@ -45,6 +45,23 @@ def test_after_the_quorum_stragglers_have_the_grace() -> None:
     assert run.state.failures["grok"].code == "deadline"
 
 
+def test_a_straggler_that_showed_life_within_the_last_grace_is_waited_for_until_the_deadline() -> None:
+    run = answer_some(2)
+    assert machine.advance(run.state, Timing(80.0, 75.0, since_life_s=9.9)) == ()
+    assert machine.next_deadline_s(run.state, Timing(80.0, 75.0, since_life_s=4.0)) == pytest.approx(86.0)
+    assert [event.agent for event in machine.advance(run.state, Timing(80.0, 75.0, since_life_s=10.0))] == [
+        "gemini",
+        "grok",
+    ]
+    assert len(machine.advance(run.state, Timing(120.0, 115.0, since_life_s=0.1))) == 2, "the deadline holds for all"
+
+
+def test_a_sign_of_life_before_the_quorum_takes_nothing_from_the_grace() -> None:
+    run = answer_some(2)
+    assert machine.advance(run.state, Timing(15.0, 9.9, since_life_s=14.0)) == ()
+    assert machine.next_deadline_s(run.state, Timing(7.0, 2.0, since_life_s=6.0)) == pytest.approx(15.0)
+
+
 def test_the_next_deadline_is_told_in_seconds_after_the_opening() -> None:
     run = answer_some(2)
     assert machine.next_deadline_s(run.state, Timing(5.0)) == 120.0

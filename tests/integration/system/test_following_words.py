@@ -1,0 +1,55 @@
+"""Following what agents write, word by word, from the provider's stream to a client of a running server."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+from worlds.live_server import running
+from worlds.waiting import WAIT_S
+
+from aragora.client import AragoraClient
+from tests.standins.providers import KEY, Behaviour
+
+from .test_providers import standing_in
+
+pytestmark = pytest.mark.slow
+PIECE_S = 0.15  # between two pieces of an answer: slow enough that they do not travel together
+
+
+async def test_who_asks_for_it_follows_every_word_and_everybody_gets_every_event(tmp_path: Path) -> None:
+    with (
+        standing_in(1) as (local,),
+        running(tmp_path / "data", ARAGORA_LOCAL_BASE_URL=local.chat, ARAGORA_LOCAL_API_KEY=KEY) as server,
+    ):
+        local.always = Behaviour(piece_s=PIECE_S)
+        team = ["local", "local-skeptic", "local-pragmatist"]
+        debate_id = await asyncio.to_thread(lambda: server.debate(agents=team, protocol="ensemble"))
+        url = f"http://127.0.0.1:{server.http_port}"
+
+        async def follow(*, deltas: bool) -> list[dict[str, Any]]:
+            async with AragoraClient(url) as client, asyncio.timeout(2 * WAIT_S):
+                return [json.loads(one.payload) async for one in client.follow(debate_id, deltas=deltas)]
+
+        words, events = await asyncio.gather(follow(deltas=True), follow(deltas=False))
+
+    assert [message for message in words if message["seq"]] == events
+    assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
+    written: dict[str, str] = defaultdict(str)
+    pieces: dict[str, int] = defaultdict(int)
+    answers = 0
+    for message in words:
+        data = message["data"]
+        if message["type"] == "token":
+            written[data["ask_id"]] = written[data["ask_id"]][: data["offset"]] + data["text"]
+            pieces[data["ask_id"]] += 1
+        elif message["type"] == "agent_message":
+            answers += 1
+            assert data["content"].startswith(written[data["ask_id"]]), "what was shown is what was answered"
+            assert len(written[data["ask_id"]]) > 0
+            assert pieces[data["ask_id"]] > 1
+    assert answers == len(team)

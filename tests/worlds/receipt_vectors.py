@@ -1,0 +1,273 @@
+"""The debates behind docs/spec/vectors: small ones with scripted agents, one for each rule that a recount must know.
+
+`PYTHONPATH=.:tests python -m worlds.receipt_vectors` writes the files anew; the tests compare them byte for byte. The
+vector of an earlier version, `old_without_positions`, is not made here: this version does not write such journals.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from worlds import debating
+from worlds.closed_debates import Exported, closed
+
+from aragora.debate import machine
+from aragora.debate.machine.gate import Signer, Word
+from aragora.debate.model import (
+    Abstention,
+    AgentAnswer,
+    AgentPrice,
+    AgentRequest,
+    AskKind,
+    Ballot,
+    DebateSpec,
+    Fallback,
+    Grouping,
+    Proposal,
+    Reply,
+    Standing,
+    Usage,
+    Verdict,
+)
+from aragora.debate.protocol import preset
+from aragora.debate.records import GENESIS
+
+FOLDER: Final = Path(__file__).parents[2] / "docs" / "spec" / "vectors"
+
+ANN, BOB, CAT, DAN = AGENTS = ("ann-ai", "bob-ai", "cat-ai", "dan-ai")
+MODELS: Final = dict(zip(AGENTS, ("alpha-1", "beta-2", "alpha-1", "delta-4"), strict=True))
+TEA: Final = ("Tea. It wakes gently, and keeps the afternoon calm.", ("A trial of 2019 found fewer headaches.",))
+COFFEE: Final = ("Coffee. It wakes at once; nothing else does before nine.", ("The kitchen has a good machine.",))
+YES: Final = ("Yes. The tests are green, and a rollback takes a minute.", ("Build 4711 is green.",))
+NO: Final = ("No. It is Friday, and nobody is here tomorrow.", ())
+
+Said = tuple[str, tuple[str, ...]]
+
+
+def spec(number: int, question: str, protocol: str, consensus: str | None = None, **settings: object) -> DebateSpec:
+    plain = DebateSpec(f"deb_vector{number}", question, AGENTS, preset(protocol, consensus=consensus), seed=number)
+    return replace(plain, **settings)  # type: ignore[arg-type]
+
+
+class Scripted:
+    """Agents that say what is written for them: `says` their answer to the question, by agent; `votes` how their
+    candidate's text begins, by voter, best first."""
+
+    def __init__(self, says: Mapping[str, Said], votes: Mapping[str, tuple[str, ...]] | None = None) -> None:
+        self._says = says
+        self._votes = votes or {}
+
+    def __call__(self, request: AgentRequest) -> Reply:
+        ask = request.ask
+        place = AGENTS.index(ask.agent)
+        usage = Usage(
+            "stub", MODELS[ask.agent], 200 + place, 40 + ask.round, 0.001 + 0.0005 * place, 0.25 * (place + 1)
+        )
+        answer = debating.answer_to(replace(request, ask=replace(ask, agent=debating.AGENTS[place])))
+        answer = replace(answer, agent=ask.agent, usage=usage)
+        if isinstance(answer.content, Proposal):
+            return self._proposal(request, answer)
+        if isinstance(answer.content, Ballot):
+            return self._ballot(request, answer)
+        if isinstance(answer.content, Grouping):
+            return replace(answer, content=self._grouping(request))
+        return answer
+
+    def _proposal(self, request: AgentRequest, answer: AgentAnswer) -> Reply:
+        text, evidence = self._says[request.ask.agent]
+        if request.ask.kind is AskKind.SYNTHESIZE:
+            leading = next(one.text for one in request.brief.candidates if one.label == request.brief.leading)
+            text = f"{leading} So the council put it first."
+        option = next((one for one in request.brief.options if text.lower().startswith(one)), "")
+        sure = 0.6 + 0.1 * AGENTS.index(request.ask.agent)
+        return replace(answer, content=Proposal(text, sure, evidence, option))
+
+    def _ballot(self, request: AgentRequest, answer: AgentAnswer) -> Reply:
+        wanted = self._votes[request.ask.agent]
+        if not wanted:
+            return replace(answer, content=Abstention("I cannot tell them apart."))
+        labels = [_label(request, beginning) for beginning in wanted]
+        return replace(answer, content=Ballot(labels[0], 0.8, "its reasons hold", tuple(labels)))
+
+    def _grouping(self, request: AgentRequest) -> Grouping:
+        groups: dict[str, list[str]] = {}
+        for candidate in request.brief.candidates:
+            groups.setdefault(candidate.text.split()[0].rstrip(",."), []).append(candidate.label)
+        return Grouping(tuple(tuple(group) for group in groups.values()), "by what they choose")
+
+
+def _label(request: AgentRequest, beginning: str) -> str:
+    return next(one.label for one in request.brief.candidates if one.text.lower().startswith(beginning))
+
+
+def agreement() -> debating.Run:
+    """All say the same from the start, and name evidence: no vote is asked."""
+    return debating.start(spec(1, "Tea or coffee?", "structured")).play(Scripted(dict.fromkeys(AGENTS, TEA)))
+
+
+def options_with_dissent() -> debating.Run:
+    """Options, critiques between positions, a vote of three against one."""
+    says = {ANN: TEA, BOB: TEA, CAT: TEA, DAN: COFFEE}
+    votes = dict.fromkeys((ANN, BOB, CAT), ("tea",)) | {DAN: ("coffee",)}
+    question = spec(2, "What shall the office buy?", "structured", options=("tea", "coffee"), context="A team of four.")
+    return debating.start(question).play(Scripted(says, votes))
+
+
+def council_with_chair() -> debating.Run:
+    """A ranking of three positions, one of two authors, worded by the chair; one voter ranks one position only."""
+    water: Said = ("Water. It is free, and nobody tires of it.", ())
+    says = {ANN: TEA, BOB: COFFEE, CAT: TEA, DAN: water}
+    votes = {
+        ANN: ("tea", "water", "coffee"),
+        BOB: ("coffee", "tea", "water"),
+        CAT: ("tea", "coffee", "water"),
+        DAN: ("water",),
+    }
+    return debating.start(spec(3, "What shall we drink?", "council", judge=BOB)).play(Scripted(says, votes))
+
+
+def duel_with_judge() -> debating.Run:
+    """Yes and no, told by texts alone; the judge sides with the one that is less sure."""
+    agents = (ANN, BOB, CAT)
+    question = spec(4, "Shall we release on Friday?", "duel", agents=agents, judge=CAT)
+    return debating.start(question).play(Scripted({ANN: YES, BOB: NO}, {CAT: ("yes",)}))
+
+
+def degraded() -> debating.Run:
+    """Two of four fail, one of them through its fallback too and at a cost; of the two left one abstains from the
+    vote."""
+    scripted = Scripted({ANN: YES, BOB: NO}, {ANN: ("yes",), BOB: ()})
+
+    def answer(request: AgentRequest) -> Reply:
+        if request.ask.agent == CAT:
+            return debating.failure_of(request, "rate_limited")
+        if request.ask.agent == DAN:
+            failed = debating.failure_of(request, "malformed_answer")
+            tried = Fallback("stub", "openrouter", "stub/delta-4", "overloaded", 1.5)
+            return replace(failed, usage=Usage("openrouter", "stub/delta-4", 90, 10, 0.002, 1.5), fallback=tried)
+        return scripted(request)
+
+    return debating.start(spec(5, "Shall we release on Friday?", "ensemble")).play(answer)
+
+
+def people() -> debating.Run:
+    """An agent puts four answers into three positions, a person two of these together; two people vote, one twice."""
+    says = {
+        ANN: ("Green tea. It is mild.", ()),
+        BOB: ("Black tea. It is strong.", ("The shop is near.",)),
+        CAT: COFFEE,
+        DAN: ("Coffee, of course. It is what we always had.", ()),
+    }
+    votes = {ANN: ("green",), BOB: ("black",), CAT: ("green",), DAN: ("coffee",)}
+    run = debating.start(spec(6, "What shall we drink?", "ensemble")).until(AskKind.VOTE, Scripted(says, votes))
+    run.take(
+        [machine.vote(run.state, "usr_1", CAT, 5, "v1"), machine.suggest(run.state, "usr_2", "Think of me.", "s1")]
+    )
+    run.take([machine.correct(run.state, "usr_1", ((ANN, BOB),), "c1"), machine.vote(run.state, "usr_2", ANN, 3, "v2")])
+    run.take([machine.vote(run.state, "usr_1", ANN, 10, "v3")])
+    return run.play(Scripted(says, votes))
+
+
+def weighted() -> debating.Run:
+    """What is known of the voters weighs their votes: two outweigh two."""
+    standings = {ANN: Standing(1720.5, 0.81), BOB: Standing(1690.0, 0.77), CAT: Standing(1310.25, 0.42)}
+    says = {ANN: YES, BOB: NO, CAT: NO, DAN: NO}
+    votes = {ANN: ("yes",), BOB: ("yes",), CAT: ("no",), DAN: ("no",)}
+    question = spec(7, "Shall we release on Friday?", "ensemble", "weighted", standings=standings)
+    return debating.start(question).play(Scripted(says, votes))
+
+
+def _proposed(number: int) -> debating.Run:
+    question = spec(
+        number, "Which one?", "ensemble", options=("tea", "coffee"), needs=("user:usr_1", "role:owner"), judge=DAN
+    )
+    says = {ANN: TEA, BOB: TEA, CAT: COFFEE, DAN: TEA}
+    votes = {ANN: ("tea",), BOB: ("tea",), CAT: ("coffee",), DAN: ("tea",)}
+    return debating.start(question).play(Scripted(says, votes))
+
+
+def _sign(run: debating.Run, signer: Signer, word: Word) -> None:
+    run.take([machine.sign(run.state, signer, word, f"sig{len(run.events)}")])
+    run.advance()
+
+
+MEMBER: Final = Signer("usr_1", ("member",))
+OWNER: Final = Signer("usr_9", ("owner",))
+
+
+def gate_with_change() -> debating.Run:
+    """Approved, then a vote makes the count anew, then changed by one and approved by the other."""
+    run = _proposed(8)
+    _sign(run, MEMBER, Word(Verdict.APPROVE, "fine"))
+    run.take([machine.vote(run.state, "usr_4", CAT, 8, "v1")])
+    run.advance()
+    _sign(run, OWNER, Word(Verdict.CHANGE, "", "Coffee, but only before noon.", "coffee"))
+    _sign(run, MEMBER, Word(Verdict.APPROVE))
+    return run
+
+
+def gate_with_veto() -> debating.Run:
+    """One approves, the other vetoes: the decision is not reached."""
+    run = _proposed(9)
+    _sign(run, MEMBER, Word(Verdict.APPROVE))
+    _sign(run, OWNER, Word(Verdict.VETO, "too dear"))
+    return run
+
+
+def budget_with_late_answer() -> debating.Run:
+    """The budget is spent before the vote; one answer comes after its phase, one never, and one cost is estimated."""
+    scripted = Scripted({ANN: YES, BOB: NO, CAT: NO, DAN: YES})
+    prices = dict.fromkeys(AGENTS, AgentPrice(3.0, 15.0, 1_000))
+    run = debating.start(
+        spec(10, "Shall we release on Friday?", "structured", "unanimous", budget_usd=0.21, prices=prices)
+    )
+    first, second, *late = run.pending()
+    run.give(scripted(first))
+    answered = scripted(second)
+    assert answered.usage is not None
+    run.give(replace(answered, usage=replace(answered.usage, cost_usd=0.05, estimated=True)))
+    run.advance(machine.Timing(120.0, 100.0))
+    came = scripted(late[0])
+    assert came.usage is not None
+    run.give(replace(came, usage=replace(came.usage, cost_usd=0.2)))
+    run.advance()
+    return run.play(scripted)
+
+
+VECTORS: Final[tuple[Callable[[], debating.Run], ...]] = (
+    agreement,
+    options_with_dissent,
+    council_with_chair,
+    duel_with_judge,
+    degraded,
+    people,
+    weighted,
+    gate_with_change,
+    gate_with_veto,
+    budget_with_late_answer,
+)
+OLD: Final = "old_without_positions"
+NAMES: Final = (*(build.__name__ for build in VECTORS), OLD)
+
+
+def made() -> Iterator[tuple[str, Exported]]:
+    """The vectors that this version makes: one chain of receipts, in this order."""
+    head = GENESIS
+    for build in VECTORS:
+        exported = closed(build(), head)
+        head = exported.head
+        yield build.__name__, exported
+
+
+def main() -> None:
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    for name, exported in made():
+        (FOLDER / f"{name}.json").write_text(f"{exported.receipt.document}\n")
+        (FOLDER / f"{name}.jsonl").write_text(exported.journal)
+
+
+if __name__ == "__main__":
+    main()
