@@ -489,6 +489,7 @@ class Debate:
     stopped_by: str = ""  # likewise
     proposed: tuple[str, str] | None = None  # at the gate: what a person put in place of answer and position
     signatures: dict[str, Record] = field(default_factory=dict)  # in force, by need
+    unaffordable: bool = False  # an ask failed because the budget was spent
     changed_by: str = ""  # whose words stand in place of the agents' answer
     consensus: Record = field(default_factory=dict)  # as the journal tells it
     parts: dict[str, Part] = field(default_factory=dict)
@@ -665,6 +666,7 @@ def _failed(debate: Debate, data: Record) -> None:
     kind, agent, code = _settle(debate, data), text(data, "agent"), text(data, "code")
     debate.failed.setdefault(kind, {})[agent] = code, text(data, "message")
     debate.part(agent).failures += 1
+    debate.unaffordable = debate.unaffordable or code == "budget_spent"
     if code == "deadline":
         debate.overdue.add(text(data, "ask_id"))
     if data.get("usage") is not None:
@@ -1219,6 +1221,8 @@ def _text(debate: Debate, winning: Position) -> str:
 
 def stopped_by(debate: Debate) -> str:
     """Why no more was asked. What was due and was not asked, the budget did not allow: it was spent."""
+    if debate.unaffordable:
+        return "budget"
     due = _not_asked(debate)
     if due is None:
         return debate.stopped

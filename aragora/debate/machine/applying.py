@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from aragora.debate.machine import gate
-from aragora.debate.machine.money import admit
+from aragora.debate.machine.money import BUDGET, admit
 from aragora.debate.machine.phases import after_measure, enter, following
 from aragora.debate.machine.positions import corrected
 from aragora.debate.machine.state import DebateState, Phase, participants_of
@@ -110,6 +110,8 @@ def _agent_failed(state: DebateState, event: AgentFailed) -> None:
     if ask is None:
         return
     state.waiting.pop(event.ask_id, None)
+    if event.code == BUDGET:
+        state.stopped_by = "budget"
     if event.code == DEADLINE:
         state.late[event.ask_id] = ask
     else:

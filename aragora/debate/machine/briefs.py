@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Final
 
 from aragora.debate.machine.consensus import decide
-from aragora.debate.machine.positions import position_of, positions_of, spokesmen
+from aragora.debate.machine.positions import position_of, positions_of
 from aragora.debate.machine.readers import LABELS, shuffled, targets
 from aragora.debate.machine.state import DebateState, answer_holders
-from aragora.debate.model import AgentRequest, AnswerGiven, Ask, AskKind, Brief, Candidate, Topology
+from aragora.debate.model import AgentRequest, AnswerGiven, Ask, AskKind, Brief, Candidate, Position, Topology
 from aragora.texts import counted
 
 _SUGGESTIONS_SHOWN: Final = 10
@@ -54,12 +54,13 @@ def _critique(state: DebateState, ask: Ask) -> Brief:
 def _revise(state: DebateState, ask: Ask) -> Brief:
     spec = state.spec
     order = shuffled(_reread(state, ask.agent), spec.seed, ask)
+    texts = (_text_of(state, agent, state.shown, state.shown_positions) for agent in order)
     return Brief(
         spec.question,
         spec.context,
         ask.round,
         own=_own(state, ask),
-        candidates=_labelled(state, order),
+        candidates=tuple(Candidate(label, text) for label, text in zip(LABELS, texts, strict=False)),
         critiques=_said_against_own(state, ask.agent),
         suggestions=_suggestions(state),
         options=spec.options,
@@ -70,14 +71,15 @@ def _reread(state: DebateState, reader: str) -> tuple[str, ...]:
     """Whose answers `reader` weighs against its own: those it is linked to, or one for each other position."""
     topology = state.spec.protocol.topology
     if topology is not Topology.POSITIONS:
-        return tuple(agent for agent in targets(topology, state.participants, reader) if agent in state.answers)
-    own = position_of(positions_of(state), reader)
-    return tuple(agent for agent in spokesmen(state) if own is None or agent != own.spokesman)
+        return tuple(agent for agent in targets(topology, state.participants, reader) if agent in state.shown)
+    own = position_of(state.shown_positions, reader)
+    spokesmen = {position.spokesman for position in state.shown_positions if position is not own}
+    return tuple(agent for agent in state.participants if agent in spokesmen)
 
 
 def _said_against_own(state: DebateState, reader: str) -> tuple[str, ...]:
     """What was said against the reader's answer, and against that of its position's spokesman."""
-    own = position_of(positions_of(state), reader)
+    own = position_of(state.shown_positions, reader)
     named = (reader,) if own is None or own.spokesman == reader else (reader, own.spokesman)
     return tuple(said for agent in named for said in state.critiques.get(agent, ()))
 
@@ -127,25 +129,29 @@ def _synthesis(state: DebateState, ask: Ask) -> Brief:
 
 
 def _labelled(state: DebateState, order: tuple[str, ...]) -> tuple[Candidate, ...]:
-    return tuple(Candidate(label, _text_of(state, agent)) for label, agent in zip(LABELS, order, strict=False))
+    positions = positions_of(state)
+    texts = (_text_of(state, agent, state.answers, positions) for agent in order)
+    return tuple(Candidate(label, text) for label, text in zip(LABELS, texts, strict=False))
 
 
-def _text_of(state: DebateState, agent: str) -> str:
+def _text_of(
+    state: DebateState, agent: str, answers: Mapping[str, AnswerGiven], positions: tuple[Position, ...]
+) -> str:
     """An answer as others read it: with the option it is for, and what else its position's other authors name as
     evidence, so that each position is read with its best reasons."""
-    answer = state.answers[agent]
+    answer = answers[agent]
     text = f"{answer.option}: {answer.content}" if answer.option else answer.content
-    more = _evidence_of_others(state, agent)
+    if state.spec.protocol.topology is not Topology.POSITIONS:
+        return text
+    more = _evidence_of_others(agent, answers, positions)
     return text if not more else "\n".join((text, "Named as evidence by others who say the same:", *more))
 
 
-def _evidence_of_others(state: DebateState, agent: str) -> list[str]:
-    if state.spec.protocol.topology is not Topology.POSITIONS:
-        return []
-    own = position_of(positions_of(state), agent)
+def _evidence_of_others(agent: str, answers: Mapping[str, AnswerGiven], positions: tuple[Position, ...]) -> list[str]:
+    own = position_of(positions, agent)
     others = () if own is None or own.spokesman != agent else (one for one in own.authors if one != agent)
-    known = dict.fromkeys(fact for other in others for fact in state.answers[other].evidence)
-    more = [f"- {fact}" for fact in known if fact not in state.answers[agent].evidence]
+    known = dict.fromkeys(fact for other in others for fact in answers[other].evidence)
+    more = [f"- {fact}" for fact in known if fact not in answers[agent].evidence]
     unseen = len(more) - _EVIDENCE_ADDED
     return more if unseen <= 0 else [*more[:_EVIDENCE_ADDED], f"- and {unseen} more"]
 

@@ -7,6 +7,7 @@ Rules
 - An ask goes out while what was spent, what is reserved and its bound together stay within the budget. Where that is
   so for none, and none is on its way, one goes out all the same as long as the budget is not spent: so a debate always
   goes on, and overruns its budget by one ask at most.
+- Agents that cost nothing are asked at once, also where the budget is spent.
 - Asks that must wait go out as others are settled, in their order. Once the budget is spent they fail, unasked.
 - An ask that missed its phase may be billed all the same: its reserve stays until its answer comes, late.
 
@@ -21,7 +22,7 @@ from aragora.debate.machine.briefs import brief_of
 from aragora.debate.machine.state import DebateState, budget_spent
 from aragora.debate.model import AgentFailed, Ask, Brief
 
-BUDGET: Final = "budget"
+BUDGET: Final = "budget_spent"
 """The code of a failure: the budget was spent before the agent was asked."""
 
 CALLS: Final = 2
@@ -36,14 +37,20 @@ def admit(state: DebateState) -> None:
     if budget is None or not state.spec.prices:
         state.waiting = {}
         return
+    held_back = False
     for ask_id in tuple(state.waiting):
+        if state.open[ask_id].agent not in state.spec.prices:
+            del state.waiting[ask_id]
+            continue
+        if held_back:
+            continue
         bound = bound_usd(state, state.open[ask_id])
         fits = state.cost_usd + sum(state.reserved.values()) + bound <= budget
         alone = not any(other in state.reserved for other in state.open)
-        if not fits and (not alone or budget_spent(state)):
-            return
-        del state.waiting[ask_id]
-        state.reserved[ask_id] = bound
+        held_back = not fits and (not alone or budget_spent(state))
+        if not held_back:
+            del state.waiting[ask_id]
+            state.reserved[ask_id] = bound
 
 
 def refused(state: DebateState) -> tuple[AgentFailed, ...]:

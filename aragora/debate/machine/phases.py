@@ -6,9 +6,17 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from aragora.debate.machine.money import admit
-from aragora.debate.machine.positions import agreed, spokesmen, told_without_asking
+from aragora.debate.machine.positions import agreed, positions_of, spokesmen, told_without_asking
 from aragora.debate.machine.readers import targets
-from aragora.debate.machine.state import ASKING, DebateState, Phase, answer_holders, budget_spent, judge_of, judged
+from aragora.debate.machine.state import (
+    ASKING,
+    DebateState,
+    Phase,
+    answer_holders,
+    judge_of,
+    judged,
+    nobody_may_be_asked,
+)
 from aragora.debate.model import Ask, AskKind, ConsensusMode, Protocol, Topology
 
 
@@ -63,7 +71,7 @@ def _answers(state: DebateState) -> list[Ask]:
 def _grouping(state: DebateState) -> list[Ask]:
     """One agent is asked which answers come to the same conclusion, where that matters now and nothing else tells it.
     After a challenge the answers are others, and so is the ask."""
-    if not _wants_positions(state) or budget_spent(state) or told_without_asking(state) is not None:
+    if not _wants_positions(state) or nobody_may_be_asked(state) or told_without_asking(state) is not None:
         return []
     after = "challenge" if state.challenged is not None and state.challenged.round == state.round else None
     return [_ask(state, AskKind.GROUP, _reader_of(state), after)]
@@ -136,6 +144,13 @@ def _forget_old_grouping(state: DebateState) -> None:
     state.grouping = None
 
 
+def _begin_answers(state: DebateState) -> None:
+    """Whoever revises is shown the answers as they stand now, whenever it is asked: none that is revised already."""
+    _forget_old_grouping(state)
+    state.shown = dict(state.answers)
+    state.shown_positions = positions_of(state)
+
+
 def _hand_out_ballots(state: DebateState) -> None:
     """The ballot stays as it was handed out, also where a person corrects the positions meanwhile."""
     state.ballot = spokesmen(state)
@@ -151,7 +166,7 @@ def _nothing_more(_state: DebateState) -> None:
 
 
 _ON_OPENING: Final[dict[Phase, Callable[[DebateState], None]]] = {
-    Phase.ANSWER: _forget_old_grouping,
+    Phase.ANSWER: _begin_answers,
     Phase.CHALLENGE: _forget_old_grouping,
     Phase.CRITIQUE: _forget_old_critiques,
     Phase.JUDGE: _hand_out_ballots,
@@ -167,14 +182,20 @@ def after_measure(state: DebateState) -> Phase:
     """The answers are measured: stop where they agree or nobody moves any more, else criticise them."""
     protocol = state.spec.protocol
     if state.converged and protocol.early_stop:
-        state.stopped_by = "agreement" if protocol.positions else "convergence"
+        _stop(state, "agreement" if protocol.positions else "convergence")
         return _to_decision(state)
     if protocol.settles and state.round > 1 and not state.moved:
-        state.stopped_by = "unmoved"
+        _stop(state, "unmoved")
         return _to_decision(state)
     if not protocol.critique or _nothing_left_to_revise(state):
         return _after_round(state)
     return _unless_spent(state, Phase.CRITIQUE, otherwise=_to_decision)
+
+
+def _stop(state: DebateState, why: str) -> None:
+    """A debate that the budget has held back is stopped by the budget, whatever follows."""
+    if state.stopped_by != "budget":
+        state.stopped_by = why
 
 
 def _nothing_left_to_revise(state: DebateState) -> bool:
@@ -228,7 +249,7 @@ def _decide(_state: DebateState) -> Phase:
 
 def _unless_spent(state: DebateState, phase: Phase, *, otherwise: Callable[[DebateState], Phase] = _decide) -> Phase:
     """`phase`, or what comes otherwise where the budget does not allow another ask."""
-    if not budget_spent(state):
+    if not nobody_may_be_asked(state):
         return phase
     state.stopped_by = "budget"
     return otherwise(state)

@@ -87,6 +87,8 @@ class DebateState:
     wanted: int = 0  # asks of the open phase
     answered: int = 0  # of them, those with an answer
     answers: dict[str, AnswerGiven] = field(default_factory=dict)  # the latest of each agent
+    shown: dict[str, AnswerGiven] = field(default_factory=dict)  # the answers that those who revise are shown
+    shown_positions: tuple[Position, ...] = ()
     grouping: AnswersGrouped | None = None  # of the answers that stand now
     positions: tuple[Position, ...] = ()  # as they were measured last, or corrected since
     corrections: int = 0  # by people
@@ -150,6 +152,13 @@ def standing_of(spec: DebateSpec, agent: str) -> Standing:
 def answer_holders(state: DebateState) -> tuple[str, ...]:
     """The participants with an answer to their name, in the order they are listed."""
     return tuple(agent for agent in state.participants if agent in state.answers)
+
+
+def nobody_may_be_asked(state: DebateState) -> bool:
+    """Whether the budget is spent, and no agent is there that costs nothing."""
+    prices = state.spec.prices
+    free = bool(prices) and any(agent not in prices for agent in state.spec.agents)
+    return budget_spent(state) and not free
 
 
 def budget_spent(state: DebateState) -> bool:

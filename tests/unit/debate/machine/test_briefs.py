@@ -6,6 +6,7 @@ import pytest
 from worlds import debating
 
 from aragora import encoding
+from aragora.debate import machine
 from aragora.debate.machine.consensus import decide
 from aragora.debate.model import AskKind, Proposal, Protocol, Topology
 from aragora.debate.protocol import PRESETS, preset
@@ -97,3 +98,14 @@ def test_the_chair_is_told_which_position_the_votes_put_first() -> None:
 
 def test_the_timeout_is_handed_on() -> None:
     assert debating.start().pending()[0].timeout_s == 30.0
+
+
+def test_who_revises_is_shown_the_same_whenever_it_is_asked_in_the_phase() -> None:
+    """After a crash, and where asks wait for a budget, later ones must not read answers that are revised already."""
+    for protocol in (Protocol("structured", early_stop=False, trickster=False), preset("structured")):
+        run = debating.start(debating.spec_of(protocol=protocol)).until(AskKind.REVISE)
+        before = {request.ask.ask_id: request.brief for request in run.pending()}
+        run.give(debating.answer_to(run.pending()[0]))
+        resumed = machine.replay(run.events)
+        for ask in machine.asks(resumed):
+            assert machine.request(resumed, ask, 30.0).brief == before[ask.ask_id]

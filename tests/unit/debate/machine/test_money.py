@@ -143,3 +143,34 @@ def test_nothing_is_asked_twice_where_asks_wait() -> None:
     ids = [request.ask.ask_id for request in run.requests]
     assert len(ids) == len(set(ids))
     assert AskKind.VOTE in run.kinds()
+
+
+PAID = ("claude", "gpt")
+
+
+def mixed(budget_usd: float) -> debating.Run:
+    spec = debating.spec_of(protocol=preset("ensemble"), budget_usd=budget_usd, prices=dict.fromkeys(PAID, PRICE))
+    return debating.start(spec)
+
+
+def costing_where_paid(usd: float) -> Any:
+    def answer(request: AgentRequest) -> Reply:
+        return debating.answer_to(request, usd if request.ask.agent in PAID else 0.0)
+
+    return answer
+
+
+def test_agents_that_cost_nothing_are_asked_at_once_though_others_wait_for_the_budget() -> None:
+    assert {request.ask.agent for request in mixed(0.02).pending()} >= {"gemini", "grok"}
+
+
+def test_agents_that_cost_nothing_go_on_when_the_budget_is_spent() -> None:
+    run = mixed(0.05).play(costing_where_paid(0.06))
+    assert not {event.agent for event in run.of(AgentFailed)} & {"gemini", "grok"}
+    assert {request.ask.agent for request in run.requests if request.ask.kind is AskKind.VOTE} >= {"gemini", "grok"}
+
+
+def test_a_debate_whose_budget_is_spent_with_one_answer_left_says_so() -> None:
+    decision = start(0.05).play(costing(0.06)).state.decision
+    assert decision is not None
+    assert decision.stopped_by == "budget"

@@ -7,7 +7,7 @@ from collections import defaultdict
 import pytest
 from worlds import debating
 
-from aragora.debate.model import AgentRequest, AskKind, Protocol, Topology, VoteCast
+from aragora.debate.model import AgentRequest, AskKind, Protocol, Reply, Topology, VoteCast
 from aragora.encoding import encode
 from aragora.limits import NOTE_MAX_CHARS
 
@@ -36,7 +36,7 @@ def test_no_kind_of_ask_is_shown_more_in_a_later_round(topology: Topology) -> No
 def test_a_vote_is_recorded_with_its_reason_and_nothing_of_what_the_voter_read() -> None:
     read: list[AgentRequest] = []
 
-    def answer(request: AgentRequest) -> debating.Reply:
+    def answer(request: AgentRequest) -> Reply:
         read.append(request)
         return debating.answer_to(request)
 
