@@ -15,7 +15,7 @@ from worlds.memory_engine import World, answer, spec
 from worlds.waiting import eventually
 
 from aragora.debate.journal import event_of
-from aragora.debate.model import AgentFailed, AgentRequest, DebateStatus, Reply
+from aragora.debate.model import WIRE_NAMES, AgentFailed, AgentRequest, DebateStatus, LateAnswer, Reply
 from aragora.debate.protocol import preset
 from aragora.encoding import decode
 from aragora.receipts.verifying import verify_chain
@@ -40,7 +40,8 @@ class WallClock:
 
 
 def settled(world: World, debate_id: str) -> Counter[str]:
-    told = [decode(row.payload)["data"] for row in world.journal.rows[debate_id]]
+    late = WIRE_NAMES[LateAnswer]  # tells what an answer cost whose ask was settled without it
+    told = [decode(row.payload)["data"] for row in world.journal.rows[debate_id] if row.type != late]
     return Counter(data["ask_id"] for data in told if "ask_id" in data)
 
 
