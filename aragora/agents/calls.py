@@ -78,7 +78,7 @@ class Calls:
         schema_name, schema = answer_schema(request)
         spec = self._spec
         call = ModelCall(
-            system="",
+            system=spec.persona,
             turns=(),
             schema=schema,
             schema_name=schema_name,
@@ -89,9 +89,7 @@ class Calls:
             request=request,
             listener=listener,
         )
-        return (
-            Made(replace(call, system=spec.persona)) if self._provider.renders_itself else self._fitted(call, request)
-        )
+        return Made(call) if self._provider.renders_itself else self._fitted(call, request)
 
     def smaller(self, refused: ModelCall, error: ContextTooLong) -> Made | None:
         """The call with less material than the one that was `refused`, and less for the next ones; None where there

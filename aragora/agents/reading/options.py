@@ -16,6 +16,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 from aragora.agents.frames import one_line
@@ -73,12 +74,24 @@ def conclusion_of(text: str, options: Sequence[str]) -> str | None:
 
 def _equal(text: str, options: Sequence[str]) -> list[str]:
     """The options equal to `text`, compared as strictly as finds any."""
-    for alike in _ALIKE:
-        if meant := alike(text):
-            found = [option for option in options if alike(_plain(option)) == meant]
-            if found:
-                return found
+    for alike, forms in zip(_ALIKE, _forms(tuple(options)), strict=True):
+        found = forms.get(alike(text))
+        if found:
+            return list(found)
     return []
+
+
+@lru_cache(maxsize=256)
+def _forms(options: tuple[str, ...]) -> tuple[dict[str, list[str]], ...]:
+    """For each way of comparing the options by how they read in it; all answers of a debate are compared with them."""
+    ways: list[dict[str, list[str]]] = []
+    for alike in _ALIKE:
+        forms: dict[str, list[str]] = {}
+        for option in options:
+            if form := alike(_plain(option)):
+                forms.setdefault(form, []).append(option)
+        ways.append(forms)
+    return tuple(ways)
 
 
 def _led(text: str, options: Sequence[str]) -> list[str]:
