@@ -129,7 +129,8 @@ async def asked(ask: Ask, attempt: Attempt, pause_s: Pause) -> Understood:
             number += 1
             await asyncio.sleep(delay_s)
         else:
-            return replace(read, remarks=(*attempt.remarks, *read.remarks, *_remarks(first, attempt)))
+            before, after = attempt.remarks, _remarks(first, attempt)
+            return replace(read, remarks=(*before, *read.remarks, *after)) if before or after else read
 
 
 async def complete(provider: Provider, attempt: Attempt) -> Understood:
@@ -170,7 +171,7 @@ def _read(request: AgentRequest, completion: Completion) -> Understood:
         read = parse_answer(request, completion.text)
     except AnswerInvalid as invalid:
         raise AnswerMalformed(str(invalid), heard=completion.refusal or completion.text) from None
-    return replace(read, remarks=(*read.remarks, *completion.remarks))
+    return replace(read, remarks=(*read.remarks, *completion.remarks)) if completion.remarks else read
 
 
 def _whole(request: AgentRequest, error: ProviderError) -> Understood | None:

@@ -121,12 +121,17 @@ async def _fetched(server: _Server) -> tuple[int, bytes]:
         aiohttp.ClientSession() as session,
         session.get(url, headers=headers, allow_redirects=False) as answer,
     ):
-        body = bytearray()
-        async for piece in answer.content.iter_chunked(65_536):
-            body += piece
-            if len(body) > LIST_MAX_BYTES:
-                break
-        return answer.status, bytes(body)
+        return answer.status, await list_in(answer)
+
+
+async def list_in(answer: aiohttp.ClientResponse) -> bytes:
+    """The body of an answer; of one that is too long its beginning, which is no list."""
+    body = bytearray()
+    async for piece in answer.content.iter_chunked(65_536):
+        body += piece
+        if len(body) > LIST_MAX_BYTES:
+            break
+    return bytes(body)
 
 
 def _request(server: _Server) -> tuple[str, Mapping[str, str]]:

@@ -10,9 +10,9 @@ import msgspec
 from aragora import encoding
 from aragora.agents.causes import code_of, remedy_of
 from aragora.agents.chat_models import first_chat_model
+from aragora.agents.offered import list_in
 from aragora.texts import counted
 
-_BODY_MAX_BYTES: Final = 4_000_000
 _LOAD_ONE: Final = (
     "Load one there (Ollama: ollama pull llama3.2; LM Studio: lms load), or name it in ARAGORA_LOCAL_MODEL."
 )
@@ -35,9 +35,8 @@ async def offered(address: str, key: str | None, chosen: str | None) -> str:
     headers = {} if key is None else {"Authorization": f"Bearer {key}"}
     async with aiohttp.ClientSession(headers=headers) as session, session.get(f"{address}/models") as answer:
         if answer.status >= 400:
-            told = await answer.content.read(_BODY_MAX_BYTES)
-            raise _refused(answer.status, told.decode("utf-8", "replace"))
-        names = _names(await answer.content.read(_BODY_MAX_BYTES))
+            raise _refused(answer.status, (await list_in(answer)).decode("utf-8", "replace"))
+        names = _names(await list_in(answer))
     return _told(names, chosen)
 
 

@@ -31,7 +31,6 @@ from aragora.debate.machine.participation import (
     abstainers,
     missing_votes,
     participation_of,
-    quorum_of,
     voting_was_due,
 )
 from aragora.debate.machine.positions import agreed, position_of, positions_of
@@ -40,6 +39,7 @@ from aragora.debate.machine.state import (
     answer_holders,
     judge_of,
     judged,
+    quorum_of,
     standing_of,
     unsettled_usd,
 )
@@ -76,7 +76,9 @@ def decide(state: DebateState) -> Decision:
         rounds=state.round,
         cost_usd=state.cost_usd,
         stopped_by=state.stopped_by,
-        explanation=" ".join((*verdict.explanation, *remarks, *_corrected(state), *_void(state), *_uncounted(state))),
+        explanation=" ".join(
+            (*verdict.explanation, *remarks, *_corrected(state), *_void(state, positions), *_uncounted(state))
+        ),
         headline=headline(state, who, behind, by_spokesman[winner].name, reached=verdict.reached),
         position=by_spokesman[winner].name,
         support=behind,
@@ -263,8 +265,8 @@ def _corrected(state: DebateState) -> tuple[str, ...]:
     return (f"{state.corrected_by} corrected which answers are one position.",) if state.corrected_by else ()
 
 
-def _void(state: DebateState) -> tuple[str, ...]:
-    void = sum(1 for vote in state.persons.values() if position_of(positions_of(state), vote.choice) is None)
+def _void(state: DebateState, positions: tuple[Position, ...]) -> tuple[str, ...]:
+    void = sum(1 for vote in state.persons.values() if position_of(positions, vote.choice) is None)
     return (f"{void} vote(s) of people were for an agent without an answer and did not count.",) if void else ()
 
 

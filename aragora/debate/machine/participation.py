@@ -11,13 +11,12 @@ A result is degraded where something was missing that its form promises:
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from typing import Final
 
 from aragora.debate.machine.ballots import Votes
 from aragora.debate.machine.positions import agreed
-from aragora.debate.machine.state import DebateState, answer_holders, judge_of, judged
+from aragora.debate.machine.state import DebateState, answer_holders, judge_of, judged, quorum_of
 from aragora.debate.model import Absence, AskKind, ConsensusMode, Participation
 
 ABSTAINED: Final = "abstained"
@@ -25,7 +24,6 @@ NOT_ASKED: Final = "not_asked"
 
 _ANSWERING: Final = (AskKind.CHALLENGE, AskKind.REVISE, AskKind.PROPOSE)
 _VOTING: Final = (AskKind.VOTE, AskKind.RANK)
-_CLOSE: Final = 1e-9
 
 
 def participation_of(state: DebateState, votes: Votes) -> Participation:
@@ -78,11 +76,6 @@ def voting_was_due(state: DebateState) -> bool:
     protocol = state.spec.protocol
     sought = protocol.consensus is not ConsensusMode.NONE or protocol.rank
     return sought and state.verdict is None and len(answer_holders(state)) > 1 and not agreed(state)
-
-
-def quorum_of(state: DebateState, wanted: int) -> int:
-    """How many of `wanted` are the protocol's quorum."""
-    return max(1, math.ceil(state.spec.protocol.quorum * wanted - _CLOSE))
 
 
 def _missing_voices(state: DebateState) -> Iterable[Absence]:

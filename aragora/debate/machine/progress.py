@@ -5,7 +5,6 @@ Each call gives the next step only; the driver applies it and calls again until 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -16,7 +15,7 @@ from aragora.debate.machine.convergence import agreement, agreement_without_evid
 from aragora.debate.machine.money import refused
 from aragora.debate.machine.phases import rounds_planned
 from aragora.debate.machine.positions import Found, found, movers
-from aragora.debate.machine.state import ASKING, UNOPENED, DebateState, Phase, answer_holders, budget_spent
+from aragora.debate.machine.state import ASKING, UNOPENED, DebateState, Phase, answer_holders, budget_spent, quorum_of
 from aragora.debate.model import (
     DEADLINE,
     AgentFailed,
@@ -56,7 +55,7 @@ def quorum_met(state: DebateState) -> bool:
     """Whether enough of the open phase is answered to close it without the rest, after the grace."""
     if state.phase not in ASKING:
         return False
-    return state.answered >= max(1, math.ceil(state.spec.protocol.quorum * state.wanted - 1e-9))
+    return state.answered >= quorum_of(state, state.wanted)
 
 
 def next_deadline_s(state: DebateState, timing: Timing) -> float | None:

@@ -6,6 +6,7 @@ same events are equal.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
@@ -67,6 +68,7 @@ ASKING: Final = frozenset(
 )
 
 UNOPENED: Final = DebateSpec(debate_id="", question="", agents=(), protocol=Protocol("none"), seed=0)
+_CLOSE: Final = 1e-9  # what rounding may add to a share of whole numbers
 _NO_STANDING: Final = Standing()
 _SMALLEST_WITH_SEPARATE_JUDGE: Final = 3
 
@@ -152,6 +154,11 @@ def standing_of(spec: DebateSpec, agent: str) -> Standing:
 def answer_holders(state: DebateState) -> tuple[str, ...]:
     """The participants with an answer to their name, in the order they are listed."""
     return tuple(agent for agent in state.participants if agent in state.answers)
+
+
+def quorum_of(state: DebateState, wanted: int) -> int:
+    """How many of `wanted` are the protocol's quorum."""
+    return max(1, math.ceil(state.spec.protocol.quorum * wanted - _CLOSE))
 
 
 def nobody_may_be_asked(state: DebateState) -> bool:

@@ -50,6 +50,11 @@ function take(event, timeline, debateId) {
   } else if (type === "consensus") {
     byId("decision").replaceChildren(...decisionOf(data.decision).filter(Boolean));
     byId("decision").hidden = false;
+  } else if (type === "decision_proposed") {
+    byId("decision").replaceChildren(...decisionOf(data.decision).filter(Boolean));
+    byId("decision").hidden = false;
+    state("Waits for signatures", "busy");
+    return;
   } else if (type === "receipt") {
     byId("decision").append(...receiptActions(debateId, say));
   } else if (type === "debate_end") {

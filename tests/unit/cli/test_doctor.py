@@ -263,6 +263,16 @@ async def test_a_local_server_that_refuses_is_told_with_the_remedy_of_the_cause(
     assert mend in finding["mend"]
 
 
+async def test_a_long_list_of_models_is_read_to_its_end(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], type_command: Any
+) -> None:
+    models = [{"id": f"model-{number}", "description": "x" * 1_000} for number in range(2_000)]
+    offer = web.Response(text=json.dumps({"data": models}))
+    finding = await of_local_server(offer, monkeypatch, capsys, type_command)
+    assert finding["state"] == "ok"
+    assert "2000 models; model-0 is asked" in finding["told"]
+
+
 async def test_a_model_that_the_settings_name_is_taken_as_named(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], type_command: Any
 ) -> None:
