@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,16 @@ def aragora(server: LiveServer | None, *arguments: str, code: int = 0, **variabl
     """What a command prints on standard output; fails where it ends with another exit code."""
     at = () if server is None else ("--url", server.url)
     home = ROOT if server is None else server.data_dir
+    return finished((*arguments, *at), {**environment(home, **variables), "COLUMNS": "200"}, code).stdout
+
+
+def finished(
+    arguments: Sequence[str | bytes], variables: Mapping[str, str], code: int
+) -> subprocess.CompletedProcess[str]:
+    """A command that has ended; fails where it did with another exit code, or with a traceback."""
     done = subprocess.run(
-        [sys.executable, "-m", "aragora.cli", *arguments, *at],
-        env={**environment(home, **variables), "COLUMNS": "200"},
+        [sys.executable, "-m", "aragora.cli", *arguments],
+        env=variables,
         capture_output=True,
         text=True,
         timeout=COMMAND_S,
@@ -31,7 +39,7 @@ def aragora(server: LiveServer | None, *arguments: str, code: int = 0, **variabl
     )
     assert done.returncode == code, done.stdout + done.stderr
     assert "Traceback" not in done.stderr
-    return done.stdout
+    return done
 
 
 def as_json(server: LiveServer, *arguments: str) -> Any:
@@ -125,18 +133,8 @@ def test_the_beginning_of_an_id_is_enough_and_an_argument_that_is_no_utf_8_is_re
 
 def told_wrong(server: LiveServer, *arguments: str | bytes, code: int) -> str:
     """What a command that ends with this exit code says on standard error."""
-    done = subprocess.run(
-        [sys.executable, "-m", "aragora.cli", *arguments, "--url", server.url],
-        env=environment(server.data_dir),
-        capture_output=True,
-        text=True,
-        timeout=COMMAND_S,
-        cwd=ROOT,
-        check=False,
-    )
-    assert done.returncode == code, done.stdout + done.stderr
-    assert "Traceback" not in done.stderr
-    return done.stderr
+    at = ("--url", server.url)
+    return finished((*arguments, *at), environment(server.data_dir), code).stderr
 
 
 def test_verify_accepts_a_downloaded_receipt_and_not_a_changed_one(

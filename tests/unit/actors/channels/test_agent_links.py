@@ -78,6 +78,20 @@ async def answers(_: str, batch: bytes, __: tuple[str, ...]) -> bytes:
     return wire.encode_replies([answer(request) for request in wire.decode_requests(batch).requests])
 
 
+def lost_at_first(times: int) -> Exchange:
+    """An agent that answers once it was lost so many times."""
+    left = times
+
+    async def flaky(asker: str, batch: bytes, withdrawn: tuple[str, ...]) -> bytes:
+        nonlocal left
+        if left:
+            left -= 1
+            raise ActorUnavailableError("killed", None)
+        return await answers(asker, batch, withdrawn)
+
+    return flaky
+
+
 async def test_asks_of_one_turn_travel_in_one_message() -> None:
     received, agents = Received(), Agents(answers)
     link = links(agents, received)
@@ -89,16 +103,7 @@ async def test_asks_of_one_turn_travel_in_one_message() -> None:
 
 
 async def test_a_lost_agent_gets_every_open_ask_again_and_each_answer_counts_once() -> None:
-    fails = 3
-
-    async def flaky(asker: str, batch: bytes, withdrawn: tuple[str, ...]) -> bytes:
-        nonlocal fails
-        if fails:
-            fails -= 1
-            raise ActorUnavailableError("killed", None)
-        return await answers(asker, batch, withdrawn)
-
-    received, agents = Received(), Agents(flaky)
+    received, agents = Received(), Agents(lost_at_first(3))
     link = links(agents, received)
     for number in range(5):
         link.send(request(f"deb_{number}"))
@@ -364,16 +369,7 @@ async def test_an_exchange_that_breaks_on_a_defect_is_a_loss_and_not_silence(pau
 
 
 async def test_an_agent_by_calls_learns_which_debates_are_followed_again_after_it_was_lost() -> None:
-    fails = 1
-
-    async def flaky(asker: str, batch: bytes, withdrawn: tuple[str, ...]) -> bytes:
-        nonlocal fails
-        if fails:
-            fails -= 1
-            raise ActorUnavailableError("killed", None)
-        return await answers(asker, batch, withdrawn)
-
-    received, agents = Received(), Agents(flaky)
+    received, agents = Received(), Agents(lost_at_first(1))
     onlookers = Onlookers({"deb_1"}, lambda _ask, _sign: None)
     link = AgentLinks("coordinator-0", runtime_over(agents), 1, received, onlookers)
     link.send(request("deb_1"))
