@@ -274,4 +274,7 @@ def _uncounted(state: DebateState) -> tuple[str, ...]:
     if state.spec.budget_usd is None or not state.uncounted:
         return ()
     told = f"{state.uncounted} answer(s) came too late or without a count of tokens"
+    held_usd = unsettled_usd(state)
+    if held_usd:
+        return (f"{told}: what they cost is not in the sum; the budget holds {held_usd:.6f} USD for it.",)
     return (f"{told}: what they cost is not in the sum, nor in the budget.",)

@@ -99,6 +99,7 @@ def test_what_never_came_is_told_as_what_may_still_be_billed() -> None:
     run.play()
     assert run.state.decision is not None
     assert run.state.decision.unsettled_usd > 0.0
+    assert f"the budget holds {run.state.decision.unsettled_usd:.6f} USD for it." in run.state.decision.explanation
 
 
 def test_the_part_that_nobody_counted_is_told() -> None:
