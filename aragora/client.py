@@ -131,6 +131,15 @@ class AragoraClient:
         params = {name: str(value) for name, value in query.items() if value is not None}
         return self._document(await self._send("GET", path, params=params))
 
+    async def page(self, path: str, rows: str, **query: str | int | None) -> dict[str, Any]:
+        """The JSON answer to GET `path`, which has a list of objects named `rows`. Raises NotAragora where it has none:
+        anything may listen at a URL, and answer with JSON."""
+        page = await self.get(path, **query)
+        listed = page.get(rows) if isinstance(page, dict) else None
+        if not isinstance(listed, list) or not all(isinstance(row, dict) for row in listed):
+            raise self._not_aragora()
+        return dict(page)
+
     async def document(self, path: str) -> bytes:
         """The answer to GET `path` as it was sent."""
         return await self._send("GET", path)

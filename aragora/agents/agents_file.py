@@ -1,14 +1,17 @@
 """The file `agents.toml` as this process has read it: read again when it changes; a wrong one leaves the last good one.
 
 Every process looks by itself, at the moment when somebody asks for the agents: one `stat` of the file, no watcher, no
-restart. A file that became wrong is told once in the log and in `GET /api/health` until it is mended; meanwhile what
-was declared last holds. A copy of that lies in the data directory, for processes that begin in the meantime.
+restart. A file that became wrong is told once in the log, and in `GET /api/health` until it is mended: for that the
+process looks every few seconds, also where nobody asks. Meanwhile what was declared last holds. A copy of that lies in
+the data directory, for processes that begin in the meantime.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
 import secrets
+import stat
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,7 +21,7 @@ from typing import Final
 import structlog
 
 from aragora.agents.declared import NOTHING, Declared, parse
-from aragora.config.settings import Settings, own_secrets
+from aragora.config.settings import Settings, own_variables
 from aragora.errors import Misconfigured
 from aragora.limits import AGENTS_FILE_MAX_BYTES
 from aragora.supervision import LOOPS, Loops
@@ -27,6 +30,7 @@ NAME: Final = "agents.toml"
 KEPT_NAME: Final = ".agents.toml.in-force"
 WORK: Final = "agents file"
 """Its name among the work in trouble."""
+LOOK_AGAIN_S: Final = 5.0
 _FILES: Final = 8  # that one process reads at most: one, but for tests
 
 _log = structlog.get_logger("aragora.agents")
@@ -52,6 +56,7 @@ class AgentsFile:
         self._loops = loops
         self._seen: _Seen | None = None
         self._declared: Declared | None = None
+        self._again: asyncio.TimerHandle | None = None
 
     def check(self) -> Declared:
         """What the file itself declares now; nothing is remembered, kept or logged. Raises Misconfigured where it is
@@ -65,12 +70,28 @@ class AgentsFile:
         if self._declared is None or seen != self._seen:
             self._seen = seen
             self._declared = self._renewed(seen)
+        if self.problem is not None and self._again is None:
+            self._look_later()
         return self._declared
+
+    def _look_later(self) -> None:
+        """Look again while the file is wrong, where this process lives on: nobody may ask it for long, and meanwhile
+        the server's health would name what was mended."""
+        with suppress(RuntimeError):  # no event loop: a command, which has looked
+            self._again = asyncio.get_running_loop().call_later(LOOK_AGAIN_S, self._look_again)
+
+    def _look_again(self) -> None:
+        self._again = None
+        self.current()
 
     def _renewed(self, seen: _Seen) -> Declared:
         try:
             content, declared = self._read(seen)
         except Misconfigured as wrong:
+            if isinstance(wrong.__cause__, OSError):  # too many open files, a network drive away: it may pass
+                self._seen = None
+                if self.problem == wrong.message:
+                    return self._declared or self._from_copy()
             self.problem = wrong.message
             self._loops.failed(WORK, wrong)
             _log.error("agents.toml is wrong: what was declared before stays in force", problem=wrong.message)
@@ -91,6 +112,8 @@ class AgentsFile:
             return _Seen(None)
         except OSError as error:
             return _Seen(None, os.strerror(error.errno or 0))
+        if not stat.S_ISREG(found.st_mode):  # to open a pipe would wait for whoever writes into it
+            return _Seen(None, "it is no regular file")
         return _Seen((found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino))
 
     def _read(self, seen: _Seen) -> tuple[bytes, Declared]:
@@ -103,13 +126,13 @@ class AgentsFile:
             with self.path.open("rb") as file:
                 content = file.read(AGENTS_FILE_MAX_BYTES + 1)
         except OSError as error:
-            raise Misconfigured(f"{self.path} cannot be read ({os.strerror(error.errno or 0)}): {_MEND}.") from None
-        return content, parse(content, str(self.path), own_secrets())
+            raise Misconfigured(f"{self.path} cannot be read ({os.strerror(error.errno or 0)}): {_MEND}.") from error
+        return content, parse(content, str(self.path), own_variables())
 
     def _from_copy(self) -> Declared:
         """What another process read last before the file became wrong; nothing where there is no such copy."""
         try:
-            return parse(self._kept.read_bytes(), str(self._kept), own_secrets())
+            return parse(self._kept.read_bytes(), str(self._kept), own_variables())
         except (OSError, Misconfigured) as error:
             _log.error("no earlier agents.toml is kept: no agent is declared", cause=type(error).__name__)
             return NOTHING

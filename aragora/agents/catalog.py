@@ -50,8 +50,8 @@ def available(settings: Settings) -> tuple[AgentSpec, ...]:
 
 
 def spec_of(name: str, settings: Settings) -> AgentSpec:
-    """The agent `name`, also a model named on the spot. Raises NotFound with the names that there are, InvalidInput
-    where a key or an address is not set."""
+    """The agent `name`, also a model named on the spot. Raises NotFound where there is none, InvalidInput where a key
+    or an address is not set."""
     return Catalog(settings).roster().spec_of(name)
 
 

@@ -57,7 +57,8 @@ _PRICE_WANTED: Final = (
 )
 _NO_SUCH_MODEL: Final = (
     f"no model can be named so: write PROVIDER:MODEL or PROVIDER:MODEL@PERSONA, with PROVIDER one of "
-    f"{', '.join((*BY_NAME, naming.LOCAL))} and PERSONA one of {', '.join(PERSONAS)}"
+    f"{', '.join((*BY_NAME, naming.LOCAL))} and PERSONA one of {', '.join(PERSONAS)}; a model whose name is longer than "
+    f"{limits.NAME_MAX_CHARS} characters, or holds others than letters, digits and . _ : / @ + -: declare it as an agent"
 )
 _WHOLE_NAME: Final = "letters, digits and . _ + - (no colon: that is for PROVIDER:MODEL)"
 
@@ -91,8 +92,8 @@ NOTHING: Final = Declared()
 
 
 def parse(content: bytes, called: str, reserved: Collection[str] = ()) -> Declared:
-    """What the file `called` so declares. `reserved` are variables that hold secrets of this server: no agent may send
-    one as its key.
+    """What the file `called` so declares. `reserved` are variables of this server: no agent may send what one of
+    them holds as its key.
 
     Raises Misconfigured with a line for each problem: where, which field, what to do.
     """
@@ -121,11 +122,17 @@ def parse(content: bytes, called: str, reserved: Collection[str] = ()) -> Declar
 
 
 def _line(text: str) -> str:
-    return texts.line(text)
+    return texts.line(_not_blank(text))
 
 
 def _prose(text: str) -> str:
-    return texts.prose(text)
+    return texts.prose(_not_blank(text))
+
+
+def _not_blank(text: str) -> str:
+    if not text.strip():
+        raise ValueError("it is blank: fill it, or leave it out")
+    return text
 
 
 def _address(text: str) -> str:
@@ -233,6 +240,11 @@ def _problems(read: _File, reserved: Collection[str]) -> Iterator[_Problem]:
                 yield _Problem(("teams", team, number), told)
         if len(set(members)) < len(members):
             yield _Problem(("teams", team), "an agent is named twice: each takes part once")
+        if team == naming.DEFAULT_TEAM and len(members) < limits.AGENTS_MIN:
+            yield _Problem(
+                ("teams", team),
+                f"it debates where nobody is named, and a debate needs at least {limits.AGENTS_MIN} agents: name more",
+            )
 
 
 _At = tuple[tuple[str, ...], str]
@@ -255,7 +267,7 @@ def _of_agent(agent: _Agent, reserved: Collection[str]) -> Iterator[_At]:
     if agent.key_variable is not None and agent.key_variable in reserved:
         yield (
             ("key_variable",),
-            "this variable holds a secret of this server, which no other server may get: name another",
+            "this variable is this server's own, and no other server may get what it holds: name another",
         )
     if agent.provider == naming.EMBEDDED:
         yield from _of_embedded(agent)
@@ -279,7 +291,7 @@ def _of_server(agent: _Agent) -> Iterator[_At]:
             ("key_variable",),
             f"an agent with an address of its own names its key: key_variable = {usual!r} sends the usual one there",
         )
-    if agent.provider == naming.LOCAL and agent.price is None and not _in_own_network(agent.address):
+    if agent.provider == naming.LOCAL and agent.price is None and not in_own_network(agent.address):
         yield ("price",), _PRICE_WANTED
 
 
@@ -311,7 +323,8 @@ def _has_voices(agent: _Agent) -> bool:
     return agent.provider != naming.EMBEDDED and agent.persona is None and agent.system is None
 
 
-def _in_own_network(address: str) -> bool:
+def in_own_network(address: str) -> bool:
+    """Whether a server is nearby, so that its answers may be taken for free."""
     host = (urlsplit(address).hostname or "").rstrip(".")
     try:
         return not ip_address(host).is_global

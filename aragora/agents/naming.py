@@ -14,6 +14,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from aragora import limits
 from aragora.agents.personas import EMBEDDED_PERSONAS, PERSONAS
 from aragora.config.providers import BY_NAME, PROVIDERS
 from aragora.errors import InvalidInput
@@ -26,8 +27,8 @@ DEFAULT_TEAM: Final = "default"
 """The team of agents.toml that debates where a request names nobody."""
 
 _STUB_NAME: Final = re.compile(r"stub-[0-9]+")
-_PERSONA_LIKE: Final = re.compile(r"[a-z]+")
-_NAMEABLE: Final = re.compile(r"[A-Za-z0-9._:/@+-]+")  # what a name of an agent may hold
+_PERSONA_LIKE: Final = re.compile(r"[A-Za-z]+")  # "@Skeptic" is a mistake, too
+_NAMEABLE: Final = re.compile(rf"[A-Za-z0-9._:/@+-]{{1,{limits.NAME_MAX_CHARS}}}")  # what a debate takes as an agent
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,12 @@ def on_the_spot(name: str) -> OnTheSpot | None:
     model, persona = _with_persona(rest)
     if not model:
         raise InvalidInput(f"{name[:100]!r} names no model: write {provider}:MODEL.", code="unknown_agent")
+    if not _NAMEABLE.fullmatch(name):
+        raise InvalidInput(
+            f"{name[:100]!r} is no name of an agent: it has at most {limits.NAME_MAX_CHARS} letters, digits and . _ : / @ "
+            "+ -. To ask a model whose own name is longer or holds others, declare it in agents.toml.",
+            code="unknown_agent",
+        )
     return OnTheSpot(provider, model, persona)
 
 
@@ -62,8 +69,6 @@ def spot_name(provider: str, model: str) -> str | None:
     """The name under which a model can be asked on the spot; None where it cannot be written as one: such a model is
     declared in agents.toml."""
     name = f"{provider}:{model}"
-    if not model or not _NAMEABLE.fullmatch(name):
-        return None
     try:
         return name if on_the_spot(name) == OnTheSpot(provider, model) else None
     except InvalidInput:

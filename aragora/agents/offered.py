@@ -12,11 +12,12 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import aiohttp
 
 from aragora.agents import naming
-from aragora.agents.causes import code_of, remedy_of
+from aragora.agents.causes import WRONG_KEY, code_of, remedy_of
 from aragora.agents.declared import DeclaredAgent
 from aragora.agents.offers import OfferedModel, read_models
 from aragora.config.providers import BY_NAME, PROVIDERS
@@ -27,31 +28,40 @@ LIST_MAX_BYTES: Final = 16_000_000  # OpenRouter's list is about a megabyte
 
 _WORDS_MAX_BYTES: Final = 4_000
 _ANTHROPIC_VERSION: Final = "2023-06-01"
-_NO_LIST: Final = "what it answers is no list of models: is this the address of its API?"
+_NO_LIST: Final = "it answers, but not as a server of models does"
+_LOCAL_KEY: Final = "ARAGORA_LOCAL_API_KEY"
+_LOCAL_ADDRESS: Final = "ARAGORA_LOCAL_BASE_URL"
+_OK: Final = 200
+_NOT_FOUND: Final = 404
+_ELSEWHERE: Final = range(300, 400)
 
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What one provider or server offers. `problem` is empty where its list could be read; `left_out` counts models
-    beyond the most that are told. `agents` are the declared agents that ask this very server."""
+    """What one provider or server offers. `problem` says what happened where its list could not be read, and `remedy`
+    what to do; both are empty where it could. `left_out` counts models beyond the most that are told, `first` is asked
+    where no model is named. `agents` are the declared agents that ask this very server."""
 
     source: str  # a declared provider, or local
-    address: str
+    address: str  # without user and password
     models: tuple[OfferedModel, ...] = ()
     left_out: int = 0
+    first: str = ""
     problem: str = ""
+    remedy: str = ""
     agents: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class _Server:
-    """One to ask. Where it is known already that it cannot be asked, `problem` says why."""
+    """One to ask. `key_variable` and `address_named` say where a person sets its key and its address."""
 
     source: str
     address: str
-    key: str | None = None
+    key: str | None
+    key_variable: str | None
+    address_named: str
     agents: tuple[str, ...] = ()
-    problem: str = ""
 
 
 async def offered(
@@ -67,10 +77,14 @@ def _usual(settings: Settings) -> Iterator[_Server]:
     for provider in PROVIDERS:
         key = settings.provider_key(provider.name)
         if key is not None:
-            yield _Server(provider.name, settings.provider_address(provider.name), key.get_secret_value())
+            address = settings.provider_address(provider.name)
+            yield _Server(
+                provider.name, address, key.get_secret_value(), provider.key_variable, provider.address_variable
+            )
     if settings.local_base_url is not None:
         local = settings.local_api_key
-        yield _Server(naming.LOCAL, settings.local_base_url, None if local is None else local.get_secret_value())
+        key_of_local = None if local is None else local.get_secret_value()
+        yield _Server(naming.LOCAL, settings.local_base_url, key_of_local, _LOCAL_KEY, _LOCAL_ADDRESS)
 
 
 def _of_agents(agents: Iterable[DeclaredAgent], settings: Settings) -> Iterator[_Server]:
@@ -82,8 +96,8 @@ def _of_agents(agents: Iterable[DeclaredAgent], settings: Settings) -> Iterator[
             found.setdefault((agent.provider, address, agent.key_variable), []).append(agent.name)
     for (source, address, variable), names in found.items():
         key = None if variable is None else settings.named_key(variable)
-        problem = f"{variable} is not set: set it to the key of this server" if variable and key is None else ""
-        yield _Server(source, address, None if key is None else key.get_secret_value(), tuple(names), problem)
+        text = None if key is None else key.get_secret_value()
+        yield _Server(source, address, text, variable, "the address in agents.toml", tuple(names))
 
 
 def _usual_address(provider: str, settings: Settings) -> str | None:
@@ -91,26 +105,49 @@ def _usual_address(provider: str, settings: Settings) -> str | None:
 
 
 async def _offer(server: _Server, timeout_s: float) -> Offer:
-    offer = Offer(server.source, server.address, agents=server.agents, problem=server.problem)
-    if offer.problem:
-        return offer
+    offer = Offer(server.source, without_credentials(server.address), agents=server.agents)
+    if server.agents and server.key_variable is not None and server.key is None:
+        return replace(offer, problem=f"{server.key_variable} is not set", remedy="Set it to the key of this server.")
     try:
         async with asyncio.timeout(timeout_s):
             status, body = await _fetched(server)
     except TimeoutError:
-        return replace(
-            offer, problem=f"it gave no answer within {timeout_s:g} s: is it running, and is its address right?"
-        )
+        there = f"Is it running, and is {server.address_named} right?"
+        return replace(offer, problem=f"it gave no answer within {timeout_s:g} s", remedy=there)
     except (aiohttp.ClientError, OSError, ValueError) as error:  # told by its class only: its text may hold the key
-        return replace(
-            offer,
-            problem=f"it could not be reached ({type(error).__name__}): is it running, and are address and key right?",
-        )
-    if status != 200:
-        words = body[:_WORDS_MAX_BYTES].decode("utf-8", "replace")  # looked through, and never shown: they repeat keys
-        return replace(offer, problem=f"it answered {status}: {remedy_of(code_of(status, words))}")
+        problem = f"it could not be reached ({type(error).__name__})"
+        key = f", and {server.key_variable}" if server.key is not None else ""
+        return replace(offer, problem=problem, remedy=f"Is it running, and is {server.address_named}{key} right?")
+    if status != _OK:
+        return replace(offer, problem=f"it answered {status}", remedy=_remedy(server, status, body))
     read = read_models(server.source, _json(body), on_the_spot=not server.agents)
-    return replace(offer, problem=_NO_LIST) if read is None else replace(offer, models=read[0], left_out=read[1])
+    if read is None:
+        return replace(offer, problem=_NO_LIST, remedy=_wrong_address(server))
+    return replace(offer, models=read.models, left_out=read.left_out, first=read.first)
+
+
+def _remedy(server: _Server, status: int, body: bytes) -> str:
+    """What to do about an answer with this status. Its words are looked through, and never shown: they repeat keys."""
+    if status in _ELSEWHERE or status == _NOT_FOUND:
+        return _wrong_address(server)
+    code = code_of(status, body[:_WORDS_MAX_BYTES].decode("utf-8", "replace"))
+    if code != WRONG_KEY:
+        return remedy_of(code)
+    if server.key_variable is None:
+        return "This server wants a key: name the variable that holds it as key_variable in agents.toml."
+    return f"Check {server.key_variable}{'' if server.key else ', which is not set'}, and start the server again."
+
+
+def _wrong_address(server: _Server) -> str:
+    own_sdk = server.source in BY_NAME and BY_NAME[server.source].dialect is None  # which puts the version behind it
+    often = "It ends without /v1." if own_sdk else "It mostly ends in /v1."
+    return f"Is {server.address_named} the address of its API? {often}"
+
+
+def without_credentials(address: str) -> str:
+    """The address as it may be shown: without the user and password that it may hold."""
+    parts = urlsplit(address)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
 
 async def _fetched(server: _Server) -> tuple[int, bytes]:
@@ -121,10 +158,10 @@ async def _fetched(server: _Server) -> tuple[int, bytes]:
         aiohttp.ClientSession() as session,
         session.get(url, headers=headers, allow_redirects=False) as answer,
     ):
-        return answer.status, await list_in(answer)
+        return answer.status, await _list_in(answer)
 
 
-async def list_in(answer: aiohttp.ClientResponse) -> bytes:
+async def _list_in(answer: aiohttp.ClientResponse) -> bytes:
     """The body of an answer; of one that is too long its beginning, which is no list."""
     body = bytearray()
     async for piece in answer.content.iter_chunked(65_536):

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from aragora import limits
 from aragora.agents import border, naming
-from aragora.agents.chat_models import can_chat
+from aragora.agents.chat_models import can_chat, first_chat_model
 from aragora.agents.pricing import price_of
 from aragora.config.providers import BY_NAME, FALLBACK
 
@@ -46,22 +46,42 @@ class OfferedModel:
     output_usd_per_mtok: float | None = None
 
 
-def read_models(source: str, content: object, *, on_the_spot: bool) -> tuple[tuple[OfferedModel, ...], int] | None:
-    """The models in an answer of the provider `source`, by name, and how many more there were; None where it is no
-    list of models. `on_the_spot`: they can be named as PROVIDER:MODEL."""
+@dataclass(frozen=True, slots=True)
+class ModelList:
+    """The models of one server by name, how many more there were, and which of all is asked where none is named: the
+    first that chats, as `aragora.agents.providers.chat` takes it."""
+
+    models: tuple[OfferedModel, ...]
+    left_out: int
+    first: str
+
+
+def read_models(source: str, content: object, *, on_the_spot: bool) -> ModelList | None:
+    """The models in an answer of the provider `source`; None where it is no list of models. `on_the_spot`: they can be
+    named as PROVIDER:MODEL."""
     rows = _rows(content)
     if rows is None:
         return None
     found = {model.model: model for row in rows if (model := _model(source, row, on_the_spot=on_the_spot))}
     ordered = sorted(found.values(), key=lambda model: model.model)
-    return tuple(ordered[:MODELS_MAX]), max(0, len(ordered) - MODELS_MAX)
+    left_out = max(0, len(ordered) - MODELS_MAX)
+    first = first_chat_model(found) if isinstance(content, Mapping) else None  # a bare list tells agents nothing
+    return ModelList(tuple(ordered[:MODELS_MAX]), left_out, first or "")
 
 
 def _rows(content: object) -> list[Any] | None:
-    """OpenAI and most others have `data`, Gemini has `models`, a few have the bare list."""
-    if isinstance(content, Mapping):
-        content = next((content[name] for name in ("data", "models") if isinstance(content.get(name), list)), None)
-    return content if isinstance(content, list) else None
+    """OpenAI and most others have `data`, Gemini has `models`, a few have the bare list. Servers without a model answer
+    with null, or leave the list out."""
+    if not isinstance(content, Mapping):
+        return content if isinstance(content, list) else None
+    for name in ("data", "models"):
+        if isinstance(content.get(name), list):
+            rows: list[Any] = content[name]
+            return rows
+    empty = content.get("object") == "list" or any(
+        name in content and content[name] is None for name in ("data", "models")
+    )
+    return [] if empty and not content.get("error") else None
 
 
 def _model(source: str, row: object, *, on_the_spot: bool) -> OfferedModel | None:

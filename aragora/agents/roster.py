@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Final
 
+from aragora import limits
 from aragora.agents import naming
 from aragora.agents.declared import Declared, DeclaredAgent
 from aragora.agents.model import AgentSpec
@@ -24,6 +25,7 @@ _MAX_TOKENS: Final = 4096  # the thoughts of reasoning models count too
 _EMBEDDED_MAX_TOKENS: Final = 160
 _TEMPERATURE: Final = 0.7
 _EMBEDDED_TEMPERATURE: Final = 0.6
+_NAMES_TOLD: Final = 40  # where one is wrong: a file may declare hundreds
 
 
 class Roster:
@@ -41,8 +43,8 @@ class Roster:
         self._by_name = {spec.name: spec for spec in self.specs}
 
     def spec_of(self, name: str) -> AgentSpec:
-        """The agent `name`, whoever may ask for it. Raises NotFound with the names there are, InvalidInput where the
-        agent lacks a key or an address."""
+        """The agent `name`, whoever may ask for it. Raises NotFound where it is not there, InvalidInput where it
+        lacks a key or an address."""
         if name in self._by_name:
             return self._by_name[name]
         if lacks := self._lacks(name):
@@ -50,7 +52,11 @@ class Roster:
         named = naming.on_the_spot(name)
         if named is not None:
             return self._named(name, named)
-        raise NotFound(f"There is no agent {name!r}. Available: {self._known()}.", code="unknown_agent")
+        raise NotFound(  # it stands in the debate's record, so it names no others
+            f"There is no agent {name[:100]!r} now: agents.toml or the settings have it no more. Declare it again, or ask "
+            "another.",
+            code="unknown_agent",
+        )
 
     def vouches_for(self, name: str) -> bool:
         """Whether the settings or agents.toml name this agent: it is no model that only a request names."""
@@ -122,8 +128,9 @@ class Roster:
         return replace(_keyed(name, BY_NAME[named.provider], named.model, self._settings), persona=persona)
 
     def _known(self) -> str:
-        teams = [f"{naming.TEAM}:{team}" for team in self.teams]
-        return ", ".join([*(spec.name for spec in self.specs), *teams]) or "none: set a key, see docs/agents.md"
+        names = [*(spec.name for spec in self.specs), *(f"{naming.TEAM}:{team}" for team in self.teams)]
+        more = [f"{len(names) - _NAMES_TOLD} more (see 'aragora agents')"] if len(names) > _NAMES_TOLD else []
+        return ", ".join([*names[:_NAMES_TOLD], *more]) or "none: set a key, see docs/agents.md"
 
     def _declared(self) -> Iterator[AgentSpec]:
         names = {agent.name for agent in self.declared.agents}
@@ -221,5 +228,7 @@ def _embedded(name: str, persona: str) -> AgentSpec:
 
 def _voices(spec: AgentSpec) -> Iterator[AgentSpec]:
     yield spec
-    for name, persona in PERSONAS.items():
-        yield replace(spec, name=f"{spec.name}-{name}", persona=persona)
+    for persona, told in PERSONAS.items():
+        name = f"{spec.name}-{persona}"
+        if len(name) <= limits.NAME_MAX_CHARS:
+            yield replace(spec, name=name, persona=told)

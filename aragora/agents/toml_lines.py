@@ -10,7 +10,7 @@ import re
 
 def line_of(source: str, place: tuple[int | str, ...]) -> int:
     """The line (from 1) of the field at `place`, or of the table that it is in; 1 where neither is found."""
-    lines = source.splitlines()
+    lines = source.split("\n")  # as TOML counts: `splitlines` ends a line at U+2028 and others, too
     names = [str(part) for part in place if isinstance(part, str)]
     start, depth = _table(lines, names)
     for name in names[depth:]:

@@ -107,8 +107,7 @@ def decision_of(debate: dict[str, Any]) -> Decision | None:
 
 async def _page(url: str, token: str | None, **query: str | int | None) -> dict[str, Any]:
     async with AragoraClient(url, token=token) as client:
-        page: dict[str, Any] = await client.get("/api/debates", **query)
-        return page
+        return await client.page("/api/debates", "debates", **query)
 
 
 async def _debate(url: str, token: str | None, debate_id: str) -> dict[str, Any]:

@@ -13,8 +13,6 @@ import shutil
 import socket
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from dataclasses import dataclass
-from enum import StrEnum
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
@@ -27,8 +25,12 @@ from rich.console import Console
 
 from aragora.agents import catalog
 from aragora.agents.causes import remedy_of
+from aragora.agents.declared import NOTHING, Declared, in_own_network
+from aragora.agents.roster import Roster
 from aragora.cli.conventions import DEFAULT_URL, DONE, USAGE, AsJson, DataDir, Token, Url
-from aragora.cli.offered_models import NoModel, offered
+from aragora.cli.findings import Finding, State, fault, ok, warning
+from aragora.cli.offered_models import servers_of_models
+from aragora.cli.rendering.plain import plain
 from aragora.cli.rendering.tables import breaker_state
 from aragora.cli.rendering.terminal import print_json, say, terminal
 from aragora.client import AragoraClient
@@ -36,6 +38,7 @@ from aragora.composition.preflight import ray_problems
 from aragora.config.legacy import HTTP_PORT, WS_PORT
 from aragora.config.providers import FALLBACK, PROVIDERS
 from aragora.config.settings import Settings, production_problems, settings_in
+from aragora.config.unknown import unknown_variables
 from aragora.errors import AragoraError, Misconfigured, Unavailable
 from aragora.limits import AGENTS_MIN
 from aragora.migrations.checking import check
@@ -52,27 +55,6 @@ MEMORY_FLOOR_BYTES: Final = 1_500_000_000  # an idle server with its Ray head, a
 TIMEOUT_S: Final = 5.0
 STORE_TIMEOUT_S: Final = 60.0  # a large SQLite file is read through, each for a few seconds
 DISK_FLOOR_BYTES: Final = 1_000_000_000
-
-
-class State(StrEnum):
-    """`fault` keeps the server from working as configured; `warning` only limits it."""
-
-    OK = "ok"
-    WARNING = "warning"
-    FAULT = "fault"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One line of the doctor's report: a subject, its state, what was found, and how to mend it.
-
-    It never holds the value of a secret. The names of its fields are those of `aragora doctor --json`.
-    """
-
-    subject: str
-    state: State
-    told: str
-    mend: str = ""
 
 
 MARKS: Final = {State.OK: ("✓", "green"), State.WARNING: ("!", "yellow"), State.FAULT: ("✗", "bold red")}
@@ -95,11 +77,16 @@ def doctor(
 
 async def _examine(url: str, token: str | None, data_dir: Path | None) -> list[Finding]:
     settings, findings = read_settings(data_dir)
+    declared, of_file = (NOTHING, []) if settings is None else read_agents_file(settings)
+    findings += misspelt(os.environ, declared)
     findings.append(memory())
     if settings is not None:
         findings += data_directory(settings.data_dir)
         findings.append(await store(settings))
-        findings += agents(settings)
+        roster = Roster(settings, declared)
+        findings += of_file or agents(settings, roster)
+        able = [agent for agent in declared.agents if agent.name not in roster.unavailable]
+        findings += await servers_of_models(settings, able)
         findings += await everything(settings)
     return findings + await server_and_ports(url, token, PORTS)
 
@@ -112,18 +99,6 @@ def _print(console: Console, findings: list[Finding]) -> None:
             console.print(say(f"    {finding.mend}", "dim"))
     wrong = sum(finding.state is State.FAULT for finding in findings)
     console.print(say(f"{wrong} wrong." if wrong else "Nothing is wrong.", "bold"))
-
-
-def ok(subject: str, told: str) -> Finding:
-    return Finding(subject, State.OK, told)
-
-
-def warning(subject: str, told: str, mend: str) -> Finding:
-    return Finding(subject, State.WARNING, told, mend)
-
-
-def fault(subject: str, told: str, mend: str) -> Finding:
-    return Finding(subject, State.FAULT, told, mend)
 
 
 def read_settings(data_dir: Path | None) -> tuple[Settings | None, list[Finding]]:
@@ -162,15 +137,31 @@ async def store(loaded: Settings) -> Finding:
     return ok("store", f"{where}; up to date")
 
 
-def agents(loaded: Settings) -> Iterator[Finding]:
-    """Who can debate with these settings. Names variables, never their values."""
+def read_agents_file(loaded: Settings) -> tuple[Declared, list[Finding]]:
+    """What agents.toml declares, and what is wrong with it: read for this examination only, so that what a running
+    server keeps of it stays as it is."""
     try:
-        catalog.check(loaded)
+        return catalog.check(loaded), []
     except Misconfigured as wrong:
         mend = "Until then a server does not start, and one that runs keeps what it read last."
-        yield from (fault("agents.toml", problem, mend) for problem in wrong.message.splitlines())
-        return
-    there = catalog.available(loaded)
+        return NOTHING, [fault("agents.toml", problem, mend) for problem in wrong.message.splitlines()]
+
+
+def misspelt(environment: Mapping[str, str], declared: Declared) -> Iterator[Finding]:
+    """Variables that look like settings and have no effect."""
+    keys = [agent.key_variable for agent in declared.agents if agent.key_variable is not None]
+    for name, nearest in unknown_variables(environment, keys).items():
+        shown = plain(name).encode(errors="replace").decode()
+        mend = f"Is {nearest} meant?" if nearest else "Take it away; docs/ENVIRONMENT.md lists every variable."
+        yield warning("configuration", f"{shown} is no setting, and has no effect", mend)
+
+
+def agents(loaded: Settings, roster: Roster) -> Iterator[Finding]:
+    """Who can debate with these settings. Names variables, never their values."""
+    there = roster.specs
+    for name, lacks in roster.unavailable.items():
+        told, _, mend = lacks.partition(": ")
+        yield warning(f"agent {name}", f"cannot debate: {told}", f"{mend[:1].upper()}{mend[1:]}." if mend else "")
     kinds = {spec.provider for spec in there}
     keys = sorted(provider.key_variable for provider in PROVIDERS if loaded.provider_key(provider.name) is not None)
     better = "Set a key (ANTHROPIC_API_KEY, OPENAI_API_KEY, ...) or ARAGORA_LOCAL_BASE_URL for better answers."
@@ -187,6 +178,12 @@ def agents(loaded: Settings) -> Iterator[Finding]:
         yield warning("agents", f"no model but {' and '.join(sorted(kinds))} agents", better)
     else:
         yield ok("agents", f"{len(there)} can debate" + (f"; keys set: {', '.join(keys)}" if keys else ""))
+    if loaded.local_base_url is not None and not in_own_network(loaded.local_base_url):
+        yield warning(
+            "price",
+            "the server at ARAGORA_LOCAL_BASE_URL is outside of your network, and its answers count as free",
+            "Where they cost something, declare its agents in agents.toml, with address and price (docs/agents.md).",
+        )
     if loaded.provider_key(FALLBACK) is None and keys:
         yield warning(
             "fallback", "OPENROUTER_API_KEY is not set", "Set it, and agents survive their provider's outages."
@@ -234,7 +231,7 @@ async def server_and_ports(url: str, token: str | None, ports: tuple[int, ...]) 
             if not await client.alive():
                 return [ok("server", f"none is running at {url}"), *await asyncio.to_thread(_ports, ports)]
             health = await client.get("/api/health")
-            agents = (await client.get("/api/agents/health"))["agents"]
+            agents = (await client.page("/api/agents/health", "agents"))["agents"]
     except AragoraError as error:
         return [fault("server", f"at {url}: {error.message}", f"See {url}/api/health/ready, and the server's log.")]
     summary = f"{health['status']} at {url}, version {health['version']}, up {health['uptime']} s"
@@ -298,17 +295,10 @@ async def everything(settings: Settings) -> list[Finding]:
             tries.append(_attempt(variable, _text(url), _redis, broken=warning))
     if settings.supabase_url is not None:
         tries.append(_attempt("SUPABASE_URL", settings.supabase_url, _tcp, broken=warning))
-    if settings.local_base_url is not None:
-        tries.append(_attempt("ARAGORA_LOCAL_BASE_URL", settings.local_base_url, _models(settings), broken=fault))
     if settings.ray_address not in {None, "auto", "local"}:
         tries.append(
             _attempt("RAY_ADDRESS", f"ray://{settings.ray_address}".replace("ray://ray://", "ray://"), _tcp, fault)
         )
-    tries.extend(
-        _attempt(f"provider {provider.name}", settings.provider_address(provider.name), _tcp, broken=warning)
-        for provider in PROVIDERS
-        if settings.provider_key(provider.name) is not None
-    )
     return list(await asyncio.gather(*tries))
 
 
@@ -320,8 +310,6 @@ async def _attempt(
     try:
         async with asyncio.timeout(TIMEOUT_S):
             return ok(subject, f"{host}: {await reach(url)}")
-    except NoModel as none:
-        return broken(subject, f"the server at {host} {none.told}", none.mend)
     except Exception as error:  # noqa: BLE001  every error of a driver is a finding
         return broken(
             subject, f"{host} cannot be reached ({type(error).__name__})", f"Is it running, and is {subject} right?"
@@ -346,12 +334,6 @@ async def _redis(url: str) -> str:
     async with Redis.from_url(url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S) as redis:
         await redis.ping()
     return "Redis answers"
-
-
-def _models(settings: Settings) -> Callable[[str], Awaitable[str]]:
-    """Ask a local server for its models, as its agents will: with its key."""
-    key = settings.local_api_key
-    return lambda url: offered(url, None if key is None else key.get_secret_value(), settings.local_model)
 
 
 async def _tcp(url: str) -> str:

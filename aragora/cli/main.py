@@ -21,7 +21,7 @@ from aragora import __version__, errors
 from aragora.cli.conventions import code_of
 from aragora.cli.rendering.plain import plain
 from aragora.private_files import make_files_private
-from aragora.typed_commands import INTERRUPTED
+from aragora.typed_commands import INTERRUPTED, code_of_unwritten, open_closed_streams
 
 EPILOG: Final = "Exit codes: 0 done, 1 failed or not valid, 2 usage or configuration, 3 server away, 4 signer unknown, 130 interrupted."
 
@@ -56,12 +56,23 @@ COMMANDS: Final[dict[str, Command]] = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
+    open_closed_streams()
     make_files_private()
     arguments = list(sys.argv[1:] if argv is None else argv)
-    print_what_comes()
+    take_what_comes()
+    try:
+        code = run(arguments)
+        sys.stdout.flush()
+    except OSError as error:
+        return code_of_unwritten(error)
+    return code
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command that `arguments` name; returns the exit code."""
     try:
         check_encoding(arguments)
-        return int(build(arguments)(args=arguments, prog_name="aragora", standalone_mode=True) or 0)
+        return int(build(arguments)(args=list(arguments), prog_name="aragora", standalone_mode=True) or 0)
     except SystemExit as done:
         return done.code if isinstance(done.code, int) else int(done.code is not None)
     except errors.AragoraError as error:
@@ -71,8 +82,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return INTERRUPTED
 
 
-def print_what_comes() -> None:
-    """Let an escape stand for a character that standard output cannot encode, where it would end the command."""
+def take_what_comes() -> None:
+    """Let an escape stand for a character that standard output cannot encode, and for a byte of the input that is no
+    text: both would end the command. What is read so is refused by whoever checks it."""
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(errors="surrogateescape")
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
 

@@ -38,7 +38,10 @@ GUESSABLE: Final = ("ARAGORA_JWT_SECRET", "ARAGORA_API_TOKEN", "ARAGORA_SERVICE_
 """Secrets that whoever reaches the server may try to guess: production refuses short ones."""
 
 _LOCAL_KEY: Final = "ARAGORA_LOCAL_API_KEY"
+_UNDECODED: Final = re.compile("[\ud800-\udfff]")  # how Python gives a byte that is no UTF-8
+_RAYS_OWN: Final = {"RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"}
 _CREDENTIALS: Final = re.compile(r"(?<=://).*@", re.DOTALL)  # also where they are not escaped: up to the last @
+_AFTER_ADDRESS: Final = re.compile(r"(://[^?#]*[?#]).+", re.DOTALL)  # some put a key there
 
 
 class Settings(
@@ -117,6 +120,8 @@ def load_settings(env: Mapping[str, str] | None = None) -> Settings:
             of a secret.
     """
     variables = os.environ if env is None else env
+    if problems := [_line(name, "is not UTF-8: write it anew") for name in _undecoded(variables)]:
+        raise Misconfigured("\n".join(problems))
     try:
         return Settings(**_Environment(variables)())
     except ValidationError as invalid:
@@ -169,11 +174,12 @@ def allowed_values(field: FieldInfo) -> str:
     return ", ".join(choices)
 
 
-def own_secrets() -> frozenset[str]:
-    """The variables with secrets of this server, which no provider of models may get: all but the providers' keys."""
+def own_variables() -> frozenset[str]:
+    """The variables of this server, secret or not, whose values no provider of models may get: all but the providers'
+    keys."""
     keys = {*(provider.key_variable for provider in PROVIDERS), _LOCAL_KEY}
-    names = {variable_of(name, field) for name, field in Settings.model_fields.items() if is_secret(field)}
-    return frozenset(names - keys)
+    names = {variable_of(name, field) for name, field in Settings.model_fields.items()}
+    return frozenset((names | _RAYS_OWN) - keys)
 
 
 def is_secret(field: FieldInfo) -> bool:
@@ -190,6 +196,12 @@ class _Environment(EnvSettingsSource):
 
     def _load_env_vars(self) -> Mapping[str, str | None]:
         return {name: text.strip() for name, text in self._variables.items() if text.strip()}
+
+
+def _undecoded(variables: Mapping[str, str]) -> list[str]:
+    """The settings with bytes that are no text: neither a log nor an answer could say them."""
+    names = (variable_of(name, field) for name, field in Settings.model_fields.items())
+    return [name for name in names if _UNDECODED.search(variables.get(name, ""))]
 
 
 def _missing(is_set: Callable[[str], bool]) -> list[str]:
@@ -214,7 +226,7 @@ def _problem(name: object, message: str, variables: Mapping[str, str]) -> str:
     field = _field(str(name))
     reason = message.removeprefix("Value error, ")
     reason = reason[:1].lower() + reason[1:]
-    value = _CREDENTIALS.sub("***@", variables.get(str(name), ""))
+    value = _AFTER_ADDRESS.sub(r"\1***", _CREDENTIALS.sub("***@", variables.get(str(name), "")))
     shown = "" if field is None or is_secret(field) else f" {value!r}"
     return _line(str(name), f"is wrong{shown}: {reason}")
 

@@ -18,6 +18,8 @@ from pydantic_settings import NoDecode
 
 PRODUCTION: Final = "production"
 _PLAIN_NUMBER: Final = re.compile(r"[0-9]+(\.[0-9]+)?")
+_NOT_IN_AN_ADDRESS: Final = re.compile(r"[\s\x00-\x1f\x7f-\x9f]")
+_ONE_CALL: Final = ("/completions", "/responses", "/messages")
 _HEX_KEY: Final = re.compile(r"[0-9a-fA-F]{64}")
 _REDIS_SCHEMES: Final = ("redis://", "rediss://", "unix://")
 _DATABASE_SCHEMES: Final = ("postgresql://", "postgres://", "postgresql+asyncpg://")
@@ -90,7 +92,17 @@ def _web_address(value: str) -> str:
         raise ValueError("not an http:// or https:// address")
     if not _has_sound_port(value):
         raise ValueError("its host is malformed, or its port is no number from 0 to 65535")
-    return value.rstrip("/")
+    if _NOT_IN_AN_ADDRESS.search(value):
+        raise ValueError("it holds a space or a control character: leave it out")
+    parts = urlsplit(value)
+    if not parts.hostname:
+        raise ValueError("it names no host")
+    if parts.query or parts.fragment or value.endswith(("?", "#")):  # a path is put behind it
+        raise ValueError("it goes on after a ? or #: leave that out")
+    address = value.rstrip("/")
+    if address.endswith(_ONE_CALL):
+        raise ValueError("it is that of one call: leave out what follows the address of the API")
+    return address
 
 
 def _has_sound_port(url: str) -> bool:

@@ -19,15 +19,16 @@ NOTHING_SET: Final = (
     "OPENROUTER_API_KEY, ...) or ARAGORA_LOCAL_BASE_URL; docs/agents.md has them all."
 )
 HOW: Final = "Name a model wherever agents are named: aragora ask --agents NAME,NAME,NAME QUESTION"
+HOW_DECLARED: Final = "With these settings no debate may name a model so: declare it in agents.toml, or set ARAGORA_MODELS_ON_THE_SPOT=true."
 TO_DECLARE: Final = "cannot be named so: declare it in agents.toml"
 
 
-def print_offers(console: Console, offers: Iterable[Offer]) -> None:
-    """A heading, a table and the rest in words for each offer."""
+def print_offers(console: Console, offers: Iterable[Offer], how: str) -> None:
+    """A heading, a table and the rest in words for each offer; in the end `how` its models get into a debate."""
     for offer in offers:
         console.print(Heading(_title(offer)))
         if offer.problem:
-            console.print(say(offer.problem, "red"))
+            console.print(say(f"{offer.problem}. {offer.remedy}", "red"))
             continue
         chatting = [model for model in offer.models if model.chats]
         if chatting:
@@ -39,7 +40,7 @@ def print_offers(console: Console, offers: Iterable[Offer]) -> None:
             console.print(say(f"{counted(offer.left_out, 'more model')}.", "dim"))
         if not offer.models:
             console.print(say("No model: load one there.", "yellow"))
-    console.print(say(HOW, "dim"))
+    console.print(say(how, "dim"))
 
 
 def _title(offer: Offer) -> str:

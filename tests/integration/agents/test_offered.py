@@ -99,32 +99,42 @@ async def test_servers_of_declared_agents_are_asked_once_each_with_their_own_key
     ]  # fmt: skip
     assert listed(offers[0]) == ["local:qwen3:8b"]
     assert [model.model for model in offers[1].models] == ["nomic-embed-text", "qwen3:8b"]
-    assert offers[2].problem == "NO_KEY is not set: set it to the key of this server"
+    assert (offers[2].problem, offers[2].remedy) == ("NO_KEY is not set", "Set it to the key of this server.")
     assert {headers["authorization"] for path, headers in servers.seen if path.startswith("/box")} == {
         "Bearer key-of-the-box"
     }
 
 
 @pytest.mark.parametrize(
-    ("status", "body", "told"),
+    ("status", "body", "told", "remedy"),
     [
-        (401, {"error": {"message": f"Incorrect API key provided: {KEY}"}}, "401: Check the provider's key"),
-        (402, {}, "402: Add credit"),
-        (500, {}, "500: Try again later"),
-        (302, {}, "302"),
-        (200, {"error": "no"}, "no list of models"),
-        (200, "Ollama is running", "no list of models"),
+        (401, {"error": {"message": f"Incorrect API key provided: {KEY}"}}, "answered 401", "Check OPENAI_API_KEY"),
+        (402, {}, "answered 402", "Add credit"),
+        (404, {"error": "model not found"}, "answered 404", "ARAGORA_OPENAI_BASE_URL the address of its API"),
+        (500, {}, "answered 500", "Try again later"),
+        (302, {}, "answered 302", "ARAGORA_OPENAI_BASE_URL the address of its API"),
+        (200, {"error": "no"}, "not as a server of models does", "/v1"),
+        (200, "Ollama is running", "not as a server of models does", "/v1"),
     ],
 )
 async def test_a_server_that_refuses_is_told_with_its_cause_and_the_others_are_listed(
-    servers: Servers, status: int, body: Any, told: str
+    servers: Servers, status: int, body: Any, told: str, remedy: str
 ) -> None:
     bad = servers.answering("bad", body, status)
     good = servers.answering("good", LIST)
     first, second = await offered(settings(openai_api_key=KEY, openai_base_url=bad, local_base_url=good))
     assert told in first.problem
-    assert KEY not in first.problem
+    assert remedy in first.remedy
+    assert KEY not in first.problem + first.remedy
     assert listed(second) == ["local:qwen3:8b"]
+
+
+async def test_a_password_in_an_address_is_used_and_not_shown(servers: Servers) -> None:
+    address = servers.answering("box", LIST).replace("//", "//me:hidden@")
+    (offer,) = await offered(settings(local_base_url=address))
+    assert listed(offer) == ["local:qwen3:8b"]
+    assert "hidden" not in repr(offer)
+    assert servers.seen[0][1]["authorization"].startswith("Basic ")
 
 
 async def test_a_server_that_is_not_there_or_says_nothing_is_told(servers: Servers) -> None:
@@ -142,8 +152,8 @@ async def test_a_server_that_is_not_there_or_says_nothing_is_told(servers: Serve
 async def test_a_key_that_no_header_can_hold_is_told_without_it(servers: Servers) -> None:
     address = servers.answering("box", LIST)
     (offer,) = await offered(settings(openai_api_key="sk-\n-secret", openai_base_url=address))
-    assert "address and key right" in offer.problem
-    assert "secret" not in offer.problem
+    assert "OPENAI_API_KEY right" in offer.remedy
+    assert "secret" not in offer.problem + offer.remedy
 
 
 async def test_a_body_without_end_is_not_read_to_it(servers: Servers, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -156,7 +166,7 @@ async def test_a_body_without_end_is_not_read_to_it(servers: Servers, monkeypatc
     servers.answers["endless"] = endless
     monkeypatch.setattr(module, "LIST_MAX_BYTES", 1_000_000)
     (offer,) = await offered(settings(local_base_url=f"{servers.url}/endless"))
-    assert "no list of models" in offer.problem
+    assert "not as a server of models does" in offer.problem
 
 
 async def test_a_key_follows_no_redirect(servers: Servers) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import io
+import os
 from pathlib import Path
 
 import pytest
 import structlog
 from structlog.testing import capture_logs
+from worlds.waiting import eventually
 
 from aragora.agents.agents_file import KEPT_NAME, NAME, WORK, AgentsFile
 from aragora.agents.catalog import Catalog, available, check
@@ -100,6 +103,21 @@ def test_a_file_that_became_wrong_leaves_the_last_good_one_in_force_and_is_told_
     assert loops.troubled() == ()
 
 
+async def test_a_mended_file_is_seen_also_where_nobody_asks_for_an_agent_again(
+    file: AgentsFile, loops: Loops, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An idle process would tell of the trouble until it ends, and the server's health with it."""
+    monkeypatch.setattr("aragora.agents.agents_file.LOOK_AGAIN_S", 0.01)
+    write(file, WRONG)
+    file.current()
+    write(file, WRONG + "# still\n")
+    await eventually(lambda: "line 3" in str(file.problem))
+    assert loops.troubled() == (WORK,)
+    write(file, ONE)
+    await eventually(lambda: loops.troubled() == (), deadline_s=5)
+    assert file.problem is None
+
+
 def test_a_process_that_begins_while_the_file_is_wrong_has_what_another_read_last(
     file: AgentsFile, tmp_path: Path, loops: Loops
 ) -> None:
@@ -139,6 +157,28 @@ def test_a_directory_in_its_place_is_told(file: AgentsFile) -> None:
     file.path.mkdir()
     with pytest.raises(Misconfigured, match="cannot be read"):
         file.check()
+
+
+def test_a_pipe_in_its_place_is_told_and_not_waited_for(file: AgentsFile) -> None:
+    os.mkfifo(file.path)
+    with pytest.raises(Misconfigured, match="no regular file"):
+        file.check()
+
+
+def test_a_file_that_could_not_be_read_for_a_moment_is_read_when_somebody_asks_next(
+    file: AgentsFile, loops: Loops, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_more_files(*_: object, **__: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    write(file, ONE)
+    with monkeypatch.context() as meanwhile, capture_logs() as logs:
+        meanwhile.setattr(Path, "open", no_more_files)
+        assert (names(file), names(file)) == ([], [])
+    assert "Too many open files" in str([line for line in logs if "problem" in line])
+    assert len([line for line in logs if "problem" in line]) == 1
+    assert names(file) == ["ann"]
+    assert (file.problem, loops.troubled()) == (None, ())
 
 
 def test_the_check_at_the_start_counts_no_copy_and_leaves_none(file: AgentsFile, tmp_path: Path) -> None:

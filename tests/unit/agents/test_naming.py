@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aragora import limits
 from aragora.agents.naming import OnTheSpot, is_built_in, on_the_spot, spot_name, team_of
 from aragora.errors import InvalidInput
 
@@ -37,6 +38,11 @@ def test_other_names_are_no_model_named_on_the_spot(name: str) -> None:
         ("openai:", "write openai:MODEL"),
         ("openai:@skeptic", "write openai:MODEL"),
         ("openai:gpt@sceptic", "choose from skeptic, pragmatist"),
+        ("openai:gpt@Skeptic", "choose from skeptic, pragmatist"),
+        ("local:qwen#1", "declare it in agents.toml"),
+        ("local:my model", "declare it in agents.toml"),
+        ("local:mod\N{LATIN SMALL LETTER E WITH GRAVE}le", "declare it in agents.toml"),
+        (f"local:{'x' * limits.NAME_MAX_CHARS}", "at most 128"),
     ],
 )
 def test_what_cannot_be_named_is_told_with_what_can(name: str, remedy: str) -> None:
@@ -63,6 +69,8 @@ def test_a_model_whose_name_cannot_be_written_on_the_spot_has_to_be_declared() -
     assert spot_name("local", "ends@word") is None
     assert spot_name("local", "ends@skeptic") is None
     assert spot_name("local", "") is None
+    assert spot_name("local", "x" * (limits.NAME_MAX_CHARS - len("local:"))) is not None
+    assert spot_name("local", "x" * limits.NAME_MAX_CHARS) is None
 
 
 @given(st.text(max_size=60))

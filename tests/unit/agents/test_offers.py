@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aragora.agents.offers import MODELS_MAX, OfferedModel, read_models
+from aragora.agents.offers import MODELS_MAX, ModelList, OfferedModel, read_models
 
 OPENROUTER = {
     "data": [
@@ -53,7 +53,7 @@ OPENAI = {"object": "list", "data": [{"id": name} for name in ("gpt-5.4", "whisp
 def models(source: str, content: object, *, on_the_spot: bool = True) -> dict[str, OfferedModel]:
     read = read_models(source, content, on_the_spot=on_the_spot)
     assert read is not None
-    return {model.model: model for model in read[0]}
+    return {model.model: model for model in read.models}
 
 
 def test_openrouter_tells_context_prices_and_what_a_model_makes() -> None:
@@ -97,12 +97,27 @@ def test_mistral_google_and_openai_are_read_in_their_own_words() -> None:
 def test_a_list_without_end_is_cut_and_counted() -> None:
     read = read_models("local", [{"id": f"m{number}"} for number in range(MODELS_MAX + 7)], on_the_spot=True)
     assert read is not None
-    assert (len(read[0]), read[1]) == (MODELS_MAX, 7)
+    assert (len(read.models), read.left_out) == (MODELS_MAX, 7)
 
 
-@pytest.mark.parametrize("content", [None, 3, "models", {}, {"data": None}, {"data": {"id": "m"}}, {"error": "no"}])
+@pytest.mark.parametrize(
+    "content",
+    [None, 3, "models", {}, {"data": {"id": "m"}}, {"error": "no"}, {"data": None, "error": {"message": "no"}}],
+)
 def test_what_is_no_list_is_none(content: object) -> None:
     assert read_models("local", content, on_the_spot=True) is None
+
+
+@pytest.mark.parametrize("content", [{"object": "list"}, {"object": "list", "data": None}, {"data": []}, []])
+def test_a_server_without_a_model_has_an_empty_list(content: object) -> None:
+    assert read_models("local", content, on_the_spot=True) == ModelList((), 0, "")
+
+
+def test_which_model_is_asked_where_none_is_named_follows_the_order_of_the_server() -> None:
+    rows = [{"id": "nomic-embed-text"}, {"id": "zephyr"}, {"id": "aya"}]
+    read = read_models("local", {"data": rows}, on_the_spot=True)
+    assert read is not None
+    assert read.first == "zephyr"
 
 
 @pytest.mark.parametrize(

@@ -193,6 +193,22 @@ def test_the_usual_key_goes_to_no_server_of_an_agent_s_own(monkeypatch: pytest.M
     ]
 
 
-def test_an_unknown_agent_is_not_found_with_the_names_there_are() -> None:
-    with pytest.raises(NotFound, match="openai-api"):
+def test_an_agent_that_is_there_no_more_is_told_in_the_record_without_the_names_of_all_others() -> None:
+    with pytest.raises(NotFound, match=r"'hal-9000' now: agents\.toml") as told:
         roster(openai_api_key=KEY).spec_of("hal-9000")
+    assert "openai-api" not in told.value.message
+
+
+def test_of_hundreds_of_agents_some_are_named_and_the_rest_counted() -> None:
+    many = roster(agents(*(f"a{number}" for number in range(200))), openrouter_api_key=KEY)
+    with pytest.raises(InvalidInput, match=r"a0, .* 563 more \(see 'aragora agents'\)") as refused:
+        many.debaters(["hal-9000"])
+    assert len(refused.value.message) < 1_000
+
+
+def test_an_agent_whose_name_leaves_no_room_for_a_persona_comes_in_none() -> None:
+    long, longest = "a" * 117, "b" * 128
+    found = roster(agents(long, longest), openrouter_api_key=KEY)
+    assert [spec.name for spec in found.specs if not spec.name.startswith("openrouter")] == [
+        long, f"{long}-skeptic", f"{long}-pragmatist", longest,
+    ]  # fmt: skip

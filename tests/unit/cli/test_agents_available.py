@@ -16,7 +16,7 @@ from rich.console import Console
 from aragora.agents.offered import Offer
 from aragora.agents.offers import OfferedModel
 from aragora.cli.main import main
-from aragora.cli.rendering.offered import print_offers
+from aragora.cli.rendering.offered import HOW, print_offers
 from aragora.config.providers import PROVIDERS
 
 MODELS = {"object": "list", "data": [{"id": "qwen3:8b"}, {"id": "llama3.2"}, {"id": "nomic-embed-text"}]}
@@ -90,6 +90,16 @@ async def test_where_nobody_answers_it_is_no_success(environment: Callable[..., 
     assert await typed() == 3
 
 
+async def test_where_no_debate_may_name_a_model_it_says_how_one_is_declared(
+    ollama: str, environment: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    environment(ARAGORA_LOCAL_BASE_URL=ollama, ARAGORA_MODELS_ON_THE_SPOT="false")
+    assert await typed() == 0
+    told = capsys.readouterr().out
+    assert "ARAGORA_MODELS_ON_THE_SPOT" in told
+    assert "aragora ask --agents" not in told
+
+
 async def test_where_nothing_is_set_it_says_what_to_set(
     environment: Callable[..., None], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -115,7 +125,7 @@ def shown(width: int | None, *offers: Offer) -> list[str]:
     console = Console(width=width or 200, force_terminal=width is not None, color_system=None, legacy_windows=False)
     console.soft_wrap = width is None
     with console.capture() as captured:
-        print_offers(console, offers)
+        print_offers(console, offers, HOW)
     return captured.get().splitlines()
 
 

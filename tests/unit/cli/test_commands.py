@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from worlds.denied import unseen
 
 from aragora.cli import audit, encrypt_existing_data
@@ -129,6 +131,23 @@ async def test_a_server_that_is_not_aragora_is_recognised(
 ) -> None:
     assert await type_command("show", "deb_1", "--url", f"{server.url}/elsewhere") == 1
     assert "is this an Aragora server?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "answer", [{}, [], 3, {"debates": None, "agents": {"a": 1}}, {"debates": [3], "agents": [None]}]
+)
+@pytest.mark.parametrize("command", ["debates", "agents"])
+async def test_whatever_json_another_server_answers_it_is_told_to_be_no_aragora(
+    command: str, answer: Any, type_command: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def any_path(_request: web.Request) -> web.Response:
+        return web.json_response(answer)
+
+    app = web.Application()
+    app.router.add_get("/{path:.*}", any_path)
+    async with TestServer(app) as other:
+        assert await type_command(command, "--url", str(other.make_url(""))) == 2
+    assert "is no Aragora server: name one with --url" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

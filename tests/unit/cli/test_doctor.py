@@ -14,9 +14,13 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from worlds.denied import unseen
 
+from aragora.agents.agents_file import KEPT_NAME
 from aragora.agents.causes import NO_CREDIT, UNKNOWN_MODEL, WRONG_KEY, remedy_of
+from aragora.agents.declared import NOTHING
+from aragora.agents.roster import Roster
 from aragora.cli import doctor
 from aragora.cli.main import main
+from aragora.config.settings import load_settings
 
 NOBODY = "http://127.0.0.1:9"
 
@@ -218,7 +222,7 @@ EMBEDDER = {"id": "text-embedding-nomic-v1.5"}
         ),
         (json.dumps({"data": [EMBEDDER, {"id": "qwen3:8b"}]}), "ok", "2 models; qwen3:8b is asked", ""),
         ("Ollama is running", "fault", "not as a server of models does", "/v1"),
-        ("[]", "fault", "not as a server of models does", "/v1"),
+        ("[]", "fault", "answers, but offers no model", "ollama pull"),
         (b"\xff\xfe", "fault", "not as a server of models does", "/v1"),
     ],
 )
@@ -299,6 +303,59 @@ async def of_local_server(
     return report(capsys)["ARAGORA_LOCAL_BASE_URL"]
 
 
+@pytest.mark.parametrize(("address", "warned"), [("http://8.8.8.8:9/v1", True), ("http://127.0.0.1:9/v1", False)])
+def test_a_distant_server_whose_answers_count_as_free_is_a_warning(
+    address: str, warned: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ARAGORA_LOCAL_BASE_URL", address)
+    settings = load_settings()
+    found = {finding.subject: finding for finding in doctor.agents(settings, Roster(settings, NOTHING))}
+    assert ("price" in found) == warned
+    assert not warned or "agents.toml" in found["price"].mend
+
+
+async def test_a_server_of_declared_agents_is_asked_too(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], type_command: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "agents.toml").write_text("[agents.ada]\nprovider = 'local'\naddress = 'http://127.0.0.1:9/v1'\n")
+    monkeypatch.setenv("ARAGORA_AGENTS_FILE", str(tmp_path / "agents.toml"))
+    assert await type_command("doctor", "--url", NOBODY, "--json") == 0
+    finding = report(capsys)["server of ada"]
+    assert finding["state"] == "warning"
+    assert "could not be reached" in finding["told"]
+    assert "agents.toml" in finding["mend"]
+
+
+async def test_a_wrong_key_of_a_provider_is_found_before_any_debate(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], type_command: Any
+) -> None:
+    async def refused(_request: web.Request) -> web.Response:
+        return web.json_response({"error": {"message": "Incorrect API key provided: sk-hunter2"}}, status=401)
+
+    app = web.Application()
+    app.router.add_get("/v1/models", refused)
+    async with TestServer(app) as provider:
+        monkeypatch.setenv("OPENAI_API_KEY", "sk-hunter2")
+        monkeypatch.setenv("ARAGORA_OPENAI_BASE_URL", str(provider.make_url("/v1")))
+        await type_command("doctor", "--url", NOBODY, "--json")
+    finding = report(capsys)["provider openai"]
+    assert (finding["state"], finding["mend"]) == ("warning", "Check OPENAI_API_KEY, and start the server again.")
+    assert "hunter2" not in str(finding)
+
+
+@pytest.mark.parametrize("wrong", [{}, {"ARAGORA_LOG_LEVEL": "LOUD"}])
+def test_a_misspelt_setting_is_told_with_the_one_that_was_meant_and_not_its_value(
+    wrong: dict[str, str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"ARAGORA_OPENAI_API_KEY": "sk-hunter2", **wrong}.items():
+        monkeypatch.setenv(name, value)
+    main(["doctor", "--url", NOBODY])
+    told = capsys.readouterr().out
+    assert "ARAGORA_OPENAI_API_KEY is no setting, and has no effect" in told
+    assert "Is OPENAI_API_KEY meant?" in told
+    assert "hunter2" not in told
+
+
 @pytest.mark.parametrize(
     ("last_error", "mend"),
     [
@@ -338,6 +395,27 @@ def test_a_wrong_agents_file_is_a_fault_and_no_line_of_a_log(
     assert faults
     assert all(str(tmp_path / "agents.toml") in fault["told"] for fault in faults)
     assert captured.err == ""
+
+
+def test_the_examination_leaves_what_a_running_server_keeps_of_agents_toml(tmp_path: Path) -> None:
+    """Typed in a shell without the server's ARAGORA_AGENTS_FILE, it sees no file."""
+    kept = tmp_path / "data" / KEPT_NAME
+    kept.parent.mkdir()
+    kept.write_text("[agents.ada]\nprovider = 'local'\n")
+    main(["doctor", "--url", NOBODY, "--json"])
+    assert kept.read_text() == "[agents.ada]\nprovider = 'local'\n"
+
+
+def test_a_declared_agent_that_lacks_its_key_is_told_with_the_variable(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "agents.toml").write_text("[agents.ada]\nprovider = 'local'\nkey_variable = 'NO_SUCH_KEY'\n")
+    monkeypatch.setenv("ARAGORA_AGENTS_FILE", str(tmp_path / "agents.toml"))
+    monkeypatch.setenv("ARAGORA_LOCAL_BASE_URL", "http://127.0.0.1:9/v1")
+    main(["doctor", "--url", NOBODY, "--json"])
+    finding = report(capsys)["agent ada"]
+    assert finding["state"] == "warning"
+    assert "NO_SUCH_KEY is not set" in finding["told"] + finding["mend"]
 
 
 def test_a_data_directory_that_cannot_even_be_looked_at_is_a_fault(
@@ -387,3 +465,14 @@ def test_files_that_other_users_can_open_are_a_warning(tmp_path: Path, capsys: p
 
     found = report(capsys)["privacy"]
     assert (found["state"], "users.db" in found["told"], "chmod -R go=" in found["mend"]) == ("warning", True, True)
+
+
+def test_a_variable_that_is_no_utf_8_is_a_finding_and_no_traceback(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(os.environ, "ARAGORA_AGENTS_FILE", "/tmp/\udcff")
+    monkeypatch.setitem(os.environ, "ARAGORA_X\udcff", "1")
+    assert main(["doctor", "--url", NOBODY, "--json"]) == 2
+    findings = json.loads(capsys.readouterr().out)
+    assert any("ARAGORA_AGENTS_FILE is not UTF-8" in finding["told"] for finding in findings)
+    assert any("ARAGORA_X? is no setting" in finding["told"] for finding in findings)

@@ -47,3 +47,43 @@ async def test_a_reader_that_has_seen_enough_ends_the_command_quietly(server: An
     async with asyncio.timeout(WAIT_S):
         assert await process.stderr.read() == b""
         assert await process.wait() == 1
+
+
+async def test_output_that_has_no_room_is_told_in_one_line_and_no_success() -> None:
+    full = await asyncio.to_thread(open, "/dev/full", "wb")
+    with full:
+        for arguments in (("--version",), ("agents", "--available", "--json"), ("agents", "--available")):
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, *("-m", "aragora.cli", *arguments), stdout=full, stderr=asyncio.subprocess.PIPE
+            )
+            _, problem = await asyncio.wait_for(process.communicate(), WAIT_S)
+            assert process.returncode == 1
+            assert problem.decode() == (
+                "Something could not be written (No space left on device): free some space, or write elsewhere.\n"
+            )
+
+
+@pytest.mark.parametrize(
+    ("typed", "code"), [("verify - <&-", 2), ("agents --available >&-", 0), ("show x 2>&-", 2), ("verify - <&- >&-", 2)]
+)
+async def test_a_closed_stream_is_no_fault_of_the_command(typed: str, code: int) -> None:
+    shell = f"exec {sys.executable} -m aragora.cli {typed}"
+    process = await asyncio.create_subprocess_shell(
+        shell, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    _, problem = await asyncio.wait_for(process.communicate(), WAIT_S)
+    assert process.returncode == code
+    assert b"Traceback" not in problem
+
+
+async def test_input_that_is_no_text_is_refused_and_no_traceback() -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, *("-m", "aragora.cli", "users", "create", "a@example.com", "--password-stdin"),
+        stdin=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env={**os.environ, "PYTHONIOENCODING": "utf-8:strict", "ARAGORA_DATA_DIR": "/nonexistent/aragora"},
+    )  # fmt: skip
+    _, problem = await asyncio.wait_for(process.communicate(b"secret\xff\n"), WAIT_S)
+    assert process.returncode == 2
+    assert b"Traceback" not in problem
+    assert b"secret" not in problem

@@ -82,6 +82,8 @@ providers.PROVIDERS += (pretend,)
 providers.BY_NAME["acme"] = pretend
 
 from aragora.agents import catalog, pricing
+from aragora.agents.roster import Roster
+from aragora.agents.declared import NOTHING
 from aragora.cli import doctor
 from aragora.cli.demo import BETTER, demo_environment
 from aragora.config.environment_doc import render
@@ -89,17 +91,20 @@ from aragora.config.settings import load_settings
 
 document = pricing._document()
 pricing._document = lambda: {{**document, "acme": {{"acme-1": [1.0, 2.0], "*": [3.0, 4.0]}}}}
-settings = load_settings({{"ACME_API_KEY": "k", "ARAGORA_EMBEDDED_AGENTS": "false", "OPENROUTER_API_KEY": "k"}})
+settings = load_settings({{
+    "ACME_API_KEY": "k", "ARAGORA_ACME_BASE_URL": "http://127.0.0.1:9", "ARAGORA_EMBEDDED_AGENTS": "false",
+    "OPENROUTER_API_KEY": "k", "ARAGORA_OPENROUTER_BASE_URL": "http://127.0.0.1:9",
+}})
 spec = catalog.spec_of("acme-api", settings)
 fallback = catalog.build_fallback(spec, settings)
-reach = asyncio.run(doctor.everything(settings))
+reach = asyncio.run(doctor.servers_of_models(settings, ()))
 json.dump({{
     "team": catalog.default_team(settings),
     "provider": catalog.build_provider(spec, settings).name,
     "fallback": [fallback.name, spec.fallback_model],
     "price": pricing.cost_usd("acme", "acme-1", 1_000_000, 1_000_000),
     "price at openrouter": pricing.cost_usd("openrouter", "acme-labs/acme-1", 1_000_000, 1_000_000),
-    "doctor": [f.told for f in doctor.agents(settings)] + [f.subject for f in reach],
+    "doctor": [f.told for f in doctor.agents(settings, Roster(settings, NOTHING))] + [f.subject for f in reach],
     "demo": [BETTER, sorted(demo_environment({{"ARAGORA_ACME_MODEL": "m", "ACME_API_KEY": "k", "ARAGORA_ENV": "p"}}))],
     "page": [line for line in render().splitlines() if "ACME" in line],
 }}, sys.stdout)

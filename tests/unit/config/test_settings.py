@@ -16,7 +16,7 @@ from aragora.config.settings import (
     Settings,
     is_secret,
     load_settings,
-    own_secrets,
+    own_variables,
     production_problems,
     settings_in,
     variable_of,
@@ -127,6 +127,22 @@ def test_an_address_in_an_error_shows_no_credentials(value: str) -> None:
         load_settings({"ARAGORA_LOCAL_BASE_URL": value})
     assert "://***@host" in told.value.message
     assert "heim" not in told.value.message
+
+
+@pytest.mark.parametrize(
+    "address", ["http://", "http:///v1", "http://gpu box/v1", "http://box/v1?key=geheim", "http://box#"]
+)
+def test_an_address_that_no_call_could_use_is_refused_and_what_follows_it_is_not_repeated(address: str) -> None:
+    with pytest.raises(Misconfigured, match=r"names no host|a space|after a \? or #|of one call") as told:
+        load_settings({"ARAGORA_LOCAL_BASE_URL": address})
+    assert "geheim" not in told.value.message
+
+
+@pytest.mark.parametrize("variable", ["ARAGORA_DATA_DIR", "ARAGORA_AGENTS_FILE", "OPENAI_API_KEY"])
+def test_a_value_that_is_no_utf_8_is_refused_and_not_repeated(variable: str) -> None:
+    with pytest.raises(Misconfigured, match=f"{variable} is not UTF-8") as told:
+        load_settings({variable: "geheim\udcff"})
+    assert "geheim" not in told.value.message
 
 
 @pytest.mark.parametrize("value", ["foo", "10.0.0.0/8,nonsense", "10.0.0.0/99"])
@@ -267,10 +283,10 @@ def test_a_key_that_a_file_names_comes_from_a_setting_or_else_from_the_environme
     assert settings.named_key("ARAGORA_DATA_DIR") is None, "a setting that is no secret is no key"
 
 
-def test_the_server_s_own_secrets_are_all_but_the_keys_of_providers() -> None:
-    secrets = own_secrets()
-    assert {"ARAGORA_JWT_SECRET", "DATABASE_URL", "ARAGORA_ENCRYPTION_KEY", "SUPABASE_KEY"} <= secrets
-    assert not secrets & {"OPENAI_API_KEY", "OPENROUTER_API_KEY", "ARAGORA_LOCAL_API_KEY", "ARAGORA_DATA_DIR"}
+def test_the_server_s_own_variables_are_all_but_the_keys_of_providers() -> None:
+    own = own_variables()
+    assert {"ARAGORA_JWT_SECRET", "DATABASE_URL", "SUPABASE_KEY", "ARAGORA_DATA_DIR", "RAY_AUTH_TOKEN"} <= own
+    assert not own & {"OPENAI_API_KEY", "OPENROUTER_API_KEY", "ARAGORA_LOCAL_API_KEY", "GPU_BOX_KEY"}
 
 
 def test_any_model_may_be_named_in_development_and_none_in_production_unless_it_is_said() -> None:
