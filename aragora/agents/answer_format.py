@@ -35,6 +35,7 @@ from aragora.agents.reading.schemas import (
     PROPOSAL,
     RANKING,
     AnswerModel,
+    keys_of,
     schema_of,
 )
 from aragora.agents.reading.shares import share_of
@@ -90,7 +91,8 @@ def parse_answer(request: AgentRequest, text: str) -> Understood:
     """The answer to `request` in a model's `text`. Raises AnswerInvalid."""
     if len(text) > COMPLETION_MAX_CHARS:
         raise AnswerInvalid(f"The answer has {len(text)} characters; at most {COMPLETION_MAX_CHARS} are allowed.")
-    model, keys = _MODEL[request.ask.kind], list(answer_schema(request)[1]["properties"])
+    model = _MODEL[request.ask.kind]
+    keys = keys_of(model, request.brief.options)
     spoken = spoken_in(text)
     problem = None
     for found in spoken.objects:
@@ -102,7 +104,7 @@ def parse_answer(request: AgentRequest, text: str) -> Understood:
                 problem = (model.required in answer.found, wrong)
         else:
             return Understood(content, tuple(answer.remarks))
-    if problem is None:
+    if problem is None or (spoken.broken and not problem[0]):
         return _without_object(spoken, request, keys)
     said = border.text(str(problem[1]), _PROBLEM_CHARS)
     raise AnswerInvalid(f"{said} Answer with one object with the keys {', '.join(keys)}.")
@@ -116,6 +118,9 @@ def _without_object(spoken: Spoken, request: AgentRequest, keys: Sequence[str]) 
             remarks: list[str] = []
             return Understood(Abstention(_shortened(reason, "reason", remarks)), tuple(remarks))
     where = " outside of your thoughts" if spoken.thought else ""
+    if spoken.broken:
+        said = border.text(spoken.broken, _PROBLEM_CHARS)
+        where = f"{where} that can be read: {said}"
     raise AnswerInvalid(f"No JSON object was found{where}. Answer with one object with the keys {', '.join(keys)}.")
 
 
@@ -150,6 +155,8 @@ class _Fields:
         value = self.found.get(key)
         values = value if isinstance(value, list) else [value]
         read = [note_of(one) for one in values]
+        if len(read) <= NOTES_MAX and all(note and len(note) <= NOTE_MAX_CHARS for note in read):
+            return tuple(note for note in read if note)  # as nearly all are
         said = [note for note in read if note]
         kept = tuple(border.text(note, NOTE_MAX_CHARS) for note in said[:NOTES_MAX])
         for number, what in (

@@ -157,8 +157,10 @@ async def complete(provider: Provider, attempt: Attempt) -> Understood:
             raise
         return whole
     except AragoraError:  # a failure of our own says nothing about the provider
+        _pay(attempt.ledger, call.meter.usage())
         raise
     except Exception as error:  # noqa: BLE001  whatever an SDK raises: the breaker must learn it, the fallback may help
+        _pay(attempt.ledger, call.meter.usage())
         raise unexpected(error, provider.name) from None
     attempt.ledger.add(completion.usage)
     return _read(attempt.request, completion)

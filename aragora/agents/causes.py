@@ -6,7 +6,8 @@
 Rules
 - A status alone says little: providers tell an empty account with 400, 402, 403 or 429, an unknown model with 400 or
   404, and too long a prompt with 400, 413 or 500. So the words count first, where they are unmistakable.
-- A 429 that asks for a wait is a limit of the rate, whatever it says of plans and billing (Google's always does).
+- A 429 that asks for a wait, or names the rate, is a limit of the rate, whatever it says of plans and billing
+  (Google's, OpenAI's and Groq's do).
 - `LASTING` are the causes that no further call changes: a person has to act first.
 """
 
@@ -68,11 +69,15 @@ def code_of(status: int, words: str, *, waits: bool = False) -> str:
     `waits`: it was told when to come again."""
     told = words[:_MAX_READ_CHARS]
     for code, statuses, pattern in _BY_WORDS:
-        if status in statuses and pattern.search(told) and not (code == NO_CREDIT and status == _TOO_MANY and waits):
+        if status in statuses and pattern.search(told) and not (code == NO_CREDIT and _is_of_rate(status, told, waits)):
             return code
     if status == _NOT_FOUND and _NO_ROUTE.match(told):
         return WRONG_ADDRESS
     return _BY_STATUS.get(status) or (PROVIDER_FAULT if status >= _SERVER_ERRORS else REJECTED)
+
+
+def _is_of_rate(status: int, told: str, waits: bool) -> bool:
+    return status == _TOO_MANY and (waits or _RATE.search(told) is not None)
 
 
 _MAX_READ_CHARS: Final = 2_000
@@ -94,7 +99,11 @@ _BY_STATUS: Final = {
     529: OVERLOADED,
 }
 _NO_ROUTE: Final = re.compile(
-    r"(?i)\W*(?:$|(?:404\W+)?(?:(?:page|path|route|url|resource)\W+)?not found\W*$|cannot post )"
+    r"(?i)\W*(?:$|(?:404\W+)?(?:(?:page|path|route|url|resource|file)\W+)?not found\W*(?:not_found_error\W*)?$"
+    r"|cannot post )"
+)
+_RATE: Final = re.compile(
+    r"(?i)\brate[ _-]?limit|\b(?:requests|tokens) per (?:second|min|hour|day)|\b(?:try again|retry) in \d"
 )
 _ANY_REFUSAL: Final = frozenset({400, 403, 404, 413, 422, 451})
 _ANY_FAULT: Final = frozenset(range(500, 600))
@@ -108,17 +117,24 @@ _BY_WORDS: Final = (
     (
         OUT_OF_MEMORY,
         _ANY_FAULT | {400},
-        _words(r"more system memory", r"out of memory", r"(?:insufficient|not enough) (?:\w+ )?memory", r"cudamalloc"),
+        _words(
+            r"more system memory",
+            r"out of memory",
+            r"(?:insufficient|not enough) (?:\w+ )?memory",
+            r"insufficient system resources",
+            r"cudamalloc",
+        ),
     ),
     (
         CONTEXT_TOO_LONG,
         _ANY_REFUSAL | _ANY_FAULT,
         _words(
             r"context[ _-]?(?:length|window|size)",
-            r"maximum (?:context|prompt length|input length)",
+            r"context shift is disabled",
+            r"maximum (?:context|(?:prompt|input|model) length)",
             r"max_new_tokens\W{0,2} must be",
             r"too many (?:input |prompt )?tokens",
-            r"(?:prompt|input|request)\b.{0,40}\b(?:too (?:long|large)|exceeds?\b.{0,60}(?:tokens?|context))",
+            r"(?:prompt|input|request)\b.{0,40}\b(?:too (?:long|large)|longer than|exceeds?\b.{0,60}(?:tokens?|context))",
             r"token count .{0,40}exceeds",
             r"request_too_large",
         ),
@@ -129,7 +145,8 @@ _BY_WORDS: Final = (
         _words(
             r"api_key_invalid",
             r"(?:incorrect|invalid|wrong|expired|revoked|bad) (?:x-)?api[ _-]?key",
-            r"api[ _-]?key (?:is )?(?:not valid|invalid|incorrect|expired|revoked)",
+            r"api[ _-]?key (?:is |was )?(?:not valid|invalid|incorrect|expired|revoked|reported as leaked)",
+            r"unregistered callers",
         ),
     ),
     (
@@ -139,9 +156,12 @@ _BY_WORDS: Final = (
             r"insufficient[ _](?:quota|funds|balance|credits?)",
             r"\bbilling",
             r"credit balance",
-            r"\b(?:any|no|more|out of|enough|remaining) credits?\b",
+            r"\b(?:any|no|more|out of|enough|remaining) credits?\b(?! were charged)",
             r"can only afford",
             r"payment required",
+            r"\b(?:usage|spend(?:ing)?|key) limits?\b",
+            r"budget (?:has been |was )?exceeded|\bbudget_exceeded",
+            r"\barrearage\b",
         ),
     ),
     (
@@ -153,7 +173,7 @@ _BY_WORDS: Final = (
             r"safety (?:system|policy|filter|settings)",
             r"\bmoderation",
             r"usage polic",
-            r"violat\w+ .{0,40}polic",
+            r"violat\w+ .{0,40}(?:polic|guideline)",
             r"data_inspection_failed",
             r"prohibited[ _](?:content|use)",
         ),
@@ -167,7 +187,23 @@ _BY_WORDS: Final = (
             r"(?:unknown|invalid|no such|unsupported) model\b",
             r"not a valid model",
             r"invalid_model",
+            r"\bno models? (?:is |are )?(?:currently )?loaded",
+            r"does not support (?:chat|generate)\b",
         ),
+    ),
+    (
+        NOT_ALLOWED,
+        frozenset({400, 404}),
+        _words(
+            r"(?:location|country|region|territory) (?:is )?not supported",
+            r"(?:organization|account|project|team) (?:has been|is|was) (?:disabled|deactivated|suspended)",
+            r"\bdata policy|\bguardrail restrictions",
+        ),
+    ),
+    (
+        WRONG_ADDRESS,
+        _ANY_REFUSAL | _ANY_FAULT | {405},
+        _words(r"unexpected endpoint or method", r"\bmethod not allowed"),
     ),
     (OVERLOADED, frozenset({500, 502, 520}), _words(r"overloaded", r"\b(?:at|no|over) capacity", r"server is busy")),
 )

@@ -5,7 +5,8 @@ Rules
 - Then, in this order, as far as there is room: the agent's own answer; the other answers, all cut to one length, so
   that the longest are shortened first; what was said against them, the newest first and no answer spared more of it
   than another; suggestions, the newest first; the context.
-- Every answer keeps at least its conclusion (its first sentence). Nobody can vote on what it did not see.
+- Every answer keeps at least its conclusion: its first sentence, and those after it where that one is so short that it
+  may be a heading, a number or an abbreviation. Nobody can vote on what it did not see.
 - Answers are cut where a sentence ends, the context where a paragraph does.
 - Nothing is cut in silence: a mark in the text tells the model, a remark tells the readers of the record.
 - Labels, and the order of what is shown, stay as they were.
@@ -24,8 +25,10 @@ from typing import Final
 
 from aragora.debate.model import Brief, Candidate
 
+CONCLUSION_MIN_CHARS: Final = 40
+"""A first sentence that is shorter says nothing alone: "## Answer", "1.", "Dr."."""
 CONCLUSION_MAX_CHARS: Final = 300
-"""As much of a first sentence is always shown."""
+"""As much of a conclusion is always shown."""
 
 _BYTES_PER_TOKEN: Final = 3
 _SENTENCE_END: Final = re.compile(r"[.!?…]+[\"')\]»”]*(?=\s|$)|[\u3002\uff01\uff1f]|\n")
@@ -156,7 +159,8 @@ def _noted(notes: Sequence[str], kept: Sequence[int]) -> tuple[str, ...]:
 
 def _shortened(text: str, most: int) -> str:
     """An answer, cut at the end of a sentence to at most `most` characters or its conclusion."""
-    conclusion = next((end.end() for end in _SENTENCE_END.finditer(text) if text[: end.end()].strip()), len(text))
+    ends = (end.end() for end in _SENTENCE_END.finditer(text))
+    conclusion = next((end for end in ends if len(text[:end].strip()) >= CONCLUSION_MIN_CHARS), len(text))
     return _cut(text, max(most, min(conclusion, CONCLUSION_MAX_CHARS)), _SENTENCE_END)
 
 

@@ -70,7 +70,8 @@ def one_line(text: str) -> str:
 def visible(text: str) -> str:
     """`text` without characters that show nothing, with every line break of Unicode as a line feed. A Braille
     blank is a space."""
-    if text.replace("\n", "").replace("\t", "").isprintable() and not _SUSPICIOUS.search(text):
+    printable = text.replace("\n", "").replace("\t", "").isprintable()
+    if printable and (text.isascii() or not _SUSPICIOUS.search(text)):
         return text
     broken = _HIDDEN.sub("", _LINE_BREAK.sub("\n", text))
     shown = "".join(char for char in broken if char in _SHOWING or unicodedata.category(char) not in _HIDDEN_CATEGORIES)

@@ -82,13 +82,15 @@ _permitted: ContextVar[Lease | TrialPermit | None] = ContextVar("aragora_permitt
 class LeasedGate:
     """The gate of one agent. Where the breaker cannot be reached, calls pass: it is a guard, not a dependency.
 
-    A task's permission is kept in its context, so that its outcome is reported under the same epoch or trial.
+    A task's permission is kept in its context, so that its outcome is reported under the same epoch or trial. A trial
+    whose task ends without an outcome (it was withdrawn) is given back, or its agent would wait until the trial lapses.
     """
 
     def __init__(self, breaker: BreakerPort, clock: Clock) -> None:
         self._breaker = breaker
         self._clock = clock
         self._holder = LeaseHolder()
+        self._untold: set[TrialPermit] = set()
         self._away_until: float | None = None  # None while the breaker is reached
 
     async def permit(self) -> None:
@@ -106,10 +108,15 @@ class LeasedGate:
         if isinstance(permission, Refusal):
             raise _refused(permission)
         _permitted.set(permission)
+        task = asyncio.current_task()
+        if isinstance(permission, TrialPermit) and task is not None:
+            self._untold.add(permission)
+            task.add_done_callback(lambda _: self._give_back(permission))
 
     async def succeeded(self) -> None:
         permission = _permitted.get()
         if isinstance(permission, TrialPermit):
+            self._untold.discard(permission)
             begin(self._report(rules.Succeeded(permission.epoch, permission.trial_id)), _REPORT)
         elif report := self._holder.succeeded(self._clock.monotonic()):
             begin(self._report(report), _REPORT)
@@ -120,13 +127,21 @@ class LeasedGate:
             await self.succeeded()
             return
         permission = _permitted.get()
-        trial_id = permission.trial_id if isinstance(permission, TrialPermit) else None
+        trial_id = None
+        if isinstance(permission, TrialPermit):
+            self._untold.discard(permission)
+            trial_id = permission.trial_id
         epoch = permission.epoch if permission else self._holder.epoch
         self._holder.drop()
         if lasting:
             await self._report(rules.Barred(epoch, rules.Cause(error.code, error.told), trial_id))
         else:
             await self._report(rules.Failed(epoch, f"{error.code}: {error.told}", trial_id, error.retry_after_s))
+
+    def _give_back(self, trial: TrialPermit) -> None:
+        if trial in self._untold:
+            self._untold.discard(trial)
+            begin(self._report(rules.Withdrawn(trial.epoch, trial.trial_id)), _REPORT)
 
     async def _report(self, report: Report) -> None:
         now = self._clock.monotonic()

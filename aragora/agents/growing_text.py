@@ -19,7 +19,8 @@ from aragora.texts import CONTROLS
 SHOWN: Final = frozenset({"answer", "reason", "issues", "suggestions"})
 _DEEPEST: Final = 64  # objects and lists within each other; what is deeper is no answer
 _NAME_MAX_CHARS: Final = 64
-_HALVES_AT_END: Final = re.compile("[\ud800-\udfff]+$")
+_HALVES: Final = re.compile("[\ud800-\udfff]+")
+_HALVES_KEPT: Final = 64  # some servers split every character of a script into halves or bytes
 _UNSHOWN: Final = re.compile(f"[{CONTROLS}\r]")
 _ESCAPES: Final = {"n": "\n", "t": "\t", "b": "", "f": "", "r": ""}
 _HALF: Final = "\N{REPLACEMENT CHARACTER}"
@@ -59,8 +60,8 @@ class GrowingText:
     def _whole(self, piece: str) -> str:
         """`piece` with the half of a character that came before it, without one that may still be completed."""
         piece, self._half = self._half + piece, ""
-        if halves := _HALVES_AT_END.search(piece):
-            piece, self._half = piece[: halves.start()], halves.group()
+        if halves := _HALVES.match(piece[: -_HALVES_KEPT - 1 : -1]):  # a search for the end tries each half
+            piece, self._half = piece[: -halves.end()], piece[-halves.end() :]
         return joined([piece])
 
     def _between(self, char: str, shown: list[str]) -> None:

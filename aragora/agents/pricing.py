@@ -206,5 +206,6 @@ def _document() -> dict[str, Any]:
     return tomllib.loads(files("aragora.agents").joinpath("prices.toml").read_text(encoding="utf-8"))
 
 
+@lru_cache(maxsize=1)
 def _table() -> dict[str, dict[str, list[float]]]:
     return {name: rows for name, rows in _document().items() if isinstance(rows, dict)}

@@ -5,7 +5,8 @@ States and rules:
                least `window_calls` outcomes were told and `window_failure_share` of them were failures.
     open       Calls are refused until `open_s` have passed (or longer, where the provider's Retry-After says so).
     half_open  `trial_permits` calls at once may try. `trial_successes` successes close it, one failure opens it
-               again. A trial whose outcome is never told (its caller died) gives its permit back after `trial_s`.
+               again. A trial that is withdrawn gives its permit back, one of which nothing is ever told (its caller
+               died) after `trial_s`.
 
 A closed breaker may be barred: a call was refused for a cause that stays until a person acts (the key is wrong, the
 account is empty). That is no outage and counts as no failure, but every further call would meet the same. So calls are
@@ -152,7 +153,15 @@ class Barred:
     trial_id: int | None = None
 
 
-Report = Succeeded | Failed | Barred
+@dataclass(frozen=True, slots=True)
+class Withdrawn:
+    """A trial call was given up before it had an outcome: that says nothing of the provider."""
+
+    epoch: int
+    trial_id: int
+
+
+Report = Succeeded | Failed | Barred | Withdrawn
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +213,7 @@ def record(breaker: Breaker, report: Report, now: float, policy: BreakerPolicy) 
     breaker = tick(breaker, now, policy)
     if report.epoch < breaker.epoch or breaker.state is BreakerState.OPEN:
         return breaker
-    if breaker.state is BreakerState.HALF_OPEN:
+    if isinstance(report, Withdrawn) or breaker.state is BreakerState.HALF_OPEN:
         return _record_trial(breaker, report, now, policy)
     if breaker.barred_by is not None and not _holds(breaker, report.trial_id):
         return breaker
@@ -338,6 +347,9 @@ def _record_success(breaker: Breaker, report: Succeeded, now: float) -> Breaker:
 def _record_trial(breaker: Breaker, report: Report, now: float, policy: BreakerPolicy) -> Breaker:
     if not _holds(breaker, report.trial_id):
         return breaker
+    others = tuple(trial for trial in breaker.trials if trial.trial_id != report.trial_id)
+    if isinstance(report, Withdrawn):
+        return replace(breaker, trials=others)
     if isinstance(report, Barred):
         return _barred(breaker, report, now, policy)
     if isinstance(report, Failed):
@@ -345,8 +357,7 @@ def _record_trial(breaker: Breaker, report: Report, now: float, policy: BreakerP
     succeeded = breaker.trials_succeeded + 1
     if succeeded >= policy.trial_successes:
         return Breaker(epoch=breaker.epoch, next_trial=breaker.next_trial, last_error=breaker.last_error)
-    left = tuple(trial for trial in breaker.trials if trial.trial_id != report.trial_id)
-    return replace(breaker, trials=left, trials_succeeded=succeeded)
+    return replace(breaker, trials=others, trials_succeeded=succeeded)
 
 
 def _with_failure(breaker: Breaker, report: Failed) -> Breaker:

@@ -1,8 +1,8 @@
 """Reading an answer of Chat Completions: the chunks of a stream, or the one document that some servers send instead.
 
 A chunk or document may hold anything. Counts of tokens have the same names everywhere, but not the same meaning
-(`_output`). Content may be a text, null, or parts, of which those of type text count; the
-others are thoughts or a refusal.
+(`_output`). Content may be a text, null, an object, or parts, of which those that are a text count; the others are
+thoughts or a refusal.
 """
 
 from __future__ import annotations
@@ -42,26 +42,30 @@ class ChatReceived(StreamedAnswer):
         for choice in sdk.parts(event, "choices"):
             message = sdk.under(choice, "delta")
             self._hear_message(sdk.under(choice, "message") if message is None else message)
+            self.hear(sdk.under(choice, "text"))  # some answer in the form of the older API
             self.ends(sdk.under(choice, "finish_reason"))
 
     def take_document(self, document: object) -> None:
         self.take(document)
 
     def _hear_message(self, message: object) -> None:
-        self._hear_content(sdk.under(message, "content"))
+        self._hear_content(message if isinstance(message, str) else sdk.under(message, "content"))
         self.overhear(sdk.under(message, "reasoning_content") or sdk.under(message, "reasoning"))
         self.declined(sdk.under(message, "refusal"))
         for call in sdk.parts(message, "tool_calls"):
-            self.called_tool(sdk.under(call, "function", "arguments"))
+            self.called_tool(sdk.written(sdk.under(call, "function", "arguments")))
+        if sdk.under(message, "function_call") is not None:  # the older name
+            self.called_tool(sdk.written(sdk.under(message, "function_call", "arguments")))
 
     def _hear_content(self, content: Any) -> None:
-        if isinstance(content, str):
-            self.hear(content)
+        if not isinstance(content, list):
+            self.hear(sdk.written(content))
             return
-        for part in content if isinstance(content, list) else ():
+        for part in content:
             match sdk.under(part, "type"):
-                case "text" | "output_text":
-                    self.hear(sdk.under(part, "text"))
+                case None | "text" | "output_text":
+                    text = part if isinstance(part, str) else sdk.under(part, "text")
+                    self.hear(sdk.under(text, "value") or text)
                 case "refusal":
                     self.declined(sdk.under(part, "refusal"))
                 case "thinking" | "reasoning":

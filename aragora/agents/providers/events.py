@@ -1,8 +1,9 @@
 """Server-sent events as servers really send them, and the document that some send though a stream was asked for.
 
 More tolerant than the standard: a body that begins with a brace or an angle bracket is a document, whatever its type
-says; a line of bare JSON, or one named `error`, in the midst of a stream is data. Bytes that are no UTF-8 become halves
-of characters, so that a character that was split over two events can be joined again (`joined`).
+says, and so is a body of other words without any event; a line of bare JSON, or one named `error`, in the midst of a
+stream is data. Bytes that are no UTF-8 become halves of characters, so that a character that was split over two events
+can be joined again (`joined`).
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ from typing import Any, Final
 
 DONE: Final = "[DONE]"
 MAX_BYTES: Final = 8_000_000  # of a document, or of one line of a stream
-_DOCUMENTS: Final = (b"{", b"[", b"<")
+_DOCUMENTS: Final = (b"{", b"[", b"<", b'"')
+_FIELDS: Final = frozenset({"", "data", "error", "event", "id", "retry"})
+_ERROR: Final = "error"
 _BOM: Final = b"\xef\xbb\xbf"
 _LINE_END: Final = re.compile(rb"\r\n|\n|\r(?!\n)(?!$)")
 _PAIR: Final = re.compile("[\ud800-\udbff][\udc00-\udfff]")
@@ -25,9 +28,10 @@ _HALF: Final = re.compile("[\ud800-\udfff]")
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """The data of one event."""
+    """The data of one event; `tells_error` where it is named so."""
 
     data: str
+    tells_error: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +42,7 @@ class Document:
 
 
 class TooLarge(ValueError):
-    """A document or line is larger than `MAX_BYTES`."""
+    """A document, a line or the data of an event is larger than `MAX_BYTES`."""
 
 
 async def arrivals(body: AsyncIterator[bytes]) -> AsyncIterator[Event | Document]:
@@ -56,7 +60,7 @@ async def arrivals(body: AsyncIterator[bytes]) -> AsyncIterator[Event | Document
             continue
         if not lines.began:
             head = (head + piece).removeprefix(_BOM).lstrip()
-            if not head:
+            if _BOM.startswith(head):  # nothing yet, or a part of it
                 continue
             if head.startswith(_DOCUMENTS):
                 whole, size = [head], len(head)
@@ -67,8 +71,13 @@ async def arrivals(body: AsyncIterator[bytes]) -> AsyncIterator[Event | Document
     if whole is not None:
         yield Document(_text(b"".join(whole)))
         return
-    for event in lines.finish():
-        yield event
+    for last in lines.finish():
+        yield last
+
+
+def is_done(data: str) -> bool:
+    """Whether the data of an event says that nothing more comes."""
+    return data.strip().strip('"').upper() == DONE
 
 
 def objects_in(data: str) -> list[Any]:
@@ -80,7 +89,7 @@ def objects_in(data: str) -> list[Any]:
     except ValueError:
         if "\n" not in data:
             raise
-        return [json.loads(line) for line in data.split("\n") if line.strip() and line.strip() != DONE]
+        return [json.loads(line) for line in data.split("\n") if line.strip() and not is_done(line)]
 
 
 def joined(pieces: list[str]) -> str:
@@ -96,6 +105,7 @@ def joined(pieces: list[str]) -> str:
 
 
 _SHOWN_CHARS: Final = 100
+_WORDS_CHARS: Final = 2_000
 
 
 class _Lines:
@@ -103,31 +113,56 @@ class _Lines:
 
     def __init__(self) -> None:
         self.began = False
-        self._left = b""
+        self._words = ""  # the first that stand in no field, where no event was told
+        self._left: list[bytes] = []  # of a line whose end has not come
+        self._left_size = 0
         self._data: list[str] = []
+        self._data_size = 0  # with a line break each
+        self._tells_error = False
+        self._told = False
 
     def feed(self, piece: bytes) -> Iterator[Event]:
         self.began = True
-        *lines, self._left = _LINE_END.split(self._left + piece)
-        if len(self._left) > MAX_BYTES:
+        if b"\n" in piece or b"\r" in piece or (self._left and self._left[-1].endswith(b"\r")):
+            *lines, left = _LINE_END.split(b"".join((*self._left, piece)))
+            self._left, self._left_size = [left], len(left)
+            for line in lines:
+                yield from self._line(_text(line))
+        else:
+            self._left.append(piece)  # what is there already is not looked through once more
+            self._left_size += len(piece)
+        if self._left_size + self._data_size > MAX_BYTES:
             raise TooLarge
-        for line in lines:
-            yield from self._line(_text(line))
 
-    def finish(self) -> Iterator[Event]:
-        yield from self._line(_text(self._left))
+    def finish(self) -> Iterator[Event | Document]:
+        yield from self._line(_text(b"".join(self._left)))
         yield from self._line("")
+        if self._words:
+            yield Document(self._words)
 
     def _line(self, line: str) -> Iterator[Event]:
         if line.startswith("{"):
-            yield Event(line)
+            yield self._event(line)
             return
         name, _, value = line.partition(":")
-        if name in ("data", "error"):
+        name = name.strip().lower()
+        if name in ("data", _ERROR):
+            self._tells_error |= name == _ERROR
             self._data.append(value.removeprefix(" "))
-        elif not line.strip() and self._data:
-            data, self._data = "\n".join(self._data), []
-            yield Event(data)
+            self._data_size += len(value) + 1
+        elif name == "event":
+            self._tells_error = value.strip() == _ERROR
+        elif not line.strip():
+            if self._data:
+                data, self._data, self._data_size = "\n".join(self._data), [], 0
+                yield self._event(data)
+            self._tells_error = False
+        elif name not in _FIELDS and not self._told and len(self._words) < _WORDS_CHARS:
+            self._words = f"{self._words}\n{line[:_WORDS_CHARS]}".lstrip()
+
+    def _event(self, data: str) -> Event:
+        self._told, self._words = True, ""
+        return Event(data, self._tells_error)
 
 
 def _text(data: bytes) -> str:

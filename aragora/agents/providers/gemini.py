@@ -115,9 +115,13 @@ class _Received(Received):
 
 
 def _output(counted: Any) -> int | None:
-    """The tokens of the answer, thoughts included; None where one of the counts is none."""
-    answered, thought = border.tokens(counted.candidates_token_count), border.tokens(counted.thoughts_token_count or 0)
-    return None if answered is None or thought is None else answered + thought
+    """The tokens of the answer, thoughts included; None where one of the counts is none. While a model thinks, or where
+    all went into its thoughts, those of the answer are left out."""
+    answered, thought = counted.candidates_token_count, counted.thoughts_token_count
+    if answered is None and thought is None:
+        return None
+    parts = border.tokens(answered or 0), border.tokens(thought or 0)
+    return None if None in parts else sum(filter(None, parts))
 
 
 def _client(key: str, base_url: str) -> Client:

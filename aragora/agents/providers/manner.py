@@ -75,6 +75,7 @@ def after(manner: Manner, provider: str, status: int, told: str) -> Step | None:
 _REFUSES: Final = re.compile(
     r"(?i)unsupported|not supported|unknown|unrecogni[sz]ed|unexpected|not (?:be )?(?:permitted|allowed|enabled|available)"
     r"|unavailable|invalid|(?:does not|doesn't|don't|cannot|must) (?:support|alternate|be)|only the default|only user"
+    r"|\bfail(?:ed|s)? to (?:parse|initiali[sz]e|compile|generate|validate)|too (?:many|complex)"
     r"|not (?:a )?valid|extra (?:inputs?|fields?)|is deprecated|incompatible"
 )
 
@@ -93,6 +94,7 @@ _RULES: Final[tuple[tuple[str, re.Pattern[str], Callable[[Manner], Manner]], ...
         re.compile(
             r"(?i)response[_ ]?format|json[_ ]?(?:schema|object|mode)|structured[_ ]outputs?|output_config|output_format"
             r"|response_?(?:json_?)?schema|response_?mime_?type|\bgrammar\b|guided_"
+            r"|json_validate_failed|failed to (?:generate|validate) json|\bschema\b.{0,80}\btoo (?:many|complex|deep|large)"
         ),
         _weaker,
     ),
@@ -106,7 +108,7 @@ _RULES: Final[tuple[tuple[str, re.Pattern[str], Callable[[Manner], Manner]], ...
         "the system role",
         re.compile(
             r"(?i)\bsystem (?:role|message|prompt|instruction)|developer instruction|roles? must alternate"
-            r"|only user and assistant|role:? ['\"`]?system"
+            r"|only user and assistant|role:? ['\"`]?system|role['\"`]? does not support ['\"`]system"
         ),
         lambda manner: replace(manner, system=False),
     ),

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from aragora.agents.model import Completion, DeclaredPrice, ModelCall, Provider, ProviderError
+from aragora.agents.model import Completion, DeclaredPrice, Meter, ModelCall, Provider, ProviderError
 from aragora.debate.model import Usage
 
 _MILLION: Final = 1_000_000
 
 
 class PricedProvider:
-    """`provider`, its usage at `price`; of calls that failed, too."""
+    """`provider`, its usage at `price`; of calls that failed or were withdrawn, too."""
 
     def __init__(self, provider: Provider, price: DeclaredPrice) -> None:
         self.name = provider.name
@@ -21,8 +21,10 @@ class PricedProvider:
         self._price = price
 
     async def complete(self, call: ModelCall) -> Completion:
+        meter = Meter()
+        call.meter.runs(lambda: self._priced_so_far(meter))
         try:
-            completion = await self._provider.complete(call)
+            completion = await self._provider.complete(replace(call, meter=meter))
         except ProviderError as error:
             if error.usage is not None:
                 error.usage = self._priced(error.usage)
@@ -31,6 +33,10 @@ class PricedProvider:
 
     async def aclose(self) -> None:
         await self._provider.aclose()
+
+    def _priced_so_far(self, meter: Meter) -> Usage | None:
+        usage = meter.usage()
+        return None if usage is None else self._priced(usage)
 
     def _priced(self, usage: Usage) -> Usage:
         price = self._price

@@ -38,7 +38,7 @@ _FILTERS: Final = frozenset(
 )
 _FULL: Final = "model_context_window_exceeded"
 _BUSY: Final = "insufficient_system_resource"
-_ERROR: Final = "error"
+_CUT: Final = frozenset({"error", "abort", "aborted", "cancelled"})
 
 
 class Received:
@@ -48,6 +48,7 @@ class Received:
         self.model = model
         self._finish = ""  # the provider's reason to end
         self.done = False  # the provider said that nothing more comes
+        self.refused: tuple[int, str] | None = None  # status and words of the error that it told last
         self._provider = provider
         self._call = call
         self._parts: list[str] = []
@@ -157,7 +158,7 @@ class Received:
             raise ContextTooLong(told, usage=self.usage(), heard=text)
         if finish == _BUSY:
             raise ProviderOverloaded(f"{provider} had no capacity to end its answer", usage=self.spent(), heard=text)
-        if finish == _ERROR or not (finish or self.done):
+        if finish in _CUT or not (finish or self.done):
             raise self.cut()
         refusal = joined(self._refusal).strip()
         if refusal and not text.strip():

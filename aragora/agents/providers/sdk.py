@@ -8,6 +8,7 @@ repeat the key that was wrong, and errors go on to events, logs and other people
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -40,6 +41,9 @@ _MAX_STATUS: Final = 599
 _FIRST_ERROR: Final = 400
 _CALLS_OWN_FAULT: Final = frozenset({400, 413, 422})
 _NO_STATUS: Final = 500  # for an error that names none
+_REFUSED: Final = 400
+_RATE_LIMITED: Final = 429
+_RATE: Final = re.compile(r"(?i)\brate[ _-]?limit|too many requests")
 _NO_API: Final = frozenset({400, 404, 405, 410, 421})  # with a web page: besides these, a gateway may have its reasons
 _BARE_KEY: Final = re.compile(r"\b(?=[A-Za-z]{0,64}[0-9])(?=[0-9]{0,64}[A-Za-z])[A-Za-z0-9]{32,}\b")
 _redactor: Final = Redactor()
@@ -103,7 +107,8 @@ class Failures:
             text = f"the address of {self._provider} answers with a web page, not with an API"
             return WrongAddress(f"{text} ({status})" if status >= _FIRST_ERROR else text)
         wait_s = _wait(headers) if wait_s is None else wait_s
-        known = status if status >= _FIRST_ERROR else told.status or _NO_STATUS
+        known = status if status >= _FIRST_ERROR else told.status or _status_by(told.all)
+        received.refused = (known, told.all)
         code = causes.code_of(known, told.all, waits=wait_s is not None)
         kind = error_of(code)
         if kind is CallRefused and known not in _CALLS_OWN_FAULT:
@@ -195,6 +200,16 @@ def under(of: Any, *names: str) -> Any:
     return of
 
 
+def written(value: object) -> object:
+    """`value`; as JSON where it is an object: some servers read the JSON that a model wrote."""
+    if not value or not isinstance(value, Mapping):
+        return value
+    try:
+        return json.dumps(value, ensure_ascii=False)
+    except (RecursionError, TypeError, ValueError):
+        return None
+
+
 def clean(detail: str) -> str:
     """`detail` as one short line without anything that looks like a key."""
     told = _redactor.text(border.text(detail, _MAX_READ_CHARS))
@@ -208,6 +223,15 @@ def _chain(error: BaseException) -> list[BaseException]:
     while (cause := chain[-1].__cause__) is not None and cause not in chain:
         chain.append(cause)
     return chain
+
+
+def _status_by(words: str) -> int:
+    """The status that would fit an error that came with none: that of a refusal or a limit where its words say so."""
+    if causes.code_of(_NO_STATUS, words) != causes.PROVIDER_FAULT:
+        return _NO_STATUS
+    if _RATE.search(words[:_MAX_READ_CHARS]):
+        return _RATE_LIMITED
+    return _NO_STATUS if causes.code_of(_REFUSED, words) == causes.REJECTED else _REFUSED
 
 
 def _wait(headers: Mapping[str, str] | None) -> float | None:

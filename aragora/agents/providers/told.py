@@ -16,6 +16,7 @@ _MAX_READ_CHARS: Final = 20_000  # of a body: what comes after is not even looke
 _MAX_PLAIN_CHARS: Final = 200
 _MAX_DEPTH: Final = 4
 _MAX_ITEMS: Final = 3
+_BINARY: Final = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 _TEXTS: Final = ("message", "msg", "detail", "error", "errors", "error_description", "title", "raw")
 _MARKS: Final = ("code", "type", "status", "param", "reason")
 _PAGE: Final = re.compile(
@@ -40,6 +41,7 @@ _STATUS_OF: Final = {  # types of errors that come in a stream with status 200
     "DEADLINE_EXCEEDED": 504,
     "overloaded_error": 529,
 }
+_NO_ERROR: Final = frozenset({"", "null", "none", "false"})
 _STATUSES: Final = range(400, 600)
 
 
@@ -67,6 +69,8 @@ def told_in(body: object) -> Told:
         text = body[:_MAX_READ_CHARS].strip()
         if _PAGE.match(text):
             return Told(is_page=True)
+        if _BINARY.search(text[:_MAX_PLAIN_CHARS]):
+            return Told("bytes that are no text (compressed, or in another encoding)")
         body = _json(text)
         if not isinstance(body, Mapping | list):
             return Told(text[:_MAX_PLAIN_CHARS])
@@ -76,16 +80,30 @@ def told_in(body: object) -> Told:
     return Told(_words(body, _MAX_DEPTH), marks, _status(body))
 
 
-def is_error(document: object) -> bool:
-    """Whether a document, or an event of a stream, tells an error and not a part of an answer."""
+def error_in(document: object) -> object | None:
+    """The error that a document, or an event of a stream, tells: itself, or one of its choices (so does OpenRouter);
+    None where it is a part of an answer."""
     if not isinstance(document, Mapping):
-        return False
-    return bool(document.get("error")) or document.get("object") == "error" or document.get("type") == "error"
+        return None
+    if _tells(document.get("error")) or document.get("object") == "error" or document.get("type") == "error":
+        return document
+    choices = document.get("choices")
+    for choice in choices if isinstance(choices, list) else ():
+        if isinstance(choice, Mapping) and _tells(choice.get("error")):
+            return choice
+    return None
+
+
+def _tells(error: object) -> bool:
+    """Whether what stands under `error` is one: some send an empty one with every answer."""
+    if isinstance(error, Mapping):
+        return any(error.values())
+    return bool(error) and not (isinstance(error, str) and error.strip().casefold() in _NO_ERROR)
 
 
 def _words(value: object, depth: int) -> str:
     if isinstance(value, str):
-        return value.strip()
+        return value[:_MAX_READ_CHARS].strip()
     if depth == 0:
         return ""
     if isinstance(value, list):

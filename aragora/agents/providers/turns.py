@@ -19,12 +19,16 @@ from hashlib import blake2b
 from io import TextIOWrapper
 from pathlib import Path
 from typing import ClassVar, Final
+from urllib.parse import urlsplit
 
 from aragora.agents.living import living
 from aragora.agents.model import Completion, Listener, ModelCall, Provider, ProviderTimedOut
 
 LOOK_EVERY_S: Final = 0.1
 _NAME_BYTES: Final = 8
+_HERE: Final = "localhost"
+_THIS_MACHINE: Final = frozenset({"127.0.0.1", "::1", "0.0.0.0"})  # noqa: S104  what is compared, not bound
+_PORTS: Final = {"http": 80, "https": 443}
 
 
 class NoTurn(ProviderTimedOut):
@@ -39,7 +43,7 @@ class Turns:
     def __init__(self, directory: Path, address: str, slots: int) -> None:
         self.slots = slots
         self._directory = directory
-        name = blake2b(address.encode(), digest_size=_NAME_BYTES).hexdigest()
+        name = blake2b(_server_of(address).encode(), digest_size=_NAME_BYTES).hexdigest()
         self._paths = [directory / f"{name}.{number}" for number in range(slots)]
         self._here = asyncio.Semaphore(slots)
 
@@ -69,6 +73,14 @@ class Turns:
                 else:
                     return file
             await asyncio.sleep(LOOK_EVERY_S * (0.5 + random.random()))
+
+
+def _server_of(address: str) -> str:
+    """Host and port of an address: however its path and this machine are written, it is one server."""
+    parts = urlsplit(address)
+    host = parts.hostname or address
+    host = _HERE if host in _THIS_MACHINE else host
+    return f"{host}:{parts.port or _PORTS.get(parts.scheme.lower(), '')}"
 
 
 class TakingTurns:

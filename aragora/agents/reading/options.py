@@ -16,6 +16,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
@@ -74,16 +75,28 @@ def conclusion_of(text: str, options: Sequence[str]) -> str | None:
 
 def _equal(text: str, options: Sequence[str]) -> list[str]:
     """The options equal to `text`, compared as strictly as finds any."""
-    for alike, forms in zip(_ALIKE, _forms(tuple(options)), strict=True):
-        found = forms.get(alike(text))
+    forms = _forms(tuple(options))
+    blanks = text.count(" ") + text.count("-") + text.count("_")
+    if len(text.strip(_WRAPPING + STOPS + " ")) - blanks > forms.longest:
+        return []  # nearly all answers: no way of comparing makes them as short as an option
+    for alike, ways in zip(_ALIKE, forms.ways, strict=True):
+        found = ways.get(alike(text))
         if found:
             return list(found)
     return []
 
 
+@dataclass(frozen=True, slots=True)
+class _Forms:
+    """For each way of comparing, the options by how they read in it; and the characters of the longest of all."""
+
+    ways: tuple[dict[str, list[str]], ...]
+    longest: int
+
+
 @lru_cache(maxsize=256)
-def _forms(options: tuple[str, ...]) -> tuple[dict[str, list[str]], ...]:
-    """For each way of comparing the options by how they read in it; all answers of a debate are compared with them."""
+def _forms(options: tuple[str, ...]) -> _Forms:
+    """How `options` read; all answers of a debate are compared with them."""
     ways: list[dict[str, list[str]]] = []
     for alike in _ALIKE:
         forms: dict[str, list[str]] = {}
@@ -91,7 +104,7 @@ def _forms(options: tuple[str, ...]) -> tuple[dict[str, list[str]], ...]:
             if form := alike(_plain(option)):
                 forms.setdefault(form, []).append(option)
         ways.append(forms)
-    return tuple(ways)
+    return _Forms(tuple(ways), max((len(form) for forms in ways for form in forms), default=0))
 
 
 def _led(text: str, options: Sequence[str]) -> list[str]:
@@ -159,7 +172,7 @@ def _beginning(text: str, options: Sequence[str]) -> list[str]:
 
 def _plain(text: str) -> str:
     """`text` on one line, without case and without characters that show nothing."""
-    return one_line(unicodedata.normalize("NFKC", text)).casefold()
+    return one_line(text if text.isascii() else unicodedata.normalize("NFKC", text)).casefold()
 
 
 def _unquoted(text: str) -> str:

@@ -4,7 +4,7 @@ Rules
 - A number or a truth value is its text. Lists are joined paragraph by paragraph. Of an object, what stands under a
   key that only says "this is the text" comes bare, the rest as "key: text".
 - What nests deeper than `_DEPTH_MAX`, or is a JSON schema instead of an answer, is not clear: None.
-- All texts are cleaned as `border.text` does, and stripped.
+- All texts are cleaned as `border.text` does, and stripped. A thought at the beginning of one is left out.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ import math
 from typing import Any, Final
 
 from aragora.agents import border
+from aragora.agents.reading.mended_json import with_backslashes
+from aragora.agents.reading.thoughts import without_thought
 from aragora.limits import COMPLETION_MAX_CHARS
 
 _DEPTH_MAX: Final = 3
@@ -36,7 +38,7 @@ def text_of(value: Any, depth: int = _DEPTH_MAX) -> str | None:
         case None:
             return ""
         case str():
-            return border.text(value, COMPLETION_MAX_CHARS).strip()
+            return without_thought(border.text(with_backslashes(value), COMPLETION_MAX_CHARS).strip())
         case int() | float():
             return _number(value)
         case list() if depth:

@@ -15,18 +15,24 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterator
 from typing import Final
 
 from aragora.agents.reading.marks import APOSTROPHES, DASHES, EMPHASIS, QUOTES
-from aragora.agents.reading.refusals_by_language import REFUSALS
+from aragora.agents.reading.refusals_by_language import REFUSAL
 
 NO_REASON: Final = "no reason given"
 
 _CHARS_MAX: Final = 500
-_BLANKS: Final = re.compile(r"[^\S\n]{2,}|[^\S\n ]")
 _SENTENCE: Final = re.compile(r"(?<=[.!?]) |\n")
 _PLAIN: Final = str.maketrans(dict.fromkeys(APOSTROPHES, "'") | dict.fromkeys(DASHES[:-1], ","))
 _EDGES: Final = QUOTES + EMPHASIS + "()[] \n"
+
+
+def _any_of(*patterns: str) -> re.Pattern[str]:
+    """One pattern in place of several: nearly every sentence of an answer is tried, and matches none of them."""
+    return re.compile("|".join(f"(?:{pattern})" for pattern in patterns))
+
 
 # --- What a refusal is made of ----------------------------------------------------------------------------
 
@@ -64,36 +70,54 @@ _RULES: Final = (
     r"unsafe|dangerous|unethical|ethical|inappropriate|programming|safety|not allowed|violat\w+)\b[^.!?]{0,60})?"
 )
 _SAYS_MORE: Final = r"\b(?:but|however|instead|although|though|yet|so|therefore|rather)\b"
+# What is refused; a quotation that ends in it is quoted by more.
+_SUBJECT: Final = rf"(?!.*{_SAYS_MORE})[^,;:.!?\"\u201c\u201d\u201e\u00ab\u00bb]{{1,100}}"
 
-_REFUSING: Final = (
-    re.compile(rf"{_LEAD}{_CANNOT}(?: {_ACTION}(?: {_GENERAL}){{0,14}}{_RULES})?[.!]*"),
-    re.compile(rf"{_LEAD}{_CANNOT} (?:help|assist)(?: you)? with (?!.*{_SAYS_MORE})[^,;:.!?]{{1,100}}{_RULES}[.!]*"),
-    re.compile(  # "As an AI, I do not have opinions."
+_REFUSING: Final = _any_of(
+    rf"{_LEAD}{_CANNOT}(?: {_ACTION}(?: {_GENERAL}){{0,14}}{_RULES})?[.!]*",
+    rf"{_LEAD}{_CANNOT} (?:help|assist)(?: you)? with {_SUBJECT}{_RULES}[.!]*",
+    (
+        rf"{_LEAD}{_CANNOT} (?:provide|give|offer|share|create|generate|write|produce)(?: you)?(?: with)?(?: any)? "
+        r"(?:(?:explicit|harmful|sexual|violent|detailed|specific|such) )?"
+        r"(?:content|instructions|guidance|information|material|malware)"
+        r"(?: or (?:guidance|information|instructions|advice))?"
+        rf"(?: (?:on|about|for|how|that|which|related)\b{_SUBJECT})?{_RULES}[.!]*"
+    ),
+    rf"{_LEAD}(?:i (?:would )?(?:prefer|rather) not(?: to)?|i'd (?:prefer|rather) not(?: to)?) answer(?: {_GENERAL}){{0,3}}[.!]*",
+    rf"{_LEAD}i(?: will not|'ll not| won't) be able to (?:help|assist|answer)(?: {_GENERAL}){{0,8}}[.!]*",
+    rf"{_LEAD}i(?:'m| am) not (?:going|willing) to (?:help|assist|answer)(?: {_GENERAL}){{0,8}}[.!]*",
+    rf"{_LEAD}i (?:do not|don't) have enough information to (?:answer|tell|judge|decide)(?: {_GENERAL}){{0,4}}[.!]*",
+    rf"{_LEAD}(?:cannot|unable to|can't) (?:answer|comply|help|assist)(?: {_GENERAL}){{0,6}}[.!]*",
+    (
+        rf"{_LEAD}(?:this|that|your) (?:request|question|prompt) (?:violates|goes against|is against) (?:my|our|the) "
+        r"(?:content |usage |safety )?(?:guidelines|polic(?:y|ies)|rules)[.!]*"
+    ),
+    rf"{_LEAD}(?:that's|that is|this is) beyond my current scope[.!]*",
+    (  # "As an AI, I do not have opinions."
         rf"{_LEAD}{_AS_AI} ?,? ?{_LEAD}"
         rf"(?:{_CANNOT} (?:have|hold|express|form|make|give|take|provide|offer|share)|i (?:do not|don't) have)"
         rf"(?: (?:{_GENERAL}|feelings?|beliefs?|preferences?|experiences?|views?|judge?ments?|decisions?|choices?|or|and|own"
         r"|my)){1,14}[.!]*"
     ),
-    re.compile(rf"{_LEAD}i (?:do not|don't) know(?: the answer)?(?: to (?:this|that|your)(?: question)?)?[.!]*"),
-    re.compile(rf"{_LEAD}i (?:cannot|can't|can not) (?:tell|say|judge|decide)[.!]*"),
+    rf"{_LEAD}i (?:do not|don't) know(?: the answer)?(?: to (?:this|that|your)(?: question)?)?[.!]*",
+    rf"{_LEAD}i (?:cannot|can't|can not) (?:tell|say|judge|decide)[.!]*",
 )
-_LEAVING: Final = (
-    re.compile(rf"{_SORRY}[.!]*"),
-    re.compile(
-        r"(?:please )?(?:let me know|feel free to (?:ask|reach)|ask me|don't hesitate to ask)\b[^.!?]{0,120}[.!]*"
-    ),
-    re.compile(
+_LEAVING: Final = _any_of(
+    rf"{_SORRY}[.!]*",
+    (r"(?:please )?(?:let me know|feel free to (?:ask|reach)|ask me|don't hesitate to ask)\b[^.!?]{0,120}[.!]*"),
+    (
         r"if you (?:have|need|would like|want|are)\b[^.!?]{0,160}\b(?:let me know|feel free|happy to|glad to|here to|ask)\b"
         r"[^.!?]{0,100}[.!]*"
     ),
-    re.compile(
-        r"(?:is there|can i|how (?:else )?(?:can|may) i|may i)\b[^.!?]{0,100}\b(?:help|assist)\b[^.!?]{0,60}[?.!]*"
-    ),
-    re.compile(r"(?:i'm|i am|we're|we are) (?:happy|glad|here) to (?:help|assist)\b[^.!?]{0,100}[.!]*"),
-    re.compile(
+    (r"(?:is there|can i|how (?:else )?(?:can|may) i|may i)\b[^.!?]{0,100}\b(?:help|assist)\b[^.!?]{0,60}[?.!]*"),
+    r"let's (?:talk|chat) about something else[.!]*",
+    r"(?:i'm|i am) (?:just|only) an? (?:ai|language model)(?: model| assistant)?[.!]*",
+    r"i(?:'m| am) programmed to be a (?:helpful and )?harmless (?:ai )?assistant[.!]*",
+    r"(?:i'm|i am|we're|we are) (?:happy|glad|here) to (?:help|assist)\b[^.!?]{0,100}[.!]*",
+    (
         r"(?:this|that|it|your request|the request) (?:goes against|violates|would violate|is against)\b[^.!?]{0,100}[.!]*"
     ),
-    re.compile(r"(?:i hope|thanks|thank you)\b[^.!?]{0,60}\bunderstand(?:ing)?[.!]*"),
+    r"(?:i hope|thanks|thank you)\b[^.!?]{0,60}\bunderstand(?:ing)?[.!]*",
 )
 
 # --- Abstentions ------------------------------------------------------------------------------------------
@@ -120,18 +144,24 @@ def is_refusal(text: str) -> bool:
         return False
     if not text.isascii():
         text = unicodedata.normalize("NFKC", text).translate(_PLAIN)
-    plain = _BLANKS.sub(" ", text.casefold()).strip(_EDGES)
-    if any(pattern.fullmatch(plain.replace("\n", " ")) for pattern in REFUSALS):
+    lines = (" ".join(line.split()) for line in text.casefold().split("\n"))
+    plain = "\n".join(lines).strip(_EDGES)
+    if REFUSAL.fullmatch(plain.replace("\n", " ")):
         return True
     refused = False
-    for sentence in _SENTENCE.split(plain):
+    for sentence in _sentences(plain):
         said = sentence.strip(_EDGES)
-        if _is_one_of(_REFUSING, said):
+        if _REFUSING.fullmatch(said):
             refused = True
-        elif said and not _is_one_of(_LEAVING, said):
+        elif said and not _LEAVING.fullmatch(said):
             return False
     return refused
 
 
-def _is_one_of(patterns: tuple[re.Pattern[str], ...], sentence: str) -> bool:
-    return any(pattern.fullmatch(sentence) for pattern in patterns)
+def _sentences(text: str) -> Iterator[str]:
+    """One by one: the first of an answer already shows that it is one."""
+    begin = 0
+    for end in _SENTENCE.finditer(text):
+        yield text[begin : end.start()]
+        begin = end.end()
+    yield text[begin:]

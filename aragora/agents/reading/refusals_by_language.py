@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
-_FEW: Final = r"[^,;:.!?\u3002]{0,60}"
+# Without quotation marks: one that ends here is quoted by more.
+_FEW: Final = r"[^,;:.!?\u3002\"\u201c\u201d\u201e\u00ab\u00bb\u300d\u300f]{0,60}"
 _END: Final = r"[.!\u3002]*"
 
 _ROWS: Final[dict[str, tuple[str, str]]] = {
@@ -74,10 +75,62 @@ _ROWS: Final[dict[str, tuple[str, str]]] = {
         r"(?:大変)?(?:申し訳(?:ありません|ございません|ない)|すみません|恐れ入ります)(?:が|です|。)?[,、]? ?",
         r"[^。]{0,30}(?:お手伝い|お答え|お応え|対応|回答|お力)[^。]{0,15}(?:できません|できかねます|いたしかねます)",
     ),
+    "Russian without an excuse": (
+        r"я не могу ",
+        r"(?:(?:вам |тебе )?помочь(?: (?:вам|тебе))?(?: \u0441 этим)?|ответить на (?:этот|ваш) вопрос|обсуждать эту тему)",
+    ),
+    "Polish without an excuse": (
+        r"nie mogę ",
+        r"(?:w tym pomóc|pomóc w tym|odpowiedzieć na to pytanie)",
+    ),
+    "Portuguese without an excuse": (
+        r"não posso ",
+        r"(?:ajudar com isso|responder a ess[ae] pergunta|ajudar com essa solicitação)",
+    ),
+    "Chinese without an excuse": (
+        r"(?:你好[,。])?(?:这个问题)?我(?:暂时)?",
+        r"(?:无法|無法|不能)(?:回答(?:这个|該|这一)?(?:问题|問題)?|(?:帮助|協助|协助)(?:你|您|这个请求|這個請求)?)(?:[,。]?让我们换个话题再聊聊吧)?",
+    ),
+    "Japanese without an excuse": (
+        r"(?:(?:その|この)(?:ご質問|質問)には)?",
+        r"お答え(?:できません|できかねます|することはできません)",
+    ),
+    "Korean without an excuse": (
+        r"(?:그 |이 |해당 )?(?:질문|요청)?(?:에|은|는)? ?",
+        r"(?:답변(?:해 드릴|할) 수 ?없습니다|도와드릴 수 ?없습니다)",
+    ),
+    "Indonesian": (
+        r"maaf[,.]? ?(?:tetapi |tapi |namun )?",
+        rf"(?:saya|aku) (?:tidak|tak) (?:dapat|bisa) (?:membantu|menjawab|memenuhi)\b{_FEW}",
+    ),
+    "Turkish": (
+        r"(?:üzgünüm|maalesef|özür dilerim)[,.]? ?(?:ama |ancak )?",
+        rf"{_FEW}(?:yard\u0131mc\u0131 olamam|yard\u0131mc\u0131 olam\u0131yorum|yan\u0131tlayamam|cevaplayamam|yan\u0131t veremem)",
+    ),
+    "Vietnamese": (
+        r"(?:rất tiếc|xin lỗi)[,.]? ?(?:nhưng )?",
+        rf"tôi không thể (?:giúp|hỗ trợ|trả lời|đáp ứng)\b{_FEW}",
+    ),
+    "Arabic": (
+        r"(?:عذرًا|عذرا|آسف|أعتذر)[,،.]? ?(?:لكن |ولكن )?",
+        r"(?:لا يمكنني|لا أستطيع) (?:المساعدة|مساعدتك|الإجابة|الرد)[^,،.!?؟\"]{0,60}",
+    ),
+    "Czech": (
+        r"(?:omlouvám se|je mi líto|bohužel)[,.]? ?(?:ale )?",
+        rf"{_FEW}\b(?:nemohu|nemůžu) (?:pomoci|pomoct|odpovědět)\b{_FEW}",
+    ),
+    "Ukrainian": (
+        r"(?:вибачте|на жаль|перепрошую)[,.]? ?(?:але )?",
+        rf"я не можу{_FEW}\b(?:допомогти|відповісти|виконати)\b{_FEW}",
+    ),
+    "Norwegian and Danish": (
+        r"(?:beklager|desværre|dessverre|undskyld)[,.]? ?(?:men )?",
+        rf"(?:jeg kan|kan jeg) (?:desværre |dessverre )?ikke (?:hjelpe|hjælpe|svare|besvare)\b{_FEW}",
+    ),
     "Korean": (
         r"(?:죄송하지만|죄송합니다[.,]?|유감스럽지만) ?",
         r"[^.。]{0,30}(?:도와|도울|답변|대답|응할|처리|도움)[^.。]{0,15}(?:수 ?없습니다|어렵습니다)",
     ),
 }
 
-REFUSALS: Final = tuple(re.compile(row + _END) for row in (excuse + cannot for excuse, cannot in _ROWS.values()))
+REFUSAL: Final = re.compile("|".join(f"(?:{excuse}{cannot}{_END})" for excuse, cannot in _ROWS.values()))

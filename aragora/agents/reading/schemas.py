@@ -75,6 +75,11 @@ GROUPING: Final = AnswerModel(
 )
 
 
+def keys_of(model: AnswerModel, options: tuple[str, ...]) -> list[str]:
+    """The properties of the schema that `schema_of` gives, in its order."""
+    return ["option", *model.properties] if model is PROPOSAL and options else list(model.properties)
+
+
 @lru_cache(maxsize=256)
 def schema_of(model: AnswerModel, labels: tuple[str, ...], options: tuple[str, ...]) -> Schema:
     """The schema of an answer that may name `labels` and must name one of `options`, where there are any."""

@@ -556,3 +556,26 @@ def test_schemas_are_named_and_kept() -> None:
     names = {kind: answer_schema(request_of(kind))[0] for kind in AskKind}
     assert set(names.values()) == {"proposal", "critique", "choice", "ranking", "grouping"}
     assert answer_schema(request_of(AskKind.VOTE))[1] is answer_schema(request_of(AskKind.VOTE))[1]
+
+
+def test_json_that_is_not_valid_is_told_as_such() -> None:
+    with pytest.raises(AnswerInvalid, match="that can be read: near") as wrong:
+        parse_answer(request_of(AskKind.PROPOSE), '{"answer": "He said "yes" to it", "confidence": 0.8}')
+    assert "yes" in str(wrong.value)
+
+
+def test_an_object_inside_of_one_that_is_not_valid_is_not_told_as_the_answer() -> None:
+    wrong = refused(AskKind.PROPOSE, '{"answer": "He said "yes"", "evidence": [{"fact": "a study"}]}')
+    assert "that can be read: near" in wrong
+    assert "It is missing" not in wrong
+
+
+def test_latex_and_a_comma_too_many_need_no_repair() -> None:
+    text = r'{"answer": "It is \frac{1}{2} of \(x\).", "confidence": 0.8,}'
+    assert parse(AskKind.PROPOSE, text) == Proposal(r"It is \frac{1}{2} of \(x\).", 0.8, ())
+
+
+def test_a_thought_in_the_text_of_an_answer_is_not_said() -> None:
+    assert parse(AskKind.PROPOSE, {"answer": "<think>a draft</think>Tea."}).text == "Tea."
+    assert parse(AskKind.VOTE, {"choice": "B", "reason": "<think>hm</think>clear"}).reason == "clear"
+    assert "empty" in refused(AskKind.PROPOSE, {"answer": "<think>nothing else</think>"})

@@ -575,3 +575,16 @@ async def test_who_listens_learns_of_every_call_whether_it_repairs_or_is_the_fal
     await answering(own, other).answer(ask(), fallen_back)
     assert (repaired.calls, fallen_back.calls) == (2, 2)
     assert other.calls[0].listener is fallen_back
+
+
+@pytest.mark.parametrize("error", [RuntimeError("a defect of an SDK"), AragoraError("of our own")])
+async def test_a_call_that_ends_by_an_error_nobody_foresaw_has_cost_something_too(
+    answering: Build, ask: AskFor, error: Exception
+) -> None:
+    provider = ScriptedProvider("anthropic", [error])
+    provider.spent = PAID
+    spec = replace(SPEC, fallback_model=None)
+    reply = await answering(provider, spec=spec, budget=RetryBudget(0.0, 0.0)).answer(ask())
+    assert isinstance(reply, AgentFailure)
+    assert reply.usage is not None
+    assert reply.usage.cost_usd == 0.25

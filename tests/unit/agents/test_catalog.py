@@ -68,8 +68,8 @@ def test_a_chosen_model_replaces_the_catalogs_and_its_options() -> None:
     assert spec.fallback_model.startswith("anthropic/claude-haiku-4")
 
 
-def test_an_unknown_agent_is_refused_with_the_names_there_are() -> None:
-    with pytest.raises(AragoraError, match="embedded-analyst"):
+def test_an_unknown_agent_is_not_found() -> None:
+    with pytest.raises(AragoraError, match="hal-9000"):
         spec_of("hal-9000", with_settings())
 
 

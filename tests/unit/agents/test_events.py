@@ -38,7 +38,7 @@ async def test_what_begins_as_a_document_is_one(body: str) -> None:
 
 async def test_bare_json_and_lines_of_errors_in_a_stream_are_data() -> None:
     raw = b'data: {"a": 1}\n\n{"error": "boom"}\nerror: {"code": 500}\n\n'
-    assert await read(raw) == [Event('{"a": 1}'), Event('{"error": "boom"}'), Event('{"code": 500}')]
+    assert await read(raw) == [Event('{"a": 1}'), Event('{"error": "boom"}'), Event('{"code": 500}', tells_error=True)]
 
 
 async def test_an_event_without_its_blank_line_counts_at_the_end() -> None:
@@ -96,3 +96,27 @@ def test_no_text_is_changed_by_being_split(text: str, cut: int) -> None:
     at = min(2 * cut, len(units))
     halves = [part.decode("utf-16-le", "surrogatepass") for part in (units[:at], units[at:])]
     assert joined(halves) == text
+
+
+@pytest.mark.parametrize("body", ["Internal Server Error", "Error from proxy\nno upstream", '"a JSON text"'])
+async def test_a_body_of_words_without_any_event_is_a_document(body: str) -> None:
+    assert await read(*[bytes([byte]) for byte in body.encode()]) == [Document(body)]
+
+
+async def test_words_between_events_are_passed_over() -> None:
+    assert await read(b'hello\n\ndata: {"a": 1}\n\nbye\n') == [Event('{"a": 1}')]
+
+
+async def test_a_mark_of_byte_order_in_pieces_hides_no_event() -> None:
+    assert await read(b"\xef", b"\xbb", b"\xbfdata: 1\n\n") == [Event("1")]
+
+
+async def test_data_of_an_event_without_an_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events, "MAX_BYTES", 100)
+    with pytest.raises(TooLarge):
+        await read(*[b"data:\n"] * 102)
+
+
+async def test_an_event_that_is_named_error_is_one_and_the_next_is_not() -> None:
+    raw = b'event: error\ndata: boom\n\ndata: {"a": 1}\n\n'
+    assert await read(raw) == [Event("boom", tells_error=True), Event('{"a": 1}')]

@@ -216,3 +216,21 @@ def test_a_ballot_for_a_small_model_has_every_label_with_a_conclusion(kind: AskK
     found = fit(brief, 3_000, lambda tried: size(tried, kind))
     assert found is not None
     assert all(one.text.startswith(f"Answer {one.label}. ") for one in found.brief.candidates)
+
+
+@pytest.mark.parametrize(
+    ("beginning", "conclusion"),
+    [
+        ("## Recommendation\n\nUse PostgreSQL. ", "Use PostgreSQL."),
+        ("1. Use PostgreSQL for the main store. ", "Use PostgreSQL for the main store."),
+        ("**Answer:** Yes. It is worth the effort. ", "It is worth the effort."),
+        ("Dr. Smith would take tea. ", "Smith would take tea."),
+    ],
+)
+def test_a_heading_a_number_or_an_abbreviation_alone_is_no_conclusion(beginning: str, conclusion: str) -> None:
+    answer = beginning + SENTENCE * 100
+    brief = replace(FULL, candidates=(Candidate("A", answer), Candidate("B", answer)), critiques=(), context="")
+    least = next(found for budget in range(100, WHOLE, 5) if (found := fit(brief, budget, size)) is not None)
+    for one in least.brief.candidates:
+        assert conclusion in one.text
+        assert "[shortened: " in one.text

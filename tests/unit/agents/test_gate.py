@@ -73,6 +73,63 @@ async def fail(gate: LeasedGate, times: int) -> None:
         await gate.failed(ProviderFault("boom"))
 
 
+async def trial_that_is_withdrawn(gate: LeasedGate) -> None:
+    async def call() -> None:
+        await gate.permit()
+        await asyncio.Event().wait()
+
+    task = asyncio.create_task(call())
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+async def test_a_trial_that_is_withdrawn_gives_its_permit_back_and_says_nothing_of_the_provider(
+    clock: SetClock,
+) -> None:
+    breaker = LocalBreaker(clock)
+    gate = LeasedGate(breaker, clock)
+    await gate.permit()
+    await gate.failed(WrongKey("no such key"))
+    clock.at += POLICY.bar_s
+    await trial_that_is_withdrawn(gate)
+    assert breaker.breaker.barred_by is not None
+    await gate.permit()
+    await gate.succeeded()
+
+
+async def test_trials_of_an_open_breaker_that_are_withdrawn_leave_room_for_others(clock: SetClock) -> None:
+    breaker = LocalBreaker(clock)
+    gate = LeasedGate(breaker, clock)
+    await fail(gate, POLICY.failure_threshold)
+    clock.at += POLICY.open_s
+    for _ in range(POLICY.trial_permits):
+        await trial_that_is_withdrawn(gate)
+    assert breaker.breaker.state is BreakerState.HALF_OPEN
+    await gate.permit()
+
+
+async def test_a_trial_that_was_told_is_not_given_back_when_its_task_ends(clock: SetClock) -> None:
+    breaker = CountingBreaker(clock)
+    gate = LeasedGate(breaker, clock)
+    await gate.permit()
+    await gate.failed(WrongKey("no such key"))
+    clock.at += POLICY.bar_s
+    before = breaker.hops
+
+    async def call() -> None:
+        await gate.permit()
+        await gate.failed(WrongKey("no such key"))
+
+    await asyncio.create_task(call())
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert breaker.hops - before == 2
+
+
 async def test_the_healthy_path_asks_the_breaker_once_a_lease(clock: SetClock) -> None:
     breaker = CountingBreaker(clock)
     gate = LeasedGate(breaker, clock)

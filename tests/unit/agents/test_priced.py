@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import replace
+
 import pytest
 
-from aragora.agents.model import Completion, DeclaredPrice, ModelCall, ProviderFault
+from aragora.agents.model import Completion, DeclaredPrice, Meter, ModelCall, ProviderFault
 from aragora.agents.providers.priced import PricedProvider
 from aragora.debate.model import Usage
 
@@ -54,3 +57,26 @@ async def test_it_is_the_provider_in_all_else() -> None:
     assert (priced.name, priced.renders_itself) == ("local", False)
     await priced.aclose()
     assert inner.closed
+
+
+async def test_a_call_that_is_withdrawn_costs_what_was_declared_so_far() -> None:
+    class Slow(Provider):
+        async def complete(self, call: ModelCall) -> Completion:
+            call.meter.runs(lambda: USAGE)
+            await asyncio.Event().wait()
+            raise AssertionError("it waits for ever")
+
+    call = replace(CALL, meter=Meter())
+    task = asyncio.create_task(PricedProvider(Slow(), PRICE).complete(call))
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait({task})
+    usage = call.meter.usage()
+    assert usage is not None
+    assert usage.cost_usd == pytest.approx(3.0)
+
+
+async def test_a_call_that_was_not_sent_costs_nothing_so_far() -> None:
+    call = replace(CALL, meter=Meter())
+    await PricedProvider(Provider(), PRICE).complete(call)
+    assert call.meter.usage() is None

@@ -117,6 +117,11 @@ def test_gemini_counts_what_it_cached_within_the_prompt_and_thoughts_beside_the_
     assert usage.cost_usd == pytest.approx(0.4 * 1.5 + 0.6 * 0.15 + 0.15 * 7.5)
 
 
+def test_gemini_counts_thoughts_also_where_they_left_no_room_for_an_answer() -> None:
+    usage = gemini(prompt_token_count=500, thoughts_token_count=1_020)
+    assert (usage.input_tokens, usage.output_tokens, usage.estimated) == (500, 1_020, False)
+
+
 odd = st.one_of(
     st.none(), st.booleans(), st.text(max_size=3), st.integers(), st.floats(), st.lists(st.integers(), max_size=2)
 )

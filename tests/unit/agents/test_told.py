@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from worlds.odd_replies import anything
 
-from aragora.agents.providers.told import Told, is_error, told_in
+from aragora.agents.providers.told import Told, error_in, told_in
 
 PLACES: list[tuple[Any, str]] = [
     ({"error": "a text"}, "a text"),
@@ -65,10 +65,10 @@ def test_codes_and_types_are_marks_and_a_status_in_the_body_counts() -> None:
 
 
 def test_an_answer_is_no_error() -> None:
-    assert not is_error({"choices": [], "error": None})
-    assert not is_error([])
-    assert is_error({"error": "boom"})
-    assert is_error({"object": "error", "message": "boom"})
+    assert error_in({"choices": [], "error": None}) is None
+    assert error_in([]) is None
+    assert error_in({"error": "boom"}) is not None
+    assert error_in({"object": "error", "message": "boom"}) is not None
 
 
 @given(

@@ -85,6 +85,15 @@ async def test_servers_at_other_addresses_do_not_wait_for_each_other(tmp_path: P
         await TakingTurns(busy, Turns(tmp_path, "http://two/v1", 1)).complete(CALL)
 
 
+@pytest.mark.parametrize("again", ["http://127.0.0.1:11434/v1", "HTTP://LocalHost:11434/v1/", "http://[::1]:11434"])
+async def test_a_server_is_one_however_its_address_is_written(tmp_path: Path, again: str) -> None:
+    async with Turns(tmp_path, "http://localhost:11434/v1", 1).turn(Lives()):
+        busy = Busy()
+        busy.go.set()
+        with pytest.raises(NoTurn):
+            await TakingTurns(busy, Turns(tmp_path, again, 1)).complete(replace(CALL, timeout_s=0.05))
+
+
 async def test_who_gets_no_turn_in_its_time_fails_so_and_the_server_is_not_blamed(tmp_path: Path) -> None:
     turns = Turns(tmp_path, "http://one/v1", 1)
     async with Turns(tmp_path, "http://one/v1", 1).turn(Lives()):

@@ -15,6 +15,7 @@ from aragora.resilience.circuit_breaker import (
     Refusal,
     Succeeded,
     TrialPermit,
+    Withdrawn,
     changed,
     from_row,
     outstanding,
@@ -224,3 +225,15 @@ def test_a_row_survives_the_way_to_the_store_and_back(failures: int, now: float,
         breaker = record(breaker, Failed(0, "boom"), now, POLICY)
     row = to_row(breaker, now, wall)
     assert to_row(from_row(row, now, wall, POLICY), now, wall) == row
+
+
+def test_a_trial_that_is_withdrawn_leaves_its_permit_and_counts_neither_way() -> None:
+    breaker, first = trial(opened(), POLICY.open_s)
+    for _ in range(POLICY.trial_permits - 1):
+        breaker, _ = trial(breaker, POLICY.open_s)
+    assert isinstance(permit(breaker, POLICY.open_s, POLICY)[1], Refusal)
+    breaker = record(breaker, Withdrawn(first.epoch, first.trial_id), POLICY.open_s, POLICY)
+    assert (breaker.state, breaker.trials_succeeded) == (BreakerState.HALF_OPEN, 0)
+    breaker, again = trial(breaker, POLICY.open_s)
+    assert record(breaker, Succeeded(first.epoch, first.trial_id), POLICY.open_s, POLICY) == breaker
+    assert record(breaker, Succeeded(again.epoch, again.trial_id), POLICY.open_s, POLICY).trials_succeeded == 1

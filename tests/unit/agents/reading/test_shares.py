@@ -24,6 +24,9 @@ from aragora.agents.reading.shares import share_of
         (".8", 0.8),
         ("0,9", 0.9),
         ("9/10", 0.9),
+        ("9\u204410", 0.9),
+        ("50/50", 0.5),
+        ("50 / 50", 0.5),
         ("8 out of 10", 0.8),
         ("8 of 10", 0.8),
         ("4 / 5", 0.8),
@@ -90,3 +93,8 @@ def test_of_ten_is_the_same_in_every_notation(number: int) -> None:
         f"0,{number}" if number < 10 else 1,
     )
     assert {share_of(notation) for notation in notations} == {number / 10}
+
+
+@pytest.mark.parametrize("written", [-0.0, "-0.0", "0"])
+def test_no_share_is_a_negative_zero(written: Any) -> None:
+    assert str(share_of(written)) in ("0.0", "None")
