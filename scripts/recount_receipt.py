@@ -28,7 +28,7 @@ import re
 import string
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,20 @@ CLOSE = 1e-9  # below this, two shares are the same to the rules
 PERSON = "person:"  # prefix of a person's name among the voters
 ANSWERING = ("challenge", "revise", "propose")
 VOTING = ("vote", "rank")
+
+# The stages of a round, in their order. What is asked for in each; what stands between the asks.
+STAGES = {
+    "propose": 1,
+    "revise": 1,
+    "group": 2,
+    "challenge": 4,
+    "critique": 7,
+    "judge": 8,
+    "rank": 9,
+    "vote": 9,
+    "synthesize": 10,
+}
+TRICKED, GROUPED_AGAIN, MEASURED, CRITICISED, DECIDED = 3, 5, 6, 7, 11
 
 OK, FAIL, UNTOLD = "ok", "FAIL", "--"
 Finding = tuple[str, str, str]  # mark, name, detail
@@ -106,7 +120,7 @@ def findings(receipt: Record, rows: list[Row], *, rewritten: bool = False) -> It
     if flaw is not None:
         yield FAIL, "events", flaw
         return
-    unknown = sum(1 for row in rows[:length] if row.type not in TAKEN and row.type not in PASSED_OVER)
+    unknown = sum(1 for row in rows[:length] if row.type not in KNOWN)
     more = f", {unknown} of a type unknown here, passed over" if unknown else ""
     yield OK, "events", f"1 to {length} of debate {shown(receipt['debate_id'])}, without a gap{more}"
     yield (UNTOLD, "digest", "not compared: --rewritten") if rewritten else _digest(receipt, rows[:length])
@@ -118,6 +132,8 @@ def findings(receipt: Record, rows: list[Row], *, rewritten: bool = False) -> It
         yield FAIL, "recount", shown(str(error), 300)
         return
     yield from _asked(receipt, debate)
+    yield _same("opened_at", rows[0].timestamp, receipt.get("opened_at"))
+    yield _course(debate)
     same = f"event {length} tells the decision that the receipt states"
     yield _same("consensus", {**debate.consensus, "cost_usd": None}, {**stated, "cost_usd": None}, same)
     yield _positions(debate)
@@ -125,10 +141,10 @@ def findings(receipt: Record, rows: list[Row], *, rewritten: bool = False) -> It
     yield from told.each(counted, _PLAIN)
     yield told.tallies(counted)
     yield from told.each(counted, _OF_PEOPLE_AND_WORDS)
-    yield _unsettled(debate, stated)
+    yield _unsettled(debate, stated, old)
     yield from _money(receipt, debate, counted, old)
     yield UNTOLD, "explanation", "words for people, not recounted: where they say something else, the figures count"
-    yield from _issued(receipt, rows[length:])
+    yield from _issued(receipt, rows[length:], debate)
 
 
 # What of the decision is compared as it is: the name of the check, and the member of the decision.
@@ -238,6 +254,7 @@ def _asked(receipt: Record, debate: Debate) -> Iterator[Finding]:
     spec, protocol = debate.spec.raw, debate.spec.raw["protocol"]
     context = spec.get("context") or ""
     told: Record = {
+        "debate_id": text(spec, "debate_id"),
         "question": spec["question"],
         "context_sha256": sha256(context) if context else None,
         "domain": spec.get("domain", "general"),
@@ -245,8 +262,8 @@ def _asked(receipt: Record, debate: Debate) -> Iterator[Finding]:
         "org_id": spec.get("org_id", receipt["org_id"]),
         "status": "completed",
     }
-    told.update({name: list(spec.get(name, ())) for name in ("options", "needs") if name in receipt})
-    yield _same("question", told, {name: receipt.get(name) for name in told}, brief(spec["question"]))
+    told.update({name: list(spec.get(name, ())) for name in ("options", "needs") if name in receipt or not debate.old})
+    yield _same("question", told, {name: receipt[name] for name in told if name in receipt}, brief(spec["question"]))
     seed = spec.get("seed")
     rules = {
         "name": protocol.get("name"),
@@ -270,10 +287,20 @@ def _positions(debate: Debate) -> Finding:
     return OK, "positions", f"found by {shown(debate.found_by)}{corrected}: {shown(names, 160)}"
 
 
-def _unsettled(debate: Debate, stated: Record) -> Finding:
+def _course(debate: Debate) -> Finding:
+    """Whether the events are such that a debate by its protocol makes: the order, who was asked, who may say what."""
+    if not debate.flaws:
+        return OK, "course", "each ask is settled once, by an agent that was to be asked; people did what they may"
+    more = f" (and {len(debate.flaws) - 1} more)" if len(debate.flaws) > 1 else ""
+    return FAIL, "course", f"{shown(debate.flaws[0], 300)}{more}"
+
+
+def _unsettled(debate: Debate, stated: Record, old: bool) -> Finding:
     """What unanswered asks may be billed at most follows from what was sent, which a journal does not hold."""
-    if "unsettled_usd" not in stated:
+    if old:
         return UNTOLD, "unsettled", "not told in this receipt"
+    if "unsettled_usd" not in stated:
+        return FAIL, "unsettled", "missing in the receipt"
     told = number(stated, "unsettled_usd")
     if debate.unsettled_then and debate.spec.raw.get("budget_usd") is not None and debate.spec.raw.get("prices"):
         asks = f"{debate.unsettled_then} ask(s) that were never answered"
@@ -295,18 +322,27 @@ def _money(receipt: Record, debate: Debate, counted: Record, old: bool) -> Itera
         for part in parts:
             del part["abstentions"], part["estimated_usd"]
     told = shown(", ".join(f"{part['name']} {part['cost_usd']:.6f}" for part in parts), 160)
-    yield _same("agents", parts, [{name: one.get(name) for name in parts[0]} for one in stated], f"USD: {told}")
+    known = [{name: one[name] for name in parts[0] if name in one} for one in stated]
+    yield _same("agents", parts, known, f"USD: {told}")
 
 
-def _issued(receipt: Record, rest: list[Row]) -> Iterator[Finding]:
-    """Whether the journal, which goes on after what the receipt covers, names this receipt."""
-    issued = next((row.data for row in rest if row.type == "receipt"), None)
-    if issued is None:
+def _issued(receipt: Record, rest: list[Row], debate: Debate) -> Iterator[Finding]:
+    """Whether the journal, which goes on after what the receipt covers, names this receipt and then ends."""
+    rest = [row for row in rest if row.type in KNOWN]
+    if [row.type for row in rest] != ["receipt", "debate_end"][: len(rest)]:
+        told = ", ".join(row.type for row in rest)
+        yield FAIL, "issued", f"after the decision come a receipt and a debate_end, and here {shown(told)}"
+        return
+    if not rest:
         yield UNTOLD, "issued", "the journal was exported before the receipt was issued"
         return
     names = ("receipt_id", "position", "hash", "previous_hash", "signature", "key_id")
-    told = {name: issued.get(name) for name in names}
-    yield _same("issued", told, {name: receipt.get(name) for name in names}, brief(told["receipt_id"]))
+    issued = {name: rest[0].data.get(name) for name in names} | {"issued_at": rest[0].timestamp}
+    yield _same("issued", issued, {name: receipt.get(name) for name in issued}, brief(issued["receipt_id"]))
+    for end in rest[1:]:
+        told_of_it = {name: end.data.get(name) for name in ("status", "rounds", "cost_usd")}
+        counted = {"status": "completed", "rounds": debate.round, "cost_usd": debate.cost_then}
+        yield _same("end", counted, told_of_it, f"completed after {several(debate.round, 'round', 'rounds')}")
 
 
 def _same(name: str, counted: Any, stated: Any, told: str = "") -> Finding:
@@ -462,14 +498,25 @@ class Debate:
     protocol: Protocol
     old: bool
     participants: tuple[str, ...]
+    seq: int = 0  # of the event that is taken now
+    type: str = ""  # likewise
     round: int = 0
     answers: dict[str, Answer] = field(default_factory=dict)
     synthesis: Answer | None = None
+    found_then: tuple[Position, ...] = ()  # the positions, and people's votes, when the chair was asked
+    persons_then: dict[str, tuple[str, float]] = field(default_factory=dict)
     groups: tuple[tuple[tuple[str, ...], ...], str] | None = None  # as an agent put the answers together; which
     found: tuple[Position, ...] = ()
     found_by: str = ""
     corrected_by: str = ""
     misfound: list[str] = field(default_factory=list)
+    flaws: list[str] = field(default_factory=list)  # why no debate by this protocol makes these events
+    stage: int = 0  # how far the round is, see STAGES; those below it are over
+    due: frozenset[tuple[str, str]] = frozenset()  # who is asked in the open stage, and about whom
+    heard: set[tuple[str, str]] = field(default_factory=set)  # of these, whose ask is settled
+    critics: frozenset[tuple[str, str]] = frozenset()  # who criticises whom after the last measurement
+    challenged: int = 0  # the round in which an agreement was challenged
+    turned: dict[str, Record] = field(default_factory=dict)  # fallbacks told, by the ask they belong to
     ballots: dict[str, Ballot] = field(default_factory=dict)
     verdict: Ballot | None = None
     persons: dict[str, tuple[str, float]] = field(default_factory=dict)  # choice and intensity, the latest
@@ -477,7 +524,7 @@ class Debate:
     failed: dict[str, dict[str, tuple[str, str]]] = field(default_factory=dict)  # code and message, likewise
     settled: set[str] = field(default_factory=set)  # asks
     asked: set[tuple[str, int]] = field(default_factory=set)  # what was asked, and in which round
-    overdue: set[str] = field(default_factory=set)  # asks whose answer did not come in time
+    overdue: dict[str, str] = field(default_factory=dict)  # asks whose answer did not come in time, with their agent
     stopped: str = "rounds"
     critique_due: bool = False
     to_vote_on: bool = False  # when the last round closed
@@ -509,6 +556,11 @@ class Debate:
     def part(self, agent: str) -> Part:
         return self.parts.setdefault(agent, Part(agent))
 
+    def must(self, lawful: bool, otherwise: str) -> None:
+        """Note what no debate does; the count goes on."""
+        if not lawful:
+            self.flaws.append(f"event {self.seq} ({self.type}): {otherwise}")
+
 
 def folded(rows: list[Row], old: bool) -> Debate:
     """What the events of a whole journal make, in the order of their seq."""
@@ -517,7 +569,11 @@ def folded(rows: list[Row], old: bool) -> Debate:
         try:
             if debate is None:
                 debate = opened(row.data, old)
-            elif row.type in TAKEN:
+                continue
+            debate.seq, debate.type = row.seq, row.type
+            debate.must(row.type not in PASSED_OVER or row.type == "user_suggestion", "it cannot stand here")
+            debate.must(not debate.consensus, "the decision stands already")
+            if row.type in TAKEN:
                 TAKEN[row.type](debate, row.data)
         except BadInput as error:
             raise BadInput(f"event {row.seq} of the journal ({row.type}): {error}") from error
@@ -567,16 +623,77 @@ def protocol_of(raw: Record) -> Protocol:
 
 
 def _round_started(debate: Debate, data: Record) -> None:
-    debate.round = whole(data, "round")
-    debate.groups = None
+    number, last = whole(data, "round"), debate.round
+    debate.must(number == last + 1 <= debate.protocol.rounds_planned, f"round {number} follows round {last}")
+    debate.must(not last or (MEASURED <= debate.stage <= CRITICISED and debate.stopped == "rounds"), "no round is due")
+    _close_stage(debate)
+    debate.round, debate.stage, debate.groups = number, STAGES["propose"], None
+    debate.due = frozenset((agent, "") for agent in debate.participants)
 
 
 def _challenged(debate: Debate, _data: Record) -> None:
-    debate.groups = None
+    _open_stage(debate, TRICKED)
+    debate.must(not debate.challenged, "an agreement is challenged once")
+    debate.challenged, debate.groups = debate.round, None
+
+
+def _open_stage(debate: Debate, stage: int) -> None:
+    """Go on to `stage`, or stay in it; all earlier ones are over."""
+    if stage == debate.stage:
+        return
+    debate.must(stage > debate.stage, "it comes too late in its round")
+    debate.must(stage <= MEASURED or debate.stage >= MEASURED, "the answers of its round were not compared")
+    _close_stage(debate)
+    debate.stage = max(stage, debate.stage)
+
+
+def _close_stage(debate: Debate) -> None:
+    missing = sorted(agent for agent, _ in debate.due - debate.heard)
+    debate.must(not missing, f"what was asked of {', '.join(dict.fromkeys(missing))} before it was never settled")
+    debate.due, debate.heard = frozenset(), set()
+
+
+def _asks_of(debate: Debate, kind: str) -> frozenset[tuple[str, str]]:
+    """Who is asked for `kind` now, each with whom it is about; nobody where it is not asked for at all."""
+    if kind == "critique":
+        return debate.critics
+    protocol, everyone, judge = debate.protocol, debate.participants, debate.spec.judge
+    challenged, contested = debate.challenged == debate.round, debate.to_vote_on
+    silent = protocol.by_judge and debate.verdict is None and ("judge", debate.round) in debate.asked
+    sought = not protocol.by_judge and not protocol.rank and protocol.consensus != "none"
+    wanted, agents = {
+        "propose": (debate.round == 1, everyone),
+        "revise": (debate.round > 1, everyone),
+        "challenge": (challenged, debate.holders),
+        "group": (protocol.positions, everyone if judge in everyone else (judge,)),
+        "judge": (protocol.by_judge and contested, (judge,)),
+        "rank": (protocol.rank and not protocol.by_judge and contested, everyone),
+        "vote": ((silent or sought) and contested, everyone),
+        "synthesize": (protocol.synthesize, (judge,)),
+    }[kind]
+    about = "challenge" if kind == "group" and challenged else ""
+    return frozenset((agent, about) for agent in agents) if wanted else frozenset()
+
+
+def _critics(debate: Debate) -> frozenset[tuple[str, str]]:
+    """Who criticises whom, by the topology."""
+    if debate.protocol.topology == "positions":
+        chosen = {one.spokesman for one in positions_of(debate)}
+        names = [agent for agent in debate.participants if agent in chosen]
+        following = zip(names, names[1:] + names[:1], strict=True)
+        return frozenset(following) if len(names) > 1 else frozenset()
+    names, count = list(debate.participants), len(debate.participants)
+    reach = {"ring": 1, "sparse": count // 2}.get(debate.protocol.topology, count - 1)
+    pairs = {(names[here], names[(here + step) % count]) for here in range(count) for step in range(1, reach + 1)}
+    if debate.protocol.topology == "star":
+        pairs = {(one, other) for one in names for other in names if one != other and names[0] in (one, other)}
+    return frozenset((critic, target) for critic, target in pairs if critic != target and target in debate.answers)
 
 
 def _pay(debate: Debate, agent: str, usage: Record) -> None:
     cost = number(usage, "cost_usd", 0.0)
+    figures = (cost, whole(usage, "input_tokens", 0), whole(usage, "output_tokens", 0), number(usage, "latency_s", 0.0))
+    debate.must(min(figures) >= 0, f"{agent} took less than nothing")
     estimated = cost if flag(usage, "estimated", False) else 0.0
     debate.cost_usd += cost
     debate.estimated_usd += estimated
@@ -588,23 +705,47 @@ def _pay(debate: Debate, agent: str, usage: Record) -> None:
     sums["latency_s"] += number(usage, "latency_s", 0.0)
 
 
-def _settle(debate: Debate, data: Record) -> str:
-    """Note that an ask is settled; gives what was asked. The id of an ask is DEBATE/ROUND/KIND/AGENT[>TARGET]."""
-    ask_id = text(data, "ask_id")
+def _settle(debate: Debate, data: Record, kinds: Iterable[str]) -> str:
+    """Note that an ask is settled; gives what was asked, one of `kinds`."""
+    ask_id, agent = text(data, "ask_id"), text(data, "agent")
     if ask_id in debate.settled:
         raise Impossible(f"the ask {ask_id} is settled twice")
     debate.settled.add(ask_id)
-    places = ask_id[len(text(debate.spec.raw, "debate_id")) + 1 :].split("/")
-    kind = places[1] if len(places) > 2 else ""
+    kind, target = _asked_by(debate, data)
+    debate.must(kind in kinds and data.get("kind", kind) == kind, f"the ask {ask_id} asks for something else")
+    if kind in STAGES:
+        again = kind == "group" and debate.challenged == debate.round
+        _open_stage(debate, GROUPED_AGAIN if again else STAGES[kind])
+        due = _asks_of(debate, kind)
+        debate.due = debate.due or (due if kind != "group" else frozenset())
+        debate.must((agent, target) in due, f"{agent} is not to be asked for this ({kind}) here")
+        debate.heard.add((agent, target))
     debate.asked.add((kind, whole(data, "round")))
     if kind == "critique":
         debate.to_vote_on = to_vote_on(debate)
+    if kind != "synthesize":
+        _before_the_chair(debate)
     return kind
 
 
-def _replied(debate: Debate, data: Record) -> str:
-    """What all answers have in common, whatever they say."""
-    kind = _settle(debate, data)
+def _asked_by(debate: Debate, data: Record) -> tuple[str, str]:
+    """What an ask asks for, and about whom. Its id is DEBATE/ROUND/KIND/AGENT, or DEBATE/ROUND/KIND/AGENT>TARGET."""
+    ask_id, agent, number = text(data, "ask_id"), text(data, "agent"), whole(data, "round")
+    debate.must(number == debate.round, f"it is of round {number}, and this is round {debate.round}")
+    beginning = f"{text(debate.spec.raw, 'debate_id')}/{number}/"
+    kind, _, who = ask_id[len(beginning) :].partition("/")
+    mine = ask_id.startswith(beginning) and (who == agent or who.startswith(f"{agent}>"))
+    debate.must(mine and kind in STAGES, f"{agent} cannot settle the ask {ask_id}")
+    return kind, who[len(agent) + 1 :]
+
+
+def _replied(debate: Debate, data: Record, kinds: Iterable[str]) -> str:
+    """What all answers have in common, whatever they say; gives what was asked, one of `kinds`."""
+    kind = _settle(debate, data, kinds)
+    told, turned = data.get("fallback"), debate.turned.pop(text(data, "ask_id"), None)
+    debate.must(told == turned or debate.old, "no event tells its fallback as it does")
+    for name in ("confidence", "severity"):
+        debate.must(0 <= number(data, name, 0.0) <= 1, f"its {name} is not between 0 and 1")
     agent, usage = text(data, "agent"), members(data, "usage")
     part = debate.part(agent)
     part.answers += 1
@@ -614,7 +755,7 @@ def _replied(debate: Debate, data: Record) -> str:
 
 
 def _answered(debate: Debate, data: Record) -> None:
-    _replied(debate, data)
+    _replied(debate, data, (*ANSWERING, "synthesize"))
     usage = members(data, "usage")
     answer = Answer(
         text(data, "agent"),
@@ -624,6 +765,8 @@ def _answered(debate: Debate, data: Record) -> None:
         text(data, "option", ""),
         (text(usage, "provider"), text(usage, "model")),
     )
+    options = texts(debate.spec.raw, "options", ())
+    debate.must(answer.option in (options or ("",)), f"{answer.option!r} is none of the options")
     debate.part(answer.agent).answer = answer.text
     if text(data, "kind") == "synthesize":
         debate.synthesis = answer
@@ -632,23 +775,24 @@ def _answered(debate: Debate, data: Record) -> None:
 
 
 def _criticised(debate: Debate, data: Record) -> None:
-    _replied(debate, data)
+    _replied(debate, data, ("critique",))
+    debate.must(text(data, "ask_id").endswith(f">{text(data, 'target')}"), "it was asked about another's answer")
 
 
 def _grouped(debate: Debate, data: Record) -> None:
-    _replied(debate, data)
+    _replied(debate, data, ("group",))
     debate.groups = groups_of(data), text(data, "agent")
 
 
 def _abstained(debate: Debate, data: Record) -> None:
-    _replied(debate, data)
+    _replied(debate, data, (kind for kind in STAGES if kind != "group"))
     agent = text(data, "agent")
     debate.part(agent).abstentions += 1
     debate.abstained.setdefault(text(data, "kind"), {})[agent] = text(data, "reason")
 
 
 def _voted(debate: Debate, data: Record) -> None:
-    _replied(debate, data)
+    kind = _replied(debate, data, (*VOTING, "judge"))
     ballot = Ballot(
         text(data, "agent"),
         text(data, "choice"),
@@ -656,6 +800,8 @@ def _voted(debate: Debate, data: Record) -> None:
         text(data, "reason"),
         texts(data, "ranking"),
     )
+    ranked = ballot.ranking[:1] == (ballot.choice,) and len(set(ballot.ranking)) == len(ballot.ranking)
+    debate.must(ranked if kind == "rank" else not ballot.ranking, "its ranking is none, or not that of its choice")
     if text(data, "kind") == "judge":
         debate.verdict = ballot
     else:
@@ -663,12 +809,13 @@ def _voted(debate: Debate, data: Record) -> None:
 
 
 def _failed(debate: Debate, data: Record) -> None:
-    kind, agent, code = _settle(debate, data), text(data, "agent"), text(data, "code")
+    kind, agent, code = _settle(debate, data, STAGES), text(data, "agent"), text(data, "code")
+    debate.turned.pop(text(data, "ask_id"), None)
     debate.failed.setdefault(kind, {})[agent] = code, text(data, "message")
     debate.part(agent).failures += 1
     debate.unaffordable = debate.unaffordable or code == "budget_spent"
     if code == "deadline":
-        debate.overdue.add(text(data, "ask_id"))
+        debate.overdue[text(data, "ask_id")] = agent
     if data.get("usage") is not None:
         _pay(debate, agent, members(data, "usage"))
 
@@ -677,12 +824,16 @@ def _late(debate: Debate, data: Record) -> None:
     ask_id = text(data, "ask_id")
     if ask_id not in debate.overdue:
         raise Impossible(f"the ask {ask_id} is answered late, and was not overdue")
-    debate.overdue.remove(ask_id)
-    _pay(debate, text(data, "agent"), members(data, "usage"))
+    agent = text(data, "agent")
+    debate.must(debate.overdue.pop(ask_id) == agent, f"{agent} was not asked for this")
+    _pay(debate, agent, members(data, "usage"))
 
 
 def _fell_back(debate: Debate, data: Record) -> None:
-    fallback = members(data, "fallback")
+    fallback, ask_id = members(data, "fallback"), text(data, "ask_id")
+    _asked_by(debate, data)
+    debate.must(ask_id not in debate.turned and ask_id not in debate.settled, f"the ask {ask_id} had its fallback")
+    debate.turned[ask_id] = fallback
     key = tuple(text(fallback, name) for name in ("from_provider", "to_provider", "model", "reason"))
     counts = debate.part(text(data, "agent")).fallbacks.setdefault(key, [0, 0])  # type: ignore[arg-type]
     counts[0 if flag(data, "succeeded") else 1] += 1
@@ -696,9 +847,15 @@ def _measured(debate: Debate, data: Record) -> None:
     authors = [author for one in told for author in one.authors]
     if len(set(authors)) != len(authors) or any(one.spokesman not in one.authors for one in told):
         raise Impossible("its positions name an author twice, or a spokesman that is no author")
+    debate.must(debate.stage < MEASURED or debate.old, "the answers of this round were compared already")
+    debate.must(whole(data, "round") == debate.round, f"it is of another round than {debate.round}")
+    _open_stage(debate, MEASURED)
+    before = debate.found
     debate.found, debate.found_by, debate.corrected_by = told, text(data, "found_by", ""), ""
     if debate.protocol.positions:
         _compare_found(debate)
+        _compare_figures(debate, data, before)
+    _before_the_chair(debate)
     _plan(debate, flag(data, "converged"), texts(data, "moved", ()))
 
 
@@ -712,12 +869,50 @@ def _compare_found(debate: Debate) -> None:
         )
 
 
+def _compare_figures(debate: Debate, data: Record, before: tuple[Position, ...]) -> None:
+    """What follows from the positions: whether there is one, how many share the largest, who changed sides."""
+    held = sum(len(one.authors) for one in debate.found)
+    agreement = round(len(debate.found[0].authors) / held, 4) if held > 1 else 0.0
+    figures = {
+        "agreement": agreement,
+        "converged": len(debate.found) == 1 and held > 1,
+        "moved": moved(before, debate.found),
+    }
+    where = _difference(figures, {name: data.get(name) for name in figures}, "")
+    if where is not None and not debate.misfound:
+        path, ours, theirs = where
+        debate.misfound.append(
+            f"round {debate.round}: {path.lstrip('.')} is recounted {brief(ours)}, the journal tells {brief(theirs)}"
+        )
+
+
+def moved(before: tuple[Position, ...], now: tuple[Position, ...]) -> list[str]:
+    """Who holds another position than before, or brings a new one."""
+    pairs = [
+        (old.name == new.name, len({*old.authors} & {*new.authors}), -then, -here)
+        for then, old in enumerate(before)
+        for here, new in enumerate(now)
+    ]
+    same: dict[int, int] = {}
+    for alike, shared, then, here in sorted(pairs, reverse=True):
+        if (alike or shared) and -here not in same and -then not in same.values():
+            same[-here] = -then
+    places = {author: then for then, one in enumerate(before) for author in one.authors}
+    return sorted(
+        author
+        for here, one in enumerate(now)
+        for author in one.authors
+        if (places[author] != same.get(here) if author in places else here not in same)
+    )
+
+
 def _plan(debate: Debate, converged: bool, moved: tuple[str, ...]) -> None:
     """What must follow the measurement of a round, where the budget allows."""
     protocol = debate.protocol
-    debate.stopped, debate.critique_due = "rounds", False
+    debate.stopped, debate.critique_due, debate.critics = "rounds", False, frozenset()
     debate.to_vote_on = to_vote_on(debate)
-    if converged and protocol.early_stop:
+    enough = len(debate.holders) >= quorum_of(debate, len(debate.participants))
+    if converged and protocol.early_stop and (enough or not protocol.positions):
         debate.stopped = "agreement" if protocol.positions else "convergence"
     elif protocol.settles and debate.round > 1 and not moved:
         debate.stopped = "unmoved"
@@ -726,15 +921,24 @@ def _plan(debate: Debate, converged: bool, moved: tuple[str, ...]) -> None:
         too_late = between and 1 < debate.round >= protocol.rounds_planned
         nobody_to_ask = between and len(positions_of(debate)) < 2 and not spent(debate)  # a spent budget comes first
         debate.critique_due = not too_late and not nobody_to_ask
+        debate.critics = _critics(debate) if debate.critique_due else frozenset()
 
 
 def _person_voted(debate: Debate, data: Record) -> None:
-    debate.persons[text(data, "person")] = text(data, "choice"), number(data, "intensity")
+    choice, intensity = text(data, "choice"), whole(data, "intensity")
+    debate.must(choice in debate.participants, f"{choice} takes no part in this debate")
+    debate.must(1 <= intensity <= 10, f"an intensity is a number from 1 to 10, not {intensity}")
+    debate.persons[text(data, "person")] = choice, intensity
     _reopen(debate)
 
 
 def _positions_corrected(debate: Debate, data: Record) -> None:
-    debate.found = corrected(debate, groups_of(data))
+    groups = groups_of(data)
+    strangers = {agent for group in groups for agent in group} - set(debate.holders)
+    debate.must(not strangers, f"{', '.join(sorted(strangers))} holds no answer")
+    correctable = debate.protocol.positions and not texts(debate.spec.raw, "options", ()) and bool(debate.found)
+    debate.must(correctable, "there are no positions that a person may correct")
+    debate.found = corrected(debate, groups)
     debate.corrected_by = text(data, "person")
     _reopen(debate)
 
@@ -756,14 +960,26 @@ def _paid_until_now(debate: Debate) -> None:
     debate.unsettled_then = len(debate.overdue)
 
 
-def _decision_proposed(debate: Debate, _data: Record) -> None:
+def _decision_proposed(debate: Debate, data: Record) -> None:
+    needs = list(texts(debate.spec.raw, "needs", ()))
+    debate.must(bool(needs) and debate.proposed is None, "nobody has to sign it, or it is proposed already")
+    debate.must(list(texts(data, "missing")) == needs, "it names others than those who must sign")
+    _open_stage(debate, DECIDED)
     debate.proposed, debate.signatures = ("", ""), {}
     _counted_now(debate)
+    _compare_proposed(debate, members(data, "decision"))
+
+
+def _compare_proposed(debate: Debate, told: Record) -> None:
+    """People signed what was proposed to them, so it must be what the votes say."""
+    ours = decided(debate)
+    where = _difference(ours, {name: told[name] for name in ours if name in told}, "")
+    path, mine, theirs = where or ("", "", "")
+    proposed = f"{path.lstrip('.')} is recounted {brief(mine)}, and {brief(theirs)} was proposed"
+    debate.must(where is None, proposed)
 
 
 def _signed(debate: Debate, data: Record) -> None:
-    if debate.proposed is None:
-        return
     verdict, need = text(data, "verdict"), text(data, "need")
     signature = {
         "need": need,
@@ -777,20 +993,39 @@ def _signed(debate: Debate, data: Record) -> None:
         raise Impossible(f"{signature['person']} signs for {need}")
     if any(one["person"] == signature["person"] and one["need"] != need for one in debate.signatures.values()):
         raise Impossible(f"{signature['person']} signs for two needs")
+    if debate.proposed is None:
+        raise Impossible(f"{signature['person']} signs what is not proposed")
+    _check_word(debate, signature, data)
     if verdict == "change":
         debate.signatures, debate.changed_by = {}, signature["person"]
         debate.proposed = text(data, "answer"), text(data, "option", "")
     debate.signatures[need] = signature
 
 
+def _check_word(debate: Debate, signature: Record, data: Record) -> None:
+    verdict, answer, option = signature["verdict"], text(data, "answer", ""), text(data, "option", "")
+    before = debate.signatures.get(signature["need"])
+    debate.must(not _gate_passed(debate), "all had signed, and nothing was left to sign")
+    debate.must(before is None or before["person"] == signature["person"], "another has signed for this need")
+    debate.must(verdict in ("approve", "change", "veto"), f"{verdict} is no verdict")
+    debate.must(bool(answer.strip()) == (verdict == "change"), "a change, and nothing else, brings an answer")
+    allowed = ("", *texts(debate.spec.raw, "options", ())) if verdict == "change" else ("",)
+    debate.must(option in allowed, f"{option} is no option that it may name")
+
+
+def _gate_passed(debate: Debate) -> bool:
+    vetoed = any(one["verdict"] == "veto" for one in debate.signatures.values())
+    return vetoed or set(debate.signatures) == set(texts(debate.spec.raw, "needs", ()))
+
+
 def _consensus(debate: Debate, data: Record) -> None:
+    debate.must(not debate.turned, "a fallback was told, and no answer or failure after it")
+    _open_stage(debate, DECIDED)
     debate.consensus = members(data, "decision")
-    needs = texts(debate.spec.raw, "needs", ())
-    if not needs:
+    if not texts(debate.spec.raw, "needs", ()):
         _counted_now(debate)
         return
-    vetoed = any(one["verdict"] == "veto" for one in debate.signatures.values())
-    if debate.proposed is None or not (vetoed or set(debate.signatures) == set(needs)):
+    if debate.proposed is None or not _gate_passed(debate):
         raise Impossible("it is decided before all who must sign have signed")
     _paid_until_now(debate)
 
@@ -814,6 +1049,7 @@ TAKEN: dict[str, Callable[[Debate, Record], None]] = {
     "consensus": _consensus,
 }
 PASSED_OVER = frozenset({"debate_start", "user_suggestion", "receipt", "debate_end"})
+KNOWN = PASSED_OVER.union(TAKEN)
 
 
 # --- Positions --------------------------------------------------------------------------------------------
@@ -824,7 +1060,7 @@ def found(debate: Debate) -> tuple[tuple[Position, ...], str]:
     holders, answers = debate.holders, debate.answers
     if texts(debate.spec.raw, "options", ()):
         return made(debate, by_key(holders, lambda one: answers[one].option)), "options"
-    alike = by_key(holders, lambda one: words(conclusion(answers[one].text)) or (one, ""))
+    alike = by_key(holders, lambda one: words(telling(answers[one].text)) or (one, ""))
     if len(alike) <= 1 or len(holders) < 2:
         return made(debate, alike), "texts"
     stances = {agent: stance(answers[agent]) for agent in holders}
@@ -906,7 +1142,7 @@ def made(debate: Debate, groups: Iterable[tuple[str, ...]]) -> tuple[Position, .
 
 def named(said: str) -> str:
     """What a position is called whose answer is `said`."""
-    name = " ".join(conclusion(said).split())
+    name = " ".join(telling(said).split())
     return name if len(name) <= 300 else f"{name[:299]}…"
 
 
@@ -921,9 +1157,16 @@ def words(said: str) -> tuple[str, ...]:
     return tuple(said[:8_000].translate(_PUNCTUATION).lower().split())
 
 
+def telling(said: str) -> str:
+    """What tells to what a text comes: its conclusion, or all of it where that is a mere frame."""
+    first = conclusion(said)
+    frame = len(first) <= 300 and _FRAME.match(first)
+    return said if frame or _NUMBERED.match(said) else first
+
+
 def stance(answer: Answer) -> str:
     said = _STANCE.match(answer.text)
-    return said.group(1).lower() if said else ""
+    return (said[1] or said[2]).lower() if said else ""
 
 
 # --- Votes ------------------------------------------------------------------------------------------------
@@ -1118,10 +1361,13 @@ def _through_the_gate(debate: Debate, decision: Record) -> Record:
         _put_in_place(debate, decision)
     vetoes = [one for one in debate.signatures.values() if one["verdict"] == "veto"]
     deeds = {"approve": "Approved", "change": "Changed", "veto": "Vetoed"}
+    notes = {need: " ".join(one["note"].split()) for need, one in debate.signatures.items()}
     told = [
-        f"{deeds.get(one['verdict'], '')} by {one['person']}{': ' + one['note'] if one['note'] else '.'}"
+        f"{deeds.get(one['verdict'], '')} by {one['person']}{': ' + notes[one['need']] if notes[one['need']] else '.'}"
         for one in vetoes or debate.signatures.values()
     ]
+    if vetoes and not debate.changed_by:
+        told.append("The agents' own result:")
     decision["reached"] = decision["reached"] and not vetoes
     decision["headline"] = " ".join((*told, decision["headline"]))
     return decision
@@ -1214,9 +1460,26 @@ def _dissent(debate: Debate, votes: Votes, positions: tuple[Position, ...], winn
 
 def _text(debate: Debate, winning: Position) -> str:
     own, chair = debate.answers[winning.spokesman], debate.synthesis
-    if chair is None or (chair.option != own.option and not debate.old):
+    if chair is None:
         return own.text
-    return chair.text
+    if debate.old or (chair.option == own.option and _led_when_the_chair_was_asked(debate) in winning.authors):
+        return chair.text
+    return own.text
+
+
+def _led_when_the_chair_was_asked(debate: Debate) -> str:
+    """The spokesman of the position that led before people turned the count, if they did."""
+    before = replace(debate, found=debate.found_then, persons=debate.persons_then)
+    positions = positions_of(before)
+    votes = votes_of(before, positions)
+    result = counted(votes.casts, positions, votes.unit * missing_votes(before, votes))
+    ranked = sorted((one.spokesman for one in positions), key=lambda agent: _lead(before, result, agent), reverse=True)
+    return _outcome(before, votes, result, ranked)[0]
+
+
+def _before_the_chair(debate: Debate) -> None:
+    """The chair is asked when the last ask before it is settled, or the last measurement made."""
+    debate.found_then, debate.persons_then = debate.found, dict(debate.persons)
 
 
 def stopped_by(debate: Debate) -> str:
@@ -1352,11 +1615,14 @@ def headline(debate: Debate, who: Record, behind: str, position: str, *, reached
         verdict = "No consensus was sought"
     told = [f"{verdict}: {behind}."]
     took_part = {*who["answered"], *who["voted"]}
-    if len(took_part) < len(who["asked"]):
+    missed = {one["agent"] for one in who["absent"]}
+    wanted = [agent for agent in who["asked"] if agent in took_part or agent in missed]
+    there = sum(1 for agent in wanted if agent in took_part)
+    if there < len(wanted):
         causes = {one["agent"]: one["code"] for one in who["absent"] if one["agent"] not in took_part}
         listed = ", ".join(f"{agent}: {code}" for agent, code in causes.items())
         listed = f" ({listed})" if listed else ""
-        told.append(f"{len(took_part)} of {several(len(who['asked']), 'agent', 'agents')} took part{listed}.")
+        told.append(f"{there} of {several(len(wanted), 'agent', 'agents')} took part{listed}.")
     if len(who["models"]) == 1 and len(who["answered"]) > 1:
         told.append(f"All answers come from one model, {who['models'][0]}.")
     if who["degraded"]:
@@ -1406,6 +1672,7 @@ class Row:
     seq: int
     type: str
     debate_id: str
+    timestamp: float
     data: Record
     raw: str
 
@@ -1449,7 +1716,8 @@ def _row(envelope: Any, raw: str) -> Row:
         raise BadInput(f"{brief(envelope)} is no event")
     try:
         kind = text(envelope, "type")
-        return Row(whole(envelope, "seq"), kind, text(envelope, "loop_id"), members(envelope, "data"), raw)
+        seq, debate_id = whole(envelope, "seq"), text(envelope, "loop_id")
+        return Row(seq, kind, debate_id, number(envelope, "timestamp"), members(envelope, "data"), raw)
     except BadInput as error:
         raise BadInput(f"event {brief(envelope.get('seq'))}: {error}") from error
 
@@ -1628,8 +1896,21 @@ def sha256(said: str) -> str:
 
 _NEWCOMER = (1500.0, 0.5)  # elo and calibration of an agent of whom nothing is known
 _SENTENCE_END = re.compile(r"[.!?](?=\s|$)|[\u3002\uff01\uff1f\n]")
-_STANCE = re.compile(r"\W*(yes|no)\b", re.IGNORECASE)
-_OFFERS_MORE = re.compile(r"\bor\b", re.IGNORECASE)
+_STANCE = re.compile(
+    r"\W*(?:(yes)\b(?![-'\u2019]\w|\W+and\W+no\b)|(no)\b(?=\W*\Z|\s*[^\w\s'\u2019./-]|\s*\.(?!\s?\d)|\s+[-\u2013\u2014]"
+    r"|\s+(?:because|since|as|but|and|if|unless|i|we|you|he|she|it|they|this|that|these|those|there|the|a|an)\b))",
+    re.IGNORECASE,
+)
+_NUMBERED = re.compile(r"\W*no\.\s?\d", re.IGNORECASE)
+_FRAME = re.compile(
+    r"\s*(?:#.*|\*\*.*\*\*|.*:\W*|\W*(?:\d+|[a-z])\W*|.*\w\W+no|.*\b(?:st|dr|mr|mrs|ms|prof|nr|vs|e\.?g|i\.?e|approx|ca|fig|vol|art|sec)"
+    r"|\W*(?:(?:my|the|final|short|direct)\s+)*(?:answer|recommendation|conclusion|summary|decision|verdict|proposal|position)\W*"
+    r"|\W*(?:(?:great|good|excellent|interesting)\s+question|that.s\s+a\s+\w+\s+question|thanks?|hello|hi|hey|sure|certainly"
+    r"|absolutely|of\s+course|here(?:.s|\s+is|\s+are)|as\s+an\s+ai|i(?:.d|\s+would)\s+be\s+(?:happy|glad)|let(?:.s|\s+me)"
+    r"|it\s+depends)\b.*)\Z",
+    re.IGNORECASE | re.DOTALL,
+)
+_OFFERS_MORE = re.compile(r"\b(?:or|vs|versus|what|which|who|whom|whose|when|where|why|how)\b", re.IGNORECASE)
 _PUNCTUATION = str.maketrans(
     dict.fromkeys(string.punctuation + "\u2013\u2014\u2018\u2019\u201c\u201d\u2026\u00ab\u00bb", " ")
 )

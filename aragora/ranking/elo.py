@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Final
 
-from aragora.debate.model import START_ELO, Decision, Tally
+from aragora.debate.model import START_ELO, Decision, Tally, Verdict
 from aragora.ids import LOCAL_ORG
 
 K: Final = 32.0
@@ -59,10 +59,11 @@ def updates(ratings: Mapping[str, float], decision: Decision) -> dict[str, float
 def wins(decision: Decision) -> dict[str, float]:
     """The win of a debate, shared where several answers lead together; empty where nothing was contested.
 
-    A debate that missed its threshold has no winner: its leaders gain rating by their votes, but no win.
+    A debate that missed its threshold has no winner, and one in which a person put other words in place of all answers
+    neither: its leaders gain rating by their votes, but no win.
     """
     weights = _weights(decision)
-    if not decision.reached or len(decision.tallies) < 2 or not any(weights.values()):
+    if _overruled(decision) or not decision.reached or len(decision.tallies) < 2 or not any(weights.values()):
         return {}
     winning = [tally for tally in decision.tallies if decision.winner in authors_of(tally)]
     best = max(weights.values())
@@ -73,6 +74,11 @@ def wins(decision: Decision) -> dict[str, float]:
 def authors_of(tally: Tally) -> tuple[str, ...]:
     """Whose answers a tally counted; decisions of versions that knew no positions name one agent for each."""
     return tally.authors or (tally.agent,)
+
+
+def _overruled(decision: Decision) -> bool:
+    """Whether what stands are a person's words, and none of the agents' positions."""
+    return decision.winner is None and any(one.verdict is Verdict.CHANGE for one in decision.signatures)
 
 
 def _weights(decision: Decision) -> dict[str, float]:

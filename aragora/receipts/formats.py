@@ -113,6 +113,8 @@ def view_of(document: Mapping[str, Any]) -> ReceiptView:
 
 
 def _verdict(decision: Mapping[str, Any]) -> str:
+    if decision["winner"] is None and decision.get("support"):  # a person's words, which no vote stands behind
+        return f"{'Decided' if decision['reached'] else 'Not decided'} by people: {decision['support']}"
     reached = "Decided" if decision["reached"] else "Not decided: the leading answer"
     if not decision.get("support"):  # receipts of versions whose confidence was what the voters said of themselves
         return f"{reached}, by {decision['mode']}, with {decision['confidence']:.0%} confidence"

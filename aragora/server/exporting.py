@@ -18,10 +18,13 @@ _FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
 _COLUMNS: Final = (
     "debate_id", "question", "status", "rounds", "agents", "protocol", "domain", "created_at", "updated_at",
     "answer", "winner", "confidence", "cost_usd", "reason", "receipt_id", "headline", "position", "support",
+    "reached", "degraded", "stated_confidence",
 )  # fmt: skip
 
 
-_OF_DECISION: Final = ("answer", "winner", "confidence", "headline", "position", "support")
+_OF_DECISION: Final = (
+    "answer", "winner", "confidence", "headline", "position", "support", "reached", "stated_confidence",
+)  # fmt: skip
 
 
 class Format(ABC):
@@ -82,21 +85,18 @@ class Markdown(Format):
         decision = _decided(record)
         lines = [
             f"\n## {inline(record.question)}\n",
+            *((f"**{inline(str(decision['headline']))}**\n",) if decision.get("headline") else ()),
             f"- Debate: `{record.debate_id}`",
             f"- Status: {record.status}",
             f"- Agents: {inline(', '.join(view['agents']))}",
             f"- Protocol: {inline(view['protocol'])}, rounds: {record.rounds}",
         ]
+        if record.reason and not decision:
+            lines.append(f"- Reason: {inline(record.reason)}")
         if record.receipt_id:
             lines.append(f"- Receipt: `{record.receipt_id}`")
         if decision:
-            winner = inline(str(decision["winner"] or "none"))
-            lines += [
-                f"- Winner: {winner}, confidence: {_two_digits(decision['confidence'])}",
-                *((f"- {inline(decision['headline'])}",) if decision.get("headline") else ()),
-                "",
-                *quoted(str(decision["answer"])),
-            ]
+            lines += [_of_answer(decision), "", *quoted(str(decision["answer"]))]
         return "\n".join(lines) + "\n"
 
 
@@ -122,7 +122,22 @@ async def chunks(records: AsyncIterator[DebateRecord], chosen: Format) -> AsyncI
 
 def _decided(record: DebateRecord) -> dict[str, Any]:
     decision = views.decided(record) or {}
-    return {name: decision.get(name) for name in _OF_DECISION} if decision else {}
+    if not decision:
+        return {}
+    outcome = views.outcome(record)
+    degraded = decision["participation"]["degraded"] if outcome is not None and outcome.degraded else ()
+    return {name: decision.get(name) for name in _OF_DECISION} | {"degraded": " ".join(degraded)}
+
+
+def _of_answer(decision: dict[str, Any]) -> str:
+    """Whose answer it is, and what stands behind it."""
+    what = "Answer" if decision["reached"] else "Leading answer, not a decision"
+    whose = f"of {inline(str(decision['winner']))}" if decision["winner"] else "of no agent"
+    if not decision["support"]:  # of versions whose confidence was what the voters said of themselves
+        return f"- {what}: {whose}, confidence: {_two_digits(decision['confidence'])}"
+    share = decision["confidence"]
+    weight = f", {share:.0%} of the weight" if decision["winner"] and isinstance(share, int | float) else ""
+    return f"- {what}: {whose} ({inline(str(decision['support']))}{weight})"
 
 
 def _cell(value: Any) -> Any:

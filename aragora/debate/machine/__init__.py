@@ -15,8 +15,8 @@ Theory of operation
     GROUP       one agent, where nothing else tells   MEASURE
                 which answers are one position
     MEASURE     -            AgreementChallenged      CHALLENGE   (hollow agreement, once)
-                             ConvergenceMeasured      CRITIQUE; ROUND; decision phases where the answers agree, or
-                                                      nobody moved since the last round
+                             ConvergenceMeasured      CRITIQUE; ROUND; decision phases where the answers of a quorum
+                                                      agree, or nobody moved since the last round
                              DebateEnded (failed)     ENDED       (no agent has answered)
     CHALLENGE   each with an answer                   GROUP
     CRITIQUE    each critic and target, by topology   ROUND; decision phases after the last round

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from aragora.debate.machine import gate
-from aragora.debate.machine.money import BUDGET, admit
+from aragora.debate.machine.money import BUDGET, admit, unanswered
 from aragora.debate.machine.phases import after_measure, enter, following
 from aragora.debate.machine.positions import corrected
 from aragora.debate.machine.state import DebateState, Phase, participants_of
@@ -128,6 +128,7 @@ def _agent_failed(state: DebateState, event: AgentFailed) -> None:
 def _settled(state: DebateState, ask_id: str, usage: Usage) -> bool:
     if state.open.pop(ask_id, None) is None:
         return False
+    state.waiting.pop(ask_id, None)  # the version that asked it may have reckoned less for it than this one
     state.answered += 1
     state.reserved.pop(ask_id, None)
     _pay(state, usage)
@@ -162,7 +163,7 @@ def _fallback_used(_state: DebateState, _event: FallbackUsed) -> None:
 
 
 def _convergence_measured(state: DebateState, event: ConvergenceMeasured) -> None:
-    if state.phase is Phase.MEASURE:
+    if _to_be_measured(state):
         state.converged = event.converged
         state.positions = event.positions
         state.moved = event.moved
@@ -171,9 +172,19 @@ def _convergence_measured(state: DebateState, event: ConvergenceMeasured) -> Non
 
 
 def _agreement_challenged(state: DebateState, event: AgreementChallenged) -> None:
-    if state.phase is Phase.MEASURE:
+    if _to_be_measured(state):
         state.challenged = event
         enter(state, Phase.CHALLENGE)
+
+
+def _to_be_measured(state: DebateState) -> bool:
+    """Whether a measurement comes in its phase. One that comes before the grouping is of a journal whose version read
+    the positions from the texts where this one would ask: what is journaled stands, and nobody is asked any more."""
+    if state.phase is Phase.GROUP:
+        for ask_id in state.open:
+            state.reserved.pop(ask_id, None)
+        return True
+    return state.phase is Phase.MEASURE
 
 
 def _person_voted(state: DebateState, event: PersonVoted) -> None:
@@ -213,7 +224,7 @@ def _receipt_issued(state: DebateState, event: ReceiptIssued) -> None:
 
 def _ended(state: DebateState, event: DebateEnded) -> None:
     state.ended = event
-    state.cut_off = len(state.open) - len(state.waiting)
+    state.cut_off = unanswered(state)
     enter(state, Phase.ENDED)
 
 

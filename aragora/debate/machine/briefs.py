@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Final
 
-from aragora.debate.machine.consensus import decide
 from aragora.debate.machine.positions import position_of, positions_of
 from aragora.debate.machine.readers import LABELS, shuffled, targets
 from aragora.debate.machine.state import DebateState, answer_holders
@@ -115,7 +114,6 @@ def _synthesis(state: DebateState, ask: Ask) -> Brief:
     """The chair sees every answer, and which one the votes put first: it words that position, and none of its own."""
     spec = state.spec
     order = shuffled(answer_holders(state), spec.seed, ask)
-    leader = decide(state).winner
     return Brief(
         spec.question,
         spec.context,
@@ -124,12 +122,13 @@ def _synthesis(state: DebateState, ask: Ask) -> Brief:
         critiques=_said_against(state, order),
         suggestions=_suggestions(state),
         options=spec.options,
-        leading=next((label for label, agent in zip(LABELS, order, strict=False) if agent == leader), ""),
+        leading=next((label for label, agent in zip(LABELS, order, strict=False) if agent == state.leading), ""),
     )
 
 
 def _labelled(state: DebateState, order: tuple[str, ...]) -> tuple[Candidate, ...]:
-    positions = positions_of(state)
+    wanted = state.spec.protocol.topology is Topology.POSITIONS  # else each critique would find them for nothing
+    positions = positions_of(state) if wanted else ()
     texts = (_text_of(state, agent, state.answers, positions) for agent in order)
     return tuple(Candidate(label, text) for label, text in zip(LABELS, texts, strict=False))
 

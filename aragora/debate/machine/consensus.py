@@ -77,7 +77,14 @@ def decide(state: DebateState) -> Decision:
         cost_usd=state.cost_usd,
         stopped_by=state.stopped_by,
         explanation=" ".join(
-            (*verdict.explanation, *remarks, *_corrected(state), *_void(state, positions), *_uncounted(state))
+            (
+                *verdict.explanation,
+                *remarks,
+                *_corrected(state),
+                *_void(state, positions),
+                *_followed(state),
+                *_uncounted(state),
+            )
         ),
         headline=headline(state, who, behind, by_spokesman[winner].name, reached=verdict.reached),
         position=by_spokesman[winner].name,
@@ -135,6 +142,11 @@ def _text(state: DebateState, winning: Position) -> tuple[str, tuple[str, ...]]:
         return own, ()
     if chair.option != state.answers[winning.spokesman].option:
         return own, (f"The chair {chair.agent} wrote for {chair.option!r} instead, so the winning answer stands.",)
+    if state.leading not in winning.authors:
+        told = (
+            f"The chair {chair.agent} wrote for the answer of {state.leading}, which led until people turned the count"
+        )
+        return own, (f"{told}, so the winning answer stands.",)
     words = shingles(chair.content)
     alike = {agent: overlap(words, shingles(state.answers[agent].content)) for agent in answer_holders(state)}
     closest = max(alike, key=lambda agent: alike[agent])
@@ -185,12 +197,13 @@ def _judge(state: DebateState, result: Count) -> _Verdict | None:
 def _counted(state: DebateState, votes: Votes, result: Count, ranked: list[str]) -> _Verdict:
     winner = ranked[0]
     if result.total <= _CLOSE or (len(ranked) == 1 and len(answer_holders(state)) == 1):
-        return _Verdict(winner, False, (_why_uncounted(state, winner, ranked),))
+        return _Verdict(winner, False, (_why_uncounted(state, winner),))
     share = result.share_of(winner)
     mode, threshold = state.spec.protocol.consensus, state.spec.protocol.threshold
     met = mode is not ConsensusMode.NONE and _met(mode, threshold, share)
     held = "is preferred to any other by at least" if result.ranks else "holds"
-    standing = f"The position of {winner} {held} {share:.0%} of the weight of all who were entitled to vote"
+    told_share = _percent(share, _needed(mode, threshold))
+    standing = f"The position of {winner} {held} {told_share} of the weight of all who were entitled to vote"
     told = [
         *_why_answers_count(state, votes),
         f"{standing}; {_wanted(mode, threshold)}.",
@@ -214,8 +227,11 @@ def _why_answers_count(state: DebateState, votes: Votes) -> Iterable[str]:
         yield f"The judge {judge_of(state.spec)} gave no verdict, so votes decide."
     if not votes.from_answers:
         return
-    if agreed(state):
-        yield "All answers come to the same conclusion, so no vote was asked."
+    if agreed(state) and state.ballots_wanted:
+        yield "No vote arrived, and all answers come to the same conclusion, so they count."
+    elif agreed(state):
+        by = f", as {state.grouping.agent} read them" if state.grouping is not None and not state.corrected_by else ""
+        yield f"All answers come to the same conclusion{by}, so no vote was asked."
     elif state.stopped_by == "budget":
         yield f"The budget of {state.spec.budget_usd} USD was spent before the votes, so the answers themselves count."
     elif voting_was_due(state):
@@ -223,11 +239,22 @@ def _why_answers_count(state: DebateState, votes: Votes) -> Iterable[str]:
 
 
 def _met(mode: ConsensusMode, threshold: float, share: float) -> bool:
+    needed = _needed(mode, threshold)
+    if mode in (ConsensusMode.UNANIMOUS, ConsensusMode.SUPERMAJORITY):
+        return share >= needed - _CLOSE
+    return share > needed + _CLOSE
+
+
+def _needed(mode: ConsensusMode, threshold: float) -> float:
     if mode is ConsensusMode.UNANIMOUS:
-        return share >= 1.0 - _CLOSE
-    if mode is ConsensusMode.SUPERMAJORITY:
-        return share >= max(threshold, 2 / 3) - _CLOSE
-    return share > threshold + _CLOSE
+        return 1.0
+    return max(threshold, 2 / 3) if mode is ConsensusMode.SUPERMAJORITY else threshold
+
+
+def _percent(share: float, needed: float) -> str:
+    """`share` in whole percent; with more digits where it would read like the share that is needed, and is not."""
+    plain = f"{share:.0%}"
+    return f"{share:.3%}" if plain == f"{needed:.0%}" and abs(share - needed) > _CLOSE else plain
 
 
 def _wanted(mode: ConsensusMode, threshold: float) -> str:
@@ -236,7 +263,7 @@ def _wanted(mode: ConsensusMode, threshold: float) -> str:
     if mode is ConsensusMode.UNANIMOUS:
         return "unanimity needs all of it"
     if mode is ConsensusMode.SUPERMAJORITY:
-        return f"a supermajority needs at least {max(threshold, 2 / 3):.0%}"
+        return f"a supermajority needs at least {_needed(mode, threshold):.0%}"
     return f"{mode} needs more than {threshold:.0%}"
 
 
@@ -250,9 +277,9 @@ def _tie(state: DebateState, result: Count, ranked: list[str]) -> tuple[str, ...
     return (f"The positions of {ranked[0]} and {ranked[1]} hold equal weight; the tie was broken by {by}.",)
 
 
-def _why_uncounted(state: DebateState, winner: str, ranked: list[str]) -> str:
+def _why_uncounted(state: DebateState, winner: str) -> str:
     best = f"the answer with the highest confidence of its author is named: {winner}'s."
-    if len(ranked) == 1:
+    if len(answer_holders(state)) == 1:
         return f"Only {winner} gave an answer, so there was nothing to agree on."
     if state.stopped_by == "budget":
         return f"The budget of {state.spec.budget_usd} USD was spent before the votes; {best}"
@@ -270,10 +297,24 @@ def _void(state: DebateState, positions: tuple[Position, ...]) -> tuple[str, ...
     return (f"{void} vote(s) of people were for an agent without an answer and did not count.",) if void else ()
 
 
+def _followed(state: DebateState) -> tuple[str, ...]:
+    """People vote for an agent's answer, and their votes stay with the agent: who reads them must know where it
+    answered anew since."""
+    revised = [
+        vote
+        for vote in state.persons.values()
+        if vote.choice in state.answers and 0 < vote.round < state.answers[vote.choice].round
+    ]
+    if not revised:
+        return ()
+    return (f"{len(revised)} vote(s) of people were for answers that were revised since, and count for the new ones.",)
+
+
 def _uncounted(state: DebateState) -> tuple[str, ...]:
     if state.spec.budget_usd is None or not state.uncounted:
         return ()
-    told = f"{state.uncounted} answer(s) came too late or without a count of tokens"
+    when = "When this was proposed: " if state.spec.needs else ""  # a late answer is still paid while people sign
+    told = f"{when}{state.uncounted} answer(s) came too late or without a count of tokens"
     held_usd = unsettled_usd(state)
     if held_usd:
         return (f"{told}: what they cost is not in the sum; the budget holds {held_usd:.6f} USD for it.",)

@@ -3,7 +3,8 @@
 States of the gate of one debate
     closed     the agents have not decided yet
     proposed   the agents' decision stands open (`DecisionProposed`); the debate waits, for days if need be
-    passed     every need is signed, or one is vetoed: `ConsensusReached` follows
+    passed     every need is signed, or one is vetoed: `ConsensusReached` follows, and nobody changes anything any more,
+               also where the debate must wait for a place before it can go on
 
 Rules
 - A need is `user:ID` or `role:NAME`. A signature fulfils one need, and a person signs for one need only: two needs are
@@ -31,6 +32,9 @@ from aragora.errors import Conflict, Forbidden, InvalidInput
 
 USER: Final = "user:"
 ROLE: Final = "role:"
+
+OWN_RESULT: Final = "The agents' own result:"
+"""Stands before what the agents decided where a person's word does not let it stand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +130,8 @@ def signed_decision(state: DebateState) -> Decision:
     )
     vetoes = [one for one in signatures if one.verdict is Verdict.VETO]
     told = [_told(one) for one in vetoes or signatures]
+    if vetoes and state.change is None:
+        told.append(OWN_RESULT)
     return replace(
         decision,
         reached=decision.reached and not vetoes,
@@ -149,21 +155,21 @@ def _changed(decision: Decision, event: DecisionSigned) -> Decision:
         confidence=decision.confidence if same else 0.0,
         support=decision.support if same else f"{event.person} put it in place of the agents' answer",
         stated_confidence=decision.stated_confidence if same else None,
-        headline=f"The agents' own result: {decision.headline}",
+        headline=f"{OWN_RESULT} {decision.headline}",
         explanation=f"{decision.explanation} {event.person} put other words in place of the agents' answer.",
     )
 
 
 def _told(signature: Signature) -> str:
     deed = {Verdict.APPROVE: "Approved", Verdict.CHANGE: "Changed", Verdict.VETO: "Vetoed"}[signature.verdict]
-    note = f": {signature.note}" if signature.note else "."
-    return f"{deed} by {signature.person}{note}"
+    note = " ".join(signature.note.split())  # the headline is one line
+    return f"{deed} by {signature.person}{f': {note}' if note else '.'}"
 
 
 def _check_open(state: DebateState) -> None:
     if not state.spec.needs:
         raise Conflict("This debate needs nobody's signature.", code="no_gate")
-    if state.ended is not None or state.decision is not None:
+    if state.ended is not None or state.decision is not None or passed(state):
         raise Conflict("This debate is decided or has ended: the signature came too late.")
     if state.phase is not Phase.GATE:
         raise Conflict("The agents have not decided yet: sign when the decision is proposed.", code="not_proposed")
@@ -195,5 +201,8 @@ def _need_of(state: DebateState, signer: Signer) -> str:
     free = [need for need in fulfilled if need not in state.signatures]
     if not free:
         taken = state.signatures[fulfilled[0]].person
-        raise Forbidden(f"{taken} has signed for {fulfilled[0]} already: one person signs for each need.")
+        raise Forbidden(
+            f"{taken} has signed for {fulfilled[0]} already: one person signs for each need. "
+            f"Still to sign: {', '.join(missing(state))}."
+        )
     return min(free, key=lambda need: need.startswith(ROLE))  # what only this person can sign comes first

@@ -5,11 +5,13 @@ Rules
   dearer of the prices of the agent and its fallback. The second call is the one repair, retry or fallback that an agent
   may make within it: the bound travels with the ask, and the agent makes no call that could pass it.
 - An ask goes out while what was spent, what is reserved and its bound together stay within the budget. Where that is
-  so for none, and none is on its way, one goes out all the same as long as the budget is not spent: so a debate always
-  goes on, and overruns its budget by one ask at most.
+  so for none, and none is on its way, one goes out all the same as long as the budget is neither spent nor held by
+  answers that are late: so a debate always goes on, and overruns its budget by one ask at most.
 - Agents that cost nothing are asked at once, also where the budget is spent.
-- Asks that must wait go out as others are settled, in their order. Once the budget is spent they fail, unasked.
+- Asks that must wait go out as others are settled, in their order. Once the budget is spent or held, or their phase
+  closes, they fail, unasked.
 - An ask that missed its phase may be billed all the same: its reserve stays until its answer comes, late.
+- An agent that is lost with an ask may have called its model: then the reserve counts as the cost, as an estimate.
 
 A debate without a budget, or whose journal knows no prices, asks everything at once.
 """
@@ -45,9 +47,8 @@ def admit(state: DebateState) -> None:
         if held_back:
             continue
         bound = bound_usd(state, state.open[ask_id])
-        fits = state.cost_usd + sum(state.reserved.values()) + bound <= budget
-        alone = not any(other in state.reserved for other in state.open)
-        held_back = not fits and (not alone or budget_spent(state))
+        committed = state.cost_usd + sum(state.reserved.values())
+        held_back = committed + bound > budget and (_one_is_asked(state) or committed >= budget)
         if not held_back:
             del state.waiting[ask_id]
             state.reserved[ask_id] = bound
@@ -55,11 +56,33 @@ def admit(state: DebateState) -> None:
 
 def refused(state: DebateState) -> tuple[AgentFailed, ...]:
     """The failures of asks that wait for money that will not come."""
-    if not state.waiting or not budget_spent(state):
+    if not state.waiting:
         return ()
-    told = f"it was not asked: the budget of {state.spec.budget_usd:g} USD was spent"
+    if budget_spent(state):
+        return _unasked(state, "was spent")
+    return () if _one_is_asked(state) else _unasked(state, "is spent, or held for answers that are late")
+
+
+def out_of_turn(state: DebateState) -> tuple[AgentFailed, ...]:
+    """The failures of asks that still wait for the budget when their phase closes."""
+    return _unasked(state, "allowed others first, and then its phase was over") if state.waiting else ()
+
+
+def _unasked(state: DebateState, why: str) -> tuple[AgentFailed, ...]:
+    told = f"it was not asked: the budget of {state.spec.budget_usd:g} USD {why}"
     asks = (state.open[ask_id] for ask_id in state.waiting)
     return tuple(AgentFailed(ask.round, ask.agent, ask.ask_id, BUDGET, told) for ask in asks)
+
+
+def _one_is_asked(state: DebateState) -> bool:
+    """Whether an ask of the open phase that costs something is on its way."""
+    return any(ask_id in state.reserved for ask_id in state.open)
+
+
+def unanswered(state: DebateState) -> int:
+    """How many asks have no reply and may be billed: those on their way, and those that missed their phase."""
+    on_their_way = len(state.open) - len(state.waiting)
+    return on_their_way + sum(ask_id in state.reserved for ask_id in state.late)
 
 
 def bound_usd(state: DebateState, ask: Ask) -> float:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from typing import Final
 
 from aragora import limits
-from aragora.debate.machine.state import DebateState
+from aragora.debate.machine.gate import passed
+from aragora.debate.machine.state import DebateState, Phase
 from aragora.debate.model import (
     ABSTAIN,
     DebateEnded,
@@ -20,10 +22,14 @@ from aragora.debate.model import (
 )
 from aragora.debate.protocol import check
 from aragora.errors import Conflict, InvalidInput
-from aragora.texts import counted
+from aragora.texts import BLANK, IGNORABLE, SELECTORS, counted
 
 _AGENT_NAME: Final = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._:/@+-]{{0,{limits.NAME_MAX_CHARS - 1}}}")
+_SHOWS_NOTHING: Final = re.compile(f"[\\s{IGNORABLE}{SELECTORS}{BLANK}]*")
 _NEED: Final = re.compile(rf"(?:user|role):[A-Za-z0-9._:@+-]{{1,{limits.DEBATE_ID_MAX_CHARS}}}")
+
+
+_BEFORE_MEASURING: Final = frozenset({Phase.ANSWER, Phase.CHALLENGE, Phase.GROUP, Phase.MEASURE})
 
 
 def first_event(spec: DebateSpec) -> DebateOpened:
@@ -87,10 +93,11 @@ def correct(
     state: DebateState, person: str, groups: tuple[tuple[str, ...], ...], correction_id: str
 ) -> PositionsCorrected:
     """What a person says about which answers are one position: `groups` of agents' names. It holds until the answers
-    change.
+    are compared anew, at the end of the next round.
 
     Raises InvalidInput (an agent without an answer, one named twice, a debate that counts answers one by one or has
-    options), Conflict (decided or ended, no positions yet, or too many corrections: code `too_many_corrections`).
+    options), Conflict (decided or ended, no positions yet, answers that are on their way, so that it would not hold:
+    code `answers_underway`, or too many corrections: code `too_many_corrections`).
     """
     _still_open(state, "correction")
     _nonempty(person, "person")
@@ -108,6 +115,12 @@ def correct(
         raise InvalidInput("An agent is named twice: each answer belongs to one position.")
     if not state.positions:
         raise Conflict("No positions were found yet: wait for the end of the round.")
+    if state.phase in _BEFORE_MEASURING:
+        raise Conflict(
+            "The answers of this round are on their way, and are compared anew after that: wait for the end of the "
+            "round, then correct what was found.",
+            code="answers_underway",
+        )
     if state.corrections >= limits.CORRECTIONS_MAX:
         raise Conflict(
             f"The positions of this debate were corrected {limits.CORRECTIONS_MAX} times, the most it takes.",
@@ -178,9 +191,9 @@ def _check_options(spec: DebateSpec) -> None:
     for option in options:
         _nonempty(option, "option")
         _within(option, limits.OPTION_MAX_CHARS, "option")
-        if not option.isprintable():
+        if not option.isprintable() or _SHOWS_NOTHING.fullmatch(option):
             raise InvalidInput("An option has characters that cannot be printed: name it in plain text.")
-    if len({option.casefold() for option in options}) != len(options):
+    if len({unicodedata.normalize("NFKC", option).casefold() for option in options}) != len(options):
         raise InvalidInput("Two options are the same: each may be named once.")
     if any(option.casefold() == ABSTAIN.casefold() for option in options):
         raise InvalidInput(f"No option can be {ABSTAIN!r}: agents say that where they choose none.")
@@ -197,7 +210,7 @@ def _check_needs(spec: DebateSpec) -> None:
 def _still_open(state: DebateState, what: str) -> None:
     if state.ended is not None:
         raise Conflict(f"This debate has ended ({state.ended.status}): the {what} came too late.")
-    if state.decision is not None:
+    if state.decision is not None or passed(state):
         raise Conflict(f"This debate is decided: the {what} came too late.")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Final
 
+from aragora.debate.machine.consensus import decide
 from aragora.debate.machine.money import admit
 from aragora.debate.machine.positions import agreed, positions_of, spokesmen, told_without_asking
 from aragora.debate.machine.readers import targets
@@ -16,6 +17,7 @@ from aragora.debate.machine.state import (
     judge_of,
     judged,
     nobody_may_be_asked,
+    quorum_of,
 )
 from aragora.debate.model import Ask, AskKind, ConsensusMode, Protocol, Topology
 
@@ -161,6 +163,11 @@ def _expect_ballots(state: DebateState) -> None:
     state.ballots_wanted = state.wanted
 
 
+def _name_the_leader(state: DebateState) -> None:
+    """The chair words what leads now. Where people turn the count after that, its text is not the winner's."""
+    state.leading = decide(state).winner or ""
+
+
 def _nothing_more(_state: DebateState) -> None:
     """No extra step on opening."""
 
@@ -171,6 +178,7 @@ _ON_OPENING: Final[dict[Phase, Callable[[DebateState], None]]] = {
     Phase.CRITIQUE: _forget_old_critiques,
     Phase.JUDGE: _hand_out_ballots,
     Phase.RANK: _expect_ballots,
+    Phase.SYNTHESIZE: _name_the_leader,
     Phase.VOTE: _expect_ballots,
 }
 
@@ -181,7 +189,7 @@ _ON_OPENING: Final[dict[Phase, Callable[[DebateState], None]]] = {
 def after_measure(state: DebateState) -> Phase:
     """The answers are measured: stop where they agree or nobody moves any more, else criticise them."""
     protocol = state.spec.protocol
-    if state.converged and protocol.early_stop:
+    if agreement_stops(state, state.converged):
         _stop(state, "agreement" if protocol.positions else "convergence")
         return _to_decision(state)
     if protocol.settles and state.round > 1 and not state.moved:
@@ -190,6 +198,14 @@ def after_measure(state: DebateState) -> Phase:
     if not protocol.critique or _nothing_left_to_revise(state):
         return _after_round(state)
     return _unless_spent(state, Phase.CRITIQUE, otherwise=_to_decision)
+
+
+def agreement_stops(state: DebateState, converged: bool) -> bool:
+    """Whether an agreement of the answers ends the rounds. One of fewer than the quorum does not: who failed may answer
+    in the next round."""
+    protocol = state.spec.protocol
+    enough = len(answer_holders(state)) >= quorum_of(state, len(state.participants))
+    return converged and protocol.early_stop and (enough or not protocol.positions)
 
 
 def _stop(state: DebateState, why: str) -> None:

@@ -12,8 +12,8 @@ from typing import Final
 from aragora.debate.machine import gate
 from aragora.debate.machine.consensus import decide
 from aragora.debate.machine.convergence import agreement, agreement_without_evidence, hollow_agreement
-from aragora.debate.machine.money import refused
-from aragora.debate.machine.phases import rounds_planned
+from aragora.debate.machine.money import out_of_turn, refused
+from aragora.debate.machine.phases import agreement_stops, rounds_planned
 from aragora.debate.machine.positions import Found, found, movers
 from aragora.debate.machine.state import ASKING, UNOPENED, DebateState, Phase, answer_holders, budget_spent, quorum_of
 from aragora.debate.model import (
@@ -99,7 +99,9 @@ def _stragglers(state: DebateState, timing: Timing) -> tuple[Event, ...]:
         message = f"the quorum had answered, and {since_quorum_s:.0f} s later this answer was still missing"
     else:
         return ()
-    return tuple(AgentFailed(ask.round, ask.agent, ask.ask_id, DEADLINE, message) for ask in state.open.values())
+    asked = (ask for ask_id, ask in state.open.items() if ask_id not in state.waiting)
+    late = (AgentFailed(ask.round, ask.agent, ask.ask_id, DEADLINE, message) for ask in asked)
+    return *out_of_turn(state), *late
 
 
 def _next_round(state: DebateState) -> tuple[Event, ...]:
@@ -136,7 +138,7 @@ def _measured(state: DebateState, now: Found, similarity: float, converged: bool
 def _challenge(state: DebateState, answers: list[AnswerGiven], converged: bool) -> AgreementChallenged | None:
     """Agreement is challenged once, just before it may count: at an early stop, or in the last round."""
     protocol = state.spec.protocol
-    counts_now = (converged and protocol.early_stop) or state.round >= rounds_planned(state)
+    counts_now = agreement_stops(state, converged) or state.round >= rounds_planned(state)
     if not protocol.trickster or state.challenged is not None or not counts_now or budget_spent(state):
         return None
     if protocol.positions and not converged:

@@ -4,7 +4,8 @@ A reply to an ask that is unknown, late or already settled causes nothing. An an
 for a label that was not on the ballot, is a failure of the agent with the code `malformed_answer`.
 
 A number of its usage that cannot be true counts as 0: sums of such numbers would poison the debate's cost, its receipt
-and the figures. Agents check before that what their providers tell; this is for those that do not.
+and the figures. Agents check before that what their providers tell; this is for those that do not. Where the usage is
+lost with the agent or its answer, what was reserved for the ask counts as its cost, as an estimate.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from aragora import limits
 from aragora.debate.machine.readers import named, ranked, shuffled
 from aragora.debate.machine.state import DebateState, answer_holders
 from aragora.debate.model import (
+    AGENT_LOST,
     MALFORMED_ANSWER,
     Abstained,
     Abstention,
@@ -53,7 +55,9 @@ def settle(state: DebateState, reply: Reply) -> tuple[Event, ...]:
     ask = state.open.get(reply.ask_id)
     if ask is None:
         return _late(state, reply)
-    if reply.usage is not None and not _believable(reply.usage):
+    if reply.usage is None:
+        reply = replace(reply, usage=_lost(state, reply))
+    elif not _believable(reply.usage):
         reply = replace(reply, usage=_believed(reply.usage))
     if isinstance(reply, AgentFailure):
         event: Event = AgentFailed(ask.round, ask.agent, ask.ask_id, reply.code, reply.message, reply.usage)
@@ -66,11 +70,22 @@ def settle(state: DebateState, reply: Reply) -> tuple[Event, ...]:
 
 
 def _late(state: DebateState, reply: Reply) -> tuple[Event, ...]:
-    """What an answer cost that comes after its phase: until the debate ends, that still counts."""
+    """What an answer cost that comes after its phase: until the debate ends, that still counts. Where it cost nothing,
+    its reserve must not stay."""
     ask = state.late.get(reply.ask_id)
-    if ask is None or reply.usage is None or state.decision is not None or state.ended is not None:
+    if ask is None or state.decision is not None or state.ended is not None:
         return ()
-    return (LateAnswer(ask.round, ask.agent, ask.ask_id, _believed(reply.usage)),)
+    usage = reply.usage or _lost(state, reply) or (_NOTHING if ask.ask_id in state.reserved else None)
+    return () if usage is None else (LateAnswer(ask.round, ask.agent, ask.ask_id, _believed(usage)),)
+
+
+def _lost(state: DebateState, reply: AgentFailure | AgentAnswer) -> Usage | None:
+    """What an ask may have cost whose usage is lost: as much as was reserved for it. None where nothing was, or the
+    agent itself says that it paid nothing."""
+    reserved_usd = state.reserved.get(reply.ask_id)
+    if reserved_usd is None or not isinstance(reply, AgentFailure) or reply.code not in _USAGE_LOST:
+        return None
+    return replace(_NOTHING, cost_usd=reserved_usd, estimated=True)
 
 
 def _answered(state: DebateState, ask: Ask, reply: AgentAnswer) -> Event:
@@ -199,5 +214,7 @@ def _unit(number: float) -> float:
     return min(1.0, max(0.0, number))
 
 
+_NOTHING: Final = Usage("", "", 0, 0, 0.0)
+_USAGE_LOST: Final = frozenset({AGENT_LOST, MALFORMED_ANSWER})
 _PROPOSING = frozenset({AskKind.PROPOSE, AskKind.REVISE, AskKind.CHALLENGE, AskKind.SYNTHESIZE})
 _VOTING = frozenset({AskKind.VOTE, AskKind.RANK, AskKind.JUDGE})

@@ -103,6 +103,7 @@ class DebateState:
     ballots_wanted: int = 0
     abstained: dict[AskKind, dict[str, Abstained]] = field(default_factory=dict)  # the latest, by agent
     verdict: VoteCast | None = None
+    leading: str = ""  # the spokesman of the position that the chair is asked to word
     synthesis: AnswerGiven | None = None
     persons: dict[str, PersonVoted] = field(default_factory=dict)  # the latest vote of each
     votes_by: dict[str, int] = field(default_factory=dict)  # how often each person voted

@@ -28,8 +28,11 @@ def headline(state: DebateState, who: Participation, support: str, position: str
         verdict = "No consensus was sought"
     told = [f"{verdict}: {support}."]
     took_part = set(who.answered) | set(who.voted)
-    if len(took_part) < len(who.asked):
-        told.append(f"{len(took_part)} of {counted(len(who.asked), 'agent')} took part{_without(who, took_part)}.")
+    absent = {one.agent for one in who.absent}
+    wanted = [agent for agent in who.asked if agent in took_part or agent in absent]  # no judge with nothing to judge
+    there = sum(1 for agent in wanted if agent in took_part)
+    if there < len(wanted):
+        told.append(f"{there} of {counted(len(wanted), 'agent')} took part{_without(who, took_part)}.")
     if len(who.models) == 1 and len(who.answered) > 1:
         told.append(f"All answers come from one model, {who.models[0]}.")
     if who.degraded:

@@ -20,6 +20,7 @@ from aragora.clock import Clock
 from aragora.debate import journal, machine
 from aragora.debate.counted import counters_of
 from aragora.debate.journal import JournalRow, Unreadable
+from aragora.debate.machine.money import unanswered
 from aragora.debate.model import (
     AgentFailed,
     DebateEnded,
@@ -145,7 +146,7 @@ def _cut_off(events: Sequence[Event]) -> int:
     with suppress(Exception):  # damaged rows make events that belong to no debate
         for event in events:
             machine.apply(state, event)
-    return len(machine.asks(state))
+    return unanswered(state)
 
 
 def _cost(events: Sequence[Event]) -> float:

@@ -16,7 +16,7 @@ from aragora.debate.machine.gate import Signer, Word
 from aragora.debate.model import ConsensusMode, DebateStatus, Topology, Verdict
 from aragora.debate.proposition import Idempotency, Proposition
 from aragora.errors import InvalidInput
-from aragora.identity.rbac import DEBATES_CREATE, DEBATES_READ, ROLES
+from aragora.identity.rbac import DEBATES_CREATE, DEBATES_READ, ROLES, permissions_of
 from aragora.server import views
 from aragora.server.chapter import Call, Chapter
 from aragora.server.exporting import FORMATS, chunks
@@ -25,6 +25,7 @@ from aragora.server.live.fanout import Fanout
 from aragora.server.live.sockets import SocketRegistry
 from aragora.server.live.sse import EventStream
 from aragora.server.ports import DebateCommands, DebateReader
+from aragora.server.proposals import proposal_of
 from aragora.server.schemas import Beginning, DebateId, Line, Prose
 from aragora.server.views import json_response
 
@@ -51,10 +52,15 @@ _Name = Annotated[Line, Field(min_length=1, max_length=limits.NAME_MAX_CHARS)]
 _Option = Annotated[Line, Field(min_length=1, max_length=limits.OPTION_MAX_CHARS)]
 
 
+_SIGNING: Final = tuple(role for role in ROLES if DEBATES_CREATE.permission in permissions_of((role,)))
+
+
 def _known(need: str) -> str:
     kind, _, name = need.partition(":")
     if kind == "role" and name not in ROLES:
-        raise ValueError(f"there is no role {name!r}: choose one of {', '.join(ROLES)}")
+        raise ValueError(f"there is no role {name!r}: choose one of {', '.join(_SIGNING)}")
+    if kind == "role" and name not in _SIGNING:
+        raise ValueError(f"who is only {name} may not sign: choose one of {', '.join(_SIGNING)}")
     return need
 
 
@@ -170,12 +176,21 @@ class DebateSummary(BaseModel):
     outcome: Annotated[Outcome | None, Field(description="null until the debate is decided")]
 
 
+class Proposed(BaseModel):
+    decision: Annotated[dict[str, Any], Field(description="what the agents decided, not yet in force")]
+    missing: Annotated[list[str], Field(description="the needs that nobody has signed yet")]
+    signatures: Annotated[
+        list[dict[str, str]], Field(description="those in force; of a change with the words that are to stand")
+    ]
+
+
 class DebateDetail(DebateSummary):
     context: str
     budget_usd: float | None
     options: list[str]
     needs: list[str]
     decision: dict[str, Any] | None
+    proposed: Annotated[Proposed | None, Field(description="of a debate that waits: what people must sign")]
 
 
 class DebateList(BaseModel):
@@ -248,7 +263,9 @@ async def listing(
 async def get(call: Call[DebatePorts], debate_id: DebateId) -> Response:
     """One debate, with its decision once there is one."""
     record = await call.ports.reader.get(debate_id, call.org)
-    return json_response(views.detail(record))
+    waits = record.status is DebateStatus.WAITING
+    proposed = await proposal_of(call.ports.reader, record) if waits else None
+    return json_response({**views.detail(record), "proposed": proposed})
 
 
 @debates.post("/api/debates/{debate_id}/cancel", needs=DEBATES_CREATE, gives=CancelledDebate, refuses=(409,))
@@ -272,7 +289,8 @@ async def vote(call: Call[DebatePorts], debate_id: DebateId, body: CastVote) -> 
 
 @debates.post("/api/debates/{debate_id}/positions", needs=DEBATES_CREATE, gives=Recorded, status=201, refuses=(409,))
 async def correct(call: Call[DebatePorts], debate_id: DebateId, body: CorrectPositions) -> Response:
-    """Say which answers come to the same conclusion, before they are counted. It holds until the answers change."""
+    """Say which answers come to the same conclusion, before they are counted. It holds until the answers
+    are compared anew, at the end of the next round."""
     await call.ports.reader.get(debate_id, call.org)
     seq = await call.ports.commands.correct(debate_id, call.who.user_id, body.groups)
     return json_response({"debate_id": debate_id, "seq": seq}, 201)

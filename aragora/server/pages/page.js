@@ -1,6 +1,7 @@
 // The page: ask, watch, read. State lives in the address (#debate id), so that reload and back work.
 import { call, Follower, setToken, token } from "./api.js";
 import { byId, el } from "./dom.js";
+import { Gate } from "./gate.js";
 import { receiptActions } from "./receipt.js";
 import { decisionOf, Timeline } from "./timeline.js";
 
@@ -8,6 +9,8 @@ const REFRESH_MS = 10000;
 const PAGE = 12;
 let follower = null;
 let cursor = null;
+let gate = null;
+let decided = null;
 
 function say(problem) {
   byId("problem").textContent = problem || "";
@@ -19,10 +22,19 @@ function state(text, kind) {
   byId("state").className = `pill ${kind}`;
 }
 
-const STATES = { completed: ["Settled", "good"], failed: ["Failed", "bad"], cancelled: ["Cancelled", "bad"] };
+const STATES = { failed: ["Failed", "bad"], cancelled: ["Cancelled", "bad"] };
+
+/** How a debate ended, in a word: one without a decision by its rule, or with voters missing, is not just settled. */
+function ending(status) {
+  if (status !== "completed" || !decided) return STATES[status] || [status, ""];
+  const degraded = decided.participation?.degraded.length ? ", degraded" : "";
+  const open = decided.mode === "none" ? "Answered" : "Not decided"; // no consensus was sought, or none reached
+  return [(decided.reached ? "Settled" : open) + degraded, decided.reached && !degraded ? "good" : "busy"];
+}
 
 function show(debateId) {
   follower?.stop();
+  gate?.hide();
   say("");
   const opened = Boolean(debateId);
   byId("debate").hidden = !opened;
@@ -32,39 +44,48 @@ function show(debateId) {
   byId("debate-title").textContent = "";
   byId("facts").textContent = "";
   byId("cancel").hidden = byId("suggest").hidden = false;
+  decided = null;
   state("Waiting for the first word", "busy");
   const timeline = new Timeline(byId("rounds-list"));
-  follower = new Follower(debateId, (event) => take(event, timeline, debateId), (up) => {
+  gate = new Gate(debateId, say);
+  follower = new Follower(debateId, (event) => take(event, timeline), (up) => {
     if (!up) state("Connection lost, trying again", "bad");
   });
   markCurrent();
 }
 
-function take(event, timeline, debateId) {
+function take(event, timeline) {
   timeline.add(event);
   const { type, data } = event;
   if (type === "debate_start") {
     byId("debate-title").textContent = data.spec.question;
     byId("facts").textContent = `${data.spec.protocol.name}, ${data.spec.agents.join(", ")}`;
     byId("debate-title").focus({ preventScroll: true });
-  } else if (type === "consensus") {
+  } else if (type === "consensus" || type === "decision_proposed") {
     byId("decision").replaceChildren(...decisionOf(data.decision).filter(Boolean));
     byId("decision").hidden = false;
-  } else if (type === "decision_proposed") {
-    byId("decision").replaceChildren(...decisionOf(data.decision).filter(Boolean));
-    byId("decision").hidden = false;
-    state("Waits for signatures", "busy");
-    return;
+    if (type === "consensus") {
+      decided = data.decision;
+      gate.hide();
+    } else {
+      gate.proposed(data);
+    }
+  } else if (type === "signature") {
+    gate.signed(data);
+  } else if (type === "user_vote" || type === "user_positions") {
+    gate.hide();
   } else if (type === "receipt") {
-    byId("decision").append(...receiptActions(debateId, say));
+    byId("decision").append(...receiptActions(gate.debateId, say));
   } else if (type === "debate_end") {
-    state(...(STATES[data.status] || [data.status, ""]));
+    state(...ending(data.status));
+    gate.ended();
     if (data.status !== "completed") byId("rounds-list").append(el("p", "said note failed", data.reason));
     byId("cancel").hidden = byId("suggest").hidden = true;
     refresh();
     return;
   }
-  state(type === "error" ? "Not available" : "Debating", type === "error" ? "bad" : "busy");
+  if (type === "error") state("Not available", "bad");
+  else state(gate.open ? "Waits for signatures" : "Debating", "busy");
 }
 
 async function ask(event) {
@@ -127,11 +148,26 @@ async function agents() {
   if (!found.length) byId("agents").append(el("p", "muted", "No agent is available."));
 }
 
+/** The status of a debate in a list, and of one that is completed what came of it. */
+function standing({ status, outcome }) {
+  if (!outcome) return status;
+  return (outcome.reached ? "decided" : "not decided") + (outcome.degraded ? ", degraded" : "");
+}
+
+/** The debate that the address names; none where it is no address that this page writes. */
+function addressed() {
+  try {
+    return decodeURIComponent(location.hash.slice(1));
+  } catch {
+    return "";
+  }
+}
+
 function recentItem(debate) {
   const when = new Date(debate.created_at * 1000).toLocaleString();
   return el("li", "", el("a", "", [
     el("span", "", debate.question.length > 140 ? `${debate.question.slice(0, 140)}…` : debate.question),
-    el("span", "muted small", `${debate.status}, ${when}`),
+    el("span", "muted small", `${standing(debate)}, ${when}`),
   ], { href: `#${debate.debate_id}` }));
 }
 
@@ -189,11 +225,11 @@ byId("save-token").addEventListener("click", () => {
   byId("token").value = "";
   say("");
   refresh();
-  show(decodeURIComponent(location.hash.slice(1)));
+  show(addressed());
 });
-addEventListener("hashchange", () => show(decodeURIComponent(location.hash.slice(1))));
+addEventListener("hashchange", () => show(addressed()));
 byId("token").placeholder = token() ? "one is set" : "none is set";
 agents().catch((failure) => byId("agents").replaceChildren(el("p", "muted", failure.message)));
 refresh();
 setInterval(() => document.hidden || health(), REFRESH_MS);
-show(decodeURIComponent(location.hash.slice(1)));
+show(addressed());

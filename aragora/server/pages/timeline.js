@@ -105,7 +105,7 @@ export class Timeline {
   }
 
   convergence(data) {
-    if (!data.positions.length) {
+    if (!data.positions?.length) {
       return this.note(`The answers are ${percent(data.similarity)} alike${data.converged ? ": they have converged" : ""}.`);
     }
     const head = `${counted(data.positions.length, "position")}, ${percent(data.agreement)} agreement`;
@@ -135,7 +135,9 @@ export class Timeline {
 
   signature(data) {
     const deed = { approve: "approves", change: "changes", veto: "vetoes" }[data.verdict];
-    return this.note(`${data.person} ${deed} the decision (${data.need})${data.note ? `: ${data.note}` : "."}`);
+    const told = `${data.person} ${deed} the decision (${data.need})${data.note ? `: ${data.note}` : "."}`;
+    if (!data.answer) return this.note(told);
+    return el("article", "said note", [el("p", "", told), el("p", "", data.option ? `${data.option}: ${data.answer}` : data.answer)]);
   }
 
   late_answer(data) {
@@ -166,7 +168,9 @@ export function decisionOf(decision) {
       el("meter", "", [], { min: 0, max: most, value: tally.weight, "aria-label": `Weight for ${tally.position || tally.agent}` }),
       el("span", "small", `${counted(tally.votes, "vote")}, weight ${tally.weight.toFixed(2)}`),
     ]));
-  const dissent = decision.dissent.map((one) => `${one.agent} preferred ${one.choice}: ${one.reason}`);
+  const named = new Map(decision.tallies.map((tally) => [tally.agent, tally.position]));
+  const dissent = decision.dissent.map(
+    (one) => `${one.agent} preferred ${named.get(one.choice) || one.choice}${one.reason ? `: ${one.reason}` : "."}`);
   const absent = (decision.participation?.absent || []).map(
     (one) => `${one.agent}, ${one.wanted} (${one.code}): ${one.message}`);
   const degraded = decision.participation?.degraded.length ? "headline degraded" : "headline";
@@ -179,11 +183,32 @@ export function decisionOf(decision) {
       el("meter", "", [], { min: 0, max: 1, value: decision.confidence, "aria-label": "Share behind the answer" }),
       el("span", "", percent(decision.confidence)),
     ]),
-    decision.winner ? el("p", "muted", `Answer of ${decision.winner}, by ${decision.mode}, after ${counted(decision.rounds, "round")}`) : null,
+    decision.winner
+      ? el("p", "muted", `${decision.reached ? "Answer" : "The leading answer, not a decision,"} of ${decision.winner}, by `
+        + `${decision.mode}, after ${counted(decision.rounds, "round")}, for ${cost(decision)}`)
+      : null,
+    decision.participation ? el("p", "muted", participationOf(decision.participation)) : null,
+    statedOf(decision) ? el("p", "muted", statedOf(decision)) : null,
     ...votes,
     dissent.length ? el("h3", "", "Dissent") : el("p", "muted", "Nobody dissented."),
     list(dissent),
     absent.length ? el("h3", "", "Missing") : null,
     list(absent),
   ];
+}
+
+function participationOf(who) {
+  return `${who.asked.length} asked, ${who.answered.length} answered, ${who.voted.length} of ${who.entitled.length} voted. `
+    + `${who.models.length === 1 ? "Model" : "Models"}: ${who.models.join(", ")}.`;
+}
+
+/** What agents say of themselves stands apart from the share behind the answer. */
+function statedOf(decision) {
+  const stated = decision.stated_confidence;
+  return typeof stated === "number"
+    ? `Those behind it call themselves ${percent(stated)} sure, which counts for nothing.` : "";
+}
+
+function cost(decision) {
+  return `${(decision.cost_usd || 0).toFixed(4)} USD${decision.estimated_usd ? ", in part estimated" : ""}`;
 }

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aragora.debate.model import START_ELO, ConsensusMode, Decision, Tally
+from aragora.debate.model import START_ELO, ConsensusMode, Decision, Signature, Tally, Verdict
 from aragora.ranking.elo import K, expected, updates, wins
 
 RATING = st.floats(0, 4000)
@@ -102,3 +104,11 @@ def test_authors_of_one_position_draw_with_each_other_and_share_its_win() -> Non
     assert deltas["ann"] == deltas["cid"] > 0
     assert deltas["bob"] == pytest.approx(-2 * deltas["ann"])
     assert wins(decision) == {"ann": 0.5, "cid": 0.5}
+
+
+def test_nobody_wins_where_a_person_put_other_words_in_place_of_all_answers() -> None:
+    changed = Signature("role:owner", "ann", Verdict.CHANGE)
+    overruled = replace(decision_of({"a": 2, "b": 1}), signatures=(changed,))
+    assert wins(overruled) == {}
+    assert updates({}, overruled)["a"] > 0, "the votes were given all the same"
+    assert wins(replace(overruled, winner="a")) == {"a": 1.0}, "the change was for the option that won"

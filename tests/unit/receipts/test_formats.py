@@ -108,3 +108,13 @@ def test_a_debate_without_dissent_says_so(document: dict[str, Any]) -> None:
 def test_a_missed_threshold_is_told(document: dict[str, Any], reached: bool) -> None:
     document["decision"]["reached"] = reached
     assert ("Not decided" in to_html(document)) is not reached
+
+
+def test_words_that_a_person_put_in_place_are_not_told_as_what_the_agents_decided(document: dict[str, Any]) -> None:
+    changed: dict[str, Any] = json.loads(json.dumps(document))
+    support = "ann put it in place of the agents' answer"
+    changed["decision"] |= {"winner": None, "confidence": 0.0, "support": support}
+    for page in (unescape(to_html(changed)), unescape(to_markdown(changed))):
+        assert f"Decided by people: {support}" in page
+        assert "by majority" not in page.split(support)[0]
+        assert "0% of the weight" not in page

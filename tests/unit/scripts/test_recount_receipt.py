@@ -24,6 +24,7 @@ from worlds.receipt_vectors import FOLDER, NAMES, OLD, made
 from worlds.waiting import eventually
 
 from aragora.debate import machine
+from aragora.debate.machine import positions
 from aragora.debate.machine.gate import Signer, Word
 from aragora.debate.model import (
     Abstention,
@@ -199,6 +200,23 @@ def test_an_agreement_of_yes_and_no_is_parted_and_who_says_neither_stays_with_th
     run = debating.start(debating.spec_of(protocol=PRESETS["ensemble"])).play(reply_to)
     assert [one.authors for one in run.of(ConvergenceMeasured)[0].positions] == [("gpt", "gemini", "grok"), ("claude",)]
     assert failures(closed(run)) == []
+
+
+SAID = st.lists(
+    st.sampled_from(
+        ["yes", "No", "no one", "and", "Tea", "1", "St", "e.g", "Answer", "it depends", "because", "\u2019s"]
+    )
+    | st.sampled_from([" ", ". ", ".", "! ", ": ", "\n", "**", "# ", "-", " \u2014 ", "(", '"', "/", ", ", "\u3002"]),
+    max_size=8,
+).map("".join)
+
+
+@settings(max_examples=500, deadline=None)
+@given(SAID | st.text(max_size=40))
+def test_a_text_is_read_as_the_machine_reads_it(said: str) -> None:
+    assert recount.named(said) == positions.name_of(said)
+    answer = debating.given("ann", said)
+    assert recount.stance(recount.Answer("ann", said, 0.5, 0, "", ("stub", "stub-1"))) == positions._stance(answer)
 
 
 def test_a_budget_that_is_spent_is_told_also_where_there_was_nobody_to_ask() -> None:
@@ -477,6 +495,215 @@ def test_new_receipts_cannot_be_stripped_of_what_only_they_tell(members: list[st
     document, lines = lied(*vector("degraded"), strip)
     ran = recounted(tmp_path, *signed_anew(document, lines))
     assert failed(ran) == {UNTOLD[member] for member in members}
+
+
+# --- Journals that no debate makes, though receipt and journal agree ----------------------------------------
+
+Envelopes = list[dict[str, Any]]
+
+
+def forged(name: str, change: Callable[[Envelopes], object]) -> list[tuple[str, str, str]]:
+    """What fails where somebody with a key changes a journal, numbers it, counts it anew by the rules, and signs it."""
+    document, lines = vector(name)
+    events: Envelopes = [json.loads(line) for line in lines]
+    change(events)
+    for seq, event in enumerate(events, 1):
+        event["seq"] = seq
+    length = max(place for place, event in enumerate(events, 1) if event["type"] == "consensus")
+    debate = recount.folded(recount.rows_of("\n".join(map(encoded, events)).encode())[:length], False)
+    counted = recount.decided(debate)
+    decision = {**document["decision"], **counted}
+    events[length - 1]["data"]["decision"] = decision
+    events[-1]["data"] |= {"cost_usd": counted["cost_usd"], "rounds": counted["rounds"]}
+    parts = [part.told() for part in debate.parts.values()]
+    usage = {name: sum(part[name] for part in parts) for name in ("input_tokens", "output_tokens")}
+    document |= {
+        "decision": {name: value for name, value in decision.items() if name != "cost_usd"},
+        "agents": parts,
+        "usage": {**usage, "cost_usd": counted["cost_usd"]},
+        "journal": {"length": length},
+    }
+    receipt, journal = signed_anew(document, [encoded(event) for event in events])
+    found = recount.findings(recount.receipt_of(receipt.encode()), recount.rows_of(journal.encode()))
+    return [finding for finding in found if finding[0] == recount.FAIL]
+
+
+def one(events: Envelopes, kind: str, which: int = 0) -> dict[str, Any]:
+    return [event for event in events if event["type"] == kind][which]
+
+
+def telling(kind: str, which: int = 0, **members: Any) -> Callable[[Envelopes], object]:
+    return lambda events: one(events, kind, which)["data"].update(members)
+
+
+def costing(**members: Any) -> Callable[[Envelopes], object]:
+    return lambda events: one(events, "vote")["data"]["usage"].update(members)
+
+
+def twice(kind: str) -> Callable[[Envelopes], object]:
+    return lambda events: events.insert(events.index(one(events, kind)), copy.deepcopy(one(events, kind)))
+
+
+def without(kind: str, which: int = 0) -> Callable[[Envelopes], object]:
+    return lambda events: events.remove(one(events, kind, which))
+
+
+def earlier(kind: str) -> Callable[[Envelopes], object]:
+    """The first event of its kind stands right behind the debate_start instead."""
+
+    def move(events: Envelopes) -> None:
+        moved = one(events, kind)
+        events.remove(moved)
+        events.insert(1, moved)
+
+    return move
+
+
+def one_more(kind: str = "vote", ask: str = "vote", **members: Any) -> Callable[[Envelopes], object]:
+    """Another vote after the last one, of an ask of the last round."""
+
+    def add(events: Envelopes) -> None:
+        last = max(place for place, event in enumerate(events) if event["type"] == "vote")
+        vote = copy.deepcopy(events[last])
+        beginning = vote["data"]["ask_id"].rsplit("/", 2)[0]
+        vote["data"] |= {**members, "kind": kind, "ask_id": f"{beginning}/{ask}/{members['agent']}"}
+        events.insert(last + 1, vote)
+
+    return add
+
+
+def _propose_other_words(events: Envelopes) -> None:
+    one(events, "decision_proposed")["data"]["decision"]["answer"] = "Whatever they signed."
+
+
+def _sign_after_the_last(events: Envelopes) -> None:
+    events.insert(events.index(one(events, "consensus")), copy.deepcopy(one(events, "signature", 2)))
+
+
+def _chair_by_another(events: Envelopes) -> None:
+    chairs = next(event for event in events if event["data"].get("kind") == "synthesize")
+    chairs["data"] |= {"agent": "ann-ai", "content": "I rule.", "ask_id": "deb_vector3/1/synthesize/ann-ai"}
+
+
+LAWLESS = [
+    ("options_with_dissent", one_more(agent="zed", choice="dan-ai"), "zed is not to be asked for this (vote) here"),
+    ("options_with_dissent", one_more("judge", "judge", agent="dan-ai", choice="dan-ai"), "it comes too late"),
+    ("options_with_dissent", one_more(ask="critique", agent="ann-ai", choice="dan-ai"), "asks for something else"),
+    ("options_with_dissent", telling("vote", agent="dan-ai"), "dan-ai cannot settle the ask deb_vector2/2/vote/ann-ai"),
+    ("options_with_dissent", telling("vote", ask_id="deb_other/2/vote/ann-ai"), "cannot settle the ask deb_other"),
+    ("options_with_dissent", without("vote"), "what was asked of ann-ai before it was never settled"),
+    ("options_with_dissent", without("critique"), "before it was never settled"),
+    ("options_with_dissent", earlier("vote"), "it is of round 2, and this is round 0"),
+    ("options_with_dissent", costing(cost_usd=-0.02), "ann-ai took less than nothing"),
+    ("options_with_dissent", costing(input_tokens=-1), "ann-ai took less than nothing"),
+    ("options_with_dissent", telling("agent_message", option="beer"), "'beer' is none of the options"),
+    (
+        "options_with_dissent",
+        telling("convergence", agreement=0.1),
+        "agreement is recounted 0.75, the journal tells 0.1",
+    ),
+    ("options_with_dissent", telling("convergence", moved=[]), "moved is recounted"),
+    ("weighted", telling("vote", confidence=50), "its confidence is not between 0 and 1"),
+    ("duel_with_judge", telling("vote", agent="ann-ai"), "ann-ai cannot settle the ask deb_vector4/2/judge/cat-ai"),
+    ("council_with_chair", _chair_by_another, "ann-ai is not to be asked for this (synthesize) here"),
+    ("council_with_chair", telling("vote", ranking=["ann-ai", "ann-ai"]), "its ranking is none"),
+    ("people", telling("user_vote", 2, intensity=1000), "an intensity is a number from 1 to 10, not 1000"),
+    ("people", telling("user_vote", choice="zed"), "zed takes no part"),
+    ("people", telling("user_positions", groups=[["ann-ai", "zed"]]), "zed holds no answer"),
+    ("degraded", twice("debate_start"), "it cannot stand here"),
+    ("degraded", twice("round_start"), "round 1 follows round 1"),
+    ("degraded", twice("convergence"), "the answers of this round were compared already"),
+    ("degraded", twice("fallback"), "had its fallback"),
+    ("degraded", twice("consensus"), "the decision stands already"),
+    ("degraded", without("convergence"), "the answers of its round were not compared"),
+    ("degraded", lambda events: events.insert(4, copy.deepcopy(events[-1])), "it cannot stand here"),
+    ("budget_with_late_answer", telling("late_answer", agent="zed"), "zed was not asked for this"),
+    ("gate_with_change", _propose_other_words, "Whatever they signed. was proposed"),
+    ("gate_with_change", telling("decision_proposed", missing=[]), "it names others than those who must sign"),
+    ("gate_with_change", telling("signature", 1, option="beer"), "beer is no option that it may name"),
+    ("gate_with_change", telling("signature", 2, answer="Tea."), "a change, and nothing else, brings an answer"),
+    ("gate_with_change", telling("signature", 2, verdict="maybe"), "maybe is no verdict"),
+    ("gate_with_change", without("user_vote"), "nobody has to sign it, or it is proposed already"),
+    ("gate_with_change", _sign_after_the_last, "all had signed, and nothing was left to sign"),
+]
+
+
+@pytest.mark.parametrize(("name", "change", "told"), LAWLESS)
+def test_a_journal_that_no_debate_makes_is_seen_also_where_its_receipt_was_counted_from_it(
+    name: str, change: Callable[[Envelopes], object], told: str
+) -> None:
+    assert forged(name, lambda _events: None) == [], "the journal as it was stays good by this way"
+    found = forged(name, change)
+    assert any(told in detail for _, _, detail in found), found
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (telling("signature", 1, need="role:nobody"), "role:nobody need not sign this debate"),
+        (telling("signature", person="usr_7"), "usr_7 signs for user:usr_1"),
+        (earlier("signature"), "usr_1 signs what is not proposed"),
+        (without("signature", 2), "it is decided before all who must sign have signed"),
+        (without("decision_proposed", 1), "usr_9 signs what is not proposed"),
+    ],
+)
+def test_signatures_that_nobody_may_give_leave_nothing_to_count(
+    change: Callable[[Envelopes], object], told: str
+) -> None:
+    with pytest.raises(recount.Impossible, match=told):
+        forged("gate_with_change", change)
+
+
+@pytest.mark.parametrize(
+    ("path", "seen"),
+    [
+        (("opened_at",), "opened_at"),
+        (("issued_at",), "issued"),
+        (("needs",), "question"),
+        (("decision", "unsettled_usd"), "unsettled"),
+        (("agents", 2, "provider"), "agents"),
+    ],
+)
+@pytest.mark.parametrize("left_out", [False, True])
+def test_each_member_of_a_receipt_is_missed_or_found_to_be_another(
+    path: tuple[Any, ...], seen: str, left_out: bool
+) -> None:
+    def change(said: dict[str, Any]) -> None:
+        if left_out:
+            del said[path[-1]]
+        else:
+            said[path[-1]] = 7.5
+
+    document, lines = vector("degraded")
+    if path[0] == "decision":
+        document, lines = lied(document, lines, change)
+    else:
+        change(document["agents"][2] if path[0] == "agents" else document)
+    receipt, journal = signed_anew(document, lines)
+    found = recount.findings(recount.receipt_of(receipt.encode()), recount.rows_of(journal.encode()))
+    assert {name for mark, name, _ in found if mark == recount.FAIL} == {seen}
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda events: events.append(copy.deepcopy(one(events, "vote"))), "receipt, debate_end, vote"),
+        (lambda events: one(events, "debate_end")["data"].update(cost_usd=9.0), "cost_usd: recounted"),
+        (lambda events: one(events, "debate_end")["data"].update(status="failed"), "status: recounted completed"),
+    ],
+)
+def test_what_follows_the_decision_is_its_receipt_and_the_end_that_it_tells(
+    change: Callable[[Envelopes], object], told: str
+) -> None:
+    document, lines = vector("agreement")
+    if told.startswith("receipt"):
+        document, lines = vector("weighted")
+    events = [json.loads(line) for line in lines]
+    change(events)
+    for seq, event in enumerate(events, 1):
+        event["seq"] = seq
+    found = listed(document, [encoded(event) for event in events])
+    assert [detail for mark, _, detail in found if mark == recount.FAIL and told in detail] != []
 
 
 # --- How the journal may be written -------------------------------------------------------------------------

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from dataclasses import replace
 from typing import Any
@@ -9,7 +11,15 @@ from typing import Any
 import pytest
 
 from aragora import encoding
-from aragora.debate.model import DebateStatus
+from aragora.debate.model import (
+    ConsensusMode,
+    DebateStatus,
+    Decision,
+    DecisionProposed,
+    DecisionSigned,
+    Participation,
+    Verdict,
+)
 from aragora.errors import RateLimited, Unavailable
 
 
@@ -287,3 +297,67 @@ async def test_a_server_that_listens_everywhere_names_the_address_that_was_asked
     client = server.client(host=host, Authorization="Bearer secret")
     answer = await client.post("/api/debates", json={"question": "Tea or coffee?"})
     assert answer.json()["ws_url"] == f"ws://{host.removesuffix(':8080')}:8765/ws"
+
+
+async def proposing(world: Any, *signatures: DecisionSigned) -> Decision:
+    """A debate that waits at its gate, with what was signed since the decision was proposed."""
+    world.add()
+    decision = Decision(True, "Tea.", "ada", 0.75, ConsensusMode.MAJORITY, (), (), 1, 0.0, headline="Decided: so.")
+    needs = ("user:ann", "role:owner")
+    await world.publish("deb_1", DecisionProposed(1, replace(decision, answer="Coffee."), needs))
+    await world.publish("deb_1", DecisionSigned(1, "ann", "user:ann", Verdict.VETO))
+    await world.publish("deb_1", DecisionProposed(1, decision, needs))
+    for event in signatures:
+        await world.publish("deb_1", event)
+    world.records["deb_1"] = replace(world.records["deb_1"], status=DebateStatus.WAITING)
+    return decision
+
+
+async def test_a_debate_that_waits_tells_what_it_proposes_and_whom_it_waits_for(client: Any, world: Any) -> None:
+    decision = await proposing(world, DecisionSigned(1, "ann", "user:ann", Verdict.APPROVE, "fine"))
+    found = (await client.get("/api/debates/deb_1")).json()
+    assert found["decision"] is None, "nothing is decided yet"
+    assert found["proposed"] == {
+        "decision": json.loads(encoding.encode_text(decision)),
+        "missing": ["role:owner"],
+        "signatures": [
+            {"person": "ann", "need": "user:ann", "verdict": "approve", "note": "fine", "answer": "", "option": ""}
+        ],
+    }
+
+
+async def test_what_a_person_put_in_place_is_told_to_those_who_must_still_sign(client: Any, world: Any) -> None:
+    approved = DecisionSigned(1, "ann", "user:ann", Verdict.APPROVE)
+    await proposing(world, approved, DecisionSigned(1, "bo", "role:owner", Verdict.CHANGE, "", "Water."))
+    proposed = (await client.get("/api/debates/deb_1")).json()["proposed"]
+    assert proposed["missing"] == ["user:ann"], "what was approved were other words"
+    assert [one["answer"] for one in proposed["signatures"]] == ["Water."]
+
+
+async def test_a_debate_that_does_not_wait_proposes_nothing(client: Any, world: Any) -> None:
+    await proposing(world)
+    await world.end("deb_1")
+    assert (await client.get("/api/debates/deb_1")).json()["proposed"] is None
+
+
+async def test_a_role_that_may_not_write_is_refused_as_a_need_that_nobody_could_fulfil(client: Any) -> None:
+    refused = await client.post("/api/debates", json={"question": "Tea?", "needs": ["role:viewer"]})
+    assert (refused.status_code, refused.json()["error"]["code"]) == (422, "invalid_input")
+    assert "may not sign" in refused.json()["error"]["message"]
+
+
+async def test_an_export_for_people_says_first_what_came_of_a_debate(client: Any, world: Any) -> None:
+    await world.end(world.add())
+    who = Participation(("ada", "bob"), ("ada",), ("ada", "bob"), ("ada",), (), ("x",), ("x/1",), ("quorum",))
+    weak = Decision(False, "Tea.", "ada", 0.5, ConsensusMode.MAJORITY, (), (), 1, 0.0, headline="Degraded: so.")
+    weak = replace(weak, participation=who, stated_confidence=0.9, support="1 of 2 came to it")
+    world.records["deb_1"] = replace(world.records["deb_1"], decision=encoding.encode_text(weak))
+    world.add("deb_2")
+    world.records["deb_2"] = replace(world.records["deb_2"], status=DebateStatus.FAILED, reason="No agent *answered*.")
+    page = (await client.get("/api/debates/export?format=markdown")).text
+    first, second = page.split("\n## ")[1:]
+    assert first.splitlines()[2] == "**Degraded: so.**"
+    assert "- Leading answer, not a decision: of ada (1 of 2 came to it, 50% of the weight)" in first
+    assert "- Reason: No agent \\*answered\\*." in second
+    row = next(csv.DictReader(io.StringIO((await client.get("/api/debates/export?format=csv")).text)))
+    assert (row["reached"], row["degraded"], row["stated_confidence"]) == ("False", "quorum", "0.9")

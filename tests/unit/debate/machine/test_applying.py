@@ -11,6 +11,8 @@ from aragora.debate import machine
 from aragora.debate.machine.state import Phase
 from aragora.debate.model import (
     AgentFailed,
+    AgentPrice,
+    AgentRequest,
     AnswerGiven,
     AskKind,
     ConsensusReached,
@@ -20,9 +22,15 @@ from aragora.debate.model import (
     Fallback,
     FallbackUsed,
     PersonSuggested,
+    Position,
+    Proposal,
     ReceiptIssued,
+    Reply,
     RoundStarted,
 )
+from aragora.debate.protocol import preset
+
+PRICES = dict.fromkeys(debating.AGENTS, AgentPrice(3.0, 15.0, 1_000))
 
 
 def unchanged_by(run: debating.Run, *events: object) -> bool:
@@ -43,6 +51,24 @@ def test_an_answer_counts_once_and_pays_once() -> None:
     run.take(answer)
     assert (run.state.answered, run.state.cost_usd) == (1, 0.001)
     assert unchanged_by(run, *answer)
+
+
+def test_positions_that_an_earlier_version_read_from_the_texts_stand_though_this_one_would_ask() -> None:
+    said = {agent: f"Yes, {number} of them." for number, agent in enumerate(debating.AGENTS)}
+
+    def answer(request: AgentRequest) -> Reply:
+        reply = debating.answer_to(request)
+        return replace(reply, content=Proposal(said[request.ask.agent], 0.5, ("a study",)))
+
+    spec = debating.spec_of(protocol=preset("structured"), question="How many?", budget_usd=1.0, prices=PRICES)
+    run = debating.start(spec).until(AskKind.GROUP, answer)
+    assert run.state.reserved
+    position = Position("Yes, 0 of them", "claude", debating.AGENTS)
+    run.take([ConvergenceMeasured(1, 0.5, True, 1.0, (position,), "texts")])
+    assert (run.state.phase, run.state.open, run.state.reserved) == (Phase.DECIDE, {}, {})
+    run.advance()
+    assert run.state.decision is not None
+    assert run.state.decision.stopped_by == "agreement"
 
 
 def test_a_failure_is_settled_without_counting_as_an_answer() -> None:

@@ -12,7 +12,7 @@ from aragora.debate.machine.ballots import votes_of
 from aragora.debate.machine.consensus import decide
 from aragora.debate.machine.counting import Cast, count
 from aragora.debate.machine.positions import positions_of
-from aragora.debate.model import AskKind, ConsensusMode, DebateSpec, PersonVoted, Protocol, Standing, VoteCast
+from aragora.debate.model import AskKind, ConsensusMode, DebateSpec, PersonVoted, Position, Protocol, Standing, VoteCast
 from aragora.debate.protocol import preset
 
 FOUR = ("claude", "gpt", "gemini", "grok")
@@ -149,6 +149,40 @@ def test_a_person_at_full_intensity_weighs_like_the_average_agent() -> None:
     weights = {cast.voter: cast.weight for cast in votes_of(state, positions_of(state)).casts}
     assert weights["person:ann"] == pytest.approx(weights["claude"])
     assert weights["person:bob"] == pytest.approx(weights["claude"] / 2)
+
+
+def test_a_share_that_rounds_to_the_threshold_is_told_with_the_digits_that_decide() -> None:
+    agents = tuple(f"a{number}" for number in range(20))
+    spec = debating.spec_of(agents, preset("ensemble"))
+    state = counted({agent: agents[(place + 2) % 2] for place, agent in enumerate(agents)}, spec=spec)
+    for own in agents[:2]:
+        state.ballots[own] = ballot(own, agents[2 - 1 - agents.index(own)])
+    assert "holds 50% of the weight" in decide(state).explanation
+    state.persons = {"ann": PersonVoted(1, "ann", agents[0], 1)}
+    decision = decide(state)
+    assert decision.reached
+    assert "holds 50.249% of the weight" in decision.explanation
+
+
+def test_votes_of_people_for_answers_that_were_revised_since_are_told() -> None:
+    state = counted(THREE_TO_ONE)
+    state.round = 2
+    state.answers["grok"] = replace(state.answers["grok"], round=2)
+    state.persons = {"ann": PersonVoted(1, "ann", "grok", 10), "bob": PersonVoted(1, "bob", "gpt", 10)}
+    told = "1 vote(s) of people were for answers that were revised since, and count for the new ones."
+    assert told in decide(state).explanation
+    state.persons["ann"] = PersonVoted(2, "ann", "grok", 10)
+    assert "revised since" not in decide(state).explanation
+
+
+def test_where_several_answers_weigh_nothing_none_is_said_to_be_the_only_one() -> None:
+    state = counted({}, "weighted")
+    state.answers = {agent: debating.given(agent, "Tea.", confidence=0.0) for agent in FOUR}
+    state.positions = (Position("Tea", "claude", FOUR),)
+    decision = decide(state)
+    assert not decision.reached
+    assert "Only claude" not in decision.explanation
+    assert "No vote with any weight arrived" in decision.explanation
 
 
 def test_people_alone_name_a_leader_but_reach_no_consensus() -> None:

@@ -64,7 +64,7 @@ def test_one_veto_ends_the_waiting_and_the_decision_is_not_reached() -> None:
     run = proposed("user:ann", "role:owner")
     sign(run, OWNER, Word(Verdict.VETO, "too dear"))
     assert not decision(run).reached
-    assert decision(run).headline.startswith("Vetoed by mary: too dear")
+    assert decision(run).headline.startswith("Vetoed by mary: too dear The agents' own result: ")
 
 
 def test_a_change_stands_in_place_of_the_answer_and_voids_earlier_approvals() -> None:
@@ -82,6 +82,44 @@ def test_the_same_signature_twice_is_one() -> None:
     sign(run, ANN, signature_id="s1")
     again = machine.sign(run.state, ANN, APPROVE, "s2")
     assert again is run.state.signatures["user:ann"]
+
+
+@pytest.mark.parametrize("verdict", [Verdict.VETO, Verdict.APPROVE])
+def test_nobody_changes_anything_once_the_gate_is_passed_though_the_decision_is_not_written_yet(
+    verdict: Verdict,
+) -> None:
+    """As in a debate that must wait for a place before it can go on."""
+    needs = ("user:ann", "role:owner") if verdict is Verdict.VETO else ("user:ann",)
+    run = proposed(*needs)
+    run.take([machine.sign(run.state, ANN, Word(verdict), "s1")])
+    signed = dict(run.state.signatures)
+    for late in (
+        lambda: machine.sign(run.state, ANN, Word(Verdict.CHANGE, "", "Other words."), "s2"),
+        lambda: machine.sign(run.state, OWNER, Word(Verdict.CHANGE, "", "Other words."), "s3"),
+        lambda: machine.vote(run.state, "zoe", "gpt", 10, "v"),
+        lambda: machine.correct(run.state, "zoe", (debating.AGENTS[:2],), "c"),
+        lambda: machine.suggest(run.state, "zoe", "Tea.", "g"),
+        lambda: machine.cancel(run.state, "cancelled by zoe"),
+    ):
+        with pytest.raises(Conflict, match="too late"):
+            late()
+    assert run.state.signatures == signed
+    run.advance()
+    assert [one.verdict for one in decision(run).signatures] == [verdict]
+
+
+def test_who_comes_after_another_of_the_same_role_learns_who_is_still_missing() -> None:
+    run = proposed("role:owner", "user:ann")
+    sign(run, OWNER)
+    with pytest.raises(Forbidden, match=r"mary has signed for role:owner already.*Still to sign: user:ann\."):
+        machine.sign(run.state, Signer("max", ("owner",)), APPROVE, "s")
+
+
+def test_no_note_breaks_the_line_that_tells_the_decision() -> None:
+    run = proposed("user:ann")
+    sign(run, ANN, Word(Verdict.APPROVE, "fine\n\n  by me"))
+    assert decision(run).headline.startswith("Approved by ann: fine by me ")
+    assert [one.note for one in decision(run).signatures] == ["fine\n\n  by me"]
 
 
 def test_a_person_may_change_its_mind_while_the_gate_is_open() -> None:

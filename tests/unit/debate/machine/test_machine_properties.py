@@ -1,5 +1,7 @@
 """Laws: whatever agents and clocks do, a debate ends, and its journal tells the same story again."""
 
+import contextlib
+import re
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -9,12 +11,14 @@ from worlds import debating
 
 from aragora import encoding
 from aragora.debate import journal, machine
+from aragora.debate.machine.gate import Signer, Word
 from aragora.debate.machine.positions import positions_of
 from aragora.debate.machine.readers import LABELS
 from aragora.debate.model import (
     Abstained,
     Abstention,
     AgentFailed,
+    AgentPrice,
     AnswerGiven,
     AnswersGrouped,
     AskKind,
@@ -29,10 +33,13 @@ from aragora.debate.model import (
     Proposal,
     Protocol,
     Topology,
+    Verdict,
     VoteCast,
 )
+from aragora.errors import Conflict, Forbidden
 
 SETTLING = (AnswerGiven, AnswersGrouped, CritiqueGiven, VoteCast, Abstained, AgentFailed)
+PRICES = dict.fromkeys(debating.AGENTS[1:], AgentPrice(3.0, 15.0, 1_000))  # the first one costs nothing
 WORDS = ("Tea. It wakes gently.", "Coffee. It wakes at once.", "Tea, surely: it wakes gently.", "Neither.")
 
 protocols = st.builds(
@@ -86,8 +93,12 @@ class Chaos:
     def reply(self, act: str, request: Any) -> None:
         reply = debating.answer_to(request)
         if isinstance(reply.content, Proposal):
-            words = self.draw(st.sampled_from(WORDS))
-            reply = replace(reply, content=Proposal(words, self.draw(st.floats(0, 1)), reply.content.evidence))
+            words, option = (
+                self.draw(st.sampled_from(WORDS)),
+                self.draw(st.sampled_from(request.brief.options or ("",))),
+            )
+            sure = self.draw(st.floats(0, 1))
+            reply = replace(reply, content=Proposal(words, sure, reply.content.evidence, option))
         elif isinstance(reply.content, Ballot) and request.ask.kind is not AskKind.RANK:
             reply = replace(reply, content=Ballot(self.draw(st.sampled_from(LABELS[:3])), 0.7))
         elif isinstance(reply.content, Grouping):
@@ -108,9 +119,11 @@ class Chaos:
 
     def correct(self) -> None:
         state = self.run.state
-        if state.spec.protocol.positions and state.positions and state.corrections < 3:
+        correctable = state.spec.protocol.positions and not state.spec.options
+        if correctable and state.positions and state.corrections < 3:
             chosen = self.draw(st.lists(st.sampled_from(sorted(state.answers)), min_size=1, unique=True))
-            self.run.take([machine.correct(state, "ann", (tuple(chosen),), "c")])
+            with contextlib.suppress(Conflict):  # the answers are on their way
+                self.run.take([machine.correct(state, "ann", (tuple(chosen),), "c")])
 
     def person(self) -> None:
         choice = self.draw(st.sampled_from(self.run.state.participants))
@@ -119,12 +132,43 @@ class Chaos:
         if vote is not self.run.state.persons.get(person):
             self.run.take([vote])
 
+    def at_the_gate(self) -> None:
+        """People sign, vote and correct until the decision stands."""
+        state = self.run.state
+        for turn in range(9):
+            if state.decision is not None:
+                return
+            last = "veto" if turn == 8 else None
+            act = last or self.draw(st.sampled_from(["approve", "approve", "veto", "person", "correct", "again"]))
+            if act == "person":
+                self.person()
+            elif act == "correct":
+                self.correct()
+            elif act == "again" and self.late:
+                self.run.give(self.draw(st.sampled_from(self.late)))
+            elif act in ("approve", "veto"):
+                with contextlib.suppress(Forbidden):
+                    self.sign(Verdict(act), "ann" if last else self.draw(st.sampled_from(["ann", "mary", "zoe"])))
+            self.run.advance()
+
+    def sign(self, verdict: Verdict, person: str) -> None:
+        signer = Signer(person, () if person == "ann" else ("owner",))
+        event = machine.sign(self.run.state, signer, Word(verdict), f"s{len(self.run.events)}")
+        if event not in self.run.state.signatures.values():
+            self.run.take([event])
+
 
 @st.composite
 def finished(draw: Any) -> Any:
     agents = debating.AGENTS[: draw(st.integers(2, 4))]
     spec = debating.spec_of(
-        agents, draw(protocols), seed=draw(st.integers(0, 99)), budget_usd=draw(st.sampled_from([None, 0.005, 0.02]))
+        agents,
+        draw(protocols),
+        seed=draw(st.integers(0, 99)),
+        budget_usd=draw(st.sampled_from([None, 0.005, 0.02, 0.2])),
+        prices=draw(st.sampled_from([{}, PRICES])),
+        options=draw(st.sampled_from([(), (), ("tea", "coffee")])),
+        needs=draw(st.sampled_from([(), (), ("user:ann",), ("user:ann", "role:owner")])),
     )
     chaos = Chaos(draw, debating.start(spec), [])
     for _ in range(40):
@@ -132,6 +176,8 @@ def finished(draw: Any) -> Any:
             break
         chaos.act()
     chaos.run.play()
+    if machine.status(chaos.run.state) is DebateStatus.WAITING:
+        chaos.at_the_gate()
     for reply in chaos.late:
         assert machine.settle(chaos.run.state, reply) == ()
     return chaos.run
@@ -180,7 +226,8 @@ def test_a_debate_goes_on_from_any_point_of_its_journal_without_asking_again(dat
     resumed = debating.Run(machine.replay(before.events[:cut]), list(before.events[:cut]))
     resumed.advance()
     resumed.play()
-    assert resumed.state.decision is not None or resumed.state.ended is not None
+    waits = machine.status(resumed.state) is DebateStatus.WAITING
+    assert waits or resumed.state.decision is not None or resumed.state.ended is not None
     settled = [event.ask_id for event in before.events[:cut] if isinstance(event, SETTLING)]
     assert not set(settled) & {request.ask.ask_id for request in resumed.requests}
 
@@ -212,6 +259,27 @@ def test_the_weight_of_the_votes_is_the_weight_of_the_tallies(data: Any) -> None
     persons = [vote for vote in run.state.persons.values() if vote.choice in run.state.answers]
     expected += sum(vote.intensity / 10 for vote in persons)
     assert abs(sum(tally.weight for tally in run.state.decision.tallies) - expected) < 1e-6
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_the_figures_of_who_took_part_add_up(data: Any) -> None:
+    run = data.draw(finished())
+    decision = run.state.decision
+    if decision is None:
+        return
+    who = decision.participation
+    without_answer = [one.agent for one in who.absent if one.wanted == "answer"]
+    assert sorted([*who.answered, *without_answer]) == sorted(run.state.participants)
+    without_vote = {one.agent for one in who.absent if one.wanted == "vote"}
+    assert set(who.voted) <= set(who.entitled)
+    assert not without_vote & set(who.voted)
+    assert set(who.entitled) <= {*who.voted, *without_vote, *without_answer}
+    assert "\n" not in decision.headline
+    if run.state.verdict is None:
+        of_agents = re.sub(r", \d+ of \d+ (?:person|people) voted for it", "", decision.support)
+        behind, entitled, *others = (int(number) for number in re.findall(r"\d+", of_agents))
+        assert behind + sum(others) == entitled == len(who.entitled)
 
 
 @settings(max_examples=50, deadline=None)

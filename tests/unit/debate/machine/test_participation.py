@@ -113,6 +113,18 @@ def test_personas_of_one_model_are_said_to_be_one_model() -> None:
     assert "All answers come from one model, stub/stub-1." in decision.headline
 
 
+def test_a_judge_with_nothing_to_judge_is_not_said_to_have_stayed_away() -> None:
+    def tea(request: AgentRequest) -> Reply:
+        reply = debating.answer_to(request)
+        return replace(reply, content=Proposal("Tea. It wakes.", 0.9)) if isinstance(reply.content, Proposal) else reply
+
+    decision = decided(tea, "duel")
+    assert decision.support == "3 of 3 came to it"
+    assert "took part" not in decision.headline
+    silent = decided(failing((FOUR[0],)), "duel")
+    assert "3 of 4 agents took part (openai-api: rejected)." in silent.headline
+
+
 def test_two_models_are_told_as_two() -> None:
     def two(request: AgentRequest) -> Reply:
         reply = debating.answer_to(request)

@@ -26,6 +26,12 @@ from aragora.limits import SUGGESTIONS_MAX, SUGGESTIONS_PER_PERSON_MAX, VOTES_PE
         ({"budget_usd": float("nan")}, "budget is nan USD"),
         ({"protocol": Protocol("own", rounds=0)}, "rounds"),
         ({"debate_id": ""}, "no id"),
+        ({"options": ("caf\u00e9", "cafe\u0301")}, "Two options are the same"),
+        ({"options": ("A", "\uff21")}, "Two options are the same"),
+        ({"options": ("yes", "YES")}, "Two options are the same"),
+        ({"options": ("yes", "\u2800")}, "cannot be printed"),
+        ({"options": ("yes", "\u3164")}, "cannot be printed"),
+        ({"options": ("yes", "\ufe0f")}, "cannot be printed"),
     ],
 )
 def test_what_cannot_be_debated_is_refused(change: dict[str, Any], told: str) -> None:

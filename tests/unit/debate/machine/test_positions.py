@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import time
 from collections import Counter
 from dataclasses import replace
 
@@ -26,6 +28,7 @@ from aragora.debate.model import (
 from aragora.debate.protocol import preset
 from aragora.errors import Conflict, InvalidInput
 
+WORD = re.compile("Petersburg|Louis")
 THREE = ("ann", "bob", "eve")
 AGREEING = {
     "ann": "Yes, because most customers pay by card.",
@@ -71,6 +74,45 @@ def test_the_same_conclusion_word_by_word_is_one_position_whatever_follows() -> 
     assert now.found_by == "texts"
 
 
+@pytest.mark.parametrize(
+    "frame",
+    [
+        "1. ",
+        "St. ",
+        "Dr. ",
+        "# Recommendation\n\n",
+        "**Answer**\n",
+        "Answer:\n",
+        "Conclusion\n",
+        "Great question! ",
+        "Sure. ",
+        "Here is my answer: ",
+        "Use a database, e.g. ",
+        "It depends. ",
+        "(a) ",
+        "I would choose no. 1, ",
+        "**1.** ",
+        "My final answer.\n",
+    ],
+)
+def test_what_many_write_before_their_conclusion_is_none(frame: str) -> None:
+    """Models that begin with a heading or a greeting were one position, agreed, and decided without a vote."""
+    texts = {"ann": f"{frame}Petersburg. It is large.", "bob": f"{frame}Louis. It is small."}
+    run = debating.start(debating.spec_of(("ann", "bob"), preset("structured")))
+    run.until(AskKind.GROUP, saying(texts))
+    assert groups_of(found(run.state)) == [("ann",), ("bob",)]
+    assert {"Petersburg", "Louis"} == {word for one in found(run.state).positions for word in WORD.findall(one.name)}
+    same = {"ann": f"{frame}Petersburg. It is large.", "bob": f"{frame}Petersburg. It is large!"}
+    assert groups_of(found(with_answers(same))) == [("ann", "bob")]
+
+
+@pytest.mark.parametrize("text", [":" * 20_000 + "x", "a " * 10_000 + "no", "(" * 20_000, "no" + "*" * 20_000 + "x"])
+def test_no_text_takes_long_to_be_read(text: str) -> None:
+    began = time.process_time()
+    found(with_answers({"ann": text, "bob": f"{text}."}))
+    assert time.process_time() - began < 0.5
+
+
 def test_one_decisive_word_more_or_less_is_another_conclusion() -> None:
     long = "In the next quarter the whole team should move the main billing system to "
     now = found(with_answers({"ann": f"{long}PostgreSQL.", "bob": f"{long}MySQL."}))
@@ -81,6 +123,57 @@ def test_yes_and_no_tell_the_positions_of_a_question_that_offers_nothing_else() 
     texts = {"ann": "Yes, cards.", "bob": "No: fees.", "eve": "YES. Customers want it."}
     assert groups_of(found(with_answers(texts, "Should a shop take cards?"))) == [("ann", "eve"), ("bob",)]
     assert groups_of(found(with_answers(texts, "Cards or cash?"))) == [("ann",), ("bob",), ("eve",)]
+
+
+@pytest.mark.parametrize(
+    ("question", "one", "other"),
+    [
+        ("How many users may the free plan have?", "No more than 10.", "No limit at all."),
+        ("Name a limit for the free plan.", "No more than 10.", "No fewer than 50, ever."),
+        ("Should we accept cards?", "Yes, accept.", "Yes and no: it depends."),
+        ("Name the first choice.", "No. 1 is Oslo.", "No. 2 is Oslo."),
+        ("Name a kind of tool.", "No-code tools.", "No/low code."),
+        ("Should we migrate, and when?", "Yes, today.", "Yes, in three years."),
+        ("Which of the two should go, and why?", "Yes, the first.", "Yes, the second."),
+        ("Is it cats vs dogs?", "Yes, cats.", "Yes, dogs."),
+    ],
+)
+def test_a_yes_or_no_that_does_not_tell_the_whole_answer_tells_no_position(question: str, one: str, other: str) -> None:
+    run = debating.start(debating.spec_of(("ann", "bob"), preset("structured"), question=question))
+    run.until(AskKind.GROUP, saying({"ann": one, "bob": other}))
+    assert groups_of(found(run.state)) == [("ann",), ("bob",)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "No.",
+        "no",
+        "**No**",
+        "*No* it\u2019s a myth",
+        "No, fees.",
+        "No: fees.",
+        "No - fees.",
+        "No — fees",
+        "No!",
+        "No (fees).",
+        "No because of fees",
+        "No we should not",
+        "No, 5 is enough",
+        '"No" is right',
+        "No. It is Friday",
+        "No.\nFees",
+    ],
+)
+def test_a_no_that_answers_is_one_however_it_goes_on(text: str) -> None:
+    state = with_answers({"ann": text, "bob": "No, cash.", "eve": "Yes, cards."}, "Should a shop take cards?")
+    assert groups_of(found(state)) == [("ann", "bob"), ("eve",)]
+
+
+def test_a_yes_and_a_no_of_another_meaning_are_not_parted_where_an_agent_put_them_together() -> None:
+    state = with_answers({"ann": "Yes, accept.", "bob": "No doubt you should accept."}, "Should a shop take cards?")
+    state.grouping = AnswersGrouped(1, "ann", "ask", (("ann", "bob"),), "", debating.USAGE)
+    assert groups_of(found(state)) == [("ann", "bob")]
 
 
 def test_with_options_the_options_are_the_positions() -> None:
@@ -172,6 +265,8 @@ def test_agents_that_agree_in_their_own_words_are_not_split_by_their_own_votes()
     assert decision is not None
     assert (decision.reached, decision.confidence, decision.stopped_by) == (True, 1.0, "agreement")
     assert decision.support == "3 of 3 came to it"
+    (grouped,) = run.of(AnswersGrouped)
+    assert f"the same conclusion, as {grouped.agent} read them, so no vote was asked" in decision.explanation
     assert Counter(run.kinds()) == {AskKind.PROPOSE: 3, AskKind.GROUP: 1}
     (measured,) = run.of(ConvergenceMeasured)
     assert measured.agreement == 1.0
@@ -185,6 +280,30 @@ def test_without_evidence_an_agreement_is_challenged_once_before_it_counts() -> 
     assert run.state.decision is not None
     assert run.state.decision.reached
     assert len({request.ask.ask_id for request in run.requests}) == len(run.requests)
+
+
+def test_an_agreement_of_fewer_than_the_quorum_does_not_stop_the_debate_before_the_others_had_another_chance() -> None:
+    agents = ("ann", "bob", "eve", "joe", "sue")
+    texts = dict.fromkeys(agents, "Tea. It wakes.")
+
+    def answer(request: AgentRequest) -> Reply:
+        away = request.ask.round == 1 and request.ask.agent in agents[2:]
+        return debating.failure_of(request, "overloaded") if away else saying(texts)(request)
+
+    run = debating.start(debating.spec_of(agents, preset("structured"))).play(answer)
+    decision = run.state.decision
+    assert decision is not None
+    assert (decision.reached, decision.rounds, decision.stopped_by) == (True, 2, "agreement")
+    assert decision.support == "5 of 5 came to it"
+
+    def never(request: AgentRequest) -> Reply:
+        return debating.failure_of(request) if request.ask.agent in agents[2:] else saying(texts)(request)
+
+    run = debating.start(debating.spec_of(agents, preset("structured"))).play(never)
+    decision = run.state.decision
+    assert decision is not None
+    assert (decision.reached, decision.rounds, decision.stopped_by) == (False, 2, "unmoved")
+    assert decision.support == "2 of 5 came to it, 3 did not answer"
 
 
 def test_a_debate_goes_on_between_positions_and_stops_when_none_moves() -> None:
@@ -309,6 +428,28 @@ def test_ballots_that_were_handed_out_keep_their_labels_through_a_correction() -
     run.take([machine.correct(run.state, "mary", (("ann", "bob"),), "c1")])
     (event,) = machine.settle(run.state, debating.answer_to(request))
     assert run.state.answers[event.choice].content == shown["A"]  # type: ignore[union-attr]
+
+
+def test_a_correction_that_the_next_comparison_would_undo_is_refused_and_not_lost() -> None:
+    texts = {"ann": "Tea.", "bob": "A hot leaf drink.", "eve": "Coffee."}
+    run = debating.start(debating.spec_of(THREE, preset("structured"))).until(AskKind.CRITIQUE, saying(texts))
+    run.take([machine.correct(run.state, "mary", (("ann", "bob"),), "c1")])
+    run.until(AskKind.REVISE, saying(texts))
+    assert [one.authors for one in run.state.shown_positions] == [("ann", "bob"), ("eve",)]
+    for kind in (AskKind.REVISE, AskKind.GROUP):
+        run.until(kind, saying(texts))
+        with pytest.raises(Conflict, match="wait for the end of the round") as refused:
+            machine.correct(run.state, "mary", (("ann", "bob"),), "c2")
+        assert refused.value.code == "answers_underway"
+
+
+def test_where_a_correction_makes_all_agree_and_no_vote_arrives_the_vote_is_not_said_never_to_have_been_asked() -> None:
+    run = before_the_vote()
+    run.take([machine.correct(run.state, "mary", (THREE,), "c1")])
+    decision = run.play(debating.failure_of).state.decision
+    assert decision is not None
+    assert "No vote arrived, and all answers come to the same conclusion" in decision.explanation
+    assert "no vote was asked" not in decision.explanation
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from aragora.debate.model import (
     Ballot,
     DebateStatus,
     Decision,
+    DecisionProposed,
     Proposal,
     Reply,
     VoteCast,
@@ -99,6 +100,39 @@ def test_the_choice_of_a_vote_counts_and_no_word_of_its_reason(protocol: str, ki
     plain = decided(protocol, choosing("gpt"))
     assert (plain.winner, plain.reached) == ("gpt", True)
     assert counted(decided(protocol, saying(kind, words))) == counted(plain)
+
+
+def led_by_the_chair() -> debating.Run:
+    """A council whose chair repeats what leads, at its gate."""
+
+    def answer(request: AgentRequest) -> Reply:
+        reply = choosing("gpt")(request)
+        if request.ask.kind is not AskKind.SYNTHESIZE or isinstance(reply, AgentFailure):
+            return reply
+        led = next(one.text for one in request.brief.candidates if one.label == request.brief.leading)
+        return replace(reply, content=Proposal(f"In short: {led}", 0.6, ("a source",)))
+
+    return debating.start(debating.spec_of(protocol=preset("council"), needs=("user:ann",))).play(answer)
+
+
+def test_the_text_of_a_chair_that_wrote_for_another_position_does_not_become_the_winners() -> None:
+    run = led_by_the_chair()
+    before = run.of(DecisionProposed)[-1].decision
+    assert (before.winner, before.answer) == ("gpt", f"In short: {run.state.answers['gpt'].content}")
+    for person in "abcdefgh":
+        run.take([machine.vote(run.state, person, "grok", 10, person)])
+    run.advance()
+    after = run.of(DecisionProposed)[-1].decision
+    assert (after.winner, after.answer) == ("grok", run.state.answers["grok"].content)
+    assert "wrote for the answer of gpt, which led until people turned the count" in after.explanation
+
+
+def test_the_text_of_the_chair_stays_where_people_only_put_more_answers_to_the_position_it_words() -> None:
+    run = led_by_the_chair()
+    run.take([machine.correct(run.state, "mary", (("claude", "gpt"),), "c1")])
+    run.advance()
+    after = run.of(DecisionProposed)[-1].decision
+    assert after.answer.startswith("In short: ")
 
 
 def test_two_of_four_votes_for_one_answer_are_half_and_decide_nothing() -> None:

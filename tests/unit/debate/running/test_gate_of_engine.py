@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from worlds.memory_engine import World, answer, spec
 from worlds.waiting import eventually
 
@@ -9,6 +10,7 @@ from aragora.debate.machine.gate import Signer, Word
 from aragora.debate.model import DebateStatus, Verdict
 from aragora.debate.running.engine import Limits
 from aragora.encoding import decode
+from aragora.errors import Conflict
 
 ANN, MARY = Signer("ann"), Signer("mary", ("owner",))
 APPROVE = Word(Verdict.APPROVE)
@@ -60,6 +62,24 @@ async def test_a_signature_that_is_durable_but_not_acted_on_is_acted_on_after_a_
     world.agents.script = answer
     assert await world.restart().recover(lambda _: True) == 2
     await world.ended("deb_1", "deb_2")
+
+
+async def test_a_veto_that_waits_for_a_place_is_not_voided_by_whoever_comes_after_it() -> None:
+    world = World(limits=Limits(1, 5))
+    await world.engine.open(spec("deb_1", needs=NEEDS))
+    await waiting(world, "deb_1")
+    world.agents.script = lambda _: None
+    await world.engine.open(spec("deb_2"))  # takes the only place, so that deb_1 must wait in line
+    await world.engine.sign("deb_1", ANN, Word(Verdict.VETO, "never"), "s1")
+    with pytest.raises(Conflict, match="too late"):
+        await world.engine.sign("deb_1", MARY, Word(Verdict.CHANGE, "", "Other words."), "s2")
+    with pytest.raises(Conflict, match="too late"):
+        await world.engine.vote("deb_1", "zoe", "ann", 10, "v1")
+    await world.engine.cancel("deb_2", "zoe")
+    await world.ended("deb_1")
+    decision = decode(world.journal.receipts[0].document)["decision"]
+    assert [one["verdict"] for one in decision["signatures"]] == ["veto"]
+    assert not decision["reached"]
 
 
 async def test_a_debate_at_its_gate_can_be_cancelled() -> None:
