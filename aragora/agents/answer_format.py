@@ -202,12 +202,12 @@ def _proposal(answer: _Fields, request: AgentRequest) -> Content:
         raise AnswerInvalid("answer: It must be one text; write its paragraphs into one string.")
     if not text.strip(_SAYING_NOTHING):
         raise AnswerInvalid("answer: It is empty. Write your answer to the question.")
-    if option_of(text, options) is None:  # one of the options may well be "Abstain" or "Internal server error"
-        reason = abstention_in(text)
+    reason = abstention_in(text)
+    says_nothing = reason is not None or is_error(text)
+    if says_nothing and option_of(text, options) is None:  # an option may well be "Abstain" or "Internal server error"
         if reason is not None:
             return Abstention(_shortened(reason, "reason", answer.remarks))
-        if is_error(text):
-            raise AnswerInvalid(f"answer: {_quoted(text)} is an error message, no answer. Answer the question itself.")
+        raise AnswerInvalid(f"answer: {_quoted(text)} is an error message, no answer. Answer the question itself.")
     if len(text) > ANSWER_MAX_CHARS:
         raise AnswerInvalid(
             f"answer: It has {len(text)} characters; at most {ANSWER_MAX_CHARS} are allowed. Shorten it: keep the "

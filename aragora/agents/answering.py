@@ -133,7 +133,7 @@ class Answering:
     async def _answer(self, request: AgentRequest, ledger: Ledger, listener: Listener) -> Reply:
         usable_s = request.timeout_s * (1.0 - MARGIN_SHARE)
         own_s = usable_s if self._fallback is None else usable_s * OWN_SHARE
-        made = self._calls.of(request, listener)
+        made = self._calls.of(request, listener, own_s)
         try:
             read = await self._ask_own(Attempt(request, made.call, ledger, own_s, self._calls, made.remarks))
         except ProviderError as error:
@@ -141,7 +141,7 @@ class Answering:
             if fallback is None or calls is None or not error.falls_back:
                 raise
             try:
-                made = calls.of(request, listener)
+                made = calls.of(request, listener, usable_s)
             except ContextTooLong:  # that is not why the agent failed
                 raise error from None
             whole = Attempt(request, made.call, ledger, usable_s, calls, made.remarks)
@@ -209,10 +209,14 @@ class Answering:
 
     def _tell(self, what: str, request: AgentRequest, level: int = logging.INFO, **fields: object) -> None:
         """A line of what the agent does with an ask; in a flood of the same, of some of them."""
-        more = self._lines.take(what, self._clock.monotonic())
+        more = self._line(what)
         if more is not None:
             event = f"agent={self._spec.name} {what}"
             self._log.log(level, event, debate_id=request.ask.debate_id, **fields, **more)
+
+    def _line(self, what: str) -> dict[str, int] | None:
+        """See `LineBudgets.take`."""
+        return self._lines.take(what, self._clock.monotonic())
 
     def _log_withdrawn(self, request: AgentRequest, ledger: Ledger) -> None:
         usage = ledger.usage()
@@ -246,9 +250,12 @@ class Answering:
                 model=usage.model,
                 prices_as_of=prices_as_of(),
             )
-        self._tell(
-            "answered",
-            request,
+        more = self._line("answered")
+        if more is None:
+            return
+        self._log.info(
+            f"agent={self._spec.name} answered",
+            debate_id=request.ask.debate_id,
             ask=request.ask.kind,
             latency_s=round(usage.latency_s, 3),
             tokens=usage.input_tokens + usage.output_tokens,
@@ -258,6 +265,7 @@ class Answering:
             cost_usd=usage.cost_usd,
             model=usage.model,
             fallback=answer.fallback is not None,
+            **more,
         )
 
     def _failure(

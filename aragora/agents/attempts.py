@@ -138,7 +138,7 @@ async def complete(provider: Provider, attempt: Attempt) -> Understood:
     The provider ends the call by itself, since it alone knows what was paid; one that does not is ended a little
     later. Raises ProviderError, and AnswerMalformed where the answer does not read."""
     left_s = max(attempt.left_s(), MIN_CALL_S)
-    call = replace(attempt.call, timeout_s=left_s, meter=Meter())
+    call = _timed(attempt, left_s)
     call.listener.begins()
     attempt.ledger.calls += 1
     try:
@@ -164,6 +164,14 @@ async def complete(provider: Provider, attempt: Attempt) -> Understood:
         raise unexpected(error, provider.name) from None
     attempt.ledger.add(completion.usage)
     return _read(attempt.request, completion)
+
+
+def _timed(attempt: Attempt, left_s: float) -> ModelCall:
+    """The call as it goes out now: with the time that is left, and a meter of its own."""
+    call = attempt.call
+    if attempt.ledger.calls == 0 and call.timeout_s - left_s < MIN_CALL_S:
+        return call  # as nearly all are: made for this try a moment ago
+    return replace(call, timeout_s=left_s, meter=Meter())
 
 
 def _read(request: AgentRequest, completion: Completion) -> Understood:

@@ -61,7 +61,7 @@ def text(value: str, most: int) -> str:
     """`value` without what cannot be stored or shown, at most `most` characters long."""
     if len(value) > most:
         value = value[: most - 1] + _CUT
-    if _UNCLEAN.search(value) is None:
+    if value.isprintable() or _UNCLEAN.search(value) is None:
         return value
     whole = value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")  # halves that meet are one
     return _CONTROLS.sub("", _HALVES.sub(HALF, whole).replace("\r\n", "\n").replace("\r", "\n"))

@@ -73,8 +73,9 @@ class Calls:
         known = context_tokens_of(FALLBACK, spec.fallback_model or "")
         return cls(spec, provider, lambda: fallback_price(spec) or _FREE, known, mark)
 
-    def of(self, request: AgentRequest, listener: Listener) -> Made:
-        """The first call for `request`. Raises ContextTooLong where not even its question fits."""
+    def of(self, request: AgentRequest, listener: Listener, timeout_s: float) -> Made:
+        """The first call for `request`, which may take `timeout_s` seconds. Raises ContextTooLong where not even its
+        question fits."""
         schema_name, schema = answer_schema(request)
         spec = self._spec
         call = ModelCall(
@@ -84,7 +85,7 @@ class Calls:
             schema_name=schema_name,
             max_tokens=spec.max_tokens,
             temperature=spec.temperature,
-            timeout_s=request.timeout_s,
+            timeout_s=timeout_s,
             idempotency_key=request.ask.ask_id,
             request=request,
             listener=listener,

@@ -58,7 +58,7 @@ def mended(text: str) -> Mended:
 
 def with_backslashes(text: str) -> str:
     """`text` with the backslashes of LaTeX that were read as escapes."""
-    if not any(mark in text for mark in _SIGNS):
+    if text.isprintable() or not any(sign in text for sign in _SIGNS):
         return text  # as nearly all are
     return _LATEX.sub(lambda found: "\\" + _LETTERS[found.group()], text)
 

@@ -190,5 +190,5 @@ def test_the_first_call_of_every_ask_of_a_debate_fits_into_what_the_debate_reser
     calls = Calls.own(spec, ScriptedProvider("anthropic", []), lambda _debate_id: "00112233445566ff")
     for request in run.requests:
         assert request.reserved_usd is not None
-        call = calls.of(request, NOBODY).call
+        call = calls.of(request, NOBODY, 30.0).call
         assert own_price(spec).most_usd(tokens_of(call), call.max_tokens) <= request.reserved_usd
