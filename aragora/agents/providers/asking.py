@@ -27,6 +27,10 @@ class StreamedAnswer(Received, ABC):
     def take(self, event: object) -> None:
         """The JSON of the next event; it may hold anything."""
 
+    def is_answer(self, document: object) -> bool:
+        """Whether a document is a whole answer, and not something else."""
+        return bool(sdk.parts(document, self.parts_of_a_document))
+
     @abstractmethod
     def take_document(self, document: object) -> None:
         """A whole answer in one piece."""
@@ -122,7 +126,7 @@ def take_document(text: str, received: StreamedAnswer, failures: sdk.Failures) -
         if received.began:
             received.done = True
             return
-    if not sdk.parts(document, received.parts_of_a_document):
+    if not received.is_answer(document):
         raise failures.answered(OK, document, received)
     received.take_document(document)
     received.done = True
@@ -131,7 +135,7 @@ def take_document(text: str, received: StreamedAnswer, failures: sdk.Failures) -
 def json_of(text: str, received: Received, failures: sdk.Failures) -> object:
     """The JSON of a body. Raises ProviderError where it is none, or tells an error."""
     try:
-        document = objects_in(text)[0]
+        document, *_ = objects_in(text)  # of a body that is only a stream's last word, there are none: a ValueError too
     except ValueError:
         raise failures.answered(OK, text, received) from None
     _refuse_error(document, received, failures)

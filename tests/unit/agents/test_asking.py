@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from aragora.agents.model import CallRefused, Completion, ModelCall, ProviderError, StreamBroken
@@ -201,6 +201,7 @@ parts_of_a_body = st.sampled_from(
 
 
 @given(st.lists(parts_of_a_body, max_size=12))
+@example([b"[DONE]", b"\n"])
 async def test_no_body_raises_anything_but_a_failure_of_the_provider(body: list[bytes]) -> None:
     with suppress(ProviderError):
         assert (await answer_in(*body)).text
