@@ -25,6 +25,7 @@ from aragora.agents.reading.error_texts import is_error
 from aragora.agents.reading.labels import label_of, labels_in, undecorated
 from aragora.agents.reading.marks import DASHES, EMPHASIS, QUOTES, STOPS
 from aragora.agents.reading.options import conclusion_of, option_of
+from aragora.agents.reading.placeholders import is_placeholder
 from aragora.agents.reading.plain_texts import note_of, text_of
 from aragora.agents.reading.refusals import NO_REASON, abstention_in
 from aragora.agents.reading.schemas import (
@@ -155,6 +156,8 @@ class _Fields:
         value = self.found.get(key)
         values = value if isinstance(value, list) else [value]
         read = [note_of(one) for one in values]
+        if read and read[0] and is_placeholder(read[0]):
+            read = self._without_placeholders(key, read)
         if len(read) <= NOTES_MAX and all(note and len(note) <= NOTE_MAX_CHARS for note in read):
             return tuple(note for note in read if note)  # as nearly all are
         said = [note for note in read if note]
@@ -172,6 +175,12 @@ class _Fields:
                     f"Of {key}, {counted(number, 'item')} {what.format('was' if number == 1 else 'were')}."
                 )
         return kept
+
+    def _without_placeholders(self, key: str, read: list[str | None]) -> list[str | None]:
+        left = [note for note in read if note is None or not is_placeholder(note)]
+        was = "was a placeholder" if len(read) - len(left) == 1 else "were placeholders"
+        self.remarks.append(f"Of {key}, {counted(len(read) - len(left), 'item')} {was} and left out.")
+        return left
 
     def reason(self) -> str:
         """The reason of a vote or grouping, empty where there is none."""
@@ -208,6 +217,11 @@ def _proposal(answer: _Fields, request: AgentRequest) -> Content:
         if reason is not None:
             return Abstention(_shortened(reason, "reason", answer.remarks))
         raise AnswerInvalid(f"answer: {_quoted(text)} is an error message, no answer. Answer the question itself.")
+    if is_placeholder(text) and option_of(text, options) is None:
+        raise AnswerInvalid(
+            f"answer: {_quoted(text)} is the placeholder for an answer. Write your answer to the question in its place, "
+            "in a sentence of your own."
+        )
     if len(text) > ANSWER_MAX_CHARS:
         raise AnswerInvalid(
             f"answer: It has {len(text)} characters; at most {ANSWER_MAX_CHARS} are allowed. Shorten it: keep the "

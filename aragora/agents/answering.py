@@ -15,7 +15,8 @@ Rules:
     - A model that declines in its own words abstains.
     - A model is shown what its context has room for, and the reply says what it did not see. A prompt that was too long
       is made once more with less: that is the one repair.
-    - No call but the first is made that could pass `request.reserved_usd`: then the ask fails as `budget`.
+    - No call but the first is made that could pass `request.reserved_usd`. Then the ask fails as `budget` where that
+      call was to mend an answer, and with the provider's own cause where the provider had failed.
     - What a call has cost that was withdrawn or out of time is counted too, as far as the provider will bill it.
     - What a provider sent is brought into bounds (`aragora.agents.border`) before the reply leaves: whoever gets it can
       encode, store and add up every field.
@@ -47,7 +48,6 @@ from aragora.agents.model import (
     AnswerUnusable,
     ContextTooLong,
     Listener,
-    OutOfBudget,
     Provider,
     ProviderError,
     ProviderTimedOut,
@@ -194,8 +194,7 @@ class Answering:
             read = await asked(partial(complete, fallback), attempt, no_retry)
         except ProviderError as error:
             record = replace(record, latency_s=ledger.elapsed_s() - began_s)
-            kind = OutOfBudget if isinstance(error, OutOfBudget) else type(cause)
-            both = kind(f"{cause.told}; the fallback {fallback.name} failed too: {error.told}")
+            both = type(cause)(f"{cause.told}; the fallback {fallback.name} failed too: {error.told}")
             return self._failure(request, ledger, both, record)
         record = replace(record, model=ledger.usage().model, latency_s=ledger.elapsed_s() - began_s)
         return AgentAnswer(

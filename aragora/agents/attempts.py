@@ -65,15 +65,17 @@ class Attempt:
             raise ProviderTimedOut("no time is left for another call")
 
     def affordable(self, cause: ProviderError) -> Self:
-        """This attempt after the failure `cause`, its answer no longer than the reserve of the ask pays for. Raises
-        OutOfBudget where too little of it is left: the first call alone may pass it."""
+        """This attempt after the failure `cause`, its answer no longer than the reserve of the ask pays for. Where
+        too little of it is left (the first call alone may pass it), raises OutOfBudget if the call was to mend an
+        answer, and else the `cause`, which says that no other call was made."""
         reserved_usd = self.request.reserved_usd
         if reserved_usd is None or self.ledger.calls == 0:
             return self
         call = self.calls.affordable(self.call, reserved_usd - self.ledger.cost_usd)
         if call is None:
             spent = f"{self.ledger.cost_usd:.4f} of the {reserved_usd:.4f} USD that it may cost"
-            raise OutOfBudget(f"{cause.told}; no other call was made, since {spent} are spent")
+            kind = OutOfBudget if isinstance(cause, AnswerUnusable | ContextTooLong) else type(cause)
+            raise kind(f"{cause.told}; no other call was made, since {spent} are spent")
         return replace(self, call=call)
 
     def mended(self, error: AnswerUnusable | ContextTooLong) -> Self | None:

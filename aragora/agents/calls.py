@@ -130,7 +130,7 @@ class Calls:
 
     def _less(self, refused: ModelCall, request: AgentRequest, error: ContextTooLong) -> Made | None:
         sent = tokens_of(refused)
-        told = context_tokens_told(error.told)
+        told = error.context_tokens or context_tokens_told(error.told)
         if told is not None:
             self._context_tokens = min(told, self._context_tokens or told)
         room = self._room()

@@ -134,7 +134,7 @@ _BY_WORDS: Final = (
             r"maximum (?:context|(?:prompt|input|model) length)",
             r"max_new_tokens\W{0,2} must be",
             r"too many (?:input |prompt )?tokens",
-            r"(?:prompt|input|request)\b.{0,40}\b(?:too (?:long|large)|longer than|exceeds?\b.{0,60}(?:tokens?|context))",
+            r"(?:prompt|input|request)\b.{0,40}\b(?:too (?:long|large)|longer than|greater than max_|exceeds?\b.{0,60}(?:tokens?|context))",
             r"token count .{0,40}exceeds",
             r"request_too_large",
         ),

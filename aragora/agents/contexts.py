@@ -15,6 +15,7 @@ from aragora.config.providers import FALLBACK
 
 _NOTHING: Final[dict[str, int]] = {}
 _LEAST_CONTEXT: Final = 256
+_MAX_READ_CHARS: Final = 4_000
 _NUMBER: Final = r"\(?(\d[\d,._]{2,11})\b"
 _LIMITS: Final = tuple(
     re.compile(f"(?i){words}")
@@ -25,7 +26,7 @@ _LIMITS: Final = tuple(
         rf"{_NUMBER}[ -](?:tokens? )?(?:maximum )?context (?:length|size|window)",
         rf"(?:tokens allowed|token limit|limit)(?: is| of|:|=)*\s*{_NUMBER}",
         rf"must be <=?\s*{_NUMBER}",
-        rf"\bn_ctx\W{{1,4}}{_NUMBER}",
+        rf"\b(?:n_ctx|num_ctx|max_(?:model|seq|kv)_(?:len|size))\W{{1,4}}{_NUMBER}",
     )
 )
 
@@ -42,8 +43,9 @@ def context_tokens_of(provider: str, model: str) -> int | None:
 def context_tokens_told(words: str) -> int | None:
     """How many tokens a model takes, out of the words in which its provider refuses a longer prompt; None where they do
     not say. Of several numbers it is the one that is named as the limit, not what was sent."""
+    line = " ".join(words[:_MAX_READ_CHARS].split())
     for pattern in _LIMITS:
-        if found := pattern.search(words):
+        if found := pattern.search(line):
             tokens = int(re.sub(r"\D", "", found[1]))
             return tokens if _LEAST_CONTEXT <= tokens <= limits.CALL_MAX_TOKENS else None
     return None

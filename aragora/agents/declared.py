@@ -24,19 +24,19 @@ Rules:
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from typing import Annotated, Any, Final
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from aragora import limits, texts
+from aragora import limits, texts, violations
 from aragora.agents import naming
 from aragora.agents.model import DeclaredPrice
+from aragora.agents.own_network import in_own_network
 from aragora.agents.personas import EMBEDDED_PERSONAS, PERSONAS
+from aragora.agents.toml_document import read_toml
 from aragora.agents.toml_lines import line_of
 from aragora.config.providers import BY_NAME, FALLBACK
 from aragora.config.variables import WebAddress
@@ -49,7 +49,6 @@ _NAME: Final = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._+-]{{0,{limits.NAME_MAX_CHAR
 _VARIABLE: Final = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)*")
 _BARE_KEY: Final = re.compile(r"[A-Z0-9]{32,}")  # a variable's name of that length has an underscore
 _KEY_FIELD: Final = re.compile(r"(?i)key|token|secret|password")
-_OWN_NETWORK: Final = (".local", ".lan", ".internal", ".home.arpa", ".localhost")
 _REDACTOR: Final = Redactor()
 _PRICE_WANTED: Final = (
     "this server is outside your network and may cost something: give its price in USD per million tokens, "
@@ -87,6 +86,11 @@ class Declared:
     agents: tuple[DeclaredAgent, ...] = ()
     teams: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
+    @property
+    def key_variables(self) -> frozenset[str]:
+        """The variables that it names as holding a key."""
+        return frozenset(agent.key_variable for agent in self.agents if agent.key_variable is not None)
+
 
 NOTHING: Final = Declared()
 
@@ -99,12 +103,7 @@ def parse(content: bytes, called: str, reserved: Collection[str] = ()) -> Declar
     """
     if len(content) > limits.AGENTS_FILE_MAX_BYTES:
         raise Misconfigured(f"{called} is larger than {limits.AGENTS_FILE_MAX_BYTES} bytes: declare fewer agents.")
-    try:
-        source = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise Misconfigured(f"{called} line {line}: this is not UTF-8; save the file as UTF-8.") from None
-    document = _document(source, called)
+    source, document = read_toml(content, called)
     try:
         read = _File.model_validate(document)
     except ValidationError as invalid:
@@ -323,26 +322,7 @@ def _has_voices(agent: _Agent) -> bool:
     return agent.provider != naming.EMBEDDED and agent.persona is None and agent.system is None
 
 
-def in_own_network(address: str) -> bool:
-    """Whether a server is nearby, so that its answers may be taken for free."""
-    host = (urlsplit(address).hostname or "").rstrip(".")
-    try:
-        return not ip_address(host).is_global
-    except ValueError:
-        return "." not in host or host.endswith(_OWN_NETWORK)
-
-
 # --- How a problem is told
-
-
-def _document(source: str, called: str) -> Mapping[str, Any]:
-    try:
-        return tomllib.loads(source)
-    except tomllib.TOMLDecodeError as error:
-        told = _REDACTOR.text(str(error)).rstrip(".")
-        raise Misconfigured(f"{called}: this is no TOML: {told}. Mend that line.") from None
-    except (ValueError, RecursionError):  # numbers of thousands of digits, lists of thousands of lists
-        raise Misconfigured(f"{called} holds a number or a nesting that is too large: no setting needs one.") from None
 
 
 def _told(error: Any) -> str:
@@ -354,7 +334,7 @@ def _told(error: Any) -> str:
         return "this is missing: add it" + (f", one of {', '.join(_PROVIDERS)}" if place[-1] == "provider" else "")
     if kind in {"model_type", "dict_type"}:
         return "a table is wanted here, such as [agents.NAME]"
-    message = str(error["msg"]).removeprefix("Value error, ").replace("Input should", "it should")
+    message = violations.reason(str(error["msg"])).replace("Input should", "it should")
     return message[:1].lower() + message[1:]
 
 

@@ -230,9 +230,10 @@ class CallRefused(ProviderRejected):
 
 
 class ContextTooLong(CallRefused):
-    """The prompt has more tokens than the model can read."""
+    """The prompt has more tokens than the model can read: `context_tokens`, where the provider says the number."""
 
     code = causes.CONTEXT_TOO_LONG
+    context_tokens: int | None = None
 
 
 class RefusedByPolicy(CallRefused):

@@ -13,6 +13,7 @@ from aragora.agents import border
 from aragora.agents.model import AgentSpec, Completion, ModelCall
 from aragora.agents.providers import sdk
 from aragora.agents.providers.asking import StreamedAnswer, Ways, read_answer
+from aragora.agents.providers.bounded import event_hooks
 from aragora.agents.providers.manner import Form, Manner
 
 if TYPE_CHECKING:
@@ -151,9 +152,10 @@ def _refusal(error: Exception) -> tuple[int, object] | None:
 
 
 def _client(key: str, base_url: str) -> AsyncAnthropic:
-    from anthropic import AsyncAnthropic  # noqa: PLC0415  heavy: only where it is used
+    from anthropic import AsyncAnthropic, DefaultAsyncHttpxClient  # noqa: PLC0415  heavy: only where it is used
 
-    return AsyncAnthropic(api_key=key, base_url=base_url, max_retries=0)
+    http = DefaultAsyncHttpxClient(event_hooks=event_hooks())
+    return AsyncAnthropic(api_key=key, base_url=base_url, max_retries=0, http_client=http)
 
 
 def _messages(call: ModelCall) -> Any:

@@ -16,6 +16,7 @@ from aragora.agents.chat_models import first_chat_model
 from aragora.agents.model import AgentSpec, Completion, ModelCall, UnknownModel
 from aragora.agents.providers import sdk
 from aragora.agents.providers.asking import Ways, json_of, read_answer
+from aragora.agents.providers.bounded import event_hooks
 from aragora.agents.providers.chat_answer import ChatReceived
 from aragora.agents.providers.manner import Form, Manner
 from aragora.config.providers import ChatDialect
@@ -132,6 +133,7 @@ def _name_of(model: object) -> str:
 
 
 def _client(key: str, base_url: str) -> AsyncOpenAI:
-    from openai import AsyncOpenAI  # noqa: PLC0415  heavy: only where it is used
+    from openai import AsyncOpenAI, DefaultAsyncHttpxClient  # noqa: PLC0415  heavy: only where it is used
 
-    return AsyncOpenAI(api_key=key, base_url=base_url, max_retries=0)
+    http = DefaultAsyncHttpxClient(event_hooks=event_hooks())
+    return AsyncOpenAI(api_key=key, base_url=base_url, max_retries=0, http_client=http)

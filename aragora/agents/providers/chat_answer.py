@@ -2,7 +2,7 @@
 
 A chunk or document may hold anything. Counts of tokens have the same names everywhere, but not the same meaning
 (`_output`). Content may be a text, null, an object, or parts, of which those that are a text count; the others are
-thoughts or a refusal.
+thoughts or a refusal. Pieces of Ollama's own API, which some proxies hand on, are understood, too.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ class ChatReceived(StreamedAnswer):
     def __init__(self, provider: str, model: str, call: ModelCall, *, bills_itself: bool) -> None:
         super().__init__(provider, model, call)
         self._bills_itself = bills_itself
+        self._index: object = None  # of the choice that counts
 
     def take(self, event: object) -> None:
         usage = sdk.under(event, "usage")
@@ -35,11 +36,17 @@ class ChatReceived(StreamedAnswer):
                 output_tokens=_output(usage),
                 cached_tokens=usage.get("prompt_cache_hit_tokens") if cached is None else cached,  # DeepSeek's name
                 written_tokens=sdk.under(details, "cache_write_tokens"),
-                billed_usd=usage.get("cost") if self._bills_itself else None,
+                billed_usd=_billed_usd(usage) if self._bills_itself else None,
             )
         elif usage is not None:
             self.count()
-        for choice in sdk.parts(event, "choices"):
+        choices = sdk.parts(event, "choices")
+        if not choices and sdk.under(event, "done") is not None:
+            self._take_native(event)
+        for choice in choices:
+            index = sdk.under(choice, "index")
+            if index != self._index and self._is_another(index):
+                continue
             message = sdk.under(choice, "delta")
             self._hear_message(sdk.under(choice, "message") if message is None else message)
             self.hear(sdk.under(choice, "text"))  # some answer in the form of the older API
@@ -47,6 +54,27 @@ class ChatReceived(StreamedAnswer):
 
     def take_document(self, document: object) -> None:
         self.take(document)
+
+    def is_answer(self, document: object) -> bool:
+        return super().is_answer(document) or _is_native(document)
+
+    def _is_another(self, index: object) -> bool:
+        """Whether a choice is not the one that counts: the first, since one was asked for."""
+        if self._index is None:
+            self._index = index
+        return index is not None and index != self._index
+
+    def _take_native(self, event: object) -> None:
+        """A piece of Ollama's own API (`/api/chat`, `/api/generate`), or what looks like one."""
+        if not _is_native(event):
+            return
+        self._hear_message(sdk.under(event, "message"))
+        self.hear(sdk.under(event, "response"))
+        self.overhear(sdk.under(event, "message", "thinking") or sdk.under(event, "thinking"))
+        if sdk.under(event, "done") is True:
+            self.count(input_tokens=sdk.under(event, "prompt_eval_count"), output_tokens=sdk.under(event, "eval_count"))
+            self.ends(sdk.under(event, "done_reason"))
+            self.done = True
 
     def _hear_message(self, message: object) -> None:
         self._hear_content(message if isinstance(message, str) else sdk.under(message, "content"))
@@ -74,6 +102,27 @@ class ChatReceived(StreamedAnswer):
     def _overhear_parts(self, thoughts: object) -> None:
         for thought in thoughts if isinstance(thoughts, list) else (thoughts,):
             self.overhear(thought if isinstance(thought, str) else sdk.under(thought, "text"))
+
+
+def _is_native(event: object) -> bool:
+    """Whether this is a piece of an answer in the form of Ollama's own API."""
+    said = sdk.under(event, "message"), sdk.under(event, "response")
+    return isinstance(sdk.under(event, "done"), bool) and (isinstance(said[0], Mapping) or isinstance(said[1], str))
+
+
+def _billed_usd(usage: Mapping[str, Any]) -> object:
+    """What a person pays for a call of OpenRouter: its charge, and with a provider's key of their own ("bring your own
+    key", `is_byok`) what that provider charges besides; the charge is then a fee, or 0. `upstream_inference_cost` is
+    often told of other calls, too, as a part of the charge; so where `is_byok` is missing, one that is more than the
+    charge counts. With a key of their own and no such cost the price table counts. https://openrouter.ai/docs/cookbook/administration/usage-accounting"""
+    told = usage.get("cost")
+    upstream = border.billed_usd(sdk.under(usage.get("cost_details"), "upstream_inference_cost"))
+    own_key, charged = usage.get("is_byok"), border.billed_usd(told)
+    if own_key is True:
+        return None if upstream is None or charged is None else charged + upstream
+    if own_key is False or upstream is None or charged is None or upstream <= charged:
+        return told
+    return charged + upstream
 
 
 def _output(usage: Mapping[str, Any]) -> object:

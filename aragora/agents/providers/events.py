@@ -1,9 +1,9 @@
 """Server-sent events as servers really send them, and the document that some send though a stream was asked for.
 
 More tolerant than the standard: a body that begins with a brace or an angle bracket is a document, whatever its type
-says, and so is a body of other words without any event; a line of bare JSON, or one named `error`, in the midst of a
-stream is data. Bytes that are no UTF-8 become halves of characters, so that a character that was split over two events
-can be joined again (`joined`).
+says, and so is a body of other words without any event; a line of bare JSON, one named `error`, and JSON over several
+lines (pretty-printed, behind `data:` or bare) are data in the midst of a stream. Bytes that are no UTF-8 become halves
+of characters, so that a character that was split over two events can be joined again (`joined`).
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ DONE: Final = "[DONE]"
 MAX_BYTES: Final = 8_000_000  # of a document, or of one line of a stream
 _DOCUMENTS: Final = (b"{", b"[", b"<", b'"')
 _FIELDS: Final = frozenset({"", "data", "error", "event", "id", "retry"})
+_FIELD: Final = re.compile(r"\s*(?:data|error|event|id|retry)?\s*:", re.IGNORECASE)
 _ERROR: Final = "error"
 _BOM: Final = b"\xef\xbb\xbf"
 _LINE_END: Final = re.compile(rb"\r\n|\n|\r(?!\n)(?!$)")
@@ -141,8 +142,15 @@ class _Lines:
             yield Document(self._words)
 
     def _line(self, line: str) -> Iterator[Event]:
+        if self._data and _is_begun(self._data[0]) and line.strip() and not _FIELD.match(line):
+            self._data.append(line)  # JSON over several lines
+            self._data_size += len(line) + 1
+            return
         if line.startswith("{"):
-            yield self._event(line)
+            if _is_begun(line):
+                self._data, self._data_size = [line], len(line) + 1
+            else:
+                yield self._event(line)
             return
         name, _, value = line.partition(":")
         name = name.strip().lower()
@@ -163,6 +171,11 @@ class _Lines:
     def _event(self, data: str) -> Event:
         self._told, self._words = True, ""
         return Event(data, self._tells_error)
+
+
+def _is_begun(line: str) -> bool:
+    """Whether an object begins on this line and ends on another."""
+    return line.startswith("{") and not line.rstrip().endswith("}")
 
 
 def _text(data: bytes) -> str:

@@ -1,10 +1,12 @@
 """Google's Gemini API over its official SDK, streamed, with structured output; the SDK's own retries are off.
 
-The SDK reads the stream: a chunk that it does not know is an error of its own, out of which the words are read.
+The SDK reads the stream: a chunk that it does not know is an error of its own, out of which the words are read. An
+answer with the status of an error is read before the SDK gets it, which would read all of it.
 """
 
 from __future__ import annotations
 
+import json
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,10 +14,13 @@ from aragora.agents import border
 from aragora.agents.model import AgentSpec, Completion, ModelCall, ProviderError
 from aragora.agents.providers import sdk
 from aragora.agents.providers.asking import OK, Ways
+from aragora.agents.providers.bounded import ErrorAnswer, raising
 from aragora.agents.providers.manner import Form, Manner
 from aragora.agents.providers.received import Received
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from google.genai import Client
     from google.genai.errors import APIError
 
@@ -52,6 +57,8 @@ class GeminiProvider:
 
         try:
             await self._ways.ask(partial(self._ask_once, client, call, received), _refusal, received)
+        except ErrorAnswer as error:
+            raise self._answered(error.status, _json(error.body), received, error.headers) from None
         except APIError as error:
             raise self._failure(error, received) from None
         except UnknownApiResponseError as error:
@@ -71,14 +78,19 @@ class GeminiProvider:
 
     def _failure(self, error: APIError, received: Received) -> ProviderError:
         status = error.code if isinstance(error.code, int) and error.code >= _FIRST_ERROR else OK
-        headers, wait_s = getattr(error.response, "headers", None), border.wait_s(_retry_delay_s(error.details))
         words = error.details
         if isinstance(words, dict) and set(words) == {
             "message",
             "status",
         }:  # the SDK's dress for a body that is no JSON
             words = words["message"]
-        return self._failures.answered(status, words, received, headers, wait_s)
+        return self._answered(status, words, received, getattr(error.response, "headers", None))
+
+    def _answered(
+        self, status: int, details: Any, received: Received, headers: Mapping[str, str] | None
+    ) -> ProviderError:
+        wait_s = border.wait_s(_retry_delay_s(details))
+        return self._failures.answered(status, details, received, headers, wait_s)
 
     def _unknown(self, body: str, received: Received) -> ProviderError:
         """What is no JSON: a page, or a broken line."""
@@ -103,13 +115,17 @@ class _Received(Received):
                 cached_tokens=counted.cached_content_token_count,
             )
         if chunk.prompt_feedback is not None and chunk.prompt_feedback.block_reason:
-            self.ends("PROHIBITED_CONTENT")
+            self.blocked(chunk.prompt_feedback.block_reason.value)
         for candidate in chunk.candidates or ():
+            if candidate.index:  # one was asked for
+                continue
             for part in (candidate.content.parts if candidate.content else None) or ():
                 if part.thought:
                     self.overhear(part.text)
                 else:
                     self.hear(part.text)
+                if part.function_call is not None:
+                    self.called_tool(sdk.written(part.function_call.args))
             if candidate.finish_reason:
                 self.ends(candidate.finish_reason.value)
 
@@ -128,14 +144,29 @@ def _client(key: str, base_url: str) -> Client:
     from google.genai import Client  # noqa: PLC0415  heavy: only where it is used
     from google.genai.types import HttpOptions, HttpRetryOptions  # noqa: PLC0415
 
-    options = HttpOptions(base_url=base_url, retry_options=HttpRetryOptions(attempts=1))
+    options = HttpOptions(
+        base_url=base_url,
+        retry_options=HttpRetryOptions(attempts=1),
+        async_client_args={"middlewares": (raising,)},  # of the requests of aiohttp
+    )
     return Client(api_key=key, vertexai=False, http_options=options)
 
 
 def _refusal(error: Exception) -> tuple[int, object] | None:
     from google.genai.errors import APIError  # noqa: PLC0415  imported already, in the client's thread
 
+    if isinstance(error, ErrorAnswer):
+        return error.status, error.body
     return (error.code, error.details) if isinstance(error, APIError) and isinstance(error.code, int) else None
+
+
+def _json(body: bytes) -> object:
+    """The JSON of a body, without a list around it; the body itself where it is none."""
+    try:
+        told = json.loads(body)
+    except (ValueError, RecursionError):
+        return body
+    return told[0] if isinstance(told, list) and len(told) == 1 else told
 
 
 def _contents(call: ModelCall, way: Manner) -> Any:

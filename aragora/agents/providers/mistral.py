@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from aragora.agents.model import AgentSpec, Completion, ModelCall
 from aragora.agents.providers import sdk
 from aragora.agents.providers.asking import Ways, read_answer, take_document
+from aragora.agents.providers.bounded import event_hooks
 from aragora.agents.providers.chat_answer import ChatReceived
 from aragora.agents.providers.manner import Form, Manner
 
@@ -40,7 +41,10 @@ class MistralProvider:
 
     async def aclose(self) -> None:
         if self._client.built is not None:
+            http = self._client.built.sdk_configuration.async_client
             await self._client.built.__aexit__(None, None, None)  # type: ignore[no-untyped-call]
+            if http is not None:
+                await http.aclose()  # the SDK closes none that it was given
 
     async def _complete(self, call: ModelCall, received: ChatReceived) -> Completion:
         client = await self._client.get()
@@ -77,9 +81,11 @@ def _refusal(error: Exception) -> tuple[int, object] | None:
 
 
 def _client(key: str, base_url: str) -> Mistral:
-    from mistralai.client import Mistral  # noqa: PLC0415  heavy: only where it is used
+    import httpx2  # noqa: PLC0415  heavy: only where it is used
+    from mistralai.client import Mistral  # noqa: PLC0415
 
-    return Mistral(api_key=key, server_url=base_url)
+    http = httpx2.AsyncClient(follow_redirects=True, event_hooks=event_hooks())
+    return Mistral(api_key=key, server_url=base_url, async_client=http)
 
 
 def _messages(call: ModelCall, way: Manner) -> Any:

@@ -28,6 +28,7 @@ from aragora.agents.model import (
 )
 from aragora.agents.pricing import BYTES_PER_TOKEN, Tokens, metered
 from aragora.agents.providers.events import joined
+from aragora.agents.providers.unread import unread
 from aragora.debate.model import Usage
 
 T = TypeVar("T")
@@ -36,6 +37,9 @@ _LIMITS: Final = frozenset({"length", "max_tokens", "max_output_tokens", "model_
 _FILTERS: Final = frozenset(
     {"content_filter", "refusal", "sensitive", "SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII"}
 )
+_TOOLS: Final = frozenset({"MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL", "TOO_MANY_TOOL_CALLS"})
+_ENDS: Final = frozenset({"stop", "STOP", "end_turn", "eos", "other"})  # these say nothing about an answer without text
+_REASON_CHARS: Final = 40
 _FULL: Final = "model_context_window_exceeded"
 _BUSY: Final = "insufficient_system_resource"
 _CUT: Final = frozenset({"error", "abort", "aborted", "cancelled"})
@@ -47,6 +51,7 @@ class Received:
     def __init__(self, provider: str, model: str, call: ModelCall) -> None:
         self.model = model
         self._finish = ""  # the provider's reason to end
+        self._blocked = ""  # why a filter stopped the question
         self.done = False  # the provider said that nothing more comes
         self.refused: tuple[int, str] | None = None  # status and words of the error that it told last
         self._provider = provider
@@ -129,6 +134,11 @@ class Received:
         if reason:
             self._finish = reason if isinstance(reason, str) else "other"
 
+    def blocked(self, reason: str) -> None:
+        """A filter of the provider stopped the question, and no answer was begun."""
+        self._began = True
+        self._blocked = reason
+
     def remark(self, text: str) -> None:
         """What a reader of the record must know about how the answer came."""
         self._remarks.append(text)
@@ -149,8 +159,9 @@ class Received:
     def completion(self) -> Completion:
         """The whole answer. Raises ProviderError where there is none."""
         text, finish, provider = self.text(), self._finish, self._provider
-        if finish in _FILTERS:
-            raise RefusedByPolicy(f"{provider} declined to answer: a filter stopped the answer", usage=self.usage())
+        if self._blocked or finish in _FILTERS:
+            what = f"question ({self._blocked})" if self._blocked else f"answer ({finish})"
+            raise RefusedByPolicy(f"{provider} declined to answer: a filter stopped the {what}", usage=self.usage())
         if finish in _LIMITS:
             raise CutByLength(self._limit(text), usage=self.usage(), heard=text)
         if finish == _FULL:
@@ -168,7 +179,10 @@ class Received:
             self.remark(f"{provider} put its answer into the call of a tool")
         if not text.strip():
             raise NoAnswer(self._nothing(), usage=self.usage())
-        return Completion(text, self._usage(), remarks=tuple(self._remarks))
+        usage = self._usage()
+        if cut := self._unread():
+            self.remark(cut)
+        return Completion(text, usage, remarks=tuple(self._remarks))
 
     def cut(self) -> StreamBroken:
         """The failure of a stream that ended before its answer did."""
@@ -194,19 +208,17 @@ class Received:
         return f"{told}: all {self._output or most} tokens went into reasoning"
 
     def _nothing(self) -> str:
-        if self._called_tools:
+        if self._called_tools or self._finish in _TOOLS:
             return f"{self._provider} gave no answer, but called a tool that it was not given"
         if self._thought_bytes:
             return f"{self._provider} gave no answer, only reasoning"
-        return f"{self._provider} gave no answer: its text is empty"
+        why = f" (it ended with {self._finish[:_REASON_CHARS]})" if self._finish and self._finish not in _ENDS else ""
+        return f"{self._provider} gave no answer: its text is empty{why}"
 
     def _usage(self, at_least: int = 0) -> Usage:
-        call = self._call
-        asked = (call.system, *(turn.text for turn in call.turns))
-        sent = _estimated(sum(len(text.encode(errors="replace")) for text in asked))
         answered = self._estimated_output()
         tokens = Tokens(
-            sent if self._input is None else self._input,
+            self._estimated_input() if self._input is None else self._input,
             answered if self._output is None else max(self._output, at_least),
             0 if self._input is None else self._cached or 0,
             self._written or 0,
@@ -214,6 +226,17 @@ class Received:
         usage = metered(self._provider, self.model, tokens, self._billed_usd)
         guessed = self._input is None or self._output is None or self._output < at_least
         return replace(usage, estimated=True) if guessed else usage
+
+    def _unread(self) -> str:
+        """The remark on a prompt that was read in part. Some leave out of their count what came from their cache."""
+        if self._input is None:
+            return ""
+        counted = self._input + (self._cached or 0) + (self._written or 0)
+        return unread(self._provider, self._call, counted)
+
+    def _estimated_input(self) -> int:
+        asked = (self._call.system, *(turn.text for turn in self._call.turns))
+        return _estimated(sum(len(text.encode(errors="replace")) for text in asked))
 
     def _estimated_output(self) -> int:
         pieces = (*self._parts, *self._refusal, *self._in_tools)

@@ -16,8 +16,10 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any, Final, Generic, TypeVar
 
 from aragora.agents import border, causes
+from aragora.agents.contexts import context_tokens_told
 from aragora.agents.model import (
     CallRefused,
+    ContextTooLong,
     ModelCall,
     ProviderError,
     ProviderRejected,
@@ -114,7 +116,10 @@ class Failures:
         if kind is CallRefused and known not in _CALLS_OWN_FAULT:
             kind = ProviderRejected
         text = self._text(status, told, code, received)
-        return kind(text, retry_after_s=wait_s, usage=received.usage())
+        failure = kind(text, retry_after_s=wait_s, usage=received.usage())
+        if isinstance(failure, ContextTooLong):  # the text may be cut before its number, or the number stand beside it
+            failure.context_tokens = context_tokens_told(f"{told.marks} {told.words}")
+        return failure
 
     def broken(self, error: BaseException, received: Received, call: ModelCall) -> ProviderError:
         """What went wrong between the provider and us: no connection, a broken one, something that cannot be read."""
@@ -196,7 +201,7 @@ def parts(of: object, name: str) -> tuple[Any, ...]:
 def under(of: Any, *names: str) -> Any:
     """What stands in `of` under these names, one beneath the other; None where nothing does."""
     for name in names:
-        of = of.get(name) if isinstance(of, Mapping) else None
+        of = of.get(name) if isinstance(of, (dict, Mapping)) else None  # mostly a dict, which is told faster
     return of
 
 

@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from aragora.limits import CALL_MAX_TOKENS
+
 _MAX_READ_CHARS: Final = 20_000  # of a body: what comes after is not even looked through
 _MAX_PLAIN_CHARS: Final = 200
 _MAX_DEPTH: Final = 4
@@ -19,6 +21,7 @@ _MAX_ITEMS: Final = 3
 _BINARY: Final = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 _TEXTS: Final = ("message", "msg", "detail", "error", "errors", "error_description", "title", "raw")
 _MARKS: Final = ("code", "type", "status", "param", "reason")
+_SIZES: Final = ("n_ctx", "num_ctx", "max_model_len", "max_seq_len")  # how much a model takes: llama.cpp and others
 _PAGE: Final = re.compile(
     r"(?i)\s*(?:<!--.{0,500}?-->\s*)?<(?:!doctype\s+html|html|head|body|title|h1|center)\b", re.DOTALL
 )
@@ -47,8 +50,8 @@ _STATUSES: Final = range(400, 600)
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """`words` are for people (empty where there are none), `marks` are the codes and types beside them, `status` is the
-    HTTP status that the body itself names. `is_page`: a web page came instead, whose text is of no use."""
+    """`words` are for people (empty where there are none), `marks` are the codes, types and sizes beside them, `status`
+    is the HTTP status that the body itself names. `is_page`: a web page came instead, whose text is of no use."""
 
     words: str = ""
     marks: str = ""
@@ -129,6 +132,10 @@ def _marks(value: object, depth: int) -> Iterator[str]:
         mark = value.get(name)
         if isinstance(mark, str):
             yield mark[:_MAX_PLAIN_CHARS]
+    for name in _SIZES:
+        size = value.get(name)
+        if isinstance(size, int) and not isinstance(size, bool) and 0 < size <= CALL_MAX_TOKENS:
+            yield f"{name}={size}"
     for name in ("error", "details", "detail"):
         yield from _marks(value.get(name), depth - 1)
 

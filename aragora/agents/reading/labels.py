@@ -1,8 +1,9 @@
-"""The label that a model means, in the clothes it comes in: "**Answer A**", "Response A", "A (PostgreSQL)", "`a`".
+r"""The label that a model means, in the clothes it comes in: "**Answer A**", "Response A", "A (PostgreSQL)", "`a`".
 
 Rules
-- Decoration is taken off first. Then one leading word for "answer" may stand, the label, and what follows a colon, a
-  parenthesis, a dash, a full stop, a comma or "because".
+- Decoration is taken off first, boxes too (`\boxed{B}`, `<answer>B</answer>`). Then words of voting ("I vote for", "My
+  vote:", "The final answer is") and one leading word for "answer" may stand, the label, and what follows a colon, a
+  parenthesis, a dash, a full stop, an exclamation mark, a comma or "because".
 - Never a guess between two: where a second label follows at once ("A or B", "A/B", "A: B"), none is meant.
 - "A" before another word is an English article, no label.
 """
@@ -15,6 +16,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, Final
 
+from aragora.agents.reading.boxes import unboxed
 from aragora.agents.reading.marks import DASHES, EMPHASIS, QUOTES
 
 _CHARS_MAX: Final = 2_000
@@ -34,10 +36,17 @@ _WORDS: Final = (
     *("ответ", "вариант", "предложение", "кандидат"),  # Russian
 )
 _WORDS_WITHOUT_SPACE: Final = ("答案", "回答", "选项", "方案", "答え", "選択肢", "提案", "답변", "응답", "옵션", "제안")
-_LEAD: Final = rf"(?:(?:the\s+)?(?:{'|'.join(_WORDS)})(?:\s*[:#=.{DASHES}]\s*|\s+)\(?|(?:{'|'.join(_WORDS_WITHOUT_SPACE)})\s*:?\s*)"
-_CLOSE: Final = rf"\s*(?:$|[:()]|[.,;{DASHES}](?:\s|$)|because\b|since\b)"
-_OPEN_LEAD: Final = rf"^[\s(.:,;-]*(?:\d{{1,2}}[.)]\s+)?{_LEAD}?"
-_BETWEEN: Final = rf"[\s:(),;.=/&+{DASHES}]+"
+_LEAD: Final = rf"(?:(?:the\s+)?(?:{'|'.join(_WORDS)})(?:\s*[:#=.{DASHES}]\s*|\s+)\(?|(?:{'|'.join(_WORDS_WITHOUT_SPACE)})\s*[:是は은는]?\s*)"
+_VOTING: Final = (
+    r"(?:(?:so\s+)?i(?:\s+would|\s+will|\s+hereby|\s+therefore|d|ll)?\s+(?:vote\s+for|choose|pick|select)\s+"
+    rf"|(?:(?:my|the|final|best)\s+){{0,3}}(?:vote|pick|ranking|{'|'.join(_WORDS)})"
+    rf"(?:\s+is(?:\s+for)?\s*:?\s+|\s+goes\s+to\s+|\s+for\s+|\s*[:={DASHES}]\s*)"
+    r"|ich\s+(?:stimme\s+für|wähle)\s+|je\s+(?:vote\s+pour|choisis)\s+|(?:yo\s+)?voto\s+(?:por|per|em)\s+"
+    r"|我(?:投票?|选|選)(?:给|給|择|擇)?\s*)"
+)
+_CLOSE: Final = rf"\s*(?:$|[:()。]|(?:[,;{DASHES}]|[.!]{{1,3}})(?:\s|$)|because\b|since\b)"
+_OPEN_LEAD: Final = rf"^[\s(.:,;-]*(?:\d{{1,2}}[.)]\s+)?{_VOTING}?{_LEAD}?"
+_BETWEEN: Final = rf"[\s:(),;.!。=/&+{DASHES}]+"
 _AND: Final = r"(?:and|or|vs\.?|versus|und|oder|et|ou|y|o|e)"
 _BETWEEN_LABELS: Final = re.compile(r"\s*(?:>|→|,|;|\n|\+|&)\s*")
 
@@ -53,7 +62,7 @@ def label_of(named: Any, labels: Sequence[str]) -> str | None:
     if named in labels:
         return named
     first, following = _patterns(tuple(labels))
-    text = undecorated(named)
+    text = undecorated(unboxed(named))
     found = first.match(text)
     if found is None or following.match(text, found.end("label")):
         return None
@@ -81,7 +90,7 @@ def _patterns(labels: tuple[str, ...]) -> tuple[re.Pattern[str], re.Pattern[str]
     one = "|".join(re.escape(label) for label in sorted(labels, key=len, reverse=True)) or r"(?!)"
     first = re.compile(rf"{_OPEN_LEAD}(?P<label>{one}){_CLOSE}", re.IGNORECASE)
     following = re.compile(
-        rf"{_BETWEEN}(?:{_AND}\s+)?{_LEAD}?\(?(?:{one})\s*(?:$|[:(),;.=/&+{DASHES}]|{_AND}\b)",
+        rf"{_BETWEEN}(?:{_AND}\s+)?{_LEAD}?\(?(?:{one})\s*(?:$|[:(),;.!。=/&+{DASHES}]|{_AND}\b)",
         re.IGNORECASE,
     )
     return first, following

@@ -1,13 +1,15 @@
-"""The option that a model means, of those a question gives: "yes", "Option: Yes", "2.", "PostgreSQL (version 16)".
+r"""The option that a model means, of those a question gives: "yes", "Option: Yes", "2.", "PostgreSQL (version 16)".
 
 Rules, in this order; the first that finds options decides, and finds none where it finds several:
 1. the option as it stands; then without case and spaces; then without quotes and marks at its ends,
    and with a space for a hyphen;
-2. the same after one leading word ("Option", "Answer", "My choice is"), and after the number it has in the list;
+2. the same after one leading word ("Option", "Answer", "My choice is", "I vote for"), and after the number that it has
+   in the list;
 3. the number in the list alone, unless an option begins with a number itself;
 4. the option, then a comma, a colon, a dash, a parenthesis or "because", and more; of several the longest, since the
    others are only its beginning;
-5. the first words of one option.
+5. the first words of one option;
+6. all this without a box around it (`\boxed{yes}`, `<answer>yes</answer>`).
 Never a guess between two: an option that is followed at once by another one ("yes or no") is none.
 """
 
@@ -21,6 +23,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from aragora.agents.frames import one_line
+from aragora.agents.reading.boxes import unboxed
 from aragora.agents.reading.marks import DASHES, EMPHASIS, QUOTES, STOPS
 from aragora.limits import OPTION_MAX_CHARS
 
@@ -29,8 +32,9 @@ _NAMING_KEYS: Final = ("option", "name", "value", "text", "label", "choice")
 
 _WRAPPING: Final = QUOTES + EMPHASIS + "<>[](){}"
 _LEAD: Final = re.compile(
-    r"(?:(?:my|the|final)\s+){0,2}(?:option|answer|choice|response|decision|proposal|antwort|wahl|réponse|choix|"
-    rf"respuesta|opción|risposta|opzione|resposta|opção|ответ|вариант)(?:\s+is\b)?\s*(?:[:=#]\s*|[{DASHES}]\s+|\s)"
+    r"(?:i\s+(?:vote\s+for|choose|pick|select)\s|"
+    r"(?:(?:my|the|final)\s+){0,2}(?:option|answer|choice|vote|response|decision|proposal|antwort|wahl|réponse|choix|"
+    rf"respuesta|opción|risposta|opzione|resposta|opção|ответ|вариант)(?:\s+is\b)?\s*(?:[:=#]\s*|[{DASHES}]\s+|\s))"
 )
 _NUMBER: Final = re.compile(rf"[(#\[]*(\d{{1,3}})(?:\s*[.):\]]+\s*|\s+[{DASHES}]\s+|$)")
 _JOINED: Final = re.compile(r"(?<=\w)[\s_-]+(?=\w)")
@@ -55,12 +59,19 @@ def option_of(named: Any, options: Sequence[str]) -> str | None:
         return None
     if named in options:
         return named
-    text = _plain(named)
+    found = _named_in(_plain(named), options)
+    if not found and (bare := unboxed(named)) != named:
+        found = _named_in(_plain(bare), options)
+    return found[0] if len(found) == 1 else None
+
+
+def _named_in(text: str, options: Sequence[str]) -> list[str]:
+    """The options that the first of the rules finds that finds any."""
     for read in (_equal, _led, _numbered, _begun, _beginning):
         found = read(text, options)
         if found:
-            return found[0] if len(found) == 1 else None
-    return None
+            return found
+    return []
 
 
 def conclusion_of(text: str, options: Sequence[str]) -> str | None:

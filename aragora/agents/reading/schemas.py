@@ -74,6 +74,13 @@ GROUPING: Final = AnswerModel(
     },
 )
 
+DESCRIPTIONS: Final = tuple(
+    found["description"]
+    for model in (PROPOSAL, CRITIQUE, CHOICE, RANKING, GROUPING)
+    for found in model.properties.values()
+)
+"""What is said of the properties; some models write it in the place of an answer."""
+
 
 def keys_of(model: AnswerModel, options: tuple[str, ...]) -> list[str]:
     """The properties of the schema that `schema_of` gives, in its order."""

@@ -203,6 +203,9 @@ def test_characters_that_cannot_be_stored_do_not_lose_an_answer() -> None:
         (AskKind.PROPOSE, {"answer": " "}, "answer: It is empty."),
         (AskKind.PROPOSE, {"answer": "..."}, "answer: It is empty."),
         (AskKind.PROPOSE, {"answer": None}, "answer: It is empty."),
+        (AskKind.PROPOSE, {"answer": "<your answer>"}, 'answer: "<your answer>" is the placeholder for an answer.'),
+        (AskKind.REVISE, {"answer": "string"}, 'answer: "string" is the placeholder for an answer.'),
+        (AskKind.CRITIQUE, {"issues": ["string"]}, 'issues: ["string"] cannot be read.'),
         (AskKind.PROPOSE, {"answer": [[[["deep"]]]]}, "answer: It must be one text"),
         (AskKind.PROPOSE, {"properties": {"answer": {"type": "string"}}}, "answer: It must be one text"),
         (
@@ -579,3 +582,12 @@ def test_a_thought_in_the_text_of_an_answer_is_not_said() -> None:
     assert parse(AskKind.PROPOSE, {"answer": "<think>a draft</think>Tea."}).text == "Tea."
     assert parse(AskKind.VOTE, {"choice": "B", "reason": "<think>hm</think>clear"}).reason == "clear"
     assert "empty" in refused(AskKind.PROPOSE, {"answer": "<think>nothing else</think>"})
+
+
+def test_a_placeholder_among_the_notes_is_left_out_with_a_remark_and_an_option_of_that_name_counts() -> None:
+    read = understood(AskKind.PROPOSE, GOOD | {"evidence": ["string", "a study"]})
+    assert read == Understood(
+        Proposal("Tea. It wakes gently.", 0.8, ("a study",)), ("Of evidence, 1 item was a placeholder and left out.",)
+    )
+    chosen = understood(AskKind.PROPOSE, GOOD | {"answer": "string"}, options=("String", "Integer"))
+    assert chosen.content == Proposal("string", 0.8, ("a study",), "String")

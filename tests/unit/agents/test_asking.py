@@ -34,6 +34,18 @@ def whole(message: Any, **choice: Any) -> bytes:
     return json.dumps({"choices": [{"message": message, "finish_reason": "stop"} | choice]}).encode()
 
 
+def piece(index: int, content: str) -> bytes:
+    """A choice of several."""
+    return json.dumps({"index": index, "delta": {"content": content}, "finish_reason": "stop"}).encode()
+
+
+def native(content: str, **more: Any) -> bytes:
+    """A piece of an answer of Ollama's own API."""
+    return json.dumps(
+        {"model": "m", "message": {"role": "assistant", "content": content}, "done": False} | more
+    ).encode()
+
+
 def received() -> ChatReceived:
     return ChatReceived("local", "m", ModelCall("", (), {}, "proposal", 100, 0.5, 5.0, "ask-1"), bills_itself=False)
 
@@ -68,6 +80,18 @@ async def answer_in(*pieces: bytes) -> Completion:
         whole({"content": None, "function_call": {"name": "proposal", "arguments": WRITTEN}}),
         whole({"content": WRITTEN})[:-1] + b', "error": {"code": 0, "message": ""}}',
         whole({"content": WRITTEN})[:-1] + b', "error": "null"}',
+        native(WRITTEN, done=True),
+        native('{"answer": ') + b"\n" + native('"Tea."}') + b"\n" + native("", done=True) + b"\n",
+        b'{"model": "m", "response": "{\\"answer\\": \\"Tea.\\"}", "done": true}',
+        b": hm\n\n" + json.dumps(json.loads(whole({"content": WRITTEN})), indent=2).encode(),
+        whole({"content": WRITTEN}, index=1),
+        b'{"choices": [' + piece(0, WRITTEN) + b", " + piece(1, "Coffee.") + b"]}",
+        b"data: "
+        + b"\n\ndata: ".join(
+            b'{"choices": [%s]}' % one
+            for one in (piece(0, '{"answer": '), piece(1, "Cof"), piece(0, '"Tea."}'), piece(1, "fee."))
+        )
+        + b"\n\n",
     ],
     ids=[
         "lines of JSON",
@@ -86,6 +110,13 @@ async def answer_in(*pieces: bytes) -> Completion:
         "a call of a function as of old",
         "an error that is none",
         "an error that is null as a text",
+        "Ollama's own document",
+        "Ollama's own stream",
+        "Ollama's own completion",
+        "a pretty document after a comment",
+        "a choice that is not counted from 0",
+        "two choices",
+        "two choices in a stream",
     ],
 )
 async def test_a_whole_answer_in_another_form_is_understood(body: bytes) -> None:
@@ -111,6 +142,17 @@ async def test_a_whole_answer_in_another_form_is_understood(body: bytes) -> None
             "rate_limited",
             "Slow down",
         ),
+        (
+            b"data: "
+            + chunk("So")
+            + b"\n\n"
+            + json.dumps({"error": {"code": 429, "message": "Slow"}}, indent=2).encode(),
+            "rate_limited",
+            "Slow",
+        ),
+        (b'{"error": "model \'m\' not found"}\n', "unknown_model", "not found"),
+        (native("{") + b'\n{"error": "CUDA error: out of memory"}\n', "out_of_memory", "CUDA"),
+        (native('{"answer": "Te', done=True, done_reason="length"), "cut_by_length", "limit of 100 tokens"),
         (b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\xff\x00\x01", "provider_fault", "no text"),
     ],
     ids=[
@@ -126,6 +168,10 @@ async def test_a_whole_answer_in_another_form_is_understood(body: bytes) -> None
         "a JSON text",
         "an error in a choice of a document",
         "an error in a choice of a stream",
+        "pretty in the midst of a stream",
+        "Ollama's own error",
+        "Ollama's own error in the midst",
+        "Ollama's own limit",
         "compressed bytes",
     ],
 )
@@ -134,6 +180,11 @@ async def test_what_tells_an_error_in_any_place_fails_with_its_cause(body: bytes
         await answer_in(body)
     assert failed.value.code == code
     assert words in failed.value.message
+
+
+async def test_the_counts_of_ollamas_own_api_are_understood() -> None:
+    usage = (await answer_in(native(WRITTEN, done=True, prompt_eval_count=20, eval_count=30))).usage
+    assert (usage.input_tokens, usage.output_tokens, usage.estimated) == (20, 30, False)
 
 
 async def test_lines_of_json_that_break_off_keep_what_had_come() -> None:

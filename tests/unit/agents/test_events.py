@@ -120,3 +120,24 @@ async def test_data_of_an_event_without_an_end_is_refused(monkeypatch: pytest.Mo
 async def test_an_event_that_is_named_error_is_one_and_the_next_is_not() -> None:
     raw = b'event: error\ndata: boom\n\ndata: {"a": 1}\n\n'
     assert await read(raw) == [Event("boom", tells_error=True), Event('{"a": 1}')]
+
+
+PRETTY = '{\n  "error": {\n    "message": "boom",\n    "code": 503\n  }\n}'
+
+
+@pytest.mark.parametrize("error", [f"{PRETTY}\n", f"{PRETTY}\n\n", f"data: {PRETTY}\n\n", PRETTY])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+async def test_json_over_several_lines_in_a_stream_is_data(error: str, end: str) -> None:
+    raw = f'data: {{"a": 1}}\n\n{error}'.replace("\n", end).encode()
+    told = await read(*[bytes([byte]) for byte in raw])
+    assert [arrived.data for arrived in told if isinstance(arrived, Event)] == ['{"a": 1}', PRETTY]
+
+
+async def test_a_field_that_nobody_knows_is_no_part_of_whole_json() -> None:
+    assert await read(b'data: {"a": 1}\nretrying: 5\nid: 7\n\n') == [Event('{"a": 1}')]
+
+
+async def test_json_over_lines_without_an_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events, "MAX_BYTES", 100)
+    with pytest.raises(TooLarge):
+        await read(b"data: 1\n\n{\n", *[b'"a": 1,\n'] * 20)

@@ -77,12 +77,15 @@ async def test_a_longer_answer_is_asked_for_as_far_as_the_reserve_pays(answering
     assert str(provider.calls[1].max_tokens) in reply.remarks[0]
 
 
-async def test_a_retry_that_could_pass_the_reserve_is_not_made(answering: Build, ask: AskFor) -> None:
+async def test_a_retry_that_could_pass_the_reserve_is_not_made_and_the_cause_stays_the_providers(
+    answering: Build, ask: AskFor
+) -> None:
     provider = ScriptedProvider("anthropic", [StreamBroken("cut", usage=PAID), GOOD_PROPOSAL])
     reply = await answering(provider, spec=DEAR).answer(replace(ask(), reserved_usd=0.3))
     assert isinstance(reply, AgentFailure)
-    assert (reply.code, len(provider.calls)) == ("budget", 1)
-    assert reply.message.startswith("cut; no other call was made")
+    assert (reply.code, len(provider.calls)) == ("broken_stream", 1)
+    assert reply.message.startswith("cut; no other call was made, since 0.2500 of the 0.3000 USD")
+    assert reply.message.endswith(remedy_of("broken_stream"))
 
 
 async def test_a_fallback_that_could_pass_the_reserve_is_not_asked(answering: Build, ask: AskFor) -> None:
@@ -90,8 +93,20 @@ async def test_a_fallback_that_could_pass_the_reserve_is_not_asked(answering: Bu
     fallback = ScriptedProvider("openrouter", [GOOD_PROPOSAL])
     reply = await answering(own, fallback).answer(replace(ask(), reserved_usd=0.251))
     assert isinstance(reply, AgentFailure)
-    assert (reply.code, reply.fallback, fallback.calls) == ("budget", None, [])
-    assert "no capacity" in reply.message
+    assert (reply.code, reply.fallback, fallback.calls) == ("overloaded", None, [])
+    assert reply.message.startswith("no capacity; no other call was made, since 0.2500 of the 0.2510 USD")
+
+
+async def test_a_fallback_whose_answer_cannot_be_mended_for_the_budget_keeps_the_first_cause(
+    answering: Build, ask: AskFor
+) -> None:
+    own = ScriptedProvider("anthropic", [ProviderOverloaded("no capacity", usage=PAID)])
+    fallback = ScriptedProvider("openrouter", ["prose", GOOD_PROPOSAL])
+    reply = await answering(own, fallback).answer(replace(ask(), reserved_usd=0.501))
+    assert isinstance(reply, AgentFailure)
+    assert (reply.code, len(fallback.calls)) == ("overloaded", 1)
+    assert "the fallback openrouter failed too" in reply.message
+    assert "no other call was made" in reply.message
 
 
 async def test_an_open_breaker_costs_nothing_so_the_fallback_is_the_first_call(

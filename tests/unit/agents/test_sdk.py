@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Mapping
 
 import httpx2
@@ -203,3 +204,26 @@ def test_a_call_that_has_no_utf8_is_itself_at_fault() -> None:
 
 def test_a_call_that_was_never_sent_costs_nothing() -> None:
     assert received().spent() is None
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"error": {"code": 400, "message": "the request exceeds the available context size", "n_ctx": 4096}},
+        {"code": 400, "message": "the request exceeds the available context size", "n_ctx": 4096},
+        {"error": {"message": f"BadRequestError: {'so on ' * 60}maximum context length is 4096 tokens"}},
+        {"detail": "Prompt length 6000 is greater than max_seq_len 4096"},
+        {"error": "The number of tokens to keep is greater than the context length (n_keep: 5131>= n_ctx: 4096)."},
+    ],
+    ids=["llama.cpp", "llama.cpp without error", "cut off in the text", "TabbyAPI", "LM Studio"],
+)
+def test_how_much_a_model_takes_is_learned_wherever_it_is_told(body: object) -> None:
+    failure = answered(400, body)
+    assert isinstance(failure, ContextTooLong)
+    assert failure.context_tokens == 4096
+
+
+def test_a_body_of_blanks_is_looked_through_in_a_moment() -> None:
+    before = time.process_time()
+    answered(413, {"error": {"message": "too long 1" + " " * 20_000, "n_ctx": 1}})
+    assert time.process_time() - before < 0.5

@@ -87,6 +87,16 @@ async def test_a_server_teaches_what_its_model_takes_and_the_ask_is_made_once_mo
     assert tokens_of(provider.calls[2]) == tokens_of(second)
 
 
+async def test_a_number_that_stands_beside_the_words_is_learned_and_not_halved(answering: Build, ask: AskFor) -> None:
+    refused = ContextTooLong("the request exceeds the available context size")
+    refused.context_tokens = 6_000
+    provider = ScriptedProvider("local", [refused, GOOD_PROPOSAL])
+    reply = await answering(provider, spec=LOCAL).answer(asked_with(ask))
+    assert isinstance(reply, AgentAnswer)
+    first, second = provider.calls
+    assert tokens_of(first) // 2 < tokens_of(second) <= 6_000 - second.max_tokens
+
+
 async def test_a_prompt_that_was_refused_though_it_should_fit_is_made_smaller_all_the_same(
     answering: Build, ask: AskFor
 ) -> None:

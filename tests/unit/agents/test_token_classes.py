@@ -98,6 +98,30 @@ def test_openrouter_says_itself_what_it_billed() -> None:
     assert chat(counts, "openrouter", "anthropic/claude-sonnet-5.5", bills_itself=True).cost_usd == 0.01
 
 
+@pytest.mark.parametrize(
+    ("bill", "paid"),
+    [
+        ({"cost": 0, "is_byok": True, "cost_details": {"upstream_inference_cost": 0.5}}, 0.5),
+        ({"cost": 0.025, "is_byok": True, "cost_details": {"upstream_inference_cost": 0.5}}, 0.525),
+        ({"cost": 0.5, "is_byok": False, "cost_details": {"upstream_inference_cost": 0.5}}, 0.5),
+        ({"cost": 0, "is_byok": False, "cost_details": {"upstream_inference_cost": 0.5}}, 0.0),
+        ({"cost": 0.95, "cost_details": {"upstream_inference_cost": 19}}, 19.95),
+        ({"cost": 0.5, "cost_details": {"upstream_inference_cost": 0.4}}, 0.5),
+        ({"cost": 0.5, "cost_details": None}, 0.5),
+        ({"cost": 0, "is_byok": True, "cost_details": {"upstream_inference_cost": None}}, 3.0),  # by the table
+        ({"cost": 0, "is_byok": True}, 3.0),
+        ({"cost": 0.5, "cost_details": {"upstream_inference_cost": float("nan")}}, 0.5),
+    ],
+    ids=str,
+)
+def test_with_a_providers_key_of_their_own_at_openrouter_a_person_pays_that_provider_too(
+    bill: dict[str, Any], paid: float
+) -> None:
+    counts = {"prompt_tokens": MILLION, "completion_tokens": 0} | bill
+    usage = chat(counts, "openrouter", "anthropic/claude-sonnet-4.6", bills_itself=True)
+    assert usage.cost_usd == pytest.approx(paid)
+
+
 def test_anthropic_counts_what_went_through_its_cache_beside_the_input() -> None:
     usage = anthropic(
         {"input_tokens": 200_000, "cache_read_input_tokens": 500_000, "cache_creation_input_tokens": 300_000}, 100_000

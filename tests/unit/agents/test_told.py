@@ -64,6 +64,13 @@ def test_codes_and_types_are_marks_and_a_status_in_the_body_counts() -> None:
     assert told_in({"error": {"code": 10**400}}).status is None
 
 
+def test_a_size_beside_the_words_is_a_mark() -> None:
+    told = told_in({"error": {"message": "too long", "n_prompt_tokens": 6000, "n_ctx": 4096}})
+    assert (told.words, told.marks) == ("too long", "n_ctx=4096")
+    for size in (True, -1, 10**400, "x", 4096.0, None):
+        assert "n_ctx" not in told_in({"error": {"message": "too long", "n_ctx": size}}).marks
+
+
 def test_an_answer_is_no_error() -> None:
     assert error_in({"choices": [], "error": None}) is None
     assert error_in([]) is None

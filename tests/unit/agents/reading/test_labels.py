@@ -77,6 +77,25 @@ LABELS = ("A", "B", "C", "D", "E", "S")
             "B, because it holds",
         ),
         *("B because it holds", "Answer B: use it", "**B**: better than A", "B (not A)", "2. B", "B: A good one"),
+        *(
+            "I vote for B",
+            "I'd vote for Answer B.",
+            "I choose B, because it holds",
+            "My vote: B",
+            "Vote: B",
+            "I pick b",
+        ),
+        *(
+            "Final answer: **B**",
+            "The answer is B",
+            "The best answer is B: short.",
+            "My final vote is for B",
+            "B!",
+            "B\u3002",
+        ),
+        *("Ich stimme f\u00fcr B", "Je vote pour B", "Voto por B", "\u6211\u6295\u7968\u7ed9B", "\u7b54\u6848\u662fB"),
+        *("\\boxed{B}", "\boxed{B}", "$\\boxed{\\text{B}}$", "The final answer is $\\boxed{B}$."),
+        *("<answer>B</answer>", "<final_answer> B </final_answer>"),
     ],
 )
 def test_one_label_is_understood(written: str) -> None:
@@ -113,6 +132,17 @@ def test_one_label_is_understood(written: str) -> None:
             "Answer A or Answer B",
             "A vs. B",
         ),
+        *(
+            "I vote for A or B",
+            "I vote against B",
+            "I do not vote for B",
+            "My vote: A, B",
+            "A! B",
+            "B?",
+            "A vote for B",
+        ),
+        *("\\boxed{A} or \\boxed{B}", "\\boxed{A, B}", "<answer>A</answer><answer>B</answer>", "The answer is not B"),
+        *("The answer is a good one", "I choose a better one"),
         *("Answer A, answer B", "A.I. is the future", "better than B", "Not B", "1", "Answer 2", "A" * 3_000),
     ],
 )

@@ -56,6 +56,7 @@ DATABASES = ("PostgreSQL 16 on one server", "MongoDB", "SQLite files")
             "Yes. It holds.",
             "Yes because it holds",
         ),
+        *("I vote for yes", "My vote: Yes", "\\boxed{Yes}", "\boxed{\\text{yes}}", "<answer>Yes</answer>"),
     ],
 )
 def test_one_option_is_understood(written: Any) -> None:
@@ -115,6 +116,9 @@ def test_what_names_no_option_or_two_is_not_guessed(written: Any) -> None:
         ("Ja", ("Yes", "No"), None),
         ("net", (".NET", "Java"), ".NET"),
         ("anything", (), None),
+        ("\\boxed{yes} or \\boxed{no}", YES_NO, None),
+        ("<answer>", ("<Answer>", "<Choice>"), "<Answer>"),
+        ("I vote against yes", YES_NO, None),
     ],
 )
 def test_options_that_look_alike_are_kept_apart(written: str, options: tuple[str, ...], meant: str | None) -> None:
