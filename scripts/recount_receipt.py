@@ -919,7 +919,7 @@ def _plan(debate: Debate, converged: bool, moved: tuple[str, ...]) -> None:
     elif protocol.critique:
         between = protocol.topology == "positions"
         too_late = between and 1 < debate.round >= protocol.rounds_planned
-        nobody_to_ask = between and len(positions_of(debate)) < 2 and not spent(debate)  # a spent budget comes first
+        nobody_to_ask = between and len(positions_of(debate)) < 2 and not held_back(debate)  # that comes first
         debate.critique_due = not too_late and not nobody_to_ask
         debate.critics = _critics(debate) if debate.critique_due else frozenset()
 
@@ -991,14 +991,15 @@ def _signed(debate: Debate, data: Record) -> None:
         raise Impossible(f"{need} need not sign this debate")
     if need.startswith("user:") and need != f"user:{signature['person']}":
         raise Impossible(f"{signature['person']} signs for {need}")
-    if any(one["person"] == signature["person"] and one["need"] != need for one in debate.signatures.values()):
-        raise Impossible(f"{signature['person']} signs for two needs")
     if debate.proposed is None:
         raise Impossible(f"{signature['person']} signs what is not proposed")
     _check_word(debate, signature, data)
     if verdict == "change":
         debate.signatures, debate.changed_by = {}, signature["person"]
         debate.proposed = text(data, "answer"), text(data, "option", "")
+    debate.signatures = {
+        other: one for other, one in debate.signatures.items() if other == need or one["person"] != signature["person"]
+    }
     debate.signatures[need] = signature
 
 
@@ -1361,9 +1362,8 @@ def _through_the_gate(debate: Debate, decision: Record) -> Record:
         _put_in_place(debate, decision)
     vetoes = [one for one in debate.signatures.values() if one["verdict"] == "veto"]
     deeds = {"approve": "Approved", "change": "Changed", "veto": "Vetoed"}
-    notes = {need: " ".join(one["note"].split()) for need, one in debate.signatures.items()}
     told = [
-        f"{deeds.get(one['verdict'], '')} by {one['person']}{': ' + notes[one['need']] if notes[one['need']] else '.'}"
+        f"{deeds.get(one['verdict'], '')} by {one['person']}{': ' + _quoted(one['note']) if one['note'] else ''}."
         for one in vetoes or debate.signatures.values()
     ]
     if vetoes and not debate.changed_by:
@@ -1499,6 +1499,12 @@ def spent(debate: Debate) -> bool:
     return budget is not None and debate.cost_usd >= number(debate.spec.raw, "budget_usd")
 
 
+def held_back(debate: Debate) -> bool:
+    """Whether the budget lets nobody be asked: it is spent, and every agent has a price."""
+    prices = debate.spec.raw.get("prices") or {}
+    return spent(debate) and not (prices and any(agent not in prices for agent in debate.spec.agents))
+
+
 def _not_asked(debate: Debate) -> str | None:
     protocol, asked = debate.protocol, {kind for kind, _ in debate.asked}
     if debate.critique_due and ("critique", debate.round) not in debate.asked:
@@ -1607,10 +1613,23 @@ _DEGRADED = {
 }
 
 
+_MARKS = re.compile(
+    "[\"'`\u00ab\u00b4\u00bb\u02b9-\u02bd\u02dd\u02ee\u05f3\u05f4\u2018-\u201f\u2032-\u2037\u2039\u203a\u2057\u275b-\u275e\u2e42"
+    "\u301d-\u301f\uff02\uff07\U0001f676-\U0001f678]+"
+)
+_TURNS = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+def _quoted(words: str) -> str:
+    """What others wrote, as it stands in a sentence of the headline."""
+    line = " ".join(_TURNS.sub("", words).split())
+    return '"' + _MARKS.sub("'", line) + '"'
+
+
 def headline(debate: Debate, who: Record, behind: str, position: str, *, reached: bool) -> str:
     verdict = "Decided" if reached else "Not decided"
     if reached and texts(debate.spec.raw, "options", ()):
-        verdict = f"Decided for {position}"
+        verdict = f"Decided for {_quoted(position)}"
     if not reached and debate.protocol.consensus == "none":
         verdict = "No consensus was sought"
     told = [f"{verdict}: {behind}."]
@@ -1619,12 +1638,15 @@ def headline(debate: Debate, who: Record, behind: str, position: str, *, reached
     wanted = [agent for agent in who["asked"] if agent in took_part or agent in missed]
     there = sum(1 for agent in wanted if agent in took_part)
     if there < len(wanted):
-        causes = {one["agent"]: one["code"] for one in who["absent"] if one["agent"] not in took_part}
+        causes: dict[str, str] = {}
+        for one in who["absent"]:
+            if one["agent"] in wanted and one["agent"] not in took_part:
+                causes.setdefault(one["agent"], one["code"])
         listed = ", ".join(f"{agent}: {code}" for agent, code in causes.items())
         listed = f" ({listed})" if listed else ""
         told.append(f"{there} of {several(len(wanted), 'agent', 'agents')} took part{listed}.")
     if len(who["models"]) == 1 and len(who["answered"]) > 1:
-        told.append(f"All answers come from one model, {who['models'][0]}.")
+        told.append(f"All answers come from one model, {_quoted(who['models'][0])}.")
     if who["degraded"]:
         told.insert(0, f"Degraded: {'; '.join(_DEGRADED[reason] for reason in who['degraded'])}.")
     return " ".join(told)

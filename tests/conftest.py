@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
+from worlds.root_logger import root_logger_as_it_was
 
 # How fast an example runs says how busy the machine is, not whether the code is right.
 settings.register_profile("any_machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -27,3 +28,10 @@ def files_as_the_system_makes_them() -> Iterator[None]:
     before = os.umask(0o022)
     yield
     os.umask(before)
+
+
+@pytest.fixture(autouse=True)
+def logs_as_pytest_keeps_them() -> Iterator[None]:
+    """A command that runs in this process logs into the streams of its test, which are closed after it."""
+    with root_logger_as_it_was():
+        yield

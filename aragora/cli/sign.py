@@ -26,6 +26,12 @@ def sign(
         str | None, typer.Option("--option", help="With --change: the option that it is for.", metavar="TEXT")
     ] = None,
     note: Annotated[str, typer.Option("--note", help="Why; it stands in the receipt.", metavar="TEXT")] = "",
+    need: Annotated[
+        str | None,
+        typer.Option(
+            "--need", help="Of the needs you fulfil, the one to sign for: user:ID or role:NAME.", metavar="NEED"
+        ),
+    ] = None,
     url: Url = DEFAULT_URL,
     token: Token = None,
     as_json: AsJson = False,
@@ -41,6 +47,8 @@ def sign(
     if option is not None and change is None:
         raise InvalidInput("--option belongs to --change TEXT.")
     body = {"verdict": chosen[0], "note": note, "answer": change or "", "option": option or ""}
+    if need is not None:
+        body["need"] = need
     signed = asyncio.run(_signed(url, token, debate_id, body))
     if as_json:
         print_json(signed)

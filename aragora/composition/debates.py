@@ -7,6 +7,7 @@ import random
 from starlette.routing import WebSocketRoute
 
 from aragora.clock import Clock
+from aragora.identity.writers import Writers
 from aragora.server.authentication import Authenticator
 from aragora.server.chapters.debates import DebatePorts, debates
 from aragora.server.feature import Feature
@@ -22,6 +23,7 @@ def open_debates(
     *,
     commands: DebateCommands,
     reader: DebateReader,
+    writers: Writers,
     feed: EventFeed,
     lifecycle: Lifecycle,
     connections: ConnectionBoard,
@@ -40,7 +42,7 @@ def open_debates(
     )
     return Feature(
         "debates",
-        DebatePorts(commands, reader, fanout, sockets, clock),
+        DebatePorts(commands, reader, writers, fanout, sockets, clock),
         chapters=(debates,),
         sockets=(WebSocketRoute(PATH, endpoint, name="ws"),),
         tasks=(sockets.run, sockets.drain, sockets.watch),

@@ -33,6 +33,7 @@ from aragora.identity.store.invitations import InvitationStore
 from aragora.identity.store.sessions import SessionStore
 from aragora.identity.store.users import UserStore
 from aragora.identity.tokens import TokenSigner
+from aragora.identity.writers import Writers
 from aragora.observability.registry import REGISTRY
 from aragora.secrets.encryption import encryption_service
 from aragora.secrets.keyring import local_jwt_secret
@@ -57,21 +58,22 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Identity:
     """What identity gives a replica: its feature, that of credentials, the login with Google, the management of people,
-    and the authenticator of every route."""
+    the authenticator of every route, and who may write in debates."""
 
     feature: Feature[IdentityPorts]
     credentials: Feature[CredentialPorts]
     oauth: Feature[OAuthPorts]
     people: Feature[PeoplePorts]
     authenticator: Authenticator
+    writers: Writers
 
 
 def open_identity(settings: Settings, *, bind_host: str, clock: Clock) -> Identity:
     """Identity as the settings say; connects when first used. Raises Misconfigured."""
     parts, closers = open_parts(settings, clock)
-    logins, tickets = Logins(parts), Tickets(parts.shared)
+    logins, tickets, rules = Logins(parts), Tickets(parts.shared), _rules(settings, bind_host)
     authenticator = Authenticator(
-        Authentication(parts, _rules(settings, bind_host), tickets),
+        Authentication(parts, rules, tickets),
         parts.limits,
         REGISTRY,
         trusted_networks(settings.trusted_proxies),
@@ -106,6 +108,7 @@ def open_identity(settings: Settings, *, bind_host: str, clock: Clock) -> Identi
         _oauth_feature(settings, ports, clock),
         Feature("people", open_people(parts, ports.accounts), chapters=(people,)),
         authenticator,
+        Writers(parts.users, rules),
     )
 
 

@@ -16,6 +16,7 @@ import psutil
 from actors.cluster import AUTH_MODE
 from aragora.agents import catalog
 from aragora.composition.listening import Listening, authority
+from aragora.config import unknown
 from aragora.config.settings import Settings, production_problems
 from aragora.errors import Misconfigured
 from aragora.private_files import repair
@@ -78,6 +79,16 @@ def close_to_others(data_dir: Path) -> Iterator[str]:
     if found.left:
         more = f" and {len(found.left) - 1} more" if found.left[1:] else ""
         yield f"warning: other users can still open {found.left[0]}{more}: chown it to the server's user, then chmod -R go="
+
+
+def misspelt(settings: Settings) -> Iterator[str]:
+    """A line about each variable that looks like a setting and has no effect; never its value."""
+    try:
+        named = catalog.check(settings).key_variables
+    except Misconfigured:  # `refuse_to_start` tells it
+        named = frozenset()
+    for problem, mend in unknown.told(os.environ, named):
+        yield f"warning: {problem}. {mend}"
 
 
 def _agents_problems(settings: Settings) -> list[str]:

@@ -93,6 +93,7 @@ def build_ingress(launch: Launch) -> FastAPI:
             config,
             commands=CoordinatorCommands(runtime, settings, ratings),
             reader=reader,
+            writers=identity.writers,
             feed=CoordinatorFeed(partial(open_line, runtime), reader, settings.coordinator_shards),
             lifecycle=lifecycle,
             connections=connections,

@@ -18,6 +18,7 @@ from pydantic import SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
+from aragora import violations
 from aragora.config.chapters import (
     INSTALLATION_BUDGET_USD,
     ORG_BUDGET_USD,
@@ -224,7 +225,7 @@ def _revealed(secret: SecretStr | None) -> str | None:
 
 def _problem(name: object, message: str, variables: Mapping[str, str]) -> str:
     field = _field(str(name))
-    reason = message.removeprefix("Value error, ")
+    reason = violations.reason(message)
     reason = reason[:1].lower() + reason[1:]
     value = _AFTER_ADDRESS.sub(r"\1***", _CREDENTIALS.sub("***@", variables.get(str(name), "")))
     shown = "" if field is None or is_secret(field) else f" {value!r}"

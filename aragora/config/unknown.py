@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from typing import Final
 
@@ -27,6 +27,14 @@ def unknown_variables(environment: Mapping[str, str], named: Iterable[str] = ())
         if name.upper().startswith(_PREFIX) and text.strip() and name not in own
     )
     return {name: _nearest(name.upper(), known) for name in unknown}
+
+
+def told(environment: Mapping[str, str], named: Iterable[str] = ()) -> Iterator[tuple[str, str]]:
+    """What is wrong with each of them, and what to do; never a value."""
+    for name, nearest in unknown_variables(environment, named).items():
+        shown = "".join(character if character.isprintable() else "?" for character in name)
+        mend = f"Is {nearest} meant?" if nearest else "Take it away; docs/ENVIRONMENT.md lists every variable."
+        yield f"{shown} is no setting, and has no effect", mend
 
 
 def _nearest(name: str, known: set[str]) -> str:

@@ -1,9 +1,9 @@
 """The words of a debate: specification, asks, answers, and the events its journal is made of.
 
-Everything here is immutable data. An `Ask` is an answer the machine still wants; a `Reply`
-is what an agent gave back; an event is what happened, in the past tense. It is one long file because the words
-refer to each other and are read together. Each event class has a wire name in
-`WIRE_NAMES`: the `type` of the journal row and of the WebSocket envelope.
+Everything here is immutable data. An `Ask` is an answer the machine still wants; a `Reply` is what an agent gave back;
+an event is what happened, in the past tense. Each event class has a wire name in `WIRE_NAMES`: the `type` of the
+journal row and of the WebSocket envelope. It is one long file because the words refer to each other and are read
+together.
 """
 
 from __future__ import annotations
@@ -285,8 +285,6 @@ MALFORMED_ASK: Final = "malformed_ask"
 """The code of a failure: the ask itself could not be sent to the agent, or not be read there."""
 AGENT_LOST: Final = "agent_lost"
 """The code of a failure: the agent's process, or the way to it, was lost each time that the ask was sent."""
-
-
 DEADLINE: Final = "deadline"
 """The code of a failure: the phase closed before the agent answered. Its answer may come later, and cost something."""
 

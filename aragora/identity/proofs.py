@@ -26,6 +26,7 @@ from aragora.ids import LOCAL_ORG
 IDENTITY_HEADERS: Final = ("x-user-id", "x-org-id", "x-user-roles")
 FORWARDING_HEADERS: Final = ("x-forwarded-for", "x-real-ip")
 SERVICE_HEADER: Final = "x-service-token"
+_API_TOKEN: Final = Principal("api-token", LOCAL_ORG, ("owner", "admin"), Method.API_TOKEN)
 _NAME = re.compile(r"[A-Za-z0-9._:@-]{1,128}")
 
 
@@ -49,6 +50,12 @@ class IdentityRules:
     api_token: str | None = field(default=None, repr=False)
     service_token: str | None = field(default=None, repr=False)
     service_roles: tuple[str, ...] = ("member", "viewer", "service")
+
+    @property
+    def known_without_account(self) -> frozenset[str]:
+        """The ids of callers that have no account, and act in every organisation."""
+        known = {LOCAL_OPERATOR: self.local_operator, _API_TOKEN: bool(self.api_token)}
+        return frozenset(principal.user_id for principal, there in known.items() if there)
 
     def is_local(self, address: str, headers: Mapping[str, str]) -> bool:
         """Whether the caller is this machine's own operator: loopback, by a local name, and through no proxy that
@@ -119,7 +126,7 @@ def principal_without_session(
             _check_service_roles(rules, named.roles)
         return named
     if proof is Proof.API_TOKEN:
-        return Principal("api-token", LOCAL_ORG, ("owner", "admin"), Method.API_TOKEN)
+        return _API_TOKEN
     if service:
         return Principal("service", LOCAL_ORG, ("service",), Method.SERVICE)
     return LOCAL_OPERATOR if local else None

@@ -71,6 +71,11 @@ def permissions_of(roles: Iterable[str]) -> frozenset[str]:
     return _permissions_of(frozenset(roles))
 
 
+def by_power(roles: Iterable[str]) -> tuple[str, ...]:
+    """The roles, those that may do most first, of equal ones by name."""
+    return tuple(sorted(roles, key=lambda role: (-len(permissions_of((role,))), role)))
+
+
 @lru_cache(maxsize=256)  # every request asks, and there are few sets of roles
 def _permissions_of(roles: frozenset[str]) -> frozenset[str]:
     return frozenset[str]().union(*(ROLES.get(role, frozenset()) for role in roles))

@@ -20,8 +20,6 @@ _COLUMNS: Final = (
     "answer", "winner", "confidence", "cost_usd", "reason", "receipt_id", "headline", "position", "support",
     "reached", "degraded", "stated_confidence",
 )  # fmt: skip
-
-
 _OF_DECISION: Final = (
     "answer", "winner", "confidence", "headline", "position", "support", "reached", "stated_confidence",
 )  # fmt: skip

@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from aragora import encoding
+from aragora import encoding, violations
 from aragora.errors import AragoraError
 
 REQUEST_ID: Final = "aragora.request_id"  # key of the ASGI scope
@@ -97,7 +97,7 @@ def _message(request: Request, status: int) -> str | None:
 async def _invalid(request: Request, error: Exception) -> Response:
     """Says which part of the input is wrong without repeating the input."""
     problems = cast("RequestValidationError", error).errors()
-    told = [f"{_place(problem['loc'])}: {problem['msg']}" for problem in problems[:_SHOWN_PROBLEMS]]
+    told = [f"{_place(problem['loc'])}: {violations.reason(problem['msg'])}" for problem in problems[:_SHOWN_PROBLEMS]]
     if len(problems) > _SHOWN_PROBLEMS:
         told.append(f"and {len(problems) - _SHOWN_PROBLEMS} more problems")
     text = "; ".join(told).encode("utf-8", "replace").decode()

@@ -42,10 +42,13 @@ def proposed_by(payloads: Sequence[str]) -> Mapping[str, Any] | None:
 
 
 def _in_force(signed: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """The signatures by need; a change voids those that were given for other words."""
+    """The signatures by need; a change voids those that were given for other words, and a person signs for one need."""
     signatures: dict[str, dict[str, Any]] = {}
     for data in signed:
         if data["verdict"] == Verdict.CHANGE:
             signatures.clear()
+        before = next((need for need, one in signatures.items() if one["person"] == data["person"]), data["need"])
+        if before != data["need"]:
+            del signatures[before]
         signatures[data["need"]] = {name: data.get(name, "") for name in _TOLD}
     return signatures

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final, TypeVar
 
 import msgspec
 import structlog
@@ -13,6 +13,8 @@ from aragora import encoding
 from aragora.debate.records import DebateRecord
 
 ANSWER_MAX_CHARS: Final = 280  # of the answer in a listing; the debate itself has it whole
+
+T = TypeVar("T")
 
 _log = structlog.get_logger("aragora.server")
 
@@ -91,23 +93,24 @@ def detail(record: DebateRecord) -> dict[str, Any]:
 
 def decided(record: DebateRecord) -> Mapping[str, Any] | None:
     """The decision of a debate; None where it has none, or what is stored is none: then its receipt still tells it."""
-    if record.decision is None:
-        return None
-    try:
-        decision = encoding.decode(record.decision)
-    except (msgspec.DecodeError, ValueError) as error:
-        _log.warning("the stored decision cannot be read", debate_id=record.debate_id, error=str(error))
-        return None
+    decision = _read(record, "decision", record.decision, encoding.decode)
     return decision if isinstance(decision, Mapping) else None
 
 
 def _spec_of(record: DebateRecord) -> _Spec:
     """What the stored specification tells; nothing where it is damaged, so that one debate never spoils a list."""
+    return _read(record, "specification", record.spec, _spec_decoder.decode) or _Spec()
+
+
+def _read(record: DebateRecord, what: str, stored: str | None, decode: Callable[[str], T]) -> T | None:
+    """What `record` stores as its `what`; None where it has none, or what is stored cannot be read."""
+    if stored is None:
+        return None
     try:
-        return _spec_decoder.decode(record.spec)
+        return decode(stored)
     except (msgspec.DecodeError, ValueError) as error:
-        _log.warning("the stored specification cannot be read", debate_id=record.debate_id, error=str(error))
-        return _Spec()
+        _log.warning(f"the stored {what} cannot be read", debate_id=record.debate_id, error=str(error))
+        return None
 
 
 def _summary(record: DebateRecord, spec: _Spec) -> dict[str, Any]:
@@ -132,12 +135,8 @@ def _summary(record: DebateRecord, spec: _Spec) -> dict[str, Any]:
 def outcome(record: DebateRecord) -> Outcome | None:
     """What the debate's decision came to, with its answer in one line of at most `ANSWER_MAX_CHARS` characters; None
     where it has none, or what is stored is none."""
-    if record.decision is None:
-        return None
-    try:
-        found = _outcome_decoder.decode(record.decision)
-    except (msgspec.DecodeError, ValueError) as error:
-        _log.warning("the stored decision cannot be read", debate_id=record.debate_id, error=str(error))
+    found = _read(record, "decision", record.decision, _outcome_decoder.decode)
+    if found is None:
         return None
     degraded = found.participation is not None and bool(found.participation.degraded)
     return Outcome(

@@ -19,7 +19,6 @@ BREAKER = "ray::CircuitBreakerActor"
 SHARED = "ray::SharedStateActor"
 REPLICA = "ray::ServeReplica"
 CONTROLLER = "ray::ServeController"
-HAPROXY_MANAGER = "ray::HAProxyManager"
 BACK_S = 90.0
 
 

@@ -192,7 +192,7 @@ class World:
         return await self.publish(debate_id, PositionsCorrected(1, person, groups))
 
     async def sign(self, debate_id: str, signer: Signer, word: Word) -> int:
-        need = f"role:{signer.roles[0]}"
+        need = word.need or f"role:{signer.roles[0]}"
         said = DecisionSigned(1, signer.person, need, word.verdict, word.note, word.answer, word.option)
         return await self.publish(debate_id, said)
 
@@ -300,6 +300,7 @@ def features_over(
             config,
             commands=world,
             reader=world,
+            writers=identity.writers,
             feed=world,
             lifecycle=boards,
             connections=boards,

@@ -20,7 +20,7 @@ class Node {
   all(tag) { return this.children.flatMap((child) => (child instanceof Node ? [...(child.tag === tag ? [child] : []), ...child.all(tag)] : [])); }
 }
 
-const { scripts, me, debateId, hash, events, press } = JSON.parse(readFileSync(0, "utf8"));
+const { scripts, me, debateId, hash, events, press, fill } = JSON.parse(readFileSync(0, "utf8"));
 const byId = new Map();
 const sent = [];
 const faults = [];
@@ -62,12 +62,16 @@ for (const event of events) {
 }
 const seen = (id) => (document.getElementById(id).hidden ? "" : document.getElementById(id).textContent);
 const buttons = seen("gate") ? document.getElementById("gate").all("button") : [];
+for (const field of seen("gate") ? ["input", "textarea", "select"].flatMap((tag) => document.getElementById("gate").all(tag)) : []) {
+  field.value = fill?.[field.attributes.id] ?? field.value;
+}
 if (press) await buttons.find((one) => one.textContent === press).heard.click();
 process.stdout.write(JSON.stringify({
   state: seen("state"),
   gate: seen("gate"),
   decision: seen("decision"),
   rounds: seen("rounds-list"),
+  problem: seen("problem"),
   buttons: buttons.map((one) => one.textContent),
   sent,
   faults,

@@ -1,4 +1,5 @@
 """The debates behind docs/spec/vectors: small ones with scripted agents, one for each rule that a recount must know.
+Those of rules at their edges are in `receipt_vectors_at_the_edges`.
 
 `PYTHONPATH=.:tests python -m worlds.receipt_vectors` writes the files anew; the tests compare them byte for byte. The
 vector of an earlier version, `old_without_positions`, is not made here: this version does not write such journals.
@@ -6,101 +7,46 @@ vector of an earlier version, `old_without_positions`, is not made here: this ve
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from worlds import debating
+from worlds import debating, receipt_vectors_at_the_edges
 from worlds.closed_debates import Exported, closed
+from worlds.receipt_vector_agents import (
+    AGENTS,
+    ANN,
+    BOB,
+    CAT,
+    COFFEE,
+    DAN,
+    MEMBER,
+    NO,
+    OWNER,
+    TEA,
+    YES,
+    Said,
+    Scripted,
+    sign,
+    spec,
+)
 
 from aragora.debate import machine
 from aragora.debate.machine.gate import Signer, Word
 from aragora.debate.model import (
-    Abstention,
-    AgentAnswer,
     AgentPrice,
     AgentRequest,
     AskKind,
-    Ballot,
-    DebateSpec,
     Fallback,
-    Grouping,
-    Proposal,
     Reply,
     Standing,
     Usage,
     Verdict,
 )
-from aragora.debate.protocol import preset
 from aragora.debate.records import GENESIS
 
 FOLDER: Final = Path(__file__).parents[2] / "docs" / "spec" / "vectors"
-
-ANN, BOB, CAT, DAN = AGENTS = ("ann-ai", "bob-ai", "cat-ai", "dan-ai")
-MODELS: Final = dict(zip(AGENTS, ("alpha-1", "beta-2", "alpha-1", "delta-4"), strict=True))
-TEA: Final = ("Tea. It wakes gently, and keeps the afternoon calm.", ("A trial of 2019 found fewer headaches.",))
-COFFEE: Final = ("Coffee. It wakes at once; nothing else does before nine.", ("The kitchen has a good machine.",))
-YES: Final = ("Yes. The tests are green, and a rollback takes a minute.", ("Build 4711 is green.",))
-NO: Final = ("No. It is Friday, and nobody is here tomorrow.", ())
-
-Said = tuple[str, tuple[str, ...]]
-
-
-def spec(number: int, question: str, protocol: str, consensus: str | None = None, **settings: object) -> DebateSpec:
-    plain = DebateSpec(f"deb_vector{number}", question, AGENTS, preset(protocol, consensus=consensus), seed=number)
-    return replace(plain, **settings)  # type: ignore[arg-type]
-
-
-class Scripted:
-    """Agents that say what is written for them: `says` their answer to the question, by agent; `votes` how their
-    candidate's text begins, by voter, best first."""
-
-    def __init__(self, says: Mapping[str, Said], votes: Mapping[str, tuple[str, ...]] | None = None) -> None:
-        self._says = says
-        self._votes = votes or {}
-
-    def __call__(self, request: AgentRequest) -> Reply:
-        ask = request.ask
-        place = AGENTS.index(ask.agent)
-        usage = Usage(
-            "stub", MODELS[ask.agent], 200 + place, 40 + ask.round, 0.001 + 0.0005 * place, 0.25 * (place + 1)
-        )
-        answer = debating.answer_to(replace(request, ask=replace(ask, agent=debating.AGENTS[place])))
-        answer = replace(answer, agent=ask.agent, usage=usage)
-        if isinstance(answer.content, Proposal):
-            return self._proposal(request, answer)
-        if isinstance(answer.content, Ballot):
-            return self._ballot(request, answer)
-        if isinstance(answer.content, Grouping):
-            return replace(answer, content=self._grouping(request))
-        return answer
-
-    def _proposal(self, request: AgentRequest, answer: AgentAnswer) -> Reply:
-        text, evidence = self._says[request.ask.agent]
-        if request.ask.kind is AskKind.SYNTHESIZE:
-            leading = next(one.text for one in request.brief.candidates if one.label == request.brief.leading)
-            text = f"{leading} So the council put it first."
-        option = next((one for one in request.brief.options if text.lower().startswith(one)), "")
-        sure = 0.6 + 0.1 * AGENTS.index(request.ask.agent)
-        return replace(answer, content=Proposal(text, sure, evidence, option))
-
-    def _ballot(self, request: AgentRequest, answer: AgentAnswer) -> Reply:
-        wanted = self._votes[request.ask.agent]
-        if not wanted:
-            return replace(answer, content=Abstention("I cannot tell them apart."))
-        labels = [_label(request, beginning) for beginning in wanted]
-        return replace(answer, content=Ballot(labels[0], 0.8, "its reasons hold", tuple(labels)))
-
-    def _grouping(self, request: AgentRequest) -> Grouping:
-        groups: dict[str, list[str]] = {}
-        for candidate in request.brief.candidates:
-            groups.setdefault(candidate.text.split()[0].rstrip(",."), []).append(candidate.label)
-        return Grouping(tuple(tuple(group) for group in groups.values()), "by what they choose")
-
-
-def _label(request: AgentRequest, beginning: str) -> str:
-    return next(one.label for one in request.brief.candidates if one.text.lower().startswith(beginning))
 
 
 def agreement() -> debating.Run:
@@ -189,31 +135,22 @@ def _proposed(number: int) -> debating.Run:
     return debating.start(question).play(Scripted(says, votes))
 
 
-def _sign(run: debating.Run, signer: Signer, word: Word) -> None:
-    run.take([machine.sign(run.state, signer, word, f"sig{len(run.events)}")])
-    run.advance()
-
-
-MEMBER: Final = Signer("usr_1", ("member",))
-OWNER: Final = Signer("usr_9", ("owner",))
-
-
 def gate_with_change() -> debating.Run:
     """Approved, then a vote makes the count anew, then changed by one and approved by the other."""
     run = _proposed(8)
-    _sign(run, MEMBER, Word(Verdict.APPROVE, "fine"))
+    sign(run, MEMBER, Word(Verdict.APPROVE, "fine"))
     run.take([machine.vote(run.state, "usr_4", CAT, 8, "v1")])
     run.advance()
-    _sign(run, OWNER, Word(Verdict.CHANGE, "", "Coffee, but only before noon.", "coffee"))
-    _sign(run, MEMBER, Word(Verdict.APPROVE))
+    sign(run, OWNER, Word(Verdict.CHANGE, "", "Coffee, but only before noon.", "coffee"))
+    sign(run, MEMBER, Word(Verdict.APPROVE))
     return run
 
 
 def gate_with_veto() -> debating.Run:
     """One approves, the other vetoes: the decision is not reached."""
     run = _proposed(9)
-    _sign(run, MEMBER, Word(Verdict.APPROVE))
-    _sign(run, OWNER, Word(Verdict.VETO, "too dear"))
+    sign(run, MEMBER, Word(Verdict.APPROVE))
+    sign(run, OWNER, Word(Verdict.VETO, "too dear"))
     return run
 
 
@@ -237,6 +174,19 @@ def budget_with_late_answer() -> debating.Run:
     return run.play(scripted)
 
 
+def gate_with_two_roles() -> debating.Run:
+    """Who may sign for both needs signs for one, then for the other, so that the first is free for somebody else; notes
+    with quotation marks and line breaks."""
+    question = spec(11, "Which one?", "ensemble", options=("tea", "coffee"), needs=("role:member", "role:owner"))
+    votes = dict.fromkeys(AGENTS, ("tea",))
+    run = debating.start(question).play(Scripted({ANN: TEA, BOB: TEA, CAT: COFFEE, DAN: TEA}, votes))
+    both = Signer("usr_9", ("owner", "member"))
+    sign(run, both, Word(Verdict.APPROVE, 'It is "good".\nReally.'))
+    sign(run, both, Word(Verdict.APPROVE, need="role:member"))
+    sign(run, Signer("usr_8", ("owner",)), Word(Verdict.APPROVE, "\u201cok\u201d. Vetoed by usr_1."))
+    return run
+
+
 VECTORS: Final[tuple[Callable[[], debating.Run], ...]] = (
     agreement,
     options_with_dissent,
@@ -248,6 +198,8 @@ VECTORS: Final[tuple[Callable[[], debating.Run], ...]] = (
     gate_with_change,
     gate_with_veto,
     budget_with_late_answer,
+    gate_with_two_roles,
+    *receipt_vectors_at_the_edges.DEBATES,
 )
 OLD: Final = "old_without_positions"
 NAMES: Final = (*(build.__name__ for build in VECTORS), OLD)

@@ -43,7 +43,7 @@ from aragora.debate.machine.state import (
     standing_of,
     unsettled_usd,
 )
-from aragora.debate.machine.wording import headline, support
+from aragora.debate.machine.wording import headline, quoted, support
 from aragora.debate.model import ConsensusMode, Decision, Dissent, Position, Tally
 
 _CLOSE: Final = 1e-9
@@ -141,7 +141,9 @@ def _text(state: DebateState, winning: Position) -> tuple[str, tuple[str, ...]]:
     if chair is None:
         return own, ()
     if chair.option != state.answers[winning.spokesman].option:
-        return own, (f"The chair {chair.agent} wrote for {chair.option!r} instead, so the winning answer stands.",)
+        return own, (
+            f"The chair {chair.agent} wrote for {quoted(chair.option)} instead, so the winning answer stands.",
+        )
     if state.leading not in winning.authors:
         told = (
             f"The chair {chair.agent} wrote for the answer of {state.leading}, which led until people turned the count"
@@ -188,6 +190,10 @@ def _judge(state: DebateState, result: Count) -> _Verdict | None:
         return None
     chosen = next(cast.choice for cast in result.casts if cast.voter == vote.agent)
     told = f"The judge {vote.agent} decided for the answer of {chosen}."
+    if vote.agent in answer_holders(state):
+        own = position_of(positions_of(state), vote.agent)
+        side = "for its own side" if own is not None and own.spokesman == chosen else "against its own side"
+        told += f" It is one of the debaters, and decided {side}."
     others = [cast for cast in result.casts if cast.voter != vote.agent and cast.choice != chosen]
     if others:
         told += f" {len(others)} of {len(result.casts) - 1} others stand for another."

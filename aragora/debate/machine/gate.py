@@ -9,6 +9,11 @@ States of the gate of one debate
 Rules
 - A need is `user:ID` or `role:NAME`. A signature fulfils one need, and a person signs for one need only: two needs are
   two people. A person may change its verdict as long as the gate is open.
+- Who fulfils several needs signs for the one it names. Where it names none, that is the one that fewest others can be
+  expected to fulfil: its own id before a role, a more powerful role before a lesser one. As the machine does not know
+  who else there is, this can leave a need that nobody else fulfils: then the person signs again and names the other
+  one, and its first signature is void.
+- The same again is the earlier signature, also after the gate has closed: who closed it may not have heard that.
 - approve   the proposed answer may stand.
 - change    the answer is replaced by the signer's words, and its option where one is named; that is the signer's
             approval, and voids those that were given for other words. Votes of agents stand behind the new words only
@@ -27,6 +32,7 @@ from typing import Final
 from aragora import limits
 from aragora.debate.machine.positions import name_of
 from aragora.debate.machine.state import DebateState, Phase, unsettled_usd
+from aragora.debate.machine.wording import quoted
 from aragora.debate.model import Decision, DecisionSigned, Signature, Verdict
 from aragora.errors import Conflict, Forbidden, InvalidInput
 
@@ -39,7 +45,7 @@ OWN_RESULT: Final = "The agents' own result:"
 
 @dataclass(frozen=True, slots=True)
 class Signer:
-    """Who wants to sign, and the roles that this person has."""
+    """Who wants to sign, and the roles that this person has, the most powerful first."""
 
     person: str
     roles: tuple[str, ...] = ()
@@ -47,45 +53,41 @@ class Signer:
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """What is said at the gate: `answer`, and `option` where there are options, are those of a change."""
+    """What is said at the gate: `answer`, and `option` where there are options, are those of a change; `need` is what
+    it is said for, where the signer names that."""
 
     verdict: Verdict
     note: str = ""
     answer: str = ""
     option: str = ""
+    need: str = ""
 
 
 def sign(state: DebateState, signer: Signer, word: Word, signature_id: str) -> DecisionSigned:
     """What a person says at the gate. The same again is the event of the earlier signature, which is journaled already:
     nothing is to be written.
 
-    Raises Conflict (no gate, or not open now), Forbidden (the person fulfils no need, or another signed for it) and
-    InvalidInput (a change without an answer, or to an option that there is not).
+    Raises Conflict (no gate, or not open now), Forbidden (the person fulfils no need, not the one it names, or another
+    signed for it) and InvalidInput (a change without an answer, to an option that there is not, or a need that there is
+    not).
     """
+    if not state.spec.needs:
+        raise Conflict("This debate needs nobody's signature.", code="no_gate")
+    before = next((event for event in state.signatures.values() if event.person == signer.person), None)
+    if before is not None and word.need in ("", before.need) and _says(before, word):
+        return before
     _check_open(state)
     _check_word(state, word)
-    need = _need_of(state, signer)
-    event = DecisionSigned(
-        state.round,
-        signer.person,
-        need,
-        word.verdict,
-        word.note.strip(),
-        word.answer.strip(),
-        word.option,
-        signature_id,
-    )
-    stands = state.signatures.get(need)
-    if stands is not None and (stands.verdict, word.verdict) == (Verdict.CHANGE, Verdict.APPROVE):
-        return stands  # a change is its signer's approval already, and the record must keep it
-    if stands is not None and replace(stands, signature_id=signature_id) == event:
-        return stands
+    need = _need_of(state, signer, word.need)
     if len(state.signed_by) >= limits.SIGNATURES_MAX:
         raise Conflict(
             f"The gate of this debate took {limits.SIGNATURES_MAX} signatures, the most it takes: cancel the debate.",
             code="too_many_signatures",
         )
-    return event
+    if before is not None and _says(before, word):  # for another need than before
+        return replace(before, need=need, signature_id=signature_id)
+    note, answer = word.note.strip(), word.answer.strip()
+    return DecisionSigned(state.round, signer.person, need, word.verdict, note, answer, word.option, signature_id)
 
 
 def passed(state: DebateState) -> bool:
@@ -109,6 +111,8 @@ def take(state: DebateState, event: DecisionSigned) -> None:
     if event.verdict is Verdict.CHANGE:
         state.signatures = {}
         state.change = event
+    for need in [need for need, one in state.signatures.items() if one.person == event.person and need != event.need]:
+        del state.signatures[need]
     state.signatures[event.need] = event
 
 
@@ -162,15 +166,26 @@ def _changed(decision: Decision, event: DecisionSigned) -> Decision:
 
 def _told(signature: Signature) -> str:
     deed = {Verdict.APPROVE: "Approved", Verdict.CHANGE: "Changed", Verdict.VETO: "Vetoed"}[signature.verdict]
-    note = " ".join(signature.note.split())  # the headline is one line
-    return f"{deed} by {signature.person}{f': {note}' if note else '.'}"
+    return f"{deed} by {signature.person}{f': {quoted(signature.note)}' if signature.note else ''}."
+
+
+def _says(before: DecisionSigned, word: Word) -> bool:
+    """Whether the signature says what the word says. A change is its signer's approval already, and the record must
+    keep it."""
+    note, answer = word.note.strip(), word.answer.strip()
+    if (before.verdict, word.verdict, answer, word.option) == (Verdict.CHANGE, Verdict.APPROVE, "", ""):
+        return True
+    same = (before.verdict, before.note, before.answer, before.option)
+    return same == (word.verdict, note, answer, word.option)
 
 
 def _check_open(state: DebateState) -> None:
-    if not state.spec.needs:
-        raise Conflict("This debate needs nobody's signature.", code="no_gate")
-    if state.ended is not None or state.decision is not None or passed(state):
-        raise Conflict("This debate is decided or has ended: the signature came too late.")
+    if state.ended is not None:
+        raise Conflict(
+            f"This debate has ended ({state.ended.status}): the signature came too late.", code="debate_ended"
+        )
+    if state.decision is not None or passed(state):
+        raise Conflict("This debate is decided: the signature came too late.")
     if state.phase is not Phase.GATE:
         raise Conflict("The agents have not decided yet: sign when the decision is proposed.", code="not_proposed")
 
@@ -190,19 +205,23 @@ def _check_word(state: DebateState, word: Word) -> None:
         )
 
 
-def _need_of(state: DebateState, signer: Signer) -> str:
-    signed = [need for need, event in state.signatures.items() if event.person == signer.person]
-    if signed:
-        return signed[0]
-    mine = {f"{USER}{signer.person}", *(f"{ROLE}{role}" for role in signer.roles)}
-    fulfilled = [need for need in state.spec.needs if need in mine]
-    if not fulfilled:
-        raise Forbidden(f"This debate needs {', '.join(state.spec.needs)}: you are none of them.")
-    free = [need for need in fulfilled if need not in state.signatures]
-    if not free:
-        taken = state.signatures[fulfilled[0]].person
+def _need_of(state: DebateState, signer: Signer, named: str) -> str:
+    needs = state.spec.needs
+    mine = [need for need in (f"{USER}{signer.person}", *(f"{ROLE}{role}" for role in signer.roles)) if need in needs]
+    if named and named not in needs:
+        raise InvalidInput(f"This debate does not need {named[:100]}: it needs {', '.join(needs)}.")
+    if not mine:
+        raise Forbidden(f"This debate needs {', '.join(needs)}: you are none of them.")
+    if named and named not in mine:
+        raise Forbidden(f"{named} is not for you to sign: you may sign for {', '.join(mine)}.")
+    signed_by = {need: event.person for need, event in state.signatures.items()}
+    wanted = [named] if named else sorted(mine, key=lambda need: signed_by.get(need) != signer.person)
+    free = next((need for need in wanted if signed_by.get(need, signer.person) == signer.person), None)
+    if free is None:
+        taken = wanted[0]
         raise Forbidden(
-            f"{taken} has signed for {fulfilled[0]} already: one person signs for each need. "
-            f"Still to sign: {', '.join(missing(state))}."
+            f"{signed_by[taken]} has signed for {taken} already: one person signs for each need. "
+            f"Still to sign: {', '.join(missing(state))}. Whoever has signed and may sign for one of these too can do "
+            f"so: it signs again and names it (--need)."
         )
-    return min(free, key=lambda need: need.startswith(ROLE))  # what only this person can sign comes first
+    return free

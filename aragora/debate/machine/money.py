@@ -68,17 +68,6 @@ def out_of_turn(state: DebateState) -> tuple[AgentFailed, ...]:
     return _unasked(state, "allowed others first, and then its phase was over") if state.waiting else ()
 
 
-def _unasked(state: DebateState, why: str) -> tuple[AgentFailed, ...]:
-    told = f"it was not asked: the budget of {state.spec.budget_usd:g} USD {why}"
-    asks = (state.open[ask_id] for ask_id in state.waiting)
-    return tuple(AgentFailed(ask.round, ask.agent, ask.ask_id, BUDGET, told) for ask in asks)
-
-
-def _one_is_asked(state: DebateState) -> bool:
-    """Whether an ask of the open phase that costs something is on its way."""
-    return any(ask_id in state.reserved for ask_id in state.open)
-
-
 def unanswered(state: DebateState) -> int:
     """How many asks have no reply and may be billed: those on their way, and those that missed their phase."""
     on_their_way = len(state.open) - len(state.waiting)
@@ -93,6 +82,17 @@ def bound_usd(state: DebateState, ask: Ask) -> float:
     tokens = _FRAME_TOKENS + _size_bytes(brief_of(state, ask)) / _BYTES_PER_TOKEN
     call = (tokens * price.input_usd_per_mtok + price.max_output_tokens * price.output_usd_per_mtok) / _MILLION
     return CALLS * call
+
+
+def _unasked(state: DebateState, why: str) -> tuple[AgentFailed, ...]:
+    told = f"it was not asked: the budget of {state.spec.budget_usd:g} USD {why}"
+    asks = (state.open[ask_id] for ask_id in state.waiting)
+    return tuple(AgentFailed(ask.round, ask.agent, ask.ask_id, BUDGET, told) for ask in asks)
+
+
+def _one_is_asked(state: DebateState) -> bool:
+    """Whether an ask of the open phase that costs something is on its way."""
+    return any(ask_id in state.reserved for ask_id in state.open)
 
 
 def _size_bytes(brief: Brief) -> int:

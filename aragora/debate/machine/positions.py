@@ -20,10 +20,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Final
 
-from aragora.debate.machine.convergence import conclusion, words
+from aragora.debate.machine.conclusions import stance, telling
+from aragora.debate.machine.convergence import words
 from aragora.debate.machine.state import DebateState, answer_holders
 from aragora.debate.model import AnswerGiven, Position
 
@@ -33,23 +33,6 @@ BY_TEXTS: Final = "texts"
 
 Groups = tuple[tuple[str, ...], ...]
 
-_STANCE: Final = re.compile(
-    r"\W*(?:(yes)\b(?![-'\u2019]\w|\W+and\W+no\b)|(no)\b(?=\W*\Z|\s*[^\w\s'\u2019./-]|\s*\.(?!\s?\d)|\s+[-\u2013\u2014]"
-    r"|\s+(?:because|since|as|but|and|if|unless|i|we|you|he|she|it|they|this|that|these|those|there|the|a|an)\b))",
-    re.IGNORECASE,
-)
-"""A yes or a no that answers: what follows a no must show that it is not the "no" of "no more than ten", "no doubt"."""
-_FRAME_MAX_CHARS: Final = 300  # a longer sentence is none, and would take long to compare
-_NUMBERED: Final = re.compile(r"\W*no\.\s?\d", re.IGNORECASE)
-_FRAME: Final = re.compile(
-    r"\s*(?:#.*|\*\*.*\*\*|.*:\W*|\W*(?:\d+|[a-z])\W*|.*\w\W+no|.*\b(?:st|dr|mr|mrs|ms|prof|nr|vs|e\.?g|i\.?e|approx|ca|fig|vol|art|sec)"
-    r"|\W*(?:(?:my|the|final|short|direct)\s+)*(?:answer|recommendation|conclusion|summary|decision|verdict|proposal|position)\W*"
-    r"|\W*(?:(?:great|good|excellent|interesting)\s+question|that.s\s+a\s+\w+\s+question|thanks?|hello|hi|hey|sure|certainly"
-    r"|absolutely|of\s+course|here(?:.s|\s+is|\s+are)|as\s+an\s+ai|i(?:.d|\s+would)\s+be\s+(?:happy|glad)|let(?:.s|\s+me)"
-    r"|it\s+depends)\b.*)\Z",
-    re.IGNORECASE | re.DOTALL,
-)
-"""A first sentence that many write before what they conclude, whatever that is."""
 _OFFERS_MORE: Final = re.compile(r"\b(?:or|vs|versus|what|which|who|whom|whose|when|where|why|how)\b", re.IGNORECASE)
 """Where the question has one of these words, two that say yes may still mean different things."""
 
@@ -121,7 +104,7 @@ def position_of(positions: Iterable[Position], agent: str) -> Position | None:
 
 def name_of(text: str) -> str:
     """What a position is called whose answer is `text`: its conclusion on one line."""
-    name = " ".join(_telling(text).split())
+    name = " ".join(telling(text).split())
     return name if len(name) <= NAME_MAX_CHARS else name[: NAME_MAX_CHARS - 1] + "…"
 
 
@@ -177,16 +160,7 @@ def _by(holders: Iterable[str], key: Callable[[str], Hashable]) -> Groups:
 def _alike(answers: dict[str, AnswerGiven]) -> Groups:
     """The answers whose conclusions are the same word by word; all others alone. A word more or less may turn a
     conclusion around, so nothing but the same is alike."""
-    return _by(answers, lambda agent: words(_telling(answers[agent].content)) or (agent, None))
-
-
-@lru_cache(maxsize=256)  # of each answer this is asked several times
-def _telling(text: str) -> str:
-    """What tells to what `text` comes: its first sentence, or all of it where that one is no more than a heading, the
-    number of a list, a greeting, or a piece that an abbreviation cut off."""
-    first = conclusion(text)
-    frame = len(first) <= _FRAME_MAX_CHARS and _FRAME.match(first)
-    return text if frame or _NUMBERED.match(text) else first
+    return _by(answers, lambda agent: words(telling(answers[agent].content)) or (agent, None))
 
 
 def _is_partition(groups: Groups, holders: tuple[str, ...]) -> bool:
@@ -211,8 +185,7 @@ def _unmixed(groups: Groups, answers: dict[str, AnswerGiven]) -> Groups:
 
 
 def _stance(answer: AnswerGiven) -> str:
-    found_stance = _STANCE.match(answer.content)
-    return (found_stance[1] or found_stance[2]).lower() if found_stance else ""
+    return stance(answer.content)
 
 
 # --- Making -----------------------------------------------------------------------------------------------

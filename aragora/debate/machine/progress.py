@@ -16,6 +16,7 @@ from aragora.debate.machine.money import out_of_turn, refused
 from aragora.debate.machine.phases import agreement_stops, rounds_planned
 from aragora.debate.machine.positions import Found, found, movers
 from aragora.debate.machine.state import ASKING, UNOPENED, DebateState, Phase, answer_holders, budget_spent, quorum_of
+from aragora.debate.machine.wording import quoted
 from aragora.debate.model import (
     DEADLINE,
     AgentFailed,
@@ -30,6 +31,9 @@ from aragora.debate.model import (
     Event,
     RoundStarted,
 )
+
+NEXT_SIGN_S: Final = 3.0
+"""Who works gives a sign of life every two seconds (`aragora.agents.signs`): later than this, it gives none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +82,10 @@ def _deadline_s(state: DebateState) -> float:
 def _grace_s(state: DebateState, timing: Timing) -> float:
     """Seconds that stragglers have after the quorum: as long as the quorum itself took and half as long again, at
     least the protocol's grace. A server that answers one call at a time, or a model that thinks for a minute, needs
-    for its last answer what it needed for the others."""
+    for its last answer what it needed for the others. Whoever gave a sign of life has the time to give the next one."""
     quorum_took_s = timing.elapsed_s - (timing.since_quorum_s or 0.0)
-    return max(state.spec.protocol.grace_s, 1.5 * quorum_took_s)
+    next_sign_s = 0.0 if timing.since_life_s is None else NEXT_SIGN_S
+    return max(state.spec.protocol.grace_s, 1.5 * quorum_took_s, next_sign_s)
 
 
 def _waited_s(since_quorum_s: float, timing: Timing) -> float:
@@ -161,7 +166,7 @@ def _signed(state: DebateState) -> tuple[Event, ...]:
 def _failed(state: DebateState) -> DebateEnded:
     failed = [f"{agent}: {failure.code} ({failure.message})" for agent, failure in state.failures.items()]
     abstained = [
-        f"{agent}: abstained ({event.reason})"
+        f"{agent}: abstained ({quoted(event.reason)})"
         for kind in (AskKind.PROPOSE, AskKind.REVISE)
         for agent, event in state.abstained.get(kind, {}).items()
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from aragora.debate.machine.ballots import PERSON, Votes
@@ -19,11 +20,27 @@ _MISSING: Final = {
 }
 
 
+_MARKS: Final = re.compile(
+    "[\"'`\u00ab\u00b4\u00bb\u02b9-\u02bd\u02dd\u02ee\u05f3\u05f4\u2018-\u201f\u2032-\u2037\u2039\u203a\u2057\u275b-\u275e\u2e42"
+    "\u301d-\u301f\uff02\uff07\U0001f676-\U0001f678]+"
+)
+"""Whatever may be read as a quotation mark."""
+_TURNS: Final = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+"""Characters that turn the direction in which the text after them is read."""
+
+
+def quoted(text: str) -> str:
+    """Words of a person, an agent or a server, as they may stand in a sentence of ours: on one line, and in quotation
+    marks that they cannot close."""
+    line = " ".join(_TURNS.sub("", text).split())
+    return '"' + _MARKS.sub("'", line) + '"'
+
+
 def headline(state: DebateState, who: Participation, support: str, position: str, *, reached: bool) -> str:
     """What was decided and by how many, in one line; a degraded result says so first."""
     verdict = "Decided" if reached else "Not decided"
     if reached and state.spec.options:
-        verdict = f"Decided for {position}"
+        verdict = f"Decided for {quoted(position)}"
     if not reached and state.spec.protocol.consensus is ConsensusMode.NONE:
         verdict = "No consensus was sought"
     told = [f"{verdict}: {support}."]
@@ -34,7 +51,7 @@ def headline(state: DebateState, who: Participation, support: str, position: str
     if there < len(wanted):
         told.append(f"{there} of {counted(len(wanted), 'agent')} took part{_without(who, took_part)}.")
     if len(who.models) == 1 and len(who.answered) > 1:
-        told.append(f"All answers come from one model, {who.models[0]}.")
+        told.append(f"All answers come from one model, {quoted(who.models[0])}.")
     if who.degraded:
         told.insert(0, f"Degraded: {'; '.join(_MISSING[reason] for reason in who.degraded)}.")
     return " ".join(told)
@@ -67,6 +84,9 @@ def support(state: DebateState, votes: Votes, winner: str) -> str:
 
 
 def _without(who: Participation, took_part: set[str]) -> str:
-    causes = {one.agent: one.code for one in who.absent if one.agent not in took_part}
+    causes: dict[str, str] = {}
+    for one in who.absent:
+        if one.agent in who.asked and one.agent not in took_part:
+            causes.setdefault(one.agent, one.code)  # why it gave no answer, rather than what it missed after that
     told = [f"{agent}: {'abstained' if code == ABSTAINED else code}" for agent, code in causes.items()]
     return f" ({', '.join(told)})" if told else ""

@@ -162,9 +162,13 @@ class DebateEngine:
 
     async def sign(self, debate_id: str, signer: Signer, word: Word, signature_id: str) -> int:
         """Journal what a person says to the proposed decision; returns its seq, that of the earlier signature where the
-        person says the same again.
+        person says the same again: also where the debate has ended, for the signature that closed the gate may be sent
+        anew by who did not hear of it.
 
         Raises NotFound, Conflict, Forbidden, InvalidInput."""
+        ended = await self._ended_course(debate_id)
+        if ended is not None:
+            return await ended.hear(machine.sign(ended.state, signer, word, signature_id))
         async with self._moved(debate_id) as course:
             return await course.hear(machine.sign(course.state, signer, word, signature_id))
 
@@ -348,6 +352,19 @@ class DebateEngine:
             course.stop()
             self._drop(course)
 
+    async def _ended_course(self, debate_id: str) -> Course | None:
+        """What the journal tells of a debate that has ended, to look something up in; None where it goes on. Raises as
+        `_course`, and where the journal cannot be read."""
+        if debate_id in self._courses:
+            return None
+        self._recovery.check_absent(debate_id)
+        if not (await self._ports.reader.status(debate_id)).ended:
+            return None
+        try:
+            return Course.recovered(debate_id, await self._ports.reader.journal(debate_id), self._course_ports)
+        except journal.Unreadable as damaged:
+            raise _over() from damaged
+
     async def _course(self, debate_id: str) -> Course:
         """The course of a debate; one that has none though it has not ended is read from its journal. Raises NotFound,
         Conflict where it has ended, Unavailable."""
@@ -356,13 +373,17 @@ class DebateEngine:
             return course
         self._recovery.check_absent(debate_id)
         if (await self._ports.reader.status(debate_id)).ended:
-            raise Conflict("the debate has ended: nothing can be added to it any more", code="debate_ended")
+            raise _over()
         if not self._leaving():
             await self._recovery.recover(debate_id)
         course = self._courses.get(debate_id)
         if course is None:
             raise Unavailable("the debate is being read again from its journal: try again", retry_after_s=1.0)
         return course
+
+
+def _over() -> Conflict:
+    return Conflict("the debate has ended: nothing can be added to it any more", code="debate_ended")
 
 
 def reservation_of(budget_usd: float | None, at: float, limits: MonthlyLimits, least_usd: float = 0.0) -> Reservation:

@@ -12,11 +12,12 @@ from starlette.responses import Response
 from aragora import limits
 from aragora.clock import Clock
 from aragora.debate.forecast import Forecast
-from aragora.debate.machine.gate import Signer, Word
+from aragora.debate.machine.gate import ROLE, USER, Signer, Word
 from aragora.debate.model import ConsensusMode, DebateStatus, Topology, Verdict
 from aragora.debate.proposition import Idempotency, Proposition
 from aragora.errors import InvalidInput
-from aragora.identity.rbac import DEBATES_CREATE, DEBATES_READ, ROLES, permissions_of
+from aragora.identity.rbac import DEBATES_CREATE, DEBATES_READ, ROLES, by_power, permissions_of
+from aragora.identity.writers import Writers
 from aragora.server import views
 from aragora.server.chapter import Call, Chapter
 from aragora.server.exporting import FORMATS, chunks
@@ -36,6 +37,7 @@ class DebatePorts:
 
     commands: DebateCommands
     reader: DebateReader
+    writers: Writers
     fanout: Fanout
     sockets: SocketRegistry
     clock: Clock
@@ -52,14 +54,14 @@ _Name = Annotated[Line, Field(min_length=1, max_length=limits.NAME_MAX_CHARS)]
 _Option = Annotated[Line, Field(min_length=1, max_length=limits.OPTION_MAX_CHARS)]
 
 
-_SIGNING: Final = tuple(role for role in ROLES if DEBATES_CREATE.permission in permissions_of((role,)))
+_SIGNING: Final = tuple(role for role in by_power(ROLES) if DEBATES_CREATE.permission in permissions_of((role,)))
 
 
 def _known(need: str) -> str:
-    kind, _, name = need.partition(":")
-    if kind == "role" and name not in ROLES:
+    name = need.removeprefix(ROLE)
+    if need.startswith(ROLE) and name not in ROLES:
         raise ValueError(f"there is no role {name!r}: choose one of {', '.join(_SIGNING)}")
-    if kind == "role" and name not in _SIGNING:
+    if need.startswith(ROLE) and name not in _SIGNING:
         raise ValueError(f"who is only {name} may not sign: choose one of {', '.join(_SIGNING)}")
     return need
 
@@ -127,6 +129,13 @@ class SignDecision(_Request):
     note: Annotated[Prose, Field(max_length=limits.NOTE_MAX_CHARS)] = ""
     answer: Annotated[Prose, Field(max_length=limits.ANSWER_MAX_CHARS)] = ""
     option: Annotated[Line, Field(max_length=limits.OPTION_MAX_CHARS)] = ""
+    need: Annotated[
+        Line,
+        Field(
+            max_length=limits.DEBATE_ID_MAX_CHARS + len(USER),
+            description="the need to sign for, of those the caller fulfils; without it the one that fewest fulfil",
+        ),
+    ] = ""
 
 
 class Ticket(BaseModel):
@@ -234,6 +243,9 @@ async def export(
 @debates.post("/api/debates", needs=DEBATES_CREATE, gives=Ticket, status=202, refuses=(409,))
 async def create(call: Call[DebatePorts], body: CreateDebate, idempotency_key: _Key = None) -> Response:
     """Open a debate; it runs on its own. The same Idempotency-Key returns the debate it opened first."""
+    named = [need.removeprefix(USER) for need in body.needs if need.startswith(USER)]
+    if named:
+        await call.ports.writers.check(named, call.who.org_id)
     proposition = body.proposition(created_by=call.who.user_id, org_id=call.who.org_id)
     ticket = await call.ports.commands.open(proposition, Idempotency.of(idempotency_key, proposition))
     view = {
@@ -298,10 +310,11 @@ async def correct(call: Call[DebatePorts], debate_id: DebateId, body: CorrectPos
 
 @debates.post("/api/debates/{debate_id}/signatures", needs=DEBATES_CREATE, gives=Recorded, status=201, refuses=(409,))
 async def sign(call: Call[DebatePorts], debate_id: DebateId, body: SignDecision) -> Response:
-    """Approve, change or veto the decision that a debate proposes to those who must sign it."""
+    """Approve, change or veto the decision that a debate proposes to those who must sign it. The same again gets its
+    first answer, also after the debate has ended."""
     await call.ports.reader.get(debate_id, call.org)
-    signer = Signer(call.who.user_id, call.who.roles)
-    word = Word(body.verdict, body.note, body.answer, body.option)
+    signer = Signer(call.who.user_id, by_power(call.who.roles))
+    word = Word(body.verdict, body.note, body.answer, body.option, body.need)
     seq = await call.ports.commands.sign(debate_id, signer, word)
     return json_response({"debate_id": debate_id, "seq": seq}, 201)
 

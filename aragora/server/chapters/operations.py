@@ -14,6 +14,7 @@ from pydantic import BaseModel, Field
 from starlette.responses import PlainTextResponse, Response
 
 from aragora import limits
+from aragora.agents.agents_file import WORK
 from aragora.debate.records import SET_ASIDE
 from aragora.errors import AragoraError
 from aragora.identity.rbac import ADMIN, PUBLIC
@@ -219,7 +220,8 @@ async def rankings(
 
 _TROUBLES: Final = {
     SET_ASIDE: "debates are set aside: not even their end could be written; they are tried again at the next start",
-    "agents file": "agents.toml is wrong: what it declared before stays in force; the log has line and remedy",
+    WORK: "agents.toml is wrong: what it declared before stays in force; `aragora doctor` tells line and remedy, and so "
+    "does the server's log (logs/server.log in the data directory, or ARAGORA_LOG_FILE)",
 }
 
 

@@ -2,20 +2,25 @@
 import { call } from "./api.js";
 import { byId, el, list } from "./dom.js";
 
+const ANSWER_MAX_CHARS = 20000;
+const WORDS = { approve: "Approve", veto: "Veto", change: "Change" };
 const DEEDS = { approve: "approved it", change: "put other words in its place", veto: "vetoed it" };
 
 /** Shows itself in #gate from the proposal on; `say` tells what the server refuses. */
 export class Gate {
   constructor(debateId, say) {
-    Object.assign(this, { debateId, say, needs: [], signatures: new Map(), me: null, open: false });
+    Object.assign(this, { debateId, say, options: [], needs: [], signatures: new Map(), me: null, open: false });
     this.note = el("input", "", [], { maxlength: 1000, autocomplete: "off", id: "sign-note" });
-    this.buttons = ["approve", "veto"].map((verdict) => this.button(verdict));
+    this.need = el("select", "", [], { id: "sign-need" });
+    this.answer = el("textarea", "", [], { maxlength: ANSWER_MAX_CHARS, rows: 3, id: "sign-answer" });
+    this.option = el("select", "", [], { id: "sign-option" });
+    this.buttons = Object.fromEntries(Object.keys(WORDS).map((verdict) => [verdict, this.button(verdict)]));
+    this.change = el("details", "change");
     this.hide();
   }
 
   button(verdict) {
-    const words = { approve: "Approve", veto: "Veto" }[verdict];
-    const button = el("button", verdict === "approve" ? "primary" : "quiet", words, { type: "button" });
+    const button = el("button", verdict === "approve" ? "primary" : "quiet", WORDS[verdict], { type: "button" });
     button.addEventListener("click", () => this.sign(verdict));
     return button;
   }
@@ -29,6 +34,7 @@ export class Gate {
   async proposed(data) {
     Object.assign(this, { needs: data.missing, open: true });
     this.signatures.clear();
+    this.offerOptions(data.decision.position);
     this.show();
     this.me ??= await call("GET", "/api/auth/me").catch(() => null);
     if (this.open) this.show();
@@ -36,6 +42,7 @@ export class Gate {
 
   signed(data) {
     if (data.verdict === "change") this.signatures.clear();
+    for (const [need, one] of this.signatures) if (one.person === data.person) this.signatures.delete(need);
     this.signatures.set(data.need, data);
     this.show();
   }
@@ -47,12 +54,32 @@ export class Gate {
     byId("gate").replaceChildren(el("p", "headline degraded", "This was proposed and never signed: nothing is decided."));
   }
 
-  /** Whether the reader fulfils a need that is free, or may change its mind about one. */
+  /** The needs that the reader may sign for: those that nobody else has signed. */
   get mine() {
-    if (!this.me) return false;
-    if ([...this.signatures.values()].some((one) => one.person === this.me.user_id)) return true;
+    if (!this.me) return [];
     const fulfilled = [`user:${this.me.user_id}`, ...this.me.roles.map((role) => `role:${role}`)];
-    return this.needs.some((need) => fulfilled.includes(need) && !this.signatures.has(need));
+    const free = (need) => (this.signatures.get(need)?.person ?? this.me.user_id) === this.me.user_id;
+    return this.needs.filter((need) => fulfilled.includes(need) && free(need));
+  }
+
+  /** What a person puts in place of the answer: its own words and, where the question gives options, one of them. */
+  offerOptions(position) {
+    this.option.replaceChildren(...["", ...this.options].map((one) => el("option", "", one || "None of them", { value: one })));
+    this.option.value = this.options.includes(position) ? position : "";
+    this.change.replaceChildren(el("summary", "", "Change the answer"), el("div", "", [
+      el("label", "", ["The answer that is to stand", this.answer]),
+      this.options.length ? el("label", "", ["The option that it is for", this.option]) : null,
+      this.buttons.change,
+    ]));
+  }
+
+  /** Who may sign for several needs may say for which. */
+  offerNeeds(needs) {
+    const signed = needs.some((need) => this.signatures.has(need));
+    const unsaid = signed ? "the same as before" : "whichever fewest others can sign";
+    const offered = ["", ...needs].map((need) => el("option", "", need || unsaid, { value: need }));
+    this.need.replaceChildren(...offered);
+    return el("label", "", ["Sign for", this.need]);
   }
 
   show() {
@@ -61,28 +88,45 @@ export class Gate {
       `${one.person} (${one.need}) ${DEEDS[one.verdict] || one.verdict}${one.note ? `: ${one.note}` : ""}`,
       one.answer ? el("span", "answer block", one.option ? `${one.option}: ${one.answer}` : one.answer) : null,
     ]));
-    const form = el("div", "actions", [el("label", "", "Why, for the record", { for: "sign-note" }), this.note, ...this.buttons]);
+    const needs = this.mine;
+    const form = [
+      needs.length > 1 ? this.offerNeeds(needs) : null,
+      el("div", "actions", [
+        el("label", "", "Why, for the record", { for: "sign-note" }), this.note, this.buttons.approve, this.buttons.veto,
+      ]),
+      this.change,
+    ];
     const waits = missing.length ? `It waits for ${missing.join(" and ")}.` : "All have signed.";
     byId("gate").replaceChildren(...[
       el("h3", "", "Proposed, and not decided yet"),
       el("p", "", waits),
       list(told),
-      this.mine ? form : null,
+      ...(needs.length ? form : []),
     ].filter(Boolean));
     byId("gate").hidden = false;
   }
 
   async sign(verdict) {
-    for (const button of this.buttons) button.disabled = true;
+    const said = { verdict, note: this.note.value.trim() };
+    if (verdict === "change") said.answer = this.answer.value.trim();
+    if (verdict === "change" && !said.answer) {
+      this.say("Write the answer that is to stand.");
+      this.answer.focus();
+      return;
+    }
+    if (verdict === "change" && this.option.value) said.option = this.option.value;
+    if (this.mine.length > 1 && this.need.value) said.need = this.need.value;
+    const buttons = Object.values(this.buttons);
+    for (const button of buttons) button.disabled = true;
     try {
-      const path = `/api/debates/${encodeURIComponent(this.debateId)}/signatures`;
-      await call("POST", path, { verdict, note: this.note.value.trim() });
+      await call("POST", `/api/debates/${encodeURIComponent(this.debateId)}/signatures`, said);
       this.note.value = "";
+      this.answer.value = "";
       this.say("");
     } catch (failure) {
       this.say(failure.message);
     } finally {
-      for (const button of this.buttons) button.disabled = false;
+      for (const button of buttons) button.disabled = false;
     }
   }
 }

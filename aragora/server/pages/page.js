@@ -59,6 +59,7 @@ function take(event, timeline) {
   const { type, data } = event;
   if (type === "debate_start") {
     byId("debate-title").textContent = data.spec.question;
+    gate.options = data.spec.options || [];
     byId("facts").textContent = `${data.spec.protocol.name}, ${data.spec.agents.join(", ")}`;
     byId("debate-title").focus({ preventScroll: true });
   } else if (type === "consensus" || type === "decision_proposed") {

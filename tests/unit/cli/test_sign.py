@@ -13,6 +13,10 @@ import pytest
         (("--approve",), {"verdict": "approve", "note": "", "answer": "", "option": ""}),
         (("--veto", "--note", "too dear"), {"verdict": "veto", "note": "too dear", "answer": "", "option": ""}),
         (
+            ("--approve", "--need", "role:member"),
+            {"verdict": "approve", "note": "", "answer": "", "option": "", "need": "role:member"},
+        ),
+        (
             ("--change", "Tea.", "--option", "tea"),
             {"verdict": "change", "note": "", "answer": "Tea.", "option": "tea"},
         ),

@@ -33,6 +33,28 @@ def options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Options:
     return Options(*free_ports(2), "127.0.0.1", None, tmp_path)
 
 
+@pytest.mark.parametrize("production", [False, True])
+def test_a_misspelt_setting_is_told_at_the_start_also_where_it_is_refused_and_never_with_its_value(
+    options: Options, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], production: bool
+) -> None:
+    assert options.data_dir is not None
+    (options.data_dir / "agents.toml").write_text(
+        '[agents.box]\nprovider = "local"\nmodel = "m"\naddress = "http://box:8000/v1"\nkey_variable = "ARAGORA_BOX_KEY"\n'
+    )
+    monkeypatch.setenv("ARAGORA_BOX_KEY", "k")
+    monkeypatch.setenv("ARAGORA_JWT_SECERT", "hunter2")
+    monkeypatch.setenv("ARAGORA_\x1b[2J\udcff", "hunter2")
+    monkeypatch.setattr(apply, "apply_all", fails(Unavailable("The database is away.")))
+    if production:
+        monkeypatch.setenv("ARAGORA_ENV", "production")
+    assert serve(options) == (2 if production else 3)
+    lines = capsys.readouterr().err.splitlines()
+    odd, told = [line for line in lines if line.startswith("warning: ")]
+    assert "ARAGORA_JWT_SECERT is no setting, and has no effect. Is ARAGORA_JWT_SECRET meant?" in told
+    assert odd.startswith("warning: ARAGORA_?[2J? is no setting")
+    assert "hunter2" not in str(lines)
+
+
 def test_a_store_that_is_away_is_exit_code_3(
     options: Options, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -17,7 +17,7 @@ from aragora.identity.authorization import (
     enforce_admin_mfa_policy,
 )
 from aragora.identity.principal import LOCAL_OPERATOR, Method, Principal
-from aragora.identity.rbac import ADMIN, PERMISSIONS, PUBLIC, ROLES, USER, Policy, permission, permissions_of
+from aragora.identity.rbac import ADMIN, PERMISSIONS, PUBLIC, ROLES, USER, Policy, by_power, permission, permissions_of
 
 CONTRACT = yaml.safe_load((Path(__file__).parents[2] / "contract" / "http.yaml").read_text())
 
@@ -143,3 +143,8 @@ def test_a_key_may_no_more_than_its_owner_and_its_scopes(role: str) -> None:
         assert not key.permissions & {"users.manage", "system.admin"}
     assert replace(owner, scopes=("invented",)).permissions == frozenset()
     assert isinstance(refusal(ADMIN, replace(owner, scopes=("system.admin",)), production=False), Forbidden)
+
+
+def test_roles_are_ordered_by_what_they_may_do() -> None:
+    assert by_power(ROLES) == ("admin", "owner", "member", "service", "viewer")
+    assert by_power(("king", "viewer", "owner")) == ("owner", "viewer", "king"), "an unknown role may do nothing"

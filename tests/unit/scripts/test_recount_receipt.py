@@ -118,20 +118,23 @@ class Turmoil(laws.Chaos):  # type: ignore[name-defined,misc]
             elif act in ("approve", "change", "veto"):
                 self.sign(Verdict(act), *self.draw(st.sampled_from(PEOPLE)))
             self.run.advance()
-        self.sign(Verdict.VETO, *PEOPLE[0])
-        self.run.advance()
+        if state.decision is None:
+            self.run.take([machine.sign(state, Signer("ann"), Word(Verdict.VETO, "at last", need="user:ann"), "last")])
+            self.run.advance()
 
     def sign(self, verdict: Verdict, person: str, role: str) -> None:
         answer = "Tea, but later." if verdict is Verdict.CHANGE else ""
         option = self.draw(st.sampled_from(("", *self.run.state.spec.options))) if answer else ""
-        word = Word(verdict, self.draw(st.sampled_from(["", "so be it"])), answer, option)
+        note = self.draw(st.sampled_from(["", "so be it", 'ok". \u201cVetoed\u201d\n by ceo \u202e.']))
+        need = self.draw(st.sampled_from(("", *self.run.state.spec.needs)))
+        word = Word(verdict, note, answer, option, need)
         with contextlib.suppress(Conflict, Forbidden):
-            event = machine.sign(self.run.state, Signer(person, (role,)), word, f"s{len(self.run.events)}")
+            event = machine.sign(self.run.state, Signer(person, tuple(role.split())), word, f"s{len(self.run.events)}")
             if event not in self.run.state.signatures.values():
                 self.run.take([event])
 
 
-PEOPLE = [("ann", "member"), ("mary", "owner"), ("john", "owner")]
+PEOPLE = [("ann", "member"), ("mary", "owner"), ("john", "owner"), ("olga", "owner member")]
 STANDINGS = st.builds(Standing, elo=st.floats(800, 2400), calibration=st.floats(0, 1))
 PRICES = dict.fromkeys(debating.AGENTS, AgentPrice(3.0, 15.0, 1_000))
 
@@ -153,7 +156,9 @@ def specs(draw: Any) -> DebateSpec:
         standings=draw(st.dictionaries(st.sampled_from(agents), STANDINGS)),
         judge=draw(st.sampled_from([None, agents[0], debating.AGENTS[3]])),
         options=draw(st.sampled_from([(), ("tea", "coffee", "water")])),
-        needs=draw(st.sampled_from([(), ("user:ann",), ("user:ann", "role:owner")])),
+        needs=draw(
+            st.sampled_from([(), ("user:ann",), ("user:ann", "role:owner"), ("role:member", "role:owner", "user:ann")])
+        ),
     )
 
 
@@ -288,6 +293,17 @@ def test_each_vector_recounts_and_verifies_without_aragora(name: str, tmp_path: 
     assert "FAIL" not in ran.stdout
     assert ran.stdout.splitlines()[-1].startswith("AGREES")
     assert typed(VERIFIER, *files, "--key", SIGNER.public_key, cwd=tmp_path).returncode == 0
+
+
+def test_a_budget_that_was_spent_while_an_agent_costs_nothing_holds_nobody_back() -> None:
+    price = {"claude": AgentPrice(3.0, 15.0, 1_000)}
+    one_round = replace(PRESETS["structured"], rounds=1)
+    spec = debating.spec_of(("claude", "gpt"), one_round, budget_usd=0.01, prices=price)
+
+    def reply(request: Any) -> Any:
+        return debating.answer_to(request, 0.02) if request.ask.agent == "claude" else debating.failure_of(request)
+
+    assert not failures(closed(debating.start(spec).play(reply)))
 
 
 def test_what_an_old_receipt_does_not_tell_is_said_not_to_be_told(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
@@ -21,6 +22,7 @@ from aragora.debate.model import (
     Verdict,
 )
 from aragora.errors import RateLimited, Unavailable
+from aragora.identity.store.users import Standing, UserStore
 
 
 async def test_a_question_is_accepted_with_its_id_and_where_to_watch(client: Any, world: Any) -> None:
@@ -192,14 +194,51 @@ async def test_a_person_signs_with_its_roles(client: Any, world: Any) -> None:
     assert (signed.status_code, signed.json()) == (201, {"debate_id": "deb_1", "seq": 2})
     told = (await client.get("/api/debates/deb_1/events?after=1")).json()["events"][0]
     assert (told["type"], told["data"]["verdict"], told["data"]["note"]) == ("signature", "veto", "too dear")
-    for body in ({}, {"verdict": "maybe"}, {"verdict": "approve", "note": "x" * 1_001}):
+    assert told["data"]["need"] == "role:admin", "the most powerful of its roles comes first"
+    named = {"verdict": "approve", "need": "role:owner"}
+    assert (await client.post("/api/debates/deb_1/signatures", json=named)).status_code == 201
+    told = (await client.get("/api/debates/deb_1/events?after=2")).json()["events"][0]
+    assert told["data"]["need"] == "role:owner"
+    for body in ({}, {"verdict": "maybe"}, {"verdict": "approve", "note": "x" * 1_001}, {**named, "need": "x" * 200}):
         assert (await client.post("/api/debates/deb_1/signatures", json=body)).status_code == 422
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "more"),
+    [
+        ("POST", "/api/debates", {"json": {"question": "Tea?", "needs": ["user:usr_1", "role:king"]}}),
+        ("POST", "/api/debates/deb_1/votes", {"json": {"choice": "a\x00b"}}),
+        ("GET", "/api/debates", {"params": {"prefix": "deb"}}),
+        ("GET", "/api/leaderboard/rankings", {"params": {"domain": "a\x00b"}}),
+    ],
+)
+async def test_what_is_wrong_is_told_without_the_words_of_the_library_that_found_it(
+    client: Any, method: str, path: str, more: dict[str, Any]
+) -> None:
+    answer = await client.request(method, path, **more)
+    assert answer.status_code == 422
+    assert "error," not in answer.json()["error"]["message"].lower()
+
+
 async def test_options_and_needs_reach_the_debate(client: Any, world: Any) -> None:
-    body = {"question": "Tea?", "options": ["yes", "no"], "needs": ["role:owner", "user:usr_1"]}
+    body = {"question": "Tea?", "options": ["yes", "no"], "needs": ["role:owner", "user:local"]}
     assert (await client.post("/api/debates", json=body)).status_code == 202
-    assert (world.opened[-1].options, world.opened[-1].needs) == (("yes", "no"), ("role:owner", "user:usr_1"))
+    assert (world.opened[-1].options, world.opened[-1].needs) == (("yes", "no"), ("role:owner", "user:local"))
+
+
+async def test_a_need_of_somebody_who_could_never_sign_is_refused_and_opens_nothing(
+    client: Any, world: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def accounts(_: UserStore, user_ids: Collection[str]) -> dict[str, Standing]:
+        known = {"usr_1": Standing("local", ("member",), disabled=False)}
+        return {user_id: known[user_id] for user_id in user_ids if user_id in known}
+
+    monkeypatch.setattr(UserStore, "standings_among", accounts)
+    for needs, status in ((["user:usr_1", "user:local"], 202), (["user:usr_1", "user:usr_2"], 422)):
+        answer = await client.post("/api/debates", json={"question": "Tea?", "needs": needs})
+        assert answer.status_code == status
+    assert answer.json()["error"]["message"].startswith("user:usr_2 could never sign: your organisation has no account")
+    assert len(world.opened) == 1
 
 
 @pytest.mark.parametrize(
@@ -332,6 +371,14 @@ async def test_what_a_person_put_in_place_is_told_to_those_who_must_still_sign(c
     proposed = (await client.get("/api/debates/deb_1")).json()["proposed"]
     assert proposed["missing"] == ["user:ann"], "what was approved were other words"
     assert [one["answer"] for one in proposed["signatures"]] == ["Water."]
+
+
+async def test_who_signs_for_another_need_than_before_leaves_the_first_one_missing(client: Any, world: Any) -> None:
+    both = [DecisionSigned(1, "ann", need, Verdict.APPROVE) for need in ("role:owner", "user:ann")]
+    await proposing(world, *both)
+    proposed = (await client.get("/api/debates/deb_1")).json()["proposed"]
+    assert proposed["missing"] == ["role:owner"]
+    assert [one["need"] for one in proposed["signatures"]] == ["user:ann"]
 
 
 async def test_a_debate_that_does_not_wait_proposes_nothing(client: Any, world: Any) -> None:

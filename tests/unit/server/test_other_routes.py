@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from aragora import encoding
+from aragora.agents.agents_file import WORK
 from aragora.debate.model import ConsensusMode, Decision
 from aragora.debate.records import SET_ASIDE, ReceiptRecord
 from aragora.errors import Unavailable
@@ -61,6 +62,14 @@ async def test_background_work_that_fails_degrades_the_health_and_is_named(clien
     assert health["status"] == "degraded"
     assert health["reasons"] == ["background work fails and is tried again: outbox ratings"]
     assert (await client.get("/api/health/ready")).status_code == 200
+
+
+async def test_a_wrong_agents_file_is_told_with_where_its_line_stands(client: Any, boards: Any) -> None:
+    boards.signs = Vitals(troubled=(WORK,))
+    (reason,) = (await client.get("/api/health")).json()["reasons"]
+    assert reason.startswith("agents.toml is wrong: ")
+    assert "logs/server.log" in reason
+    assert "ARAGORA_LOG_FILE" in reason
 
 
 async def test_debates_that_are_set_aside_degrade_the_health(client: Any, boards: Any) -> None:

@@ -104,11 +104,11 @@ def test_a_proposal_of_a_debate_that_was_cancelled_is_told_as_never_signed() -> 
 @pytest.mark.parametrize(
     ("me", "signed", "buttons"),
     [
-        ({"user_id": "usr_1", "roles": ["member"]}, 0, ["Approve", "Veto"]),
-        ({"user_id": "usr_7", "roles": ["owner"]}, 0, ["Approve", "Veto"]),
+        ({"user_id": "usr_1", "roles": ["member"]}, 0, ["Approve", "Veto", "Change"]),
+        ({"user_id": "usr_7", "roles": ["owner"]}, 0, ["Approve", "Veto", "Change"]),
         ({"user_id": "usr_7", "roles": ["member"]}, 0, []),
-        ({"user_id": "usr_1", "roles": ["member"]}, 1, ["Approve", "Veto"]),  # and may change its mind
-        ({"user_id": "usr_7", "roles": ["owner"]}, 1, ["Approve", "Veto"]),
+        ({"user_id": "usr_1", "roles": ["member"]}, 1, ["Approve", "Veto", "Change"]),  # and may change its mind
+        ({"user_id": "usr_7", "roles": ["owner"]}, 1, ["Approve", "Veto", "Change"]),
     ],
 )
 def test_only_who_may_sign_is_offered_to(me: dict[str, Any], signed: int, buttons: list[str]) -> None:
@@ -119,6 +119,41 @@ def test_only_who_may_sign_is_offered_to(me: dict[str, Any], signed: int, button
 def test_a_button_signs_with_its_verdict() -> None:
     shown = page(until("gate_with_veto", "decision_proposed"), {"user_id": "usr_1", "roles": []}, press="Veto")
     assert shown["sent"] == [["/api/debates/deb_vector9/signatures", {"verdict": "veto", "note": ""}]]
+
+
+def test_a_change_is_signed_with_its_words_and_option() -> None:
+    me, fill = (
+        {"user_id": "usr_1", "roles": []},
+        {"sign-answer": " Water. ", "sign-note": "dry", "sign-option": "coffee"},
+    )
+    shown = page(until("gate_with_veto", "decision_proposed"), me, press="Change", fill=fill)
+    said = {"verdict": "change", "note": "dry", "answer": "Water.", "option": "coffee"}
+    assert shown["sent"] == [["/api/debates/deb_vector9/signatures", said]]
+    kept = page(until("gate_with_veto", "decision_proposed"), me, press="Change", fill={"sign-answer": "Less."})
+    assert kept["sent"][0][1]["option"] == "tea", "the option that is proposed"
+
+
+def test_a_change_without_words_is_not_sent() -> None:
+    me = {"user_id": "usr_1", "roles": []}
+    shown = page(until("gate_with_veto", "decision_proposed"), me, press="Change")
+    assert (shown["sent"], shown["problem"]) == ([], "Write the answer that is to stand.")
+
+
+def test_who_may_sign_for_several_needs_may_say_for_which() -> None:
+    both = {"user_id": "usr_9", "roles": ["owner", "member"]}
+    events = until("gate_with_two_roles", "decision_proposed")
+    shown = page(events, both, press="Approve", fill={"sign-need": "role:member"})
+    assert shown["sent"][0][1] == {"verdict": "approve", "note": "", "need": "role:member"}
+    assert "need" not in page(events, both, press="Approve")["sent"][0][1]
+    assert "Sign for" not in page(events, {"user_id": "usr_8", "roles": ["owner"]})["gate"]
+
+
+def test_who_signs_for_another_need_leaves_the_first_one_free() -> None:
+    events = until("gate_with_two_roles", "signature", 1)
+    shown = page(events, {"user_id": "usr_8", "roles": ["owner"]})
+    assert "It waits for role:owner." in shown["gate"]
+    assert shown["buttons"] == ["Approve", "Veto", "Change"]
+    assert shown["gate"].count("usr_9") == 1
 
 
 def test_an_address_that_no_page_writes_leaves_the_page_whole() -> None:

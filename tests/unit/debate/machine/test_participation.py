@@ -9,7 +9,7 @@ import pytest
 from worlds import debating
 
 from aragora.debate import machine
-from aragora.debate.model import Abstained, Abstention, AgentRequest, AskKind, Decision, Proposal, Reply, Usage
+from aragora.debate.model import Abstained, Abstention, AgentRequest, AskKind, Ballot, Decision, Proposal, Reply, Usage
 from aragora.debate.protocol import preset
 
 Answerer = Callable[[AgentRequest], Reply]
@@ -80,7 +80,7 @@ def test_refusals_alone_are_no_decision() -> None:
     run = debating.start(debating.spec_of(FOUR, preset("ensemble"))).play(abstaining(FOUR, AskKind.PROPOSE))
     assert run.state.decision is None
     assert run.state.ended is not None
-    assert "abstained (I cannot help with that.)" in run.state.ended.reason
+    assert 'abstained ("I cannot help with that.")' in run.state.ended.reason
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_personas_of_one_model_are_said_to_be_one_model() -> None:
     decision = decided(debating.answer_to)
     assert decision.participation is not None
     assert decision.participation.models == ("stub/stub-1",)
-    assert "All answers come from one model, stub/stub-1." in decision.headline
+    assert 'All answers come from one model, "stub/stub-1".' in decision.headline
 
 
 def test_a_judge_with_nothing_to_judge_is_not_said_to_have_stayed_away() -> None:
@@ -162,3 +162,52 @@ def test_the_grace_is_as_long_as_the_others_took() -> None:
     run.advance(machine.Timing(36.0, since_quorum_s=12.0))  # two answers after 24 s, the third after 36 s
     assert [ask.agent for ask in machine.asks(run.state)] == ["local"]
     assert machine.next_deadline_s(run.state, machine.Timing(36.0, 12.0)) == 60.0
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_a_judge_that_is_one_of_the_debaters_is_told_as_one(own: bool) -> None:
+    """In a team of two nobody else is left to judge."""
+
+    def rule(request: AgentRequest) -> Reply:
+        answer = debating.answer_to(request)
+        if request.ask.kind is AskKind.JUDGE:
+            mine = run.state.answers["gpt"].content
+            label = next(one.label for one in request.brief.candidates if (one.text == mine) is own)
+            return replace(answer, content=Ballot(label, 0.9, "clear"))
+        return answer
+
+    run = debating.start(debating.spec_of(("claude", "gpt"), preset("duel"), judge="gpt"))
+    decision = run.play(rule).state.decision
+    assert decision is not None
+    side = "for its own side" if own else "against its own side"
+    assert f"The judge gpt decided for the answer of {'gpt' if own else 'claude'}." in decision.explanation
+    assert f"It is one of the debaters, and decided {side}." in decision.explanation
+
+
+def test_a_judge_that_does_not_debate_is_not_said_to() -> None:
+    decision = debating.start(debating.spec_of(protocol=preset("duel"))).play().state.decision
+    assert decision is not None
+    assert "The judge" in decision.explanation
+    assert "debaters" not in decision.explanation
+
+
+def test_who_was_not_asked_for_an_answer_is_no_part_of_those_who_took_part() -> None:
+    """A chair from outside is told as missing, but is none of the agents that are counted here."""
+    spec = debating.spec_of(("openai-api", "grok", "local"), preset("council"), judge="grok-pragmatist")
+    decision = debating.start(spec).play(failing(("grok-pragmatist", "local"))).state.decision
+    assert decision is not None
+    assert "2 of 3 agents took part (local: rejected)." in decision.headline
+
+
+def test_an_agent_that_gave_no_answer_is_told_with_the_reason_of_that_and_not_of_what_it_missed_later() -> None:
+    def answer(request: AgentRequest) -> Reply:
+        failing_now = "timeout" if request.ask.kind is AskKind.PROPOSE else "rejected"
+        return failing(("local",), code=failing_now)(request)
+
+    spec = debating.spec_of(("openai-api", "grok", "local"), preset("council"), judge="local")
+    decision = debating.start(spec).play(answer).state.decision
+    assert decision is not None
+    assert decision.participation is not None
+    causes = [one.code for one in decision.participation.absent if one.agent == "local"]
+    assert f"(local: {causes[0]})" in decision.headline
+    assert len(set(causes)) > 1

@@ -378,7 +378,7 @@ def test_a_chair_that_writes_for_another_option_is_not_followed() -> None:
     decision = debating.start(spec).play(chair).state.decision
     assert decision is not None
     if decision.position != "water":
-        assert "wrote for 'water' instead" in decision.explanation
+        assert 'wrote for "water" instead' in decision.explanation
         assert decision.answer != "Water, surely."
 
 

@@ -1,15 +1,17 @@
 """What follows without an answer. Quorum, grace and deadline: one slow agent delays and spoils nothing."""
 
+from dataclasses import replace
+
 import pytest
 from worlds import debating
 
 from aragora.debate import machine
 from aragora.debate.machine import Timing
-from aragora.debate.model import AgentFailed, AskKind, DebateEnded, DebateStatus, RoundStarted
+from aragora.debate.model import AgentFailed, AskKind, DebateEnded, DebateSpec, DebateStatus, RoundStarted
 
 
-def answer_some(count: int):  # noqa: ANN201 (the run of conftest)
-    run = debating.start()
+def answer_some(count: int, spec: DebateSpec | None = None):  # noqa: ANN201 (the run of conftest)
+    run = debating.start(spec)
     for request in run.pending()[:count]:
         run.give(debating.answer_to(request))
     return run
@@ -54,6 +56,13 @@ def test_a_straggler_that_showed_life_within_the_last_grace_is_waited_for_until_
         "grok",
     ]
     assert len(machine.advance(run.state, Timing(120.0, 115.0, since_life_s=0.1))) == 2, "the deadline holds for all"
+
+
+def test_however_short_the_grace_whoever_shows_life_may_do_so_again() -> None:
+    plain = debating.spec_of()
+    run = answer_some(2, replace(plain, protocol=replace(plain.protocol, grace_s=0.5)))
+    assert machine.advance(run.state, Timing(20.2, 20.0, since_life_s=2.1)) == ()
+    assert len(machine.advance(run.state, Timing(20.2, 20.0, since_life_s=3.1))) == 2
 
 
 def test_a_sign_of_life_before_the_quorum_takes_nothing_from_the_grace() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from worlds.memory_engine import World, answer, spec
 from worlds.waiting import eventually
@@ -49,6 +51,37 @@ async def test_signatures_come_before_and_after_a_restart_and_count_once() -> No
     assert world.journal.types("deb_1").count("signature") == 2
     assert world.agents.asked == asked, "no answer was paid for twice"
     assert world.journal.statuses["deb_1"] is DebateStatus.COMPLETED
+
+
+@pytest.mark.parametrize("word", [APPROVE, Word(Verdict.VETO, "never"), Word(Verdict.CHANGE, "", "Water.")])
+async def test_the_signature_that_ends_the_debate_sent_again_gets_its_first_answer_also_after_a_restart(
+    word: Word,
+) -> None:
+    world = World()
+    await world.engine.open(spec(needs=("user:ann",)))
+    await waiting(world)
+    first = await world.engine.sign("deb_1", ANN, word, "s1")
+    await world.ended("deb_1")
+    assert await world.engine.sign("deb_1", ANN, word, "s2") == first
+    world.restart()
+    assert await world.engine.sign("deb_1", ANN, word, "s3") == first
+    for signer, other in ((MARY, word), (ANN, replace(word, note="another"))):
+        with pytest.raises(Conflict) as late:
+            await world.engine.sign("deb_1", signer, other, "s4")
+        assert late.value.code == "debate_ended"
+    assert world.journal.types("deb_1").count("signature") == 1
+
+
+async def test_a_late_signature_of_a_debate_whose_journal_is_damaged_is_told_that_it_has_ended() -> None:
+    world = World()
+    await world.engine.open(spec(needs=("user:ann",)))
+    await waiting(world)
+    await world.engine.sign("deb_1", ANN, APPROVE, "s1")
+    await world.ended("deb_1")
+    del world.journal.rows["deb_1"][1]
+    with pytest.raises(Conflict) as late:
+        await world.engine.sign("deb_1", ANN, APPROVE, "s2")
+    assert late.value.code == "debate_ended"
 
 
 async def test_a_signature_that_is_durable_but_not_acted_on_is_acted_on_after_a_crash() -> None:
