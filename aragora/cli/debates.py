@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import msgspec
 import typer
+from rich.console import Console
 
 from aragora import encoding
 from aragora.cli.conventions import DEFAULT_URL, AsJson, DebateId, Token, Url
@@ -62,14 +63,24 @@ def show(debate_id: DebateId, url: Url = DEFAULT_URL, token: Token = None, as_js
         console.print(decision_panel(decision))
     elif debate.get("reason"):
         console.print(say(str(debate["reason"]), "red"))
+    elsewhere = "" if url == DEFAULT_URL else f" --url {url}"
     if debate["status"] == DebateStatus.WAITING:
-        needs = ", ".join(debate.get("needs", ()))
-        shown = f"aragora replay {debate['debate_id']}"
-        console.print(say(f"Its decision is proposed and waits for {needs}; read it with '{shown}'.", "yellow"))
+        _print_proposed(console, debate, elsewhere)
     if debate.get("receipt_id"):
-        elsewhere = "" if url == DEFAULT_URL else f" --url {url}"
         console.print(say(f"Receipt {debate['receipt_id']}; check it with", "dim"))
         console.print(say(f"aragora verify {debate['debate_id']}{elsewhere}", "dim"))
+
+
+def _print_proposed(console: Console, debate: dict[str, Any], elsewhere: str) -> None:
+    """What a debate proposes, and who must sign it still."""
+    proposed = debate.get("proposed") or {}
+    decision = decision_of(proposed)
+    if decision is not None:
+        console.print(say("Proposed, and not decided yet:", "yellow"))
+        console.print(decision_panel(decision))
+    missing = ", ".join(proposed.get("missing") or debate.get("needs", ()))
+    console.print(say(f"It waits for {missing}; who may sign does so with", "yellow"))
+    console.print(say(f"aragora sign {debate['debate_id']}{elsewhere}", "dim"))
 
 
 def _took(debate: dict[str, Any]) -> str:

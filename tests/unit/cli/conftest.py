@@ -131,13 +131,16 @@ class FakeServer:
 
     def debate(self, debate_id: str = DEBATE) -> dict[str, Any]:
         done = self.status is DebateStatus.COMPLETED
+        waits = self.status is DebateStatus.WAITING
         return {
             "debate_id": debate_id,
             "question": self.questions[debate_id],
             "status": self.status,
             "rounds": 1,
             "decision": encoding.to_plain(self.decision) if done else None,
-            "reason": None if done else "every agent failed",
+            "reason": None if done or waits else "every agent failed",
+            "needs": ["user:cleo", "role:owner"],
+            "proposed": {"decision": encoding.to_plain(self.decision), "missing": ["role:owner"]} if waits else None,
             "receipt_id": "rcp_1" if done else None,
             "created_at": 1_700_000_000.0,
             "outcome": {"reached": True, "answer": self.decision.answer, "winner": "ada", "confidence": 0.75}

@@ -17,6 +17,7 @@ from worlds.denied import unseen
 
 from aragora.cli import audit, encrypt_existing_data
 from aragora.cli.main import COMMANDS, load, main
+from aragora.debate.model import DebateStatus
 from aragora.errors import Conflict
 from aragora.migrations import apply, rollback, status
 
@@ -99,6 +100,18 @@ async def test_show_tells_decision_and_receipt(
     assert "rcp_1" in told
     assert f"\naragora verify deb_1 --url {server.url}\n" in told
     assert "/api/" not in told
+
+
+async def test_show_of_a_debate_that_waits_tells_what_is_proposed_and_who_must_sign_it_still(
+    server: Any, type_command: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.status = DebateStatus.WAITING
+    assert await type_command("show", "deb_1", "--url", server.url) == 0
+    told = capsys.readouterr().out
+    assert told.index("not decided yet") < told.index("Start with a monolith.")
+    assert "waits for role:owner;" in told
+    assert f"\naragora sign deb_1 --url {server.url}\n" in told
+    assert "aragora verify" not in told
 
 
 async def test_an_unknown_debate_is_one_clear_line(
