@@ -11,6 +11,9 @@ from __future__ import annotations
 
 from typing import Final
 
+BYTES_PER_TOKEN: Final = 3
+"""Of UTF-8: English has more, other writings about as many. So an estimate has rather too many tokens."""
+
 QUESTION_MAX_CHARS: Final = 20_000
 CONTEXT_MAX_CHARS: Final = 100_000
 SUGGESTION_MAX_CHARS: Final = 2_000

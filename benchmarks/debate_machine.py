@@ -3,8 +3,7 @@
     python -m benchmarks.debate_machine [--debates N]
 
 Runs the full exchange, everyone with everyone in three rounds, among four agents (52 asks), with answers of about 500
-characters that
-differ, and prints one JSON line. No agent, journal or clock takes part.
+characters that differ, and prints one JSON line. No agent, journal or clock takes part.
 """
 
 from __future__ import annotations

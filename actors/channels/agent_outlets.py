@@ -6,8 +6,7 @@ Others bring the same batches by Ray calls and fetch the replies from their `Mai
 Towards the agent a frame holds the ids of debates whose answers are no longer wanted, a batch of requests, and the ids
 of debates of which somebody follows what is being written; back come batches of replies and of signs
 (`aragora.agents.wire`, `aragora.agents.signs`). Signs wait for nothing: where there is no room for one, it is dropped.
-After a broken connection everything unanswered is sent again, here or
-by Ray: asks carry ids.
+After a broken connection everything unanswered is sent again, here or by Ray: asks carry ids.
 """
 
 from __future__ import annotations

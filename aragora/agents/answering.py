@@ -148,8 +148,7 @@ class Answering:
             if whole.left_s() < MIN_CALL_S:
                 raise
             return await self._ask_fallback(fallback, whole.affordable(error), error)
-        remarks = (*request.brief.left_out, *read.remarks)
-        return AgentAnswer(request.ask.ask_id, self._spec.name, read.content, ledger.usage(), remarks=remarks)
+        return self._given(request, ledger, read)
 
     async def _ask_own(self, attempt: Attempt) -> Understood:
         """The answer from the agent's own provider. Raises ProviderError."""
@@ -197,14 +196,13 @@ class Answering:
             both = type(cause)(f"{cause.told}; the fallback {fallback.name} failed too: {error.told}")
             return self._failure(request, ledger, both, record)
         record = replace(record, model=ledger.usage().model, latency_s=ledger.elapsed_s() - began_s)
-        return AgentAnswer(
-            request.ask.ask_id,
-            self._spec.name,
-            read.content,
-            ledger.usage(),
-            record,
-            remarks=(*request.brief.left_out, *read.remarks),
-        )
+        return self._given(request, ledger, read, record)
+
+    def _given(
+        self, request: AgentRequest, ledger: Ledger, read: Understood, fallback: Fallback | None = None
+    ) -> AgentAnswer:
+        remarks = (*request.brief.left_out, *read.remarks)
+        return AgentAnswer(request.ask.ask_id, self._spec.name, read.content, ledger.usage(), fallback, remarks)
 
     def _tell(self, what: str, request: AgentRequest, level: int = logging.INFO, **fields: object) -> None:
         """A line of what the agent does with an ask; in a flood of the same, of some of them."""

@@ -29,10 +29,10 @@ from aragora.agents.model import (
     ProviderTimedOut,
     Turn,
 )
-from aragora.agents.pricing import BYTES_PER_TOKEN, Ledger
+from aragora.agents.pricing import Ledger
 from aragora.debate.model import Abstention, AgentRequest, AskKind, Usage
 from aragora.errors import AragoraError
-from aragora.limits import NOTE_MAX_CHARS
+from aragora.limits import BYTES_PER_TOKEN, NOTE_MAX_CHARS
 
 MARGIN_SHARE: Final = 0.02  # of the time, kept for the work after the last call
 MIN_CALL_S: Final = 0.01  # with less time left no call is made

@@ -24,13 +24,13 @@ from itertools import chain, zip_longest
 from typing import Final
 
 from aragora.debate.model import Brief, Candidate
+from aragora.limits import BYTES_PER_TOKEN
 
 CONCLUSION_MIN_CHARS: Final = 40
 """A first sentence that is shorter says nothing alone: "## Answer", "1.", "Dr."."""
 CONCLUSION_MAX_CHARS: Final = 300
 """As much of a conclusion is always shown."""
 
-_BYTES_PER_TOKEN: Final = 3
 _SENTENCE_END: Final = re.compile(r"[.!?…]+[\"')\]»”]*(?=\s|$)|[\u3002\uff01\uff1f]|\n")
 _PARAGRAPH_END: Final = re.compile(r"\n\s*\n|\n")
 _SPACE: Final = re.compile(r"\s")
@@ -117,7 +117,7 @@ def _kept(
     """Which of `notes` are shown: as many as have room, in the order in which they come `first`."""
     kept: list[int] = []
     for index in first:
-        cost = len(notes[index].encode(errors="replace")) // _BYTES_PER_TOKEN
+        cost = len(notes[index].encode(errors="replace")) // BYTES_PER_TOKEN
         if cost <= room:
             kept.append(index)
             room -= cost

@@ -21,9 +21,7 @@ from aragora.agents.model import AgentSpec
 from aragora.clock import Clock
 from aragora.config.providers import FALLBACK, PROVIDERS
 from aragora.debate.model import AgentPrice, Usage
-
-BYTES_PER_TOKEN: Final = 3
-"""Of UTF-8: English has more, other writings about as many. So an estimate has rather too many tokens."""
+from aragora.limits import BYTES_PER_TOKEN
 
 _ANY: Final = "*"
 _FREE: Final = ":free"  # OpenRouter's mark of a model that it bills nothing for

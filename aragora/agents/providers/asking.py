@@ -118,7 +118,7 @@ def take_document(text: str, received: StreamedAnswer, failures: sdk.Failures) -
     document = json_of(text, received, failures)
     if isinstance(document, list) and len(document) == 1:
         document = document[0]
-    _refuse_error(document, received, failures)
+        _refuse_error(document, received, failures)
     if isinstance(document, list):
         for event in document:
             _refuse_error(event, received, failures)

@@ -1,10 +1,12 @@
 """What HTTP clients read of bodies that SDKs read whole, several times over in memory: the beginning of an error, and a
-list of models up to `DOCUMENT_MAX_BYTES`. A broken proxy may send either without an end. The time of a call is bounded
+list of models up to `events.MAX_BYTES`. A broken proxy may send either without an end. The time of a call is bounded
 elsewhere (`sdk.in_time`), and so is the body of an answer (`events.MAX_BYTES`)."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
+
+from aragora.agents.providers.events import MAX_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -12,7 +14,6 @@ if TYPE_CHECKING:
     import aiohttp
     import httpx2
 
-DOCUMENT_MAX_BYTES: Final = 8_000_000
 ERROR_MAX_BYTES: Final = 65_536
 _FIRST_REDIRECT: Final = 300
 _FIRST_ERROR: Final = 400
@@ -44,7 +45,7 @@ def event_hooks() -> dict[str, list[Any]]:
         if response.status_code >= _FIRST_REDIRECT:  # the body of a redirect is read, too
             response.stream = Beginning(response.stream, ERROR_MAX_BYTES)
         elif response.request.method == "GET":
-            response.stream = Beginning(response.stream, DOCUMENT_MAX_BYTES)
+            response.stream = Beginning(response.stream, MAX_BYTES)
 
     return {"response": [shorten]}
 

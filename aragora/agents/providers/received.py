@@ -26,7 +26,7 @@ from aragora.agents.model import (
     RefusedByPolicy,
     StreamBroken,
 )
-from aragora.agents.pricing import BYTES_PER_TOKEN, Tokens, metered
+from aragora.agents.pricing import Tokens, metered
 from aragora.agents.providers.events import joined
 from aragora.agents.providers.unread import unread
 from aragora.debate.model import Usage
@@ -249,4 +249,4 @@ def _latest(told: T | None, before: T | None) -> T | None:
 
 def _estimated(size_bytes: int) -> int:
     """Tokens of texts of this size, rounded up."""
-    return min(-(-size_bytes // BYTES_PER_TOKEN), limits.CALL_MAX_TOKENS)
+    return min(-(-size_bytes // limits.BYTES_PER_TOKEN), limits.CALL_MAX_TOKENS)

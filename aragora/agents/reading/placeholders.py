@@ -27,18 +27,8 @@ _COPIED: Final = frozenset(text.casefold().strip(_ENDS) for text in (*_TYPES, *D
 _NOUNS: Final = (
     *("answer", "response", "reply", "text", "conclusion", "reason", "reasons", "reasoning", "explanation", "evidence"),
     *("fact", "facts", "source", "sources", "issue", "issues", "suggestion", "suggestions"),
-    *(
-        "antwort",
-        "begründung",
-        "réponse",
-        "respuesta",
-        "risposta",
-        "resposta",
-        "antwoord",
-        "odpowiedź",
-        "svar",
-        "ответ",
-    ),
+    *("antwort", "begründung", "réponse", "respuesta", "risposta", "resposta"),
+    *("antwoord", "odpowiedź", "svar", "ответ"),
 )
 _OWN: Final = (
     *("your", "dein", "deine", "ihr", "ihre", "votre", "ta", "tu", "su", "la tua", "la sua", "a sua", "sua"),

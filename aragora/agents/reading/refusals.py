@@ -104,12 +104,12 @@ _REFUSING: Final = _any_of(
 )
 _LEAVING: Final = _any_of(
     rf"{_SORRY}[.!]*",
-    (r"(?:please )?(?:let me know|feel free to (?:ask|reach)|ask me|don't hesitate to ask)\b[^.!?]{0,120}[.!]*"),
+    r"(?:please )?(?:let me know|feel free to (?:ask|reach)|ask me|don't hesitate to ask)\b[^.!?]{0,120}[.!]*",
     (
         r"if you (?:have|need|would like|want|are)\b[^.!?]{0,160}\b(?:let me know|feel free|happy to|glad to|here to|ask)\b"
         r"[^.!?]{0,100}[.!]*"
     ),
-    (r"(?:is there|can i|how (?:else )?(?:can|may) i|may i)\b[^.!?]{0,100}\b(?:help|assist)\b[^.!?]{0,60}[?.!]*"),
+    r"(?:is there|can i|how (?:else )?(?:can|may) i|may i)\b[^.!?]{0,100}\b(?:help|assist)\b[^.!?]{0,60}[?.!]*",
     r"let's (?:talk|chat) about something else[.!]*",
     r"(?:i'm|i am) (?:just|only) an? (?:ai|language model)(?: model| assistant)?[.!]*",
     r"i(?:'m| am) programmed to be a (?:helpful and )?harmless (?:ai )?assistant[.!]*",

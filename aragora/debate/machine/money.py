@@ -23,12 +23,12 @@ from typing import Final
 from aragora.debate.machine.briefs import brief_of
 from aragora.debate.machine.state import DebateState, budget_spent
 from aragora.debate.model import AgentFailed, Ask, Brief
+from aragora.limits import BYTES_PER_TOKEN
 
 BUDGET: Final = "budget_spent"
 """The code of a failure: the budget was spent before the agent was asked."""
 
 CALLS: Final = 2
-_BYTES_PER_TOKEN: Final = 3  # of UTF-8, rather too many tokens than too few
 _FRAME_TOKENS: Final = 1_500  # the system prompt, the schema and the frames
 _MILLION: Final = 1_000_000
 
@@ -79,7 +79,7 @@ def bound_usd(state: DebateState, ask: Ask) -> float:
     price = state.spec.prices.get(ask.agent)
     if price is None:
         return 0.0
-    tokens = _FRAME_TOKENS + _size_bytes(brief_of(state, ask)) / _BYTES_PER_TOKEN
+    tokens = _FRAME_TOKENS + _size_bytes(brief_of(state, ask)) / BYTES_PER_TOKEN
     call = (tokens * price.input_usd_per_mtok + price.max_output_tokens * price.output_usd_per_mtok) / _MILLION
     return CALLS * call
 

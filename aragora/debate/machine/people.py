@@ -27,8 +27,6 @@ from aragora.texts import BLANK, IGNORABLE, SELECTORS, counted
 _AGENT_NAME: Final = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._:/@+-]{{0,{limits.NAME_MAX_CHARS - 1}}}")
 _SHOWS_NOTHING: Final = re.compile(f"[\\s{IGNORABLE}{SELECTORS}{BLANK}]*")
 _NEED: Final = re.compile(rf"(?:user|role):[A-Za-z0-9._:@+-]{{1,{limits.DEBATE_ID_MAX_CHARS}}}")
-
-
 _BEFORE_MEASURING: Final = frozenset({Phase.ANSWER, Phase.CHALLENGE, Phase.GROUP, Phase.MEASURE})
 
 

@@ -70,7 +70,7 @@ def told_without_asking(state: DebateState) -> Found | None:
     alike = _alike(answers)
     if len(alike) == 1:
         return Found(_positions(alike, answers, holders), BY_TEXTS)
-    stances = {agent: _stance(answer) for agent, answer in answers.items()}
+    stances = {agent: stance(answer.content) for agent, answer in answers.items()}
     if all(stances.values()) and not _OFFERS_MORE.search(state.spec.question):
         return Found(_positions(_by(holders, lambda one: stances[one]), answers, holders), BY_TEXTS)
     return None
@@ -174,7 +174,7 @@ def _unmixed(groups: Groups, answers: dict[str, AnswerGiven]) -> Groups:
     for group in groups:
         sides: dict[str, list[str]] = {"yes": [], "no": [], "": []}
         for agent in group:
-            sides[_stance(answers[agent])].append(agent)
+            sides[stance(answers[agent].content)].append(agent)
         if not sides["yes"] or not sides["no"]:
             parted.append(group)
             continue
@@ -182,10 +182,6 @@ def _unmixed(groups: Groups, answers: dict[str, AnswerGiven]) -> Groups:
         sides[larger] += sides.pop("")
         parted.extend(tuple(side) for side in sides.values() if side)
     return tuple(parted)
-
-
-def _stance(answer: AnswerGiven) -> str:
-    return stance(answer.content)
 
 
 # --- Making -----------------------------------------------------------------------------------------------

@@ -101,16 +101,22 @@ async def took_part(agents: Agents, team: tuple[str, ...], **protocol: object) -
     return set(team) - absent
 
 
+def one_of_two(standin: ProviderStandIn, other: ProviderStandIn, data_dir: Path) -> Callable[[str], Settings]:
+    """The settings by which `local` asks the one server, and its personas the other."""
+
+    def settings_of(name: str) -> Settings:
+        address = standin.chat if name == "local" else other.chat
+        return Settings.model_validate({"data_dir": data_dir, "local_base_url": address, "local_api_key": KEY})
+
+    return settings_of
+
+
 async def test_a_server_that_sends_comments_for_long_and_then_an_answer_is_waited_for(
     standin: ProviderStandIn, other: ProviderStandIn, tmp_path: Path
 ) -> None:
     standin.always = Behaviour(comments_s=3.0)
 
-    def settings_of(name: str) -> Settings:
-        slow = standin.chat if name == "local" else other.chat
-        return Settings.model_validate({"data_dir": tmp_path, "local_base_url": slow, "local_api_key": KEY})
-
-    assert await took_part(Agents(settings_of), TEAM) == set(TEAM)
+    assert await took_part(Agents(one_of_two(standin, other, tmp_path)), TEAM) == set(TEAM)
 
 
 async def test_one_that_says_nothing_meanwhile_is_not(
@@ -118,11 +124,7 @@ async def test_one_that_says_nothing_meanwhile_is_not(
 ) -> None:
     standin.always = Behaviour(delay_s=3.0)
 
-    def settings_of(name: str) -> Settings:
-        slow = standin.chat if name == "local" else other.chat
-        return Settings.model_validate({"data_dir": tmp_path, "local_base_url": slow, "local_api_key": KEY})
-
-    assert await took_part(Agents(settings_of), TEAM) == {"local-skeptic", "local-pragmatist"}
+    assert await took_part(Agents(one_of_two(standin, other, tmp_path)), TEAM) == {"local-skeptic", "local-pragmatist"}
 
 
 async def test_three_agents_of_a_server_that_answers_one_call_at_a_time_all_take_part(

@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator
 import httpx2
 import pytest
 
-from aragora.agents.providers.bounded import DOCUMENT_MAX_BYTES, ERROR_MAX_BYTES, event_hooks
+from aragora.agents.providers.bounded import ERROR_MAX_BYTES, event_hooks
+from aragora.agents.providers.events import MAX_BYTES
 
 PIECE = b"x" * 50_000
 
@@ -20,7 +21,7 @@ class Endless(httpx2.AsyncByteStream):
         self.closed = False
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        while self.sent < 20 * DOCUMENT_MAX_BYTES:
+        while self.sent < 20 * MAX_BYTES:
             self.sent += len(PIECE)
             yield PIECE
 
@@ -44,10 +45,10 @@ async def test_an_error_without_an_end_is_read_to_its_bound_and_its_connection_c
 
 async def test_a_list_without_an_end_is_read_to_its_bound() -> None:
     body = Endless()
-    assert len(await read(200, body, "GET")) == DOCUMENT_MAX_BYTES
+    assert len(await read(200, body, "GET")) == MAX_BYTES
 
 
 async def test_what_is_short_is_whole_and_an_answer_is_not_bounded_here() -> None:
     assert await read(500, httpx2.ByteStream(b"boom")) == b"boom"
-    long = b"x" * (DOCUMENT_MAX_BYTES + 1)
+    long = b"x" * (MAX_BYTES + 1)
     assert await read(200, httpx2.ByteStream(long)) == long
