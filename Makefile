@@ -13,10 +13,11 @@ INSTALL := $(PIP) install --quiet --no-compile --no-deps --require-hashes
 RUN_STAMP := $(VENV)/.installed
 DEV_STAMP := $(VENV)/.installed-dev
 DEBIAN := $(VENV)/debian
+BED_PACKAGES := openssh-server openssh-client openssh-sftp-server rsync iproute2 libfaketime
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint types unit serve bench install install-dev clean
+.PHONY: help demo test lint types unit drill bed serve bench install install-dev clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -31,6 +32,13 @@ unit: install-dev ## all tests, also the slow ones (real Ray, Serve, databases)
 	$(BIN)/python -m pytest tests/unit
 	$(BIN)/python -m pytest tests/integration
 	$(BIN)/python -m pytest tests/chaos
+	$(BIN)/python -m pytest tests/cluster -m "not drill"
+
+drill: install-dev ## the long drills on the cluster's test bed (as root, on Debian)
+	$(BIN)/python -m pytest tests/cluster -m drill
+
+bed: install-dev ## the cluster's test bed, to walk about in until Ctrl-C (as root, on Debian)
+	@PYTHONPATH=.:tests $(BIN)/python -m worlds.hosts
 
 lint: install-dev ## ruff and the floors (import-linter)
 	$(BIN)/ruff check .
@@ -68,5 +76,6 @@ $(DEV_STAMP): requirements-dev.lock requirements.lock scripts/link_checkout.py s
 	@echo "Installing the locked packages and the tools of the tests (once) ..."
 	@$(INSTALL) -r requirements-dev.lock
 	@$(BIN)/python scripts/link_checkout.py
-	@sh scripts/unpack_debian_packages.sh $(DEBIAN) nginx
+	@sh scripts/unpack_debian_packages.sh $(DEBIAN) nginx prometheus
+	@sh scripts/unpack_debian_packages.sh $(DEBIAN) $(BED_PACKAGES)
 	@touch $(RUN_STAMP) $@

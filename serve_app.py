@@ -1,31 +1,36 @@
 """The ingress, bound to Ray Serve; what one replica is made of is `aragora.composition.replica`.
 
-`aragora serve` calls `deploy`. On a cluster where a server runs already, `serve run serve_app:app` deploys the ingress
-anew with settings from the environment; the coordinators' readiness and the durable jobs are `aragora serve`'s.
+`aragora serve` and `aragora cluster deploy` call `deploy`. `app` is for Ray's own ways to deploy on a cluster: the
+command `serve run serve_app:app`, and the configuration of a RayService.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 from typing import TYPE_CHECKING, Any, Final
 
 from aragora.clock import SystemClock
 from aragora.composition.launch import Launch
+from aragora.composition.service import JOBS_AGAIN_S, Service
 from aragora.config.settings import load_settings
+from aragora.errors import Unavailable
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
     from ray.serve import Application
 
 APPLICATION: Final = "aragora"
+MAX_NODES: Final = 1000
 MAX_ONGOING: Final = 20_000  # requests and WebSockets that one replica holds at once
 LOOPBACK: Final = "127.0.0.1"
 QUIET: Final = {"log_level": "WARNING", "enable_access_log": False}  # Aragora logs its requests itself
 
 
 def application(launch: Launch) -> Application:
-    """The Serve application: one deployment, the ingress, with as many replicas as the settings say."""
+    """The Serve application: one deployment, the ingress, with as many replicas as the settings say: on the machine, or
+    on each node of the cluster."""
     from ray import serve  # noqa: PLC0415 - reads its environment at import
 
     def ingress() -> FastAPI:
@@ -36,7 +41,7 @@ def application(launch: Launch) -> Application:
     deployment = serve.deployment(
         serve.ingress(ingress)(),
         name="ingress",
-        num_replicas=launch.settings.workers or max(1, (os.cpu_count() or 2) // 2),
+        **_replicas(launch),
         max_ongoing_requests=MAX_ONGOING,
         logging_config=QUIET,
         ray_actor_options={"num_cpus": 0},
@@ -47,20 +52,61 @@ def application(launch: Launch) -> Application:
 
 
 def app(_: dict[str, Any]) -> Application:
-    """For `serve run serve_app:app`."""
-    return application(Launch(load_settings(), SystemClock().now(), host="0.0.0.0"))  # noqa: S104 - a node of a cluster
+    """For `serve run serve_app:app`, and for a Serve configuration that names it: the service begins here, with the
+    settings of the environment. Raises Unavailable where a coordinator does not answer."""
+    settings = load_settings()
+    asyncio.run(_begin(Service(settings)))
+    return application(Launch(settings, SystemClock().now(), host="0.0.0.0", cluster=True))  # noqa: S104 - nodes
+
+
+async def _begin(service: Service) -> None:
+    await service.activate()
+    await service.admit()
+    await service.start_jobs(JOBS_AGAIN_S)
+
+
+def _replicas(launch: Launch) -> dict[str, Any]:
+    on_a_machine = launch.settings.workers or max(1, (os.cpu_count() or 2) // 2)
+    if not launch.cluster:
+        return {"num_replicas": on_a_machine}
+    # A node without a replica has no ingress: as many as the nodes take, and they follow the nodes that come and go.
+    return {
+        "max_replicas_per_node": on_a_machine,
+        "autoscaling_config": {
+            "min_replicas": 1,
+            "initial_replicas": 1,
+            "max_replicas": MAX_NODES * on_a_machine,
+            "upscale_delay_s": 0.0,
+            "downscale_delay_s": 0.0,
+            "policy": {
+                "policy_function": "actors.replicas_per_node:ReplicasPerNode",
+                "policy_kwargs": {"on_a_node": on_a_machine},
+            },
+        },
+    }
 
 
 def deploy(launch: Launch) -> None:
-    """Start Serve on this cluster, or join it, and run the application; returns when its replicas are healthy."""
+    """Start Serve on this cluster, or join it, and run the application; returns when its replicas are healthy. Raises
+    Unavailable with the reason of a replica that does not start."""
     from ray import serve  # noqa: PLC0415
 
     logging.getLogger("ray.serve").setLevel(logging.WARNING)  # the command shows its own progress
     # On one machine replicas are reached through this machine's HAProxy alone, which listens where it was told to. In a
     # cluster the proxies of other nodes reach them too.
-    replicas_at = LOOPBACK if launch.settings.ray_address is None else launch.host
-    serve.start(
-        http_options={"host": replicas_at, "port": launch.http_port},
-        logging_config=QUIET,
-    )
-    serve.run(application(launch), name=APPLICATION, route_prefix="/")
+    replicas_at = launch.host if launch.cluster else LOOPBACK
+    serve.start(http_options={"host": replicas_at, "port": launch.http_port}, logging_config=QUIET)
+    try:
+        serve.run(application(launch), name=APPLICATION, route_prefix="/")
+    except RuntimeError as failed:
+        raise Unavailable(f"the ingress does not start: {_reason() or failed}; Serve's log has more") from None
+
+
+def _reason() -> str:
+    """The last line of what Serve keeps of a replica that failed; empty where it keeps nothing."""
+    from ray import serve  # noqa: PLC0415
+
+    status = serve.status().applications.get(APPLICATION)
+    told = "" if status is None else "\n".join(one.message for one in status.deployments.values())
+    lines = [line.strip() for line in told.splitlines() if line.strip()]
+    return lines[-1][:300] if lines else ""

@@ -5,15 +5,23 @@
 # - a client has 10 seconds for the header of a request, and a minute for anything else that is waited for;
 # - of two X-Request-ID headers in a response only the application's passes (Serve adds a second one, the caller's
 #   unchecked);
+# - what a replica has left unanswered when it died is asked of another one where a repetition changes nothing (GET);
 # - the client's address travels in X-Forwarded-For, appended to what the client may have claimed;
+# - where no replica answers, clients get a 503 as the application would say it, and not Serve's 500 or 404 in text;
 # - it ends with the process that started it, so that a killed server leaves no proxy behind that holds the port.
-# The time limits are those of the WebSocket port too: aragora/composition/websocket_port.py.
 config=""
 previous=""
 for argument in "$@"; do
   [ "$previous" = "-f" ] && config="$argument"
   previous="$argument"
 done
+# What the ingress says while no replica answers.
+away_body='{"error":{"code":"unavailable","message":"No server answers here now. Try again shortly."}}'
+first_in_frontend() { # a line, once, after the bind line of Serve's frontend
+  grep -qF "$1" "$config" || sed -i "/^frontend http_frontend\$/{n;a\\
+    $1
+}" "$config"
+}
 if [ -n "$config" ] && [ -w "$config" ]; then
   # Serve's frontend is followed by its bind line, which stays as it is where nothing else was said.
   if [ -n "$ARAGORA_HTTP_BIND" ]; then
@@ -26,14 +34,20 @@ if [ -n "$config" ] && [ -w "$config" ]; then
     timeout client-fin 30s\
     timeout tunnel 1h' "$config"
   fi
-  if ! grep -q 'option forwardfor' "$config"; then
-    sed -i '/^frontend http_frontend$/{n;a\    option forwardfor
-}' "$config"
-  fi
-  if ! grep -q 'set-header X-Request-ID' "$config"; then
-    sed -i '/^frontend http_frontend$/{n;a\    http-response set-header X-Request-ID %[res.fhdr(x-request-id,1)] if { res.fhdr_cnt(x-request-id) gt 1 }
-}' "$config"
-  fi
+  first_in_frontend 'option forwardfor'
+  first_in_frontend 'http-request disable-l7-retry unless METH_GET'
+  first_in_frontend 'http-response set-header X-Request-ID %[res.fhdr(x-request-id,1)] if { res.fhdr_cnt(x-request-id) gt 1 }'
+  away="${config%/*}/away.http"
+  printf 'HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nCache-Control: no-store\r\nRetry-After: 5\r\nContent-Length: %s\r\n\r\n%s' \
+    "${#away_body}" "$away_body" >"$away"
+  sed -i -e "s|^\( *errorfile 50[234] \).*|\1$away|" -e '/^backend default_backend$/{n;/return status 404/d' -e '}' "$config"
+  # Replicas of other nodes know this one by its address, which a host with several would not always take. Its own
+  # replica is at 127.0.0.1, so this is for IPv4.
+  case "$ARAGORA_NODE_AT" in
+    '' | *:*) ;;
+    *) grep -q '^    source ' "$config" || sed -i "/^frontend prometheus\$/i\\
+    source $ARAGORA_NODE_AT" "$config" ;;
+  esac
 fi
 if command -v setpriv >/dev/null 2>&1; then
   exec setpriv --pdeathsig KILL "$ARAGORA_HAPROXY_BINARY" "$@"

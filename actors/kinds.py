@@ -52,10 +52,13 @@ class Kind(Generic[A_co]):
         return _imported(self.brings)(opened)
 
 
-AGENT: Final[Kind[AgentActor]] = Kind("agent", "actors.agent:AgentActor", 10_000)
+SPREAD: Final[Mapping[str, Any]] = {"scheduling_strategy": "SPREAD"}
+"""Over the nodes of a cluster, so that the loss of one is the loss of its share."""
+
+AGENT: Final[Kind[AgentActor]] = Kind("agent", "actors.agent:AgentActor", 10_000, SPREAD)
 BREAKER: Final[Kind[CircuitBreakerActor]] = Kind("breaker", "actors.circuit_breaker:CircuitBreakerActor")
 COORDINATOR: Final[Kind[CoordinatorActor]] = Kind(
-    "coordinator", "actors.coordinator:CoordinatorActor", 10_000, brings="aragora.composition.consumers:consumers"
+    "coordinator", "actors.coordinator:CoordinatorActor", 10_000, SPREAD, "aragora.composition.consumers:consumers"
 )
 SCHEDULER: Final[Kind[SchedulerActor]] = Kind(
     "scheduler", "actors.scheduler:SchedulerActor", brings="aragora.composition.jobs:jobs"

@@ -16,8 +16,9 @@ from typing import Any
 
 import psutil
 
-from actors.cluster import connect, disconnect, prepare_environment, short_directory, stay_on_this_machine
+from actors.cluster import connect, disconnect, short_directory, stay_on_this_machine
 from actors.kinds import COORDINATOR, SHARED, SHARED_KEY
+from actors.ray_environment import set_for_server
 from aragora.clock import SystemClock
 from aragora.config.settings import Settings, load_settings
 from aragora.free_ports import free_ports
@@ -66,7 +67,7 @@ def running(
     from aragora.migrations.apply import apply_all  # noqa: PLC0415 - after the environment is complete
 
     apply_all(settings)
-    prepare_environment(directory)
+    set_for_server(directory)
     try:
         stay_on_this_machine(directory / "ray_token")
         connect(None, directory, dashboard=http)

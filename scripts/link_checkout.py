@@ -29,14 +29,21 @@ sys.exit(main())
 
 def main() -> int:
     site = Path(sysconfig.get_path("purelib"))
-    (site / "aragora-checkout.pth").write_text(f"{ROOT}\n", encoding="utf-8")
-    launcher = Path(sysconfig.get_path("scripts")) / "aragora"
-    launcher.write_text(LAUNCHER.format(python=shlex.quote(sys.executable)), encoding="utf-8")
-    launcher.chmod(0o755)
+    write_anew(site / "aragora-checkout.pth", f"{ROOT}\n", 0o644)
+    launcher = LAUNCHER.format(python=shlex.quote(sys.executable))
+    write_anew(Path(sysconfig.get_path("scripts")) / "aragora", launcher, 0o755)
     compile_tree(site)
     for package in ("aragora", "actors"):
         compile_tree(ROOT / package)
     return 0
+
+
+def write_anew(file: Path, text: str, mode: int) -> None:
+    """Write a new file in the place of the old one, which may be shared with another environment by a hard link."""
+    fresh = file.with_name(f".{file.name}.new")
+    fresh.write_text(text, encoding="utf-8")
+    fresh.chmod(mode)
+    fresh.replace(file)
 
 
 def compile_tree(tree: Path) -> None:

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Unpack Debian packages into the directory $1, for tests of what they hold: nothing is installed and no service starts.
-# Where they are not to be had (another system, no network) this says so and succeeds; the tests that need them skip.
+# The libraries they need come with them where this machine lacks them. Where packages are not to be had (another
+# system, no network) this says so and succeeds; the tests that need them skip.
 set -eu
 directory=$1
 shift
@@ -13,7 +14,19 @@ packed=$(mktemp -d)
 trap 'rm -rf "$packed"' EXIT
 directory=$(cd "$directory" && pwd)
 cd "$packed"
-fetch() { apt-get -q download "$@" >log 2>&1; }
+# The libraries that the packages in $@ need, those that these need and so on, but for what is installed.
+missing_libraries() {
+  dpkg-query -W -f '${db:Status-Abbrev}${Package}\n' | sed -n 's/^ii *//p' | sort -u >known
+  while [ $# -gt 0 ]; do
+    apt-cache depends "$@" 2>>log | sed -n 's/^[ |]*\(Pre\)\{0,1\}Depends: \(lib[^:]*\).*/\2/p' |
+      sort -u | comm -23 - known >found
+    cat found
+    sort -u -o known known found
+    # Unquoted, here and below: every name is a word of its own.
+    set -- $(cat found)
+  done
+}
+fetch() { apt-get -q download "$@" $(missing_libraries "$@") >log 2>&1; }
 if ! fetch "$@"; then
   # A new machine has no lists of packages yet, and only root may fetch them.
   if [ "$(id -u)" -ne 0 ] || ! apt-get -q update >log 2>&1 || ! fetch "$@"; then

@@ -22,7 +22,8 @@ from typing import Final, cast
 import ray
 import structlog
 
-from actors.cluster import RUN_DIRECTORY, short_directory
+from actors.cluster import short_directory
+from actors.ray_environment import RUN_DIRECTORY
 from aragora.errors import Unavailable
 from aragora.observability.line_budget import LineBudget
 

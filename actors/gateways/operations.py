@@ -31,6 +31,7 @@ from aragora.observability.samples import buckets_by, quantile
 from aragora.ranking.store import RatingStore
 from aragora.resilience.backoff import Backoff
 from aragora.resilience.circuit_breaker import BreakerRow, cause_of
+from aragora.server.nodes import Told
 from aragora.server.ports import AgentView, BreakerView, CauseView, ConnectionTotals, Rating, Readiness
 from aragora.storage.counters import CounterStore
 from aragora.supervision import begin
@@ -129,6 +130,7 @@ class SharedLifecycle:
         self._reachable = True
         self._closing = asyncio.Event()
         self._following: asyncio.Task[None] | None = None
+        self._untold: frozenset[str] = frozenset()
 
     def uptime_s(self) -> float:
         return max(0.0, self._clock.now() - self._started_at)
@@ -146,6 +148,10 @@ class SharedLifecycle:
     def troubled(self) -> tuple[str, ...]:
         """The background work of all other processes that is in trouble, as the shared state last told it."""
         return self._known.troubled
+
+    def nodes(self) -> Told:
+        """What the shared state last told of the cluster's nodes."""
+        return self._known.nodes
 
     async def closing(self) -> str:
         self._follow()
@@ -173,14 +179,27 @@ class SharedLifecycle:
             await self._refresh(self._known.version)
 
     async def _refresh(self, known: int) -> None:
+        before = self._known
         try:
             self._known = await self._shared.ask(lambda it: it.lifecycle(known), timeout_s=POLL_S + 5.0)
+            if before.process not in ("", self._known.process):
+                self._untold = frozenset(before.nodes.draining) - frozenset(self._known.nodes.draining)
+            await self._tell_of_draining()
         except AragoraError:
             self._reachable = False
             raise
         self._reachable = True
         if self._known.state is LifecycleStage.CLOSING:
             self._closing.set()
+
+    async def _tell_of_draining(self) -> None:
+        """Tell a new process of the shared state which nodes drain, as the one that has died knew it."""
+        for node_id in sorted(self._untold):
+            await self._say_draining(node_id)
+            self._untold -= {node_id}
+
+    async def _say_draining(self, node_id: str) -> None:
+        await self._shared.ask(lambda it: it.set_node_draining(node_id), timeout_s=TIMEOUT_S)
 
 
 def _breaker(agent: str, row: BreakerRow | None) -> BreakerView:

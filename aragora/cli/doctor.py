@@ -1,7 +1,8 @@
 """`aragora doctor`: what is configured, what is reachable, what is wrong, and how to mend it.
 
 A check gives findings. Here are those of this machine: configuration, store, agents, memory, disk, ports, a running
-server. Those of other machines come from `aragora.cli.offered_models` and `aragora.cli.outside`.
+server. Those of other machines come from `aragora.cli.offered_models` and `aragora.cli.outside`, those of a node of a
+cluster (`--cluster`) from `aragora.cli.cluster_findings`.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import psutil
 import typer
@@ -52,15 +53,20 @@ STORE_TIMEOUT_S: Final = 60.0  # a large SQLite file is read through, each for a
 DISK_FLOOR_BYTES: Final = 1_000_000_000
 MARKS: Final = {State.OK: ("✓", "green"), State.WARNING: ("!", "yellow"), State.FAULT: ("✗", "bold red")}
 
+Cluster = Annotated[bool, typer.Option("--cluster", help="Check this machine as a node of a cluster too.")]
+
 
 def doctor(
     url: Url = DEFAULT_URL,
     token: Token = None,
     data_dir: DataDir = None,
     as_json: AsJson = False,
+    cluster: Cluster = False,
 ) -> None:
     """Check the machine, the configuration and what it names. Exit code 2 where something is wrong."""
-    findings = asyncio.run(_examine(url, token, data_dir))
+    findings = asyncio.run(_examine(url, token, data_dir, () if cluster else PORTS))
+    if cluster:
+        findings += _node_of_cluster(data_dir)
     if as_json:
         print_json(findings)
     else:
@@ -68,7 +74,7 @@ def doctor(
     raise typer.Exit(USAGE if any(finding.state is State.FAULT for finding in findings) else DONE)
 
 
-async def _examine(url: str, token: str | None, data_dir: Path | None) -> list[Finding]:
+async def _examine(url: str, token: str | None, data_dir: Path | None, ports: tuple[int, ...]) -> list[Finding]:
     settings, findings = read_settings(data_dir)
     declared, of_file = (NOTHING, []) if settings is None else read_agents_file(settings)
     findings += [warning("configuration", *found) for found in unknown.told(os.environ, declared.key_variables)]
@@ -81,7 +87,22 @@ async def _examine(url: str, token: str | None, data_dir: Path | None) -> list[F
         able = [agent for agent in declared.agents if agent.name not in roster.unavailable]
         findings += await servers_of_models(settings, able)
         findings += await services(settings)
-    return findings + await server_and_ports(url, token, PORTS)
+    return findings + await server_and_ports(url, token, ports)
+
+
+def _node_of_cluster(data_dir: Path | None) -> list[Finding]:
+    """The findings of this machine as a node of a cluster; none where the settings cannot be read, which was told."""
+    from actors.ray_node import running  # noqa: PLC0415 - what concerns a cluster is loaded for one alone
+    from aragora.cli import cluster_findings  # noqa: PLC0415
+    from aragora.composition.cluster.status import status  # noqa: PLC0415
+
+    try:
+        settings = settings_in(data_dir)
+    except Misconfigured:
+        return []
+    node = running(settings.data_dir)
+    found = asyncio.run(cluster_findings.node_findings(settings, node))
+    return found if node is None else found + cluster_findings.nodes(settings, status)
 
 
 def _print(console: Console, findings: list[Finding]) -> None:

@@ -95,4 +95,6 @@ def _content(file: str) -> bytes:
 
 
 def _own_keys() -> frozenset[str]:
-    return trusted_keys(Path(os.environ.get("ARAGORA_DATA_DIR") or DATA_DIR))
+    told = os.environ.get
+    earlier = (key.strip().lower() for key in told("ARAGORA_RECEIPT_TRUSTED_KEYS", "").split(","))
+    return trusted_keys(Path(told("ARAGORA_DATA_DIR") or DATA_DIR), told("ARAGORA_RECEIPT_SIGNING_KEY"), earlier)

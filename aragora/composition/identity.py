@@ -14,7 +14,6 @@ from aragora.config.settings import Settings
 from aragora.identity.accounts import Accounts
 from aragora.identity.api_keys import ApiKeyStore
 from aragora.identity.authentication import Authentication, Tickets
-from aragora.identity.client_address import trusted_networks
 from aragora.identity.confirmation import Confirmation
 from aragora.identity.invitations import Invitations
 from aragora.identity.limit_counters import RowCounter
@@ -37,15 +36,17 @@ from aragora.identity.writers import Writers
 from aragora.observability.registry import REGISTRY
 from aragora.secrets.encryption import encryption_service
 from aragora.secrets.keyring import local_jwt_secret
-from aragora.server.authentication import Authenticator
+from aragora.server.authentication import Authenticator, TrustedHops
 from aragora.server.chapters.administration import AdministrationPorts, administration
 from aragora.server.chapters.credentials import CredentialPorts, credentials
 from aragora.server.chapters.identity import IdentityPorts, identity
 from aragora.server.chapters.oauth import OAuthPorts, oauth
 from aragora.server.chapters.people import PeoplePorts, people
+from aragora.server.error_notes import ErrorNotes
 from aragora.server.feature import Closer, Feature, Layer, Stage
-from aragora.server.middleware.outcomes import ErrorNotes, ErrorNotesMiddleware
+from aragora.server.middleware.outcomes import ErrorNotesMiddleware
 from aragora.server.middleware.rate_limit import RateLimitMiddleware
+from aragora.server.replica_figures import ReplicaFigures
 from aragora.storage.contexts import Context
 from aragora.storage.database import Database
 from aragora.storage.ephemeral import Ephemeral, SqlEphemeral
@@ -68,15 +69,16 @@ class Identity:
     writers: Writers
 
 
-def open_identity(settings: Settings, *, bind_host: str, clock: Clock) -> Identity:
-    """Identity as the settings say; connects when first used. Raises Misconfigured."""
+def open_identity(settings: Settings, *, bind_host: str, hops: TrustedHops, clock: Clock) -> Identity:
+    """Identity as the settings say; connects when first used. `hops` are those whose word about a client's address
+    counts. Raises Misconfigured."""
     parts, closers = open_parts(settings, clock)
     logins, tickets, rules = Logins(parts), Tickets(parts.shared), _rules(settings, bind_host)
     authenticator = Authenticator(
         Authentication(parts, rules, tickets),
         parts.limits,
         REGISTRY,
-        trusted_networks(settings.trusted_proxies),
+        hops,
         production=settings.production,
     )
     ports = IdentityPorts(
@@ -158,14 +160,16 @@ def open_people(parts: IdentityParts, accounts: Accounts) -> PeoplePorts:
     return PeoplePorts(People(parts), Invitations(parts, accounts))
 
 
-def administration_of(identity: Identity, clock: Clock) -> Feature[AdministrationPorts]:
-    """What administrators see and do, with the notes of this replica's failures."""
-    ports, errors = identity.feature.ports, ErrorNotes()
+def administration_of(
+    identity: Identity, notes: ErrorNotes, figures: ReplicaFigures, clock: Clock
+) -> Feature[AdministrationPorts]:
+    """What administrators see and do. `notes` get this replica's failures, `figures` are those of all replicas."""
+    ports = identity.feature.ports
     return Feature(
         "administration",
-        AdministrationPorts(ports.parts.audit, ports.accounts, ports.parts.limits, errors),
+        AdministrationPorts(ports.parts.audit, ports.accounts, ports.parts.limits, figures),
         chapters=(administration,),
-        layers=(Layer(Stage.NOTES, Middleware(ErrorNotesMiddleware, notes=errors, clock=clock)),),
+        layers=(Layer(Stage.NOTES, Middleware(ErrorNotesMiddleware, notes=notes, clock=clock)),),
     )
 
 

@@ -12,13 +12,15 @@ from aragora.identity.origins import names_this_machine
 
 @dataclass(frozen=True)
 class Launch:
-    """`started_at` is when the server (not a replica) started, in seconds since the epoch."""
+    """`started_at` is when the server (not a replica) started, in seconds since the epoch; `cluster` tells whether it
+    runs on the nodes of a cluster."""
 
     settings: Settings
     started_at: float
     host: str = "127.0.0.1"
     http_port: int = HTTP_PORT
     ws_port: int = WS_PORT
+    cluster: bool = False
 
 
 def has_local_operator(settings: Settings, bind_host: str) -> bool:

@@ -6,11 +6,16 @@
 from __future__ import annotations
 
 import socket
+import time
+from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Final
 
-from aragora.errors import Misconfigured
+from aragora.errors import Misconfigured, Unavailable
+
+LISTEN_S: Final = 15.0
+POLL_S: Final = 0.02
 
 _ALL: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared, not bound
 """Addresses that mean all, and where this machine reaches a server that listens there."""
@@ -41,15 +46,28 @@ class Listening:
         first = self.addresses[0]
         return _ALL.get(first, first)
 
-    @property
-    def loopback(self) -> str:
-        """The loopback address of the same family as `reached_at`."""
-        return "::1" if ":" in self.reached_at else "127.0.0.1"
+    def await_connections(self, ports: Iterable[int]) -> None:
+        """Return once every port takes connections. Blocks. Raises Unavailable after `LISTEN_S` seconds."""
+        deadline = time.monotonic() + LISTEN_S
+        for port in ports:
+            while not _takes_connections(self.reached_at, port):
+                if time.monotonic() >= deadline:
+                    raise Unavailable(
+                        f"nothing listens at {authority(self.reached_at, port)} after {LISTEN_S:g} s: see whether "
+                        "something else has the port, and the server's log"
+                    )
+                time.sleep(POLL_S)
 
-    def bind(self, port: int) -> str:
-        """For the bind line of an HAProxy."""
-        listed = ",".join(f"ipv{6 if ':' in one else 4}@{one}:{port}" for one in self.addresses)
+    def bind(self, *ports: int) -> str:
+        """For the bind line of an HAProxy: every port at every address."""
+        listed = ",".join(f"ipv{6 if ':' in one else 4}@{one}:{port}" for port in ports for one in self.addresses)
         return f"{listed} v4v6" if "::" in self.addresses else listed
+
+
+def ports_of(bind: str) -> tuple[int, ...]:
+    """The ports in what `Listening.bind` has made, in order."""
+    listed = (one.split()[0].rpartition(":")[2] for one in bind.split(","))
+    return tuple(dict.fromkeys(int(port) for port in listed))
 
 
 def authority(host: str, port: int) -> str:
@@ -63,6 +81,14 @@ def _can_listen(address: str) -> bool:
     try:
         with closing(socket.socket(family)) as probe:
             probe.bind((address, 0))
+    except OSError:
+        return False
+    return True
+
+
+def _takes_connections(address: str, port: int) -> bool:
+    try:
+        socket.create_connection((address, port), timeout=1.0).close()
     except OSError:
         return False
     return True

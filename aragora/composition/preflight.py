@@ -30,9 +30,9 @@ SERVER_OF: Final = "ARAGORA_SERVER_OF"
 
 def refuse_to_start(settings: Settings, host: str, ports: Sequence[int]) -> None:
     """Raises Misconfigured with one line per problem that would keep the server from working."""
-    problems = [*production_problems(settings), *ray_problems(settings)] if settings.production else []
+    problems = [*production_problems(settings)] if settings.production else []
     problems += _directory_problems(settings.data_dir) or _agents_problems(settings)
-    problems += _port_problems(host, ports) if ports else ()
+    problems += port_problems(host, ports) if ports else ()
     if len(set(ports)) < len(ports):
         problems.append(
             f"HTTP and WebSocket both want port {ports[0]}: give one of them another with --api-port or --ws-port"
@@ -58,15 +58,23 @@ def single_instance(data_dir: Path) -> Iterator[None]:
         yield
 
 
+def refuse_other_ray(settings: Settings) -> None:
+    """Raises Misconfigured where a server on one machine would not have a guarded Ray of its own. A local head asks for
+    a token unless it is told not to."""
+    problems = list(ray_problems(settings))
+    if problems:
+        raise Misconfigured("\n".join(problems))
+
+
 def ray_problems(settings: Settings) -> Iterator[str]:
-    """What production must not do with Ray's token. A local head asks for one unless it is told not to."""
+    """What keeps a server on one machine from a guarded Ray of its own, a line each."""
     mode = os.environ.get(AUTH_MODE, "").strip().lower()
-    if mode not in ("", "token"):
+    if settings.production and mode not in ("", "token"):
         yield f"{AUTH_MODE} is {mode!r}: whoever reaches a port of Ray's would run code as the server; unset it"
-    elif settings.ray_address is not None and not mode:
+    if settings.ray_address is not None:
         yield (
-            f"RAY_ADDRESS names a cluster and {AUTH_MODE} is not set: set {AUTH_MODE}=token here and on every node, "
-            "with the same token (docs/security.md)"
+            "RAY_ADDRESS names a cluster, which `aragora cluster deploy` serves (docs/cluster.md): unset RAY_ADDRESS to "
+            "serve on this machine alone"
         )
 
 
@@ -111,7 +119,8 @@ def _directory_problems(data_dir: Path) -> list[str]:
     return []
 
 
-def _port_problems(host: str, ports: Sequence[int]) -> Iterator[str]:
+def port_problems(host: str, ports: Sequence[int]) -> Iterator[str]:
+    """What keeps this machine from listening at a host's addresses, a line for each port."""
     try:
         addresses = Listening.on(host).addresses
     except Misconfigured as problem:

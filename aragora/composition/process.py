@@ -23,7 +23,13 @@ from typing import Final, TextIO
 from aragora.clock import SystemClock
 from aragora.composition.launch import has_local_operator
 from aragora.composition.listening import authority
-from aragora.composition.preflight import close_to_others, misspelt, refuse_to_start, single_instance
+from aragora.composition.preflight import (
+    close_to_others,
+    misspelt,
+    refuse_other_ray,
+    refuse_to_start,
+    single_instance,
+)
 from aragora.config.settings import Settings, settings_in
 from aragora.errors import AragoraError, Misconfigured, Unavailable
 from aragora.private_files import make_files_private
@@ -52,6 +58,7 @@ def serve(options: Options) -> int:
         settings = settings_in(options.data_dir, options.workers)
         for line in misspelt(settings):
             _say(line, stream=sys.stderr)
+        refuse_other_ray(settings)
         refuse_to_start(settings, options.host, ())
         with single_instance(settings.data_dir):
             for line in close_to_others(settings.data_dir):

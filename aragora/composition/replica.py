@@ -5,7 +5,9 @@ Imported as a whole by the replica's process and by nothing that only starts the
 
 from __future__ import annotations
 
+import os
 from functools import partial
+from typing import Final
 
 from fastapi import FastAPI
 from starlette.middleware import Middleware
@@ -15,6 +17,7 @@ from actors.gateways.event_feed import CoordinatorFeed
 from actors.gateways.event_lines import open_line
 from actors.gateways.health import ReplicaVitals, StoreProbe
 from actors.gateways.metrics import StoredMetricsPage
+from actors.gateways.nodes import ClusterNodes, own_node_id
 from actors.gateways.operations import (
     CounterFlush,
     SharedConnectionBoard,
@@ -23,6 +26,7 @@ from actors.gateways.operations import (
     StoredLeaderboard,
     observe_request,
 )
+from actors.gateways.replica_figures import SharedFigures
 from actors.reporting import REPORT_S, TroubleReport
 from actors.runtime import Runtime
 from actors.websocket_frames import bound_messages
@@ -37,6 +41,7 @@ from aragora.composition.launch import Launch
 from aragora.composition.listening import authority
 from aragora.config.settings import Settings
 from aragora.debate.store.debates import DebateStore
+from aragora.identity.client_address import Network, trusted_networks
 from aragora.ids import new_id
 from aragora.observability.logging import configure_logging
 from aragora.private_files import make_files_private
@@ -46,18 +51,25 @@ from aragora.server.app import create_app
 from aragora.server.chapters.operations import OperationsPorts, operations
 from aragora.server.chapters.pages import pages
 from aragora.server.chapters.receipts import ReceiptPorts, receipts
+from aragora.server.error_notes import ErrorNotes
 from aragora.server.feature import Feature, Layer, Stage
 from aragora.server.middleware.outcomes import TimingMiddleware
 from aragora.server.ports import ServerConfig
+from aragora.server.replica_figures import OwnFigures
 from aragora.storage.contexts import Context
 from aragora.storage.counters import CounterStore
 from aragora.storage.database import Database
+
+WHOM_UVICORN_BELIEVES: Final = "FORWARDED_ALLOW_IPS"
+"""Uvicorn's variable, read when Serve starts the replica's HTTP server, which is after this. By default uvicorn writes
+over the peer of connections from loopback; with `*`, as people set it elsewhere, by what any client claims."""
 
 
 def build_ingress(launch: Launch) -> FastAPI:
     """The ASGI application of one replica. Runs in the replica's process. Raises Misconfigured."""
     settings, clock = launch.settings, SystemClock()
     make_files_private()  # a worker of a joined cluster inherits what that was started with
+    os.environ[WHOM_UVICORN_BELIEVES] = ""  # nobody: we decide, and must see the real peer of a connection for it
     configure_logging(settings)
     config = _config(launch)
     bound_messages(config.ws_max_message_bytes)
@@ -72,7 +84,11 @@ def build_ingress(launch: Launch) -> FastAPI:
     lifecycle = SharedLifecycle(runtime, clock, launch.started_at)
     probe = StoreProbe(counters, clock)
     trouble = Every("report of a process", REPORT_S, TroubleReport(config.replica_id, runtime).tell)
-    identity = open_identity(_behind_own_proxy(settings), bind_host=launch.host, clock=clock)
+    node_id = own_node_id()
+    nodes = ClusterNodes(node_id, _proxies(settings), lifecycle.nodes, clock)
+    identity = open_identity(settings, bind_host=launch.host, hops=nodes, clock=clock)
+    notes = ErrorNotes(config.replica_id)
+    figures = SharedFigures(runtime, node_id, OwnFigures(notes, identity.feature.ports.parts.limits))
     features = (
         Feature(
             "operations",
@@ -83,10 +99,11 @@ def build_ingress(launch: Launch) -> FastAPI:
                 leaderboard=StoredLeaderboard(ratings),
                 metrics=StoredMetricsPage(counters, probe, agents, connections),
                 vitals=ReplicaVitals(probe, lifecycle),
+                nodes=nodes,
             ),
             chapters=(operations,),
             layers=(Layer(Stage.TIMING, Middleware(TimingMiddleware, observer=observe_request, clock=clock)),),
-            tasks=(flush.task.run, trouble.run),
+            tasks=(flush.task.run, trouble.run, nodes.task.run, figures.task.run),
             closers=(debates.aclose, core.aclose, elo.aclose),
         ),
         open_debates(
@@ -100,13 +117,13 @@ def build_ingress(launch: Launch) -> FastAPI:
             authenticator=identity.authenticator,
             clock=clock,
         ),
-        Feature("receipts", ReceiptPorts(reader, KeyedVerifier(settings.data_dir)), chapters=(receipts,)),
+        Feature("receipts", ReceiptPorts(reader, _verifier(settings)), chapters=(receipts,)),
         Feature("pages", None, chapters=(pages,)),
         identity.feature,
         identity.credentials,
         identity.oauth,
         identity.people,
-        administration_of(identity, clock),
+        administration_of(identity, notes, figures, clock),
         open_integrations(settings, identity.feature.ports.parts, clock),
     )
     return create_app(config, identity.authenticator, features)
@@ -128,6 +145,13 @@ def _config(launch: Launch) -> ServerConfig:
     )
 
 
-def _behind_own_proxy(settings: Settings) -> Settings:
-    """Replicas are reached through this node's proxies, which tell the client's address in X-Forwarded-For."""
-    return settings.model_copy(update={"trusted_proxies": (*settings.trusted_proxies, "127.0.0.1/32", "::1/128")})
+def _proxies(settings: Settings) -> tuple[Network, ...]:
+    """The operator's proxies, and whatever runs on this machine: on one machine HAProxy reaches its replicas there."""
+    return trusted_networks((*settings.trusted_proxies, "127.0.0.1/32", "::1/128"))
+
+
+def _verifier(settings: Settings) -> KeyedVerifier:
+    key = settings.receipt_signing_key
+    return KeyedVerifier(
+        settings.data_dir, None if key is None else key.get_secret_value(), settings.receipt_trusted_keys
+    )

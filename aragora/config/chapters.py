@@ -18,6 +18,7 @@ from aragora.config.variables import (
     MonthlyBudget,
     Networks,
     Origins,
+    PublicKeys,
     RedisUrl,
     SigningKey,
     UpperCase,
@@ -365,6 +366,12 @@ class PersistenceSettings(BaseModel):
         "ARAGORA_RECEIPT_SIGNING_KEY",
         "Ed25519 key that signs receipts; unset: one is made in the data directory.",
         allowed="PEM, or a seed of 64 hex characters",
+    )
+    receipt_trusted_keys: PublicKeys = variable(
+        "ARAGORA_RECEIPT_TRUSTED_KEYS",
+        "Public keys that signed receipts before a change of key, for nodes that have not known them.",
+        default=(),
+        allowed="64 hex characters each, comma-separated",
     )
 
     knowledge_mound_database_url: DatabaseUrl | None = variable(

@@ -10,7 +10,15 @@ from aragora.config.settings import Settings, variable_of
 
 _PREFIX: Final = "ARAGORA_"
 _BETWEEN_PROCESSES: Final = frozenset(
-    {"ARAGORA_HAPROXY_BINARY", "ARAGORA_HTTP_BIND", "ARAGORA_RUN_DIRECTORY", "ARAGORA_SERVER_OF"}
+    {
+        "ARAGORA_GCS_AT",
+        "ARAGORA_HAPROXY_BINARY",
+        "ARAGORA_HTTP_BIND",
+        "ARAGORA_NODE_AT",
+        "ARAGORA_NODE_OF",
+        "ARAGORA_RUN_DIRECTORY",
+        "ARAGORA_SERVER_OF",
+    }
 )
 """What the server tells its own processes; no settings of an operator."""
 _ALIKE: Final = 0.75

@@ -87,6 +87,12 @@ def _signing_key(value: SecretStr) -> SecretStr:
     return value
 
 
+def _public_keys(keys: tuple[str, ...]) -> tuple[str, ...]:
+    if not all(_HEX_KEY.fullmatch(key) for key in keys):
+        raise ValueError("not every key is 64 hex characters")
+    return tuple(key.lower() for key in keys)
+
+
 def _web_address(value: str) -> str:
     if not value.startswith(("http://", "https://")):
         raise ValueError("not an http:// or https:// address")
@@ -175,6 +181,7 @@ MonthlyBudget = Annotated[float | None, BeforeValidator(_monthly)]
 UpperCase = BeforeValidator(_upper)
 HexKeys = Annotated[SecretStr, AfterValidator(_hex_keys)]
 SigningKey = Annotated[SecretStr, AfterValidator(_signing_key)]
+PublicKeys = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_public_keys)]
 DatabaseUrl = Annotated[SecretStr, AfterValidator(_database_url)]
 RedisUrl = Annotated[SecretStr, AfterValidator(_redis_url)]
 WebAddress = Annotated[str, AfterValidator(_web_address)]

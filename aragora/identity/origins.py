@@ -18,6 +18,7 @@ from aragora.identity.client_address import is_loopback
 
 LOOPBACK_HOSTS: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 _HOST: Final = re.compile(r"(\[[0-9a-f:.]+\]|[0-9a-z._-]+)(?::([0-9]{1,5}))?")
+_PORT_MAX: Final = 65_535
 _PAGE_SCHEMES: Final = frozenset({"http", "https", "ws", "wss"})
 
 
@@ -45,6 +46,15 @@ def host_is_local(host_header: str | None) -> bool:
     local names, and not absent."""
     match = _HOST.fullmatch((host_header or "").strip().lower())
     return match is not None and match.group(1).strip("[]").rstrip(".") in LOOPBACK_HOSTS
+
+
+def authority_in(host_header: str | None) -> tuple[str, int | None] | None:
+    """The host, an IPv6 address in brackets, and the port that a Host header names; None where it is not one."""
+    match = _HOST.fullmatch((host_header or "").strip().lower())
+    if match is None:
+        return None
+    host, port = match.group(1), int(match.group(2)) if match.group(2) else None
+    return (host, port) if port is None or 0 < port <= _PORT_MAX else None
 
 
 def origin_allowed(

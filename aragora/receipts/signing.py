@@ -9,6 +9,7 @@ verify.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
@@ -97,10 +98,13 @@ def load_signer(configured: str | None, data_dir: Path) -> Signer:
     return signer
 
 
-def trusted_keys(data_dir: Path) -> frozenset[str]:
-    """The public keys (hex) of every signer this data directory has known; reads files."""
-    found = (path.read_text(encoding="ascii", errors="replace").strip() for path in (data_dir / "keys").glob("*.pub"))
-    return frozenset(key for key in found if is_public_key(key))
+def trusted_keys(data_dir: Path, configured: str | None = None, earlier: Iterable[str] = ()) -> frozenset[str]:
+    """The public keys (hex) whose receipts this installation vouches for: those of every signer that this data
+    directory has known, that of the setting, which on a cluster may have signed on other nodes only, and those that
+    its operator names as `earlier` ones. Reads files. Raises Misconfigured as `load_signer`."""
+    found = [path.read_text(encoding="ascii", errors="replace").strip() for path in (data_dir / "keys").glob("*.pub")]
+    own = [_parse(configured, _SETTING).public_key] if configured else []
+    return frozenset(key for key in (*found, *own, *earlier) if is_public_key(key))
 
 
 def _from_file(path: Path) -> Signer:

@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -111,10 +112,10 @@ def verify(document: Mapping[str, Any], trusted_keys: Collection[str] | None) ->
 
 
 class KeyedVerifier:
-    """Checks receipts against the keys that this installation has ever signed with; `data_dir` holds them."""
+    """Checks receipts against the keys that this installation has ever signed with: see `trusted_keys`."""
 
-    def __init__(self, data_dir: Path) -> None:
-        self._data_dir = data_dir
+    def __init__(self, data_dir: Path, configured: str | None = None, earlier: Sequence[str] = ()) -> None:
+        self._trusted = partial(trusted_keys, data_dir, configured, earlier)
 
     async def verify(self, document: Mapping[str, Any]) -> tuple[bool, list[Check]]:
         """Check one receipt as `verify` does. Reads the keys anew each time."""
@@ -122,7 +123,7 @@ class KeyedVerifier:
         return await asyncio.to_thread(self._checked, document)
 
     def _checked(self, document: Mapping[str, Any]) -> tuple[bool, list[Check]]:
-        return verify(document, trusted_keys(self._data_dir))
+        return verify(document, self._trusted())
 
 
 # --- A run of receipts -------------------------------------------------------------------------------------

@@ -8,14 +8,14 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Final, Protocol
 
 from starlette.types import Scope
 
 from aragora.errors import Forbidden, RateLimited, Unauthenticated
 from aragora.identity.authentication import Authentication
 from aragora.identity.authorization import authorize
-from aragora.identity.client_address import Network, client_address, is_loopback, rate_limit_scope
+from aragora.identity.client_address import Origin, Trust, is_loopback, origin_of, rate_limit_scope
 from aragora.identity.parts import Visit
 from aragora.identity.principal import Method, Principal
 from aragora.identity.rate_limits import PER_PRINCIPAL, RateLimits
@@ -64,6 +64,30 @@ class Caller:
     came_from: str = ""
 
 
+class TrustedHops(Protocol):
+    """Whose word about the address of a client counts."""
+
+    @property
+    def trust(self) -> Trust:
+        """As it stands now: the same object until it changes."""
+        ...
+
+    async def look_again(self) -> None:
+        """Somebody who is not trusted told of a client: it may be the proxy of a node that has just joined. Looks who
+        is trusted, unless that was done a moment ago, and returns within some milliseconds. Raises nothing."""
+        ...
+
+
+class FixedHops:
+    """Fulfils `TrustedHops` where nobody joins."""
+
+    def __init__(self, trust: Trust) -> None:
+        self.trust = trust
+
+    async def look_again(self) -> None:
+        """There is nothing to see."""
+
+
 def facts_of(scope: Scope) -> CallerFacts:
     """What an ASGI scope tells of its sender."""
     client = scope.get("client")
@@ -79,14 +103,14 @@ class Authenticator:
         authentication: Authentication,
         limits: RateLimits,
         registry: Registry,
-        trusted: tuple[Network, ...],
+        hops: TrustedHops,
         *,
         production: bool,
     ) -> None:
         self._authentication = authentication
         self._limits = limits
         self._registry = registry
-        self._trusted = trusted
+        self._hops = hops
         self._production = production
 
     async def authenticate(self, facts: CallerFacts) -> Principal:
@@ -144,10 +168,22 @@ class Authenticator:
         """Before a command: audit who really gives it, where somebody acts as another. Raises Unavailable."""
         await self._authentication.witness(principal, deed, target, visit)
 
+    async def arrival(self, facts: CallerFacts) -> str:
+        """The client's address, where a request is met first: a peer that is not known yet is looked for."""
+        origin = self.origin(facts)
+        if origin.disbelieved:
+            await self._hops.look_again()
+            origin = self.origin(facts)
+        return origin.address
+
     def address(self, facts: CallerFacts) -> str:
         """The client's address, which no header of its own can forge."""
+        return self.origin(facts).address
+
+    def origin(self, facts: CallerFacts) -> Origin:
+        """Where the request came from."""
         forwarded = tuple(value.decode("latin-1") for name, value in facts.raw_headers if name == b"x-forwarded-for")
-        return client_address(facts.peer, forwarded, self._trusted)
+        return origin_of(facts.peer, forwarded, self._hops.trust)
 
     async def _by_ticket_alone(self, facts: CallerFacts, token: str) -> Principal | None:
         """The caller where the address holds a `token`: in production only a ticket is good there."""

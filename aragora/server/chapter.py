@@ -19,7 +19,6 @@ import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Concatenate, Final, Generic, Required, TypeAlias, TypedDict, TypeVar, Unpack
-from urllib.parse import urlsplit
 
 from fastapi import Depends, Request
 from fastapi.dependencies.utils import get_dependant
@@ -33,10 +32,9 @@ from aragora.identity.rbac import Policy, PolicyKind
 from aragora.server.authentication import Authenticator, Caller, facts_of
 from aragora.server.failures import CALLER, REQUEST_ID
 from aragora.server.ports import ServerConfig
+from aragora.server.websocket_address import websocket_url
 
 P = TypeVar("P")
-
-_EVERYWHERE: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared, not bound
 
 
 @dataclass(frozen=True)
@@ -77,12 +75,11 @@ class Call(Generic[P]):
 
     @property
     def ws_url(self) -> str:
-        """Where this caller reaches the WebSocket port. A server that listens everywhere is where this request came."""
-        url = urlsplit(self.config.ws_url)
-        here = self.request.url.hostname
-        if url.hostname not in _EVERYWHERE or here is None:
-            return self.config.ws_url
-        return f"{url.scheme}://{f'[{here}]' if ':' in here else here}:{url.port}{url.path}"
+        """Where this caller reaches a WebSocket."""
+        headers = self.request.headers
+        origin = self._server.authenticator.origin(facts_of(self.request.scope))
+        proxied_as = headers.get("x-forwarded-proto", "").strip().lower() if origin.by_proxy else None
+        return websocket_url(self.config.ws_url, headers.get("host"), proxied_as)
 
     @property
     def visit(self) -> Visit:

@@ -18,6 +18,7 @@ from aragora.debate.proposition import Idempotency, Proposition
 from aragora.debate.records import DebateRecord, ReceiptRecord
 from aragora.identity.audit import Outcome
 from aragora.identity.parts import Visit
+from aragora.server.nodes import NodeView
 from aragora.storage.cursors import Page
 
 
@@ -223,6 +224,19 @@ class Lifecycle(Protocol):
 
     async def closing(self) -> str:
         """Return, once the server drains, the reason to tell WebSocket clients."""
+        ...
+
+
+class NodeBoard(Protocol):
+    """The nodes of the cluster, as they were known last."""
+
+    def behind(self, peer: str | None) -> NodeView:
+        """The node whose proxy sent a request that came from `peer`; this replica's own where that is none of the
+        cluster's."""
+        ...
+
+    def nodes(self) -> tuple[NodeView, ...]:
+        """Those that live and those that are missed."""
         ...
 
 

@@ -66,6 +66,18 @@ encrypted_stores = Table(  # those in which no secret rests in plaintext any mor
     Column("since", Double, nullable=False),
 )
 
+installation = Table(  # one row: by what the nodes of a cluster see that they have the same secrets
+    "installation",
+    METADATA[Context.CORE],
+    Column("one", Integer, primary_key=True, autoincrement=False),  # always 1
+    Column("scheme", Text, nullable=False),  # how the answers are made
+    Column("challenge", Text, nullable=False),
+    Column("answers", Text, nullable=False),
+    Column("shared", Text, nullable=False),
+    Column("release", Text, nullable=False),  # of the node that joined last
+    Column("since", Double, nullable=False),
+)
+
 ephemeral = Table(
     "ephemeral",
     METADATA[Context.USERS],

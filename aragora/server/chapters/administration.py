@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import Path, Query
 from pydantic import BaseModel, Field
@@ -16,19 +16,19 @@ from aragora.identity.rate_limits import ALL_LIMITS, RateLimits
 from aragora.identity.rbac import ADMIN
 from aragora.identity.store.audit_log import AuditLog
 from aragora.server.chapter import Call, Chapter
-from aragora.server.middleware.outcomes import ErrorNotes
+from aragora.server.replica_figures import ReplicaFigures
 from aragora.server.schemas import Line, Secretive, Tokens, tokens_response
 from aragora.server.views import UNCACHED, json_response
 
 
 @dataclass(frozen=True, slots=True)
 class AdministrationPorts:
-    """What these routes call. `errors` are those of this replica."""
+    """What these routes call."""
 
     audit: AuditLog
     accounts: Accounts
     limits: RateLimits
-    errors: ErrorNotes
+    figures: ReplicaFigures
 
 
 administration: Chapter[AdministrationPorts] = Chapter("administration")
@@ -51,14 +51,23 @@ class AuditPage(BaseModel):
     next_before: int | None
 
 
+_Scope = Annotated[
+    Literal["cluster", "replica"],
+    Field(description="`replica` while the shared state is away: what follows is then of the one that answered"),
+]
+
+
 class ErrorList(BaseModel):
     errors: list[dict[str, object]]
+    replica_id: Annotated[str, Field(description="of the replica that answered")]
+    scope: _Scope
 
 
 class RateLimitList(BaseModel):
     rate_limits: list[dict[str, object]]
     shared: bool
     degraded: str
+    scope: _Scope
 
 
 @administration.get("/api/admin/audit", needs=ADMIN, gives=AuditPage)
@@ -85,22 +94,33 @@ async def impersonate(call: Call[AdministrationPorts], user_id: _UserId, body: I
 
 @administration.get("/api/system/errors", needs=ADMIN, gives=ErrorList)
 async def errors(call: Call[AdministrationPorts], limit: _Limit = 20) -> Response:
-    """The last failures of this replica, newest first."""
-    view = {
-        "errors": call.ports.errors.latest(limit),
-        "replica_id": call.config.replica_id,
-    }
-    return json_response(view)
+    """The last failures of all replicas, newest first. Those of other replicas come within two seconds."""
+    failures = await call.ports.figures.failures(limit)
+    return json_response(
+        {"errors": failures.notes, "replica_id": call.config.replica_id, "scope": _scope(whole=failures.whole)}
+    )
 
 
 @administration.get("/api/system/rate-limits", needs=ADMIN, gives=RateLimitList)
 async def rate_limits(call: Call[AdministrationPorts]) -> Response:
-    """The limits, how often this replica refused by each, and whether replicas count together."""
-    limits = call.ports.limits
+    """The limits, how often they refused on all replicas, and whether replicas count together."""
+    refusals = await call.ports.figures.refusals()
     rows = [
-        {"name": limit.name, "limit": limit.rule, "refused": limits.refused.get(limit.name, 0)} for limit in ALL_LIMITS
+        {"name": limit.name, "limit": limit.rule, "refused": refusals.refused.get(limit.name, 0)}
+        for limit in ALL_LIMITS
     ]
-    return json_response({"rate_limits": rows, "shared": limits.shared, "degraded": limits.degraded})
+    return json_response(
+        {
+            "rate_limits": rows,
+            "shared": call.ports.limits.shared and not refusals.degraded,
+            "degraded": refusals.degraded,
+            "scope": _scope(whole=refusals.whole),
+        }
+    )
+
+
+def _scope(*, whole: bool) -> str:
+    return "cluster" if whole else "replica"
 
 
 def _shown(entry: AuditEntry) -> dict[str, object]:

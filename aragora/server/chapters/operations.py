@@ -5,7 +5,8 @@ Health is public, cheap, and quiet about everything else.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Final, Literal
 
@@ -21,12 +22,14 @@ from aragora.identity.rbac import ADMIN, PUBLIC
 from aragora.observability.exposition import CONTENT_TYPE
 from aragora.server.chapter import Call, Chapter
 from aragora.server.failures import failure
+from aragora.server.nodes import NodeState, NodeView
 from aragora.server.ports import (
     AgentBoard,
     ConnectionBoard,
     Leaderboard,
     Lifecycle,
     MetricsPage,
+    NodeBoard,
     Readiness,
     Vitals,
     VitalSigns,
@@ -45,6 +48,7 @@ class OperationsPorts:
     leaderboard: Leaderboard
     metrics: MetricsPage
     vitals: VitalSigns
+    nodes: NodeBoard
 
 
 operations: Chapter[OperationsPorts] = Chapter("operations")
@@ -52,8 +56,19 @@ operations: Chapter[OperationsPorts] = Chapter("operations")
 _HEALTH: Final = {"ready": "healthy", "degraded": "degraded", "draining": "degraded"}
 _RETRY_S: Final = 2.0
 _NO_DATABASE: Final = "database: it does not answer; what runs waits for it"
+_NODE: Final = {
+    NodeState.DRAINING: "this node drains: send what is new to another one",
+    NodeState.GONE: "this node has left the cluster: send what is new to another one",
+}
 
 # --- What comes out
+
+
+class NodeCounts(BaseModel):
+    ready: int
+    draining: int
+    gone: int
+    without_replica: Annotated[int, Field(description="how many of those that are ready have no ingress replica")]
 
 
 class Health(BaseModel):
@@ -61,6 +76,7 @@ class Health(BaseModel):
     version: str
     uptime: Annotated[int, Field(description="whole seconds since the server started")]
     reasons: Annotated[list[str], Field(description="why it is not healthy; absent where it is")] = []
+    nodes: Annotated[NodeCounts | None, Field(description="absent on one machine")] = None
 
 
 class WebSocketHealth(BaseModel):
@@ -72,6 +88,17 @@ class WebSocketHealth(BaseModel):
 class ReadyState(BaseModel):
     status: str
     reasons: list[str]
+
+
+class ClusterNode(BaseModel):
+    node_id: Annotated[str, Field(description="Ray's")]
+    address: str
+    state: Annotated[NodeState, Field(description="`gone` does not answer though nobody stopped it")]
+    replica: Annotated[bool, Field(description="whether an ingress replica runs there")]
+
+
+class ClusterNodes(BaseModel):
+    nodes: list[ClusterNode]
 
 
 class Breaker(BaseModel):
@@ -133,9 +160,11 @@ class Rankings(BaseModel):
 
 @operations.get("/api/health", needs=PUBLIC, gives=Health, refuses=(503,), tag="health")
 async def health(call: Call[OperationsPorts]) -> Response:
-    """`healthy`, `degraded` (working with a part away, or draining), or 503 `unhealthy` (not working yet)."""
+    """The server as a whole: `healthy`, `degraded` (working with a part away, or draining), or 503 `unhealthy` (not
+    working yet)."""
     readiness = await call.ports.lifecycle.readiness()
-    troubles = _troubles(await call.ports.vitals.vitals())
+    nodes = call.ports.nodes.nodes()
+    troubles = (*_troubles(await call.ports.vitals.vitals()), *_missed(nodes))
     status = _HEALTH.get(readiness.state, "unhealthy")
     view: dict[str, object] = {
         "status": "degraded" if troubles and status == "healthy" else status,
@@ -144,6 +173,8 @@ async def health(call: Call[OperationsPorts]) -> Response:
     }
     if reasons := (*readiness.reasons, *troubles):
         view["reasons"] = reasons
+    if len(nodes) > 1:
+        view["nodes"] = _counts(nodes)
     if view["status"] == "unhealthy":
         return _not_ready(call, readiness, view)
     return json_response(view)
@@ -157,8 +188,13 @@ async def live(call: Call[OperationsPorts]) -> Response:  # noqa: ARG001  # one 
 
 @operations.get("/api/health/ready", needs=PUBLIC, gives=ReadyState, refuses=(503,), tag="health")
 async def ready(call: Call[OperationsPorts]) -> Response:
-    """Whether the server takes work: 503 while it starts or drains, or the database does not answer."""
+    """Whether the node that was asked may get new traffic: 503 while the server starts or drains, the node drains or is
+    gone, or the database does not answer."""
     readiness = await call.ports.lifecycle.readiness()
+    client = call.request.client
+    node = call.ports.nodes.behind(client.host if client else None)
+    if readiness.ready and node.state is not NodeState.READY:
+        readiness = Readiness(node.state.value, (*readiness.reasons, _NODE[node.state]))
     if readiness.ready and not (await call.ports.vitals.vitals()).store_up:
         readiness = Readiness("unavailable", (*readiness.reasons, _NO_DATABASE))
     view = {"status": readiness.state, "reasons": readiness.reasons}
@@ -208,6 +244,12 @@ async def system_circuit_breakers(call: Call[OperationsPorts]) -> Response:
     return await _breakers(call.ports)
 
 
+@operations.get("/api/system/nodes", needs=ADMIN, gives=ClusterNodes)
+async def nodes(call: Call[OperationsPorts]) -> Response:
+    """Every node of the cluster: its address, whether it takes new traffic, whether it has a replica."""
+    return json_response({"nodes": call.ports.nodes.nodes()})
+
+
 @operations.get("/api/leaderboard/rankings", needs=PUBLIC, gives=Rankings, refuses=(503,), tag="leaderboard")
 async def rankings(
     call: Call[OperationsPorts],
@@ -236,6 +278,18 @@ def _troubles(vitals: Vitals) -> tuple[str, ...]:
         *database,
         *(_TROUBLES.get(name, f"background work fails and is tried again: {name}") for name in vitals.troubled),
     )
+
+
+def _counts(nodes: Sequence[NodeView]) -> dict[str, int]:
+    """How many nodes there are of each kind. Their addresses are for administrators."""
+    counts = Counter(node.state.value for node in nodes)
+    idle = sum(node.state is NodeState.READY and not node.replica for node in nodes)
+    return {**{state.value: counts[state.value] for state in NodeState}, "without_replica": idle}
+
+
+def _missed(nodes: Sequence[NodeView]) -> tuple[str, ...]:
+    gone = sum(node.state is NodeState.GONE for node in nodes)
+    return (f"of {len(nodes)} nodes, {gone} left without being stopped",) if gone else ()
 
 
 def _not_ready(call: Call[OperationsPorts], readiness: Readiness, view: Mapping[str, object]) -> Response:

@@ -1,15 +1,11 @@
 """The outcome of requests: an observer counts each one, the log has a line of each (in a flood, of some), the last
 failures of this replica are kept as notes, and an unexpected error is logged with its stack and answered with a 500
 that tells nothing.
-
-A note says when, where and what kind, for the admin console; never what the request held.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from dataclasses import dataclass
 from typing import Final
 
 import structlog
@@ -17,12 +13,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from aragora.clock import Clock
 from aragora.observability.line_budget import LineBudgets
+from aragora.server.error_notes import ErrorNote, ErrorNotes
 from aragora.server.failures import CALLER, INTERNAL_MESSAGE, REQUEST_ID, failure
 from aragora.server.middleware.probes import PROBES
 from aragora.server.ports import RequestObserver
 
-KEPT: Final = 500
 _READS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_NOT_NOW: Final = 503
 _CLIENT_LEFT: Final = 499  # as proxies log it; no client ever sees it
 
 _log = structlog.get_logger(__name__)
@@ -83,33 +80,9 @@ class TimingMiddleware:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class ErrorNote:
-    """One failed request. `at` is seconds since the epoch; `path` the route's template."""
-
-    at: float
-    method: str
-    path: str
-    status: int
-    error: str
-    request_id: str
-
-
-class ErrorNotes:
-    """A bounded list, the newest first."""
-
-    def __init__(self) -> None:
-        self._notes: deque[ErrorNote] = deque(maxlen=KEPT)
-
-    def add(self, note: ErrorNote) -> None:
-        self._notes.appendleft(note)
-
-    def latest(self, limit: int) -> list[ErrorNote]:
-        return list(self._notes)[:limit]
-
-
 class ErrorNotesMiddleware:
-    """Notes every answer with 5xx and every exception on its way to the last net."""
+    """Notes every answer with 5xx and every exception on its way to the last net. That a probe is told "not now", over
+    and over, is no failure: it would drive the failures out."""
 
     def __init__(self, app: ASGIApp, notes: ErrorNotes, clock: Clock) -> None:
         self._app = app
@@ -122,8 +95,9 @@ class ErrorNotesMiddleware:
             return
 
         async def send_and_note(message: Message) -> None:
-            if message["type"] == "http.response.start" and message["status"] >= 500:
-                self._note(scope, message["status"], "answered")
+            status = message["status"] if message["type"] == "http.response.start" else 0
+            if status >= 500 and not (status == _NOT_NOW and scope["path"] in PROBES):
+                self._note(scope, status, "answered")
             await send(message)
 
         try:
@@ -141,6 +115,7 @@ class ErrorNotesMiddleware:
                 status=status,
                 error=error,
                 request_id=scope.get(REQUEST_ID, ""),
+                replica_id=self._notes.replica_id,
             )
         )
 

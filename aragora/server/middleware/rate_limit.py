@@ -25,7 +25,7 @@ class RateLimitMiddleware:
         if scope["type"] not in ("http", "websocket") or scope["path"] in PROBES:
             await self._app(scope, receive, send)
             return
-        address = self._addresses.address(facts_of(scope))
+        address = await self._addresses.arrival(facts_of(scope))
         if self._spare_loopback and is_loopback(address):
             await self._app(scope, receive, send)
             return

@@ -23,8 +23,8 @@ from aragora.observability.registry import REGISTRY
 from aragora.server.authentication import Caller, CallerFacts
 from aragora.server.live.connection import Connection
 from aragora.server.live.sockets import SocketRegistry
-from aragora.server.middleware.outcomes import ErrorNotes
 from aragora.server.ports import ServerConfig
+from aragora.server.replica_figures import ReplicaFigures
 
 pytestmark = pytest.mark.slow
 
@@ -40,7 +40,7 @@ class Site:
     def __init__(self, served: Served) -> None:
         self.identity = served.identity
         self.sockets: SocketRegistry = served.features["debates"].ports.sockets
-        self.errors: ErrorNotes = served.features["administration"].ports.errors
+        self.figures: ReplicaFigures = served.features["administration"].ports.figures
         self.aclose = served.aclose
         self.client = partial(served.client, host="localhost:8080")
 
@@ -333,5 +333,5 @@ async def test_without_the_database_nobody_is_let_in_and_the_answer_is_503(produ
         (tmp_path / "users.db").rename(tmp_path / "gone.db")
         answer = await client.get("/api/auth/me", headers={"Authorization": f"Bearer {tokens['access_token']}"})
         assert answer.status_code == 503
-        noted = production.errors.latest(5)
+        noted = (await production.figures.failures(5)).notes
         assert [(note.path, note.status) for note in noted] == [("/api/auth/me", 503)]

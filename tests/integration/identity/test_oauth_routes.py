@@ -14,12 +14,13 @@ import pytest
 from worlds.memory_server import DEFAULT_CONFIG
 
 from aragora.errors import RateLimited
+from aragora.identity.client_address import Trust
 from aragora.identity.oauth import EXCHANGE_S, FinishedLogins, OpenIdLogin, digest_of
 from aragora.identity.parts import Visit
 from aragora.identity.people import OPERATOR
 from aragora.identity.registration import Registration, RegistrationRules
 from aragora.server.app import create_app
-from aragora.server.authentication import Authenticator
+from aragora.server.authentication import Authenticator, FixedHops
 from aragora.server.chapters.oauth import OAuthPorts, oauth
 from aragora.server.feature import Feature
 from aragora.storage.ephemeral import sweeping
@@ -48,7 +49,9 @@ def app(login: OpenIdLogin, identity: Any, clock: Any) -> Any:
         success_url=PAGE,
         error_url=None,
     )
-    authenticator = Authenticator(identity.authentication, parts.limits, parts.registry, (), production=False)
+    authenticator = Authenticator(
+        identity.authentication, parts.limits, parts.registry, FixedHops(Trust()), production=False
+    )
     return create_app(DEFAULT_CONFIG, authenticator, [Feature("oauth", ports, chapters=(oauth,))])
 
 

@@ -15,7 +15,7 @@ from worlds.live_server import LiveServer, running
 from worlds.server_processes import end_all, named
 from worlds.waiting import WAIT_S
 
-from actors.cluster import REPLICA_PORTS, REPLICA_PORTS_EACH
+from actors.ray_environment import REPLICA_PORTS, REPLICA_PORTS_EACH
 
 pytestmark = pytest.mark.slow
 

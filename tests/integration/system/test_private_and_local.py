@@ -13,7 +13,7 @@ import pytest
 from worlds.live_server import LiveServer
 from worlds.server_processes import processes_of
 
-from actors.cluster import RUN_DIRECTORY
+from actors.ray_environment import RUN_DIRECTORY
 from aragora.private_files import OTHERS, open_to_others
 
 pytestmark = pytest.mark.slow

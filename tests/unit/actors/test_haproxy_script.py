@@ -71,5 +71,6 @@ def test_clients_have_bounded_time_and_each_correction_is_made_once(tmp_path: Pa
         assert section(lines, "defaults").count(line) == 1
     frontend = section(lines, "frontend http_frontend")
     assert frontend.count("option forwardfor") == 1
+    assert frontend.count("http-request disable-l7-retry unless METH_GET") == 1
     assert sum(line.startswith("http-response set-header X-Request-ID") for line in frontend) == 1
     assert "timeout server 10s" in section(lines, "backend aragora")

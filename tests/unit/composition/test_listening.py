@@ -7,25 +7,42 @@ from typing import Any
 
 import pytest
 
-from aragora.composition.listening import Listening, authority
-from aragora.errors import Misconfigured
+from aragora.composition.listening import Listening, authority, ports_of
+from aragora.errors import Misconfigured, Unavailable
 
 
 @pytest.mark.parametrize(
-    ("addresses", "bind", "reached_at", "loopback"),
+    ("addresses", "bind", "reached_at"),
     [
-        (("127.0.0.1",), "ipv4@127.0.0.1:80", "127.0.0.1", "127.0.0.1"),
-        (("0.0.0.0",), "ipv4@0.0.0.0:80", "127.0.0.1", "127.0.0.1"),
-        (("192.0.2.2",), "ipv4@192.0.2.2:80", "192.0.2.2", "127.0.0.1"),
-        (("::",), "ipv6@:::80 v4v6", "::1", "::1"),
-        (("::1",), "ipv6@::1:80", "::1", "::1"),
-        (("fd00::2",), "ipv6@fd00::2:80", "fd00::2", "::1"),
-        (("127.0.0.1", "::1"), "ipv4@127.0.0.1:80,ipv6@::1:80", "127.0.0.1", "127.0.0.1"),
+        (("127.0.0.1",), "ipv4@127.0.0.1:80", "127.0.0.1"),
+        (("0.0.0.0",), "ipv4@0.0.0.0:80", "127.0.0.1"),
+        (("192.0.2.2",), "ipv4@192.0.2.2:80", "192.0.2.2"),
+        (("::",), "ipv6@:::80 v4v6", "::1"),
+        (("::1",), "ipv6@::1:80", "::1"),
+        (("fd00::2",), "ipv6@fd00::2:80", "fd00::2"),
+        (("127.0.0.1", "::1"), "ipv4@127.0.0.1:80,ipv6@::1:80", "127.0.0.1"),
     ],
 )
-def test_each_form_is_bound_and_reached(addresses: tuple[str, ...], bind: str, reached_at: str, loopback: str) -> None:
+def test_each_form_is_bound_and_reached(addresses: tuple[str, ...], bind: str, reached_at: str) -> None:
     listening = Listening(addresses)
-    assert (listening.bind(80), listening.reached_at, listening.loopback) == (bind, reached_at, loopback)
+    assert (listening.bind(80), listening.reached_at) == (bind, reached_at)
+    assert ports_of(bind) == (80,)
+
+
+@pytest.mark.parametrize("addresses", [("0.0.0.0",), ("::",), ("127.0.0.1", "::1")])
+def test_several_ports_stand_on_one_line(addresses: tuple[str, ...]) -> None:
+    bind = Listening(addresses).bind(8080, 8765)
+    assert len(bind.split(" ")[0].split(",")) == 2 * len(addresses)
+    assert ports_of(bind) == (8080, 8765)
+
+
+def test_a_port_on_which_nobody_listens_is_told_after_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("aragora.composition.listening.LISTEN_S", 0.05)
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        Listening(("127.0.0.1",)).await_connections([port])
+    with pytest.raises(Unavailable, match=f"nothing listens at 127.0.0.1:{port}"):
+        Listening(("127.0.0.1",)).await_connections([port])
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "0.0.0.0"])

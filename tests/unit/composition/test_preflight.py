@@ -9,7 +9,7 @@ from socket import AF_INET, AF_INET6
 import pytest
 
 from aragora.composition.listening import Listening
-from aragora.composition.preflight import close_to_others, refuse_to_start
+from aragora.composition.preflight import close_to_others, refuse_other_ray, refuse_to_start
 from aragora.config.settings import Settings, load_settings
 from aragora.errors import Misconfigured
 from aragora.free_ports import free_ports
@@ -33,23 +33,20 @@ def of(tmp_path: Path, **variables: str) -> Settings:
 
 
 def test_production_refuses_a_ray_without_tokens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    refuse_to_start(of(tmp_path), "127.0.0.1", ())
+    refuse_other_ray(of(tmp_path))
     monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
     with pytest.raises(Misconfigured, match=r"RAY_AUTH_MODE is 'disabled'.*unset it"):
-        refuse_to_start(of(tmp_path), "127.0.0.1", ())
+        refuse_other_ray(of(tmp_path))
 
 
-def test_production_joins_a_cluster_with_a_token_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    joining = of(tmp_path, RAY_ADDRESS="10.0.0.10:6379")
-    with pytest.raises(Misconfigured, match="RAY_AUTH_MODE=token here and on every node"):
-        refuse_to_start(joining, "127.0.0.1", ())
-    monkeypatch.setenv("RAY_AUTH_MODE", "token")
-    refuse_to_start(joining, "127.0.0.1", ())
+def test_a_server_on_one_machine_leaves_a_cluster_to_the_command_that_serves_it(tmp_path: Path) -> None:
+    with pytest.raises(Misconfigured, match="`aragora cluster deploy` serves"):
+        refuse_other_ray(Settings(data_dir=tmp_path, ray_address="10.0.0.10:6380"))
 
 
 def test_development_goes_on_without_tokens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
-    refuse_to_start(Settings(data_dir=tmp_path), "127.0.0.1", ())
+    refuse_other_ray(Settings(data_dir=tmp_path))
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "::1", "[::1]", "::", "[::]", "localhost"])

@@ -20,10 +20,10 @@ def test_the_scheduler_is_asked_again_and_again_so_that_one_that_ended_begins_an
     parts = ServerParts(Settings(data_dir=tmp_path), "127.0.0.1", 1, 2)
     now, tried = [1000.0], []
 
-    async def start_jobs() -> None:
+    async def start_jobs(_: float) -> None:
         tried.append(now[0])
 
-    monkeypatch.setattr(parts, "_start_jobs", start_jobs)
+    monkeypatch.setattr(parts._service, "start_jobs", start_jobs)
     monkeypatch.setattr(server_parts.time, "monotonic", lambda: now[0])
     for at in (1000.0, 1001.0, 1000.0 + JOBS_AGAIN_S, 1001.0 + JOBS_AGAIN_S):
         now[0] = at

@@ -76,9 +76,10 @@ def test_the_development_lock_holds_what_the_server_is_locked_to() -> None:
 
 
 def test_the_build_names_no_registry() -> None:
-    scripts = (f"scripts/{name}" for name in ("create_venv.sh", "link_checkout.py", "unpack_debian_packages.sh"))
-    for name in ("Makefile", ".ci/run", "pyproject.toml", *scripts):
-        assert not re.search(r"index-url|https?://", (ROOT / name).read_text()), name
+    names = ("create_venv.sh", "link_checkout.py", "unpack_debian_packages.sh", "install_release.py")
+    scripts = [ROOT / "scripts" / name for name in names] + [*(ROOT / "scripts/release").glob("*.py")]
+    for file in (ROOT / "Makefile", ROOT / ".ci/run", ROOT / "pyproject.toml", *scripts):
+        assert not re.search(r"index-url|https?://", file.read_text()), file
 
 
 def test_the_ci_runs_the_readmes_test_command_and_fails_with_it() -> None:

@@ -26,7 +26,15 @@ SAMPLES: dict[str, Metric] = {
     for name in (metric.name, *metric.aliases)
     for suffix in SUFFIXES[metric.kind]
 }
-USE = re.compile(r"(aragora_\w+)(?:\{([^}]*)\})?")
+USE = re.compile(r"((?:aragora|ray)_\w+|\bup\b|\bscrape_\w+)(?:\{([^}]*)\})?")
+# What Prometheus and Ray say of each node, with the labels that deploy/prometheus gives them.
+OF_NODES = {
+    *("up", "scrape_duration_seconds"),
+    *("ray_node_cpu_utilization", "ray_node_mem_used", "ray_node_mem_total", "ray_node_disk_utilization_percentage"),
+    *("ray_node_network_receive_speed", "ray_node_network_send_speed"),
+}
+NODE_LABELS = {"job", "instance", "role"}
+JOBS = {"aragora", "aragora-nodes", "ray"}
 GROUPING = re.compile(r"by \(([^)]*)\)")
 
 
@@ -54,6 +62,9 @@ def test_every_metric_that_is_used_is_declared(expression: str) -> None:
     for name, matchers in uses:
         if name in RECORDED:
             continue
+        if name in OF_NODES:
+            assert re.fullmatch(r'job="(.*)"', matchers)[1] in JOBS  # type: ignore[index]
+            continue
         labels = {*SAMPLES[name].labels, "le"}
         assert {matcher.split("=")[0].rstrip("!~") for matcher in matchers.split(",") if matcher} <= labels
         for bound in re.findall(r'le="([^"]*)"', matchers):
@@ -64,7 +75,10 @@ def test_every_metric_that_is_used_is_declared(expression: str) -> None:
 def test_every_label_that_is_grouped_by_is_one_of_a_metric_used(expression: str) -> None:
     known = {"le"}
     for name, _ in USE.findall(expression):
-        known |= {"agent", "operation"} if name in RECORDED else set(SAMPLES[name].labels)
+        if name in OF_NODES:
+            known |= NODE_LABELS
+        else:
+            known |= {"agent", "operation"} if name in RECORDED else set(SAMPLES[name].labels)
     for labels in GROUPING.findall(expression):
         assert {label.strip() for label in labels.split(",")} <= known
 
@@ -95,7 +109,8 @@ def test_panels_have_ids_of_their_own_and_do_not_overlap(dashboard: Path) -> Non
 
 
 def test_the_dashboards_of_the_runbook_are_there() -> None:
-    assert [path.stem for path in DASHBOARDS] == ["agent-performance", "api-latency", "debate-metrics", "slo-tracking"]
+    runbook = {"agent-performance", "api-latency", "debate-metrics", "slo-tracking"}
+    assert {path.stem for path in DASHBOARDS} == runbook | {"nodes"}
     assert len({json.loads(path.read_text(encoding="utf-8"))["uid"] for path in DASHBOARDS}) == len(DASHBOARDS)
 
 
@@ -133,6 +148,21 @@ def test_a_bare_histogram_name_is_recorded_before_an_alert_reads_it() -> None:
     }
     used = {name for rule in RULES for name, _ in USE.findall(rule["expr"])}
     assert used & histograms == RECORDED
+
+
+def test_the_figures_of_the_cluster_are_never_asked_of_its_nodes() -> None:
+    """Of the nodes' job only what Prometheus adds is kept, so no sum over a figure can count it once a node."""
+    config = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text(encoding="utf-8"))
+    (nodes,) = (job for job in config["scrape_configs"] if job["job_name"] == "aragora-nodes")
+    assert nodes["metric_relabel_configs"] == [{"source_labels": ["__name__"], "regex": ".+", "action": "drop"}]
+
+
+def test_rays_figures_of_nodes_are_those_that_ray_has() -> None:
+    from importlib.resources import files
+
+    agent = files("ray.dashboard.modules.reporter").joinpath("reporter_agent.py").read_text(encoding="utf-8")
+    for name in OF_NODES:
+        assert not name.startswith("ray_") or f'"{name.removeprefix("ray_")}": Gauge(' in agent, name
 
 
 def test_prometheus_scrapes_the_server_and_reads_the_alerts() -> None:

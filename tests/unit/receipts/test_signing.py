@@ -82,3 +82,9 @@ def test_a_signer_gives_its_key_neither_to_repr_nor_to_pickle(signer: Signer) ->
     assert bytes(range(32)).hex() not in repr(signer)
     with pytest.raises(TypeError):
         pickle.dumps(signer)
+
+
+def test_a_node_vouches_for_the_key_of_the_setting_and_for_earlier_ones_without_files(tmp_path: Path) -> None:
+    new, old = Signer.from_seed(bytes(32)), Signer.from_seed(bytes(31) + b"1")
+    assert trusted_keys(tmp_path, "00" * 32, (old.public_key, "no key")) == {new.public_key, old.public_key}
+    assert not (tmp_path / "keys").exists()

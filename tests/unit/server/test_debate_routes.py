@@ -10,8 +10,11 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
+from worlds.memory_server import served
 
 from aragora import encoding
+from aragora.config.settings import Settings
 from aragora.debate.model import (
     ConsensusMode,
     DebateStatus,
@@ -23,6 +26,7 @@ from aragora.debate.model import (
 )
 from aragora.errors import RateLimited, Unavailable
 from aragora.identity.store.users import Standing, UserStore
+from aragora.server.ports import ServerConfig
 
 
 async def test_a_question_is_accepted_with_its_id_and_where_to_watch(client: Any, world: Any) -> None:
@@ -336,6 +340,24 @@ async def test_a_server_that_listens_everywhere_names_the_address_that_was_asked
     client = server.client(host=host, Authorization="Bearer secret")
     answer = await client.post("/api/debates", json={"question": "Tea or coffee?"})
     assert answer.json()["ws_url"] == f"ws://{host.removesuffix(':8080')}:8765/ws"
+
+
+@pytest.mark.parametrize(
+    ("forwarded", "url"),
+    [
+        ("203.0.113.9, 127.0.0.1", "wss://agora.example/ws"),  # by a proxy of the operator's on this machine
+        ("127.0.0.1, 203.0.113.9", "ws://agora.example:8765/ws"),  # a client that claims there was one
+    ],
+)
+async def test_behind_a_trusted_proxy_the_websocket_is_where_the_proxy_was_asked(
+    world: Any, boards: Any, tmp_path: Any, forwarded: str, url: str
+) -> None:
+    settings = Settings(data_dir=tmp_path, api_token=SecretStr("secret"), trusted_proxies=("127.0.0.1",))
+    config = ServerConfig("1.2.3", "ws://0.0.0.0:8765/ws", bind_host="0.0.0.0")
+    told = {"X-Forwarded-For": forwarded, "X-Forwarded-Proto": "https", "Authorization": "Bearer secret"}
+    client = served(settings, world, boards, config=config).client(host="agora.example")
+    answer = await client.post("/api/debates", json={"question": "Tea or coffee?"}, headers=told)
+    assert answer.json()["ws_url"] == url
 
 
 async def proposing(world: Any, *signatures: DecisionSigned) -> Decision:

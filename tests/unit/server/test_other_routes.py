@@ -18,6 +18,7 @@ from aragora.agents.agents_file import WORK
 from aragora.debate.model import ConsensusMode, Decision
 from aragora.debate.records import SET_ASIDE, ReceiptRecord
 from aragora.errors import Unavailable
+from aragora.server.nodes import NodeState, NodeView
 from aragora.server.ports import Readiness, Vitals
 
 
@@ -78,6 +79,79 @@ async def test_debates_that_are_set_aside_degrade_the_health(client: Any, boards
     assert health["status"] == "degraded"
     (reason,) = health["reasons"]
     assert reason.startswith("debates are set aside: ")
+
+
+THREE_NODES = (
+    NodeView("1" * 56, "192.0.2.10", NodeState.READY, replica=True),
+    NodeView("2" * 56, "192.0.2.11", NodeState.DRAINING, replica=True),
+    NodeView("3" * 56, "192.0.2.12", NodeState.GONE, replica=False),
+)
+
+
+@pytest.mark.parametrize(
+    ("peer", "status", "state"),
+    [
+        ("192.0.2.10", 200, "ready"),
+        ("192.0.2.11", 503, "draining"),
+        ("192.0.2.12", 503, "gone"),
+        ("203.0.113.9", 200, "ready"),  # past the proxies: the node of the replica itself
+    ],
+)
+async def test_ready_is_of_the_node_whose_proxy_was_asked_whichever_replica_answers(
+    serve: Any, boards: Any, peer: str, status: int, state: str
+) -> None:
+    boards.cluster = THREE_NODES
+    answer = await serve().client(peer).get("/api/health/ready")
+    assert (answer.status_code, answer.json()["status"]) == (status, state)
+    if status == 503:
+        assert answer.json()["error"]["code"] == "unavailable"
+        assert "send what is new to another one" in answer.json()["error"]["message"]
+
+
+async def test_a_probe_that_is_told_not_now_drives_no_failure_out_of_the_list(
+    client: Any, boards: Any, world: Any
+) -> None:
+    world.failure = Unavailable("the store is away")
+    assert (await client.get("/api/debates")).status_code == 503
+    boards.state = Readiness("draining", ("because",))
+    assert (await client.get("/api/health/ready")).status_code == 503
+    failures = (await client.get("/api/system/errors")).json()
+    assert [(note["path"], note["status"], note["replica_id"]) for note in failures["errors"]] == [
+        ("/api/debates", 503, "local")
+    ]
+    assert (failures["scope"], failures["replica_id"]) == ("cluster", "local")
+
+
+async def test_a_server_that_starts_or_drains_says_so_before_any_node(serve: Any, boards: Any) -> None:
+    boards.cluster, boards.state = THREE_NODES, Readiness("starting", ("the server is starting",))
+    answer = await serve().client("192.0.2.11").get("/api/health/ready")
+    assert (answer.status_code, answer.json()["status"]) == (503, "starting")
+
+
+async def test_health_counts_the_nodes_and_misses_the_one_that_is_gone(client: Any, boards: Any) -> None:
+    boards.cluster = THREE_NODES
+    health = await client.get("/api/health")
+    assert (health.status_code, health.json()["status"]) == (200, "degraded")
+    assert health.json()["reasons"] == ["of 3 nodes, 1 left without being stopped"]
+    assert health.json()["nodes"] == {"ready": 1, "draining": 1, "gone": 1, "without_replica": 0}
+    assert "192.0.2" not in health.text, "addresses are nobody else's business"
+
+
+async def test_a_node_that_drains_on_purpose_leaves_the_server_healthy(client: Any, boards: Any) -> None:
+    boards.cluster = THREE_NODES[:2]
+    health = (await client.get("/api/health")).json()
+    assert (health["status"], "reasons" in health, health["nodes"]["draining"]) == ("healthy", False, 1)
+
+
+async def test_administrators_see_each_node(client: Any, serve: Any, boards: Any) -> None:
+    boards.cluster = THREE_NODES
+    assert (await client.get("/api/system/nodes")).json()["nodes"][1] == {
+        "node_id": "2" * 56,
+        "address": "192.0.2.11",
+        "state": "draining",
+        "replica": True,
+    }
+    assert (await serve(api_token="secret").client().get("/api/system/nodes")).status_code == 401
 
 
 async def test_websocket_health_sums_replicas_and_says_when_it_cannot(

@@ -14,7 +14,7 @@ from worlds.waiting import WAIT_S
 
 from actors.channels import sockets
 from actors.channels.sockets import FrameConnection, FrameServer
-from actors.cluster import RUN_DIRECTORY
+from actors.ray_environment import RUN_DIRECTORY
 from aragora.errors import Unavailable
 from aragora.observability.line_budget import SELDOM_BURST, LineBudget
 

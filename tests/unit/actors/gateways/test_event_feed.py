@@ -18,9 +18,9 @@ from actors.channels import sockets
 from actors.channels.event_outlets import EventPolls, EventSocket
 from actors.channels.sockets import Endpoint, FrameConnection, FrameServer
 from actors.channels.watchers import Item, Watcher, Watchers
-from actors.cluster import RUN_DIRECTORY
 from actors.gateways.event_feed import CoordinatorFeed
 from actors.gateways.event_lines import Line, Listener, open_line
+from actors.ray_environment import RUN_DIRECTORY
 from aragora.debate.journal import JournalRow
 from aragora.errors import NotFound, Unavailable
 

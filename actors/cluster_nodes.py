@@ -1,0 +1,73 @@
+"""The nodes of the cluster that this process is connected to, as Ray's head knows them."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any, Final
+
+import ray
+from ray.core.generated.autoscaler_pb2 import DRAIN_NODE_REASON_PREEMPTION
+from ray.exceptions import RayError
+
+from aragora.errors import Unavailable
+
+HEAD: Final = "node:__internal_head__"
+"""The resource by which Ray marks its head."""
+GCS_S: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """`id` is Ray's, in hex; `address` the one under which the other nodes know it, without port. A node that drains
+    gets no more work and ends soon."""
+
+    id: str
+    address: str
+    head: bool
+    alive: bool
+    draining: bool
+
+    @property
+    def takes_work(self) -> bool:
+        return self.alive and not self.draining
+
+
+def refuse_work(node_id: str, reason: str, within_s: float) -> None:
+    """Mark a node as draining: Ray gives it no more work, Serve moves its replicas. It is for the caller to end it,
+    `within_s` seconds from now at the latest. Blocks. Raises Unavailable."""
+    until_ms = int((time.time() + within_s) * 1000)
+    try:
+        taken, why = _gcs().drain_node(node_id, DRAIN_NODE_REASON_PREEMPTION, reason, until_ms)
+    except (RayError, RuntimeError) as error:
+        raise Unavailable(f"the cluster does not drain {node_id}: {type(error).__name__}") from None
+    if not taken:
+        raise Unavailable(f"the cluster does not drain {node_id}: {why}")
+
+
+def nodes() -> tuple[Node, ...]:
+    """Every node that Ray remembers, also those that have died, by address. Blocks. Raises Unavailable."""
+    try:
+        draining = _gcs().get_draining_nodes(timeout=GCS_S)
+        known = ray.nodes()
+    except (RayError, RuntimeError) as error:  # its transport's errors are RuntimeErrors
+        raise Unavailable(f"the cluster does not tell its nodes: {type(error).__name__}", retry_after_s=1.0) from None
+    return tuple(
+        sorted(
+            (
+                Node(
+                    id=node["NodeID"],
+                    address=node["NodeManagerAddress"],
+                    head=HEAD in node["Resources"],
+                    alive=node["Alive"],
+                    draining=node["NodeID"] in draining,
+                )
+                for node in known
+            ),
+            key=lambda node: (node.address, node.id),
+        )
+    )
+
+
+def _gcs() -> Any:
+    return ray._private.worker.global_worker.gcs_client  # noqa: SLF001 - draining has no public way

@@ -1,0 +1,122 @@
+"""`aragora cluster`: the service on all nodes of a cluster, called on one of them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from actors import ray_node
+from actors.launcher_config import CONFIG, machines
+from aragora.cli.conventions import AsJson, DataDir
+from aragora.cli.rendering.terminal import print_json
+from aragora.composition.cluster import deploying, draining, stopping
+from aragora.composition.cluster.status import NodeStatus
+from aragora.composition.cluster.status import status as look
+from aragora.config.settings import settings_in
+from aragora.encoding import to_plain
+from aragora.errors import Unavailable
+from aragora.private_files import make_files_private
+
+command: Final = typer.Typer(
+    help="Deploy, show, drain and stop the service of a cluster, from one of its nodes.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+@command.command()
+def deploy(
+    *,
+    nodes: Annotated[
+        int | None, typer.Option(min=1, help="How many nodes to wait for; unset: those of `ray up`, or who has joined.")
+    ] = None,
+    wait: Annotated[float, typer.Option(min=0.0, help="How long to wait for them, in seconds.")] = deploying.SERVES_S,
+    data_dir: DataDir = None,
+) -> None:
+    """Migrate the database, start the service on all nodes, and return once they take requests.
+
+    Where it runs already, from this release and with these settings, nothing changes. Exit code 3: nodes are missing;
+    the others serve.
+    """
+    make_files_private()
+    launched = machines(CONFIG.expanduser())
+    wanted = nodes or (1 if launched is None else 1 + launched.wanted)
+    serving = deploying.deploy(settings_in(data_dir), _say, nodes=wanted, limit_s=wait)
+    if len(serving.ready) < wanted or serving.waiting:
+        known = () if launched is None else (launched.head, *launched.workers)
+        missing = sorted({*serving.waiting, *known} - {*serving.ready})
+        raise Unavailable(
+            f"{len(serving.ready)} of {wanted} nodes take requests{', not ' if missing else ''}{', '.join(missing)}: see "
+            "`aragora cluster status`, and why a worker does not join in /tmp/ray/session_latest/logs/monitor.out"
+        )
+
+
+@command.command()
+def status(*, as_json: AsJson = False, data_dir: DataDir = None) -> None:
+    """Show every node: its state and what runs on it."""
+    found = look(settings_in(data_dir))
+    if as_json:
+        print_json(to_plain(found))
+        return
+    for line in table(found):
+        _say(line)
+
+
+@command.command()
+def drain(
+    *,
+    node: Annotated[str, typer.Argument(metavar="NODE", help="The node's address, or the beginning of its id.")],
+    data_dir: DataDir = None,
+) -> None:
+    """Take a node out of service: its work moves to the others, and no request fails. Then stop it there."""
+    draining.drain(settings_in(data_dir), node, _say)
+
+
+@command.command()
+def stop(*, data_dir: DataDir = None) -> None:
+    """Drain the service and end every node; called on the head."""
+    stopping.stop(settings_in(data_dir), _say)
+
+
+@command.command()
+def env(
+    *,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The file to write; it must not exist.")] = Path(".env"),
+) -> None:
+    """Write the settings that a cluster needs, with fresh secrets, for all of its nodes."""
+    from aragora.cluster.environment_file import write_fresh_environment  # noqa: PLC0415
+
+    write_fresh_environment(file)
+    _say(f"{file} is written: fill in DATABASE_URL, and copy it to /opt/aragora/.env of every node (mode 600)")
+
+
+@command.command("adopt")
+def adopt_secrets(*, data_dir: DataDir = None) -> None:
+    """Make this node's changed secrets those of the installation, while the other nodes are stopped."""
+    from aragora.composition.joining import adopt  # noqa: PLC0415
+
+    settings = settings_in(data_dir)
+    running = [node.address for node in look(settings)] if ray_node.running(settings.data_dir) else []
+    changed = adopt(settings, running)
+    _say(f"the installation has this node's {', '.join(changed)} now" if changed else "nothing has changed")
+
+
+def table(nodes: Sequence[NodeStatus]) -> list[str]:
+    """Lines of at most 80 columns."""
+    rows = [("address", "role", "state", "ingress", "coordinators", "agents")]
+    rows += [
+        (node.address, node.role, node.state, str(node.replicas), str(node.coordinators), str(node.agents))
+        for node in nodes
+    ]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()

@@ -1,0 +1,168 @@
+"""`aragora cluster deploy`: the service on all nodes of the cluster, brought up once and left running.
+
+It changes nothing where the same release runs with the same settings, so it may be called as often as one likes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import json
+import os
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from pydantic import SecretStr
+
+import aragora
+from actors.ray_environment import HTTP_BIND
+from aragora.clock import SystemClock
+from aragora.composition.cluster.connection import connected
+from aragora.composition.launch import Launch
+from aragora.composition.listening import authority, ports_of
+from aragora.composition.preflight import refuse_to_start
+from aragora.composition.service import JOBS_AGAIN_S, Service
+from aragora.config.settings import Settings
+from aragora.texts import counted
+
+EVERYWHERE: Final = "0.0.0.0"  # noqa: S104 - each node's proxy reaches the replicas of all nodes
+SERVES_S: Final = 180.0
+LOOK_S: Final = 0.5
+PROBE_S: Final = 5.0
+DEPLOYED: Final = b"deployed"
+"""The key, in the GCS's store, of the mark of what was deployed."""
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """Which nodes, by address, take requests and which do not yet."""
+
+    ready: tuple[str, ...]
+    waiting: tuple[str, ...]
+
+
+def deploy(settings: Settings, say: Say, *, nodes: int = 1, limit_s: float = SERVES_S) -> Serving:
+    """Migrate the database, start the actors and the ingress, and wait until at least `nodes` nodes, and all that the
+    cluster has, take requests. Blocks.
+
+    Returns which do after `limit_s` seconds at the latest. Raises Misconfigured, Unavailable.
+    """
+    began = time.monotonic()
+    refuse_to_start(settings, EVERYWHERE, ())
+    with _step(say, "migrations"):
+        from aragora.migrations.apply import apply_all  # noqa: PLC0415 - no other command of a cluster needs it
+
+        apply_all(settings)
+    with connected(settings):
+        mark = _mark(settings)
+        if _deployed() == mark:
+            say("  this release runs already, with these settings")
+        else:
+            _bring_up(settings, say)
+            _remember(mark)
+        with _step(say, "nodes"):
+            serving = _await_nodes(nodes, limit_s, say)
+    say(f"Aragora runs on {counted(len(serving.ready), 'node')} after {time.monotonic() - began:.1f} s")
+    return serving
+
+
+def _bring_up(settings: Settings, say: Say) -> None:
+    from serve_app import deploy as deploy_ingress  # noqa: PLC0415 - imports Ray, whose environment was set before
+
+    service = Service(settings)
+    with _step(say, "actors"):
+        asyncio.run(service.activate())
+    with _step(say, "ingress"):
+        http_port, ws_port = serving_ports()
+        deploy_ingress(Launch(settings, SystemClock().now(), EVERYWHERE, http_port, ws_port, cluster=True))
+    with _step(say, "coordinators"):
+        asyncio.run(service.admit())
+        asyncio.run(service.start_jobs(JOBS_AGAIN_S))
+
+
+def _await_nodes(wanted: int, limit_s: float, say: Say) -> Serving:
+    http_port, _ = serving_ports()
+    deadline = time.monotonic() + limit_s
+    told = -1
+    while True:
+        serving = _serving(http_port)
+        if len(serving.ready) != told:
+            told = len(serving.ready)
+            say(f"  {told} of {max(wanted, told + len(serving.waiting))} nodes take requests")
+        if (not serving.waiting and told >= wanted) or time.monotonic() >= deadline:
+            return serving
+        time.sleep(LOOK_S)
+
+
+def _serving(http_port: int) -> Serving:
+    from actors.cluster_nodes import nodes  # noqa: PLC0415 - imports Ray
+
+    addresses = [node.address for node in nodes() if node.takes_work]
+    ready = [address for address in addresses if takes_requests(address, http_port)]
+    return Serving(tuple(ready), tuple(address for address in addresses if address not in ready))
+
+
+def takes_requests(address: str, port: int) -> bool:
+    """Whether the node's own health says that it is ready. Blocks for up to `PROBE_S` seconds."""
+    url = f"http://{authority(address, port)}/api/health/ready"
+    try:
+        with urllib.request.urlopen(url, timeout=PROBE_S) as answer:
+            return bool(answer.status == 200)
+    except (OSError, urllib.error.URLError):
+        return False
+
+
+def serving_ports() -> tuple[int, int]:
+    """The ports of HTTP and WebSocket of every node; after `connected`."""
+    http_port, ws_port = ports_of(os.environ[HTTP_BIND])
+    return http_port, ws_port
+
+
+def _mark(settings: Settings) -> bytes:
+    """What stands for this release with these settings. Keyed, so that it tells nothing of the secrets in them."""
+    values = {name: _revealed(getattr(settings, name)) for name in type(settings).model_fields}
+    values["release"] = str(Path(aragora.__file__).resolve().parent)
+    key = _revealed(settings.encryption_key) or _revealed(settings.jwt_secret) or ""
+    text = json.dumps(values, sort_keys=True, default=str).encode()
+    return hmac.digest(str(key).encode(), text, hashlib.sha256).hex().encode()
+
+
+def _revealed(value: object) -> object:
+    return value.get_secret_value() if isinstance(value, SecretStr) else value
+
+
+def _deployed() -> bytes | None:
+    """The mark of what runs; None where nothing does."""
+    from ray import serve  # noqa: PLC0415
+    from ray.experimental.internal_kv import _internal_kv_get  # noqa: PLC0415
+    from ray.serve.schema import ApplicationStatus  # noqa: PLC0415
+
+    from serve_app import APPLICATION  # noqa: PLC0415
+
+    status = serve.status().applications.get(APPLICATION)
+    if status is None or status.status not in (ApplicationStatus.RUNNING, ApplicationStatus.DEPLOYING):
+        return None
+    found: bytes | None = _internal_kv_get(DEPLOYED)
+    return found
+
+
+def _remember(mark: bytes) -> None:
+    from ray.experimental.internal_kv import _internal_kv_put  # noqa: PLC0415
+
+    _internal_kv_put(DEPLOYED, mark)
+
+
+@contextmanager
+def _step(say: Say, name: str) -> Iterator[None]:
+    began = time.monotonic()
+    yield
+    say(f"  {name:<14} {time.monotonic() - began:5.1f} s")

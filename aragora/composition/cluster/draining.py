@@ -1,0 +1,135 @@
+"""Take a node out of service without a failed request: `aragora cluster drain NODE`, and SIGTERM to a node.
+
+Its proxy is the first to say that it drains, so that load balancers turn elsewhere; then Ray gives the node no more
+work, Serve moves its replicas, and the actors on it begin anew on other nodes: what they had begun is in the journal.
+The last node has nowhere to move to: there the whole service drains, as on one machine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Final
+
+from actors.kinds import AGENT, BREAKER, COORDINATOR, SCHEDULER, SHARED
+from actors.ray_node import RunningNode
+from aragora.composition.cluster.connection import connected
+from aragora.composition.service import Service
+from aragora.config.settings import Settings
+from aragora.errors import Conflict, NotFound, Unavailable
+from aragora.texts import counted
+
+if TYPE_CHECKING:
+    from actors.cluster_nodes import Node
+    from actors.whereabouts import Part
+
+SOCKETS_S: Final = 3.0
+LOOK_S: Final = 0.2
+ENDED_S: Final = 30.0
+MOVED_IN_ORDER: Final = (COORDINATOR.name, SCHEDULER.name, SHARED.name, BREAKER.name, AGENT.name)
+"""Coordinators go first: their agents on this node still answer meanwhile."""
+
+Say = Callable[[str], None]
+
+
+def drain(settings: Settings, wanted: str, say: Say) -> None:
+    """Drain the node whose address, or the beginning of whose id, is `wanted`. Blocks.
+
+    Raises NotFound, Conflict where it is the head and the head's state is not kept elsewhere, Unavailable where the
+    node still has work after its time.
+    """
+    with connected(settings) as here:
+        node = _found(wanted)
+        if not _others(node):
+            raise Conflict(
+                f"{node.address} is the only node that takes work: `aragora cluster stop` drains the service"
+            )
+        if node.head and not _kept_elsewhere(here):
+            raise Conflict(
+                f"{node.address} is the head, and every node ends with it: `aragora cluster stop` drains the service; with "
+                "RAY_REDIS_ADDRESS the head's state outlives it (docs/cluster.md)"
+            )
+        _drain(settings, node, say)
+
+
+def leave(settings: Settings, here: RunningNode, say: Say) -> None:
+    """Drain the node on which this runs; the whole service where it is the last, or the head whose state nobody else
+    keeps. Blocks. Raises Unavailable."""
+    with connected(settings):
+        node = _found(here.address)
+        if node.draining:
+            say(f"{node.address} drains already")
+        elif _others(node) and (not node.head or _kept_elsewhere(here)):
+            _drain(settings, node, say)
+        else:
+            say("no node goes on without this one: the whole service drains")
+            drain_service(settings, say)
+
+
+def drain_service(settings: Settings, say: Say) -> None:
+    """Let the running debates end, close the WebSockets, and end the service's actors; this process is connected.
+    Raises Unavailable."""
+    service = Service(settings)
+    left = asyncio.run(service.drain(settings.drain_timeout_s, SOCKETS_S))
+    service.end()
+    say("drained" if not left else f"drained; left for the next start: {counted(left, 'debate')}")
+
+
+def _drain(settings: Settings, node: Node, say: Say) -> None:
+    from actors.cluster_nodes import refuse_work  # noqa: PLC0415 - imports Ray
+
+    limit_s = settings.drain_timeout_s + ENDED_S
+    asyncio.run(Service(settings).node_drains(node.id))
+    refuse_work(node.id, "drained by its operator", limit_s)
+    deadline = time.monotonic() + limit_s
+    for kind in MOVED_IN_ORDER:
+        _begin_elsewhere([part for part in _on(node) if part.kind == kind])
+    asyncio.run(Service(settings).node_drains(node.id))  # again: the shared state may have moved
+    while left := _on(node):
+        if time.monotonic() >= deadline:
+            raise Unavailable(f"{node.address} still has {', '.join(part.name for part in left)} after {limit_s:g} s")
+        time.sleep(LOOK_S)
+    say(f"{node.address} is drained: it may be stopped (there: aragora node stop, or systemctl stop)")
+
+
+def _begin_elsewhere(moving: Sequence[Part]) -> None:
+    """End these processes; Ray starts each again on a node that takes work."""
+    import ray  # noqa: PLC0415
+
+    from actors.cluster import NAMESPACE  # noqa: PLC0415
+
+    for part in moving:
+        try:
+            handle = ray.get_actor(part.name, NAMESPACE)
+        except ValueError:  # it has retired by itself
+            continue
+        ray.kill(handle, no_restart=False)
+
+
+def _on(node: Node) -> list[Part]:
+    """What is still on the node and should not be; its proxy stays to the end."""
+    from actors.whereabouts import PROXY, parts  # noqa: PLC0415
+
+    return [part for part in parts() if part.node_id == node.id and part.kind != PROXY]
+
+
+def _found(wanted: str) -> Node:
+    from actors.cluster_nodes import nodes  # noqa: PLC0415
+
+    alive = [node for node in nodes() if node.alive]
+    found = [node for node in alive if node.address == wanted or (len(wanted) >= 6 and node.id.startswith(wanted))]
+    if len(found) != 1:
+        raise NotFound(f"{wanted} names no node that lives; they are {', '.join(node.address for node in alive)}")
+    return found[0]
+
+
+def _others(node: Node) -> list[Node]:
+    from actors.cluster_nodes import nodes  # noqa: PLC0415
+
+    return [other for other in nodes() if other.takes_work and other.id != node.id]
+
+
+def _kept_elsewhere(here: RunningNode) -> bool:
+    """Whether the head's state is kept in Redis."""
+    return bool(here.raylet.environ().get("RAY_REDIS_ADDRESS"))

@@ -1,0 +1,79 @@
+"""`aragora cluster stop`: drain the service, then end the Ray of every node, this one last."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from actors import ray_node
+from actors.ray_environment import RUN_DIRECTORY
+from actors.ray_node import NODE_OF
+from aragora.composition.cluster.connection import connected
+from aragora.composition.cluster.draining import drain_service
+from aragora.config.settings import Settings
+from aragora.errors import AragoraError, Conflict, Unavailable
+
+LEAVE_S: Final = 60.0
+SENT_S: Final = 20.0
+LOOK_S: Final = 0.2
+
+Say = Callable[[str], None]
+
+
+def stop(settings: Settings, say: Say) -> None:
+    """Drain and end everything. Blocks. Raises Conflict where this is not the head, Unavailable where nodes still live
+    after `LEAVE_S` seconds; each is named."""
+    with connected(settings) as here:
+        if not here.head:
+            raise Conflict(f"this is a worker: call it on the head, {here.gcs_address.rpartition(':')[0]}")
+        try:
+            drain_service(settings, say)
+        except AragoraError as error:  # what is left is in the journal, and the cluster is to end
+            say(f"warning: not drained: {error.message}")
+        left = _end_workers(settings)
+    ray_node.stop(settings.data_dir)
+    say("the head has stopped")
+    if left:
+        raise Unavailable(
+            f"still running: {', '.join(left)}; they end by themselves within a minute, or there by: aragora node stop"
+        )
+
+
+def _end_workers(settings: Settings) -> list[str]:
+    """The addresses of those that still live after `LEAVE_S` seconds."""
+    import ray  # noqa: PLC0415 - reads its environment at import
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy  # noqa: PLC0415
+
+    from actors.cluster_nodes import nodes  # noqa: PLC0415
+
+    def workers() -> list[str]:
+        return [node.address for node in nodes() if node.alive and not node.head]
+
+    asked = [
+        ray.remote(end_here)
+        .options(num_cpus=0, scheduling_strategy=NodeAffinitySchedulingStrategy(node.id, soft=False))
+        .remote(settings.data_dir)
+        for node in nodes()
+        if node.alive and not node.head
+    ]
+    ray.wait(asked, num_returns=len(asked), timeout=SENT_S) if asked else None
+    deadline = time.monotonic() + LEAVE_S
+    while (left := workers()) and time.monotonic() < deadline:
+        time.sleep(LOOK_S)
+    return left
+
+
+def end_here(data_dir: Path) -> None:
+    """Runs on the node that is to end: its end must not depend on what ends."""
+    of_the_node = (NODE_OF, RUN_DIRECTORY)  # by which it would be taken for a part of what it ends
+    environment = {name: value for name, value in os.environ.items() if name not in of_the_node}
+    subprocess.Popen(  # noqa: S603 - this program
+        [sys.executable, "-m", "aragora.cli.main", "node", "stop", "--data-dir", str(data_dir)],
+        env=environment, start_new_session=True, close_fds=True,
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip

@@ -1,0 +1,82 @@
+"""Clients of a cluster while something happens to it: reads at every node they use, and debates that are opened."""
+
+from __future__ import annotations
+
+import http.client
+import threading
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Final, Self
+
+from worlds.hosts.bed import OTHER_CLIENTS
+from worlds.hosts.host import Host
+from worlds.hosts.installation import Installation
+
+READS_PER_S: Final = 10.0
+"""At each node, from an address of its own: an address may ask 1,200 times a minute."""
+OPENED_PER_S: Final = 2.0
+PATH: Final = "/api/health"
+
+
+class Load:
+    """Between entering and leaving it asks each of `nodes`. A debate is opened with an id of its own and, like a client
+    that does not give up, sent again until it is accepted."""
+
+    def __init__(self, at: Installation, nodes: Sequence[Host]) -> None:
+        self._at = at
+        self._nodes = nodes
+        self._over = threading.Event()
+        self._threads = [
+            threading.Thread(target=self._read, args=read) for read in zip(nodes, OTHER_CLIENTS, strict=False)
+        ]
+        self._threads.append(threading.Thread(target=self._open))
+        self.reads = 0
+        self.failed: list[str] = []
+        """Reads without a 200, each with its node and what came."""
+        self.refused: list[str] = []
+        """Tries to open a debate that did not end in 202."""
+        self.accepted: list[str] = []
+        """Ids of debates."""
+
+    def __enter__(self) -> Self:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._over.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _read(self, node: Host, source: str) -> None:
+        while not self._over.wait(1 / READS_PER_S):
+            self.reads += 1
+            try:
+                answer = self._at.ask(node, "GET", PATH, source=source)
+            except (OSError, http.client.HTTPException) as error:
+                self.failed.append(f"{node.name}: {error!r}")
+            else:
+                if answer.status != 200:
+                    self.failed.append(f"{node.name}: {answer.status} {answer.body[:200]}")
+
+    def _open(self) -> None:
+        number = 0
+        while not self._over.wait(1 / OPENED_PER_S):
+            number += 1
+            self._open_one(number)
+
+    def _open_one(self, number: int) -> None:
+        body = {"question": f"Question {number}?", "rounds": 2, "agents": ["stub-1", "stub-2", "stub-3"]}
+        key = f"load-{id(self)}-{number}"
+        for attempt in range(60):
+            node = self._nodes[(number + attempt) % len(self._nodes)]
+            try:
+                answer = self._at.ask(node, "POST", "/api/debates", body, Idempotency_Key=key)
+            except (OSError, http.client.HTTPException) as error:
+                self.refused.append(f"{node.name}: {error!r}")
+            else:
+                if answer.status == 202:
+                    self.accepted.append(str(answer.json["debate_id"]))
+                    return
+                self.refused.append(f"{node.name}: {answer.status} {answer.body[:200]}")
+            self._over.wait(0.5)
