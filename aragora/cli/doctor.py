@@ -123,21 +123,17 @@ def read_settings(data_dir: Path | None) -> tuple[Settings | None, list[Finding]
     except Misconfigured as error:
         mend = "docs/ENVIRONMENT.md lists every variable."
         return None, [fault("configuration", problem, mend) for problem in error.message.splitlines()]
-    if not loaded.production:
-        return loaded, [ok("configuration", "valid; development: this machine's user needs no login")]
-    problems = [
-        fault("production", problem, "docs/security.md has the checklist.")
-        for problem in (*production_problems(loaded), *ray_problems(loaded))
-    ]
-    return loaded, problems or [ok("configuration", "valid; production, with its secrets")]
+    problems = [fault("Ray", problem, "docs/cluster.md, docs/security.md") for problem in ray_problems(loaded)]
+    if loaded.production:
+        checklist = "docs/security.md has the checklist."
+        problems += [fault("production", problem, checklist) for problem in production_problems(loaded)]
+        return loaded, problems or [ok("configuration", "valid; production, with its secrets")]
+    return loaded, problems or [ok("configuration", "valid; development: this machine's user needs no login")]
 
 
 async def store(loaded: Settings) -> Finding:
     """Whether the store is there, whole, of this program's schema, and usable: what the server's start would meet."""
     where = store_of(loaded)
-    if loaded.ray_address is not None and loaded.database_url is None:
-        mend = "Set DATABASE_URL to a PostgreSQL that every node reaches."
-        return fault("store", "RAY_ADDRESS names a cluster, but SQLite serves one node only", mend)
     try:
         async with asyncio.timeout(STORE_TIMEOUT_S):
             found = await check(loaded)

@@ -32,10 +32,6 @@ async def services(settings: Settings) -> list[Finding]:
             tries.append(_attempt(variable, _text(url), _redis, broken=warning))
     if settings.supabase_url is not None:
         tries.append(_attempt("SUPABASE_URL", settings.supabase_url, _tcp, broken=warning))
-    if settings.ray_address not in {None, "auto", "local"}:
-        tries.append(
-            _attempt("RAY_ADDRESS", f"ray://{settings.ray_address}".replace("ray://ray://", "ray://"), _tcp, fault)
-        )
     return list(await asyncio.gather(*tries))
 
 

@@ -197,7 +197,9 @@ class ServerSettings(BaseModel):
 class ClusterSettings(BaseModel):
     """Chapter `Cluster and load` of docs/ENVIRONMENT.md."""
 
-    ray_address: str | None = variable("RAY_ADDRESS", "Cluster to join, `host:port`; unset: a local one is started.")
+    ray_address: str | None = variable(
+        "RAY_ADDRESS", "A cluster, for Ray's own commands; `aragora serve`, which starts a Ray of its own, refuses it."
+    )
     max_active_debates: int = variable(
         "ARAGORA_MAX_ACTIVE_DEBATES", "Debates that run at once.", default=200, ge=1, le=1_000_000
     )

@@ -149,7 +149,7 @@ def test_production_with_a_ray_that_the_start_refuses_is_a_fault(
     for name, value in (wanted | variables).items():
         monkeypatch.setenv(name, value)
     assert main(["doctor", "--url", NOBODY, "--json"]) == 2
-    finding = report(capsys)["production"]
+    finding = report(capsys)["Ray"]
     assert finding["state"] == "fault"
     assert named in finding["told"]
 

@@ -44,7 +44,9 @@ def test_every_chapter_is_served(tmp_path: Path) -> None:
 
 def test_uvicorn_leaves_the_peer_of_a_connection_as_it_is(tmp_path: Path) -> None:
     build_ingress(Launch(Settings(data_dir=tmp_path), started_at=0.0))
-    believed = uvicorn.Config(lambda: None, factory=True, log_config=None).forwarded_allow_ips  # as Serve makes it, after this
+    believed = uvicorn.Config(
+        lambda: None, factory=True, log_config=None
+    ).forwarded_allow_ips  # as Serve makes it, after this
     hosts = ProxyHeadersMiddleware(cast("Any", None), believed).trusted_hosts
     assert [host for host in ("127.0.0.1", "::1", "192.0.2.10", "") if host in hosts] == []
 
