@@ -11,6 +11,7 @@ import logging
 import os
 from typing import TYPE_CHECKING, Any, Final
 
+from actors.release import runtime_env
 from aragora.clock import SystemClock
 from aragora.composition.launch import Launch
 from aragora.composition.service import JOBS_AGAIN_S, Service
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 APPLICATION: Final = "aragora"
 MAX_NODES: Final = 1000
 MAX_ONGOING: Final = 20_000  # requests and WebSockets that one replica holds at once
+STARTS: Final = 3
 LOOPBACK: Final = "127.0.0.1"
 QUIET: Final = {"log_level": "WARNING", "enable_access_log": False}  # Aragora logs its requests itself
 
@@ -44,7 +46,7 @@ def application(launch: Launch) -> Application:
         **_replicas(launch),
         max_ongoing_requests=MAX_ONGOING,
         logging_config=QUIET,
-        ray_actor_options={"num_cpus": 0},
+        ray_actor_options={"num_cpus": 0, **runtime_env()},
         graceful_shutdown_timeout_s=5.0,
         health_check_period_s=2.0,
     )
@@ -95,11 +97,27 @@ def deploy(launch: Launch) -> None:
     # On one machine replicas are reached through this machine's HAProxy alone, which listens where it was told to. In a
     # cluster the proxies of other nodes reach them too.
     replicas_at = launch.host if launch.cluster else LOOPBACK
-    serve.start(http_options={"host": replicas_at, "port": launch.http_port}, logging_config=QUIET)
+    _start_serve({"host": replicas_at, "port": launch.http_port})
     try:
         serve.run(application(launch), name=APPLICATION, route_prefix="/")
     except RuntimeError as failed:
         raise Unavailable(f"the ingress does not start: {_reason() or failed}; Serve's log has more") from None
+
+
+def _start_serve(http_options: dict[str, Any]) -> None:
+    """Start Serve, or join it. On a busy machine its controller may replace a proxy that is slow to begin, while this
+    call waits for it: it is asked again then."""
+    from ray import serve  # noqa: PLC0415
+    from ray.exceptions import RayError  # noqa: PLC0415
+
+    for left in reversed(range(STARTS)):
+        try:
+            serve.start(http_options=http_options, logging_config=QUIET)
+        except RayError as failed:
+            if not left:
+                raise Unavailable(f"Serve does not start: {str(failed).splitlines()[0]}; its log has more") from None
+        else:
+            return
 
 
 def _reason() -> str:

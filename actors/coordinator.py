@@ -16,6 +16,7 @@ from typing import Final
 
 import structlog
 
+from actors.agent_shards import AgentShards
 from actors.channels.agent_links import AgentLinks, Onlookers
 from actors.channels.event_outlets import EventPolls, EventSocket
 from actors.channels.sockets import Endpoint, endpoint_at
@@ -195,7 +196,7 @@ class CoordinatorActor(VirtualActor):
         self._links = links = AgentLinks(
             new_id(f"coordinator-{self._shard}"),
             Runtime(settings),
-            settings.agent_shards,
+            AgentShards.of(self._shard, coordinators=settings.coordinator_shards, shards=settings.agent_shards),
             self._receive,
             Onlookers(self._watchers.shown, self._take_sign),
         )

@@ -34,6 +34,9 @@ if [ -n "$config" ] && [ -w "$config" ]; then
     timeout client-fin 30s\
     timeout tunnel 1h' "$config"
   fi
+  # A node that has fallen silent acknowledges nothing: what was sent to its replica is given up after 4 s, and asked of
+  # another one where it may be. It would be waited for until the application's own time is up.
+  grep -q 'tcp-ut' "$config" || sed -i 's/^\( *server SERVE_REPLICA.*\)$/\1 tcp-ut 4s/' "$config"
   first_in_frontend 'option forwardfor'
   first_in_frontend 'http-request disable-l7-retry unless METH_GET'
   first_in_frontend 'http-response set-header X-Request-ID %[res.fhdr(x-request-id,1)] if { res.fhdr_cnt(x-request-id) gt 1 }'

@@ -7,7 +7,7 @@ This module imports no class of an actor and no Ray, so launchers may import it 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from actors.coordinator import CoordinatorActor
     from actors.scheduler import SchedulerActor
     from actors.shared_state import SharedStateActor
+    from aragora.config.settings import Settings
     from aragora.storage.contexts import Context
     from aragora.storage.database import Database
 
@@ -28,19 +29,25 @@ class Kind(Generic[A_co]):
     """One kind of actor; `A_co` is its class, whose `__init__` takes the key and the settings.
 
     `name` is the first half of the actor's name `kind/key`. `at` is the class as `module:Class`; it is imported only
-    where an actor is created or runs. `options` are further ones of Ray. `brings` names, as `module:function`, what
-    the composition hands to actors of this kind (see `bring`); empty where that is nothing.
+    where an actor is created or runs. `placed` names, as `module:function`, the rule for the node on which a process
+    begins (see `options`); empty where that is all the same. `brings` names, as `module:function`, what the composition
+    hands to actors of this kind (see `bring`); empty where that is nothing.
     """
 
     name: str
     at: str
     max_concurrency: int = 1000
-    options: Mapping[str, Any] = field(default_factory=dict)
+    placed: str = ""
     brings: str = ""
 
     def actor_class(self) -> type[A_co]:
         """The class, imported now."""
         found: type[A_co] = _imported(self.at)
+        return found
+
+    def options(self, settings: Settings) -> Mapping[str, Any]:
+        """Options of Ray for a process that begins now, as `placed` says. May block."""
+        found: Mapping[str, Any] = _imported(self.placed)(settings) if self.placed else {}
         return found
 
     def bring(self, opened: Callable[[Context], Database]) -> Any:
@@ -52,13 +59,14 @@ class Kind(Generic[A_co]):
         return _imported(self.brings)(opened)
 
 
-SPREAD: Final[Mapping[str, Any]] = {"scheduling_strategy": "SPREAD"}
-"""Over the nodes of a cluster, so that the loss of one is the loss of its share."""
-
-AGENT: Final[Kind[AgentActor]] = Kind("agent", "actors.agent:AgentActor", 10_000, SPREAD)
+AGENT: Final[Kind[AgentActor]] = Kind("agent", "actors.agent:AgentActor", 10_000, "actors.placement:of_agent")
 BREAKER: Final[Kind[CircuitBreakerActor]] = Kind("breaker", "actors.circuit_breaker:CircuitBreakerActor")
 COORDINATOR: Final[Kind[CoordinatorActor]] = Kind(
-    "coordinator", "actors.coordinator:CoordinatorActor", 10_000, SPREAD, "aragora.composition.consumers:consumers"
+    "coordinator",
+    "actors.coordinator:CoordinatorActor",
+    10_000,
+    "actors.placement:of_coordinator",
+    "aragora.composition.consumers:consumers",
 )
 SCHEDULER: Final[Kind[SchedulerActor]] = Kind(
     "scheduler", "actors.scheduler:SchedulerActor", brings="aragora.composition.jobs:jobs"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from actors.launcher_state import LOCAL_NODE_TYPE
 from aragora.errors import Unavailable
 
 CONFIG: Final = Path("~/ray_bootstrap_config.yaml")
@@ -33,7 +34,8 @@ def machines(file: Path) -> Machines | None:
         if provider["type"] != "local":
             return None
         workers = tuple(str(address) for address in provider["worker_ips"])
-        return Machines(str(provider["head_ip"]), workers, min(len(workers), int(config["max_workers"])))
+        most = config["available_node_types"][LOCAL_NODE_TYPE]["max_workers"]
+        return Machines(str(provider["head_ip"]), workers, min(len(workers), int(most)))
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:

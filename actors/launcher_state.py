@@ -17,8 +17,10 @@ effect at once, so `LIMITS` are short.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import platform
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -42,14 +44,21 @@ def record_head(bootstrap_config_file: Path) -> None:
 
     Call it on every start of a head that `ray up` asks for, also where Ray runs already: `ray up` has written the file
     anew, with other workers perhaps. Twice is as good as once. Nothing happens for another provider than `local`.
-    A process of its own does it: Ray reads the environment when it is imported, which here would be too early.
+    A process of its own does it: Ray reads the environment when it is imported, which here would be too early. The
+    autoscaler, which this process is about to start, gets `LIMITS` from here.
 
     Raises Unavailable where the file is not what `ray up` writes.
     """
+    for name, value in LIMITS.items():
+        os.environ.setdefault(name, value)
     command = [sys.executable, "-m", "actors.launcher_state", str(bootstrap_config_file)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_S, check=False)  # noqa: S603 - this file
     if done.returncode != 0:
         reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+        if os.strerror(errno.ENOSPC) in reason:
+            raise Unavailable(
+                f"{platform.node()}: the disk of {bootstrap_config_file} is full: make room, then try again"
+            )
         raise Unavailable(
             f"{bootstrap_config_file} cannot be used ({reason[:200]}): type `ray up` again, which writes it"
         )

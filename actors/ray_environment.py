@@ -16,6 +16,7 @@ from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import Final
 
+from actors.gcs_storage import kept_in_redis
 from aragora.free_ports import free_ports
 
 RUN_DIRECTORY: Final = "ARAGORA_RUN_DIRECTORY"
@@ -44,7 +45,8 @@ _DRAINING: Final = {
     # A replica that goes answers until every node's proxy has turned away from it. Ray's 30 s are for load balancers
     # that look seldom; HAProxy is told at once and looks every second.
     "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "8",
-    "RAY_SERVE_PROXY_MIN_DRAINING_PERIOD_S": "15",
+    # A node whose replica is replaced has none for a while, and Serve would take its proxy away after this time.
+    "RAY_SERVE_PROXY_MIN_DRAINING_PERIOD_S": "120",
 }
 
 
@@ -68,14 +70,13 @@ def set_for_server(directory: Path, own_ports: Container[int] = ()) -> None:
 def set_for_node(directory: Path, bind: str) -> None:
     """Set what the processes of a cluster's node need, before its Ray starts: the same on every node. `directory` is as
     above; `bind` is where the node's HAProxy listens, as `Listening.bind` says it."""
-    kept_in_redis = bool(os.environ.get("RAY_REDIS_ADDRESS"))
     _set(
         _of_every_process(directory)
         | _replica_ports(REPLICA_PORTS[0])
         | _HEALTH
         | _DRAINING
         | {HTTP_BIND: bind}
-        | ({"RAY_gcs_rpc_server_reconnect_timeout_s": str(RECONNECT_S)} if kept_in_redis else {})
+        | ({"RAY_gcs_rpc_server_reconnect_timeout_s": str(RECONNECT_S)} if kept_in_redis(os.environ) else {})
     )
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # `ray up` sets 1 in the shell that it opens; nobody has asked for it
 

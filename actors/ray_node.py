@@ -19,6 +19,8 @@ from typing import Final
 
 import psutil
 
+from actors.gcs_storage import kept_in_redis
+from actors.launcher_state import settings_of_launched_node
 from actors.ray_environment import RUN_DIRECTORY, set_for_node
 from aragora.errors import Misconfigured, Unavailable
 
@@ -77,8 +79,13 @@ class RunningNode:
 
     @property
     def lives(self) -> bool:
-        """Whether its Ray still runs. A head without its GCS does not."""
-        return _lives(self.raylet)
+        """Whether its raylet still runs, with which everything on the node ends."""
+        return lives(self.raylet)
+
+    @property
+    def kept_in_redis(self) -> bool:
+        """Whether the head's state is kept in Redis and outlives the head."""
+        return kept_in_redis(self.raylet.environ())
 
 
 def running(data_dir: Path) -> RunningNode | None:
@@ -92,6 +99,19 @@ def running(data_dir: Path) -> RunningNode | None:
     if node.head and not any(process.name() == GCS for process in found):
         return None
     return node
+
+
+def gcs_of(data_dir: Path) -> psutil.Process | None:
+    """The GCS of the head that runs on this data directory."""
+    return next((process for process in _processes(data_dir) if process.name() == GCS), None)
+
+
+def lives(process: psutil.Process) -> bool:
+    """Whether a process runs; one that has ended and that nobody has waited for does not."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def take_settings_of(node: RunningNode) -> None:
@@ -115,6 +135,8 @@ def start(place: Place) -> RunningNode:
         os.environ[NODE_OF] = str(place.data_dir)
         os.environ[GCS_AT] = place.gcs_address
         os.environ[NODE_AT] = place.address
+        if place.launcher_config is not None or not place.head:
+            os.environ.update(settings_of_launched_node(place.address))
         done = subprocess.run(  # noqa: S603 - Ray's own command
             _command(place),
             capture_output=True,
@@ -122,7 +144,7 @@ def start(place: Place) -> RunningNode:
             timeout=START_S,
             check=False,
             stdin=subprocess.DEVNULL,
-            env={**os.environ, "RAY_START_HOOK": "actors.ray_start_hook.without_client_server"},
+            env={**os.environ, "RAY_START_HOOK": "actors.ray_start_hook.prepare"},
         )
         node = running(place.data_dir)
         if done.returncode == 0 and node is not None:
@@ -159,7 +181,7 @@ def _command(place: Place) -> list[str]:
 def _processes(data_dir: Path) -> Iterator[psutil.Process]:
     for process in psutil.process_iter():
         try:
-            if process.pid != os.getpid() and _variable(process, NODE_OF) == str(data_dir) and _lives(process):
+            if process.pid != os.getpid() and _variable(process, NODE_OF) == str(data_dir) and lives(process):
                 yield process
         except psutil.NoSuchProcess:
             continue
@@ -181,13 +203,6 @@ def _variable(process: psutil.Process, name: str) -> str | None:
         return process.environ().get(name)
     except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
         return None
-
-
-def _lives(process: psutil.Process) -> bool:
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
 
 
 def _make_directory() -> None:

@@ -1,11 +1,45 @@
-"""What `ray start` calls before it starts a head (`RAY_START_HOOK`): Ray's command has no option that leaves the server
-of Ray Client away, which listens to the network and runs what it is sent."""
+"""What `ray start` calls before it starts a node (`RAY_START_HOOK`), for what its command has no option for.
+
+- The server of Ray Client stays away: it listens to the network and runs what it is sent.
+- The password of the GCS's Redis is taken from the environment, and appears in no command line.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+import functools
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from actors.gcs_storage import PASSWORD, USERNAME
+
+GCS_SCRIPT: Final = Path(__file__).with_name("gcs_server.sh")
+GCS_BINARY: Final = "ARAGORA_GCS_BINARY"
+"""Environment variable, for `GCS_SCRIPT`: Ray's own program."""
 
 
-def without_client_server(params: Any, head: bool) -> None:  # noqa: ARG001 - Ray says which arguments
-    """Take the port of Ray Client out of the parameters of the start."""
+def prepare(params: Any, head: bool) -> None:
+    """Change the parameters of the start."""
     params.ray_client_server_port = None
+    if head and os.environ.get(PASSWORD):
+        params.redis_username = os.environ.get(USERNAME, "")
+        params.redis_password = os.environ[PASSWORD]  # this process reads the name of the last session with it
+        _keep_password_out_of_commands()
+
+
+def _keep_password_out_of_commands() -> None:
+    from ray._private import services  # noqa: PLC0415 - `ray start` has imported it
+
+    os.environ[GCS_BINARY] = services.GCS_SERVER_EXECUTABLE
+    services.GCS_SERVER_EXECUTABLE = str(GCS_SCRIPT)
+    services.start_gcs_server = _without_password(services.start_gcs_server)
+    services.start_raylet = _without_password(services.start_raylet)
+
+
+def _without_password(start: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(start)
+    def started(*given: Any, redis_password: str | None = None, **named: Any) -> Any:  # noqa: ARG001 - left out
+        return start(*given, **named)
+
+    return started

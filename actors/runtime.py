@@ -28,6 +28,7 @@ from ray.exceptions import AsyncioActorExit, GetTimeoutError, RayActorError, Ray
 
 from actors.cluster import NAMESPACE
 from actors.kinds import Kind
+from actors.release import runtime_env
 from aragora.config.settings import Settings
 from aragora.errors import AragoraError, Unavailable
 from aragora.resilience.backoff import Backoff
@@ -51,10 +52,9 @@ def create_process(kind: Kind[Any], key: str, settings: Settings) -> ActorHandle
             lifetime="detached",
             get_if_exists=True,
             num_cpus=0,
-            max_restarts=-1,
             max_task_retries=0,
             max_concurrency=kind.max_concurrency,
-            **kind.options,
+            **{"max_restarts": -1, **runtime_env(), **kind.options(settings)},
         )
         .remote(key, settings)
     )

@@ -1,9 +1,10 @@
 """What all replicas must agree on and what lives only in memory: the server's lifecycle, nodes that drain, live counts.
 
 One actor `shared/state`. A watcher of the lifecycle holds a long poll and learns of a change at once. A process that
-Ray starts again after a crash begins as ready: the command that sets the state has done so already and would not do it
-again. Its version is the time, so that no watcher takes the new state for one it knows. Of nodes that drain it knows
-nothing; the watchers do, and tell it (`LifecycleState.process`). Replicas report their figures again by themselves.
+Ray starts again after a crash, or that an upgrade puts in the place of another, begins as ready: the command that sets
+the state has done so already and would not do it again. Its version is the time, so that no watcher takes the new state
+for one it knows. Of nodes that drain it knows nothing; the watchers do, and tell it (`LifecycleState.process`).
+Replicas report their figures again by themselves.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Final
 
 import ray
 
+from actors.handover import is_replaced
 from actors.virtual import VirtualActor
 from aragora.config.settings import Settings
 from aragora.ids import new_id
@@ -168,11 +170,13 @@ class SharedStateActor(VirtualActor):
 
 def _runs_again() -> bool:
     """Ray is asked only inside a cluster: elsewhere the question would start one."""
-    return ray.is_initialized() and bool(ray.get_runtime_context().was_current_actor_reconstructed)
+    if not ray.is_initialized():
+        return False
+    return bool(ray.get_runtime_context().was_current_actor_reconstructed) or is_replaced()
 
 
 def _first_state(now: float, *, again: bool) -> LifecycleState:
-    """The state of a process that has just begun, for the first time or `again` after a crash."""
+    """The state of a process that has just begun, for the first time or `again`, after one that was ready."""
     if again:
         return LifecycleState(int(now), LifecycleStage.READY, "", now)
     return LifecycleState(1, LifecycleStage.STARTING, "the server is starting", now)

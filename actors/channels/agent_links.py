@@ -22,10 +22,10 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
-from zlib import crc32
 
 import structlog
 
+from actors.agent_shards import AgentShards
 from actors.channels.agent_channels import Channel, Listener, open_channel
 from actors.channels.suspects import Asked, Suspects
 from actors.kinds import AGENT
@@ -64,17 +64,17 @@ class AgentLinks:
     """Fulfils `aragora.debate.ports.Asking` over agent actors; replies go to `receive(debate_id, replies)`."""
 
     def __init__(
-        self, asker: str, runtime: Runtime, agent_shards: int, receive: Receive, onlookers: Onlookers = NO_ONLOOKERS
+        self, asker: str, runtime: Runtime, shards: AgentShards, receive: Receive, onlookers: Onlookers = NO_ONLOOKERS
     ) -> None:
         self._asker = asker
         self._onlookers = onlookers
         self._runtime = runtime
-        self._agent_shards = agent_shards
+        self._shards = shards
         self._receive = receive
         self._links: dict[str, AgentLink] = {}
 
     def send(self, request: AgentRequest) -> None:
-        key = self._key_of(request)
+        key = self._shards.key(request.ask.agent, request.ask.debate_id)
         link = self._links.get(key)
         if link is None:
             link = self._links[key] = AgentLink(
@@ -94,11 +94,6 @@ class AgentLinks:
     def close(self) -> None:
         for link in self._links.values():
             link.close()
-
-    def _key_of(self, request: AgentRequest) -> str:
-        if self._agent_shards == 1:
-            return request.ask.agent
-        return f"{request.ask.agent}#{crc32(request.ask.debate_id.encode()) % self._agent_shards}"
 
 
 class AgentLink:

@@ -12,14 +12,19 @@ import typer
 from actors import ray_node
 from actors.launcher_config import CONFIG, machines
 from aragora.cli.conventions import AsJson, DataDir
-from aragora.cli.rendering.terminal import print_json
-from aragora.composition.cluster import deploying, draining, stopping
-from aragora.composition.cluster.status import NodeStatus
+from aragora.cli.rendering.terminal import print_json, say, terminal
+from aragora.composition.cluster import deploying, draining, moving, stopping
+from aragora.composition.cluster.connection import connected
+from aragora.composition.cluster.deploying import Serving
+from aragora.composition.cluster.status import MISSING, NodeStatus
 from aragora.composition.cluster.status import status as look
 from aragora.config.settings import settings_in
 from aragora.encoding import to_plain
 from aragora.errors import Unavailable
 from aragora.private_files import make_files_private
+from aragora.texts import counted
+
+SILENT: Final = "has said nothing yet; on the head, see /tmp/ray/session_latest/logs/monitor.out"
 
 command: Final = typer.Typer(
     help="Deploy, show, drain and stop the service of a cluster, from one of its nodes.",
@@ -36,6 +41,9 @@ def deploy(
         int | None, typer.Option(min=1, help="How many nodes to wait for; unset: those of `ray up`, or who has joined.")
     ] = None,
     wait: Annotated[float, typer.Option(min=0.0, help="How long to wait for them, in seconds.")] = deploying.SERVES_S,
+    allow_missing: Annotated[
+        bool, typer.Option("--allow-missing", help="Exit with 0, and a warning, where nodes are missing.")
+    ] = False,
     data_dir: DataDir = None,
 ) -> None:
     """Migrate the database, start the service on all nodes, and return once they take requests.
@@ -46,25 +54,25 @@ def deploy(
     make_files_private()
     launched = machines(CONFIG.expanduser())
     wanted = nodes or (1 if launched is None else 1 + launched.wanted)
-    serving = deploying.deploy(settings_in(data_dir), _say, nodes=wanted, limit_s=wait)
-    if len(serving.ready) < wanted or serving.waiting:
-        known = () if launched is None else (launched.head, *launched.workers)
-        missing = sorted({*serving.waiting, *known} - {*serving.ready})
-        raise Unavailable(
-            f"{len(serving.ready)} of {wanted} nodes take requests{', not ' if missing else ''}{', '.join(missing)}: see "
-            "`aragora cluster status`, and why a worker does not join in /tmp/ray/session_latest/logs/monitor.out"
-        )
+    serving = deploying.deploy(settings_in(data_dir), _say, nodes=wanted, limit_s=wait, launched=launched)
+    if len(serving.ready) >= wanted and not serving.waiting:
+        return
+    told = "\n".join(incomplete(serving, wanted))
+    if not allow_missing or not serving.ready:
+        raise Unavailable(told)
+    sys.stderr.write(f"warning: {told}\n")
 
 
 @command.command()
 def status(*, as_json: AsJson = False, data_dir: DataDir = None) -> None:
     """Show every node: its state and what runs on it."""
-    found = look(settings_in(data_dir))
+    found = look(settings_in(data_dir), machines(CONFIG.expanduser()))
     if as_json:
         print_json(to_plain(found))
         return
-    for line in table(found):
-        _say(line)
+    console = terminal()
+    for line in (*table(found), *reasons(found)):
+        console.print(say(line))
 
 
 @command.command()
@@ -75,6 +83,15 @@ def drain(
 ) -> None:
     """Take a node out of service: its work moves to the others, and no request fails. Then stop it there."""
     draining.drain(settings_in(data_dir), node, _say)
+
+
+@command.command()
+def rebalance(*, data_dir: DataDir = None) -> None:
+    """Even out coordinators and their agents over the nodes, after one has joined or come back."""
+    settings = settings_in(data_dir)
+    with connected(settings):
+        moved = moving.even_out(settings)
+    _say(f"{counted(moved, 'coordinator')} moved" if moved else "nothing has moved: no node has two more than another")
 
 
 @command.command()
@@ -109,12 +126,34 @@ def adopt_secrets(*, data_dir: DataDir = None) -> None:
 def table(nodes: Sequence[NodeStatus]) -> list[str]:
     """Lines of at most 80 columns."""
     rows = [("address", "role", "state", "ingress", "coordinators", "agents")]
-    rows += [
-        (node.address, node.role, node.state, str(node.replicas), str(node.coordinators), str(node.agents))
-        for node in nodes
-    ]
+    rows += [(node.address, node.role, node.state, *_parts_of(node)) for node in nodes]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def reasons(nodes: Sequence[NodeStatus]) -> list[str]:
+    """What machines that are missing have said, below the table; nothing where none is."""
+    told = [f"{node.address}: {reason}" for node in nodes for reason in node.reasons]
+    silent = [node.address for node in nodes if node.state == MISSING and not node.reasons]
+    told += [f"{address}: {SILENT}" for address in silent]
+    return ["", *told] if told else []
+
+
+def incomplete(serving: Serving, wanted: int) -> list[str]:
+    """What `deploy` says where nodes are missing: a line for each of them, below one about all."""
+    there = f"{len(serving.ready)} of {wanted} nodes take requests"
+    lines = [f"{address}: has joined, and does not take requests yet" for address in serving.waiting]
+    for machine in serving.missing:
+        lines += [f"{machine.address}: {reason}" for reason in machine.reasons or (SILENT,)]
+    if serving.missing:
+        return [f"{there}; the head keeps trying to start the others:", *lines]
+    return [f"{there}: see `aragora cluster status`", *lines]
+
+
+def _parts_of(node: NodeStatus) -> tuple[str, str, str]:
+    if node.state == MISSING:
+        return "-", "-", "-"
+    return str(node.replicas), str(node.coordinators), str(node.agents)
 
 
 def _say(line: str) -> None:

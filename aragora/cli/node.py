@@ -66,17 +66,16 @@ def run(
     api_port: ApiPort = HTTP_PORT,
     ws_port: WsPort = WS_PORT,
     data_dir: DataDir = None,
-) -> int:
+) -> None:
     """Start it and stay with it, for systemd: SIGTERM drains this node and stops it.
 
     The head also deploys the service. Where the node's Ray ends by itself, so does this command, with code 1.
     """
     make_files_private()
-    return node.run(
-        _options(head=head, address=address, node_address=node_address, host=host, api_port=api_port, ws_port=ws_port),
-        settings_in(data_dir),
-        _say,
+    options = _options(
+        head=head, address=address, node_address=node_address, host=host, api_port=api_port, ws_port=ws_port
     )
+    raise typer.Exit(node.run(options, settings_in(data_dir), _say))
 
 
 @command.command()

@@ -100,6 +100,9 @@ def refuse_to_join(
 def refuse_if_changed(settings: Settings) -> None:
     """For a node that runs: raises Misconfigured where its settings are no longer those of the installation,
     Unavailable where the database does not tell. Blocks."""
+    missing = missing_for_cluster(settings)
+    if missing:
+        raise Misconfigured("\n".join(missing))
     found = asyncio.run(compare(settings))
     if found is not None and found.refused:
         raise Misconfigured("\n".join(found.refused))
@@ -164,14 +167,14 @@ async def _as_head(settings: Settings, ray_token: str | None, release: str) -> C
 async def _as_worker(settings: Settings, ray_token: str | None, release: str) -> Comparison:
     known = await standing(settings)
     if known.pending:
-        raise Misconfigured(
+        raise Unavailable(
             f"{store_of(settings)} lacks {counted(len(known.pending), 'migration')} of this release: start the head first, or "
             f"run `{apply_command(settings)}` there"
         )
     async with _store(settings) as store:
         stored = await store.read()
         if stored is None:
-            raise Misconfigured(
+            raise Unavailable(
                 f"{store_of(settings)} knows no installation: start the head first; if it runs, DATABASE_URL names another "
                 "database here than there"
             )

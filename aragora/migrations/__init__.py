@@ -10,6 +10,13 @@ in the one PostgreSQL database. To change a context's schema:
    `upgrade` and `downgrade`. `versions/debates/0001_debates.py` is an example. The same file runs on SQLite and on
    PostgreSQL; use `op.batch_alter_table` to alter a table.
 
+3. choose the number. A cluster is upgraded node by node, so the programs before and after work on one database at
+   once, and the way back is the older program on the newer database. Revisions whose numbers begin with the same digit
+   are one generation: they only add tables, indexes and columns (with a default, or that may be NULL), and they leave
+   alone what an older program reads and writes. To drop or rename something, first release a program that does without
+   it, then begin the next generation: N001, N being the next digit. Programs refuse a store of a newer generation, so
+   such a release is started where no older one runs.
+
 A revision that was released never changes. Tests compare the migrated schema with the tables, up and down.
 
 Each command says which store it means and what it did, and exits with a code: 0 done, 1 it failed, 2 mend the settings

@@ -39,7 +39,7 @@ def apply_all(settings: Settings) -> tuple[Revision, ...]:
 
     Raises:
         Misconfigured: the data directory cannot be made, a database must be mended by a person (wrong password, no
-            rights, damaged file), or is newer than this program.
+            rights, damaged file), or is of a newer generation than this program.
         Unavailable: a database cannot be used for now, or another process migrates for too long.
     """
     return asyncio.run(apply_pending(settings))

@@ -1,11 +1,16 @@
 """Which revisions exist and which are applied. It looks at file names and one row per context, and imports neither
-Alembic nor SQLAlchemy, so a server with nothing pending learns that in milliseconds."""
+Alembic nor SQLAlchemy, so a server with nothing pending learns that in milliseconds.
+
+The first digit of a revision's number is its generation. While a cluster is upgraded node by node, old and new programs
+work on one database; so revisions of one generation only add what an older program need not know, and a program works
+on a newer store of its own generation. A revision that an older program cannot live with begins the next generation.
+"""
 
 from __future__ import annotations
 
 import shlex
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,10 +39,26 @@ class Revision:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Where the store stands."""
+    """Where the store stands. `ahead`: the newest revision of each context that a newer program of the same generation
+    has made; this one knows its number alone."""
 
     applied: tuple[Revision, ...]
     pending: tuple[Revision, ...]
+    ahead: tuple[Revision, ...] = ()
+
+    @property
+    def generation_begins(self) -> bool:
+        """Whether what is pending keeps programs out that know only what is applied."""
+        newest = {revision.context: generation(revision.number) for revision in self.applied}
+        return any(
+            generation(revision.number) != newest.get(revision.context, generation(revision.number))
+            for revision in self.pending
+        )
+
+
+def generation(number: str) -> str:
+    """The generation of a revision's number."""
+    return number[:1]
 
 
 def version_table(context: Context) -> str:
@@ -54,24 +75,27 @@ def revisions(context: Context) -> list[Revision]:
 async def standing(settings: Settings) -> Standing:
     """What is applied and what is pending.
 
-    Raises Misconfigured where a person must mend a database or one is newer than this program, Unavailable where one
-    cannot be read for now; either names the place.
+    Raises Misconfigured where a person must mend a database or one is of a newer generation than this program,
+    Unavailable where one cannot be read for now; either names the place.
     """
     current = await _current(settings)
     applied: list[Revision] = []
     pending: list[Revision] = []
+    ahead: list[Revision] = []
     for context in Context:
         known = revisions(context)
         number = current.get(context)
         if number is not None and number not in {revision.number for revision in known}:
-            raise Misconfigured(
-                f"the store {context} is at revision {number}, which this program does not know: "
-                "run the newer version of Aragora that made it"
-            )
+            if not _lived_with(number, known):
+                raise Misconfigured(
+                    f"the store {context} is at revision {number}, which this program does not know: "
+                    "run the newer version of Aragora that made it"
+                )
+            ahead.append(Revision(number, context, "of a newer program"))
         done = [revision for revision in known if number is not None and revision.number <= number]
         applied += done
         pending += known[len(done) :]
-    return Standing(tuple(sorted(applied)), tuple(sorted(pending)))
+    return Standing(tuple(sorted(applied)), tuple(sorted(pending)), tuple(sorted(ahead)))
 
 
 async def require_current(settings: Settings, *contexts: Context) -> None:
@@ -82,6 +106,13 @@ async def require_current(settings: Settings, *contexts: Context) -> None:
         f"{store_of(settings)}: its tables are not there yet, or are older than this program. Check --data-dir, "
         f"ARAGORA_DATA_DIR and DATABASE_URL; if it is the right store, run `{apply_command(settings)}`"
     )
+
+
+def _lived_with(number: str, known: Sequence[Revision]) -> bool:
+    """Whether a revision that this program does not know is newer than all it knows, and of the same generation."""
+    newest = known[-1].number if known else "0000"
+    well_formed = len(number) == len(newest) and number.isdigit()
+    return well_formed and number > newest and generation(number) == generation(newest)
 
 
 def apply_command(settings: Settings) -> str:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from aragora.config.settings import Settings
+from aragora.errors import Misconfigured
 from aragora.migrations.applying import migrate, migrating_alone, run_revisions
 from aragora.migrations.history import Revision, standing, version_table
 from aragora.storage.contexts import Location
@@ -55,8 +56,18 @@ class Undoing:
 
 
 async def plan(settings: Settings) -> Undoing | None:
-    """What undoing the last migration would do; None where none is applied. Changes nothing. Raises as `apply_all`."""
-    applied = (await standing(settings)).applied
+    """What undoing the last migration would do; None where none is applied. Changes nothing.
+
+    Raises as `apply_all`, and Misconfigured where a newer program made the last one: it alone knows how to undo it.
+    """
+    found = await standing(settings)
+    if found.ahead:
+        ahead = ", ".join(f"{revision.context}/{revision.number}" for revision in found.ahead)
+        raise Misconfigured(
+            f"the store has {ahead}, which this program does not know: roll back with the newer version of Aragora that "
+            "made it"
+        )
+    applied = found.applied
     if not applied:
         return None
     last = applied[-1]

@@ -17,10 +17,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 async def command(settings: Settings, _options: Namespace) -> str:
-    """A line per migration and a summary."""
+    """A line per migration, one per context whose newest one this program does not know, and a summary."""
     found = await standing(settings)
     lines = [f"applied  {revision}" for revision in found.applied]
     lines += [f"pending  {revision}" for revision in found.pending]
+    lines += [f"ahead    {revision}" for revision in found.ahead]
     summary = f"{len(found.applied)} applied, {len(found.pending)} pending"
     if found.pending:
         summary += f": run `{apply_command(settings)}`"

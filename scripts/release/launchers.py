@@ -19,20 +19,25 @@ COMMON: Final = """\
 umask 077
 root={root}
 export RAY_USAGE_STATS_ENABLED=0  # `ray up` sets 1 in the shell that calls this; .env may say otherwise
+here() {{ echo "$(uname -n)${{SSH_CONNECTION:+ ($(echo "$SSH_CONNECTION" | cut -d " " -f 3))}}"; }}
 if [ -e "$root/.env" ]; then
   if [ ! -r "$root/.env" ]; then
-    echo "aragora: $(uname -n): $(id -un) may not read $root/.env: chown it, with mode 600" >&2
+    echo "aragora: $(here): $(id -un) may not read $root/.env: chown it, with mode 600" >&2
     exit 2
   fi
   set -a
   . "$root/.env"
   set +a
+elif [ -z "$DATABASE_URL" ] && [ "$1" = node ] && [ "$2" != stop ]; then
+  echo "aragora: $(here): there is no $root/.env: copy that of another node there, with mode 600 (the first one comes \
+from \\`aragora cluster env\\`)" >&2
+  exit 2
 fi
 export ARAGORA_DATA_DIR="${{ARAGORA_DATA_DIR:-$root/.nomic}}"
 export RAY_AUTH_MODE="${{RAY_AUTH_MODE:-token}}"
 export RAY_AUTH_TOKEN_PATH="${{RAY_AUTH_TOKEN_PATH:-$ARAGORA_DATA_DIR/run/ray_token}}"
 if [ ! -x "$root/current/.venv/bin/{program}" ]; then
-  echo "aragora: $(uname -n): no release is installed in $root: type \\`ray up\\`, or python3 \
+  echo "aragora: $(here): no release is installed in $root: type \\`ray up\\`, or python3 \
 $root/incoming/scripts/install_release.py $root" >&2
   exit 1
 fi

@@ -18,6 +18,7 @@ from worlds.chaos_invariants import all_ended, examine
 from worlds.chaos_served import ServedLog
 from worlds.postgres_process import start, stop
 from worlds.waiting import eventually
+from worlds.worker_nodes import PLACED, WORKER
 
 from aragora.config.settings import Settings, load_settings
 from aragora.debate.store.shard_epochs import ShardEpochs
@@ -39,7 +40,6 @@ SOON_MISSED = {
 }
 """A lost node is missed after two seconds or so; by default it takes Ray half a minute."""
 OPEN_S = 60.0
-WORKER = "worker"
 
 
 @dataclass
@@ -102,8 +102,7 @@ def runtime_on_workers(settings: Settings) -> Any:
     """A runtime that creates actors on nodes that have the resource, never on the head."""
     from actors.runtime import Runtime, create_process
 
-    there = {"resources": {WORKER: 0.001}}
-    return Runtime(settings, lambda kind, key, given: create_process(replace(kind, options=there), key, given))
+    return Runtime(settings, lambda kind, key, given: create_process(replace(kind, placed=PLACED), key, given))
 
 
 async def opened(runtime: Any, settings: Settings) -> str:

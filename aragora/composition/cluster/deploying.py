@@ -1,6 +1,9 @@
 """`aragora cluster deploy`: the service on all nodes of the cluster, brought up once and left running.
 
-It changes nothing where the same release runs with the same settings, so it may be called as often as one likes.
+It changes nothing where the same release runs with the same settings, so it may be called as often as one likes. Where
+another release runs, or with other settings, it is replaced under load: the database gets what is new, which the older
+release does without; every node gets the release; then the ingress, and last the actors, process by process. What is
+new in an actor is not asked for by the ingress of the same release: for some seconds it asks the older one's.
 """
 
 from __future__ import annotations
@@ -13,23 +16,29 @@ import os
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from pydantic import SecretStr
 
 import aragora
+from actors import launcher_log
+from actors.launcher_config import Machines
 from actors.ray_environment import HTTP_BIND
 from aragora.clock import SystemClock
 from aragora.composition.cluster.connection import connected
+from aragora.composition.cluster.missing import Missing, missing
+from aragora.composition.cluster.moving import even_out, renew
+from aragora.composition.cluster.releasing import install_everywhere
 from aragora.composition.launch import Launch
 from aragora.composition.listening import authority, ports_of
 from aragora.composition.preflight import refuse_to_start
 from aragora.composition.service import JOBS_AGAIN_S, Service
 from aragora.config.settings import Settings
+from aragora.errors import Conflict
 from aragora.texts import counted
 
 EVERYWHERE: Final = "0.0.0.0"  # noqa: S104 - each node's proxy reaches the replicas of all nodes
@@ -44,52 +53,90 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """Which nodes, by address, take requests and which do not yet."""
+    """Which nodes, by address, take requests, which do not yet, and which machines of `ray up` have not joined."""
 
     ready: tuple[str, ...]
     waiting: tuple[str, ...]
+    missing: tuple[Missing, ...] = ()
 
 
-def deploy(settings: Settings, say: Say, *, nodes: int = 1, limit_s: float = SERVES_S) -> Serving:
+def deploy(
+    settings: Settings, say: Say, *, nodes: int = 1, limit_s: float = SERVES_S, launched: Machines | None = None
+) -> Serving:
     """Migrate the database, start the actors and the ingress, and wait until at least `nodes` nodes, and all that the
     cluster has, take requests. Blocks.
 
-    Returns which do after `limit_s` seconds at the latest. Raises Misconfigured, Unavailable.
+    Returns which do after `limit_s` seconds at the latest, and before that where each machine of `launched` that is
+    missing has plainly refused. Raises Misconfigured, Unavailable.
     """
     began = time.monotonic()
+    said_before = launcher_log.end_of_log()
     refuse_to_start(settings, EVERYWHERE, ())
-    with _step(say, "migrations"):
-        from aragora.migrations.apply import apply_all  # noqa: PLC0415 - no other command of a cluster needs it
-
-        apply_all(settings)
     with connected(settings):
-        mark = _mark(settings)
-        if _deployed() == mark:
+        mark, deployed = _mark(settings), _deployed()
+        with _step(say, "migrations"):
+            _migrate(settings, runs=deployed is not None)
+        if deployed == mark:
             say("  this release runs already, with these settings")
         else:
-            _bring_up(settings, say)
+            with _step(say, "release"):
+                install_everywhere()
+            if deployed is None:
+                _bring_up(settings, say)
+            else:
+                _bring_newer(settings, say)
             _remember(mark)
         with _step(say, "nodes"):
-            serving = _await_nodes(nodes, limit_s, say)
+            serving = _await_nodes(nodes, limit_s, say, lambda joined: missing(launched, joined, said_before))
+        if deployed != mark:
+            with _step(say, "placement"):
+                even_out(settings)
     say(f"Aragora runs on {counted(len(serving.ready), 'node')} after {time.monotonic() - began:.1f} s")
     return serving
 
 
 def _bring_up(settings: Settings, say: Say) -> None:
-    from serve_app import deploy as deploy_ingress  # noqa: PLC0415 - imports Ray, whose environment was set before
-
     service = Service(settings)
     with _step(say, "actors"):
         asyncio.run(service.activate())
     with _step(say, "ingress"):
-        http_port, ws_port = serving_ports()
-        deploy_ingress(Launch(settings, SystemClock().now(), EVERYWHERE, http_port, ws_port, cluster=True))
+        _deploy_ingress(settings)
     with _step(say, "coordinators"):
         asyncio.run(service.admit())
         asyncio.run(service.start_jobs(JOBS_AGAIN_S))
 
 
-def _await_nodes(wanted: int, limit_s: float, say: Say) -> Serving:
+def _bring_newer(settings: Settings, say: Say) -> None:
+    """Replace what runs by this release, with these settings, part by part: nothing that serves waits for it."""
+    with _step(say, "ingress"):
+        _deploy_ingress(settings)
+    with _step(say, "actors"):
+        renew(settings)
+
+
+def _deploy_ingress(settings: Settings) -> None:
+    from serve_app import deploy as deploy_ingress  # noqa: PLC0415 - imports Ray, whose environment was set before
+
+    http_port, ws_port = serving_ports()
+    deploy_ingress(Launch(settings, SystemClock().now(), EVERYWHERE, http_port, ws_port, cluster=True))
+
+
+def _migrate(settings: Settings, *, runs: bool) -> None:
+    """Raises Conflict where the service `runs` in a release that could not live with what is pending."""
+    from aragora.migrations.applying import apply_all  # noqa: PLC0415 - no other command of a cluster needs it
+    from aragora.migrations.history import standing  # noqa: PLC0415
+
+    if runs and asyncio.run(standing(settings)).generation_begins:
+        raise Conflict(
+            "this release begins a new generation of the database's schema, which the running one cannot use: stop the "
+            "service first (aragora cluster stop), then start it again"
+        )
+    apply_all(settings)
+
+
+def _await_nodes(
+    wanted: int, limit_s: float, say: Say, away: Callable[[Collection[str]], tuple[Missing, ...]]
+) -> Serving:
     http_port, _ = serving_ports()
     deadline = time.monotonic() + limit_s
     told = -1
@@ -98,9 +145,23 @@ def _await_nodes(wanted: int, limit_s: float, say: Say) -> Serving:
         if len(serving.ready) != told:
             told = len(serving.ready)
             say(f"  {told} of {max(wanted, told + len(serving.waiting))} nodes take requests")
-        if (not serving.waiting and told >= wanted) or time.monotonic() >= deadline:
+        if not serving.waiting and told >= wanted:
+            return serving
+        serving = replace(serving, missing=away({*serving.ready, *serving.waiting}))
+        if waiting_is_no_use(serving, wanted) or time.monotonic() >= deadline:
             return serving
         time.sleep(LOOK_S)
+
+
+def waiting_is_no_use(serving: Serving, wanted: int) -> bool:
+    """Whether every node that is there takes requests, and all that lacks is machines that have plainly refused."""
+    refused = [machine for machine in serving.missing if machine.plain]
+    return (
+        not serving.waiting
+        and bool(refused)
+        and len(refused) == len(serving.missing)
+        and len(serving.ready) + len(refused) >= wanted
+    )
 
 
 def _serving(http_port: int) -> Serving:

@@ -45,7 +45,7 @@ def drain(settings: Settings, wanted: str, say: Say) -> None:
             raise Conflict(
                 f"{node.address} is the only node that takes work: `aragora cluster stop` drains the service"
             )
-        if node.head and not _kept_elsewhere(here):
+        if node.head and not here.kept_in_redis:
             raise Conflict(
                 f"{node.address} is the head, and every node ends with it: `aragora cluster stop` drains the service; with "
                 "RAY_REDIS_ADDRESS the head's state outlives it (docs/cluster.md)"
@@ -60,7 +60,7 @@ def leave(settings: Settings, here: RunningNode, say: Say) -> None:
         node = _found(here.address)
         if node.draining:
             say(f"{node.address} drains already")
-        elif _others(node) and (not node.head or _kept_elsewhere(here)):
+        elif _others(node) and (not node.head or here.kept_in_redis):
             _drain(settings, node, say)
         else:
             say("no node goes on without this one: the whole service drains")
@@ -128,8 +128,3 @@ def _others(node: Node) -> list[Node]:
     from actors.cluster_nodes import nodes  # noqa: PLC0415
 
     return [other for other in nodes() if other.takes_work and other.id != node.id]
-
-
-def _kept_elsewhere(here: RunningNode) -> bool:
-    """Whether the head's state is kept in Redis."""
-    return bool(here.raylet.environ().get("RAY_REDIS_ADDRESS"))

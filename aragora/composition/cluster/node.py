@@ -6,9 +6,12 @@ asked to end.
 
 from __future__ import annotations
 
+import hmac
+import os
 import platform
 import resource
 import socket
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -19,9 +22,12 @@ import psutil
 from sqlalchemy import make_url
 
 from actors import ray_node
+from actors.gcs_keeper import GcsKeeper
+from actors.gcs_storage import NAMESPACE
 from actors.launcher_config import machines
 from actors.launcher_state import record_head
 from actors.ray_node import GCS_PORT, Place, RunningNode
+from aragora.cluster.token import derived_token
 from aragora.composition.cluster.deploying import deploy
 from aragora.composition.cluster.draining import leave
 from aragora.composition.joining import ray_token_file, refuse_if_changed, refuse_to_join
@@ -34,6 +40,8 @@ from aragora.errors import AragoraError, Misconfigured, Unavailable
 from aragora.storage.serving import held
 
 WATCH_S: Final = 1.0
+MEMBER_S: Final = 5.0
+"""How often the head is asked whether it still counts this node."""
 ENDED_S: Final = 60.0
 DESCRIPTORS: Final = 65_536
 """Open files that a node wants: HAProxy takes some three for each connection."""
@@ -62,10 +70,10 @@ def start(options: NodeOptions, settings: Settings, say: Callable[[str], None]) 
     """
     try:
         place = _place(options, settings)
-    except Misconfigured as problem:
+        if place.launcher_config is not None:
+            record_head(place.launcher_config)
+    except (Misconfigured, Unavailable) as problem:
         raise _named(problem, options.address) from None
-    if place.launcher_config is not None:
-        record_head(place.launcher_config)
     node = ray_node.running(settings.data_dir)
     if node is not None:
         if node.gcs_address != place.gcs_address:
@@ -75,13 +83,17 @@ def start(options: NodeOptions, settings: Settings, say: Callable[[str], None]) 
             refuse_if_changed(settings)
         except (Misconfigured, Unavailable) as problem:
             raise _named(problem, node.address) from None
-        say(f"{_name(node.address)} runs already")
-        return node
+        if not _given_up(node):
+            say(f"{_name(node.address)} runs already")
+            return node
+        say(f"{_name(node.address)}: the cluster has given this node up; it starts anew")
+        ray_node.stop(settings.data_dir)
     try:
         refuse_to_join(settings, head=place.head, head_at=None if place.head else place.gcs_address, tell=say)
         _refuse_taken_ports(options, place)
         settings.data_dir.mkdir(parents=True, exist_ok=True)
         ray_token_file(settings)
+        os.environ.setdefault(NAMESPACE, _name_in_redis(settings))
         _raise_descriptors(say)
         node = ray_node.start(place)
     except (Misconfigured, Unavailable) as problem:
@@ -103,15 +115,26 @@ def run(options: NodeOptions, settings: Settings, say: Callable[[str], None]) ->
     """Start the node, stay with it, drain and stop it at SIGTERM; on the head, deploy the service too. Returns the
     exit code: 0 after a signal, 1 where its Ray has ended by itself."""
     signals = StopSignals()
-    with held(settings.data_dir / SUPERVISOR_LOCK) as holder:
+    with held(_lock_file(settings)) as holder:
         if holder is not None:
             raise _named(Misconfigured(f"process {holder} runs this node already"), options.address)
         node = start(options, settings, say)
         if node.head:
             deploy(settings, say)
+        keeper = GcsKeeper.of(settings.data_dir)
         signals.install()
+        look_at = time.monotonic() + MEMBER_S
         while not signals.wait(WATCH_S):
-            if not node.lives or ray_node.running(settings.data_dir) is None:
+            if time.monotonic() >= look_at:
+                look_at = time.monotonic() + MEMBER_S
+                if _given_up(node):
+                    say(f"{_name(node.address)}: the cluster has given this node up; what is left is stopped")
+                    ray_node.stop(settings.data_dir)
+                    return 1
+            if node.lives and keeper is not None:
+                if keeper.keep():
+                    say(f"{_name(node.address)}: the GCS had died and was started again")
+            elif not node.lives or ray_node.running(settings.data_dir) is None:
                 say(f"{_name(node.address)}: its Ray has ended; what is left is stopped")
                 ray_node.stop(settings.data_dir)
                 return 1
@@ -123,6 +146,13 @@ def run(options: NodeOptions, settings: Settings, say: Callable[[str], None]) ->
         ray_node.stop(settings.data_dir)
         say(f"{_name(node.address)} has stopped")
     return 0
+
+
+def _given_up(node: RunningNode) -> bool:
+    ray_node.take_settings_of(node)
+    from actors.membership import given_up  # noqa: PLC0415 - imports Ray, whose environment is set now
+
+    return given_up(node.gcs_address, node.address)
 
 
 def own_address_towards(host: str) -> str:
@@ -152,6 +182,11 @@ def _place(options: NodeOptions, settings: Settings) -> Place:
     )
 
 
+def _name_in_redis(settings: Settings) -> str:
+    """Under which name the head's state is kept where it is kept in Redis: the installation's own."""
+    return f"aragora-{hmac.digest(derived_token(settings).encode(), NAMESPACE.encode(), 'sha256').hex()[:16]}"
+
+
 def _refuse_taken_ports(options: NodeOptions, place: Place) -> None:
     problems = [*port_problems(options.host, (options.http_port, options.ws_port))]
     if place.head:
@@ -170,9 +205,22 @@ def _raise_descriptors(say: Callable[[str], None]) -> None:
         say(f"warning: {_name(None)} may open {hard} files, a busy node wants {DESCRIPTORS}: raise `ulimit -Hn`")
 
 
+def _lock_file(settings: Settings) -> Path:
+    """On a fresh node its directory is not there yet. Raises Misconfigured where it cannot be made."""
+    file = settings.data_dir / SUPERVISOR_LOCK
+    try:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise Misconfigured(
+            f"{_name(None)}: {file.parent} cannot be made ({error.strerror}): give {settings.data_dir} to the user who "
+            "runs this (chown)"
+        ) from None
+    return file
+
+
 def _supervised(settings: Settings) -> bool:
     """Whether the node had a supervisor, which was told to end and has ended."""
-    with held(settings.data_dir / SUPERVISOR_LOCK) as holder:
+    with held(_lock_file(settings)) as holder:
         if holder is None or not holder.isdigit():
             return False
         supervisor = psutil.Process(int(holder))

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from actors.kinds import AGENT, COORDINATOR
+from actors.launcher_config import Machines
 from aragora.composition.cluster.connection import connected
 from aragora.composition.cluster.deploying import serving_ports, takes_requests
+from aragora.composition.cluster.missing import Missing, missing
 from aragora.config.settings import Settings
 
 if TYPE_CHECKING:
     from actors.cluster_nodes import Node
 
+MISSING: Final = "missing"
+
 
 @dataclass(frozen=True, slots=True)
 class NodeStatus:
-    """One node. `state`: `ready` (takes requests), `starting`, `draining`, `lost`."""
+    """One node. `state`: `ready` (takes requests), `starting`, `draining`, `lost`, `missing` (a machine of `ray up`
+    that has not joined; without `id`). `reasons` say why it is missing, where that is known."""
 
     address: str
     role: str
@@ -26,10 +31,12 @@ class NodeStatus:
     coordinators: int
     agents: int
     id: str
+    reasons: tuple[str, ...] = ()
 
 
-def status(settings: Settings) -> tuple[NodeStatus, ...]:
-    """Every node that lives, and those that died and have not come back. Blocks. Raises Unavailable."""
+def status(settings: Settings, launched: Machines | None = None) -> tuple[NodeStatus, ...]:
+    """Every node that lives, those that died and have not come back, and on the head the machines of `ray up` that have
+    not joined. Blocks. Raises Unavailable."""
     with connected(settings):
         from actors.cluster_nodes import nodes  # noqa: PLC0415 - imports Ray, whose environment is set now
         from actors.whereabouts import REPLICA, parts  # noqa: PLC0415
@@ -40,7 +47,8 @@ def status(settings: Settings) -> tuple[NodeStatus, ...]:
         living = {node.address for node in known if node.alive}
         lost = {node.address: node for node in known if not node.alive and node.address not in living}
         shown = [node for node in known if node.alive] + list(lost.values())
-        return tuple(
+        away = {one.address: one for one in missing(launched, living)}
+        found = [
             NodeStatus(
                 address=node.address,
                 role="head" if node.head else "worker",
@@ -49,9 +57,17 @@ def status(settings: Settings) -> tuple[NodeStatus, ...]:
                 coordinators=placed[node.id, COORDINATOR.name],
                 agents=placed[node.id, AGENT.name],
                 id=node.id,
+                reasons=away[node.address].reasons if node.address in away else (),
             )
             for node in shown
-        )
+        ]
+        found += [not_joined(one) for address, one in away.items() if address not in lost]
+        return tuple(found)
+
+
+def not_joined(machine: Missing) -> NodeStatus:
+    """The row of a machine that is not in the cluster."""
+    return NodeStatus(machine.address, "worker", MISSING, 0, 0, 0, "", machine.reasons)
 
 
 def _state(node: Node, http_port: int) -> str:

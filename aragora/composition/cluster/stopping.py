@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from actors import ray_node
+from actors.gcs_storage import forget
 from actors.ray_environment import RUN_DIRECTORY
 from actors.ray_node import NODE_OF
 from aragora.composition.cluster.connection import connected
@@ -36,7 +37,10 @@ def stop(settings: Settings, say: Say) -> None:
         except AragoraError as error:  # what is left is in the journal, and the cluster is to end
             say(f"warning: not drained: {error.message}")
         left = _end_workers(settings)
+        in_redis = here.kept_in_redis
     ray_node.stop(settings.data_dir)
+    if in_redis:
+        forget()  # the next start is a new cluster
     say("the head has stopped")
     if left:
         raise Unavailable(

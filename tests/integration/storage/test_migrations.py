@@ -6,6 +6,7 @@ import asyncio
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from pathlib import Path
 
 import asyncpg
@@ -19,7 +20,15 @@ import aragora.storage
 from aragora.config.settings import Settings
 from aragora.errors import Misconfigured, Unavailable
 from aragora.migrations.applying import _ADVISORY_KEY, apply_pending, migrate, migrating_alone
-from aragora.migrations.history import VERSIONS, revisions, standing, version_table
+from aragora.migrations.history import (
+    VERSIONS,
+    Revision,
+    Standing,
+    require_current,
+    revisions,
+    standing,
+    version_table,
+)
 from aragora.migrations.rolling_back import Loss
 from aragora.storage.contexts import Context
 from aragora.storage.database import Database
@@ -91,13 +100,35 @@ async def test_addresses_from_before_get_their_one_form_unless_it_is_taken(empty
     assert after == {**before, "u1": composed}
 
 
-async def test_a_store_of_a_newer_program_is_refused(settings: Settings) -> None:
-    database = Database.open(settings, Context.DEBATES)
-    async with database.writing() as connection:
-        await connection.execute(text(f"UPDATE {version_table(Context.DEBATES)} SET version_num = '9999'"))
-    await database.aclose()
+@pytest.mark.parametrize("number", ["1001", "9999", "0000", "0999x", "later"])
+async def test_a_store_of_a_newer_generation_or_of_nobody_is_refused(settings: Settings, number: str) -> None:
+    await _set_revision(settings, Context.DEBATES, number)
     with pytest.raises(Misconfigured, match="newer version"):
         await standing(settings)
+
+
+async def test_a_newer_store_of_the_same_generation_is_worked_on(settings: Settings) -> None:
+    await _set_revision(settings, Context.DEBATES, "0999")
+    found = await standing(settings)
+    assert [str(revision) for revision in found.ahead] == ["debates/0999 of a newer program"]
+    assert found.pending == ()
+    assert sorted(found.applied) == sorted(ALL)
+    assert await apply_pending(settings) == ()
+    await require_current(settings, *Context)
+
+
+async def test_what_a_newer_program_made_is_not_rolled_back_by_an_older_one(settings: Settings) -> None:
+    await _set_revision(settings, Context.ELO, "0999")
+    with pytest.raises(Misconfigured, match="agent_elo/0999"):
+        await rollback_last(settings)
+    assert [revision.number for revision in (await standing(settings)).ahead] == ["0999"]
+
+
+def test_only_the_first_revision_of_a_generation_keeps_older_programs_out() -> None:
+    first, second, next_one = (Revision(number, Context.CORE, "x") for number in ("0001", "0002", "1001"))
+    assert not Standing((), (first, second)).generation_begins
+    assert not Standing((first,), (second,)).generation_begins
+    assert Standing((first,), (second, next_one)).generation_begins
 
 
 @pytest.mark.slow
@@ -173,13 +204,22 @@ async def test_nothing_pending_is_known_without_the_lock(settings: Settings) -> 
 @pytest.mark.parametrize("context", list(Context))
 def test_each_context_has_one_line_of_revisions_named_by_their_files(context: Context) -> None:
     numbers = [revision.number for revision in revisions(context)]
-    assert numbers == [f"{place:04}" for place in range(1, len(numbers) + 1)]
+    assert numbers[:1] in ([], ["0001"])
+    for before, after in pairwise(int(number) for number in numbers):
+        assert after in (before + 1, (before // 1000 + 1) * 1000 + 1)  # the next one, or the next generation's first
     for place, file in enumerate(sorted((VERSIONS / context).glob("*.py"))):
         source = file.read_text()
         before = f'"{numbers[place - 1]}"' if place else "None"
         assert f'revision = "{numbers[place]}"' in source
         assert f"down_revision = {before}" in source
         assert "def downgrade()" in source
+
+
+async def _set_revision(settings: Settings, context: Context, number: str) -> None:
+    database = Database.open(settings, context)
+    async with database.writing() as connection:
+        await connection.execute(text(f"UPDATE {version_table(context)} SET version_num = :number"), {"number": number})
+    await database.aclose()
 
 
 def _command(settings: Settings, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -26,6 +26,7 @@ from worlds.odd_replies import replies
 from worlds.stored_engine import StoredEngine, stored_engine
 
 from actors.agent import AgentActor
+from actors.agent_shards import AgentShards
 from actors.channels import sockets
 from actors.channels.agent_links import AgentLinks
 from actors.kinds import Kind
@@ -76,7 +77,7 @@ class OddAgents:
         self._replies, self._given = odd_replies, 0
         self.provider = OddProvider(self._serve)
         self._actors = {name: self._agent(name) for name in AGENTS}
-        self.links = AgentLinks("coordinator-0", Runtime(Settings(), self._create), 1, self._receive)
+        self.links = AgentLinks("coordinator-0", Runtime(Settings(), self._create), AgentShards(), self._receive)
 
     async def aclose(self) -> None:
         self.links.close()

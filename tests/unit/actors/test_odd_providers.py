@@ -19,6 +19,7 @@ from worlds.odd_replies import odd_numbers, replies
 from worlds.waiting import WAIT_S, eventually
 
 from actors.agent import AgentActor
+from actors.agent_shards import AgentShards
 from actors.channels import sockets
 from actors.channels.agent_links import AgentLinks
 from aragora import limits
@@ -58,7 +59,7 @@ class Exchange:
             backoff=Backoff(base_s=0.0, attempts=2),
         )
         runtime = runtime_over(self.actor, self.connected)
-        self.links = AgentLinks("coordinator-0", runtime, 1, self._receive)
+        self.links = AgentLinks("coordinator-0", runtime, AgentShards(), self._receive)
 
     async def answers(self, *questions: str) -> list[Reply]:
         """The replies to asks of as many debates, in the order of the questions."""

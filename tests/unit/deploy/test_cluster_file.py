@@ -123,13 +123,14 @@ class TestCommandsOnANode:
             for line in typed(node, command).stdout.splitlines()
             if line.startswith(f"{node.current()} ")
         ]
-        assert asked == ["node start --head", "cluster deploy", "node start --address 10.0.0.10"]
+        assert asked == ["node start --head", "cluster deploy --allow-missing", "node start --address 10.0.0.10"]
 
     @pytest.mark.parametrize("commands", ["head_start_ray_commands", "worker_start_ray_commands"])
     def test_a_node_whose_setup_ray_left_out_is_installed_by_its_start(
         self, config: dict[str, Any], node: Node, commands: str
     ) -> None:
         typed(node, config[commands][0])
+        (node.root / ".env").touch()
         assert typed(node, config[commands][0]).stdout == "", "once"
         assert typed(node, config[commands][1]).stdout.startswith(str(node.current()))
 

@@ -68,6 +68,19 @@ def test_a_node_without_a_release_says_how_to_get_one(node: Node) -> None:
         )
 
 
+def test_a_node_without_settings_says_in_one_line_where_they_come_from(node: Node) -> None:
+    """Over ssh with the address by which `ray up` knows it: the head shows the line, which has come from elsewhere."""
+    done = node.typed("aragora", "node", "start", "--head", SSH_CONNECTION="10.0.0.1 5000 10.0.0.10 22")
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"aragora: {platform.node()} (10.0.0.10): there is no {node.root}/.env: ")
+
+
+def test_settings_may_come_from_the_environment_alone(node: Node) -> None:
+    done = node.typed("aragora", "node", "start", "--head", DATABASE_URL="postgresql://db/aragora")
+    assert done.stdout.splitlines()[0] == f"{node.current()} node start --head"
+
+
 def test_a_bare_ray_stop_stops_this_node_where_it_is_a_worker(node: Node) -> None:
     assert node.typed("ray", "stop").stdout.splitlines()[0] == f"{node.current()} node stop"
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import http.client
+import itertools
 import threading
+import time
+from collections import defaultdict
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Final, Self
@@ -22,9 +25,10 @@ class Load:
     """Between entering and leaving it asks each of `nodes`. A debate is opened with an id of its own and, like a client
     that does not give up, sent again until it is accepted."""
 
-    def __init__(self, at: Installation, nodes: Sequence[Host]) -> None:
+    def __init__(self, at: Installation, nodes: Sequence[Host], paths: Sequence[str] = (PATH,)) -> None:
         self._at = at
         self._nodes = nodes
+        self._paths = paths
         self._over = threading.Event()
         self._threads = [
             threading.Thread(target=self._read, args=read) for read in zip(nodes, OTHER_CLIENTS, strict=False)
@@ -37,6 +41,10 @@ class Load:
         """Tries to open a debate that did not end in 202."""
         self.accepted: list[str] = []
         """Ids of debates."""
+        self.accepted_at: list[float] = []
+        """When each was, by the monotonic clock."""
+        self.slowest_s: dict[str, float] = defaultdict(float)
+        """Of the reads of each path, whatever came of them. One that hangs is no failure, and is seen here."""
 
     def __enter__(self) -> Self:
         for thread in self._threads:
@@ -50,14 +58,22 @@ class Load:
 
     def _read(self, node: Host, source: str) -> None:
         while not self._over.wait(1 / READS_PER_S):
+            path = self._paths[self.reads % len(self._paths)]
             self.reads += 1
+            began = time.monotonic()
             try:
-                answer = self._at.ask(node, "GET", PATH, source=source)
+                answer = self._at.ask(node, "GET", path, source=source)
             except (OSError, http.client.HTTPException) as error:
                 self.failed.append(f"{node.name}: {error!r}")
             else:
                 if answer.status != 200:
                     self.failed.append(f"{node.name}: {answer.status} {answer.body[:200]}")
+            self.slowest_s[path] = max(self.slowest_s[path], time.monotonic() - began)
+
+    def without_debates_s(self, since: float) -> float:
+        """The longest time, from `since` on, in which no debate was accepted; the way to the last one counts."""
+        times = [since, *(at for at in self.accepted_at if at > since)]
+        return max((later - at for at, later in itertools.pairwise(times)), default=0.0)
 
     def _open(self) -> None:
         number = 0
@@ -77,6 +93,7 @@ class Load:
             else:
                 if answer.status == 202:
                     self.accepted.append(str(answer.json["debate_id"]))
+                    self.accepted_at.append(time.monotonic())
                     return
                 self.refused.append(f"{node.name}: {answer.status} {answer.body[:200]}")
             self._over.wait(0.5)

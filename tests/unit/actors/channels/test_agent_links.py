@@ -15,6 +15,7 @@ from worlds.actors_without_ray import runtime_over
 from worlds.memory_engine import answer
 from worlds.waiting import WAIT_S, eventually
 
+from actors.agent_shards import AgentShards
 from actors.channels import agent_links
 from actors.channels.agent_links import AgentLinks, Onlookers
 from actors.channels.sockets import Endpoint
@@ -69,7 +70,7 @@ def request(debate_id: str, timeout_s: float = 30.0) -> AgentRequest:
 
 
 def links(agents: Agents, received: Received) -> AgentLinks:
-    return AgentLinks("coordinator-0", runtime_over(agents, agents.created), 1, received)
+    return AgentLinks("coordinator-0", runtime_over(agents, agents.created), AgentShards(), received)
 
 
 async def answers(_: str, batch: bytes, __: tuple[str, ...]) -> bytes:
@@ -281,7 +282,7 @@ async def test_a_debate_that_cannot_take_its_replies_does_not_keep_others_from_t
         received(debate_id, replies)
 
     agents = Agents(answers)
-    link = AgentLinks("coordinator-0", runtime_over(agents, agents.created), 1, receive)
+    link = AgentLinks("coordinator-0", runtime_over(agents, agents.created), AgentShards(), receive)
     for number in range(3):
         link.send(request(f"deb_{number}"))
     await received.count(2)
@@ -371,7 +372,7 @@ async def test_an_exchange_that_breaks_on_a_defect_is_a_loss_and_not_silence(pau
 async def test_an_agent_by_calls_learns_which_debates_are_followed_again_after_it_was_lost() -> None:
     received, agents = Received(), Agents(lost_at_first(1))
     onlookers = Onlookers({"deb_1"}, lambda _ask, _sign: None)
-    link = AgentLinks("coordinator-0", runtime_over(agents), 1, received, onlookers)
+    link = AgentLinks("coordinator-0", runtime_over(agents), AgentShards(), received, onlookers)
     link.send(request("deb_1"))
     link.send(request("deb_2"))
     await received.count(2)

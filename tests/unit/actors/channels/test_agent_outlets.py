@@ -12,6 +12,7 @@ from worlds.actors_without_ray import runtime_over
 from worlds.memory_engine import answer
 from worlds.waiting import WAIT_S, eventually
 
+from actors.agent_shards import AgentShards
 from actors.channels import sockets
 from actors.channels.agent_links import AgentLinks, Onlookers
 from actors.channels.agent_outlets import AgentSocket, ReplyOutlet
@@ -57,7 +58,7 @@ def agent(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Agent:
 
 async def test_asks_and_replies_travel_over_the_socket(agent: Agent) -> None:
     received: list[Reply] = []
-    links = AgentLinks("coordinator-0", runtime_over(agent), 1, lambda _, replies: received.extend(replies))
+    links = AgentLinks("coordinator-0", runtime_over(agent), AgentShards(), lambda _, replies: received.extend(replies))
     for number in range(500):
         links.send(request(f"deb_{number}"))
     await eventually(lambda: len(received) == 500)
@@ -68,7 +69,7 @@ async def test_asks_and_replies_travel_over_the_socket(agent: Agent) -> None:
 
 async def test_what_was_open_when_the_agent_died_is_sent_to_its_successor(agent: Agent) -> None:
     received: list[Reply] = []
-    links = AgentLinks("coordinator-0", runtime_over(agent), 1, lambda _, replies: received.extend(replies))
+    links = AgentLinks("coordinator-0", runtime_over(agent), AgentShards(), lambda _, replies: received.extend(replies))
     agent.answers = False
     links.send(request("deb_1"))
     links.send(request("deb_2"))
@@ -102,7 +103,9 @@ async def test_a_burst_larger_than_any_buffer_reaches_the_agent_and_comes_back(
     monkeypatch.setattr(sockets, "MAX_UNSENT_BYTES", 2_000_000)
     received: list[Reply] = []
     connected: list[str] = []
-    links = AgentLinks("coordinator-0", runtime_over(agent, connected), 1, lambda _, replies: received.extend(replies))
+    links = AgentLinks(
+        "coordinator-0", runtime_over(agent, connected), AgentShards(), lambda _, replies: received.extend(replies)
+    )
     for number in range(300):
         one = request(f"deb_{number}")
         links.send(replace(one, brief=Brief("q" * 20_000)))
@@ -116,7 +119,9 @@ async def test_a_burst_larger_than_any_buffer_reaches_the_agent_and_comes_back(
 async def test_an_agent_learns_which_debates_are_followed_and_its_signs_come_before_the_replies(agent: Agent) -> None:
     seen: list[object] = []
     onlookers = Onlookers({"deb_1"}, lambda ask, sign: seen.append((ask.debate_id, sign)))
-    links = AgentLinks("coordinator-0", runtime_over(agent), 1, lambda _, replies: seen.extend(replies), onlookers)
+    links = AgentLinks(
+        "coordinator-0", runtime_over(agent), AgentShards(), lambda _, replies: seen.extend(replies), onlookers
+    )
     agent.answers = False
     links.send(request("deb_1"))
     links.send(request("deb_2"))
