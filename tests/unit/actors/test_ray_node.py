@@ -28,10 +28,16 @@ def program(directory: Path, name: str, **environment: str) -> Iterator[subproce
     shutil.copy("/bin/sleep", file)
     with subprocess.Popen([file, "300"], env={"PATH": os.environ["PATH"], **environment}) as process:
         try:
-            wait_until(lambda: psutil.Process(process.pid).name() == name, f"{name} runs")
+            # Its name is there a moment before its environment.
+            wait_until(lambda: runs(process.pid, name), f"{name} runs")
             yield process
         finally:
             process.kill()
+
+
+def runs(pid: int, name: str) -> bool:
+    process = psutil.Process(pid)
+    return process.name() == name and bool(process.environ())
 
 
 @pytest.fixture

@@ -50,7 +50,12 @@ def test_aragora_and_ray_run_from_the_new_place(node: Node, release: Path) -> No
 def test_nothing_was_loaded_and_make_has_nothing_to_do(node: Node, release: Path) -> None:
     assert "Installing" not in node.install().stdout
     planned = subprocess.run(
-        ["make", "-n", "install"], cwd=release, capture_output=True, text=True, check=True, timeout=60
+        ["make", "--no-print-directory", "-n", "install"],  # this test may itself run under a `make`
+        cwd=release,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
     )
     assert planned.stdout.strip() == ":"
 
