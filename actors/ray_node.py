@@ -23,6 +23,7 @@ from actors.gcs_storage import kept_in_redis
 from actors.launcher_state import settings_of_launched_node
 from actors.ray_environment import RUN_DIRECTORY, set_for_node
 from aragora.errors import Misconfigured, Unavailable
+from aragora.identity.origins import authority
 
 NODE_OF: Final = "ARAGORA_NODE_OF"
 """Environment variable that every process of a node carries: the node's data directory."""
@@ -62,7 +63,7 @@ class Place:
 
     @property
     def head(self) -> bool:
-        return self.gcs_address == f"{self.address}:{GCS_PORT}"
+        return self.gcs_address == authority(self.address, GCS_PORT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ class RunningNode:
 
     @property
     def head(self) -> bool:
-        return self.gcs_address == f"{self.address}:{GCS_PORT}"
+        return self.gcs_address == authority(self.address, GCS_PORT)
 
     @property
     def lives(self) -> bool:

@@ -12,6 +12,7 @@ import typer
 from actors import ray_node
 from actors.launcher_config import CONFIG, machines
 from aragora.cli.conventions import AsJson, DataDir
+from aragora.cli.rendering.plain import progress
 from aragora.cli.rendering.terminal import print_json, say, terminal
 from aragora.composition.cluster import deploying, draining, moving, stopping
 from aragora.composition.cluster.connection import connected
@@ -54,7 +55,7 @@ def deploy(
     make_files_private()
     launched = machines(CONFIG.expanduser())
     wanted = nodes or (1 if launched is None else 1 + launched.wanted)
-    serving = deploying.deploy(settings_in(data_dir), _say, nodes=wanted, limit_s=wait, launched=launched)
+    serving = deploying.deploy(settings_in(data_dir), progress, nodes=wanted, limit_s=wait, launched=launched)
     if len(serving.ready) >= wanted and not serving.waiting:
         return
     told = "\n".join(incomplete(serving, wanted))
@@ -82,7 +83,7 @@ def drain(
     data_dir: DataDir = None,
 ) -> None:
     """Take a node out of service: its work moves to the others, and no request fails. Then stop it there."""
-    draining.drain(settings_in(data_dir), node, _say)
+    draining.drain(settings_in(data_dir), node, progress)
 
 
 @command.command()
@@ -91,13 +92,15 @@ def rebalance(*, data_dir: DataDir = None) -> None:
     settings = settings_in(data_dir)
     with connected(settings):
         moved = moving.even_out(settings)
-    _say(f"{counted(moved, 'coordinator')} moved" if moved else "nothing has moved: no node has two more than another")
+    progress(
+        f"{counted(moved, 'coordinator')} moved" if moved else "nothing has moved: no node has two more than another"
+    )
 
 
 @command.command()
 def stop(*, data_dir: DataDir = None) -> None:
     """Drain the service and end every node; called on the head."""
-    stopping.stop(settings_in(data_dir), _say)
+    stopping.stop(settings_in(data_dir), progress)
 
 
 @command.command()
@@ -109,7 +112,7 @@ def env(
     from aragora.cluster.environment_file import write_fresh_environment  # noqa: PLC0415
 
     write_fresh_environment(file)
-    _say(f"{file} is written: fill in DATABASE_URL, and copy it to /opt/aragora/.env of every node (mode 600)")
+    progress(f"{file} is written: fill in DATABASE_URL, and copy it to /opt/aragora/.env of every node (mode 600)")
 
 
 @command.command("adopt")
@@ -120,7 +123,7 @@ def adopt_secrets(*, data_dir: DataDir = None) -> None:
     settings = settings_in(data_dir)
     running = [node.address for node in look(settings)] if ray_node.running(settings.data_dir) else []
     changed = adopt(settings, running)
-    _say(f"the installation has this node's {', '.join(changed)} now" if changed else "nothing has changed")
+    progress(f"the installation has this node's {', '.join(changed)} now" if changed else "nothing has changed")
 
 
 def table(nodes: Sequence[NodeStatus]) -> list[str]:
@@ -154,8 +157,3 @@ def _parts_of(node: NodeStatus) -> tuple[str, str, str]:
     if node.state == MISSING:
         return "-", "-", "-"
     return str(node.replicas), str(node.coordinators), str(node.agents)
-
-
-def _say(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()

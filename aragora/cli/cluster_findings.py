@@ -19,6 +19,7 @@ from aragora.cli.findings import Finding, fault, ok, warning
 from aragora.cluster.needed import missing_for_cluster
 from aragora.cluster.token import derived_token, operators_token, token_file
 from aragora.cluster.versions import unlike
+from aragora.composition.cluster.node import DESCRIPTORS
 from aragora.composition.cluster_versions import versions_at, versions_here
 from aragora.composition.joining import compare
 from aragora.config.legacy import HTTP_PORT, WS_PORT
@@ -29,7 +30,6 @@ from aragora.storage.contexts import Context, Location
 from aragora.storage.diagnosis import diagnose
 from aragora.storage.postgres import connect
 
-FILES_WANTED: Final = 65_536
 CLOCK_S: Final = 2.0
 """Clocks that differ by less differ by what it takes to ask."""
 ASK_S: Final = 10.0
@@ -141,11 +141,11 @@ def token(settings: Settings) -> Iterator[Finding]:
 def open_files() -> Iterator[Finding]:
     """How many files a process that is started here may open."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    most = hard if soft < FILES_WANTED else soft  # the node's start raises the one to the other
+    most = hard if soft < DESCRIPTORS else soft  # the node's start raises the one to the other
     told = f"{soft} of at most {hard}" if hard != resource.RLIM_INFINITY else str(soft)
-    if most != resource.RLIM_INFINITY and most < FILES_WANTED:
-        mend = f"LimitNOFILE={FILES_WANTED} in the unit, or nofile in /etc/security/limits.conf."
-        yield warning("open files", f"{told}; a busy node wants {FILES_WANTED}", mend)
+    if most != resource.RLIM_INFINITY and most < DESCRIPTORS:
+        mend = f"LimitNOFILE={DESCRIPTORS} in the unit, or nofile in /etc/security/limits.conf."
+        yield warning("open files", f"{told}; a busy node wants {DESCRIPTORS}", mend)
     else:
         yield ok("open files", told)
 

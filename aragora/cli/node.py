@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated, Final
 
 import typer
 
 from actors.launcher_config import CONFIG
 from aragora.cli.conventions import DataDir
+from aragora.cli.rendering.plain import progress
 from aragora.composition.cluster import node
 from aragora.composition.cluster.node import EVERYWHERE, NodeOptions
 from aragora.config.legacy import HTTP_PORT, WS_PORT
@@ -52,7 +52,7 @@ def start(
     node.start(
         _options(head=head, address=address, node_address=node_address, host=host, api_port=api_port, ws_port=ws_port),
         settings_in(data_dir),
-        _say,
+        progress,
     )
 
 
@@ -75,13 +75,13 @@ def run(
     options = _options(
         head=head, address=address, node_address=node_address, host=host, api_port=api_port, ws_port=ws_port
     )
-    raise typer.Exit(node.run(options, settings_in(data_dir), _say))
+    raise typer.Exit(node.run(options, settings_in(data_dir), progress))
 
 
 @command.command()
 def stop(*, data_dir: DataDir = None) -> None:
     """End this node's Ray and what runs in it, and no other Ray of this machine."""
-    node.stop(settings_in(data_dir), _say)
+    node.stop(settings_in(data_dir), progress)
 
 
 def _options(
@@ -91,8 +91,3 @@ def _options(
         raise InvalidInput("Give either --head or --address HOST, the head's.")
     launchers = CONFIG.expanduser() if head else None
     return NodeOptions(address, node_address, host, api_port, ws_port, launchers)
-
-
-def _say(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()

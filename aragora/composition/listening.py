@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from aragora.errors import Misconfigured, Unavailable
+from aragora.identity.origins import authority
 
 LISTEN_S: Final = 15.0
 POLL_S: Final = 0.02
@@ -68,12 +69,6 @@ def ports_of(bind: str) -> tuple[int, ...]:
     """The ports in what `Listening.bind` has made, in order."""
     listed = (one.split()[0].rpartition(":")[2] for one in bind.split(","))
     return tuple(dict.fromkeys(int(port) for port in listed))
-
-
-def authority(host: str, port: int) -> str:
-    """Host and port as they stand in a URL."""
-    bare = host.strip("[]")
-    return f"[{bare}]:{port}" if ":" in bare else f"{bare}:{port}"
 
 
 def _can_listen(address: str) -> bool:

@@ -15,10 +15,11 @@ import psutil
 
 from actors.cluster import AUTH_MODE
 from aragora.agents import catalog
-from aragora.composition.listening import Listening, authority
+from aragora.composition.listening import Listening
 from aragora.config import unknown
 from aragora.config.settings import Settings, production_problems
 from aragora.errors import Misconfigured
+from aragora.identity.origins import authority
 from aragora.private_files import repair
 from aragora.storage.serving import LOCK_FILE, held
 from aragora.texts import counted

@@ -22,7 +22,6 @@ from typing import Final, TextIO
 
 from aragora.clock import SystemClock
 from aragora.composition.launch import has_local_operator
-from aragora.composition.listening import authority
 from aragora.composition.preflight import (
     close_to_others,
     misspelt,
@@ -32,6 +31,7 @@ from aragora.composition.preflight import (
 )
 from aragora.config.settings import Settings, settings_in
 from aragora.errors import AragoraError, Misconfigured, Unavailable
+from aragora.identity.origins import authority
 from aragora.private_files import make_files_private
 from aragora.texts import counted
 

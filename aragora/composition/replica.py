@@ -38,10 +38,10 @@ from aragora.composition.debates import open_debates
 from aragora.composition.identity import administration_of, open_identity
 from aragora.composition.integrations import open_integrations
 from aragora.composition.launch import Launch
-from aragora.composition.listening import authority
 from aragora.config.settings import Settings
 from aragora.debate.store.debates import DebateStore
 from aragora.identity.client_address import Network, trusted_networks
+from aragora.identity.origins import authority
 from aragora.ids import new_id
 from aragora.observability.logging import configure_logging
 from aragora.private_files import make_files_private

@@ -22,6 +22,7 @@ from actors.cluster import (
     stay_on_this_machine,
 )
 from actors.ray_environment import HTTP_BIND, set_for_server
+from actors.ray_node import lives
 from aragora.clock import SystemClock
 from aragora.composition.launch import Launch
 from aragora.composition.listening import Listening
@@ -71,7 +72,7 @@ class ServerParts:
     def dead(self) -> str | None:
         """Which part died that nothing else restarts; None while all live."""
         for daemon in self._daemons:
-            if not _lives(daemon):
+            if not lives(daemon):
                 return f"Ray's process {daemon.pid} has ended"
         return None
 
@@ -121,10 +122,3 @@ class ServerParts:
     def _await_ready(self) -> None:
         self._listening.await_connections(self._ports)
         asyncio.run(self._service.admit())
-
-
-def _lives(process: psutil.Process) -> bool:
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:  # it ended between the two looks
-        return False

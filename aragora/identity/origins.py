@@ -29,6 +29,12 @@ def names_this_machine(host: str) -> bool:
     return name == "localhost" or name.endswith(".localhost") or is_loopback(name)
 
 
+def authority(host: str, port: int) -> str:
+    """Host and port as they stand in a URL."""
+    bare = host.strip("[]")
+    return f"[{bare}]:{port}" if ":" in bare else f"{bare}:{port}"
+
+
 def host_answered(host_header: str | None, named: Collection[str] = ()) -> bool:
     """Whether a development server answers under this Host: a name of this machine, or one of `named` (lower case).
 

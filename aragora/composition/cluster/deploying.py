@@ -34,11 +34,12 @@ from aragora.composition.cluster.missing import Missing, missing
 from aragora.composition.cluster.moving import even_out, renew
 from aragora.composition.cluster.releasing import install_everywhere
 from aragora.composition.launch import Launch
-from aragora.composition.listening import authority, ports_of
+from aragora.composition.listening import ports_of
 from aragora.composition.preflight import refuse_to_start
 from aragora.composition.service import JOBS_AGAIN_S, Service
 from aragora.config.settings import Settings
 from aragora.errors import Conflict
+from aragora.identity.origins import authority
 from aragora.texts import counted
 
 EVERYWHERE: Final = "0.0.0.0"  # noqa: S104 - each node's proxy reaches the replicas of all nodes

@@ -31,12 +31,13 @@ from aragora.cluster.token import derived_token
 from aragora.composition.cluster.deploying import deploy
 from aragora.composition.cluster.draining import leave
 from aragora.composition.joining import ray_token_file, refuse_if_changed, refuse_to_join
-from aragora.composition.listening import Listening, authority
+from aragora.composition.listening import Listening
 from aragora.composition.preflight import port_problems
 from aragora.composition.process import StopSignals
 from aragora.config.legacy import HTTP_PORT, WS_PORT
 from aragora.config.settings import Settings
 from aragora.errors import AragoraError, Misconfigured, Unavailable
+from aragora.identity.origins import authority
 from aragora.storage.serving import held
 
 WATCH_S: Final = 1.0
@@ -177,7 +178,7 @@ def _place(options: NodeOptions, settings: Settings) -> Place:
     return Place(
         settings.data_dir,
         options.address or own_address_towards(host),
-        authority(socket.gethostbyname(host), int(port or GCS_PORT)),
+        authority(_address_of(host), int(port or GCS_PORT)),
         bind,
     )
 
@@ -237,12 +238,20 @@ def _address_of_head(launcher_config: Path | None, settings: Settings) -> str:
     that all nodes share. Raises Misconfigured."""
     launched = None if launcher_config is None else machines(launcher_config)
     if launched is not None:
-        return socket.gethostbyname(launched.head)
+        return _address_of(launched.head)
     database = None if settings.database_url is None else make_url(settings.database_url.get_secret_value()).host
     found = own_address_towards(database) if database else "127.0.0.1"
     if ip_address(found).is_loopback:
         raise Misconfigured("which address do the other nodes know this one by? Give it: --node-address ADDRESS")
     return found
+
+
+def _address_of(host: str) -> str:
+    """Raises Misconfigured where nobody knows the name."""
+    try:
+        return str(socket.getaddrinfo(host, GCS_PORT, type=socket.SOCK_STREAM)[0][4][0])
+    except (OSError, UnicodeError):
+        raise Misconfigured(f"{host} is no address and no known name: give the head's address") from None
 
 
 def _existing(file: Path | None) -> Path | None:

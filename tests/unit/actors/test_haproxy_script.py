@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from pathlib import Path
 
@@ -14,6 +15,9 @@ defaults
     timeout connect 5s
     timeout client 3600s
     timeout http-keep-alive 90s
+    errorfile 502 /serve/500.http
+    errorfile 503 /serve/500.http
+    errorfile 504 /serve/500.http
     balance leastconn
 frontend prometheus
     bind :9101
@@ -21,8 +25,12 @@ frontend prometheus
 frontend http_frontend
     bind {bind}
     log global
+backend default_backend
+    http-request return status 404 content-type text/plain lf-string "Path not found."
 backend aragora
     timeout server 10s
+    server SERVE_REPLICA_aragora-ingress-x1 10.0.0.11:22000 check
+    server SERVE_PROXY_ACTOR-fallback-aa 127.0.0.1:8500 check backup
 listen stats
   bind *:8404
 """
@@ -74,3 +82,28 @@ def test_clients_have_bounded_time_and_each_correction_is_made_once(tmp_path: Pa
     assert frontend.count("http-request disable-l7-retry unless METH_GET") == 1
     assert sum(line.startswith("http-response set-header X-Request-ID") for line in frontend) == 1
     assert "timeout server 10s" in section(lines, "backend aragora")
+
+
+def test_where_no_replica_answers_clients_get_a_503_in_json(tmp_path: Path) -> None:
+    lines = corrected(tmp_path, "*:8080")
+    away = tmp_path / "away.http"
+    assert [line for line in lines if line.startswith("errorfile")] == [
+        f"errorfile {code} {away}" for code in (502, 503, 504)
+    ]
+    assert section(lines, "backend default_backend") == ["backend default_backend"]
+    head, _, body = away.read_bytes().partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 503 ")
+    assert f"Content-Length: {len(body)}".encode() in head
+    assert json.loads(body)["error"]["code"] == "unavailable"
+
+
+def test_a_replica_on_a_silent_node_is_given_up_after_seconds(tmp_path: Path) -> None:
+    servers = [line for line in corrected(tmp_path, "*:8080") if line.startswith("server ")]
+    assert [line.endswith(" tcp-ut 4s") for line in servers] == [True, False]
+    assert servers[0].count("tcp-ut") == 1
+
+
+@pytest.mark.parametrize(("node", "told"), [("10.0.0.10", ["source 10.0.0.10"]), ("fd00::10", []), ("", [])])
+def test_a_node_asks_the_others_from_the_address_they_know(tmp_path: Path, node: str, told: list[str]) -> None:
+    lines = corrected(tmp_path, "*:8080", ARAGORA_NODE_AT=node)
+    assert [line for line in section(lines, "defaults") if line.startswith("source")] == told

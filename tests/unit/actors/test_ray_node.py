@@ -129,6 +129,12 @@ def test_the_commands_of_head_and_worker(tmp_path: Path) -> None:
     assert not any("token" in part for part in ray_node._command(head) + ray_node._command(worker))
 
 
+@pytest.mark.parametrize(("address", "gcs"), [("10.77.0.10", "10.77.0.10:6380"), ("fd00::10", "[fd00::10]:6380")])
+def test_the_head_is_where_the_gcs_is_in_either_family(tmp_path: Path, address: str, gcs: str) -> None:
+    assert Place(tmp_path, address, gcs, "").head
+    assert not Place(tmp_path, f"{address}1", gcs, "").head
+
+
 @pytest.mark.parametrize(
     ("printed", "reason"),
     [

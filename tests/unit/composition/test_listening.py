@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from aragora.composition.listening import Listening, authority, ports_of
+from aragora.composition.listening import Listening, ports_of
 from aragora.errors import Misconfigured, Unavailable
+from aragora.identity.origins import authority
 
 
 @pytest.mark.parametrize(

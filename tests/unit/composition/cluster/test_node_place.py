@@ -1,0 +1,31 @@
+"""Where a node is to stand, from its command line; nothing is started."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from aragora.composition.cluster.node import NodeOptions, _place
+from aragora.config.settings import Settings
+from aragora.errors import Misconfigured
+
+
+@pytest.mark.parametrize(
+    ("head", "gcs"),
+    [
+        ("127.0.0.1", "127.0.0.1:6380"),
+        ("127.0.0.1:6390", "127.0.0.1:6390"),
+        ("::1", "[::1]:6380"),
+    ],
+)
+def test_a_worker_is_told_where_the_head_is(tmp_path: Path, head: str, gcs: str) -> None:
+    place = _place(NodeOptions(head, address="192.0.2.7"), Settings(data_dir=tmp_path))
+    assert (place.gcs_address, place.head) == (gcs, False)
+
+
+@pytest.mark.parametrize("head", ["no-such-name.invalid", "no-such-name.invalid:6380", "127.0.0.1:x"])
+def test_a_head_that_is_none_is_one_line(tmp_path: Path, head: str) -> None:
+    with pytest.raises(Misconfigured) as refused:
+        _place(NodeOptions(head, address="192.0.2.7"), Settings(data_dir=tmp_path))
+    assert "\n" not in refused.value.message
