@@ -118,7 +118,7 @@ def env(
 @command.command("adopt")
 def adopt_secrets(*, data_dir: DataDir = None) -> None:
     """Make this node's changed secrets those of the installation, while the other nodes are stopped."""
-    from aragora.composition.joining import adopt  # noqa: PLC0415
+    from aragora.composition.cluster.joining import adopt  # noqa: PLC0415
 
     settings = settings_in(data_dir)
     running = [node.address for node in look(settings)] if ray_node.running(settings.data_dir) else []

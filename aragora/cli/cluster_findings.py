@@ -19,9 +19,9 @@ from aragora.cli.findings import Finding, fault, ok, warning
 from aragora.cluster.needed import missing_for_cluster
 from aragora.cluster.token import derived_token, operators_token, token_file
 from aragora.cluster.versions import unlike
+from aragora.composition.cluster.joining import compare
 from aragora.composition.cluster.node import DESCRIPTORS
-from aragora.composition.cluster_versions import versions_at, versions_here
-from aragora.composition.joining import compare
+from aragora.composition.cluster.versions import versions_at, versions_here
 from aragora.config.legacy import HTTP_PORT, WS_PORT
 from aragora.config.settings import Settings
 from aragora.errors import AragoraError

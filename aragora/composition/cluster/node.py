@@ -30,7 +30,7 @@ from actors.ray_node import GCS_PORT, Place, RunningNode
 from aragora.cluster.token import derived_token
 from aragora.composition.cluster.deploying import deploy
 from aragora.composition.cluster.draining import leave
-from aragora.composition.joining import ray_token_file, refuse_if_changed, refuse_to_join
+from aragora.composition.cluster.joining import ray_token_file, refuse_if_changed, refuse_to_join
 from aragora.composition.listening import Listening
 from aragora.composition.preflight import port_problems
 from aragora.composition.process import StopSignals

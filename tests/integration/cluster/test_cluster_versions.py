@@ -18,7 +18,7 @@ import pytest
 from worlds.waiting import WAIT_S
 
 from aragora.cluster.versions import Versions
-from aragora.composition.cluster_versions import versions_at, versions_here
+from aragora.composition.cluster.versions import versions_at, versions_here
 from aragora.errors import Misconfigured, Unavailable
 
 pytestmark = pytest.mark.slow
@@ -91,7 +91,7 @@ def test_where_no_head_is_one_line_says_so(address: str) -> None:
 
 
 def test_what_listens_there_and_is_no_head_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("aragora.composition.cluster_versions.ASK_S", 3.0)
+    monkeypatch.setattr("aragora.composition.cluster.versions.ASK_S", 3.0)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         at = f"127.0.0.1:{silent.getsockname()[1]}"
         with pytest.raises(Unavailable, match=f"no head answers at {at} .it gave no answer within 3 s"):

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from worlds.backends import fresh_database
 
-from aragora.composition.joining import refuse_to_join
+from aragora.composition.cluster.joining import refuse_to_join
 from aragora.config.settings import load_settings
 
 pytestmark = pytest.mark.slow

@@ -21,8 +21,8 @@ from worlds.backends import fresh_database
 from aragora.cluster.answers import Cost, answers_of
 from aragora.cluster.token import derived_token
 from aragora.cluster.versions import Versions
-from aragora.composition import joining
-from aragora.composition.joining import adopt, compare, ray_token_file, refuse_to_join
+from aragora.composition.cluster import joining
+from aragora.composition.cluster.joining import adopt, compare, ray_token_file, refuse_to_join
 from aragora.config.settings import Settings
 from aragora.errors import Conflict, Misconfigured, Unavailable
 from aragora.migrations.applying import apply_all, migrate

@@ -34,7 +34,7 @@ from aragora.cluster.shared_settings import refused_settings, shared_settings, t
 from aragora.cluster.store import Installation, InstallationStore, new_challenge
 from aragora.cluster.token import TOKEN_PATH, operators_token, token_variables
 from aragora.cluster.versions import unlike
-from aragora.composition.cluster_versions import versions_at, versions_here
+from aragora.composition.cluster.versions import versions_at, versions_here
 from aragora.config.settings import Settings
 from aragora.errors import Conflict, Misconfigured, Unavailable
 from aragora.migrations.applying import apply_pending
