@@ -44,7 +44,8 @@ TRIES: Final = 3
 START_S: Final = 120.0
 GRACE_S: Final = 15.0
 RAYLET: Final = "raylet"
-GCS: Final = "gcs_server"
+GCS: Final = frozenset({"gcs_server", "gcs_server.sh"})
+"""The GCS, and the script that starts it again where its state is in Redis."""
 
 _SETTINGS: Final = ("RAY_", "ARAGORA_HAPROXY_BINARY", "ARAGORA_HTTP_BIND", RUN_DIRECTORY, GCS_AT, NODE_AT)
 _NOISE: Final = ("-", "│", "[", "Traceback", "  File", "    ", "During handling")
@@ -90,21 +91,17 @@ class RunningNode:
 
 
 def running(data_dir: Path) -> RunningNode | None:
-    """The node of this data directory, if its Ray runs. A head without its GCS does not count as running."""
+    """The node of this data directory, if its Ray runs. A head without its GCS, and without a script that is about to
+    start it again, does not count as running."""
     found = list(_processes(data_dir))
     raylet = next((process for process in found if process.name() == RAYLET), None)
     if raylet is None:
         return None
     environment = raylet.environ()
     node = RunningNode(environment[NODE_AT], environment[GCS_AT], raylet)
-    if node.head and not any(process.name() == GCS for process in found):
+    if node.head and not any(process.name() in GCS for process in found):
         return None
     return node
-
-
-def gcs_of(data_dir: Path) -> psutil.Process | None:
-    """The GCS of the head that runs on this data directory."""
-    return next((process for process in _processes(data_dir) if process.name() == GCS), None)
 
 
 def lives(process: psutil.Process) -> bool:
@@ -161,7 +158,7 @@ def stop(data_dir: Path) -> None:
     """End every process of the node. Blocks. The raylet is the first, which tells the cluster that it leaves, and the
     GCS the last: others wait for its answer before they end."""
     _end([process for process in _processes(data_dir) if process.name() == RAYLET])
-    _end([process for process in _processes(data_dir) if process.name() != GCS])
+    _end([process for process in _processes(data_dir) if process.name() not in GCS])
     _end(list(_processes(data_dir)))
     others = (process for process in psutil.process_iter() if process.pid != os.getpid())
     if not any(_variable(process, RUN_DIRECTORY) == str(DIRECTORY) for process in others):

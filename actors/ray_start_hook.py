@@ -1,7 +1,8 @@
 """What `ray start` calls before it starts a node (`RAY_START_HOOK`), for what its command has no option for.
 
 - The server of Ray Client stays away: it listens to the network and runs what it is sent.
-- The password of the GCS's Redis is taken from the environment, and appears in no command line.
+- A GCS whose state is in Redis is started again where it dies; the password of that Redis is taken from the
+  environment, and appears in no command line.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from actors.gcs_storage import PASSWORD, USERNAME
+from actors.gcs_storage import PASSWORD, USERNAME, kept_in_redis
 
 GCS_SCRIPT: Final = Path(__file__).with_name("gcs_server.sh")
 GCS_BINARY: Final = "ARAGORA_GCS_BINARY"
@@ -22,13 +23,14 @@ GCS_BINARY: Final = "ARAGORA_GCS_BINARY"
 def prepare(params: Any, head: bool) -> None:
     """Change the parameters of the start."""
     params.ray_client_server_port = None
-    if head and os.environ.get(PASSWORD):
-        params.redis_username = os.environ.get(USERNAME, "")
-        params.redis_password = os.environ[PASSWORD]  # this process reads the name of the last session with it
-        _keep_password_out_of_commands()
+    if head and kept_in_redis(os.environ):
+        if os.environ.get(PASSWORD):
+            params.redis_username = os.environ.get(USERNAME, "")
+            params.redis_password = os.environ[PASSWORD]  # this process reads the name of the last session with it
+        _start_gcs_by_script()
 
 
-def _keep_password_out_of_commands() -> None:
+def _start_gcs_by_script() -> None:
     from ray._private import services  # noqa: PLC0415 - `ray start` has imported it
 
     os.environ[GCS_BINARY] = services.GCS_SERVER_EXECUTABLE

@@ -56,7 +56,7 @@ def deploy(
     launched = machines(CONFIG.expanduser())
     wanted = nodes or (1 if launched is None else 1 + launched.wanted)
     serving = deploying.deploy(settings_in(data_dir), progress, nodes=wanted, limit_s=wait, launched=launched)
-    if len(serving.ready) >= wanted and not serving.waiting:
+    if serving.complete(wanted):
         return
     told = "\n".join(incomplete(serving, wanted))
     if not allow_missing or not serving.ready:

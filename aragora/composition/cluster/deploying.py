@@ -30,7 +30,7 @@ from actors.launcher_config import Machines
 from actors.ray_environment import HTTP_BIND
 from aragora.clock import SystemClock
 from aragora.composition.cluster.connection import connected
-from aragora.composition.cluster.missing import Missing, missing
+from aragora.composition.cluster.missing import Missing, missing, unlisted
 from aragora.composition.cluster.moving import even_out, renew
 from aragora.composition.cluster.releasing import install_everywhere
 from aragora.composition.launch import Launch
@@ -54,11 +54,21 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """Which nodes, by address, take requests, which do not yet, and which machines of `ray up` have not joined."""
+    """Which nodes, by address, take requests, which do not yet, which were drained and get none any more, and which
+    machines of `ray up` have not joined."""
 
     ready: tuple[str, ...]
     waiting: tuple[str, ...]
+    drained: tuple[str, ...] = ()
     missing: tuple[Missing, ...] = ()
+
+    @property
+    def there(self) -> tuple[str, ...]:
+        return (*self.ready, *self.waiting, *self.drained)
+
+    def complete(self, wanted: int) -> bool:
+        """Whether all that `wanted` nodes could do is done: a drained one is not waited for."""
+        return not self.waiting and len(self.ready) + len(self.drained) >= wanted
 
 
 def deploy(
@@ -92,8 +102,22 @@ def deploy(
         if deployed != mark:
             with _step(say, "placement"):
                 even_out(settings)
+    for line in to_be_known(serving, unlisted(launched, serving.there)):
+        say(f"  {line}")
     say(f"Aragora runs on {counted(len(serving.ready), 'node')} after {time.monotonic() - began:.1f} s")
     return serving
+
+
+def to_be_known(serving: Serving, not_listed: Collection[str]) -> Iterator[str]:
+    """What an operator would not guess of nodes that are as they are on purpose, a line each."""
+    for address in serving.drained:
+        yield f"{address} is drained: aragora node stop ends it there, and once started again it takes requests"
+    for address in not_listed:
+        if address not in serving.drained:
+            yield (
+                f"{address} is not in cluster.yaml and goes on: aragora cluster drain {address}, then there aragora "
+                "node stop"
+            )
 
 
 def _bring_up(settings: Settings, say: Say) -> None:
@@ -145,10 +169,10 @@ def _await_nodes(
         serving = _serving(http_port)
         if len(serving.ready) != told:
             told = len(serving.ready)
-            say(f"  {told} of {max(wanted, told + len(serving.waiting))} nodes take requests")
-        if not serving.waiting and told >= wanted:
+            say(f"  {told} of {max(wanted, len(serving.there))} nodes take requests")
+        if serving.complete(wanted):
             return serving
-        serving = replace(serving, missing=away({*serving.ready, *serving.waiting}))
+        serving = replace(serving, missing=away(serving.there))
         if waiting_is_no_use(serving, wanted) or time.monotonic() >= deadline:
             return serving
         time.sleep(LOOK_S)
@@ -161,16 +185,21 @@ def waiting_is_no_use(serving: Serving, wanted: int) -> bool:
         not serving.waiting
         and bool(refused)
         and len(refused) == len(serving.missing)
-        and len(serving.ready) + len(refused) >= wanted
+        and len(serving.ready) + len(serving.drained) + len(refused) >= wanted
     )
 
 
 def _serving(http_port: int) -> Serving:
     from actors.cluster_nodes import nodes  # noqa: PLC0415 - imports Ray
 
-    addresses = [node.address for node in nodes() if node.takes_work]
+    alive = [node for node in nodes() if node.alive]
+    addresses = [node.address for node in alive if node.takes_work]
     ready = [address for address in addresses if takes_requests(address, http_port)]
-    return Serving(tuple(ready), tuple(address for address in addresses if address not in ready))
+    return Serving(
+        tuple(ready),
+        tuple(address for address in addresses if address not in ready),
+        tuple(node.address for node in alive if not node.takes_work),
+    )
 
 
 def takes_requests(address: str, port: int) -> bool:

@@ -1,4 +1,5 @@
-"""The machines of `ray up` that are not in the cluster, each with the reason that it gave itself."""
+"""The machines of `ray up` that are not in the cluster, each with the reason that it gave itself; and the nodes of the
+cluster that `ray up` does not know."""
 
 from __future__ import annotations
 
@@ -54,6 +55,16 @@ def missing(
         return ()
     known = refusals() if away else {}
     return tuple(_missing(address, known.get(address) or known.get(machine), since) for machine, address in away)
+
+
+def unlisted(
+    launched: Machines | None, joined: Collection[str], *, resolve: Callable[[str], str] = address_of
+) -> tuple[str, ...]:
+    """The addresses among `joined` that `ray up` was not told of, or no longer; none without `ray up`."""
+    if launched is None:
+        return ()
+    known = {resolve(machine) for machine in (launched.head, *launched.workers)}
+    return tuple(address for address in joined if address not in known)
 
 
 def _missing(address: str, refusal: Refusal | None, since: int) -> Missing:

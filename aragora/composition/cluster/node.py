@@ -22,7 +22,6 @@ import psutil
 from sqlalchemy import make_url
 
 from actors import ray_node
-from actors.gcs_keeper import GcsKeeper
 from actors.gcs_storage import NAMESPACE
 from actors.launcher_config import machines
 from actors.launcher_state import record_head
@@ -122,7 +121,6 @@ def run(options: NodeOptions, settings: Settings, say: Callable[[str], None]) ->
         node = start(options, settings, say)
         if node.head:
             deploy(settings, say)
-        keeper = GcsKeeper.of(settings.data_dir)
         signals.install()
         look_at = time.monotonic() + MEMBER_S
         while not signals.wait(WATCH_S):
@@ -132,10 +130,7 @@ def run(options: NodeOptions, settings: Settings, say: Callable[[str], None]) ->
                     say(f"{_name(node.address)}: the cluster has given this node up; what is left is stopped")
                     ray_node.stop(settings.data_dir)
                     return 1
-            if node.lives and keeper is not None:
-                if keeper.keep():
-                    say(f"{_name(node.address)}: the GCS had died and was started again")
-            elif not node.lives or ray_node.running(settings.data_dir) is None:
+            if not node.lives or ray_node.running(settings.data_dir) is None:
                 say(f"{_name(node.address)}: its Ray has ended; what is left is stopped")
                 ray_node.stop(settings.data_dir)
                 return 1

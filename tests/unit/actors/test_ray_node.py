@@ -77,6 +77,12 @@ def test_a_head_without_its_gcs_does_not_run(tmp_path: Path, node: dict[str, str
             assert found.head
 
 
+def test_a_head_whose_gcs_is_about_to_be_started_again_runs(tmp_path: Path, node: dict[str, str]) -> None:
+    node |= {NODE_AT: "10.77.0.10"}
+    with program(tmp_path, "raylet", **node), program(tmp_path, "gcs_server.sh", **node):
+        assert ray_node.running(tmp_path / "data") is not None
+
+
 def test_stopping_ends_all_of_the_node_and_its_directory_the_deaf_too(
     tmp_path: Path, node: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,7 +9,7 @@ import pytest
 from ray._private import services
 
 from actors import ray_start_hook
-from actors.gcs_storage import PASSWORD
+from actors.gcs_storage import ADDRESS, PASSWORD
 
 
 @pytest.fixture
@@ -31,6 +31,7 @@ def start_gcs(password: str) -> None:
 def test_the_password_of_redis_is_in_no_command_line(
     commands: list[list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv(ADDRESS, "10.0.0.5:6379")
     monkeypatch.setenv(PASSWORD, "s3cret")
     monkeypatch.setenv(ray_start_hook.GCS_BINARY, "")
     params: Any = SimpleNamespace(ray_client_server_port=10001)
@@ -43,10 +44,19 @@ def test_the_password_of_redis_is_in_no_command_line(
     assert not any("s3cret" in part for part in arguments)
 
 
-def test_without_a_password_ray_starts_its_own_program(
+def test_a_redis_without_a_password_is_one_too(commands: list[list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(ADDRESS, "10.0.0.5:6379")
+    monkeypatch.delenv(PASSWORD, raising=False)
+    monkeypatch.setenv(ray_start_hook.GCS_BINARY, "")
+    ray_start_hook.prepare(SimpleNamespace(ray_client_server_port=10001), head=True)
+    start_gcs("")
+    assert commands[0][0] == str(ray_start_hook.GCS_SCRIPT)
+
+
+def test_where_the_state_dies_with_the_gcs_ray_starts_its_own_program(
     commands: list[list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv(PASSWORD, raising=False)
+    monkeypatch.delenv(ADDRESS, raising=False)
     binary = services.GCS_SERVER_EXECUTABLE
     params: Any = SimpleNamespace(ray_client_server_port=10001)
     ray_start_hook.prepare(params, head=True)

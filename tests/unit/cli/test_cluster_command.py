@@ -53,7 +53,7 @@ def test_below_the_table_of_a_whole_cluster_stands_nothing() -> None:
 
 
 def test_deploy_names_each_machine_that_is_missing_with_its_reason() -> None:
-    first, *lines = incomplete(Serving(("10.77.0.10",), ("10.77.0.11",), (AWAY, SILENT)), 4)
+    first, *lines = incomplete(Serving(("10.77.0.10",), ("10.77.0.11",), missing=(AWAY, SILENT)), 4)
     assert first.startswith("1 of 4 nodes take requests")
     assert len(f"aragora: {first}") <= COLUMNS
     assert [line.partition(":")[0] for line in lines] == ["10.77.0.11", "10.77.0.12", "10.77.0.13"]
@@ -92,7 +92,7 @@ def test_deploy_ends_with_code_3_and_the_reasons_where_machines_are_missing(
 ) -> None:
     def served(*_: object, nodes: int, **__: object) -> Serving:
         assert nodes == 2
-        return Serving((HEAD.address,), (), (AWAY,))
+        return Serving((HEAD.address,), (), missing=(AWAY,))
 
     monkeypatch.setattr(cluster, "machines", lambda _: Machines(HEAD.address, (AWAY.address,), 1))
     monkeypatch.setattr(deploying, "deploy", served)

@@ -27,7 +27,12 @@ from worlds.hosts.switch import Switch
 
 NODES: Final = {"n1": "10.77.0.10", "n2": "10.77.0.11", "n3": "10.77.0.12"}
 LAPTOP: Final = "10.77.0.2"
-OTHER_CLIENTS: Final = ("10.77.0.3", "10.77.0.4")  # more addresses of the laptop: clients that differ
+OTHER_CLIENTS: Final = (
+    "10.77.0.3",
+    "10.77.0.4",
+    "10.77.0.6",
+    "10.77.0.7",
+)  # more addresses of the laptop: clients that differ
 DATABASE: Final = "10.77.0.5"
 SSH: Final = "mkdir -p /run/sshd && exec /usr/sbin/sshd -D -e"
 

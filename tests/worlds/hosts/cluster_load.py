@@ -22,13 +22,24 @@ PATH: Final = "/api/health"
 
 
 class Load:
-    """Between entering and leaving it asks each of `nodes`. A debate is opened with an id of its own and, like a client
-    that does not give up, sent again until it is accepted."""
+    """Between entering and leaving it asks each of `nodes` (the same one twice: two clients). A debate is opened with
+    an id of its own and, like a client that does not give up, sent again until it is accepted. `reads_per_s` are those
+    of each client, `opened_per_s` those of all."""
 
-    def __init__(self, at: Installation, nodes: Sequence[Host], paths: Sequence[str] = (PATH,)) -> None:
+    def __init__(
+        self,
+        at: Installation,
+        nodes: Sequence[Host],
+        paths: Sequence[str] = (PATH,),
+        *,
+        reads_per_s: float = READS_PER_S,
+        opened_per_s: float = OPENED_PER_S,
+    ) -> None:
         self._at = at
         self._nodes = nodes
         self._paths = paths
+        self._read_every_s = 1 / reads_per_s
+        self._open_every_s = 1 / opened_per_s
         self._over = threading.Event()
         self._threads = [
             threading.Thread(target=self._read, args=read) for read in zip(nodes, OTHER_CLIENTS, strict=False)
@@ -57,7 +68,7 @@ class Load:
             thread.join()
 
     def _read(self, node: Host, source: str) -> None:
-        while not self._over.wait(1 / READS_PER_S):
+        while not self._over.wait(self._read_every_s):
             path = self._paths[self.reads % len(self._paths)]
             self.reads += 1
             began = time.monotonic()
@@ -77,7 +88,7 @@ class Load:
 
     def _open(self) -> None:
         number = 0
-        while not self._over.wait(1 / OPENED_PER_S):
+        while not self._over.wait(self._open_every_s):
             number += 1
             self._open_one(number)
 

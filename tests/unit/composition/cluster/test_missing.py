@@ -8,8 +8,8 @@ import pytest
 
 from actors.launcher_config import Machines
 from actors.launcher_log import TRIES, Refusal
-from aragora.composition.cluster.deploying import Serving, waiting_is_no_use
-from aragora.composition.cluster.missing import Missing, missing
+from aragora.composition.cluster.deploying import Serving, to_be_known, waiting_is_no_use
+from aragora.composition.cluster.missing import Missing, missing, unlisted
 
 HEAD, FIRST, SECOND = "10.77.0.10", "10.77.0.11", "10.77.0.12"
 LAUNCHED = Machines(HEAD, (FIRST, SECOND), 2)
@@ -63,13 +63,30 @@ SILENT = Missing(SECOND)
 @pytest.mark.parametrize(
     ("serving", "no_use"),
     [
-        (Serving((HEAD, SECOND), (), (PLAIN,)), True),
-        (Serving((HEAD,), (), (PLAIN, SILENT)), False),
-        (Serving((HEAD,), (SECOND,), (PLAIN,)), False),
-        (Serving((HEAD, SECOND), (), ()), False),
-        (Serving((HEAD,), (), (PLAIN,)), False),
+        (Serving((HEAD, SECOND), (), missing=(PLAIN,)), True),
+        (Serving((HEAD,), (), missing=(PLAIN, SILENT)), False),
+        (Serving((HEAD,), (SECOND,), missing=(PLAIN,)), False),
+        (Serving((HEAD, SECOND), (), missing=()), False),
+        (Serving((HEAD,), (), missing=(PLAIN,)), False),
     ],
     ids=["all that lacks has refused", "one says nothing", "one is starting", "nothing is known", "one is drained"],
 )
 def test_waiting_is_no_use_once_all_that_lacks_has_plainly_refused(serving: Serving, no_use: bool) -> None:
     assert waiting_is_no_use(serving, wanted=3) is no_use
+
+
+def test_a_drained_node_is_not_waited_for_and_is_told() -> None:
+    drained = Serving((HEAD, FIRST), (), (SECOND,))
+    assert drained.complete(3)
+    assert not drained.complete(4)
+    (line,) = to_be_known(drained, unlisted(LAUNCHED, drained.there, resolve=str))
+    assert line.startswith(f"{SECOND} is drained: aragora node stop")
+    assert waiting_is_no_use(Serving((HEAD,), (), (SECOND,), missing=(PLAIN,)), wanted=3)
+
+
+def test_a_node_that_was_taken_out_of_the_file_goes_on_and_is_told_with_what_ends_it() -> None:
+    serving = Serving((HEAD, FIRST, SECOND), ())
+    launched = Machines(HEAD, (SECOND,), 1)
+    assert unlisted(None, serving.there) == ()
+    (line,) = to_be_known(serving, unlisted(launched, serving.there, resolve=str))
+    assert f"aragora cluster drain {FIRST}" in line
