@@ -8,7 +8,6 @@ import os
 import resource
 import secrets
 import socket
-import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, Protocol
 
@@ -16,6 +15,7 @@ import psutil
 
 from actors.ray_node import DASHBOARD_PORT, GCS_PORT, NODE_OF, RunningNode
 from aragora.cli.findings import Finding, fault, ok, warning
+from aragora.cluster.clock import REMEDY, clock_ahead_s, told_clock
 from aragora.cluster.needed import missing_for_cluster
 from aragora.cluster.token import derived_token, operators_token, token_file
 from aragora.cluster.versions import unlike
@@ -28,11 +28,7 @@ from aragora.errors import AragoraError
 from aragora.private_files import OTHERS
 from aragora.storage.contexts import Context, Location
 from aragora.storage.diagnosis import diagnose
-from aragora.storage.postgres import connect
 
-CLOCK_S: Final = 2.0
-"""Clocks that differ by less differ by what it takes to ask."""
-ASK_S: Final = 10.0
 SERVING_PORTS: Final = (HTTP_PORT, WS_PORT)
 HEADS_PORTS: Final = (GCS_PORT, DASHBOARD_PORT)
 _AT_THAT_NODE: Final = "Call there: aragora doctor --cluster. Where nothing serves yet: aragora cluster deploy."
@@ -151,30 +147,21 @@ def open_files() -> Iterator[Finding]:
 
 
 async def clock(settings: Settings) -> Finding:
-    """This machine's clock beside PostgreSQL's, which all nodes have in common."""
+    """This machine's clock beside PostgreSQL's."""
     location = Location.of(settings, Context.CORE)
     try:
-        async with asyncio.timeout(ASK_S):
-            connection = await connect(location)
-            try:
-                before = time.time()
-                theirs = await connection.fetchval("SELECT extract(epoch FROM clock_timestamp())::float8")
-                after = time.time()
-            finally:
-                await connection.close()
+        return clock_of(await clock_ahead_s(location))
     except Exception as error:  # noqa: BLE001 - every error of the driver is a finding
         found = diagnose(error, location)
         return fault("clock", found.told, f"{found.mend[:1].upper()}{found.mend[1:]}.")
-    return clock_beside((before + after) / 2, theirs)
 
 
-def clock_beside(here: float, theirs: float) -> Finding:
-    """The finding for two readings of one moment, in seconds."""
-    offset_s = here - theirs
-    if abs(offset_s) < CLOCK_S:
-        return ok("clock", f"{abs(offset_s):.1f} s from that of PostgreSQL")
-    told = f"{abs(offset_s):.0f} s {'ahead of' if offset_s > 0 else 'behind'} that of PostgreSQL"
-    return warning("clock", told, "Synchronise both machines (chrony, systemd-timesyncd): logins end by the clock.")
+def clock_of(ahead_s: float) -> Finding:
+    """The finding for a clock that is `ahead_s` seconds ahead."""
+    told = told_clock(ahead_s)
+    if not told:
+        return ok("clock", f"{abs(ahead_s):.1f} s from that of PostgreSQL")
+    return warning("clock", told, f"{REMEDY[:1].upper()}{REMEDY[1:]}.")
 
 
 def ports(settings: Settings) -> Iterator[Finding]:

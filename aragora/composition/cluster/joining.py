@@ -29,6 +29,7 @@ from aragora.cluster.answers import (
     differing,
     may_change_while_nodes_run,
 )
+from aragora.cluster.clock import REMEDY, clock_ahead_s, told_clock
 from aragora.cluster.needed import missing_for_cluster
 from aragora.cluster.shared_settings import refused_settings, shared_settings, told_settings
 from aragora.cluster.store import Installation, InstallationStore, new_challenge
@@ -39,8 +40,9 @@ from aragora.config.settings import Settings
 from aragora.errors import Conflict, Misconfigured, Unavailable
 from aragora.migrations.applying import apply_pending
 from aragora.migrations.history import Standing, apply_command, standing
-from aragora.storage.contexts import Context, store_of
+from aragora.storage.contexts import Context, Location, store_of
 from aragora.storage.database import Database
+from aragora.storage.diagnosis import diagnosed
 from aragora.storage.serving import without_server
 from aragora.texts import counted
 
@@ -87,7 +89,7 @@ def refuse_to_join(
     ray_token = operators_token(settings, os.environ)
     joins = _as_head if head else _as_worker
     found = asyncio.run(joins(settings, ray_token, release))
-    for line in found.told:
+    for line in (*found.told, *asyncio.run(_clock(settings))):
         tell(line)
     refused = found.refused
     if not refused and not head and head_at is not None:
@@ -179,6 +181,13 @@ async def _as_worker(settings: Settings, ray_token: str | None, release: str) ->
                 "database here than there"
             )
         return await _joined(store, stored, await _beside(stored, settings, ray_token, release), settings, release)
+
+
+async def _clock(settings: Settings) -> tuple[str, ...]:
+    location = Location.of(settings, Context.CORE)
+    with diagnosed(location):
+        told = told_clock(await clock_ahead_s(location))
+    return (f"warning: this machine's clock is {told}: {REMEDY}",) if told else ()
 
 
 async def _joined(

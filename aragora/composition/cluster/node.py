@@ -12,7 +12,8 @@ import platform
 import resource
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
@@ -46,6 +47,9 @@ ENDED_S: Final = 60.0
 DESCRIPTORS: Final = 65_536
 """Open files that a node wants: HAProxy takes some three for each connection."""
 SUPERVISOR_LOCK: Final = Path("run/node.lock")
+START_LOCK: Final = Path("run/node-start.lock")
+START_S: Final = 180.0
+LOOK_S: Final = 0.2
 EVERYWHERE: Final = "0.0.0.0"  # noqa: S104 - clients and the other nodes reach it
 
 
@@ -63,11 +67,32 @@ class NodeOptions:
 
 
 def start(options: NodeOptions, settings: Settings, say: Callable[[str], None]) -> RunningNode:
-    """The node that runs here, started where none does. Blocks.
+    """The node that runs here, started where none does. Blocks, as long as another process starts it too: the head's
+    autoscaler does that as soon as it misses a node.
 
     Raises Misconfigured with a line per problem that keeps it from joining, Unavailable where what it needs does not
     answer. Each line names this machine.
     """
+    with _alone(settings):
+        return _start(options, settings, say)
+
+
+@contextmanager
+def _alone(settings: Settings) -> Iterator[None]:
+    """One start at a time: each of two would take what the other has begun for the rest of a killed node."""
+    deadline = time.monotonic() + START_S
+    file = _lock_file(settings, START_LOCK)
+    while True:
+        with held(file) as holder:
+            if holder is None:
+                yield
+                return
+        if time.monotonic() >= deadline:
+            raise Unavailable(f"{_name(None)}: process {holder} has not started this node after {START_S:g} s")
+        time.sleep(LOOK_S)
+
+
+def _start(options: NodeOptions, settings: Settings, say: Callable[[str], None]) -> RunningNode:
     try:
         place = _place(options, settings)
         if place.launcher_config is not None:
@@ -115,7 +140,7 @@ def run(options: NodeOptions, settings: Settings, say: Callable[[str], None]) ->
     """Start the node, stay with it, drain and stop it at SIGTERM; on the head, deploy the service too. Returns the
     exit code: 0 after a signal, 1 where its Ray has ended by itself."""
     signals = StopSignals()
-    with held(_lock_file(settings)) as holder:
+    with held(_lock_file(settings, SUPERVISOR_LOCK)) as holder:
         if holder is not None:
             raise _named(Misconfigured(f"process {holder} runs this node already"), options.address)
         node = start(options, settings, say)
@@ -201,9 +226,9 @@ def _raise_descriptors(say: Callable[[str], None]) -> None:
         say(f"warning: {_name(None)} may open {hard} files, a busy node wants {DESCRIPTORS}: raise `ulimit -Hn`")
 
 
-def _lock_file(settings: Settings) -> Path:
+def _lock_file(settings: Settings, name: Path) -> Path:
     """On a fresh node its directory is not there yet. Raises Misconfigured where it cannot be made."""
-    file = settings.data_dir / SUPERVISOR_LOCK
+    file = settings.data_dir / name
     try:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
@@ -216,7 +241,7 @@ def _lock_file(settings: Settings) -> Path:
 
 def _supervised(settings: Settings) -> bool:
     """Whether the node had a supervisor, which was told to end and has ended."""
-    with held(_lock_file(settings)) as holder:
+    with held(_lock_file(settings, SUPERVISOR_LOCK)) as holder:
         if holder is None or not holder.isdigit():
             return False
         supervisor = psutil.Process(int(holder))

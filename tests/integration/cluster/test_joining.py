@@ -7,10 +7,12 @@ import json
 import os
 import socket
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import asyncpg
@@ -18,6 +20,7 @@ import pytest
 from pydantic import SecretStr
 from worlds.backends import fresh_database
 
+from aragora.cluster import clock
 from aragora.cluster.answers import Cost, answers_of
 from aragora.cluster.token import derived_token
 from aragora.cluster.versions import Versions
@@ -137,6 +140,17 @@ def test_the_first_head_founds_and_nodes_with_its_settings_are_let_in(empty: Ins
     row = empty.row()
     assert refused(empty.node()) == refused(empty.node(), head=True) == []
     assert empty.row() == row
+
+
+@pytest.mark.parametrize(("off_s", "how"), [(300.0, "300 s ahead of"), (-300.0, "300 s behind")])
+def test_a_wrong_clock_is_told_and_keeps_nobody_out(
+    founded: Installation, off_s: float, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clock, "time", SimpleNamespace(time=lambda: time.time() + off_s))
+    told: list[str] = []
+    assert refused(founded.node(), told=told) == []
+    (line,) = told
+    assert line.startswith(f"warning: this machine's clock is {how} that of PostgreSQL: synchronise")
 
 
 def test_whoever_reads_the_database_finds_no_secret(founded: Installation) -> None:

@@ -1,14 +1,18 @@
-"""Where a node is to stand, from its command line; nothing is started."""
+"""Where a node is to stand, from its command line, and that one start at a time is at work; nothing is started."""
 
 from __future__ import annotations
 
+import os
+import threading
 from pathlib import Path
 
 import pytest
 
+from aragora.composition.cluster import node
 from aragora.composition.cluster.node import NodeOptions, _place
 from aragora.config.settings import Settings
-from aragora.errors import Misconfigured
+from aragora.errors import Misconfigured, Unavailable
+from aragora.storage.serving import held
 
 
 @pytest.mark.parametrize(
@@ -29,3 +33,19 @@ def test_a_head_that_is_none_is_one_line(tmp_path: Path, head: str) -> None:
     with pytest.raises(Misconfigured) as refused:
         _place(NodeOptions(head, address="192.0.2.7"), Settings(data_dir=tmp_path))
     assert "\n" not in refused.value.message
+
+
+def test_a_start_beside_another_waits_for_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(node, "START_S", 0.0)
+    begun: list[str] = []
+    monkeypatch.setattr(node, "_start", lambda *_: begun.append("a node"))
+    options, settings = NodeOptions("127.0.0.1"), Settings(data_dir=tmp_path)
+    with held(node._lock_file(settings, node.START_LOCK)):
+        with pytest.raises(Unavailable, match=f"process {os.getpid()} has not started this node"):
+            node.start(options, settings, print)
+        assert begun == []
+        monkeypatch.setattr(node, "START_S", 60.0)
+        waiting = threading.Thread(target=node.start, args=(options, settings, print))
+        waiting.start()
+    waiting.join(60)
+    assert begun == ["a node"]
