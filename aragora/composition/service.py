@@ -39,6 +39,10 @@ class Service:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
 
+    async def runs(self) -> bool:
+        """Whether the shared state has a process, as it has from the service's start to its end. Raises Unavailable."""
+        return bool(await self._runtime().alive(SHARED))
+
     async def activate(self) -> None:
         """Start the shared state and the coordinators where they have no process. Raises Unavailable."""
         runtime = self._runtime()

@@ -104,11 +104,13 @@ def start(options: NodeOptions, settings: Settings, say: Callable[[str], None]) 
 
 def stop(settings: Settings, say: Callable[[str], None]) -> None:
     """End the node's Ray: by its supervisor where it has one (`run`), which drains it first. Blocks."""
-    if _supervised(settings):
-        return
     ran = ray_node.running(settings.data_dir)
-    ray_node.stop(settings.data_dir)
-    say(f"{_name(ran.address)} has stopped" if ran else f"{_name(None)} does not run")
+    supervised = _supervised(settings)
+    ray_node.stop(settings.data_dir)  # a supervisor that was still starting it has left it running
+    if ran is not None:
+        say(f"{_name(ran.address)} has stopped")
+    else:
+        say(f"{_name(None)} {'has stopped' if supervised else 'does not run'}")
 
 
 def run(options: NodeOptions, settings: Settings, say: Callable[[str], None]) -> int:
