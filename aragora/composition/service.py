@@ -40,8 +40,10 @@ class Service:
         self._settings = settings
 
     async def runs(self) -> bool:
-        """Whether the shared state has a process, as it has from the service's start to its end. Raises Unavailable."""
-        return bool(await self._runtime().alive(SHARED))
+        """Whether the service was started and has not ended: the shared state or a coordinator has a process, of which
+        an upgrade replaces one after the other. Raises Unavailable."""
+        runtime = self._runtime()
+        return bool(await runtime.alive(SHARED) or await runtime.alive(COORDINATOR))
 
     async def activate(self) -> None:
         """Start the shared state and the coordinators where they have no process. Raises Unavailable."""
