@@ -134,7 +134,7 @@ def _run(options: Options, settings: Settings, stop: StopSignals) -> int:
         cleanup.callback(parts.close)
         for name, start in parts.steps():
             with _step(name):
-                _interruptible(start)
+                interruptible(start)
             stop.install()
             stop.check()
         _say(_banner(options, settings, parts.dashboard_url, time.monotonic() - began))
@@ -170,7 +170,7 @@ def _mark_empty_stores(settings: Settings) -> None:
         )
 
 
-def _interruptible(start: Callable[[], None]) -> None:
+def interruptible(start: Callable[[], object]) -> None:
     """Start a part. Ray's own handler of SIGTERM, in force while it starts, exits with the signal's number: treat
     it as a request to stop. Raises StartInterrupted."""
     try:

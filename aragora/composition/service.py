@@ -39,6 +39,12 @@ class Service:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
 
+    async def runs(self) -> bool:
+        """Whether the service was started and has not ended: the shared state or a coordinator has a process, of which
+        an upgrade replaces one after the other. Raises Unavailable."""
+        runtime = self._runtime()
+        return bool(await runtime.alive(SHARED) or await runtime.alive(COORDINATOR))
+
     async def activate(self) -> None:
         """Start the shared state and the coordinators where they have no process. Raises Unavailable."""
         runtime = self._runtime()

@@ -15,7 +15,7 @@ from aragora.config.settings import Settings
 from aragora.errors import InvalidInput, Misconfigured
 from aragora.migrations import parser_of, run
 from aragora.migrations.history import standing
-from aragora.migrations.rolling_back import Undoing, copy, plan, undo
+from aragora.migrations.rolling_back import Undoing, copy, plan, refuse_if_ahead, undo
 from aragora.storage.serving import server_not_seen, without_server
 from aragora.typed_commands import answer_to
 
@@ -32,9 +32,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 async def command(settings: Settings, options: Namespace) -> str:
     """Undo the last migration and say which it was. Raises Conflict beside a running server, Misconfigured where nobody
-    can be asked."""
-    if not (await standing(settings)).applied:  # asked before a lock is taken: no file is made where there is no store
+    can be asked, or where a newer program has migrated the store."""
+    found = await standing(settings)  # before a lock is taken: no file is made where there is no store
+    if not found.applied:
         return NOTHING
+    refuse_if_ahead(found)  # before anybody is told to stop a server for it
     async with server_not_seen(settings) if options.dry_run else without_server(settings):
         undoing = await plan(settings)
         if undoing is None:

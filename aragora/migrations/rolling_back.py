@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 from aragora.config.settings import Settings
 from aragora.errors import Misconfigured
 from aragora.migrations.applying import migrate, migrating_alone, run_revisions
-from aragora.migrations.history import Revision, standing, version_table
+from aragora.migrations.history import Revision, Standing, standing, version_table
 from aragora.storage.contexts import Location
 from aragora.storage.database import Database
 from aragora.storage.diagnosis import diagnosed
@@ -61,12 +61,7 @@ async def plan(settings: Settings) -> Undoing | None:
     Raises as `apply_all`, and Misconfigured where a newer program made the last one: it alone knows how to undo it.
     """
     found = await standing(settings)
-    if found.ahead:
-        ahead = ", ".join(f"{revision.context}/{revision.number}" for revision in found.ahead)
-        raise Misconfigured(
-            f"the store has {ahead}, which this program does not know: roll back with the newer version of Aragora that "
-            "made it"
-        )
+    refuse_if_ahead(found)
     applied = found.applied
     if not applied:
         return None
@@ -74,6 +69,16 @@ async def plan(settings: Settings) -> Undoing | None:
     numbers = [revision.number for revision in applied if revision.context is last.context]
     before = numbers[-2] if len(numbers) > 1 else None
     return Undoing(last, before, await _losses(settings, last, before))
+
+
+def refuse_if_ahead(found: Standing) -> None:
+    """Raises Misconfigured where a newer program has migrated the store: it alone can undo that."""
+    if found.ahead:
+        ahead = ", ".join(f"{revision.context}/{revision.number}" for revision in found.ahead)
+        raise Misconfigured(
+            f"the store has {ahead}, which this program does not know: roll back with the newer version of Aragora that "
+            "made it"
+        )
 
 
 async def undo(settings: Settings, undoing: Undoing) -> None:

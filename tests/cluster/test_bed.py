@@ -59,6 +59,18 @@ def test_hosts_share_no_files_but_what_they_start_from(bed: Bed) -> None:
     assert bed.n1.run(f"ls {CHECKOUT}").status == 2, "the machine's checkout is visible on a node"
 
 
+def test_what_root_of_a_host_does_to_its_devices_is_no_business_of_others(bed: Bed) -> None:
+    before = Path("/dev/null").stat()
+    bed.n1.run("chmod 600 /dev/null", user="root").output()
+    try:
+        assert bed.n1.run("echo >/dev/null").status == 1
+        bed.n2.run("echo >/dev/null").output()
+        after = Path("/dev/null").stat()
+        assert (after.st_ino, after.st_mode) == (before.st_ino, before.st_mode)
+    finally:
+        bed.n1.run("chmod 666 /dev/null", user="root").output()
+
+
 def test_a_node_has_a_release_with_an_environment_of_its_own_and_no_way_out(bed: Bed) -> None:
     imported = "import ray, aragora; print(ray.__version__, aragora.__file__)"
     printed = bed.n1.run(f"/opt/aragora/releases/bed/.venv/bin/python -c '{imported}'").output()

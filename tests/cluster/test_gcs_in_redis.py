@@ -103,4 +103,18 @@ def test_stopping_the_cluster_leaves_nothing_of_it_in_redis_and_all_of_others(cl
     assert db.redis("keys 'RAY*'").split() == [OTHERS_KEY]
     for unit in cluster.units:
         wait_until(lambda unit=unit: not unit.active, f"the unit of {unit.host.name} stays down")
-    units.started(cluster.at)
+        assert "unit: ended with 0" in unit.log
+        assert unit.host.run("pgrep -x 'raylet|gcs_server|haproxy'").status == 1
+
+
+def test_the_next_start_after_it_is_a_new_cluster_that_serves(cluster: Cluster) -> None:
+    n1, n2, _ = cluster.at.bed.nodes
+    cluster.units = units.started(cluster.at)
+    shown = cluster.at.status(n1)
+    assert [node["state"] for node in shown] == ["ready"] * 3, "nothing is known of nodes that were before"
+    with Load(cluster.at, (n1, n2)) as load:
+        wait_until(lambda: len(load.accepted) >= 5, "debates run")
+    assert (load.failed, load.refused) == ([], [])
+    assert judged(cluster.at, load.accepted).problems() == []
+    tables = set(cluster.at.bed.db.redis("keys 'RAY*'").split()) - {OTHERS_KEY}
+    assert len({table.partition("@")[0] for table in tables}) == 1, "one cluster's"

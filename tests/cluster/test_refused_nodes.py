@@ -22,6 +22,9 @@ REFUSED_S = 150.0
 HEAD_REFUSED_S = 60.0
 
 
+NOT_LISTENING = "pkill -f '[h]ttp.server'"  # so written, it does not find the shell in which it is typed
+
+
 @dataclass(frozen=True)
 class Fault:
     """What is done to a node and undone, and what must stand in the line that tells it."""
@@ -53,7 +56,7 @@ def without_database(at: Installation, node: Host) -> None:
 
 def listening(port: int) -> Callable[[Installation, Host], object]:
     def begin(_: Installation, node: Host) -> None:
-        node.start(f"exec -a taken python3 -m http.server {port}", user="root")
+        node.start(f"python3 -m http.server {port}", user="root")
         wait_until(lambda: node.listens(port), f"{port} is taken")
 
     return begin
@@ -64,12 +67,8 @@ OTHER_SECRET = Fault(
     "another .env", with_other_secret, restored, "ARAGORA_JWT_SECRET is not that of the other nodes: copy"
 )
 SQLITE = Fault("SQLite", without_database, restored, "DATABASE_URL is not set: name the PostgreSQL")
-HTTP_TAKEN = Fault(
-    "8080 taken", listening(8080), as_root("pkill -f '^taken '"), "port 8080 is in use: stop what uses it"
-)
-GCS_TAKEN = Fault(
-    "6380 taken", listening(6380), as_root("pkill -f '^taken '"), "port 6380 is in use: stop what uses it"
-)
+HTTP_TAKEN = Fault("8080 taken", listening(8080), as_root(NOT_LISTENING), "port 8080 is in use: stop what uses it")
+GCS_TAKEN = Fault("6380 taken", listening(6380), as_root(NOT_LISTENING), "port 6380 is in use: stop what uses it")
 FULL = Fault(
     "full disk",
     as_root("head -c 7G /dev/zero > /opt/fill 2>/dev/null; test -s /opt/fill"),

@@ -60,6 +60,8 @@ def leave(settings: Settings, here: RunningNode, say: Say) -> None:
         node = _found(here.address)
         if node.draining:
             say(f"{node.address} drains already")
+        elif not asyncio.run(Service(settings).runs()):
+            say("the service has ended: nothing is left to drain")
         elif _others(node) and (not node.head or here.kept_in_redis):
             _drain(settings, node, say)
         else:

@@ -33,7 +33,7 @@ from aragora.composition.cluster.draining import leave
 from aragora.composition.cluster.joining import ray_token_file, refuse_if_changed, refuse_to_join
 from aragora.composition.listening import Listening
 from aragora.composition.preflight import port_problems
-from aragora.composition.process import StopSignals
+from aragora.composition.process import StartInterrupted, StopSignals, interruptible
 from aragora.config.legacy import HTTP_PORT, WS_PORT
 from aragora.config.settings import Settings
 from aragora.errors import AragoraError, Misconfigured, Unavailable
@@ -129,11 +129,13 @@ def _start(options: NodeOptions, settings: Settings, say: Callable[[str], None])
 
 def stop(settings: Settings, say: Callable[[str], None]) -> None:
     """End the node's Ray: by its supervisor where it has one (`run`), which drains it first. Blocks."""
-    if _supervised(settings):
-        return
     ran = ray_node.running(settings.data_dir)
-    ray_node.stop(settings.data_dir)
-    say(f"{_name(ran.address)} has stopped" if ran else f"{_name(None)} does not run")
+    supervised = _supervised(settings)
+    ray_node.stop(settings.data_dir)  # a supervisor that was still starting it has left it running
+    if ran is not None:
+        say(f"{_name(ran.address)} has stopped")
+    else:
+        say(f"{_name(None)} {'has stopped' if supervised else 'does not run'}")
 
 
 def run(options: NodeOptions, settings: Settings, say: Callable[[str], None]) -> int:
@@ -143,9 +145,12 @@ def run(options: NodeOptions, settings: Settings, say: Callable[[str], None]) ->
     with held(_lock_file(settings, SUPERVISOR_LOCK)) as holder:
         if holder is not None:
             raise _named(Misconfigured(f"process {holder} runs this node already"), options.address)
-        node = start(options, settings, say)
-        if node.head:
-            deploy(settings, say)
+        try:
+            node = _begun(options, settings, signals, say)
+        except StartInterrupted:
+            ray_node.stop(settings.data_dir)
+            say(f"{_name(options.address)} has stopped before its start was complete")
+            return 0
         signals.install()
         look_at = time.monotonic() + MEMBER_S
         while not signals.wait(WATCH_S):
@@ -167,6 +172,15 @@ def run(options: NodeOptions, settings: Settings, say: Callable[[str], None]) ->
         ray_node.stop(settings.data_dir)
         say(f"{_name(node.address)} has stopped")
     return 0
+
+
+def _begun(options: NodeOptions, settings: Settings, signals: StopSignals, say: Callable[[str], None]) -> RunningNode:
+    """The node, and on the head the service. Raises StartInterrupted where a signal asked it to end meanwhile."""
+    node = start(options, settings, say)
+    signals.check()
+    if node.head:
+        interruptible(lambda: deploy(settings, say))
+    return node
 
 
 def _given_up(node: RunningNode) -> bool:

@@ -10,12 +10,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from actors import ray_node
 from actors.gcs_storage import forget
 from actors.ray_environment import RUN_DIRECTORY
 from actors.ray_node import NODE_OF
 from aragora.composition.cluster.connection import connected
 from aragora.composition.cluster.draining import drain_service
+from aragora.composition.cluster.node import stop as stop_node
 from aragora.config.settings import Settings
 from aragora.errors import AragoraError, Conflict, Unavailable
 
@@ -38,10 +38,9 @@ def stop(settings: Settings, say: Say) -> None:
             say(f"warning: not drained: {error.message}")
         left = _end_workers(settings)
         in_redis = here.kept_in_redis
-    ray_node.stop(settings.data_dir)
+    stop_node(settings, say)  # by its supervisor, if it has one: it would take the end of its Ray for a failure
     if in_redis:
         forget()  # the next start is a new cluster
-    say("the head has stopped")
     if left:
         raise Unavailable(
             f"still running: {', '.join(left)}; they end by themselves within a minute, or there by: aragora node stop"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+from argparse import Namespace
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
@@ -19,6 +20,7 @@ from worlds.schema import rollback_last, schema
 import aragora.storage
 from aragora.config.settings import Settings
 from aragora.errors import Misconfigured, Unavailable
+from aragora.migrations import rollback
 from aragora.migrations.applying import _ADVISORY_KEY, apply_pending, migrate, migrating_alone
 from aragora.migrations.history import (
     VERSIONS,
@@ -32,6 +34,7 @@ from aragora.migrations.history import (
 from aragora.migrations.rolling_back import Loss
 from aragora.storage.contexts import Context
 from aragora.storage.database import Database
+from aragora.storage.serving import LOCK_FILE, held
 
 
 @pytest.fixture
@@ -122,6 +125,17 @@ async def test_what_a_newer_program_made_is_not_rolled_back_by_an_older_one(sett
     with pytest.raises(Misconfigured, match="agent_elo/0999"):
         await rollback_last(settings)
     assert [revision.number for revision in (await standing(settings)).ahead] == ["0999"]
+
+
+async def test_a_rollback_that_this_program_cannot_do_is_refused_before_anybody_stops_a_server_for_it(
+    tmp_path: Path,
+) -> None:
+    settings = Settings(data_dir=tmp_path)
+    await apply_pending(settings)
+    await _set_revision(settings, Context.ELO, "0999")
+    (tmp_path / "run").mkdir(exist_ok=True)
+    with held(tmp_path / LOCK_FILE), pytest.raises(Misconfigured, match="roll back with the newer version"):
+        await rollback.command(settings, Namespace(dry_run=False, yes=True))
 
 
 def test_only_the_first_revision_of_a_generation_keeps_older_programs_out() -> None:

@@ -22,11 +22,11 @@ while :; do
   [ -n "$stopped" ] && {{ wait $main; status=$?; }}
   echo "unit: ended with $status"
   [ -n "$stopped" ] && exit 0
-  case $status in 0 | 2) exit $status ;; esac
+  case $status in 0 | 2 | 143) exit $status ;; esac
   sleep 5
 done
 """
-"""Restart=on-failure, RestartSec=5, RestartPreventExitStatus=2."""
+"""Restart=on-failure, for which the end by a SIGTERM (143) is none, RestartSec=5, RestartPreventExitStatus=2."""
 BOOT_S: Final = 180.0
 STOP_S: Final = 180.0
 
@@ -53,6 +53,11 @@ class Unit:
     @property
     def active(self) -> bool:
         return self.host.run(f"kill -0 {self.pid}").status == 0
+
+    @property
+    def failures(self) -> int:
+        """How often what it runs has ended with 1 since its start."""
+        return self.log.count("unit: ended with 1\n")
 
     @property
     def log(self) -> str:

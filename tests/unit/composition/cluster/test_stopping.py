@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from actors import ray_node
 from aragora.composition.cluster import stopping
 from aragora.config.settings import Settings
 from aragora.errors import Conflict, Unavailable
@@ -44,6 +43,10 @@ class Stopped:
         self.done.append("workers")
         return self.left
 
+    def end_node(self, _: Settings, say: Callable[[str], None]) -> None:
+        self.done.append("head")
+        say("node n1 (10.77.0.10) has stopped")
+
     def stop(self) -> None:
         stopping.stop(self.settings, self.said.append)
 
@@ -61,14 +64,14 @@ def stopped(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Stopped:
     monkeypatch.setattr(stopping, "drain_service", stopped.drain)
     monkeypatch.setattr(stopping, "_end_workers", stopped.end_workers)
     monkeypatch.setattr(stopping, "forget", lambda: stopped.done.append("forget"))
-    monkeypatch.setattr(ray_node, "stop", lambda _: stopped.done.append("head"))
+    monkeypatch.setattr(stopping, "stop_node", stopped.end_node)
     return stopped
 
 
-def test_the_service_drains_then_the_workers_end_and_the_head_last(stopped: Stopped) -> None:
+def test_the_service_drains_then_the_workers_end_and_the_head_last_as_node_stop_ends_it(stopped: Stopped) -> None:
     stopped.stop()
     assert stopped.done == ["drain", "workers", "disconnect", "head"]
-    assert stopped.said == ["drained", "the head has stopped"]
+    assert stopped.said == ["drained", "node n1 (10.77.0.10) has stopped"]
 
 
 def test_a_service_that_does_not_drain_is_ended_all_the_same(stopped: Stopped) -> None:
