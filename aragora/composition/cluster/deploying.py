@@ -33,6 +33,7 @@ from aragora.composition.cluster.connection import connected
 from aragora.composition.cluster.missing import Missing, missing
 from aragora.composition.cluster.moving import even_out, renew
 from aragora.composition.cluster.releasing import install_everywhere
+from aragora.composition.cluster.serving_alone import claim, refuse_beside_another
 from aragora.composition.launch import Launch
 from aragora.composition.listening import ports_of
 from aragora.composition.preflight import refuse_to_start
@@ -62,21 +63,30 @@ class Serving:
 
 
 def deploy(
-    settings: Settings, say: Say, *, nodes: int = 1, limit_s: float = SERVES_S, launched: Machines | None = None
+    settings: Settings,
+    say: Say,
+    *,
+    nodes: int = 1,
+    limit_s: float = SERVES_S,
+    launched: Machines | None = None,
+    dead: str | None = None,
 ) -> Serving:
     """Migrate the database, start the actors and the ingress, and wait until at least `nodes` nodes, and all that the
     cluster has, take requests. Blocks.
 
     Returns which do after `limit_s` seconds at the latest, and before that where each machine of `launched` that is
-    missing has plainly refused. Raises Misconfigured, Unavailable.
+    missing has plainly refused. Raises Misconfigured, Unavailable, Conflict where another cluster serves the database;
+    `dead` is the head of one that is off for good.
     """
     began = time.monotonic()
     said_before = launcher_log.end_of_log()
     refuse_to_start(settings, EVERYWHERE, ())
-    with connected(settings):
+    with connected(settings) as here:
         mark, deployed = _mark(settings), _deployed()
+        refuse_beside_another(settings, here.gcs_address, dead)  # before its schema changes
         with _step(say, "migrations"):
             _migrate(settings, runs=deployed is not None)
+        claim(settings, here.gcs_address, dead)
         if deployed == mark:
             say("  this release runs already, with these settings")
         else:
