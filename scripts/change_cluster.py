@@ -8,16 +8,17 @@ nginx needs none. The nodes of NEW run already (`aragora node start`), with the 
 cluster deploy`. Then:
 
 1. It looks whether NEW can take over, and nginx reaches it. Nothing has changed until here; --check ends here.
-2. OLD drains and ends its service; its nodes stay, for the way back.
-3. NEW begins its service: the debates that OLD had left go on there.
-4. nginx stands before the nodes of NEW.
+2. NEW stands by: its ingress is started and answers nginx's machine. OLD serves on.
+3. OLD drains, and takes no debates any more. Its ingress answers reads.
+4. NEW begins its service: the debates that OLD had left go on there.
+5. nginx stands before the nodes of NEW.
+6. The ingress of OLD ends; its nodes stay, for the way back.
 
-From 2 on new debates are refused with 503 and Retry-After, from the end of 2 on everything is, until 4. Where one of
-them fails, the service goes back to OLD. The way back later is this command with the two heads exchanged. Typed again
-after it was interrupted, it does what is left.
+From 3 to 5 new debates are refused with 503 and Retry-After. Where 2 to 5 fail, the service is OLD's again. The way
+back later is this command with the two heads exchanged. Typed again after it was interrupted, it does what is left.
 
 Exit codes: 0 moved (or, with --check, can be); 1 the service is where it was before; 2 refused, nothing was changed;
-3 it serves nowhere: the last line says what to type.
+3 it stopped in between: the last line says what to type.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ import shlex
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -54,50 +55,79 @@ class Move:
     wanted: int
     again: str
     back: str
-    began: float = field(default_factory=time.monotonic)
+    began: float | None = None
+    """When OLD began to refuse debates; None before."""
 
     def run(self) -> int:
         """Returns the exit code."""
         try:
-            self._step(f"2/4 {self.old.name} drains, and ends its service; its nodes stay", self.old.undeploy)
-            self._step(f"3/4 {self.new.name} begins its service", lambda: self.new.deploy(self.wanted))
-            if self.nginx is None:
-                say(f"4/4 point your load balancer to {', '.join(self.new.nodes)} now")
-            else:
-                self._step(f"4/4 nginx stands before {', '.join(self.new.nodes)}", self._switch)
+            self._step(f"2/6 {self.new.name} stands by", self._stand_by)
+            self.began = time.monotonic()
+            self._step(f"3/6 {self.old.name} drains, and takes no debates any more", self.old.yield_service)
+            self._step(f"4/6 {self.new.name} begins its service", lambda: self.new.deploy(self.wanted))
+            self._step(f"5/6 nginx stands before {', '.join(self.new.nodes)}", self._switch)
+            told = (
+                f"{self.new.name} serves; new debates were refused for {self._away_s():.1f} s, the draining included."
+            )
         except Failed as failed:
             say(f"   FAILED: {failed}")
             return self._go_back()
         except KeyboardInterrupt:
             say(f"Interrupted. To go on: {self.again}\n             To go back: {self.back}")
             return STANDS
-        say(f"{self.new.name} serves; the service was away for {self._away_s():.1f} s (the draining included).")
+        if self.nginx is not None:
+            self._end(self.old, "6/6 ")
+        say(told)
         say(f"The way back: {self.back}")
         return MOVED
 
-    def _go_back(self) -> int:
-        """OLD again, once it is sure that NEW does not serve."""
+    def _stand_by(self) -> None:
+        if self.new.told["serves"] != self.new.head:  # it does where a move is typed again
+            self.new.stand_by()
+        self._refuse_unless(self.new.nodes, "/api/health/live")
+
+    def _end(self, cluster: Cluster, step: str) -> None:
+        """What of the other one is left: who serves does not depend on it."""
         try:
-            self._step(f"back: {self.new.name} ends what it has begun", self.new.undeploy)
-            self._step(f"back: {self.old.name} begins its service again", lambda: self.old.deploy(len(self.old.nodes)))
+            self._step(f"{step}{cluster.name}: its ingress ends; its nodes stay", cluster.undeploy)
+        except (Failed, KeyboardInterrupt) as failed:
+            say(f"   FAILED: {failed}; type on {cluster.name}: {ARAGORA} cluster undeploy")
+
+    def _go_back(self) -> int:
+        """OLD again, once it is sure that NEW takes no debates."""
+        try:
+            if self.began is not None:
+                self._step(f"back: {self.new.name} takes no debates any more", self.new.yield_service)
+                self._step(f"back: {self.old.name} takes them again", lambda: self.old.deploy(len(self.old.nodes)))
+            told = f"{self.old.name} serves as before; new debates were refused for {self._away_s():.1f} s."
         except (Failed, KeyboardInterrupt) as failed:
             say(f"   FAILED: {failed}")
-            instead = self.new.head.rpartition(":")[0].strip("[]")
-            say(
-                f"The service is nowhere, after {self._away_s():.1f} s. Once the nodes of {self.new.name} are off, or have no "
-                f"service (there: {ARAGORA} cluster undeploy), type on {self.old.name}: {ARAGORA} cluster deploy "
-                f"(with --instead-of {instead} where it says that the other one serves)"
-            )
+            say(self._by_hand())
             return STANDS
-        say(f"{self.old.name} serves as before; the service was away for {self._away_s():.1f} s. nginx is as it was.")
+        self._end(self.new, "back: ")
+        say(f"{told} nginx is as it was.")
         return WENT_BACK
 
+    def _by_hand(self) -> str:
+        dead = self.new.head.rpartition(":")[0].strip("[]")
+        return (
+            f"Who serves is not sure, {self._away_s():.1f} s after it began. Type on {self.new.name}: {ARAGORA} cluster undeploy; "
+            f"then on {self.old.name}: {ARAGORA} cluster deploy (with --instead-of {dead} if all of {self.new.name} is off)"
+        )
+
     def _switch(self) -> None:
-        assert self.nginx is not None
-        silent = [node for node in self.new.nodes if not self.nginx.serves(node)]
-        if silent:
-            raise Failed(f"{', '.join(silent)}: asked from nginx's machine, it does not take requests")
+        if self.nginx is None:
+            say("   point your load balancer to them now; then type on")
+            say(f"   {self.old.name}: {ARAGORA} cluster undeploy")
+            return
+        self._refuse_unless(self.new.nodes, "/api/health/ready")
         self.nginx.switch(self.new.nodes)
+
+    def _refuse_unless(self, nodes: Sequence[str], path: str) -> None:
+        """Raises Failed where one of them, asked from nginx's machine, does not answer well."""
+        silent = [node for node in nodes if self.nginx is not None and not self.nginx.answers(node, path)]
+        if silent:
+            raise Failed(f"asked from nginx's machine for {path}, {', '.join(silent)} did not answer with 200")
 
     def _step(self, what: str, act: Callable[[], None]) -> None:
         say(what)
@@ -106,14 +136,14 @@ class Move:
         say(f"   done in {time.monotonic() - began:.1f} s")
 
     def _away_s(self) -> float:
-        return time.monotonic() - self.began
+        return 0.0 if self.began is None else time.monotonic() - self.began
 
 
 def main(arguments: Sequence[str]) -> int:
     asked = _parser().parse_args(arguments)
     key = None if asked.key is None else Path(asked.key).expanduser()
     nginx = None if asked.nginx is None else Nginx(Machine(asked.nginx, key), asked.nodes_file)
-    say("1/4 can the new cluster take over?")
+    say("1/6 can the new cluster take over?")
     try:
         old, new = (Cluster.at(Machine(destination, key)) for destination in (asked.old, asked.new))
         for cluster in (old, new):

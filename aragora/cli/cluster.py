@@ -104,10 +104,25 @@ def rebalance(*, data_dir: DataDir = None) -> None:
     )
 
 
+@command.command("stand-by")
+def stand_by(*, data_dir: DataDir = None) -> None:
+    """Bring up all but what takes debates, on a cluster that does not serve; `deploy` does the rest in a moment."""
+    make_files_private()
+    deploying.stand_by(settings_in(data_dir), progress)
+
+
 @command.command()
-def undeploy(*, data_dir: DataDir = None) -> None:
+def undeploy(
+    *,
+    keep_reads: Annotated[
+        bool,
+        typer.Option("--keep-reads", help="Leave the ingress, which answers reads; called again without, it ends."),
+    ] = False,
+    data_dir: DataDir = None,
+) -> None:
     """Drain the service and end it; the nodes stay. `deploy` brings it back, here or on another cluster."""
-    stopping.undeploy(settings_in(data_dir), progress)
+    end = stopping.to_standby if keep_reads else stopping.undeploy
+    end(settings_in(data_dir), progress)
 
 
 @command.command()

@@ -50,6 +50,14 @@ class Cluster:
         nodes = ", ".join(self.told["nodes"])
         return f"release {self.told['release']}, Ray {self.told['ray']}, Python {self.told['python']}; nodes {nodes}"
 
+    def stand_by(self) -> None:
+        """Begin all of its service but what takes debates. Raises Failed."""
+        self.machine.tell(f"{ARAGORA} cluster stand-by")
+
+    def yield_service(self) -> None:
+        """End what takes debates; reads are answered still. Raises Failed."""
+        self.machine.tell(f"{ARAGORA} cluster undeploy --keep-reads")
+
     def undeploy(self) -> None:
         """End its service; its nodes stay. Raises Failed."""
         self.machine.tell(f"{ARAGORA} cluster undeploy")

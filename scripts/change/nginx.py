@@ -44,10 +44,10 @@ class Nginx:
             return "no answer: a firewall between?"
         return "" if "ended with" not in said or "refused" in said else said.strip().splitlines()[0]
 
-    def serves(self, node: str) -> bool:
-        """Whether the node, asked from there, says that it takes requests."""
+    def answers(self, node: str, path: str) -> bool:
+        """Whether the node, asked from there for a page of its health, says that all is well."""
         host, _, port = node.rpartition(":")
-        request = f"GET /api/health/ready HTTP/1.0\\r\\nHost: {node}\\r\\n\\r\\n"
+        request = f"GET {path} HTTP/1.0\\r\\nHost: {node}\\r\\n\\r\\n"
         script = f"exec 3<>/dev/tcp/{host.strip('[]')}/{port} && printf '{request}' >&3 && head -n 1 <&3"
         return " 200 " in self.machine.ask(f"timeout {REACH_S} bash -c {shlex.quote(script)} 2>&1 || true")
 

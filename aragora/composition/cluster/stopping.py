@@ -16,7 +16,7 @@ from actors.gcs_storage import forget
 from actors.ray_environment import RUN_DIRECTORY
 from actors.ray_node import NODE_OF
 from aragora.composition.cluster.connection import connected
-from aragora.composition.cluster.draining import drain_service, end_service
+from aragora.composition.cluster.draining import drain_service, drain_to_standby, end_service
 from aragora.config.settings import Settings
 from aragora.errors import AragoraError, Conflict, Unavailable
 
@@ -59,6 +59,14 @@ def undeploy(settings: Settings, say: Say) -> None:
             say(f"warning: not drained: {error.message}")
             end_service(settings, here.gcs_address)
     say("the service has ended; the nodes stay")
+
+
+def to_standby(settings: Settings, say: Say) -> None:
+    """Drain the service and end what takes debates and jobs; the ingress stays, and answers what it reads from the
+    database. Blocks. Raises Unavailable."""
+    with connected(settings) as here:
+        drain_to_standby(settings, here.gcs_address, say)
+    say("the service stands by: it answers reads, and takes nothing new")
 
 
 def _end_workers(settings: Settings) -> list[str]:
