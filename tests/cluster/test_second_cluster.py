@@ -24,6 +24,12 @@ pytestmark = [pytest.mark.drill, pytest.mark.timeout(1800)]
 MOVE_S = 600.0
 AGENTS = 3
 NO_OTHER_RAY = why_no_other_ray()
+ARAGORA = "/opt/aragora/bin/aragora"
+WITHOUT_DEPLOY = f"""\
+#!/bin/sh
+case "$*" in *"cluster deploy"*) echo "it does not begin" >&2; exit 1 ;; esac
+exec {ARAGORA}.real "$@"
+"""
 
 
 @dataclass
@@ -165,17 +171,21 @@ def test_the_way_back_loses_nothing(two: Two, record_property: Callable[[str, ob
     assert two.serves() == f"{two.n1.address}:6380"
 
 
-def test_where_the_new_one_does_not_come_up_the_old_one_serves_again(two: Two) -> None:
-    two.n3.run("touch /tmp/broken && mv /opt/aragora/current/serve_app.py /tmp/serve_app.py").output()
+def test_where_the_new_one_does_not_begin_the_old_one_serves_again(two: Two) -> None:
+    two.n3.run(f"mv {ARAGORA} {ARAGORA}.real").output()
+    two.n3.write(ARAGORA, WITHOUT_DEPLOY, mode=0o755)
     with Load(two.edge, (two.edge,)) as load:
         wait_until(lambda: len(load.accepted) >= 5, "debates run")
         failed = two.move(two.n1, two.n3, "--nodes 1")
         before = len(load.accepted)
         wait_until(lambda: len(load.accepted) >= before + 5, "debates are accepted again")
-    two.n3.run("mv /tmp/serve_app.py /opt/aragora/current/serve_app.py").output()
+    two.n3.run(f"mv {ARAGORA}.real {ARAGORA}").output()
     assert failed.status == 1, failed.stdout
-    assert "serves as before" in failed.stdout
+    assert "FAILED: n3: it does not begin" in failed.stdout
+    assert "n1 serves as before" in failed.stdout
     assert two.serves() == f"{two.n1.address}:6380"
+    assert load.failed == [], "reads go on"
+    assert load.refused != [], "it had drained already"
     assert judged(two.at, load.accepted).problems() == []
 
 
