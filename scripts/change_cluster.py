@@ -10,8 +10,8 @@ cluster deploy`. Then:
 1. It looks whether NEW can take over, and nginx reaches it. Nothing has changed until here; --check ends here.
 2. NEW stands by: its ingress is started and answers nginx's machine. OLD serves on.
 3. OLD drains, and takes no debates any more. Its ingress answers reads.
-4. NEW begins its service: the debates that OLD had left go on there.
-5. nginx stands before the nodes of NEW.
+4. nginx stands before the nodes of NEW, which answer reads.
+5. NEW begins its service: the debates that OLD had left go on there, and new ones are taken.
 6. The ingress of OLD ends; its nodes stay, for the way back.
 
 From 3 to 5 new debates are refused with 503 and Retry-After. Where 2 to 5 fail, the service is OLD's again. The way
@@ -42,16 +42,19 @@ MOVED: Final = 0
 WENT_BACK: Final = 1
 REFUSED: Final = 2
 STANDS: Final = 3
+LIVE: Final = "/api/health/live"
 
 
 @dataclass
 class Move:
-    """A move that has been found possible. `back` is the command that undoes it; `nginx` is None where something else
-    stands before the nodes, and the operator points it to them."""
+    """A move that has been found possible. `again` is the command that was typed, `back` the one that undoes it;
+    `before` are the nodes before which nginx stands if OLD serves. `nginx` is None where something else stands before
+    the nodes, and the operator points it to them."""
 
     old: Cluster
     new: Cluster
     nginx: Nginx | None
+    before: Sequence[str]
     wanted: int
     again: str
     back: str
@@ -64,10 +67,11 @@ class Move:
             self._step(f"2/6 {self.new.name} stands by", self._stand_by)
             self.began = time.monotonic()
             self._step(f"3/6 {self.old.name} drains, and takes no debates any more", self.old.yield_service)
-            self._step(f"4/6 {self.new.name} begins its service", lambda: self.new.deploy(self.wanted))
-            self._step(f"5/6 nginx stands before {', '.join(self.new.nodes)}", self._switch)
+            self._step(f"4/6 what stands in front turns to {', '.join(self.new.nodes)}", self._turn)
+            self._step(f"5/6 {self.new.name} begins its service", lambda: self.new.deploy(self.wanted))
             told = (
-                f"{self.new.name} serves; new debates were refused for {self._away_s():.1f} s, the draining included."
+                f"{self.new.name} serves; new debates were refused for at most {self._away_s():.1f} s, the draining "
+                "included."
             )
         except Failed as failed:
             say(f"   FAILED: {failed}")
@@ -75,7 +79,9 @@ class Move:
         except KeyboardInterrupt:
             say(f"Interrupted. To go on: {self.again}\n             To go back: {self.back}")
             return STANDS
-        if self.nginx is not None:
+        if self.nginx is None:
+            say(f"6/6 once nobody asks {self.old.name} any more, type there: {ARAGORA} cluster undeploy")
+        else:
             self._end(self.old, "6/6 ")
         say(told)
         say(f"The way back: {self.back}")
@@ -84,7 +90,15 @@ class Move:
     def _stand_by(self) -> None:
         if self.new.told["serves"] != self.new.head:  # it does where a move is typed again
             self.new.stand_by()
-        self._refuse_unless(self.new.nodes, "/api/health/live")
+        silent = [node for node in self.new.nodes if self.nginx is not None and not self.nginx.answers(node, LIVE)]
+        if silent:
+            raise Failed(f"asked from nginx's machine for {LIVE}, {', '.join(silent)} did not answer with 200")
+
+    def _turn(self) -> None:
+        if self.nginx is None:
+            say("   point your load balancer there now")
+            return
+        self.nginx.switch(self.new.nodes)
 
     def _end(self, cluster: Cluster, step: str) -> None:
         """What of the other one is left: who serves does not depend on it."""
@@ -99,35 +113,25 @@ class Move:
             if self.began is not None:
                 self._step(f"back: {self.new.name} takes no debates any more", self.new.yield_service)
                 self._step(f"back: {self.old.name} takes them again", lambda: self.old.deploy(len(self.old.nodes)))
+            if self.nginx is not None and self.nginx.nodes() != list(self.before):
+                nginx, before = self.nginx, self.before
+                self._step(f"back: nginx turns to {', '.join(before)}", lambda: nginx.switch(before))
             told = f"{self.old.name} serves as before; new debates were refused for {self._away_s():.1f} s."
         except (Failed, KeyboardInterrupt) as failed:
             say(f"   FAILED: {failed}")
             say(self._by_hand())
             return STANDS
         self._end(self.new, "back: ")
-        say(f"{told} nginx is as it was.")
+        say(told)
         return WENT_BACK
 
     def _by_hand(self) -> str:
         dead = self.new.head.rpartition(":")[0].strip("[]")
         return (
             f"Who serves is not sure, {self._away_s():.1f} s after it began. Type on {self.new.name}: {ARAGORA} cluster undeploy; "
-            f"then on {self.old.name}: {ARAGORA} cluster deploy (with --instead-of {dead} if all of {self.new.name} is off)"
+            f"then on {self.old.name}: {ARAGORA} cluster deploy (with --instead-of {dead} if all of {self.new.name} is off); "
+            f"nginx is to stand before {', '.join(self.before)}"
         )
-
-    def _switch(self) -> None:
-        if self.nginx is None:
-            say("   point your load balancer to them now; then type on")
-            say(f"   {self.old.name}: {ARAGORA} cluster undeploy")
-            return
-        self._refuse_unless(self.new.nodes, "/api/health/ready")
-        self.nginx.switch(self.new.nodes)
-
-    def _refuse_unless(self, nodes: Sequence[str], path: str) -> None:
-        """Raises Failed where one of them, asked from nginx's machine, does not answer well."""
-        silent = [node for node in nodes if self.nginx is not None and not self.nginx.answers(node, path)]
-        if silent:
-            raise Failed(f"asked from nginx's machine for {path}, {', '.join(silent)} did not answer with 200")
 
     def _step(self, what: str, act: Callable[[], None]) -> None:
         say(what)
@@ -149,9 +153,10 @@ def main(arguments: Sequence[str]) -> int:
         for cluster in (old, new):
             say(f"   {cluster.name}: {cluster.described}")
         wanted = asked.nodes or len(old.nodes)
+        named = [] if nginx is None else nginx.nodes()
         found = list(obstacles(old, new, wanted))
         if not found and nginx is not None:
-            found = _obstacles_before(nginx, old, new)
+            found = _obstacles_before(nginx, named, old, new)
     except Failed as failed:
         found = [str(failed)]
     if found:
@@ -162,7 +167,9 @@ def main(arguments: Sequence[str]) -> int:
         say("   yes. Nothing was changed.")
         return MOVED
     say("   yes")
-    return Move(old, new, nginx, wanted, _typed(arguments), _typed(_exchanged(asked, len(old.nodes)))).run()
+    before = [node for node in named if node in old.nodes] or old.nodes
+    back = _typed(_exchanged(asked, len(old.nodes)))
+    return Move(old, new, nginx, before, wanted, _typed(arguments), back).run()
 
 
 def say(text: str) -> None:
@@ -170,9 +177,9 @@ def say(text: str) -> None:
     sys.stdout.flush()
 
 
-def _obstacles_before(nginx: Nginx, old: Cluster, new: Cluster) -> list[str]:
+def _obstacles_before(nginx: Nginx, named: Sequence[str], old: Cluster, new: Cluster) -> list[str]:
     nginx.check()
-    others = foreign(nginx.nodes(), [*old.nodes, *new.nodes])
+    others = foreign(named, [*old.nodes, *new.nodes])
     if others:
         return [
             f"nginx names {', '.join(others)}, which are nodes of neither: is {nginx.machine.destination} the right one?"

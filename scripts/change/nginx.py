@@ -24,16 +24,17 @@ class Nginx:
     file: str
 
     def nodes(self) -> list[str]:
-        """The nodes that the file names, `host:port`. Raises Failed."""
-        return nodes_in(self._text())
+        """The nodes that the file names, `host:port`. Raises Failed where it names none."""
+        found = nodes_in(self._text())
+        if not found:
+            raise Failed(f"{self.machine.destination}: {self.file} names no node: take that of deploy/nginx")
+        return found
 
     def check(self) -> None:
         """Raises Failed where nginx does not read the file, finds a fault in what it reads, or may not be told."""
         said = self.machine.ask(self._as_owner("nginx -t 2>&1 && nginx -T 2>/dev/null"))
         if f"# configuration file {self.file}:" not in said:
             raise Failed(f"{self.machine.destination}: nginx does not read {self.file}: is --nodes-file right?")
-        if not self.nodes():
-            raise Failed(f"{self.machine.destination}: {self.file} names no node: take that of deploy/nginx")
 
     def reaches(self, node: str) -> str:
         """Why nothing goes from there to a node on which nothing may listen yet; empty where it does."""
