@@ -9,9 +9,11 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 from worlds.backends import SetClock, databases_of, postgres_settings
 
-from actors import served_here
+from actors import coordinator, served_here
+from actors.coordinator import CoordinatorActor
 from actors.ray_node import GCS_AT
 from actors.served_here import NotServed, ServedJobs, refuse_unless_served_here
 from aragora.cluster.serving_store import ServingStore
@@ -138,3 +140,21 @@ def test_debates_and_jobs_are_taken_only_where_the_service_is(
     release(settings, OTHER)
     claim(settings, ONE, None)
     assert asyncio.run(taken()) == 2
+
+
+def test_a_coordinator_of_the_cluster_that_does_not_serve_leaves_the_shard_to_the_other(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(coordinator.sys, "setswitchinterval", lambda _: None)  # type: ignore[attr-defined]
+    monkeypatch.setenv(GCS_AT, ONE)
+    claim(settings, OTHER, None)
+
+    async def asked() -> list[int]:
+        actor = CoordinatorActor("0", settings)
+        with pytest.raises(NotServed):
+            await actor.ready()
+        await actor._close()
+        async with databases_of(settings, Context.DEBATES) as databases, databases[Context.DEBATES].reading() as rows:
+            return list((await rows.execute(text("SELECT epoch FROM shard_epochs"))).scalars())
+
+    assert asyncio.run(asked()) == []

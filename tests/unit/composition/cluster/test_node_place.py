@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
-from aragora.composition.cluster.node import NodeOptions, _place
+from aragora.composition.cluster.node import NodeOptions, _name_in_redis, _place
 from aragora.config.settings import Settings
 from aragora.errors import Misconfigured
 
@@ -29,3 +30,10 @@ def test_a_head_that_is_none_is_one_line(tmp_path: Path, head: str) -> None:
     with pytest.raises(Misconfigured) as refused:
         _place(NodeOptions(head, address="192.0.2.7"), Settings(data_dir=tmp_path))
     assert "\n" not in refused.value.message
+
+
+def test_in_redis_a_head_keeps_its_name_and_a_second_cluster_of_the_installation_has_another(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path, jwt_secret=SecretStr("s" * 64))
+    first = _name_in_redis(settings, "10.0.0.10:6380")
+    assert _name_in_redis(settings, "10.0.0.10:6380") == first
+    assert _name_in_redis(settings, "10.0.0.20:6380") != first
