@@ -10,8 +10,8 @@ cluster deploy`. Then:
 1. It looks whether NEW can take over, and nginx reaches it. Nothing has changed until here; --check ends here.
 2. NEW stands by: its ingress is started and answers nginx's machine. OLD serves on.
 3. OLD drains, and takes no debates any more. Its ingress answers reads.
-4. nginx stands before the nodes of NEW, which answer reads.
-5. NEW begins its service: the debates that OLD had left go on there, and new ones are taken.
+4. NEW begins its service: the debates that OLD had left go on there.
+5. nginx stands before the nodes of NEW: not sooner, for until then they say of their health that they are starting.
 6. The ingress of OLD ends; its nodes stay, for the way back.
 
 From 3 to 5 new debates are refused with 503 and Retry-After. Where 2 to 5 fail, the service is OLD's again. The way
@@ -67,8 +67,8 @@ class Move:
             self._step(f"2/6 {self.new.name} stands by", self._stand_by)
             self.began = time.monotonic()
             self._step(f"3/6 {self.old.name} drains, and takes no debates any more", self.old.yield_service)
-            self._step(f"4/6 what stands in front turns to {', '.join(self.new.nodes)}", self._turn)
-            self._step(f"5/6 {self.new.name} begins its service", lambda: self.new.deploy(self.wanted))
+            self._step(f"4/6 {self.new.name} begins its service", lambda: self.new.deploy(self.wanted))
+            self._step(f"5/6 what stands in front turns to {', '.join(self.new.nodes)}", self._turn)
             told = (
                 f"{self.new.name} serves; new debates were refused for at most {self._away_s():.1f} s, the draining "
                 "included."

@@ -23,6 +23,7 @@ pytestmark = [pytest.mark.drill, pytest.mark.timeout(1800)]
 
 MOVE_S = 600.0
 AGENTS = 3
+READS = ("/api/health", "/api/debates?limit=5")
 NO_OTHER_RAY = why_no_other_ray()
 ARAGORA = "/opt/aragora/bin/aragora"
 WITHOUT_DEPLOY = f"""\
@@ -101,7 +102,7 @@ def moved_under_load(two: Two, old: Host, new: Host, more: str = "") -> Cost:
     """The move, while clients read and open debates through nginx: what is refused is refused so that they may ask
     again, and nothing accepted is lost."""
     with followed(two.at) as served:
-        with Load(two.edge, (two.edge,)) as load:
+        with Load(two.edge, (two.edge,), READS) as load:
             wait_until(lambda: len(load.accepted) >= 5, "debates run")
             began = time.monotonic()
             said = two.move(old, new, more).output()
@@ -174,7 +175,7 @@ def test_the_way_back_loses_nothing(two: Two, record_property: Callable[[str, ob
 def test_where_the_new_one_does_not_begin_the_old_one_serves_again(two: Two) -> None:
     two.n3.run(f"mv {ARAGORA} {ARAGORA}.real").output()
     two.n3.write(ARAGORA, WITHOUT_DEPLOY, mode=0o755)
-    with Load(two.edge, (two.edge,)) as load:
+    with Load(two.edge, (two.edge,), READS) as load:
         wait_until(lambda: len(load.accepted) >= 5, "debates run")
         failed = two.move(two.n1, two.n3, "--nodes 1")
         before = len(load.accepted)
@@ -190,7 +191,7 @@ def test_where_the_new_one_does_not_begin_the_old_one_serves_again(two: Two) -> 
 
 
 def test_a_cluster_that_ends_while_the_other_serves_disturbs_nobody(two: Two) -> None:
-    with Load(two.edge, (two.edge,)) as load:
+    with Load(two.edge, (two.edge,), READS) as load:
         wait_until(lambda: len(load.accepted) >= 3, "debates run")
         two.at.aragora(two.n3, "cluster stop").output()
         before = len(load.accepted)

@@ -96,9 +96,9 @@ def test_it_moves_step_by_step_and_says_the_way_back(played: Played) -> None:
         *CHECKED,
         "new: stand-by",
         "old: undeploy --keep-reads",
+        "new: deploy --nodes 1",
         "nginx -t",
         "nginx -s reload",
-        "new: deploy --nodes 1",
         "old: undeploy",
     ]
     assert "Ray 2.59.0" in done.stdout
@@ -198,16 +198,13 @@ BACK = ["new: undeploy --keep-reads", "old: deploy --nodes 1", "new: undeploy"]
 TURNED = ["nginx -t", "nginx -s reload"]
 
 
-@pytest.mark.parametrize(
-    ("step", "back"),
-    [("old: undeploy --keep-reads", BACK), ("new: deploy --nodes 1", [*BACK[:2], *TURNED, BACK[2]])],
-)
-def test_where_a_step_fails_the_old_one_serves_again(played: Played, step: str, back: list[str]) -> None:
+@pytest.mark.parametrize("step", ["old: undeploy --keep-reads", "new: deploy --nodes 1"])
+def test_where_a_step_fails_the_old_one_serves_again(played: Played, step: str) -> None:
     played.fails = [step]
     done = played.move_with_nginx()
     assert done.returncode == 1
     typed = played.typed()
-    assert typed[typed.index(step) + 1 :] == back
+    assert typed[typed.index(step) + 1 :] == BACK
     assert "old serves as before" in done.stdout
     assert played.nodes_file.read_text() == SHIPPED
 
@@ -244,7 +241,7 @@ def test_typed_again_after_the_new_one_serves_it_does_what_is_left(played: Playe
         played.heads[head]["serves"] = "127.0.0.2:6380"
     assert played.move_with_nginx().returncode == 0
     assert "new: stand-by" not in played.typed()
-    assert played.typed()[-4:] == [*TURNED, "new: deploy --nodes 1", "old: undeploy"]
+    assert played.typed()[-4:] == ["new: deploy --nodes 1", *TURNED, "old: undeploy"]
 
 
 def test_without_nginx_it_says_where_to_point_what_stands_before_the_nodes(played: Played) -> None:
