@@ -13,6 +13,7 @@ INSTALL := $(PIP) install --quiet --no-compile --no-deps --require-hashes
 RUN_STAMP := $(VENV)/.installed
 DEV_STAMP := $(VENV)/.installed-dev
 DEBIAN := $(VENV)/debian
+OTHER_RAY := $(VENV)/other-ray/.installed
 BED_PACKAGES := openssh-server openssh-client openssh-sftp-server rsync iproute2 libfaketime
 
 .DEFAULT_GOAL := help
@@ -34,7 +35,7 @@ unit: install-dev ## all tests, also the slow ones (real Ray, Serve, databases)
 	$(BIN)/python -m pytest tests/chaos
 	$(BIN)/python -m pytest tests/cluster -m "not drill"
 
-drill: install-dev ## the long drills on the cluster's test bed (as root, on Debian)
+drill: install-dev $(OTHER_RAY) ## the long drills on the cluster's test bed (as root, on Debian)
 	$(BIN)/python -m pytest tests/cluster -m drill
 
 bed: install-dev ## the cluster's test bed, to walk about in until Ctrl-C (as root, on Debian)
@@ -79,3 +80,9 @@ $(DEV_STAMP): requirements-dev.lock requirements.lock scripts/link_checkout.py s
 	@sh scripts/unpack_debian_packages.sh $(DEBIAN) nginx prometheus
 	@sh scripts/unpack_debian_packages.sh $(DEBIAN) $(BED_PACKAGES)
 	@touch $(RUN_STAMP) $@
+
+# Without it the drill of a second cluster is skipped, and says so.
+$(OTHER_RAY): tests/cluster/other_ray.txt | $(DEV_STAMP)
+	@rm -rf $(@D)
+	@$(INSTALL) --target $(@D) -r $< && $(BIN)/python -m compileall -q -j 0 $(@D) && touch $@ || \
+		echo "no other version of Ray for the drill of a second cluster" >&2

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import ray
+from ray._private.state import state
 from ray.core.generated.autoscaler_pb2 import DRAIN_NODE_REASON_PREEMPTION
 from ray.exceptions import RayError
 
@@ -14,7 +15,6 @@ from aragora.errors import Unavailable
 
 HEAD: Final = "node:__internal_head__"
 """The resource by which Ray marks its head."""
-GCS_S: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ def refuse_work(node_id: str, reason: str, within_s: float) -> None:
 def nodes() -> tuple[Node, ...]:
     """Every node that Ray remembers, also those that have died, by address. Blocks. Raises Unavailable."""
     try:
-        draining = _gcs().get_draining_nodes(timeout=GCS_S)
+        draining = state.get_draining_nodes()
         known = ray.nodes()
     except (RayError, RuntimeError) as error:  # its transport's errors are RuntimeErrors
         raise Unavailable(f"the cluster does not tell its nodes: {type(error).__name__}", retry_after_s=1.0) from None

@@ -23,6 +23,7 @@ from actors.channels.sockets import Endpoint, endpoint_at
 from actors.channels.watchers import Item, Watchers
 from actors.kinds import COORDINATOR
 from actors.runtime import Runtime
+from actors.served_here import NotServed, refuse_unless_served_here
 from actors.virtual import VirtualActor
 from aragora.agents.signs import TOKEN, Sign, message_of
 from aragora.background import pauses, until_available
@@ -155,14 +156,15 @@ class CoordinatorActor(VirtualActor):
 
     async def _start_at_last(self) -> _Parts:
         """Start, again and again where something unexpected is in the way: each start takes the next epoch, and gives
-        back what it had begun where it fails. Raises Misconfigured: who asks shall hear it, and begins the next try."""
+        back what it had begun where it fails. Raises Misconfigured, NotServed: who asks shall hear it, and begins the
+        next try."""
         return await until_available(
             self._start,
             WRITE_AGAIN,
             what="coordinator not started",
             log=log,
             retried=Exception,
-            never=(Misconfigured,),
+            never=(Misconfigured, NotServed),
             shard=self._shard,
         )
 
@@ -182,6 +184,7 @@ class CoordinatorActor(VirtualActor):
             return database
 
         database = opened(Context.DEBATES)
+        await refuse_unless_served_here(database)
         epochs = ShardEpochs(database)
         epoch = await until_available(
             lambda: epochs.advance(self._shard), WRITE_AGAIN, what="store not reached", log=log, shard=self._shard

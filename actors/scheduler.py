@@ -15,6 +15,7 @@ from typing import Final, Protocol
 import structlog
 
 from actors.kinds import SCHEDULER
+from actors.served_here import ServedJobs
 from actors.virtual import VirtualActor
 from aragora.background import Draw, Every, Job, pauses, until_available
 from aragora.clock import Clock
@@ -23,7 +24,6 @@ from aragora.errors import AragoraError, Fenced
 from aragora.resilience.backoff import Backoff
 from aragora.scheduling import JobState, begun, due, failed, stopped, succeeded, taken_over
 from aragora.storage.contexts import Context
-from aragora.storage.jobs import JobStore
 from aragora.supervision import begin
 
 TICK_S: Final = 1.0
@@ -41,7 +41,7 @@ class SchedulerActor(VirtualActor):
     def __init__(self, key: str, settings: Settings) -> None:
         super().__init__(key, settings)
         jobs: Sequence[Job] = SCHEDULER.bring(self._open)
-        self._scheduler = Scheduler(jobs, JobStore(self._open(Context.CORE)), self._clock)
+        self._scheduler = Scheduler(jobs, ServedJobs(self._open(Context.CORE)), self._clock)
         self._scheduler.start()
 
     async def status(self) -> tuple[JobState, ...]:

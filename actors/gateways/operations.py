@@ -154,7 +154,9 @@ class SharedLifecycle:
         return self._known.nodes
 
     async def closing(self) -> str:
-        self._follow()
+        if self._follow():
+            with suppress(AragoraError):  # the service may have come back after it had closed
+                await self._refresh(known=0)
         await self._closing.wait()
         return self._known.reason
 
@@ -191,6 +193,8 @@ class SharedLifecycle:
         self._reachable = True
         if self._known.state is LifecycleStage.CLOSING:
             self._closing.set()
+        else:
+            self._closing.clear()
 
     async def _tell_of_draining(self) -> None:
         """Tell a new process of the shared state which nodes drain, as the one that has died knew it."""

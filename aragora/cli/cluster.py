@@ -14,9 +14,10 @@ from actors.launcher_config import CONFIG, machines
 from aragora.cli.conventions import AsJson, DataDir
 from aragora.cli.rendering.plain import progress
 from aragora.cli.rendering.terminal import print_json, say, terminal
-from aragora.composition.cluster import deploying, draining, moving, stopping
+from aragora.composition.cluster import deploying, describing, draining, moving, stopping
 from aragora.composition.cluster.connection import connected
 from aragora.composition.cluster.deploying import Serving
+from aragora.composition.cluster.describing import Description
 from aragora.composition.cluster.status import MISSING, NodeStatus
 from aragora.composition.cluster.status import status as look
 from aragora.config.settings import settings_in
@@ -45,6 +46,10 @@ def deploy(
     allow_missing: Annotated[
         bool, typer.Option("--allow-missing", help="Exit with 0, and a warning, where nodes are missing.")
     ] = False,
+    instead_of: Annotated[
+        str | None,
+        typer.Option(metavar="HEAD", help="The head of another cluster that served this database and is off for good."),
+    ] = None,
     data_dir: DataDir = None,
 ) -> None:
     """Migrate the database, start the service on all nodes, and return once they take requests.
@@ -55,7 +60,9 @@ def deploy(
     make_files_private()
     launched = machines(CONFIG.expanduser())
     wanted = nodes or (1 if launched is None else 1 + launched.wanted)
-    serving = deploying.deploy(settings_in(data_dir), progress, nodes=wanted, limit_s=wait, launched=launched)
+    serving = deploying.deploy(
+        settings_in(data_dir), progress, nodes=wanted, limit_s=wait, launched=launched, dead=instead_of
+    )
     if serving.complete(wanted):
         return
     told = "\n".join(incomplete(serving, wanted))
@@ -97,6 +104,39 @@ def rebalance(*, data_dir: DataDir = None) -> None:
     )
 
 
+@command.command("stand-by")
+def stand_by(*, data_dir: DataDir = None) -> None:
+    """Bring up all but what takes debates, on a cluster that does not serve; `deploy` does the rest in a moment."""
+    make_files_private()
+    deploying.stand_by(settings_in(data_dir), progress)
+
+
+@command.command()
+def undeploy(
+    *,
+    keep_reads: Annotated[
+        bool,
+        typer.Option("--keep-reads", help="Leave the ingress, which answers reads; called again without, it ends."),
+    ] = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Drain the service and end it; the nodes stay. `deploy` brings it back, here or on another cluster."""
+    end = stopping.to_standby if keep_reads else stopping.undeploy
+    end(settings_in(data_dir), progress)
+
+
+@command.command()
+def describe(*, as_json: AsJson = False, data_dir: DataDir = None) -> None:
+    """Show what this cluster is: its versions, its database and schema, and which cluster serves that."""
+    found = describing.describe(settings_in(data_dir))
+    if as_json:
+        print_json(to_plain(found))
+        return
+    console = terminal()
+    for name, value in told(found):
+        console.print(say(f"{name:<13} {value}"))
+
+
 @command.command()
 def stop(*, data_dir: DataDir = None) -> None:
     """Drain the service and end every node; called on the head."""
@@ -124,6 +164,22 @@ def adopt_secrets(*, data_dir: DataDir = None) -> None:
     running = [node.address for node in look(settings)] if ray_node.running(settings.data_dir) else []
     changed = adopt(settings, running)
     progress(f"the installation has this node's {', '.join(changed)} now" if changed else "nothing has changed")
+
+
+def told(found: Description) -> list[tuple[str, str]]:
+    """The rows of `describe`."""
+    schema = "a new generation is pending" if found.generation_begins else f"{found.pending} migrations pending"
+    return [
+        ("head", found.head),
+        ("nodes", ", ".join(found.nodes)),
+        ("release", found.release),
+        ("Ray", found.ray),
+        ("Python", found.python),
+        ("installation", found.installation or "not founded yet"),
+        ("schema", schema if found.pending else "up to date"),
+        ("serves", found.serves or "no cluster"),
+        *(("problem", problem) for problem in found.problems),
+    ]
 
 
 def table(nodes: Sequence[NodeStatus]) -> list[str]:

@@ -7,6 +7,7 @@ when it ends.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -44,6 +45,10 @@ class Service:
         an upgrade replaces one after the other. Raises Unavailable."""
         runtime = self._runtime()
         return bool(await runtime.alive(SHARED) or await runtime.alive(COORDINATOR))
+
+    async def activate_shared(self) -> None:
+        """Start the shared state where it has no process. Raises Unavailable."""
+        await self._runtime().at(SHARED, SHARED_KEY).activate()
 
     async def activate(self) -> None:
         """Start the shared state and the coordinators where they have no process. Raises Unavailable."""
@@ -95,13 +100,14 @@ class Service:
 
     def end(self) -> None:
         """Remove Serve's application and every actor of the installation. Blocks."""
-        import ray  # noqa: PLC0415
         from ray import serve  # noqa: PLC0415
 
         serve.shutdown()
-        for actor in ray.util.list_named_actors(all_namespaces=True):
-            if actor["namespace"] == NAMESPACE:
-                ray.kill(ray.get_actor(actor["name"], NAMESPACE), no_restart=True)
+        _end_actors(spared=())
+
+    def end_work(self) -> None:
+        """Remove the actors that work; the ingress, and the shared state that it follows, stay. Blocks."""
+        _end_actors(spared=(f"{SHARED.name}/{SHARED_KEY}",))
 
     async def _drain_coordinators(self, runtime: Runtime, limit_s: float) -> int:
         """How many debates are left for the next start."""
@@ -120,6 +126,14 @@ class Service:
         from actors.runtime import Runtime  # noqa: PLC0415
 
         return Runtime(self._settings)
+
+
+def _end_actors(spared: Collection[str]) -> None:
+    import ray  # noqa: PLC0415
+
+    for actor in ray.util.list_named_actors(all_namespaces=True):
+        if actor["namespace"] == NAMESPACE and actor["name"] not in spared:
+            ray.kill(ray.get_actor(actor["name"], NAMESPACE), no_restart=True)
 
 
 async def _stop_jobs(runtime: Runtime) -> None:

@@ -78,6 +78,14 @@ installation = Table(  # one row: by what the nodes of a cluster see that they h
     Column("since", Double, nullable=False),
 )
 
+serving_cluster = Table(  # one row while a cluster serves: of two on one database, one
+    "serving_cluster",
+    METADATA[Context.CORE],
+    Column("one", Integer, primary_key=True, autoincrement=False),  # always 1
+    Column("head", Text, nullable=False),  # the address of its GCS, `host:port`
+    Column("since", Double, nullable=False),
+)
+
 ephemeral = Table(
     "ephemeral",
     METADATA[Context.USERS],

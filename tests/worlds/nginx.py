@@ -1,6 +1,6 @@
-"""deploy/nginx/aragora.conf in a real nginx, before nodes that a test commands.
+"""deploy/nginx in a real nginx, before nodes that a test commands.
 
-The shipped file is used with its own directives: only addresses, ports, paths and the certificate are replaced.
+The shipped files are used with their own directives: only addresses, ports, paths and the certificate are replaced.
 `make install-dev` unpacks Debian's nginx into the environment; without that, and without an installed one, the tests of
 it are skipped.
 """
@@ -29,6 +29,7 @@ from worlds.waiting import WAIT_S, wait_until
 from aragora.free_ports import free_ports
 
 CONFIG: Final = Path(__file__).parents[2] / "deploy/nginx/aragora.conf"
+NODES: Final = CONFIG.with_name("aragora_nodes.conf")
 NAME: Final = "api.aragora.ai"
 INSIDE: Final = "127.0.0.1"  # which the configuration allows
 OUTSIDE: Final = "127.0.0.2"
@@ -147,17 +148,11 @@ def running(
 ) -> Iterator[Proxy]:
     """nginx before nodes at these ports of 127.0.0.1; `changed` edits the file as its comments tell an operator to."""
     http_port, https_port = free_ports(2, but=ports)
-    _certify(directory)
-    (directory / "aragora.conf").write_text(
-        _placed(changed(CONFIG.read_text()), directory, ports, http_port, https_port)
-    )
-    temporary = "".join(
-        f"{kind}_temp_path {directory}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-    )
-    (directory / "nginx.conf").write_text(
-        f"daemon off; error_log {directory}/error.log; pid {directory}/pid; events {{}} "
-        f"http {{ {temporary} include {directory}/aragora.conf; }}"
-    )
+    certify(directory)
+    shipped = placed(changed(CONFIG.read_text()), directory, (INSIDE, http_port), (INSIDE, https_port))
+    (directory / "aragora.conf").write_text(shipped)
+    (directory / "aragora_nodes.conf").write_text(with_nodes(NODES.read_text(), [f"{INSIDE}:{port}" for port in ports]))
+    (directory / "nginx.conf").write_text(f"daemon off; {around(directory)}")
     command = [_program(), "-p", str(directory), "-c", str(directory / "nginx.conf")]
     checked = subprocess.run([*command, "-t"], capture_output=True, text=True, timeout=WAIT_S, check=False)
     assert checked.returncode == 0, checked.stderr
@@ -181,23 +176,45 @@ def under_base_path(shipped: str) -> str:
 
 def listed_nodes() -> list[list[str]]:
     """The nodes of each upstream, those of commented lines too."""
-    upstreams = re.findall(r"^upstream [^{]*{(.*?)^}", CONFIG.read_text(), re.DOTALL | re.MULTILINE)
+    upstreams = re.findall(r"^upstream [^{]*{(.*?)^}", NODES.read_text(), re.DOTALL | re.MULTILINE)
     return [re.findall(r"^ *(?:# )?server (\S+)", upstream, re.MULTILINE) for upstream in upstreams]
 
 
-def _placed(shipped: str, directory: Path, ports: Sequence[int], http_port: int, https_port: int) -> str:
-    replaced = [
-        ("listen 80;", f"listen {INSIDE}:{http_port};"),
+def around(directory: Path) -> str:
+    """What stands around the shipped files, where all of nginx is below `directory`."""
+    temporary = "".join(
+        f"{kind}_temp_path {directory}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    return (
+        f"error_log {directory}/error.log; pid {directory}/pid; events {{}} "
+        f"http {{ {temporary} include {directory}/aragora*.conf; }}\n"
+    )
+
+
+def placed(shipped: str, directory: Path, http: tuple[str, int], https: tuple[str, int]) -> str:
+    """aragora.conf with the two addresses, and its certificate and log in `directory`."""
+    replacements = [
+        ("listen 80;", "listen {}:{};".format(*http)),
         ("listen [::]:80;", ""),
-        ("listen 443 ", f"listen {INSIDE}:{https_port} "),
+        ("listen 443 ", "listen {}:{} ".format(*https)),
         ("listen [::]:443 ssl http2;", ""),
         ("/etc/nginx/tls", str(directory)),
         ("/var/log/nginx", str(directory)),
     ]
-    for there, port in zip(SHIPPED_NODES, ports, strict=False):
+    return _replaced(shipped, replacements)
+
+
+def with_nodes(shipped: str, nodes: Sequence[str]) -> str:
+    """aragora_nodes.conf with these (`host:port`), at most three."""
+    replacements = []
+    for there, node in zip(SHIPPED_NODES, nodes, strict=False):
         commented = "" if there == SHIPPED_NODES[0] else "# "
-        replaced.append((f"{commented}server {there} ", f"server {INSIDE}:{port} "))
-    for here, there in replaced:
+        replacements.append((f"{commented}server {there} ", f"server {node} "))
+    return _replaced(shipped, replacements)
+
+
+def _replaced(shipped: str, replacements: Sequence[tuple[str, str]]) -> str:
+    for here, there in replacements:
         assert here in shipped, here
         shipped = shipped.replace(here, there)
     return shipped
@@ -209,7 +226,7 @@ def _program() -> str:
     return next(found, None) or pytest.skip("nginx is not here")
 
 
-def _certify(directory: Path) -> None:
+def certify(directory: Path) -> None:
     """A self-signed certificate where the configuration looks for one."""
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", f"/CN={NAME}",

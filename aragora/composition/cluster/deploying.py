@@ -29,16 +29,18 @@ from actors import launcher_log
 from actors.launcher_config import Machines
 from actors.ray_environment import HTTP_BIND
 from aragora.clock import SystemClock
+from aragora.composition.cluster import marks
 from aragora.composition.cluster.connection import connected
 from aragora.composition.cluster.missing import Missing, missing, unlisted
 from aragora.composition.cluster.moving import even_out, renew
 from aragora.composition.cluster.releasing import install_everywhere
+from aragora.composition.cluster.serving_alone import claim, refuse_beside_another
 from aragora.composition.launch import Launch
 from aragora.composition.listening import ports_of
 from aragora.composition.preflight import refuse_to_start
 from aragora.composition.service import JOBS_AGAIN_S, Service
 from aragora.config.settings import Settings
-from aragora.errors import Conflict
+from aragora.errors import Conflict, Unavailable
 from aragora.identity.origins import authority
 from aragora.texts import counted
 
@@ -46,8 +48,8 @@ EVERYWHERE: Final = "0.0.0.0"  # noqa: S104 - each node's proxy reaches the repl
 SERVES_S: Final = 180.0
 LOOK_S: Final = 0.5
 PROBE_S: Final = 5.0
-DEPLOYED: Final = b"deployed"
-"""The key, in the GCS's store, of the mark of what was deployed."""
+READY: Final = "/api/health/ready"
+LIVE: Final = "/api/health/live"
 
 Say = Callable[[str], None]
 
@@ -72,31 +74,35 @@ class Serving:
 
 
 def deploy(
-    settings: Settings, say: Say, *, nodes: int = 1, limit_s: float = SERVES_S, launched: Machines | None = None
+    settings: Settings,
+    say: Say,
+    *,
+    nodes: int = 1,
+    limit_s: float = SERVES_S,
+    launched: Machines | None = None,
+    dead: str | None = None,
 ) -> Serving:
     """Migrate the database, start the actors and the ingress, and wait until at least `nodes` nodes, and all that the
     cluster has, take requests. Blocks.
 
     Returns which do after `limit_s` seconds at the latest, and before that where each machine of `launched` that is
-    missing has plainly refused. Raises Misconfigured, Unavailable.
+    missing has plainly refused. Raises Misconfigured, Unavailable, Conflict where another cluster serves the database;
+    `dead` is the head of one that is off for good.
     """
     began = time.monotonic()
     said_before = launcher_log.end_of_log()
     refuse_to_start(settings, EVERYWHERE, ())
-    with connected(settings):
-        mark, deployed = _mark(settings), _deployed()
+    with connected(settings) as here:
+        mark, deployed = _mark(settings), marks.deployed()
+        refuse_beside_another(settings, here.gcs_address, dead)  # before its schema changes
         with _step(say, "migrations"):
             _migrate(settings, runs=deployed is not None)
+        claim(settings, here.gcs_address, dead)
         if deployed == mark:
             say("  this release runs already, with these settings")
         else:
-            with _step(say, "release"):
-                install_everywhere()
-            if deployed is None:
-                _bring_up(settings, say)
-            else:
-                _bring_newer(settings, say)
-            _remember(mark)
+            _bring(settings, say, mark, deployed)
+            marks.remember_deployed(mark)
         with _step(say, "nodes"):
             serving = _await_nodes(nodes, limit_s, say, lambda joined: missing(launched, joined, said_before))
         if deployed != mark:
@@ -120,12 +126,58 @@ def to_be_known(serving: Serving, not_listed: Collection[str]) -> Iterator[str]:
             )
 
 
+def stand_by(settings: Settings, say: Say) -> None:
+    """Bring up all of the service but what takes debates and jobs, on a cluster that does not serve: `deploy` does the
+    rest in a moment. Another cluster may serve the database meanwhile. Blocks.
+
+    Raises Misconfigured, Unavailable, Conflict where the service runs here.
+    """
+    refuse_to_start(settings, EVERYWHERE, ())
+    with connected(settings):
+        mark = _mark(settings)
+        if marks.deployed() is not None:
+            raise Conflict("the service runs here: `aragora cluster undeploy` ends it")
+        if marks.stands_by() == mark:
+            say("  this release stands by already, with these settings")
+            return
+        with _step(say, "migrations"):
+            _migrate(settings, runs=True)
+        with _step(say, "release"):
+            install_everywhere()
+        with _step(say, "actors"):
+            asyncio.run(Service(settings).activate_shared())
+        with _step(say, "ingress"):
+            _deploy_ingress(settings)
+            _await_ingress()
+        marks.remember_standby(mark)
+    say("Aragora stands by: `aragora cluster deploy` begins the service")
+
+
+def _bring(settings: Settings, say: Say, mark: bytes, deployed: bytes | None) -> None:
+    if deployed is None and marks.stands_by() == mark:
+        with _step(say, "actors"):
+            Service(settings).end_work()  # a coordinator that has drained, or was asked before its time
+            asyncio.run(Service(settings).activate())
+        _admit(settings, say)
+        return
+    with _step(say, "release"):
+        install_everywhere()
+    if deployed is None:
+        _bring_up(settings, say)
+    else:
+        _bring_newer(settings, say)
+
+
 def _bring_up(settings: Settings, say: Say) -> None:
-    service = Service(settings)
     with _step(say, "actors"):
-        asyncio.run(service.activate())
+        asyncio.run(Service(settings).activate())
     with _step(say, "ingress"):
         _deploy_ingress(settings)
+    _admit(settings, say)
+
+
+def _admit(settings: Settings, say: Say) -> None:
+    service = Service(settings)
     with _step(say, "coordinators"):
         asyncio.run(service.admit())
         asyncio.run(service.start_jobs(JOBS_AGAIN_S))
@@ -178,6 +230,20 @@ def _await_nodes(
         time.sleep(LOOK_S)
 
 
+def _await_ingress() -> None:
+    """Returns once every node's ingress answers, ready or not. Raises Unavailable after `SERVES_S` seconds."""
+    from actors.cluster_nodes import nodes  # noqa: PLC0415 - imports Ray
+
+    http_port, _ = serving_ports()
+    deadline = time.monotonic() + SERVES_S
+    while silent := [
+        node.address for node in nodes() if node.takes_work and not _answers(node.address, http_port, LIVE)
+    ]:
+        if time.monotonic() >= deadline:
+            raise Unavailable(f"no answer within {SERVES_S:g} s from the ingress of {', '.join(silent)}")
+        time.sleep(LOOK_S)
+
+
 def waiting_is_no_use(serving: Serving, wanted: int) -> bool:
     """Whether every node that is there takes requests, and all that lacks is machines that have plainly refused."""
     refused = [machine for machine in serving.missing if machine.plain]
@@ -204,7 +270,11 @@ def _serving(http_port: int) -> Serving:
 
 def takes_requests(address: str, port: int) -> bool:
     """Whether the node's own health says that it is ready. Blocks for up to `PROBE_S` seconds."""
-    url = f"http://{authority(address, port)}/api/health/ready"
+    return _answers(address, port, READY)
+
+
+def _answers(address: str, port: int, path: str) -> bool:
+    url = f"http://{authority(address, port)}{path}"
     try:
         with urllib.request.urlopen(url, timeout=PROBE_S) as answer:
             return bool(answer.status == 200)
@@ -229,27 +299,6 @@ def _mark(settings: Settings) -> bytes:
 
 def _revealed(value: object) -> object:
     return value.get_secret_value() if isinstance(value, SecretStr) else value
-
-
-def _deployed() -> bytes | None:
-    """The mark of what runs; None where nothing does."""
-    from ray import serve  # noqa: PLC0415
-    from ray.experimental.internal_kv import _internal_kv_get  # noqa: PLC0415
-    from ray.serve.schema import ApplicationStatus  # noqa: PLC0415
-
-    from serve_app import APPLICATION  # noqa: PLC0415
-
-    status = serve.status().applications.get(APPLICATION)
-    if status is None or status.status not in (ApplicationStatus.RUNNING, ApplicationStatus.DEPLOYING):
-        return None
-    found: bytes | None = _internal_kv_get(DEPLOYED)
-    return found
-
-
-def _remember(mark: bytes) -> None:
-    from ray.experimental.internal_kv import _internal_kv_put  # noqa: PLC0415
-
-    _internal_kv_put(DEPLOYED, mark)
 
 
 @contextmanager

@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Final
 
 from actors.kinds import AGENT, BREAKER, COORDINATOR, SCHEDULER, SHARED
 from actors.ray_node import RunningNode
+from aragora.composition.cluster import marks
 from aragora.composition.cluster.connection import connected
+from aragora.composition.cluster.serving_alone import release, serving_head
 from aragora.composition.service import Service
 from aragora.config.settings import Settings
-from aragora.errors import Conflict, NotFound, Unavailable
+from aragora.errors import AragoraError, Conflict, NotFound, Unavailable
 from aragora.texts import counted
 
 if TYPE_CHECKING:
@@ -66,16 +68,50 @@ def leave(settings: Settings, here: RunningNode, say: Say) -> None:
             _drain(settings, node, say)
         else:
             say("no node goes on without this one: the whole service drains")
-            drain_service(settings, say)
+            drain_service(settings, here.gcs_address, say)
 
 
-def drain_service(settings: Settings, say: Say) -> None:
-    """Let the running debates end, close the WebSockets, and end the service's actors; this process is connected.
-    Raises Unavailable."""
-    service = Service(settings)
-    left = asyncio.run(service.drain(settings.drain_timeout_s, SOCKETS_S))
-    service.end()
-    say("drained" if not left else f"drained; left for the next start: {counted(left, 'debate')}")
+def drain_service(settings: Settings, own: str, say: Say) -> None:
+    """Let the running debates end, close the WebSockets, and end the service's actors; this process is connected to the
+    cluster whose GCS is at `own`. Raises Unavailable.
+
+    Where another cluster serves the database, or none, nobody is asked, and what is left is ended.
+    """
+    _let_debates_end(settings, own, say)
+    end_service(settings, own)
+
+
+def drain_to_standby(settings: Settings, own: str, say: Say) -> None:
+    """As `drain_service`, but the ingress stays and answers what it reads from the database."""
+    try:
+        _let_debates_end(settings, own, say)
+    except AragoraError as error:  # what is left is in the journal, and another cluster waits
+        say(f"warning: not drained: {error.message}")
+    Service(settings).end_work()
+    release(settings, own)
+
+
+def end_service(settings: Settings, own: str) -> None:
+    """End the service's actors, and note that this cluster serves no more; this process is connected to it. Raises
+    Unavailable."""
+    Service(settings).end()
+    release(settings, own)
+    marks.forget()
+
+
+def _let_debates_end(settings: Settings, own: str, say: Say) -> None:
+    marks.leave_service()  # first: where this is cut short, `deploy` begins the service again
+    if _serves(settings, own):
+        left = asyncio.run(Service(settings).drain(settings.drain_timeout_s, SOCKETS_S))
+        say("drained" if not left else f"drained; left for the next start: {counted(left, 'debate')}")
+    else:
+        say("the service does not run here: nothing to drain")
+
+
+def _serves(settings: Settings, own: str) -> bool:
+    from actors.whereabouts import parts  # noqa: PLC0415 - imports Ray
+
+    return asyncio.run(serving_head(settings)) in (None, own) and any(part.kind == COORDINATOR.name for part in parts())
 
 
 def _drain(settings: Settings, node: Node, say: Say) -> None:

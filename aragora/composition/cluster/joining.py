@@ -35,6 +35,7 @@ from aragora.cluster.shared_settings import refused_settings, shared_settings, t
 from aragora.cluster.store import Installation, InstallationStore, new_challenge
 from aragora.cluster.token import TOKEN_PATH, operators_token, token_variables
 from aragora.cluster.versions import unlike
+from aragora.composition.cluster.serving_alone import serving_head
 from aragora.composition.cluster.versions import versions_at, versions_here
 from aragora.config.settings import Settings
 from aragora.errors import Conflict, Misconfigured, Unavailable
@@ -78,8 +79,8 @@ def refuse_to_join(
     Args:
         settings: of this node.
         head: whether this node is the cluster's head.
-        head_at: host and port of the head's GCS, for a worker: it is asked for its versions. None where Ray's own
-            check is enough.
+        head_at: host and port of the head's GCS. A worker asks it for its versions; None where Ray's own check is
+            enough. A head is known by it to whoever serves the database.
         tell: takes what is worth knowing and keeps nobody out, line by line.
         release: which Aragora this is.
     """
@@ -87,8 +88,9 @@ def refuse_to_join(
     if problems:
         raise Misconfigured("\n".join(problems))
     ray_token = operators_token(settings, os.environ)
-    joins = _as_head if head else _as_worker
-    found = asyncio.run(joins(settings, ray_token, release))
+    found = asyncio.run(
+        _as_head(settings, ray_token, release, head_at) if head else _as_worker(settings, ray_token, release)
+    )
     for line in (*found.told, *asyncio.run(_clock(settings))):
         tell(line)
     refused = found.refused
@@ -149,7 +151,7 @@ async def compare(settings: Settings, release: str = __version__) -> Comparison 
         return None if stored is None else await _beside(stored, settings, ray_token, release)
 
 
-async def _as_head(settings: Settings, ray_token: str | None, release: str) -> Comparison:
+async def _as_head(settings: Settings, ray_token: str | None, release: str, own: str | None) -> Comparison:
     if not _has_table(await standing(settings)):
         await apply_pending(settings)
     async with _store(settings) as store:
@@ -162,8 +164,19 @@ async def _as_head(settings: Settings, ray_token: str | None, release: str) -> C
             raise Unavailable("the installation's row was deleted while this node compared: start the node again")
         found = await _joined(store, stored, await _beside(stored, settings, ray_token, release), settings, release)
     if not found.refused:
+        await _refuse_generation_of_another(settings, own)
         await apply_pending(settings)
     return found
+
+
+async def _refuse_generation_of_another(settings: Settings, own: str | None) -> None:
+    """Raises Conflict where what is pending would take the schema away under another cluster that serves."""
+    serves = await serving_head(settings)
+    if serves not in (None, own) and (await standing(settings)).generation_begins:
+        raise Conflict(
+            f"this release begins a new generation of the database's schema, which the cluster of {serves} cannot use: end "
+            "its service first (there: aragora cluster undeploy)"
+        )
 
 
 async def _as_worker(settings: Settings, ray_token: str | None, release: str) -> Comparison:

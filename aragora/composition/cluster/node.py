@@ -36,7 +36,7 @@ from aragora.composition.preflight import port_problems
 from aragora.composition.process import StartInterrupted, StopSignals, interruptible
 from aragora.config.legacy import HTTP_PORT, WS_PORT
 from aragora.config.settings import Settings
-from aragora.errors import AragoraError, Misconfigured, Unavailable
+from aragora.errors import AragoraError, Conflict, Misconfigured, Unavailable
 from aragora.identity.origins import authority
 from aragora.storage.serving import held
 
@@ -114,14 +114,14 @@ def _start(options: NodeOptions, settings: Settings, say: Callable[[str], None])
         say(f"{_name(node.address)}: the cluster has given this node up; it starts anew")
         ray_node.stop(settings.data_dir)
     try:
-        refuse_to_join(settings, head=place.head, head_at=None if place.head else place.gcs_address, tell=say)
+        refuse_to_join(settings, head=place.head, head_at=place.gcs_address, tell=say)
         _refuse_taken_ports(options, place)
         settings.data_dir.mkdir(parents=True, exist_ok=True)
         ray_token_file(settings)
-        os.environ.setdefault(NAMESPACE, _name_in_redis(settings))
+        os.environ.setdefault(NAMESPACE, _name_in_redis(settings, place.gcs_address))
         _raise_descriptors(say)
         node = ray_node.start(place)
-    except (Misconfigured, Unavailable) as problem:
+    except (Misconfigured, Unavailable, Conflict) as problem:
         raise _named(problem, place.address) from None
     say(f"{_name(node.address)} runs as {'the head' if node.head else f'a worker of {node.gcs_address}'}")
     return node
@@ -217,9 +217,11 @@ def _place(options: NodeOptions, settings: Settings) -> Place:
     )
 
 
-def _name_in_redis(settings: Settings) -> str:
-    """Under which name the head's state is kept where it is kept in Redis: the installation's own."""
-    return f"aragora-{hmac.digest(derived_token(settings).encode(), NAMESPACE.encode(), 'sha256').hex()[:16]}"
+def _name_in_redis(settings: Settings, gcs_address: str) -> str:
+    """Under which name the head's state is kept where it is kept in Redis: the installation's own, and this head's. A
+    second cluster of the installation would read the state of the first."""
+    told = f"{NAMESPACE} {gcs_address}".encode()
+    return f"aragora-{hmac.digest(derived_token(settings).encode(), told, 'sha256').hex()[:16]}"
 
 
 def _refuse_taken_ports(options: NodeOptions, place: Place) -> None:

@@ -1,4 +1,5 @@
-"""`aragora cluster stop`: drain the service, then end the Ray of every node, this one last."""
+"""How a service ends: `aragora cluster undeploy` drains it and leaves the nodes, `aragora cluster stop` ends the Ray of
+every node after that, this one last."""
 
 from __future__ import annotations
 
@@ -14,7 +15,7 @@ from actors.gcs_storage import forget
 from actors.ray_environment import RUN_DIRECTORY
 from actors.ray_node import NODE_OF
 from aragora.composition.cluster.connection import connected
-from aragora.composition.cluster.draining import drain_service
+from aragora.composition.cluster.draining import drain_service, drain_to_standby, end_service
 from aragora.composition.cluster.node import stop as stop_node
 from aragora.config.settings import Settings
 from aragora.errors import AragoraError, Conflict, Unavailable
@@ -33,7 +34,7 @@ def stop(settings: Settings, say: Say) -> None:
         if not here.head:
             raise Conflict(f"this is a worker: call it on the head, {here.gcs_address.rpartition(':')[0]}")
         try:
-            drain_service(settings, say)
+            drain_service(settings, here.gcs_address, say)
         except AragoraError as error:  # what is left is in the journal, and the cluster is to end
             say(f"warning: not drained: {error.message}")
         left = _end_workers(settings)
@@ -45,6 +46,26 @@ def stop(settings: Settings, say: Say) -> None:
         raise Unavailable(
             f"still running: {', '.join(left)}; they end by themselves within a minute, or there by: aragora node stop"
         )
+
+
+def undeploy(settings: Settings, say: Say) -> None:
+    """Drain the service and end it; the nodes stay, and `aragora cluster deploy` brings it back. Blocks. Raises
+    Unavailable where it has not ended."""
+    with connected(settings) as here:
+        try:
+            drain_service(settings, here.gcs_address, say)
+        except AragoraError as error:  # what is left is in the journal, and another cluster waits
+            say(f"warning: not drained: {error.message}")
+            end_service(settings, here.gcs_address)
+    say("the service has ended; the nodes stay")
+
+
+def to_standby(settings: Settings, say: Say) -> None:
+    """Drain the service and end what takes debates and jobs; the ingress stays, and answers what it reads from the
+    database. Blocks. Raises Unavailable."""
+    with connected(settings) as here:
+        drain_to_standby(settings, here.gcs_address, say)
+    say("the service stands by: it answers reads, and takes nothing new")
 
 
 def _end_workers(settings: Settings) -> list[str]:

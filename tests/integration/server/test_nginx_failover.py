@@ -124,6 +124,25 @@ def test_of_a_node_that_hangs_reads_come_from_another_and_then_it_is_left_out(th
     assert [one.status() for one in waiting] == [502, 200, 200]
 
 
+@pytest.mark.parametrize(("method", "path", "headers"), [*REPEATED, *SENT_ONCE])
+def test_where_no_node_is_there_it_says_that_the_request_may_be_sent_again(
+    tmp_path: Path, method: str, path: str, headers: dict[str, str]
+) -> None:
+    with nginx.running(tmp_path, nginx.free_ports(3)) as proxy:
+        for _ in range(3):  # refused by each, and later with all of them left out
+            told = proxy.ask(path, of=CLIENT, method=method, body=b"{}" if method != "GET" else None, **headers)
+            assert (told.status, told.headers["retry-after"]) == (503, "2")
+            assert told.json["error"]["code"] == "unavailable"
+
+
+def test_what_a_node_took_and_did_not_answer_is_not_to_be_sent_again(three: Three) -> None:
+    for node in three.nodes:
+        node.mode = "breaks"
+    told = three.proxy.ask("/api/debates", of=CLIENT, method="POST", body=b"{}")
+    assert told.status == 502
+    assert "retry-after" not in told.headers
+
+
 class _Asking(threading.Thread):
     """A request that CLIENT is waiting for."""
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from worlds.actors_without_ray import runtime_over
 from worlds.backends import SetClock
+from worlds.waiting import WAIT_S
 
 from actors import shared_state
 from actors.gateways.operations import SharedLifecycle
@@ -112,3 +115,22 @@ async def test_a_new_process_of_the_shared_state_learns_from_its_watchers_which_
     assert (await second.lifecycle()).nodes.draining == ("one",)
     await lifecycle._refresh(known=0)
     assert lifecycle.nodes().draining == ("one",)
+
+
+async def test_where_the_service_comes_back_after_it_had_closed_new_sockets_stay_open(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(shared_state, "_runs_again", lambda: False)
+    actor = SharedStateActor("state", Settings())
+    lifecycle = SharedLifecycle(runtime_over(actor), SetClock(), 0.0)
+    await actor.set_lifecycle(LifecycleStage.CLOSING, "the server is restarting")
+    assert await lifecycle.closing() == "the server is restarting"
+    await actor.set_lifecycle(LifecycleStage.READY)
+    async with asyncio.timeout(WAIT_S):
+        while (await lifecycle.readiness()).state != "ready":  # until the follower of the first life has ended
+            await asyncio.sleep(0)
+    closing = asyncio.ensure_future(lifecycle.closing())
+    await asyncio.sleep(0)
+    assert not closing.done()
+    await actor.set_lifecycle(LifecycleStage.CLOSING, "once more")
+    assert await asyncio.wait_for(closing, WAIT_S) == "once more"

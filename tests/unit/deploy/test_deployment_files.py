@@ -104,7 +104,7 @@ def test_nginx_directives_end_and_blocks_close() -> None:
 
 def test_a_location_does_not_shed_the_headers_of_its_server() -> None:
     inside = re.findall(r"location [^{]*{([^}]*)}", _directives())
-    assert len(inside) == 6
+    assert len(inside) == 7
     assert not any("proxy_set_header" in block for block in inside)
 
 
@@ -116,7 +116,7 @@ def _unit() -> configparser.ConfigParser:
 
 
 def _directives() -> str:
-    text = (ROOT / "deploy/nginx/aragora.conf").read_text()
+    text = "".join(file.read_text() for file in sorted((ROOT / "deploy/nginx").glob("*.conf")))
     lines = "\n".join(line.split("#")[0].rstrip() for line in text.splitlines())
     return re.sub(r"'\s*\n\s*'", "", lines)  # one string on several lines
 

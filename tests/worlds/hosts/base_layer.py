@@ -17,7 +17,7 @@ import sys
 from pathlib import Path, PurePath
 from typing import Final
 
-from worlds.hosts.tree import CHECKOUT, DEBIAN, VENV, copy_tree, relocate
+from worlds.hosts.tree import CHECKOUT, DEBIAN, OTHER_RAY, VENV, copy_tree, relocate
 
 USER: Final = "aragora"
 UID: Final = 4477  # none that a machine is likely to have given away
@@ -80,7 +80,7 @@ def _copy_environment(venv: Path) -> None:
     packages = next(VENV.glob("lib/python3*/site-packages"))
     spare = not_locked(packages)
     places = {VENV: venv, VENV / "bin": venv / "bin", packages: venv / packages.relative_to(VENV)}
-    apart = {DEBIAN, VENV / "lib", VENV / "bin"}
+    apart = {DEBIAN, OTHER_RAY, VENV / "lib", VENV / "bin"}
     for source, destination in places.items():
         destination.mkdir(parents=True)
         wanted = [str(entry) for entry in source.iterdir() if entry not in spare and entry not in apart]

@@ -9,16 +9,32 @@ import time
 from collections import defaultdict
 from collections.abc import Sequence
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Protocol, Self
 
 from worlds.hosts.bed import OTHER_CLIENTS
-from worlds.hosts.host import Host
-from worlds.hosts.installation import Installation
+from worlds.live_server import Response
 
 READS_PER_S: Final = 10.0
 """At each node, from an address of its own: an address may ask 1,200 times a minute."""
 OPENED_PER_S: Final = 2.0
 PATH: Final = "/api/health"
+TRIES: Final = 240
+"""Of a debate, half a second apart: longer than any service is away."""
+
+
+class Named(Protocol):
+    """Whom a client asks: a node, or what stands before the nodes."""
+
+    @property
+    def name(self) -> str: ...
+
+
+class Asks(Protocol):
+    """How it is asked."""
+
+    def ask(
+        self, node: Any, method: str, path: str, body: Any = None, *, source: str = "", **headers: str
+    ) -> Response: ...
 
 
 class Load:
@@ -28,8 +44,8 @@ class Load:
 
     def __init__(
         self,
-        at: Installation,
-        nodes: Sequence[Host],
+        at: Asks,
+        nodes: Sequence[Named],
         paths: Sequence[str] = (PATH,),
         *,
         reads_per_s: float = READS_PER_S,
@@ -54,6 +70,8 @@ class Load:
         """Ids of debates."""
         self.accepted_at: list[float] = []
         """When each was, by the monotonic clock."""
+        self.read_at: list[float] = []
+        """When a read had its 200, by the monotonic clock."""
         self.slowest_s: dict[str, float] = defaultdict(float)
         """Of the reads of each path, whatever came of them. One that hangs is no failure, and is seen here."""
 
@@ -67,7 +85,7 @@ class Load:
         for thread in self._threads:
             thread.join()
 
-    def _read(self, node: Host, source: str) -> None:
+    def _read(self, node: Named, source: str) -> None:
         while not self._over.wait(self._read_every_s):
             path = self._paths[self.reads % len(self._paths)]
             self.reads += 1
@@ -77,14 +95,19 @@ class Load:
             except (OSError, http.client.HTTPException) as error:
                 self.failed.append(f"{node.name}: {error!r}")
             else:
-                if answer.status != 200:
+                if answer.status == 200:
+                    self.read_at.append(time.monotonic())
+                else:
                     self.failed.append(f"{node.name}: {answer.status} {answer.body[:200]}")
             self.slowest_s[path] = max(self.slowest_s[path], time.monotonic() - began)
 
     def without_debates_s(self, since: float) -> float:
         """The longest time, from `since` on, in which no debate was accepted; the way to the last one counts."""
-        times = [since, *(at for at in self.accepted_at if at > since)]
-        return max((later - at for at, later in itertools.pairwise(times)), default=0.0)
+        return _longest_gap(since, self.accepted_at)
+
+    def without_reads_s(self, since: float) -> float:
+        """The same of reads."""
+        return _longest_gap(since, self.read_at)
 
     def _open(self) -> None:
         number = 0
@@ -95,7 +118,7 @@ class Load:
     def _open_one(self, number: int) -> None:
         body = {"question": f"Question {number}?", "rounds": 2, "agents": ["stub-1", "stub-2", "stub-3"]}
         key = f"load-{id(self)}-{number}"
-        for attempt in range(60):
+        for attempt in range(TRIES):
             node = self._nodes[(number + attempt) % len(self._nodes)]
             try:
                 answer = self._at.ask(node, "POST", "/api/debates", body, Idempotency_Key=key)
@@ -108,3 +131,8 @@ class Load:
                     return
                 self.refused.append(f"{node.name}: {answer.status} {answer.body[:200]}")
             self._over.wait(0.5)
+
+
+def _longest_gap(since: float, times: Sequence[float]) -> float:
+    stamps = [since, *sorted(at for at in times if at > since)]
+    return max((later - at for at, later in itertools.pairwise(stamps)), default=0.0)

@@ -5,15 +5,15 @@ from __future__ import annotations
 import http.client
 import json
 import shlex
-import shutil
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from worlds.hosts.base_layer import HOME, RELEASE, not_locked, own
+from worlds.hosts.base_layer import HOME, own
 from worlds.hosts.commands import Finished
 from worlds.hosts.host import Host
-from worlds.hosts.tree import CHECKOUT, VENV, copy_history, copy_tree, relocate
+from worlds.hosts.linked_environment import linked_environment
+from worlds.hosts.tree import copy_history, copy_tree
 from worlds.live_server import Response
 
 ON_LAPTOP: Final = HOME / "aragora"
@@ -65,25 +65,9 @@ def furnish(disk: Path, private_key: str) -> None:
     checkout = disk / ON_LAPTOP.relative_to("/")
     copy_tree(checkout)
     copy_history(checkout)
-    _environment(checkout / ".venv")
+    linked_environment(checkout / ".venv", ON_LAPTOP)
     (home / ".ssh").mkdir(mode=0o700)
     (home / ".ssh/id_ed25519").write_text(private_key, encoding="utf-8")
     (home / ".ssh/id_ed25519").chmod(0o600)
     (home / ".bash_profile").write_text(PROFILE, encoding="utf-8")
     own(home)
-
-
-def _environment(venv: Path) -> None:
-    """An environment of the checkout's own whose packages are those of the release that every host has."""
-    packages = next(VENV.glob("lib/python3*/site-packages"))
-    spare = not_locked(packages)
-    site = packages.relative_to(VENV)
-    for directory in (venv / "bin", venv / site):
-        directory.mkdir(parents=True)
-    for entry in (VENV / "pyvenv.cfg", *VENV.glob("bin/*"), *packages.glob("*.pth")):
-        if entry not in spare:
-            shutil.copy2(entry, venv / entry.relative_to(VENV), follow_symlinks=False)
-    for entry in packages.iterdir():
-        if entry not in spare and entry.suffix != ".pth":
-            (venv / site / entry.name).symlink_to(RELEASE / ".venv" / site / entry.name)
-    relocate(venv, {VENV: ON_LAPTOP / ".venv", CHECKOUT: ON_LAPTOP})

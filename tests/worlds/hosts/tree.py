@@ -12,6 +12,8 @@ from typing import Final
 CHECKOUT: Final = Path(__file__).parents[3]
 VENV: Final = Path(sys.prefix)
 DEBIAN: Final = VENV / "debian"
+OTHER_RAY: Final = VENV / "other-ray"
+"""Another version of Ray, which `make drill` downloads."""
 
 
 def copy_tree(destination: Path) -> None:

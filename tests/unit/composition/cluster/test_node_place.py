@@ -7,9 +7,10 @@ import threading
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from aragora.composition.cluster import node
-from aragora.composition.cluster.node import NodeOptions, _place
+from aragora.composition.cluster.node import NodeOptions, _name_in_redis, _place
 from aragora.config.settings import Settings
 from aragora.errors import Misconfigured, Unavailable
 from aragora.storage.serving import held
@@ -49,3 +50,10 @@ def test_a_start_beside_another_waits_for_its_end(tmp_path: Path, monkeypatch: p
         waiting.start()
     waiting.join(60)
     assert begun == ["a node"]
+
+
+def test_in_redis_a_head_keeps_its_name_and_a_second_cluster_of_the_installation_has_another(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path, jwt_secret=SecretStr("s" * 64))
+    first = _name_in_redis(settings, "10.0.0.10:6380")
+    assert _name_in_redis(settings, "10.0.0.10:6380") == first
+    assert _name_in_redis(settings, "10.0.0.20:6380") != first

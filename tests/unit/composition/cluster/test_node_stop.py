@@ -55,7 +55,7 @@ def here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Node:
 @pytest.fixture
 def starting(here: Node) -> Iterator[subprocess.Popen[str]]:
     """An `aragora node run` that has begun its Ray and does not look out for signals yet."""
-    lock = node._lock_file(here.settings)
+    lock = node._lock_file(here.settings, node.SUPERVISOR_LOCK)
     process = subprocess.Popen([sys.executable, "-c", HOLDS, str(lock)], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     assert process.stdout.readline() == "held\n"

@@ -33,7 +33,7 @@ class Stopped:
         self.done: list[str] = []
         self.said: list[str] = []
 
-    def drain(self, _: Settings, say: Callable[[str], None]) -> None:
+    def drain(self, _: Settings, own: str, say: Callable[[str], None]) -> None:
         self.done.append("drain")
         if self.drain_fails is not None:
             raise self.drain_fails
