@@ -62,6 +62,13 @@ def listening(port: int) -> Callable[[Installation, Host], object]:
     return begin
 
 
+def with_little_room(at: Installation, node: Host) -> None:
+    """Enough for copying the program, and not for a release that is not there yet."""
+    at.typed("echo '# of another release' >>aragora/__init__.py").output()
+    left = "$(($(df --output=avail -B1M /opt | tail -n 1) - 100))M"
+    node.run(f"head -c {left} /dev/zero >/opt/fill", user="root").output()
+
+
 NO_ENVIRONMENT = Fault("no .env", as_root(f"rm {ENVIRONMENT}"), restored, "there is no /opt/aragora/.env: copy that of")
 OTHER_SECRET = Fault(
     "another .env", with_other_secret, restored, "ARAGORA_JWT_SECRET is not that of the other nodes: copy"
@@ -69,11 +76,8 @@ OTHER_SECRET = Fault(
 SQLITE = Fault("SQLite", without_database, restored, "DATABASE_URL is not set: name the PostgreSQL")
 HTTP_TAKEN = Fault("8080 taken", listening(8080), as_root(NOT_LISTENING), "port 8080 is in use: stop what uses it")
 GCS_TAKEN = Fault("6380 taken", listening(6380), as_root(NOT_LISTENING), "port 6380 is in use: stop what uses it")
-FULL = Fault(
-    "full disk",
-    as_root("head -c 7G /dev/zero > /opt/fill 2>/dev/null; test -s /opt/fill"),
-    as_root("rm /opt/fill"),
-    "(disk is full|MB are free|No space left).*make room",
+LITTLE_ROOM = Fault(
+    "no room for the release", with_little_room, as_root("rm /opt/fill"), "(disk is full|MB are free).*make room"
 )
 KEY_REFUSED = Fault(
     "wrong key",
@@ -119,7 +123,7 @@ def test_a_worker_that_cannot_join_is_named_with_its_remedy_and_the_others_serve
     assert at.up().status == 0
 
 
-@pytest.mark.parametrize("fault", [NO_ENVIRONMENT, SQLITE, HTTP_TAKEN, GCS_TAKEN, FULL], ids=str)
+@pytest.mark.parametrize("fault", [NO_ENVIRONMENT, SQLITE, HTTP_TAKEN, GCS_TAKEN, LITTLE_ROOM], ids=str)
 def test_a_head_that_cannot_start_is_named_with_its_remedy_at_once(at: Installation, fault: Fault) -> None:
     n1 = at.bed.n1
     ended(at)
@@ -135,6 +139,20 @@ def test_a_head_that_cannot_start_is_named_with_its_remedy_at_once(at: Installat
         assert took_s < HEAD_REFUSED_S, took_s
     finally:
         fault.end(at, n1)
+
+
+def test_a_head_whose_disk_is_full_to_the_last_byte_is_told_of_by_the_words_of_rsync(at: Installation) -> None:
+    """Ray copies the program there before anything of it runs that could say more."""
+    n1 = at.bed.n1
+    ended(at)
+    at.typed("echo '# of yet another release' >>aragora/__init__.py").output()
+    n1.run("head -c 7G /dev/zero >/opt/fill 2>/dev/null; test -s /opt/fill", user="root").output()
+    try:
+        done = at.up()
+        assert done.status == 1
+        assert "No space left on device" in done.stdout + done.stderr
+    finally:
+        n1.run("rm /opt/fill", user="root").output()
 
 
 def ended(at: Installation) -> None:
