@@ -175,11 +175,16 @@ def run(options: NodeOptions, settings: Settings, say: Callable[[str], None]) ->
 
 
 def _begun(options: NodeOptions, settings: Settings, signals: StopSignals, say: Callable[[str], None]) -> RunningNode:
-    """The node, and on the head the service. Raises StartInterrupted where a signal asked it to end meanwhile."""
+    """The node, and on the head the service. Raises StartInterrupted where a signal asked it to end meanwhile,
+    Misconfigured where a person must decide: another cluster serves the database, and trying again is no use."""
     node = start(options, settings, say)
     signals.check()
     if node.head:
-        interruptible(lambda: deploy(settings, say))
+        try:
+            interruptible(lambda: deploy(settings, say))
+        except Conflict as refused:
+            ray_node.stop(settings.data_dir)
+            raise _named(Misconfigured(refused.message), node.address) from None
     return node
 
 

@@ -7,7 +7,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
+
+from actors import ray_node
+from actors.ray_node import RunningNode
+from aragora.composition.cluster import node
+from aragora.config.settings import Settings
+from aragora.errors import Conflict, Misconfigured
 
 RUN = """
 import signal, sys, time
@@ -56,3 +63,20 @@ def test_told_to_end_while_it_starts_it_leaves_no_ray_and_is_no_failure(tmp_path
             assert process.wait(60) == 0
         finally:
             process.kill()
+
+
+def test_a_head_that_another_cluster_forbids_to_serve_stays_down(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopped: list[Path] = []
+    head = RunningNode("10.77.0.10", "10.77.0.10:6380", psutil.Process())
+
+    def refused(*_: object) -> None:
+        raise Conflict("the cluster of the head 10.77.0.20 serves")
+
+    monkeypatch.setattr(node, "start", lambda *_: head)
+    monkeypatch.setattr(node, "deploy", refused)
+    monkeypatch.setattr(ray_node, "stop", stopped.append)
+    with pytest.raises(Misconfigured, match=r"10\.77\.0\.10\).*10\.77\.0\.20 serves"):
+        node.run(node.NodeOptions(None), Settings(data_dir=tmp_path), print)
+    assert stopped == [tmp_path]
