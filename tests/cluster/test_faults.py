@@ -28,8 +28,9 @@ MISSED_S = 90.0
 """At most until the head knows that a worker is away: twice Ray's own default."""
 BACK_S = 240.0
 CLOCK_OFF_S = 300
-LONG = 60
-"""Debates: at three a second they last longer than a silent worker is waited for."""
+LONG = 30
+"""Debates: of every three one is opened over the slow line, so that it lasts longer than a silent worker is waited
+for."""
 RUNNING = "SELECT count(*) FROM debates WHERE status = 'active'"
 
 
