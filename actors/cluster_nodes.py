@@ -9,24 +9,29 @@ from typing import Any, Final
 import ray
 from ray._private.state import state
 from ray.core.generated.autoscaler_pb2 import DRAIN_NODE_REASON_PREEMPTION
+from ray.core.generated.common_pb2 import NodeDeathInfo
 from ray.exceptions import RayError
 
 from aragora.errors import Unavailable
 
 HEAD: Final = "node:__internal_head__"
 """The resource by which Ray marks its head."""
+_ON_PURPOSE: Final = frozenset(
+    {NodeDeathInfo.EXPECTED_TERMINATION, NodeDeathInfo.AUTOSCALER_DRAIN_PREEMPTED, NodeDeathInfo.AUTOSCALER_DRAIN_IDLE}
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
     """`id` is Ray's, in hex; `address` the one under which the other nodes know it, without port. A node that drains
-    gets no more work and ends soon."""
+    gets no more work and ends soon; one that is `stopped` has ended because somebody told it to."""
 
     id: str
     address: str
     head: bool
     alive: bool
     draining: bool
+    stopped: bool = False
 
     @property
     def takes_work(self) -> bool:
@@ -61,6 +66,7 @@ def nodes() -> tuple[Node, ...]:
                     head=HEAD in node["Resources"],
                     alive=node["Alive"],
                     draining=node["NodeID"] in draining,
+                    stopped=node["DeathReason"] in _ON_PURPOSE,
                 )
                 for node in known
             ),

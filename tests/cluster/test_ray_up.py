@@ -20,7 +20,11 @@ from worlds.waiting import WAIT_S, wait_until
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 QUESTION = {"question": "Tea?", "rounds": 1, "agents": ["stub-1", "stub-2", "stub-3"]}
-RAYS = "ps -eo pid,lstart,args | grep -E 'raylet/raylet|gcs_server|ray::' | grep -v grep | grep -v ray::IDLE"
+RAYS = (
+    "ps -eo pid,lstart,args | grep -E 'raylet/raylet|gcs_server|ray::' | grep -v grep | grep -v ray::IDLE | cut -c1-32"
+)
+"""Each process by its number and start: Ray puts what an actor does at the moment into the name of its process."""
+LEFT = "ps -eo args | grep -E 'ray|haproxy|aragora' | grep -v grep"
 
 
 @dataclass
@@ -180,6 +184,7 @@ def test_a_node_that_is_drained_under_load_fails_nobody(cluster: Cluster) -> Non
         placed = {node["address"]: node for node in cluster.at.status(n1)}[n2.address]
         assert (placed["state"], placed["replicas"], placed["coordinators"], placed["agents"]) == ("draining", 0, 0, 0)
         cluster.at.aragora(n2, "node stop").output()
+        wait_until(lambda: "stopped" in states(cluster, n2), "the head knows that it was stopped")
     assert load.failed == []
     assert load.refused == []
     all_completed(cluster, load.accepted)
@@ -192,6 +197,7 @@ def test_a_node_that_is_killed_under_load_loses_no_debate(cluster: Cluster) -> N
     with Load(cluster.at, (n1, n2)) as load:
         wait_until(lambda: len(load.accepted) >= 5, "debates run")
         n3.kill_processes()
+        wait_until(lambda: "lost" in states(cluster, n3), "the head misses it")
         before = len(load.accepted)
         wait_until(lambda: len(load.accepted) >= before + 5, "debates are accepted again")
     assert load.failed == []
@@ -205,9 +211,20 @@ def test_ray_down_leaves_nothing(cluster: Cluster) -> None:
     assert down.status == 0
     assert "drained" in down.stdout
     for node in cluster.at.bed.nodes:
-        left = node.run("ps -eo args | grep -E 'ray|haproxy|aragora' | grep -v grep", user="root").stdout
-        assert [line for line in left.splitlines() if not re.search("first_process|bash|sshd", line)] == []
+        # The head's launcher keeps a connection of ssh for 10 s after it has used it.
+        wait_until(lambda node=node: left(node) == [], f"nothing of it runs on {node.name}")
         assert node.run("ls -d /tmp/aragora*").status != 0
+
+
+def left(node: Host) -> list[str]:
+    """What still runs there of Ray and of ours."""
+    running = node.run(LEFT, user="root").stdout.splitlines()
+    return [line for line in running if not re.search("first_process|bash|sshd", line)]
+
+
+def states(cluster: Cluster, node: Host) -> set[str]:
+    """What `aragora cluster status` on the head says of a node."""
+    return {row["state"] for row in cluster.at.status(cluster.at.bed.n1) if row["address"] == node.address}
 
 
 def opened(cluster: Cluster, node: Host) -> str:

@@ -21,8 +21,9 @@ MISSING: Final = "missing"
 
 @dataclass(frozen=True, slots=True)
 class NodeStatus:
-    """One node. `state`: `ready` (takes requests), `starting`, `draining`, `lost`, `missing` (a machine of `ray up`
-    that has not joined; without `id`). `reasons` say why it is missing, where that is known."""
+    """One node. `state`: `ready` (takes requests), `starting`, `draining`, `stopped` (somebody ended it), `lost` (it
+    died), `missing` (a machine of `ray up` that has not joined; without `id`). `reasons` say why it is missing, where
+    that is known."""
 
     address: str
     role: str
@@ -35,8 +36,8 @@ class NodeStatus:
 
 
 def status(settings: Settings, launched: Machines | None = None) -> tuple[NodeStatus, ...]:
-    """Every node that lives, those that died and have not come back, and on the head the machines of `ray up` that have
-    not joined. Blocks. Raises Unavailable."""
+    """Every node that lives, those that ended and have not come back, and on the head the machines of `ray up` that
+    have not joined. Blocks. Raises Unavailable."""
     with connected(settings):
         from actors.cluster_nodes import nodes  # noqa: PLC0415 - imports Ray, whose environment is set now
         from actors.whereabouts import REPLICA, parts  # noqa: PLC0415
@@ -45,8 +46,8 @@ def status(settings: Settings, launched: Machines | None = None) -> tuple[NodeSt
         placed = Counter((part.node_id, part.kind) for part in parts())
         known = nodes()
         living = {node.address for node in known if node.alive}
-        lost = {node.address: node for node in known if not node.alive and node.address not in living}
-        shown = [node for node in known if node.alive] + list(lost.values())
+        ended = {node.address: node for node in known if not node.alive and node.address not in living}
+        shown = [node for node in known if node.alive] + list(ended.values())
         away = {one.address: one for one in missing(launched, living)}
         found = [
             NodeStatus(
@@ -61,7 +62,7 @@ def status(settings: Settings, launched: Machines | None = None) -> tuple[NodeSt
             )
             for node in shown
         ]
-        found += [not_joined(one) for address, one in away.items() if address not in lost]
+        found += [not_joined(one) for address, one in away.items() if address not in ended]
         return tuple(found)
 
 
@@ -72,7 +73,7 @@ def not_joined(machine: Missing) -> NodeStatus:
 
 def _state(node: Node, http_port: int) -> str:
     if not node.alive:
-        return "lost"
+        return "stopped" if node.stopped else "lost"
     if node.draining:
         return "draining"
     return "ready" if takes_requests(node.address, http_port) else "starting"

@@ -22,8 +22,8 @@ HEAD, FIRST, SECOND = "10.77.0.10", "10.77.0.11", "10.77.0.12"
 LAUNCHED = Machines(HEAD, (FIRST, SECOND), 2)
 
 
-def node(address: str, *, alive: bool = True, draining: bool = False, name: str = "") -> Node:
-    return Node(name or f"id-{address}", address, address == HEAD, alive, draining)
+def node(address: str, *, alive: bool = True, draining: bool = False, stopped: bool = False, name: str = "") -> Node:
+    return Node(name or f"id-{address}", address, address == HEAD, alive, draining, stopped)
 
 
 class Cluster:
@@ -86,6 +86,11 @@ def test_a_node_that_died_is_lost_until_one_lives_at_its_address(cluster: Cluste
     assert cluster.status()[FIRST].state == "lost"
     cluster.nodes = (*cluster.nodes, node(FIRST, name="second-life"))
     assert (cluster.status()[FIRST].state, cluster.status()[FIRST].id) == ("ready", "second-life")
+
+
+def test_a_node_that_somebody_ended_is_stopped_and_not_lost(cluster: Cluster) -> None:
+    cluster.nodes = (node(HEAD), node(FIRST, alive=False, stopped=True))
+    assert cluster.status()[FIRST].state == "stopped"
 
 
 def test_a_machine_that_never_joined_is_missing_with_its_reasons(cluster: Cluster) -> None:
