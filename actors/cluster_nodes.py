@@ -10,12 +10,14 @@ import ray
 from ray._private.state import state
 from ray.core.generated.autoscaler_pb2 import DRAIN_NODE_REASON_PREEMPTION
 from ray.core.generated.common_pb2 import NodeDeathInfo
+from ray.core.generated.gcs_pb2 import GcsNodeInfo
 from ray.exceptions import RayError
 
 from aragora.errors import Unavailable
 
 HEAD: Final = "node:__internal_head__"
 """The resource by which Ray marks its head."""
+GCS_S: Final = 5.0
 _ON_PURPOSE: Final = frozenset(
     {NodeDeathInfo.EXPECTED_TERMINATION, NodeDeathInfo.AUTOSCALER_DRAIN_PREEMPTED, NodeDeathInfo.AUTOSCALER_DRAIN_IDLE}
 )
@@ -51,27 +53,24 @@ def refuse_work(node_id: str, reason: str, within_s: float) -> None:
 
 
 def nodes() -> tuple[Node, ...]:
-    """Every node that Ray remembers, also those that have died, by address. Blocks. Raises Unavailable."""
+    """Every node that Ray remembers, also those that have died, by address, and at one address by their start. Blocks.
+    Raises Unavailable."""
     try:
         draining = state.get_draining_nodes()
-        known = ray.nodes()
+        known = _gcs().get_all_node_info(timeout=GCS_S)
     except (RayError, RuntimeError) as error:  # its transport's errors are RuntimeErrors
         raise Unavailable(f"the cluster does not tell its nodes: {type(error).__name__}", retry_after_s=1.0) from None
+    in_order = sorted(known.items(), key=lambda found: (found[1].node_manager_address, found[1].start_time_ms))
     return tuple(
-        sorted(
-            (
-                Node(
-                    id=node["NodeID"],
-                    address=node["NodeManagerAddress"],
-                    head=HEAD in node["Resources"],
-                    alive=node["Alive"],
-                    draining=node["NodeID"] in draining,
-                    stopped=node["DeathReason"] in _ON_PURPOSE,
-                )
-                for node in known
-            ),
-            key=lambda node: (node.address, node.id),
+        Node(
+            id=node_id.hex(),
+            address=told.node_manager_address,
+            head=HEAD in told.resources_total,
+            alive=told.state == GcsNodeInfo.ALIVE,
+            draining=node_id.hex() in draining,
+            stopped=told.death_info.reason in _ON_PURPOSE,
         )
+        for node_id, told in in_order
     )
 
 

@@ -93,6 +93,12 @@ def test_a_node_that_somebody_ended_is_stopped_and_not_lost(cluster: Cluster) ->
     assert cluster.status()[FIRST].state == "stopped"
 
 
+def test_of_several_nodes_that_have_ended_at_an_address_the_last_one_counts(cluster: Cluster) -> None:
+    before, after = node(FIRST, alive=False, stopped=True, name="2"), node(FIRST, alive=False, name="1")
+    cluster.nodes = (node(HEAD), before, after)
+    assert (cluster.status()[FIRST].state, cluster.status()[FIRST].id) == ("lost", "1")
+
+
 def test_a_machine_that_never_joined_is_missing_with_its_reasons(cluster: Cluster) -> None:
     cluster.missing = (Missing(FIRST, ("n2: port 8080 is in use",)),)
     assert cluster.status()[FIRST] == NodeStatus(FIRST, "worker", "missing", 0, 0, 0, "", ("n2: port 8080 is in use",))
