@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import pytest
 from worlds.hosts import units
 from worlds.hosts.bed import Bed
 from worlds.hosts.cluster_load import Load
-from worlds.hosts.installation import Installation, installed
 from worlds.hosts.judged import STUB_LOG, followed, judged
-from worlds.hosts.units import Unit
+from worlds.hosts.units import Cluster
 from worlds.waiting import wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.drill, pytest.mark.timeout(900)]
@@ -21,23 +19,11 @@ OTHERS_KEY = "RAYanother-cluster@KV"
 KEEPER = "gcs_server.sh"
 
 
-@dataclass
-class Cluster:
-    """`units` are those of n1 (the head), n2 and n3."""
-
-    at: Installation
-    units: tuple[Unit, ...]
-
-
 @pytest.fixture(scope="module")
 def cluster(bed: Bed) -> Iterator[Cluster]:
-    bed.mend()
     redis = {"RAY_REDIS_ADDRESS": f"{bed.db.address}:6379", "RAY_REDIS_PASSWORD": bed.db.password}
-    at = installed(bed, ARAGORA_STUB_LOG=STUB_LOG, **redis)
-    units.install(at)
-    yield Cluster(at, units.started(at))
-    for node in bed.nodes:
-        node.kill_processes()
+    with units.running(bed, ARAGORA_STUB_LOG=STUB_LOG, **redis) as cluster:
+        yield cluster
 
 
 def test_the_password_is_in_no_command_line(cluster: Cluster) -> None:

@@ -5,15 +5,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import pytest
 from worlds.hosts import units
 from worlds.hosts.bed import Bed
 from worlds.hosts.cluster_load import Load
-from worlds.hosts.installation import Installation, installed
 from worlds.hosts.judged import judged
-from worlds.hosts.units import Unit
+from worlds.hosts.units import Cluster
 from worlds.waiting import wait_until
 
 AWAY_S = 80.0
@@ -25,22 +23,10 @@ PROCESSES = "pgrep -x 'raylet|gcs_server|haproxy'"
 pytestmark = [pytest.mark.slow, pytest.mark.drill, pytest.mark.timeout(900)]
 
 
-@dataclass
-class Cluster:
-    """`units` are those of n1 (the head), n2 and n3."""
-
-    at: Installation
-    units: tuple[Unit, ...]
-
-
 @pytest.fixture(scope="module")
 def cluster(bed: Bed) -> Iterator[Cluster]:
-    bed.mend()
-    at = installed(bed)
-    units.install(at)
-    yield Cluster(at, units.started(at))
-    for node in bed.nodes:
-        node.kill_processes()
+    with units.running(bed) as cluster:
+        yield cluster
 
 
 def test_sigterm_drains_that_node_only_and_fails_nobody(cluster: Cluster) -> None:

@@ -4,11 +4,14 @@ unit's Restart= does. The bed has no systemd; a shell does what the units say (d
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
+from worlds.hosts.bed import Bed
 from worlds.hosts.host import Host
-from worlds.hosts.installation import Installation
+from worlds.hosts.installation import Installation, installed
 from worlds.waiting import wait_until
 
 LOG: Final = "/opt/aragora/unit.log"
@@ -83,3 +86,22 @@ def started(at: Installation) -> tuple[Unit, ...]:
         unit.start()
     at.await_ready()
     return units
+
+
+@dataclass
+class Cluster:
+    """`units` are those of n1 (the head), n2 and n3."""
+
+    at: Installation
+    units: tuple[Unit, ...]
+
+
+@contextmanager
+def running(bed: Bed, **settings: str) -> Iterator[Cluster]:
+    """A fresh installation under units, every node of which takes requests. `settings` as for `installed`."""
+    bed.mend()
+    at = installed(bed, **settings)
+    install(at)
+    yield Cluster(at, started(at))
+    for node in bed.nodes:
+        node.kill_processes()
