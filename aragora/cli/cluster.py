@@ -168,7 +168,9 @@ def adopt_secrets(*, data_dir: DataDir = None) -> None:
 
 def told(found: Description) -> list[tuple[str, str]]:
     """The rows of `describe`."""
-    schema = "a new generation is pending" if found.generation_begins else f"{found.pending} migrations pending"
+    schema = (
+        "a new generation is pending" if found.generation_begins else f"{counted(found.pending, 'migration')} pending"
+    )
     return [
         ("head", found.head),
         ("nodes", ", ".join(found.nodes)),
