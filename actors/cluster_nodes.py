@@ -56,8 +56,8 @@ def nodes() -> tuple[Node, ...]:
     """Every node that Ray remembers, also those that have died, by address, and at one address by their start. Blocks.
     Raises Unavailable."""
     try:
+        known = _gcs().get_all_node_info(timeout=GCS_S)  # the first, since this one has a limit of ours
         draining = state.get_draining_nodes()
-        known = _gcs().get_all_node_info(timeout=GCS_S)
     except (RayError, RuntimeError) as error:  # its transport's errors are RuntimeErrors
         raise Unavailable(f"the cluster does not tell its nodes: {type(error).__name__}", retry_after_s=1.0) from None
     in_order = sorted(known.items(), key=lambda found: (found[1].node_manager_address, found[1].start_time_ms))

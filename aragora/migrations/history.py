@@ -46,6 +46,10 @@ class Standing:
     pending: tuple[Revision, ...]
     ahead: tuple[Revision, ...] = ()
 
+    def has(self, context: Context, number: str) -> bool:
+        """Whether the revision with this number is applied in a context: what it has made is there."""
+        return any(revision.context is context and revision.number >= number for revision in self.applied)
+
     @property
     def generation_begins(self) -> bool:
         """Whether what is pending keeps programs out that know only what is applied."""

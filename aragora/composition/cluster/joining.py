@@ -40,7 +40,7 @@ from aragora.composition.cluster.versions import versions_at, versions_here
 from aragora.config.settings import Settings
 from aragora.errors import Conflict, Misconfigured, Unavailable
 from aragora.migrations.applying import apply_pending
-from aragora.migrations.history import Standing, apply_command, standing
+from aragora.migrations.history import apply_command, standing
 from aragora.storage.contexts import Context, Location, store_of
 from aragora.storage.database import Database
 from aragora.storage.diagnosis import diagnosed
@@ -144,7 +144,7 @@ async def compare(settings: Settings, release: str = __version__) -> Comparison 
     Raises Misconfigured and Unavailable where the database does not tell.
     """
     ray_token = operators_token(settings, os.environ)
-    if not _has_table(await standing(settings)):
+    if not (await standing(settings)).has(Context.CORE, _SINCE):
         return None
     async with _store(settings) as store:
         stored = await store.read()
@@ -152,7 +152,7 @@ async def compare(settings: Settings, release: str = __version__) -> Comparison 
 
 
 async def _as_head(settings: Settings, ray_token: str | None, release: str, own: str | None) -> Comparison:
-    if not _has_table(await standing(settings)):
+    if not (await standing(settings)).has(Context.CORE, _SINCE):
         await apply_pending(settings)
     async with _store(settings) as store:
         stored = await store.read()
@@ -224,7 +224,7 @@ async def _beside(stored: Installation, settings: Settings, ray_token: str | Non
 
 async def _adopt(settings: Settings, others: Collection[str], ray_token: str | None) -> tuple[str, ...]:
     running = await _running(settings, others)  # before this process has a session of its own
-    if not _has_table(await standing(settings)):
+    if not (await standing(settings)).has(Context.CORE, _SINCE):
         raise Conflict(_NOT_FOUNDED)
     async with _store(settings) as store:
         stored = await store.read()
@@ -272,10 +272,6 @@ def _open_ray(environment: Mapping[str, str]) -> Iterator[str]:
     mode = environment.get(AUTH_MODE, "").strip().lower()
     if mode not in ("", "token"):
         yield f"{AUTH_MODE} is {mode!r}: whoever reaches a port of Ray's would run code as this user; unset it"
-
-
-def _has_table(known: Standing) -> bool:
-    return any(revision.context is Context.CORE and revision.number >= _SINCE for revision in known.applied)
 
 
 @asynccontextmanager

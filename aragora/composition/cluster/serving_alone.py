@@ -8,16 +8,16 @@ is no obstacle to it when its head has died, or all of it.
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
+from actors.gcs_address import host_of, reach
 from aragora.clock import SystemClock
 from aragora.cluster.serving_store import ServingStore
 from aragora.config.settings import Settings
 from aragora.errors import Conflict
-from aragora.migrations.history import Standing, standing
+from aragora.migrations.history import standing
 from aragora.storage.contexts import Context, store_of
 from aragora.storage.database import Database
 
@@ -27,7 +27,7 @@ _SINCE: Final = "0006"  # the migration of `core` that made the table
 
 async def serving_head(settings: Settings) -> str | None:
     """The GCS of the cluster that serves this database, `host:port`; None where none does, or none has told."""
-    if not has_table(await standing(settings)):
+    if not (await standing(settings)).has(Context.CORE, _SINCE):
         return None
     async with _store(settings) as store:
         return await store.head()
@@ -56,16 +56,12 @@ def release(settings: Settings, own: str) -> None:
     """Note that this cluster serves no more. Nothing happens where another one does."""
 
     async def forgotten() -> None:
-        if not has_table(await standing(settings)):
+        if not (await standing(settings)).has(Context.CORE, _SINCE):
             return
         async with _store(settings) as store:
             await store.release(own)
 
     asyncio.run(forgotten())
-
-
-def has_table(known: Standing) -> bool:
-    return any(revision.context is Context.CORE and revision.number >= _SINCE for revision in known.applied)
 
 
 async def _claim(settings: Settings, own: str, dead: str | None) -> None:
@@ -79,7 +75,7 @@ async def _claim(settings: Settings, own: str, dead: str | None) -> None:
 
 
 def _refuse_unless_dead(settings: Settings, head: str, dead: str | None) -> None:
-    address = head.rpartition(":")[0].strip("[]")
+    address = host_of(head)
     if dead != address:
         raise Conflict(
             f"the cluster of the head {address} serves {store_of(settings)}, and two would take the debates from each "
@@ -93,9 +89,8 @@ def _refuse_unless_dead(settings: Settings, head: str, dead: str | None) -> None
 
 
 def _answers(gcs_address: str) -> bool:
-    host, _, port = gcs_address.rpartition(":")
     try:
-        socket.create_connection((host.strip("[]"), int(port)), REACH_S).close()
+        reach(gcs_address, REACH_S)
     except OSError:
         return False
     return True

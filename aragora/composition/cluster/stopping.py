@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from actors.gcs_address import host_of
 from actors.gcs_storage import forget
 from actors.ray_environment import RUN_DIRECTORY
 from actors.ray_node import NODE_OF
@@ -32,7 +33,7 @@ def stop(settings: Settings, say: Say) -> None:
     after `LEAVE_S` seconds; each is named."""
     with connected(settings) as here:
         if not here.head:
-            raise Conflict(f"this is a worker: call it on the head, {here.gcs_address.rpartition(':')[0]}")
+            raise Conflict(f"this is a worker: call it on the head, {host_of(here.gcs_address)}")
         try:
             drain_service(settings, here.gcs_address, say)
         except AragoraError as error:  # what is left is in the journal, and the cluster is to end

@@ -7,7 +7,6 @@ environment: run as a module, this file is that child.
 from __future__ import annotations
 
 import json
-import socket
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -15,6 +14,7 @@ from importlib.metadata import version
 from platform import python_version
 from typing import Final
 
+from actors.gcs_address import reach
 from aragora.cluster.versions import Versions
 from aragora.errors import Misconfigured, Unavailable
 
@@ -60,9 +60,8 @@ def versions_at(gcs_address: str, environment: Mapping[str, str]) -> Versions:
 
 
 def _reach(gcs_address: str) -> None:
-    host, _, port = gcs_address.rpartition(":")
     try:
-        socket.create_connection((host.strip("[]"), int(port)), REACH_S).close()
+        reach(gcs_address, REACH_S)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "no connection"
         raise _away(gcs_address, reason) from None
