@@ -8,16 +8,12 @@ The first SIGTERM or SIGINT drains; the second stops at once.
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Final, TextIO
 
 from aragora.clock import SystemClock
@@ -29,6 +25,7 @@ from aragora.composition.preflight import (
     refuse_to_start,
     single_instance,
 )
+from aragora.composition.stop_signals import StartInterrupted, StopSignals
 from aragora.config.settings import Settings, settings_in
 from aragora.errors import AragoraError, Misconfigured, Unavailable
 from aragora.identity.origins import authority
@@ -77,44 +74,6 @@ def serve(options: Options) -> int:
         return 1
 
 
-class StartInterrupted(Exception):
-    """A signal asked the server to stop while it was starting."""
-
-
-class StopSignals:
-    """Turns SIGTERM and SIGINT into a request to stop; the second one ends the process at once."""
-
-    def __init__(self) -> None:
-        self._asked = threading.Event()
-        self.install()
-
-    def install(self) -> None:
-        """Take over the signals (again: Ray sets handlers of its own while it starts)."""
-        signal.signal(signal.SIGTERM, self._on_signal)
-        signal.signal(signal.SIGINT, self._on_signal)
-
-    @property
-    def asked(self) -> bool:
-        return self._asked.is_set()
-
-    def wait(self, timeout_s: float) -> bool:
-        """True as soon as a stop is asked for, False after `timeout_s` seconds."""
-        return self._asked.wait(timeout_s)
-
-    def check(self) -> None:
-        """Raises StartInterrupted where a stop was asked for."""
-        if self.asked:
-            raise StartInterrupted
-
-    def _on_signal(self, number: int, _: FrameType | None) -> None:
-        if self._asked.is_set():
-            _say(f"{signal.Signals(number).name} again: stopping at once", stream=sys.stderr)
-            if os.getpgid(0) == os.getpid():
-                os.killpg(0, signal.SIGKILL)
-            os._exit(1)
-        self._asked.set()
-
-
 def _run(options: Options, settings: Settings, stop: StopSignals) -> int:
     from aragora.composition.server_parts import ServerParts  # noqa: PLC0415 - what is refused above must not pay for importing Ray
 
@@ -134,9 +93,7 @@ def _run(options: Options, settings: Settings, stop: StopSignals) -> int:
         cleanup.callback(parts.close)
         for name, start in parts.steps():
             with _step(name):
-                interruptible(start)
-            stop.install()
-            stop.check()
+                stop.during(start)
         _say(_banner(options, settings, parts.dashboard_url, time.monotonic() - began))
         while not stop.wait(WATCH_S):
             parts.keep_jobs()
@@ -168,17 +125,6 @@ def _mark_empty_stores(settings: Settings) -> None:
             "done before, somebody deleted the mark (docs/security.md, Secrets at rest)",
             stream=sys.stderr,
         )
-
-
-def interruptible(start: Callable[[], object]) -> None:
-    """Start a part. Ray's own handler of SIGTERM, in force while it starts, exits with the signal's number: treat
-    it as a request to stop. Raises StartInterrupted."""
-    try:
-        start()
-    except SystemExit as left:
-        if left.code == signal.SIGTERM:
-            raise StartInterrupted from None
-        raise
 
 
 @contextmanager

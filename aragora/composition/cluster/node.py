@@ -33,7 +33,7 @@ from aragora.composition.cluster.draining import leave
 from aragora.composition.cluster.joining import ray_token_file, refuse_if_changed, refuse_to_join
 from aragora.composition.listening import Listening
 from aragora.composition.preflight import port_problems
-from aragora.composition.process import StartInterrupted, StopSignals, interruptible
+from aragora.composition.stop_signals import StartInterrupted, StopSignals
 from aragora.config.legacy import HTTP_PORT, WS_PORT
 from aragora.config.settings import Settings
 from aragora.errors import AragoraError, Conflict, Misconfigured, Unavailable
@@ -181,7 +181,7 @@ def _begun(options: NodeOptions, settings: Settings, signals: StopSignals, say: 
     signals.check()
     if node.head:
         try:
-            interruptible(lambda: deploy(settings, say))
+            signals.during(lambda: deploy(settings, say))
         except Conflict as refused:
             ray_node.stop(settings.data_dir)
             raise _named(Misconfigured(refused.message), node.address) from None
