@@ -1,0 +1,151 @@
+"""The words of webhooks. An *event* happened once. A *delivery* brings one event to one *target*; it takes one or more
+*attempts*, each of which is a request and its *answer*.
+
+A target is a registered endpoint, or an address that was given to `deliver_webhook`. Times are in seconds since the
+epoch, durations in seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class DeliveryStatus(StrEnum):
+    """The runbook's five states, and CANCELLED: the endpoint was deleted, or a person cancelled the delivery."""
+
+    PENDING = "PENDING"
+    IN_PROGRESS = "IN_PROGRESS"
+    DELIVERED = "DELIVERED"
+    RETRYING = "RETRYING"
+    DEAD_LETTERED = "DEAD_LETTERED"
+    CANCELLED = "CANCELLED"
+
+    @property
+    def waits(self) -> bool:
+        """Whether attempts are still to come."""
+        return self in (DeliveryStatus.PENDING, DeliveryStatus.IN_PROGRESS, DeliveryStatus.RETRYING)
+
+
+class TargetStatus(StrEnum):
+    """Whether deliveries go out: those of a paused or disabled target wait."""
+
+    ENABLED = "enabled"
+    PAUSED = "paused"
+    DISABLED = "disabled"
+
+
+class Failure(StrEnum):
+    """Why an attempt did not deliver."""
+
+    BLOCKED = "blocked"  # the guard refused the address
+    NAME = "name"  # the host's name has no address
+    CONNECT = "connect"  # no connection, or it broke before an answer
+    TLS = "tls"  # the certificate or the protocol
+    TIMEOUT = "timeout"
+    PROTOCOL = "protocol"  # what came back is not HTTP, or over its limits
+    REDIRECT = "redirect"  # 3xx, never followed
+    STATUS = "status"  # 4xx or 5xx
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One POST to a receiver. `timeout_s` bounds it from the connection to the end of the answer."""
+
+    url: str = field(repr=False)  # may hold a token
+    body: bytes = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
+    timeout_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came of one request: delivered where `failure` is None. `told` is one line for people, `text` the beginning
+    of the answer's body, both storable; neither holds a secret or the URL. `address` is that of the connection."""
+
+    failure: Failure | None
+    duration_s: float
+    code: int | None = None
+    told: str = ""
+    text: str = ""
+    address: str | None = None
+    retry_after_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """How a target's deliveries are tried. With `delays_s` each retry waits that long; else `base_s`, doubled with
+    every retry, up to `max_s`. Jitter comes on top of both.
+
+    `max_retries` retries follow the first request; a delivery older than `give_up_s` has none left.
+    """
+
+    max_retries: int = 5
+    base_s: float = 1.0
+    max_s: float = 300.0
+    delays_s: tuple[float, ...] = ()
+    timeout_s: float = 30.0
+    failure_threshold: int = 5
+    open_s: float = 60.0
+    give_up_s: float = 7 * 86_400.0
+    rate_per_s: float | None = None
+    max_in_flight: int = 8
+    fifo: bool = False
+    retry_4xx: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class EventRecord:
+    """One event as it is stored: once, however many endpoints hear of it. `body` is its JSON object without the
+    `delivery_id` (`aragora.webhooks.body`). `debate_id` and `seq` say where it comes from in a journal."""
+
+    event_id: str
+    org_id: str
+    type: str
+    body: str = field(repr=False)
+    created_at: float
+    debate_id: str | None = None
+    seq: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One delivery, as it is stored.
+
+    Args:
+        webhook_id: what people know the target by: the endpoint's id, or the name given to `deliver_webhook`.
+        target_id: whose machine runs it.
+        attempts: requests made in all. `budget_from` is what it was when the last budget of retries began.
+        throttled: how many of these were answered with 429: they cost no retry.
+        secret: sealed; only of a delivery of `deliver_webhook`, whose caller brings it.
+        registered: whether the target is an endpoint.
+    """
+
+    delivery_id: str
+    event_id: str
+    org_id: str
+    webhook_id: str
+    target_id: str
+    event_type: str
+    status: DeliveryStatus
+    created_at: float
+    due_at: float
+    attempts: int = 0
+    budget_from: int = 0
+    throttled: int = 0
+    last_error: str | None = None
+    last_code: int | None = None
+    ended_at: float | None = None
+    secret: str | None = field(default=None, repr=False)
+    registered: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One request of a delivery and what came of it. `number` counts from 1 without a gap."""
+
+    delivery_id: str
+    number: int
+    started_at: float
+    answer: Answer
