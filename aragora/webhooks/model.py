@@ -115,11 +115,12 @@ class Delivery:
 
     Args:
         webhook_id: what people know the target by: the endpoint's id, or the name given to `deliver_webhook`.
-        target_id: whose machine runs it.
-        attempts: requests made in all. `budget_from` is what it was when the last budget of retries began.
-        throttled: how many of these were answered with 429: they cost no retry.
-        secret: sealed; only of a delivery of `deliver_webhook`, whose caller brings it.
-        registered: whether the target is an endpoint.
+        target_id: whose machine runs it: the endpoint's id, or one made of organisation and URL.
+        attempts: requests made in all.
+        budget_from, budget_at: what `attempts` was, and the time, when the budget of retries began that is now used.
+        throttled: how many requests of this budget were answered with 429.
+        direct: of a delivery of `deliver_webhook`, what its caller gave besides the payload (URL, secret, rules): JSON,
+            sealed. None where the target is a registered endpoint.
     """
 
     delivery_id: str
@@ -131,14 +132,14 @@ class Delivery:
     status: DeliveryStatus
     created_at: float
     due_at: float
-    attempts: int = 0
+    budget_at: float
     budget_from: int = 0
+    attempts: int = 0
     throttled: int = 0
     last_error: str | None = None
     last_code: int | None = None
     ended_at: float | None = None
-    secret: str | None = field(default=None, repr=False)
-    registered: bool = True
+    direct: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,3 +150,21 @@ class Attempt:
     number: int
     started_at: float
     answer: Answer
+
+
+@dataclass(frozen=True, slots=True)
+class TargetRow:
+    """What is kept of a target's machine: its breaker (`BreakerRow` of aragora.resilience), until when a receiver's
+    Retry-After holds, since when and how often deliveries end without success, and whether the old secret goes first.
+    """
+
+    target_id: str
+    breaker: str = "closed"
+    consecutive_failures: int = 0
+    opened_at: float | None = None
+    retry_at: float | None = None
+    last_error: str | None = None
+    paused_until: float | None = None
+    failing_since: float | None = None
+    failures: int = 0
+    old_secret_first: bool = False
