@@ -1,0 +1,323 @@
+"""What one owner has to deliver, in memory: a lane for each target, served in turn. It acts on nothing and knows no
+clock: times come in as arguments.
+
+Rules
+- Turn and turn about: first the organisations, then the targets of one. While others have something to send, one
+  organisation has at most a quarter of all slots; so a slow receiver takes nobody else's.
+- Within a lane what is due first goes first. A lane that keeps order sends one at a time, in the order of arrival, and
+  a delivery that is tried again keeps its place: the others wait until it is delivered or a dead letter.
+- Bounds: a lane and all lanes together hold so many deliveries. What finds no place stays in the store, and the lane is
+  told to be `hungry` once it has room.
+- Each step costs about the same however many lanes there are: a lane that can send nothing is asked again when its time
+  comes, or when an answer comes for it, and not before.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Final
+
+from aragora.webhooks.machine import Leave, Moment, Settled, Target, settle, take, withdraw
+from aragora.webhooks.model import Answer, Delivery, Rules
+
+LANE_MAX: Final = 1_000
+TOTAL_MAX: Final = 10_000
+SHARE: Final = 4  # one organisation has a fourth of the slots while others want some
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """Leave to send one delivery. It must come back: `settle`, or `give_back`."""
+
+    delivery: Delivery
+    leave: Leave = field(repr=False)
+    tried_other_secret: bool = False
+
+
+@dataclass(slots=True)
+class _Entry:
+    """A delivery in a lane and the monotonic time at which it is due."""
+
+    delivery: Delivery
+    due: float
+    tried_other_secret: bool = False
+
+
+class _Lane:
+    """One target: its machine, what is due and what waits for its time."""
+
+    def __init__(self, target_id: str, org_id: str, rules: Rules, target: Target) -> None:
+        self.target_id = target_id
+        self.org_id = org_id
+        self.rules = rules
+        self.target = target
+        self.by_id: dict[str, _Entry] = {}  # those that wait here
+        self.out: set[str] = set()  # those on their way
+        self.ready: deque[str] = deque()
+        self.later: list[tuple[float, int, str]] = []
+        self.active = False  # in the turn of its organisation
+        self.spilled = False
+        self.wakes_at: float | None = None
+
+    def __len__(self) -> int:
+        return len(self.by_id) + len(self.out)
+
+    def place(self, entry: _Entry, number: int, now: float, *, first: bool) -> None:
+        """Put an entry where it belongs."""
+        delivery_id = entry.delivery.delivery_id
+        self.by_id[delivery_id] = entry
+        if first:
+            self.ready.appendleft(delivery_id)
+        elif self.rules.fifo or entry.due <= now:
+            self.ready.append(delivery_id)
+        else:
+            heapq.heappush(self.later, (entry.due, number, delivery_id))
+
+    def head(self, now: float) -> _Entry | float | None:
+        """The entry that goes next, the time at which there is one, or None."""
+        while self.later and self.later[0][0] <= now:
+            self.ready.append(heapq.heappop(self.later)[2])
+        while self.ready and self.ready[0] not in self.by_id:
+            self.ready.popleft()  # cancelled
+        if self.ready:
+            entry = self.by_id[self.ready[0]]
+            return entry if entry.due <= now else entry.due
+        while self.later and self.later[0][2] not in self.by_id:
+            heapq.heappop(self.later)
+        return self.later[0][0] if self.later else None
+
+
+class Queues:
+    """The lanes of one owner.
+
+    Args:
+        slots: how many requests may be on their way in all.
+        lane_max, total_max: how many deliveries a lane, and all lanes, hold.
+    """
+
+    def __init__(self, *, slots: int, lane_max: int = LANE_MAX, total_max: int = TOTAL_MAX) -> None:
+        self._slots = slots
+        self._lane_max = lane_max
+        self._total_max = total_max
+        self._lanes: dict[str, _Lane] = {}
+        self._turns: dict[str, deque[_Lane]] = {}  # of each organisation that has an active lane
+        self._orgs: deque[str] = deque()
+        self._wake: list[tuple[float, int, str]] = []
+        self._out_of: dict[str, int] = {}  # requests on their way, by organisation
+        self._number = count()
+        self._size = 0
+        self.in_flight = 0
+
+    def __len__(self) -> int:
+        """The deliveries held, those on their way included."""
+        return self._size
+
+    def __contains__(self, target_id: str) -> bool:
+        return target_id in self._lanes
+
+    def open(self, target_id: str, org_id: str, rules: Rules, target: Target) -> None:
+        """Begin a lane. Raises ValueError where there is one."""
+        if target_id in self._lanes:
+            raise ValueError("this target has a lane")
+        self._lanes[target_id] = _Lane(target_id, org_id, rules, target)
+
+    def change(self, target_id: str, rules: Rules) -> None:
+        """Go on under other rules."""
+        lane = self._lanes[target_id]
+        lane.rules = rules
+        self._activate(lane)
+
+    def close(self, target_id: str) -> None:
+        """Forget a lane and what waits in it; what is on its way may still come back, and changes nothing."""
+        lane = self._lanes.pop(target_id)
+        self._size -= len(lane.by_id)
+        lane.by_id.clear()
+
+    def target(self, target_id: str) -> Target:
+        """The state of a target's machine."""
+        return self._lanes[target_id].target
+
+    def rules(self, target_id: str) -> Rules:
+        """The rules of a target."""
+        return self._lanes[target_id].rules
+
+    def idle(self) -> Iterator[str]:
+        """The targets for which nothing waits and nothing is on its way."""
+        return (target_id for target_id, lane in self._lanes.items() if not len(lane) and not lane.spilled)
+
+    def push(self, delivery: Delivery, wait_s: float, now: float) -> bool:
+        """Take a delivery, due `wait_s` seconds from `now`, into its target's lane. False where there is no room: it
+        stays in the store. One that is held already stays as it is."""
+        lane = self._lanes[delivery.target_id]
+        if delivery.delivery_id in lane.by_id or delivery.delivery_id in lane.out:
+            return True
+        if len(lane) >= self._lane_max or self._size >= self._total_max:
+            lane.spilled = True
+            return False
+        self._size += 1
+        lane.place(_Entry(delivery, now + wait_s), next(self._number), now, first=False)
+        self._activate(lane)
+        return True
+
+    def spilled(self, target_id: str) -> None:
+        """Note that the store holds more for a target."""
+        self._lanes[target_id].spilled = True
+
+    def hungry(self) -> list[str]:
+        """The targets of which the store holds more, and whose lanes have room; they are not told again until they are
+        full again."""
+        if self._size > self._total_max // 2:
+            return []
+        found = [lane for lane in self._lanes.values() if lane.spilled and len(lane) <= self._lane_max // 2]
+        for lane in found:
+            lane.spilled = False
+        return [lane.target_id for lane in found]
+
+    def cancel(self, target_id: str, delivery_ids: Iterable[str]) -> None:
+        """Forget deliveries that wait."""
+        lane = self._lanes.get(target_id)
+        for delivery_id in delivery_ids if lane is not None else ():
+            if lane is not None and lane.by_id.pop(delivery_id, None) is not None:
+                self._size -= 1
+
+    def take(self, now: float) -> Ticket | float | None:
+        """Leave for the next delivery; else the time at which asking again makes sense, or None: after the next push,
+        change or answer."""
+        while self._wake and self._wake[0][0] <= now:
+            at, _, target_id = heapq.heappop(self._wake)
+            lane = self._lanes.get(target_id)
+            if lane is not None:
+                lane.wakes_at = None if lane.wakes_at == at else lane.wakes_at
+                self._activate(lane)
+        if self.in_flight < self._slots:
+            ticket = self._next(now)
+            if ticket is not None:
+                return ticket
+        return self._wake[0][0] if self._wake else None
+
+    def settle(self, ticket: Ticket, answer: Answer, at: Moment, *, two_secrets: bool) -> Settled:
+        """What follows from the answer to a ticket's request. The delivery is out of the lane: `back` brings it in
+        again where it is to be tried again, `ended` lets go of it."""
+        delivery = ticket.delivery
+        lane = self._lane_of(delivery)
+        target, rules = (lane.target, lane.rules) if lane is not None else (Target(in_flight=1), Rules())
+        other = two_secrets and not ticket.tried_other_secret
+        settled = settle(target, delivery, answer, ticket.leave, rules, at=at, other_secret=other)
+        self._free(delivery.org_id)
+        if lane is not None:
+            lane.target = settled.target
+            self._activate(lane)
+        return settled
+
+    def back(self, settled: Settled, wait_s: float, now: float) -> None:
+        """Take a delivery in again, once its attempt is stored."""
+        self._return(settled.delivery, wait_s, now, tried_other_secret=settled.again)
+
+    def ended(self, delivery: Delivery) -> None:
+        """Let go of a delivery that came out of `take`: it has ended, or somebody else has it."""
+        lane = self._lane_of(delivery)
+        self._size -= 1
+        if lane is not None:
+            lane.out.discard(delivery.delivery_id)
+            self._activate(lane)
+
+    def give_back(self, ticket: Ticket, wait_s: float, now: float) -> None:
+        """Return a ticket whose request was not sent; the delivery waits for `wait_s` seconds more."""
+        delivery = ticket.delivery
+        lane = self._lane_of(delivery)
+        self._free(delivery.org_id)
+        if lane is not None:
+            lane.target = withdraw(lane.target, ticket.leave, lane.rules, now)
+        self._return(delivery, wait_s, now, tried_other_secret=ticket.tried_other_secret)
+
+    def _return(self, delivery: Delivery, wait_s: float, now: float, *, tried_other_secret: bool) -> None:
+        lane = self._lane_of(delivery)
+        if lane is None:
+            self._size -= 1
+            return
+        lane.out.discard(delivery.delivery_id)
+        entry = _Entry(delivery, now + wait_s, tried_other_secret)
+        lane.place(entry, next(self._number), now, first=lane.rules.fifo or tried_other_secret)
+        self._activate(lane)
+
+    def _lane_of(self, delivery: Delivery) -> _Lane | None:
+        """The lane out of which a delivery came; None where it was closed meanwhile, and perhaps opened again."""
+        lane = self._lanes.get(delivery.target_id)
+        return lane if lane is not None and delivery.delivery_id in lane.out else None
+
+    def _next(self, now: float) -> Ticket | None:
+        """From the next organisation in turn that may send and can."""
+        share = max(1, self._slots // SHARE)
+        over: list[str] = []
+        found: Ticket | None = None
+        while self._orgs and found is None:
+            org_id = self._orgs.popleft()
+            if self._out_of.get(org_id, 0) >= share and self._orgs:
+                over.append(org_id)  # it comes again where the others turn out to have nothing
+                continue
+            found = self._of(org_id, now)
+            if self._turns[org_id]:
+                self._orgs.append(org_id)
+            else:
+                del self._turns[org_id]
+            if found is None and not self._orgs and over:
+                self._orgs.append(over.pop(0))
+        self._orgs.extend(over)
+        return found
+
+    def _of(self, org_id: str, now: float) -> Ticket | None:
+        turn = self._turns[org_id]
+        while turn:
+            lane = turn.popleft()
+            ticket = self._from(lane, now)
+            if ticket is not None:
+                turn.append(lane)
+                return ticket
+            lane.active = False
+        return None
+
+    def _from(self, lane: _Lane, now: float) -> Ticket | None:
+        """Leave for the head of a lane; where it has none, the lane sleeps until its time."""
+        entry = lane.head(now)
+        if not isinstance(entry, _Entry):
+            self._sleep(lane, entry)
+            return None
+        if lane.rules.fifo and lane.out:
+            return None  # until the one on its way has come back, also where its attempt is not stored yet
+        lane.target, leave = take(lane.target, lane.rules, now)
+        if not isinstance(leave, Leave):
+            self._sleep(lane, leave.until)
+            return None
+        delivery_id = lane.ready.popleft()
+        del lane.by_id[delivery_id]
+        lane.out.add(delivery_id)
+        self.in_flight += 1
+        self._out_of[lane.org_id] = self._out_of.get(lane.org_id, 0) + 1
+        return Ticket(entry.delivery, leave, entry.tried_other_secret)
+
+    def _sleep(self, lane: _Lane, until: float | None) -> None:
+        """Ask a lane again at `until`, unless it is asked before."""
+        if until is not None and (lane.wakes_at is None or until < lane.wakes_at):
+            lane.wakes_at = until
+            heapq.heappush(self._wake, (until, next(self._number), lane.target_id))
+
+    def _activate(self, lane: _Lane) -> None:
+        """Ask a lane at the next `take`."""
+        if lane.active or not lane.by_id:
+            return
+        lane.active = True
+        turn = self._turns.get(lane.org_id)
+        if turn is None:
+            turn = self._turns[lane.org_id] = deque()
+            self._orgs.append(lane.org_id)
+        turn.append(lane)
+
+    def _free(self, org_id: str) -> None:
+        self.in_flight -= 1
+        left = self._out_of.pop(org_id, 1) - 1
+        if left:
+            self._out_of[org_id] = left

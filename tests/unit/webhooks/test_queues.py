@@ -1,0 +1,209 @@
+"""What goes next: nobody takes the turn of another, nothing is lost, nothing is sent twice at once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from worlds.webhook_deliveries import WALL, answered, delivery
+
+from aragora.webhooks.machine import Moment, Target
+from aragora.webhooks.model import Answer, Delivery, Rules
+from aragora.webhooks.queues import Queues, Ticket
+
+OK = answered(200)
+AWAY = answered(500)
+
+
+def queued(*deliveries: Delivery, rules: Rules | None = None, **bounds: Any) -> Queues:
+    queues = Queues(**{"slots": 100, **bounds})
+    for one in deliveries:
+        if one.target_id not in queues:
+            queues.open(one.target_id, one.org_id, rules or Rules(max_in_flight=1000), Target())
+        queues.push(one, 0.0, 0.0)
+    return queues
+
+
+def for_target(target_id: str, numbers: range, org_id: str = "local") -> list[Delivery]:
+    return [delivery(number, target_id=target_id, org_id=org_id) for number in numbers]
+
+
+def all_now(queues: Queues, now: float = 0.0) -> list[Ticket]:
+    """Every ticket there is at this time."""
+    tickets = []
+    while isinstance(ticket := queues.take(now), Ticket):
+        tickets.append(ticket)
+    return tickets
+
+
+def settled(queues: Queues, ticket: Ticket, answer: Answer = OK, now: float = 0.0) -> Delivery:
+    """The answer has come and is stored."""
+    after = queues.settle(ticket, answer, Moment(now, WALL + now, 0.0), two_secrets=False)
+    if after.delivery.status.waits:
+        queues.back(after, after.delivery.due_at - WALL - now, now)
+    else:
+        queues.ended(after.delivery)
+    return after.delivery
+
+
+def test_targets_take_turns_whatever_waits_for_one_of_them() -> None:
+    queues = queued(*for_target("busy", range(100)), *for_target("quiet", range(100, 103)), slots=6)
+
+    assert Counter(ticket.delivery.target_id for ticket in all_now(queues)) == {"busy": 3, "quiet": 3}
+
+
+def test_an_organisation_has_a_quarter_of_the_slots_while_others_want_some() -> None:
+    many = [one for target in range(20) for one in for_target(f"a{target}", range(target * 10, target * 10 + 10), "a")]
+    queues = queued(*many, *for_target("b", range(1000, 1100), "b"), *for_target("c", range(2000, 2003), "c"), slots=16)
+
+    taken = Counter(ticket.delivery.org_id for ticket in all_now(queues))
+
+    assert taken["c"] == 3
+    assert taken["a"] >= 4
+    assert taken["b"] >= 4
+    assert sum(taken.values()) == 16
+
+
+def test_an_organisation_that_is_alone_has_all_slots() -> None:
+    assert len(all_now(queued(*for_target("a", range(100)), slots=16))) == 16
+
+
+def test_a_retry_waits_for_its_time_and_the_others_go_on() -> None:
+    queues = queued(*for_target("a", range(2)), rules=Rules(max_in_flight=1))
+
+    (first,) = all_now(queues)
+    settled(queues, first, AWAY)
+    (second,) = all_now(queues)
+    assert second.delivery.delivery_id != first.delivery.delivery_id
+    settled(queues, second)
+    assert queues.take(0.5) == 1.0
+    (again,) = all_now(queues, 1.0)
+    assert (again.delivery.delivery_id, again.delivery.attempts) == (first.delivery.delivery_id, 1)
+
+
+def test_a_lane_that_keeps_order_waits_for_its_first_until_that_has_ended() -> None:
+    queues, rules = queued(), Rules(fifo=True, max_retries=1)
+    queues.open("a", "local", rules, Target())
+    for one in for_target("a", range(3)):
+        queues.push(one, 0.0, 0.0)
+
+    order, now = [], 0.0
+    while len(queues):
+        ticket = queues.take(now)
+        if isinstance(ticket, Ticket):
+            assert not isinstance(queues.take(now), Ticket), "one at a time"
+            order.append(ticket.delivery.delivery_id)
+            settled(queues, ticket, AWAY if len(order) <= 2 else OK, now)
+        else:
+            assert ticket is not None
+            now = ticket
+    first, second, third = (one.delivery_id for one in for_target("a", range(3)))
+    assert order == [first, first, second, third], "the poison one was tried twice, then the others went on"
+
+
+def test_a_lane_that_keeps_order_sends_nothing_before_the_attempt_is_stored() -> None:
+    queues = queued(*for_target("a", range(2)), rules=Rules(fifo=True))
+
+    (ticket,) = all_now(queues)
+    after = queues.settle(ticket, OK, Moment(0.0, WALL, 0.0), two_secrets=False)
+    assert all_now(queues) == []
+    queues.ended(after.delivery)
+    assert len(all_now(queues)) == 1
+
+
+def test_what_finds_no_place_stays_in_the_store_and_the_lane_asks_for_it_once_it_has_room() -> None:
+    queues = queued(lane_max=4, rules=Rules(max_in_flight=4))
+    queues.open("a", "local", Rules(max_in_flight=4), Target())
+    pushed = [queues.push(one, 0.0, 0.0) for one in for_target("a", range(6))]
+
+    assert pushed == [True] * 4 + [False] * 2
+    assert queues.hungry() == []
+    for ticket in all_now(queues):
+        settled(queues, ticket)
+    assert queues.hungry() == ["a"]
+    assert queues.hungry() == []
+
+
+def test_a_delivery_that_is_held_already_is_not_held_twice() -> None:
+    queues = queued(*for_target("a", range(1)), *for_target("a", range(1)))
+    (ticket,) = all_now(queues)
+    assert queues.push(ticket.delivery, 0.0, 0.0)
+    assert len(queues) == 1
+    assert all_now(queues) == []
+
+
+def test_what_is_cancelled_or_closed_is_not_sent_and_comes_back_without_effect() -> None:
+    one, two, three = for_target("a", range(3))
+    queues = queued(one, two, three, rules=Rules(max_in_flight=1))
+    (ticket,) = all_now(queues)
+
+    queues.cancel("a", [two.delivery_id])
+    assert len(queues) == 2
+    queues.close("a")
+    queues.open("a", "local", Rules(max_in_flight=1), Target())
+    queues.push(three, 0.0, 0.0)
+    settled(queues, ticket)
+
+    assert queues.in_flight == 0
+    assert queues.target("a").in_flight == 0
+    assert [ticket.delivery.delivery_id for ticket in all_now(queues)] == [three.delivery_id]
+
+
+def test_a_ticket_that_was_not_used_goes_back() -> None:
+    queues = queued(*for_target("a", range(1)))
+    (ticket,) = all_now(queues)
+
+    queues.give_back(ticket, 5.0, 0.0)
+
+    assert queues.in_flight == 0
+    assert queues.take(0.0) == 5.0
+    assert len(all_now(queues, 5.0)) == 1
+
+
+def test_another_secret_is_tried_at_once_and_once_only() -> None:
+    queues = queued(*for_target("a", range(2)), rules=Rules(max_in_flight=1))
+    (ticket,) = all_now(queues)
+    refused = answered(401)
+
+    after = queues.settle(ticket, refused, Moment(0.0, WALL, 0.0), two_secrets=True)
+    queues.back(after, 0.0, 0.0)
+    (again,) = all_now(queues)
+    assert again.delivery.delivery_id == ticket.delivery.delivery_id
+    assert not queues.settle(again, refused, Moment(0.0, WALL, 0.0), two_secrets=True).again
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.integers(0, 2)), min_size=1, max_size=40),
+    st.lists(st.sampled_from([200, 500, 429, 410, 401]), max_size=60),
+    st.integers(1, 6),
+    st.booleans(),
+)
+@settings(max_examples=200)
+def test_whatever_is_answered_each_delivery_ends_once_and_within_the_bounds(
+    wanted: list[tuple[int, int]], codes: list[int], slots: int, fifo: bool
+) -> None:
+    rules = Rules(max_retries=2, max_in_flight=2, fifo=fifo)
+    deliveries = [
+        delivery(number, target_id=f"{org}/{target}", org_id=f"{org}") for number, (target, org) in enumerate(wanted)
+    ]
+    queues = queued(*deliveries, rules=rules, slots=slots)
+    ends: Counter[str] = Counter()
+    answers, now = iter(codes), 0.0
+    while len(queues):
+        tickets = all_now(queues, now)
+        assert queues.in_flight == len(tickets) <= slots
+        at_once = Counter(ticket.delivery.target_id for ticket in tickets)
+        assert all(number <= (1 if fifo else 2) for number in at_once.values())
+        if not tickets:
+            later = queues.take(now)
+            assert isinstance(later, float), "what waits has a time"
+            assert later > now
+            now = later
+        for ticket in tickets:
+            after = settled(queues, ticket, answered(next(answers, 200)), now)
+            ends[after.delivery_id] += not after.status.waits
+    assert ends == Counter({one.delivery_id: 1 for one in deliveries})
+    assert queues.in_flight == 0
+    assert all(queues.target(target).in_flight == 0 for target in {one.target_id for one in deliveries})
