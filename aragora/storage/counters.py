@@ -33,7 +33,8 @@ _log = structlog.get_logger("aragora.storage")
 
 
 class CounterStore:
-    """The counters of the context `debates`, `webhooks` or `core`. Every method raises Unavailable where the database is away."""
+    """The counters of the context `debates`, `webhooks` or `core`. Every method raises Unavailable where the database
+    is away."""
 
     def __init__(self, database: Database) -> None:
         """Raises KeyError for a context without counters."""

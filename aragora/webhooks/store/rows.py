@@ -1,65 +1,38 @@
-"""Deliveries, events and attempts as rows, and back: the columns in the order in which every query names them."""
+"""Deliveries, events, attempts and targets as rows, and back: the columns in the order in which every query names
+them. But for those of attempts they are the fields of the model, in its order."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import fields
+from operator import attrgetter
 from typing import Any, Final
 
-from aragora.webhooks.model import Answer, Attempt, Delivery, DeliveryStatus, EventRecord, Failure
+from aragora.webhooks.model import Answer, Attempt, Delivery, DeliveryStatus, EventRecord, Failure, TargetRow
 
-EVENT: Final = ("event_id", "org_id", "type", "body", "created_at", "debate_id", "seq")
-DELIVERY: Final = (
-    *("delivery_id", "event_id", "org_id", "webhook_id", "target_id", "event_type", "status", "created_at", "due_at"),
-    *("attempts", "budget_from", "throttled", "last_error", "last_code", "ended_at", "secret", "registered"),
+EVENT: Final = tuple(each.name for each in fields(EventRecord))
+DELIVERY: Final = tuple(each.name for each in fields(Delivery))
+TARGET: Final = tuple(each.name for each in fields(TargetRow))
+CHANGED: Final = (
+    *("status", "due_at", "budget_at", "budget_from", "attempts", "throttled", "last_error", "last_code", "ended_at"),
+    "holder",
 )
-CHANGED: Final = (*("status", "due_at", "attempts", "budget_from", "throttled", "last_error", "last_code", "ended_at"),)
-"""What of a delivery changes after it was made. Not its secret: a rotation of keys may be at it."""
+"""What of a delivery changes after it was made. Not `direct`: a rotation of keys may be at it."""
 ATTEMPT: Final = (
     *("delivery_id", "number", "target_id", "started_at", "duration_s", "failure", "code", "told", "text", "address"),
     "retry_after_s",
 )
 
+values_of_event: Final = attrgetter(*EVENT)
+"""In the order of EVENT."""
+values_of_delivery: Final = attrgetter(*DELIVERY)
+"""In the order of DELIVERY."""
+values_of_target: Final = attrgetter(*TARGET)
+"""In the order of TARGET."""
+changed_of: Final = attrgetter(*CHANGED)
+"""In the order of CHANGED."""
 
-def values_of_event(event: EventRecord) -> tuple[Any, ...]:
-    """In the order of EVENT."""
-    return (event.event_id, event.org_id, event.type, event.body, event.created_at, event.debate_id, event.seq)
-
-
-def values_of_delivery(it: Delivery) -> tuple[Any, ...]:
-    """In the order of DELIVERY."""
-    return (
-        it.delivery_id,
-        it.event_id,
-        it.org_id,
-        it.webhook_id,
-        it.target_id,
-        it.event_type,
-        it.status,
-        it.created_at,
-        it.due_at,
-        it.attempts,
-        it.budget_from,
-        it.throttled,
-        it.last_error,
-        it.last_code,
-        it.ended_at,
-        it.secret,
-        it.registered,
-    )
-
-
-def changed_of(it: Delivery) -> tuple[Any, ...]:
-    """In the order of CHANGED."""
-    return (
-        it.status,
-        it.due_at,
-        it.attempts,
-        it.budget_from,
-        it.throttled,
-        it.last_error,
-        it.last_code,
-        it.ended_at,
-    )
+_STATUS: Final = DELIVERY.index("status")
 
 
 def values_of_attempt(target_id: str, attempt: Attempt) -> tuple[Any, ...]:
@@ -87,7 +60,12 @@ def event_of(row: Sequence[Any]) -> EventRecord:
 
 def delivery_of(row: Sequence[Any]) -> Delivery:
     """From a row in the order of DELIVERY."""
-    return Delivery(*row[:6], DeliveryStatus(row[6]), *row[7:16], registered=bool(row[16]))
+    return Delivery(*row[:_STATUS], DeliveryStatus(row[_STATUS]), *row[_STATUS + 1 :])
+
+
+def target_of(row: Sequence[Any]) -> TargetRow:
+    """From a row in the order of TARGET."""
+    return TargetRow(*row[:-1], old_secret_first=bool(row[-1]))
 
 
 def attempt_of(row: Sequence[Any]) -> Attempt:

@@ -15,6 +15,9 @@ _METADATA: Final = METADATA[Context.WEBHOOKS]
 IS_DEAD: Final = column("status") == literal_column("'DEAD_LETTERED'")
 """Of deliveries. A constant and no parameter: SQLite takes a partial index only where it sees that it holds."""
 
+IS_REFUSING: Final = column("breaker") != literal_column("'closed'")
+"""Of targets: the breaker is not closed."""
+
 webhook_endpoints = Table(
     "webhook_endpoints",
     _METADATA,
@@ -60,14 +63,15 @@ webhook_deliveries = Table(
     Column("status", Text, nullable=False),
     Column("created_at", Double, nullable=False),
     Column("due_at", Double, nullable=False),
-    Column("attempts", Integer, nullable=False),
+    Column("budget_at", Double, nullable=False),
     Column("budget_from", Integer, nullable=False),
+    Column("attempts", Integer, nullable=False),
     Column("throttled", Integer, nullable=False),
     Column("last_error", Text),
     Column("last_code", Integer),
     Column("ended_at", Double),
-    Column("secret", Text),  # JSON: an envelope
-    Column("registered", Boolean, nullable=False),
+    Column("direct", Text),  # JSON: an envelope
+    Column("holder", Text),
     # The status stands before the time, so that counts and lists of one status need no other index; a list of all
     # statuses merges six of them.
     Index("ix_webhook_deliveries_list", "org_id", "webhook_id", "status", "created_at", "delivery_id"),
@@ -86,7 +90,7 @@ _partial("ix_webhook_deliveries_due", _waits, _of.due_at, _of.delivery_id)
 _partial("ix_webhook_deliveries_due_of", _waits, _of.target_id, _of.due_at, _of.delivery_id)
 _partial("ix_webhook_deliveries_ended", _of.ended_at.is_not(None), _of.status, _of.ended_at)
 _partial("ix_webhook_deliveries_dead", IS_DEAD, _of.org_id, _of.ended_at, _of.delivery_id)
-_partial("ix_webhook_deliveries_secret", _of.secret.is_not(None), _of.delivery_id)
+_partial("ix_webhook_deliveries_direct", _of.direct.is_not(None), _of.delivery_id)
 
 webhook_attempts = Table(
     "webhook_attempts",
@@ -110,6 +114,22 @@ _partial(
     webhook_attempts.c.started_at,
     webhook_attempts.c.delivery_id,
 )
+
+webhook_targets = Table(
+    "webhook_targets",
+    _METADATA,
+    Column("target_id", Text, primary_key=True),
+    Column("breaker", Text, nullable=False),
+    Column("consecutive_failures", Integer, nullable=False),
+    Column("opened_at", Double),
+    Column("retry_at", Double),
+    Column("last_error", Text),
+    Column("paused_until", Double),
+    Column("failing_since", Double),
+    Column("failures", Integer, nullable=False),
+    Column("old_secret_first", Boolean, nullable=False),
+)
+_partial("ix_webhook_targets_refusing", IS_REFUSING, webhook_targets.c.breaker, webhook_targets.c.target_id)
 
 webhook_owners = Table(
     "webhook_owners",

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Final
 
 from aragora.observability.samples import CounterDelta
-from aragora.webhooks.model import Attempt, Delivery, DeliveryStatus, EventRecord
+from aragora.webhooks.model import Attempt, Delivery, DeliveryStatus, EventRecord, TargetRow
 
 CANCELLED_AT_ONCE: Final = 1_000
 
@@ -54,13 +54,14 @@ class Enqueue:
 @dataclass(frozen=True, slots=True)
 class Attempted:
     """The next attempt of a delivery that waits, and the delivery after it. It must be the attempt that follows the
-    last stored one (`attempt.number` = stored attempts + 1 = `after.attempts`), else it is STALE. `counters` are added
-    where it is WRITTEN, only there."""
+    last stored one (`attempt.number` = stored attempts + 1 = `after.attempts`), else it is STALE. `counters` are added,
+    and `target` is kept, where it is WRITTEN, only there."""
 
     after: Delivery
     attempt: Attempt
     counters: tuple[CounterDelta, ...] = ()
     tenure: Tenure | None = None
+    target: TargetRow | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +98,14 @@ class CancelWaiting:
     tenure: Tenure | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class KeepTarget:
+    """What is kept of a target from now on, without an attempt. Its outcome is None."""
+
+    target: TargetRow
+    tenure: Tenure | None = None
+
+
 OfOneDelivery = Attempted | Moved | Revived
-Unit = Enqueue | OfOneDelivery | CancelWaiting
-Outcome = frozenset[str] | Told | int | Exception
+Unit = Enqueue | OfOneDelivery | CancelWaiting | KeepTarget
+Outcome = frozenset[str] | Told | int | Exception | None

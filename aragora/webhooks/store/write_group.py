@@ -7,6 +7,7 @@ Rules:
     attempted       the delivery waits, and this is the attempt after its last: written.
     moved           the delivery waits, and has made as many attempts as the caller thinks: written.
     revived         the delivery has ended, with as many attempts as the caller thinks: written.
+    keep target     replaces what is kept of the target.
     otherwise       KNOWN where the store holds what the unit would write, else STALE; nothing is written.
 Later units of the same group see what the earlier ones did.
 """
@@ -21,12 +22,14 @@ from aragora.errors import AragoraError, Conflict, Fenced, InvalidInput
 from aragora.observability.samples import CounterDelta, add_counters
 from aragora.storage.failures import is_constraint
 from aragora.storage.storable import check_counters, check_values
-from aragora.webhooks.model import Attempt, Delivery, DeliveryStatus, EventRecord
+from aragora.webhooks.model import Attempt, Delivery, DeliveryStatus, TargetRow
+from aragora.webhooks.store.rows import values_of_attempt, values_of_delivery, values_of_event, values_of_target
 from aragora.webhooks.store.units import (
     Attempted,
     CancelWaiting,
     Effect,
     Enqueue,
+    KeepTarget,
     Moved,
     OfOneDelivery,
     Outcome,
@@ -58,6 +61,7 @@ class Writes:
 
     deliveries: dict[str, Delivery] = field(default_factory=dict)
     attempts: list[tuple[Delivery, Attempt]] = field(default_factory=list)
+    targets: dict[str, TargetRow] = field(default_factory=dict)
     counters: dict[tuple[str, str], float] = field(default_factory=dict)
 
 
@@ -65,7 +69,7 @@ def check(unit: Unit) -> None:
     """Refuse a unit that no state of the store could accept, before it can spoil the transaction of others. Raises
     InvalidInput."""
     if isinstance(unit, Enqueue):
-        _check_event(unit.event)
+        check_values("event", unit.event.event_id, values_of_event(unit.event))
         for delivery in unit.deliveries:
             _check_delivery(delivery)
             if (delivery.event_id, delivery.org_id) != (unit.event.event_id, unit.event.org_id):
@@ -77,17 +81,21 @@ def check(unit: Unit) -> None:
         check_values("target", unit.target_id, (unit.target_id, unit.at, unit.reason))
         check_counters("target", unit.target_id, unit.counters)
         return
+    if isinstance(unit, KeepTarget):
+        _check_target(unit.target, unit.target.target_id)
+        return
     after = unit.after
     _check_delivery(after)
     check_counters("delivery", after.delivery_id, unit.counters)
     if isinstance(unit, Attempted):
-        attempt, answer = unit.attempt, unit.attempt.answer
+        attempt = unit.attempt
         if (attempt.delivery_id, attempt.number) != (after.delivery_id, after.attempts):
             raise InvalidInput(
                 f"delivery {after.delivery_id}: the attempt is not the last one of the delivery after it"
             )
-        values = (attempt.number, attempt.started_at, answer.duration_s, answer.code, answer.told, answer.text)
-        check_values("delivery", after.delivery_id, (*values, answer.address, answer.retry_after_s))
+        check_values("delivery", after.delivery_id, values_of_attempt(after.target_id, attempt))
+        if unit.target is not None:
+            _check_target(unit.target, after.target_id)
     elif isinstance(unit, Revived) and not after.status.waits:
         raise InvalidInput(f"delivery {after.delivery_id} is revived and has ended: make it wait")
 
@@ -163,6 +171,9 @@ class _Group:
             if cancelled:
                 add_counters(self.writes.counters, grown)
             return cancelled
+        if isinstance(unit, KeepTarget):
+            self.writes.targets[unit.target.target_id] = unit.target
+            return None
         return self._of_one(unit)
 
     def _of_one(self, unit: OfOneDelivery) -> Told:
@@ -176,6 +187,8 @@ class _Group:
         self.writes.deliveries[after.delivery_id] = after
         if isinstance(unit, Attempted):
             self.writes.attempts.append((after, unit.attempt))
+            if unit.target is not None:
+                self.writes.targets[after.target_id] = unit.target
         self._standings[after.delivery_id] = Standing.of(after)
         return Told(Effect.WRITTEN, after.status)
 
@@ -206,40 +219,23 @@ def _succeeded(tenure: Tenure, epoch: int | None) -> Fenced:
     )
 
 
-def _check_event(event: EventRecord) -> None:
-    values = (event.event_id, event.org_id, event.type, event.body, event.created_at, event.debate_id, event.seq)
-    check_values("event", event.event_id, values)
-
-
 def _check_delivery(delivery: Delivery) -> None:
-    check_values(
-        "delivery",
-        delivery.delivery_id,
-        (
-            delivery.delivery_id,
-            delivery.event_id,
-            delivery.org_id,
-            delivery.webhook_id,
-            delivery.target_id,
-            delivery.event_type,
-            delivery.created_at,
-            delivery.due_at,
-            delivery.attempts,
-            delivery.budget_from,
-            delivery.throttled,
-            delivery.last_error,
-            delivery.last_code,
-            delivery.ended_at,
-            delivery.secret,
-        ),
-    )
+    check_values("delivery", delivery.delivery_id, values_of_delivery(delivery))
     if delivery.status.waits != (delivery.ended_at is None):
         raise InvalidInput(
             f"delivery {delivery.delivery_id} is {delivery.status}: a delivery has `ended_at` exactly where it waits no more"
         )
 
 
+def _check_target(target: TargetRow, target_id: str) -> None:
+    if target.target_id != target_id:
+        raise InvalidInput(f"the target {target.target_id} is not that of the delivery, {target_id}")
+    check_values("target", target_id, values_of_target(target))
+
+
 def _name(unit: Unit) -> str:
     if isinstance(unit, Enqueue):
         return f"the deliveries of event {unit.event.event_id}"
+    if isinstance(unit, KeepTarget):
+        return f"target {unit.target.target_id}"
     return f"target {unit.target_id}" if isinstance(unit, CancelWaiting) else f"delivery {unit.after.delivery_id}"

@@ -7,7 +7,7 @@ from typing import Any, Final, cast
 
 from aragora.storage.database import Database
 from aragora.storage.group_commit import Bounds, GroupBackend, GroupCommit
-from aragora.webhooks.store.units import Attempted, CancelWaiting, Enqueue, Moved, Revived, Told, Unit
+from aragora.webhooks.store.units import Attempted, CancelWaiting, Enqueue, KeepTarget, Moved, Revived, Told, Unit
 from aragora.webhooks.store.write_group import check, refusal, size
 
 MAX_PENDING_ROWS: Final = 50_000
@@ -42,6 +42,10 @@ class DeliveryWriter:
     async def cancel_waiting(self, unit: CancelWaiting) -> int:
         """Cancel what waits for a target; returns how many, at most the unit's limit."""
         return cast("int", await self._submit(unit))
+
+    async def keep(self, unit: KeepTarget) -> None:
+        """Replace what is kept of a target."""
+        await self._submit(unit)
 
     async def aclose(self) -> None:
         """Write what was submitted, then close; later units get Unavailable."""

@@ -1,8 +1,8 @@
 """A group of delivery units as one PostgreSQL transaction, a statement per table whatever the group's size. Below
 SQLAlchemy as the journal is (docs/adr/0007).
 
-Locks are taken in one order everywhere (owners by key, cancellations, events by id, deliveries by id, counters by
-name), so that groups of several processes wait for each other instead of deadlocking. Two cancellations of one target
+Locks are taken in one order everywhere (owners by key, cancellations, events by id, deliveries by id, targets by id,
+counters by name), so that groups of several processes wait for each other instead of deadlocking. Two cancellations of one target
 may still meet; such a group is tried again.
 """
 
@@ -22,10 +22,12 @@ from aragora.webhooks.store.rows import (
     CHANGED,
     DELIVERY,
     EVENT,
+    TARGET,
     changed_of,
     values_of_attempt,
     values_of_delivery,
     values_of_event,
+    values_of_target,
 )
 from aragora.webhooks.store.units import CancelWaiting, Enqueue, Outcome, Unit
 from aragora.webhooks.store.write_group import (
@@ -41,9 +43,11 @@ from aragora.webhooks.store.write_group import (
 COUNTER_SHARDS: Final = 16  # writers that count the same sample at once wait for each other once in so many times
 
 _TYPES: Final = {
-    **dict.fromkeys(("created_at", "due_at", "ended_at", "started_at", "duration_s", "retry_after_s"), "float8"),
+    **dict.fromkeys(("created_at", "due_at", "budget_at", "ended_at", "started_at", "duration_s"), "float8"),
+    **dict.fromkeys(("retry_after_s", "opened_at", "retry_at", "paused_until", "failing_since"), "float8"),
     **dict.fromkeys(("seq", "attempts", "budget_from", "throttled", "last_code", "number", "code"), "int4"),
-    "registered": "bool",
+    **dict.fromkeys(("consecutive_failures", "failures"), "int4"),
+    "old_secret_first": "bool",
 }
 
 
@@ -70,6 +74,11 @@ DELIVERIES: Final = _inserting(
     "webhook_deliveries", DELIVERY, " ON CONFLICT (delivery_id) DO NOTHING RETURNING delivery_id"
 )
 ATTEMPTS: Final = _inserting("webhook_attempts", ATTEMPT)
+TARGETS: Final = _inserting(
+    "webhook_targets",
+    TARGET,
+    f" ON CONFLICT (target_id) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in TARGET[1:])}",
+)
 _CHANGED: Final = ("delivery_id", *CHANGED)
 CHANGE: Final = (
     f"UPDATE webhook_deliveries SET {', '.join(f'{name} = new.{name}' for name in CHANGED)} "  # noqa: S608
@@ -128,6 +137,9 @@ class PostgresDeliveries:
         if writes.attempts:
             made = [values_of_attempt(delivery.target_id, attempt) for delivery, attempt in writes.attempts]
             await connection.execute(ATTEMPTS, *columns_of(made))
+        if writes.targets:
+            kept = [values_of_target(writes.targets[key]) for key in sorted(writes.targets)]
+            await connection.execute(TARGETS, *columns_of(kept))
         if writes.counters:
             counted = [(*key, writes.counters[key]) for key in sorted(writes.counters)]
             await connection.execute(COUNT, *columns_of(counted), self._shard)

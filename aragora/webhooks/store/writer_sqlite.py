@@ -15,10 +15,12 @@ from aragora.webhooks.store.rows import (
     CHANGED,
     DELIVERY,
     EVENT,
+    TARGET,
     changed_of,
     values_of_attempt,
     values_of_delivery,
     values_of_event,
+    values_of_target,
 )
 from aragora.webhooks.store.units import CancelWaiting, Enqueue, Outcome, Unit
 from aragora.webhooks.store.write_group import (
@@ -49,6 +51,11 @@ KNOWN: Final = "SELECT delivery_id FROM webhook_deliveries WHERE delivery_id IN 
 EVENTS: Final = _inserting("webhook_events", EVENT, " ON CONFLICT (event_id) DO NOTHING")
 DELIVERIES: Final = _inserting("webhook_deliveries", DELIVERY)
 ATTEMPTS: Final = _inserting("webhook_attempts", ATTEMPT)
+TARGETS: Final = _inserting(
+    "webhook_targets",
+    TARGET,
+    f" ON CONFLICT (target_id) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in TARGET[1:])}",
+)
 CHANGE: Final = f"UPDATE webhook_deliveries SET {', '.join(f'{name} = ?' for name in CHANGED)} WHERE delivery_id = ?"  # noqa: S608
 CANCEL: Final = (
     "UPDATE webhook_deliveries SET status = 'CANCELLED', ended_at = ?, last_error = ? WHERE delivery_id IN "
@@ -125,5 +132,7 @@ def _write_all(connection: sqlite3.Connection, writes: Writes) -> None:
     if writes.attempts:
         rows = [values_of_attempt(delivery.target_id, attempt) for delivery, attempt in writes.attempts]
         connection.executemany(ATTEMPTS, rows)
+    if writes.targets:
+        connection.executemany(TARGETS, map(values_of_target, writes.targets.values()))
     if writes.counters:
         connection.executemany(COUNT, [(sample, labels, by) for (sample, labels), by in writes.counters.items()])

@@ -1,4 +1,4 @@
-"""Endpoints, events, deliveries with their attempts, who owns what, and counters."""
+"""Endpoints, events, deliveries with their attempts, their targets, who owns what, and counters."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ down_revision = None
 
 _TABLES = (
     *("webhook_endpoints", "webhook_events", "webhook_deliveries", "webhook_attempts"),
-    *("webhook_owners", "webhook_counters"),
+    *("webhook_targets", "webhook_owners", "webhook_counters"),
 )
 
 
@@ -48,6 +48,7 @@ def upgrade() -> None:
     op.create_index("ix_webhook_events_created", "webhook_events", ["created_at", "event_id"])
     _deliveries()
     _attempts()
+    _targets()
     op.create_table(
         "webhook_owners",
         sa.Column("key", sa.Text, nullable=False),
@@ -79,14 +80,15 @@ def _deliveries() -> None:
         sa.Column("status", sa.Text, nullable=False),
         sa.Column("created_at", sa.Double, nullable=False),
         sa.Column("due_at", sa.Double, nullable=False),
-        sa.Column("attempts", sa.Integer, nullable=False),
+        sa.Column("budget_at", sa.Double, nullable=False),
         sa.Column("budget_from", sa.Integer, nullable=False),
+        sa.Column("attempts", sa.Integer, nullable=False),
         sa.Column("throttled", sa.Integer, nullable=False),
         sa.Column("last_error", sa.Text),
         sa.Column("last_code", sa.Integer),
         sa.Column("ended_at", sa.Double),
-        sa.Column("secret", sa.Text),
-        sa.Column("registered", sa.Boolean, nullable=False),
+        sa.Column("direct", sa.Text),
+        sa.Column("holder", sa.Text),
         sa.PrimaryKeyConstraint("delivery_id"),
     )
     listed = ["org_id", "webhook_id", "status", "created_at", "delivery_id"]
@@ -96,7 +98,7 @@ def _deliveries() -> None:
     _partial("ix_webhook_deliveries_due_of", table, ["target_id", "due_at", "delivery_id"], "ended_at IS NULL")
     _partial("ix_webhook_deliveries_ended", table, ["status", "ended_at"], "ended_at IS NOT NULL")
     _partial("ix_webhook_deliveries_dead", table, ["org_id", "ended_at", "delivery_id"], "status = 'DEAD_LETTERED'")
-    _partial("ix_webhook_deliveries_secret", table, ["delivery_id"], "secret IS NOT NULL")
+    _partial("ix_webhook_deliveries_direct", table, ["delivery_id"], "direct IS NOT NULL")
     _vacuum_often(table)
 
 
@@ -121,13 +123,31 @@ def _attempts() -> None:
     _partial("ix_webhook_attempts_text", table, ["started_at", "delivery_id"], "text IS NOT NULL")
 
 
+def _targets() -> None:
+    op.create_table(
+        "webhook_targets",
+        sa.Column("target_id", sa.Text, nullable=False),
+        sa.Column("breaker", sa.Text, nullable=False),
+        sa.Column("consecutive_failures", sa.Integer, nullable=False),
+        sa.Column("opened_at", sa.Double),
+        sa.Column("retry_at", sa.Double),
+        sa.Column("last_error", sa.Text),
+        sa.Column("paused_until", sa.Double),
+        sa.Column("failing_since", sa.Double),
+        sa.Column("failures", sa.Integer, nullable=False),
+        sa.Column("old_secret_first", sa.Boolean, nullable=False),
+        sa.PrimaryKeyConstraint("target_id"),
+    )
+    _partial("ix_webhook_targets_refusing", "webhook_targets", ["breaker", "target_id"], "breaker != 'closed'")
+
+
 def _partial(name: str, table: str, columns: list[str], condition: str) -> None:
     op.create_index(name, table, columns, sqlite_where=sa.text(condition), postgresql_where=sa.text(condition))
 
 
 def _vacuum_often(table: str) -> None:
-    """Every delivery leaves the indices of what waits when it ends. By default PostgreSQL would clear these when a fifth
-    of all rows has changed, which may be days of deliveries: the take-up would step over all that ended since."""
+    """Every delivery leaves the indices of what waits when it ends. By default PostgreSQL clears these when a fifth of
+    all rows has changed, which may be days of deliveries: the take-up would step over all that ended since."""
     if op.get_context().dialect.name == "postgresql":
         op.execute(
             f"ALTER TABLE {table} SET (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 5000)"
