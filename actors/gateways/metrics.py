@@ -28,8 +28,8 @@ BREAKER_STATES: Final = {"closed": 0.0, "half_open": 1.0, "open": 2.0}
 
 
 class StoredMetricsPage:
-    """Fulfils `MetricsPage`. `counters` are the stores that hold counters: the journal's and, last, the one to which
-    this process adds its own."""
+    """Fulfils `MetricsPage`. `counters` are the stores that hold counters: the journal's, that of the deliveries and,
+    last, the one to which this process adds its own."""
 
     def __init__(
         self,

@@ -75,12 +75,12 @@ def build_ingress(launch: Launch) -> FastAPI:
     bound_messages(config.ws_max_message_bytes)
     runtime = Runtime(settings)
     debates, core = Database.open(settings, Context.DEBATES), Database.open(settings, Context.CORE)
-    elo = Database.open(settings, Context.ELO)
+    elo, webhooks = Database.open(settings, Context.ELO), Database.open(settings, Context.WEBHOOKS)
     reader, ratings = DebateStore(debates), RatingStore(elo)
-    counters = CounterStore(debates), CounterStore(core)
+    counters = CounterStore(debates), CounterStore(webhooks), CounterStore(core)
     agents = StoredAgentBoard(runtime, settings, BreakerStore(core), counters[0])
     connections = SharedConnectionBoard(runtime)
-    flush = CounterFlush(counters[1])
+    flush = CounterFlush(counters[-1])
     lifecycle = SharedLifecycle(runtime, clock, launch.started_at)
     probe = StoreProbe(counters, clock)
     trouble = Every("report of a process", REPORT_S, TroubleReport(config.replica_id, runtime).tell)
@@ -104,7 +104,7 @@ def build_ingress(launch: Launch) -> FastAPI:
             chapters=(operations,),
             layers=(Layer(Stage.TIMING, Middleware(TimingMiddleware, observer=observe_request, clock=clock)),),
             tasks=(flush.task.run, trouble.run, nodes.task.run, figures.task.run),
-            closers=(debates.aclose, core.aclose, elo.aclose),
+            closers=(debates.aclose, core.aclose, elo.aclose, webhooks.aclose),
         ),
         open_debates(
             config,

@@ -32,6 +32,7 @@ class Context(StrEnum):
     ELO = "agent_elo"
     USAGE = "usage"
     SCHEDULE = "scheduled_debates"
+    WEBHOOKS = "webhooks"
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,9 +49,18 @@ outbox = Table(
     Index("outbox_by_topic", "topic", "created_at", "outbox_id"),
 )
 
-process_counters = Table(  # like `counters`, for what is counted outside the journal; all that is counted is both
+process_counters = Table(  # like `counters`, for what is counted elsewhere; all that is counted is all three
     "process_counters",
     METADATA[Context.CORE],
+    Column("sample", Text, primary_key=True),
+    Column("labels", Text, primary_key=True),
+    Column("shard", Integer, primary_key=True, autoincrement=False),
+    Column("value", Double, nullable=False),
+)
+
+webhook_counters = Table(  # like `counters`, in the transaction of a delivery
+    "webhook_counters",
+    METADATA[Context.WEBHOOKS],
     Column("sample", Text, primary_key=True),
     Column("labels", Text, primary_key=True),
     Column("shard", Integer, primary_key=True, autoincrement=False),

@@ -121,6 +121,7 @@ class Delivery:
         throttled: how many requests of this budget were answered with 429.
         direct: of a delivery of `deliver_webhook`, what its caller gave besides the payload (URL, secret, rules): JSON,
             sealed. None where the target is a registered endpoint.
+        holder: of a direct delivery, the owner that has it: while its lease runs, nobody else sends it.
     """
 
     delivery_id: str
@@ -140,6 +141,7 @@ class Delivery:
     last_code: int | None = None
     ended_at: float | None = None
     direct: str | None = field(default=None, repr=False)
+    holder: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 import asyncpg
@@ -30,11 +31,9 @@ from aragora.debate.store.write_group import (
     succeeded,
 )
 from aragora.errors import Unavailable
-from aragora.storage.contexts import SESSION_PREFIX, Location
-from aragora.storage.failures import is_database_error, is_refused, is_transient, unavailable
-from aragora.storage.postgres import connect
+from aragora.storage.contexts import Location
+from aragora.storage.postgres_transactions import PostgresTransactions, columns_of
 
-IDLE_TIMEOUT_S: Final = 10.0  # a coordinator cut off in the middle of a group holds its locks no longer than this
 COUNTER_SHARDS: Final = 16  # writers that count the same sample at once wait for each other once in so many times
 
 _OPEN_TYPES: Final = {
@@ -116,9 +115,8 @@ class PostgresJournal:
     """Writes groups over one connection of its own."""
 
     def __init__(self, location: Location, tenure: Tenure | None = None) -> None:
-        self._location = location
+        self._transactions = PostgresTransactions(location, "journal")
         self._tenure = tenure
-        self._connection: asyncpg.Connection[Any] | None = None
         self._shard = random.randrange(COUNTER_SHARDS)
 
     async def write(self, units: Sequence[Unit]) -> list[Outcome]:
@@ -130,37 +128,20 @@ class PostgresJournal:
                 middle of the commit; then the same units, tried again, are Fenced.
             Exception: a statement was refused for what one of the units holds: nothing was written.
         """
-        try:
-            try:
-                return await self._transact(units)
-            except Exception as error:
-                if not is_transient(error):
-                    raise
-                return await self._transact(units)
-        except BaseException as error:
-            self._disconnect()
-            if is_refused(error) or not is_database_error(error):
-                raise
-            raise unavailable("writing the journal", error) from error
+        return await self._transactions.run(partial(self._write, units))
 
     async def aclose(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            await connection.close(timeout=self._location.timeout_s)
+        await self._transactions.aclose()
 
-    async def _transact(self, units: Sequence[Unit]) -> list[Outcome]:
-        connection = self._connection
-        if connection is None or connection.is_closed():
-            connection = self._connection = await self._connect()
-        async with connection.transaction():
-            await self._check_tenure(connection)
-            kept = await _open(connection, [unit for unit in units if isinstance(unit, NewDebate)])
-            ids = debate_ids(units)
-            last_seqs, held = standings_of(await connection.fetch(LAST_SEQ, ids) if ids else ())
-            head = await _head(connection) if needs_head(units) else GENESIS
-            books = await _books(connection, account_keys_of(units), held)
-            outcomes, writes = resolve(units, kept, last_seqs, head, books)
-            await self._write_all(connection, writes)
+    async def _write(self, units: Sequence[Unit], connection: asyncpg.Connection[Any]) -> list[Outcome]:
+        await self._check_tenure(connection)
+        kept = await _open(connection, [unit for unit in units if isinstance(unit, NewDebate)])
+        ids = debate_ids(units)
+        last_seqs, held = standings_of(await connection.fetch(LAST_SEQ, ids) if ids else ())
+        head = await _head(connection) if needs_head(units) else GENESIS
+        books = await _books(connection, account_keys_of(units), held)
+        outcomes, writes = resolve(units, kept, last_seqs, head, books)
+        await self._write_all(connection, writes)
         return outcomes
 
     async def _check_tenure(self, connection: asyncpg.Connection[Any]) -> None:
@@ -169,60 +150,45 @@ class PostgresJournal:
             if epoch != self._tenure.epoch:
                 raise succeeded(self._tenure, epoch)
 
-    async def _connect(self) -> asyncpg.Connection[Any]:
-        timeout_s = self._location.timeout_s
-        return await connect(
-            self._location,
-            application_name=f"{SESSION_PREFIX}journal",
-            lock_timeout=str(int(timeout_s * 1000)),
-            idle_in_transaction_session_timeout=str(int(IDLE_TIMEOUT_S * 1000)),
-            synchronous_commit="on",
-        )
-
-    def _disconnect(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.terminate()
-
     async def _write_all(self, connection: asyncpg.Connection[Any], writes: Writes) -> None:
         if writes.refused:
             await connection.execute(REFUSE, writes.refused)
         if writes.journal:
-            await connection.execute(JOURNAL, *_columns(writes.journal))
+            await connection.execute(JOURNAL, *columns_of(writes.journal))
         if writes.advances:
-            await connection.execute(CHANGE, *_columns([_changed(writes, key) for key in sorted(writes.advances)]))
+            await connection.execute(CHANGE, *columns_of([_changed(writes, key) for key in sorted(writes.advances)]))
         if writes.receipts:
             rows = [
                 (r.receipt_id, r.debate_id, r.position, r.hash, r.previous_hash, r.document, r.issued_at)
                 for r in writes.receipts
             ]
-            await connection.execute(RECEIPT, *_columns(rows))
+            await connection.execute(RECEIPT, *columns_of(rows))
         if writes.head is not None:
             await connection.execute(MOVE_HEAD, writes.head.position, writes.head.hash)
         await _write_outbox(connection, writes)
         if writes.accounts:
             changes = [(*key, writes.accounts[key].spent, writes.accounts[key].held) for key in sorted(writes.accounts)]
-            await connection.execute(ACCOUNT, *_columns(changes))
+            await connection.execute(ACCOUNT, *columns_of(changes))
         if writes.counters:
             counted = [(*key, writes.counters[key]) for key in sorted(writes.counters)]
-            await connection.execute(COUNT, *_columns(counted), self._shard)
+            await connection.execute(COUNT, *columns_of(counted), self._shard)
 
 
 async def _write_outbox(connection: asyncpg.Connection[Any], writes: Writes) -> None:
     if writes.outbox:
         rows = [(o.outbox_id, o.topic, o.debate_id, o.payload, o.created_at) for o in writes.outbox]
-        await connection.execute(OUTBOX, *_columns(rows))
+        await connection.execute(OUTBOX, *columns_of(rows))
     if writes.done:
         await connection.execute(DONE, writes.done)
     if writes.buried:
-        await connection.execute(BURY, *_columns(writes.buried))
+        await connection.execute(BURY, *columns_of(writes.buried))
 
 
 async def _open(connection: asyncpg.Connection[Any], debates: Sequence[NewDebate]) -> dict[str, Kept]:
     if not debates:
         return {}
     ordered = sorted(debates, key=lambda new: (new.record.org_id, new.record.created_by, new.idempotency_key or ""))
-    inserted = await connection.fetch(OPEN, *_columns([values_of_new(new) for new in ordered]))
+    inserted = await connection.fetch(OPEN, *columns_of([values_of_new(new) for new in ordered]))
     created = {row[0] for row in inserted}
     kept: dict[str, Kept] = {}
     for new in debates:
@@ -239,7 +205,7 @@ async def _books(connection: asyncpg.Connection[Any], keys: Sequence[AccountKey]
     """The accounts of `keys`, locked: an opening in another process waits until this one has counted."""
     if not keys:
         return Books(held)
-    columns = _columns(keys)
+    columns = columns_of(keys)
     balances = await connection.fetch(BALANCES, *columns)
     if len(balances) < len(keys):  # the first debate of a month
         await connection.execute(ACCOUNT_ROWS, *columns)
@@ -268,8 +234,3 @@ def _changed(writes: Writes, debate_id: str) -> tuple[object, ...]:
         new.cost_usd,
         new.receipt_id,
     )
-
-
-def _columns(rows: Sequence[Sequence[object]]) -> list[list[object]]:
-    """Rows as columns, the form in which arrays travel."""
-    return [list(column) for column in zip(*rows, strict=True)]

@@ -6,11 +6,10 @@ statements cost a tenth of Core's. All values are parameters. The tables are tho
 
 from __future__ import annotations
 
-import asyncio
 import sqlite3
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final
 
 from aragora.debate.budget import AccountKey, Books, Held
@@ -28,10 +27,9 @@ from aragora.debate.store.write_group import (
     standings_of,
     succeeded,
 )
-from aragora.storage.contexts import Location, sqlite_pragmas
-from aragora.storage.failures import is_database_error, is_refused, unavailable
+from aragora.storage.contexts import Location
+from aragora.storage.sqlite_transactions import SqliteTransactions
 
-CHECKPOINT_PAGES: Final = 2000  # 8 MB of WAL between two checkpoints
 IDS_PER_QUERY: Final = 500  # below SQLite's limit of parameters
 
 BESIDES: Final = ("idempotency_key", "request_hash", "budget_month", "held_micros")
@@ -83,10 +81,8 @@ class SqliteJournal:
     """Writes groups to the SQLite file of a location."""
 
     def __init__(self, location: Location, tenure: Tenure | None = None) -> None:
-        self._location = location
+        self._transactions = SqliteTransactions(location, "journal")
         self._tenure = tenure
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="journal")
-        self._connection: sqlite3.Connection | None = None
 
     async def write(self, units: Sequence[Unit]) -> list[Outcome]:
         """One transaction for all units; returns when it is on disk.
@@ -96,30 +92,19 @@ class SqliteJournal:
             Unavailable: disk full, I/O error or locked for too long: nothing was written.
             Exception: a statement was refused for what one of the units holds: nothing was written.
         """
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._write, units)
+        return await self._transactions.run(partial(self._write, units))
 
     async def aclose(self) -> None:
-        if self._connection is not None:
-            await asyncio.get_running_loop().run_in_executor(self._thread, self._disconnect)
-        self._thread.shutdown()
+        await self._transactions.aclose()
 
-    def _write(self, units: Sequence[Unit]) -> list[Outcome]:
-        try:
-            connection = self._connection or self._connect()
-            connection.execute("BEGIN IMMEDIATE")
-            self._check_tenure(connection)
-            kept = _open(connection, [unit for unit in units if isinstance(unit, NewDebate)])
-            head = _head(connection) if needs_head(units) else GENESIS
-            last_seqs, held = _standings(connection, debate_ids(units))
-            books = _books(connection, account_keys_of(units), held)
-            outcomes, writes = resolve(units, kept, last_seqs, head, books)
-            _write_all(connection, writes)
-            connection.execute("COMMIT")
-        except BaseException as error:
-            self._disconnect()  # rolls back; the next group starts on a fresh connection
-            if is_refused(error) or not is_database_error(error):
-                raise
-            raise unavailable("writing the journal", error) from error
+    def _write(self, units: Sequence[Unit], connection: sqlite3.Connection) -> list[Outcome]:
+        self._check_tenure(connection)
+        kept = _open(connection, [unit for unit in units if isinstance(unit, NewDebate)])
+        head = _head(connection) if needs_head(units) else GENESIS
+        last_seqs, held = _standings(connection, debate_ids(units))
+        books = _books(connection, account_keys_of(units), held)
+        outcomes, writes = resolve(units, kept, last_seqs, head, books)
+        _write_all(connection, writes)
         return outcomes
 
     def _check_tenure(self, connection: sqlite3.Connection) -> None:
@@ -127,18 +112,6 @@ class SqliteJournal:
             row = connection.execute(EPOCH, (self._tenure.shard,)).fetchone()
             if row is None or row[0] != self._tenure.epoch:
                 raise succeeded(self._tenure, row and row[0])
-
-    def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(str(self._location.path), timeout=self._location.timeout_s, isolation_level=None)
-        self._connection = connection
-        for pragma in (*sqlite_pragmas(self._location.timeout_s), f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}"):
-            connection.execute(pragma)
-        return connection
-
-    def _disconnect(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.close()
 
 
 def values_of_new(new: NewDebate) -> tuple[Any, ...]:

@@ -1,17 +1,11 @@
-"""The journal writer: everything submitted while one transaction is on its way to the disk is the next one.
-
-Nothing waits for a timer: a lone unit goes at once, groups grow only as the disk falls behind. A unit that is
-fenced, conflicts or breaks a constraint fails alone. When the store is away, every unit of the group gets
-Unavailable, nothing of it is written, and the next group tries afresh. One writer serves one event loop;
-several processes may write to the same store.
-"""
+"""The journal writer: group commit (`aragora.storage.group_commit`) for the units of many debates. A unit that is
+fenced or conflicts fails alone."""
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Sequence
-from typing import Any, Final, Protocol, cast
+from typing import Any, Final, cast
 
 from aragora.debate.records import (
     Buried,
@@ -24,25 +18,13 @@ from aragora.debate.records import (
     ReceiptRecord,
     Tenure,
 )
-from aragora.debate.store.write_group import Outcome, Unit, check, refusal
-from aragora.errors import AragoraError, Fenced, Unavailable
+from aragora.debate.store.write_group import Unit, check, refusal
 from aragora.observability.samples import CounterDelta
 from aragora.storage.database import Database
-from aragora.storage.failures import RETRY_AFTER_S, is_refused
-from aragora.supervision import begin
+from aragora.storage.group_commit import Bounds, GroupBackend, GroupCommit
 
 MAX_PENDING_UNITS: Final = 20_000
 MAX_GROUP_UNITS: Final = 1_000
-
-
-class JournalBackend(Protocol):
-    """One store: `aragora.debate.store.journal_sqlite` or `journal_postgres`."""
-
-    async def write(self, units: Sequence[Unit]) -> list[Outcome]:
-        """One transaction. Raises Unavailable, or whatever error one of the units caused; then nothing is written."""
-        ...
-
-    async def aclose(self) -> None: ...
 
 
 class JournalWriter:
@@ -52,11 +34,7 @@ class JournalWriter:
     def __init__(
         self, database: Database, *, max_pending: int = MAX_PENDING_UNITS, tenure: Tenure | None = None
     ) -> None:
-        self._backend = _backend(database, tenure)
-        self._max_pending = max_pending
-        self._pending: deque[tuple[Unit, asyncio.Future[Any]]] = deque()
-        self._writing: asyncio.Task[None] | None = None
-        self._closed = False
+        self._units = in_groups(_backend(database, tenure), max_pending)
 
     async def open(self, new: NewDebate) -> Opened:
         """Write a new debate, or find the one that holds its idempotency key.
@@ -90,67 +68,19 @@ class JournalWriter:
 
     async def aclose(self) -> None:
         """Write what was submitted, then close; later units get Unavailable."""
-        self._closed = True
-        if self._writing is not None:
-            await self._writing
-        await self._backend.aclose()
+        await self._units.aclose()
 
     def _submit(self, unit: Unit) -> asyncio.Future[Any]:
         check(unit)
-        if self._closed:
-            raise Unavailable("the journal is closed: the server is stopping", retry_after_s=RETRY_AFTER_S)
-        if len(self._pending) >= self._max_pending:
-            raise Unavailable(
-                f"the journal has {len(self._pending)} units waiting for the disk, the most it holds: try again",
-                retry_after_s=RETRY_AFTER_S,
-            )
-        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._pending.append((unit, future))
-        if self._writing is None or self._writing.done():
-            self._writing = begin(self._write_pending(), "journal writer")
-        return future
-
-    async def _write_pending(self) -> None:
-        while self._pending:
-            group = [self._pending.popleft() for _ in range(min(len(self._pending), MAX_GROUP_UNITS))]
-            outcomes = await self._outcomes([unit for unit, _ in group])
-            for (_, future), outcome in zip(group, outcomes, strict=True):
-                if future.done():  # its caller no longer waits
-                    continue
-                if isinstance(outcome, Exception):
-                    future.set_exception(outcome)
-                else:
-                    future.set_result(outcome)
-
-    async def _outcomes(self, units: Sequence[Unit]) -> list[Outcome]:
-        """Together if possible; one by one where a unit spoils the transaction, so that it fails alone."""
-        try:
-            return await self._backend.write(units)
-        except (Unavailable, Fenced) as away:  # the store is away, or another coordinator owns the shard
-            return [_copy(away) for _ in units]
-        except Exception as refused:  # noqa: BLE001  handed to the unit's caller
-            if len(units) == 1:
-                return [refusal(units[0], refused) if is_refused(refused) else refused]
-        return await self._one_by_one(units)
-
-    async def _one_by_one(self, units: Sequence[Unit]) -> list[Outcome]:
-        outcomes: list[Outcome] = []
-        for index, unit in enumerate(units):
-            outcomes += await self._outcomes([unit])
-            away = outcomes[-1]
-            if isinstance(away, Unavailable):  # to wait once for a store that is away is enough
-                return [*outcomes, *(_copy(away) for _ in units[index + 1 :])]
-        return outcomes
+        return self._units.submit(unit)
 
 
-def _copy(error: AragoraError) -> AragoraError:
-    """One exception per caller: a traceback is not shared between tasks."""
-    copy = type(error)(error.message, code=error.code, retry_after_s=error.retry_after_s)
-    copy.__cause__ = error.__cause__
-    return copy
+def in_groups(backend: GroupBackend[Unit], max_pending: int = MAX_PENDING_UNITS) -> GroupCommit[Unit]:
+    """Group commit for units of the journal."""
+    return GroupCommit("the journal", backend, refusal, Bounds(max_pending, MAX_GROUP_UNITS))
 
 
-def _backend(database: Database, tenure: Tenure | None) -> JournalBackend:
+def _backend(database: Database, tenure: Tenure | None) -> GroupBackend[Unit]:
     if database.is_sqlite:
         from aragora.debate.store.journal_sqlite import SqliteJournal  # noqa: PLC0415  only the driver that is used
 

@@ -16,7 +16,6 @@ A unit that fails leaves no trace in what the others write.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
@@ -38,15 +37,15 @@ from aragora.debate.records import (
     values_of,
 )
 from aragora.errors import AragoraError, BudgetExhausted, Conflict, Fenced, InvalidInput, NotFound
-from aragora.observability.samples import CounterDelta, add_counters
+from aragora.observability.samples import add_counters
 from aragora.storage.failures import is_constraint
 from aragora.storage.outbox import OutboxRow
+from aragora.storage.storable import check_counters, check_values
 
 Unit = NewDebate | Commit | Conclusion | Done | Buried | Counted
 Outcome = Opened | ReceiptRecord | Exception | None
 
-MOST: Final = 2**31 - 1
-"""The largest number that an integer column of both databases holds."""
+_KIND: Final = "debate"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,22 +89,23 @@ def check(unit: Unit) -> None:
         _check_rows(record.debate_id, unit)
         if unit.rows[0].seq != 1:
             raise InvalidInput(f"a debate's journal begins with seq 1: {record.debate_id}")
-        _check_values(record.debate_id, values_of(record))
+        check_values(_KIND, record.debate_id, values_of(record))
         if unit.idempotency is not None:
-            _check_values(record.debate_id, (unit.idempotency.key, unit.idempotency.request_hash))
-        _check_counters(record.debate_id, unit.counters)
+            check_values(_KIND, record.debate_id, (unit.idempotency.key, unit.idempotency.request_hash))
+        check_counters(_KIND, record.debate_id, unit.counters)
     elif isinstance(unit, Commit):
         _check_rows(unit.debate_id, unit)
         update = unit.update
-        _check_values(
+        check_values(
+            _KIND,
             unit.debate_id,
             (update.status, update.rounds, update.decision, update.reason, update.cost_usd, update.receipt_id),
         )
         for row in unit.outbox:
-            _check_values(unit.debate_id, (row.outbox_id, row.topic, row.debate_id, row.payload, row.created_at))
-        _check_counters(unit.debate_id, unit.counters)
+            check_values(_KIND, unit.debate_id, (row.outbox_id, row.topic, row.debate_id, row.payload, row.created_at))
+        check_counters(_KIND, unit.debate_id, unit.counters)
     elif isinstance(unit, Buried | Counted):
-        _check_counters("a count", unit.counters)
+        check_counters("a", "count", unit.counters)
 
 
 def debate_ids(units: Sequence[Unit]) -> list[str]:
@@ -202,7 +202,7 @@ class _Group:
         self._last_seq(conclusion.debate_id)
         receipt, commit = conclusion.issue(self._head)
         check(commit)
-        _check_values(receipt.debate_id, (receipt.receipt_id, receipt.document, receipt.issued_at))
+        check_values(_KIND, receipt.debate_id, (receipt.receipt_id, receipt.document, receipt.issued_at))
         if commit.debate_id != conclusion.debate_id or receipt.debate_id != conclusion.debate_id:
             raise InvalidInput(f"a conclusion of {conclusion.debate_id} must write that debate and no other")
         if receipt.previous_hash != self._head.hash or receipt.position != self._head.position + 1:
@@ -312,38 +312,7 @@ def _check_rows(debate_id: str, unit: NewDebate | Commit) -> None:
     if any(row.seq != first + index or row.debate_id != debate_id for index, row in enumerate(rows)):
         raise InvalidInput(f"the rows of {debate_id} are not its own, numbered without a gap from {first}")
     for row in rows:
-        _check_values(debate_id, (row.debate_id, row.seq, row.type, row.payload, row.at))
-
-
-def _check_values(debate_id: str, values: Iterable[object]) -> None:
-    """Raises InvalidInput for a text with NUL or half a character, a number that is not finite, or one that is too
-    large for an integer column."""
-    for value in values:
-        if isinstance(value, str):
-            if "\0" in value or not _is_unicode(value):
-                raise InvalidInput(
-                    f"debate {debate_id}: the database cannot hold a control character in one of its texts"
-                )
-        elif isinstance(value, float):
-            if not math.isfinite(value):
-                raise InvalidInput(f"debate {debate_id}: one of its numbers is not finite")
-        elif isinstance(value, int) and not -MOST <= value <= MOST:
-            raise InvalidInput(f"debate {debate_id}: one of its numbers is too large for the database")
-
-
-def _is_unicode(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _check_counters(debate_id: str, counters: Iterable[CounterDelta]) -> None:
-    """Raises InvalidInput where a counter would not grow by a finite amount: it would be lost for ever."""
-    for counter in counters:
-        if not 0.0 <= counter.amount < math.inf:
-            raise InvalidInput(f"debate {debate_id}: {counter.sample} cannot grow by {counter.amount}")
+        check_values(_KIND, debate_id, (row.debate_id, row.seq, row.type, row.payload, row.at))
 
 
 def _merged(first: DebateUpdate, then: DebateUpdate) -> DebateUpdate:

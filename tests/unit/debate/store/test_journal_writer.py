@@ -12,7 +12,7 @@ from worlds.waiting import eventually
 
 from aragora.debate.journal import JournalRow
 from aragora.debate.records import Commit
-from aragora.debate.store.journal_writer import MAX_GROUP_UNITS, JournalWriter
+from aragora.debate.store.journal_writer import MAX_GROUP_UNITS, JournalWriter, in_groups
 from aragora.debate.store.write_group import Outcome, Unit
 from aragora.errors import Fenced, Unavailable
 from aragora.storage.contexts import Context, Location
@@ -40,7 +40,7 @@ class Backend:
 def writer_over(write: Write) -> tuple[JournalWriter, Backend]:
     writer = JournalWriter(Database(Location(Context.DEBATES, Path("unused.db"))))
     backend = Backend(write)
-    writer._backend = backend
+    writer._units = in_groups(backend)
     return writer, backend
 
 
