@@ -40,7 +40,7 @@ def check_headers(headers: Mapping[str, str]) -> None:
     for name, value in headers.items():
         _check_name(name)
         if name.lower() in seen:
-            raise InvalidInput(f"The header {name} is given twice: names differ by more than capitals.")
+            raise InvalidInput(f"The header {name} is given twice, capitals apart: leave one out.")
         seen.add(name.lower())
         _check_value(name, value)
     if sum(len(name) + len(value) for name, value in headers.items()) > TOTAL_MAX_CHARS:

@@ -77,9 +77,10 @@ def test_fifty_one_are_too_many() -> None:
         check_headers({f"X-{number}": "v" for number in range(HEADERS_MAX + 1)})
 
 
-def test_a_name_in_two_writings_is_one_name() -> None:
-    with pytest.raises(InvalidInput, match="x-token is given twice"):
-        check_headers({"X-Token": "a", "x-token": "b"})
+@pytest.mark.parametrize(("first", "second"), [("X-Token", "x-token"), ("x-token", "X-Token"), ("X-TOKEN", "X-Token")])
+def test_a_name_in_two_writings_is_one_name(first: str, second: str) -> None:
+    with pytest.raises(InvalidInput, match=f"{second} is given twice"):
+        check_headers({first: "a", second: "b"})
 
 
 def test_all_together_have_a_limit() -> None:
