@@ -40,6 +40,7 @@ REFUSED_PORTS: Final = frozenset(
 """Ports at which no receiver of HTTP stands, but services that obey whoever reaches them: mail and remote control,
 files, databases, caches and queues."""
 
+_UNREADABLE: Final = "the URL cannot be read: check its host and port"
 _NAME: Final = re.compile(r"(?=.{1,253}\.?$)(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)+[a-z0-9_-]{1,63}\.?")
 _NUMBER: Final = re.compile(r"(?:[0-9]+|0x[0-9a-f]*)")  # a last label that makes a host an address (WHATWG URL, 3.5)
 _AUTHORITY: Final = re.compile(r"[a-z]+://([^/?#]*)", re.IGNORECASE)
@@ -119,6 +120,21 @@ def allowed_networks(written: Iterable[str]) -> tuple[Network, ...]:
 
 
 def _parsed(text: str) -> URL:
+    _check_text(text)
+    try:
+        url = URL(text)
+        readable = bool(url.host)  # raises for a name that IDNA cannot decode
+    except ValueError:  # its text shows the URL
+        raise InvalidInput(_UNREADABLE) from None
+    if url.scheme not in ("http", "https") or not readable or not url.port:
+        raise InvalidInput("the URL must begin with https:// or http://, and name a host and a port from 1 to 65535")
+    if len(str(url)) > MAX_URL:
+        raise InvalidInput(f"the URL is longer than {MAX_URL:,} characters once it is encoded: shorten it")
+    return url
+
+
+def _check_text(text: str) -> None:
+    """What yarl would mend or pass over."""
     try:
         texts.line(text)
     except ValueError as error:
@@ -127,25 +143,16 @@ def _parsed(text: str) -> URL:
         raise InvalidInput("the URL holds a space or a backslash: write them as %20 and %5C, or leave them out")
     if len(text) > MAX_URL:
         raise InvalidInput(f"the URL is longer than {MAX_URL:,} characters: shorten it")
-    authority = _AUTHORITY.match(text)
-    if authority is None:
+    found = _AUTHORITY.match(text)
+    if found is None:
         raise InvalidInput("the URL must begin with https:// or http://, and a host")
-    if "@" in authority[1]:  # yarl would leave out an empty name
+    authority = found[1]
+    if "@" in authority:
         raise InvalidInput("the URL must not hold a user name or a password: use a header of the webhook")
-    if "[" in authority[1] and ":" not in authority[1].partition("]")[0]:  # a future form, which yarl takes for a name
-        raise InvalidInput("the URL cannot be read: check its host and port")
+    if "[" in authority and ":" not in authority.partition("]")[0]:  # a form of the future, taken for a name
+        raise InvalidInput(_UNREADABLE)
     if "#" in text:
         raise InvalidInput("the URL must not hold a fragment (#...): leave it out")
-    try:
-        url = URL(text)
-        readable = bool(url.host)  # raises for a name that IDNA cannot decode
-    except ValueError:  # its text shows the URL
-        raise InvalidInput("the URL cannot be read: check its host and port") from None
-    if url.scheme not in ("http", "https") or not readable or not url.port:
-        raise InvalidInput("the URL must begin with https:// or http://, and name a host and a port from 1 to 65535")
-    if len(str(url)) > MAX_URL:
-        raise InvalidInput(f"the URL is longer than {MAX_URL:,} characters once it is encoded: shorten it")
-    return url
 
 
 def _host(url: URL) -> str:
