@@ -35,12 +35,16 @@ from aragora.storage.counters import CounterStore
 from aragora.storage.database import Database
 from aragora.storage.reencryption import Outcome, Reencryption, Rewritable, Summary
 from aragora.typed_commands import code_of_run
+from aragora.webhooks.store.direct_secrets import DELIVERY_STORE
+from aragora.webhooks.store.endpoints import ENDPOINT_STORE
 
 _FLAGS = {
     "--sync-store": (CONNECTORS.name, "credentials of connectors"),
     "--integration-store": (INTEGRATIONS.name, "settings of integrations"),
     "--gmail-tokens": (GMAIL_TOKENS.name, "OAuth tokens of mail accounts"),
     "--mfa-secrets": (MFA_STORE, "secrets of second factors"),
+    "--webhooks": (ENDPOINT_STORE, "addresses and secrets of webhooks"),
+    "--webhook-deliveries": (DELIVERY_STORE, "addresses and secrets of deliveries to unregistered webhooks"),
 }
 
 
@@ -81,7 +85,7 @@ def _told(options: argparse.Namespace, names: tuple[str, ...]) -> int:
 async def _run(settings: Settings, names: tuple[str, ...], accepted: frozenset[str], *, execute: bool) -> int:
     if settings.encryption_key is None:
         raise Misconfigured("ARAGORA_ENCRYPTION_KEY is not set: without it nothing can be encrypted permanently.")
-    await require_current(settings, Context.CORE, Context.USERS)
+    await require_current(settings, Context.CORE, Context.USERS, Context.WEBHOOKS)
     registry = Registry()
     crypto = EncryptionService(Keyring.parse(settings.encryption_key.get_secret_value()), registry)
     work = Reencryption(crypto, SystemClock(), registry, execute)

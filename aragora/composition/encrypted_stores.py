@@ -3,7 +3,7 @@ here. And which of them were encrypted whole (`aragora.storage.encryption_marks`
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final
 
@@ -18,9 +18,17 @@ from aragora.storage.contexts import Context
 from aragora.storage.database import Database
 from aragora.storage.encryption_marks import EncryptionMarks
 from aragora.storage.reencryption import Rewritable
+from aragora.webhooks.store.direct_secrets import DELIVERY_STORE, DirectRecords
+from aragora.webhooks.store.endpoints import ENDPOINT_STORE, EndpointRecords
 
 TABLES: Final[dict[str, Table]] = {schema.name: schema.table for schema in (CONNECTORS, INTEGRATIONS, GMAIL_TOKENS)}
-STORES: Final = (*TABLES, MFA_STORE)
+# Those whose secrets rest beside other columns, and where.
+RECORDS: Final[dict[str, tuple[Context, Callable[[Database], Rewritable]]]] = {
+    MFA_STORE: (Context.USERS, MfaRecords),
+    ENDPOINT_STORE: (Context.WEBHOOKS, EndpointRecords),
+    DELIVERY_STORE: (Context.WEBHOOKS, DirectRecords),
+}
+STORES: Final = (*TABLES, *RECORDS)
 
 
 @asynccontextmanager
@@ -30,10 +38,11 @@ async def opened(settings: Settings, names: tuple[str, ...]) -> AsyncIterator[di
         found: dict[str, Rewritable] = {}
         documents = await stack.enter_async_context(open_documents(settings))
         for name in names:
-            if name == MFA_STORE:
-                database = Database.open(settings, Context.USERS)
+            if name in RECORDS:
+                context, records = RECORDS[name]
+                database = Database.open(settings, context)
                 stack.push_async_callback(database.aclose)
-                found[name] = MfaRecords(database)
+                found[name] = records(database)
             else:
                 found[name] = documents(TABLES[name])
         yield found

@@ -14,6 +14,7 @@ from typing import Final
 import msgspec
 import structlog
 from sqlalchemy import Table, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from aragora.encoding import decode_as
 from aragora.observability.samples import CounterDelta, add_counters
@@ -58,6 +59,14 @@ class CounterStore:
     async def add(self, deltas: Iterable[CounterDelta]) -> None:
         """Add to the values, all or none. After Unavailable the caller may try again; it counts twice only where
         the connection broke during the commit itself."""
+        deltas = tuple(deltas)
+        if not deltas:
+            return
+        async with self._database.writing("adding to counters") as connection:
+            await self.add_within(connection, deltas)
+
+    async def add_within(self, connection: AsyncConnection, deltas: Iterable[CounterDelta]) -> None:
+        """Add to the values in a transaction of the same database, which writes what is counted."""
         totals: dict[tuple[str, str], float] = {}
         add_counters(totals, tuple(deltas))
         if not totals:
@@ -70,8 +79,7 @@ class CounterStore:
         adding = insert.on_conflict_do_update(
             index_elements=["sample", "labels", "shard"], set_={"value": self._table.c.value + insert.excluded.value}
         )
-        async with self._database.writing("adding to counters") as connection:
-            await connection.execute(adding, rows)
+        await connection.execute(adding, rows)
 
 
 def _series(sample: str, labels: str, value: float) -> CounterDelta | None:

@@ -2,31 +2,54 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Any, Final
 
-from aragora.storage.cursors import Page
+from sqlalchemy import Column, ColumnElement, CompoundSelect, Select, case, func, literal, select, tuple_, union_all
+
+from aragora.errors import NotFound
+from aragora.storage.collection import PAGE_ITEMS
+from aragora.storage.cursors import Page, Place, cursor_of, place_of
 from aragora.storage.database import Database
-from aragora.webhooks.model import Attempt, Delivery, DeliveryStatus, EventRecord
+from aragora.webhooks.model import Attempt, Delivery, DeliveryStatus, EventRecord, TargetRow
+from aragora.webhooks.store.rows import ATTEMPT, DELIVERY, EVENT, TARGET, attempt_of, delivery_of, event_of, target_of
+from aragora.webhooks.store.tables import (
+    IS_DEAD,
+    IS_REFUSING,
+    webhook_attempts,
+    webhook_deliveries,
+    webhook_events,
+    webhook_targets,
+)
+
+SAMPLE: Final = 5_000
+_AT_ONCE: Final = 100  # targets, each a query of its own within one statement
+
+_OF: Final = webhook_deliveries.c
+_WAITS: Final = _OF.ended_at.is_(None)
+_WHAT: Final = "reading webhook deliveries"
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A delivery, what it brings and what was tried."""
+    """A delivery, what it brings and what was tried. The event is None where it is not kept any more."""
 
     delivery: Delivery
-    event: EventRecord
+    event: EventRecord | None
     attempts: tuple[Attempt, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """A target for which deliveries wait. `due_at` is that of the first of them."""
+    """A target for which deliveries wait. `due_at` is that of the first of them; `direct` tells that it is no
+    registered endpoint."""
 
     target_id: str
     org_id: str
     webhook_id: str
-    registered: bool
+    direct: bool
     due_at: float
 
 
@@ -51,7 +74,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """What was tried in a window. Quantiles are seconds, of the last `sample` attempts at most; None without any."""
+    """What was tried in a window. Quantiles are seconds, of the last 5,000 attempts at most; None without any."""
 
     attempts: int
     delivered: int
@@ -69,64 +92,203 @@ class DeliveryStore:
     """Kept in the context `webhooks`. Every method raises Unavailable where the database is away."""
 
     def __init__(self, database: Database) -> None:
-        raise NotImplementedError
+        self._database = database
 
     async def get(self, org_id: str, delivery_id: str) -> Delivery:
         """Raises NotFound, with one text, where there is none or it is another organisation's."""
-        raise NotImplementedError
+        found = await self._deliveries(_all().where(_OF.delivery_id == delivery_id, _OF.org_id == org_id))
+        if not found:
+            raise NotFound(f"there is no delivery {delivery_id}")
+        return found[0]
 
     async def account(self, org_id: str, delivery_id: str) -> Account:
         """As `get`, with event and attempts, the first one first."""
-        raise NotImplementedError
+        delivery = await self.get(org_id, delivery_id)
+        events = await self.events((delivery.event_id,))
+        attempts = await self.attempts((delivery_id,))
+        return Account(delivery, events.get(delivery.event_id), tuple(attempts.get(delivery_id, ())))
 
     async def page(
-        self, org_id: str, webhook_id: str, wanted: Wanted, *, cursor: str | None = None, limit: int = 50
+        self, org_id: str, webhook_id: str, wanted: Wanted, *, cursor: str | None = None, limit: int = PAGE_ITEMS
     ) -> Page[Delivery]:
         """Deliveries of one target, newest first. Raises InvalidInput for a bad cursor."""
-        raise NotImplementedError
+        statuses = DeliveryStatus if wanted.status is None else (wanted.status,)
+        mine = (_OF.org_id == org_id, _OF.webhook_id == webhook_id, *_conditions(wanted, _OF.created_at, cursor))
+        of_each = [_newest(_OF.created_at).where(_OF.status == status, *mine).limit(limit + 1) for status in statuses]
+        rows = _together(of_each).subquery()
+        query = select(rows).order_by(rows.c.created_at.desc(), rows.c.delivery_id.desc())
+        return await self._page(query, "created_at", limit)
 
     async def dead_letters(
-        self, org_id: str, wanted: Wanted, *, webhook_id: str | None = None, cursor: str | None = None, limit: int = 50
+        self,
+        org_id: str,
+        wanted: Wanted,
+        *,
+        webhook_id: str | None = None,
+        cursor: str | None = None,
+        limit: int = PAGE_ITEMS,
     ) -> Page[Delivery]:
         """Dead letters of an organisation, those that died last first. Raises InvalidInput for a bad cursor."""
-        raise NotImplementedError
+        query = _newest(_OF.ended_at).where(IS_DEAD, _OF.org_id == org_id)
+        if webhook_id is not None:
+            query = query.where(_OF.webhook_id == webhook_id)
+        return await self._page(query.where(*_conditions(wanted, _OF.ended_at, cursor)), "ended_at", limit)
 
     async def due(self, before: float, limit: int, *, after: After | None = None) -> list[Delivery]:
-        """What waits and is due at `before`, of all targets, in order of due time and id."""
-        raise NotImplementedError
+        """What waits and is due at `before`, of all targets, in order of due time and id. What waits for a target that
+        is paused is among it: go on behind it with `after`, or ask by target."""
+        return await self._deliveries(_waiting(after).where(_OF.due_at <= before).limit(limit))
 
     async def due_of(self, target_ids: Collection[str], before: float, limit: int) -> list[Delivery]:
-        """What is due of these targets, at most `limit` of each, in order of target, due time and id."""
-        raise NotImplementedError
+        """What is due of these targets, at most `limit` of each, in order of due time and id within each target."""
+        found: list[Delivery] = []
+        ids = sorted(target_ids)
+        for first in range(0, len(ids), _AT_ONCE):
+            of_each = [_waiting(None).where(_OF.target_id == one) for one in ids[first : first + _AT_ONCE]]
+            rows = _together([query.where(_OF.due_at <= before).limit(limit) for query in of_each]).subquery()
+            found += await self._deliveries(select(rows).order_by(rows.c.target_id, rows.c.due_at, rows.c.delivery_id))
+        return found
 
     async def waiting_of(self, target_id: str, limit: int, *, after: After | None = None) -> list[Delivery]:
         """What waits for a target, due or not, in order of due time and id."""
-        raise NotImplementedError
+        return await self._deliveries(_waiting(after).where(_OF.target_id == target_id).limit(limit))
 
     async def targets_with_work(self, after: str, limit: int) -> list[Work]:
-        """The next targets after the id `after` ("" for the first) for which something waits, in order of their ids."""
-        raise NotImplementedError
+        """The next targets after the id `after` ("" for the first) for which something waits, in order of their ids.
+        It costs some lookups for each of them, however much waits."""
+        rows = await self._database.rows(_work(after, limit), _WHAT)
+        return [Work(target, org, webhook, bool(direct), due_at) for target, org, webhook, direct, due_at in rows]
+
+    async def targets(self, target_ids: Collection[str]) -> dict[str, TargetRow]:
+        """What is kept of these targets, at most some thousand, by id; without those of which nothing is kept."""
+        return await self._targets(_kept().where(webhook_targets.c.target_id.in_(target_ids)))
+
+    async def refusing(self, limit: int) -> dict[str, TargetRow]:
+        """The targets whose breaker is not closed, as it was stored last; at most `limit`."""
+        return await self._targets(_kept().where(IS_REFUSING).limit(limit))
 
     async def events(self, event_ids: Collection[str]) -> dict[str, EventRecord]:
-        """These events by id, without those that are not there."""
-        raise NotImplementedError
+        """These events, at most some thousand, by id; without those that are not there."""
+        columns = [webhook_events.c[name] for name in EVENT]
+        query = select(*columns).where(webhook_events.c.event_id.in_(event_ids))
+        return {row[0]: event_of(row) for row in await self._database.rows(query, "reading webhook events")}
 
-    async def attempts(self, delivery_ids: Sequence[str]) -> dict[str, list[Attempt]]:
-        """The attempts of these deliveries, the first one first."""
-        raise NotImplementedError
+    async def attempts(self, delivery_ids: Collection[str]) -> dict[str, list[Attempt]]:
+        """The attempts of these deliveries, at most some thousand, the first one first."""
+        columns = [webhook_attempts.c[name] for name in ATTEMPT]
+        query = select(*columns).where(webhook_attempts.c.delivery_id.in_(delivery_ids))
+        found: dict[str, list[Attempt]] = {}
+        for row in await self._database.rows(query.order_by(webhook_attempts.c.number), _WHAT):
+            found.setdefault(row[0], []).append(attempt_of(row))
+        return found
 
     async def counts(self, org_id: str, webhook_id: str) -> dict[DeliveryStatus, int]:
         """How many deliveries of a target are in each status."""
-        raise NotImplementedError
+        mine = (_OF.org_id == org_id, _OF.webhook_id == webhook_id)
+        return await self._counts(select(_OF.status, func.count()).where(*mine).group_by(_OF.status))
 
     async def waiting(self) -> dict[DeliveryStatus, int]:
         """How many deliveries wait in all, by status."""
-        raise NotImplementedError
+        found = await self._counts(select(_OF.status, func.count()).where(_WAITS).group_by(_OF.status))
+        return {status: count for status, count in found.items() if status.waits}
 
     async def oldest_due(self, target_id: str | None = None) -> float | None:
         """When what waits longest was or is due: of one target or of all; None where nothing waits."""
-        raise NotImplementedError
+        query = select(func.min(_OF.due_at)).where(_WAITS)
+        if target_id is not None:
+            query = query.where(_OF.target_id == target_id)
+        due_at: float | None = (await self._database.rows(query, _WHAT))[0][0]
+        return due_at
 
     async def stats(self, target_id: str, since: float, until: float) -> Stats:
         """What was tried for a target from `since` until before `until`."""
-        raise NotImplementedError
+        of = webhook_attempts.c
+        window = (of.target_id == target_id, of.started_at >= since, of.started_at < until)
+        totals: Select[Any] = select(func.count(), func.sum(case((of.failure.is_(None), 1), else_=0))).where(*window)
+        attempts, delivered = (await self._database.rows(totals, _WHAT))[0]
+        sample = select(of.duration_s).where(*window).order_by(of.started_at.desc()).limit(SAMPLE)
+        durations = sorted(row[0] for row in await self._database.rows(sample, _WHAT))
+        quantiles = (nearest_rank(durations, share) for share in (0.5, 0.95, 0.99))
+        return Stats(attempts, delivered or 0, *quantiles)
+
+    async def _deliveries(self, query: Select[Any]) -> list[Delivery]:
+        return [delivery_of(row) for row in await self._database.rows(query, _WHAT)]
+
+    async def _page(self, query: Select[Any], at: str, limit: int) -> Page[Delivery]:
+        found = await self._deliveries(query.limit(limit + 1))
+        items = tuple(found[:limit])
+        if len(found) <= limit:
+            return Page(items)
+        return Page(items, cursor_of(Place(getattr(items[-1], at), items[-1].delivery_id)))
+
+    async def _targets(self, query: Select[Any]) -> dict[str, TargetRow]:
+        return {row[0]: target_of(row) for row in await self._database.rows(query, "reading webhook targets")}
+
+    async def _counts(self, query: Select[Any]) -> dict[DeliveryStatus, int]:
+        rows = await self._database.rows(query, _WHAT)
+        return dict.fromkeys(DeliveryStatus, 0) | {DeliveryStatus(row[0]): row[1] for row in rows}
+
+
+def nearest_rank(ordered: Sequence[float], share: float) -> float | None:
+    """The smallest value that at least `share` (above 0, up to 1) of the ordered values do not exceed; None of none."""
+    return ordered[math.ceil(share * len(ordered)) - 1] if ordered else None
+
+
+def _all() -> Select[Any]:
+    return select(*(_OF[name] for name in DELIVERY))
+
+
+def _kept() -> Select[Any]:
+    return select(*(webhook_targets.c[name] for name in TARGET))
+
+
+def _waiting(after: After | None) -> Select[Any]:
+    query = _all().where(_WAITS).order_by(_OF.due_at, _OF.delivery_id)
+    if after is None:
+        return query
+    return query.where(tuple_(_OF.due_at, _OF.delivery_id) > tuple_(literal(after.due_at), literal(after.delivery_id)))
+
+
+def _newest(at: Column[Any]) -> Select[Any]:
+    return _all().order_by(at.desc(), _OF.delivery_id.desc())
+
+
+def _together(queries: Sequence[Select[Any]]) -> CompoundSelect[Any]:
+    """Several queries, each with an order and a limit of its own, as one."""
+    return union_all(*(select(query.subquery()) for query in queries))
+
+
+def _conditions(wanted: Wanted, at: Column[Any], cursor: str | None) -> list[ColumnElement[bool]]:
+    """What `wanted` and the cursor say, but for the status. Raises InvalidInput for a bad cursor."""
+    conditions: list[ColumnElement[bool]] = []
+    if wanted.event_type is not None:
+        conditions.append(_OF.event_type == wanted.event_type)
+    if wanted.since is not None:
+        conditions.append(at >= wanted.since)
+    if wanted.until is not None:
+        conditions.append(at < wanted.until)
+    if cursor is not None:
+        place = place_of(cursor)
+        conditions.append(tuple_(at, _OF.delivery_id) < tuple_(literal(place.at), literal(place.id)))
+    return conditions
+
+
+def _work(after: str, limit: int) -> Select[Any]:
+    """From one target with work to the next, by the index of what waits: never over all that waits for one."""
+    one, its = webhook_deliveries.alias(), webhook_deliveries.alias()
+    next_id = func.min(one.c.target_id).label("target_id")
+    begun = select(
+        select(next_id).where(one.c.ended_at.is_(None), one.c.target_id > after).scalar_subquery(), literal(1)
+    )
+    found = begun.cte("found", recursive=True)
+    target_id, number = found.c
+    onward = select(next_id).where(one.c.ended_at.is_(None), one.c.target_id > target_id).correlate(found)
+    found = found.union_all(select(onward.scalar_subquery(), number + 1).where(target_id.is_not(None), number < limit))
+    target_id = found.c[0]
+
+    def first(column: ColumnElement[Any]) -> ColumnElement[Any]:
+        query = select(column).where(its.c.target_id == target_id, its.c.ended_at.is_(None))
+        return query.order_by(its.c.due_at, its.c.delivery_id).limit(1).correlate(found).scalar_subquery()
+
+    columns = (its.c.org_id, its.c.webhook_id, its.c.direct.is_not(None), its.c.due_at)
+    return select(target_id, *map(first, columns)).where(target_id.is_not(None)).order_by(target_id)

@@ -33,6 +33,7 @@ changed_of: Final = attrgetter(*CHANGED)
 """In the order of CHANGED."""
 
 _STATUS: Final = DELIVERY.index("status")
+_OLD_FIRST: Final = TARGET.index("old_secret_first")
 
 
 def values_of_attempt(target_id: str, attempt: Attempt) -> tuple[Any, ...]:
@@ -60,12 +61,16 @@ def event_of(row: Sequence[Any]) -> EventRecord:
 
 def delivery_of(row: Sequence[Any]) -> Delivery:
     """From a row in the order of DELIVERY."""
-    return Delivery(*row[:_STATUS], DeliveryStatus(row[_STATUS]), *row[_STATUS + 1 :])
+    values = list(row)
+    values[_STATUS] = DeliveryStatus(values[_STATUS])
+    return Delivery(*values)
 
 
 def target_of(row: Sequence[Any]) -> TargetRow:
     """From a row in the order of TARGET."""
-    return TargetRow(*row[:-1], old_secret_first=bool(row[-1]))
+    values = list(row)
+    values[_OLD_FIRST] = bool(values[_OLD_FIRST])
+    return TargetRow(*values)
 
 
 def attempt_of(row: Sequence[Any]) -> Attempt:

@@ -86,7 +86,7 @@ def _partial(name: str, condition: object, *columns: Column[object]) -> None:
     Index(name, *columns, sqlite_where=condition, postgresql_where=condition)
 
 
-_partial("ix_webhook_deliveries_due", _waits, _of.due_at, _of.delivery_id)
+_partial("ix_webhook_deliveries_due", _waits, _of.due_at, _of.delivery_id, _of.status)  # the status: to count them
 _partial("ix_webhook_deliveries_due_of", _waits, _of.target_id, _of.due_at, _of.delivery_id)
 _partial("ix_webhook_deliveries_ended", _of.ended_at.is_not(None), _of.status, _of.ended_at)
 _partial("ix_webhook_deliveries_dead", IS_DEAD, _of.org_id, _of.ended_at, _of.delivery_id)

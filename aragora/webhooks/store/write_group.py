@@ -69,35 +69,14 @@ def check(unit: Unit) -> None:
     """Refuse a unit that no state of the store could accept, before it can spoil the transaction of others. Raises
     InvalidInput."""
     if isinstance(unit, Enqueue):
-        check_values("event", unit.event.event_id, values_of_event(unit.event))
-        for delivery in unit.deliveries:
-            _check_delivery(delivery)
-            if (delivery.event_id, delivery.org_id) != (unit.event.event_id, unit.event.org_id):
-                raise InvalidInput(f"delivery {delivery.delivery_id} is not of the event it is enqueued with")
-            if not delivery.status.waits:
-                raise InvalidInput(f"delivery {delivery.delivery_id} is new and has ended: make it wait")
-        return
-    if isinstance(unit, CancelWaiting):
+        _check_new(unit)
+    elif isinstance(unit, CancelWaiting):
         check_values("target", unit.target_id, (unit.target_id, unit.at, unit.reason))
         check_counters("target", unit.target_id, unit.counters)
-        return
-    if isinstance(unit, KeepTarget):
+    elif isinstance(unit, KeepTarget):
         _check_target(unit.target, unit.target.target_id)
-        return
-    after = unit.after
-    _check_delivery(after)
-    check_counters("delivery", after.delivery_id, unit.counters)
-    if isinstance(unit, Attempted):
-        attempt = unit.attempt
-        if (attempt.delivery_id, attempt.number) != (after.delivery_id, after.attempts):
-            raise InvalidInput(
-                f"delivery {after.delivery_id}: the attempt is not the last one of the delivery after it"
-            )
-        check_values("delivery", after.delivery_id, values_of_attempt(after.target_id, attempt))
-        if unit.target is not None:
-            _check_target(unit.target, after.target_id)
-    elif isinstance(unit, Revived) and not after.status.waits:
-        raise InvalidInput(f"delivery {after.delivery_id} is revived and has ended: make it wait")
+    else:
+        _check_after(unit)
 
 
 def size(unit: Unit) -> int:
@@ -217,6 +196,33 @@ def _succeeded(tenure: Tenure, epoch: int | None) -> Fenced:
         f"the deliveries of {tenure.key} are at epoch {epoch}, this owner began as {tenure.epoch}: another one owns them "
         "now; drop what is known of them"
     )
+
+
+def _check_new(unit: Enqueue) -> None:
+    check_values("event", unit.event.event_id, values_of_event(unit.event))
+    for delivery in unit.deliveries:
+        _check_delivery(delivery)
+        if (delivery.event_id, delivery.org_id) != (unit.event.event_id, unit.event.org_id):
+            raise InvalidInput(f"delivery {delivery.delivery_id} is not of the event it is enqueued with")
+        if not delivery.status.waits:
+            raise InvalidInput(f"delivery {delivery.delivery_id} is new and has ended: make it wait")
+
+
+def _check_after(unit: OfOneDelivery) -> None:
+    after = unit.after
+    _check_delivery(after)
+    check_counters("delivery", after.delivery_id, unit.counters)
+    if isinstance(unit, Attempted):
+        attempt = unit.attempt
+        if (attempt.delivery_id, attempt.number) != (after.delivery_id, after.attempts):
+            raise InvalidInput(
+                f"delivery {after.delivery_id}: the attempt is not the last one of the delivery after it"
+            )
+        check_values("delivery", after.delivery_id, values_of_attempt(after.target_id, attempt))
+        if unit.target is not None:
+            _check_target(unit.target, after.target_id)
+    elif isinstance(unit, Revived) and not after.status.waits:
+        raise InvalidInput(f"delivery {after.delivery_id} is revived and has ended: make it wait")
 
 
 def _check_delivery(delivery: Delivery) -> None:

@@ -2,8 +2,8 @@
 SQLAlchemy as the journal is (docs/adr/0007).
 
 Locks are taken in one order everywhere (owners by key, cancellations, events by id, deliveries by id, targets by id,
-counters by name), so that groups of several processes wait for each other instead of deadlocking. Two cancellations of one target
-may still meet; such a group is tried again.
+counters by name), so that groups of several processes wait for each other instead of deadlocking. Two cancellations of
+one target may still meet; such a group is tried again.
 """
 
 from __future__ import annotations

@@ -94,7 +94,7 @@ def _deliveries() -> None:
     listed = ["org_id", "webhook_id", "status", "created_at", "delivery_id"]
     op.create_index("ix_webhook_deliveries_list", table, listed)
     op.create_index("ix_webhook_deliveries_event", table, ["event_id"])
-    _partial("ix_webhook_deliveries_due", table, ["due_at", "delivery_id"], "ended_at IS NULL")
+    _partial("ix_webhook_deliveries_due", table, ["due_at", "delivery_id", "status"], "ended_at IS NULL")
     _partial("ix_webhook_deliveries_due_of", table, ["target_id", "due_at", "delivery_id"], "ended_at IS NULL")
     _partial("ix_webhook_deliveries_ended", table, ["status", "ended_at"], "ended_at IS NOT NULL")
     _partial("ix_webhook_deliveries_dead", table, ["org_id", "ended_at", "delivery_id"], "status = 'DEAD_LETTERED'")
