@@ -20,7 +20,7 @@ REQUEST = Request(
 
 
 @given(st.binary(max_size=20_000), st.booleans())
-def test_any_body_becomes_a_short_text_that_every_database_keeps(body: bytes, ended: bool) -> None:  # noqa: FBT001
+def test_any_body_becomes_a_short_text_that_every_database_keeps(body: bytes, ended: bool) -> None:
     text = shown(body, REQUEST, ended=ended)
     assert len(text.encode()) <= KEPT_BYTES
     texts.prose(text)
