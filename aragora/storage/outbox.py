@@ -46,7 +46,7 @@ class OutboxRow:
     """One thing that must follow. `created_at` is in seconds since the epoch."""
 
     outbox_id: str
-    topic: str  # ratings, usage, webhook, knowledge
+    topic: str  # ratings, usage, events, knowledge
     debate_id: str
     payload: str
     created_at: float

@@ -4,7 +4,7 @@ fenced or conflicts fails alone."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final, cast
 
 from aragora.debate.records import (
@@ -17,6 +17,7 @@ from aragora.debate.records import (
     Opened,
     ReceiptRecord,
     Tenure,
+    Told,
 )
 from aragora.debate.store.write_group import Unit, check, refusal
 from aragora.observability.samples import CounterDelta
@@ -25,16 +26,23 @@ from aragora.storage.group_commit import Bounds, GroupBackend, GroupCommit
 
 MAX_PENDING_UNITS: Final = 20_000
 MAX_GROUP_UNITS: Final = 1_000
+NOTHING: Final[Told] = {}
 
 
 class JournalWriter:
     """Group commit for the units of many debates. With a `tenure`, every unit is Fenced once the shard has a newer
-    owner: each transaction reads the epoch it is written under."""
+    owner: each transaction reads the epoch it is written under. `told` is asked by each for the events of which the
+    outbox tells."""
 
     def __init__(
-        self, database: Database, *, max_pending: int = MAX_PENDING_UNITS, tenure: Tenure | None = None
+        self,
+        database: Database,
+        *,
+        max_pending: int = MAX_PENDING_UNITS,
+        tenure: Tenure | None = None,
+        told: Callable[[], Told] = lambda: NOTHING,
     ) -> None:
-        self._units = in_groups(_backend(database, tenure), max_pending)
+        self._units = in_groups(_backend(database, tenure, told), max_pending)
 
     async def open(self, new: NewDebate) -> Opened:
         """Write a new debate, or find the one that holds its idempotency key.
@@ -80,11 +88,11 @@ def in_groups(backend: GroupBackend[Unit], max_pending: int = MAX_PENDING_UNITS)
     return GroupCommit("the journal", backend, refusal, Bounds(max_pending, MAX_GROUP_UNITS))
 
 
-def _backend(database: Database, tenure: Tenure | None) -> GroupBackend[Unit]:
+def _backend(database: Database, tenure: Tenure | None, told: Callable[[], Told]) -> GroupBackend[Unit]:
     if database.is_sqlite:
         from aragora.debate.store.journal_sqlite import SqliteJournal  # noqa: PLC0415  only the driver that is used
 
-        return SqliteJournal(database.location, tenure)
+        return SqliteJournal(database.location, tenure, told)
     from aragora.debate.store.journal_postgres import PostgresJournal  # noqa: PLC0415
 
-    return PostgresJournal(database.location, tenure)
+    return PostgresJournal(database.location, tenure, told)

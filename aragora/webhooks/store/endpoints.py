@@ -81,6 +81,13 @@ class EndpointStore:
         """Raises NotFound, with one text, where there is none or it is another organisation's."""
         return self._opened(await self._row(org_id, endpoint_id))
 
+    async def load(self, endpoint_id: str) -> Endpoint:
+        """An endpoint of whatever organisation: for whoever delivers to it, never for a request. Raises NotFound."""
+        rows = await self._database.rows(select(_TABLE).where(_TABLE.c.endpoint_id == endpoint_id), "reading a webhook")
+        if not rows:
+            raise _unknown(endpoint_id)
+        return self._opened(rows[0])
+
     async def page(
         self, org_id: str, *, status: TargetStatus | None = None, cursor: str | None = None, limit: int = PAGE_ITEMS
     ) -> Page[Endpoint]:
@@ -154,6 +161,13 @@ class EndpointStore:
         names = ("endpoint_id", "org_id", "events", "matching", "payload", "status")
         query = query.with_only_columns(*(_TABLE.c[name] for name in names))
         return [_route(row) for row in await self._database.rows(query, "reading webhooks")]
+
+    async def choices(self) -> list[tuple[str, tuple[str, ...]]]:
+        """Every choice of event types that an endpoint has made which is not disabled, with its organisation; each
+        once."""
+        query = select(_TABLE.c.org_id, _TABLE.c.events).where(_TABLE.c.status != TargetStatus.DISABLED).distinct()
+        rows = await self._database.rows(query, "reading webhooks")
+        return [(org_id, tuple(decode(events))) for org_id, events in rows]
 
     async def count(self, org_id: str) -> int:
         """How many the organisation has."""

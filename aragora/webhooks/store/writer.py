@@ -7,7 +7,17 @@ from typing import Any, Final, cast
 
 from aragora.storage.database import Database
 from aragora.storage.group_commit import Bounds, GroupBackend, GroupCommit
-from aragora.webhooks.store.units import Attempted, CancelWaiting, Enqueue, KeepTarget, Moved, Revived, Told, Unit
+from aragora.webhooks.store.units import (
+    Attempted,
+    CancelWaiting,
+    Enqueue,
+    KeepTarget,
+    Moved,
+    Reschedule,
+    Revived,
+    Told,
+    Unit,
+)
 from aragora.webhooks.store.write_group import check, refusal, size
 
 MAX_PENDING_ROWS: Final = 50_000
@@ -41,6 +51,10 @@ class DeliveryWriter:
 
     async def cancel_waiting(self, unit: CancelWaiting) -> int:
         """Cancel what waits for a target; returns how many, at most the unit's limit."""
+        return cast("int", await self._submit(unit))
+
+    async def reschedule(self, unit: Reschedule) -> int:
+        """Change when what waits for a target is due; returns how many, at most the unit's limit."""
         return cast("int", await self._submit(unit))
 
     async def keep(self, unit: KeepTarget) -> None:
