@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from operator import attrgetter
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from aragora.debate.budget import Reservation
 from aragora.debate.journal import JournalRow
@@ -187,6 +187,30 @@ Told = Mapping[str, frozenset[str]]
 
 TOLD: Final = "events"
 """The outbox topic of these events. The payload says which: {"seq": 7, "type": "receipt"}."""
+
+
+class Telling(Protocol):
+    """Which events the outbox tells of, and who hears that it does."""
+
+    def __call__(self) -> Told:
+        """Asked by each transaction, in the writer's thread."""
+        ...
+
+    def written(self) -> None:
+        """Rows of the topic `TOLD` are in the outbox, or may be: called in the event loop, after a transaction."""
+        ...
+
+
+class _Silence:
+    def __call__(self) -> Told:
+        return {}
+
+    def written(self) -> None:
+        """Nothing is told."""
+
+
+SILENCE: Final[Telling] = _Silence()
+"""For writers whose events nobody outside waits for."""
 
 
 def told_row(row: JournalRow) -> OutboxRow:

@@ -102,6 +102,11 @@ class Dispatcher:
         self._sweeping.start()
         log.info("webhooks are delivered", epoch=epoch)
 
+    @property
+    def busy(self) -> bool:
+        """Whether something waits here or is on its way."""
+        return len(self._owner.queues) > 0
+
     async def drain(self, limit_s: float) -> int:
         """Take up nothing more, let requests end within `limit_s` seconds; returns how many were cut off. They are sent
         again by the next dispatcher."""

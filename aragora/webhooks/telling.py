@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final, Protocol
 
 from aragora.background import Every
@@ -17,21 +17,34 @@ _OF_DEBATES: Final = frozenset(kind.name for kind in CATALOGUE.values() if kind.
 
 
 class Choices(Protocol):
-    """Reads what endpoints chose (`aragora.webhooks.store.endpoints.EndpointStore`)."""
+    """Reads what endpoints chose (`aragora.webhooks.store.choices.EndpointChoices`)."""
 
     async def choices(self) -> list[tuple[str, tuple[str, ...]]]: ...
 
 
-class Telling:
-    """Keeps what is wanted, as a journal writer asks for it: `telling()`. `task` keeps it fresh."""
+class ChoiceTelling:
+    """Fulfils `aragora.debate.records.Telling` by what endpoints chose. `start` keeps it fresh. `heard` is called where
+    the outbox tells of something."""
 
-    def __init__(self, endpoints: Choices) -> None:
+    def __init__(self, endpoints: Choices, heard: Callable[[], None]) -> None:
         self._endpoints = endpoints
+        self._heard = heard
         self._told: Mapping[str, frozenset[str]] = {}
-        self.task = Every("choices of webhooks", LOOK_S, self.look)
+        self._looking = Every("choices of webhooks", LOOK_S, self.look)
 
     def __call__(self) -> Told:
         return self._told
+
+    def written(self) -> None:
+        self._heard()
+
+    def start(self) -> None:
+        """Look every `LOOK_S` seconds, until `aclose`."""
+        self._looking.start()
+
+    async def aclose(self) -> None:
+        """Look no more."""
+        await self._looking.aclose()
 
     async def look(self) -> None:
         """Read what endpoints chose. Raises Unavailable."""

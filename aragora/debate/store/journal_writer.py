@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, cast
 
 from aragora.debate.records import (
+    SILENCE,
     Buried,
     Commit,
     Conclusion,
@@ -16,23 +17,21 @@ from aragora.debate.records import (
     NewDebate,
     Opened,
     ReceiptRecord,
+    Telling,
     Tenure,
-    Told,
 )
-from aragora.debate.store.write_group import Unit, check, refusal
+from aragora.debate.store.write_group import Unit, check, may_tell, refusal
 from aragora.observability.samples import CounterDelta
 from aragora.storage.database import Database
-from aragora.storage.group_commit import Bounds, GroupBackend, GroupCommit
+from aragora.storage.group_commit import Bounds, GroupBackend, GroupCommit, unheard
 
 MAX_PENDING_UNITS: Final = 20_000
 MAX_GROUP_UNITS: Final = 1_000
-NOTHING: Final[Told] = {}
 
 
 class JournalWriter:
     """Group commit for the units of many debates. With a `tenure`, every unit is Fenced once the shard has a newer
-    owner: each transaction reads the epoch it is written under. `told` is asked by each for the events of which the
-    outbox tells."""
+    owner: each transaction reads the epoch it is written under. `telling` says of which events the outbox tells."""
 
     def __init__(
         self,
@@ -40,9 +39,10 @@ class JournalWriter:
         *,
         max_pending: int = MAX_PENDING_UNITS,
         tenure: Tenure | None = None,
-        told: Callable[[], Told] = lambda: NOTHING,
+        telling: Telling = SILENCE,
     ) -> None:
-        self._units = in_groups(_backend(database, tenure, told), max_pending)
+        self._telling = telling
+        self._units = in_groups(_backend(database, tenure, telling), max_pending, self._written)
 
     async def open(self, new: NewDebate) -> Opened:
         """Write a new debate, or find the one that holds its idempotency key.
@@ -82,13 +82,21 @@ class JournalWriter:
         check(unit)
         return self._units.submit(unit)
 
+    def _written(self, units: Sequence[Unit]) -> None:
+        if may_tell(units, self._telling()):
+            self._telling.written()
 
-def in_groups(backend: GroupBackend[Unit], max_pending: int = MAX_PENDING_UNITS) -> GroupCommit[Unit]:
+
+def in_groups(
+    backend: GroupBackend[Unit],
+    max_pending: int = MAX_PENDING_UNITS,
+    written: Callable[[Sequence[Unit]], None] = unheard,
+) -> GroupCommit[Unit]:
     """Group commit for units of the journal."""
-    return GroupCommit("the journal", backend, refusal, Bounds(max_pending, MAX_GROUP_UNITS))
+    return GroupCommit("the journal", backend, refusal, Bounds(max_pending, MAX_GROUP_UNITS), written=written)
 
 
-def _backend(database: Database, tenure: Tenure | None, told: Callable[[], Told]) -> GroupBackend[Unit]:
+def _backend(database: Database, tenure: Tenure | None, told: Telling) -> GroupBackend[Unit]:
     if database.is_sqlite:
         from aragora.debate.store.journal_sqlite import SqliteJournal  # noqa: PLC0415  only the driver that is used
 

@@ -126,6 +126,19 @@ def account_keys_of(units: Sequence[Unit]) -> list[AccountKey]:
     return sorted({key for org_id, month in claims for key in account_keys(org_id, month)})
 
 
+def may_tell(units: Sequence[Unit], told: Told) -> bool:
+    """Whether the group may have written events of which the outbox tells. What a conclusion writes is not known
+    before, and is always among what people wait for."""
+    if not told:
+        return False
+    types = frozenset[str]().union(*told.values())
+    return any(
+        isinstance(unit, Conclusion)
+        or (isinstance(unit, NewDebate | Commit) and any(row.type in types for row in unit.rows))
+        for unit in units
+    )
+
+
 def needs_head(units: Sequence[Unit]) -> bool:
     """Whether the group issues receipts."""
     return any(isinstance(unit, Conclusion) for unit in units)

@@ -162,13 +162,6 @@ class EndpointStore:
         query = query.with_only_columns(*(_TABLE.c[name] for name in names))
         return [_route(row) for row in await self._database.rows(query, "reading webhooks")]
 
-    async def choices(self) -> list[tuple[str, tuple[str, ...]]]:
-        """Every choice of event types that an endpoint has made which is not disabled, with its organisation; each
-        once."""
-        query = select(_TABLE.c.org_id, _TABLE.c.events).where(_TABLE.c.status != TargetStatus.DISABLED).distinct()
-        rows = await self._database.rows(query, "reading webhooks")
-        return [(org_id, tuple(decode(events))) for org_id, events in rows]
-
     async def count(self, org_id: str) -> int:
         """How many the organisation has."""
         async with self._database.reading("counting webhooks") as connection:

@@ -72,7 +72,7 @@ class DeliveryWriter:
 
 def in_groups(backend: GroupBackend[Unit], max_pending: int = MAX_PENDING_ROWS) -> GroupCommit[Unit]:
     """Group commit for units of deliveries."""
-    return GroupCommit("the store of deliveries", backend, refusal, Bounds(max_pending, MAX_GROUP_ROWS), size)
+    return GroupCommit("the store of deliveries", backend, refusal, Bounds(max_pending, MAX_GROUP_ROWS), size=size)
 
 
 def _backend(database: Database) -> GroupBackend[Unit]:
