@@ -178,7 +178,7 @@ class Sender:
 
     def _answered(self, request: Request, course: Course) -> Answer:
         response = course.response
-        assert response is not None
+        assert response is not None  # only an error comes without one
         failure, told = status_failure(response.status)
         return Answer(
             failure,

@@ -9,7 +9,14 @@ import tracemalloc
 import zlib
 
 import pytest
-from standins.receivers import (
+from worlds.waiting import eventually
+
+from aragora import texts
+from aragora.observability.redaction import REDACTED
+from aragora.webhooks.answers import ENCODED, KEPT_BYTES
+from aragora.webhooks.model import Failure, Request
+from aragora.webhooks.sender import Limits
+from tests.standins.receivers import (
     Behaviour,
     Visit,
     answer,
@@ -20,13 +27,6 @@ from standins.receivers import (
     listening,
     trickling,
 )
-from worlds.waiting import eventually
-
-from aragora import texts
-from aragora.observability.redaction import REDACTED
-from aragora.webhooks.answers import ENCODED, KEPT_BYTES
-from aragora.webhooks.model import Failure, Request
-from aragora.webhooks.sender import Limits
 
 from .conftest import Sending
 

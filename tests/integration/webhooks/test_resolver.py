@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import pytest
-from standins.names import Names
 from worlds.backends import SetClock
 from worlds.waiting import eventually
 
@@ -17,6 +16,7 @@ from aragora.errors import InvalidInput
 from aragora.webhooks.guard import REFUSED
 from aragora.webhooks.networks import Reason
 from aragora.webhooks.resolver import Blocked, NoAddress, Resolver
+from tests.standins.names import Names
 
 from .conftest import opened
 

@@ -6,13 +6,13 @@ import asyncio
 
 import pytest
 import structlog
-from standins.names import Names
-from standins.receivers import Visit, answer, answering, closing_at_reuse, hanging, listening
 from worlds.backends import SetClock
 from worlds.waiting import eventually
 
 from aragora.webhooks.model import Answer, Failure, Request
 from aragora.webhooks.resolver import Resolver
+from tests.standins.names import Names
+from tests.standins.receivers import Visit, answer, answering, closing_at_reuse, hanging, listening
 
 from .conftest import Sending
 
@@ -39,6 +39,14 @@ async def test_a_2xx_delivers_the_bytes_as_they_were_given(sending: Sending) -> 
     assert received.header("User-Agent") == "Aragora-Webhooks/1 (test)"
     assert [value for name, value in received.headers if name.lower() == "accept-encoding"] == ["identity"]
     assert received.header("Cookie") is None
+
+
+@pytest.mark.parametrize("host", ["[::1]", "six.test"])
+async def test_a_receiver_of_ipv6_is_reached(sending: Sending, names: Names, host: str) -> None:
+    names.set("six.test", "::1")
+    async with sending("::1") as sender, listening(answering(answer()), host="::1") as receiver:
+        got = await sender.send(request(f"http://{host}:{receiver.port}/"))
+    assert (got.failure, got.address) == (None, "::1")
 
 
 async def test_a_connection_serves_several_requests_and_keeps_no_cookies(sending: Sending) -> None:
