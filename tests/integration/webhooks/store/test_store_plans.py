@@ -71,8 +71,7 @@ async def plan(database: Database, sql: str) -> str:
 
 @pytest.fixture(scope="module", params=BACKENDS)
 def settings(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """A store of many deliveries, of which a few wait and a few are dead letters. The purge takes some of them, which no
-    other test misses."""
+    """A store of many deliveries, of which a few wait and a few are dead letters."""
     made = Settings(data_dir=tmp_path_factory.mktemp("filled"))
     if request.param == "postgres":
         url = asyncio.run(fresh_database(request.getfixturevalue("postgres_url")))
