@@ -9,7 +9,6 @@ lost, nothing waits for longer than that.
 from __future__ import annotations
 
 import asyncio
-import math
 import random
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -221,6 +220,6 @@ class Dispatcher:
         """Park what waits for a target, or bring back what is parked. Raises Unavailable, Fenced."""
         unit = Reschedule(target_id, PARKED_AT, 0.0, PARKED_AT, tenure=self._tenure)
         if at is None:
-            unit = Reschedule(target_id, self._clock.now(), PARKED_AT, math.inf, tenure=self._tenure)
+            unit = Reschedule(target_id, self._clock.now(), PARKED_AT, 2 * PARKED_AT, tenure=self._tenure)
         while await self._owner.writer.reschedule(unit):
             continue
