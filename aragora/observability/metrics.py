@@ -132,6 +132,11 @@ METRICS: Final[tuple[Metric, ...]] = (
     _counter("aragora_webhook_retries_total", "Delivery attempts after the first of their delivery", "event_type"),
     _counter("aragora_webhook_dead_lettered_total", "Deliveries that became dead letters", "event_type"),
     _counter("aragora_webhook_cancelled_total", "Deliveries that were cancelled, or lost their endpoint"),
+    _counter(
+        "aragora_webhook_purged_total",
+        "What was deleted when its time was over (delivery, dead_letter, text, event)",
+        "what",
+    ),
     # integration store
     _counter("aragora_integration_store_operations_total", "Integration store operations", "operation", "status"),
     _histogram("aragora_integration_store_latency_seconds", "Seconds an integration store operation took", "operation"),
