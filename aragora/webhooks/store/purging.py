@@ -3,7 +3,7 @@ deliveries hardly wait for it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from enum import StrEnum
 from typing import Any, Final
 
@@ -77,8 +77,12 @@ class DeliveryPurge:
 
     async def dead_letter(self, org_id: str, delivery_id: str) -> bool:
         """One dead letter, with its attempts; False where there is none, or it is another organisation's."""
-        query = _ids().where(IS_DEAD, _OF.org_id == org_id, _OF.delivery_id == delivery_id)
-        return await self._deliveries(query, Purged.DEAD_LETTER) == 1
+        return await self.chosen(org_id, (delivery_id,)) == 1
+
+    async def chosen(self, org_id: str, delivery_ids: Collection[str]) -> int:
+        """Those of these deliveries, at most `STEP`, that are dead letters of the organisation, with their attempts."""
+        query = _ids().where(IS_DEAD, _OF.org_id == org_id, _OF.delivery_id.in_(delivery_ids))
+        return await self._deliveries(query, Purged.DEAD_LETTER)
 
     async def texts(self, before: float) -> int:
         """The answer texts of attempts before this time; the attempts stay."""
