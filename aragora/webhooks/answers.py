@@ -72,7 +72,7 @@ def failure_of(error: BaseException, course: Course, timeout_s: float) -> tuple[
                 return Failure.BLOCKED, BLOCKED
             case NoAddress():
                 return Failure.NAME, str(cause)
-            case ssl.SSLError():
+            case ssl.SSLError() if not isinstance(cause, aiohttp.ClientError):  # whose own lack the details
                 return Failure.TLS, _told_of_tls(cause)
     if isinstance(error, TimeoutError):
         return Failure.TIMEOUT, f"no answer within {timeout_s:g} s" if course.connected else "no connection in time"
@@ -110,11 +110,16 @@ def text_of(course: Course, request: Request) -> str:
     encoding = course.response.headers.get("Content-Encoding", "identity").strip().lower()
     if encoding not in ("identity", ""):
         return ENCODED
-    decoder = codecs.getincrementaldecoder("utf-8")("replace")
-    text = decoder.decode(bytes(course.body), final=course.body_ended)
+    return shown(bytes(course.body), request, ended=course.body_ended)
+
+
+def shown(body: bytes, request: Request, *, ended: bool) -> str:
+    """At most `KEPT_BYTES` of a body that may hold anything, as UTF-8. Where it has not `ended` its last bytes may be
+    the first of a character."""
+    text = codecs.getincrementaldecoder("utf-8")("replace").decode(body, final=ended)
     # Before it is cut: the first half of what is to be hidden would not be known.
-    shown = _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", _hidden(text, request))
-    return shown.encode()[:KEPT_BYTES].decode("utf-8", "ignore")
+    storable = _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", _hidden(text, request))
+    return storable.encode()[:KEPT_BYTES].decode("utf-8", "ignore")
 
 
 def _hidden(text: str, request: Request) -> str:

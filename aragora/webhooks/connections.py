@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from aiohttp.tracing import Trace
 
 HEAD_MAX_BYTES: Final = 65_536
+RECEIVE_BYTES: Final = 32_768
+"""Of a socket. asyncio reads all that is there at once, up to 256 KiB, and a body in chunks of one byte takes seven
+times that in memory. Answers are short."""
 
 
 class HeadTooLarge(aiohttp.ClientError):
@@ -131,14 +134,21 @@ def guarded(guard: Guard, resolver: aiohttp.abc.AbstractResolver, **settings: An
     """A connector whose every connection the guard judges. `settings` are those of TCPConnector."""
 
     def judged(info: aiohttp.AddrInfoType) -> socket.socket:
-        family, kind, protocol, _, address = info
+        address = info[4]
         if (reason := guard.refuses(str(address[0]))) is not None:
             raise Blocked(reason)
-        return socket.socket(family=family, type=kind, proto=protocol)
+        return _socket(info)
 
     return _Telling(resolver=resolver, socket_factory=judged, **settings)
 
 
 def unguarded(**settings: Any) -> aiohttp.TCPConnector:
     """A connector for connections to the operator's proxy, which may stand anywhere."""
-    return _Telling(**settings)
+    return _Telling(socket_factory=_socket, **settings)
+
+
+def _socket(info: aiohttp.AddrInfoType) -> socket.socket:
+    family, kind, protocol, _, _ = info
+    made = socket.socket(family=family, type=kind, proto=protocol)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BYTES)
+    return made

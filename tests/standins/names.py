@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from ipaddress import ip_address
@@ -59,6 +60,8 @@ def _records(addresses: Iterable[str], kind: str) -> list[A | AAAA]:
 async def name_server() -> AsyncIterator[Names]:
     """A name server on a port of its own."""
     transport, names = await asyncio.get_running_loop().create_datagram_endpoint(Names, local_addr=("127.0.0.1", 0))
+    held = transport.get_extra_info("socket")  # many may ask at once: what does not fit is lost, and asked again
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
     try:
         yield names
     finally:

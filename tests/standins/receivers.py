@@ -142,7 +142,7 @@ def answering(*answers: bytes) -> Behaviour:
     return behave
 
 
-def sending(data: bytes) -> Behaviour:
+def closing_after(data: bytes) -> Behaviour:
     """Sends these bytes after a request, and closes."""
 
     async def behave(visit: Visit) -> None:

@@ -204,7 +204,8 @@ class DeliveryStore:
         """What was tried for a target from `since` until before `until`."""
         of = webhook_attempts.c
         window = (of.target_id == target_id, of.started_at >= since, of.started_at < until)
-        totals: Select[Any] = select(func.count(), func.sum(case((of.failure.is_(None), 1), else_=0))).where(*window)
+        figures: list[ColumnElement[Any]] = [func.count(), func.sum(case((of.failure.is_(None), 1), else_=0))]
+        totals = select(*figures).where(*window)
         attempts, delivered = (await self._database.rows(totals, _WHAT))[0]
         sample = select(of.duration_s).where(*window).order_by(of.started_at.desc()).limit(SAMPLE)
         durations = sorted(row[0] for row in await self._database.rows(sample, _WHAT))

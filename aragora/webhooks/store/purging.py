@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 from enum import StrEnum
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, delete, func, select, tuple_, update
+from sqlalchemy import ColumnElement, delete, func, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from aragora.observability.samples import CounterDelta
@@ -51,15 +51,14 @@ class DeliveryPurge:
         """Deliveries that arrived or were cancelled before this time, with their attempts, and events of which no
         delivery is left."""
         for status in (DeliveryStatus.DELIVERED, DeliveryStatus.CANCELLED):
-            query = _ids().where(_OF.status == status, _OF.ended_at < before).order_by(_OF.ended_at)
-            if (went := await self._deliveries(query, Purged.DELIVERY)) > 0:
+            if (went := await self._deliveries((_OF.status == status, _OF.ended_at < before), Purged.DELIVERY)) > 0:
                 return went
         return 0
 
     async def dead_letters(self, before: float) -> int:
         """Dead letters that ended before this time, as `ended`."""
-        query = _ids().where(_OF.status == DeliveryStatus.DEAD_LETTERED, _OF.ended_at < before)
-        return await self._deliveries(query.order_by(_OF.ended_at), Purged.DEAD_LETTER)
+        old = (_OF.status == DeliveryStatus.DEAD_LETTERED, _OF.ended_at < before)
+        return await self._deliveries(old, Purged.DEAD_LETTER)
 
     async def surplus(self, org_id: str, most: int) -> int:
         """The oldest dead letters of an organisation over `most`."""
@@ -68,7 +67,7 @@ class DeliveryPurge:
         over = int((await self._database.rows(count, _WHAT))[0][0]) - most
         if over <= 0:
             return 0
-        return await self._deliveries(_ids().where(*dead).order_by(_OF.ended_at), Purged.DEAD_LETTER, min(over, STEP))
+        return await self._deliveries(dead, Purged.DEAD_LETTER, min(over, STEP))
 
     async def orgs_over(self, most: int) -> list[str]:
         """The organisations with more than `most` dead letters."""
@@ -81,8 +80,8 @@ class DeliveryPurge:
 
     async def chosen(self, org_id: str, delivery_ids: Collection[str]) -> int:
         """Those of these deliveries, at most `STEP`, that are dead letters of the organisation, with their attempts."""
-        query = _ids().where(IS_DEAD, _OF.org_id == org_id, _OF.delivery_id.in_(delivery_ids))
-        return await self._deliveries(query, Purged.DEAD_LETTER)
+        these = (IS_DEAD, _OF.org_id == org_id, _OF.delivery_id.in_(delivery_ids))
+        return await self._deliveries(these, Purged.DEAD_LETTER)
 
     async def texts(self, before: float) -> int:
         """The answer texts of attempts before this time; the attempts stay."""
@@ -100,36 +99,42 @@ class DeliveryPurge:
         """Events older than this that no delivery was ever made of. The others go with their last delivery."""
         query = select(_EVENTS.event_id).where(_EVENTS.created_at < before, ~_REFERRED).order_by(_EVENTS.created_at)
         async with self._database.writing(_WHAT) as connection:
-            found = [row[0] for row in await connection.execute(query.limit(STEP))]
-            return await self._events(connection, found)
+            found = sorted(row[0] for row in await connection.execute(query.limit(STEP)))
+            await self._lock_events(connection, found)
+            return await self._without_delivery(connection, found)
 
-    async def _deliveries(self, which: Select[Any], what: Purged, limit: int = STEP) -> int:
+    async def _deliveries(self, which: Sequence[ColumnElement[bool]], what: Purged, limit: int = STEP) -> int:
+        """Delete the first of these deliveries to have ended. Locks are taken in the order of the delivery writer:
+        events, then deliveries, each by their ids."""
+        chosen = select(_OF.delivery_id, _OF.event_id).where(*which).order_by(_OF.ended_at).limit(limit)
         async with self._database.writing(_WHAT) as connection:
-            found = (await connection.execute(which.limit(limit).with_for_update())).all()
+            found = (await connection.execute(chosen)).all()
             if not found:
                 return 0
-            ids = [row[0] for row in found]
+            event_ids = sorted({row[1] for row in found})
+            await self._lock_events(connection, event_ids)
+            still = select(_OF.delivery_id).where(_OF.delivery_id.in_([row[0] for row in found]), *which)
+            locked = await connection.execute(still.order_by(_OF.delivery_id).with_for_update())
+            ids = [row[0] for row in locked]  # without those that were revived meanwhile
             await connection.execute(delete(webhook_attempts).where(webhook_attempts.c.delivery_id.in_(ids)))
             await connection.execute(delete(webhook_deliveries).where(_OF.delivery_id.in_(ids)))
             await self._counters.add_within(connection, self._counting(what, len(ids)))
-            await self._events(connection, sorted({row[1] for row in found}))
+            await self._without_delivery(connection, event_ids)
         return len(ids)
 
-    async def _events(self, connection: AsyncConnection, event_ids: Sequence[str]) -> int:
-        """Delete those of these events of which there is no delivery; returns how many. They are locked first: whoever
-        enqueues deliveries of one meanwhile is waited for, and the second statement sees them."""
-        if not event_ids:
-            return 0
-        of_these = _EVENTS.event_id.in_(event_ids)
-        await connection.execute(select(_EVENTS.event_id).where(of_these).order_by(_EVENTS.event_id).with_for_update())
-        gone = (await connection.execute(delete(webhook_events).where(of_these, ~_REFERRED))).rowcount
+    async def _lock_events(self, connection: AsyncConnection, event_ids: Sequence[str]) -> None:
+        """Whoever enqueues deliveries of one of these events is waited for, and the statements that follow see them;
+        whoever comes after waits, and finds the event or makes it anew."""
+        locking = select(_EVENTS.event_id).where(_EVENTS.event_id.in_(event_ids)).order_by(_EVENTS.event_id)
+        await connection.execute(locking.with_for_update())
+
+    async def _without_delivery(self, connection: AsyncConnection, event_ids: Sequence[str]) -> int:
+        """Delete those of these locked events of which there is no delivery; returns how many."""
+        alone = delete(webhook_events).where(_EVENTS.event_id.in_(event_ids), ~_REFERRED)
+        gone = int((await connection.execute(alone)).rowcount)
         if gone:
             await self._counters.add_within(connection, self._counting(Purged.EVENT, gone))
-        return int(gone)
-
-
-def _ids() -> Select[Any]:
-    return select(_OF.delivery_id, _OF.event_id)
+        return gone
 
 
 def _pairs(rows: Sequence[Any]) -> ColumnElement[bool]:

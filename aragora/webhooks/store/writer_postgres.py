@@ -85,12 +85,14 @@ CHANGE: Final = (
     f"FROM unnest({_arrays(_CHANGED)}) AS new ({', '.join(_CHANGED)}) "
     "WHERE webhook_deliveries.delivery_id = new.delivery_id"
 )
+# Chosen once, in a step of its own: a subquery with LIMIT may be run again for each row, and find others.
 CANCEL: Final = """
-WITH cancelled AS (
-  UPDATE webhook_deliveries SET status = 'CANCELLED', ended_at = $1, last_error = $2 WHERE ended_at IS NULL AND
-    delivery_id IN (SELECT delivery_id FROM webhook_deliveries WHERE target_id = $3 AND ended_at IS NULL
-                    ORDER BY due_at, delivery_id LIMIT $4 FOR NO KEY UPDATE)
-  RETURNING 1
+WITH chosen AS MATERIALIZED (
+  SELECT delivery_id FROM webhook_deliveries WHERE target_id = $3 AND ended_at IS NULL
+  ORDER BY due_at, delivery_id LIMIT $4 FOR NO KEY UPDATE
+), cancelled AS (
+  UPDATE webhook_deliveries SET status = 'CANCELLED', ended_at = $1, last_error = $2
+  FROM chosen WHERE webhook_deliveries.delivery_id = chosen.delivery_id RETURNING 1
 ) SELECT count(*) FROM cancelled
 """
 COUNT: Final = (

@@ -64,7 +64,7 @@ async def test_a_database_without_its_tables_names_the_command_that_makes_them(t
     await database.aclose()
 
 
-def test_only_two_contexts_have_counters(opened: Open) -> None:
+def test_a_context_without_counters_has_no_counter_store(opened: Open) -> None:
     with pytest.raises(KeyError):
         CounterStore(opened(Context.USAGE))
 

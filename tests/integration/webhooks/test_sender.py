@@ -234,13 +234,15 @@ async def test_the_proxy_of_the_installation_carries_requests_to_public_targets_
 ) -> None:
     names.set("hooks.test", "8.8.8.8")
     names.set("inside.test", "10.0.0.1")
-    async with listening(answering(answer(200, b"by proxy"))) as proxy:
-        async with sending("10.9.8.7", proxy=proxy.url) as sender:  # the proxy stands on loopback: it may
-            got = await sender.send(request("http://hooks.test/hook"))
-            assert (got.failure, got.text, got.address) == (None, "by proxy", None)
-            for inside in ("http://inside.test/", "http://127.0.0.1/", "http://[::1]/"):
-                assert (await sender.send(request(inside))).failure is Failure.BLOCKED
-            assert (await sender.send(request("http://nobody.test/"))).failure is Failure.NAME
+    async with (
+        listening(answering(answer(200, b"by proxy"))) as proxy,
+        sending("10.9.8.7", proxy=proxy.url) as sender,  # the proxy stands on loopback: it may
+    ):
+        got = await sender.send(request("http://hooks.test/hook"))
+        assert (got.failure, got.text, got.address) == (None, "by proxy", None)
+        for inside in ("http://inside.test/", "http://127.0.0.1/", "http://[::1]/"):
+            assert (await sender.send(request(inside))).failure is Failure.BLOCKED
+        assert (await sender.send(request("http://nobody.test/"))).failure is Failure.NAME
     assert [received.line for received in proxy.received] == ["POST http://hooks.test/hook HTTP/1.1"]
 
 
