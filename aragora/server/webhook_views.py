@@ -13,9 +13,10 @@ from pydantic import BaseModel, Field
 
 from aragora.errors import NotFound
 from aragora.secrets.encryption import DecryptionFailed
+from aragora.server.webhooks import FAILURES, SECONDS_MAX
 from aragora.storage.collection import Unreadable
 from aragora.webhooks.body import with_delivery_id
-from aragora.webhooks.model import Attempt, Delivery, DeliveryStatus, Failure
+from aragora.webhooks.model import Attempt, Delivery, DeliveryStatus
 from aragora.webhooks.signing import signed_headers
 from aragora.webhooks.store.deliveries import Account
 from aragora.webhooks.store.endpoints import EndpointStore
@@ -32,7 +33,10 @@ class ListedDelivery(BaseModel):
     status: DeliveryStatus
     attempts: int
     created_at: float
-    due_at: Annotated[float | None, Field(description="when the next attempt is due; null where none is to come")]
+    due_at: Annotated[
+        float | None,
+        Field(description="when the next attempt is due; null where none is to come, or not before it is enabled"),
+    ]
     ended_at: float | None
     last_error: str | None
     last_code: int | None
@@ -43,7 +47,7 @@ class MadeAttempt(BaseModel):
     started_at: float
     duration_s: float
     status: Annotated[int | None, Field(description="the code of the answer")]
-    error: Annotated[Failure | None, Field(description="the class of the failure; null where it was delivered")]
+    error: Annotated[str | None, Field(description=FAILURES)]
     message: str
     address: Annotated[str | None, Field(description="that the name of the host stood for; null through a proxy")]
     text: Annotated[str, Field(description="the beginning of the answer; empty where it is not kept any more")]
@@ -60,6 +64,11 @@ class DeliveryDetail(ListedDelivery):
     tries: Annotated[list[MadeAttempt], Field(description="the attempts, the first one first")]
 
 
+def due(at: float | None) -> float | None:
+    """A due time as it is shown. What waits for a webhook that is not enabled is due after every real time."""
+    return None if at is None or at >= SECONDS_MAX else at
+
+
 def listed(delivery: Delivery) -> dict[str, Any]:
     """As `ListedDelivery`."""
     return {
@@ -70,7 +79,7 @@ def listed(delivery: Delivery) -> dict[str, Any]:
         "status": delivery.status,
         "attempts": delivery.attempts,
         "created_at": delivery.created_at,
-        "due_at": delivery.due_at if delivery.status.waits else None,
+        "due_at": due(delivery.due_at) if delivery.status.waits else None,
         "ended_at": delivery.ended_at,
         "last_error": delivery.last_error,
         "last_code": delivery.last_code,

@@ -21,6 +21,7 @@ from aragora.ids import could_be_id
 from aragora.server.chapter import Call
 from aragora.server.ports import AuditTrail
 from aragora.server.schemas import Line, Secretive
+from aragora.webhooks.model import Failure
 from aragora.webhooks.ports import Dispatching
 from aragora.webhooks.registering import Registering
 from aragora.webhooks.reviving import Reviving
@@ -29,6 +30,8 @@ from aragora.webhooks.store.deliveries import DeliveryStore
 ID_MAX_CHARS: Final = 128
 RANGE_MAX_S: Final = 90 * 86_400.0
 SECONDS_MAX: Final = 1e11  # some 3,000 years; a time in milliseconds is over it
+
+FAILURES: Final = f"the class of the failure ({', '.join(Failure)}); null where it was delivered"
 
 log: Final[structlog.stdlib.BoundLogger] = structlog.get_logger("aragora.webhooks")
 

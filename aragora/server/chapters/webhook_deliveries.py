@@ -13,7 +13,7 @@ from aragora.identity.rbac import WEBHOOKS_MANAGE
 from aragora.server.chapter import Call, Chapter
 from aragora.server.schemas import Line
 from aragora.server.views import UNCACHED, json_response
-from aragora.server.webhook_views import DeliveryDetail, ListedDelivery, detailed, listed
+from aragora.server.webhook_views import DeliveryDetail, ListedDelivery, detailed, due, listed
 from aragora.server.webhooks import (
     ID_MAX_CHARS,
     SECONDS_MAX,
@@ -264,7 +264,7 @@ async def stats(
     since = until - hours * 3_600.0
     tried = await store.stats(webhook_id, since, until)
     counts = await store.counts(org_id, webhook_id)
-    oldest = await store.oldest_due(webhook_id)
+    oldest = due(await store.oldest_due(webhook_id))
     kept = (await store.targets((webhook_id,))).get(webhook_id)
     waits_for = [at for at in (oldest, *((kept.retry_at, kept.paused_until) if kept else ())) if at is not None]
     goes_out = oldest is not None and endpoint.status is TargetStatus.ENABLED

@@ -22,10 +22,10 @@ from aragora.identity.rbac import WEBHOOKS_MANAGE
 from aragora.server.chapter import Call, Chapter
 from aragora.server.schemas import Line
 from aragora.server.views import UNCACHED, json_response
-from aragora.server.webhooks import Cursor, Limit, Wanting, WebhookId, WebhookPorts, log, note, noted, tell
+from aragora.server.webhooks import FAILURES, Cursor, Limit, Wanting, WebhookId, WebhookPorts, log, noted, tell
 from aragora.webhooks import events, wishes
 from aragora.webhooks.endpoint import Endpoint, PayloadKind
-from aragora.webhooks.model import Failure, TargetStatus
+from aragora.webhooks.model import TargetStatus
 from aragora.webhooks.registering import finished
 from aragora.webhooks.rotation import OVERLAP_MAX_S, OVERLAP_S
 from aragora.webhooks.signing import standard_secret
@@ -147,12 +147,12 @@ class WebhookList(BaseModel):
 
 
 class Tested(BaseModel):
-    """What the receiver did. `error` is the class of the failure, null where it was delivered."""
+    """What the receiver did."""
 
     delivered: bool
     status: Annotated[int | None, Field(description="the code of its answer")]
     duration_s: float
-    error: Failure | None
+    error: Annotated[str | None, Field(description=FAILURES)]
     message: str
     text: Annotated[str, Field(description=f"the first {TEXT_MAX_CHARS} characters of its answer")]
 
@@ -284,8 +284,8 @@ async def send_test(
     services = await call.ports.services()
     await services.registering.store.get(call.who.org_id, webhook_id)
     await call.ports.limits.require((WEBHOOK_TEST, webhook_id))
-    await note(call, "test", webhook_id, event_type=wanted)
-    answer = await call.ports.dispatching.test(webhook_id, wanted)
+    async with noted(call, "test", webhook_id, event_type=wanted):
+        answer = await call.ports.dispatching.test(webhook_id, wanted)
     return json_response(
         {
             "delivered": answer.failure is None,
