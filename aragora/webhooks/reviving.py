@@ -190,6 +190,5 @@ class Reviving:
 
 
 def _revived_already(delivery: Delivery) -> bool:
-    """Whether it was made to wait again, and no request of that budget has been made."""
-    waits_anew = delivery.status is DeliveryStatus.PENDING and delivery.budget_at > delivery.created_at
-    return waits_anew and delivery.attempts == delivery.budget_from
+    """Whether it was made to wait again after its attempts, and none of the new budget has been made."""
+    return delivery.status is DeliveryStatus.PENDING and 0 < delivery.attempts == delivery.budget_from
