@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -22,7 +22,7 @@ from actors.channels.event_outlets import EventPolls, EventSocket
 from actors.channels.sockets import Endpoint, endpoint_at
 from actors.channels.watchers import Item, Watchers
 from actors.kinds import COORDINATOR
-from actors.runtime import Runtime
+from actors.runtime import ONCE, Runtime
 from actors.served_here import NotServed, refuse_unless_served_here
 from actors.virtual import VirtualActor
 from aragora.agents.signs import TOKEN, Sign, message_of
@@ -32,7 +32,7 @@ from aragora.debate.budget import BudgetRule, MonthlyLimits, micros_of
 from aragora.debate.machine.gate import Signer, Word
 from aragora.debate.model import Ask, DebateSpec, DebateStatus, Reply
 from aragora.debate.proposition import Idempotency
-from aragora.debate.records import SET_ASIDE, Opened, Tenure
+from aragora.debate.records import SET_ASIDE, TOLD, Opened, Tenure
 from aragora.debate.running.engine import DebateEngine, EnginePorts, Limits, Load
 from aragora.debate.sharding import owner
 from aragora.debate.store.debates import DebateStore
@@ -48,11 +48,14 @@ from aragora.storage.database import Database
 from aragora.storage.outbox import Consumer, OutboxRelay
 from aragora.storage.outbox_store import OutboxStore
 from aragora.supervision import begin
+from aragora.webhooks.store.choices import EndpointChoices
+from aragora.webhooks.telling import ChoiceTelling
 
 log = structlog.get_logger("aragora.coordinator")
 
 WRITE_AGAIN: Final = pauses(Backoff(base_s=0.05, cap_s=5.0))
 READY_TIMEOUT_S: Final = 20.0
+WAKE_S: Final = 2.0
 SWITCH_S: Final = 0.0003
 """How long the loop may keep Python's lock from another thread. With the default of 5 ms the journal's thread, back
 from the disk, waited longer for the lock than it had for the disk; see docs/performance.md."""
@@ -66,6 +69,7 @@ class _Parts:
     links: AgentLinks
     writer: JournalWriter
     relay: OutboxRelay | None
+    telling: ChoiceTelling
 
 
 class CoordinatorActor(VirtualActor):
@@ -80,6 +84,8 @@ class CoordinatorActor(VirtualActor):
         self._polls = EventPolls(self._watchers)
         self._socket = EventSocket(self._watchers)
         self._engine: DebateEngine | None = None
+        self._relay: OutboxRelay | None = None
+        self._waking: asyncio.Task[None] | None = None
         self._starting = begin(self._start_at_last(), _START)
 
     async def ready(self) -> Load:
@@ -123,6 +129,14 @@ class CoordinatorActor(VirtualActor):
         """Where replicas of the same node may connect to follow debates (`actors.channels.event_outlets`)."""
         return await endpoint_at(self._socket.listen)
 
+    async def choices_changed(self) -> None:
+        """Read anew which events somebody waits for. Raises Unavailable."""
+        await (await self._started()).telling.look()
+
+    async def wake_outbox(self) -> None:
+        """Another shard's outbox tells of events."""
+        self._told()
+
     async def load(self) -> Load:
         """How busy the shard is."""
         return (await self._started()).engine.load()
@@ -135,6 +149,7 @@ class CoordinatorActor(VirtualActor):
         parts.links.close()
         if parts.relay is not None:
             await parts.relay.aclose()
+        await parts.telling.aclose()
         await parts.writer.aclose()
         self._socket.close()
         await self._close()
@@ -189,7 +204,9 @@ class CoordinatorActor(VirtualActor):
         epoch = await until_available(
             lambda: epochs.advance(self._shard), WRITE_AGAIN, what="store not reached", log=log, shard=self._shard
         )
-        writer = JournalWriter(database, tenure=Tenure(self._shard, epoch))
+        telling = ChoiceTelling(EndpointChoices(opened(Context.WEBHOOKS)), self._told)
+        await telling.look()
+        writer = JournalWriter(database, tenure=Tenure(self._shard, epoch), telling=telling)
         undo.push_async_callback(writer.aclose)
         signer = await asyncio.to_thread(
             load_signer,
@@ -222,23 +239,40 @@ class CoordinatorActor(VirtualActor):
             _limits(settings),
         )
         undo.push_async_callback(engine.drain, 0.0)
-        relay = self._relay(database, writer, opened)  # before debates go on: what it imports would block them
+        self._relay = relay = self._new_relay(
+            database, writer, opened
+        )  # before debates go on: what it imports would block them
         recovered = await until_available(
             lambda: engine.recover(self._owns), WRITE_AGAIN, what="store not reached", log=log, shard=self._shard
         )
         log.info("coordinator ready", shard=self._shard, epoch=epoch, recovered=recovered)
         if relay is not None:
             relay.start()
-        return _Parts(engine, links, writer, relay)
+        telling.start()
+        undo.push_async_callback(telling.aclose)
+        return _Parts(engine, links, writer, relay, telling)
 
-    def _relay(
+    def _new_relay(
         self, database: Database, writer: JournalWriter, opened: Callable[[Context], Database]
     ) -> OutboxRelay | None:
         """The outbox of all shards on its way to its consumers: shard 0 sees to it."""
         if self._shard != 0:
             return None
-        consumers: Mapping[str, Consumer] = COORDINATOR.bring(opened)
+        consumers: Mapping[str, Consumer] = COORDINATOR.bring(opened, self._settings)
         return OutboxRelay(OutboxStore(database), writer, consumers)
+
+    def _told(self) -> None:
+        """The outbox tells of events: shard 0 brings them on."""
+        if self._relay is not None:
+            self._relay.wake(TOLD)
+        elif self._shard != 0 and (self._waking is None or self._waking.done()):
+            self._waking = begin(self._wake_first(), "waking the outbox")
+
+    async def _wake_first(self) -> None:
+        """What is not heard is found within half a second."""
+        first = Runtime(self._settings).at(COORDINATOR, "0")
+        with suppress(Unavailable):
+            await first.ask(lambda it: it.wake_outbox(), timeout_s=WAKE_S, backoff=ONCE)
 
     def _receive(self, debate_id: str, replies: Sequence[Reply]) -> None:
         if self._engine is not None:

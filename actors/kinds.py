@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from actors.coordinator import CoordinatorActor
     from actors.scheduler import SchedulerActor
     from actors.shared_state import SharedStateActor
+    from actors.webhook_dispatcher import WebhookDispatcherActor
     from aragora.config.settings import Settings
     from aragora.storage.contexts import Context
     from aragora.storage.database import Database
@@ -50,13 +51,13 @@ class Kind(Generic[A_co]):
         found: Mapping[str, Any] = _imported(self.placed)(settings) if self.placed else {}
         return found
 
-    def bring(self, opened: Callable[[Context], Database]) -> Any:
+    def bring(self, opened: Callable[[Context], Database], settings: Settings) -> Any:
         """What the function named by `brings` makes over the stores that it has `opened`. An actor calls this in its
         own process, and closes the stores at its end: the composition lies above the actors, so they know it by this
         name only. Raises LookupError without a name."""
         if not self.brings:
             raise LookupError(f"actors of the kind {self.name} bring nothing: declare it in actors/kinds.py")
-        return _imported(self.brings)(opened)
+        return _imported(self.brings)(opened, settings)
 
 
 AGENT: Final[Kind[AgentActor]] = Kind("agent", "actors.agent:AgentActor", 10_000, "actors.placement:of_agent")
@@ -71,10 +72,14 @@ COORDINATOR: Final[Kind[CoordinatorActor]] = Kind(
 SCHEDULER: Final[Kind[SchedulerActor]] = Kind(
     "scheduler", "actors.scheduler:SchedulerActor", brings="aragora.composition.jobs:jobs"
 )
+DISPATCHER: Final[Kind[WebhookDispatcherActor]] = Kind("webhooks", "actors.webhook_dispatcher:WebhookDispatcherActor")
 SHARED: Final[Kind[SharedStateActor]] = Kind("shared", "actors.shared_state:SharedStateActor")
 
 SCHEDULER_KEY: Final = "main"
 """The key of the one actor of the kind `scheduler`."""
+
+DISPATCHER_KEY: Final = "main"
+"""The key of the one actor of the kind `webhooks`."""
 
 SHARED_KEY: Final = "state"
 """The key of the one actor of the kind `shared`."""

@@ -40,7 +40,7 @@ class SchedulerActor(VirtualActor):
 
     def __init__(self, key: str, settings: Settings) -> None:
         super().__init__(key, settings)
-        jobs: Sequence[Job] = SCHEDULER.bring(self._open)
+        jobs: Sequence[Job] = SCHEDULER.bring(self._open, settings)
         self._scheduler = Scheduler(jobs, ServedJobs(self._open(Context.CORE)), self._clock)
         self._scheduler.start()
 

@@ -8,6 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from actors.gateways.webhooks import DispatcherConsumer
+from actors.runtime import Runtime
+from aragora.config.settings import Settings
+from aragora.debate.records import TOLD
 from aragora.ranking.consumer import RatingConsumer
 from aragora.ranking.elo import RATINGS
 from aragora.ranking.store import RatingStore
@@ -19,9 +23,10 @@ from aragora.usage.consumer import UsageConsumer
 from aragora.usage.store import UsageStore
 
 
-def consumers(opened: Callable[[Context], Database]) -> Mapping[str, Consumer]:
+def consumers(opened: Callable[[Context], Database], settings: Settings) -> Mapping[str, Consumer]:
     """Every topic's consumer, over stores that the caller has `opened` and closes. Coordinator shard 0 runs them."""
     return {
         RATINGS: RatingConsumer(RatingStore(opened(Context.ELO))),
         USAGE: UsageConsumer(UsageStore(opened(Context.USAGE))),
+        TOLD: DispatcherConsumer(Runtime(settings)),
     }

@@ -7,8 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from actors.gateways.webhooks import watching
+from actors.runtime import Runtime
 from aragora.background import Job
 from aragora.clock import SystemClock
+from aragora.config.settings import Settings
 from aragora.identity.store.dead_keys import forgetting_keys
 from aragora.identity.store.invitations import forgetting_invitations
 from aragora.identity.store.sessions import forgetting_sessions
@@ -21,7 +24,7 @@ from aragora.storage.outbox_store import OutboxStore
 from aragora.usage.store import usage_applied
 
 
-def jobs(opened: Callable[[Context], Database]) -> tuple[Job, ...]:
+def jobs(opened: Callable[[Context], Database], settings: Settings) -> tuple[Job, ...]:
     """Every job, over stores that the caller has `opened` and closes."""
     clock = SystemClock()
     outbox, users = OutboxStore(opened(Context.DEBATES)), opened(Context.USERS)
@@ -32,4 +35,5 @@ def jobs(opened: Callable[[Context], Database]) -> tuple[Job, ...]:
         forgetting_keys(users, clock),
         forgetting_invitations(users, clock),
         sweeping(users, clock),
+        watching(Runtime(settings), opened(Context.WEBHOOKS)),
     )

@@ -18,6 +18,7 @@ from aragora.config.chapters import (
     ServerSettings,
 )
 from aragora.config.settings import allowed_values, is_secret, variable_of
+from aragora.config.webhooks import WebhookSettings
 
 _CHAPTERS: Final[tuple[tuple[str, str, type[BaseModel]], ...]] = (
     (
@@ -34,11 +35,12 @@ _CHAPTERS: Final[tuple[tuple[str, str, type[BaseModel]], ...]] = (
     ),
     ("Authentication", "", IdentitySettings),
     ("Persistence, receipts, encryption", "", PersistenceSettings),
+    ("Webhooks", "", WebhookSettings),
 )
 _HEAD: Final = """\
 # Environment variables
 
-Generated from `aragora/config/chapters.py` and `aragora/config/providers.py` by
+Generated from `aragora/config/chapters.py`, `webhooks.py` and `providers.py` by
 `python -m aragora.config.environment_doc`; do not edit by hand.
 
 The environment is the primary configuration surface. An unset or empty variable is its default; a wrong value

@@ -33,6 +33,7 @@ from aragora.config.chapters import (
 )
 from aragora.config.providers import PROVIDERS
 from aragora.config.variables import PRODUCTION
+from aragora.config.webhooks import WebhookSettings
 from aragora.errors import Misconfigured
 
 GUESSABLE: Final = ("ARAGORA_JWT_SECRET", "ARAGORA_API_TOKEN", "ARAGORA_SERVICE_TOKEN")
@@ -52,6 +53,7 @@ class Settings(
     BudgetSettings,
     IdentitySettings,
     PersistenceSettings,
+    WebhookSettings,
     BaseSettings,
 ):
     """All settings. Secrets are `SecretStr`: they are printed as stars."""

@@ -6,16 +6,17 @@ commit); one that fails takes no other with it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from operator import attrgetter
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from aragora.debate.budget import Reservation
 from aragora.debate.journal import JournalRow
 from aragora.debate.machine.state import DebateState
 from aragora.debate.model import DebateEnded, DebateStatus, Event, ReceiptIssued
 from aragora.debate.proposition import Idempotency
+from aragora.encoding import encode_text
 from aragora.observability.samples import CounterDelta
 from aragora.storage.outbox import OutboxRow
 
@@ -179,6 +180,43 @@ class Journaled:
     digest: str
     length: int
     opened_at: float
+
+
+Told = Mapping[str, frozenset[str]]
+"""The types of events, by organisation, for which something outside the debates waits."""
+
+TOLD: Final = "events"
+"""The outbox topic of these events. The payload says which: {"seq": 7, "type": "receipt"}."""
+
+
+class Telling(Protocol):
+    """Which events the outbox tells of, and who hears that it does."""
+
+    def __call__(self) -> Told:
+        """Asked by each transaction, in the writer's thread."""
+        ...
+
+    def written(self) -> None:
+        """Rows of the topic `TOLD` are in the outbox, or may be: called in the event loop, after a transaction."""
+        ...
+
+
+class _Silence:
+    def __call__(self) -> Told:
+        return {}
+
+    def written(self) -> None:
+        """Nothing is told."""
+
+
+SILENCE: Final[Telling] = _Silence()
+"""For writers whose events nobody outside waits for."""
+
+
+def told_row(row: JournalRow) -> OutboxRow:
+    """The outbox row that tells of an event."""
+    told = encode_text({"seq": row.seq, "type": row.type})
+    return OutboxRow(f"{row.debate_id}:{TOLD}:{row.seq}", TOLD, row.debate_id, told, row.at)
 
 
 COLUMNS: Final = tuple(field.name for field in fields(DebateRecord))

@@ -116,6 +116,22 @@ METRICS: Final[tuple[Metric, ...]] = (
     _counter("aragora_migration_errors_total", "Records that a migration could not process", "store", "error_type"),
     _counter("aragora_auth_failures_total", "Failed authentications"),
     _counter("aragora_admin_impersonate_total", "Impersonations by an administrator"),
+    # webhooks
+    _counter(
+        "aragora_webhook_deliveries_total",
+        "Delivery attempts by what came of them (delivered, failed, timeout, blocked)",
+        "status",
+        "event_type",
+    ),
+    _histogram(
+        "aragora_webhook_delivery_latency_seconds",
+        "Seconds until a receiver had answered, or failed to",
+        "event_type",
+        buckets=ANSWER_BUCKETS,
+    ),
+    _counter("aragora_webhook_retries_total", "Delivery attempts after the first of their delivery", "event_type"),
+    _counter("aragora_webhook_dead_lettered_total", "Deliveries that became dead letters", "event_type"),
+    _counter("aragora_webhook_cancelled_total", "Deliveries that were cancelled, or lost their endpoint"),
     # integration store
     _counter("aragora_integration_store_operations_total", "Integration store operations", "operation", "status"),
     _histogram("aragora_integration_store_latency_seconds", "Seconds an integration store operation took", "operation"),

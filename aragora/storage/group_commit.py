@@ -47,6 +47,10 @@ def one(_: object) -> int:
     return 1
 
 
+def unheard(_: object) -> None:
+    """For group commits of which nobody else has to hear."""
+
+
 class GroupCommit(Generic[U]):
     """Writes units of one kind in groups.
 
@@ -54,6 +58,7 @@ class GroupCommit(Generic[U]):
         name: for people, of what is written: "the journal".
         refused: the error for a unit whose rows the database itself refused, from the unit and the driver's error.
         size: what a unit counts for against the bounds.
+        written: hears of the units of each transaction once it is on disk, those that failed alone among them.
     """
 
     def __init__(
@@ -62,13 +67,16 @@ class GroupCommit(Generic[U]):
         backend: GroupBackend[U],
         refused: Callable[[U, Exception], AragoraError],
         bounds: Bounds,
+        *,
         size: Callable[[U], int] = one,
+        written: Callable[[Sequence[U]], None] = unheard,
     ) -> None:
         self._name = name
         self._backend = backend
         self._refused = refused
         self._bounds = bounds
         self._size = size
+        self._written = written
         self._pending: deque[tuple[U, int, asyncio.Future[Any]]] = deque()
         self._waiting = 0  # the size of what is pending
         self._writing: asyncio.Task[None] | None = None
@@ -124,13 +132,15 @@ class GroupCommit(Generic[U]):
     async def _outcomes(self, units: Sequence[U]) -> Sequence[Any]:
         """Together if possible; one by one where a unit spoils the transaction, so that it fails alone."""
         try:
-            return await self._backend.write(units)
+            outcomes = await self._backend.write(units)
         except (Unavailable, Fenced) as away:  # the store is away, or another writer is the owner by now
             return [_copy(away) for _ in units]
         except Exception as refused:  # noqa: BLE001  handed to the unit's caller
             if len(units) == 1:
                 return [self._refused(units[0], refused) if is_refused(refused) else refused]
-        return await self._one_by_one(units)
+            return await self._one_by_one(units)
+        self._written(units)
+        return outcomes
 
     async def _one_by_one(self, units: Sequence[U]) -> Sequence[Any]:
         outcomes: list[Any] = []

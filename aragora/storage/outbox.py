@@ -14,6 +14,7 @@ Rules
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -46,7 +47,7 @@ class OutboxRow:
     """One thing that must follow. `created_at` is in seconds since the epoch."""
 
     outbox_id: str
-    topic: str  # ratings, usage, webhook, knowledge
+    topic: str  # ratings, usage, events, knowledge
     debate_id: str
     payload: str
     created_at: float
@@ -93,8 +94,15 @@ class OutboxRelay:
         clock = clock or SystemClock()
         self._topics = [_Topic(topic, consumer, store, settling, clock) for topic, consumer in consumers.items()]
         self._loops = [
-            Every(f"outbox {topic.name}", IDLE_S, topic.step, after_error=AFTER_ERROR) for topic in self._topics
+            Every(f"outbox {topic.name}", IDLE_S, topic.step, after_error=AFTER_ERROR, sleep=topic.sleep)
+            for topic in self._topics
         ]
+
+    def wake(self, topic: str) -> None:
+        """Read this topic now: rows were written just now."""
+        for one in self._topics:
+            if one.name == topic:
+                one.woken.set()
 
     def start(self) -> None:
         """Run in the background until `aclose`."""
@@ -131,6 +139,17 @@ class _Topic:
         self._settling = settling
         self._clock = clock
         self._failed: dict[str, _Failed] = {}  # by outbox id
+        self.woken = asyncio.Event()
+
+    async def sleep(self, for_s: float) -> None:
+        """Wait for so many seconds, or until somebody wakes the topic."""
+        try:
+            async with asyncio.timeout(for_s):
+                await self.woken.wait()
+        except TimeoutError:
+            return
+        finally:
+            self.woken.clear()
 
     async def step(self) -> bool:
         """Bring over one batch; whether there may be more. Raises Unavailable, also where too many are set aside."""

@@ -181,15 +181,15 @@ def withdraw(target: Target, leave: Leave, rules: Rules, now: float) -> Target:
     return _unheard(replace(target, in_flight=target.in_flight - 1), leave, rules, now)
 
 
-def refuses(target: Target, rules: Rules, now: float) -> bool:
-    """Whether the breaker is open: it refuses, and no trial may pass."""
+def refused_for_s(target: Target, rules: Rules, now: float) -> float:
+    """For how many seconds more the breaker refuses; 0 where it is closed, or a trial may pass."""
     told = standing(target.breaker, now, breaker_policy(rules))
-    return isinstance(told, Refusal) and told.retry_after_s > 0.0
+    return told.retry_after_s if isinstance(told, Refusal) else 0.0
 
 
-def held_back(delivery: Delivery, until: float, wall: float) -> Delivery:
-    """A delivery whose target's breaker refuses for `until` seconds more: queued for retry, no attempt made."""
-    return replace(delivery, status=DeliveryStatus.RETRYING, due_at=wall + until)
+def held_back(delivery: Delivery, for_s: float, wall: float) -> Delivery:
+    """A delivery whose target's breaker refuses for `for_s` seconds more: queued for retry, no attempt made."""
+    return replace(delivery, status=DeliveryStatus.RETRYING, due_at=wall + for_s)
 
 
 def settle(

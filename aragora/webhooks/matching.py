@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from aragora import texts
 from aragora.debate.model import DebateStatus, Topology
 from aragora.errors import InvalidInput
-from aragora.webhooks.endpoint import Endpoint
 from aragora.webhooks.events import CATALOGUE, EVERY, unknown_type
 
 FIELDS: Final = ("debate_id", "domain", "protocol", "topology", "status", "agent")
@@ -24,7 +23,20 @@ _ALLOWED: Final[Mapping[str, tuple[str, ...]]] = {
 }
 
 
-def wants(endpoint: Endpoint, event_type: str, org_id: str, data: Mapping[str, Any]) -> bool:
+class Subscriber(Protocol):
+    """What of an endpoint says which events it wants."""
+
+    @property
+    def endpoint_id(self) -> str: ...
+    @property
+    def org_id(self) -> str: ...
+    @property
+    def events(self) -> tuple[str, ...]: ...
+    @property
+    def matching(self) -> Mapping[str, tuple[str, ...]]: ...
+
+
+def wants(endpoint: Subscriber, event_type: str, org_id: str, data: Mapping[str, Any]) -> bool:
     """Whether `endpoint` is to hear of an event of the organisation `org_id` with this type and full data.
 
     A field that the endpoint chooses by and the data does not have is not wanted. What webhooks tell of an endpoint is

@@ -137,6 +137,11 @@ class Queues:
         self._size -= len(lane.by_id)
         lane.by_id.clear()
 
+    @property
+    def full(self) -> bool:
+        """Whether no lane takes any more."""
+        return self._size >= self._total_max
+
     def target(self, target_id: str) -> Target:
         """The state of a target's machine."""
         return self._lanes[target_id].target
@@ -155,7 +160,8 @@ class Queues:
         lane = self._lanes[delivery.target_id]
         if delivery.delivery_id in lane.by_id or delivery.delivery_id in lane.out:
             return True
-        if len(lane) >= self._lane_max or self._size >= self._total_max:
+        behind = lane.rules.fifo and lane.spilled  # others of the store come first
+        if behind or len(lane) >= self._lane_max or self._size >= self._total_max:
             lane.spilled = True
             return False
         self._size += 1

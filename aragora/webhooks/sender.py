@@ -134,8 +134,9 @@ class Sender:
         return self._answered(request, course)
 
     async def _once_or_again(self, request: Request, url: URL, context: SSLContext, course: Course) -> None:
-        """Receivers close idle connections, and some do as a request comes. Such a request was not read: it is sent
-        again, once, on a new connection. Where a byte of an answer came it was read, and is not."""
+        """Receivers close idle connections, and some do just as a request comes. Such a request is sent again, once,
+        on a new connection. Where a byte of an answer came it is not: the receiver read it. Where none came it hardly
+        did; one that did knows the repetition by its id (RFC 9112, 9.3.1 leaves it to the client to know)."""
         try:
             await self._post(self._pooled, request, url, context, course)
         except aiohttp.ClientConnectionError:
@@ -178,7 +179,7 @@ class Sender:
 
     def _answered(self, request: Request, course: Course) -> Answer:
         response = course.response
-        assert response is not None
+        assert response is not None  # only an error comes without one
         failure, told = status_failure(response.status)
         return Answer(
             failure,

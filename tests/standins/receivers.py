@@ -201,3 +201,25 @@ def closing_at_reuse(last_words: bytes = b"", *, first: bytes = b"", reset: bool
             await visit.send(answer())
 
     return behave
+
+
+def tunnelling_to(port: int) -> Behaviour:
+    """A proxy that connects every tunnel to this port of loopback."""
+
+    async def behave(visit: Visit) -> None:
+        await visit.request()
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        await visit.send(b"HTTP/1.1 200 Connected\r\n\r\n")
+        try:
+            await asyncio.gather(_carry(visit.reader, writer), _carry(reader, visit.writer))
+        finally:
+            writer.close()
+
+    return behave
+
+
+async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while data := await reader.read(65_536):
+        writer.write(data)
+        await writer.drain()
+    writer.close()

@@ -109,7 +109,7 @@ async def main(data_dir: str, log: str, latency_s: str, database_url: str = "") 
         Limits(1000, 1000),
     )
     say("ready", epoch, await engine.recover(lambda _: True))
-    OutboxRelay(OutboxStore(database), writer, consumers(partial(Database.open, settings))).start()
+    OutboxRelay(OutboxStore(database), writer, consumers(partial(Database.open, settings), settings)).start()
     lines = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
     told = asyncio.create_task(_tell_when_stepped_down(engine))

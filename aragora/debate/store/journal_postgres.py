@@ -8,14 +8,14 @@ wait for each other instead of deadlocking.
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
 import asyncpg
 
 from aragora.debate.budget import AccountKey, Books, Held
-from aragora.debate.records import COLUMNS, GENESIS, ChainHead, NewDebate, Tenure, record_of
+from aragora.debate.records import COLUMNS, GENESIS, ChainHead, NewDebate, Tenure, Told, record_of
 from aragora.debate.store.journal_sqlite import BESIDES, values_of_new
 from aragora.debate.store.write_group import (
     Kept,
@@ -114,9 +114,10 @@ COUNT: Final = (
 class PostgresJournal:
     """Writes groups over one connection of its own."""
 
-    def __init__(self, location: Location, tenure: Tenure | None = None) -> None:
+    def __init__(self, location: Location, tenure: Tenure | None, told: Callable[[], Told]) -> None:
         self._transactions = PostgresTransactions(location, "journal")
         self._tenure = tenure
+        self._told = told
         self._shard = random.randrange(COUNTER_SHARDS)
 
     async def write(self, units: Sequence[Unit]) -> list[Outcome]:
@@ -137,10 +138,10 @@ class PostgresJournal:
         await self._check_tenure(connection)
         kept = await _open(connection, [unit for unit in units if isinstance(unit, NewDebate)])
         ids = debate_ids(units)
-        last_seqs, held = standings_of(await connection.fetch(LAST_SEQ, ids) if ids else ())
+        last_seqs, held, orgs = standings_of(await connection.fetch(LAST_SEQ, ids) if ids else ())
         head = await _head(connection) if needs_head(units) else GENESIS
         books = await _books(connection, account_keys_of(units), held)
-        outcomes, writes = resolve(units, kept, last_seqs, head, books)
+        outcomes, writes = resolve(units, kept, last_seqs, head, books, orgs=orgs, told=self._told())
         await self._write_all(connection, writes)
         return outcomes
 

@@ -7,13 +7,13 @@ statements cost a tenth of Core's. All values are parameters. The tables are tho
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
 from aragora.debate.budget import AccountKey, Books, Held
-from aragora.debate.records import COLUMNS, GENESIS, ChainHead, NewDebate, Tenure, record_of, values_of
+from aragora.debate.records import COLUMNS, GENESIS, ChainHead, NewDebate, Tenure, Told, record_of, values_of
 from aragora.debate.store.write_group import (
     Kept,
     Outcome,
@@ -80,9 +80,10 @@ COUNT: Final = (
 class SqliteJournal:
     """Writes groups to the SQLite file of a location."""
 
-    def __init__(self, location: Location, tenure: Tenure | None = None) -> None:
+    def __init__(self, location: Location, tenure: Tenure | None, told: Callable[[], Told]) -> None:
         self._transactions = SqliteTransactions(location, "journal")
         self._tenure = tenure
+        self._told = told
 
     async def write(self, units: Sequence[Unit]) -> list[Outcome]:
         """One transaction for all units; returns when it is on disk.
@@ -101,9 +102,9 @@ class SqliteJournal:
         self._check_tenure(connection)
         kept = _open(connection, [unit for unit in units if isinstance(unit, NewDebate)])
         head = _head(connection) if needs_head(units) else GENESIS
-        last_seqs, held = _standings(connection, debate_ids(units))
+        last_seqs, held, orgs = _standings(connection, debate_ids(units))
         books = _books(connection, account_keys_of(units), held)
-        outcomes, writes = resolve(units, kept, last_seqs, head, books)
+        outcomes, writes = resolve(units, kept, last_seqs, head, books, orgs=orgs, told=self._told())
         _write_all(connection, writes)
         return outcomes
 
@@ -136,8 +137,10 @@ def _open(connection: sqlite3.Connection, debates: Sequence[NewDebate]) -> dict[
     return kept
 
 
-def _standings(connection: sqlite3.Connection, ids: Sequence[str]) -> tuple[dict[str, int], dict[str, Held]]:
-    """The last seq of each debate, and what each holds in the accounts."""
+def _standings(
+    connection: sqlite3.Connection, ids: Sequence[str]
+) -> tuple[dict[str, int], dict[str, Held], dict[str, str]]:
+    """Of each debate the last seq, what it holds in the accounts, and its organisation."""
     found: list[tuple[Any, ...]] = []
     for start in range(0, len(ids), IDS_PER_QUERY):
         part = ids[start : start + IDS_PER_QUERY]

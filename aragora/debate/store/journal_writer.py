@@ -4,10 +4,11 @@ fenced or conflicts fails alone."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final, cast
 
 from aragora.debate.records import (
+    SILENCE,
     Buried,
     Commit,
     Conclusion,
@@ -16,12 +17,13 @@ from aragora.debate.records import (
     NewDebate,
     Opened,
     ReceiptRecord,
+    Telling,
     Tenure,
 )
-from aragora.debate.store.write_group import Unit, check, refusal
+from aragora.debate.store.write_group import Unit, check, may_tell, refusal
 from aragora.observability.samples import CounterDelta
 from aragora.storage.database import Database
-from aragora.storage.group_commit import Bounds, GroupBackend, GroupCommit
+from aragora.storage.group_commit import Bounds, GroupBackend, GroupCommit, unheard
 
 MAX_PENDING_UNITS: Final = 20_000
 MAX_GROUP_UNITS: Final = 1_000
@@ -29,12 +31,18 @@ MAX_GROUP_UNITS: Final = 1_000
 
 class JournalWriter:
     """Group commit for the units of many debates. With a `tenure`, every unit is Fenced once the shard has a newer
-    owner: each transaction reads the epoch it is written under."""
+    owner: each transaction reads the epoch it is written under. `telling` says of which events the outbox tells."""
 
     def __init__(
-        self, database: Database, *, max_pending: int = MAX_PENDING_UNITS, tenure: Tenure | None = None
+        self,
+        database: Database,
+        *,
+        max_pending: int = MAX_PENDING_UNITS,
+        tenure: Tenure | None = None,
+        telling: Telling = SILENCE,
     ) -> None:
-        self._units = in_groups(_backend(database, tenure), max_pending)
+        self._telling = telling
+        self._units = in_groups(_backend(database, tenure, telling), max_pending, self._written)
 
     async def open(self, new: NewDebate) -> Opened:
         """Write a new debate, or find the one that holds its idempotency key.
@@ -74,17 +82,25 @@ class JournalWriter:
         check(unit)
         return self._units.submit(unit)
 
+    def _written(self, units: Sequence[Unit]) -> None:
+        if may_tell(units, self._telling()):
+            self._telling.written()
 
-def in_groups(backend: GroupBackend[Unit], max_pending: int = MAX_PENDING_UNITS) -> GroupCommit[Unit]:
+
+def in_groups(
+    backend: GroupBackend[Unit],
+    max_pending: int = MAX_PENDING_UNITS,
+    written: Callable[[Sequence[Unit]], None] = unheard,
+) -> GroupCommit[Unit]:
     """Group commit for units of the journal."""
-    return GroupCommit("the journal", backend, refusal, Bounds(max_pending, MAX_GROUP_UNITS))
+    return GroupCommit("the journal", backend, refusal, Bounds(max_pending, MAX_GROUP_UNITS), written=written)
 
 
-def _backend(database: Database, tenure: Tenure | None) -> GroupBackend[Unit]:
+def _backend(database: Database, tenure: Tenure | None, told: Telling) -> GroupBackend[Unit]:
     if database.is_sqlite:
         from aragora.debate.store.journal_sqlite import SqliteJournal  # noqa: PLC0415  only the driver that is used
 
-        return SqliteJournal(database.location, tenure)
+        return SqliteJournal(database.location, tenure, told)
     from aragora.debate.store.journal_postgres import PostgresJournal  # noqa: PLC0415
 
-    return PostgresJournal(database.location, tenure)
+    return PostgresJournal(database.location, tenure, told)

@@ -11,6 +11,7 @@ Rules:
     done        its outbox rows go.
     buried      its outbox rows stay, under a topic that nobody reads.
     counted     its counters are added.
+Every event that is written, and for which something outside waits, has a row in the outbox.
 A unit that fails leaves no trace in what the others write.
 """
 
@@ -34,6 +35,8 @@ from aragora.debate.records import (
     Opened,
     ReceiptRecord,
     Tenure,
+    Told,
+    told_row,
     values_of,
 )
 from aragora.errors import AragoraError, BudgetExhausted, Conflict, Fenced, InvalidInput, NotFound
@@ -123,6 +126,19 @@ def account_keys_of(units: Sequence[Unit]) -> list[AccountKey]:
     return sorted({key for org_id, month in claims for key in account_keys(org_id, month)})
 
 
+def may_tell(units: Sequence[Unit], told: Told) -> bool:
+    """Whether the group may have written events of which the outbox tells. What a conclusion writes is not known
+    before, and is always among what people wait for."""
+    if not told:
+        return False
+    types = frozenset[str]().union(*told.values())
+    return any(
+        isinstance(unit, Conclusion)
+        or (isinstance(unit, NewDebate | Commit) and any(row.type in types for row in unit.rows))
+        for unit in units
+    )
+
+
 def needs_head(units: Sequence[Unit]) -> bool:
     """Whether the group issues receipts."""
     return any(isinstance(unit, Conclusion) for unit in units)
@@ -134,6 +150,9 @@ def resolve(
     last_seqs: Mapping[str, int],
     head: ChainHead,
     books: Books | None = None,
+    *,
+    orgs: Mapping[str, str] | None = None,
+    told: Told | None = None,
 ) -> tuple[list[Outcome], Writes]:
     """The outcome of each unit, in order, and what the group writes.
 
@@ -143,8 +162,10 @@ def resolve(
         last_seqs: last seq by debate id; a debate that is missing does not exist.
         head: the chain's head.
         books: what the debates hold, and the accounts of `account_keys_of`.
+        orgs: the organisation of each debate in `last_seqs`.
+        told: the events of which the outbox tells.
     """
-    group = _Group(dict(last_seqs), head, Accounts(books or Books()))
+    group = _Group(dict(last_seqs), head, Accounts(books or Books()), dict(orgs or {}), told or {})
     outcomes: list[Outcome] = []
     for unit in units:
         try:
@@ -165,8 +186,12 @@ def resolve(
 
 
 class _Group:
-    def __init__(self, last_seqs: dict[str, int], head: ChainHead, accounts: Accounts) -> None:
+    def __init__(
+        self, last_seqs: dict[str, int], head: ChainHead, accounts: Accounts, orgs: dict[str, str], told: Told
+    ) -> None:
         self.writes = Writes()
+        self._orgs = orgs
+        self._told = told
         self.accounts = accounts
         self._last_seqs = last_seqs
         self._head = head
@@ -194,7 +219,8 @@ class _Group:
                 self._refusals[new.record.debate_id] = refusal
                 self.writes.refused.append(new.record.debate_id)
                 raise
-        self._append(new, counted)
+        self._orgs[new.record.debate_id] = new.record.org_id
+        self._append(new.record.debate_id, new, counted)
         self._last_seqs[new.record.debate_id] = new.rows[-1].seq
         return Opened(replace(new.record, last_seq=new.rows[-1].seq), created=True)
 
@@ -222,7 +248,7 @@ class _Group:
         counted = _counted(commit)  # what may raise comes before what the group remembers
         if commit.update.status is not None and commit.update.status.ended:
             self.accounts.end(commit.debate_id, commit.update.cost_usd or 0.0, commit.cut_off)
-        self._append(commit, counted)
+        self._append(commit.debate_id, commit, counted)
         end = commit.rows[-1]
         self._last_seqs[commit.debate_id] = end.seq
         before = self.writes.advances.get(commit.debate_id)
@@ -236,10 +262,12 @@ class _Group:
             raise NotFound(f"there is no debate {debate_id}")
         return last_seq
 
-    def _append(self, unit: NewDebate | Commit, counted: Mapping[tuple[str, str], float]) -> None:
+    def _append(self, debate_id: str, unit: NewDebate | Commit, counted: Mapping[tuple[str, str], float]) -> None:
         for key, amount in counted.items():
             self.writes.counters[key] = self.writes.counters.get(key, 0.0) + amount
         self.writes.journal.extend([(row.debate_id, row.seq, row.type, row.payload, row.at) for row in unit.rows])
+        if self._told and (types := self._told.get(self._orgs.get(debate_id, ""))):
+            self.writes.outbox.extend(told_row(row) for row in unit.rows if row.type in types)
 
 
 def _counted(unit: NewDebate | Commit) -> dict[tuple[str, str], float]:
@@ -249,16 +277,18 @@ def _counted(unit: NewDebate | Commit) -> dict[tuple[str, str], float]:
     return counted
 
 
-def standings_of(rows: Iterable[Sequence[Any]]) -> tuple[dict[str, int], dict[str, Held]]:
-    """The last seq of each debate, and what each holds, from rows (debate_id, last_seq, org_id, month, micros).
-    A debate without a month is counted in none."""
+def standings_of(rows: Iterable[Sequence[Any]]) -> tuple[dict[str, int], dict[str, Held], dict[str, str]]:
+    """Of each debate the last seq, what it holds, and its organisation, from rows (debate_id, last_seq, org_id, month,
+    micros). A debate without a month is counted in none."""
     last_seqs: dict[str, int] = {}
     held: dict[str, Held] = {}
+    orgs: dict[str, str] = {}
     for debate_id, last_seq, org_id, month, micros in rows:
         last_seqs[debate_id] = last_seq
+        orgs[debate_id] = org_id
         if month is not None:
             held[debate_id] = Held(org_id, month, micros)
-    return last_seqs, held
+    return last_seqs, held, orgs
 
 
 def books_of(balances: Iterable[Sequence[Any]], overrides: Iterable[Sequence[Any]], held: Mapping[str, Held]) -> Books:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Column, ColumnElement, CompoundSelect, Select, case, func, literal, select, tuple_, union_all
+from sqlalchemy import Column, ColumnElement, Select, case, func, literal, select, tuple_, union_all
 
 from aragora.errors import NotFound
 from aragora.storage.collection import PAGE_ITEMS
@@ -25,7 +25,6 @@ from aragora.webhooks.store.tables import (
 )
 
 SAMPLE: Final = 5_000
-_AT_ONCE: Final = 100  # targets, each a query of its own within one statement
 
 _OF: Final = webhook_deliveries.c
 _WAITS: Final = _OF.ended_at.is_(None)
@@ -114,9 +113,10 @@ class DeliveryStore:
         """Deliveries of one target, newest first. Raises InvalidInput for a bad cursor."""
         statuses = DeliveryStatus if wanted.status is None else (wanted.status,)
         mine = (_OF.org_id == org_id, _OF.webhook_id == webhook_id, *_conditions(wanted, _OF.created_at, cursor))
-        of_each = [_newest(_OF.created_at).where(_OF.status == status, *mine).limit(limit + 1) for status in statuses]
-        rows = _together(of_each).subquery()
-        query = select(rows).order_by(rows.c.created_at.desc(), rows.c.delivery_id.desc())
+        places = select(_OF.delivery_id).order_by(_OF.created_at.desc(), _OF.delivery_id.desc()).limit(limit + 1)
+        of_each = [places.where(_OF.status == status, *mine).subquery() for status in statuses]
+        chosen = union_all(*map(select, of_each)).subquery()
+        query = _newest(_OF.created_at).join(chosen, _OF.delivery_id == chosen.c.delivery_id)
         return await self._page(query, "created_at", limit)
 
     async def dead_letters(
@@ -142,11 +142,9 @@ class DeliveryStore:
     async def due_of(self, target_ids: Collection[str], before: float, limit: int) -> list[Delivery]:
         """What is due of these targets, at most `limit` of each, in order of due time and id within each target."""
         found: list[Delivery] = []
-        ids = sorted(target_ids)
-        for first in range(0, len(ids), _AT_ONCE):
-            of_each = [_waiting(None).where(_OF.target_id == one) for one in ids[first : first + _AT_ONCE]]
-            rows = _together([query.where(_OF.due_at <= before).limit(limit) for query in of_each]).subquery()
-            found += await self._deliveries(select(rows).order_by(rows.c.target_id, rows.c.due_at, rows.c.delivery_id))
+        for target_id in sorted(target_ids):
+            due = _waiting(None).where(_OF.target_id == target_id, _OF.due_at <= before)
+            found += await self._deliveries(due.limit(limit))
         return found
 
     async def waiting_of(self, target_id: str, limit: int, *, after: After | None = None) -> list[Delivery]:
@@ -252,11 +250,6 @@ def _waiting(after: After | None) -> Select[Any]:
 
 def _newest(at: Column[Any]) -> Select[Any]:
     return _all().order_by(at.desc(), _OF.delivery_id.desc())
-
-
-def _together(queries: Sequence[Select[Any]]) -> CompoundSelect[Any]:
-    """Several queries, each with an order and a limit of its own, as one."""
-    return union_all(*(select(query.subquery()) for query in queries))
 
 
 def _conditions(wanted: Wanted, at: Column[Any], cursor: str | None) -> list[ColumnElement[bool]]:

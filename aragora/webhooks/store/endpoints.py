@@ -81,6 +81,13 @@ class EndpointStore:
         """Raises NotFound, with one text, where there is none or it is another organisation's."""
         return self._opened(await self._row(org_id, endpoint_id))
 
+    async def load(self, endpoint_id: str) -> Endpoint:
+        """An endpoint of whatever organisation: for whoever delivers to it, never for a request. Raises NotFound."""
+        rows = await self._database.rows(select(_TABLE).where(_TABLE.c.endpoint_id == endpoint_id), "reading a webhook")
+        if not rows:
+            raise _unknown(endpoint_id)
+        return self._opened(rows[0])
+
     async def page(
         self, org_id: str, *, status: TargetStatus | None = None, cursor: str | None = None, limit: int = PAGE_ITEMS
     ) -> Page[Endpoint]:

@@ -9,6 +9,7 @@ late, and never lets two write: the epoch decides.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from sqlalchemy import func, or_, select, update
 
@@ -16,6 +17,8 @@ from aragora.clock import Clock
 from aragora.storage.database import Database
 from aragora.storage.tables import insert_into
 from aragora.webhooks.store.tables import webhook_owners
+
+AT_ONCE: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +83,21 @@ class Owners:
         mine = func.substr(table.c.key, 1, len(prefix)) == prefix
         query = select(table.c.key).where(mine, table.c.until > self._clock.now())
         return frozenset(row[0] for row in await self._database.rows(query, "reading who delivers"))
+
+    async def lapsed(self, prefix: str) -> list[str]:
+        """The keys that begin so and whose lease has run out, or was given back; at most `AT_ONCE`, in order."""
+        table = webhook_owners
+        theirs = func.substr(table.c.key, 1, len(prefix)) == prefix
+        over = or_(table.c.until.is_(None), table.c.until <= self._clock.now())
+        query = select(table.c.key).where(theirs, over).order_by(table.c.key).limit(AT_ONCE)
+        return [row[0] for row in await self._database.rows(query, "reading who delivers")]
+
+    async def forget(self, key: str) -> None:
+        """Delete a key whose lease has run out. Its owner must be gone for good, as of `prune`."""
+        table = webhook_owners
+        over = or_(table.c.until.is_(None), table.c.until <= self._clock.now())
+        async with self._database.writing("forgetting who delivered") as connection:
+            await connection.execute(table.delete().where(table.c.key == key, over))
 
     async def prune(self, before: float) -> int:
         """Forget keys whose lease ended before this time: those of processes that are gone. Keys without a lease stay.

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import Boolean, Column, Double, Index, Integer, Table, Text, column, literal_column
+from sqlalchemy import Boolean, Column, Double, Index, Integer, Table, Text, and_, column, literal_column
 
 from aragora.storage.contexts import Context
 from aragora.storage.tables import METADATA
@@ -91,6 +91,9 @@ _partial("ix_webhook_deliveries_due_of", _waits, _of.target_id, _of.due_at, _of.
 _partial("ix_webhook_deliveries_ended", _of.ended_at.is_not(None), _of.status, _of.ended_at)
 _partial("ix_webhook_deliveries_dead", IS_DEAD, _of.org_id, _of.ended_at, _of.delivery_id)
 _partial("ix_webhook_deliveries_direct", _of.direct.is_not(None), _of.delivery_id)
+_partial(
+    "ix_webhook_deliveries_held", and_(_waits, _of.holder.is_not(None)), _of.holder, _of.created_at, _of.delivery_id
+)
 
 webhook_attempts = Table(
     "webhook_attempts",

@@ -106,6 +106,20 @@ class KeepTarget:
     tenure: Tenure | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Reschedule:
+    """Make up to `limit` deliveries of a target that wait, and are due from `since` until before `until`, due `at`.
+    Its outcome is how many: call again until it is 0. Times are seconds since the epoch."""
+
+    target_id: str
+    at: float
+    since: float
+    until: float
+    limit: int = CANCELLED_AT_ONCE
+    tenure: Tenure | None = None
+
+
 OfOneDelivery = Attempted | Moved | Revived
-Unit = Enqueue | OfOneDelivery | CancelWaiting | KeepTarget
+OfManyDeliveries = CancelWaiting | Reschedule
+Unit = Enqueue | OfOneDelivery | OfManyDeliveries | KeepTarget
 Outcome = frozenset[str] | Told | int | Exception | None

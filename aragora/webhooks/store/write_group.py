@@ -2,7 +2,8 @@
 
 Rules:
     fenced          a unit whose tenure is not its key's newest epoch: Fenced, nothing of it is written.
-    cancel waiting  first of all, so that an attempt which ends at that moment finds its delivery cancelled.
+    cancel waiting, first of all, so that an attempt which ends at that moment finds its delivery cancelled.
+    reschedule
     enqueue         the deliveries that the store does not hold; of two units with the same one the first has it.
     attempted       the delivery waits, and this is the attempt after its last: written.
     moved           the delivery waits, and has made as many attempts as the caller thinks: written.
@@ -33,6 +34,7 @@ from aragora.webhooks.store.units import (
     Moved,
     OfOneDelivery,
     Outcome,
+    Reschedule,
     Revived,
     Tenure,
     Told,
@@ -48,11 +50,12 @@ class Standing:
     attempts: int
     due_at: float
     ended_at: float | None
+    holder: str | None
 
     @classmethod
     def of(cls, delivery: Delivery) -> Standing:
         """Where a delivery stands."""
-        return cls(delivery.status, delivery.attempts, delivery.due_at, delivery.ended_at)
+        return cls(delivery.status, delivery.attempts, delivery.due_at, delivery.ended_at, delivery.holder)
 
 
 @dataclass(slots=True)
@@ -73,6 +76,8 @@ def check(unit: Unit) -> None:
     elif isinstance(unit, CancelWaiting):
         check_values("target", unit.target_id, (unit.target_id, unit.at, unit.reason))
         check_counters("target", unit.target_id, unit.counters)
+    elif isinstance(unit, Reschedule):
+        check_values("target", unit.target_id, (unit.target_id, unit.at, unit.since, unit.until))
     elif isinstance(unit, KeepTarget):
         _check_target(unit.target, unit.target.target_id)
     else:
@@ -83,7 +88,7 @@ def size(unit: Unit) -> int:
     """About how many rows a unit writes."""
     if isinstance(unit, Enqueue):
         return 1 + len(unit.deliveries)
-    return unit.limit if isinstance(unit, CancelWaiting) else 1
+    return unit.limit if isinstance(unit, CancelWaiting | Reschedule) else 1
 
 
 def tenure_keys(units: Sequence[Unit]) -> list[str]:
@@ -107,14 +112,14 @@ def delivery_ids(units: Iterable[Unit]) -> list[str]:
 
 
 def standings_of(rows: Iterable[Sequence[Any]]) -> dict[str, Standing]:
-    """By delivery, from rows (delivery_id, status, attempts, due_at, ended_at)."""
-    return {row[0]: Standing(DeliveryStatus(row[1]), row[2], row[3], row[4]) for row in rows}
+    """By delivery, from rows (delivery_id, status, attempts, due_at, ended_at, holder)."""
+    return {row[0]: Standing(DeliveryStatus(row[1]), *row[2:]) for row in rows}
 
 
 def resolve(
     units: Sequence[Unit],
     fenced: Mapping[int, Fenced],
-    cancelled: Mapping[int, int],
+    changed: Mapping[int, int],
     new: Iterable[str],
     standings: Mapping[str, Standing],
 ) -> tuple[list[Outcome], Writes]:
@@ -123,14 +128,14 @@ def resolve(
     Args:
         units: checked units in the order in which they came.
         fenced: by place, those that must write nothing.
-        cancelled: by place, how many deliveries a `CancelWaiting` has cancelled.
+        changed: by place, how many deliveries a `CancelWaiting` or `Reschedule` has changed.
         new: the enqueued deliveries that the store did not hold.
-        standings: by delivery id, as it is after the cancellations; one that is missing does not exist.
+        standings: by delivery id, as it is after these; one that is missing does not exist.
     """
     group = _Group(dict(standings), set(new))
     outcomes: list[Outcome] = []
     for place, unit in enumerate(units):
-        outcomes.append(fenced[place] if place in fenced else group.outcome(unit, cancelled.get(place, 0)))
+        outcomes.append(fenced[place] if place in fenced else group.outcome(unit, changed.get(place, 0)))
     return outcomes, group.writes
 
 
@@ -140,16 +145,18 @@ class _Group:
         self._standings = standings
         self._new = new
 
-    def outcome(self, unit: Unit, cancelled: int) -> Outcome:
+    def outcome(self, unit: Unit, changed: int) -> Outcome:
         if isinstance(unit, Enqueue):
             mine = frozenset(delivery.delivery_id for delivery in unit.deliveries) & self._new
             self._new -= mine
             return mine
         if isinstance(unit, CancelWaiting):
-            grown = [CounterDelta(one.sample, one.labels, one.amount * cancelled) for one in unit.counters]
-            if cancelled:
+            grown = [CounterDelta(one.sample, one.labels, one.amount * changed) for one in unit.counters]
+            if changed:
                 add_counters(self.writes.counters, grown)
-            return cancelled
+            return changed
+        if isinstance(unit, Reschedule):
+            return changed
         if isinstance(unit, KeepTarget):
             self.writes.targets[unit.target.target_id] = unit.target
             return None
@@ -244,4 +251,8 @@ def _name(unit: Unit) -> str:
         return f"the deliveries of event {unit.event.event_id}"
     if isinstance(unit, KeepTarget):
         return f"target {unit.target.target_id}"
-    return f"target {unit.target_id}" if isinstance(unit, CancelWaiting) else f"delivery {unit.after.delivery_id}"
+    return (
+        f"target {unit.target_id}"
+        if isinstance(unit, CancelWaiting | Reschedule)
+        else f"delivery {unit.after.delivery_id}"
+    )

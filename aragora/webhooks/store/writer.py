@@ -7,7 +7,17 @@ from typing import Any, Final, cast
 
 from aragora.storage.database import Database
 from aragora.storage.group_commit import Bounds, GroupBackend, GroupCommit
-from aragora.webhooks.store.units import Attempted, CancelWaiting, Enqueue, KeepTarget, Moved, Revived, Told, Unit
+from aragora.webhooks.store.units import (
+    Attempted,
+    CancelWaiting,
+    Enqueue,
+    KeepTarget,
+    Moved,
+    Reschedule,
+    Revived,
+    Told,
+    Unit,
+)
 from aragora.webhooks.store.write_group import check, refusal, size
 
 MAX_PENDING_ROWS: Final = 50_000
@@ -43,6 +53,10 @@ class DeliveryWriter:
         """Cancel what waits for a target; returns how many, at most the unit's limit."""
         return cast("int", await self._submit(unit))
 
+    async def reschedule(self, unit: Reschedule) -> int:
+        """Change when what waits for a target is due; returns how many, at most the unit's limit."""
+        return cast("int", await self._submit(unit))
+
     async def keep(self, unit: KeepTarget) -> None:
         """Replace what is kept of a target."""
         await self._submit(unit)
@@ -58,7 +72,7 @@ class DeliveryWriter:
 
 def in_groups(backend: GroupBackend[Unit], max_pending: int = MAX_PENDING_ROWS) -> GroupCommit[Unit]:
     """Group commit for units of deliveries."""
-    return GroupCommit("the store of deliveries", backend, refusal, Bounds(max_pending, MAX_GROUP_ROWS), size)
+    return GroupCommit("the store of deliveries", backend, refusal, Bounds(max_pending, MAX_GROUP_ROWS), size=size)
 
 
 def _backend(database: Database) -> GroupBackend[Unit]:

@@ -29,7 +29,7 @@ from aragora.webhooks.store.rows import (
     values_of_event,
     values_of_target,
 )
-from aragora.webhooks.store.units import CancelWaiting, Enqueue, Outcome, Unit
+from aragora.webhooks.store.units import CancelWaiting, Enqueue, Outcome, Reschedule, Unit
 from aragora.webhooks.store.write_group import (
     Standing,
     Writes,
@@ -63,7 +63,7 @@ EPOCHS: Final = (  # a successor waits for this transaction
     "SELECT key, epoch FROM webhook_owners WHERE key = ANY($1::text[]) ORDER BY key FOR SHARE"
 )
 STANDINGS: Final = (
-    "SELECT delivery_id, status, attempts, due_at, ended_at FROM webhook_deliveries "
+    "SELECT delivery_id, status, attempts, due_at, ended_at, holder FROM webhook_deliveries "
     "WHERE delivery_id = ANY($1::text[]) ORDER BY delivery_id FOR NO KEY UPDATE"
 )
 # The event's row is locked also where it was there: purging waits, and then sees its new deliveries.
@@ -95,6 +95,16 @@ WITH chosen AS MATERIALIZED (
   FROM chosen WHERE webhook_deliveries.delivery_id = chosen.delivery_id RETURNING 1
 ) SELECT count(*) FROM cancelled
 """
+RESCHEDULE: Final = """
+WITH chosen AS MATERIALIZED (
+  SELECT delivery_id FROM webhook_deliveries
+  WHERE target_id = $2 AND ended_at IS NULL AND due_at >= $3 AND due_at < $4
+  ORDER BY due_at, delivery_id LIMIT $5 FOR NO KEY UPDATE
+), changed AS (
+  UPDATE webhook_deliveries SET due_at = $1
+  FROM chosen WHERE webhook_deliveries.delivery_id = chosen.delivery_id RETURNING 1
+) SELECT count(*) FROM changed
+"""
 COUNT: Final = (
     "INSERT INTO webhook_counters (sample, labels, shard, value) "
     "SELECT sample, labels, $4::int4, value FROM unnest($1::text[], $2::text[], $3::float8[]) AS t (sample, labels, value) "
@@ -125,10 +135,10 @@ class PostgresDeliveries:
     async def _write(self, units: Sequence[Unit], connection: asyncpg.Connection[Any]) -> list[Outcome]:
         fenced = fences(units, await _epochs(connection, tenure_keys(units)))
         free = {place: unit for place, unit in enumerate(units) if place not in fenced}
-        cancelled = await _cancel(connection, free)
+        changed = await _change_many(connection, free)
         new = await _enqueue(connection, [unit for unit in free.values() if isinstance(unit, Enqueue)])
         standings = await _standings(connection, delivery_ids(free.values()))
-        outcomes, writes = resolve(units, fenced, cancelled, new, standings)
+        outcomes, writes = resolve(units, fenced, changed, new, standings)
         await self._write_all(connection, writes)
         return outcomes
 
@@ -151,13 +161,15 @@ async def _epochs(connection: asyncpg.Connection[Any], keys: Sequence[str]) -> d
     return {row[0]: row[1] for row in await connection.fetch(EPOCHS, keys)} if keys else {}
 
 
-async def _cancel(connection: asyncpg.Connection[Any], units: Mapping[int, Unit]) -> dict[int, int]:
-    cancelled: dict[int, int] = {}
+async def _change_many(connection: asyncpg.Connection[Any], units: Mapping[int, Unit]) -> dict[int, int]:
+    changed: dict[int, int] = {}
     for place, unit in units.items():
         if isinstance(unit, CancelWaiting):
-            found = await connection.fetchval(CANCEL, unit.at, unit.reason, unit.target_id, unit.limit)
-            cancelled[place] = int(found)
-    return cancelled
+            changed[place] = await connection.fetchval(CANCEL, unit.at, unit.reason, unit.target_id, unit.limit)
+        elif isinstance(unit, Reschedule):
+            window = (unit.at, unit.target_id, unit.since, unit.until, unit.limit)
+            changed[place] = await connection.fetchval(RESCHEDULE, *window)
+    return changed
 
 
 async def _enqueue(connection: asyncpg.Connection[Any], units: Sequence[Enqueue]) -> set[str]:

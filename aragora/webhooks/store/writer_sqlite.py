@@ -22,7 +22,7 @@ from aragora.webhooks.store.rows import (
     values_of_event,
     values_of_target,
 )
-from aragora.webhooks.store.units import CancelWaiting, Enqueue, Outcome, Unit
+from aragora.webhooks.store.units import CancelWaiting, Enqueue, Outcome, Reschedule, Unit
 from aragora.webhooks.store.write_group import (
     Standing,
     Writes,
@@ -44,7 +44,7 @@ def _inserting(table: str, columns: Sequence[str], conflict: str = "") -> str:
 # A list of ids travels as one JSON text, so that the statement is the same for any number of them.
 EPOCHS: Final = "SELECT key, epoch FROM webhook_owners WHERE key IN (SELECT value FROM json_each(?))"
 STANDINGS: Final = (
-    "SELECT delivery_id, status, attempts, due_at, ended_at FROM webhook_deliveries "
+    "SELECT delivery_id, status, attempts, due_at, ended_at, holder FROM webhook_deliveries "
     "WHERE delivery_id IN (SELECT value FROM json_each(?))"
 )
 KNOWN: Final = "SELECT delivery_id FROM webhook_deliveries WHERE delivery_id IN (SELECT value FROM json_each(?))"
@@ -61,6 +61,11 @@ CANCEL: Final = (
     "UPDATE webhook_deliveries SET status = 'CANCELLED', ended_at = ?, last_error = ? WHERE delivery_id IN "
     "(SELECT delivery_id FROM webhook_deliveries WHERE target_id = ? AND ended_at IS NULL "
     "ORDER BY due_at, delivery_id LIMIT ?)"
+)
+RESCHEDULE: Final = (
+    "UPDATE webhook_deliveries SET due_at = ? WHERE delivery_id IN "
+    "(SELECT delivery_id FROM webhook_deliveries WHERE target_id = ? AND ended_at IS NULL "
+    "AND due_at >= ? AND due_at < ? ORDER BY due_at, delivery_id LIMIT ?)"
 )
 COUNT: Final = (
     "INSERT INTO webhook_counters (sample, labels, shard, value) VALUES (?, ?, 0, ?) "
@@ -90,10 +95,10 @@ class SqliteDeliveries:
 def _write(units: Sequence[Unit], connection: sqlite3.Connection) -> list[Outcome]:
     fenced = fences(units, _epochs(connection, tenure_keys(units)))
     free = {place: unit for place, unit in enumerate(units) if place not in fenced}
-    cancelled = _cancel(connection, free)
+    changed = _change_many(connection, free)
     new = _enqueue(connection, [unit for unit in free.values() if isinstance(unit, Enqueue)])
     standings = _standings(connection, delivery_ids(free.values()))
-    outcomes, writes = resolve(units, fenced, cancelled, new, standings)
+    outcomes, writes = resolve(units, fenced, changed, new, standings)
     _write_all(connection, writes)
     return outcomes
 
@@ -102,12 +107,16 @@ def _epochs(connection: sqlite3.Connection, keys: Sequence[str]) -> dict[str, in
     return dict(connection.execute(EPOCHS, (encode_text(keys),)).fetchall()) if keys else {}
 
 
-def _cancel(connection: sqlite3.Connection, units: Mapping[int, Unit]) -> dict[int, int]:
-    return {
-        place: connection.execute(CANCEL, (unit.at, unit.reason, unit.target_id, unit.limit)).rowcount
-        for place, unit in units.items()
-        if isinstance(unit, CancelWaiting)
-    }
+def _change_many(connection: sqlite3.Connection, units: Mapping[int, Unit]) -> dict[int, int]:
+    changed: dict[int, int] = {}
+    for place, unit in units.items():
+        if isinstance(unit, CancelWaiting):
+            values = (unit.at, unit.reason, unit.target_id, unit.limit)
+            changed[place] = connection.execute(CANCEL, values).rowcount
+        elif isinstance(unit, Reschedule):
+            window = (unit.at, unit.target_id, unit.since, unit.until, unit.limit)
+            changed[place] = connection.execute(RESCHEDULE, window).rowcount
+    return changed
 
 
 def _enqueue(connection: sqlite3.Connection, units: Sequence[Enqueue]) -> set[str]:

@@ -13,6 +13,7 @@ from sqlalchemy import text
 from structlog.testing import capture_logs
 
 from aragora.composition.consumers import consumers
+from aragora.config.settings import Settings
 from aragora.debate.journal import JournalRow, is_readable
 from aragora.debate.model import ConsensusMode, Decision, Tally
 from aragora.debate.records import Commit, DebateUpdate
@@ -241,4 +242,4 @@ async def _settle(
 ) -> None:
     await _write(rows, writer, build)
     with capture_logs():
-        await OutboxRelay(OutboxStore(debates_db), writer, consumers(opened)).aclose()
+        await OutboxRelay(OutboxStore(debates_db), writer, consumers(opened, Settings())).aclose()

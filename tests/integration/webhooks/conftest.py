@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 import pytest
-from standins.names import Names, name_server
 
 from aragora.clock import Clock, SystemClock
 from aragora.webhooks.guard import Guard, allowed_networks
 from aragora.webhooks.resolver import Resolver
 from aragora.webhooks.sender import Limits, Sender
+from tests.standins.names import Names, name_server
 
 LIMITS: Final = Limits()
 Sending: TypeAlias = Callable[..., AbstractAsyncContextManager[Sender]]

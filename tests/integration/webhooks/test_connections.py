@@ -7,11 +7,11 @@ import socket
 import aiohttp
 import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
-from standins.receivers import answer, answering, listening
 
 from aragora.webhooks.answers import blocked_reason
 from aragora.webhooks.connections import COURSE, Course, guarded
 from aragora.webhooks.networks import Reason
+from tests.standins.receivers import answer, answering, listening
 
 from .conftest import opened
 

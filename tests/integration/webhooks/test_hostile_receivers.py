@@ -9,7 +9,14 @@ import tracemalloc
 import zlib
 
 import pytest
-from standins.receivers import (
+from worlds.waiting import eventually
+
+from aragora import texts
+from aragora.observability.redaction import REDACTED
+from aragora.webhooks.answers import ENCODED, KEPT_BYTES
+from aragora.webhooks.model import Failure, Request
+from aragora.webhooks.sender import Limits
+from tests.standins.receivers import (
     Behaviour,
     Visit,
     answer,
@@ -20,13 +27,6 @@ from standins.receivers import (
     listening,
     trickling,
 )
-from worlds.waiting import eventually
-
-from aragora import texts
-from aragora.observability.redaction import REDACTED
-from aragora.webhooks.answers import ENCODED, KEPT_BYTES
-from aragora.webhooks.model import Failure, Request
-from aragora.webhooks.sender import Limits
 
 from .conftest import Sending
 
@@ -109,12 +109,14 @@ async def test_a_head_that_trickles_ends_in_time(sending: Sending, head: bytes, 
 
 
 @pytest.mark.parametrize("head", [OK + b"\r\n", CHUNKED], ids=["until the end", "chunked"])
-@pytest.mark.parametrize("limits", [Limits(), Limits(body_s=0.2)], ids=["by the total", "by that of the body"])
+@pytest.mark.parametrize(
+    ("timeout_s", "limits"), [(0.4, Limits()), (600.0, Limits(body_s=0.2))], ids=["of the request", "of the body"]
+)
 async def test_a_body_that_trickles_ends_in_time_and_was_delivered_all_the_same(
-    sending: Sending, head: bytes, limits: Limits
+    sending: Sending, head: bytes, timeout_s: float, limits: Limits
 ) -> None:
     async with sending(limits=limits) as sender, listening(trickling(head, b"1\r\nx\r\n")) as receiver:
-        got = await sender.send(request(receiver.url, timeout_s=0.4))
+        got = await sender.send(request(receiver.url, timeout_s=timeout_s))
         await eventually(lambda: receiver.ended == 1)
     assert (got.failure, got.code) == (None, 200)
     assert "x" in got.text

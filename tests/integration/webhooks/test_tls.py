@@ -10,13 +10,13 @@ from typing import Final
 
 import pytest
 import trustme
-from standins.names import Names
-from standins.receivers import Visit, answer, answering, closing_after, listening
 
 from aragora.errors import InvalidInput, Misconfigured
 from aragora.webhooks import tls
 from aragora.webhooks.endpoint import ClientCertificate
 from aragora.webhooks.model import Failure, Request
+from tests.standins.names import Names
+from tests.standins.receivers import Visit, answer, answering, closing_after, listening, tunnelling_to
 
 from .conftest import Sending
 
@@ -83,6 +83,26 @@ async def test_a_receiver_of_another_name_at_the_same_address_is_not_believed(
         got = await sender.send(request(receiver.url.replace(HOST, "other.test")))
     assert (got.failure, got.told) == (Failure.TLS, "the certificate of the receiver is for another name")
     assert len(receiver.received) == 1
+
+
+async def test_the_certificate_is_checked_through_the_proxy_of_the_installation(
+    sending: Sending, authority: trustme.CA, ca_file: Path, names: Names
+) -> None:
+    names.set(HOST, "8.8.8.8")  # what the guard sees; the proxy goes where it likes
+    names.set("other.test", "8.8.4.4")
+    context = context_of(authority.issue_cert(HOST))
+    async with (
+        listening(answering(answer(200, b"by tunnel")), name=HOST, tls=context) as receiver,
+        listening(tunnelling_to(receiver.port)) as proxy,
+        sending("10.9.8.7", ca_file=ca_file, proxy=proxy.url) as sender,
+    ):
+        for _ in range(2):
+            got = await sender.send(request(receiver.url))
+            assert (got.failure, got.text, got.address) == (None, "by tunnel", None)
+        wrong = await sender.send(request(receiver.url.replace(HOST, "other.test")))
+    assert (wrong.failure, wrong.told) == (Failure.TLS, "the certificate of the receiver is for another name")
+    assert len(receiver.received) == 2
+    assert [received.line.split()[0] for received in proxy.received] == ["CONNECT", "CONNECT"]
 
 
 def yesterday() -> datetime:

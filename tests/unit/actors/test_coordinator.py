@@ -59,7 +59,7 @@ async def test_a_coordinator_that_only_an_operator_can_mend_says_so_at_once_and_
     actor = CoordinatorActor("0", settings)
     with pytest.raises(Misconfigured):
         await asyncio.wait_for(actor.ready(), 30)
-    assert (actor._databases, closed) == ([], [Context.DEBATES])
+    assert (actor._databases, closed) == ([], [Context.WEBHOOKS, Context.DEBATES])
     assert "start of a coordinator" in LOOPS.troubled()
     key_file.unlink()
     assert (await asyncio.wait_for(actor.ready(), 30)).active == 0
@@ -84,7 +84,7 @@ async def test_a_drain_closes_every_store_after_the_journal(monkeypatch: pytest.
     told: list[str] = []
 
     async def started(_: CoordinatorActor) -> Any:
-        return coordinator._Parts(*(Part(name, told) for name in ("engine", "links", "writer", "relay")))  # type: ignore[arg-type]
+        return coordinator._Parts(*(Part(name, told) for name in ("engine", "links", "writer", "relay", "telling")))  # type: ignore[arg-type]
 
     async def closed(database: Database) -> None:
         told.append(database.context.name)
@@ -96,4 +96,4 @@ async def test_a_drain_closes_every_store_after_the_journal(monkeypatch: pytest.
     for context in (Context.DEBATES, Context.ELO):
         actor._open(context)
     assert await asyncio.wait_for(actor.drain(1.0), 30) == 2
-    assert told == ["engine", "links", "relay", "writer", "DEBATES", "ELO"]
+    assert told == ["engine", "links", "relay", "telling", "writer", "DEBATES", "ELO"]

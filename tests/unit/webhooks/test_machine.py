@@ -18,7 +18,7 @@ from aragora.webhooks.machine import (
     Target,
     Wait,
     expired,
-    refuses,
+    refused_for_s,
     revived,
     settle,
     take,
@@ -200,9 +200,9 @@ def test_no_more_than_the_slots_are_on_their_way() -> None:
 def test_after_five_failures_in_a_row_nothing_is_sent_for_a_minute_and_then_one_trial() -> None:
     target = failing(5)
 
-    assert refuses(target, RULES, 0.0)
+    assert refused_for_s(target, RULES, 0.0) == 60.0
     assert take(target, RULES, 59.9)[1] == Wait(60.0, breaker=True)
-    assert not refuses(target, RULES, 60.0), "trials may pass"
+    assert refused_for_s(target, RULES, 60.0) == 0.0, "trials may pass"
     trying, leave = take(target, RULES, 60.0)
     assert isinstance(leave, Leave)
     assert isinstance(take(trying, RULES, 60.0)[1], Wait), "one trial at a time"
@@ -211,9 +211,9 @@ def test_after_five_failures_in_a_row_nothing_is_sent_for_a_minute_and_then_one_
 def test_a_trial_that_fails_opens_it_again_and_one_that_succeeds_closes_it() -> None:
     target = failing(5)
 
-    assert refuses(sent(answered(500), target=target, now=60.0).target, RULES, 119.0)
+    assert refused_for_s(sent(answered(500), target=target, now=60.0).target, RULES, 119.0) == 1.0
     back = sent(answered(200), target=target, now=60.0).target
-    assert not refuses(back, RULES, 60.0)
+    assert refused_for_s(back, RULES, 60.0) == 0.0
 
 
 def test_after_an_outage_the_requests_at_once_grow_with_each_success() -> None:

@@ -99,6 +99,8 @@ def _deliveries() -> None:
     _partial("ix_webhook_deliveries_ended", table, ["status", "ended_at"], "ended_at IS NOT NULL")
     _partial("ix_webhook_deliveries_dead", table, ["org_id", "ended_at", "delivery_id"], "status = 'DEAD_LETTERED'")
     _partial("ix_webhook_deliveries_direct", table, ["delivery_id"], "direct IS NOT NULL")
+    held = "ended_at IS NULL AND holder IS NOT NULL"
+    _partial("ix_webhook_deliveries_held", table, ["holder", "created_at", "delivery_id"], held)
     _vacuum_often(table)
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -175,6 +176,43 @@ async def test_of_changes_at_once_none_is_lost(
     await asyncio.gather(*changes, stores[0].set_status("local", "wh_000001", TargetStatus.DISABLED, "gone"))
     now = await stores[0].get("local", "wh_000001")
     assert (now.description, now.version, now.status, now.reason) == ("xxxx", 5, TargetStatus.DISABLED, "gone")
+
+
+class Overtaken(EndpointStore):
+    """A store in which something else happens between the reading and the writing of the first change."""
+
+    between: Callable[[], Awaitable[object]] | None = None
+
+    async def _row(self, org_id: str, endpoint_id: str) -> Any:
+        row = await super()._row(org_id, endpoint_id)
+        between, self.between = self.between, None
+        if between is not None:
+            await between()
+        return row
+
+
+async def test_a_change_does_not_undo_a_status_or_a_rotation_that_came_between(
+    endpoints: EndpointStore, database: Database, clock: SetClock, crypto: EncryptionService
+) -> None:
+    await endpoints.add(endpoint(1), limit=10)
+    store = Overtaken(database, clock, crypto)
+    store.between = lambda: endpoints.set_status("local", "wh_000001", TargetStatus.DISABLED, "gone")
+    await store.change("local", "wh_000001", lambda it: replace(it, description="x"))
+    now = await endpoints.get("local", "wh_000001")
+    assert (now.description, now.status, now.reason) == ("x", TargetStatus.DISABLED, "gone")
+    both = EncryptionService(Keyring.parse(f"{NEW},{OLD}"), Registry())
+    records = EndpointRecords(database)
+    work = Reencryption(both, clock, Registry(), execute=True)
+    seen: list[int] = []
+
+    def change(it: Endpoint) -> Endpoint:
+        seen.append(it.version)
+        return replace(it, description="y")
+
+    store.between = lambda: work.run(ENDPOINT_STORE, records, lambda: None)
+    with pytest.raises(DecryptionFailed):  # it knows the old key alone, so it sees that the row was changed
+        await store.change("local", "wh_000001", change)
+    assert seen == [2]
 
 
 async def test_the_status_is_set_beside_the_version_also_without_the_key(

@@ -5,19 +5,23 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+import asyncpg
 import pytest
 from sqlalchemy import text
+from worlds.waiting import eventually
 from worlds.webhook_deliveries import WALL, answered, delivery
 from worlds.webhook_store import attempted, dead, enqueued, event, many
 
 from aragora.observability.samples import CounterDelta
 from aragora.storage.counters import CounterStore
 from aragora.storage.database import Database
+from aragora.storage.postgres_transactions import columns_of
 from aragora.webhooks.machine import cancelled
 from aragora.webhooks.model import DeliveryStatus
-from aragora.webhooks.store import purging
+from aragora.webhooks.store import purging, writer_postgres
 from aragora.webhooks.store.deliveries import DeliveryStore, Wanted
 from aragora.webhooks.store.purging import DeliveryPurge, Purged
+from aragora.webhooks.store.rows import values_of_delivery, values_of_event
 from aragora.webhooks.store.units import Moved
 from aragora.webhooks.store.writer import DeliveryWriter
 
@@ -155,6 +159,33 @@ async def test_an_event_that_gets_a_delivery_while_it_is_purged_is_kept_with_it(
         await writer.attempted(attempted(first, at=WALL))
         await asyncio.gather(purge.ended(WALL + 10.0), writer.enqueue(enqueued(second, first)))
         assert first.event_id in await store.events([first.event_id])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("settings", ["postgres"], indirect=True)
+async def test_an_event_is_kept_for_a_delivery_that_is_not_committed_yet(
+    writer: DeliveryWriter, store: DeliveryStore, purge: DeliveryPurge, database: Database
+) -> None:
+    first, second = many(1, 2)
+    await writer.enqueue(enqueued(first))
+    await writer.attempted(attempted(first, at=WALL))
+    enqueuing = await asyncpg.connect(database.location.dsn)
+    try:
+        async with enqueuing.transaction():
+            await enqueuing.execute(writer_postgres.EVENTS, *columns_of([values_of_event(event(1))]))
+            await enqueuing.fetch(writer_postgres.DELIVERIES, *columns_of([values_of_delivery(second)]))
+            task = asyncio.create_task(purge.ended(WALL + 10.0))
+            await eventually(lambda: _waits_or_is_done(database, task))
+    finally:
+        await enqueuing.close()
+    assert await task == 1
+    assert await store.events(["evt_1"]) == {"evt_1": event(1)}
+
+
+async def _waits_or_is_done(database: Database, task: asyncio.Task[int]) -> bool:
+    async with database.reading() as connection:
+        query = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        return task.done() or (await connection.execute(text(query))).scalar_one() == 1
 
 
 async def _rows(database: Database) -> tuple[int, ...]:

@@ -127,6 +127,31 @@ def test_journals_have_no_gap_and_no_repeat_and_the_chain_holds(them: list[Unit]
     assert "c" not in store.last_seqs
 
 
+def test_the_outbox_tells_of_the_events_that_an_organisation_waits_for_and_of_no_other() -> None:
+    told = {"org": frozenset({"vote"}), "others": frozenset({"critique"})}
+    opened, committed = new_debate("a"), commit("b", 2, 2)
+
+    def told_of(orgs: dict[str, str], told: dict[str, frozenset[str]]) -> list[OutboxRow]:
+        _, writes = resolve([opened, committed], {}, {"b": 1}, GENESIS, orgs=orgs, told=told)
+        return writes.outbox
+
+    assert [row.outbox_id for row in told_of({"b": "org"}, told)] == ["a:events:1", "b:events:2", "b:events:3"]
+    assert told_of({"b": "org"}, told)[1] == OutboxRow("b:events:2", "events", "b", '{"seq":2,"type":"vote"}', 1.0)
+    assert [row.outbox_id for row in told_of({"b": "others"}, told)] == ["a:events:1"]
+    assert told_of({"b": "org"}, {}) == []
+
+
+def test_what_was_not_written_is_told_to_nobody() -> None:
+    told = {"org": frozenset({"vote"})}
+    fenced, twice = commit("b", 7), new_debate("a")
+
+    _, writes = resolve(
+        [fenced, twice], {"a": Kept(twice.record, "h")}, {"b": 1}, GENESIS, orgs={"b": "org"}, told=told
+    )
+
+    assert writes.outbox == []
+
+
 def test_a_commit_to_an_unknown_debate_is_not_found_and_to_another_place_fenced() -> None:
     outcomes, writes = resolve([commit("a", 2), commit("b", 3)], {}, {"b": 1}, GENESIS)
     assert [type(outcome) for outcome in outcomes] == [NotFound, Fenced]

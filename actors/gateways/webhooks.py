@@ -1,0 +1,67 @@
+"""The dispatcher of webhooks, as the outbox and the routes reach it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+
+from actors.kinds import COORDINATOR, DISPATCHER, DISPATCHER_KEY
+from actors.runtime import Runtime
+from aragora.background import Job
+from aragora.storage.database import Database
+from aragora.storage.outbox import OutboxRow
+from aragora.webhooks.model import Answer
+from aragora.webhooks.store.deliveries import DeliveryStore
+
+FAN_OUT_S: Final = 60.0
+COMMAND_S: Final = 20.0
+TEST_S: Final = 40.0
+LOOK_S: Final = 60.0
+
+
+class DispatcherConsumer:
+    """Brings what the outbox tells of debates to the dispatcher, which has a process from then on."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._dispatcher = runtime.at(DISPATCHER, DISPATCHER_KEY)
+
+    async def apply(self, rows: Sequence[OutboxRow]) -> None:
+        """Returns once the deliveries are stored. Raises Unavailable."""
+        told = tuple(rows)
+        await self._dispatcher.ask(lambda it: it.fan_out(told), timeout_s=FAN_OUT_S)
+
+
+class DispatcherCommands:
+    """Fulfils `aragora.webhooks.ports.Dispatching`."""
+
+    def __init__(self, runtime: Runtime, coordinator_shards: int) -> None:
+        self._dispatcher = runtime.at(DISPATCHER, DISPATCHER_KEY)
+        self._coordinators = [runtime.at(COORDINATOR, str(shard)) for shard in range(coordinator_shards)]
+
+    async def endpoint_changed(self, endpoint_id: str) -> None:
+        """The coordinators hear of it too: they write into the outbox what endpoints chose."""
+        await asyncio.gather(
+            self._dispatcher.ask(lambda it: it.endpoint_changed(endpoint_id), timeout_s=COMMAND_S),
+            *(one.ask(lambda it: it.choices_changed(), timeout_s=COMMAND_S) for one in self._coordinators),
+        )
+
+    async def work(self, endpoint_id: str) -> None:
+        await self._dispatcher.ask(lambda it: it.work(endpoint_id), timeout_s=COMMAND_S)
+
+    async def test(self, endpoint_id: str, event_type: str) -> Answer:
+        return await self._dispatcher.ask(lambda it: it.test(endpoint_id, event_type), timeout_s=TEST_S)
+
+
+def watching(runtime: Runtime, database: Database) -> Job:
+    """The job that gives the dispatcher a process where something waits: after a restart, or where a process without a
+    server left deliveries behind."""
+    store, dispatcher = DeliveryStore(database), runtime.at(DISPATCHER, DISPATCHER_KEY)
+
+    async def look() -> str:
+        if await store.oldest_due() is None:
+            return "no webhook waits"
+        await dispatcher.ask(lambda it: it.ready(), timeout_s=COMMAND_S)
+        return "webhooks wait, and are delivered"
+
+    return Job("webhook dispatcher", LOOK_S, look)

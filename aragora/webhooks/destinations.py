@@ -1,0 +1,46 @@
+"""Where a delivery goes, what it is signed with, and how it is spoken to: of a registered endpoint, or as the caller of
+`deliver_webhook` said."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from aragora.webhooks.endpoint import ClientCertificate, Endpoint, PayloadKind
+from aragora.webhooks.model import Delivery, Rules, TargetStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """What a request needs besides the event. `secrets` are those that are valid now, the one that goes first first."""
+
+    url: str = field(repr=False)
+    rules: Rules
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    certificate: ClientCertificate | None = field(default=None, repr=False)
+    payload: PayloadKind = PayloadKind.FULL
+    status: TargetStatus = TargetStatus.ENABLED
+
+
+class Destinations(Protocol):
+    """Finds the destination of a delivery."""
+
+    async def of(self, delivery: Delivery) -> Destination:
+        """Raises NotFound where the target is gone, Unavailable, DecryptionFailed where a key is missing."""
+        ...
+
+
+def of_endpoint(endpoint: Endpoint, wall: float) -> Destination:
+    """The destination that an endpoint is at the time `wall`. The newest secret goes first."""
+    old = [one.secret for one in endpoint.old_secrets if one.ends_at > wall]
+    return Destination(
+        url=endpoint.url,
+        rules=endpoint.rules,
+        secrets=(endpoint.secret, *old),
+        headers=endpoint.headers,
+        certificate=endpoint.certificate,
+        payload=endpoint.payload,
+        status=endpoint.status,
+    )

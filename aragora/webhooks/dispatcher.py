@@ -1,0 +1,222 @@
+"""The owner that a server has: it makes deliveries of what happened in debates, sends them, follows what people change
+of endpoints, and tells their owners how they fare.
+
+One dispatcher runs at a time. Each start takes the next epoch of its key, so one that was cut off and comes back stores
+nothing any more. What waits in the store is looked for when it starts and every `SWEEP_S` seconds: whatever message was
+lost, nothing waits for longer than that.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import structlog
+
+from aragora.background import Every
+from aragora.clock import Clock
+from aragora.errors import NotFound
+from aragora.ids import new_id
+from aragora.secrets.encryption import EncryptionService
+from aragora.storage.database import Database
+from aragora.storage.outbox import OutboxRow
+from aragora.supervision import begin
+from aragora.webhooks import counting
+from aragora.webhooks.body import with_delivery_id
+from aragora.webhooks.deliverer import DELETED, Sending
+from aragora.webhooks.direct import DirectDestinations
+from aragora.webhooks.endpoint import PayloadKind
+from aragora.webhooks.envelope import event_body, operational_event, webhook_event
+from aragora.webhooks.events import event_type
+from aragora.webhooks.fanout import PARKED_AT, Debates, FanOut, Happened
+from aragora.webhooks.machine import Settled
+from aragora.webhooks.model import Answer, Delivery, EventRecord, Request, TargetStatus
+from aragora.webhooks.notices import NoticeBook, told_of
+from aragora.webhooks.owner import Owner
+from aragora.webhooks.registered import RegisteredDestinations
+from aragora.webhooks.signing import signed_headers
+from aragora.webhooks.store.endpoints import EndpointStore
+from aragora.webhooks.store.units import CancelWaiting, Reschedule, Tenure
+
+KEY: Final = "dispatcher"
+SWEEP_S: Final = 15.0
+AHEAD_S: Final = 30.0
+"""A sweep takes up what is due within this time."""
+TEST_TIMEOUT_S: Final = 15.0
+
+log = structlog.get_logger("aragora.webhooks")
+
+
+class Dispatcher:
+    """Belongs to one event loop. `begin` comes first."""
+
+    def __init__(
+        self,
+        database: Database,
+        debates: Debates,
+        crypto: EncryptionService,
+        sender: Sending,
+        *,
+        clock: Clock,
+        slots: int,
+        max_payload_bytes: int,
+        draw: Callable[[], float] = random.random,
+    ) -> None:
+        self._clock = clock
+        self._debates = debates
+        self._sender = sender
+        self._max_payload_bytes = max_payload_bytes
+        self._endpoints = EndpointStore(database, clock, crypto)
+        self._destinations = RegisteredDestinations(self._endpoints, DirectDestinations(crypto), clock)
+        self._owner = Owner(
+            database,
+            destinations=self._destinations,
+            sender=sender,
+            follower=self,
+            clock=clock,
+            slots=slots,
+            draw=draw,
+        )
+        self._book = NoticeBook()
+        self._fan_out: FanOut | None = None
+        self._tenure: Tenure | None = None
+        self._fenced = False
+        self._sweeping = Every("sweep of webhooks", SWEEP_S, self.sweep)
+
+    async def begin(self) -> None:
+        """Take over from whoever was the dispatcher before, and deliver. Raises Unavailable."""
+        epoch = await self._owner.owners.advance(KEY, new_id(KEY))
+        self._tenure = Tenure(KEY, epoch)
+        self._fan_out = FanOut(
+            self._debates,
+            self._endpoints,
+            self._owner.writer,
+            self._made,
+            tenure=self._tenure,
+            max_bytes=self._max_payload_bytes,
+            clock=self._clock,
+        )
+        self._owner.begin(self._tenure, None)
+        self._sweeping.start()
+        log.info("webhooks are delivered", epoch=epoch)
+
+    @property
+    def busy(self) -> bool:
+        """Whether something waits here or is on its way."""
+        return len(self._owner.queues) > 0
+
+    async def drain(self, limit_s: float) -> int:
+        """Take up nothing more, let requests end within `limit_s` seconds; returns how many were cut off. They are sent
+        again by the next dispatcher."""
+        await self._sweeping.aclose()
+        return await self._owner.aclose(limit_s)
+
+    async def fan_out(self, rows: Sequence[OutboxRow]) -> None:
+        """Make the deliveries of events that the outbox tells of; returns when they are stored. Raises Unavailable,
+        Fenced."""
+        assert self._fan_out is not None, "begin comes first"
+        await self._fan_out.of_debates(rows)
+
+    async def endpoint_changed(self, endpoint_id: str) -> None:
+        """Go by what an endpoint is now. Raises Unavailable, Fenced."""
+        self._destinations.changed(endpoint_id)
+        queues = self._owner.queues
+        try:
+            destination = await self._destinations.of_endpoint(endpoint_id)
+        except NotFound:
+            if endpoint_id in queues:
+                queues.close(endpoint_id)
+            unit = CancelWaiting(
+                endpoint_id, self._clock.now(), DELETED, counters=counting.ONE_CANCELLED, tenure=self._tenure
+            )
+            while await self._owner.writer.cancel_waiting(unit):
+                continue
+            return
+        if destination.status is not TargetStatus.ENABLED:
+            if endpoint_id in queues:
+                queues.close(endpoint_id)
+            await self._due_at(endpoint_id, PARKED_AT)
+            return
+        if endpoint_id in queues:
+            queues.change(endpoint_id, destination.rules)
+        await self._due_at(endpoint_id, None)
+        await self.work(endpoint_id)
+
+    async def work(self, endpoint_id: str) -> None:
+        """Take up what waits for an endpoint. Raises Unavailable."""
+        await self._owner.take_up_target(endpoint_id)
+
+    async def test(self, endpoint_id: str, name: str) -> Answer:
+        """Send the example of a type to an endpoint, once, whatever its state. Raises NotFound, InvalidInput,
+        Unavailable."""
+        destination = await self._destinations.of_endpoint(endpoint_id)
+        envelope = webhook_event(name, event_type(name).example, self._clock.now())
+        delivery_id = new_id("dlv_test")
+        body = with_delivery_id(event_body(envelope, destination.payload, self._max_payload_bytes), delivery_id)
+        signed = signed_headers(
+            body,
+            message_id=delivery_id,
+            delivery_id=delivery_id,
+            event_type=name,
+            attempt=1,
+            timestamp=int(self._clock.now()),
+            secrets=destination.secrets,
+        )
+        timeout_s = min(destination.rules.timeout_s, TEST_TIMEOUT_S)
+        request = Request(destination.url, body, {**destination.headers, **signed}, timeout_s)
+        return await self._sender.send(request, destination.certificate)
+
+    async def sweep(self) -> None:
+        """Take up what is due and not held yet, what owners without a server left behind, and what found no room
+        before. Raises Unavailable."""
+        if self._fenced:
+            return
+        await self._owner.adopt()
+        await self._owner.refill()
+        await self._owner.take_up_due(self._clock.now() + AHEAD_S)
+
+    # What the deliverer tells
+
+    def settled(self, settled: Settled) -> None:
+        delivery = settled.delivery
+        if settled.disable is not None and delivery.direct is None:
+            begin(self._disable(delivery, settled.disable), "disabling a webhook")
+        for notice in settled.notices:
+            since = self._book.due(delivery.target_id, notice, self._clock.monotonic(), self._clock.now())
+            if since is not None and delivery.direct is None:
+                begin(self._tell(told_of(notice, settled, since), delivery.org_id), "telling of a webhook")
+
+    def moved(self, delivery: Delivery) -> None:
+        """Nothing follows."""
+
+    def held(self, target_id: str) -> None:
+        begin(self._due_at(target_id, PARKED_AT), "parking deliveries")
+
+    def fenced(self) -> None:
+        self._fenced = True
+
+    async def _made(self, event: EventRecord, deliveries: Sequence[Delivery]) -> None:
+        """What is new is taken up at once, what is parked is not. Raises Unavailable."""
+        await self._owner.take_up([one for one in deliveries if one.due_at < PARKED_AT], event)
+
+    async def _disable(self, delivery: Delivery, reason: str) -> None:
+        await self._endpoints.set_status(delivery.org_id, delivery.target_id, TargetStatus.DISABLED, reason)
+        self._destinations.changed(delivery.target_id)
+        log.warning("a webhook was disabled", webhook_id=delivery.target_id, org_id=delivery.org_id, reason=reason)
+
+    async def _tell(self, event: object, org_id: str) -> None:
+        assert self._fan_out is not None
+        envelope = operational_event(event, self._clock.now())
+        body = event_body(envelope, PayloadKind.FULL, self._max_payload_bytes)
+        record = EventRecord(new_id("evt"), org_id, envelope["type"], body, self._clock.now())
+        await self._fan_out.of(Happened(record, envelope["data"]))
+
+    async def _due_at(self, target_id: str, at: float | None) -> None:
+        """Park what waits for a target, or bring back what is parked. Raises Unavailable, Fenced."""
+        unit = Reschedule(target_id, PARKED_AT, 0.0, PARKED_AT, tenure=self._tenure)
+        if at is None:
+            unit = Reschedule(target_id, self._clock.now(), PARKED_AT, math.inf, tenure=self._tenure)
+        while await self._owner.writer.reschedule(unit):
+            continue

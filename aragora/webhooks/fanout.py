@@ -1,0 +1,171 @@
+"""From an event to its deliveries: one for each endpoint of its organisation that wants it, in pages.
+
+Ids follow from the event and the endpoint, and the store takes each once. So an event may come again, after a crash or
+from a backup, and nobody gets it under a new id. Deliveries are made in the order of their events: their times of
+making never fall, which is the order that endpoints with `fifo` get.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+import structlog
+
+from aragora import encoding
+from aragora.clock import Clock
+from aragora.debate.model import DebateSpec
+from aragora.debate.records import DebateRecord
+from aragora.errors import InvalidInput, NotFound
+from aragora.resilience.cache import Cache
+from aragora.storage.outbox import OutboxRow
+from aragora.webhooks.endpoint import PayloadKind
+from aragora.webhooks.envelope import debate_event, event_body
+from aragora.webhooks.events import DebateFacts, facts_of
+from aragora.webhooks.ids import delivery_id, event_id
+from aragora.webhooks.matching import wants
+from aragora.webhooks.model import Delivery, DeliveryStatus, EventRecord, TargetStatus
+from aragora.webhooks.store.endpoints import Route
+from aragora.webhooks.store.units import Enqueue, Tenure
+
+PAGE: Final = 1_000
+DEBATES_KEPT: Final = 1_000
+DEBATES_KEPT_S: Final = 600.0
+STEP_S: Final = 1e-6
+"""Between the times of two deliveries: seconds since the epoch hold a quarter of it."""
+PARKED_AT: Final = 1e11
+"""The due time of what waits for a paused endpoint: no search for what is due comes upon it."""
+
+log = structlog.get_logger("aragora.webhooks")
+
+
+class Debates(Protocol):
+    """Reads debates and their journals (`aragora.debate.store.debates.DebateStore`)."""
+
+    async def get(self, debate_id: str) -> DebateRecord: ...
+
+    async def events(self, debate_id: str, after: int = 0, limit: int = 500) -> list[str]: ...
+
+
+class Routes(Protocol):
+    """Reads which endpoints there are (`aragora.webhooks.store.endpoints.EndpointStore`)."""
+
+    async def routes(self, org_id: str, after: str, limit: int) -> list[Route]: ...
+
+
+class Enqueuing(Protocol):
+    """Stores deliveries (`aragora.webhooks.store.writer.DeliveryWriter`)."""
+
+    async def enqueue(self, unit: Enqueue) -> frozenset[str]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Happened:
+    """An event with its data, ready for whoever wants it."""
+
+    record: EventRecord
+    data: Mapping[str, Any]
+
+
+class FanOut:
+    """Makes deliveries under the claim `tenure`. `made` hears of those that are new and stored, in
+    their order."""
+
+    def __init__(
+        self,
+        debates: Debates,
+        endpoints: Routes,
+        writer: Enqueuing,
+        made: Callable[[EventRecord, Sequence[Delivery]], Awaitable[None]],
+        *,
+        tenure: Tenure | None,
+        max_bytes: int,
+        clock: Clock,
+    ) -> None:
+        self._debates = debates
+        self._endpoints = endpoints
+        self._writer = writer
+        self._made = made
+        self._tenure = tenure
+        self._max_bytes = max_bytes
+        self._clock = clock
+        self._facts: Cache[str, tuple[str, DebateFacts]] = Cache(DEBATES_KEPT, DEBATES_KEPT_S)
+        self._last = 0.0
+
+    async def of_debates(self, rows: Sequence[OutboxRow]) -> None:
+        """Make the deliveries of events that the outbox tells of; returns when they are stored. An event that cannot be
+        read is passed over, and the log names it. Raises Unavailable, Fenced."""
+        for row in rows:
+            event = await self._event(row)
+            if event is not None:
+                await self.of(event)
+
+    async def of(self, event: Happened) -> None:
+        """Make the deliveries of one event. Raises Unavailable, Fenced."""
+        after = ""
+        while True:
+            routes = await self._endpoints.routes(event.record.org_id, after, PAGE)
+            deliveries = tuple(self._delivery(event.record, route) for route in routes if _takes(route, event))
+            if deliveries:
+                new = await self._writer.enqueue(Enqueue(event.record, deliveries, self._tenure))
+                await self._made(event.record, [one for one in deliveries if one.delivery_id in new])
+            if len(routes) < PAGE:
+                return
+            after = routes[-1].endpoint_id
+
+    async def _event(self, row: OutboxRow) -> Happened | None:
+        """The event that a row of the outbox tells of. Raises Unavailable."""
+        try:
+            told = encoding.decode(row.payload)
+            org_id, facts = await self._facts_of(row.debate_id)
+            found = await self._debates.events(row.debate_id, told["seq"] - 1, 1)
+            envelope = debate_event(found[0], facts)
+            body = event_body(envelope, PayloadKind.FULL, self._max_bytes)
+        except (InvalidInput, NotFound, ValueError, KeyError, TypeError, IndexError) as damaged:
+            log.warning("an event of a debate cannot be told", outbox_id=row.outbox_id, error=str(damaged))
+            return None
+        record = EventRecord(
+            event_id(row.debate_id, told["seq"]),
+            org_id,
+            envelope["type"],
+            body,
+            row.created_at,
+            debate_id=row.debate_id,
+            seq=told["seq"],
+        )
+        return Happened(record, envelope["data"])
+
+    async def _facts_of(self, debate_id: str) -> tuple[str, DebateFacts]:
+        """The organisation of a debate and what its events begin with. Raises NotFound, Unavailable, ValueError."""
+        now = self._clock.monotonic()
+        known = self._facts.get(debate_id, now)
+        if known is None:
+            fill = self._facts.filling(debate_id)
+            record = await self._debates.get(debate_id)
+            known = record.org_id, facts_of(encoding.decode_as(record.spec, DebateSpec))
+            fill(known, now)
+        return known
+
+    def _delivery(self, event: EventRecord, route: Route) -> Delivery:
+        self._last = wall = max(self._clock.now(), self._last + STEP_S)
+        paused = route.status is TargetStatus.PAUSED
+        return Delivery(
+            delivery_id=delivery_id(event.event_id, route.endpoint_id),
+            event_id=event.event_id,
+            org_id=event.org_id,
+            webhook_id=route.endpoint_id,
+            target_id=route.endpoint_id,
+            event_type=event.type,
+            status=DeliveryStatus.PENDING,
+            created_at=wall,
+            due_at=PARKED_AT if paused else wall,
+            budget_at=wall,
+        )
+
+
+def _takes(route: Route, event: Happened) -> bool:
+    """A disabled endpoint gets nothing: what it missed is replayed from the journal."""
+    if route.status is TargetStatus.DISABLED:
+        return False
+    return wants(route, event.record.type, event.record.org_id, event.data)

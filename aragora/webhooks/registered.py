@@ -1,0 +1,51 @@
+"""The destinations of a server's dispatcher: registered endpoints, as they were read a moment ago, and direct
+deliveries that it has taken over."""
+
+from __future__ import annotations
+
+from typing import Final, Protocol
+
+from aragora.clock import Clock
+from aragora.resilience.cache import Cache
+from aragora.webhooks.destinations import Destination, Destinations, of_endpoint
+from aragora.webhooks.endpoint import Endpoint
+from aragora.webhooks.model import Delivery
+
+KEPT: Final = 10_000
+KEPT_S: Final = 30.0
+"""Whoever changes an endpoint tells the dispatcher; this is for a message that was lost."""
+
+
+class Loading(Protocol):
+    """Reads endpoints (`aragora.webhooks.store.endpoints.EndpointStore`)."""
+
+    async def load(self, endpoint_id: str) -> Endpoint: ...
+
+
+class RegisteredDestinations:
+    """Fulfils `aragora.webhooks.destinations.Destinations`."""
+
+    def __init__(self, endpoints: Loading, direct: Destinations, clock: Clock) -> None:
+        self._endpoints = endpoints
+        self._direct = direct
+        self._clock = clock
+        self._kept: Cache[str, Endpoint] = Cache(KEPT, KEPT_S)
+
+    async def of(self, delivery: Delivery) -> Destination:
+        """Raises NotFound, Unavailable, DecryptionFailed."""
+        if delivery.direct is not None:
+            return await self._direct.of(delivery)
+        return await self.of_endpoint(delivery.target_id)
+
+    async def of_endpoint(self, endpoint_id: str) -> Destination:
+        """Raises as `of`."""
+        endpoint = self._kept.get(endpoint_id, self._clock.monotonic())
+        if endpoint is None:
+            fill = self._kept.filling(endpoint_id)
+            endpoint = await self._endpoints.load(endpoint_id)
+            fill(endpoint, self._clock.monotonic())
+        return of_endpoint(endpoint, self._clock.now())
+
+    def changed(self, endpoint_id: str) -> None:
+        """Read an endpoint anew."""
+        self._kept.drop(endpoint_id)

@@ -1,0 +1,25 @@
+"""Reading what endpoints chose to hear of. It needs no key."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+
+from aragora.encoding import decode
+from aragora.storage.database import Database
+from aragora.webhooks.model import TargetStatus
+from aragora.webhooks.store.tables import webhook_endpoints
+
+
+class EndpointChoices:
+    """Kept in the context `webhooks`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def choices(self) -> list[tuple[str, tuple[str, ...]]]:
+        """Every choice of event types that an endpoint has made which is not disabled, with its organisation; each
+        once. Raises Unavailable."""
+        of = webhook_endpoints.c
+        query = select(of.org_id, of.events).where(of.status != TargetStatus.DISABLED).distinct()
+        rows = await self._database.rows(query, "reading webhooks")
+        return [(org_id, tuple(decode(events))) for org_id, events in rows]
