@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from typing import Final
 
 from starlette.middleware import Middleware
 
@@ -22,18 +21,16 @@ from aragora.server.middleware.own_deliveries import OwnDeliveriesMiddleware
 from aragora.server.webhooks import WebhookPorts, WebhookServices
 from aragora.storage.contexts import Context
 from aragora.storage.database import Database
+from aragora.webhooks.egress import USER_AGENT
 from aragora.webhooks.guard import Guard
 from aragora.webhooks.ports import Dispatching
-from aragora.webhooks.registering import MAX_ENDPOINTS, Registering
+from aragora.webhooks.registering import Registering
 from aragora.webhooks.resolver import Resolver
 from aragora.webhooks.reviving import Reviving
 from aragora.webhooks.store.deliveries import DeliveryStore
 from aragora.webhooks.store.endpoints import EndpointStore
 from aragora.webhooks.store.purging import DeliveryPurge, Purged
 from aragora.webhooks.store.writer import DeliveryWriter
-
-PRODUCT: Final = "Aragora-Webhooks"
-"""How the user agent of our own deliveries begins."""
 
 
 def open_webhooks(
@@ -43,22 +40,20 @@ def open_webhooks(
     clock: Clock,
     *,
     guard: Guard,
-    max_endpoints: int = MAX_ENDPOINTS,
 ) -> Feature[WebhookPorts]:
     """Webhooks in the store of the settings, sealed with the key and audited in the log of identity.
 
     Args:
         dispatching: who delivers.
         guard: judges the URLs of endpoints, as it judges every connection.
-        max_endpoints: of one organisation.
     """
-    access = WebhookAccess(settings, parts.crypto, guard, clock, max_endpoints)
+    access = WebhookAccess(settings, parts.crypto, guard, clock)
     return Feature(
         "webhooks",
         WebhookPorts(access.services, dispatching, parts, parts.limits, clock),
         # Deliveries first: `dead-letters` is no id of a webhook.
         chapters=(webhook_deliveries, webhooks),
-        layers=(Layer(Stage.ORIGIN, Middleware(OwnDeliveriesMiddleware, product=PRODUCT)),),
+        layers=(Layer(Stage.ORIGIN, Middleware(OwnDeliveriesMiddleware, product=USER_AGENT.partition("/")[0])),),
         closers=(access.aclose,),
     )
 
@@ -66,14 +61,11 @@ def open_webhooks(
 class WebhookAccess:
     """Gives the one set of services of this process."""
 
-    def __init__(
-        self, settings: Settings, crypto: EncryptionService, guard: Guard, clock: Clock, max_endpoints: int
-    ) -> None:
+    def __init__(self, settings: Settings, crypto: EncryptionService, guard: Guard, clock: Clock) -> None:
         self._settings = settings
         self._crypto = crypto
         self._guard = guard
         self._clock = clock
-        self._max_endpoints = max_endpoints
         self._opening = asyncio.Lock()
         self._open = AsyncExitStack()
         self._services: WebhookServices | None = None
@@ -103,7 +95,7 @@ class WebhookAccess:
         endpoints = EndpointStore(database, self._clock, self._crypto)
         purging = DeliveryPurge(database, _uncounted)
         return WebhookServices(
-            Registering(endpoints, writer, resolver.check, self._clock, limit=self._max_endpoints),
+            Registering(endpoints, writer, resolver.check, self._clock, limit=self._settings.webhook_max_endpoints),
             Reviving(deliveries, endpoints, writer, purging, self._clock),
             deliveries,
         )

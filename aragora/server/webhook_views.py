@@ -13,9 +13,10 @@ from pydantic import BaseModel, Field
 
 from aragora.errors import NotFound
 from aragora.secrets.encryption import DecryptionFailed
-from aragora.server.webhooks import FAILURES, SECONDS_MAX
+from aragora.server.webhooks import FAILURES
 from aragora.storage.collection import Unreadable
 from aragora.webhooks.body import with_delivery_id
+from aragora.webhooks.fanout import PARKED_AT
 from aragora.webhooks.model import Attempt, Delivery, DeliveryStatus
 from aragora.webhooks.signing import signed_headers
 from aragora.webhooks.store.deliveries import Account
@@ -66,7 +67,7 @@ class DeliveryDetail(ListedDelivery):
 
 def due(at: float | None) -> float | None:
     """A due time as it is shown. What waits for a webhook that is not enabled is due after every real time."""
-    return None if at is None or at >= SECONDS_MAX else at
+    return None if at is None or at >= PARKED_AT else at
 
 
 def listed(delivery: Delivery) -> dict[str, Any]:

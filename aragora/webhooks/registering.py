@@ -7,7 +7,7 @@ second stores. Between them its caller writes to the audit log, which then names
 from __future__ import annotations
 
 import secrets
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeAlias
 
@@ -15,8 +15,8 @@ from aragora import texts
 from aragora.clock import Clock
 from aragora.errors import InvalidInput
 from aragora.ids import new_id
-from aragora.observability.samples import CounterDelta
 from aragora.webhooks import rotation, wishes
+from aragora.webhooks.counting import ONE_CANCELLED
 from aragora.webhooks.endpoint import Endpoint
 from aragora.webhooks.model import TargetRow, TargetStatus
 from aragora.webhooks.schedule import SCHEDULES
@@ -26,8 +26,6 @@ from aragora.webhooks.store.units import CANCELLED_AT_ONCE, CancelWaiting, KeepT
 from aragora.webhooks.store.writer import DeliveryWriter
 from aragora.webhooks.wishes import Wish
 
-MAX_ENDPOINTS: Final = 1_000
-"""Of one organisation, unless the installation says otherwise."""
 SECRET_BYTES: Final = 32
 REASON_MAX_CHARS: Final = 200
 CANCELLED_MAX: Final = 20 * CANCELLED_AT_ONCE
@@ -52,7 +50,6 @@ class Registering:
 
     Args:
         limit: endpoints of one organisation.
-        counted: what each cancelled delivery adds to the counters.
         random_bytes: for secrets.
     """
 
@@ -63,8 +60,7 @@ class Registering:
         check_url: CheckUrl,
         clock: Clock,
         *,
-        limit: int = MAX_ENDPOINTS,
-        counted: Sequence[CounterDelta] = (),
+        limit: int,
         random_bytes: Callable[[int], bytes] = secrets.token_bytes,
     ) -> None:
         self.store = store
@@ -72,7 +68,6 @@ class Registering:
         self._check_url = check_url
         self._clock = clock
         self._limit = limit
-        self._counted = tuple(counted)
         self._random_bytes = random_bytes
 
     async def draft(self, org_id: str, by: str, wish: Wish, secret: str | None = None) -> Endpoint:
@@ -142,7 +137,7 @@ class Registering:
         await self.store.delete(endpoint.org_id, endpoint.endpoint_id)
         cancelled = 0
         while cancelled < CANCELLED_MAX:
-            unit = CancelWaiting(endpoint.endpoint_id, self._clock.now(), counters=self._counted)
+            unit = CancelWaiting(endpoint.endpoint_id, self._clock.now(), counters=ONE_CANCELLED)
             if (step := await self._writer.cancel_waiting(unit)) == 0:
                 break
             cancelled += step

@@ -8,16 +8,16 @@ dispatcher only. A delivery that is cancelled then stays cancelled, although its
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, TypeAlias
+from typing import Final
 
 from aragora.clock import Clock
 from aragora.errors import Conflict, NotFound
-from aragora.observability.samples import CounterDelta
 from aragora.secrets.encryption import DecryptionFailed
 from aragora.storage.collection import Unreadable
 from aragora.webhooks import machine
+from aragora.webhooks.counting import of_end
 from aragora.webhooks.model import Delivery, DeliveryStatus
 from aragora.webhooks.store.deliveries import Account, DeliveryStore, Wanted
 from aragora.webhooks.store.endpoints import EndpointStore
@@ -29,9 +29,6 @@ BULK_MAX: Final = 10_000
 """Dead letters that one call retries or deletes."""
 CANCEL_ATTEMPTS: Final = 5
 CANCELLED: Final = "a person cancelled it"
-
-Counted: TypeAlias = Callable[[Delivery], Sequence[CounterDelta]]
-"""What a delivery that was cancelled adds to the counters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +42,6 @@ class Bulk:
     targets: frozenset[str] = frozenset()
 
 
-def not_counted(_delivery: Delivery) -> Sequence[CounterDelta]:
-    """Adds nothing."""
-    return ()
-
-
 class Reviving:
     """Over the stores of the context `webhooks`. Every method raises Unavailable where the store is away, and NotFound,
     with one text, for what there is not or is another organisation's."""
@@ -61,15 +53,12 @@ class Reviving:
         writer: DeliveryWriter,
         purging: DeliveryPurge,
         clock: Clock,
-        *,
-        counted: Counted = not_counted,
     ) -> None:
         self.store = store
         self._endpoints = endpoints
         self._writer = writer
         self._purging = purging
         self._clock = clock
-        self._counted = counted
 
     async def dead_letter(self, org_id: str, delivery_id: str) -> Account:
         """A dead letter with its event and attempts."""
@@ -120,7 +109,7 @@ class Reviving:
             if delivery.status is DeliveryStatus.CANCELLED:
                 return delivery
             after = machine.cancelled(delivery, CANCELLED, self._clock.now())
-            told = await self._writer.moved(Moved(after, counters=tuple(self._counted(after))))
+            told = await self._writer.moved(Moved(after, counters=of_end(after)))
             if told.effect is not Effect.STALE:
                 return after
             delivery = await self.cancellable(delivery.org_id, delivery.delivery_id)  # an attempt ended meanwhile

@@ -18,6 +18,7 @@ from aragora.errors import Unavailable
 from aragora.server.webhooks import WebhookServices
 from aragora.webhooks import reviving
 from aragora.webhooks.body import with_delivery_id
+from aragora.webhooks.fanout import PARKED_AT
 from aragora.webhooks.model import DeliveryStatus
 
 pytestmark = pytest.mark.slow
@@ -64,7 +65,7 @@ async def test_a_delivery_is_shown_with_its_body_to_the_byte_and_every_attempt(
 async def test_what_waits_for_a_webhook_that_is_not_enabled_is_due_at_no_time(
     client: httpx2.AsyncClient, enqueue: Make, its: dict[str, str]
 ) -> None:
-    await enqueue(delivery(1, due_at=1e11, **its))
+    await enqueue(delivery(1, due_at=PARKED_AT, **its))
     (listed,) = (await client.get(f"/api/webhooks/{its['webhook_id']}/deliveries")).json()["deliveries"]
     stats = (await client.get(f"/api/webhooks/{its['webhook_id']}/stats")).json()
     assert (listed["status"], listed["due_at"]) == ("PENDING", None)

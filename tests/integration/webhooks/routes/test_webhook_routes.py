@@ -15,6 +15,7 @@ from worlds.webhook_deliveries import answered, delivery, failed
 
 from aragora.errors import Unavailable
 from aragora.server.webhooks import WebhookServices
+from aragora.webhooks.egress import USER_AGENT
 from aragora.webhooks.model import Failure, TargetRow
 from aragora.webhooks.store.units import KeepTarget
 
@@ -287,7 +288,7 @@ async def test_static_paths_are_not_taken_for_ids(client: httpx2.AsyncClient) ->
 
 async def test_a_delivery_of_our_own_that_comes_back_does_nothing(client: httpx2.AsyncClient) -> None:
     """The loop: a webhook that leads here would open a debate, whose end would send the next one."""
-    ours = {"User-Agent": "Aragora-Webhooks/1.0", "X-Webhook-Delivery-Id": f"dlv_{1:032x}"}
+    ours = {"User-Agent": USER_AGENT, "X-Webhook-Delivery-Id": f"dlv_{1:032x}"}
     body = {"url": RECEIVER, "events": ["debate_end"]}
     for path, sent in (("/api/debates", {"question": "Tea?"}), ("/api/webhooks", body), ("/api/nothing-here", {})):
         refused = await client.post(path, json=sent, headers=ours)

@@ -74,7 +74,7 @@ async def test_no_secret_leaves_but_in_its_own_answer(
     told = (await client.get("/api/admin/audit")).text + (await client.get("/api/system/errors")).text
     told += caplog.text + repr(REGISTRY.drain()) + repr(server) + repr(services)
 
-    assert len(caplog.records) > 20
+    assert "the dispatcher of webhooks does not answer" in caplog.text
     assert sum(answer.is_error for answer in answers) == 11
     everything = told + "".join(answer.text for answer in answers)
     for secret in (*secrets, HEADER, "refused-secret-", BROKEN):
