@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from structlog.testing import capture_logs
 from worlds.memory_dispatching import MemoryDispatching
 from worlds.memory_server import RECEIVER, Served
 from worlds.webhook_deliveries import delivery
@@ -67,14 +68,15 @@ async def test_no_secret_leaves_but_in_its_own_answer(
         ("GET", "/api/webhooks/dead-letters", None), ("POST", "/api/webhooks/dead-letters/retry", None),
     ]  # fmt: skip
 
-    answers = [await client.request(method, url, json=body) for method, url, body in asked]
-    dispatching.failure = Unavailable("away")
-    answers += [await client.post(f"{path}/test"), await client.post(f"{path}/rotate/finish")]
-    answers += [await client.get("/api/webhooks"), await client.get(path), await client.delete(path)]
+    with capture_logs() as lines:
+        answers = [await client.request(method, url, json=body) for method, url, body in asked]
+        dispatching.failure = Unavailable("away")
+        answers += [await client.post(f"{path}/test"), await client.post(f"{path}/rotate/finish")]
+        answers += [await client.get("/api/webhooks"), await client.get(path), await client.delete(path)]
     told = (await client.get("/api/admin/audit")).text + (await client.get("/api/system/errors")).text
-    told += caplog.text + repr(REGISTRY.drain()) + repr(server) + repr(services)
+    told += caplog.text + repr(lines) + repr(REGISTRY.drain()) + repr(server) + repr(services)
 
-    assert "the dispatcher of webhooks does not answer" in caplog.text
+    assert "the dispatcher of webhooks does not answer" in told
     assert sum(answer.is_error for answer in answers) == 11
     everything = told + "".join(answer.text for answer in answers)
     for secret in (*secrets, HEADER, "refused-secret-", BROKEN):
