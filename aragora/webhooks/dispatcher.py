@@ -8,6 +8,7 @@ lost, nothing waits for longer than that.
 
 from __future__ import annotations
 
+import asyncio
 import math
 import random
 from collections.abc import Callable, Sequence
@@ -83,6 +84,7 @@ class Dispatcher:
         self._fan_out: FanOut | None = None
         self._tenure: Tenure | None = None
         self._fenced = False
+        self._step = asyncio.Lock()  # a statement that is cut off leaves its connection to the garbage collector
         self._sweeping = Every("sweep of webhooks", SWEEP_S, self.sweep)
 
     async def begin(self) -> None:
@@ -110,7 +112,8 @@ class Dispatcher:
     async def drain(self, limit_s: float) -> int:
         """Take up nothing more, let requests end within `limit_s` seconds; returns how many were cut off. They are sent
         again by the next dispatcher."""
-        await self._sweeping.aclose()
+        async with self._step:
+            await self._sweeping.aclose()
         return await self._owner.aclose(limit_s)
 
     async def fan_out(self, rows: Sequence[OutboxRow]) -> None:
@@ -173,9 +176,10 @@ class Dispatcher:
         before. Raises Unavailable."""
         if self._fenced:
             return
-        await self._owner.adopt()
-        await self._owner.refill()
-        await self._owner.take_up_due(self._clock.now() + AHEAD_S)
+        async with self._step:
+            await self._owner.adopt()
+            await self._owner.refill()
+            await self._owner.take_up_due(self._clock.now() + AHEAD_S)
 
     # What the deliverer tells
 

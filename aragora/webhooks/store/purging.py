@@ -1,15 +1,22 @@
 """What is kept how long: purging in small steps, each a transaction of its own that counts what it takes away, so that
-deliveries hardly wait for it."""
+deliveries hardly wait for it.
+
+SQLite's lock knows no queue: who waits looks again after pauses that grow, and a purge that took the lock again at once
+would keep the delivery writer out until it has ended. So each step is followed by a pause as long as the step.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from contextlib import asynccontextmanager
 from enum import StrEnum
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, delete, func, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from aragora.clock import Clock, SystemClock
 from aragora.observability.samples import CounterDelta
 from aragora.storage.counters import CounterStore
 from aragora.storage.database import Database
@@ -34,6 +41,8 @@ class Purged(StrEnum):
     EVENT = "event"
 
 
+LEAST_PAUSE_S: Final = 0.01
+
 Counting = Callable[[Purged, int], Sequence[CounterDelta]]
 """The increments for so many of a kind."""
 
@@ -42,9 +51,17 @@ class DeliveryPurge:
     """One step a call: returns how many went, at most `STEP`; 0 where nothing is left. `counting` is what is added for
     them, in the same transaction. Every method raises Unavailable where the database is away."""
 
-    def __init__(self, database: Database, counting: Counting) -> None:
+    def __init__(
+        self,
+        database: Database,
+        counting: Counting,
+        clock: Clock | None = None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
         self._database = database
         self._counting = counting
+        self._clock = clock or SystemClock()
+        self._sleep = sleep
         self._counters = CounterStore(database)
 
     async def ended(self, before: float) -> int:
@@ -87,7 +104,7 @@ class DeliveryPurge:
         """The answer texts of attempts before this time; the attempts stay."""
         of = webhook_attempts.c
         query = select(of.delivery_id, of.number).where(of.text.is_not(None), of.started_at < before)
-        async with self._database.writing(_WHAT) as connection:
+        async with self._step() as connection:
             rows = (await connection.execute(query.order_by(of.started_at).limit(STEP))).all()
             if rows:
                 clear = update(webhook_attempts).where(_pairs(rows)).values(text=None)
@@ -98,7 +115,7 @@ class DeliveryPurge:
     async def events(self, before: float) -> int:
         """Events older than this that no delivery was ever made of. The others go with their last delivery."""
         query = select(_EVENTS.event_id).where(_EVENTS.created_at < before, ~_REFERRED).order_by(_EVENTS.created_at)
-        async with self._database.writing(_WHAT) as connection:
+        async with self._step() as connection:
             found = sorted(row[0] for row in await connection.execute(query.limit(STEP)))
             await self._lock_events(connection, found)
             return await self._without_delivery(connection, found)
@@ -107,7 +124,7 @@ class DeliveryPurge:
         """Delete the first of these deliveries to have ended. Locks are taken in the order of the delivery writer:
         events, then deliveries, each by their ids."""
         chosen = select(_OF.delivery_id, _OF.event_id).where(*which).order_by(_OF.ended_at).limit(limit)
-        async with self._database.writing(_WHAT) as connection:
+        async with self._step() as connection:
             found = (await connection.execute(chosen)).all()
             if not found:
                 return 0
@@ -121,6 +138,15 @@ class DeliveryPurge:
             await self._counters.add_within(connection, self._counting(what, len(ids)))
             await self._without_delivery(connection, event_ids)
         return len(ids)
+
+    @asynccontextmanager
+    async def _step(self) -> AsyncIterator[AsyncConnection]:
+        """The transaction of a step, and the pause after it."""
+        async with self._database.writing(_WHAT) as connection:
+            began = self._clock.monotonic()
+            yield connection
+        if self._database.is_sqlite:
+            await self._sleep(max(LEAST_PAUSE_S, self._clock.monotonic() - began))
 
     async def _lock_events(self, connection: AsyncConnection, event_ids: Sequence[str]) -> None:
         """Whoever enqueues deliveries of one of these events is waited for, and the statements that follow see them;

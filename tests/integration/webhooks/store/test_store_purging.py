@@ -8,6 +8,7 @@ from collections.abc import Callable
 import asyncpg
 import pytest
 from sqlalchemy import text
+from worlds.backends import SetClock
 from worlds.waiting import eventually
 from worlds.webhook_deliveries import WALL, answered, delivery
 from worlds.webhook_store import attempted, dead, enqueued, event, many
@@ -85,6 +86,27 @@ async def test_a_step_is_bounded(
         "dead_letter": float(len(made)),
         "event": 1.0,
     }
+
+
+@pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
+async def test_after_each_step_the_lock_is_left_alone_for_as_long_as_the_step_took(
+    writer: DeliveryWriter, database: Database
+) -> None:
+    clock, pauses = SetClock(), list[float]()
+
+    async def sleep(for_s: float) -> None:
+        pauses.append(for_s)
+        assert (await writer.enqueue(enqueued(delivery(100 + len(pauses))))) != frozenset()  # the lock is free
+
+    def slow(_what: Purged, _number: int) -> tuple[CounterDelta, ...]:
+        clock.at += 0.25
+        return ()
+
+    purge = DeliveryPurge(database, slow, clock, sleep)
+    await writer.enqueue(enqueued(delivery(1)))
+    await writer.attempted(dead(delivery(1), at=WALL))
+    assert [await purge.texts(WALL + 10.0), await purge.texts(WALL + 10.0)] == [1, 0]
+    assert pauses == [0.25, purging.LEAST_PAUSE_S]
 
 
 async def test_answer_texts_go_and_their_attempts_stay(
