@@ -93,7 +93,7 @@ class WebhookAccess:
         self._open.push_async_callback(resolver.close)
         deliveries = DeliveryStore(database)
         endpoints = EndpointStore(database, self._clock, self._crypto)
-        purging = DeliveryPurge(database, _uncounted)
+        purging = DeliveryPurge(database, _uncounted, self._clock)
         return WebhookServices(
             Registering(endpoints, writer, resolver.check, self._clock, limit=self._settings.webhook_max_endpoints),
             Reviving(deliveries, endpoints, writer, purging, self._clock),

@@ -14,7 +14,7 @@ from fastapi import Path, Query
 from pydantic import AfterValidator, ConfigDict
 
 from aragora.clock import Clock
-from aragora.errors import AragoraError, InvalidInput, NotFound, Unavailable
+from aragora.errors import AragoraError, Fenced, InvalidInput, NotFound, Unavailable
 from aragora.identity.audit import Outcome
 from aragora.identity.rate_limits import RateLimits
 from aragora.ids import could_be_id
@@ -124,5 +124,5 @@ async def tell(telling: Awaitable[None], webhook_id: str) -> None:
     what was done counts as done."""
     try:
         await telling
-    except Unavailable as away:
+    except (Unavailable, Fenced) as away:
         log.warning("the dispatcher of webhooks does not answer", webhook_id=webhook_id, error=away.message)

@@ -141,6 +141,7 @@ async def cancel(call: Call[WebhookPorts], delivery_id: DeliveryId) -> Response:
     delivery = await reviving.cancellable(call.who.org_id, delivery_id)
     async with noted(call, "cancel", delivery_id):
         after = await reviving.cancel(delivery)
+    await tell(call.ports.dispatching.cancelled(after.target_id, delivery_id), after.webhook_id)
     return _moved(after)
 
 

@@ -126,7 +126,7 @@ async def test_a_delivery_whose_retry_is_scheduled_is_not_sent_twice(
 
 
 async def test_a_delivery_is_cancelled_once_and_one_that_has_ended_is_not(
-    client: httpx2.AsyncClient, enqueue: Make, its: dict[str, str]
+    client: httpx2.AsyncClient, enqueue: Make, its: dict[str, str], dispatching: MemoryDispatching
 ) -> None:
     waits, ended = delivery(1, **its), delivery(2, **its)
     await enqueue(waits)
@@ -137,6 +137,7 @@ async def test_a_delivery_is_cancelled_once_and_one_that_has_ended_is_not(
 
     assert [(one.status_code, one.json()["status"]) for one in told] == [(200, "CANCELLED")] * 2
     assert (late.status_code, late.json()["error"]["code"]) == (409, "delivery_ended")
+    assert (f"cancelled {waits.delivery_id}", its["webhook_id"]) in dispatching.told
     assert (await client.get(f"/api/webhooks/deliveries/{waits.delivery_id}")).json()["due_at"] is None
 
 
