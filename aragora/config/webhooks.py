@@ -34,6 +34,13 @@ class WebhookSettings(BaseModel):
         ge=1_024,
         le=1_048_576,
     )
+    webhook_max_endpoints: int = variable(
+        "ARAGORA_WEBHOOK_MAX_ENDPOINTS",
+        "Webhooks that one organisation may have.",
+        default=1_000,
+        ge=1,
+        le=100_000,
+    )
     webhook_max_in_flight: int = variable(
         "ARAGORA_WEBHOOK_MAX_IN_FLIGHT",
         "Requests to receivers that one process has on their way at once.",

@@ -150,6 +150,10 @@ class Dispatcher:
         """Take up what waits for an endpoint. Raises Unavailable."""
         await self._owner.take_up_target(endpoint_id)
 
+    def cancelled(self, endpoint_id: str, delivery_id: str) -> None:
+        """Send nothing more of a delivery that was cancelled in the store."""
+        self._owner.queues.cancel(endpoint_id, (delivery_id,))
+
     async def test(self, endpoint_id: str, name: str) -> Answer:
         """Send the example of a type to an endpoint, once, whatever its state. Raises NotFound, InvalidInput,
         Unavailable."""
