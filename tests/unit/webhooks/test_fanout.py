@@ -106,7 +106,7 @@ def route(endpoint_id: str, *events: str, org_id: str = "acme", **changes: Any) 
 
 def ended(store: Store, debate_id: str = "deb_1", status: DebateStatus = DebateStatus.COMPLETED) -> OutboxRow:
     """A debate whose only event is its end; the outbox row that tells of it."""
-    row = row_of(debate_id, 1, 1_772_366_400.0, DebateEnded(status, 3, 0.25))
+    row = row_of(debate_id, 1, 1_772_366_400.0, DebateEnded(status, "decided", 3, 0.25))
     store.journals[debate_id] = [row.payload]
     return told_row(row)
 

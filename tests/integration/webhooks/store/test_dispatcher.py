@@ -54,7 +54,9 @@ class OneDebate:
         return self.journal[after : after + limit]
 
     def ended(self) -> OutboxRow:
-        row = row_of("deb_1", len(self.journal) + 1, SystemClock().now(), DebateEnded(DebateStatus.COMPLETED, 3, 0.25))
+        row = row_of(
+            "deb_1", len(self.journal) + 1, SystemClock().now(), DebateEnded(DebateStatus.COMPLETED, "decided", 3, 0.25)
+        )
         self.journal.append(row.payload)
         return told_row(row)
 
