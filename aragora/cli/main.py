@@ -49,6 +49,7 @@ COMMANDS: Final[dict[str, Command]] = {
     "verify": Command("aragora.cli.verify:verify", "Check a receipt, in a file or of a debate."),
     "budget": Command("aragora.cli.budget:budget", "Show what this month has cost, or set an organisation's budget."),
     "users": Command("aragora.cli.users:users", "List, make, disable and change accounts, on the server's machine."),
+    "webhooks": Command("aragora.cli.webhooks:webhooks", "List, add, test and mend webhooks, or receive them here."),
     "doctor": Command("aragora.cli.doctor:doctor", "Say what is configured, reachable and wrong, and how to mend it."),
     "node": Command("aragora.cli.node:command", "Start and stop this machine's node of a cluster."),
     "cluster": Command("aragora.cli.cluster:command", "Deploy, show, drain and stop the service of a cluster."),
