@@ -61,6 +61,10 @@ class WebhookDispatcherActor(VirtualActor):
         """See `Dispatcher.work`."""
         await (await self._started()).work(endpoint_id)
 
+    async def cancelled(self, endpoint_id: str, delivery_id: str) -> None:
+        """See `Dispatcher.cancelled`."""
+        (await self._started()).cancelled(endpoint_id, delivery_id)
+
     async def test(self, endpoint_id: str, event_type: str) -> Answer:
         """See `Dispatcher.test`."""
         return await (await self._started()).test(endpoint_id, event_type)

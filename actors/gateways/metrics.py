@@ -16,6 +16,7 @@ from typing import Final
 
 from actors.gateways.health import StoreProbe
 from actors.gateways.operations import SharedConnectionBoard, StoredAgentBoard
+from actors.gateways.webhook_figures import WebhookFigures
 from actors.reporting import flush
 from aragora.errors import AragoraError, Unavailable
 from aragora.observability.exposition import render
@@ -37,12 +38,15 @@ class StoredMetricsPage:
         store: StoreProbe,
         agents: StoredAgentBoard,
         connections: SharedConnectionBoard,
+        webhooks: WebhookFigures,
+        *,
         registry: Registry = REGISTRY,
     ) -> None:
         self._counters = counters
         self._store = store
         self._agents = agents
         self._connections = connections
+        self._webhooks = webhooks
         self._registry = registry
         self._making: asyncio.Task[str] | None = None
         self._next: asyncio.Task[str] | None = None  # waits for the end of that
@@ -71,8 +75,10 @@ class StoredMetricsPage:
     async def _stored(self) -> tuple[list[CounterDelta], list[CounterDelta]]:
         with suppress(Unavailable):  # a full disk can still be read; what was counted is written later
             await flush(self._counters[-1], self._registry)
-        *found, breakers = await asyncio.gather(*(store.all() for store in self._counters), self._breakers())
-        return [row for rows in found for row in rows], breakers
+        *found, breakers, webhooks = await asyncio.gather(
+            *(store.all() for store in self._counters), self._breakers(), self._webhooks.gauges()
+        )
+        return [row for rows in found for row in rows], [*breakers, *webhooks]
 
     async def _breakers(self) -> list[CounterDelta]:
         return [

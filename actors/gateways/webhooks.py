@@ -49,6 +49,9 @@ class DispatcherCommands:
     async def work(self, endpoint_id: str) -> None:
         await self._dispatcher.ask(lambda it: it.work(endpoint_id), timeout_s=COMMAND_S)
 
+    async def cancelled(self, endpoint_id: str, delivery_id: str) -> None:
+        await self._dispatcher.ask(lambda it: it.cancelled(endpoint_id, delivery_id), timeout_s=COMMAND_S)
+
     async def test(self, endpoint_id: str, event_type: str) -> Answer:
         return await self._dispatcher.ask(lambda it: it.test(endpoint_id, event_type), timeout_s=TEST_S)
 

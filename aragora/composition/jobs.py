@@ -22,12 +22,13 @@ from aragora.storage.database import Database
 from aragora.storage.ephemeral import sweeping
 from aragora.storage.outbox_store import OutboxStore
 from aragora.usage.store import usage_applied
+from aragora.webhooks.retention import DAY_S, Retention, retaining
 
 
 def jobs(opened: Callable[[Context], Database], settings: Settings) -> tuple[Job, ...]:
     """Every job, over stores that the caller has `opened` and closes."""
     clock = SystemClock()
-    outbox, users = OutboxStore(opened(Context.DEBATES)), opened(Context.USERS)
+    outbox, users, webhooks = OutboxStore(opened(Context.DEBATES)), opened(Context.USERS), opened(Context.WEBHOOKS)
     return (
         pruning(opened(Context.ELO), ratings_applied, outbox, clock),
         pruning(opened(Context.USAGE), usage_applied, outbox, clock),
@@ -35,5 +36,15 @@ def jobs(opened: Callable[[Context], Database], settings: Settings) -> tuple[Job
         forgetting_keys(users, clock),
         forgetting_invitations(users, clock),
         sweeping(users, clock),
-        watching(Runtime(settings), opened(Context.WEBHOOKS)),
+        watching(Runtime(settings), webhooks),
+        retaining(webhooks, _webhook_retention(settings), clock),
+    )
+
+
+def _webhook_retention(settings: Settings) -> Retention:
+    return Retention(
+        delivered_s=settings.webhook_delivered_days * DAY_S,
+        texts_s=settings.webhook_answer_days * DAY_S,
+        dead_letters_s=settings.webhook_dead_letter_days * DAY_S,
+        dead_letters_max=settings.webhook_dead_letters_max,
     )

@@ -27,6 +27,7 @@ from actors.gateways.operations import (
     observe_request,
 )
 from actors.gateways.replica_figures import SharedFigures
+from actors.gateways.webhook_figures import WebhookFigures
 from actors.reporting import REPORT_S, TroubleReport
 from actors.runtime import Runtime
 from actors.websocket_frames import bound_messages
@@ -97,7 +98,7 @@ def build_ingress(launch: Launch) -> FastAPI:
                 connections=connections,
                 agents=agents,
                 leaderboard=StoredLeaderboard(ratings),
-                metrics=StoredMetricsPage(counters, probe, agents, connections),
+                metrics=StoredMetricsPage(counters, probe, agents, connections, WebhookFigures(webhooks, clock)),
                 vitals=ReplicaVitals(probe, lifecycle),
                 nodes=nodes,
             ),

@@ -34,10 +34,37 @@ class WebhookSettings(BaseModel):
         ge=1_024,
         le=1_048_576,
     )
+    webhook_max_endpoints: int = variable(
+        "ARAGORA_WEBHOOK_MAX_ENDPOINTS",
+        "Webhooks that one organisation may have.",
+        default=1_000,
+        ge=1,
+        le=100_000,
+    )
     webhook_max_in_flight: int = variable(
         "ARAGORA_WEBHOOK_MAX_IN_FLIGHT",
         "Requests to receivers that one process has on their way at once.",
         default=500,
         ge=1,
         le=2_000,
+    )
+    webhook_delivered_days: float = variable(
+        "ARAGORA_WEBHOOK_DELIVERED_DAYS", "Days that deliveries are kept which arrived.", default=7, ge=0.01, le=3650
+    )
+    webhook_answer_days: float = variable(
+        "ARAGORA_WEBHOOK_ANSWER_DAYS",
+        "Days that the texts of receivers' answers are kept.",
+        default=3,
+        ge=0.01,
+        le=3650,
+    )
+    webhook_dead_letter_days: float = variable(
+        "ARAGORA_WEBHOOK_DEAD_LETTER_DAYS", "Days that dead letters are kept.", default=30, ge=0.01, le=3650
+    )
+    webhook_dead_letters_max: int = variable(
+        "ARAGORA_WEBHOOK_DEAD_LETTERS_MAX",
+        "Dead letters that are kept of one organisation; the oldest go first.",
+        default=100_000,
+        ge=1,
+        le=100_000_000,
     )

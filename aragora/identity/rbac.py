@@ -63,6 +63,7 @@ ADMIN: Final = Policy(PolicyKind.ADMIN)
 DEBATES_READ: Final = permission("debates.read")
 DEBATES_CREATE: Final = permission("debates.create")
 INTEGRATIONS_MANAGE: Final = permission("integrations.manage")
+WEBHOOKS_MANAGE: Final = permission("webhooks.manage")
 USERS_MANAGE: Final = permission("users.manage")
 
 

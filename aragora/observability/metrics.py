@@ -132,6 +132,24 @@ METRICS: Final[tuple[Metric, ...]] = (
     _counter("aragora_webhook_retries_total", "Delivery attempts after the first of their delivery", "event_type"),
     _counter("aragora_webhook_dead_lettered_total", "Deliveries that became dead letters", "event_type"),
     _counter("aragora_webhook_cancelled_total", "Deliveries that were cancelled, or lost their endpoint"),
+    _gauge(
+        "aragora_webhook_circuit_breaker_state",
+        "Endpoints whose circuit breaker is not closed: 1 open, 0 half open; a closed one has no series",
+        "endpoint",
+        merge=Merge.MAX,
+    ),
+    _gauge("aragora_webhook_waiting", "Deliveries that wait, as old as half a minute", "state", merge=Merge.MAX),
+    _gauge("aragora_webhook_endpoints", "Registered endpoints", "status", merge=Merge.MAX),
+    _gauge(
+        "aragora_webhook_oldest_due_seconds",
+        "How long the delivery is overdue that waits longest",
+        merge=Merge.MAX,
+    ),
+    _counter(
+        "aragora_webhook_purged_total",
+        "What was deleted when its time was over (delivery, dead_letter, text, event)",
+        "what",
+    ),
     # integration store
     _counter("aragora_integration_store_operations_total", "Integration store operations", "operation", "status"),
     _histogram("aragora_integration_store_latency_seconds", "Seconds an integration store operation took", "operation"),

@@ -25,6 +25,7 @@ _CREDENTIALS: Final = (
         re.compile(r"\b(?:(?:sk|pk|xai|ak)-|(?:sk|gsk|xai)_|(?:pk|rk)_(?:live|test)_)[A-Za-z0-9_*-]{6,}"),
         REDACTED,
     ),
+    (re.compile(r"\bwhs(?:ec|k)_[A-Za-z0-9+/=_*-]{6,}"), REDACTED),  # secrets of webhooks
     (re.compile(r"\bkey-[A-Za-z0-9_*-]{12,}"), REDACTED),
     (re.compile(r"\bAIza[A-Za-z0-9_*-]{6,}"), REDACTED),
     (re.compile(r"\beyJ[A-Za-z0-9_-]{8,4096}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*"), REDACTED),
@@ -41,8 +42,8 @@ _CREDENTIALS: Final = (
 
 
 # Every text in which a pattern above finds something holds one of these. Most texts hold none, and one look costs a
-# tenth of nine.
-_HINT: Final = re.compile(r"(?i)bearer|basic|k[-_]|xai|key|aiza|eyj|[?&]|password|secret|token|://|-----")
+# tenth of ten.
+_HINT: Final = re.compile(r"(?i)bearer|basic|k[-_]|xai|key|aiza|eyj|whs|[?&]|password|secret|token|://|-----")
 _NAMES_KEPT: Final = 1_000
 
 

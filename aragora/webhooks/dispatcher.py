@@ -8,7 +8,7 @@ lost, nothing waits for longer than that.
 
 from __future__ import annotations
 
-import math
+import asyncio
 import random
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -83,6 +83,7 @@ class Dispatcher:
         self._fan_out: FanOut | None = None
         self._tenure: Tenure | None = None
         self._fenced = False
+        self._step = asyncio.Lock()  # a statement that is cut off leaves its connection to the garbage collector
         self._sweeping = Every("sweep of webhooks", SWEEP_S, self.sweep)
 
     async def begin(self) -> None:
@@ -110,7 +111,8 @@ class Dispatcher:
     async def drain(self, limit_s: float) -> int:
         """Take up nothing more, let requests end within `limit_s` seconds; returns how many were cut off. They are sent
         again by the next dispatcher."""
-        await self._sweeping.aclose()
+        async with self._step:
+            await self._sweeping.aclose()
         return await self._owner.aclose(limit_s)
 
     async def fan_out(self, rows: Sequence[OutboxRow]) -> None:
@@ -148,6 +150,10 @@ class Dispatcher:
         """Take up what waits for an endpoint. Raises Unavailable."""
         await self._owner.take_up_target(endpoint_id)
 
+    def cancelled(self, endpoint_id: str, delivery_id: str) -> None:
+        """Send nothing more of a delivery that was cancelled in the store."""
+        self._owner.queues.cancel(endpoint_id, (delivery_id,))
+
     async def test(self, endpoint_id: str, name: str) -> Answer:
         """Send the example of a type to an endpoint, once, whatever its state. Raises NotFound, InvalidInput,
         Unavailable."""
@@ -173,9 +179,10 @@ class Dispatcher:
         before. Raises Unavailable."""
         if self._fenced:
             return
-        await self._owner.adopt()
-        await self._owner.refill()
-        await self._owner.take_up_due(self._clock.now() + AHEAD_S)
+        async with self._step:
+            await self._owner.adopt()
+            await self._owner.refill()
+            await self._owner.take_up_due(self._clock.now() + AHEAD_S)
 
     # What the deliverer tells
 
@@ -217,6 +224,6 @@ class Dispatcher:
         """Park what waits for a target, or bring back what is parked. Raises Unavailable, Fenced."""
         unit = Reschedule(target_id, PARKED_AT, 0.0, PARKED_AT, tenure=self._tenure)
         if at is None:
-            unit = Reschedule(target_id, self._clock.now(), PARKED_AT, math.inf, tenure=self._tenure)
+            unit = Reschedule(target_id, self._clock.now(), PARKED_AT, 2 * PARKED_AT, tenure=self._tenure)
         while await self._owner.writer.reschedule(unit):
             continue

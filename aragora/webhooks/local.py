@@ -104,6 +104,7 @@ class LocalDelivery:
         self._renewing = Every("lease of webhooks", self._lease_s / 4, self._renew)
         self._looking = Every("breakers of webhooks", LOOK_S, self._look)
         self._open_until: Mapping[str, float] = {}
+        self._step = asyncio.Lock()  # a statement that is cut off leaves its connection to the garbage collector
 
     @classmethod
     async def open(cls, settings: Settings, rules: Rules, crypto: EncryptionService) -> Self:
@@ -139,9 +140,11 @@ class LocalDelivery:
 
     async def aclose(self, limit_s: float = DRAIN_S) -> None:
         """Let what is on its way end within `limit_s` seconds; what waits for a retry is left to whoever comes next."""
-        await self._looking.aclose()
+        async with self._step:
+            await self._looking.aclose()
         cut = await self._owner.aclose(limit_s)
-        await self._renewing.aclose()
+        async with self._step:
+            await self._renewing.aclose()
         if cut:
             log.warning("requests of webhooks were cut off, and are sent again by whoever comes next", requests=cut)
         if self._tenure is not None:
@@ -239,15 +242,17 @@ class LocalDelivery:
     async def _renew(self) -> None:
         """Keep the lease; take over what the dead have left, and what found no room. Raises Unavailable."""
         assert self._tenure is not None
-        if not await self._owner.owners.renew(self._key, self._tenure.epoch, self._lease_s):
-            self._waiting.fenced()
-            return
-        await self._owner.adopt()
-        await self._owner.refill()
+        async with self._step:
+            if not await self._owner.owners.renew(self._key, self._tenure.epoch, self._lease_s):
+                self._waiting.fenced()
+                return
+            await self._owner.adopt()
+            await self._owner.refill()
 
     async def _look(self) -> None:
         """Read which breakers are open. Raises Unavailable."""
-        self._open_until = await self._overview.open_until()
+        async with self._step:
+            self._open_until = await self._overview.open_until()
 
 
 def _check(webhook_id: str, secret: str | None) -> None:

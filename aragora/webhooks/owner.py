@@ -95,7 +95,7 @@ class Owner:
         if event is not None:
             self._deliverer.remember(event)
         self.queues.push(delivery, after_s, self._clock.monotonic())
-        self._deliverer.wake()
+        self._wake()
 
     async def lane(self, target_id: str, org_id: str, rules: Rules) -> None:
         """Begin the lane of a target where there is none, as its last owner left it. Raises Unavailable."""
@@ -123,19 +123,19 @@ class Owner:
 
     async def take_up_target(self, target_id: str) -> None:
         """Take up what waits for a target, the first one first. Raises Unavailable."""
+        if target_id in self.queues:
+            self.queues.begin_filling(target_id)
         waiting = await self.overview.waiting_in_order(target_id, AT_ONCE)
         ours = [one for one in waiting if one.holder == self._holder]
         if ours and target_id not in self.queues:
             rules = await self._rules(ours[0])
             if rules is not None:
                 await self.lane(target_id, ours[0].org_id, rules)
-        for delivery in ours:
-            if target_id not in self.queues:
-                return
-            rules = self.queues.rules(target_id)
-            self.push(delivery, None, wait_s(delivery, rules, self._clock.now()))
-        if len(waiting) >= AT_ONCE and target_id in self.queues:
-            self.queues.spilled(target_id)
+        if target_id in self.queues:
+            rules, wall = self.queues.rules(target_id), self._clock.now()
+            timed = [(one, wait_s(one, rules, wall)) for one in ours]
+            self.queues.fill(target_id, timed, self._clock.monotonic(), whole=len(waiting) < AT_ONCE)
+            self._wake()
 
     async def take_up_due(self, before: float) -> None:
         """Take up what is due before this time and is held by nobody, as far as there is room. Raises Unavailable."""
@@ -164,6 +164,10 @@ class Owner:
             told = [await self.writer.moved(Moved(one, tenure=tenure)) for one in ours]
             await self.take_up([one for one, each in zip(ours, told, strict=True) if each.effect is not Effect.STALE])
             log.info("webhooks of a process that is gone were taken over", holder=key, deliveries=len(ours))
+
+    def _wake(self) -> None:
+        assert self._deliverer is not None, "begin comes first"
+        self._deliverer.wake()
 
     def _open(self, target_id: str, org_id: str, rules: Rules, row: TargetRow | None) -> None:
         if target_id in self.queues:  # it was opened while the row was read

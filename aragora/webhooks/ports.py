@@ -21,6 +21,10 @@ class Dispatching(Protocol):
         """Something waits in the store for this endpoint: revived, replayed, resent."""
         ...
 
+    async def cancelled(self, endpoint_id: str, delivery_id: str) -> None:
+        """A delivery was cancelled in the store: what is held of it in memory is not sent, unless it is on its way."""
+        ...
+
     async def test(self, endpoint_id: str, event_type: str) -> Answer:
         """Send the example of a type to this endpoint, now, once: it touches no breaker and no count. Raises
         NotFound."""

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Final
@@ -169,19 +169,23 @@ class Queues:
         self._activate(lane)
         return True
 
-    def spilled(self, target_id: str) -> None:
-        """Note that the store holds more for a target."""
-        self._lanes[target_id].spilled = True
-
     def hungry(self) -> list[str]:
-        """The targets of which the store holds more, and whose lanes have room; they are not told again until they are
-        full again."""
+        """The targets of which the store holds more, and whose lanes have room: `fill` them."""
         if self._size > self._total_max // 2:
             return []
-        found = [lane for lane in self._lanes.values() if lane.spilled and len(lane) <= self._lane_max // 2]
-        for lane in found:
-            lane.spilled = False
-        return [lane.target_id for lane in found]
+        return [lane.target_id for lane in self._lanes.values() if lane.spilled and len(lane) <= self._lane_max // 2]
+
+    def begin_filling(self, target_id: str) -> None:
+        """What waits for a target is about to be read: until `fill`, a lane that keeps order takes nothing else."""
+        self._lanes[target_id].spilled = True
+
+    def fill(self, target_id: str, waiting: Sequence[tuple[Delivery, float]], now: float, *, whole: bool) -> None:
+        """Take what waits for a target in this order, each due in so many seconds. `whole`: there is no more in the
+        store."""
+        lane = self._lanes[target_id]
+        lane.spilled = False
+        taken = [self.push(delivery, wait_s, now) for delivery, wait_s in waiting]
+        lane.spilled = not whole or not all(taken)
 
     def cancel(self, target_id: str, delivery_ids: Iterable[str]) -> None:
         """Forget deliveries that wait."""

@@ -142,6 +142,18 @@ def answering(*answers: bytes) -> Behaviour:
     return behave
 
 
+def answering_in_turn(*answers: bytes) -> Behaviour:
+    """As `answering`, over all connections together: the last answer stays."""
+    left = list(answers)
+
+    async def behave(visit: Visit) -> None:
+        while True:
+            await visit.request()
+            await visit.send(left.pop(0) if len(left) > 1 else left[0])
+
+    return behave
+
+
 def closing_after(data: bytes) -> Behaviour:
     """Sends these bytes after a request, and closes."""
 

@@ -13,12 +13,14 @@ import httpx2
 from fastapi import FastAPI
 from pydantic import SecretStr
 from starlette.middleware import Middleware
+from worlds.memory_dispatching import MemoryDispatching
 
 from aragora import encoding
 from aragora.clock import SystemClock
 from aragora.composition.debates import open_debates
 from aragora.composition.identity import Identity, administration_of, open_identity
 from aragora.composition.integrations import open_integrations
+from aragora.composition.webhooks import open_webhooks
 from aragora.config.settings import Settings
 from aragora.debate.journal import row_of
 from aragora.debate.machine.gate import Signer, Word
@@ -62,8 +64,11 @@ from aragora.server.ports import (
 )
 from aragora.server.replica_figures import OwnFigures
 from aragora.storage.cursors import Page
+from aragora.webhooks.guard import Guard, allowed_networks
 
 NOW = 1_700_000_000.0
+RECEIVER = "http://127.0.0.1:8081/hook"
+"""A URL that the guard of these servers lets through."""
 
 
 @dataclass
@@ -335,6 +340,13 @@ def features_over(
         identity.people,
         administration_of(identity, notes, figures, clock),
         open_integrations(settings, identity.feature.ports.parts, clock),
+        open_webhooks(
+            settings,
+            identity.feature.ports.parts,
+            MemoryDispatching(),
+            clock,
+            guard=Guard(allowed_networks(("127.0.0.1/32",)), https_only=False, own_hosts=frozenset({"own.test"})),
+        ),
     )
 
 

@@ -1,8 +1,8 @@
-"""Reading what endpoints chose to hear of. It needs no key."""
+"""Reading what endpoints chose to hear of, and how many there are. It needs no key."""
 
 from __future__ import annotations
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from aragora.encoding import decode
 from aragora.storage.database import Database
@@ -23,3 +23,9 @@ class EndpointChoices:
         query = select(of.org_id, of.events).where(of.status != TargetStatus.DISABLED).distinct()
         rows = await self._database.rows(query, "reading webhooks")
         return [(org_id, tuple(decode(events))) for org_id, events in rows]
+
+    async def count_by_status(self) -> dict[TargetStatus, int]:
+        """The endpoints of all organisations. Raises Unavailable."""
+        status = webhook_endpoints.c.status
+        rows = await self._database.rows(select(status, func.count()).group_by(status), "counting webhooks")
+        return dict.fromkeys(TargetStatus, 0) | {TargetStatus(row[0]): row[1] for row in rows}

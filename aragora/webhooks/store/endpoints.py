@@ -167,12 +167,6 @@ class EndpointStore:
         async with self._database.reading("counting webhooks") as connection:
             return await _count(connection, org_id)
 
-    async def count_by_status(self) -> dict[TargetStatus, int]:
-        """The endpoints of all organisations."""
-        query = select(_TABLE.c.status, func.count()).group_by(_TABLE.c.status)
-        found = dict.fromkeys(TargetStatus, 0)
-        return found | {TargetStatus(row[0]): row[1] for row in await self._database.rows(query, "counting webhooks")}
-
     async def _row(self, org_id: str, endpoint_id: str) -> Any:
         query = select(_TABLE).where(_TABLE.c.endpoint_id == endpoint_id, _TABLE.c.org_id == org_id)
         rows = await self._database.rows(query, "reading a webhook")

@@ -8,7 +8,7 @@ would keep the delivery writer out until it has ended. So each step is followed 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from enum import StrEnum
 from typing import Any, Final
@@ -93,8 +93,12 @@ class DeliveryPurge:
 
     async def dead_letter(self, org_id: str, delivery_id: str) -> bool:
         """One dead letter, with its attempts; False where there is none, or it is another organisation's."""
-        it = (IS_DEAD, _OF.org_id == org_id, _OF.delivery_id == delivery_id)
-        return await self._deliveries(it, Purged.DEAD_LETTER) == 1
+        return await self.chosen(org_id, (delivery_id,)) == 1
+
+    async def chosen(self, org_id: str, delivery_ids: Collection[str]) -> int:
+        """Those of these deliveries, at most `STEP`, that are dead letters of the organisation, with their attempts."""
+        these = (IS_DEAD, _OF.org_id == org_id, _OF.delivery_id.in_(delivery_ids))
+        return await self._deliveries(these, Purged.DEAD_LETTER)
 
     async def texts(self, before: float) -> int:
         """The answer texts of attempts before this time; the attempts stay."""

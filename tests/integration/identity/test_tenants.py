@@ -17,8 +17,10 @@ from unittest.mock import AsyncMock
 import httpx2
 import pytest
 from pydantic import SecretStr
-from worlds.memory_server import Boards, Served, served
+from worlds.memory_server import RECEIVER, Boards, Served, served
 from worlds.waiting import WAIT_S
+from worlds.webhook_deliveries import delivery
+from worlds.webhook_store import dead, event
 
 from aragora.config.settings import Settings
 from aragora.debate.journal import JournalRow
@@ -33,6 +35,8 @@ from aragora.migrations.applying import apply_pending
 from aragora.server.ports import DebateTicket, FeedItem
 from aragora.storage.contexts import Context
 from aragora.storage.database import Database
+from aragora.webhooks.store.units import Enqueue
+from aragora.webhooks.store.writer import DeliveryWriter
 
 pytestmark = pytest.mark.slow
 
@@ -58,7 +62,11 @@ BODIES: Final[dict[str, Any]] = {
     "POST /api/invitations/accept": {"token": "invented", "password": PASSWORD},
     "POST /api/admin/users/{user_id}/impersonate": {"reason": "curious"},
     "PUT /api/integrations/{type}": {"settings": {"channel": "#mallory"}},
+    "POST /api/webhooks": {"url": RECEIVER, "events": ["debate_end"]},
+    "PATCH /api/webhooks/{webhook_id}": {"version": 1, "description": "mine"},
 }
+DEAD_LETTER: Final = f"dlv_{7:032x}"
+INVENTED: Final = {"debate_id": "deb_none", "webhook_id": f"wh_{8:032x}", "delivery_id": f"dlv_{8:032x}"}
 OPENED: Final = DebateTicket("deb_mallory", DebateStatus.QUEUED)
 
 
@@ -108,6 +116,7 @@ class Site:
     mallory: Person
     cursor: str
     invitation_id: str
+    webhook_id: str = ""
 
     def client(self, proof: dict[str, str]) -> httpx2.AsyncClient:
         return self.server.client("203.0.113.9", "localhost:8080", **proof)
@@ -145,6 +154,7 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
     site = Site(server, commands, nobody, nobody, "", "")
     site.alice, site.mallory = await person(site, "alice"), await person(site, "mallory")
     await fill(site, writer)
+    await deliver(site, settings)
     yield site
     await writer.aclose()
     await database.aclose()
@@ -178,6 +188,24 @@ async def fill(site: Site, writer: JournalWriter) -> None:
         site.invitation_id = invited.json()["invitation_id"]
         answer = await client.put("/api/integrations/slack", json={"settings": {"channel": MARK}})
         assert answer.status_code == 200
+
+
+async def deliver(site: Site, settings: Settings) -> None:
+    """Alice's organisation gets a webhook, and a dead letter that was for it."""
+    async with site.client(site.alice.session) as client:
+        wanted = {"url": f"{RECEIVER}/{MARK}", "events": ["debate_end"]}
+        made = await client.post("/api/webhooks", json=wanted)
+        assert made.status_code == 201, made.text
+    site.webhook_id = made.json()["webhook_id"]
+    its = {"org_id": site.alice.org_id, "webhook_id": site.webhook_id, "target_id": site.webhook_id}
+    waits = delivery(1, delivery_id=DEAD_LETTER, **its)
+    brings = event(1, org_id=site.alice.org_id, body=json.dumps({"type": MARK}))
+    database = Database.open(settings, Context.WEBHOOKS)
+    writer = DeliveryWriter(database)
+    await writer.enqueue(Enqueue(brings, (waits,)))
+    await writer.attempted(dead(waits, text=MARK))
+    await writer.aclose()
+    await database.aclose()
 
 
 def row(debate_id: str, seq: int) -> JournalRow:
@@ -218,6 +246,8 @@ def of_alice(site: Site, debate_id: str) -> dict[str, str]:
         "cursor": site.cursor,
         "invitation_id": site.invitation_id,
         "type": "slack",
+        "webhook_id": site.webhook_id,
+        "delivery_id": DEAD_LETTER,
     }
 
 
@@ -246,6 +276,7 @@ async def test_no_route_shows_or_does_anything_with_the_ids_of_another_organisat
                 assert answer.status_code != 422 or "/oauth/" in path, told
                 assert ("{debate_id}" not in path) or answer.status_code == 404, told
                 assert ("{user_id}" not in path) or answer.status_code in (403, 404), told
+                assert ("{webhook_id}" not in path and "{delivery_id}" not in path) or answer.status_code == 404, told
                 for mark in (MARK, "rcp_done", site.alice.org_id, "alice@example.com"):
                     assert mark not in answer.text, told
                 if "{debate_id}" not in path:
@@ -268,6 +299,12 @@ async def assert_alice_still_has_everything(site: Site) -> None:
             assert len((await client.get("/api/debates")).json()["debates"]) == 2
             (slack,) = (await client.get("/api/integrations")).json()["integrations"]
             assert slack["settings"] == {"channel": MARK}
+            hook = (await client.get(f"/api/webhooks/{site.webhook_id}")).json()
+            assert (hook["version"], hook["status"]) == (1, "enabled")
+            (letter,) = (await client.get("/api/webhooks/dead-letters")).json()["dead_letters"]
+            assert letter["delivery_id"] == DEAD_LETTER
+            told = (await client.get(f"/api/webhooks/deliveries/{DEAD_LETTER}")).text
+            assert told.count(MARK) == 2  # the payload, and the receiver's answer
     async with site.client(site.alice.session) as client:
         assert len((await client.get("/api/invitations")).json()["invitations"]) == 1
         assert (await client.get(f"/api/users/{site.alice.user_id}")).json()["disabled"] is False
@@ -276,15 +313,17 @@ async def assert_alice_still_has_everything(site: Site) -> None:
 async def test_a_foreign_id_and_an_invented_one_read_the_same(site: Site) -> None:
     async with site.client(site.mallory.session) as client:
         for method, path, _ in site.operations():
-            if "{debate_id}" in path:
+            for name, invented_id in INVENTED.items():
+                if f"{{{name}}}" not in path:
+                    continue
+                ids = of_alice(site, "deb_done")
                 answers = [
-                    await call(site, client, method, path, of_alice(site, debate_id))
-                    for debate_id in ("deb_done", "deb_none")
+                    await call(site, client, method, path, {**ids, name: one}) for one in (ids[name], invented_id)
                 ]
                 foreign, invented = (
                     {**answer.json(), "request_id": "", "status": answer.status_code} for answer in answers
                 )
-                assert json.dumps(foreign).replace("deb_done", "ID") == json.dumps(invented).replace("deb_none", "ID")
+                assert json.dumps(foreign).replace(ids[name], "ID") == json.dumps(invented).replace(invented_id, "ID")
 
 
 async def test_a_service_key_cannot_leave_its_organisation_by_a_role(site: Site) -> None:

@@ -30,7 +30,9 @@ LATER = (
     "/api/invitations",
     "/api/billing",
     "/api/workflow",  # workflows
-    "/api/webhooks",  # webhooks
+    "/api/webhooks/{id}",  # those of one webhook or delivery
+    "/api/webhooks/deliveries",
+    "/api/webhooks/dead-letters/",
 )
 """Beginnings of the paths that other chapters promise, which have tests of their own."""
 

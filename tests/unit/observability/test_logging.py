@@ -125,6 +125,8 @@ def test_a_traceback_is_one_line_and_keeps_no_secret(entries: Entries) -> None:
         ("got eyJhbGciOiJIUzI1NiJ9.{}.c2ln", "eyJzdWIiOiJhZGEifQ"),
         ('{{"api_key": "{}"}}', "abcd1234"),
         ("gemini {}", "AIzaSyA1234567890abcdefghijklm"),
+        ("signed with {}", "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD/w=="),
+        ("{} is a private key", "whsk_6Xb/dCcHpPea21PS1N9VY/NZW723CEc77N4rJCubMbf"),
     ],
 )
 def test_credentials_never_reach_the_log(entries: Entries, stream: io.StringIO, text: str, secret: str) -> None:

@@ -123,7 +123,24 @@ def test_what_finds_no_place_stays_in_the_store_and_the_lane_asks_for_it_once_it
     for ticket in all_now(queues):
         settled(queues, ticket)
     assert queues.hungry() == ["a"]
+    queues.fill("a", [(one, 0.0) for one in for_target("a", range(4, 6))], 0.0, whole=True)
     assert queues.hungry() == []
+    assert len(all_now(queues)) == 2
+
+
+def test_a_lane_that_keeps_order_takes_nothing_new_while_the_store_holds_what_comes_before() -> None:
+    first, second, third = for_target("a", range(3))
+    queues = queued(rules=Rules(fifo=True))
+    queues.open("a", "local", Rules(fifo=True), Target())
+    queues.begin_filling("a")
+
+    assert not queues.push(third, 0.0, 0.0)
+    queues.fill("a", [(first, 0.0), (second, 0.0), (third, 0.0)], 0.0, whole=True)
+    order = []
+    while isinstance(ticket := queues.take(0.0), Ticket):
+        order.append(ticket.delivery)
+        settled(queues, ticket)
+    assert order == [first, second, third]
 
 
 def test_a_delivery_that_is_held_already_is_not_held_twice() -> None:

@@ -25,6 +25,7 @@ from aragora.storage.database import Database
 from aragora.storage.reencryption import Outcome, Reencryption
 from aragora.webhooks.endpoint import ClientCertificate, Endpoint, OldSecret, PayloadKind
 from aragora.webhooks.model import Rules, TargetRow, TargetStatus
+from aragora.webhooks.store.choices import EndpointChoices
 from aragora.webhooks.store.deliveries import DeliveryStore
 from aragora.webhooks.store.direct_secrets import DELIVERY_STORE, DirectRecords, seal, unseal
 from aragora.webhooks.store.endpoints import ENDPOINT_STORE, EndpointRecords, EndpointStore, Route
@@ -115,14 +116,14 @@ async def test_another_organisations_endpoint_is_not_found_and_told_alike(endpoi
     assert (await endpoints.get("local", "wh_000001")).status is TargetStatus.ENABLED
 
 
-async def test_endpoints_are_listed_in_pages_and_by_status(endpoints: EndpointStore) -> None:
+async def test_endpoints_are_listed_in_pages_and_by_status(endpoints: EndpointStore, database: Database) -> None:
     for number in range(7):
         status = TargetStatus.PAUSED if number % 3 == 0 else TargetStatus.ENABLED
         await endpoints.add(endpoint(number, status=status), limit=10)
     await endpoints.add(endpoint(99, org_id="other"), limit=10)
     assert await _ids(endpoints) == [f"wh_{number:06}" for number in range(7)]
     assert await _ids(endpoints, TargetStatus.PAUSED) == ["wh_000000", "wh_000003", "wh_000006"]
-    assert await endpoints.count_by_status() == {"enabled": 5, "paused": 3, "disabled": 0}
+    assert await EndpointChoices(database).count_by_status() == {"enabled": 5, "paused": 3, "disabled": 0}
     with pytest.raises(InvalidInput):
         await endpoints.page("local", cursor="%%%")
 

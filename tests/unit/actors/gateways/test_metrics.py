@@ -74,7 +74,7 @@ async def test_the_task_writes_what_was_counted() -> None:
 
 
 class Boards:
-    """The agents' breakers, out of the store, and the connections, out of the shared state."""
+    """The agents' breakers and webhooks, out of the store, and the connections, out of the shared state."""
 
     def __init__(self, counters: Counters) -> None:
         self.counters = counters
@@ -83,6 +83,10 @@ class Boards:
     async def breakers(self) -> list[BreakerView]:
         await self.counters.look()
         return [BreakerView("ada", "open")]
+
+    async def gauges(self) -> list[CounterDelta]:
+        await self.counters.look()
+        return [CounterDelta("aragora_webhook_oldest_due_seconds", (), 12.0)]
 
     async def totals(self) -> ConnectionTotals:
         if self.shared_away:
@@ -94,7 +98,7 @@ async def test_without_the_store_the_page_has_what_is_read_now_and_no_counter_an
     counters, registry, clock = Counters(), Registry(), SetClock()
     boards = Boards(counters)
     probe = StoreProbe([counters], clock)  # type: ignore[list-item]
-    page = StoredMetricsPage([counters], probe, boards, boards, registry)  # type: ignore[arg-type, list-item]
+    page = StoredMetricsPage([counters], probe, boards, boards, boards, registry=registry)  # type: ignore[arg-type, list-item]
     whole = await page.exposition()
     assert {"aragora_store_up 1.0", "aragora_debates_total 7.0", "aragora_websocket_connections 3.0"} <= set(
         whole.splitlines()
@@ -137,7 +141,7 @@ async def test_however_many_ask_at_once_one_page_is_made_at_a_time_and_none_is_o
     counters, clock, registry = Slow(), SetClock(), Registry()
     boards = Boards(counters)
     probe = StoreProbe([counters], clock)  # type: ignore[list-item]
-    page = StoredMetricsPage([counters], probe, boards, boards, registry)  # type: ignore[arg-type, list-item]
+    page = StoredMetricsPage([counters], probe, boards, boards, boards, registry=registry)  # type: ignore[arg-type, list-item]
     first = asyncio.create_task(page.exposition())
     await eventually(lambda: counters.reads == 1)
     registry.inc(SAMPLE, **LABELS)
@@ -156,6 +160,6 @@ async def test_without_the_shared_state_the_page_has_the_rest() -> None:
     boards = Boards(counters)
     boards.shared_away = True
     probe = StoreProbe([counters], clock)  # type: ignore[list-item]
-    page = await StoredMetricsPage([counters], probe, boards, boards, Registry()).exposition()  # type: ignore[arg-type, list-item]
+    page = await StoredMetricsPage([counters], probe, boards, boards, boards, registry=Registry()).exposition()  # type: ignore[arg-type, list-item]
     assert "aragora_debates_total 7.0" in page.splitlines()
     assert "\naragora_websocket_connections " not in page

@@ -1,0 +1,105 @@
+"""The feature `webhooks`: endpoints and deliveries over HTTP. Its stores open with first use; who delivers is given."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+
+from starlette.middleware import Middleware
+
+from aragora.clock import Clock
+from aragora.composition.encrypted_stores import marks
+from aragora.config.settings import Settings
+from aragora.identity.parts import IdentityParts
+from aragora.observability.samples import CounterDelta
+from aragora.secrets.encryption import EncryptionService
+from aragora.server.chapters.webhook_deliveries import webhook_deliveries
+from aragora.server.chapters.webhooks import webhooks
+from aragora.server.feature import Feature, Layer, Stage
+from aragora.server.middleware.own_deliveries import OwnDeliveriesMiddleware
+from aragora.server.webhooks import WebhookPorts, WebhookServices
+from aragora.storage.contexts import Context
+from aragora.storage.database import Database
+from aragora.webhooks.egress import USER_AGENT
+from aragora.webhooks.guard import Guard
+from aragora.webhooks.ports import Dispatching
+from aragora.webhooks.registering import Registering
+from aragora.webhooks.resolver import Resolver
+from aragora.webhooks.reviving import Reviving
+from aragora.webhooks.store.deliveries import DeliveryStore
+from aragora.webhooks.store.endpoints import EndpointStore
+from aragora.webhooks.store.purging import DeliveryPurge, Purged
+from aragora.webhooks.store.writer import DeliveryWriter
+
+
+def open_webhooks(
+    settings: Settings,
+    parts: IdentityParts,
+    dispatching: Dispatching,
+    clock: Clock,
+    *,
+    guard: Guard,
+) -> Feature[WebhookPorts]:
+    """Webhooks in the store of the settings, sealed with the key and audited in the log of identity.
+
+    Args:
+        dispatching: who delivers.
+        guard: judges the URLs of endpoints, as it judges every connection.
+    """
+    access = WebhookAccess(settings, parts.crypto, guard, clock)
+    return Feature(
+        "webhooks",
+        WebhookPorts(access.services, dispatching, parts, parts.limits, clock),
+        # Deliveries first: `dead-letters` is no id of a webhook.
+        chapters=(webhook_deliveries, webhooks),
+        layers=(Layer(Stage.ORIGIN, Middleware(OwnDeliveriesMiddleware, product=USER_AGENT.partition("/")[0])),),
+        closers=(access.aclose,),
+    )
+
+
+class WebhookAccess:
+    """Gives the one set of services of this process."""
+
+    def __init__(self, settings: Settings, crypto: EncryptionService, guard: Guard, clock: Clock) -> None:
+        self._settings = settings
+        self._crypto = crypto
+        self._guard = guard
+        self._clock = clock
+        self._opening = asyncio.Lock()
+        self._open = AsyncExitStack()
+        self._services: WebhookServices | None = None
+
+    async def services(self) -> WebhookServices:
+        """The services; they connect with their first operation."""
+        async with self._opening:
+            if self._services is None:
+                async with marks(self._settings, self._clock) as noted:
+                    self._crypto.refuse_plaintext_in(await noted.all())
+                self._services = self._opened()
+            return self._services
+
+    async def aclose(self) -> None:
+        """Write what was submitted, and close the connections."""
+        self._services = None
+        await self._open.aclose()
+
+    def _opened(self) -> WebhookServices:
+        database = Database.open(self._settings, Context.WEBHOOKS)
+        self._open.push_async_callback(database.aclose)
+        writer = DeliveryWriter(database)
+        self._open.push_async_callback(writer.aclose)
+        resolver = Resolver(self._guard, clock=self._clock)
+        self._open.push_async_callback(resolver.close)
+        deliveries = DeliveryStore(database)
+        endpoints = EndpointStore(database, self._clock, self._crypto)
+        purging = DeliveryPurge(database, _uncounted, self._clock)
+        return WebhookServices(
+            Registering(endpoints, writer, resolver.check, self._clock, limit=self._settings.webhook_max_endpoints),
+            Reviving(deliveries, endpoints, writer, purging, self._clock),
+            deliveries,
+        )
+
+
+def _uncounted(_what: Purged, _number: int) -> Sequence[CounterDelta]:
+    return ()
