@@ -48,7 +48,7 @@ COMMANDS: Final[dict[str, Command]] = {
     "agents": Command("aragora.cli.agents:agents", "List the agents, their health and ratings."),
     "verify": Command("aragora.cli.verify:verify", "Check a receipt, in a file or of a debate."),
     "budget": Command("aragora.cli.budget:budget", "Show what this month has cost, or set an organisation's budget."),
-    "users": Command("aragora.cli.users:users", "List, make, disable and change accounts, on the server's machine."),
+    "users": Command("aragora.cli.users:users", "List, make and change accounts, on the server's machine."),
     "webhooks": Command("aragora.cli.webhooks:webhooks", "List, add, test and mend webhooks, or receive them here."),
     "doctor": Command("aragora.cli.doctor:doctor", "Say what is configured, reachable and wrong, and how to mend it."),
     "node": Command("aragora.cli.node:command", "Start and stop this machine's node of a cluster."),

@@ -35,7 +35,7 @@ Change = Callable[[People, Principal, str, Visit], Awaitable[T]]
 """A method of `People` that changes one account: for whom, whose, and from where."""
 
 users: Final = typer.Typer(
-    help="List, make, disable and change accounts, on the server's machine.",
+    help="List, make and change accounts, on the server's machine.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,

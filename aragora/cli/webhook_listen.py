@@ -43,7 +43,7 @@ def listen(
     body: Annotated[bool, typer.Option("--body", help="Print what was sent, too.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document for each, on a line.")] = False,
 ) -> None:
-    """Receive webhooks on this machine, check their signatures and show them. Ctrl-C ends it."""
+    """Receive webhooks here, and say whether they are genuine. Ctrl-C ends it."""
     secret = secret_in(secret_file) if secret_file is not None else os.environ.get(SECRET_VARIABLE) or None
     if secret is not None:
         check_readable(secret)

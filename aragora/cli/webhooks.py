@@ -96,7 +96,7 @@ def listing(
     token: Token = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the webhooks of your organisation: whether they are enabled, what their receivers do, what waits."""
+    """List your organisation's webhooks, and how they fare."""
 
     async def work(client: AragoraClient) -> dict[str, Any]:
         page = await client.page("/api/webhooks", "webhooks", status=status, limit=limit, cursor=cursor)
@@ -223,7 +223,7 @@ def retry(
     token: Token = None,
     as_json: AsJson = False,
 ) -> None:
-    """Send dead letters again, under the same ids and with all their retries."""
+    """Send dead letters again. They keep their ids, and have all their retries."""
     chosen = _which(delivery_id, every=every, webhook=webhook, event=event)
     if delivery_id is not None:
         path = f"/api/webhooks/dead-letters/{delivery_id}/retry"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -13,7 +13,7 @@ from rich.text import Text
 from aragora.cli.rendering.layout import Indented, Listing
 from aragora.cli.rendering.terminal import say
 from aragora.cli.webhook_receiver import Received
-from aragora.webhooks.checking import TOLERANCE_S, Signature
+from aragora.webhooks.checking import TOLERANCE_S, Checked, Signature
 
 STATUS_STYLES: Final = {"enabled": "green", "paused": "yellow", "disabled": "red"}
 SIGNATURE_STYLES: Final = {Signature.VALID: "green", Signature.WRONG: "bold red", Signature.MISSING: "red"}
@@ -83,7 +83,7 @@ def received_block(received: Received, *, with_body: bool) -> Group:
         _line("event", say(received.message_id or "no webhook-id")),
         _line("delivery", say(f"{received.delivery_id or '-'}, attempt {received.attempt or '-'}")),
         _line("webhook-signature", say(checked.standard, SIGNATURE_STYLES.get(checked.standard, ""))),
-        _line("X-Webhook-Signature", say(checked.runbook, SIGNATURE_STYLES.get(checked.runbook, ""))),
+        _line("X-Webhook-Signature", say(_told(checked), SIGNATURE_STYLES.get(checked.runbook, ""))),
         _line("sent", _age(received)),
     ]
     if received.times > 1:
@@ -120,12 +120,6 @@ def moment(at: object) -> str:
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M") if isinstance(at, int | float) else "-"
 
 
-def details(rows: Mapping[str, str]) -> Iterator[Text]:
-    """Names and what they are, a line for each."""
-    for name, value in rows.items():
-        yield _line(name, say(value))
-
-
 def _health(stats: Mapping[str, Any]) -> str:
     failures = stats.get("consecutive_failures") or 0
     breaker = str(stats.get("breaker", ""))
@@ -136,11 +130,18 @@ def _health(stats: Mapping[str, Any]) -> str:
     return "yes" if stats else "-"
 
 
+def _told(checked: Checked) -> str:
+    """What X-Webhook-Signature is worth: while a secret is changed it is by the new one only, and not wrong."""
+    by_another = checked.standard is Signature.VALID and checked.runbook is Signature.WRONG
+    return f"{checked.runbook}: by another secret, as while one is changed" if by_another else checked.runbook
+
+
 def _age(received: Received) -> Text:
     age_s = received.checked.age_s
     if age_s is None:
         return say("no webhook-timestamp", "red")
-    told = f"{abs(age_s):,.1f} s {'ago' if age_s >= 0 else 'in the future'}"
+    whole = int(age_s)  # the time that is sent has whole seconds
+    told = f"{abs(whole):,} s {'ago' if whole >= 0 else 'in the future'}"
     return say(told) if received.checked.in_time else say(f"{told}: over {TOLERANCE_S // 60} minutes from now", "red")
 
 
