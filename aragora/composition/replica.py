@@ -28,6 +28,7 @@ from actors.gateways.operations import (
 )
 from actors.gateways.replica_figures import SharedFigures
 from actors.gateways.webhook_figures import WebhookFigures
+from actors.gateways.webhooks import DispatcherCommands
 from actors.reporting import REPORT_S, TroubleReport
 from actors.runtime import Runtime
 from actors.websocket_frames import bound_messages
@@ -39,6 +40,7 @@ from aragora.composition.debates import open_debates
 from aragora.composition.identity import administration_of, open_identity
 from aragora.composition.integrations import open_integrations
 from aragora.composition.launch import Launch
+from aragora.composition.webhooks import open_webhooks
 from aragora.config.settings import Settings
 from aragora.debate.store.debates import DebateStore
 from aragora.identity.client_address import Network, trusted_networks
@@ -60,6 +62,7 @@ from aragora.server.replica_figures import OwnFigures
 from aragora.storage.contexts import Context
 from aragora.storage.counters import CounterStore
 from aragora.storage.database import Database
+from aragora.webhooks.egress import guard_of
 
 WHOM_UVICORN_BELIEVES: Final = "FORWARDED_ALLOW_IPS"
 """Uvicorn's variable, read when Serve starts the replica's HTTP server, which is after this. By default uvicorn writes
@@ -126,6 +129,13 @@ def build_ingress(launch: Launch) -> FastAPI:
         identity.people,
         administration_of(identity, notes, figures, clock),
         open_integrations(settings, identity.feature.ports.parts, clock),
+        open_webhooks(
+            settings,
+            identity.feature.ports.parts,
+            DispatcherCommands(runtime, settings.coordinator_shards),
+            clock,
+            guard=guard_of(settings),
+        ),
     )
     return create_app(config, identity.authenticator, features)
 

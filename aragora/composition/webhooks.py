@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from contextlib import AsyncExitStack
 
 from starlette.middleware import Middleware
@@ -12,7 +11,6 @@ from aragora.clock import Clock
 from aragora.composition.encrypted_stores import marks
 from aragora.config.settings import Settings
 from aragora.identity.parts import IdentityParts
-from aragora.observability.samples import CounterDelta
 from aragora.secrets.encryption import EncryptionService
 from aragora.server.chapters.webhook_deliveries import webhook_deliveries
 from aragora.server.chapters.webhooks import webhooks
@@ -26,10 +24,11 @@ from aragora.webhooks.guard import Guard
 from aragora.webhooks.ports import Dispatching
 from aragora.webhooks.registering import Registering
 from aragora.webhooks.resolver import Resolver
+from aragora.webhooks.retention import counted
 from aragora.webhooks.reviving import Reviving
 from aragora.webhooks.store.deliveries import DeliveryStore
 from aragora.webhooks.store.endpoints import EndpointStore
-from aragora.webhooks.store.purging import DeliveryPurge, Purged
+from aragora.webhooks.store.purging import DeliveryPurge
 from aragora.webhooks.store.writer import DeliveryWriter
 
 
@@ -93,13 +92,9 @@ class WebhookAccess:
         self._open.push_async_callback(resolver.close)
         deliveries = DeliveryStore(database)
         endpoints = EndpointStore(database, self._clock, self._crypto)
-        purging = DeliveryPurge(database, _uncounted, self._clock)
+        purging = DeliveryPurge(database, counted, self._clock)
         return WebhookServices(
             Registering(endpoints, writer, resolver.check, self._clock, limit=self._settings.webhook_max_endpoints),
             Reviving(deliveries, endpoints, writer, purging, self._clock),
             deliveries,
         )
-
-
-def _uncounted(_what: Purged, _number: int) -> Sequence[CounterDelta]:
-    return ()

@@ -141,8 +141,7 @@ class Dispatcher:
                 queues.close(endpoint_id)
             await self._due_at(endpoint_id, PARKED_AT)
             return
-        if endpoint_id in queues:
-            queues.change(endpoint_id, destination.rules)
+        await self._owner.change(endpoint_id, destination.rules)
         await self._due_at(endpoint_id, None)
         await self.work(endpoint_id)
 

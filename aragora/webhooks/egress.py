@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from ipaddress import ip_address
 from typing import Final
+from urllib.parse import urlsplit
 
 from aragora import __version__
 from aragora.clock import Clock
@@ -15,9 +16,12 @@ from aragora.webhooks.sender import Sender
 USER_AGENT: Final = f"Aragora-Webhooks/{__version__}"
 
 
-def guard_of(settings: Settings, own_hosts: Iterable[str] = ()) -> Guard:
-    """What webhooks may reach: in production by HTTPS only. Raises Misconfigured."""
-    return Guard(allowed_networks(settings.webhook_allowed_networks), settings.production, frozenset(own_hosts))
+def guard_of(settings: Settings) -> Guard:
+    """What webhooks may reach: in production by HTTPS only, and never this server, under the names that
+    ARAGORA_ALLOWED_ORIGINS gives it. Raises Misconfigured."""
+    origins = (urlsplit(origin).hostname or "" for origin in settings.allowed_origins)
+    own = frozenset(host for host in origins if "." in host and not _is_address(host))
+    return Guard(allowed_networks(settings.webhook_allowed_networks), settings.production, own)
 
 
 def open_sender(settings: Settings, guard: Guard, clock: Clock) -> Sender:
@@ -30,3 +34,11 @@ def open_sender(settings: Settings, guard: Guard, clock: Clock) -> Sender:
         proxy=settings.webhook_proxy,
         user_agent=USER_AGENT,
     )
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True

@@ -169,12 +169,21 @@ class Owner:
         assert self._deliverer is not None, "begin comes first"
         self._deliverer.wake()
 
+    async def change(self, target_id: str, rules: Rules) -> None:
+        """Go on with a target under these rules, and with what is kept of it: a person may have had its failures
+        forgotten. Raises Unavailable."""
+        row = (await self.store.targets((target_id,))).get(target_id)
+        if target_id in self.queues:
+            self.queues.change(target_id, rules, self._state(row, rules))
+
     def _open(self, target_id: str, org_id: str, rules: Rules, row: TargetRow | None) -> None:
         if target_id in self.queues:  # it was opened while the row was read
             return
-        now = self._clock.monotonic()
-        target = Target() if row is None else target_of(row, rules, now, self._clock.now())
-        self.queues.open(target_id, org_id, rules, target)
+        self.queues.open(target_id, org_id, rules, self._state(row, rules))
+
+    def _state(self, row: TargetRow | None, rules: Rules) -> Target:
+        now, wall = self._clock.monotonic(), self._clock.now()
+        return Target() if row is None else target_of(row, rules, now, wall)
 
     async def _rules(self, delivery: Delivery) -> Rules | None:
         """How a delivery is tried; None where that cannot be read. Raises Unavailable."""

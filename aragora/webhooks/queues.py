@@ -17,7 +17,7 @@ from __future__ import annotations
 import heapq
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Final
 
@@ -110,6 +110,7 @@ class Queues:
         self._out_of: dict[str, int] = {}  # requests on their way, by organisation
         self._number = count()
         self._size = 0
+        self._away: set[str] = set()  # on their way, also of lanes that were closed since
         self.in_flight = 0
 
     def __len__(self) -> int:
@@ -125,14 +126,16 @@ class Queues:
             raise ValueError("this target has a lane")
         self._lanes[target_id] = _Lane(target_id, org_id, rules, target)
 
-    def change(self, target_id: str, rules: Rules) -> None:
-        """Go on under other rules."""
+    def change(self, target_id: str, rules: Rules, target: Target) -> None:
+        """Go on under other rules, and with this state of the machine. What is on its way stays counted."""
         lane = self._lanes[target_id]
         lane.rules = rules
+        lane.target = replace(target, in_flight=lane.target.in_flight)
         self._activate(lane)
 
     def close(self, target_id: str) -> None:
-        """Forget a lane and what waits in it; what is on its way may still come back, and changes nothing."""
+        """Forget a lane and what waits in it. What is on its way comes back without effect on a later lane; until then
+        it is not taken again."""
         lane = self._lanes.pop(target_id)
         self._size -= len(lane.by_id)
         lane.by_id.clear()
@@ -158,7 +161,7 @@ class Queues:
         """Take a delivery, due `wait_s` seconds from `now`, into its target's lane. False where there is no room: it
         stays in the store. One that is held already stays as it is."""
         lane = self._lanes[delivery.target_id]
-        if delivery.delivery_id in lane.by_id or delivery.delivery_id in lane.out:
+        if delivery.delivery_id in lane.by_id or delivery.delivery_id in self._away:
             return True
         behind = lane.rules.fifo and lane.spilled  # others of the store come first
         if behind or len(lane) >= self._lane_max or self._size >= self._total_max:
@@ -230,6 +233,7 @@ class Queues:
     def ended(self, delivery: Delivery) -> None:
         """Let go of a delivery that came out of `take`: it has ended, or somebody else has it."""
         lane = self._lane_of(delivery)
+        self._away.discard(delivery.delivery_id)
         self._size -= 1
         if lane is not None:
             lane.out.discard(delivery.delivery_id)
@@ -246,6 +250,7 @@ class Queues:
 
     def _return(self, delivery: Delivery, wait_s: float, now: float, *, tried_other_secret: bool) -> None:
         lane = self._lane_of(delivery)
+        self._away.discard(delivery.delivery_id)
         if lane is None:
             self._size -= 1
             return
@@ -305,6 +310,7 @@ class Queues:
         delivery_id = lane.ready.popleft()
         del lane.by_id[delivery_id]
         lane.out.add(delivery_id)
+        self._away.add(delivery_id)
         self.in_flight += 1
         self._out_of[lane.org_id] = self._out_of.get(lane.org_id, 0) + 1
         return Ticket(entry.delivery, leave, entry.tried_other_secret)
