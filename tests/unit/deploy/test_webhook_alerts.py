@@ -36,7 +36,7 @@ DISABLED = 'aragora_webhook_endpoints{status="disabled"}'
                 DELIVERED: "0+60x60",
                 FAILED: "0+3x60",
                 RETRIES: "0+3x60",
-                OVERDUE: "2x60",
+                OVERDUE: "300x60",
                 DISABLED: "1x60",
                 DEAD: "4x60",
             },
