@@ -1,8 +1,8 @@
 """The `aragora` command. Only the module of the command called is imported, so that `--help` takes no time.
 
-Exit codes: 0 done; 1 the debate failed or was cancelled, a receipt is not valid; 2 wrong usage or configuration, the
-doctor found a fault; 3 the server or the store cannot be reached or takes no work; 4 a receipt is unchanged, but the
-key that signed it is not known; 130 interrupted.
+Exit codes: 0 done; 1 the debate failed or was cancelled, a receipt is not valid, a test of a webhook did not arrive; 2
+wrong usage or configuration, the doctor found a fault; 3 the server or the store cannot be reached or takes no work; 4
+a receipt is unchanged, but the key that signed it is not known; 130 interrupted.
 """
 
 from __future__ import annotations

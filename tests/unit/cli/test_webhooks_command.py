@@ -15,10 +15,14 @@ from typing import Any
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from pydantic import BaseModel
 from rich.console import Console
 
 from aragora.cli.main import main
 from aragora.cli.rendering.webhooks import dead_letters_table, webhooks_table
+from aragora.server.chapters.webhook_deliveries import Chosen, webhook_deliveries
+from aragora.server.chapters.webhooks import CreateWebhook, Rotate, SendTest
+from aragora.server.chapters.webhooks import webhooks as webhook_routes
 
 from .conftest import refusal
 
@@ -31,6 +35,15 @@ TOKEN_IN_URL = "T0KEN"  # a part of a URL that nobody should see in a listing
 
 Typed = Callable[..., Awaitable[int]]
 
+ROUTES = (*webhook_deliveries.routes, *webhook_routes.routes)  # in the order in which the server has them
+BODIES: dict[str, type[BaseModel]] = {
+    "create": CreateWebhook,
+    "rotate": Rotate,
+    "send_test": SendTest,
+    "retry_many": Chosen,
+    "purge_many": Chosen,
+}
+
 
 @dataclass
 class WebhookServer:
@@ -38,6 +51,7 @@ class WebhookServer:
 
     url: str = ""
     asked: list[tuple[str, str, Any]] = field(default_factory=list)
+    taken: list[str] = field(default_factory=list)  # by which route the real server takes it
     breaker: str = "closed"
     failures: int = 0
     delivers: bool = True
@@ -47,6 +61,7 @@ class WebhookServer:
     async def answer(self, request: web.Request) -> web.Response:
         body = await request.json() if request.can_read_body else None
         self.asked.append((request.method, request.path_qs, body))
+        self.taken.append(taken_by_the_server(request.method, request.path, body))
         return await getattr(self, self._named(request.method, request.path))(request, body)
 
     def _named(self, method: str, path: str) -> str:
@@ -100,6 +115,15 @@ class WebhookServer:
         self.dead -= done
         left = self.dead > 0 or self.skipped >= 10_000
         return web.json_response({name: done, "more": left} | more, status=202)
+
+
+def taken_by_the_server(method: str, path: str, body: Any) -> str:
+    """The name of the real server's route. Raises for a path that it has not, and for a body that it refuses."""
+    route = next(one for one in ROUTES if method in (one.methods or ()) and one.path_regex.match(path))
+    name = route.endpoint.__name__
+    if name in BODIES:
+        BODIES[name].model_validate(body)
+    return name
 
 
 def webhook(webhook_id: str, status: str = "enabled") -> dict[str, Any]:
@@ -351,6 +375,25 @@ async def test_what_is_not_clear_is_refused_before_the_server_is_asked(
     assert await typed(*arguments) == 2
     assert told in capsys.readouterr().err
     assert webhooks.asked == []
+
+
+async def test_the_real_server_takes_what_each_command_asks_by_the_route_that_is_meant(
+    typed: Typed, webhooks: WebhookServer
+) -> None:
+    for command, routes in (
+        (("list",), {"listing", "stats"}),
+        (("add", "https://a.example", "--event", "*", "--description", "x"), {"create"}),
+        (("test", WEBHOOK, "--event", "receipt"), {"send_test"}),
+        (("rotate", WEBHOOK, "--overlap-hours", "2"), {"rotate"}),
+        (("dead-letters", "--webhook", WEBHOOK, "--event", "receipt"), {"dead_letters"}),
+        (("dead-letters", "retry", DEAD), {"retry"}),
+        (("dead-letters", "retry", "--all", "--webhook", WEBHOOK, "--event", "receipt"), {"retry_many"}),
+        (("dead-letters", "purge", DEAD, "--yes"), {"purge"}),
+        (("dead-letters", "purge", "--all", "--yes", "--webhook", WEBHOOK), {"purge_many"}),
+    ):
+        webhooks.taken.clear()
+        assert await typed(*command) == 0
+        assert set(webhooks.taken) == routes
 
 
 def test_a_server_that_is_away_is_told_with_its_own_exit_code(capsys: pytest.CaptureFixture[str]) -> None:

@@ -48,7 +48,12 @@ DISABLED = 'aragora_webhook_endpoints{status="disabled"}'
         pytest.param({DEAD: "_x55 11x5"}, "WebhookDeadLettersGrow", {}, id="the first dead letters of all"),
         pytest.param({DEAD: "0x50 10x10"}, None, {}, id="ten dead letters"),
         pytest.param({DEAD: "90x60"}, None, {}, id="dead letters of old"),
-        pytest.param({OVERDUE: "0x50 301x10"}, "WebhooksOverdue", {}, id="overdue"),
+        pytest.param({OVERDUE: "0x50 301x10"}, "WebhooksNotSent", {}, id="overdue, and never anything sent"),
+        pytest.param(
+            {OVERDUE: "0x50 301x10", DELIVERED: "7x60"}, "WebhooksNotSent", {}, id="overdue, and nothing sent"
+        ),
+        pytest.param({OVERDUE: "0x50 301x10", FAILED: "0+1x60"}, None, {}, id="overdue, and sent"),
+        pytest.param({OVERDUE: "0x50 300x10", DELIVERED: "7x60"}, None, {}, id="due for five minutes"),
         pytest.param({OVERDUE: "0x58 301x2"}, None, {}, id="overdue for a moment"),
         pytest.param({BREAKER: "1x60"}, "WebhookBreakerOpen", {"endpoint": ENDPOINT}, id="breaker"),
         pytest.param(
