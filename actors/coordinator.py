@@ -21,6 +21,7 @@ from actors.channels.agent_links import AgentLinks, Onlookers
 from actors.channels.event_outlets import EventPolls, EventSocket
 from actors.channels.sockets import Endpoint, endpoint_at
 from actors.channels.watchers import Item, Watchers
+from actors.gateways.webhooks import wake_where_something_waits
 from actors.kinds import COORDINATOR
 from actors.runtime import ONCE, Runtime
 from actors.served_here import NotServed, refuse_unless_served_here
@@ -204,7 +205,8 @@ class CoordinatorActor(VirtualActor):
         epoch = await until_available(
             lambda: epochs.advance(self._shard), WRITE_AGAIN, what="store not reached", log=log, shard=self._shard
         )
-        telling = ChoiceTelling(EndpointChoices(opened(Context.WEBHOOKS)), self._told)
+        webhooks = opened(Context.WEBHOOKS)
+        telling = ChoiceTelling(EndpointChoices(webhooks), self._told)
         await telling.look()
         writer = JournalWriter(database, tenure=Tenure(self._shard, epoch), telling=telling)
         undo.push_async_callback(writer.aclose)
@@ -248,6 +250,7 @@ class CoordinatorActor(VirtualActor):
         log.info("coordinator ready", shard=self._shard, epoch=epoch, recovered=recovered)
         if relay is not None:
             relay.start()
+            begin(wake_where_something_waits(Runtime(settings), webhooks), "looking for webhooks that wait")
         telling.start()
         undo.push_async_callback(telling.aclose)
         return _Parts(engine, links, writer, relay, telling)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 from actors.kinds import COORDINATOR, DISPATCHER, DISPATCHER_KEY
@@ -57,14 +58,13 @@ class DispatcherCommands:
 
 
 def watching(runtime: Runtime, database: Database) -> Job:
-    """The job that gives the dispatcher a process where something waits: after a restart, or where a process without a
-    server left deliveries behind."""
-    store, dispatcher = DeliveryStore(database), runtime.at(DISPATCHER, DISPATCHER_KEY)
+    """The job that wakes the dispatcher where something waits: a process without a server may have left it."""
+    return Job("webhook dispatcher", LOOK_S, partial(wake_where_something_waits, runtime, database))
 
-    async def look() -> str:
-        if await store.oldest_due() is None:
-            return "no webhook waits"
-        await dispatcher.ask(lambda it: it.ready(), timeout_s=COMMAND_S)
-        return "webhooks wait, and are delivered"
 
-    return Job("webhook dispatcher", LOOK_S, look)
+async def wake_where_something_waits(runtime: Runtime, database: Database) -> str:
+    """Give the dispatcher a process where deliveries wait; returns what was found. Raises Unavailable."""
+    if await DeliveryStore(database).oldest_due() is None:
+        return "no webhook waits"
+    await runtime.at(DISPATCHER, DISPATCHER_KEY).ask(lambda it: it.ready(), timeout_s=COMMAND_S)
+    return "webhooks wait, and are delivered"

@@ -124,6 +124,8 @@ class Dispatcher:
     async def endpoint_changed(self, endpoint_id: str) -> None:
         """Go by what an endpoint is now. Raises Unavailable, Fenced."""
         self._destinations.changed(endpoint_id)
+        if self._fan_out is not None:
+            self._fan_out.endpoints_changed()
         queues = self._owner.queues
         try:
             destination = await self._destinations.of_endpoint(endpoint_id)
@@ -210,6 +212,8 @@ class Dispatcher:
     async def _disable(self, delivery: Delivery, reason: str) -> None:
         await self._endpoints.set_status(delivery.org_id, delivery.target_id, TargetStatus.DISABLED, reason)
         self._destinations.changed(delivery.target_id)
+        if self._fan_out is not None:
+            self._fan_out.endpoints_changed()
         log.warning("a webhook was disabled", webhook_id=delivery.target_id, org_id=delivery.org_id, reason=reason)
 
     async def _tell(self, event: object, org_id: str) -> None:

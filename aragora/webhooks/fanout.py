@@ -7,6 +7,7 @@ making never fall, which is the order that endpoints with `fifo` get.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
@@ -32,6 +33,10 @@ from aragora.webhooks.store.units import Enqueue, Tenure
 PAGE: Final = 1_000
 DEBATES_KEPT: Final = 1_000
 DEBATES_KEPT_S: Final = 600.0
+READ_AHEAD: Final = 20
+ORGS_KEPT: Final = 1_000
+ROUTES_KEPT_S: Final = 5.0
+"""Whoever changes an endpoint says so; this is for a message that was lost."""
 STEP_S: Final = 1e-6
 """Between the times of two deliveries: seconds since the epoch hold a quarter of it."""
 PARKED_AT: Final = 1e11
@@ -91,48 +96,89 @@ class FanOut:
         self._max_bytes = max_bytes
         self._clock = clock
         self._facts: Cache[str, tuple[str, DebateFacts]] = Cache(DEBATES_KEPT, DEBATES_KEPT_S)
+        self._routes: Cache[str, Sequence[Route]] = Cache(ORGS_KEPT, ROUTES_KEPT_S)
         self._last = 0.0
 
     async def of_debates(self, rows: Sequence[OutboxRow]) -> None:
         """Make the deliveries of events that the outbox tells of; returns when they are stored. An event that cannot be
         read is passed over, and the log names it. Raises Unavailable, Fenced."""
-        for row in rows:
-            event = await self._event(row)
-            if event is not None:
-                await self.of(event)
+        together: list[Enqueue] = []
+        for event in await self._events_of(rows):
+            routes = await self._routes_of(event.record.org_id)
+            if routes is None:  # too many for one transaction
+                await self._store(together)
+                together = []
+                await self._page_by_page(event)
+            elif deliveries := self._wanted(routes, event):
+                together.append(Enqueue(event.record, deliveries, self._tenure))
+        await self._store(together)
 
     async def of(self, event: Happened) -> None:
         """Make the deliveries of one event. Raises Unavailable, Fenced."""
+        await self._page_by_page(event)
+
+    def endpoints_changed(self) -> None:
+        """Read anew which endpoints there are."""
+        self._routes.clear()
+
+    async def _page_by_page(self, event: Happened) -> None:
         after = ""
         while True:
             routes = await self._endpoints.routes(event.record.org_id, after, PAGE)
-            deliveries = tuple(self._delivery(event.record, route) for route in routes if _takes(route, event))
-            if deliveries:
-                new = await self._writer.enqueue(Enqueue(event.record, deliveries, self._tenure))
-                await self._made(event.record, [one for one in deliveries if one.delivery_id in new])
+            if deliveries := self._wanted(routes, event):
+                await self._store([Enqueue(event.record, deliveries, self._tenure)])
             if len(routes) < PAGE:
                 return
             after = routes[-1].endpoint_id
 
-    async def _event(self, row: OutboxRow) -> Happened | None:
-        """The event that a row of the outbox tells of. Raises Unavailable."""
-        try:
-            told = encoding.decode(row.payload)
-            org_id, facts = await self._facts_of(row.debate_id)
-            found = await self._debates.events(row.debate_id, told["seq"] - 1, 1)
-            envelope = debate_event(found[0], facts)
-            body = event_body(envelope, PayloadKind.FULL, self._max_bytes)
-        except (InvalidInput, NotFound, ValueError, KeyError, TypeError, IndexError) as damaged:
-            log.warning("an event of a debate cannot be told", outbox_id=row.outbox_id, error=str(damaged))
-            return None
+    async def _store(self, units: Sequence[Enqueue]) -> None:
+        """Store them, at best in one transaction, and tell of those that are new, in their order."""
+        stored = await asyncio.gather(*(self._writer.enqueue(unit) for unit in units))
+        for unit, new in zip(units, stored, strict=True):
+            await self._made(unit.event, [one for one in unit.deliveries if one.delivery_id in new])
+
+    def _wanted(self, routes: Sequence[Route], event: Happened) -> tuple[Delivery, ...]:
+        return tuple(self._delivery(event.record, route) for route in routes if _takes(route, event))
+
+    async def _routes_of(self, org_id: str) -> Sequence[Route] | None:
+        """The endpoints of an organisation, as they were read a moment ago; None where they are more than a page.
+        Raises Unavailable."""
+        now = self._clock.monotonic()
+        routes = self._routes.get(org_id, now)
+        if routes is None:
+            fill = self._routes.filling(org_id)
+            routes = tuple(await self._endpoints.routes(org_id, "", PAGE))
+            fill(routes, now)
+        return routes if len(routes) < PAGE else None
+
+    async def _events_of(self, rows: Sequence[OutboxRow]) -> list[Happened]:
+        """The events that these rows tell of, in their order. Raises Unavailable."""
+        found: list[Happened] = []
+        payloads: dict[tuple[str, int], str] = {}
+        for row in rows:
+            try:
+                seq = _seq(row)
+                if (row.debate_id, seq) not in payloads:  # those that follow are often wanted too
+                    read = await self._debates.events(row.debate_id, seq - 1, READ_AHEAD)
+                    payloads |= {(row.debate_id, seq + place): payload for place, payload in enumerate(read)}
+                found.append(await self._happened(row, seq, payloads[row.debate_id, seq]))
+            except (InvalidInput, NotFound, ValueError, KeyError, TypeError) as damaged:
+                log.warning("an event of a debate cannot be told", outbox_id=row.outbox_id, error=str(damaged))
+        return found
+
+    async def _happened(self, row: OutboxRow, seq: int, payload: str) -> Happened:
+        """Raises NotFound, InvalidInput, ValueError, KeyError, Unavailable."""
+        org_id, facts = await self._facts_of(row.debate_id)
+        envelope = debate_event(payload, facts)
+        body = event_body(envelope, PayloadKind.FULL, self._max_bytes)
         record = EventRecord(
-            event_id(row.debate_id, told["seq"]),
+            event_id(row.debate_id, seq),
             org_id,
             envelope["type"],
             body,
             row.created_at,
             debate_id=row.debate_id,
-            seq=told["seq"],
+            seq=seq,
         )
         return Happened(record, envelope["data"])
 
@@ -162,6 +208,14 @@ class FanOut:
             due_at=PARKED_AT if paused else wall,
             budget_at=wall,
         )
+
+
+def _seq(row: OutboxRow) -> int:
+    """The number of the event in its journal. Raises ValueError, KeyError."""
+    seq = encoding.decode(row.payload)["seq"]
+    if not isinstance(seq, int) or seq < 1:
+        raise ValueError("the row names no event")
+    return seq
 
 
 def _takes(route: Route, event: Happened) -> bool:

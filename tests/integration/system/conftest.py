@@ -12,11 +12,14 @@ from worlds.server_processes import end_all
 LATENCY_MS = "20"
 """Of each stub answer: a debate of one round takes 0.1 s, one of twenty takes seconds and can be interfered with."""
 
+RECEIVERS = {"ARAGORA_WEBHOOK_ALLOWED_NETWORKS": "127.0.0.1/32"}
+"""Those of the tests are on this machine."""
+
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     """Ready, with five stub agents. Tests share it: count differences, and leave no debate running."""
-    with running(tmp_path_factory.mktemp("live") / "data", ARAGORA_STUB_LATENCY_MS=LATENCY_MS) as live:
+    with running(tmp_path_factory.mktemp("live") / "data", ARAGORA_STUB_LATENCY_MS=LATENCY_MS, **RECEIVERS) as live:
         yield live
 
 

@@ -38,6 +38,15 @@ def test_what_is_dropped_while_it_is_read_is_not_kept() -> None:
     assert cache.get("a", 0.0) is None
 
 
+def test_what_is_cleared_while_it_is_read_is_not_kept() -> None:
+    cache: Cache[str, int] = Cache(size=2, ttl_s=10.0)
+    filled(cache, "a", 1)
+    fill = cache.filling("b")
+    cache.clear()
+    fill(2, 0.0)
+    assert [cache.get(key, 0.0) for key in "ab"] == [None, None]
+
+
 def test_a_cache_without_time_keeps_nothing() -> None:
     cache: Cache[str, int] = Cache(size=2, ttl_s=0.0)
     filled(cache, "a", 1)

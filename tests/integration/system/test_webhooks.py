@@ -1,0 +1,139 @@
+"""Webhooks of a live server: what happens in a debate arrives at a receiver, signed, in order of its happening."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+from worlds.live_server import LiveServer, launch, wait_ready
+from worlds.server_processes import end_all, wait_gone
+
+from tests.contract.verify_signature import verify_signature
+
+from .conftest import RECEIVERS
+
+
+class Arrived:
+    """What came, and what is answered: `codes` in turn, the last one for ever."""
+
+    def __init__(self, *codes: int) -> None:
+        self.codes = list(codes) or [200]
+        self.requests: list[tuple[dict[str, str], bytes]] = []
+
+    def take(self, headers: dict[str, str], body: bytes) -> int:
+        self.requests.append((headers, body))
+        return self.codes.pop(0) if len(self.codes) > 1 else self.codes[0]
+
+    def of(self, debate_id: str) -> list[dict[str, Any]]:
+        bodies = [json.loads(body) for _, body in self.requests]
+        return [body for body in bodies if body["data"].get("debate_id") == debate_id]
+
+
+@contextmanager
+def receiving(*codes: int) -> Iterator[tuple[str, Arrived]]:
+    """A receiver of its own; its URL and what arrived."""
+    arrived = Arrived(*codes)
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            code = arrived.take(dict(self.headers), self.rfile.read(int(self.headers["Content-Length"])))
+            self.send_response(code)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  as the base class names it
+            """Nothing is printed."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/hook", arrived
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def registered(server: LiveServer) -> Iterator[tuple[dict[str, Any], Arrived]]:
+    """A receiver that is registered at the shared server for all ordinary events."""
+    with receiving() as (url, arrived):
+        made = server.post("/api/webhooks", {"url": url, "events": ["*"]})
+        yield made, arrived
+        assert server.request("DELETE", f"/api/webhooks/{made['webhook_id']}").status == 204
+
+
+def test_every_ordinary_event_of_a_debate_arrives_signed_once_and_in_order(
+    server: LiveServer, registered: tuple[dict[str, Any], Arrived]
+) -> None:
+    made, arrived = registered
+    debate_id = server.debate(rounds=2)
+    assert server.ended(debate_id)["status"] == "completed"
+    server.until(lambda: [each for each in arrived.of(debate_id) if each["type"] == "debate_end"])
+
+    told = arrived.of(debate_id)
+    journal = server.get(f"/api/debates/{debate_id}/events?limit=1000")["events"]
+    ordinary = {
+        "debate_start",
+        "debate_end",
+        "consensus",
+        "receipt",
+        "convergence",
+        "agent_error",
+        "fallback",
+        "trickster",
+    }
+    assert sorted(each["seq"] for each in told) == [each["seq"] for each in journal if each["type"] in ordinary]
+    by_seq = {each["seq"]: each for each in journal}
+    for each in told:
+        assert by_seq[each["seq"]]["data"].items() <= each["data"].items(), "the same data as over a WebSocket"
+    for headers, body in arrived.requests:
+        assert verify_signature(json.loads(body), headers["X-Webhook-Signature"], made["secret"])
+        expected = hmac.new(made["secret"].encode(), body, hashlib.sha256).hexdigest()
+        assert headers["X-Webhook-Signature"] == f"sha256={expected}"
+        assert made["secret"] not in str(headers)
+    page = server.get(f"/api/webhooks/{made['webhook_id']}/deliveries")
+    assert {each["status"] for each in page["deliveries"]} == {"DELIVERED"}
+
+
+def test_a_test_send_tells_what_the_receiver_answered(
+    server: LiveServer, registered: tuple[dict[str, Any], Arrived]
+) -> None:
+    made, arrived = registered
+    told = server.post(f"/api/webhooks/{made['webhook_id']}/test", {})
+    assert (told["delivered"], told["status"]) == (True, 200)
+    assert [json.loads(body)["type"] for _, body in arrived.requests] == ["webhook.test"]
+
+
+def test_an_endpoint_inside_is_refused(server: LiveServer) -> None:
+    for url in ("http://169.254.169.254/latest", "http://10.0.0.8/", "http://[::ffff:10.0.0.8]/", "http://2130706433/"):
+        refused = server.request("POST", "/api/webhooks", {"url": url, "events": ["*"]})
+        assert refused.status == 422, url
+
+
+def test_what_waits_when_the_server_is_killed_arrives_after_the_next_start_under_its_id(data_dir: Path) -> None:
+    with receiving(503) as (url, arrived):
+        first = wait_ready(launch(data_dir, **RECEIVERS))
+        first.post("/api/webhooks", {"url": url, "events": ["debate_end"], "schedule": "runbook"})
+        assert first.ended(first.debate())["status"] == "completed"
+        first.until(lambda: arrived.requests)
+        first.stop(signal.SIGKILL)
+        end_all(data_dir)
+        wait_gone(data_dir)
+        arrived.codes = [200]
+        sent_before = len(arrived.requests)
+
+        second = wait_ready(launch(data_dir, **RECEIVERS))
+        second.until(lambda: len(arrived.requests) > sent_before)
+
+        assert len({headers["X-Webhook-Delivery-Id"] for headers, _ in arrived.requests}) == 1
+        assert second.stop() == 0
