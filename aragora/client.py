@@ -154,6 +154,10 @@ class AragoraClient:
         )
         return self._document(raw)
 
+    async def delete(self, path: str) -> None:
+        """DELETE `path`, once: after a broken connection nobody knows whether a repeat would find it gone."""
+        await self._send("DELETE", path, repeatable=False)
+
     async def open_debate(self, question: str, **settings: object) -> OpenedDebate:
         """Open a debate on `question`.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+import sys
 from pathlib import Path
 from typing import Annotated, Final
 from urllib.parse import urlsplit
@@ -11,8 +12,10 @@ from urllib.parse import urlsplit
 import typer
 
 from aragora import errors, limits
+from aragora.cli.rendering.plain import plain
 from aragora.config.legacy import DATA_DIR, HOST, HTTP_PORT
 from aragora.ids import BEGINNING_MIN_DIGITS, beginning_of_id, could_be_id
+from aragora.typed_commands import answer_to
 
 DEFAULT_URL: Final = f"http://{HOST}:{HTTP_PORT}"
 
@@ -22,6 +25,7 @@ USAGE: Final = 2
 AWAY: Final = 3
 UNPROVEN: Final = 4
 
+_SECRET_FILE_MAX: Final = 4_096
 _ORGANISATION: Final = re.compile("[A-Za-z0-9._:@-]{1,128}")  # as in X-Org-ID
 
 
@@ -87,6 +91,35 @@ def organisation(value: str | None) -> str | None:
     return value
 
 
+def secret_in(file: Path) -> str:
+    """The secret in a file, of which a line end is no part; `-` is standard input. Never an argument: those are in the
+    list of processes and the history of the shell. Raises InvalidInput, which does not repeat it."""
+    try:
+        if file == Path("-"):
+            text = sys.stdin.read(_SECRET_FILE_MAX + 1)
+        else:
+            with file.open(encoding="utf-8", errors="strict") as opened:
+                text = opened.read(_SECRET_FILE_MAX + 1)
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise errors.InvalidInput(f"The secret cannot be read from {str(file)!r} ({why}).") from None
+    secret = text.rstrip("\r\n")
+    if not secret or len(text) > _SECRET_FILE_MAX or not secret.isprintable():
+        raise errors.InvalidInput(f"{str(file)!r} holds no secret: it must be one line of printable characters.")
+    return secret
+
+
+def require_agreement(question: str, *, yes: bool) -> None:
+    """Return where the person agrees, or has done so with --yes. Raises InvalidInput where nobody can be asked, Abort
+    where the answer is no."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise errors.InvalidInput("Nobody can be asked here; add --yes.")
+    if answer_to(f"{plain(question)} [y/N]").lower() not in ("y", "yes"):
+        raise typer.Abort
+
+
 Url = Annotated[str, typer.Option("--url", help="The server to talk to.", metavar="URL", callback=server_url)]
 Token = Annotated[
     str | None,
@@ -103,6 +136,7 @@ DataDir = Annotated[
     Path | None,
     typer.Option("--data-dir", help=f"Databases and keys of the server; unset: ARAGORA_DATA_DIR, or {DATA_DIR}."),
 ]
+Yes = Annotated[bool, typer.Option("--yes", help="Do it without a question.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
 DebateId = Annotated[
     str, typer.Argument(help="The debate: its id, or the beginning of it.", metavar="ID", callback=debate_id)

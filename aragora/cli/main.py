@@ -1,8 +1,8 @@
 """The `aragora` command. Only the module of the command called is imported, so that `--help` takes no time.
 
-Exit codes: 0 done; 1 the debate failed or was cancelled, a receipt is not valid; 2 wrong usage or configuration, the
-doctor found a fault; 3 the server or the store cannot be reached or takes no work; 4 a receipt is unchanged, but the
-key that signed it is not known; 130 interrupted.
+Exit codes: 0 done; 1 the debate failed or was cancelled, a receipt is not valid, a test of a webhook did not arrive; 2
+wrong usage or configuration, the doctor found a fault; 3 the server or the store cannot be reached or takes no work; 4
+a receipt is unchanged, but the key that signed it is not known; 130 interrupted.
 """
 
 from __future__ import annotations
@@ -48,7 +48,8 @@ COMMANDS: Final[dict[str, Command]] = {
     "agents": Command("aragora.cli.agents:agents", "List the agents, their health and ratings."),
     "verify": Command("aragora.cli.verify:verify", "Check a receipt, in a file or of a debate."),
     "budget": Command("aragora.cli.budget:budget", "Show what this month has cost, or set an organisation's budget."),
-    "users": Command("aragora.cli.users:users", "List, make, disable and change accounts, on the server's machine."),
+    "users": Command("aragora.cli.users:users", "List, make and change accounts, on the server's machine."),
+    "webhooks": Command("aragora.cli.webhooks:webhooks", "List, add, test and mend webhooks, or receive them here."),
     "doctor": Command("aragora.cli.doctor:doctor", "Say what is configured, reachable and wrong, and how to mend it."),
     "node": Command("aragora.cli.node:command", "Start and stop this machine's node of a cluster."),
     "cluster": Command("aragora.cli.cluster:command", "Deploy, show, drain and stop the service of a cluster."),

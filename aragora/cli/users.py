@@ -16,7 +16,7 @@ from typing import Annotated, Final, TypeVar
 
 import typer
 
-from aragora.cli.conventions import AsJson, DataDir, organisation
+from aragora.cli.conventions import AsJson, DataDir, Yes, organisation, require_agreement
 from aragora.cli.rendering.plain import plain
 from aragora.cli.rendering.terminal import print_json
 from aragora.composition.operator import AT_THE_MACHINE, Office, opened_office
@@ -29,21 +29,19 @@ from aragora.identity.principal import Principal
 from aragora.identity.store.users import User
 from aragora.ids import LOCAL_ORG
 from aragora.texts import counted
-from aragora.typed_commands import answer_to
 
 T = TypeVar("T")
 Change = Callable[[People, Principal, str, Visit], Awaitable[T]]
 """A method of `People` that changes one account: for whom, whose, and from where."""
 
 users: Final = typer.Typer(
-    help="List, make, disable and change accounts, on the server's machine.",
+    help="List, make and change accounts, on the server's machine.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
 
 Named = Annotated[str, typer.Argument(metavar="USER", help="The account: its id or its address.")]
-Yes = Annotated[bool, typer.Option("--yes", help="Do it without a question.")]
 LastOwner = Annotated[bool, typer.Option("--last-owner", help="Also where the organisation then has no owner left.")]
 Roles = Annotated[list[str], typer.Option("--role", help="A role; may be given several times.", metavar="ROLE")]
 Org = Annotated[
@@ -221,7 +219,7 @@ def _agreed(data_dir: Path | None, named: str, question: Callable[[Person], str]
 
     async def work(it: Office) -> T:
         person = await _person(it, named)
-        _ask(question(person), yes=yes)
+        require_agreement(question(person), yes=yes)
         return await change(it.people, OPERATOR, person.user.user_id, AT_THE_MACHINE)
 
     return _at_the_office(data_dir, work)
@@ -238,16 +236,6 @@ def _keep_owner(person: Person, *, last_owner: bool) -> None:
             " --last-owner to do it all the same.",
             code="last_owner",
         )
-
-
-def _ask(question: str, *, yes: bool) -> None:
-    """Return where the operator agrees. Raises InvalidInput where nobody can be asked, Abort where the answer is no."""
-    if yes:
-        return
-    if not sys.stdin.isatty():
-        raise InvalidInput("Nobody can be asked here; add --yes.")
-    if answer_to(f"{plain(question)} [y/N]").lower() not in ("y", "yes"):
-        raise typer.Abort
 
 
 def _password(*, from_stdin: bool) -> str:

@@ -10,20 +10,19 @@ import json
 import re
 import shutil
 import subprocess
-import sys
 import threading
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from worlds.promtool import SHIPPED, expect_alerts, program, promtool
 from worlds.waiting import WAIT_S, wait_until
 
 from aragora.config.legacy import HTTP_PORT
@@ -32,7 +31,6 @@ from aragora.observability.exposition import CONTENT_TYPE, render
 from aragora.observability.samples import CounterDelta
 
 ROOT = Path(__file__).parents[3]
-SHIPPED = ROOT / "deploy/prometheus"
 CONFIG: dict[str, Any] = yaml.safe_load((SHIPPED / "prometheus.yml").read_text())
 JOBS: dict[str, dict[str, Any]] = {job["job_name"]: job for job in CONFIG["scrape_configs"]}
 NODES = ["127.0.0.1", "127.0.0.2", "127.0.0.3"]
@@ -75,7 +73,7 @@ def test_the_example_of_nodes_is_the_cluster_file() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("command", [["check", "config", "prometheus.yml"], ["check", "rules", "alerts.yml"]])
 def test_prometheus_own_tool_takes_the_files(command: list[str]) -> None:
-    checked = _promtool(*command, directory=SHIPPED)
+    checked = promtool(*command, directory=SHIPPED)
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
@@ -115,26 +113,8 @@ def test_prometheus_own_tool_takes_the_files(command: list[str]) -> None:
 def test_a_node_that_fails_raises_one_alert_that_names_it(
     tmp_path: Path, changed: dict[str, str], alert: str | None, told: dict[str, str]
 ) -> None:
-    expected = []
-    for name in NODE_ALERTS:
-        alerts = [{"exp_labels": {**told, **_always(name)}, "exp_annotations": {}}] if name == alert else []
-        expected.append({"eval_time": "15m", "alertname": name, "exp_alerts": alerts})
-    rules = yaml.safe_load((SHIPPED / "alerts.yml").read_text())
-    for rule in (rule for group in rules["groups"] for rule in group["rules"]):
-        rule.pop("annotations", None)
-    (tmp_path / "alerts.yml").write_text(yaml.safe_dump(rules))
-    series = [{"series": name, "values": values} for name, values in {**ALL_IS_WELL, **changed}.items()]
-    (tmp_path / "cases.yml").write_text(
-        yaml.safe_dump(
-            {
-                "rule_files": ["alerts.yml"],
-                "evaluation_interval": "1m",
-                "tests": [{"interval": "1m", "input_series": series, "alert_rule_test": expected}],
-            }
-        )
-    )
-    checked = _promtool("test", "rules", "cases.yml", directory=tmp_path)
-    assert checked.returncode == 0, checked.stdout + checked.stderr
+    expected = {name: [{**told, **_always(name)}] if name == alert else [] for name in NODE_ALERTS}
+    expect_alerts(tmp_path, {**ALL_IS_WELL, **changed}, expected, "15m")
 
 
 @pytest.mark.slow
@@ -193,7 +173,7 @@ class _Prometheus:
 @contextmanager
 def _scraped(directory: Path) -> Iterator[_Prometheus]:
     """Prometheus with the shipped files, asking three nodes every second; ports are the test's own."""
-    program = _program("prometheus")
+    prometheus_path = program("prometheus")
     own_port, served, measured = free_ports(3)
     ports = _ports()
     config = (SHIPPED / "prometheus.yml").read_text()
@@ -213,7 +193,7 @@ def _scraped(directory: Path) -> Iterator[_Prometheus]:
     prometheus = _Prometheus(f"http://127.0.0.1:{own_port}", directory / "nodes.yml", nodes)
     prometheus.list_nodes(NODES[:2])
     process = subprocess.Popen(
-        [program, "--config.file=prometheus.yml", f"--web.listen-address=127.0.0.1:{own_port}",
+        [prometheus_path, "--config.file=prometheus.yml", f"--web.listen-address=127.0.0.1:{own_port}",
          f"--storage.tsdb.path={directory}/data", "--log.level=error"],
         cwd=directory, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
@@ -263,15 +243,3 @@ def _ports() -> dict[str, str]:
 
 def _uncommented(text: str) -> str:
     return "\n".join(line[2:] for line in text.splitlines() if re.match(r"# ( |-)", line))
-
-
-def _promtool(*arguments: str, directory: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [_program("promtool"), *arguments], cwd=directory, capture_output=True, text=True, timeout=WAIT_S, check=False
-    )
-
-
-@cache
-def _program(name: str) -> str:
-    found = filter(None, map(shutil.which, (f"{sys.prefix}/debian/usr/bin/{name}", name)))
-    return next(found, None) or pytest.skip(f"{name} is not here")

@@ -1,0 +1,362 @@
+"""`aragora webhooks`: the endpoints of your organisation at a running server, and their dead letters; `listen` receives
+deliveries on this machine and needs no server.
+
+A secret is never an argument, and is printed once only: when the server makes it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, TypeVar
+
+import typer
+
+from aragora.cli.conventions import (
+    DEFAULT_URL,
+    DONE,
+    FAILED,
+    AsJson,
+    Token,
+    Url,
+    Yes,
+    require_agreement,
+    secret_in,
+)
+from aragora.cli.rendering.plain import plain
+from aragora.cli.rendering.terminal import print_json, say, terminal
+from aragora.cli.rendering.webhooks import dead_letters_table, moment, webhooks_table
+from aragora.cli.webhook_listen import listen
+from aragora.client import AragoraClient
+from aragora.errors import InvalidInput, NotFound
+from aragora.ids import could_be_id
+from aragora.texts import counted
+
+T = TypeVar("T")
+
+AT_ONCE: Final = 8
+"""Requests that `list` has on their way: it asks twice for each endpoint."""
+TEST_S: Final = 60.0
+MANY_S: Final = 300.0
+
+webhooks: Final = typer.Typer(
+    help="List, add, test and mend webhooks, or receive them here.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+dead_letters: Final = typer.Typer(
+    help="List what could not be delivered; retry and purge it.",
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+webhooks.add_typer(dead_letters, name="dead-letters")
+webhooks.command()(listen)
+
+
+def _id(value: str | None) -> str | None:
+    """An id, which becomes a part of a path. Raises InvalidInput."""
+    if value is not None and not could_be_id(value):
+        raise InvalidInput(
+            f"{value!r} is no id: 'aragora webhooks list' and 'aragora webhooks dead-letters' show them."
+        )
+    return value
+
+
+WebhookId = Annotated[str, typer.Argument(help="The webhook's id.", metavar="ID", callback=_id)]
+DeliveryId = Annotated[
+    str | None, typer.Argument(help="The delivery's id.", metavar="[ID]", callback=_id, show_default=False)
+]
+All = Annotated[bool, typer.Option("--all", help="All dead letters, or those that the options choose.")]
+OfWebhook = Annotated[
+    str | None, typer.Option("--webhook", help="Only those of this webhook.", metavar="ID", callback=_id)
+]
+OfType = Annotated[str | None, typer.Option("--event", help="Only those of this type of event.", metavar="TYPE")]
+SecretFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--secret-file",
+        help="File with a secret of your own, - for standard input; unset: one is made.",
+        metavar="FILE",
+    ),
+]
+
+
+@webhooks.command("list")
+def listing(
+    *,
+    status: Annotated[
+        Literal["enabled", "paused", "disabled"] | None, typer.Option(help="Only those in this state.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=200, help="Rows of one page.")] = 20,
+    cursor: Annotated[str | None, typer.Option(help="Where the page starts; each page ends with it.")] = None,
+    url: Url = DEFAULT_URL,
+    token: Token = None,
+    as_json: AsJson = False,
+) -> None:
+    """List your organisation's webhooks, and how they fare."""
+
+    async def work(client: AragoraClient) -> dict[str, Any]:
+        page = await client.page("/api/webhooks", "webhooks", status=status, limit=limit, cursor=cursor)
+        slots = asyncio.Semaphore(AT_ONCE)
+        page["webhooks"] = await asyncio.gather(*(_with_figures(client, row, slots) for row in page["webhooks"]))
+        return page
+
+    page = _at_the_server(url, token, work)
+    if as_json:
+        print_json(page)
+        return
+    console = terminal()
+    console.print(webhooks_table(page["webhooks"]))
+    if page.get("next_cursor"):
+        console.print(say(f"More: the same with --cursor {page['next_cursor']}", "dim"))
+
+
+@webhooks.command()
+def add(
+    endpoint: Annotated[str, typer.Argument(help="Where events are to go.", metavar="ENDPOINT")],
+    *,
+    event: Annotated[
+        list[str],
+        typer.Option(
+            "--event", help="A type of event, or '*' for all but the frequent ones; may be given several times."
+        ),
+    ],
+    secret_file: SecretFile = None,
+    description: Annotated[str, typer.Option(help="What it is for.", metavar="TEXT")] = "",
+    url: Url = DEFAULT_URL,
+    token: Token = None,
+    as_json: AsJson = False,
+) -> None:
+    """Add a webhook. Its secret is printed this once: on standard output, all else on standard error."""
+    body: dict[str, object] = {"url": endpoint, "events": event, "description": description}
+    chosen = _chosen(secret_file)
+    made = _at_the_server(url, token, lambda client: client.post("/api/webhooks", body | chosen))
+    _give_secret(made, f"{made.get('webhook_id')} gets {', '.join(event)}.", chosen, as_json=as_json)
+
+
+@webhooks.command("test")
+def send_test(
+    webhook_id: WebhookId,
+    *,
+    event: Annotated[
+        str | None, typer.Option("--event", help="The type whose example is sent.", metavar="TYPE")
+    ] = None,
+    url: Url = DEFAULT_URL,
+    token: Token = None,
+    as_json: AsJson = False,
+) -> None:
+    """Send an example once, and say what the receiver did. It counts for nothing; five a minute."""
+    body = {} if event is None else {"event_type": event}
+    tested = _at_the_server(
+        url, token, lambda client: client.post(f"/api/webhooks/{webhook_id}/test", body), timeout_s=TEST_S
+    )
+    if as_json:
+        print_json(tested)
+    else:
+        _print_tested(tested)
+    raise typer.Exit(DONE if tested.get("delivered") else FAILED)
+
+
+@webhooks.command()
+def rotate(
+    webhook_id: WebhookId,
+    *,
+    overlap_hours: Annotated[
+        float | None,
+        typer.Option(min=0, max=168, help="How long the old secret signs too; unset: 24.", metavar="N"),
+    ] = None,
+    secret_file: SecretFile = None,
+    url: Url = DEFAULT_URL,
+    token: Token = None,
+    as_json: AsJson = False,
+) -> None:
+    """Change the secret. The new one is printed this once, and for a while both sign."""
+    chosen = _chosen(secret_file)
+    body: dict[str, object] = {} if overlap_hours is None else {"overlap_hours": overlap_hours}
+    made = _at_the_server(url, token, lambda client: client.post(f"/api/webhooks/{webhook_id}/rotate", body | chosen))
+    ends = made.get("old_secrets_end_at") or ()
+    told = f"the one before signs too until {moment(max(ends))} UTC" if ends else "no other secret signs any more"
+    _give_secret(made, f"{webhook_id} has a new secret; {told}.", chosen, as_json=as_json)
+
+
+# --- Dead letters
+
+
+@dead_letters.callback(invoke_without_command=True)
+def list_dead_letters(
+    context: typer.Context,
+    *,
+    webhook: OfWebhook = None,
+    event: OfType = None,
+    limit: Annotated[int, typer.Option(min=1, max=200, help="Rows of one page.")] = 20,
+    cursor: Annotated[str | None, typer.Option(help="Where the page starts; each page ends with it.")] = None,
+    url: Url = DEFAULT_URL,
+    token: Token = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the deliveries that have no retries left, the last one first; `retry` and `purge` follow below."""
+    if context.invoked_subcommand is not None:
+        _refuse_options_before(context)
+        return
+    query = {"webhook_id": webhook, "event_type": event, "limit": limit, "cursor": cursor}
+    page = _at_the_server(url, token, lambda client: client.page("/api/webhooks/dead-letters", "dead_letters", **query))
+    if as_json:
+        print_json(page)
+        return
+    console = terminal()
+    console.print(dead_letters_table(page["dead_letters"]))
+    if page.get("next_cursor"):
+        console.print(say(f"More: the same with --cursor {page['next_cursor']}", "dim"))
+
+
+@dead_letters.command()
+def retry(
+    delivery_id: DeliveryId = None,
+    *,
+    every: All = False,
+    webhook: OfWebhook = None,
+    event: OfType = None,
+    url: Url = DEFAULT_URL,
+    token: Token = None,
+    as_json: AsJson = False,
+) -> None:
+    """Send dead letters again. They keep their ids, and have all their retries."""
+    chosen = _which(delivery_id, every=every, webhook=webhook, event=event)
+    if delivery_id is not None:
+        path = f"/api/webhooks/dead-letters/{delivery_id}/retry"
+        revived = _at_the_server(url, token, lambda client: client.post(path, {}))
+        _tell(revived, f"{delivery_id} waits for its next attempt.", as_json=as_json)
+        return
+
+    async def work(client: AragoraClient) -> dict[str, Any]:
+        return await _until_done(client, "retry", chosen, "retried")
+
+    done = _at_the_server(url, token, work, timeout_s=MANY_S)
+    skipped = f"; {counted(done['skipped'], 'other')} passed over: the webhook is gone" if done["skipped"] else ""
+    _tell(done, f"{counted(done['retried'], 'delivery', 'deliveries')} will be tried again{skipped}.", as_json=as_json)
+
+
+@dead_letters.command()
+def purge(
+    delivery_id: DeliveryId = None,
+    *,
+    every: All = False,
+    webhook: OfWebhook = None,
+    event: OfType = None,
+    yes: Yes = False,
+    url: Url = DEFAULT_URL,
+    token: Token = None,
+    as_json: AsJson = False,
+) -> None:
+    """Delete dead letters for good."""
+    chosen = _which(delivery_id, every=every, webhook=webhook, event=event)
+    if delivery_id is not None:
+        require_agreement(f"Delete {delivery_id} for good?", yes=yes)
+        _at_the_server(url, token, lambda client: client.delete(f"/api/webhooks/dead-letters/{delivery_id}"))
+        _tell({"purged": 1}, f"{delivery_id} is gone.", as_json=as_json)
+        return
+    what = " and ".join(f"{name} {value}" for name, value in (("webhook", webhook), ("event", event)) if value)
+    require_agreement(f"Delete all dead letters{f' of {what}' if what else ''} for good?", yes=yes)
+
+    async def work(client: AragoraClient) -> dict[str, Any]:
+        return await _until_done(client, "purge", chosen, "purged")
+
+    done = _at_the_server(url, token, work, timeout_s=MANY_S)
+    _tell(done, f"Deleted {counted(done['purged'], 'dead letter')}.", as_json=as_json)
+
+
+# --- What the commands share
+
+
+def _at_the_server(
+    url: str, token: str | None, work: Callable[[AragoraClient], Awaitable[T]], *, timeout_s: float = 30.0
+) -> T:
+    async def run() -> T:
+        async with AragoraClient(url, token=token, timeout_s=timeout_s) as client:
+            return await work(client)
+
+    return asyncio.run(run())
+
+
+async def _with_figures(client: AragoraClient, webhook: Mapping[str, Any], slots: asyncio.Semaphore) -> dict[str, Any]:
+    """An endpoint with its figures of today, and when the newest event that reached it did so."""
+    path = f"/api/webhooks/{webhook.get('webhook_id')}"
+    try:
+        async with slots:
+            stats = await client.get(f"{path}/stats")
+        async with slots:
+            newest = await client.page(f"{path}/deliveries", "deliveries", status="DELIVERED", limit=1)
+    except NotFound:  # somebody has deleted it meanwhile
+        return {**webhook, "stats": None, "last_success_at": None}
+    rows = newest["deliveries"]
+    return {**webhook, "stats": stats, "last_success_at": rows[0].get("ended_at") if rows else None}
+
+
+async def _until_done(client: AragoraClient, action: str, chosen: Mapping[str, str], count: str) -> dict[str, Any]:
+    """Do it to all that are chosen: the server takes some thousands with one call. Returns its last answer with the
+    sum of `count`. What it skips it looks at again with each call, so a call that did nothing ends it."""
+    total = 0
+    while True:
+        done: dict[str, Any] = await client.post(f"/api/webhooks/dead-letters/{action}", dict(chosen))
+        total += int(done[count])
+        if not done["more"] or not done[count]:
+            return {**done, count: total}
+
+
+def _which(delivery_id: str | None, *, every: bool, webhook: str | None, event: str | None) -> dict[str, str]:
+    """What is chosen among all. Raises InvalidInput unless either one or all are named."""
+    chosen = {name: value for name, value in (("webhook_id", webhook), ("event_type", event)) if value is not None}
+    if (delivery_id is None) == (not every):
+        raise InvalidInput("Name one delivery by its id, or say --all (with --webhook or --event: all of those).")
+    if delivery_id is not None and chosen:
+        raise InvalidInput("--webhook and --event choose among --all; a single delivery has its id.")
+    return chosen
+
+
+def _refuse_options_before(context: typer.Context) -> None:
+    """An option that stands before `retry` or `purge` would be passed over in silence, and all be purged."""
+    given = [name for name in context.params if str(context.get_parameter_source(name)).endswith("COMMANDLINE")]
+    if given:
+        raise InvalidInput(f"Write the options after {context.invoked_subcommand}, not before it.")
+
+
+def _chosen(secret_file: Path | None) -> dict[str, object]:
+    return {} if secret_file is None else {"secret": secret_in(secret_file)}
+
+
+def _give_secret(made: Mapping[str, Any], told: str, chosen: Mapping[str, object], *, as_json: bool) -> None:
+    """Print a secret that was made, once. One that was chosen is not repeated, in no form."""
+    if as_json:
+        hidden = {"secret", "standard_secret"} if chosen else set()
+        print_json({name: value for name, value in made.items() if name not in hidden})
+    elif not chosen:
+        sys.stdout.write(f"{plain(str(made.get('secret', '')))}\n")
+        sys.stdout.flush()
+    sys.stderr.write(f"{plain(told)}\n")
+    if not chosen:
+        sys.stderr.write("This is the only time that its secret is shown: give it to the receiver now.\n")
+
+
+def _print_tested(tested: Mapping[str, Any]) -> None:
+    console = terminal()
+    took = f"{float(tested.get('duration_s') or 0.0):.3f} s"
+    code = tested.get("status")
+    answered = f"answered {code}" if code is not None else "did not answer"
+    if tested.get("delivered"):
+        console.print(say(f"Delivered: the receiver {answered} after {took}.", "green"))
+    else:
+        console.print(say(f"Not delivered ({tested.get('error')}): the receiver {answered} after {took}.", "red"))
+        console.print(say(str(tested.get("message") or "")))
+    if tested.get("text"):
+        console.print(say("It said:", "dim"))
+        console.print(say(str(tested["text"])))
+
+
+def _tell(document: Mapping[str, Any], text: str, *, as_json: bool) -> None:
+    if as_json:
+        print_json(document)
+    else:
+        terminal().print(say(text))
