@@ -87,7 +87,8 @@ class Following(Protocol):
 
 
 class Deliverer:
-    """The work of one owner over its `queues`. `tenure` says by what claim the owner writes."""
+    """The work of one owner over its `queues`. `tenure` says by what claim the owner writes; `hungry` is called where
+    lanes have room for more of what the store holds."""
 
     def __init__(
         self,
@@ -100,6 +101,7 @@ class Deliverer:
         follower: Following,
         clock: Clock,
         tenure: Tenure | None,
+        hungry: Callable[[], None],
         draw: Callable[[], float] = random.random,
     ) -> None:
         self._queues = queues
@@ -110,6 +112,7 @@ class Deliverer:
         self._follower = follower
         self._clock = clock
         self._tenure = tenure
+        self._hungry = hungry
         self._draw = draw
         self._bodies: Cache[str, EventRecord] = Cache(BODIES_KEPT, BODIES_KEPT_S)
         self._again = asyncio.Event()
@@ -156,6 +159,8 @@ class Deliverer:
                 self._running.add(task)
                 task.add_done_callback(self._running.discard)
                 found = self._queues.take(now)
+            if self._queues.any_hungry:
+                self._hungry()
             try:
                 async with asyncio.timeout(None if found is None else max(0.0, found - now)):
                     await self._again.wait()

@@ -8,6 +8,7 @@ deliveries over and fences it.
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -20,6 +21,7 @@ from aragora.errors import NotFound
 from aragora.secrets.encryption import DecryptionFailed
 from aragora.storage.collection import Unreadable
 from aragora.storage.database import Database
+from aragora.supervision import begin
 from aragora.webhooks.deliverer import Deliverer, Following, Sending
 from aragora.webhooks.destinations import Destinations
 from aragora.webhooks.kept import target_of, wait_s
@@ -65,6 +67,7 @@ class Owner:
         self._draw = draw
         self._deliverer: Deliverer | None = None
         self._holder: str | None = None
+        self._refilling: asyncio.Task[None] | None = None
 
     def begin(self, tenure: Tenure, holder: str | None) -> None:
         """Deliver in the background, by this claim. Of the deliveries in the store those are taken up that `holder`
@@ -79,6 +82,7 @@ class Owner:
             follower=self._follower,
             clock=self._clock,
             tenure=tenure,
+            hungry=self._refill_soon,
             draw=self._draw,
         )
         self._deliverer.start()
@@ -86,6 +90,8 @@ class Owner:
     async def aclose(self, limit_s: float) -> int:
         """Let what is on its way end within `limit_s` seconds; returns how many requests were cut off."""
         cut = 0 if self._deliverer is None else await self._deliverer.drain(limit_s)
+        if self._refilling is not None:
+            await asyncio.wait({self._refilling})
         await self.writer.aclose()
         return cut
 
@@ -125,7 +131,8 @@ class Owner:
         """Take up what waits for a target, the first one first. Raises Unavailable."""
         if target_id in self.queues:
             self.queues.begin_filling(target_id)
-        waiting = await self.overview.waiting_in_order(target_id, AT_ONCE)
+        limit = self.queues.room + self.queues.held(target_id)  # what is held already comes first
+        waiting = await self._waiting(target_id, limit)
         ours = [one for one in waiting if one.holder == self._holder]
         if ours and target_id not in self.queues:
             rules = await self._rules(ours[0])
@@ -134,7 +141,9 @@ class Owner:
         if target_id in self.queues:
             rules, wall = self.queues.rules(target_id), self._clock.now()
             timed = [(one, wait_s(one, rules, wall)) for one in ours]
-            self.queues.fill(target_id, timed, self._clock.monotonic(), whole=len(waiting) < AT_ONCE)
+            # Where none of these is ours, the next look would find the same: a sweep finds what is behind them.
+            whole = len(waiting) < limit or not ours
+            self.queues.fill(target_id, timed, self._clock.monotonic(), whole=whole)
             self._wake()
 
     async def take_up_due(self, before: float) -> None:
@@ -146,6 +155,10 @@ class Owner:
             if len(due) < AT_ONCE:
                 return
             after = After(due[-1].due_at, due[-1].delivery_id)
+
+    def _refill_soon(self) -> None:
+        if self._refilling is None or self._refilling.done():
+            self._refilling = begin(self.refill(), "refilling the queues of webhooks")
 
     async def refill(self) -> None:
         """Take up what found no room before. Raises Unavailable."""
@@ -164,6 +177,13 @@ class Owner:
             told = [await self.writer.moved(Moved(one, tenure=tenure)) for one in ours]
             await self.take_up([one for one, each in zip(ours, told, strict=True) if each.effect is not Effect.STALE])
             log.info("webhooks of a process that is gone were taken over", holder=key, deliveries=len(ours))
+
+    async def _waiting(self, target_id: str, limit: int) -> list[Delivery]:
+        """Up to `limit` deliveries that wait for a target: in the order of their making where the target keeps order or
+        is not known here yet, else by their due times, which is cheaper. Raises Unavailable."""
+        if target_id in self.queues and not self.queues.rules(target_id).fifo:
+            return await self.store.waiting_of(target_id, limit)
+        return await self.overview.waiting_in_order(target_id, limit)
 
     def _wake(self) -> None:
         assert self._deliverer is not None, "begin comes first"

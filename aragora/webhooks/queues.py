@@ -6,8 +6,9 @@ Rules
   organisation has at most a quarter of all slots; so a slow receiver takes nobody else's.
 - Within a lane what is due first goes first. A lane that keeps order sends one at a time, in the order of arrival, and
   a delivery that is tried again keeps its place: the others wait until it is delivered or a dead letter.
-- Bounds: a lane and all lanes together hold so many deliveries. What finds no place stays in the store, and the lane is
-  told to be `hungry` once it has room.
+- Bounds: a lane holds so many deliveries, and only a few while all together hold many: receivers that hang fill the
+  memory with what waits for them, and must leave room for the others. What finds no place stays in the store, and the
+  lane is told to be `hungry` once it has room.
 - Each step costs about the same however many lanes there are: a lane that can send nothing is asked again when its time
   comes, or when an answer comes for it, and not before.
 """
@@ -25,7 +26,9 @@ from aragora.webhooks.machine import Leave, Moment, Settled, Target, settle, tak
 from aragora.webhooks.model import Answer, Delivery, Rules
 
 LANE_MAX: Final = 1_000
-TOTAL_MAX: Final = 10_000
+LANE_FEW: Final = 16
+CROWDED: Final = 5_000
+TOTAL_MAX: Final = 40_000
 SHARE: Final = 4  # one organisation has a fourth of the slots while others want some
 
 
@@ -96,12 +99,16 @@ class Queues:
 
     Args:
         slots: how many requests may be on their way in all.
-        lane_max, total_max: how many deliveries a lane, and all lanes, hold.
+        lane_max: how many deliveries a lane holds; `LANE_FEW` once all together hold `crowded`.
+        total_max: how many all together hold at most.
     """
 
-    def __init__(self, *, slots: int, lane_max: int = LANE_MAX, total_max: int = TOTAL_MAX) -> None:
+    def __init__(
+        self, *, slots: int, lane_max: int = LANE_MAX, crowded: int = CROWDED, total_max: int = TOTAL_MAX
+    ) -> None:
         self._slots = slots
         self._lane_max = lane_max
+        self._crowded = crowded
         self._total_max = total_max
         self._lanes: dict[str, _Lane] = {}
         self._turns: dict[str, deque[_Lane]] = {}  # of each organisation that has an active lane
@@ -110,6 +117,7 @@ class Queues:
         self._out_of: dict[str, int] = {}  # requests on their way, by organisation
         self._number = count()
         self._size = 0
+        self._hungry: set[str] = set()
         self._away: set[str] = set()  # on their way, also of lanes that were closed since
         self.in_flight = 0
 
@@ -153,6 +161,11 @@ class Queues:
         """The rules of a target."""
         return self._lanes[target_id].rules
 
+    def held(self, target_id: str) -> int:
+        """How many deliveries a target's lane holds, those on their way included."""
+        lane = self._lanes.get(target_id)
+        return 0 if lane is None else len(lane)
+
     def idle(self) -> Iterator[str]:
         """The targets for which nothing waits and nothing is on its way."""
         return (target_id for target_id, lane in self._lanes.items() if not len(lane) and not lane.spilled)
@@ -164,8 +177,9 @@ class Queues:
         if delivery.delivery_id in lane.by_id or delivery.delivery_id in self._away:
             return True
         behind = lane.rules.fifo and lane.spilled  # others of the store come first
-        if behind or len(lane) >= self._lane_max or self._size >= self._total_max:
+        if behind or len(lane) >= self.room or self.full:
             lane.spilled = True
+            self._feel(lane)
             return False
         self._size += 1
         lane.place(_Entry(delivery, now + wait_s), next(self._number), now, first=False)
@@ -173,10 +187,19 @@ class Queues:
         return True
 
     def hungry(self) -> list[str]:
-        """The targets of which the store holds more, and whose lanes have room: `fill` them."""
-        if self._size > self._total_max // 2:
-            return []
-        return [lane.target_id for lane in self._lanes.values() if lane.spilled and len(lane) <= self._lane_max // 2]
+        """The targets of which the store holds more, and whose lanes have room: `fill` them. Each is told once."""
+        hungry, self._hungry = self._hungry & self._lanes.keys(), set()
+        return sorted(hungry)
+
+    @property
+    def any_hungry(self) -> bool:
+        """Whether there is one."""
+        return bool(self._hungry)
+
+    @property
+    def room(self) -> int:
+        """How many deliveries a lane may hold now."""
+        return self._lane_max if self._size < self._crowded else min(self._lane_max, LANE_FEW)
 
     def begin_filling(self, target_id: str) -> None:
         """What waits for a target is about to be read: until `fill`, a lane that keeps order takes nothing else."""
@@ -189,6 +212,7 @@ class Queues:
         lane.spilled = False
         taken = [self.push(delivery, wait_s, now) for delivery, wait_s in waiting]
         lane.spilled = not whole or not all(taken)
+        self._feel(lane)
 
     def cancel(self, target_id: str, delivery_ids: Iterable[str]) -> None:
         """Forget deliveries that wait."""
@@ -238,6 +262,7 @@ class Queues:
         if lane is not None:
             lane.out.discard(delivery.delivery_id)
             self._activate(lane)
+            self._feel(lane)
 
     def give_back(self, ticket: Ticket, wait_s: float, now: float) -> None:
         """Return a ticket whose request was not sent; the delivery waits for `wait_s` seconds more."""
@@ -314,6 +339,11 @@ class Queues:
         self.in_flight += 1
         self._out_of[lane.org_id] = self._out_of.get(lane.org_id, 0) + 1
         return Ticket(entry.delivery, leave, entry.tried_other_secret)
+
+    def _feel(self, lane: _Lane) -> None:
+        """Note that a lane is hungry. A lane that is being filled has not been told so far, and is empty."""
+        if lane.spilled and len(lane) <= self.room // 2 and not self.full:
+            self._hungry.add(lane.target_id)
 
     def _sleep(self, lane: _Lane, until: float | None) -> None:
         """Ask a lane again at `until`, unless it is asked before."""

@@ -75,6 +75,7 @@ def scene(
         follower=follower,
         clock=LoopClock(),
         tenure=TENURE,
+        hungry=lambda: None,
         draw=lambda: 0.0,
     )
     for one in fresh:

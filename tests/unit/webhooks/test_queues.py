@@ -11,7 +11,7 @@ from worlds.webhook_deliveries import WALL, answered, delivery
 
 from aragora.webhooks.machine import Moment, Target
 from aragora.webhooks.model import Answer, Delivery, Rules
-from aragora.webhooks.queues import Queues, Ticket
+from aragora.webhooks.queues import LANE_FEW, Queues, Ticket
 
 OK = answered(200)
 AWAY = answered(500)
@@ -141,6 +141,21 @@ def test_a_lane_that_keeps_order_takes_nothing_new_while_the_store_holds_what_co
         order.append(ticket.delivery)
         settled(queues, ticket)
     assert order == [first, second, third]
+
+
+def test_receivers_that_hang_leave_room_for_the_others() -> None:
+    queues = queued(lane_max=1_000, crowded=100, slots=1_000)
+    for hanging in range(10):
+        name = f"hanging-{hanging}"
+        queues.open(name, "local", Rules(max_in_flight=2), Target())
+        for one in for_target(name, range(hanging * 1_000, hanging * 1_000 + 500)):
+            queues.push(one, 0.0, 0.0)
+    all_now(queues)
+    queues.open("healthy", "local", Rules(), Target())
+    assert queues.push(delivery(99_999, target_id="healthy"), 0.0, 0.0)
+    (ticket,) = all_now(queues)
+    settled(queues, ticket)
+    assert len(queues) < 100 + 10 * LANE_FEW + LANE_FEW
 
 
 def test_a_delivery_that_is_held_already_is_not_held_twice() -> None:
