@@ -61,7 +61,7 @@ def check_events(names: Sequence[str]) -> None:
         if not isinstance(name, str):
             raise InvalidInput("events holds something that is no text: give names of types.")
         if name != EVERY and name not in CATALOGUE:
-            raise unknown_type(name)
+            raise InvalidInput(f"events: {unknown_type(name).message}")
         if name in names[:position]:
             raise InvalidInput(f"events names {name} twice: once is enough.")
 

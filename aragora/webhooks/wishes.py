@@ -147,4 +147,4 @@ def _check_description(text: str) -> None:
 
 def _check_number(name: str, value: float | None, low: float, high: float) -> None:
     if value is not None and not (math.isfinite(value) and low <= value <= high):
-        raise InvalidInput(f"{name} is not from {low:,g} to {high:,g}: give a number in that range.")
+        raise InvalidInput(f"{name} is not from {low:,.10g} to {high:,.10g}: give a number in that range.")

@@ -38,14 +38,30 @@ TEXT_MAX_CHARS: Final = 1_024
 _HOUR_S: Final = 3_600.0
 _ACTIONS: Final = {TargetStatus.DISABLED: "disable", TargetStatus.PAUSED: "pause"}
 
+
+def _bounds(low: float, high: float) -> dict[str, float]:
+    return {"minimum": low, "maximum": high}
+
+
 _Filter = Annotated[
     dict[str, tuple[str, ...]],
     Field(description='values of fields of the data, any of which will do: {"domain": ["law"]}'),
 ]
 _Headers = Annotated[dict[str, str], Field(description="sent with every delivery")]
 _Schedule = Literal["patient", "runbook"]
-_PerSecond = Annotated[float | None, Field(description="null: no limit")]
-_GiveUp = Annotated[float | None, Field(description="seconds; null: as the schedule says")]
+# `Wish` checks them and says what is wrong in its own words; the document of the API tells the same bounds.
+_PerSecond = Annotated[
+    float | None,
+    Field(description="null: no limit", json_schema_extra=_bounds(wishes.RATE_MIN_PER_S, wishes.RATE_MAX_PER_S)),
+]
+_InFlight = Annotated[int, Field(json_schema_extra=_bounds(1, wishes.IN_FLIGHT_MAX))]
+_GiveUp = Annotated[
+    float | None,
+    Field(
+        description="seconds; null: as the schedule says",
+        json_schema_extra=_bounds(wishes.GIVE_UP_MIN_S, wishes.GIVE_UP_MAX_S),
+    ),
+]
 _Secret = Annotated[str | None, Field(description="16 to 128 characters; left out, one is made")]
 
 
@@ -62,7 +78,7 @@ class CreateWebhook(Wanting):
     payload: PayloadKind = PayloadKind.FULL
     schedule: _Schedule = "patient"
     rate_per_s: _PerSecond = None
-    max_in_flight: int = wishes.IN_FLIGHT
+    max_in_flight: _InFlight = wishes.IN_FLIGHT
     fifo: Annotated[bool, Field(description="in the order of the events, one at a time")] = False
     retry_4xx: bool = True
     give_up_after_s: _GiveUp = None
@@ -84,7 +100,7 @@ class ChangeWebhook(Wanting):
     payload: PayloadKind = PayloadKind.FULL
     schedule: _Schedule = "patient"
     rate_per_s: _PerSecond = None
-    max_in_flight: int = wishes.IN_FLIGHT
+    max_in_flight: _InFlight = wishes.IN_FLIGHT
     fifo: bool = False
     retry_4xx: bool = True
     give_up_after_s: _GiveUp = None

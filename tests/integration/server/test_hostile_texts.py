@@ -44,7 +44,16 @@ VALUES = {
     "user_id": "usr_1",
     "invitation_id": "inv_" + 32 * "0",
     "type": "slack",
+    "webhook_id": "wh_" + 32 * "0",
+    "delivery_id": "dlv_" + 32 * "0",
+    "url": "https://hooks.example.com/aragora",
+    "secret": "a secret of webhooks",
+    "schedule": "patient",
+    "events": "debate_end",
+    "event_type": "debate_end",
 }
+KEYS = {"filter": "domain", "headers": "X-Own"}
+"""Of objects whose keys the caller chooses."""
 
 
 class StoredDebates(World):
@@ -97,7 +106,8 @@ def test_no_route_takes_a_text_that_a_store_cannot_keep(app: FastAPI, client: Te
                 assert 400 <= answer.status_code < 500, told
             assert answer.status_code < 500, told
             if answer.status_code == 422 and place.startswith("body"):
-                assert place.removeprefix("body.").split(".")[0] in answer.text, told
+                parts = place.removeprefix("body.").lower().split(".")
+                assert any(part in answer.text.lower() for part in parts if not part.isdigit()), told
             tried += 1
     assert tried > 100
 
@@ -151,7 +161,7 @@ def resolved(document: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]
         return resolved(document, document["components"]["schemas"][schema["$ref"].rpartition("/")[2]])
     for choice in schema.get("anyOf", ()):
         if choice.get("type") != "null":
-            return resolved(document, choice)
+            return resolved(document, choice) | {key: value for key, value in schema.items() if key == "minimum"}
     return schema
 
 
@@ -169,7 +179,10 @@ def example(document: dict[str, Any], schema: dict[str, Any], name: str) -> Any:
             return [example(document, schema["items"], name)]
         case "object":
             fields = schema.get("properties", {})
-            free = {"channel": "ops", "nested": [{"note": "x"}]}
+            values = schema.get("additionalProperties")
+            free: dict[str, Any] = {"channel": "ops", "nested": [{"note": "x"}]}
+            if isinstance(values, dict):
+                free = {KEYS.get(name, "channel"): example(document, values, name)}
             return {key: example(document, inner, key) for key, inner in fields.items()} or free
     return False if schema.get("type") == "boolean" else schema.get("minimum", schema.get("exclusiveMinimum", 0) + 1)
 
