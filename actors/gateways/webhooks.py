@@ -18,7 +18,7 @@ from aragora.webhooks.store.deliveries import DeliveryStore
 FAN_OUT_S: Final = 60.0
 COMMAND_S: Final = 20.0
 TEST_S: Final = 40.0
-LOOK_S: Final = 60.0
+LOOK_S: Final = 300.0
 
 
 class DispatcherConsumer:

@@ -10,7 +10,7 @@ from aragora.webhooks.model import Answer
 
 class Dispatching(Protocol):
     """The dispatcher. Every method raises Unavailable where it does not answer; what is in the store then waits there,
-    and the dispatcher finds it within half a minute."""
+    and is found within five minutes: by a sweep of the dispatcher, or by the job that wakes it."""
 
     async def endpoint_changed(self, endpoint_id: str) -> None:
         """An endpoint was added, changed, enabled, paused, disabled or deleted: from the return of this call on,
