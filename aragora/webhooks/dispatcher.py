@@ -190,6 +190,7 @@ class Dispatcher:
     def settled(self, settled: Settled) -> None:
         delivery = settled.delivery
         if settled.disable is not None and delivery.direct is None:
+            self._destinations.ends(delivery.target_id)
             begin(self._disable(delivery, settled.disable), "disabling a webhook")
         for notice in settled.notices:
             since = self._book.due(delivery.target_id, notice, self._clock.monotonic(), self._clock.now())

@@ -3,13 +3,14 @@ deliveries that it has taken over."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final, Protocol
 
 from aragora.clock import Clock
 from aragora.resilience.cache import Cache
 from aragora.webhooks.destinations import Destination, Destinations, of_endpoint
 from aragora.webhooks.endpoint import Endpoint
-from aragora.webhooks.model import Delivery
+from aragora.webhooks.model import Delivery, TargetStatus
 
 KEPT: Final = 10_000
 KEPT_S: Final = 30.0
@@ -30,6 +31,7 @@ class RegisteredDestinations:
         self._direct = direct
         self._clock = clock
         self._kept: Cache[str, Endpoint] = Cache(KEPT, KEPT_S)
+        self._ended: set[str] = set()
 
     async def of(self, delivery: Delivery) -> Destination:
         """Raises NotFound, Unavailable, DecryptionFailed."""
@@ -44,8 +46,14 @@ class RegisteredDestinations:
             fill = self._kept.filling(endpoint_id)
             endpoint = await self._endpoints.load(endpoint_id)
             fill(endpoint, self._clock.monotonic())
-        return of_endpoint(endpoint, self._clock.now())
+        destination = of_endpoint(endpoint, self._clock.now())
+        return replace(destination, status=TargetStatus.DISABLED) if endpoint_id in self._ended else destination
+
+    def ends(self, endpoint_id: str) -> None:
+        """Take an endpoint for disabled, until it was `changed`: the store is told a moment later."""
+        self._ended.add(endpoint_id)
 
     def changed(self, endpoint_id: str) -> None:
         """Read an endpoint anew."""
+        self._ended.discard(endpoint_id)
         self._kept.drop(endpoint_id)

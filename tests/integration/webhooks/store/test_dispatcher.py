@@ -171,7 +171,11 @@ async def test_a_receiver_that_is_gone_is_disabled_and_another_endpoint_is_told(
         await dispatcher.fan_out([world.debates.ended()])
         await world.is_(one, DeliveryStatus.DEAD_LETTERED)
         await eventually(lambda: len(other.received) == 2)
-        assert (await world.endpoints.get("local", one.endpoint_id)).status is TargetStatus.DISABLED
+
+        async def disabled() -> bool:
+            return (await world.endpoints.get("local", one.endpoint_id)).status is TargetStatus.DISABLED
+
+        await eventually(disabled)
         await dispatcher.fan_out([world.debates.ended()])
         await dispatcher.sweep()
     assert len(receiver.received) == 1
