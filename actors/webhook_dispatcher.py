@@ -19,7 +19,7 @@ from aragora.config.settings import Settings
 from aragora.debate.store.debates import DebateStore
 from aragora.errors import Misconfigured, Unavailable
 from aragora.resilience.backoff import Backoff
-from aragora.secrets.encryption import encryption_service
+from aragora.secrets.encryption import service_of
 from aragora.storage.contexts import Context
 from aragora.storage.outbox import OutboxRow
 from aragora.supervision import begin
@@ -110,16 +110,12 @@ class WebhookDispatcherActor(VirtualActor):
         settings, clock = self._settings, self._clock
         debates = self._open(Context.DEBATES)
         await refuse_unless_served_here(debates)
-        key = settings.encryption_key
-        crypto = encryption_service(
-            None if key is None else key.get_secret_value(), production=settings.production, data_dir=settings.data_dir
-        )
         sender = self._sender or open_sender(settings, guard_of(settings), clock)
         self._sender = sender
         dispatcher = Dispatcher(
             self._open(Context.WEBHOOKS),
             DebateStore(debates),
-            crypto,
+            service_of(settings),
             sender,
             clock=clock,
             slots=settings.webhook_max_in_flight,

@@ -34,7 +34,7 @@ from aragora.identity.store.users import UserStore
 from aragora.identity.tokens import TokenSigner
 from aragora.identity.writers import Writers
 from aragora.observability.registry import REGISTRY
-from aragora.secrets.encryption import encryption_service
+from aragora.secrets.encryption import service_of
 from aragora.secrets.keyring import local_jwt_secret
 from aragora.server.authentication import Authenticator, TrustedHops
 from aragora.server.chapters.administration import AdministrationPorts, administration
@@ -139,11 +139,7 @@ def open_parts(settings: Settings, clock: Clock) -> tuple[IdentityParts, list[Cl
         signer=TokenSigner(secret),
         shared=shared,
         limits=limits,
-        crypto=encryption_service(
-            settings.encryption_key.get_secret_value() if settings.encryption_key else None,
-            production=settings.production,
-            data_dir=settings.data_dir,
-        ),
+        crypto=service_of(settings),
         clock=clock,
         access_s=settings.jwt_expiry_hours * 3600.0,
         refresh_s=settings.refresh_token_expiry_days * 86400.0,

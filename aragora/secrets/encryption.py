@@ -19,6 +19,7 @@ from typing import Any, Final
 import msgspec
 
 from aragora.config.legacy import DATA_DIR
+from aragora.config.settings import Settings
 from aragora.encoding import decode, encode
 from aragora.errors import Misconfigured
 from aragora.observability.registry import REGISTRY, Registry
@@ -169,6 +170,14 @@ def encryption_service(
         )
         return EncryptionService(Keyring.ephemeral(), registry, durable=False)
     return EncryptionService(Keyring.parse(kept), registry)
+
+
+def service_of(settings: Settings) -> EncryptionService:
+    """The service for the key and the data directory of these settings. Raises Misconfigured."""
+    key = settings.encryption_key
+    return encryption_service(
+        None if key is None else key.get_secret_value(), production=settings.production, data_dir=settings.data_dir
+    )
 
 
 @functools.cache

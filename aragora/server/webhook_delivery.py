@@ -16,7 +16,7 @@ from weakref import WeakKeyDictionary
 from aragora.config.settings import Settings, settings_in
 from aragora.errors import InvalidInput
 from aragora.migrations.applying import apply_pending
-from aragora.secrets.encryption import encryption_service
+from aragora.secrets.encryption import service_of
 from aragora.webhooks.local import LocalDelivery
 from aragora.webhooks.model import Delivery, DeliveryStatus, Rules
 
@@ -152,13 +152,7 @@ class WebhookDeliveryManager:
             if self._local is None:
                 settings = self._settings or settings_in(None)
                 await apply_pending(settings)
-                key = settings.encryption_key
-                crypto = encryption_service(
-                    None if key is None else key.get_secret_value(),
-                    production=settings.production,
-                    data_dir=settings.data_dir,
-                )
-                self._local = await LocalDelivery.open(settings, self._rules, crypto)
+                self._local = await LocalDelivery.open(settings, self._rules, service_of(settings))
             return self._local
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Collection
+from dataclasses import replace
 from typing import Final, Protocol
 
 import structlog
@@ -24,15 +25,13 @@ from aragora.secrets.encryption import DecryptionFailed
 from aragora.storage.collection import Unreadable
 from aragora.supervision import begin
 from aragora.webhooks import counting
-from aragora.webhooks.body import with_delivery_id
-from aragora.webhooks.destinations import Destination, Destinations
+from aragora.webhooks.destinations import Destination, Destinations, request_to
 from aragora.webhooks.endpoint import ClientCertificate, PayloadKind
 from aragora.webhooks.envelope import event_body
 from aragora.webhooks.kept import must_keep, row_of
 from aragora.webhooks.machine import Moment, Settled, cancelled, expired
 from aragora.webhooks.model import Answer, Delivery, EventRecord, Request, TargetStatus
 from aragora.webhooks.queues import Queues, Ticket
-from aragora.webhooks.signing import signed_headers
 from aragora.webhooks.store.units import Attempted, Effect, Moved, Tenure, Told
 
 BODIES_KEPT: Final = 500  # events: the next delivery of one is often of the same event
@@ -249,18 +248,16 @@ class Deliverer:
         text = (
             event.body if destination.payload is PayloadKind.FULL else event_body(decode(event.body), PayloadKind.THIN)
         )
-        body = with_delivery_id(text, delivery.delivery_id)
-        signed = signed_headers(
-            body,
+        return request_to(
+            replace(destination, secrets=secrets),
+            text,
             message_id=delivery.delivery_id if delivery.direct is not None else delivery.event_id,
             delivery_id=delivery.delivery_id,
             event_type=delivery.event_type,
             attempt=delivery.attempts + 1,
             timestamp=int(self._clock.now()),
-            secrets=secrets,
+            timeout_s=destination.rules.timeout_s,
         )
-        headers = {**destination.headers, **signed}
-        return Request(destination.url, body, headers, destination.rules.timeout_s)
 
     async def _event(self, event_id: str) -> EventRecord | None:
         """Raises Unavailable."""

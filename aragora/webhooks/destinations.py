@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from aragora.webhooks.body import with_delivery_id
 from aragora.webhooks.endpoint import ClientCertificate, Endpoint, PayloadKind
-from aragora.webhooks.model import Delivery, Rules, TargetStatus
+from aragora.webhooks.model import Delivery, Request, Rules, TargetStatus
+from aragora.webhooks.signing import signed_headers
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,31 @@ class Destinations(Protocol):
     async def of(self, delivery: Delivery) -> Destination:
         """Raises NotFound where the target is gone, Unavailable, DecryptionFailed where a key is missing."""
         ...
+
+
+def request_to(
+    destination: Destination,
+    text: str,
+    *,
+    message_id: str,
+    delivery_id: str,
+    event_type: str,
+    attempt: int,
+    timestamp: int,
+    timeout_s: float,
+) -> Request:
+    """One attempt: the body `text` under the delivery's id, signed at `timestamp` (seconds since the epoch)."""
+    body = with_delivery_id(text, delivery_id)
+    signed = signed_headers(
+        body,
+        message_id=message_id,
+        delivery_id=delivery_id,
+        event_type=event_type,
+        attempt=attempt,
+        timestamp=timestamp,
+        secrets=destination.secrets,
+    )
+    return Request(destination.url, body, {**destination.headers, **signed}, timeout_s)
 
 
 def of_endpoint(endpoint: Endpoint, wall: float) -> Destination:

@@ -24,19 +24,18 @@ from aragora.storage.database import Database
 from aragora.storage.outbox import OutboxRow
 from aragora.supervision import begin
 from aragora.webhooks import counting
-from aragora.webhooks.body import with_delivery_id
 from aragora.webhooks.deliverer import DELETED, Sending
+from aragora.webhooks.destinations import request_to
 from aragora.webhooks.direct import DirectDestinations
 from aragora.webhooks.endpoint import PayloadKind
 from aragora.webhooks.envelope import event_body, operational_event, webhook_event
 from aragora.webhooks.events import event_type
 from aragora.webhooks.fanout import PARKED_AT, Debates, FanOut, Happened
 from aragora.webhooks.machine import Settled
-from aragora.webhooks.model import Answer, Delivery, EventRecord, Request, TargetStatus
+from aragora.webhooks.model import Answer, Delivery, EventRecord, TargetStatus
 from aragora.webhooks.notices import NoticeBook, told_of
 from aragora.webhooks.owner import Owner
 from aragora.webhooks.registered import RegisteredDestinations
-from aragora.webhooks.signing import signed_headers
 from aragora.webhooks.store.endpoints import EndpointStore
 from aragora.webhooks.store.units import CancelWaiting, Reschedule, Tenure
 
@@ -161,18 +160,16 @@ class Dispatcher:
         destination = await self._destinations.of_endpoint(endpoint_id)
         envelope = webhook_event(name, event_type(name).example, self._clock.now())
         delivery_id = new_id("dlv_test")
-        body = with_delivery_id(event_body(envelope, destination.payload, self._max_payload_bytes), delivery_id)
-        signed = signed_headers(
-            body,
+        request = request_to(
+            destination,
+            event_body(envelope, destination.payload, self._max_payload_bytes),
             message_id=delivery_id,
             delivery_id=delivery_id,
             event_type=name,
             attempt=1,
             timestamp=int(self._clock.now()),
-            secrets=destination.secrets,
+            timeout_s=min(destination.rules.timeout_s, TEST_TIMEOUT_S),
         )
-        timeout_s = min(destination.rules.timeout_s, TEST_TIMEOUT_S)
-        request = Request(destination.url, body, {**destination.headers, **signed}, timeout_s)
         return await self._sender.send(request, destination.certificate)
 
     async def sweep(self) -> None:
@@ -184,6 +181,8 @@ class Dispatcher:
             await self._owner.adopt()
             await self._owner.refill()
             await self._owner.take_up_due(self._clock.now() + AHEAD_S)
+        for target_id in [*self._owner.queues.idle()]:  # what is kept of it is in the store
+            self._owner.queues.close(target_id)
 
     # What the deliverer tells
 

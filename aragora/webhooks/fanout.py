@@ -108,20 +108,13 @@ class FanOut:
             if routes is None:  # too many for one transaction
                 await self._store(together)
                 together = []
-                await self._page_by_page(event)
+                await self.of(event)
             elif deliveries := self._wanted(routes, event):
                 together.append(Enqueue(event.record, deliveries, self._tenure))
         await self._store(together)
 
     async def of(self, event: Happened) -> None:
-        """Make the deliveries of one event. Raises Unavailable, Fenced."""
-        await self._page_by_page(event)
-
-    def endpoints_changed(self) -> None:
-        """Read anew which endpoints there are."""
-        self._routes.clear()
-
-    async def _page_by_page(self, event: Happened) -> None:
+        """Make the deliveries of one event, page by page. Raises Unavailable, Fenced."""
         after = ""
         while True:
             routes = await self._endpoints.routes(event.record.org_id, after, PAGE)
@@ -130,6 +123,10 @@ class FanOut:
             if len(routes) < PAGE:
                 return
             after = routes[-1].endpoint_id
+
+    def endpoints_changed(self) -> None:
+        """Read anew which endpoints there are."""
+        self._routes.clear()
 
     async def _store(self, units: Sequence[Enqueue]) -> None:
         """Store them, at best in one transaction, and tell of those that are new, in their order."""

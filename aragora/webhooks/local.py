@@ -27,7 +27,7 @@ from aragora.webhooks.machine import Settled, held_back, refused_for_s, revived
 from aragora.webhooks.model import Delivery, DeliveryStatus, EventRecord, Rules
 from aragora.webhooks.owner import LEASED, Owner
 from aragora.webhooks.sender import Sender
-from aragora.webhooks.store.overview import Overview, Summary
+from aragora.webhooks.store.overview import Summary
 from aragora.webhooks.store.units import Effect, Enqueue, Revived, Tenure
 
 LEASES: Final = 2.0
@@ -84,7 +84,6 @@ class LocalDelivery:
         self._clock = clock or SystemClock()
         self._database = database
         self._crypto = crypto
-        self._overview = Overview(database)
         self._guard = guard
         self._sender = sender
         self._rules = rules
@@ -202,7 +201,7 @@ class LocalDelivery:
 
     async def dead_letters(self, limit: int) -> Sequence[Delivery]:
         """Up to `limit` dead letters, those that died last first. Raises Unavailable."""
-        return await self._overview.last_dead(LOCAL_ORG, limit)
+        return await self._owner.overview.last_dead(LOCAL_ORG, limit)
 
     async def retry(self, delivery_id: str) -> bool:
         """Send a dead letter again, with all its retries; False where there is none of this id. Raises Unavailable."""
@@ -224,7 +223,7 @@ class LocalDelivery:
 
     async def summary(self) -> Summary:
         """What became of all deliveries. Raises Unavailable."""
-        return await self._overview.summary(LOCAL_ORG)
+        return await self._owner.overview.summary(LOCAL_ORG)
 
     async def _outcome(self, delivery: Delivery, event: EventRecord) -> Delivery:
         """The delivery after its first request; as it was stored where that cannot be made for long."""
@@ -252,7 +251,7 @@ class LocalDelivery:
     async def _look(self) -> None:
         """Read which breakers are open. Raises Unavailable."""
         async with self._step:
-            self._open_until = await self._overview.open_until()
+            self._open_until = await self._owner.overview.open_until()
 
 
 def _check(webhook_id: str, secret: str | None) -> None:

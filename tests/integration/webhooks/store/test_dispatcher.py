@@ -129,6 +129,7 @@ async def test_an_event_of_a_debate_arrives_once_however_often_the_outbox_tells_
         await world.is_(one, DeliveryStatus.DELIVERED)
         await dispatcher.fan_out([row])
         await dispatcher.sweep()
+        assert one.endpoint_id not in dispatcher._owner.queues, "an idle endpoint costs no memory"
     (request,) = receiver.received
     body = json.loads(request.body)
     assert (body["delivery_id"], body["type"], body["seq"]) == (
