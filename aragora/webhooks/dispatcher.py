@@ -22,7 +22,6 @@ from aragora.ids import new_id
 from aragora.secrets.encryption import EncryptionService
 from aragora.storage.database import Database
 from aragora.storage.outbox import OutboxRow
-from aragora.supervision import begin
 from aragora.webhooks import counting
 from aragora.webhooks.deliverer import DELETED, Sending
 from aragora.webhooks.destinations import request_to
@@ -31,9 +30,11 @@ from aragora.webhooks.endpoint import PayloadKind
 from aragora.webhooks.envelope import event_body, operational_event, webhook_event
 from aragora.webhooks.events import event_type
 from aragora.webhooks.fanout import PARKED_AT, Debates, FanOut, Happened
-from aragora.webhooks.machine import Settled
+from aragora.webhooks.following import Consequences
+from aragora.webhooks.hot_endpoints import HotEndpoints
+from aragora.webhooks.hot_line import EndpointProcesses
 from aragora.webhooks.model import Answer, Delivery, EventRecord, TargetStatus
-from aragora.webhooks.notices import NoticeBook, told_of
+from aragora.webhooks.notices import Operational
 from aragora.webhooks.owner import Owner
 from aragora.webhooks.registered import RegisteredDestinations
 from aragora.webhooks.store.endpoints import EndpointStore
@@ -61,27 +62,36 @@ class Dispatcher:
         clock: Clock,
         slots: int,
         max_payload_bytes: int,
+        processes: EndpointProcesses | None = None,
+        hot_endpoints: int = 0,
         draw: Callable[[], float] = random.random,
     ) -> None:
+        """
+        Args:
+            slots: requests that may be on their way from this process at once.
+            processes: where endpoints that are sent much may have a process of their own, at most `hot_endpoints` of
+                them; without it there are none.
+        """
         self._clock = clock
         self._debates = debates
         self._sender = sender
         self._max_payload_bytes = max_payload_bytes
         self._endpoints = EndpointStore(database, clock, crypto)
         self._destinations = RegisteredDestinations(self._endpoints, DirectDestinations(crypto), clock)
+        self._following = Consequences(self, self._destinations, clock, self._attempted)
         self._owner = Owner(
             database,
             destinations=self._destinations,
             sender=sender,
-            follower=self,
+            follower=self._following,
             clock=clock,
             slots=slots,
+            elsewhere=self._is_hot,
             draw=draw,
         )
-        self._book = NoticeBook()
+        self._hot = HotEndpoints(self._owner, processes, clock=clock, most=hot_endpoints)
         self._fan_out: FanOut | None = None
         self._tenure: Tenure | None = None
-        self._fenced = False
         self._step = asyncio.Lock()  # a statement that is cut off leaves its connection to the garbage collector
         self._sweeping = Every("sweep of webhooks", SWEEP_S, self.sweep)
 
@@ -98,6 +108,7 @@ class Dispatcher:
             max_bytes=self._max_payload_bytes,
             clock=self._clock,
         )
+        await self._hot.begin(self._tenure)
         self._owner.begin(self._tenure, None)
         self._sweeping.start()
         log.info("webhooks are delivered", epoch=epoch)
@@ -105,14 +116,14 @@ class Dispatcher:
     @property
     def busy(self) -> bool:
         """Whether something waits here or is on its way."""
-        return len(self._owner.queues) > 0
+        return len(self._owner.queues) > 0 or len(self._hot) > 0
 
     async def drain(self, limit_s: float) -> int:
         """Take up nothing more, let requests end within `limit_s` seconds; returns how many were cut off. They are sent
         again by the next dispatcher."""
         async with self._step:
             await self._sweeping.aclose()
-        return await self._owner.aclose(limit_s)
+        return sum(await asyncio.gather(self._hot.drain(limit_s), self._owner.aclose(limit_s)))
 
     async def fan_out(self, rows: Sequence[OutboxRow]) -> None:
         """Make the deliveries of events that the outbox tells of; returns when they are stored. Raises Unavailable,
@@ -126,6 +137,8 @@ class Dispatcher:
         if self._fan_out is not None:
             self._fan_out.endpoints_changed()
         queues = self._owner.queues
+        if endpoint_id in self._hot:  # first of all: what is parked or cancelled is not sent
+            await self._hot.changed(endpoint_id)
         try:
             destination = await self._destinations.of_endpoint(endpoint_id)
         except NotFound:
@@ -148,11 +161,17 @@ class Dispatcher:
 
     async def work(self, endpoint_id: str) -> None:
         """Take up what waits for an endpoint. Raises Unavailable."""
-        await self._owner.take_up_target(endpoint_id)
+        if endpoint_id in self._hot:
+            self._hot.work(endpoint_id)
+        else:
+            await self._owner.take_up_target(endpoint_id)
 
-    def cancelled(self, endpoint_id: str, delivery_id: str) -> None:
+    async def cancelled(self, endpoint_id: str, delivery_id: str) -> None:
         """Send nothing more of a delivery that was cancelled in the store."""
-        self._owner.queues.cancel(endpoint_id, (delivery_id,))
+        if endpoint_id in self._hot:
+            await self._hot.cancelled(endpoint_id, delivery_id)
+        else:
+            self._owner.queues.cancel(endpoint_id, (delivery_id,))
 
     async def test(self, endpoint_id: str, name: str) -> Answer:
         """Send the example of a type to an endpoint, once, whatever its state. Raises NotFound, InvalidInput,
@@ -175,7 +194,7 @@ class Dispatcher:
     async def sweep(self) -> None:
         """Take up what is due and not held yet, what owners without a server left behind, and what found no room
         before. Raises Unavailable."""
-        if self._fenced:
+        if self._following.are_fenced:
             return
         async with self._step:
             await self._owner.adopt()
@@ -184,44 +203,35 @@ class Dispatcher:
         for target_id in [*self._owner.queues.idle()]:  # what is kept of it is in the store
             self._owner.queues.close(target_id)
 
-    # What the deliverer tells
+    # What follows from attempts, here and in the processes of endpoints (`aragora.webhooks.following.Authority`)
 
-    def settled(self, settled: Settled) -> None:
-        delivery = settled.delivery
-        if settled.disable is not None and delivery.direct is None:
-            self._destinations.ends(delivery.target_id)
-            begin(self._disable(delivery, settled.disable), "disabling a webhook")
-        for notice in settled.notices:
-            since = self._book.due(delivery.target_id, notice, self._clock.monotonic(), self._clock.now())
-            if since is not None and delivery.direct is None:
-                begin(self._tell(told_of(notice, settled, since), delivery.org_id), "telling of a webhook")
-
-    def moved(self, delivery: Delivery) -> None:
-        """Nothing follows."""
-
-    def held(self, target_id: str) -> None:
-        begin(self._due_at(target_id, PARKED_AT), "parking deliveries")
-
-    def fenced(self) -> None:
-        self._fenced = True
-
-    async def _made(self, event: EventRecord, deliveries: Sequence[Delivery]) -> None:
-        """What is new is taken up at once, what is parked is not. Raises Unavailable."""
-        await self._owner.take_up([one for one in deliveries if one.due_at < PARKED_AT], event)
-
-    async def _disable(self, delivery: Delivery, reason: str) -> None:
-        await self._endpoints.set_status(delivery.org_id, delivery.target_id, TargetStatus.DISABLED, reason)
-        self._destinations.changed(delivery.target_id)
+    async def disable(self, org_id: str, endpoint_id: str, reason: str) -> None:
+        await self._endpoints.set_status(org_id, endpoint_id, TargetStatus.DISABLED, reason)
+        self._destinations.changed(endpoint_id)
         if self._fan_out is not None:
             self._fan_out.endpoints_changed()
-        log.warning("a webhook was disabled", webhook_id=delivery.target_id, org_id=delivery.org_id, reason=reason)
+        log.warning("a webhook was disabled", webhook_id=endpoint_id, org_id=org_id, reason=reason)
 
-    async def _tell(self, event: object, org_id: str) -> None:
-        assert self._fan_out is not None
+    async def tell(self, event: Operational, org_id: str) -> None:
+        assert self._fan_out is not None, "begin comes first"
         envelope = operational_event(event, self._clock.now())
         body = event_body(envelope, PayloadKind.FULL, self._max_payload_bytes)
         record = EventRecord(new_id("evt"), org_id, envelope["type"], body, self._clock.now())
         await self._fan_out.of(Happened(record, envelope["data"]))
+
+    async def park(self, endpoint_id: str) -> None:
+        await self._due_at(endpoint_id, PARKED_AT)
+
+    def _is_hot(self, target_id: str) -> bool:
+        return target_id in self._hot
+
+    def _attempted(self, endpoint_id: str) -> None:
+        self._hot.note(endpoint_id)
+
+    async def _made(self, event: EventRecord, deliveries: Sequence[Delivery]) -> None:
+        """What is new is taken up at once, what is parked is not. Raises Unavailable."""
+        due = [one for one in deliveries if one.due_at < PARKED_AT]
+        await self._owner.take_up(self._hot.take(event, due), event)
 
     async def _due_at(self, target_id: str, at: float | None) -> None:
         """Park what waits for a target, or bring back what is parked. Raises Unavailable, Fenced."""

@@ -16,6 +16,7 @@ from typing import Final
 
 import structlog
 
+from aragora.background import wait_until
 from aragora.clock import Clock
 from aragora.errors import NotFound
 from aragora.secrets.encryption import DecryptionFailed
@@ -37,6 +38,7 @@ from aragora.webhooks.store.writer import DeliveryWriter
 LEASED: Final = "manager_"
 """How the names of owners begin that hold a lease."""
 AT_ONCE: Final = 1_000
+LOOK_S: Final = 0.01  # while a target comes to rest
 
 log = structlog.get_logger("aragora.webhooks")
 
@@ -53,8 +55,10 @@ class Owner:
         follower: Following,
         clock: Clock,
         slots: int,
+        elsewhere: Callable[[str], bool] = lambda _: False,
         draw: Callable[[], float] = random.random,
     ) -> None:
+        """`elsewhere` tells of a target whether another process has it now: nothing of it is taken up here."""
         self.store = DeliveryStore(database)
         self.overview = Overview(database)
         self.writer = DeliveryWriter(database)
@@ -64,6 +68,7 @@ class Owner:
         self._sender = sender
         self._follower = follower
         self._clock = clock
+        self._elsewhere = elsewhere
         self._draw = draw
         self._deliverer: Deliverer | None = None
         self._holder: str | None = None
@@ -107,6 +112,8 @@ class Owner:
         """Begin the lane of a target where there is none, as its last owner left it. Raises Unavailable."""
         if target_id not in self.queues:
             rows = await self.store.targets((target_id,))
+            if self._elsewhere(target_id):
+                return
             self._open(target_id, org_id, rules, rows.get(target_id))
 
     async def take_up(self, deliveries: Sequence[Delivery], event: EventRecord | None = None) -> None:
@@ -118,7 +125,7 @@ class Owner:
             if self.queues.full:
                 return
             rules = await self._rules(delivery)
-            if rules is None:
+            if rules is None or self._elsewhere(delivery.target_id):
                 continue
             if delivery.target_id not in self.queues:
                 self._open(delivery.target_id, delivery.org_id, rules, rows.get(delivery.target_id))
@@ -129,6 +136,8 @@ class Owner:
 
     async def take_up_target(self, target_id: str) -> None:
         """Take up what waits for a target, the first one first. Raises Unavailable."""
+        if self._elsewhere(target_id):
+            return
         if target_id in self.queues:
             self.queues.begin_filling(target_id)
         limit = self.queues.room + self.queues.held(target_id)  # what is held already comes first
@@ -136,7 +145,7 @@ class Owner:
         ours = [one for one in waiting if one.holder == self._holder]
         if ours and target_id not in self.queues:
             rules = await self._rules(ours[0])
-            if rules is not None:
+            if rules is not None and not self._elsewhere(target_id):
                 await self.lane(target_id, ours[0].org_id, rules)
         if target_id in self.queues:
             rules, wall = self.queues.rules(target_id), self._clock.now()
@@ -188,6 +197,25 @@ class Owner:
     def _wake(self) -> None:
         assert self._deliverer is not None, "begin comes first"
         self._deliverer.wake()
+
+    async def quiesce(self, target_id: str, limit_s: float) -> bool:
+        """Send nothing more to a target, and wait until nothing of it is on its way. False, and it is sent to again,
+        where that takes longer than `limit_s` seconds. What its next owner begins with was stored with each attempt."""
+        if target_id not in self.queues:
+            return True
+        self.queues.rest(target_id)
+
+        async def still() -> bool:
+            return not self.queues.is_out(target_id)
+
+        rested = False
+        try:
+            rested = await wait_until(still, limit_s=limit_s, every_s=LOOK_S, clock=self._clock)
+        finally:
+            if not rested and target_id in self.queues:
+                self.queues.resume(target_id)
+                self._wake()
+        return rested
 
     async def change(self, target_id: str, rules: Rules) -> None:
         """Go on with a target under these rules, and with what is kept of it: a person may have had its failures

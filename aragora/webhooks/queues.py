@@ -64,6 +64,7 @@ class _Lane:
         self.later: list[tuple[float, int, str]] = []
         self.active = False  # in the turn of its organisation
         self.spilled = False
+        self.resting = False
         self.wakes_at: float | None = None
 
     def __len__(self) -> int:
@@ -147,6 +148,21 @@ class Queues:
         lane = self._lanes.pop(target_id)
         self._size -= len(lane.by_id)
         lane.by_id.clear()
+
+    def rest(self, target_id: str) -> None:
+        """Give no more leave for a target until `resume`; what comes for it meanwhile is held."""
+        self._lanes[target_id].resting = True
+
+    def resume(self, target_id: str) -> None:
+        """Give leave again."""
+        lane = self._lanes[target_id]
+        lane.resting = False
+        self._activate(lane)
+
+    def is_out(self, target_id: str) -> bool:
+        """Whether a delivery of a target is on its way, or its attempt not stored yet."""
+        lane = self._lanes.get(target_id)
+        return lane is not None and bool(lane.out)
 
     @property
     def full(self) -> bool:
@@ -322,6 +338,8 @@ class Queues:
 
     def _from(self, lane: _Lane, now: float) -> Ticket | None:
         """Leave for the head of a lane; where it has none, the lane sleeps until its time."""
+        if lane.resting:
+            return None
         entry = lane.head(now)
         if not isinstance(entry, _Entry):
             self._sleep(lane, entry)

@@ -239,3 +239,18 @@ def test_whatever_is_answered_each_delivery_ends_once_and_within_the_bounds(
     assert ends == Counter({one.delivery_id: 1 for one in deliveries})
     assert queues.in_flight == 0
     assert all(queues.target(target).in_flight == 0 for target in {one.target_id for one in deliveries})
+
+
+def test_a_target_at_rest_gets_no_leave_and_loses_nothing() -> None:
+    queues = queued(*for_target("a", range(3)), *for_target("b", range(10, 12)), rules=Rules(max_in_flight=1))
+    (first,) = [ticket for ticket in all_now(queues) if ticket.delivery.target_id == "a"]
+    queues.rest("a")
+    assert queues.is_out("a")
+    settled(queues, first)
+    queues.push(delivery(5, target_id="a"), 0.0, 0.0)
+
+    assert not queues.is_out("a")
+    assert all_now(queues) == []
+    assert queues.held("a") == 3
+    queues.resume("a")
+    assert [ticket.delivery.target_id for ticket in all_now(queues)] == ["a"]
