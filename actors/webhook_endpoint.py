@@ -75,6 +75,13 @@ class WebhookEndpointActor(VirtualActor):
             self._by(epoch)
             return await self._let_go(limit_s)
 
+    async def drain(self, limit_s: float) -> int:
+        """Let requests end for up to `limit_s` seconds; returns how many were cut off. The process ends soon."""
+        async with self._changing_hands:
+            cut = await self._let_go(limit_s)
+        await self._close()
+        return cut
+
     def _busy(self) -> bool:
         return self._hot is not None
 

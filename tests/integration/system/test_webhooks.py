@@ -13,10 +13,13 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
+import psutil
 import pytest
 from worlds.live_server import LiveServer, launch, wait_ready
-from worlds.server_processes import end_all, wait_gone
+from worlds.server_processes import end_all, named, wait_gone
 
+from aragora.webhooks.events import CATALOGUE
+from aragora.webhooks.model import Rules
 from tests.contract.verify_signature import verify_signature
 
 from .conftest import RECEIVERS
@@ -118,6 +121,37 @@ def test_an_endpoint_inside_is_refused(server: LiveServer) -> None:
     for url in ("http://169.254.169.254/latest", "http://10.0.0.8/", "http://[::ffff:10.0.0.8]/", "http://2130706433/"):
         refused = server.request("POST", "/api/webhooks", {"url": url, "events": ["*"]})
         assert refused.status == 422, url
+
+
+def test_an_endpoint_that_is_sent_much_has_a_process_of_its_own_and_loses_nothing_when_that_is_killed(
+    server: LiveServer,
+) -> None:
+    with receiving() as (url, arrived):
+        made = server.post("/api/webhooks", {"url": url, "events": ["*", "agent_message", "critique", "vote"]})
+        debates: list[str] = []
+
+        def debating() -> None:
+            debates.extend(server.debate(rounds=5) for _ in range(8))
+            for debate_id in debates[-8:]:
+                assert server.ended(debate_id)["status"] == "completed"
+
+        def process() -> list[psutil.Process]:
+            debating()
+            return named(server.data_dir, "ray::WebhookEndpointActor")
+
+        (killed,) = server.until(process)
+        killed.kill()
+        debating()
+        expected = {
+            f"{debate_id}:{event['seq']}"
+            for debate_id in debates
+            for event in server.get(f"/api/debates/{debate_id}/events?limit=1000")["events"]
+            if event["type"] in CATALOGUE
+        }
+        server.until(lambda: {headers["webhook-id"] for headers, _ in arrived.requests} >= expected)
+        twice = len(arrived.requests) - len({headers["webhook-id"] for headers, _ in arrived.requests})
+        assert twice <= Rules().max_in_flight, "no more than were on their way when the process was killed"
+        assert server.request("DELETE", f"/api/webhooks/{made['webhook_id']}").status == 204
 
 
 def test_what_waits_when_the_server_is_killed_arrives_after_the_next_start_under_its_id(data_dir: Path) -> None:
