@@ -26,8 +26,8 @@ from aragora.storage.contexts import Context
 from aragora.storage.outbox import OutboxRow
 from aragora.webhooks.dispatcher import Dispatcher
 from aragora.webhooks.egress import guard_of, open_sender
+from aragora.webhooks.machine import Notice, Settled
 from aragora.webhooks.model import Answer
-from aragora.webhooks.notices import Operational
 from aragora.webhooks.sender import Sender
 
 READY_TIMEOUT_S: Final = 15.0
@@ -80,9 +80,9 @@ class WebhookDispatcherActor(VirtualActor):
         """See `Authority.disable`: the process of an endpoint asks."""
         await (await self._started()).disable(org_id, endpoint_id, reason)
 
-    async def tell(self, event: Operational, org_id: str) -> None:
+    async def tell(self, notice: Notice, settled: Settled) -> None:
         """See `Authority.tell`."""
-        await (await self._started()).tell(event, org_id)
+        await (await self._started()).tell(notice, settled)
 
     async def park(self, endpoint_id: str) -> None:
         """See `Authority.park`."""

@@ -11,7 +11,7 @@ from actors.runtime import ONCE, Runtime
 if TYPE_CHECKING:
     from actors.webhook_endpoint import WebhookEndpointActor
     from aragora.webhooks.hot_endpoint import Made, Warmth
-    from aragora.webhooks.notices import Operational
+    from aragora.webhooks.machine import Notice, Settled
 
 T = TypeVar("T")
 
@@ -66,8 +66,8 @@ class DispatcherAuthority:
     async def disable(self, org_id: str, endpoint_id: str, reason: str) -> None:
         await self._dispatcher.ask(lambda it: it.disable(org_id, endpoint_id, reason), timeout_s=REPORT_S)
 
-    async def tell(self, event: Operational, org_id: str) -> None:
-        await self._dispatcher.ask(lambda it: it.tell(event, org_id), timeout_s=REPORT_S)
+    async def tell(self, notice: Notice, settled: Settled) -> None:
+        await self._dispatcher.ask(lambda it: it.tell(notice, settled), timeout_s=REPORT_S)
 
     async def park(self, endpoint_id: str) -> None:
         await self._dispatcher.ask(lambda it: it.park(endpoint_id), timeout_s=REPORT_S)

@@ -33,8 +33,9 @@ from aragora.webhooks.fanout import PARKED_AT, Debates, FanOut, Happened
 from aragora.webhooks.following import Consequences
 from aragora.webhooks.hot_endpoints import HotEndpoints
 from aragora.webhooks.hot_line import EndpointProcesses
+from aragora.webhooks.machine import Notice, Settled
 from aragora.webhooks.model import Answer, Delivery, EventRecord, TargetStatus
-from aragora.webhooks.notices import Operational
+from aragora.webhooks.notices import NoticeBook, told_of
 from aragora.webhooks.owner import Owner
 from aragora.webhooks.registered import RegisteredDestinations
 from aragora.webhooks.store.endpoints import EndpointStore
@@ -78,7 +79,7 @@ class Dispatcher:
         self._max_payload_bytes = max_payload_bytes
         self._endpoints = EndpointStore(database, clock, crypto)
         self._destinations = RegisteredDestinations(self._endpoints, DirectDestinations(crypto), clock)
-        self._following = Consequences(self, self._destinations, clock, self._attempted)
+        self._following = Consequences(self, self._destinations, self._attempted)
         self._owner = Owner(
             database,
             destinations=self._destinations,
@@ -90,6 +91,7 @@ class Dispatcher:
             draw=draw,
         )
         self._hot = HotEndpoints(self._owner, processes, clock=clock, most=hot_endpoints)
+        self._book = NoticeBook()
         self._fan_out: FanOut | None = None
         self._tenure: Tenure | None = None
         self._step = asyncio.Lock()  # a statement that is cut off leaves its connection to the garbage collector
@@ -212,9 +214,13 @@ class Dispatcher:
             self._fan_out.endpoints_changed()
         log.warning("a webhook was disabled", webhook_id=endpoint_id, org_id=org_id, reason=reason)
 
-    async def tell(self, event: Operational, org_id: str) -> None:
+    async def tell(self, notice: Notice, settled: Settled) -> None:
         assert self._fan_out is not None, "begin comes first"
-        envelope = operational_event(event, self._clock.now())
+        endpoint_id, org_id = settled.delivery.target_id, settled.delivery.org_id
+        since = self._book.due(endpoint_id, notice, self._clock.monotonic(), self._clock.now())
+        if since is None:
+            return
+        envelope = operational_event(told_of(notice, settled, since), self._clock.now())
         body = event_body(envelope, PayloadKind.FULL, self._max_payload_bytes)
         record = EventRecord(new_id("evt"), org_id, envelope["type"], body, self._clock.now())
         await self._fan_out.of(Happened(record, envelope["data"]))

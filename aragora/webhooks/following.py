@@ -7,11 +7,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from aragora.clock import Clock
 from aragora.supervision import begin
-from aragora.webhooks.machine import Settled
+from aragora.webhooks.machine import Notice, Settled
 from aragora.webhooks.model import Delivery
-from aragora.webhooks.notices import NoticeBook, Operational, told_of
 from aragora.webhooks.registered import RegisteredDestinations
 
 
@@ -22,8 +20,8 @@ class Authority(Protocol):
         """Send an endpoint nothing more until a person enables it."""
         ...
 
-    async def tell(self, event: Operational, org_id: str) -> None:
-        """Deliver an operational event to the endpoints of an organisation that want it."""
+    async def tell(self, notice: Notice, settled: Settled) -> None:
+        """Tell the owner of an endpoint how it fares, where that is due: an operational event."""
         ...
 
     async def park(self, endpoint_id: str) -> None:
@@ -38,14 +36,11 @@ class Consequences:
         self,
         authority: Authority,
         destinations: RegisteredDestinations,
-        clock: Clock,
         attempted: Callable[[str], None],
     ) -> None:
         self._authority = authority
         self._destinations = destinations
-        self._clock = clock
         self._attempted = attempted
-        self._book = NoticeBook()
         self.are_fenced = False
 
     def settled(self, settled: Settled) -> None:
@@ -58,9 +53,7 @@ class Consequences:
             self._destinations.ends(endpoint_id)
             begin(self._authority.disable(delivery.org_id, endpoint_id, settled.disable), "disabling a webhook")
         for notice in settled.notices:
-            since = self._book.due(endpoint_id, notice, self._clock.monotonic(), self._clock.now())
-            if since is not None:
-                begin(self._authority.tell(told_of(notice, settled, since), delivery.org_id), "telling of a webhook")
+            begin(self._authority.tell(notice, settled), "telling of a webhook")
 
     def moved(self, delivery: Delivery) -> None:
         """Nothing follows."""

@@ -75,7 +75,7 @@ class HotEndpoint:
         self._destinations = RegisteredDestinations(
             EndpointStore(database, clock, crypto), DirectDestinations(crypto), clock
         )
-        self._following = Consequences(authority, self._destinations, clock, self._note)
+        self._following = Consequences(authority, self._destinations, self._note)
         self._owner = Owner(
             database,
             destinations=self._destinations,
