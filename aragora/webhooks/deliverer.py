@@ -215,7 +215,7 @@ class Deliverer:
         before = self._queues.target(target_id) if target_id in self._queues else None
         at = Moment(self._clock.monotonic(), self._clock.now(), self._draw())
         settled = self._queues.settle(ticket, answer, at, two_secrets=len(destination.secrets) > 1)
-        self.wake()  # a slot is free
+        self.wake()  # the target may have leave for another
         kept = None
         if before is not None and must_keep(before, settled.target):
             kept = row_of(settled.target, target_id, at.now, at.wall)

@@ -118,7 +118,8 @@ class Dispatcher:
         """Make the deliveries of events that the outbox tells of; returns when they are stored. Raises Unavailable,
         Fenced."""
         assert self._fan_out is not None, "begin comes first"
-        await self._fan_out.of_debates(rows)
+        with self._owner.queues.reading():
+            await self._fan_out.of_debates(rows)
 
     async def endpoint_changed(self, endpoint_id: str) -> None:
         """Go by what an endpoint is now. Raises Unavailable, Fenced."""
@@ -221,7 +222,8 @@ class Dispatcher:
         envelope = operational_event(event, self._clock.now())
         body = event_body(envelope, PayloadKind.FULL, self._max_payload_bytes)
         record = EventRecord(new_id("evt"), org_id, envelope["type"], body, self._clock.now())
-        await self._fan_out.of(Happened(record, envelope["data"]))
+        with self._owner.queues.reading():
+            await self._fan_out.of(Happened(record, envelope["data"]))
 
     async def _due_at(self, target_id: str, at: float | None) -> None:
         """Park what waits for a target, or bring back what is parked. Raises Unavailable, Fenced."""

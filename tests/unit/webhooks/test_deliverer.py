@@ -133,6 +133,8 @@ async def test_a_target_that_fails_is_left_alone_and_its_state_is_stored_with_th
 async def test_a_store_that_is_away_loses_no_outcome_and_stops_the_sending() -> None:
     it = scene(*map(delivery, range(1, 11)), slots=2)
     it.store.fails = [Unavailable("The database is away.")] * 6
+    await it.until(lambda: not it.store.fails)
+    assert len(it.receiver.requests) == 2, "no more than the slots while no outcome could be stored"
     await it.until(lambda: not len(it.queues))
 
     assert len(it.receiver.requests) == 10, "each was sent once"
