@@ -243,7 +243,7 @@ class Deliverer:
     def _request(self, ticket: Ticket, destination: Destination, event: EventRecord) -> Request:
         delivery = ticket.delivery
         secrets = destination.secrets
-        if delivery.target_id in self._queues and self._queues.target(delivery.target_id).old_secret_first:
+        if ticket.leave.old_secret_first:
             secrets = (*secrets[1:2], *secrets[:1], *secrets[2:])
         text = (
             event.body if destination.payload is PayloadKind.FULL else event_body(decode(event.body), PayloadKind.THIN)

@@ -234,6 +234,23 @@ async def test_the_old_secret_is_tried_at_once_where_the_new_one_is_refused_and_
 
 
 @in_logical_time
+async def test_many_that_are_refused_at_once_with_the_new_secret_are_all_tried_with_the_old_one() -> None:
+    def knows_the_old_one(request: Request) -> Answer:
+        expected = "sha256=" + hmac.new(b"the old one", request.body, hashlib.sha256).hexdigest()
+        return answered(200 if request.headers["X-Webhook-Signature"] == expected else 401)
+
+    it = scene(
+        *map(delivery, range(1, 5)), answer=knows_the_old_one, rules=Rules(max_retries=0, give_up_s=10**9), takes_s=1.0
+    )
+    it.destinations.destination = replace(it.destinations.destination, secrets=("the new one", "the old one"))
+    await it.until(lambda: not len(it.queues))
+
+    assert it.receiver.most_at_once == 4
+    assert len(it.receiver.requests) == 8
+    assert all(it.status(number) is DeliveryStatus.DELIVERED for number in range(1, 5))
+
+
+@in_logical_time
 async def test_a_thin_destination_gets_no_data() -> None:
     it = scene()
     one = next(iter(it.store.events_by_id.values()))
