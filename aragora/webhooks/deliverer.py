@@ -215,7 +215,7 @@ class Deliverer:
         before = self._queues.target(target_id) if target_id in self._queues else None
         at = Moment(self._clock.monotonic(), self._clock.now(), self._draw())
         settled = self._queues.settle(ticket, answer, at, two_secrets=len(destination.secrets) > 1)
-        self.wake()  # a slot is free
+        self.wake()  # the target may have leave for another
         kept = None
         if before is not None and must_keep(before, settled.target):
             kept = row_of(settled.target, target_id, at.now, at.wall)
@@ -243,7 +243,7 @@ class Deliverer:
     def _request(self, ticket: Ticket, destination: Destination, event: EventRecord) -> Request:
         delivery = ticket.delivery
         secrets = destination.secrets
-        if delivery.target_id in self._queues and self._queues.target(delivery.target_id).old_secret_first:
+        if ticket.leave.old_secret_first:
             secrets = (*secrets[1:2], *secrets[:1], *secrets[2:])
         text = (
             event.body if destination.payload is PayloadKind.FULL else event_body(decode(event.body), PayloadKind.THIN)

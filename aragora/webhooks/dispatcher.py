@@ -131,7 +131,8 @@ class Dispatcher:
         """Make the deliveries of events that the outbox tells of; returns when they are stored. Raises Unavailable,
         Fenced."""
         assert self._fan_out is not None, "begin comes first"
-        await self._fan_out.of_debates(rows)
+        with self._owner.queues.reading():
+            await self._fan_out.of_debates(rows)
 
     async def endpoint_changed(self, endpoint_id: str) -> None:
         """Go by what an endpoint is now. Raises Unavailable, Fenced."""
@@ -223,7 +224,8 @@ class Dispatcher:
         envelope = operational_event(told_of(notice, settled, since), self._clock.now())
         body = event_body(envelope, PayloadKind.FULL, self._max_payload_bytes)
         record = EventRecord(new_id("evt"), org_id, envelope["type"], body, self._clock.now())
-        await self._fan_out.of(Happened(record, envelope["data"]))
+        with self._owner.queues.reading():
+            await self._fan_out.of(Happened(record, envelope["data"]))
 
     async def park(self, endpoint_id: str) -> None:
         await self._due_at(endpoint_id, PARKED_AT)
@@ -231,8 +233,8 @@ class Dispatcher:
     def _is_hot(self, target_id: str) -> bool:
         return target_id in self._hot
 
-    def _attempted(self, endpoint_id: str) -> None:
-        self._hot.note(endpoint_id)
+    def _attempted(self, delivery: Delivery) -> None:
+        self._hot.note(delivery.target_id)
 
     async def _made(self, event: EventRecord, deliveries: Sequence[Delivery]) -> None:
         """What is new is taken up at once, what is parked is not. Raises Unavailable."""

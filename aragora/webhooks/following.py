@@ -30,13 +30,13 @@ class Authority(Protocol):
 
 
 class Consequences:
-    """Fulfils `aragora.webhooks.deliverer.Following`. `attempted` hears of each target that a request was made to."""
+    """Fulfils `aragora.webhooks.deliverer.Following`. `attempted` hears of each delivery that was tried."""
 
     def __init__(
         self,
         authority: Authority,
         destinations: RegisteredDestinations,
-        attempted: Callable[[str], None],
+        attempted: Callable[[Delivery], None],
     ) -> None:
         self._authority = authority
         self._destinations = destinations
@@ -48,7 +48,7 @@ class Consequences:
         if delivery.direct is not None:  # no registered endpoint
             return
         endpoint_id = delivery.target_id
-        self._attempted(endpoint_id)
+        self._attempted(delivery)
         if settled.disable is not None:
             self._destinations.ends(endpoint_id)
             begin(self._authority.disable(delivery.org_id, endpoint_id, settled.disable), "disabling a webhook")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -28,6 +29,8 @@ from aragora.webhooks.store.endpoints import EndpointStore
 from aragora.webhooks.store.units import Tenure
 
 SWEEP_S: Final = 15.0
+TRIED_KEPT: Final = 20_000
+"""What this process has read from the store and sent may be handed over after that: so many are known by their ids."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +88,7 @@ class HotEndpoint:
             slots=slots,
             draw=draw,
         )
+        self._tried: OrderedDict[str, None] = OrderedDict()
         self._step = asyncio.Lock()  # a statement that is cut off leaves its connection to the garbage collector
         self._sweeping = Every("sweep of a webhook", SWEEP_S, self._sweep)
 
@@ -101,7 +105,8 @@ class HotEndpoint:
         """Deliver what was stored just now. Raises Unavailable."""
         self._refuse_fenced()
         for one in made:
-            await self._owner.take_up(one.deliveries, one.event)
+            new = [each for each in one.deliveries if each.delivery_id not in self._tried]
+            await self._owner.take_up(new, one.event)
 
     async def work(self) -> None:
         """Take up what waits in the store. Raises Unavailable."""
@@ -147,8 +152,11 @@ class HotEndpoint:
         async with self._step:
             await self.work()
 
-    def _note(self, endpoint_id: str) -> None:
-        self._heat.note(endpoint_id, self._clock.monotonic())
+    def _note(self, delivery: Delivery) -> None:
+        self._heat.note(delivery.target_id, self._clock.monotonic())
+        self._tried[delivery.delivery_id] = None
+        if len(self._tried) > TRIED_KEPT:
+            self._tried.popitem(last=False)
 
     def _close(self) -> None:
         if self._endpoint_id in self._owner.queues:

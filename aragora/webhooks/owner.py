@@ -117,8 +117,9 @@ class Owner:
             self._open(target_id, org_id, rules, rows.get(target_id))
 
     async def take_up(self, deliveries: Sequence[Delivery], event: EventRecord | None = None) -> None:
-        """Deliver what is in the store already, in this order. What finds no room stays there, and is taken up later;
-        what cannot be read is passed over, and the log says why. Raises Unavailable."""
+        """Deliver what is in the store already, in this order; it was read or written within `queues.reading`. What
+        finds no room stays there, and is taken up later; what cannot be read is passed over, and the log says why.
+        Raises Unavailable."""
         new = {one.target_id for one in deliveries if one.target_id not in self.queues}
         rows: Mapping[str, TargetRow] = await self.store.targets(new) if new else {}
         for delivery in deliveries:
@@ -141,26 +142,28 @@ class Owner:
         if target_id in self.queues:
             self.queues.begin_filling(target_id)
         limit = self.queues.room + self.queues.held(target_id)  # what is held already comes first
-        waiting = await self._waiting(target_id, limit)
-        ours = [one for one in waiting if one.holder == self._holder]
-        if ours and target_id not in self.queues:
-            rules = await self._rules(ours[0])
-            if rules is not None and not self._elsewhere(target_id):
-                await self.lane(target_id, ours[0].org_id, rules)
-        if target_id in self.queues:
-            rules, wall = self.queues.rules(target_id), self._clock.now()
-            timed = [(one, wait_s(one, rules, wall)) for one in ours]
-            # Where none of these is ours, the next look would find the same: a sweep finds what is behind them.
-            whole = len(waiting) < limit or not ours
-            self.queues.fill(target_id, timed, self._clock.monotonic(), whole=whole)
-            self._wake()
+        with self.queues.reading():
+            waiting = await self._waiting(target_id, limit)
+            ours = [one for one in waiting if one.holder == self._holder]
+            if ours and target_id not in self.queues:
+                rules = await self._rules(ours[0])
+                if rules is not None and not self._elsewhere(target_id):
+                    await self.lane(target_id, ours[0].org_id, rules)
+            if target_id in self.queues:
+                rules, wall = self.queues.rules(target_id), self._clock.now()
+                timed = [(one, wait_s(one, rules, wall)) for one in ours]
+                # Where none of these is ours, the next look would find the same: a sweep finds what is behind them.
+                whole = len(waiting) < limit or not ours
+                self.queues.fill(target_id, timed, self._clock.monotonic(), whole=whole)
+                self._wake()
 
     async def take_up_due(self, before: float) -> None:
         """Take up what is due before this time and is held by nobody, as far as there is room. Raises Unavailable."""
         after: After | None = None
         while not self.queues.full:
-            due = await self.store.due(before, AT_ONCE, after=after)
-            await self.take_up([one for one in due if one.holder == self._holder])
+            with self.queues.reading():
+                due = await self.store.due(before, AT_ONCE, after=after)
+                await self.take_up([one for one in due if one.holder == self._holder])
             if len(due) < AT_ONCE:
                 return
             after = After(due[-1].due_at, due[-1].delivery_id)

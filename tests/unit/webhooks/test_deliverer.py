@@ -133,6 +133,8 @@ async def test_a_target_that_fails_is_left_alone_and_its_state_is_stored_with_th
 async def test_a_store_that_is_away_loses_no_outcome_and_stops_the_sending() -> None:
     it = scene(*map(delivery, range(1, 11)), slots=2)
     it.store.fails = [Unavailable("The database is away.")] * 6
+    await it.until(lambda: not it.store.fails)
+    assert len(it.receiver.requests) == 2, "no more than the slots while no outcome could be stored"
     await it.until(lambda: not len(it.queues))
 
     assert len(it.receiver.requests) == 10, "each was sent once"
@@ -229,6 +231,23 @@ async def test_the_old_secret_is_tried_at_once_where_the_new_one_is_refused_and_
     assert len(it.receiver.requests) == 4
     assert it.receiver.at_s[1] == it.receiver.at_s[0]
     assert all(it.status(number) is DeliveryStatus.DELIVERED for number in (1, 2, 3))
+
+
+@in_logical_time
+async def test_many_that_are_refused_at_once_with_the_new_secret_are_all_tried_with_the_old_one() -> None:
+    def knows_the_old_one(request: Request) -> Answer:
+        expected = "sha256=" + hmac.new(b"the old one", request.body, hashlib.sha256).hexdigest()
+        return answered(200 if request.headers["X-Webhook-Signature"] == expected else 401)
+
+    it = scene(
+        *map(delivery, range(1, 5)), answer=knows_the_old_one, rules=Rules(max_retries=0, give_up_s=10**9), takes_s=1.0
+    )
+    it.destinations.destination = replace(it.destinations.destination, secrets=("the new one", "the old one"))
+    await it.until(lambda: not len(it.queues))
+
+    assert it.receiver.most_at_once == 4
+    assert len(it.receiver.requests) == 8
+    assert all(it.status(number) is DeliveryStatus.DELIVERED for number in range(1, 5))
 
 
 @in_logical_time

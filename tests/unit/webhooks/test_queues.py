@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from worlds.webhook_deliveries import WALL, answered, delivery
 
-from aragora.webhooks.machine import Moment, Target
+from aragora.webhooks.machine import Moment, Target, revived
 from aragora.webhooks.model import Answer, Delivery, Rules
 from aragora.webhooks.queues import LANE_FEW, Queues, Ticket
 
@@ -181,6 +181,47 @@ def test_what_is_cancelled_or_closed_is_not_sent_and_comes_back_without_effect()
     assert queues.in_flight == 0
     assert queues.target("a").in_flight == 0
     assert [ticket.delivery.delivery_id for ticket in all_now(queues)] == [three.delivery_id]
+
+
+def test_a_slot_is_taken_until_what_came_of_its_request_is_stored() -> None:
+    queues = queued(*for_target("a", range(3)), slots=2)
+
+    first, second = all_now(queues)
+    after = queues.settle(first, OK, Moment(0.0, WALL, 0.0), two_secrets=False)
+    assert (all_now(queues), queues.in_flight) == ([], 2)
+    queues.ended(after.delivery)
+    (third,) = all_now(queues)
+    failed = queues.settle(second, AWAY, Moment(0.0, WALL, 0.0), two_secrets=False)
+    assert queues.in_flight == 2
+    queues.back(failed, 1.0, 0.0)
+    queues.give_back(third, 0.0, 0.0)
+    assert queues.in_flight == 0
+
+
+def test_what_ends_while_the_store_is_read_is_not_taken_from_what_was_read() -> None:
+    queues = queued(*for_target("a", range(2)), rules=Rules(max_in_flight=2))
+    ends, waits = all_now(queues)
+
+    with queues.reading():
+        read = [ends.delivery, waits.delivery]
+        settled(queues, ends)
+        again = settled(queues, waits, AWAY)
+        for one in read:
+            assert queues.push(one, 0.0, 0.0)
+        assert all_now(queues) == []
+        assert len(queues) == 1
+    (retried,) = all_now(queues, 1.0)
+    assert retried.delivery == again, "as it is now, not as it was read"
+
+
+def test_what_was_sent_for_again_while_the_store_is_read_is_taken() -> None:
+    queues = queued(*for_target("a", range(1)))
+    (ticket,) = all_now(queues)
+
+    with queues.reading(), queues.reading():
+        ended = settled(queues, ticket)
+        queues.push(revived(ended, WALL), 0.0, 0.0)
+    assert len(all_now(queues)) == 1
 
 
 def test_a_ticket_that_was_not_used_goes_back() -> None:

@@ -18,7 +18,7 @@ from aragora.config.settings import Settings
 from aragora.errors import Fenced
 from aragora.webhooks.dispatcher import Dispatcher
 from aragora.webhooks.endpoint import Endpoint
-from aragora.webhooks.hot_endpoint import HotEndpoint, key_of
+from aragora.webhooks.hot_endpoint import HotEndpoint, Made, key_of
 from aragora.webhooks.hot_endpoints import IN_DISPATCHER, IN_PROCESS, HotEndpoints
 from aragora.webhooks.ids import delivery_id
 from aragora.webhooks.model import DeliveryStatus, TargetStatus
@@ -359,4 +359,19 @@ async def test_a_drain_ends_every_process_and_nothing_is_sent_twice(world: World
         assert not stage.processes.hot
         await stage.begin()
         await stage.happen()
+        await stage.delivered(4)
+
+
+async def test_what_a_process_has_found_by_itself_is_not_sent_again_when_it_is_handed_over(world: World) -> None:
+    async with staged(world) as stage:
+        await stage.happen()
+        process = await stage.promoted()
+        late: list[Made] = []
+        stage.hot._lines[stage.id].put = late.append  # type: ignore[method-assign]
+        await stage.happen(2)
+        await process.work()
+        await stage.delivered(3)
+        await process.take(late)
+        await stage.happen()
+        await process.work()
         await stage.delivered(4)
