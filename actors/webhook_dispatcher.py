@@ -88,6 +88,10 @@ class WebhookDispatcherActor(VirtualActor):
         """See `Authority.park`."""
         await (await self._started()).park(endpoint_id)
 
+    async def verify(self, endpoint_id: str, challenge: str, version: int) -> Answer:
+        """See `Dispatcher.verify`."""
+        return await (await self._started()).verify(endpoint_id, challenge, version)
+
     async def drain(self, limit_s: float) -> int:
         """Take up nothing more and let requests end for up to `limit_s` seconds; returns how many were cut off."""
         cut = 0 if self._dispatcher is None else await self._dispatcher.drain(limit_s)

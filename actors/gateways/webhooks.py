@@ -56,6 +56,9 @@ class DispatcherCommands:
     async def test(self, endpoint_id: str, event_type: str) -> Answer:
         return await self._dispatcher.ask(lambda it: it.test(endpoint_id, event_type), timeout_s=TEST_S)
 
+    async def verify(self, endpoint_id: str, challenge: str, version: int) -> Answer:
+        return await self._dispatcher.ask(lambda it: it.verify(endpoint_id, challenge, version), timeout_s=TEST_S)
+
 
 def watching(runtime: Runtime, database: Database) -> Job:
     """The job that wakes the dispatcher where something waits: a process without a server may have left it."""

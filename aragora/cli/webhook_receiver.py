@@ -1,5 +1,5 @@
 """The receiver behind `aragora webhooks listen`: an HTTP server that takes every POST as a delivery, checks it, and
-hands it to whoever shows it.
+hands it to whoever shows it. A challenge (`aragora.webhooks.verification`) it sends back, unless it is not genuine.
 
 It trusts nothing that comes: what is shown is bounded and made plain elsewhere, and an id that comes again is counted
 among the last `IDS_MAX` only.
@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import json
+import re
 from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import suppress
@@ -21,11 +22,15 @@ from aiohttp import web
 from aragora.clock import Clock
 from aragora.errors import Misconfigured
 from aragora.webhooks.checking import Checked, checked
+from aragora.webhooks.verification import TYPE
 
 BODY_MAX_BYTES: Final = 2 * 1_048_576
 """Twice what an installation can be set to send."""
 IDS_MAX: Final = 10_000
 CLOSING_S: Final = 1.0
+
+_CHALLENGE: Final = re.compile("[A-Za-z0-9_-]{1,128}")
+_AS_IT_STANDS: Final = {"X-Content-Type-Options": "nosniff"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +41,9 @@ class Received:
         at: when it came, seconds since the epoch.
         event_type: as the body says, which is signed; else the header.
         times: how often its webhook-id has come, this time included; 1 also without one.
+        challenge: what is to be sent back; "" where it is no challenge.
         answered: the code of the answer.
+        sends_back: whether the answer holds the challenge.
     """
 
     at: float
@@ -49,7 +56,9 @@ class Received:
     body: bytes = field(repr=False)
     is_json: bool
     times: int
+    challenge: str
     answered: int
+    sends_back: bool
 
 
 @dataclass(slots=True)
@@ -116,6 +125,8 @@ class Receiver:
             self._unshown = error
             assert self._stopping is not None, "serve comes first"
             self._stopping.set()
+        if received.sends_back:  # as plain text: whatever it holds, nobody takes it for a page
+            return web.Response(status=self._status, text=received.challenge, headers=_AS_IT_STANDS)
         return web.Response(status=self._status)
 
     def _received(self, request: web.Request, body: bytes) -> Received:
@@ -124,6 +135,8 @@ class Receiver:
         now = self._clock.now()
         document = _document(body)
         told = document.get("type") if isinstance(document, dict) else None
+        found = checked(body, headers, self._secret, now)
+        challenge = _challenge(document)
         return Received(
             at=now,
             path=request.path,
@@ -131,11 +144,13 @@ class Receiver:
             delivery_id=headers.get("x-webhook-delivery-id", ""),
             event_type=told if isinstance(told, str) else headers.get("x-webhook-event", ""),
             attempt=headers.get("x-webhook-attempt", ""),
-            checked=checked(body, headers, self._secret, now),
+            checked=found,
             body=body,
             is_json=document is not None,
             times=self._times(message_id),
+            challenge=challenge,
             answered=self._status,
+            sends_back=bool(challenge) and self._status < 300 and (self._secret is None or found.genuine),
         )
 
     def _times(self, message_id: str) -> int:
@@ -146,6 +161,14 @@ class Receiver:
         if len(self._seen) > IDS_MAX:
             self._seen.popitem(last=False)
         return times
+
+
+def _challenge(document: Any) -> str:
+    """The challenge in the event of a verification; "" where there is none."""
+    if not isinstance(document, dict) or document.get("type") != TYPE or not isinstance(document.get("data"), dict):
+        return ""
+    challenge = document["data"].get("challenge")
+    return challenge if isinstance(challenge, str) and _CHALLENGE.fullmatch(challenge) else ""
 
 
 def _document(body: bytes) -> Any:

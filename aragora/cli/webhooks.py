@@ -27,7 +27,8 @@ from aragora.cli.conventions import (
 )
 from aragora.cli.rendering.plain import plain
 from aragora.cli.rendering.terminal import print_json, say, terminal
-from aragora.cli.rendering.webhooks import dead_letters_table, moment, webhooks_table
+from aragora.cli.rendering.webhooks import answered_lines, dead_letters_table, moment, webhooks_table
+from aragora.cli.webhook_certificates import ClientCert, ClientKey, client_certificate
 from aragora.cli.webhook_listen import listen
 from aragora.client import AragoraClient
 from aragora.errors import InvalidInput, NotFound
@@ -74,6 +75,10 @@ OfWebhook = Annotated[
     str | None, typer.Option("--webhook", help="Only those of this webhook.", metavar="ID", callback=_id)
 ]
 OfType = Annotated[str | None, typer.Option("--event", help="Only those of this type of event.", metavar="TYPE")]
+Signed = Annotated[
+    Literal["hmac", "ed25519"] | None,
+    typer.Option("--signature", help="By a secret that both share, or by a key whose public half the receiver gets."),
+]
 SecretFile = Annotated[
     Path | None,
     typer.Option(
@@ -88,7 +93,7 @@ SecretFile = Annotated[
 def listing(
     *,
     status: Annotated[
-        Literal["enabled", "paused", "disabled"] | None, typer.Option(help="Only those in this state.")
+        Literal["enabled", "paused", "disabled", "unverified"] | None, typer.Option(help="Only those in this state.")
     ] = None,
     limit: Annotated[int, typer.Option(min=1, max=200, help="Rows of one page.")] = 20,
     cursor: Annotated[str | None, typer.Option(help="Where the page starts; each page ends with it.")] = None,
@@ -125,16 +130,42 @@ def add(
         ),
     ],
     secret_file: SecretFile = None,
+    signature: Signed = None,
+    client_cert: ClientCert = None,
+    client_key: ClientKey = None,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Send nothing until the receiver has answered a challenge.")
+    ] = False,
     description: Annotated[str, typer.Option(help="What it is for.", metavar="TEXT")] = "",
     url: Url = DEFAULT_URL,
     token: Token = None,
     as_json: AsJson = False,
 ) -> None:
-    """Add a webhook. Its secret is printed this once: on standard output, all else on standard error."""
+    """Add a webhook. Its secret is printed this once: on standard output, all else on standard error. Of an Ed25519 key
+    that is the public half."""
     body: dict[str, object] = {"url": endpoint, "events": event, "description": description}
     chosen = _chosen(secret_file)
+    body |= {} if signature is None else {"signature": signature}
+    body |= client_certificate(client_cert, client_key) | ({"verify": True} if verify else {})
     made = _at_the_server(url, token, lambda client: client.post("/api/webhooks", body | chosen))
-    _give_secret(made, f"{made.get('webhook_id')} gets {', '.join(event)}.", chosen, as_json=as_json)
+    webhook_id = made.get("webhook_id")
+    gets = f"{webhook_id} gets {', '.join(event)}"
+    told = f"{gets} once 'aragora webhooks verify {webhook_id}' was answered." if verify else f"{gets}."
+    _give_secret(made, told, chosen, as_json=as_json)
+
+
+@webhooks.command()
+def verify(webhook_id: WebhookId, *, url: Url = DEFAULT_URL, token: Token = None, as_json: AsJson = False) -> None:
+    """Send the receiver a challenge; the webhook is enabled where it sends it back. Five a minute."""
+    path = f"/api/webhooks/{webhook_id}/verify"
+    done = _at_the_server(url, token, lambda client: client.post(path, {}), timeout_s=TEST_S)
+    if as_json:
+        print_json(done)
+    elif done.get("verified") and done.get("status") is None:  # nothing was sent
+        _say(f"Nothing to do: {done.get('message')}.")
+    else:
+        _print_answered(done, "Verified" if done.get("verified") else None, "Not verified")
+    raise typer.Exit(DONE if done.get("verified") else FAILED)
 
 
 @webhooks.command("test")
@@ -156,7 +187,8 @@ def send_test(
     if as_json:
         print_json(tested)
     else:
-        _print_tested(tested)
+        bad = f"Not delivered ({tested.get('error')})"
+        _print_answered(tested, "Delivered" if tested.get("delivered") else None, bad)
     raise typer.Exit(DONE if tested.get("delivered") else FAILED)
 
 
@@ -169,6 +201,7 @@ def rotate(
         typer.Option(min=0, max=168, help="How long the old secret signs too; unset: 24.", metavar="N"),
     ] = None,
     secret_file: SecretFile = None,
+    signature: Signed = None,
     url: Url = DEFAULT_URL,
     token: Token = None,
     as_json: AsJson = False,
@@ -176,6 +209,7 @@ def rotate(
     """Change the secret. The new one is printed this once, and for a while both sign."""
     chosen = _chosen(secret_file)
     body: dict[str, object] = {} if overlap_hours is None else {"overlap_hours": overlap_hours}
+    body |= {} if signature is None else {"signature": signature}
     made = _at_the_server(url, token, lambda client: client.post(f"/api/webhooks/{webhook_id}/rotate", body | chosen))
     ends = made.get("old_secrets_end_at") or ()
     told = f"the one before signs too until {moment(max(ends))} UTC" if ends else "no other secret signs any more"
@@ -328,35 +362,34 @@ def _chosen(secret_file: Path | None) -> dict[str, object]:
 
 
 def _give_secret(made: Mapping[str, Any], told: str, chosen: Mapping[str, object], *, as_json: bool) -> None:
-    """Print a secret that was made, once. One that was chosen is not repeated, in no form."""
+    """Print a secret that was made, once. One that was chosen is not repeated, in no form. Of an Ed25519 key its public
+    half is printed, which is no secret."""
+    public = made.get("public_key")
     if as_json:
         hidden = {"secret", "standard_secret"} if chosen else set()
         print_json({name: value for name, value in made.items() if name not in hidden})
-    elif not chosen:
-        sys.stdout.write(f"{plain(str(made.get('secret', '')))}\n")
+    elif public or not chosen:
+        sys.stdout.write(f"{plain(str(public or made.get('secret', '')))}\n")
         sys.stdout.flush()
     sys.stderr.write(f"{plain(told)}\n")
-    if not chosen:
+    if public:
+        sys.stderr.write("Its receiver checks signatures with this public key, which is no secret.\n")
+    elif not chosen:
         sys.stderr.write("This is the only time that its secret is shown: give it to the receiver now.\n")
 
 
-def _print_tested(tested: Mapping[str, Any]) -> None:
+def _print_answered(answered: Mapping[str, Any], good: str | None, bad: str) -> None:
     console = terminal()
-    took = f"{float(tested.get('duration_s') or 0.0):.3f} s"
-    code = tested.get("status")
-    answered = f"answered {code}" if code is not None else "did not answer"
-    if tested.get("delivered"):
-        console.print(say(f"Delivered: the receiver {answered} after {took}.", "green"))
-    else:
-        console.print(say(f"Not delivered ({tested.get('error')}): the receiver {answered} after {took}.", "red"))
-        console.print(say(str(tested.get("message") or "")))
-    if tested.get("text"):
-        console.print(say("It said:", "dim"))
-        console.print(say(str(tested["text"])))
+    for line in answered_lines(answered, good=good, bad=bad):
+        console.print(line)
 
 
 def _tell(document: Mapping[str, Any], text: str, *, as_json: bool) -> None:
     if as_json:
         print_json(document)
     else:
-        terminal().print(say(text))
+        _say(text)
+
+
+def _say(text: str) -> None:
+    terminal().print(say(text))

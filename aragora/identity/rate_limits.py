@@ -46,11 +46,12 @@ MFA_PER_USER: Final = Limit("mfa_user_everywhere", "30/15minute")
 REGISTER_PER_ADDRESS: Final = Limit("register_address", "10/hour")
 BAD_CREDENTIALS_PER_ADDRESS: Final = Limit("bad_credentials", "60/minute")
 WEBHOOK_TEST: Final = Limit("webhook_test", "5/minute")  # of one webhook: each sends a request to somebody's receiver
+WEBHOOK_VERIFY: Final = Limit("webhook_verify", "5/minute")  # as above
 
 ALL_LIMITS: Final = (
     *(PER_ADDRESS, PER_PRINCIPAL, LOGIN_PER_ADDRESS, LOGIN_PER_ACCOUNT_AND_ADDRESS, LOGIN_PER_ACCOUNT),
     *(MFA_PER_USER_AND_PLACE, MFA_PER_USER, REGISTER_PER_ADDRESS, BAD_CREDENTIALS_PER_ADDRESS),
-    WEBHOOK_TEST,
+    *(WEBHOOK_TEST, WEBHOOK_VERIFY),
 )
 
 GUESSES: Final = frozenset(

@@ -23,6 +23,7 @@ from aragora.webhooks.connections import HEAD_MAX_BYTES, Course, HeadTooLarge
 from aragora.webhooks.model import Failure, Request
 from aragora.webhooks.networks import Reason
 from aragora.webhooks.resolver import Blocked, NoAddress
+from aragora.webhooks.verification import CHALLENGE_HEADER
 
 KEPT_BYTES: Final = 4_096
 ENCODED: Final = "(the answer came compressed, which was not asked for; it is not shown)"
@@ -30,6 +31,7 @@ BLOCKED: Final = "the address is one that webhooks may not reach; nothing was se
 _SHORTEST_SECRET: Final = 8  # characters; shorter parts of a request are words
 _OPEN_HEADERS: Final = frozenset(
     {"accept", "content-type", "user-agent", "webhook-id", "webhook-timestamp", "x-webhook-delivery-id"}
+    | {CHALLENGE_HEADER}  # it is sent to be sent back
 )
 _UNSTORABLE: Final = re.compile(f"[{texts.CONTROLS}{texts.HALVES}]")
 

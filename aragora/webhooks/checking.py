@@ -1,7 +1,7 @@
 """What a receiver can tell of one request: which of its signatures are made with the secret, and how old it is. Pure.
 
-A signature is checked by making it again (`aragora.webhooks.signing`), so there is one way to make it. That needs the
-secret that we sign with; whoever has only the public half of an Ed25519 key checks as docs/webhooks.md shows.
+A signature is checked by making it again (`aragora.webhooks.signing`), so there is one way to make it. Only that of an
+Ed25519 key is checked by its public half, which is all that a receiver has.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from enum import StrEnum
 from typing import Final
 
 from aragora.errors import InvalidInput
-from aragora.webhooks.signing import check_secret, signed_headers
+from aragora.webhooks.signing import check_public_key, check_secret, is_public_key, signed_headers, verifies
 
 TOLERANCE_S: Final = 300
 """How far from now a request's time may be, as the receivers of docs/webhooks.md have it."""
 
-_KINDS: Final = ("whsec_", "whsk_", "whpk_")
+_KINDS: Final = ("whsec_", "whsk_")
 _STAMP: Final = re.compile("[0-9]{1,12}")
 
 
@@ -29,7 +29,7 @@ class Signature(StrEnum):
     VALID = "valid"
     WRONG = "wrong"
     MISSING = "missing"
-    UNCHECKED = "not checked"  # there is no secret to check it with
+    UNCHECKED = "not checked"  # there is nothing to check it with
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +61,9 @@ def check_readable(secret: str) -> None:
     """Raises InvalidInput where `secret` is none to check signatures with; the error never holds it."""
     if not secret:
         raise InvalidInput("The secret is empty: give the one that the webhook has.")
-    if secret.startswith("whpk_"):
-        raise InvalidInput(
-            "The secret is a public key (whpk_...), with which nothing is signed: give the private key, whsk_..., or "
-            "check as docs/webhooks.md shows."
-        )
-    if secret.startswith(_KINDS):
+    if is_public_key(secret):
+        check_public_key(secret)
+    elif secret.startswith(_KINDS):
         check_secret(secret)
 
 
@@ -76,7 +73,7 @@ def checked(body: bytes, headers: Mapping[str, str], secret: str | None, now: fl
     Args:
         body: its bytes as they came.
         headers: by their names in lower case.
-        secret: one that passed `check_readable`; None checks no signature.
+        secret: one that passed `check_readable`, or the public key `whpk_...` in its place; None checks no signature.
         now: seconds since the epoch.
     """
     stamp = headers.get("webhook-timestamp", "")
@@ -85,6 +82,10 @@ def checked(body: bytes, headers: Mapping[str, str], secret: str | None, now: fl
     standard, runbook = headers.get("webhook-signature"), headers.get("x-webhook-signature")
     if secret is None:
         return Checked(_unchecked(standard), _unchecked(runbook), age_s)
+    if is_public_key(secret):
+        signed = f"{headers.get('webhook-id', '')}.{stamp}.".encode("utf-8", "surrogateescape") + body
+        genuine = timestamp is not None and verifies(secret, standard or "", signed)
+        return Checked(_judged(standard, genuine=genuine), _unchecked(runbook), age_s)
     expected = signed_headers(
         body,
         message_id=headers.get("webhook-id", ""),
@@ -109,9 +110,13 @@ def _unchecked(given: str | None) -> Signature:
 
 def _compared(given: str | None, expected: str, *, separator: str | None) -> Signature:
     """`given` may hold several signatures, where they are separated; one is enough."""
-    if not given:
-        return Signature.MISSING
-    signatures = given.split(separator) if separator else [given]
+    signatures = (given or "").split(separator) if separator else [given or ""]
     sound = expected.encode()
     same = [hmac.compare_digest(sound, one.encode("utf-8", "surrogateescape")) for one in signatures]
-    return Signature.VALID if expected and any(same) else Signature.WRONG
+    return _judged(given, genuine=bool(expected) and any(same))
+
+
+def _judged(given: str | None, *, genuine: bool) -> Signature:
+    if not given:
+        return Signature.MISSING
+    return Signature.VALID if genuine else Signature.WRONG

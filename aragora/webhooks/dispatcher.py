@@ -23,6 +23,7 @@ from aragora.secrets.encryption import EncryptionService
 from aragora.storage.database import Database
 from aragora.storage.outbox import OutboxRow
 from aragora.webhooks import counting
+from aragora.webhooks.challenging import Challenging
 from aragora.webhooks.deliverer import DELETED, Sending
 from aragora.webhooks.destinations import request_to
 from aragora.webhooks.direct import DirectDestinations
@@ -78,6 +79,7 @@ class Dispatcher:
         self._sender = sender
         self._max_payload_bytes = max_payload_bytes
         self._endpoints = EndpointStore(database, clock, crypto)
+        self._challenging = Challenging(self._endpoints, sender, clock)
         self._destinations = RegisteredDestinations(self._endpoints, DirectDestinations(crypto), clock)
         self._following = Consequences(self, self._destinations, self._attempted)
         self._owner = Owner(
@@ -193,6 +195,10 @@ class Dispatcher:
             timeout_s=min(destination.rules.timeout_s, TEST_TIMEOUT_S),
         )
         return await self._sender.send(request, destination.certificate)
+
+    async def verify(self, endpoint_id: str, challenge: str, version: int) -> Answer:
+        """See `Challenging.ask`."""
+        return await self._challenging.ask(endpoint_id, challenge, version)
 
     async def sweep(self) -> None:
         """Take up what is due and not held yet, what owners without a server left behind, and what found no room

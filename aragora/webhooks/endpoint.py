@@ -41,6 +41,9 @@ class Endpoint:
         events: the types it wants; `*` is every type that is not of high volume.
         matching: an event is wanted where each of these fields of its data has one of the values.
         reason: why it is not enabled.
+        secret: what its deliveries are signed with: one that the receiver shares, or an Ed25519 key `whsk_...`.
+        verify: whether its receiver must answer a challenge before it gets anything.
+        verified_at: when it did so at this URL.
         version: grows with every change that a person makes.
     """
 
@@ -60,5 +63,7 @@ class Endpoint:
     payload: PayloadKind = PayloadKind.FULL
     matching: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     certificate: ClientCertificate | None = field(default=None, repr=False)
+    verify: bool = False
+    verified_at: float | None = None
     version: int = 1
     updated_at: float = 0.0

@@ -36,6 +36,7 @@ from aragora.webhooks.operational import (
     WebhookFailing,
     WebhookRecovered,
     WebhookTested,
+    WebhookVerification,
 )
 
 DEBATE_ID: Final = "deb_0197a3c41f2b7d5e8c6a9b0d1e2f3a4b"
@@ -160,5 +161,6 @@ EXAMPLES: Final[tuple[object, ...]] = (
     WebhookExhausted(_WEBHOOK_ID, f"dlv_{'4e' * 16}", "debate_end", 10, 3, "The receiver did not answer within 30 s."),
     WebhookDisabled(_WEBHOOK_ID, "The receiver answered 410: it wants nothing more."),
     WebhookTested(_WEBHOOK_ID),
+    WebhookVerification(_WEBHOOK_ID, "an-example-to-be-sent-back-as-it-stands"),
 )
 """One of each kind."""

@@ -150,6 +150,10 @@ _TYPES: Final = (
     _listed(operational.WebhookExhausted, "A delivery has no retries left and lies with the dead letters."),
     _listed(operational.WebhookDisabled, "An endpoint of yours was disabled."),
     _listed(operational.WebhookTested, "You asked for a test. It goes to the endpoint that is tested only."),
+    _listed(
+        operational.WebhookVerification,
+        "A challenge that the receiver sends back. It goes to the endpoint that is to be verified only.",
+    ),
 )
 
 CATALOGUE: Final[Mapping[str, EventType]] = {each.name: each for each in _TYPES}

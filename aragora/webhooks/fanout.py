@@ -216,7 +216,7 @@ def _seq(row: OutboxRow) -> int:
 
 
 def _takes(route: Route, event: Happened) -> bool:
-    """A disabled endpoint gets nothing: what it missed is replayed from the journal."""
-    if route.status is TargetStatus.DISABLED:
+    """A disabled or unverified endpoint gets nothing: what it missed is replayed from the journal."""
+    if not route.status.hears:
         return False
     return wants(route, event.record.type, event.record.org_id, event.data)

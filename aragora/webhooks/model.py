@@ -29,11 +29,17 @@ class DeliveryStatus(StrEnum):
 
 
 class TargetStatus(StrEnum):
-    """Whether deliveries go out: those of a paused or disabled target wait."""
+    """Whether deliveries go out: only those of an enabled target do, the others wait."""
 
     ENABLED = "enabled"
     PAUSED = "paused"
     DISABLED = "disabled"
+    UNVERIFIED = "unverified"  # its receiver has not answered the challenge yet (`aragora.webhooks.verification`)
+
+    @property
+    def hears(self) -> bool:
+        """Whether deliveries are made of what happens."""
+        return self in (TargetStatus.ENABLED, TargetStatus.PAUSED)
 
 
 class Failure(StrEnum):
@@ -62,7 +68,8 @@ class Request:
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What came of one request: delivered where `failure` is None. `told` is one line for people, `text` the beginning
-    of the answer's body, both storable; neither holds a secret or the URL. `address` is that of the connection."""
+    of the answer's body, both storable; neither holds a secret or the URL. `address` is that of the connection.
+    `challenge` is what the header webhook-challenge-response holds; it is kept nowhere."""
 
     failure: Failure | None
     duration_s: float
@@ -71,6 +78,7 @@ class Answer:
     text: str = ""
     address: str | None = None
     retry_after_s: float | None = None
+    challenge: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,6 +51,14 @@ class WebhookDisabled:
 
 
 @dataclass(frozen=True, slots=True)
+class WebhookVerification:
+    """Somebody asks whether this receiver wants the events of the webhook: one that does sends the challenge back."""
+
+    webhook_id: str
+    challenge: str
+
+
+@dataclass(frozen=True, slots=True)
 class WebhookTested:
     """Somebody asked for a test: nothing happened."""
 
@@ -64,5 +72,6 @@ OPERATIONAL_NAMES: Final[dict[type, str]] = {
     WebhookExhausted: "webhook.exhausted",
     WebhookDisabled: "webhook.disabled",
     WebhookTested: "webhook.test",
+    WebhookVerification: "webhook.verification",
 }
 """The type of each event."""

@@ -29,3 +29,7 @@ class Dispatching(Protocol):
         """Send the example of a type to this endpoint, now, once: it touches no breaker and no count. Raises
         NotFound."""
         ...
+
+    async def verify(self, endpoint_id: str, challenge: str, version: int) -> Answer:
+        """Send this challenge to the endpoint as it is at this version, now, once. Raises NotFound, Conflict."""
+        ...

@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
 from aragora import texts
 from aragora.clock import Clock
 from aragora.errors import InvalidInput
 from aragora.ids import new_id
-from aragora.webhooks import rotation, wishes
+from aragora.webhooks import rotation, tls, verification, wishes
+from aragora.webhooks.certificates import CertificateFacts, check_certificate, facts_of
 from aragora.webhooks.counting import ONE_CANCELLED
-from aragora.webhooks.endpoint import Endpoint
+from aragora.webhooks.endpoint import ClientCertificate, Endpoint
 from aragora.webhooks.model import TargetRow, TargetStatus
 from aragora.webhooks.schedule import SCHEDULES
-from aragora.webhooks.signing import check_secret, new_secret
+from aragora.webhooks.signing import SignatureKind, check_secret, kind_of, new_private_key, new_secret
 from aragora.webhooks.store.endpoints import EndpointStore
 from aragora.webhooks.store.units import CANCELLED_AT_ONCE, CancelWaiting, KeepTarget
 from aragora.webhooks.store.writer import DeliveryWriter
@@ -39,7 +40,7 @@ Change: TypeAlias = Callable[[Endpoint], Endpoint]
 
 @dataclass(frozen=True, slots=True)
 class Rotation:
-    """A change to another secret, which is shown this once."""
+    """A change to another secret, which is shown this once, unless it is a private key."""
 
     secret: str = field(repr=False)
     change: Change
@@ -50,7 +51,7 @@ class Registering:
 
     Args:
         limit: endpoints of one organisation.
-        random_bytes: for secrets.
+        random_bytes: for secrets and challenges.
     """
 
     def __init__(
@@ -70,12 +71,16 @@ class Registering:
         self._limit = limit
         self._random_bytes = random_bytes
 
-    async def draft(self, org_id: str, by: str, wish: Wish, secret: str | None = None) -> Endpoint:
-        """The new endpoint, not yet stored; without `secret` one is made. Raises InvalidInput."""
+    async def draft(
+        self, org_id: str, by: str, wish: Wish, secret: str | None = None, kind: SignatureKind | None = None
+    ) -> Endpoint:
+        """The new endpoint, not yet stored; without `secret` one of this kind is made, None: a shared one. Raises
+        InvalidInput."""
         wishes.check(wish)
         if wish.schedule not in SCHEDULES:
             raise InvalidInput(f"schedule names none that there is: choose from {', '.join(SCHEDULES)}.")
-        given = self._secret(secret)
+        given = self._secret(secret, kind)
+        await self._check_certificate(wish.certificate)
         await self._check_url(wish.url)
         bare = Endpoint(
             endpoint_id=new_id("wh"),
@@ -94,9 +99,11 @@ class Registering:
         return await self.store.add(draft, limit=self._limit)
 
     async def changing(self, endpoint: Endpoint, changes: Mapping[str, Any]) -> Change:
-        """The change of fields of a `Wish`. Raises InvalidInput. The URL is looked at where it is among the changes:
-        one that leads nowhere today does not keep anybody from changing the description."""
+        """The change of fields of a `Wish`. Raises InvalidInput. The URL and the certificate are looked at where they
+        are among the changes: a URL that leads nowhere today, and a certificate that has expired, do not keep anybody
+        from changing the description."""
         wishes.check(wishes.with_changes(wishes.of_endpoint(endpoint), changes))
+        await self._check_certificate(changes.get("certificate"))
         if "url" in changes:
             await self._check_url(changes["url"])
 
@@ -105,22 +112,36 @@ class Registering:
 
         return change
 
-    def rotation(self, secret: str | None, overlap_s: float) -> Rotation:
-        """The change to `secret`, or to one that is made. Raises InvalidInput. To apply it raises InvalidInput where
-        the endpoint has this secret, and Conflict where too many old ones are valid still."""
+    def rotation(
+        self, endpoint: Endpoint, secret: str | None, overlap_s: float, kind: SignatureKind | None = None
+    ) -> Rotation:
+        """The change to `secret`, or to one of this kind that is made, None: of the kind that the endpoint has. Raises
+        InvalidInput. To apply it raises InvalidInput where the endpoint has this secret, and Conflict where too many
+        old ones are valid still."""
         rotation.check_overlap(overlap_s)
-        given = self._secret(secret)
+        given = self._secret(secret, kind or (kind_of(endpoint.secret) if secret is None else None))
         return Rotation(given, lambda current: rotation.rotated(current, given, overlap_s, self._clock.now()))
 
     def standing(self, status: TargetStatus, reason: str) -> Change:
-        """The change of the status. `reason` is for people, and "" for one that is enabled. Raises InvalidInput."""
+        """The change of the status. `reason` is for people, and "" for one that is enabled. Raises InvalidInput. To
+        apply it raises Conflict where the endpoint has to be verified first."""
         if len(reason) > REASON_MAX_CHARS:
             raise InvalidInput(f"reason has over {REASON_MAX_CHARS} characters: shorten it.")
         try:
             texts.line(reason)
         except ValueError as error:
             raise InvalidInput(f"reason: {error}.") from None
-        return lambda current: replace(current, status=status, reason=reason)
+        return lambda current: verification.standing(current, status, reason)
+
+    def challenge(self) -> str:
+        """A new challenge for an endpoint that is to be verified."""
+        return verification.new_challenge(self._random_bytes(verification.CHALLENGE_BYTES))
+
+    async def verified(self, endpoint: Endpoint) -> Endpoint:
+        """Store that the receiver of this endpoint, as it is, answered its challenge. Raises NotFound; Conflict where
+        somebody changed the endpoint meanwhile."""
+        at = self._clock.now()
+        return await self.apply(endpoint, lambda it: verification.verified(it, at), version=endpoint.version)
 
     async def apply(self, endpoint: Endpoint, change: Change, *, version: int | None = None) -> Endpoint:
         """Store a change; returns the endpoint as kept. With `version` only where that is the current one. Raises
@@ -147,10 +168,23 @@ class Registering:
         """When the old secrets end that are valid still."""
         return [one.ends_at for one in rotation.valid(endpoint, self._clock.now())]
 
-    def _secret(self, secret: str | None) -> str:
+    def certificate_facts(self, endpoint: Endpoint) -> CertificateFacts | None:
+        """What may be seen of its client certificate."""
+        return None if endpoint.certificate is None else facts_of(endpoint.certificate, self._clock.now())
+
+    async def _check_certificate(self, certificate: ClientCertificate | None) -> None:
+        """Raises InvalidInput."""
+        if certificate is not None:
+            check_certificate(certificate, self._clock.now())
+            await tls.check(certificate)
+
+    def _secret(self, secret: str | None, kind: SignatureKind | None) -> str:
         if secret is None:
-            return new_secret(self._random_bytes(SECRET_BYTES))
+            make = new_private_key if kind is SignatureKind.ED25519 else new_secret
+            return make(self._random_bytes(SECRET_BYTES))
         check_secret(secret)
+        if kind not in (None, kind_of(secret)):
+            raise InvalidInput(f"The secret is none for the signature {kind}: leave one of the two out.")
         return secret
 
 

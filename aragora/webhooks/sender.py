@@ -32,6 +32,7 @@ from aragora.webhooks.guard import Guard
 from aragora.webhooks.model import Answer, Failure, Request
 from aragora.webhooks.resolver import Resolver
 from aragora.webhooks.tls import Contexts
+from aragora.webhooks.verification import ANSWER_HEADER
 
 log: Final[structlog.stdlib.BoundLogger] = structlog.get_logger("aragora.webhooks")
 
@@ -189,6 +190,7 @@ class Sender:
             text=text_of(course, request),
             address=self._shown(course),
             retry_after_s=parse_retry_after(response.headers.get("Retry-After"), self._clock.now()),
+            challenge=response.headers.get(ANSWER_HEADER),
         )
 
     def _failed(self, error: BaseException, request: Request, course: Course) -> Answer:

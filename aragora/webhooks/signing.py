@@ -22,9 +22,11 @@ from base64 import b64encode
 from binascii import Error as NotBase64
 from binascii import a2b_base64
 from collections.abc import Sequence
+from enum import StrEnum
 from typing import Final
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from aragora.errors import InvalidInput
 
@@ -39,6 +41,18 @@ _PUBLIC: Final = "whpk_"
 _NEW_SECRET_BYTES: Final = 32
 _SEED_BYTES: Final = 32
 _PRINTABLE: Final = re.compile(r"[\x20-\x7e]*")
+
+
+class SignatureKind(StrEnum):
+    """By what deliveries are signed: a secret that the receiver shares, or a key of which it has the public half."""
+
+    HMAC = "hmac"
+    ED25519 = "ed25519"
+
+
+def kind_of(secret: str) -> SignatureKind:
+    """How deliveries are signed that have this secret."""
+    return SignatureKind.ED25519 if is_private_key(secret) else SignatureKind.HMAC
 
 
 def new_secret(random_bytes: bytes) -> str:
@@ -56,6 +70,23 @@ def new_private_key(random_bytes: bytes) -> str:
 def public_key(private_key: str) -> str:
     """The `whpk_...` that receivers check the signatures of a `whsk_...` with. Raises InvalidInput where it is none."""
     return _PUBLIC + _base64(_public_bytes(_seed_of(private_key)))
+
+
+def verifies(public: str, signatures: str, signed: bytes) -> bool:
+    """Whether one of these signatures, with a space between them, is made of `signed` with the private half of
+    `public`. Raises InvalidInput where `public` is no `whpk_...`."""
+    key = _public_key(public)
+    return any(_made_by(key, one, signed) for one in signatures.split(" ") if one.startswith("v1a,"))
+
+
+def check_public_key(text: str) -> None:
+    """Raises InvalidInput where `text` is no `whpk_...`."""
+    _public_key(text)
+
+
+def is_public_key(text: str) -> bool:
+    """Whether `text` is meant as the public half of an Ed25519 key."""
+    return text.startswith(_PUBLIC)
 
 
 def is_private_key(secret: str) -> bool:
@@ -142,6 +173,27 @@ def _standard_signature(secret: str, signed: bytes) -> str:
         return f"v1a,{_base64(Ed25519PrivateKey.from_private_bytes(_seed_of(secret)).sign(signed))}"
     key = _shared_key(secret) or secret.encode()
     return f"v1,{_base64(hmac.digest(key, signed, 'sha256'))}"
+
+
+def _made_by(key: Ed25519PublicKey, signature: str, signed: bytes) -> bool:
+    raw = _decoded(signature.removeprefix("v1a,"))
+    if raw is None:
+        return False
+    try:
+        key.verify(raw, signed)
+    except InvalidSignature:
+        return False
+    return True
+
+
+def _public_key(text: str) -> Ed25519PublicKey:
+    raw = _decoded(text.removeprefix(_PUBLIC)) if is_public_key(text) else None
+    try:
+        return Ed25519PublicKey.from_public_bytes(raw or b"")
+    except ValueError:
+        raise InvalidInput(
+            f"The key does not go on after {_PUBLIC} with the base64 of 32 bytes: give the whole key."
+        ) from None
 
 
 def _shared_key(secret: str) -> bytes | None:

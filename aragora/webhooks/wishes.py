@@ -11,10 +11,11 @@ from typing import Any, Final
 from aragora import texts
 from aragora.errors import InvalidInput
 from aragora.webhooks.custom_headers import check_headers
-from aragora.webhooks.endpoint import Endpoint, PayloadKind
+from aragora.webhooks.endpoint import ClientCertificate, Endpoint, PayloadKind
 from aragora.webhooks.matching import check_events, check_matching
 from aragora.webhooks.model import Rules
 from aragora.webhooks.schedule import SCHEDULES
+from aragora.webhooks.verification import settled
 
 DEFAULT_SCHEDULE: Final = "patient"
 OTHER_SCHEDULE: Final = "other"
@@ -37,7 +38,7 @@ class Wish:
     """What a person may say of an endpoint. The secret is not among it: it is made, or rotated.
 
     Args:
-        events, matching, headers, payload: as of `Endpoint`.
+        events, matching, headers, payload, certificate, verify: as of `Endpoint`.
         schedule: a name of `SCHEDULES`.
         rate_per_s, max_in_flight, fifo, retry_4xx: as of `Rules`.
         give_up_after_s: how old a delivery may become; None: as the schedule says.
@@ -55,14 +56,17 @@ class Wish:
     fifo: bool = False
     retry_4xx: bool = True
     give_up_after_s: float | None = None
+    certificate: ClientCertificate | None = field(default=None, repr=False)
+    verify: bool = False
 
 
 _NAMES: Final = frozenset(each.name for each in fields(Wish))
-_COPIED: Final = ("url", "events", "description", "headers", "payload")
+_COPIED: Final = ("url", "events", "description", "headers", "payload", "certificate", "verify")
 
 
 def check(wish: Wish) -> None:
-    """Raises InvalidInput, which names what is wrong and how to mend it, but for the URL."""
+    """Raises InvalidInput, which names what is wrong and how to mend it, but for the URL and the certificate, which
+    are looked at when they change (`aragora.webhooks.registering`)."""
     check_events(wish.events)
     check_matching(wish.matching)
     check_headers(wish.headers)
@@ -75,6 +79,8 @@ def check(wish: Wish) -> None:
     _check_number("rate_per_s", wish.rate_per_s, RATE_MIN_PER_S, RATE_MAX_PER_S)
     _check_number("max_in_flight", wish.max_in_flight, 1, IN_FLIGHT_MAX)
     _check_number("give_up_after_s", wish.give_up_after_s, GIVE_UP_MIN_S, GIVE_UP_MAX_S)
+    if wish.certificate is not None and not wish.url.lower().startswith("https:"):
+        raise InvalidInput("client_certificate is of use with an https:// URL only: change the URL, or leave it out.")
 
 
 def of_endpoint(endpoint: Endpoint) -> Wish:
@@ -105,13 +111,14 @@ def with_changes(wish: Wish, changes: Mapping[str, Any]) -> Wish:
 
 
 def applied(wish: Wish, endpoint: Endpoint) -> Endpoint:
-    """The endpoint as a checked wish wants it."""
-    return replace(
+    """The endpoint as a checked wish wants it. With another URL it is to be verified anew."""
+    after = replace(
         endpoint,
         **{name: getattr(wish, name) for name in _COPIED},
         matching={name: tuple(values) for name, values in wish.matching.items()},
         rules=_rules(wish, endpoint.rules),
     )
+    return settled(after, endpoint)
 
 
 def schedule_name(rules: Rules) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from worlds.webhook_deliveries import answered
 
@@ -16,6 +16,8 @@ class MemoryDispatching:
     told: list[tuple[str, str]] = field(default_factory=list)
     answer: Answer = field(default_factory=lambda: answered(200))
     failure: Exception | None = None
+    echoes: bool = True
+    challenges: list[str] = field(default_factory=list)
 
     async def endpoint_changed(self, endpoint_id: str) -> None:
         self._hear("changed", endpoint_id)
@@ -29,6 +31,12 @@ class MemoryDispatching:
     async def test(self, endpoint_id: str, event_type: str) -> Answer:
         self._hear(f"test {event_type}", endpoint_id)
         return self.answer
+
+    async def verify(self, endpoint_id: str, challenge: str, version: int) -> Answer:
+        """Answers as a receiver does that sends the challenge back, where `echoes`."""
+        self._hear(f"verify {version}", endpoint_id)
+        self.challenges.append(challenge)
+        return replace(self.answer, text=challenge) if self.echoes else self.answer
 
     def _hear(self, what: str, endpoint_id: str) -> None:
         if self.failure is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from worlds.waiting import eventually
@@ -67,8 +68,8 @@ class World:
         self.store = DeliveryStore(opened())
         self.endpoints = EndpointStore(opened(), SystemClock(), self.crypto)
 
-    async def dispatcher(self, **given: Any) -> Dispatcher:
-        sender = loopback_sender()
+    async def dispatcher(self, ca_file: Path | None = None, **given: Any) -> Dispatcher:
+        sender = loopback_sender(ca_file)
         made = Dispatcher(
             self.opened(),
             self.debates,
@@ -102,8 +103,8 @@ class World:
             await sender.aclose()
 
 
-def loopback_sender() -> Sender:
-    """A sender that may reach this machine."""
+def loopback_sender(ca_file: Path | None = None) -> Sender:
+    """A sender that may reach this machine, and trusts this authority too."""
     guard, clock = Guard(allowed_networks(("127.0.0.1",)), False, frozenset()), SystemClock()
     resolver = Resolver(guard, clock=clock)
-    return Sender(guard, resolver=resolver, clock=clock, ca_file=None, proxy=None, user_agent="test")
+    return Sender(guard, resolver=resolver, clock=clock, ca_file=ca_file, proxy=None, user_agent="test")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from aragora.webhooks.body import body_of, with_delivery_id
-from aragora.webhooks.signing import new_private_key, new_secret, signed_headers
+from aragora.webhooks.signing import new_private_key, new_secret, public_key, signed_headers
 
 FOLDER: Final = Path(__file__).parents[2] / "docs" / "examples" / "webhooks"
 AT: Final = 1_772_366_400
@@ -19,6 +19,8 @@ _NEW: Final = new_secret(bytes(range(32)))
 _OLD: Final = new_secret(bytes(range(32, 64)))
 _CHOSEN: Final = "a secret that somebody chose"
 _KEY: Final = new_private_key(bytes(range(64, 96)))
+_OLD_KEY: Final = new_private_key(bytes(range(96, 128)))
+_PUBLIC: Final = public_key(_KEY)  # all that a receiver has of it
 _EVENT: Final[Mapping[str, Any]] = {
     "type": "debate_end",
     "timestamp": "2026-03-01T12:00:00.000Z",
@@ -40,6 +42,7 @@ def vectors() -> list[dict[str, Any]]:
     """Each case: a request, the secret it is checked with and when, and what is to come out: `genuine` by the headers
     webhook-*, `genuine_body` by X-Webhook-Signature."""
     made = _case("made secret", _NEW, _NEW)
+    key = _case("key", _PUBLIC, _KEY) | {"genuine_body": False}  # nothing is shared to make X-Webhook-Signature with
     return [
         made,
         _case("chosen secret", _CHOSEN, _CHOSEN),
@@ -62,6 +65,27 @@ def vectors() -> list[dict[str, Any]]:
         _with(made, "webhook-signature", "v1, v1a,AAAA \u00fc"),
         _changed(made, "value", made["body"].replace("completed", "cancelled")),
         _changed(made, "white space", f"{made['body'][:-1]} }}"),  # only the raw body shows it
+        key,
+        key | _case("key, odd characters and numbers", _PUBLIC, _KEY, payload=_ODD) | {"genuine_body": False},
+        _case("while the key is changed, the new one", _PUBLIC, _KEY, _OLD_KEY) | {"genuine_body": False},
+        _case("while the key is changed, the old one", public_key(_OLD_KEY), _KEY, _OLD_KEY) | {"genuine_body": False},
+        _case("key beside the secret that it takes the place of", _PUBLIC, _KEY, _OLD) | {"genuine_body": False},
+        _case("another key", public_key(_OLD_KEY), _KEY) | {"genuine": False, "genuine_body": False},
+        _case("a secret where a key is expected", _PUBLIC, _NEW) | {"genuine": False, "genuine_body": False},
+        _case("key, too late", _PUBLIC, _KEY) | {"now": AT + 301, "genuine": False, "genuine_body": False},
+        *(
+            each | {"name": f"key, {each['name']}"}
+            for each in (
+                _without(key, "webhook-signature"),
+                _without(key, "webhook-timestamp"),
+                _with(key, "webhook-id", "msg_2"),
+                _with(key, "webhook-timestamp", str(AT + 1)),
+                _with(key, "webhook-signature", key["headers"]["webhook-signature"].replace("v1a,", "v1,")),
+                _with(key, "webhook-signature", f"v1a, v1a,AAAA v1a,{'A' * 86}== v1a,\u00fc"),
+                _changed(key, "value", key["body"].replace("completed", "cancelled")),
+                _changed(key, "white space", f"{key['body'][:-1]} }}"),
+            )
+        ),
     ]
 
 

@@ -15,7 +15,7 @@ from aragora.cli.rendering.terminal import say
 from aragora.cli.webhook_receiver import Received
 from aragora.webhooks.checking import TOLERANCE_S, Checked, Signature
 
-STATUS_STYLES: Final = {"enabled": "green", "paused": "yellow", "disabled": "red"}
+STATUS_STYLES: Final = {"enabled": "green", "paused": "yellow", "disabled": "red", "unverified": "yellow"}
 SIGNATURE_STYLES: Final = {Signature.VALID: "green", Signature.WRONG: "bold red", Signature.MISSING: "red"}
 
 _LABEL_CHARS: Final = 21
@@ -90,6 +90,9 @@ def received_block(received: Received, *, with_body: bool) -> Group:
         lines.append(_line("repeated", say(f"this webhook-id for the {_ordinal(received.times)} time", "yellow")))
     lines.append(_line("body", say(f"{len(received.body):,} bytes{'' if received.is_json else ', no JSON'}")))
     lines.append(_line("answered", say(str(received.answered))))
+    if received.challenge:
+        back = received.sends_back
+        lines.append(_line("challenge", say("sent back" if back else "not sent back", "green" if back else "red")))
     parts: list[RenderableType] = [say(heading, "bold"), Indented(lines)]
     if with_body:
         parts.append(say(received.body.decode("utf-8", "replace"), "dim"))
@@ -111,8 +114,23 @@ def received_document(received: Received) -> dict[str, Any]:
         "genuine": received.checked.genuine,
         "times": received.times,
         "answered": received.answered,
+        "challenge": received.challenge or None,
+        "challenge_sent_back": received.sends_back,
         "body": received.body.decode("utf-8", "replace"),
     }
+
+
+def answered_lines(answered: Mapping[str, Any], *, good: str | None, bad: str) -> list[Text]:
+    """What a receiver did with one request that somebody asked for; `good` where it did as it should."""
+    took = f"{float(answered.get('duration_s') or 0.0):.3f} s"
+    code = answered.get("status")
+    told = f"answered {code}" if code is not None else "did not answer"
+    lines = [say(f"{good or bad}: the receiver {told} after {took}.", "red" if good is None else "green")]
+    if good is None:
+        lines.append(say(str(answered.get("message") or "")))
+    if answered.get("text"):
+        lines += [say("It said:", "dim"), say(str(answered["text"]))]
+    return lines
 
 
 def moment(at: object) -> str:

@@ -17,19 +17,21 @@ from fastapi import Body
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from aragora.identity.rate_limits import WEBHOOK_TEST
+from aragora.identity.rate_limits import WEBHOOK_TEST, WEBHOOK_VERIFY
 from aragora.identity.rbac import WEBHOOKS_MANAGE
 from aragora.server.chapter import Call, Chapter
+from aragora.server.endpoint_views import SecretWebhook, Webhook, WebhookList, once, shown
 from aragora.server.schemas import Line
 from aragora.server.views import UNCACHED, json_response
 from aragora.server.webhooks import FAILURES, Cursor, Limit, Wanting, WebhookId, WebhookPorts, log, noted, tell
-from aragora.webhooks import events, wishes
-from aragora.webhooks.endpoint import Endpoint, PayloadKind
-from aragora.webhooks.model import TargetStatus
+from aragora.webhooks import events, verification, wishes
+from aragora.webhooks.certificates import CERTIFICATE_MAX_CHARS, PRIVATE_KEY_MAX_CHARS
+from aragora.webhooks.endpoint import ClientCertificate, Endpoint, PayloadKind
+from aragora.webhooks.model import Answer, TargetStatus
 from aragora.webhooks.registering import finished
 from aragora.webhooks.rotation import OVERLAP_MAX_S, OVERLAP_S
-from aragora.webhooks.signing import standard_secret
-from aragora.webhooks.wishes import STAND_IN, Wish
+from aragora.webhooks.signing import SignatureKind
+from aragora.webhooks.wishes import Wish
 
 webhooks: Chapter[WebhookPorts] = Chapter("webhooks")
 
@@ -65,6 +67,24 @@ _GiveUp = Annotated[
 _Secret = Annotated[str | None, Field(description="16 to 128 characters; left out, one is made")]
 
 
+class ClientKeyPair(Wanting):
+    """With what the receiver knows us by mutual TLS: two PEM texts. The key has no password; it rests encrypted, and is
+    shown to nobody."""
+
+    certificate: Annotated[str, Field(json_schema_extra={"maxLength": CERTIFICATE_MAX_CHARS})]
+    private_key: Annotated[str, Field(json_schema_extra={"maxLength": PRIVATE_KEY_MAX_CHARS})]
+
+    def pem(self) -> ClientCertificate:
+        """The two, as they are stored."""
+        return ClientCertificate(self.certificate, self.private_key)
+
+
+_Certificate = Annotated[ClientKeyPair | None, Field(alias="client_certificate", description="null: none")]
+_Verify = Annotated[
+    bool, Field(description="whether its receiver must answer a challenge (POST .../verify) before it gets anything")
+]
+
+
 class CreateWebhook(Wanting):
     """Where events go, and which. `events` are names of types (GET /api/webhooks/event-types); `*` stands for all that
     are not of high volume."""
@@ -82,10 +102,15 @@ class CreateWebhook(Wanting):
     fifo: Annotated[bool, Field(description="in the order of the events, one at a time")] = False
     retry_4xx: bool = True
     give_up_after_s: _GiveUp = None
+    signature: Annotated[SignatureKind | None, Field(description="left out: as the secret is, else hmac")] = None
+    certificate: _Certificate = None
+    verify: _Verify = False
 
     def wish(self) -> Wish:
         """What is asked for. The fields bear the names that they have there."""
-        return Wish(**{name: value for name, value in dict(self).items() if name != "secret"})
+        return Wish(
+            **{name: _plain(value) for name, value in dict(self).items() if name not in ("secret", "signature")}
+        )
 
 
 class ChangeWebhook(Wanting):
@@ -104,10 +129,13 @@ class ChangeWebhook(Wanting):
     fifo: bool = False
     retry_4xx: bool = True
     give_up_after_s: _GiveUp = None
+    certificate: _Certificate = None
+    verify: _Verify = False
 
     def changes(self) -> dict[str, Any]:
         """The fields that were sent."""
-        return {name: value for name, value in dict(self).items() if name in self.model_fields_set - {"version"}}
+        sent = self.model_fields_set - {"version"}
+        return {name: _plain(value) for name, value in dict(self).items() if name in sent}
 
 
 class Reason(Wanting):
@@ -120,6 +148,7 @@ class Rotate(Wanting):
     """How long the old secret signs beside the new one: unsaid a day, 0 not at all."""
 
     secret: _Secret = None
+    signature: Annotated[SignatureKind | None, Field(description="left out: as the secret is, else as it was")] = None
     overlap_hours: Annotated[float, Field(description=f"0 to {OVERLAP_MAX_S / _HOUR_S:g}")] = OVERLAP_S / _HOUR_S
 
 
@@ -129,39 +158,6 @@ class SendTest(Wanting):
     event_type: Line = TEST_TYPE
 
 
-class Webhook(BaseModel):
-    webhook_id: str
-    url: str
-    events: list[str]
-    filter: dict[str, list[str]]
-    description: str
-    headers: Annotated[dict[str, str], Field(description=f"names; for each value stands {STAND_IN}")]
-    payload: PayloadKind
-    schedule: str
-    rate_per_s: float | None
-    max_in_flight: int
-    fifo: bool
-    retry_4xx: bool
-    give_up_after_s: float
-    status: TargetStatus
-    reason: Annotated[str, Field(description="why it is not enabled")]
-    old_secrets_end_at: Annotated[list[float], Field(description="when those end that were rotated away")]
-    version: int
-    created_at: float
-    created_by: str
-    updated_at: float
-
-
-class SecretWebhook(Webhook):
-    secret: Annotated[str, Field(description="shown this once")]
-    standard_secret: Annotated[str, Field(description="the form that libraries of Standard Webhooks take")]
-
-
-class WebhookList(BaseModel):
-    webhooks: list[Webhook]
-    next_cursor: str | None
-
-
 class Tested(BaseModel):
     """What the receiver did."""
 
@@ -169,6 +165,18 @@ class Tested(BaseModel):
     status: Annotated[int | None, Field(description="the code of its answer")]
     duration_s: float
     error: Annotated[str | None, Field(description=FAILURES)]
+    message: str
+    text: Annotated[str, Field(description=f"the first {TEXT_MAX_CHARS} characters of its answer")]
+
+
+class Verified(BaseModel):
+    """What the receiver did with the challenge. Where the webhook was verified before, nothing was sent."""
+
+    verified: bool
+    webhook_status: TargetStatus
+    status: Annotated[int | None, Field(description="the code of its answer")]
+    duration_s: float
+    error: Annotated[str | None, Field(description=f"{FAILURES}, with the challenge or without")]
     message: str
     text: Annotated[str, Field(description=f"the first {TEXT_MAX_CHARS} characters of its answer")]
 
@@ -208,13 +216,15 @@ async def event_types(call: Call[WebhookPorts]) -> Response:  # noqa: ARG001  th
 
 @webhooks.post("/api/webhooks", needs=WEBHOOKS_MANAGE, gives=SecretWebhook, status=201, refuses=(409,))
 async def create(call: Call[WebhookPorts], body: CreateWebhook) -> Response:
-    """Register an endpoint. Its secret is in this answer only. The URL must not lead to an internal address."""
+    """Register an endpoint. Its secret is in this answer only. The URL must not lead to an internal address. With
+    `verify` it gets nothing until its receiver has answered the challenge that POST .../verify sends. None is sent
+    before: the receiver needs the secret of this answer to check it."""
     registering = (await call.ports.services()).registering
-    draft = await registering.draft(call.who.org_id, call.who.user_id, body.wish(), body.secret)
+    draft = await registering.draft(call.who.org_id, call.who.user_id, body.wish(), body.secret, body.signature)
     async with noted(call, "create", draft.endpoint_id):
         endpoint = await registering.add(draft)
     await _tell(call, endpoint.endpoint_id)
-    view = {**_shown(endpoint, []), **_secrets(endpoint.secret)}
+    view = {**shown(endpoint, registering), **once(endpoint.secret)}
     return json_response(view, 201, {**UNCACHED, "Location": f"/api/webhooks/{endpoint.endpoint_id}"})
 
 
@@ -225,8 +235,8 @@ async def listing(
     """Oldest first; `next_cursor` leads to the next page and is null on the last."""
     registering = (await call.ports.services()).registering
     page = await registering.store.page(call.who.org_id, status=status, cursor=cursor, limit=limit)
-    shown = [_shown(endpoint, registering.valid_until(endpoint)) for endpoint in page.items]
-    return json_response({"webhooks": shown, "next_cursor": page.next_cursor}, headers=UNCACHED)
+    listed = [shown(endpoint, registering) for endpoint in page.items]
+    return json_response({"webhooks": listed, "next_cursor": page.next_cursor}, headers=UNCACHED)
 
 
 @webhooks.get("/api/webhooks/{webhook_id}", needs=WEBHOOKS_MANAGE, gives=Webhook)
@@ -234,12 +244,13 @@ async def get(call: Call[WebhookPorts], webhook_id: WebhookId) -> Response:
     """One webhook, without its secret."""
     registering = (await call.ports.services()).registering
     endpoint = await registering.store.get(call.who.org_id, webhook_id)
-    return json_response(_shown(endpoint, registering.valid_until(endpoint)), headers=UNCACHED)
+    return json_response(shown(endpoint, registering), headers=UNCACHED)
 
 
 @webhooks.patch("/api/webhooks/{webhook_id}", needs=WEBHOOKS_MANAGE, gives=Webhook, refuses=(409,))
 async def change(call: Call[WebhookPorts], webhook_id: WebhookId, body: ChangeWebhook) -> Response:
-    """Change some fields. 409 `version_conflict` where somebody has changed it since the caller read it."""
+    """Change some fields. 409 `version_conflict` where somebody has changed it since the caller read it. With another
+    URL a webhook that asks for verification is unverified again."""
     registering = (await call.ports.services()).registering
     endpoint = await registering.store.get(call.who.org_id, webhook_id)
     changes = body.changes()
@@ -264,11 +275,13 @@ async def delete(call: Call[WebhookPorts], webhook_id: WebhookId) -> Response:
 @webhooks.post("/api/webhooks/{webhook_id}/enable", needs=WEBHOOKS_MANAGE, gives=Webhook, refuses=(409,))
 async def enable(call: Call[WebhookPorts], webhook_id: WebhookId) -> Response:
     """Deliver again, what has waited too. Its failures are forgotten: none of them counts towards disabling it, and
-    its breaker is closed."""
+    its breaker is closed. 409 `webhook_unverified` where it has to be verified first."""
     registering = (await call.ports.services()).registering
     endpoint = await registering.store.get(call.who.org_id, webhook_id)
+    wanted = registering.standing(TargetStatus.ENABLED, "")
+    wanted(endpoint)  # what it refuses is not noted as done
     async with noted(call, "enable", webhook_id):
-        kept = await registering.apply(endpoint, registering.standing(TargetStatus.ENABLED, ""))
+        kept = await registering.apply(endpoint, wanted)
         await registering.forget_failures(webhook_id)
     answer = await _changed(call, kept)
     await tell(call.ports.dispatching.work(webhook_id), webhook_id)
@@ -302,17 +315,29 @@ async def send_test(
     await call.ports.limits.require((WEBHOOK_TEST, webhook_id))
     async with noted(call, "test", webhook_id, event_type=wanted):
         answer = await call.ports.dispatching.test(webhook_id, wanted)
-    return json_response(
-        {
-            "delivered": answer.failure is None,
-            "status": answer.code,
-            "duration_s": answer.duration_s,
-            "error": answer.failure,
-            "message": answer.told,
-            "text": answer.text[:TEXT_MAX_CHARS],
-        },
-        headers=UNCACHED,
-    )
+    view = {"delivered": answer.failure is None, "message": answer.told, **_answered(answer)}
+    return json_response(view, headers=UNCACHED)
+
+
+@webhooks.post("/api/webhooks/{webhook_id}/verify", needs=WEBHOOKS_MANAGE, gives=Verified, refuses=(409,))
+async def verify(call: Call[WebhookPorts], webhook_id: WebhookId) -> Response:
+    """Send the receiver a new challenge, and enable the webhook where it sends it back. Five a minute."""
+    registering = (await call.ports.services()).registering
+    endpoint = await registering.store.get(call.who.org_id, webhook_id)
+    if not verification.waits(endpoint):
+        before = {"verified": True, "webhook_status": endpoint.status, "message": verification.told_before(endpoint)}
+        return json_response({**before, **_answered(Answer(None, 0.0))}, headers=UNCACHED)
+    await call.ports.limits.require((WEBHOOK_VERIFY, webhook_id))
+    challenge = registering.challenge()
+    async with noted(call, "verify", webhook_id):
+        answer = await call.ports.dispatching.verify(webhook_id, challenge, endpoint.version)
+        if answered := verification.answers(answer, challenge):
+            endpoint = await registering.verified(endpoint)
+    if answered:
+        await _tell(call, webhook_id)
+    told = verification.told(answer, challenge)
+    view = {"verified": answered, "webhook_status": endpoint.status, "message": told, **_answered(answer)}
+    return json_response(view, headers=UNCACHED)
 
 
 @webhooks.post("/api/webhooks/{webhook_id}/rotate", needs=WEBHOOKS_MANAGE, gives=SecretWebhook, refuses=(409,))
@@ -323,11 +348,11 @@ async def rotate(
     wanted = body or Rotate()
     registering = (await call.ports.services()).registering
     endpoint = await registering.store.get(call.who.org_id, webhook_id)
-    rotation = registering.rotation(wanted.secret, wanted.overlap_hours * _HOUR_S)
+    rotation = registering.rotation(endpoint, wanted.secret, wanted.overlap_hours * _HOUR_S, wanted.signature)
     rotation.change(endpoint)  # what it refuses is not noted as done
     async with noted(call, "rotate", webhook_id, overlap_hours=f"{wanted.overlap_hours:g}"):
         kept = await registering.apply(endpoint, rotation.change)
-    return await _changed(call, kept, _secrets(rotation.secret))
+    return await _changed(call, kept, once(rotation.secret))
 
 
 @webhooks.post("/api/webhooks/{webhook_id}/rotate/finish", needs=WEBHOOKS_MANAGE, gives=Webhook, refuses=(409,))
@@ -344,48 +369,32 @@ async def _stand(call: Call[WebhookPorts], webhook_id: str, status: TargetStatus
     registering = (await call.ports.services()).registering
     wanted = registering.standing(status, "" if body is None else body.reason)
     endpoint = await registering.store.get(call.who.org_id, webhook_id)
+    wanted(endpoint)  # as above
     async with noted(call, _ACTIONS[status], webhook_id):
         kept = await registering.apply(endpoint, wanted)
     return await _changed(call, kept)
 
 
-async def _changed(call: Call[WebhookPorts], endpoint: Endpoint, secrets: Mapping[str, str] = {}) -> Response:
+async def _changed(call: Call[WebhookPorts], endpoint: Endpoint, secrets: Mapping[str, str | None] = {}) -> Response:
     """Tell the dispatcher, then the caller."""
     await _tell(call, endpoint.endpoint_id)
-    until = (await call.ports.services()).registering.valid_until(endpoint)
-    return json_response({**_shown(endpoint, until), **secrets}, headers=UNCACHED)
+    registering = (await call.ports.services()).registering
+    return json_response({**shown(endpoint, registering), **secrets}, headers=UNCACHED)
 
 
 async def _tell(call: Call[WebhookPorts], webhook_id: str) -> None:
     await tell(call.ports.dispatching.endpoint_changed(webhook_id), webhook_id)
 
 
-def _secrets(secret: str) -> dict[str, str]:
-    return {"secret": secret, "standard_secret": standard_secret(secret)}
-
-
-def _shown(endpoint: Endpoint, old_secrets_end_at: list[float]) -> dict[str, Any]:
-    """What may be seen of a webhook at any time."""
-    rules = endpoint.rules
+def _answered(answer: Answer) -> dict[str, Any]:
+    """What a receiver did with one request that somebody asked for."""
     return {
-        "webhook_id": endpoint.endpoint_id,
-        "url": endpoint.url,
-        "events": endpoint.events,
-        "filter": endpoint.matching,
-        "description": endpoint.description,
-        "headers": dict.fromkeys(endpoint.headers, STAND_IN),
-        "payload": endpoint.payload,
-        "schedule": wishes.schedule_name(rules),
-        "rate_per_s": rules.rate_per_s,
-        "max_in_flight": rules.max_in_flight,
-        "fifo": rules.fifo,
-        "retry_4xx": rules.retry_4xx,
-        "give_up_after_s": rules.give_up_s,
-        "status": endpoint.status,
-        "reason": endpoint.reason,
-        "old_secrets_end_at": old_secrets_end_at,
-        "version": endpoint.version,
-        "created_at": endpoint.created_at,
-        "created_by": endpoint.created_by,
-        "updated_at": endpoint.updated_at,
+        "status": answer.code,
+        "duration_s": answer.duration_s,
+        "error": answer.failure,
+        "text": answer.text[:TEXT_MAX_CHARS],
     }
+
+
+def _plain(value: Any) -> Any:
+    return value.pem() if isinstance(value, ClientKeyPair) else value

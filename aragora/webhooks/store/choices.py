@@ -17,10 +17,11 @@ class EndpointChoices:
         self._database = database
 
     async def choices(self) -> list[tuple[str, tuple[str, ...]]]:
-        """Every choice of event types that an endpoint has made which is not disabled, with its organisation; each
+        """Every choice of event types that an endpoint has made which hears of events, with its organisation; each
         once. Raises Unavailable."""
         of = webhook_endpoints.c
-        query = select(of.org_id, of.events).where(of.status != TargetStatus.DISABLED).distinct()
+        hearing = [status for status in TargetStatus if status.hears]
+        query = select(of.org_id, of.events).where(of.status.in_(hearing)).distinct()
         rows = await self._database.rows(query, "reading webhooks")
         return [(org_id, tuple(decode(events))) for org_id, events in rows]
 

@@ -1,4 +1,4 @@
-"""Is this webhook genuine? Needs Python's standard library only."""
+"""Is this webhook genuine? Needs Python's standard library only; for a public key the package `cryptography` too."""
 
 import base64
 import hashlib
@@ -11,18 +11,36 @@ TOLERANCE_S = 300
 
 
 def verify(body: bytes, headers: Mapping[str, str], secret: str, now: float | None = None) -> dict:
-    """The event in `body`, the bytes of the request as they came. Raises ValueError where it is not genuine, or was
-    not sent within the last five minutes."""
+    """The event in `body`, the bytes of the request as they came. `secret` is the webhook's secret, or its public key
+    (whpk_...). Raises ValueError where it is not genuine, or was not sent within the last five minutes."""
     sent = {name.lower(): value for name, value in headers.items()}
     message_id, timestamp = sent.get("webhook-id", ""), sent.get("webhook-timestamp", "")
     if not timestamp.isdecimal() or abs((time.time() if now is None else now) - int(timestamp)) > TOLERANCE_S:
         raise ValueError("no timestamp, or one that is too far from now")
     signed = f"{message_id}.{timestamp}.".encode() + body
-    expected = b"v1," + base64.b64encode(hmac.digest(key_of(secret), signed, "sha256"))
-    given = sent.get("webhook-signature", "").encode().split(b" ")  # two while the secret is being changed
-    if not any(hmac.compare_digest(expected, signature) for signature in given):
+    made = made_with_key if secret.startswith("whpk_") else made_with_secret
+    given = sent.get("webhook-signature", "").split(" ")  # two while the secret is being changed
+    if not any(made(secret, signature, signed) for signature in given):
         raise ValueError("no signature is made with this secret")
     return json.loads(body)
+
+
+def made_with_secret(secret: str, signature: str, signed: bytes) -> bool:
+    expected = b"v1," + base64.b64encode(hmac.digest(key_of(secret), signed, "sha256"))
+    return hmac.compare_digest(expected, signature.encode())
+
+
+def made_with_key(public_key: str, signature: str, signed: bytes) -> bool:
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+    key = Ed25519PublicKey.from_public_bytes(base64.b64decode(public_key.removeprefix("whpk_")))
+    kind, _, encoded = signature.partition(",")
+    try:
+        key.verify(base64.b64decode(encoded), signed)
+    except (InvalidSignature, ValueError):
+        return False
+    return kind == "v1a"
 
 
 def key_of(secret: str) -> bytes:

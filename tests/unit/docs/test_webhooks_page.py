@@ -12,10 +12,12 @@ from aragora.config.settings import Settings, variable_of
 from aragora.observability.metrics import METRICS
 from aragora.server.webhook_delivery import WebhookDeliveryManager
 from aragora.webhooks.answers import KEPT_BYTES
+from aragora.webhooks.certificates import EXPIRES_SOON_S
 from aragora.webhooks.events import CATALOGUE
 from aragora.webhooks.machine import DISABLE_AFTER_S, DISABLE_MIN_FAILURES, FAILING_AFTER, THROTTLED_FREE
 from aragora.webhooks.rotation import OLD_SECRETS_MAX
 from aragora.webhooks.schedule import PATIENT, RUNBOOK, SCHEDULES
+from aragora.webhooks.verification import ANSWER_HEADER, CHALLENGE_HEADER, TYPE
 
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs/webhooks.md").read_text()
@@ -77,6 +79,10 @@ def test_the_numbers_of_the_machine_are_told() -> None:
         {3: "At most three old secrets sign at once"}[OLD_SECRETS_MAX],
         f"`give_up_after_s` ({RUNBOOK.give_up_s / 86_400:g} days)",
         f"After {RUNBOOK.timeout_s:g} seconds the request counts as",
+        f"`{TYPE}`",
+        f"`{CHALLENGE_HEADER}`",
+        f"`{ANSWER_HEADER}`",
+        f"within {EXPIRES_SOON_S / 86_400:g} days",
     ):
         assert text in PAGE
 
@@ -90,5 +96,5 @@ def test_the_manager_of_the_page_has_its_settings_with_their_defaults() -> None:
 
 
 def test_every_event_of_webhooks_themselves_is_named() -> None:
-    own = {name for name in CATALOGUE if name.startswith("webhook.")} - {"webhook.test"}
+    own = {name for name in CATALOGUE if name.startswith("webhook.")} - {"webhook.test", TYPE}
     assert set(re.findall(r"`(webhook\.(?:failing|recovered|exhausted|disabled))`", PAGE)) == own

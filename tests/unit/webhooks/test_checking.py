@@ -77,14 +77,34 @@ def test_without_a_secret_it_says_what_is_there_and_that_it_was_not_checked() ->
     assert not checked(BODY, headers(SECRET), None, AT).genuine
 
 
-def test_an_ed25519_key_is_checked_by_the_private_half() -> None:
+def test_an_ed25519_signature_is_checked_by_either_half_of_its_key() -> None:
+    key, other = new_private_key(bytes(range(32))), new_private_key(bytes(range(1, 33)))
+    for half in (key, public_key(key)):
+        check_readable(half)
+        assert checked(BODY, headers(key), half, AT) == Checked(Signature.VALID, Signature.MISSING, 0)
+        assert checked(BODY, headers(other, key), half, AT).genuine, "while the key is changed"
+        for wrong in (headers(other), headers(key, webhook_id="evt_2"), headers(key, webhook_timestamp=str(AT + 1))):
+            assert checked(BODY, wrong, half, AT).standard is Signature.WRONG
+        assert checked(BODY + b" ", headers(key), half, AT).standard is Signature.WRONG
+        assert checked(BODY, headers(key, webhook_signature=None), half, AT).standard is Signature.MISSING
+        assert not checked(BODY, headers(key), half, AT + 301).genuine
+
+
+def test_a_public_key_says_nothing_of_the_signature_that_a_secret_makes() -> None:
     key = new_private_key(bytes(range(32)))
-    assert checked(BODY, headers(key), key, AT) == Checked(Signature.VALID, Signature.MISSING, 0)
-    with pytest.raises(InvalidInput, match="public key"):
-        check_readable(public_key(key))
+    told = checked(BODY, headers(key, SECRET), public_key(key), AT)  # while one takes the place of the other
+    assert told == Checked(Signature.VALID, Signature.UNCHECKED, 0)
 
 
-@pytest.mark.parametrize("secret", ["", "whsec_short", "whsk_AAAA"])
+@pytest.mark.parametrize("given", ["v1a,", "v1a,AAAA", "v1a,\udcff", "v1,AAAA v1a,====", " ", "v1a"])
+@pytest.mark.parametrize("stamp", [str(AT), None, "soon"])
+def test_what_is_no_ed25519_signature_is_wrong_and_no_fault(given: str, stamp: str | None) -> None:
+    key = new_private_key(bytes(range(32)))
+    told = checked(BODY, headers(key, webhook_signature=given, webhook_timestamp=stamp), public_key(key), AT)
+    assert told.standard is Signature.WRONG
+
+
+@pytest.mark.parametrize("secret", ["", "whsec_short", "whsk_AAAA", "whpk_AAAA", "whpk_" + "A" * 44])
 def test_what_can_be_no_secret_is_refused_without_being_repeated(secret: str) -> None:
     with pytest.raises(InvalidInput) as refused:
         check_readable(secret)

@@ -48,6 +48,7 @@ def test_the_catalogue_has_these_types() -> None:
         "webhook.exhausted": False,
         "webhook.disabled": False,
         "webhook.test": False,
+        "webhook.verification": False,
     }
 
 

@@ -153,7 +153,7 @@ async def test_a_change_goes_on_from_what_is_there_when_it_is_stored(registering
 async def test_a_rotation_shows_its_secret_and_can_be_finished(registering: Registering, store: Store) -> None:
     before = endpoint()
     store.kept[before.endpoint_id] = before
-    rotation = registering.rotation(None, 60.0)
+    rotation = registering.rotation(before, None, 60.0)
     kept = await registering.apply(before, rotation.change)
     assert (kept.secret, registering.valid_until(kept)) == (rotation.secret, [WALL + 60.0])
     assert rotation.secret not in repr(rotation)

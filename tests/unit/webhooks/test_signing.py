@@ -14,13 +14,17 @@ from hypothesis import strategies as st
 
 from aragora.errors import InvalidInput
 from aragora.webhooks.signing import (
+    check_public_key,
     check_secret,
     is_private_key,
+    is_public_key,
+    kind_of,
     new_private_key,
     new_secret,
     public_key,
     signed_headers,
     standard_secret,
+    verifies,
 )
 
 BODY = b'{"delivery_id": "dlv_1", "a": 1}'
@@ -185,6 +189,28 @@ def test_a_signature_by_a_private_key_is_checked_with_its_public_key(seed: bytes
     public.verify(base64.b64decode(signature), b"msg_1.1700000000." + body)
     with pytest.raises(InvalidSignature):
         public.verify(base64.b64decode(signature), b"msg_2.1700000000." + body)
+
+
+def test_any_signature_by_the_private_half_of_a_public_key_is_found_among_others() -> None:
+    other = new_private_key(bytes(range(1, 33)))
+    signed = b"msg_1.1700000000." + BODY
+    for secrets in ((KEY,), (other, KEY), (KEY, other, CHOSEN), (CHOSEN, SECRET, KEY)):
+        assert verifies(public_key(KEY), headers(*secrets)["webhook-signature"], signed)
+        assert not verifies(public_key(KEY), headers(*secrets)["webhook-signature"], signed + b" ")
+    for odd in ("", "v1a,", "v1a,AAAA", f"v1,{'A' * 86}==", f"v1a,{'A' * 86}==", "v1a,\udcff"):
+        assert not verifies(public_key(KEY), odd, signed)
+
+
+@pytest.mark.parametrize("text", ["", "whpk_", "whpk_AAAA", f"whpk_{base64_of(b'k' * 33)}", SECRET, KEY])
+def test_what_is_no_public_key_is_refused(text: str) -> None:
+    with pytest.raises(InvalidInput, match="base64 of 32 bytes"):
+        check_public_key(text)
+    check_public_key(public_key(KEY))
+
+
+def test_the_kind_of_signature_follows_from_the_secret() -> None:
+    assert [kind_of(one) for one in (SECRET, CHOSEN, KEY)] == ["hmac", "hmac", "ed25519"]
+    assert (is_public_key(public_key(KEY)), is_public_key(KEY), is_public_key(SECRET)) == (True, False, False)
 
 
 def test_a_seed_alone_is_the_same_key() -> None:

@@ -274,7 +274,7 @@ async def test_who_may_not_manage_webhooks_is_refused(server: Served, client: ht
                 assert (refused.status_code, refused.json()["error"]["code"]) == (403, "forbidden"), path
                 assert (await client.request(method, path, headers=owner)).status_code != 403, path
                 tried += 1
-    assert tried == 23
+    assert tried == 24
 
 
 async def test_static_paths_are_not_taken_for_ids(client: httpx2.AsyncClient) -> None:

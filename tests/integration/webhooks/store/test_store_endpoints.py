@@ -123,7 +123,8 @@ async def test_endpoints_are_listed_in_pages_and_by_status(endpoints: EndpointSt
     await endpoints.add(endpoint(99, org_id="other"), limit=10)
     assert await _ids(endpoints) == [f"wh_{number:06}" for number in range(7)]
     assert await _ids(endpoints, TargetStatus.PAUSED) == ["wh_000000", "wh_000003", "wh_000006"]
-    assert await EndpointChoices(database).count_by_status() == {"enabled": 5, "paused": 3, "disabled": 0}
+    counts = await EndpointChoices(database).count_by_status()
+    assert counts == {"enabled": 5, "paused": 3, "disabled": 0, "unverified": 0}
     with pytest.raises(InvalidInput):
         await endpoints.page("local", cursor="%%%")
 

@@ -52,6 +52,7 @@ async def test_the_page_tells_what_waits_and_for_how_long_and_which_breakers_ref
         "endpointsenabled": 1.0,
         "endpointspaused": 0.0,
         "endpointsdisabled": 0.0,
+        "endpointsunverified": 0.0,
         "oldest_due_seconds": 60.0,
     }
 
