@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from typing import Any
 
@@ -239,3 +240,20 @@ def test_whatever_is_answered_each_delivery_ends_once_and_within_the_bounds(
     assert ends == Counter({one.delivery_id: 1 for one in deliveries})
     assert queues.in_flight == 0
     assert all(queues.target(target).in_flight == 0 for target in {one.target_id for one in deliveries})
+
+
+def test_a_ticket_tells_when_its_target_gave_no_leave_for_the_last_time() -> None:
+    queues = queued(*for_target("wh_1", range(3)), rules=Rules(max_in_flight=1))
+    (first,) = all_now(queues, 5.0)
+    assert first.refused_at == -math.inf
+    settled(queues, first, now=7.0)
+    (second,) = all_now(queues, 7.0)
+    assert second.refused_at == 5.0, "when it had a request on its way"
+
+
+def test_the_slots_of_all_are_no_refusal_of_a_target() -> None:
+    queues = queued(*for_target("wh_1", range(2)), slots=1)
+    (first,) = all_now(queues)
+    settled(queues, first, now=7.0)
+    (second,) = all_now(queues, 7.0)
+    assert second.refused_at == -math.inf
