@@ -10,7 +10,6 @@ from sqlalchemy import ColumnElement, Select, case, func, literal, select
 from aragora.storage.database import Database
 from aragora.webhooks.model import DeliveryStatus, TargetStatus
 from aragora.webhooks.store.tables import (
-    IS_DEAD,
     IS_REFUSING,
     webhook_attempts,
     webhook_deliveries,
@@ -68,9 +67,12 @@ class WebhookStandings:
         query = select(of.endpoint_id).where(of.status == TargetStatus.ENABLED, last.scalar_subquery() >= since)
         return [row[0] for row in await self._database.rows(query.limit(limit), _WHAT)]
 
-    async def dead_letters(self, limit: int) -> int:
-        """How many there are, counted up to `limit`."""
-        return await self._number(select(literal(1)).select_from(webhook_deliveries).where(IS_DEAD), limit)
+    async def dead_letters(self, since: float, limit: int) -> int:
+        """How many deliveries became dead letters since then and are kept, counted up to `limit`."""
+        # The status as a parameter, not `IS_DEAD`: the index of dead letters is by organisation.
+        dead = _OF.status == DeliveryStatus.DEAD_LETTERED.value
+        lately = select(literal(1)).where(_OF.ended_at.is_not(None), dead, _OF.ended_at >= since)
+        return await self._number(lately, limit)
 
     async def refusing(self, wall: float, limit: int) -> int:
         """How many targets' breakers refuse at `wall`, counted up to `limit`."""
