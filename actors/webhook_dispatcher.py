@@ -92,6 +92,10 @@ class WebhookDispatcherActor(VirtualActor):
         """See `Dispatcher.verify`."""
         return await (await self._started()).verify(endpoint_id, challenge, version)
 
+    async def in_flight(self) -> int:
+        """How many requests are on their way. A question for the metrics page: it keeps no process awake."""
+        return 0 if self._dispatcher is None else self._dispatcher.in_flight
+
     async def drain(self, limit_s: float) -> int:
         """Take up nothing more and let requests end for up to `limit_s` seconds; returns how many were cut off."""
         cut = 0 if self._dispatcher is None else await self._dispatcher.drain(limit_s)

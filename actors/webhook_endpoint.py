@@ -69,6 +69,10 @@ class WebhookEndpointActor(VirtualActor):
         """See `HotEndpoint.warmth`."""
         return self._by(epoch).warmth()
 
+    async def in_flight(self) -> int:
+        """How many requests are on their way. A question for the metrics page: it keeps no process awake."""
+        return 0 if self._hot is None else self._hot.in_flight
+
     async def release(self, epoch: int, limit_s: float) -> int:
         """See `HotEndpoint.release`. The process stays for a while, in case that the endpoint grows hot again."""
         async with self._changing_hands:

@@ -11,6 +11,7 @@ from aragora.clock import Clock
 from aragora.composition.encrypted_stores import marks
 from aragora.config.settings import Settings
 from aragora.identity.parts import IdentityParts
+from aragora.observability.registry import REGISTRY, Registry
 from aragora.secrets.encryption import EncryptionService
 from aragora.server.chapters.webhook_deliveries import webhook_deliveries
 from aragora.server.chapters.webhooks import webhooks
@@ -19,10 +20,11 @@ from aragora.server.middleware.own_deliveries import OwnDeliveriesMiddleware
 from aragora.server.webhooks import WebhookPorts, WebhookServices
 from aragora.storage.contexts import Context
 from aragora.storage.database import Database
+from aragora.webhooks import counting
 from aragora.webhooks.egress import USER_AGENT
-from aragora.webhooks.guard import Guard
+from aragora.webhooks.guard import Guard, Refused
 from aragora.webhooks.ports import Dispatching
-from aragora.webhooks.registering import Registering
+from aragora.webhooks.registering import CheckUrl, Registering
 from aragora.webhooks.resolver import Resolver
 from aragora.webhooks.retention import counted
 from aragora.webhooks.reviving import Reviving
@@ -94,7 +96,26 @@ class WebhookAccess:
         endpoints = EndpointStore(database, self._clock, self._crypto)
         purging = DeliveryPurge(database, counted, self._clock)
         return WebhookServices(
-            Registering(endpoints, writer, resolver.check, self._clock, limit=self._settings.webhook_max_endpoints),
+            Registering(
+                endpoints,
+                writer,
+                counting_refusals(resolver.check),
+                self._clock,
+                limit=self._settings.webhook_max_endpoints,
+            ),
             Reviving(deliveries, endpoints, writer, purging, self._clock),
             deliveries,
         )
+
+
+def counting_refusals(check_url: CheckUrl, registry: Registry = REGISTRY) -> CheckUrl:
+    """`check_url`, which counts what the guard refuses: somebody tried to have us reach inside."""
+
+    async def check(url: str) -> None:
+        try:
+            await check_url(url)
+        except Refused as refused:
+            registry.inc(counting.BLOCKED, reason=refused.reason.value)
+            raise
+
+    return check

@@ -19,6 +19,7 @@ from aragora.background import Every
 from aragora.clock import Clock
 from aragora.errors import NotFound
 from aragora.ids import new_id
+from aragora.observability.registry import REGISTRY
 from aragora.secrets.encryption import EncryptionService
 from aragora.storage.database import Database
 from aragora.storage.outbox import OutboxRow
@@ -41,6 +42,7 @@ from aragora.webhooks.owner import Owner
 from aragora.webhooks.registered import RegisteredDestinations
 from aragora.webhooks.store.endpoints import EndpointStore
 from aragora.webhooks.store.units import CancelWaiting, Reschedule, Tenure
+from aragora.webhooks.trouble_log import host_of
 
 KEY: Final = "dispatcher"
 SWEEP_S: Final = 15.0
@@ -122,6 +124,11 @@ class Dispatcher:
         """Whether something waits here or is on its way."""
         return len(self._owner.queues) > 0 or len(self._hot) > 0
 
+    @property
+    def in_flight(self) -> int:
+        """How many requests are on their way."""
+        return self._owner.queues.in_flight
+
     async def drain(self, limit_s: float) -> int:
         """Take up nothing more, let requests end within `limit_s` seconds; returns how many were cut off. They are sent
         again by the next dispatcher."""
@@ -194,7 +201,12 @@ class Dispatcher:
             timestamp=int(self._clock.now()),
             timeout_s=min(destination.rules.timeout_s, TEST_TIMEOUT_S),
         )
-        return await self._sender.send(request, destination.certificate)
+        answer = await self._sender.send(request, destination.certificate)
+        if answer.refused_for is not None:  # no attempt is stored that would count it
+            REGISTRY.inc(counting.BLOCKED, reason=answer.refused_for.value)
+            host, why = host_of(destination.url), answer.refused_for.value
+            log.warning("webhook blocked", delivery_id=delivery_id, webhook_id=endpoint_id, host=host, why=why)
+        return answer
 
     async def verify(self, endpoint_id: str, challenge: str, version: int) -> Answer:
         """See `Challenging.ask`."""

@@ -160,7 +160,12 @@ class FanOut:
                     payloads |= {(row.debate_id, seq + place): payload for place, payload in enumerate(read)}
                 found.append(await self._happened(row, seq, payloads[row.debate_id, seq]))
             except (InvalidInput, NotFound, ValueError, KeyError, TypeError) as damaged:
-                log.warning("an event of a debate cannot be told", outbox_id=row.outbox_id, error=str(damaged))
+                log.warning(
+                    "an event of a debate cannot be told",
+                    outbox_id=row.outbox_id,
+                    debate_id=row.debate_id,
+                    error=str(damaged),
+                )
         return found
 
     async def _happened(self, row: OutboxRow, seq: int, payload: str) -> Happened:

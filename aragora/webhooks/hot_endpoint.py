@@ -138,6 +138,11 @@ class HotEndpoint:
         rate = self._heat.rate(self._endpoint_id, self._clock.monotonic())
         return Warmth(rate, self._owner.queues.held(self._endpoint_id))
 
+    @property
+    def in_flight(self) -> int:
+        """How many requests are on their way."""
+        return self._owner.queues.in_flight
+
     async def release(self, limit_s: float) -> int:
         """Take up nothing more and let requests end within `limit_s` seconds; returns how many were cut off. What the
         next owner begins with was stored with each attempt."""

@@ -34,6 +34,7 @@ from aragora.webhooks.store.overview import Overview
 from aragora.webhooks.store.owners import Owners
 from aragora.webhooks.store.units import Effect, Moved, Tenure
 from aragora.webhooks.store.writer import DeliveryWriter
+from aragora.webhooks.trouble_log import TroubleLog
 
 LEASED: Final = "manager_"
 """How the names of owners begin that hold a lease."""
@@ -70,6 +71,7 @@ class Owner:
         self._clock = clock
         self._elsewhere = elsewhere
         self._draw = draw
+        self._troubles = TroubleLog(clock)
         self._deliverer: Deliverer | None = None
         self._holder: str | None = None
         self._refilling: asyncio.Task[None] | None = None
@@ -89,6 +91,7 @@ class Owner:
             tenure=tenure,
             hungry=self._refill_soon,
             draw=self._draw,
+            troubles=self._troubles,
         )
         self._deliverer.start()
 
@@ -243,6 +246,5 @@ class Owner:
         except NotFound:
             return Rules()  # its target is gone: the deliverer cancels it
         except (DecryptionFailed, Unreadable) as unreadable:
-            told = unreadable.message
-            log.warning("a webhook cannot be read, and is not sent", delivery_id=delivery.delivery_id, error=told)
+            self._troubles.unreadable(delivery, unreadable.message)
             return None

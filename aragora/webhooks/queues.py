@@ -19,6 +19,7 @@ Rules
 from __future__ import annotations
 
 import heapq
+import math
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -38,11 +39,13 @@ SHARE: Final = 4  # one organisation has a fourth of the slots while others want
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """Leave to send one delivery. It must come back: `settle`, or `give_back`."""
+    """Leave to send one delivery. It must come back: `settle`, or `give_back`. `refused_at` is when its target gave no
+    leave for the last time."""
 
     delivery: Delivery
     leave: Leave = field(repr=False)
     tried_other_secret: bool = False
+    refused_at: float = -math.inf
 
 
 @dataclass(slots=True)
@@ -70,6 +73,7 @@ class _Lane:
         self.spilled = False
         self.resting = False
         self.wakes_at: float | None = None
+        self.refused_at = -math.inf  # when something was due, and the target gave no leave
 
     def __len__(self) -> int:
         return len(self.by_id) + len(self.out)
@@ -364,9 +368,11 @@ class Queues:
             self._sleep(lane, entry)
             return None
         if lane.rules.fifo and lane.out:
+            lane.refused_at = now
             return None  # until the one on its way has come back, also where its attempt is not stored yet
         lane.target, leave = take(lane.target, lane.rules, now)
         if not isinstance(leave, Leave):
+            lane.refused_at = now
             self._sleep(lane, leave.until)
             return None
         delivery_id = lane.ready.popleft()
@@ -375,7 +381,7 @@ class Queues:
         self._away.add(delivery_id)
         self.in_flight += 1
         self._out_of[lane.org_id] = self._out_of.get(lane.org_id, 0) + 1
-        return Ticket(entry.delivery, leave, entry.tried_other_secret)
+        return Ticket(entry.delivery, leave, entry.tried_other_secret, lane.refused_at)
 
     def _feel(self, lane: _Lane) -> None:
         """Note that a lane is hungry. A lane that is being filled has not been told so far, and is empty."""

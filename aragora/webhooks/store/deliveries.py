@@ -185,11 +185,6 @@ class DeliveryStore:
         mine = (_OF.org_id == org_id, _OF.webhook_id == webhook_id)
         return await self._counts(select(_OF.status, func.count()).where(*mine).group_by(_OF.status))
 
-    async def waiting(self) -> dict[DeliveryStatus, int]:
-        """How many deliveries wait in all, by status."""
-        found = await self._counts(select(_OF.status, func.count()).where(_WAITS).group_by(_OF.status))
-        return {status: count for status, count in found.items() if status.waits}
-
     async def oldest_due(self, target_id: str | None = None) -> float | None:
         """When what waits longest was or is due: of one target or of all; None where nothing waits."""
         query = select(func.min(_OF.due_at)).where(_WAITS)

@@ -216,7 +216,7 @@ class EndpointStore:
         try:
             return self._opened(row)
         except (DecryptionFailed, Unreadable) as error:
-            log.warning("a webhook cannot be read", endpoint_id=row.endpoint_id, error=error.message)
+            log.warning("a webhook cannot be read", webhook_id=row.endpoint_id, org_id=row.org_id, error=error.message)
             return None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from typing import Any
 
@@ -295,3 +296,20 @@ def test_a_target_at_rest_gets_no_leave_and_loses_nothing() -> None:
     assert queues.held("a") == 3
     queues.resume("a")
     assert [ticket.delivery.target_id for ticket in all_now(queues)] == ["a"]
+
+
+def test_a_ticket_tells_when_its_target_gave_no_leave_for_the_last_time() -> None:
+    queues = queued(*for_target("wh_1", range(3)), rules=Rules(max_in_flight=1))
+    (first,) = all_now(queues, 5.0)
+    assert first.refused_at == -math.inf
+    settled(queues, first, now=7.0)
+    (second,) = all_now(queues, 7.0)
+    assert second.refused_at == 5.0, "when it had a request on its way"
+
+
+def test_the_slots_of_all_are_no_refusal_of_a_target() -> None:
+    queues = queued(*for_target("wh_1", range(2)), slots=1)
+    (first,) = all_now(queues)
+    settled(queues, first, now=7.0)
+    (second,) = all_now(queues, 7.0)
+    assert second.refused_at == -math.inf

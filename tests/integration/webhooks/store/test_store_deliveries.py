@@ -39,8 +39,6 @@ async def test_what_waits_comes_in_due_order_whatever_its_target(writer: Deliver
     assert await store.oldest_due() == WALL + 1.0
     assert await store.oldest_due("wh_1") == WALL + 1.0
     assert await store.oldest_due("wh_3") is None
-    counts = {DeliveryStatus.PENDING: 2, DeliveryStatus.RETRYING: 1, DeliveryStatus.IN_PROGRESS: 0}
-    assert await store.waiting() == counts
 
 
 async def test_of_many_targets_each_has_its_share_of_what_is_due(writer: DeliveryWriter, store: DeliveryStore) -> None:
