@@ -132,6 +132,7 @@ METRICS: Final[tuple[Metric, ...]] = (
     _counter("aragora_webhook_retries_total", "Delivery attempts after the first of their delivery", "event_type"),
     _counter("aragora_webhook_dead_lettered_total", "Deliveries that became dead letters", "event_type"),
     _counter("aragora_webhook_cancelled_total", "Deliveries that were cancelled, or lost their endpoint"),
+    _counter("aragora_webhook_replayed_total", "Deliveries that replays made or brought back"),
     _gauge(
         "aragora_webhook_circuit_breaker_state",
         "Endpoints whose circuit breaker is not closed: 1 open, 0 half open; a closed one has no series",
