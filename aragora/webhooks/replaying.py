@@ -200,7 +200,7 @@ class Replaying:
         limit = page_size(rate, await self._replayable.waiting_now(replay.webhook_id, due, ahead(rate)))
         if limit == 0:
             return BLOCKED_S
-        if not replay.position.stored_done:
+        if replay.wish.selection.statuses and not replay.position.stored_done:
             return pause_s(await self._choose(replay, route, limit), rate)
         return await self._of_journal(replay, route, limit)
 
@@ -234,7 +234,7 @@ class Replaying:
             elif is_back(replay, one):  # before this owner took over
                 revived += 1
         if revived:
-            await self._follow(replay, parked=parked)
+            await (self._unpark(replay) if parked else self._took(replay.webhook_id))
         position = replace(replay.position, chosen=())
         await self._advance(replay.progressed(position, revived=revived, skipped=len(chosen) - revived))
         return revived
@@ -252,8 +252,9 @@ class Replaying:
         page = await self._selecting.journaled(replay, route, limit)
         happened = [event for event in map(self._happened, page.found) if event is not None]
         if happened:
-            await self._fan_out.to(route, happened, REPLAYED)
-            await self._follow(replay, parked=route.status is TargetStatus.PAUSED)
+            await self._fan_out.to(route, happened, REPLAYED)  # which has it taken up
+            if route.status is TargetStatus.PAUSED:
+                await self._unpark(replay)
         skipped = page.skipped + len(page.found) - len(happened)
         after = replay.progressed(page.position, made=len(happened), skipped=skipped)
         if page.done:
@@ -270,17 +271,13 @@ class Replaying:
             log.warning("an event of a debate cannot be told", event_id=told.event_id, error=str(damaged))
             return None
 
-    async def _follow(self, replay: Replay, *, parked: bool) -> None:
-        """Have what was brought back taken up. What was parked for an endpoint that was enabled at that very moment
-        would wait for ever."""
-        if not parked:
-            await self._took(replay.webhook_id)
-            return
+    async def _unpark(self, replay: Replay) -> None:
+        """What was parked for an endpoint that was enabled at that moment would wait for ever: have it taken up."""
         try:
             route = await self._endpoints.route(replay.org_id, replay.webhook_id)
         except NotFound:
             return
-        if route.status is not TargetStatus.PAUSED:
+        if route.status is TargetStatus.ENABLED:
             await self._changed(replay.webhook_id)
 
     async def _end(self, replay: Replay, status: ReplayStatus, reason: str = "") -> None:
