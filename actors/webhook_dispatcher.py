@@ -28,6 +28,7 @@ from aragora.webhooks.dispatcher import Dispatcher
 from aragora.webhooks.egress import guard_of, open_sender
 from aragora.webhooks.machine import Notice, Settled
 from aragora.webhooks.model import Answer
+from aragora.webhooks.replaying import Replaying
 from aragora.webhooks.sender import Sender
 
 READY_TIMEOUT_S: Final = 15.0
@@ -42,6 +43,7 @@ class WebhookDispatcherActor(VirtualActor):
     def __init__(self, key: str, settings: Settings) -> None:
         super().__init__(key, settings)
         self._dispatcher: Dispatcher | None = None
+        self._replaying: Replaying | None = None
         self._sender: Sender | None = None
         self._starting = Starting(
             self._start,
@@ -72,6 +74,12 @@ class WebhookDispatcherActor(VirtualActor):
         """See `Dispatcher.cancelled`."""
         await (await self._started()).cancelled(endpoint_id, delivery_id)
 
+    async def replays(self) -> None:
+        """A replay was begun: work it off."""
+        await self._started()
+        if self._replaying is not None:
+            self._replaying.look()
+
     async def test(self, endpoint_id: str, event_type: str) -> Answer:
         """See `Dispatcher.test`."""
         return await (await self._started()).test(endpoint_id, event_type)
@@ -98,20 +106,27 @@ class WebhookDispatcherActor(VirtualActor):
 
     async def drain(self, limit_s: float) -> int:
         """Take up nothing more and let requests end for up to `limit_s` seconds; returns how many were cut off."""
+        await self._end_replaying()
         cut = 0 if self._dispatcher is None else await self._dispatcher.drain(limit_s)
         await self._close()
         return cut
 
     def _busy(self) -> bool:
-        return self._dispatcher is None or self._dispatcher.busy
+        replays = self._replaying is not None and self._replaying.busy
+        return self._dispatcher is None or self._dispatcher.busy or replays
 
     async def _close(self) -> None:
         self._starting.cancel()
+        await self._end_replaying()
         if self._dispatcher is not None:
             await self._dispatcher.drain(0.0)
         if self._sender is not None:
             await self._sender.aclose()
         await super()._close()
+
+    async def _end_replaying(self) -> None:
+        if self._replaying is not None:
+            await self._replaying.aclose()
 
     async def _started(self) -> Dispatcher:
         self._used()
@@ -123,9 +138,10 @@ class WebhookDispatcherActor(VirtualActor):
         await refuse_unless_served_here(debates)
         sender = self._sender or open_sender(settings, guard_of(settings), clock)
         self._sender = sender
+        journals = DebateStore(debates)
         dispatcher = Dispatcher(
             self._open(Context.WEBHOOKS),
-            DebateStore(debates),
+            journals,
             service_of(settings),
             sender,
             clock=clock,
@@ -138,4 +154,6 @@ class WebhookDispatcherActor(VirtualActor):
         )
         await dispatcher.begin()
         self._dispatcher = dispatcher
+        self._replaying = dispatcher.replaying(journals)
+        self._replaying.start()
         return dispatcher

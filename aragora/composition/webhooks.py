@@ -10,10 +10,12 @@ from starlette.middleware import Middleware
 from aragora.clock import Clock
 from aragora.composition.encrypted_stores import marks
 from aragora.config.settings import Settings
+from aragora.debate.store.debates import DebateStore
 from aragora.identity.parts import IdentityParts
 from aragora.observability.registry import REGISTRY, Registry
 from aragora.secrets.encryption import EncryptionService
 from aragora.server.chapters.webhook_deliveries import webhook_deliveries
+from aragora.server.chapters.webhook_replays import webhook_replays
 from aragora.server.chapters.webhooks import webhooks
 from aragora.server.feature import Feature, Layer, Stage
 from aragora.server.middleware.own_deliveries import OwnDeliveriesMiddleware
@@ -23,14 +25,19 @@ from aragora.storage.database import Database
 from aragora.webhooks import counting
 from aragora.webhooks.egress import USER_AGENT
 from aragora.webhooks.guard import Guard, Refused
+from aragora.webhooks.happenings import Happenings
 from aragora.webhooks.ports import Dispatching
 from aragora.webhooks.registering import CheckUrl, Registering
+from aragora.webhooks.replays import Replays
 from aragora.webhooks.resolver import Resolver
 from aragora.webhooks.retention import counted
 from aragora.webhooks.reviving import Reviving
+from aragora.webhooks.selecting import Selecting
 from aragora.webhooks.store.deliveries import DeliveryStore
 from aragora.webhooks.store.endpoints import EndpointStore
 from aragora.webhooks.store.purging import DeliveryPurge
+from aragora.webhooks.store.replayable import Replayable
+from aragora.webhooks.store.replays import ReplayStore
 from aragora.webhooks.store.writer import DeliveryWriter
 
 
@@ -52,8 +59,8 @@ def open_webhooks(
     return Feature(
         "webhooks",
         WebhookPorts(access.services, dispatching, parts, parts.limits, clock),
-        # Deliveries first: `dead-letters` is no id of a webhook.
-        chapters=(webhook_deliveries, webhooks),
+        # `replays` and `dead-letters` first: they are no ids of webhooks.
+        chapters=(webhook_replays, webhook_deliveries, webhooks),
         layers=(Layer(Stage.ORIGIN, Middleware(OwnDeliveriesMiddleware, product=USER_AGENT.partition("/")[0])),),
         closers=(access.aclose,),
     )
@@ -94,6 +101,10 @@ class WebhookAccess:
         self._open.push_async_callback(resolver.close)
         deliveries = DeliveryStore(database)
         endpoints = EndpointStore(database, self._clock, self._crypto)
+        debates = Database.open(self._settings, Context.DEBATES)
+        self._open.push_async_callback(debates.aclose)
+        journals = DebateStore(debates)
+        selecting = Selecting(Replayable(database), journals, Happenings(journals, self._clock))
         purging = DeliveryPurge(database, counted, self._clock)
         return WebhookServices(
             Registering(
@@ -105,6 +116,7 @@ class WebhookAccess:
             ),
             Reviving(deliveries, endpoints, writer, purging, self._clock),
             deliveries,
+            Replays(ReplayStore(database), endpoints, selecting, self._clock),
         )
 
 

@@ -144,6 +144,7 @@ METRICS: Final[tuple[Metric, ...]] = (
         buckets=LAG_BUCKETS,
     ),
     _gauge("aragora_webhook_in_flight", "Requests to receivers that are on their way"),
+    _counter("aragora_webhook_replayed_total", "Deliveries that replays made or brought back"),
     _gauge(
         "aragora_webhook_circuit_breaker_state",
         "Circuit breaker of an endpoint: 1 it refuses, 0 it is closed or lets a trial pass",

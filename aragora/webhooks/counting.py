@@ -21,6 +21,8 @@ _LAG: Final = BY_NAME["aragora_webhook_lag_seconds"]
 
 
 ONE_CANCELLED: Final = (CounterDelta(CANCELLED, (), 1.0),)
+REPLAYED: Final = (CounterDelta("aragora_webhook_replayed_total", (), 1.0),)
+"""For each delivery that a replay makes or brings back."""
 
 
 def of_attempt(after: Delivery, attempt: Attempt, lag_s: float | None = None) -> tuple[CounterDelta, ...]:

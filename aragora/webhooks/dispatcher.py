@@ -31,8 +31,9 @@ from aragora.webhooks.direct import DirectDestinations
 from aragora.webhooks.endpoint import PayloadKind
 from aragora.webhooks.envelope import event_body, operational_event, webhook_event
 from aragora.webhooks.events import event_type
-from aragora.webhooks.fanout import PARKED_AT, Debates, FanOut, Happened
+from aragora.webhooks.fanout import PARKED_AT, Debates, FanOut
 from aragora.webhooks.following import Consequences
+from aragora.webhooks.happenings import Happened, Happenings
 from aragora.webhooks.hot_endpoints import HotEndpoints
 from aragora.webhooks.hot_line import EndpointProcesses
 from aragora.webhooks.machine import Notice, Settled
@@ -40,7 +41,11 @@ from aragora.webhooks.model import Answer, Delivery, EventRecord, TargetStatus
 from aragora.webhooks.notices import NoticeBook, told_of
 from aragora.webhooks.owner import Owner
 from aragora.webhooks.registered import RegisteredDestinations
+from aragora.webhooks.replaying import Replaying
+from aragora.webhooks.selecting import History, Selecting
 from aragora.webhooks.store.endpoints import EndpointStore
+from aragora.webhooks.store.replayable import Replayable
+from aragora.webhooks.store.replays import ReplayStore
 from aragora.webhooks.store.units import CancelWaiting, Reschedule, Tenure
 from aragora.webhooks.trouble_log import host_of
 
@@ -76,6 +81,7 @@ class Dispatcher:
             processes: where endpoints that are sent much may have a process of their own, at most `hot_endpoints` of
                 them; without it there are none.
         """
+        self._database = database
         self._clock = clock
         self._debates = debates
         self._sender = sender
@@ -118,6 +124,25 @@ class Dispatcher:
         self._owner.begin(self._tenure, None)
         self._sweeping.start()
         log.info("webhooks are delivered", epoch=epoch)
+
+    def replaying(self, history: History) -> Replaying:
+        """The part that works replays off, under this dispatcher's claim; it is not started. `begin` comes first."""
+        assert self._fan_out is not None, "begin comes first"
+        assert self._tenure is not None, "begin comes first"
+        replayable = Replayable(self._database)
+        return Replaying(
+            ReplayStore(self._database),
+            replayable,
+            Selecting(replayable, history, Happenings(self._debates, self._clock)),
+            self._endpoints,
+            fan_out=self._fan_out,
+            writer=self._owner.writer,
+            took=self.work,
+            changed=self.endpoint_changed,
+            tenure=self._tenure,
+            max_bytes=self._max_payload_bytes,
+            clock=self._clock,
+        )
 
     @property
     def busy(self) -> bool:

@@ -162,6 +162,10 @@ class EndpointStore:
         query = query.with_only_columns(*(_TABLE.c[name] for name in names))
         return [_route(row) for row in await self._database.rows(query, "reading webhooks")]
 
+    async def route(self, org_id: str, endpoint_id: str) -> Route:
+        """One endpoint of the organisation; needs no key. Raises NotFound, as `get`."""
+        return _route(await self._row(org_id, endpoint_id))
+
     async def count(self, org_id: str) -> int:
         """How many the organisation has."""
         async with self._database.reading("counting webhooks") as connection:

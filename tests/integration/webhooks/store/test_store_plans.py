@@ -102,9 +102,7 @@ async def filled(settings: Settings) -> AsyncIterator[Explaining]:
 READS: list[tuple[str, str, Callable[[DeliveryStore], Awaitable[object]]]] = [
     ("due", DUE, lambda it: it.due(WALL + ROWS, 100)),
     ("due, further on", DUE, lambda it: it.due(WALL + ROWS, 100, after=After(WALL + 9_000.0, "dlv_9"))),
-    ("due of a target", DUE_OF, lambda it: it.due_of(["wh_43"], WALL + ROWS, 100)),
     ("waiting of a target", DUE_OF, lambda it: it.waiting_of("wh_43", 100)),
-    ("targets with work", DUE_OF, lambda it: it.targets_with_work("", 100)),
     ("a page", LIST, lambda it: it.page("org_3", "wh_43", Wanted())),
     ("a page of one status", LIST, lambda it: it.page("org_3", "wh_43", Wanted(DeliveryStatus.DELIVERED))),
     ("a page of a time", LIST, lambda it: it.page("org_3", "wh_43", BOTH)),
@@ -124,6 +122,14 @@ async def test_a_read_goes_by_its_index(
     if index == DUE or (index == DEAD and filled.is_sqlite):  # PostgreSQL sorts where an organisation has few of them
         assert "B-TREE" not in filled.plans[0]
         assert "Sort" not in filled.plans[0].replace("Incremental Sort", "")
+
+
+async def test_dead_letters_to_revive_are_found_by_their_index_and_sorted(filled: Explaining) -> None:
+    store = DeliveryStore(filled)
+    await store.revivable("org_8", Wanted(), 100)
+    with pytest.raises(IndexError):  # no row is read
+        await store.stranded("org_8", Wanted())
+    assert all(DEAD in each for each in filled.plans), filled.plans
 
 
 async def test_the_oldest_that_waits_is_the_first_of_its_index(filled: Explaining) -> None:
