@@ -226,7 +226,13 @@ class Dispatcher:
         self._destinations.changed(delivery.target_id)
         if self._fan_out is not None:
             self._fan_out.endpoints_changed()
-        log.warning("a webhook was disabled", webhook_id=delivery.target_id, org_id=delivery.org_id, reason=reason)
+        log.warning(
+            "a webhook was disabled",
+            delivery_id=delivery.delivery_id,
+            webhook_id=delivery.target_id,
+            org_id=delivery.org_id,
+            reason=reason,
+        )
 
     async def _tell(self, event: object, org_id: str) -> None:
         assert self._fan_out is not None

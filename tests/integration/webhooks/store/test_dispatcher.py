@@ -3,6 +3,7 @@ people do to endpoints meanwhile."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -10,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+import structlog
 from worlds.waiting import eventually
 from worlds.webhook_store import endpoint
 
@@ -20,16 +22,20 @@ from aragora.debate.model import DebateEnded, DebateSpec, DebateStatus, Protocol
 from aragora.debate.records import DebateRecord, told_row
 from aragora.encoding import encode_text
 from aragora.errors import Fenced, NotFound
+from aragora.observability.registry import Registry
 from aragora.secrets.encryption import EncryptionService
 from aragora.secrets.keyring import Keyring
+from aragora.storage.counters import CounterStore
 from aragora.storage.database import Database
 from aragora.storage.outbox import OutboxRow
+from aragora.webhooks.counting import BLOCKED
 from aragora.webhooks.dispatcher import Dispatcher
 from aragora.webhooks.endpoint import Endpoint
 from aragora.webhooks.guard import Guard, allowed_networks
 from aragora.webhooks.ids import delivery_id
 from aragora.webhooks.local import LocalDelivery
-from aragora.webhooks.model import DeliveryStatus, Rules, TargetStatus
+from aragora.webhooks.model import Attempt, DeliveryStatus, Rules, TargetStatus
+from aragora.webhooks.networks import Reason
 from aragora.webhooks.resolver import Resolver
 from aragora.webhooks.sender import Sender
 from aragora.webhooks.store.deliveries import DeliveryStore
@@ -38,6 +44,9 @@ from tests.standins.receivers import Receiver, Visit, answer, answering, answeri
 
 Open = Callable[[], Database]
 QUICK = Rules(base_s=0.05, max_s=0.05, max_retries=3)
+
+
+BY_NETWORK = (("reason", "private"),)
 
 
 class OneDebate:
@@ -71,6 +80,7 @@ class World:
         self.settings = settings
         self.debates = OneDebate()
         self.store = DeliveryStore(opened())
+        self.counters = CounterStore(opened())
         self.endpoints = EndpointStore(opened(), SystemClock(), self.crypto)
 
     async def dispatcher(self) -> Dispatcher:
@@ -94,6 +104,9 @@ class World:
             return (await self.store.get("local", delivery_id(f"deb_1:{seq}", one.endpoint_id))).status
 
         return status
+
+    async def attempts_of(self, one: Endpoint, *seqs: int) -> dict[str, list[Attempt]]:
+        return await self.store.attempts([delivery_id(f"deb_1:{seq}", one.endpoint_id) for seq in seqs])
 
     async def is_(self, one: Endpoint, status: DeliveryStatus, seq: int = 1) -> None:
         async def holds() -> bool:
@@ -249,6 +262,52 @@ async def test_a_test_is_sent_once_and_counts_for_nothing(world: World) -> None:
     (request,) = receiver.received
     assert json.loads(request.body)["type"] == "receipt"
     assert await world.store.targets((one.endpoint_id,)) == {}
+
+
+async def test_what_the_guard_refuses_is_counted_by_why_and_told_once_without_its_url(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry = Registry()
+    monkeypatch.setattr("aragora.webhooks.dispatcher.REGISTRY", registry)
+    with structlog.testing.capture_logs() as logged:
+        async with served(world, answer()) as (dispatcher, _, one):
+            inside = replace(one, endpoint_id="wh_000009", url="http://10.0.0.8/t0ken?key=s3cret", version=1)
+            await world.endpoints.add(inside, limit=10)
+            await dispatcher.fan_out([world.debates.ended() for _ in range(2)])
+            for seq in (1, 2):
+                await world.is_(inside, DeliveryStatus.DEAD_LETTERED, seq)
+            told = await dispatcher.test(inside.endpoint_id, "receipt")
+            requests = sum(map(len, (await world.attempts_of(inside, 1, 2)).values()))
+    assert (told.failure, told.refused_for) == ("blocked", Reason.PRIVATE)
+    assert {(one.sample, one.labels, one.amount) for one in registry.drain()} == {(BLOCKED, BY_NETWORK, 1.0)}
+    counted = {(row.sample, row.labels): row.amount for row in await world.counters.all()}
+    assert counted[BLOCKED, BY_NETWORK] == requests > 2
+    assert counted["aragora_webhook_lag_seconds_count", ()] == 4, "of two events to two endpoints"
+    lines = [line for line in logged if line["event"] == "webhook blocked"]
+    assert [(line["host"], line["why"], line["webhook_id"]) for line in lines] == [
+        ("10.0.0.8", "private", "wh_000009")
+    ] * 2, "one for all deliveries, and one for the test"
+    assert "t0ken" not in str(logged)
+    assert "s3cret" not in str(logged)
+
+
+async def test_what_is_on_its_way_is_counted_until_it_is_answered(world: World) -> None:
+    answered = asyncio.Event()
+
+    async def slow(visit: Visit) -> None:
+        await visit.request()
+        await answered.wait()
+        await visit.send(answer())
+
+    async with listening(slow) as receiver:
+        one = await world.registered(receiver)
+        dispatcher = await world.dispatcher()
+        assert dispatcher.in_flight == 0
+        await dispatcher.fan_out([world.debates.ended()])
+        await eventually(lambda: dispatcher.in_flight == 1)
+        answered.set()
+        await world.is_(one, DeliveryStatus.DELIVERED)
+        assert dispatcher.in_flight == 0
 
 
 async def test_a_new_url_is_used_from_the_change_on(world: World) -> None:
