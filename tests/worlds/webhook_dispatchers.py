@@ -18,13 +18,14 @@ from aragora.debate.records import DebateRecord, told_row
 from aragora.encoding import encode_text
 from aragora.secrets.encryption import EncryptionService
 from aragora.secrets.keyring import Keyring
+from aragora.storage.counters import CounterStore
 from aragora.storage.database import Database
 from aragora.storage.outbox import OutboxRow
 from aragora.webhooks.dispatcher import Dispatcher
 from aragora.webhooks.endpoint import Endpoint
 from aragora.webhooks.guard import Guard, allowed_networks
 from aragora.webhooks.ids import delivery_id
-from aragora.webhooks.model import DeliveryStatus, Rules
+from aragora.webhooks.model import Attempt, DeliveryStatus, Rules
 from aragora.webhooks.resolver import Resolver
 from aragora.webhooks.sender import Sender
 from aragora.webhooks.store.deliveries import DeliveryStore
@@ -66,6 +67,7 @@ class World:
         self.settings = settings
         self.debates = OneDebate()
         self.store = DeliveryStore(opened())
+        self.counters = CounterStore(opened())
         self.endpoints = EndpointStore(opened(), SystemClock(), self.crypto)
 
     async def dispatcher(self, ca_file: Path | None = None, **given: Any) -> Dispatcher:
@@ -90,6 +92,9 @@ class World:
             return (await self.store.get("local", delivery_id(f"deb_1:{seq}", one.endpoint_id))).status
 
         return status
+
+    async def attempts_of(self, one: Endpoint, *seqs: int) -> dict[str, list[Attempt]]:
+        return await self.store.attempts([delivery_id(f"deb_1:{seq}", one.endpoint_id) for seq in seqs])
 
     async def is_(self, one: Endpoint, status: DeliveryStatus, seq: int = 1) -> None:
         async def holds() -> bool:

@@ -3,6 +3,7 @@ people do to endpoints meanwhile."""
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import ssl
@@ -12,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import structlog
 import trustme
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -22,13 +24,16 @@ from worlds.webhook_dispatchers import QUICK, World
 from aragora.clock import SystemClock
 from aragora.config.settings import Settings
 from aragora.errors import Conflict, Fenced, NotFound
+from aragora.observability.registry import Registry
 from aragora.storage.database import Database
 from aragora.webhooks.checking import checked
+from aragora.webhooks.counting import BLOCKED
 from aragora.webhooks.dispatcher import Dispatcher
 from aragora.webhooks.endpoint import Endpoint, PayloadKind
 from aragora.webhooks.ids import delivery_id
 from aragora.webhooks.local import LocalDelivery
 from aragora.webhooks.model import DeliveryStatus, TargetStatus
+from aragora.webhooks.networks import Reason
 from aragora.webhooks.rotation import finished, rotated
 from aragora.webhooks.signing import new_private_key, public_key
 from aragora.webhooks.verification import (
@@ -44,6 +49,7 @@ from tests.standins.receivers import Received, Receiver, Visit, answer, answerin
 
 Open = Callable[[], Database]
 CHALLENGE = new_challenge(bytes(range(32)))
+BY_NETWORK = (("reason", "private"),)
 
 
 @pytest.fixture
@@ -188,6 +194,52 @@ async def test_a_test_is_sent_once_and_counts_for_nothing(world: World) -> None:
     (request,) = receiver.received
     assert json.loads(request.body)["type"] == "receipt"
     assert await world.store.targets((one.endpoint_id,)) == {}
+
+
+async def test_what_the_guard_refuses_is_counted_by_why_and_told_once_without_its_url(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry = Registry()
+    monkeypatch.setattr("aragora.webhooks.dispatcher.REGISTRY", registry)
+    with structlog.testing.capture_logs() as logged:
+        async with served(world, answer()) as (dispatcher, _, one):
+            inside = replace(one, endpoint_id="wh_000009", url="http://10.0.0.8/t0ken?key=s3cret", version=1)
+            await world.endpoints.add(inside, limit=10)
+            await dispatcher.fan_out([world.debates.ended() for _ in range(2)])
+            for seq in (1, 2):
+                await world.is_(inside, DeliveryStatus.DEAD_LETTERED, seq)
+            told = await dispatcher.test(inside.endpoint_id, "receipt")
+            requests = sum(map(len, (await world.attempts_of(inside, 1, 2)).values()))
+    assert (told.failure, told.refused_for) == ("blocked", Reason.PRIVATE)
+    assert {(one.sample, one.labels, one.amount) for one in registry.drain()} == {(BLOCKED, BY_NETWORK, 1.0)}
+    counted = {(row.sample, row.labels): row.amount for row in await world.counters.all()}
+    assert counted[BLOCKED, BY_NETWORK] == requests > 2
+    assert counted["aragora_webhook_lag_seconds_count", ()] == 4, "of two events to two endpoints"
+    lines = [line for line in logged if line["event"] == "webhook blocked"]
+    assert [(line["host"], line["why"], line["webhook_id"]) for line in lines] == [
+        ("10.0.0.8", "private", "wh_000009")
+    ] * 2, "one for all deliveries, and one for the test"
+    assert "t0ken" not in str(logged)
+    assert "s3cret" not in str(logged)
+
+
+async def test_what_is_on_its_way_is_counted_until_it_is_answered(world: World) -> None:
+    answered = asyncio.Event()
+
+    async def slow(visit: Visit) -> None:
+        await visit.request()
+        await answered.wait()
+        await visit.send(answer())
+
+    async with listening(slow) as receiver:
+        one = await world.registered(receiver)
+        dispatcher = await world.dispatcher()
+        assert dispatcher.in_flight == 0
+        await dispatcher.fan_out([world.debates.ended()])
+        await eventually(lambda: dispatcher.in_flight == 1)
+        answered.set()
+        await world.is_(one, DeliveryStatus.DELIVERED)
+        assert dispatcher.in_flight == 0
 
 
 async def test_a_new_url_is_used_from_the_change_on(world: World) -> None:
