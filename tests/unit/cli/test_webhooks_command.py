@@ -19,7 +19,7 @@ from pydantic import BaseModel
 from rich.console import Console
 
 from aragora.cli.main import main
-from aragora.cli.rendering.webhooks import dead_letters_table, webhooks_table
+from aragora.cli.rendering.webhooks import dead_letters_table, ending_certificates, webhooks_table
 from aragora.server.chapters.webhook_deliveries import Chosen, webhook_deliveries
 from aragora.server.chapters.webhooks import CreateWebhook, Rotate, SendTest
 from aragora.server.chapters.webhooks import webhooks as webhook_routes
@@ -206,6 +206,14 @@ async def test_a_list_tells_breaker_and_failures(
     webhooks.breaker, webhooks.failures = breaker, failures
     assert await typed("list") == 0
     assert told in capsys.readouterr().out
+
+
+def test_a_client_certificate_that_ends_soon_is_told_under_the_list() -> None:
+    certificate = {"expires_soon": True, "not_after": 1_772_366_400.0}
+    rows = [webhook(WEBHOOK) | {"client_certificate": certificate}, webhook(GONE) | {"client_certificate": None}]
+    rows.append(webhook(GONE) | {"client_certificate": {**certificate, "expires_soon": False}})
+    (line,) = ending_certificates(rows)
+    assert str(line) == f"{WEBHOOK}: its client certificate ends 2026-03-01 12:00 UTC"
 
 
 async def test_a_list_as_json_has_the_figures_of_each(typed: Typed, capsys: pytest.CaptureFixture[str]) -> None:
