@@ -27,7 +27,7 @@ from aragora.cli.conventions import (
 )
 from aragora.cli.rendering.plain import plain
 from aragora.cli.rendering.terminal import print_json, say, terminal
-from aragora.cli.rendering.webhooks import answered_lines, dead_letters_table, moment, webhooks_table
+from aragora.cli.rendering.webhooks import answered_lines, dead_letters_table, moment, webhooks_list
 from aragora.cli.webhook_certificates import ClientCert, ClientKey, client_certificate
 from aragora.cli.webhook_listen import listen
 from aragora.client import AragoraClient
@@ -114,7 +114,7 @@ def listing(
         print_json(page)
         return
     console = terminal()
-    console.print(webhooks_table(page["webhooks"]))
+    console.print(*webhooks_list(page["webhooks"]), sep="\n")
     if page.get("next_cursor"):
         console.print(say(f"More: the same with --cursor {page['next_cursor']}", "dim"))
 

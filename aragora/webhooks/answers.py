@@ -63,6 +63,8 @@ _HANDSHAKE: Final = {  # reasons of OpenSSL
     "TLSV1_ALERT_UNKNOWN_CA": "the receiver does not accept the client certificate",
     "SSLV3_ALERT_BAD_CERTIFICATE": "the receiver does not accept the client certificate",
     "SSLV3_ALERT_CERTIFICATE_UNKNOWN": "the receiver does not accept the client certificate",
+    "SSLV3_ALERT_CERTIFICATE_EXPIRED": "the receiver says that the client certificate has expired",
+    "SSLV3_ALERT_CERTIFICATE_REVOKED": "the receiver says that the client certificate was revoked",
 }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -19,6 +19,11 @@ STATUS_STYLES: Final = {"enabled": "green", "paused": "yellow", "disabled": "red
 SIGNATURE_STYLES: Final = {Signature.VALID: "green", Signature.WRONG: "bold red", Signature.MISSING: "red"}
 
 _LABEL_CHARS: Final = 21
+
+
+def webhooks_list(webhooks: Sequence[Mapping[str, Any]]) -> list[RenderableType]:
+    """The table of endpoints, and under it what their owners should know of their client certificates."""
+    return [webhooks_table(webhooks), *ending_certificates(webhooks)]
 
 
 def webhooks_table(webhooks: Iterable[Mapping[str, Any]]) -> Listing:
@@ -49,6 +54,19 @@ def webhooks_table(webhooks: Iterable[Mapping[str, Any]]) -> Listing:
             say(" ".join(webhook.get("events") or ())),
         )
     return table
+
+
+def ending_certificates(webhooks: Iterable[Mapping[str, Any]]) -> list[Text]:
+    """A line for each endpoint whose client certificate ends soon, or has ended."""
+    ending = []
+    for webhook in webhooks:
+        certificate = webhook.get("client_certificate") or {}
+        if certificate.get("expires_soon"):
+            told = (
+                f"{webhook.get('webhook_id')}: its client certificate ends {moment(certificate.get('not_after'))} UTC"
+            )
+            ending.append(say(told, "yellow"))
+    return ending
 
 
 def dead_letters_table(dead: Iterable[Mapping[str, Any]]) -> Listing:

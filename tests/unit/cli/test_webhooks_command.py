@@ -19,7 +19,7 @@ from pydantic import BaseModel
 from rich.console import Console
 
 from aragora.cli.main import main
-from aragora.cli.rendering.webhooks import dead_letters_table, webhooks_table
+from aragora.cli.rendering.webhooks import dead_letters_table, ending_certificates, webhooks_table
 from aragora.server.chapters.webhook_deliveries import Chosen, webhook_deliveries
 from aragora.server.chapters.webhooks import CreateWebhook, Rotate, SendTest
 from aragora.server.chapters.webhooks import webhooks as webhook_routes
@@ -30,11 +30,13 @@ WEBHOOK = "wh_01a218225813745e98a7910652148f4a"
 GONE = "wh_01a218225813745e98a7910652148f4b"
 DEAD = "dlv_069f29427633c03f1e5b288711c428c6"
 MADE = "whsec_" + "bWFkZSBieSB0aGUgc2VydmVyLCAzMiBieXRlcyBvZiBpdCE="
+PUBLIC = "whpk_" + "A" * 43 + "="
 CHOSEN = "a secret of our own choice"
 TOKEN_IN_URL = "T0KEN"  # a part of a URL that nobody should see in a listing
 
 Typed = Callable[..., Awaitable[int]]
 
+PEM = str(Path(__file__))  # a text; what is in it only the server would look at
 ROUTES = (*webhook_deliveries.routes, *webhook_routes.routes)  # in the order in which the server has them
 BODIES: dict[str, type[BaseModel]] = {
     "create": CreateWebhook,
@@ -55,6 +57,7 @@ class WebhookServer:
     breaker: str = "closed"
     failures: int = 0
     delivers: bool = True
+    verified: bool = False
     skipped: int = 0
     dead: int = 25_000  # of which one call takes 10,000
 
@@ -86,6 +89,15 @@ class WebhookServer:
         if body["url"].startswith("http://10."):
             return refusal(422, "invalid_input", "url: the URL leads where webhooks may not go")
         return web.json_response(webhook(WEBHOOK) | secrets(body), status=201)
+
+    async def post_verify(self, _request: web.Request, _body: Any) -> web.Response:
+        wrong = {"verified": False, "status": 200, "message": "answered 200 (OK), without the challenge: send it back"}
+        good = {"verified": True, "status": 200, "message": "answered 200 (OK), with the challenge"}
+        before = {"verified": True, "status": None, "message": "it is verified already"}
+        told = before if self.verified else good if self.delivers else wrong
+        return web.json_response(
+            told | {"duration_s": 0.0421, "error": None, "text": "ok", "webhook_status": "enabled"}
+        )
 
     async def post_rotate(self, _request: web.Request, body: Any) -> web.Response:
         ends = [] if body.get("overlap_hours") == 0 else [1_772_366_400.0]
@@ -131,9 +143,11 @@ def webhook(webhook_id: str, status: str = "enabled") -> dict[str, Any]:
     return {"webhook_id": webhook_id, "url": url, "status": status, "events": ["debate_end", "consensus"]}
 
 
-def secrets(body: Any) -> dict[str, str]:
+def secrets(body: Any) -> dict[str, str | None]:
     given = body.get("secret", MADE)
-    return {"secret": given, "standard_secret": f"form of {given}"}
+    if body.get("signature") == "ed25519":
+        return {"secret": None, "standard_secret": None, "public_key": PUBLIC}
+    return {"secret": given, "standard_secret": f"form of {given}", "public_key": None}
 
 
 def dead_letter() -> dict[str, Any]:
@@ -194,6 +208,14 @@ async def test_a_list_tells_breaker_and_failures(
     assert told in capsys.readouterr().out
 
 
+def test_a_client_certificate_that_ends_soon_is_told_under_the_list() -> None:
+    certificate = {"expires_soon": True, "not_after": 1_772_366_400.0}
+    rows = [webhook(WEBHOOK) | {"client_certificate": certificate}, webhook(GONE) | {"client_certificate": None}]
+    rows.append(webhook(GONE) | {"client_certificate": {**certificate, "expires_soon": False}})
+    (line,) = ending_certificates(rows)
+    assert str(line) == f"{WEBHOOK}: its client certificate ends 2026-03-01 12:00 UTC"
+
+
 async def test_a_list_as_json_has_the_figures_of_each(typed: Typed, capsys: pytest.CaptureFixture[str]) -> None:
     assert await typed("list", "--json") == 0
     page = json.loads(capsys.readouterr().out)
@@ -215,6 +237,96 @@ async def test_a_secret_that_is_made_is_all_that_stands_on_standard_output(
     ]
     body = {"url": "https://a.example/x", "events": ["debate_end", "receipt"], "description": ""}
     assert webhooks.asked == [("POST", "/api/webhooks", body)]
+
+
+@pytest.mark.parametrize("command", [("add", "https://a.example", "--event", "*"), ("rotate", WEBHOOK)])
+async def test_of_a_key_the_public_half_is_printed_and_nothing_is_called_secret(
+    command: tuple[str, ...], typed: Typed, webhooks: WebhookServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert await typed(*command, "--signature", "ed25519") == 0
+    told = capsys.readouterr()
+    assert told.out == f"{PUBLIC}\n"
+    assert told.err.splitlines()[-1] == "Its receiver checks signatures with this public key, which is no secret."
+    assert "only time" not in told.err
+    assert webhooks.asked[0][2]["signature"] == "ed25519"
+
+
+async def test_a_client_certificate_comes_from_two_files_and_is_not_printed(
+    typed: Typed, webhooks: WebhookServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    certificate, key = tmp_path / "client.pem", tmp_path / "client.key"
+    certificate.write_text("-----BEGIN CERTIFICATE-----\nQ0VSVA==\n")
+    key.write_text("-----BEGIN PRIVATE KEY-----\nS0VZS0VZ\n")
+    files = ("--client-cert", str(certificate), "--client-key", str(key))
+    assert await typed("add", "https://a.example", "--event", "*", *files, "--json") == 0
+    sent = {"certificate": certificate.read_text(), "private_key": key.read_text()}
+    assert webhooks.asked[0][2]["client_certificate"] == sent
+    told = capsys.readouterr()
+    assert "S0VZS0VZ" not in told.out + told.err
+
+
+@pytest.mark.parametrize(
+    ("certificate", "key", "told"),
+    [
+        (b"x", None, "belong together"),
+        (None, b"x", "belong together"),
+        (b"x" * 65_537, b"x", "has over 65,536 characters"),
+        (b"x", b"S0VZS0VZ\xff", "it is no PEM"),
+    ],
+)
+async def test_files_that_hold_no_client_certificate_are_refused_before_the_server_is_asked(
+    *,
+    certificate: bytes | None,
+    key: bytes | None,
+    told: str,
+    typed: Typed,
+    webhooks: WebhookServer,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    options = []
+    for option, content in (("--client-cert", certificate), ("--client-key", key)):
+        if content is not None:
+            (tmp_path / option).write_bytes(content)
+            options += [option, str(tmp_path / option)]
+    assert await typed("add", "https://a.example", "--event", "*", *options) == 2
+    error = capsys.readouterr().err
+    assert told in error
+    assert "S0VZS0VZ" not in error
+    assert await typed("add", "https://a.example", "--event", "*", "--client-cert", "/none", "--client-key", "/no") == 2
+    assert "No such file" in capsys.readouterr().err
+    assert webhooks.asked == []
+
+
+async def test_an_endpoint_that_is_to_be_verified_says_what_comes_next(
+    typed: Typed, webhooks: WebhookServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert await typed("add", "https://a.example", "--event", "receipt", "--verify") == 0
+    told = capsys.readouterr()
+    assert told.out == f"{MADE}\n"
+    assert f"{WEBHOOK} gets receipt once 'aragora webhooks verify {WEBHOOK}' was answered." in told.err
+    assert webhooks.asked[0][2]["verify"] is True
+
+
+async def test_a_verification_says_what_the_receiver_did_and_its_exit_code_whether_it_answered(
+    typed: Typed, webhooks: WebhookServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert await typed("verify", WEBHOOK) == 0
+    told = capsys.readouterr().out
+    assert told.splitlines() == ["Verified: the receiver answered 200 after 0.042 s.", "It said:", "ok"]
+    webhooks.delivers = False
+    assert await typed("verify", WEBHOOK) == 1
+    assert capsys.readouterr().out.splitlines() == [
+        "Not verified: the receiver answered 200 after 0.042 s.",
+        "answered 200 (OK), without the challenge: send it back",
+        "It said:",
+        "ok",
+    ]
+    webhooks.verified = True
+    assert await typed("verify", WEBHOOK) == 0
+    assert capsys.readouterr().out == "Nothing to do: it is verified already.\n"
+    assert await typed("verify", WEBHOOK, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["verified"] is True
 
 
 @pytest.mark.parametrize("as_json", [False, True])
@@ -383,8 +495,12 @@ async def test_the_real_server_takes_what_each_command_asks_by_the_route_that_is
     for command, routes in (
         (("list",), {"listing", "stats"}),
         (("add", "https://a.example", "--event", "*", "--description", "x"), {"create"}),
+        (("add", "https://a.example", "--event", "*", "--signature", "ed25519", "--verify"), {"create"}),
+        (("add", "https://a.example", "--event", "*", "--client-cert", PEM, "--client-key", PEM), {"create"}),
+        (("list", "--status", "unverified"), {"listing", "stats"}),
+        (("verify", WEBHOOK), {"verify"}),
         (("test", WEBHOOK, "--event", "receipt"), {"send_test"}),
-        (("rotate", WEBHOOK, "--overlap-hours", "2"), {"rotate"}),
+        (("rotate", WEBHOOK, "--overlap-hours", "2", "--signature", "hmac"), {"rotate"}),
         (("dead-letters", "--webhook", WEBHOOK, "--event", "receipt"), {"dead_letters"}),
         (("dead-letters", "retry", DEAD), {"retry"}),
         (("dead-letters", "retry", "--all", "--webhook", WEBHOOK, "--event", "receipt"), {"retry_many"}),
@@ -403,7 +519,8 @@ def test_a_server_that_is_away_is_told_with_its_own_exit_code(capsys: pytest.Cap
 
 @pytest.mark.parametrize("on_terminal", [False, True])
 def test_in_80_columns_ids_stand_whole_and_on_one_line(on_terminal: bool) -> None:
-    rows = [webhook(WEBHOOK) | {"stats": {"breaker": "open", "waiting": 3, "dead_lettered": 0}}]
+    stats = {"breaker": "open", "waiting": 3, "dead_lettered": 0}
+    rows = [webhook(WEBHOOK, status) | {"stats": stats} for status in ("enabled", "unverified")]
     for table, ids in ((webhooks_table(rows), [WEBHOOK]), (dead_letters_table([dead_letter()]), [DEAD, WEBHOOK])):
         console = Console(file=io.StringIO(), width=80, force_terminal=on_terminal, highlight=False, color_system=None)
         console.soft_wrap = not on_terminal
@@ -412,6 +529,7 @@ def test_in_80_columns_ids_stand_whole_and_on_one_line(on_terminal: bool) -> Non
         told = console.file.getvalue()
         for each in ids:
             assert each in told
+        assert ("unverified" in told) is (ids == [WEBHOOK])
         if on_terminal:
             assert max(map(len, told.splitlines())) <= 80
         assert "\x1b" not in told

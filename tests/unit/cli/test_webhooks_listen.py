@@ -21,10 +21,12 @@ import pytest
 from worlds.waiting import WAIT_S
 
 from aragora.cli.main import main
-from aragora.webhooks.signing import new_private_key, new_secret, signed_headers
+from aragora.webhooks.signing import new_private_key, new_secret, public_key, signed_headers
+from aragora.webhooks.verification import TYPE, new_challenge
 
 SECRET = new_secret(bytes(range(32)))
 OTHER = new_secret(bytes(range(1, 33)))
+CHALLENGE = new_challenge(bytes(range(32)))
 BODY = b'{"delivery_id": "dlv_1", "type": "debate_end", "data": {"answer": "na\\u00efve"}}'
 
 
@@ -42,6 +44,15 @@ class Listening:
             session.request(method, self.url, data=body, headers=headers) as answer,
         ):
             return answer.status
+
+    async def challenged(
+        self, by: str | None, challenge: object = CHALLENGE, sent_at: float | None = None
+    ) -> tuple[int, str, str]:
+        """The answer to a challenge that is signed by this secret: code, body, type of the body."""
+        body = json.dumps({"type": TYPE, "data": {"webhook_id": "wh_1", "challenge": challenge}}).encode()
+        headers = signed(*() if by is None else (by,), sent_at=sent_at, body=body)
+        async with aiohttp.ClientSession() as session, session.post(self.url, data=body, headers=headers) as answer:
+            return answer.status, await answer.text(), answer.headers.get("Content-Type", "")
 
     async def line(self) -> str:
         assert self.process.stdout is not None
@@ -83,10 +94,12 @@ async def running(*arguments: str, secret: str | None = SECRET, **variables: str
             await process.wait()
 
 
-def signed(*secrets: str, sent_at: float | None = None, attempt: int = 1, event: str = "evt_1") -> dict[str, str]:
+def signed(
+    *secrets: str, sent_at: float | None = None, attempt: int = 1, event: str = "evt_1", body: bytes = BODY
+) -> dict[str, str]:
     at = time.time() if sent_at is None else sent_at
     return signed_headers(
-        BODY,
+        body,
         message_id=event,
         delivery_id="dlv_1",
         event_type="debate_end",
@@ -174,12 +187,50 @@ async def test_without_a_secret_it_says_that_nothing_is_checked() -> None:
     assert "Received 1 request.\n" in told
 
 
-@pytest.mark.parametrize("secret", [SECRET, "your-secret-key", new_private_key(bytes(range(32)))])
-async def test_the_secret_may_be_in_a_file(secret: str, tmp_path: Path) -> None:
-    (tmp_path / "secret").write_text(f"{secret}\n")
+KEY = new_private_key(bytes(range(32)))
+
+
+@pytest.mark.parametrize(
+    ("secret", "known"), [(SECRET, SECRET), ("your-secret-key", "your-secret-key"), (KEY, KEY), (KEY, public_key(KEY))]
+)
+async def test_the_secret_or_the_public_key_may_be_in_a_file(secret: str, known: str, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text(f"{known}\n")
     async with running("--json", "--secret-file", str(tmp_path / "secret"), secret=OTHER) as listening:
         await listening.post(headers=signed(secret))
         assert (await listening.document())["genuine"]
+        await listening.stopped()
+
+
+@pytest.mark.parametrize(("known", "by"), [(SECRET, SECRET), (public_key(KEY), KEY), (None, OTHER), (None, None)])
+async def test_a_challenge_is_sent_back(known: str | None, by: str | None) -> None:
+    async with running("--json", secret=known) as listening:
+        sent_back = await listening.challenged(by)
+        assert sent_back == (200, f"{CHALLENGE}", "text/plain; charset=utf-8")
+        told = await listening.document()
+        assert (told["type"], told["challenge"], told["challenge_sent_back"]) == (TYPE, CHALLENGE, True)
+        await listening.post(headers=signed(*() if by is None else (by,)))
+        told = await listening.document()
+        assert (told["challenge"], told["challenge_sent_back"]) == (None, False)
+        await listening.stopped()
+
+
+async def test_a_challenge_that_is_not_genuine_or_no_challenge_or_answered_by_a_failure_is_not_sent_back() -> None:
+    async with running() as listening:
+        for by, challenge, sent_at in (
+            (OTHER, CHALLENGE, time.time()),
+            (None, CHALLENGE, time.time()),
+            (SECRET, CHALLENGE, time.time() - 400),
+            (SECRET, "<script>", time.time()),
+            (SECRET, "a" * 129, time.time()),
+            (SECRET, ["a"], time.time()),
+        ):
+            assert (await listening.challenged(by, challenge, sent_at))[:2] == (200, "")
+        await listening.challenged(SECRET)
+        shown, _ = await listening.stopped()
+    assert shown.count("challenge            not sent back\n") == 3
+    assert shown.count("challenge            sent back\n") == 1
+    async with running("--status", "503") as listening:
+        assert (await listening.challenged(SECRET))[:2] == (503, "")
         await listening.stopped()
 
 

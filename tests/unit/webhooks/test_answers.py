@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import ssl
+from dataclasses import replace
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from aragora import texts
 from aragora.observability.redaction import REDACTED
-from aragora.webhooks.answers import KEPT_BYTES, shown, status_failure
+from aragora.webhooks.answers import KEPT_BYTES, failure_of, shown, status_failure
+from aragora.webhooks.connections import Course
 from aragora.webhooks.model import Failure, Request
 
 TOKEN = "T0PSECRETT0KEN"
@@ -40,6 +45,28 @@ def test_what_the_request_proved_itself_with_is_hidden_wherever_the_text_ends(be
     assert "SECRET" not in text
     assert "secret" not in text
     assert before > KEPT_BYTES - len(REDACTED) or REDACTED in text
+
+
+def test_a_challenge_comes_back_as_it_was_sent_and_no_other_header_does() -> None:
+    """It is a header of the request, and what a receiver sends back of those is hidden."""
+    challenge = "a-challenge-of-some-43-characters-0123456789"
+    sent = replace(REQUEST, headers={**REQUEST.headers, "webhook-challenge": challenge})
+    assert shown(f"{challenge} header-secret".encode(), sent, ended=True) == f"{challenge} {REDACTED}"
+
+
+@pytest.mark.parametrize(
+    ("reason", "told"),
+    [
+        ("SSLV3_ALERT_CERTIFICATE_EXPIRED", "the receiver says that the client certificate has expired"),
+        ("SSLV3_ALERT_CERTIFICATE_REVOKED", "the receiver says that the client certificate was revoked"),
+        ("TLSV1_ALERT_UNKNOWN_CA", "the receiver does not accept the client certificate"),
+        ("TLSV13_ALERT_CERTIFICATE_REQUIRED", "the receiver wants a client certificate"),
+    ],
+)
+def test_what_a_receiver_does_not_like_of_our_certificate_is_told(reason: str, told: str) -> None:
+    alert = ssl.SSLError(1, f"[SSL: {reason}] alert")
+    alert.reason = reason
+    assert failure_of(alert, Course(), 30.0) == (Failure.TLS, told)
 
 
 def test_half_a_character_at_the_end_counts_only_where_the_body_ended() -> None:

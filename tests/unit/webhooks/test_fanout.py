@@ -148,9 +148,11 @@ async def test_an_event_that_comes_again_makes_nothing_new() -> None:
     assert it.store.enqueued[0].deliveries[0].delivery_id == it.store.enqueued[1].deliveries[0].delivery_id
 
 
-async def test_a_paused_endpoint_s_deliveries_wait_and_a_disabled_one_gets_none() -> None:
-    paused, disabled = TargetStatus.PAUSED, TargetStatus.DISABLED
-    it = scene(route("wh_1", status=paused), route("wh_2", status=disabled), route("wh_3"))
+@pytest.mark.parametrize("deaf", [TargetStatus.DISABLED, TargetStatus.UNVERIFIED])
+async def test_a_paused_endpoint_s_deliveries_wait_and_a_disabled_or_unverified_one_gets_none(
+    deaf: TargetStatus,
+) -> None:
+    it = scene(route("wh_1", status=TargetStatus.PAUSED), route("wh_2", status=deaf), route("wh_3"))
 
     await it.fan_out.of_debates([ended(it.store)])
 

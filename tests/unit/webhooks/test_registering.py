@@ -13,18 +13,19 @@ from worlds.webhook_deliveries import WALL
 from worlds.webhook_store import endpoint
 
 from aragora.errors import Conflict, InvalidInput
-from aragora.webhooks.endpoint import Endpoint
+from aragora.webhooks.endpoint import ClientCertificate, Endpoint
 from aragora.webhooks.guard import REFUSED
 from aragora.webhooks.model import TargetRow, TargetStatus
 from aragora.webhooks.registering import CANCELLED_MAX, REASON_MAX_CHARS, Registering, finished
 from aragora.webhooks.schedule import PATIENT
-from aragora.webhooks.signing import standard_secret
+from aragora.webhooks.signing import SignatureKind, kind_of, new_private_key, standard_secret
 from aragora.webhooks.store.units import CancelWaiting, KeepTarget
 from aragora.webhooks.wishes import Wish
 
 URL = "https://hooks.example.com/in"
 INTERNAL = "https://internal.example.com/in"
 WISH = Wish(URL, ("debate_end",))
+KEY = new_private_key(bytes(range(32)))
 
 
 class Checks:
@@ -158,6 +159,71 @@ async def test_a_rotation_shows_its_secret_and_can_be_finished(registering: Regi
     assert (kept.secret, registering.valid_until(kept)) == (rotation.secret, [WALL + 60.0])
     assert rotation.secret not in repr(rotation)
     assert registering.valid_until(await registering.apply(before, finished)) == []
+
+
+@pytest.mark.parametrize(
+    ("secret", "kind", "made"),
+    [
+        (None, None, "hmac"),
+        (None, SignatureKind.HMAC, "hmac"),
+        (None, SignatureKind.ED25519, "ed25519"),
+        (KEY, None, "ed25519"),
+        (KEY, SignatureKind.ED25519, "ed25519"),
+        ("your-secret-key-1", SignatureKind.HMAC, "hmac"),
+    ],
+)
+async def test_the_secret_is_of_the_kind_that_is_asked_for(
+    registering: Registering, secret: str | None, kind: SignatureKind | None, made: str
+) -> None:
+    draft = await registering.draft("org_1", "ann", WISH, secret, kind)
+    assert kind_of(draft.secret) == made
+    assert secret in (None, draft.secret)
+
+
+async def test_a_secret_of_another_kind_than_is_asked_for_is_refused_and_not_repeated(registering: Registering) -> None:
+    for secret, kind in ((KEY, SignatureKind.HMAC), ("your-secret-key-1", SignatureKind.ED25519)):
+        for refused in (
+            lambda: registering.rotation(endpoint(), secret, 0.0, kind),  # noqa: B023  it is called at once
+            lambda: registering._secret(secret, kind),  # noqa: B023
+        ):
+            with pytest.raises(InvalidInput, match="none for the signature") as told:
+                refused()
+            assert secret not in told.value.message
+
+
+def test_a_rotation_keeps_the_kind_unless_it_is_told_another(registering: Registering) -> None:
+    for one, kind, made in (
+        (endpoint(secret=KEY), None, "ed25519"),
+        (endpoint(secret=KEY), SignatureKind.HMAC, "hmac"),
+        (endpoint(), None, "hmac"),
+        (endpoint(), SignatureKind.ED25519, "ed25519"),
+    ):
+        assert kind_of(registering.rotation(one, None, 60.0, kind).secret) == made
+    assert kind_of(registering.rotation(endpoint(secret=KEY), "your-secret-key-1", 60.0).secret) == "hmac"
+
+
+async def test_a_certificate_is_looked_at_where_it_changes_only(registering: Registering, store: Store) -> None:
+    before = endpoint(certificate=ClientCertificate("of yesterday", "x"))
+    store.kept[before.endpoint_id] = before
+    kept = await registering.apply(before, await registering.changing(before, {"description": "mine"}))
+    assert kept.certificate == before.certificate
+    for wrong in ({"certificate": before.certificate}, {"url": "http://plain.example.com/"}):
+        with pytest.raises(InvalidInput, match="client_certificate"):
+            await registering.changing(before, wrong)
+    with pytest.raises(InvalidInput, match="client_certificate"):
+        await registering.draft("org_1", "ann", replace(WISH, certificate=before.certificate))
+    gone = await registering.apply(kept, await registering.changing(kept, {"certificate": None}))
+    assert (gone.certificate, registering.certificate_facts(gone)) == (None, None)
+
+
+async def test_an_answer_verifies_the_version_that_was_asked(registering: Registering, store: Store) -> None:
+    before = await registering.draft("org_1", "ann", replace(WISH, verify=True))
+    store.kept[before.endpoint_id] = before
+    assert (before.status, len(registering.challenge())) == (TargetStatus.UNVERIFIED, 43)
+    kept = await registering.verified(before)
+    assert (kept.status, kept.verified_at) == (TargetStatus.ENABLED, WALL)
+    with pytest.raises(AssertionError):  # this store knows versions; the real one raises Conflict
+        await registering.verified(before)
 
 
 async def test_a_status_keeps_its_reason(registering: Registering, store: Store) -> None:

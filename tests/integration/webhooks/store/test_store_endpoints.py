@@ -15,6 +15,7 @@ from worlds.webhook_deliveries import delivery
 from worlds.webhook_store import attempted, endpoint, enqueued
 
 from aragora.config.settings import Settings
+from aragora.encoding import decode, encode_text
 from aragora.errors import Conflict, InvalidInput, NotFound, Unavailable
 from aragora.observability.registry import Registry
 from aragora.secrets.encryption import DecryptionFailed, EncryptionService, PlaintextRefused
@@ -25,6 +26,7 @@ from aragora.storage.database import Database
 from aragora.storage.reencryption import Outcome, Reencryption
 from aragora.webhooks.endpoint import ClientCertificate, Endpoint, OldSecret, PayloadKind
 from aragora.webhooks.model import Rules, TargetRow, TargetStatus
+from aragora.webhooks.signing import new_private_key
 from aragora.webhooks.store.choices import EndpointChoices
 from aragora.webhooks.store.deliveries import DeliveryStore
 from aragora.webhooks.store.direct_secrets import DELIVERY_STORE, DirectRecords, seal, unseal
@@ -36,17 +38,19 @@ OLD, NEW = "a" * 64, "b" * 64
 FULL = endpoint(
     1,
     secret="whsec_first",
-    old_secrets=(OldSecret("whsec_older", 1.5),),
+    old_secrets=(OldSecret("whsec_older", 1.5), OldSecret(new_private_key(bytes(range(32))), 2.5)),
     headers={"X-Team": "header-value", "Authorization": "Bearer abc"},
     rules=Rules(max_retries=9, delays_s=(5.0, 300.0), rate_per_s=2.5, fifo=True),
     certificate=ClientCertificate("-----BEGIN CERT", "-----BEGIN KEY"),
+    verify=True,
+    verified_at=7.5,
     description="the desk of \u00e4ll",
     matching={"domain": ("a", "b"), "status": ()},
     events=("consensus", "debate_end"),
     payload=PayloadKind.THIN,
     reason="new",
 )
-SECRETS = ("hooks/1", "tok-1", "whsec_", "header-value", "Bearer abc", "-----BEGIN")
+SECRETS = ("hooks/1", "tok-1", "whsec_", "whsk_", "header-value", "Bearer abc", "-----BEGIN")
 
 
 @pytest.fixture
@@ -127,6 +131,30 @@ async def test_endpoints_are_listed_in_pages_and_by_status(endpoints: EndpointSt
     assert counts == {"enabled": 5, "paused": 3, "disabled": 0, "unverified": 0}
     with pytest.raises(InvalidInput):
         await endpoints.page("local", cursor="%%%")
+
+
+async def test_of_endpoints_that_hear_of_nothing_no_choice_is_told(
+    endpoints: EndpointStore, database: Database
+) -> None:
+    for number, status in enumerate(TargetStatus):
+        await endpoints.add(endpoint(number, status=status, events=(f"of.{status}",)), limit=10)
+    chosen = {events for _, events in await EndpointChoices(database).choices()}
+    assert chosen == {("of.enabled",), ("of.paused",)}
+    assert await EndpointChoices(database).count_by_status() == dict.fromkeys(TargetStatus, 1)
+    assert await _ids(endpoints, TargetStatus.UNVERIFIED) == ["wh_000003"]
+
+
+async def test_an_endpoint_of_a_version_that_knew_no_verification_is_read_as_one_that_asks_for_none(
+    endpoints: EndpointStore, database: Database, crypto: EncryptionService
+) -> None:
+    kept = await endpoints.add(replace(FULL, verify=False, verified_at=None), limit=10)
+    its = {"store": ENDPOINT_STORE, "record_id": kept.endpoint_id}
+    (row,) = await EndpointRecords(database).page("")
+    document = crypto.decrypt_fields(decode(row.payload), **its)
+    older = {name: value for name, value in document["secret"].items() if not name.startswith("verif")}
+    sealed = encode_text(crypto.encrypt_fields({"secret": older}, **its))
+    assert await EndpointRecords(database).replace(row, sealed, 0.0)
+    assert await endpoints.get("local", kept.endpoint_id) == kept
 
 
 async def test_routes_come_in_pages_without_any_key(
