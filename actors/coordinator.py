@@ -24,7 +24,8 @@ from actors.channels.watchers import Item, Watchers
 from actors.gateways.webhooks import wake_where_something_waits
 from actors.kinds import COORDINATOR
 from actors.runtime import ONCE, Runtime
-from actors.served_here import NotServed, refuse_unless_served_here
+from actors.served_here import refuse_unless_served_here
+from actors.starting import Starting
 from actors.virtual import VirtualActor
 from aragora.agents.signs import TOKEN, Sign, message_of
 from aragora.background import pauses, until_available
@@ -39,7 +40,7 @@ from aragora.debate.sharding import owner
 from aragora.debate.store.debates import DebateStore
 from aragora.debate.store.journal_writer import JournalWriter
 from aragora.debate.store.shard_epochs import ShardEpochs
-from aragora.errors import Misconfigured, Unavailable
+from aragora.errors import Unavailable
 from aragora.ids import new_id
 from aragora.receipts.closing import Closing
 from aragora.receipts.signing import load_signer
@@ -60,8 +61,6 @@ WAKE_S: Final = 2.0
 SWITCH_S: Final = 0.0003
 """How long the loop may keep Python's lock from another thread. With the default of 5 ms the journal's thread, back
 from the disk, waited longer for the lock than it had for the disk; see docs/performance.md."""
-
-_START: Final = "start of a coordinator"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +86,14 @@ class CoordinatorActor(VirtualActor):
         self._engine: DebateEngine | None = None
         self._relay: OutboxRelay | None = None
         self._waking: asyncio.Task[None] | None = None
-        self._starting = begin(self._start_at_last(), _START)
+        self._starting = Starting(  # each start takes the next epoch
+            self._start,
+            what="coordinator",
+            pause_s=WRITE_AGAIN,
+            limit_s=READY_TIMEOUT_S,
+            told="the coordinator is still reading its debates from the store",
+            log=log.bind(shard=self._shard),
+        )
 
     async def ready(self) -> Load:
         """Returns once the unfinished debates are running again. Raises Unavailable where the store is away,
@@ -161,28 +167,7 @@ class CoordinatorActor(VirtualActor):
         return (SET_ASIDE,) if self._engine is not None and self._engine.load().set_aside else ()
 
     async def _started(self) -> _Parts:
-        if self._starting.done() and self._starting.exception() is not None:  # an operator may have mended it meanwhile
-            self._starting = begin(self._start_at_last(), _START)
-        try:
-            return await asyncio.wait_for(asyncio.shield(self._starting), READY_TIMEOUT_S)
-        except TimeoutError:
-            raise Unavailable(
-                "the coordinator is still reading its debates from the store: try again", retry_after_s=2.0
-            ) from None
-
-    async def _start_at_last(self) -> _Parts:
-        """Start, again and again where something unexpected is in the way: each start takes the next epoch, and gives
-        back what it had begun where it fails. Raises Misconfigured, NotServed: who asks shall hear it, and begins the
-        next try."""
-        return await until_available(
-            self._start,
-            WRITE_AGAIN,
-            what="coordinator not started",
-            log=log,
-            retried=Exception,
-            never=(Misconfigured, NotServed),
-            shard=self._shard,
-        )
+        return await self._starting.done()
 
     async def _start(self) -> _Parts:
         async with AsyncExitStack() as undo:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from actors.scheduler import SchedulerActor
     from actors.shared_state import SharedStateActor
     from actors.webhook_dispatcher import WebhookDispatcherActor
+    from actors.webhook_endpoint import WebhookEndpointActor
     from aragora.config.settings import Settings
     from aragora.storage.contexts import Context
     from aragora.storage.database import Database
@@ -73,6 +74,9 @@ SCHEDULER: Final[Kind[SchedulerActor]] = Kind(
     "scheduler", "actors.scheduler:SchedulerActor", brings="aragora.composition.jobs:jobs"
 )
 DISPATCHER: Final[Kind[WebhookDispatcherActor]] = Kind("webhooks", "actors.webhook_dispatcher:WebhookDispatcherActor")
+ENDPOINT: Final[Kind[WebhookEndpointActor]] = Kind(
+    "webhook", "actors.webhook_endpoint:WebhookEndpointActor", 10_000, "actors.placement:of_endpoint"
+)
 SHARED: Final[Kind[SharedStateActor]] = Kind("shared", "actors.shared_state:SharedStateActor")
 
 SCHEDULER_KEY: Final = "main"

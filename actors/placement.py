@@ -4,6 +4,7 @@
 - The shards of an agent begin beside the coordinator that asks them first, which speaks to them through a socket.
   Whoever asks after their end starts them again, beside itself; so Ray does not. Agents that are not parted are spread:
   one node need not do the work of all.
+- The processes of webhook endpoints are spread.
 
 Where the wanted node takes no work any more, Ray chooses another.
 """
@@ -46,6 +47,11 @@ def of_agent(settings: Settings) -> Mapping[str, Any]:
     if settings.agent_shards == 1:
         return SPREAD
     return {**_on(ray.get_runtime_context().get_node_id()), "max_restarts": 0}
+
+
+def of_endpoint(_: Settings) -> Mapping[str, Any]:
+    """Options of Ray for the process of a webhook endpoint that begins now."""
+    return SPREAD
 
 
 def with_fewest_coordinators(known: Iterable[Node], placed: Iterable[Part]) -> str | None:

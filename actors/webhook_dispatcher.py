@@ -7,31 +7,32 @@ back stores nothing any more.
 
 from __future__ import annotations
 
-import asyncio
+import os
 from typing import Final
 
 import structlog
 
-from actors.served_here import NotServed, refuse_unless_served_here
+from actors.gateways.webhook_endpoints import EndpointActors
+from actors.runtime import Runtime
+from actors.served_here import refuse_unless_served_here
+from actors.starting import Starting
 from actors.virtual import VirtualActor
-from aragora.background import pauses, until_available
+from aragora.background import pauses
 from aragora.config.settings import Settings
 from aragora.debate.store.debates import DebateStore
-from aragora.errors import Misconfigured, Unavailable
 from aragora.resilience.backoff import Backoff
 from aragora.secrets.encryption import service_of
 from aragora.storage.contexts import Context
 from aragora.storage.outbox import OutboxRow
-from aragora.supervision import begin
 from aragora.webhooks.dispatcher import Dispatcher
 from aragora.webhooks.egress import guard_of, open_sender
+from aragora.webhooks.machine import Notice, Settled
 from aragora.webhooks.model import Answer
+from aragora.webhooks.replaying import Replaying
 from aragora.webhooks.sender import Sender
 
 READY_TIMEOUT_S: Final = 15.0
 START_AGAIN: Final = pauses(Backoff(base_s=0.05, cap_s=5.0))
-
-_START: Final = "start of the webhook dispatcher"
 
 log = structlog.get_logger("aragora.webhooks")
 
@@ -42,8 +43,16 @@ class WebhookDispatcherActor(VirtualActor):
     def __init__(self, key: str, settings: Settings) -> None:
         super().__init__(key, settings)
         self._dispatcher: Dispatcher | None = None
+        self._replaying: Replaying | None = None
         self._sender: Sender | None = None
-        self._starting = begin(self._start_at_last(), _START)
+        self._starting = Starting(
+            self._start,
+            what="webhook dispatcher",
+            pause_s=START_AGAIN,
+            limit_s=READY_TIMEOUT_S,
+            told="the webhook dispatcher does not reach its store",
+            log=log,
+        )
 
     async def ready(self) -> None:
         """Returns once it delivers. Raises Unavailable, Misconfigured."""
@@ -63,52 +72,65 @@ class WebhookDispatcherActor(VirtualActor):
 
     async def cancelled(self, endpoint_id: str, delivery_id: str) -> None:
         """See `Dispatcher.cancelled`."""
-        (await self._started()).cancelled(endpoint_id, delivery_id)
+        await (await self._started()).cancelled(endpoint_id, delivery_id)
+
+    async def replays(self) -> None:
+        """A replay was begun: work it off."""
+        await self._started()
+        if self._replaying is not None:
+            self._replaying.look()
 
     async def test(self, endpoint_id: str, event_type: str) -> Answer:
         """See `Dispatcher.test`."""
         return await (await self._started()).test(endpoint_id, event_type)
 
+    async def disable(self, org_id: str, endpoint_id: str, reason: str) -> None:
+        """See `Authority.disable`: the process of an endpoint asks."""
+        await (await self._started()).disable(org_id, endpoint_id, reason)
+
+    async def tell(self, notice: Notice, settled: Settled) -> None:
+        """See `Authority.tell`."""
+        await (await self._started()).tell(notice, settled)
+
+    async def park(self, endpoint_id: str) -> None:
+        """See `Authority.park`."""
+        await (await self._started()).park(endpoint_id)
+
     async def verify(self, endpoint_id: str, challenge: str, version: int) -> Answer:
         """See `Dispatcher.verify`."""
         return await (await self._started()).verify(endpoint_id, challenge, version)
 
+    async def in_flight(self) -> int:
+        """How many requests are on their way. A question for the metrics page: it keeps no process awake."""
+        return 0 if self._dispatcher is None else self._dispatcher.in_flight
+
     async def drain(self, limit_s: float) -> int:
         """Take up nothing more and let requests end for up to `limit_s` seconds; returns how many were cut off."""
+        await self._end_replaying()
         cut = 0 if self._dispatcher is None else await self._dispatcher.drain(limit_s)
         await self._close()
         return cut
 
     def _busy(self) -> bool:
-        return self._dispatcher is None or self._dispatcher.busy
+        replays = self._replaying is not None and self._replaying.busy
+        return self._dispatcher is None or self._dispatcher.busy or replays
 
     async def _close(self) -> None:
         self._starting.cancel()
+        await self._end_replaying()
         if self._dispatcher is not None:
             await self._dispatcher.drain(0.0)
         if self._sender is not None:
             await self._sender.aclose()
         await super()._close()
 
+    async def _end_replaying(self) -> None:
+        if self._replaying is not None:
+            await self._replaying.aclose()
+
     async def _started(self) -> Dispatcher:
         self._used()
-        if self._starting.done() and self._starting.exception() is not None:  # an operator may have mended it meanwhile
-            self._starting = begin(self._start_at_last(), _START)
-        try:
-            return await asyncio.wait_for(asyncio.shield(self._starting), READY_TIMEOUT_S)
-        except TimeoutError:
-            raise Unavailable("the webhook dispatcher does not reach its store: try again", retry_after_s=2.0) from None
-
-    async def _start_at_last(self) -> Dispatcher:
-        """Raises Misconfigured, NotServed: who asks shall hear it, and begins the next try."""
-        return await until_available(
-            self._start,
-            START_AGAIN,
-            what="webhook dispatcher not started",
-            log=log,
-            retried=Exception,
-            never=(Misconfigured, NotServed),
-        )
+        return await self._starting.done()
 
     async def _start(self) -> Dispatcher:
         settings, clock = self._settings, self._clock
@@ -116,15 +138,22 @@ class WebhookDispatcherActor(VirtualActor):
         await refuse_unless_served_here(debates)
         sender = self._sender or open_sender(settings, guard_of(settings), clock)
         self._sender = sender
+        journals = DebateStore(debates)
         dispatcher = Dispatcher(
             self._open(Context.WEBHOOKS),
-            DebateStore(debates),
+            journals,
             service_of(settings),
             sender,
             clock=clock,
             slots=settings.webhook_max_in_flight,
             max_payload_bytes=settings.webhook_max_payload_bytes,
+            processes=EndpointActors(Runtime(settings)),
+            hot_endpoints=os.cpu_count() or 1
+            if settings.webhook_hot_endpoints is None
+            else settings.webhook_hot_endpoints,
         )
         await dispatcher.begin()
         self._dispatcher = dispatcher
+        self._replaying = dispatcher.replaying(journals)
+        self._replaying.start()
         return dispatcher

@@ -24,6 +24,7 @@ import structlog
 
 from aragora.clock import Clock, SystemClock
 from aragora.errors import AragoraError, Unavailable
+from aragora.observability.line_budget import LineBudget
 from aragora.resilience.backoff import Backoff
 from aragora.supervision import FATAL, LOOPS, Loops, begin, ends_quietly, tell
 
@@ -154,6 +155,7 @@ async def until_available(
     retried: type[Exception] = Unavailable,
     never: tuple[type[Exception], ...] = (),
     given_up: Callable[[], bool] = lambda: False,
+    lines: LineBudget | None = None,
     sleep: Sleep = asyncio.sleep,
     **fields: object,
 ) -> T:
@@ -167,6 +169,7 @@ async def until_available(
             counts as a failure of background work under the name `what`, until this call ends.
         never: of these, the errors after which none makes sense: they are raised.
         given_up: asked after each failure; where it is true, the error is raised.
+        lines: where many calls fail at once for the same reason, the budget of lines that they share.
     """
     attempt = 0
     try:
@@ -180,10 +183,13 @@ async def until_available(
                 if retried is Exception:
                     LOOPS.failed(what, error)
                 then: dict[str, object] = {"given_up": True} if ends else {"retry_in_s": round(pause, 3)}
-                if isinstance(error, AragoraError):
-                    log.warning(what, **fields, error=error.message, **then)
+                left_out = {} if lines is None else lines.take(asyncio.get_running_loop().time())
+                if left_out is None:
+                    log.debug(what, **fields, error=repr(error), **then)
+                elif isinstance(error, AragoraError):
+                    log.warning(what, **fields, error=error.message, **then, **left_out)
                 else:
-                    log.exception(what, **fields, error=repr(error), **then)
+                    log.exception(what, **fields, error=repr(error), **then, **left_out)
                 if ends:
                     raise
             await sleep(pause)

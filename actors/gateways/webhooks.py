@@ -14,6 +14,7 @@ from aragora.storage.database import Database
 from aragora.storage.outbox import OutboxRow
 from aragora.webhooks.model import Answer
 from aragora.webhooks.store.deliveries import DeliveryStore
+from aragora.webhooks.store.replays import ReplayStore
 
 FAN_OUT_S: Final = 60.0
 COMMAND_S: Final = 20.0
@@ -53,6 +54,9 @@ class DispatcherCommands:
     async def cancelled(self, endpoint_id: str, delivery_id: str) -> None:
         await self._dispatcher.ask(lambda it: it.cancelled(endpoint_id, delivery_id), timeout_s=COMMAND_S)
 
+    async def replays(self) -> None:
+        await self._dispatcher.ask(lambda it: it.replays(), timeout_s=COMMAND_S)
+
     async def test(self, endpoint_id: str, event_type: str) -> Answer:
         return await self._dispatcher.ask(lambda it: it.test(endpoint_id, event_type), timeout_s=TEST_S)
 
@@ -66,8 +70,9 @@ def watching(runtime: Runtime, database: Database) -> Job:
 
 
 async def wake_where_something_waits(runtime: Runtime, database: Database) -> str:
-    """Give the dispatcher a process where deliveries wait; returns what was found. Raises Unavailable."""
-    if await DeliveryStore(database).oldest_due() is None:
+    """Give the dispatcher a process where deliveries wait, or a replay runs; returns what was found. Raises
+    Unavailable."""
+    if await DeliveryStore(database).oldest_due() is None and not await ReplayStore(database).running(1):
         return "no webhook waits"
     await runtime.at(DISPATCHER, DISPATCHER_KEY).ask(lambda it: it.ready(), timeout_s=COMMAND_S)
     return "webhooks wait, and are delivered"

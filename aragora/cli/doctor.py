@@ -1,8 +1,9 @@
 """`aragora doctor`: what is configured, what is reachable, what is wrong, and how to mend it.
 
 A check gives findings. Here are those of this machine: configuration, store, agents, memory, disk, ports, a running
-server. Those of other machines come from `aragora.cli.offered_models` and `aragora.cli.outside`, those of a node of a
-cluster (`--cluster`) from `aragora.cli.cluster_findings`.
+server. Those of webhooks come from `aragora.cli.webhook_findings`, those of other machines from
+`aragora.cli.offered_models` and `aragora.cli.outside`, those of a node of a cluster (`--cluster`) from
+`aragora.cli.cluster_findings`.
 """
 
 from __future__ import annotations
@@ -33,7 +34,9 @@ from aragora.cli.offered_models import servers_of_models
 from aragora.cli.outside import services
 from aragora.cli.rendering.tables import breaker_state
 from aragora.cli.rendering.terminal import print_json, say, terminal
+from aragora.cli.webhook_findings import webhooks
 from aragora.client import AragoraClient
+from aragora.clock import SystemClock
 from aragora.composition.preflight import ray_problems
 from aragora.config import unknown
 from aragora.config.legacy import HTTP_PORT, WS_PORT
@@ -82,6 +85,7 @@ async def _examine(url: str, token: str | None, data_dir: Path | None, ports: tu
     if settings is not None:
         findings += data_directory(settings.data_dir)
         findings.append(await store(settings))
+        findings += await webhooks(settings, SystemClock())
         roster = Roster(settings, declared)
         findings += of_file or agents(settings, roster)
         able = [agent for agent in declared.agents if agent.name not in roster.unavailable]

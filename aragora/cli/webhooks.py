@@ -331,7 +331,7 @@ async def _with_figures(client: AragoraClient, webhook: Mapping[str, Any], slots
 
 async def _until_done(client: AragoraClient, action: str, chosen: Mapping[str, str], count: str) -> dict[str, Any]:
     """Do it to all that are chosen: the server takes some thousands with one call. Returns its last answer with the
-    sum of `count`. What it skips it looks at again with each call, so a call that did nothing ends it."""
+    sum of `count`. A call that did nothing ends it, whatever it says of others."""
     total = 0
     while True:
         done: dict[str, Any] = await client.post(f"/api/webhooks/dead-letters/{action}", dict(chosen))

@@ -29,6 +29,7 @@ from actors.gateways.operations import (
 from actors.gateways.replica_figures import SharedFigures
 from actors.gateways.webhook_figures import WebhookFigures
 from actors.gateways.webhooks import DispatcherCommands
+from actors.gateways.webhooks_in_flight import WebhooksInFlight
 from actors.reporting import REPORT_S, TroubleReport
 from actors.runtime import Runtime
 from actors.websocket_frames import bound_messages
@@ -62,6 +63,7 @@ from aragora.server.replica_figures import OwnFigures
 from aragora.storage.contexts import Context
 from aragora.storage.counters import CounterStore
 from aragora.storage.database import Database
+from aragora.storage.outbox_store import OutboxStore
 from aragora.webhooks.egress import guard_of
 
 WHOM_UVICORN_BELIEVES: Final = "FORWARDED_ALLOW_IPS"
@@ -87,6 +89,7 @@ def build_ingress(launch: Launch) -> FastAPI:
     flush = CounterFlush(counters[-1])
     lifecycle = SharedLifecycle(runtime, clock, launch.started_at)
     probe = StoreProbe(counters, clock)
+    of_webhooks = WebhookFigures(webhooks, OutboxStore(debates), WebhooksInFlight(runtime), clock)
     trouble = Every("report of a process", REPORT_S, TroubleReport(config.replica_id, runtime).tell)
     node_id = own_node_id()
     nodes = ClusterNodes(node_id, _proxies(settings), lifecycle.nodes, clock)
@@ -101,7 +104,7 @@ def build_ingress(launch: Launch) -> FastAPI:
                 connections=connections,
                 agents=agents,
                 leaderboard=StoredLeaderboard(ratings),
-                metrics=StoredMetricsPage(counters, probe, agents, connections, WebhookFigures(webhooks, clock)),
+                metrics=StoredMetricsPage(counters, probe, agents, connections, of_webhooks),
                 vitals=ReplicaVitals(probe, lifecycle),
                 nodes=nodes,
             ),

@@ -7,14 +7,15 @@ when it ends.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Final
 
 import structlog
 
 from actors.cluster import NAMESPACE
-from actors.kinds import COORDINATOR, DISPATCHER, DISPATCHER_KEY, SCHEDULER, SCHEDULER_KEY, SHARED, SHARED_KEY
+from actors.kinds import COORDINATOR, SCHEDULER, SCHEDULER_KEY, SHARED, SHARED_KEY
 from aragora.background import wait_until
+from aragora.composition.webhook_processes import drain_webhooks
 from aragora.config.settings import Settings
 from aragora.errors import AragoraError
 
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 READY_S: Final = 60.0
 JOBS_START_S: Final = 10.0
 JOBS_STOP_S: Final = 10.0
-WEBHOOKS_S: Final = 5.0
-"""How long requests to receivers may take when the service stops."""
 JOBS_AGAIN_S: Final = 60.0
 """How often a command that stays with the service asks for the jobs."""
 DRAIN_GRACE_S: Final = 30.0
@@ -90,7 +89,7 @@ class Service:
         await shared.ask(lambda it: it.set_lifecycle(LifecycleStage.DRAINING, "the server is stopping"), timeout_s=5.0)
         # At once: from the moment the server says that it drains, no coordinator takes another debate.
         left, _ = await asyncio.gather(self._drain_coordinators(runtime, limit_s), _stop_jobs(runtime))
-        await _drain_webhooks(runtime)
+        await drain_webhooks(runtime)
         await shared.ask(lambda it: it.set_lifecycle(LifecycleStage.CLOSING, "the server is restarting"), timeout_s=5.0)
         await _sockets_closed(shared, sockets_s)
         return left
@@ -100,6 +99,10 @@ class Service:
         Unavailable."""
         shared = self._runtime().at(SHARED, SHARED_KEY)
         await shared.ask(lambda it: it.set_node_draining(node_id), timeout_s=READY_S)
+
+    async def let_webhooks_end(self, ends: Callable[[str], bool]) -> None:
+        """Let the requests of those processes that send webhooks end which `ends` tells by name."""
+        await drain_webhooks(self._runtime(), ends)
 
     def end(self) -> None:
         """Remove Serve's application and every actor of the installation. Blocks."""
@@ -146,16 +149,6 @@ async def _stop_jobs(runtime: Runtime) -> None:
             await runtime.at(SCHEDULER, SCHEDULER_KEY).ask(lambda it: it.drain(), timeout_s=JOBS_STOP_S)
     except AragoraError as error:
         log.warning("the scheduler did not stop", error=error.message)
-
-
-async def _drain_webhooks(runtime: Runtime) -> None:
-    """What is on its way to receivers ends; what waits is in the store."""
-    try:
-        if await runtime.alive(DISPATCHER):
-            dispatcher = runtime.at(DISPATCHER, DISPATCHER_KEY)
-            await dispatcher.ask(lambda it: it.drain(WEBHOOKS_S), timeout_s=2 * WEBHOOKS_S)
-    except AragoraError as error:
-        log.warning("webhooks were not drained", error=error.message)
 
 
 async def _sockets_closed(shared: Reference[SharedStateActor], limit_s: float) -> None:

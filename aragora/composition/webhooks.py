@@ -10,25 +10,34 @@ from starlette.middleware import Middleware
 from aragora.clock import Clock
 from aragora.composition.encrypted_stores import marks
 from aragora.config.settings import Settings
+from aragora.debate.store.debates import DebateStore
 from aragora.identity.parts import IdentityParts
+from aragora.observability.registry import REGISTRY, Registry
 from aragora.secrets.encryption import EncryptionService
 from aragora.server.chapters.webhook_deliveries import webhook_deliveries
+from aragora.server.chapters.webhook_replays import webhook_replays
 from aragora.server.chapters.webhooks import webhooks
 from aragora.server.feature import Feature, Layer, Stage
 from aragora.server.middleware.own_deliveries import OwnDeliveriesMiddleware
 from aragora.server.webhooks import WebhookPorts, WebhookServices
 from aragora.storage.contexts import Context
 from aragora.storage.database import Database
+from aragora.webhooks import counting
 from aragora.webhooks.egress import USER_AGENT
-from aragora.webhooks.guard import Guard
+from aragora.webhooks.guard import Guard, Refused
+from aragora.webhooks.happenings import Happenings
 from aragora.webhooks.ports import Dispatching
-from aragora.webhooks.registering import Registering
+from aragora.webhooks.registering import CheckUrl, Registering
+from aragora.webhooks.replays import Replays
 from aragora.webhooks.resolver import Resolver
 from aragora.webhooks.retention import counted
 from aragora.webhooks.reviving import Reviving
+from aragora.webhooks.selecting import Selecting
 from aragora.webhooks.store.deliveries import DeliveryStore
 from aragora.webhooks.store.endpoints import EndpointStore
 from aragora.webhooks.store.purging import DeliveryPurge
+from aragora.webhooks.store.replayable import Replayable
+from aragora.webhooks.store.replays import ReplayStore
 from aragora.webhooks.store.writer import DeliveryWriter
 
 
@@ -50,8 +59,8 @@ def open_webhooks(
     return Feature(
         "webhooks",
         WebhookPorts(access.services, dispatching, parts, parts.limits, clock),
-        # Deliveries first: `dead-letters` is no id of a webhook.
-        chapters=(webhook_deliveries, webhooks),
+        # `replays` and `dead-letters` first: they are no ids of webhooks.
+        chapters=(webhook_replays, webhook_deliveries, webhooks),
         layers=(Layer(Stage.ORIGIN, Middleware(OwnDeliveriesMiddleware, product=USER_AGENT.partition("/")[0])),),
         closers=(access.aclose,),
     )
@@ -92,9 +101,33 @@ class WebhookAccess:
         self._open.push_async_callback(resolver.close)
         deliveries = DeliveryStore(database)
         endpoints = EndpointStore(database, self._clock, self._crypto)
+        debates = Database.open(self._settings, Context.DEBATES)
+        self._open.push_async_callback(debates.aclose)
+        journals = DebateStore(debates)
+        selecting = Selecting(Replayable(database), journals, Happenings(journals, self._clock))
         purging = DeliveryPurge(database, counted, self._clock)
         return WebhookServices(
-            Registering(endpoints, writer, resolver.check, self._clock, limit=self._settings.webhook_max_endpoints),
+            Registering(
+                endpoints,
+                writer,
+                counting_refusals(resolver.check),
+                self._clock,
+                limit=self._settings.webhook_max_endpoints,
+            ),
             Reviving(deliveries, endpoints, writer, purging, self._clock),
             deliveries,
+            Replays(ReplayStore(database), endpoints, selecting, self._clock),
         )
+
+
+def counting_refusals(check_url: CheckUrl, registry: Registry = REGISTRY) -> CheckUrl:
+    """`check_url`, which counts what the guard refuses: somebody tried to have us reach inside."""
+
+    async def check(url: str) -> None:
+        try:
+            await check_url(url)
+        except Refused as refused:
+            registry.inc(counting.BLOCKED, reason=refused.reason.value)
+            raise
+
+    return check

@@ -48,6 +48,13 @@ class WebhookSettings(BaseModel):
         ge=1,
         le=2_000,
     )
+    webhook_hot_endpoints: int | None = variable(
+        "ARAGORA_WEBHOOK_HOT_ENDPOINTS",
+        "Webhooks that may have a process of their own, those that are sent most (20 requests a second and more). "
+        "Each process takes about 50 MB; 0: none. Not set: as many as the machine has cores.",
+        ge=0,
+        le=1_000,
+    )
     webhook_delivered_days: float = variable(
         "ARAGORA_WEBHOOK_DELIVERED_DAYS", "Days that deliveries are kept which arrived.", default=7, ge=0.01, le=3650
     )

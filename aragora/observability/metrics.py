@@ -45,6 +45,7 @@ class Metric:
 ANSWER_BUCKETS: Final = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0)
 CALL_BUCKETS: Final = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 QUICK_BUCKETS: Final = (0.00001, 0.00005, 0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0)
+LAG_BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0)
 
 
 def _counter(name: str, text: str, *labels: str) -> Metric:
@@ -132,9 +133,21 @@ METRICS: Final[tuple[Metric, ...]] = (
     _counter("aragora_webhook_retries_total", "Delivery attempts after the first of their delivery", "event_type"),
     _counter("aragora_webhook_dead_lettered_total", "Deliveries that became dead letters", "event_type"),
     _counter("aragora_webhook_cancelled_total", "Deliveries that were cancelled, or lost their endpoint"),
+    _counter(
+        "aragora_webhook_blocked_total",
+        "Addresses that the guard refused, when they were registered and when they were sent to, by why",
+        "reason",
+    ),
+    _histogram(
+        "aragora_webhook_lag_seconds",
+        "Seconds from an event to the first request of a delivery that nothing held back",
+        buckets=LAG_BUCKETS,
+    ),
+    _gauge("aragora_webhook_in_flight", "Requests to receivers that are on their way"),
+    _counter("aragora_webhook_replayed_total", "Deliveries that replays made or brought back"),
     _gauge(
         "aragora_webhook_circuit_breaker_state",
-        "Endpoints whose circuit breaker is not closed: 1 open, 0 half open; a closed one has no series",
+        "Circuit breaker of an endpoint: 1 it refuses, 0 it is closed or lets a trial pass",
         "endpoint",
         merge=Merge.MAX,
     ),
@@ -142,7 +155,17 @@ METRICS: Final[tuple[Metric, ...]] = (
     _gauge("aragora_webhook_endpoints", "Registered endpoints", "status", merge=Merge.MAX),
     _gauge(
         "aragora_webhook_oldest_due_seconds",
-        "How long the delivery is overdue that waits longest",
+        "How long the delivery is overdue that waits longest though nothing holds it back",
+        merge=Merge.MAX,
+    ),
+    _gauge(
+        "aragora_webhook_oldest_held_seconds",
+        "How long the delivery is overdue that waits longest for its receiver: its breaker, Retry-After, rate or order",
+        merge=Merge.MAX,
+    ),
+    _gauge(
+        "aragora_webhook_oldest_event_seconds",
+        "How long the event waits of which no deliveries are made yet, of all the longest",
         merge=Merge.MAX,
     ),
     _counter(

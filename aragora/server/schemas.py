@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import Path
+from fastapi import Header, Path
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
@@ -48,6 +48,9 @@ def _address(text: str) -> str:
 storable = texts.line
 Line = Annotated[str, AfterValidator(texts.line)]
 Prose = Annotated[str, AfterValidator(texts.prose)]
+IdempotencyKey = Annotated[
+    Line | None, Header(alias="Idempotency-Key", min_length=1, max_length=limits.IDEMPOTENCY_KEY_MAX_CHARS)
+]
 Token = Annotated[Line, Field(min_length=1, max_length=4096)]
 Name = Annotated[Line, Field(min_length=1, max_length=NAME_MAX_CHARS)]
 Email = Annotated[str, Field(max_length=MAX_CHARS), AfterValidator(storable), AfterValidator(_address)]

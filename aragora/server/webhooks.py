@@ -24,6 +24,7 @@ from aragora.server.schemas import Line, Secretive
 from aragora.webhooks.model import Failure
 from aragora.webhooks.ports import Dispatching
 from aragora.webhooks.registering import Registering
+from aragora.webhooks.replays import Replays
 from aragora.webhooks.reviving import Reviving
 from aragora.webhooks.store.deliveries import DeliveryStore
 
@@ -36,15 +37,17 @@ FAILURES: Final = f"the class of the failure ({', '.join(Failure)}); null where 
 log: Final[structlog.stdlib.BoundLogger] = structlog.get_logger("aragora.webhooks")
 
 _WEBHOOK_ID: Final = re.compile(r"wh_[0-9a-f]{32}")
+_REPLAY_ID: Final = re.compile(r"rpl_[0-9a-f]{32}")
 
 
 @dataclass(frozen=True, slots=True)
 class WebhookServices:
-    """Endpoints and deliveries over one store."""
+    """Endpoints and deliveries over one store, and replays, which read journals of debates too."""
 
     registering: Registering
     reviving: Reviving
     deliveries: DeliveryStore
+    replays: Replays
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +81,20 @@ def _of_a_delivery(text: str) -> str:
     return text
 
 
+def _of_a_replay(text: str) -> str:
+    """As `_of_a_webhook`."""
+    if _REPLAY_ID.fullmatch(text) is None:
+        raise NotFound(f"there is no replay {_shown(text)}")
+    return text
+
+
 def _shown(text: str) -> str:
     return text if len(text) <= ID_MAX_CHARS and could_be_id(text) else "of that id"
 
 
 WebhookId = Annotated[str, Path(), AfterValidator(_of_a_webhook)]
 DeliveryId = Annotated[str, Path(), AfterValidator(_of_a_delivery)]
+ReplayId = Annotated[str, Path(), AfterValidator(_of_a_replay)]
 Limit = Annotated[int, Query(ge=1, le=200)]
 Cursor = Annotated[Line | None, Query(max_length=512)]
 

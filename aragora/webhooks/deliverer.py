@@ -19,6 +19,7 @@ from aragora.background import pauses, until_available
 from aragora.clock import Clock
 from aragora.encoding import decode
 from aragora.errors import Fenced, NotFound, Unavailable
+from aragora.observability.line_budget import LineBudget
 from aragora.resilience.backoff import Backoff
 from aragora.resilience.cache import Cache
 from aragora.secrets.encryption import DecryptionFailed
@@ -33,6 +34,7 @@ from aragora.webhooks.machine import Moment, Settled, cancelled, expired
 from aragora.webhooks.model import Answer, Delivery, EventRecord, Request, TargetStatus
 from aragora.webhooks.queues import Queues, Ticket
 from aragora.webhooks.store.units import Attempted, Effect, Moved, Tenure, Told
+from aragora.webhooks.trouble_log import TroubleLog
 
 BODIES_KEPT: Final = 500  # events: the next delivery of one is often of the same event
 BODIES_KEPT_S: Final = 60.0
@@ -102,6 +104,7 @@ class Deliverer:
         tenure: Tenure | None,
         hungry: Callable[[], None],
         draw: Callable[[], float] = random.random,
+        troubles: TroubleLog | None = None,
     ) -> None:
         self._queues = queues
         self._destinations = destinations
@@ -113,6 +116,8 @@ class Deliverer:
         self._tenure = tenure
         self._hungry = hungry
         self._draw = draw
+        self._troubles = troubles or TroubleLog(clock)
+        self._not_stored = LineBudget.seldom()
         self._bodies: Cache[str, EventRecord] = Cache(BODIES_KEPT, BODIES_KEPT_S)
         self._again = asyncio.Event()
         self._stopped = False
@@ -175,11 +180,7 @@ class Deliverer:
         except Unavailable as away:  # what is to be sent could not be read
             self._give_back(ticket, max(away.retry_after_s or 0.0, NOT_READ_S))
         except (DecryptionFailed, Unreadable) as unreadable:
-            log.warning(
-                "a webhook cannot be read, and is not sent",
-                target=ticket.delivery.target_id,
-                error=unreadable.message,
-            )
+            self._troubles.unreadable(ticket.delivery, unreadable.message)
             self._give_back(ticket, UNREADABLE_S)
         except Exception:
             self._give_back(ticket, UNREADABLE_S)
@@ -188,7 +189,7 @@ class Deliverer:
             if answered is not None:
                 await self._settle(ticket, *answered)
 
-    async def _attempt(self, ticket: Ticket) -> tuple[Destination, Answer] | None:
+    async def _attempt(self, ticket: Ticket) -> tuple[Destination, EventRecord, Answer] | None:
         """Send; the answer, or None where nothing was to be sent. Raises Fenced, Unavailable, DecryptionFailed."""
         delivery = ticket.delivery
         try:
@@ -207,20 +208,24 @@ class Deliverer:
         if event is None:
             await self._move(ticket, cancelled(delivery, NO_EVENT, self._clock.now()))
             return None
-        return destination, await self._sender.send(self._request(ticket, destination, event), destination.certificate)
+        self._troubles.readable(delivery)
+        answer = await self._sender.send(self._request(ticket, destination, event), destination.certificate)
+        return destination, event, answer
 
-    async def _settle(self, ticket: Ticket, destination: Destination, answer: Answer) -> None:
+    async def _settle(self, ticket: Ticket, destination: Destination, event: EventRecord, answer: Answer) -> None:
         """Store what became of a request, however long that takes; then its delivery may be tried again."""
         target_id = ticket.delivery.target_id
         before = self._queues.target(target_id) if target_id in self._queues else None
         at = Moment(self._clock.monotonic(), self._clock.now(), self._draw())
         settled = self._queues.settle(ticket, answer, at, two_secrets=len(destination.secrets) > 1)
-        self.wake()  # a slot is free
+        self.wake()  # the target may have leave for another
         kept = None
         if before is not None and must_keep(before, settled.target):
             kept = row_of(settled.target, target_id, at.now, at.wall)
         after = settled.delivery
-        counters = counting.of_attempt(after, settled.attempt)
+        refused_at = ticket.refused_at - at.now + at.wall
+        lag_s = counting.lag_s(ticket.delivery, event.created_at, settled.attempt.started_at, refused_at)
+        counters = counting.of_attempt(after, settled.attempt, lag_s)
         unit = Attempted(after, settled.attempt, counters, tenure=self._tenure, target=kept)
         try:
             told = await self._until_stored(lambda: self._writer.attempted(unit), after)
@@ -236,6 +241,7 @@ class Deliverer:
             self._queues.ended(after)
         self.wake()
         if told.effect is not Effect.STALE:
+            self._troubles.attempted(settled, destination.url)
             self._follower.settled(settled)
             if settled.disable is not None:
                 self._hold(target_id)
@@ -243,7 +249,7 @@ class Deliverer:
     def _request(self, ticket: Ticket, destination: Destination, event: EventRecord) -> Request:
         delivery = ticket.delivery
         secrets = destination.secrets
-        if delivery.target_id in self._queues and self._queues.target(delivery.target_id).old_secret_first:
+        if ticket.leave.old_secret_first:
             secrets = (*secrets[1:2], *secrets[:1], *secrets[2:])
         text = (
             event.body if destination.payload is PayloadKind.FULL else event_body(decode(event.body), PayloadKind.THIN)
@@ -284,8 +290,11 @@ class Deliverer:
             pauses(STORE_AWAY),
             what="a webhook's outcome is not stored yet",
             log=log,
+            lines=self._not_stored,  # it befalls all that is on its way
             given_up=lambda: self._ended,
             delivery_id=after.delivery_id,
+            webhook_id=after.webhook_id,
+            org_id=after.org_id,
         )
 
     def _give_back(self, ticket: Ticket, wait_s: float) -> None:

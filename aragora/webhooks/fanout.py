@@ -8,31 +8,25 @@ making never fall, which is the order that endpoints with `fifo` get.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, Protocol
 
 import structlog
 
 from aragora import encoding
 from aragora.clock import Clock
-from aragora.debate.model import DebateSpec
-from aragora.debate.records import DebateRecord
 from aragora.errors import InvalidInput, NotFound
+from aragora.observability.samples import CounterDelta
 from aragora.resilience.cache import Cache
 from aragora.storage.outbox import OutboxRow
-from aragora.webhooks.endpoint import PayloadKind
-from aragora.webhooks.envelope import debate_event, event_body
-from aragora.webhooks.events import DebateFacts, facts_of
-from aragora.webhooks.ids import delivery_id, event_id
+from aragora.webhooks.happenings import DebateRecords, Happened, Happenings
+from aragora.webhooks.ids import delivery_id
 from aragora.webhooks.matching import wants
 from aragora.webhooks.model import Delivery, DeliveryStatus, EventRecord, TargetStatus
 from aragora.webhooks.store.endpoints import Route
 from aragora.webhooks.store.units import Enqueue, Tenure
 
 PAGE: Final = 1_000
-DEBATES_KEPT: Final = 1_000
-DEBATES_KEPT_S: Final = 600.0
 READ_AHEAD: Final = 20
 ORGS_KEPT: Final = 1_000
 ROUTES_KEPT_S: Final = 5.0
@@ -45,10 +39,8 @@ PARKED_AT: Final = 1e11
 log = structlog.get_logger("aragora.webhooks")
 
 
-class Debates(Protocol):
+class Debates(DebateRecords, Protocol):
     """Reads debates and their journals (`aragora.debate.store.debates.DebateStore`)."""
-
-    async def get(self, debate_id: str) -> DebateRecord: ...
 
     async def events(self, debate_id: str, after: int = 0, limit: int = 500) -> list[str]: ...
 
@@ -63,14 +55,6 @@ class Enqueuing(Protocol):
     """Stores deliveries (`aragora.webhooks.store.writer.DeliveryWriter`)."""
 
     async def enqueue(self, unit: Enqueue) -> frozenset[str]: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Happened:
-    """An event with its data, ready for whoever wants it."""
-
-    record: EventRecord
-    data: Mapping[str, Any]
 
 
 class FanOut:
@@ -89,13 +73,13 @@ class FanOut:
         clock: Clock,
     ) -> None:
         self._debates = debates
+        self._happenings = Happenings(debates, clock)
         self._endpoints = endpoints
         self._writer = writer
         self._made = made
         self._tenure = tenure
         self._max_bytes = max_bytes
         self._clock = clock
-        self._facts: Cache[str, tuple[str, DebateFacts]] = Cache(DEBATES_KEPT, DEBATES_KEPT_S)
         self._routes: Cache[str, Sequence[Route]] = Cache(ORGS_KEPT, ROUTES_KEPT_S)
         self._last = 0.0
 
@@ -123,6 +107,14 @@ class FanOut:
             if len(routes) < PAGE:
                 return
             after = routes[-1].endpoint_id
+
+    async def to(self, route: Route, events: Sequence[Happened], counters: tuple[CounterDelta, ...] = ()) -> None:
+        """Make the deliveries of these events to one endpoint, whoever else wants them; each that is new adds
+        `counters`. Raises Unavailable, Fenced."""
+        units = [
+            Enqueue(event.record, (self._delivery(event.record, route),), self._tenure, counters) for event in events
+        ]
+        await self._store(units)
 
     def endpoints_changed(self) -> None:
         """Read anew which endpoints there are."""
@@ -158,37 +150,16 @@ class FanOut:
                 if (row.debate_id, seq) not in payloads:  # those that follow are often wanted too
                     read = await self._debates.events(row.debate_id, seq - 1, READ_AHEAD)
                     payloads |= {(row.debate_id, seq + place): payload for place, payload in enumerate(read)}
-                found.append(await self._happened(row, seq, payloads[row.debate_id, seq]))
+                told = await self._happenings.told(row.debate_id, row.created_at, payloads[row.debate_id, seq])
+                found.append(told.happened(self._max_bytes))
             except (InvalidInput, NotFound, ValueError, KeyError, TypeError) as damaged:
-                log.warning("an event of a debate cannot be told", outbox_id=row.outbox_id, error=str(damaged))
+                log.warning(
+                    "an event of a debate cannot be told",
+                    outbox_id=row.outbox_id,
+                    debate_id=row.debate_id,
+                    error=str(damaged),
+                )
         return found
-
-    async def _happened(self, row: OutboxRow, seq: int, payload: str) -> Happened:
-        """Raises NotFound, InvalidInput, ValueError, KeyError, Unavailable."""
-        org_id, facts = await self._facts_of(row.debate_id)
-        envelope = debate_event(payload, facts)
-        body = event_body(envelope, PayloadKind.FULL, self._max_bytes)
-        record = EventRecord(
-            event_id(row.debate_id, seq),
-            org_id,
-            envelope["type"],
-            body,
-            row.created_at,
-            debate_id=row.debate_id,
-            seq=seq,
-        )
-        return Happened(record, envelope["data"])
-
-    async def _facts_of(self, debate_id: str) -> tuple[str, DebateFacts]:
-        """The organisation of a debate and what its events begin with. Raises NotFound, Unavailable, ValueError."""
-        now = self._clock.monotonic()
-        known = self._facts.get(debate_id, now)
-        if known is None:
-            fill = self._facts.filling(debate_id)
-            record = await self._debates.get(debate_id)
-            known = record.org_id, facts_of(encoding.decode_as(record.spec, DebateSpec))
-            fill(known, now)
-        return known
 
     def _delivery(self, event: EventRecord, route: Route) -> Delivery:
         self._last = wall = max(self._clock.now(), self._last + STEP_S)

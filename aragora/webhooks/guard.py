@@ -47,6 +47,17 @@ _AUTHORITY: Final = re.compile(r"[a-z]+://([^/?#]*)", re.IGNORECASE)
 _ISATAP: Final = frozenset({0x00005EFE, 0x02005EFE})  # bits 64 to 95
 
 
+class Refused(InvalidInput):
+    """Raised where a URL leads where no webhook may go. The text is the same for all; `reason` is for the operator."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(REFUSED)
+        self.reason = reason
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (Refused, (self.reason,))
+
+
 @dataclass(frozen=True, slots=True)
 class Guard:
     """What webhooks may reach.
@@ -69,7 +80,7 @@ class Guard:
         """The URL of a receiver. Send to this object: a text that is parsed twice may mean two things.
 
         Raises InvalidInput, whose text holds nothing of the URL: for a wrong form with what is wrong, for whatever is
-        refused with `REFUSED`. A host that is a name still has to be resolved.
+        refused `Refused`. A host that is a name still has to be resolved.
         """
         url = _parsed(text)
         if self.https_only and url.scheme != "https":
@@ -78,9 +89,9 @@ class Guard:
             raise InvalidInput("no webhook is sent to the port of this URL: let the receiver listen on another, as 443")
         host = _host(url)
         if host in self.own_hosts:
-            raise InvalidInput(REFUSED)
-        if (address := _address(host)) is not None and self.refuses(address) is not None:
-            raise InvalidInput(REFUSED)
+            raise Refused(Reason.OWN_HOST)
+        if (address := _address(host)) is not None and (reason := self.refuses(address)) is not None:
+            raise Refused(reason)
         return url
 
     def refuses(self, address: str | Address) -> Reason | None:

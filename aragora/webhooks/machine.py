@@ -111,10 +111,12 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Leave:
-    """Leave for exactly one request, whose outcome must be told: `settle`, or `withdraw` where there was none."""
+    """Leave for exactly one request, whose outcome must be told: `settle`, or `withdraw` where there was none.
+    `old_secret_first` says by which secret it is signed first: answers to many at once come in any order."""
 
     epoch: int
     trial_id: int | None = None
+    old_secret_first: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +174,8 @@ def take(target: Target, rules: Rules, now: float) -> tuple[Target, Leave | Wait
     next_at = target.next_at
     if rules.rate_per_s is not None:  # up to a second's worth may go at once
         next_at = max(next_at, now - max(0.0, 1.0 - 1.0 / rules.rate_per_s)) + 1.0 / rules.rate_per_s
-    leave = Leave(permission.epoch) if isinstance(permission, Lease) else Leave(permission.epoch, permission.trial_id)
+    trial_id = None if isinstance(permission, Lease) else permission.trial_id
+    leave = Leave(permission.epoch, trial_id, target.old_secret_first)
     return replace(target, in_flight=target.in_flight + 1, next_at=next_at), leave
 
 
@@ -215,7 +218,7 @@ def settle(
         return _delivered(freed, sent, attempt, leave, rules=rules, at=at)
     if answer.code in OTHER_SECRET and other_secret:
         freed = _unheard(freed, leave, rules, at.now)
-        freed = replace(freed, old_secret_first=not freed.old_secret_first)
+        freed = replace(freed, old_secret_first=not leave.old_secret_first)
         free = replace(sent, budget_from=sent.budget_from + 1, status=DeliveryStatus.RETRYING, due_at=at.wall)
         return Settled(freed, free, attempt, again=True)
     if answer.code == GONE:

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from aragora.webhooks.networks import Reason
+
 
 class DeliveryStatus(StrEnum):
     """The runbook's five states, and CANCELLED: the endpoint was deleted, or a person cancelled the delivery."""
@@ -69,7 +71,8 @@ class Request:
 class Answer:
     """What came of one request: delivered where `failure` is None. `told` is one line for people, `text` the beginning
     of the answer's body, both storable; neither holds a secret or the URL. `address` is that of the connection.
-    `challenge` is what the header webhook-challenge-response holds; it is kept nowhere."""
+    `challenge` is what the header webhook-challenge-response holds; it is kept nowhere.
+    `refused_for` is why the guard refused, where it did: for the operator, and not stored with the attempt."""
 
     failure: Failure | None
     duration_s: float
@@ -79,6 +82,7 @@ class Answer:
     address: str | None = None
     retry_after_s: float | None = None
     challenge: str | None = field(default=None, repr=False)
+    refused_for: Reason | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

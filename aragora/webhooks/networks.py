@@ -17,7 +17,7 @@ Network: TypeAlias = IPv4Network | IPv6Network
 
 
 class Reason(StrEnum):
-    """Why an address is refused: few words, for a label."""
+    """Why an address is refused, or the URL that leads there: few words, for a label."""
 
     LOOPBACK = "loopback"
     LINK_LOCAL = "link_local"
@@ -27,6 +27,8 @@ class Reason(StrEnum):
     MULTICAST = "multicast"
     SPECIAL = "special"  # nothing that a webhook could mean
     MALFORMED = "malformed"  # no address at all
+    OWN_HOST = "own_host"  # this server, by one of its names
+    URL = "url"  # its form, port or scheme is not allowed any more
 
 
 EXACT: Final = frozenset({Reason.LOOPBACK, Reason.LINK_LOCAL, Reason.METADATA, Reason.TRANSLATED})

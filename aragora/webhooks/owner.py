@@ -16,6 +16,7 @@ from typing import Final
 
 import structlog
 
+from aragora.background import wait_until
 from aragora.clock import Clock
 from aragora.errors import NotFound
 from aragora.secrets.encryption import DecryptionFailed
@@ -33,10 +34,12 @@ from aragora.webhooks.store.overview import Overview
 from aragora.webhooks.store.owners import Owners
 from aragora.webhooks.store.units import Effect, Moved, Tenure
 from aragora.webhooks.store.writer import DeliveryWriter
+from aragora.webhooks.trouble_log import TroubleLog
 
 LEASED: Final = "manager_"
 """How the names of owners begin that hold a lease."""
 AT_ONCE: Final = 1_000
+LOOK_S: Final = 0.01  # while a target comes to rest
 
 log = structlog.get_logger("aragora.webhooks")
 
@@ -53,8 +56,10 @@ class Owner:
         follower: Following,
         clock: Clock,
         slots: int,
+        elsewhere: Callable[[str], bool] = lambda _: False,
         draw: Callable[[], float] = random.random,
     ) -> None:
+        """`elsewhere` tells of a target whether another process has it now: nothing of it is taken up here."""
         self.store = DeliveryStore(database)
         self.overview = Overview(database)
         self.writer = DeliveryWriter(database)
@@ -64,7 +69,9 @@ class Owner:
         self._sender = sender
         self._follower = follower
         self._clock = clock
+        self._elsewhere = elsewhere
         self._draw = draw
+        self._troubles = TroubleLog(clock)
         self._deliverer: Deliverer | None = None
         self._holder: str | None = None
         self._refilling: asyncio.Task[None] | None = None
@@ -84,6 +91,7 @@ class Owner:
             tenure=tenure,
             hungry=self._refill_soon,
             draw=self._draw,
+            troubles=self._troubles,
         )
         self._deliverer.start()
 
@@ -107,18 +115,21 @@ class Owner:
         """Begin the lane of a target where there is none, as its last owner left it. Raises Unavailable."""
         if target_id not in self.queues:
             rows = await self.store.targets((target_id,))
+            if self._elsewhere(target_id):
+                return
             self._open(target_id, org_id, rules, rows.get(target_id))
 
     async def take_up(self, deliveries: Sequence[Delivery], event: EventRecord | None = None) -> None:
-        """Deliver what is in the store already, in this order. What finds no room stays there, and is taken up later;
-        what cannot be read is passed over, and the log says why. Raises Unavailable."""
+        """Deliver what is in the store already, in this order; it was read or written within `queues.reading`. What
+        finds no room stays there, and is taken up later; what cannot be read is passed over, and the log says why.
+        Raises Unavailable."""
         new = {one.target_id for one in deliveries if one.target_id not in self.queues}
         rows: Mapping[str, TargetRow] = await self.store.targets(new) if new else {}
         for delivery in deliveries:
             if self.queues.full:
                 return
             rules = await self._rules(delivery)
-            if rules is None:
+            if rules is None or self._elsewhere(delivery.target_id):
                 continue
             if delivery.target_id not in self.queues:
                 self._open(delivery.target_id, delivery.org_id, rules, rows.get(delivery.target_id))
@@ -129,29 +140,33 @@ class Owner:
 
     async def take_up_target(self, target_id: str) -> None:
         """Take up what waits for a target, the first one first. Raises Unavailable."""
+        if self._elsewhere(target_id):
+            return
         if target_id in self.queues:
             self.queues.begin_filling(target_id)
         limit = self.queues.room + self.queues.held(target_id)  # what is held already comes first
-        waiting = await self._waiting(target_id, limit)
-        ours = [one for one in waiting if one.holder == self._holder]
-        if ours and target_id not in self.queues:
-            rules = await self._rules(ours[0])
-            if rules is not None:
-                await self.lane(target_id, ours[0].org_id, rules)
-        if target_id in self.queues:
-            rules, wall = self.queues.rules(target_id), self._clock.now()
-            timed = [(one, wait_s(one, rules, wall)) for one in ours]
-            # Where none of these is ours, the next look would find the same: a sweep finds what is behind them.
-            whole = len(waiting) < limit or not ours
-            self.queues.fill(target_id, timed, self._clock.monotonic(), whole=whole)
-            self._wake()
+        with self.queues.reading():
+            waiting = await self._waiting(target_id, limit)
+            ours = [one for one in waiting if one.holder == self._holder]
+            if ours and target_id not in self.queues:
+                rules = await self._rules(ours[0])
+                if rules is not None and not self._elsewhere(target_id):
+                    await self.lane(target_id, ours[0].org_id, rules)
+            if target_id in self.queues:
+                rules, wall = self.queues.rules(target_id), self._clock.now()
+                timed = [(one, wait_s(one, rules, wall)) for one in ours]
+                # Where none of these is ours, the next look would find the same: a sweep finds what is behind them.
+                whole = len(waiting) < limit or not ours
+                self.queues.fill(target_id, timed, self._clock.monotonic(), whole=whole)
+                self._wake()
 
     async def take_up_due(self, before: float) -> None:
         """Take up what is due before this time and is held by nobody, as far as there is room. Raises Unavailable."""
         after: After | None = None
         while not self.queues.full:
-            due = await self.store.due(before, AT_ONCE, after=after)
-            await self.take_up([one for one in due if one.holder == self._holder])
+            with self.queues.reading():
+                due = await self.store.due(before, AT_ONCE, after=after)
+                await self.take_up([one for one in due if one.holder == self._holder])
             if len(due) < AT_ONCE:
                 return
             after = After(due[-1].due_at, due[-1].delivery_id)
@@ -189,6 +204,25 @@ class Owner:
         assert self._deliverer is not None, "begin comes first"
         self._deliverer.wake()
 
+    async def quiesce(self, target_id: str, limit_s: float) -> bool:
+        """Send nothing more to a target, and wait until nothing of it is on its way. False, and it is sent to again,
+        where that takes longer than `limit_s` seconds. What its next owner begins with was stored with each attempt."""
+        if target_id not in self.queues:
+            return True
+        self.queues.rest(target_id)
+
+        async def still() -> bool:
+            return not self.queues.is_out(target_id)
+
+        rested = False
+        try:
+            rested = await wait_until(still, limit_s=limit_s, every_s=LOOK_S, clock=self._clock)
+        finally:
+            if not rested and target_id in self.queues:
+                self.queues.resume(target_id)
+                self._wake()
+        return rested
+
     async def change(self, target_id: str, rules: Rules) -> None:
         """Go on with a target under these rules, and with what is kept of it: a person may have had its failures
         forgotten. Raises Unavailable."""
@@ -212,6 +246,5 @@ class Owner:
         except NotFound:
             return Rules()  # its target is gone: the deliverer cancels it
         except (DecryptionFailed, Unreadable) as unreadable:
-            told = unreadable.message
-            log.warning("a webhook cannot be read, and is not sent", delivery_id=delivery.delivery_id, error=told)
+            self._troubles.unreadable(delivery, unreadable.message)
             return None

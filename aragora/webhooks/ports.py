@@ -25,6 +25,10 @@ class Dispatching(Protocol):
         """A delivery was cancelled in the store: what is held of it in memory is not sent, unless it is on its way."""
         ...
 
+    async def replays(self) -> None:
+        """A replay was begun: it is worked off from now on."""
+        ...
+
     async def test(self, endpoint_id: str, event_type: str) -> Answer:
         """Send the example of a type to this endpoint, now, once: it touches no breaker and no count. Raises
         NotFound."""

@@ -9,6 +9,9 @@ Rules
 - Bounds: a lane holds so many deliveries, and only a few while all together hold many: receivers that hang fill the
   memory with what waits for them, and must leave room for the others. What finds no place stays in the store, and the
   lane is told to be `hungry` once it has room.
+- A slot is taken until what came of its request is stored: so what is sent again after a crash is never more than the
+  slots, and a store that is away ends the sending.
+- Reading the store takes time, and what was read may be old: `reading` keeps out what has gone on meanwhile.
 - Each step costs about the same however many lanes there are: a lane that can send nothing is asked again when its time
   comes, or when an answer comes for it, and not before.
 """
@@ -16,8 +19,10 @@ Rules
 from __future__ import annotations
 
 import heapq
+import math
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Final
@@ -34,11 +39,13 @@ SHARE: Final = 4  # one organisation has a fourth of the slots while others want
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """Leave to send one delivery. It must come back: `settle`, or `give_back`."""
+    """Leave to send one delivery. It must come back: `settle`, or `give_back`. `refused_at` is when its target gave no
+    leave for the last time."""
 
     delivery: Delivery
     leave: Leave = field(repr=False)
     tried_other_secret: bool = False
+    refused_at: float = -math.inf
 
 
 @dataclass(slots=True)
@@ -64,7 +71,9 @@ class _Lane:
         self.later: list[tuple[float, int, str]] = []
         self.active = False  # in the turn of its organisation
         self.spilled = False
+        self.resting = False
         self.wakes_at: float | None = None
+        self.refused_at = -math.inf  # when something was due, and the target gave no leave
 
     def __len__(self) -> int:
         return len(self.by_id) + len(self.out)
@@ -119,6 +128,8 @@ class Queues:
         self._size = 0
         self._hungry: set[str] = set()
         self._away: set[str] = set()  # on their way, also of lanes that were closed since
+        self._readings = 0
+        self._passed: dict[str, int] = {}  # deliveries that came back while the store is read, and their attempts
         self.in_flight = 0
 
     def __len__(self) -> int:
@@ -148,6 +159,21 @@ class Queues:
         self._size -= len(lane.by_id)
         lane.by_id.clear()
 
+    def rest(self, target_id: str) -> None:
+        """Give no more leave for a target until `resume`; what comes for it meanwhile is held."""
+        self._lanes[target_id].resting = True
+
+    def resume(self, target_id: str) -> None:
+        """Give leave again."""
+        lane = self._lanes[target_id]
+        lane.resting = False
+        self._activate(lane)
+
+    def is_out(self, target_id: str) -> bool:
+        """Whether a delivery of a target is on its way, or its attempt not stored yet."""
+        lane = self._lanes.get(target_id)
+        return lane is not None and bool(lane.out)
+
     @property
     def full(self) -> bool:
         """Whether no lane takes any more."""
@@ -170,11 +196,26 @@ class Queues:
         """The targets for which nothing waits and nothing is on its way."""
         return (target_id for target_id, lane in self._lanes.items() if not len(lane) and not lane.spilled)
 
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """For the block, deliveries are read from the store or written to it, to be pushed at its end. Of those that
+        come back meanwhile, `push` takes no row that is older than that: it would be sent twice."""
+        self._readings += 1
+        try:
+            yield
+        finally:
+            self._readings -= 1
+            if not self._readings:
+                self._passed.clear()
+
     def push(self, delivery: Delivery, wait_s: float, now: float) -> bool:
         """Take a delivery, due `wait_s` seconds from `now`, into its target's lane. False where there is no room: it
-        stays in the store. One that is held already stays as it is."""
+        stays in the store. One that is held already stays as it is, and one that has gone on since it was read does
+        too."""
         lane = self._lanes[delivery.target_id]
         if delivery.delivery_id in lane.by_id or delivery.delivery_id in self._away:
+            return True
+        if delivery.attempts < self._passed.get(delivery.delivery_id, 0):
             return True
         behind = lane.rules.fifo and lane.spilled  # others of the store come first
         if behind or len(lane) >= self.room or self.full:
@@ -237,14 +278,13 @@ class Queues:
         return self._wake[0][0] if self._wake else None
 
     def settle(self, ticket: Ticket, answer: Answer, at: Moment, *, two_secrets: bool) -> Settled:
-        """What follows from the answer to a ticket's request. The delivery is out of the lane: `back` brings it in
-        again where it is to be tried again, `ended` lets go of it."""
+        """What follows from the answer to a ticket's request, which is to be stored. The delivery is out of the lane,
+        and its slot taken: `back` brings it in again where it is to be tried again, `ended` lets go of it."""
         delivery = ticket.delivery
         lane = self._lane_of(delivery)
         target, rules = (lane.target, lane.rules) if lane is not None else (Target(in_flight=1), Rules())
         other = two_secrets and not ticket.tried_other_secret
         settled = settle(target, delivery, answer, ticket.leave, rules, at=at, other_secret=other)
-        self._free(delivery.org_id)
         if lane is not None:
             lane.target = settled.target
             self._activate(lane)
@@ -257,7 +297,7 @@ class Queues:
     def ended(self, delivery: Delivery) -> None:
         """Let go of a delivery that came out of `take`: it has ended, or somebody else has it."""
         lane = self._lane_of(delivery)
-        self._away.discard(delivery.delivery_id)
+        self._free(delivery)
         self._size -= 1
         if lane is not None:
             lane.out.discard(delivery.delivery_id)
@@ -268,14 +308,13 @@ class Queues:
         """Return a ticket whose request was not sent; the delivery waits for `wait_s` seconds more."""
         delivery = ticket.delivery
         lane = self._lane_of(delivery)
-        self._free(delivery.org_id)
         if lane is not None:
             lane.target = withdraw(lane.target, ticket.leave, lane.rules, now)
         self._return(delivery, wait_s, now, tried_other_secret=ticket.tried_other_secret)
 
     def _return(self, delivery: Delivery, wait_s: float, now: float, *, tried_other_secret: bool) -> None:
         lane = self._lane_of(delivery)
-        self._away.discard(delivery.delivery_id)
+        self._free(delivery)
         if lane is None:
             self._size -= 1
             return
@@ -322,14 +361,18 @@ class Queues:
 
     def _from(self, lane: _Lane, now: float) -> Ticket | None:
         """Leave for the head of a lane; where it has none, the lane sleeps until its time."""
+        if lane.resting:
+            return None
         entry = lane.head(now)
         if not isinstance(entry, _Entry):
             self._sleep(lane, entry)
             return None
         if lane.rules.fifo and lane.out:
+            lane.refused_at = now
             return None  # until the one on its way has come back, also where its attempt is not stored yet
         lane.target, leave = take(lane.target, lane.rules, now)
         if not isinstance(leave, Leave):
+            lane.refused_at = now
             self._sleep(lane, leave.until)
             return None
         delivery_id = lane.ready.popleft()
@@ -338,7 +381,7 @@ class Queues:
         self._away.add(delivery_id)
         self.in_flight += 1
         self._out_of[lane.org_id] = self._out_of.get(lane.org_id, 0) + 1
-        return Ticket(entry.delivery, leave, entry.tried_other_secret)
+        return Ticket(entry.delivery, leave, entry.tried_other_secret, lane.refused_at)
 
     def _feel(self, lane: _Lane) -> None:
         """Note that a lane is hungry. A lane that is being filled has not been told so far, and is empty."""
@@ -362,8 +405,12 @@ class Queues:
             self._orgs.append(lane.org_id)
         turn.append(lane)
 
-    def _free(self, org_id: str) -> None:
+    def _free(self, delivery: Delivery) -> None:
+        """The delivery came back: its slot is free."""
+        self._away.discard(delivery.delivery_id)
+        if self._readings:
+            self._passed[delivery.delivery_id] = delivery.attempts
         self.in_flight -= 1
-        left = self._out_of.pop(org_id, 1) - 1
+        left = self._out_of.pop(delivery.org_id, 1) - 1
         if left:
-            self._out_of[org_id] = left
+            self._out_of[delivery.org_id] = left

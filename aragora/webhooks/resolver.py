@@ -20,7 +20,7 @@ from yarl import URL
 
 from aragora.clock import Clock
 from aragora.errors import InvalidInput
-from aragora.webhooks.guard import REFUSED, Guard
+from aragora.webhooks.guard import Guard, Refused
 from aragora.webhooks.networks import Reason
 
 FRESH_S: Final = 20.0
@@ -81,11 +81,12 @@ class Resolver(AbstractResolver):
         ]
 
     async def check(self, url_text: str) -> None:
-        """Whether a webhook may be sent to this URL: its form, and where it leads now. Raises InvalidInput."""
+        """Whether a webhook may be sent to this URL: its form, and where it leads now. Raises InvalidInput, and of its
+        kinds Refused where the guard refuses."""
         try:
             await self.reach(self._guard.url(url_text))
-        except Blocked:
-            raise InvalidInput(REFUSED) from None
+        except Blocked as blocked:
+            raise Refused(blocked.reason) from None
         except NoAddress as error:
             raise InvalidInput(f"{error}: check the host of the URL") from None
 

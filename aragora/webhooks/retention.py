@@ -12,6 +12,7 @@ from aragora.clock import Clock
 from aragora.observability.samples import CounterDelta
 from aragora.storage.database import Database
 from aragora.webhooks.store.purging import DeliveryPurge, Purged
+from aragora.webhooks.store.replays import ReplayStore
 
 EVERY_S: Final = 3_600.0
 DAY_S: Final = 86_400.0
@@ -20,7 +21,8 @@ PURGED: Final = "aragora_webhook_purged_total"
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """Ages are in seconds; `dead_letters_max` is of one organisation."""
+    """Ages are in seconds; `dead_letters_max` is of one organisation. Replays that have ended are kept as long as dead
+    letters."""
 
     delivered_s: float
     texts_s: float
@@ -35,7 +37,7 @@ def counted(what: Purged, number: int) -> tuple[CounterDelta, ...]:
 
 def retaining(database: Database, retention: Retention, clock: Clock) -> Job:
     """The job over the store of webhooks."""
-    purge = DeliveryPurge(database, counted, clock)
+    purge, replays = DeliveryPurge(database, counted, clock), ReplayStore(database)
 
     async def run() -> str:
         now = clock.now()
@@ -45,6 +47,7 @@ def retaining(database: Database, retention: Retention, clock: Clock) -> Job:
         for org_id in await purge.orgs_over(retention.dead_letters_max):
             dead += await _all_of(partial(purge.surplus, org_id, retention.dead_letters_max))
         events = await _all_of(lambda: purge.events(now - retention.delivered_s))
+        await _all_of(lambda: replays.prune(now - retention.dead_letters_s))
         return f"deleted {delivered} deliveries, {dead} dead letters, {events} events and {texts} texts of answers"
 
     return Job("webhook retention", EVERY_S, run)

@@ -18,6 +18,7 @@ from aragora.secrets.encryption import DecryptionFailed
 from aragora.storage.collection import Unreadable
 from aragora.webhooks import machine
 from aragora.webhooks.counting import of_end
+from aragora.webhooks.fanout import STEP_S
 from aragora.webhooks.model import Delivery, DeliveryStatus
 from aragora.webhooks.store.deliveries import Account, DeliveryStore, Wanted
 from aragora.webhooks.store.endpoints import EndpointStore
@@ -33,8 +34,8 @@ CANCELLED: Final = "a person cancelled it"
 
 @dataclass(frozen=True, slots=True)
 class Bulk:
-    """What became of many dead letters. `skipped` are those whose endpoint is gone; `more`: there are further ones that
-    were not looked at, so call again. `targets` are those for which something waits now."""
+    """What became of many dead letters. `skipped` are those whose endpoint is gone; `more`: there are further ones, so
+    call again. `targets` are those for which something waits now."""
 
     count: int
     skipped: int = 0
@@ -87,10 +88,11 @@ class Reviving:
     async def revive(self, delivery: Delivery) -> Delivery:
         """Make a delivery that has ended wait again: the same ids, all its retries. Returns it as it is then. One that
         waits is left as it is."""
-        if delivery.status.waits:
-            return delivery
+        return delivery if delivery.status.waits else await self._revive(delivery, self._clock.now())
+
+    async def _revive(self, delivery: Delivery, at: float) -> Delivery:
         # Whoever held it before may be gone: it is for the dispatcher now.
-        after = replace(machine.revived(delivery, self._clock.now()), holder=None)
+        after = replace(machine.revived(delivery, at), holder=None)
         told = await self._writer.revived(Revived(after))
         if told.effect is Effect.STALE:  # somebody else was quicker
             return await self.store.get(delivery.org_id, delivery.delivery_id)
@@ -116,22 +118,17 @@ class Reviving:
         raise Conflict(f"delivery {delivery.delivery_id} is being attempted again and again: try again")
 
     async def retry_all(self, org_id: str, wanted: Wanted, webhook_id: str | None = None) -> Bulk:
-        """Revive the dead letters that are wanted, those that died last first, up to `BULK_MAX`."""
-        looked, retried, skipped = 0, 0, 0
-        targets: set[str] = set()
-        standing: dict[str, bool] = {}
-        async for dead in self._dead(org_id, wanted, webhook_id):
-            if looked >= BULK_MAX:
-                return Bulk(retried, skipped, more=True, targets=frozenset(targets))
-            looked += len(dead)
-            for one in dead:
-                if one.target_id not in standing:
-                    standing[one.target_id] = await self._has_target(one)
-            chosen = [one for one in dead if standing[one.target_id]]
-            await asyncio.gather(*map(self.revive, chosen))
-            retried, skipped = retried + len(chosen), skipped + len(dead) - len(chosen)
-            targets |= {one.target_id for one in chosen}
-        return Bulk(retried, skipped, targets=frozenset(targets))
+        """Revive the dead letters that are wanted, up to `BULK_MAX`, in the order in which they were made: their times
+        keep it, so an endpoint with `fifo` gets them in this order. Those without a target are left alone, so that
+        each call gets on with the others."""
+        dead = await self.store.revivable(org_id, wanted, BULK_MAX + 1, webhook_id=webhook_id)
+        chosen, began = dead[:BULK_MAX], self._clock.now()
+        for first in range(0, len(chosen), STEP):
+            page = enumerate(chosen[first : first + STEP], first)
+            await asyncio.gather(*(self._revive(one, began + place * STEP_S) for place, one in page))
+        skipped = await self.store.stranded(org_id, wanted, webhook_id=webhook_id)
+        targets = frozenset(one.target_id for one in chosen)
+        return Bulk(len(chosen), skipped, more=len(dead) > BULK_MAX, targets=targets)
 
     async def purge(self, delivery: Delivery) -> None:
         """Delete a dead letter with its attempts."""

@@ -19,7 +19,6 @@ from ssl import SSLContext
 from typing import Final
 
 import aiohttp
-import structlog
 from yarl import URL
 
 from aragora.clock import Clock
@@ -28,13 +27,12 @@ from aragora.resilience.backoff import parse_retry_after
 from aragora.webhooks.answers import BLOCKED, blocked_reason, failure_of, status_failure, text_of
 from aragora.webhooks.connections import COURSE, Course, guarded, unguarded
 from aragora.webhooks.endpoint import ClientCertificate
-from aragora.webhooks.guard import Guard
+from aragora.webhooks.guard import Guard, Refused
 from aragora.webhooks.model import Answer, Failure, Request
+from aragora.webhooks.networks import Reason
 from aragora.webhooks.resolver import Resolver
 from aragora.webhooks.tls import Contexts
 from aragora.webhooks.verification import ANSWER_HEADER
-
-log: Final[structlog.stdlib.BoundLogger] = structlog.get_logger("aragora.webhooks")
 
 _OWN_HEADERS: Final = frozenset({"user-agent", "accept-encoding"})
 
@@ -118,8 +116,8 @@ class Sender:
         try:
             url = self._guard.url(request.url)
         except InvalidInput as error:
-            _tell(request, error.message)
-            return Answer(Failure.BLOCKED, 0.0, told=BLOCKED)
+            reason = error.reason if isinstance(error, Refused) else Reason.URL
+            return Answer(Failure.BLOCKED, 0.0, told=BLOCKED, refused_for=reason)
         try:
             context = await self._contexts.of(certificate)
         except InvalidInput as error:
@@ -195,9 +193,7 @@ class Sender:
 
     def _failed(self, error: BaseException, request: Request, course: Course) -> Answer:
         failure, told = failure_of(error, course, request.timeout_s)
-        if (reason := blocked_reason(error)) is not None:
-            _tell(request, reason)
-        return Answer(failure, 0.0, told=told, address=self._shown(course))
+        return Answer(failure, 0.0, told=told, address=self._shown(course), refused_for=blocked_reason(error))
 
     def _shown(self, course: Course) -> str | None:
         return None if self._proxy is not None else course.address
@@ -220,12 +216,3 @@ class Sender:
             read_bufsize=limits.read_bytes,
             timeout=aiohttp.ClientTimeout(total=None, connect=limits.connect_s),
         )
-
-
-def _tell(request: Request, why: str) -> None:
-    """For the operator: the host only, since the rest of a URL may hold a token."""
-    try:
-        host = URL(request.url).host
-    except ValueError:
-        host = None
-    log.warning("webhook blocked", host=host, why=why)

@@ -28,6 +28,9 @@ class MemoryDispatching:
     async def cancelled(self, endpoint_id: str, delivery_id: str) -> None:
         self._hear(f"cancelled {delivery_id}", endpoint_id)
 
+    async def replays(self) -> None:
+        self._hear("replays", "")
+
     async def test(self, endpoint_id: str, event_type: str) -> Answer:
         self._hear(f"test {event_type}", endpoint_id)
         return self.answer

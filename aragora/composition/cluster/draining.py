@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
-from actors.kinds import AGENT, BREAKER, COORDINATOR, SCHEDULER, SHARED
+from actors.kinds import AGENT, BREAKER, COORDINATOR, DISPATCHER, ENDPOINT, SCHEDULER, SHARED
 from actors.ray_node import RunningNode
 from aragora.composition.cluster import marks
 from aragora.composition.cluster.connection import connected
@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 SOCKETS_S: Final = 3.0
 LOOK_S: Final = 0.2
 ENDED_S: Final = 30.0
-MOVED_IN_ORDER: Final = (COORDINATOR.name, SCHEDULER.name, SHARED.name, BREAKER.name, AGENT.name)
+MOVED_IN_ORDER: Final = tuple(
+    kind.name for kind in (COORDINATOR, SCHEDULER, DISPATCHER, ENDPOINT, SHARED, BREAKER, AGENT)
+)
 """Coordinators go first: their agents on this node still answer meanwhile."""
 
 Say = Callable[[str], None]
@@ -121,6 +123,8 @@ def _drain(settings: Settings, node: Node, say: Say) -> None:
     asyncio.run(Service(settings).node_drains(node.id))
     refuse_work(node.id, "drained by its operator", limit_s)
     deadline = time.monotonic() + limit_s
+    here = {part.name for part in _on(node)}
+    asyncio.run(Service(settings).let_webhooks_end(here.__contains__))
     for kind in MOVED_IN_ORDER:
         _begin_elsewhere([part for part in _on(node) if part.kind == kind])
     asyncio.run(Service(settings).node_drains(node.id))  # again: the shared state may have moved

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 from actors.agent_shards import AgentShards
-from actors.kinds import AGENT, BREAKER, COORDINATOR, SCHEDULER, SHARED
+from actors.kinds import AGENT, BREAKER, COORDINATOR, DISPATCHER, DISPATCHER_KEY, ENDPOINT, SCHEDULER, SHARED
 from aragora.composition.service import JOBS_AGAIN_S, READY_S, Service
 from aragora.config.settings import Settings
 from aragora.errors import Unavailable
@@ -44,11 +44,18 @@ def renew(settings: Settings) -> None:
     """Begin every actor anew, with these settings and the release of this process. Those come last whom the others ask,
     so that nobody of the older release begins them again. This process is connected. Blocks. Raises Unavailable."""
     from actors.handover import begins_ready  # noqa: PLC0415 - imports Ray, whose environment is set now
+    from actors.runtime import Runtime  # noqa: PLC0415
     from actors.whereabouts import parts  # noqa: PLC0415
 
     service = Service(settings)
     for part in _of(parts(), COORDINATOR.name):
         _renew_coordinator(settings, part)
+    asyncio.run(service.let_webhooks_end(lambda _: True))
+    dispatchers = _of(parts(), DISPATCHER.name)
+    _end(dispatchers)
+    _end(_of(parts(), ENDPOINT.name))
+    if dispatchers:  # what waits for a retry has nobody else who would begin it
+        asyncio.run(Runtime(settings).at(DISPATCHER, DISPATCHER_KEY).activate())
     _end(_of(parts(), SCHEDULER.name))
     asyncio.run(service.start_jobs(JOBS_AGAIN_S))
     _end(_of(parts(), AGENT.name))

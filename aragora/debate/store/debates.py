@@ -5,7 +5,8 @@ Fulfils `aragora.server.ports.DebateReader` for the routes and `aragora.debate.p
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import LargeBinary, Select, bindparam, cast, func, select, tuple_
@@ -26,6 +27,24 @@ _RECORDS: Final = select(*(debates.c[name] for name in COLUMNS))
 _RECORD: Final = _RECORDS.where(debates.c.debate_id == bindparam("debate_id"))  # built once: it is read all the time
 _RECORD_OF_ORG: Final = _RECORD.where(debates.c.org_id == bindparam("org_id"))
 _PLACE: Final = tuple_(debates.c.created_at, debates.c.debate_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A debate, and when it began and was written to last: its events lie between the two."""
+
+    debate_id: str
+    began_at: float
+    updated_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row of a journal, written `at` (seconds since the epoch); `payload` is None where it is damaged."""
+
+    seq: int
+    at: float
+    payload: str | None
 
 
 class DebateStore:
@@ -89,6 +108,32 @@ class DebateStore:
         query = query.where(journal.c.debate_id == debate_id, journal.c.seq > after)
         rows = await self._rows(query.order_by(journal.c.seq).limit(limit))
         return [_shown(debate_id, seq, kind, at, _text(payload)) for seq, kind, at, payload in rows]
+
+    async def began(self, org_id: str, after: tuple[float, str] | None, before: float, limit: int) -> list[Span]:
+        """The organisation's debates that began before this time (seconds since the epoch), oldest first; with `after`
+        those behind this beginning and id. An index gives them: each call costs what it returns."""
+        columns = (debates.c.debate_id, debates.c.created_at, debates.c.updated_at)
+        query = select(*columns).where(debates.c.org_id == org_id, debates.c.created_at < before)
+        if after is not None:
+            query = query.where(after < _PLACE)
+        query = query.order_by(debates.c.created_at, debates.c.debate_id).limit(limit)
+        return [Span(*row) for row in await self._rows(query)]
+
+    async def happened(
+        self, debate_id: str, types: Collection[str], *, since: float, until: float, after: int, limit: int
+    ) -> list[Row]:
+        """The rows of a debate's journal with seq > after and one of these types that were written from `since` until
+        before `until` (seconds since the epoch), in order; empty for an unknown debate."""
+        query = select(journal.c.seq, journal.c.at, self._payload).where(
+            journal.c.debate_id == debate_id,
+            journal.c.seq > after,
+            journal.c.type.in_(types),
+            journal.c.at >= since,
+            journal.c.at < until,
+        )
+        rows = await self._rows(query.order_by(journal.c.seq).limit(limit))
+        read = ((seq, at, _text(payload)) for seq, at, payload in rows)
+        return [Row(seq, at, payload if is_readable(payload, seq) else None) for seq, at, payload in read]
 
     async def receipt(self, debate_id: str) -> ReceiptRecord:
         """The receipt of a debate. Raises NotFound where it has none (yet)."""

@@ -27,7 +27,7 @@ from aragora.server.live.sockets import SocketRegistry
 from aragora.server.live.sse import EventStream
 from aragora.server.ports import DebateCommands, DebateReader
 from aragora.server.proposals import proposal_of
-from aragora.server.schemas import Beginning, DebateId, Line, Prose
+from aragora.server.schemas import Beginning, DebateId, IdempotencyKey, Line, Prose
 from aragora.server.views import json_response
 
 
@@ -214,9 +214,6 @@ class EventPage(BaseModel):
 
 # --- Routes: `export` stands before {debate_id}, which would take "export" for an id
 
-_Key = Annotated[
-    Line | None, Header(alias="Idempotency-Key", min_length=1, max_length=limits.IDEMPOTENCY_KEY_MAX_CHARS)
-]
 _MAX_SEQ: Final = 2**53
 _MAX_SEQ_DIGITS: Final = 15
 _STREAM: Final = "text/event-stream"
@@ -241,7 +238,7 @@ async def export(
 
 
 @debates.post("/api/debates", needs=DEBATES_CREATE, gives=Ticket, status=202, refuses=(409,))
-async def create(call: Call[DebatePorts], body: CreateDebate, idempotency_key: _Key = None) -> Response:
+async def create(call: Call[DebatePorts], body: CreateDebate, idempotency_key: IdempotencyKey = None) -> Response:
     """Open a debate; it runs on its own. The same Idempotency-Key returns the debate it opened first."""
     named = [need.removeprefix(USER) for need in body.needs if need.startswith(USER)]
     if named:

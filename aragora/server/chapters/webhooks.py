@@ -268,7 +268,7 @@ async def delete(call: Call[WebhookPorts], webhook_id: WebhookId) -> Response:
     async with noted(call, "delete", webhook_id):
         cancelled = await registering.delete(endpoint)
     await _tell(call, webhook_id)
-    log.info("a webhook was deleted", webhook_id=webhook_id, cancelled=cancelled)
+    log.info("a webhook was deleted", webhook_id=webhook_id, org_id=call.who.org_id, cancelled=cancelled)
     return Response(status_code=204)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Column, ColumnElement, Select, case, func, literal, select, tuple_, union_all
+from sqlalchemy import Column, ColumnElement, Select, case, func, literal, or_, select, tuple_, union_all
 
 from aragora.errors import NotFound
 from aragora.storage.collection import PAGE_ITEMS
@@ -20,6 +20,7 @@ from aragora.webhooks.store.tables import (
     IS_REFUSING,
     webhook_attempts,
     webhook_deliveries,
+    webhook_endpoints,
     webhook_events,
     webhook_targets,
 )
@@ -29,6 +30,14 @@ SAMPLE: Final = 5_000
 _OF: Final = webhook_deliveries.c
 _WAITS: Final = _OF.ended_at.is_(None)
 _WHAT: Final = "reading webhook deliveries"
+_ENDPOINT: Final = webhook_endpoints.c
+_HAS_TARGET: Final = or_(
+    _OF.direct.is_not(None),
+    select(_ENDPOINT.endpoint_id)
+    .where(_ENDPOINT.endpoint_id == _OF.target_id, _ENDPOINT.org_id == _OF.org_id)
+    .exists(),
+)
+"""A direct delivery has its URL with it; any other needs its endpoint."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,18 +47,6 @@ class Account:
     delivery: Delivery
     event: EventRecord | None
     attempts: tuple[Attempt, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """A target for which deliveries wait. `due_at` is that of the first of them; `direct` tells that it is no
-    registered endpoint."""
-
-    target_id: str
-    org_id: str
-    webhook_id: str
-    direct: bool
-    due_at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,33 +126,31 @@ class DeliveryStore:
         limit: int = PAGE_ITEMS,
     ) -> Page[Delivery]:
         """Dead letters of an organisation, those that died last first. Raises InvalidInput for a bad cursor."""
-        query = _newest(_OF.ended_at).where(IS_DEAD, _OF.org_id == org_id)
-        if webhook_id is not None:
-            query = query.where(_OF.webhook_id == webhook_id)
-        return await self._page(query.where(*_conditions(wanted, _OF.ended_at, cursor)), "ended_at", limit)
+        query = _newest(_OF.ended_at).where(*_dead(org_id, wanted, webhook_id, cursor))
+        return await self._page(query, "ended_at", limit)
+
+    async def revivable(
+        self, org_id: str, wanted: Wanted, limit: int, *, webhook_id: str | None = None
+    ) -> list[Delivery]:
+        """Dead letters of an organisation that have somewhere to go, those that were made first first. All that are
+        wanted are sorted: an organisation has a bounded number."""
+        query = _all().where(*_dead(org_id, wanted, webhook_id), _HAS_TARGET)
+        return await self._deliveries(query.order_by(_OF.created_at, _OF.delivery_id).limit(limit))
+
+    async def stranded(self, org_id: str, wanted: Wanted, *, webhook_id: str | None = None) -> int:
+        """How many dead letters of an organisation have lost their endpoint."""
+        query = select(func.count()).select_from(webhook_deliveries)
+        rows = await self._database.rows(query.where(*_dead(org_id, wanted, webhook_id), ~_HAS_TARGET), _WHAT)
+        return int(rows[0][0])
 
     async def due(self, before: float, limit: int, *, after: After | None = None) -> list[Delivery]:
         """What waits and is due at `before`, of all targets, in order of due time and id. What waits for a target that
         is paused is among it: go on behind it with `after`, or ask by target."""
         return await self._deliveries(_waiting(after).where(_OF.due_at <= before).limit(limit))
 
-    async def due_of(self, target_ids: Collection[str], before: float, limit: int) -> list[Delivery]:
-        """What is due of these targets, at most `limit` of each, in order of due time and id within each target."""
-        found: list[Delivery] = []
-        for target_id in sorted(target_ids):
-            due = _waiting(None).where(_OF.target_id == target_id, _OF.due_at <= before)
-            found += await self._deliveries(due.limit(limit))
-        return found
-
     async def waiting_of(self, target_id: str, limit: int, *, after: After | None = None) -> list[Delivery]:
         """What waits for a target, due or not, in order of due time and id."""
         return await self._deliveries(_waiting(after).where(_OF.target_id == target_id).limit(limit))
-
-    async def targets_with_work(self, after: str, limit: int) -> list[Work]:
-        """The next targets after the id `after` ("" for the first) for which something waits, in order of their ids.
-        It costs some lookups for each of them, however much waits."""
-        rows = await self._database.rows(_work(after, limit), _WHAT)
-        return [Work(target, org, webhook, bool(direct), due_at) for target, org, webhook, direct, due_at in rows]
 
     async def targets(self, target_ids: Collection[str]) -> dict[str, TargetRow]:
         """What is kept of these targets, at most some thousand, by id; without those of which nothing is kept."""
@@ -184,11 +179,6 @@ class DeliveryStore:
         """How many deliveries of a target are in each status."""
         mine = (_OF.org_id == org_id, _OF.webhook_id == webhook_id)
         return await self._counts(select(_OF.status, func.count()).where(*mine).group_by(_OF.status))
-
-    async def waiting(self) -> dict[DeliveryStatus, int]:
-        """How many deliveries wait in all, by status."""
-        found = await self._counts(select(_OF.status, func.count()).where(_WAITS).group_by(_OF.status))
-        return {status: count for status, count in found.items() if status.waits}
 
     async def oldest_due(self, target_id: str | None = None) -> float | None:
         """When what waits longest was or is due: of one target or of all; None where nothing waits."""
@@ -252,6 +242,12 @@ def _newest(at: Column[Any]) -> Select[Any]:
     return _all().order_by(at.desc(), _OF.delivery_id.desc())
 
 
+def _dead(org_id: str, wanted: Wanted, webhook_id: str | None, cursor: str | None = None) -> list[ColumnElement[bool]]:
+    """The dead letters of an organisation that are wanted. Raises InvalidInput for a bad cursor."""
+    of_webhook = [] if webhook_id is None else [_OF.webhook_id == webhook_id]
+    return [IS_DEAD, _OF.org_id == org_id, *of_webhook, *_conditions(wanted, _OF.ended_at, cursor)]
+
+
 def _conditions(wanted: Wanted, at: Column[Any], cursor: str | None) -> list[ColumnElement[bool]]:
     """What `wanted` and the cursor say, but for the status. Raises InvalidInput for a bad cursor."""
     conditions: list[ColumnElement[bool]] = []
@@ -265,24 +261,3 @@ def _conditions(wanted: Wanted, at: Column[Any], cursor: str | None) -> list[Col
         place = place_of(cursor)
         conditions.append(tuple_(at, _OF.delivery_id) < tuple_(literal(place.at), literal(place.id)))
     return conditions
-
-
-def _work(after: str, limit: int) -> Select[Any]:
-    """From one target with work to the next, by the index of what waits: never over all that waits for one."""
-    one, its = webhook_deliveries.alias(), webhook_deliveries.alias()
-    next_id = func.min(one.c.target_id).label("target_id")
-    begun = select(
-        select(next_id).where(one.c.ended_at.is_(None), one.c.target_id > after).scalar_subquery(), literal(1)
-    )
-    found = begun.cte("found", recursive=True)
-    target_id, number = found.c
-    onward = select(next_id).where(one.c.ended_at.is_(None), one.c.target_id > target_id).correlate(found)
-    found = found.union_all(select(onward.scalar_subquery(), number + 1).where(target_id.is_not(None), number < limit))
-    target_id = found.c[0]
-
-    def first(column: ColumnElement[Any]) -> ColumnElement[Any]:
-        query = select(column).where(its.c.target_id == target_id, its.c.ended_at.is_(None))
-        return query.order_by(its.c.due_at, its.c.delivery_id).limit(1).correlate(found).scalar_subquery()
-
-    columns = (its.c.org_id, its.c.webhook_id, its.c.direct.is_not(None), its.c.due_at)
-    return select(target_id, *map(first, columns)).where(target_id.is_not(None)).order_by(target_id)

@@ -162,6 +162,10 @@ class EndpointStore:
         query = query.with_only_columns(*(_TABLE.c[name] for name in names))
         return [_route(row) for row in await self._database.rows(query, "reading webhooks")]
 
+    async def route(self, org_id: str, endpoint_id: str) -> Route:
+        """One endpoint of the organisation; needs no key. Raises NotFound, as `get`."""
+        return _route(await self._row(org_id, endpoint_id))
+
     async def count(self, org_id: str) -> int:
         """How many the organisation has."""
         async with self._database.reading("counting webhooks") as connection:
@@ -216,7 +220,7 @@ class EndpointStore:
         try:
             return self._opened(row)
         except (DecryptionFailed, Unreadable) as error:
-            log.warning("a webhook cannot be read", endpoint_id=row.endpoint_id, error=error.message)
+            log.warning("a webhook cannot be read", webhook_id=row.endpoint_id, org_id=row.org_id, error=error.message)
             return None
 
 

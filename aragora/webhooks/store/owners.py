@@ -14,9 +14,11 @@ from typing import Final
 from sqlalchemy import func, or_, select, update
 
 from aragora.clock import Clock
+from aragora.errors import Fenced
 from aragora.storage.database import Database
 from aragora.storage.tables import insert_into
 from aragora.webhooks.store.tables import webhook_owners
+from aragora.webhooks.store.units import Tenure
 
 AT_ONCE: Final = 1_000
 
@@ -37,14 +39,19 @@ class Owners:
         self._database = database
         self._clock = clock
 
-    async def advance(self, key: str, owner: str) -> int:
-        """Take the key whoever has it; returns the new epoch, higher than any before it. No lease runs then."""
+    async def advance(self, key: str, owner: str, *, under: Tenure | None = None) -> int:
+        """Take the key whoever has it; returns the new epoch, higher than any before it. No lease runs then. Raises
+        Fenced where the claim `under` which it is taken has a successor."""
         table = webhook_owners
         taking = insert_into(self._database, table).values(key=key, epoch=1, owner=owner, until=None)
         taking = taking.on_conflict_do_update(
             index_elements=["key"], set_={"epoch": table.c.epoch + 1, "owner": owner, "until": None}
         )
         async with self._database.writing("taking over deliveries") as connection:
+            if under is not None:
+                held = select(table.c.epoch).where(table.c.key == under.key).with_for_update(read=True)
+                if (await connection.execute(held)).scalar_one_or_none() != under.epoch:
+                    raise Fenced(f"{under.key} has a newer owner than epoch {under.epoch}: it gives nothing away")
             epoch: int = (await connection.execute(taking.returning(table.c.epoch))).scalar_one()
         return epoch
 
@@ -77,12 +84,12 @@ class Owners:
         found = await self._database.rows(query, "reading who delivers")
         return Ownership(*found[0]) if found else None
 
-    async def live(self, prefix: str) -> frozenset[str]:
-        """The keys that begin so and have a lease that runs now."""
+    async def epochs_of(self, prefix: str, owner: str) -> dict[str, int]:
+        """By key, the epochs of the keys that begin so and were taken last by `owner`."""
         table = webhook_owners
-        mine = func.substr(table.c.key, 1, len(prefix)) == prefix
-        query = select(table.c.key).where(mine, table.c.until > self._clock.now())
-        return frozenset(row[0] for row in await self._database.rows(query, "reading who delivers"))
+        theirs = func.substr(table.c.key, 1, len(prefix)) == prefix
+        query = select(table.c.key, table.c.epoch).where(theirs, table.c.owner == owner)
+        return {row[0]: row[1] for row in await self._database.rows(query, "reading who delivers")}
 
     async def lapsed(self, prefix: str) -> list[str]:
         """The keys that begin so and whose lease has run out, or was given back; at most `AT_ONCE`, in order."""
@@ -93,18 +100,12 @@ class Owners:
         return [row[0] for row in await self._database.rows(query, "reading who delivers")]
 
     async def forget(self, key: str) -> None:
-        """Delete a key whose lease has run out. Its owner must be gone for good, as of `prune`."""
+        """Delete a key whose lease has run out. It must not be taken again by an epoch that it had, so its owner must
+        be gone for good."""
         table = webhook_owners
         over = or_(table.c.until.is_(None), table.c.until <= self._clock.now())
         async with self._database.writing("forgetting who delivered") as connection:
             await connection.execute(table.delete().where(table.c.key == key, over))
-
-    async def prune(self, before: float) -> int:
-        """Forget keys whose lease ended before this time: those of processes that are gone. Keys without a lease stay.
-        A key must not be taken again by an epoch that it had, so its owners must be gone for good; returns how many."""
-        gone = webhook_owners.delete().where(webhook_owners.c.until < before)
-        async with self._database.writing("forgetting who delivered") as connection:
-            return int((await connection.execute(gone)).rowcount)
 
     async def _set_end(self, key: str, epoch: int, until: float | None) -> bool:
         table = webhook_owners

@@ -5,7 +5,19 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import Boolean, Column, Double, Index, Integer, Table, Text, and_, column, literal_column
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Double,
+    Index,
+    Integer,
+    Table,
+    Text,
+    UniqueConstraint,
+    and_,
+    column,
+    literal_column,
+)
 
 from aragora.storage.contexts import Context
 from aragora.storage.tables import METADATA
@@ -142,3 +154,33 @@ webhook_owners = Table(
     Column("owner", Text, nullable=False),
     Column("until", Double),  # NULL: no lease runs
 )
+
+IS_RUNNING: Final = column("status") == literal_column("'running'")
+"""Of replays."""
+
+webhook_replays = Table(
+    "webhook_replays",
+    _METADATA,
+    Column("replay_id", Text, primary_key=True),
+    Column("org_id", Text, nullable=False),
+    Column("webhook_id", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("created_by", Text, nullable=False),
+    Column("wish", Text, nullable=False),  # JSON: object
+    Column("status", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("matching", Integer, nullable=False),
+    Column("more", Boolean, nullable=False),
+    Column("position", Text, nullable=False),  # JSON: object
+    Column("revision", Integer, nullable=False),
+    Column("made", Integer, nullable=False),
+    Column("revived", Integer, nullable=False),
+    Column("skipped", Integer, nullable=False),
+    Column("ended_at", Double),  # NULL: it runs
+    Column("idempotency_key", Text),
+    Column("request_hash", Text),
+    UniqueConstraint("org_id", "created_by", "idempotency_key", name="webhook_replays_idempotency"),
+    Index("ix_webhook_replays_list", "org_id", "webhook_id", "created_at", "replay_id"),
+    Index("ix_webhook_replays_ended", "ended_at"),
+)
+_partial("ix_webhook_replays_running", IS_RUNNING, webhook_replays.c.org_id, webhook_replays.c.replay_id)

@@ -44,11 +44,13 @@ class Told:
 @dataclass(frozen=True, slots=True)
 class Enqueue:
     """New deliveries of one event. The event and each delivery that the store holds already stay as they are: fan-out
-    may be repeated. Its outcome is the ids of the deliveries that are new. Without deliveries nothing is written."""
+    may be repeated. Its outcome is the ids of the deliveries that are new, each of which adds `counters`. Without
+    deliveries nothing is written."""
 
     event: EventRecord
     deliveries: tuple[Delivery, ...]
     tenure: Tenure | None = None
+    counters: tuple[CounterDelta, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

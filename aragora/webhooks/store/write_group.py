@@ -149,11 +149,10 @@ class _Group:
         if isinstance(unit, Enqueue):
             mine = frozenset(delivery.delivery_id for delivery in unit.deliveries) & self._new
             self._new -= mine
+            self._count(unit.counters, len(mine))
             return mine
         if isinstance(unit, CancelWaiting):
-            grown = [CounterDelta(one.sample, one.labels, one.amount * changed) for one in unit.counters]
-            if changed:
-                add_counters(self.writes.counters, grown)
+            self._count(unit.counters, changed)
             return changed
         if isinstance(unit, Reschedule):
             return changed
@@ -161,6 +160,11 @@ class _Group:
             self.writes.targets[unit.target.target_id] = unit.target
             return None
         return self._of_one(unit)
+
+    def _count(self, counters: Iterable[CounterDelta], times: int) -> None:
+        if times:
+            grown = [CounterDelta(one.sample, one.labels, one.amount * times) for one in counters]
+            add_counters(self.writes.counters, grown)
 
     def _of_one(self, unit: OfOneDelivery) -> Told:
         after = unit.after
@@ -207,6 +211,7 @@ def _succeeded(tenure: Tenure, epoch: int | None) -> Fenced:
 
 def _check_new(unit: Enqueue) -> None:
     check_values("event", unit.event.event_id, values_of_event(unit.event))
+    check_counters("event", unit.event.event_id, unit.counters)
     for delivery in unit.deliveries:
         _check_delivery(delivery)
         if (delivery.event_id, delivery.org_id) != (unit.event.event_id, unit.event.org_id):

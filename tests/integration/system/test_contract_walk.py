@@ -32,6 +32,7 @@ LATER = (
     "/api/workflow",  # workflows
     "/api/webhooks/{id}",  # those of one webhook or delivery
     "/api/webhooks/deliveries",
+    "/api/webhooks/replays/",
     "/api/webhooks/dead-letters/",
 )
 """Beginnings of the paths that other chapters promise, which have tests of their own."""

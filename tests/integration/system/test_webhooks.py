@@ -6,17 +6,23 @@ import hashlib
 import hmac
 import json
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 
+import psutil
 import pytest
+from worlds.figures import Figures, figures
 from worlds.live_server import LiveServer, launch, wait_ready
-from worlds.server_processes import end_all, wait_gone
+from worlds.server_processes import end_all, named, wait_gone
+from worlds.waiting import WAIT_S
 
+from actors.gateways.webhook_figures import COUNTED_S
+from aragora.webhooks.events import CATALOGUE
+from aragora.webhooks.model import Rules
 from tests.contract.verify_signature import verify_signature
 
 from .conftest import RECEIVERS
@@ -39,8 +45,8 @@ class Arrived:
 
 
 @contextmanager
-def receiving(*codes: int) -> Iterator[tuple[str, Arrived]]:
-    """A receiver of its own; its URL and what arrived."""
+def receiving(*codes: int, before_answer: Callable[[], Any] = lambda: None) -> Iterator[tuple[str, Arrived]]:
+    """A receiver of its own; its URL and what arrived. `before_answer` is called with each request, and may block."""
     arrived = Arrived(*codes)
 
     class Handler(BaseHTTPRequestHandler):
@@ -48,6 +54,7 @@ def receiving(*codes: int) -> Iterator[tuple[str, Arrived]]:
 
         def do_POST(self) -> None:
             code = arrived.take(dict(self.headers), self.rfile.read(int(self.headers["Content-Length"])))
+            before_answer()
             self.send_response(code)
             self.send_header("Content-Length", "0")
             self.end_headers()
@@ -118,6 +125,82 @@ def test_an_endpoint_inside_is_refused(server: LiveServer) -> None:
     for url in ("http://169.254.169.254/latest", "http://10.0.0.8/", "http://[::ffff:10.0.0.8]/", "http://2130706433/"):
         refused = server.request("POST", "/api/webhooks", {"url": url, "events": ["*"]})
         assert refused.status == 422, url
+
+
+def test_an_endpoint_that_is_sent_much_has_a_process_of_its_own_and_loses_nothing_when_that_is_killed(
+    server: LiveServer,
+) -> None:
+    with receiving() as (url, arrived):
+        made = server.post("/api/webhooks", {"url": url, "events": ["*", "agent_message", "critique", "vote"]})
+        debates: list[str] = []
+
+        def debating() -> None:
+            debates.extend(server.debate(rounds=5) for _ in range(8))
+            for debate_id in debates[-8:]:
+                assert server.ended(debate_id)["status"] == "completed"
+
+        def process() -> list[psutil.Process]:
+            debating()
+            return named(server.data_dir, "ray::WebhookEndpointActor")
+
+        (killed,) = server.until(process)
+        killed.kill()
+        debating()
+        expected = {
+            f"{debate_id}:{event['seq']}"
+            for debate_id in debates
+            for event in server.get(f"/api/debates/{debate_id}/events?limit=1000")["events"]
+            if event["type"] in CATALOGUE
+        }
+        server.until(lambda: {headers["webhook-id"] for headers, _ in arrived.requests} >= expected)
+        twice = len(arrived.requests) - len({headers["webhook-id"] for headers, _ in arrived.requests})
+        assert twice <= Rules().max_in_flight, "no more than were on their way when the process was killed"
+        assert server.request("DELETE", f"/api/webhooks/{made['webhook_id']}").status == 204
+
+
+def test_the_page_shows_how_webhooks_fare(server: LiveServer) -> None:
+    """Lag, what is on its way while a receiver takes its time, what the guard refused, and a closed breaker."""
+    released = Event()
+
+    def page() -> Figures:
+        return figures(server.get("/metrics"))
+
+    before = page()
+    with receiving(before_answer=released.wait) as (url, arrived):
+        made = server.post("/api/webhooks", {"url": url, "events": ["debate_end"]})
+        try:
+            assert server.ended(server.debate())["status"] == "completed"
+            server.until(lambda: page().value("aragora_webhook_in_flight") == 1.0)
+            assert arrived.requests
+            assert server.request("POST", "/api/webhooks", {"url": "http://10.0.0.8/", "events": ["*"]}).status == 422
+        finally:
+            released.set()
+        server.until(lambda: page().value("aragora_webhook_in_flight") == 0.0)
+        breaker = {"endpoint": made["webhook_id"]}
+        server.until(
+            lambda: ("aragora_webhook_circuit_breaker_state", tuple(breaker.items())) in page().samples,
+            within_s=COUNTED_S + WAIT_S,
+        )
+        after = page()
+        assert server.request("DELETE", f"/api/webhooks/{made['webhook_id']}").status == 204
+
+    def grown(name: str, **labels: str) -> float:
+        return after.value(name, **labels) - before.value(name, **labels)
+
+    assert grown("aragora_webhook_deliveries_total", status="delivered", event_type="debate_end") == 1
+    assert grown("aragora_webhook_delivery_latency_seconds_count", event_type="debate_end") == 1
+    assert grown("aragora_webhook_lag_seconds_count") == 1
+    assert 0.0 < grown("aragora_webhook_lag_seconds_sum") < WAIT_S
+    assert grown("aragora_webhook_blocked_total", reason="private") == 1
+    assert after.value("aragora_webhook_circuit_breaker_state", **breaker) == 0.0
+    assert after.value("aragora_webhook_endpoints", status="enabled") >= 1
+    for gauge in ("oldest_due_seconds", "oldest_held_seconds", "oldest_event_seconds"):
+        assert 0.0 <= after.value(f"aragora_webhook_{gauge}") < WAIT_S, gauge
+        assert (f"aragora_webhook_{gauge}", ()) in after.samples
+    assert {dict(labels)["state"] for name, labels in after.samples if name == "aragora_webhook_waiting"} == {
+        "PENDING",
+        "RETRYING",
+    }
 
 
 def test_what_waits_when_the_server_is_killed_arrives_after_the_next_start_under_its_id(data_dir: Path) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-import structlog
 from worlds.backends import SetClock
 from worlds.waiting import eventually
 
 from aragora.webhooks.model import Answer, Failure, Request
+from aragora.webhooks.networks import Reason
 from aragora.webhooks.resolver import Resolver
 from tests.standins.names import Names
 from tests.standins.receivers import Visit, answer, answering, closing_at_reuse, hanging, listening
@@ -213,12 +213,15 @@ async def test_everything_blocked_looks_alike(sending: Sending, names: Names) ->
     assert receiver.connections == 0
 
 
-async def test_a_blocked_host_is_logged_without_the_rest_of_its_url(sending: Sending) -> None:
+async def test_why_the_guard_refused_is_told_to_the_operator_alone(sending: Sending, names: Names) -> None:
+    names.set("inside.test", "10.9.8.8")
     async with sending("10.9.8.7") as sender:
-        with structlog.testing.capture_logs() as logged:
-            await sender.send(request("http://169.254.169.254/token-abc?key=def"))
-    assert [(line["event"], line["host"]) for line in logged] == [("webhook blocked", "169.254.169.254")]
-    assert "token-abc" not in str(logged)
+        answers = [
+            await sender.send(request(url))
+            for url in ("http://169.254.169.254/token-abc?key=def", "http://inside.test/", "http://10.9.8.7:6379/")
+        ]
+    assert [got.refused_for for got in answers] == [Reason.METADATA, Reason.PRIVATE, Reason.URL]
+    assert len({got.told for got in answers}) == 1
 
 
 @pytest.mark.parametrize("name", ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"])

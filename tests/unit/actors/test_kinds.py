@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from actors import kinds
+from actors import kinds, whereabouts
 from actors.kinds import Kind
+from aragora.composition.cluster.draining import MOVED_IN_ORDER
 from aragora.config.settings import Settings
 from aragora.storage.database import Database
 
@@ -43,3 +44,9 @@ def test_an_actor_gets_what_its_kind_brings() -> None:
 def test_a_kind_that_brings_nothing_says_so() -> None:
     with pytest.raises(LookupError, match="actors of the kind k bring nothing"):
         Kind("k", "nowhere:K").bring(partial(Database.open, Settings()), Settings())
+
+
+@pytest.mark.parametrize("kind", ALL, ids=lambda kind: kind.name)
+def test_an_actor_of_each_kind_is_found_and_moves_when_its_node_drains(kind: Kind[Any]) -> None:
+    assert whereabouts._kind(f"{kind.name}/one") == kind.name
+    assert kind.name in MOVED_IN_ORDER

@@ -114,6 +114,16 @@ def test_the_dashboards_of_the_runbook_are_there() -> None:
     assert len({json.loads(path.read_text(encoding="utf-8"))["uid"] for path in DASHBOARDS}) == len(DASHBOARDS)
 
 
+def test_every_metric_of_webhooks_has_a_panel() -> None:
+    shown = {name for dashboard in DASHBOARDS for panel in panels_of(dashboard) for name in _used_in(panel)}
+    assert {metric.name for metric in METRICS if metric.name.startswith("aragora_webhook_")} <= shown
+
+
+def _used_in(panel: dict[str, Any]) -> Iterator[str]:
+    for target in panel.get("targets", ()):
+        yield from (SAMPLES[name].name for name, _ in USE.findall(target["expr"]) if name in SAMPLES)
+
+
 @pytest.mark.parametrize(
     ("alert", "expression"),
     [

@@ -10,8 +10,10 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
+import structlog
 from worlds.logical_time import LoopClock, in_logical_time
 from worlds.memory_deliveries import FixedDestinations, Follower, MemoryDeliveries, ScriptedReceiver, in_turn
+from worlds.waiting import eventually
 from worlds.webhook_deliveries import answered, delivery
 
 from aragora.clock import SystemClock
@@ -133,6 +135,8 @@ async def test_a_target_that_fails_is_left_alone_and_its_state_is_stored_with_th
 async def test_a_store_that_is_away_loses_no_outcome_and_stops_the_sending() -> None:
     it = scene(*map(delivery, range(1, 11)), slots=2)
     it.store.fails = [Unavailable("The database is away.")] * 6
+    await it.until(lambda: not it.store.fails)
+    assert len(it.receiver.requests) == 2, "no more than the slots while no outcome could be stored"
     await it.until(lambda: not len(it.queues))
 
     assert len(it.receiver.requests) == 10, "each was sent once"
@@ -232,6 +236,23 @@ async def test_the_old_secret_is_tried_at_once_where_the_new_one_is_refused_and_
 
 
 @in_logical_time
+async def test_many_that_are_refused_at_once_with_the_new_secret_are_all_tried_with_the_old_one() -> None:
+    def knows_the_old_one(request: Request) -> Answer:
+        expected = "sha256=" + hmac.new(b"the old one", request.body, hashlib.sha256).hexdigest()
+        return answered(200 if request.headers["X-Webhook-Signature"] == expected else 401)
+
+    it = scene(
+        *map(delivery, range(1, 5)), answer=knows_the_old_one, rules=Rules(max_retries=0, give_up_s=10**9), takes_s=1.0
+    )
+    it.destinations.destination = replace(it.destinations.destination, secrets=("the new one", "the old one"))
+    await it.until(lambda: not len(it.queues))
+
+    assert it.receiver.most_at_once == 4
+    assert len(it.receiver.requests) == 8
+    assert all(it.status(number) is DeliveryStatus.DELIVERED for number in range(1, 5))
+
+
+@in_logical_time
 async def test_a_thin_destination_gets_no_data() -> None:
     it = scene()
     one = next(iter(it.store.events_by_id.values()))
@@ -273,3 +294,53 @@ async def test_a_defect_of_one_delivery_stops_no_other() -> None:
     it = scene(*map(delivery, range(1, 4)), answer=broken, rules=Rules(max_in_flight=1, give_up_s=10**9))
     await it.until(lambda: len(it.follower.outcomes) == 2)
     assert it.queues.in_flight == 0
+
+
+@in_logical_time
+async def test_the_first_request_tells_how_long_its_event_has_waited_and_no_other_does() -> None:
+    it = scene(answer=in_turn([answered(500), answered(200)]))
+    event = next(iter(it.store.events_by_id.values()))
+    it.store.events_by_id[event.event_id] = replace(event, created_at=event.created_at - 3.0)
+    await it.until(lambda: it.status() is DeliveryStatus.DELIVERED)
+    lags = [
+        delta.amount
+        for unit in it.store.written
+        for delta in unit.counters
+        if delta.sample == "aragora_webhook_lag_seconds_sum"
+    ]
+    assert [round(lag) for lag in lags] == [3]
+
+
+async def test_what_waited_for_its_receiver_tells_no_lag() -> None:
+    """In real time: the wall clock and the monotonic one are compared."""
+    it = scene(*map(delivery, range(1, 5)), rules=Rules(max_in_flight=2), takes_s=0.1)
+    await eventually(lambda: len(it.follower.outcomes) == 4)
+    counted = [{delta.sample for delta in unit.counters} for unit in it.store.written]
+    assert ["aragora_webhook_lag_seconds_count" in samples for samples in counted] == [True, True, False, False]
+
+
+@in_logical_time
+async def test_a_receiver_that_fails_ten_thousand_times_is_told_in_a_few_lines() -> None:
+    with structlog.testing.capture_logs() as logged:
+        it = scene(
+            *map(delivery, range(1, 900)),
+            answer=in_turn([answered(500)]),
+            rules=Rules(max_retries=11, max_s=1.0, failure_threshold=5, open_s=0.01, give_up_s=10**9),
+        )
+        await it.until(lambda: len(it.receiver.requests) >= 10_000)
+    events = [line for line in logged if line["log_level"] == "warning"]
+    hours = 1 + int((it.receiver.at_s[-1] - it.receiver.at_s[0]) / 3_600)
+    assert 1 <= len(events) <= 2 * hours
+    assert all({"delivery_id", "webhook_id", "org_id"} <= line.keys() for line in events)
+    assert "receiver.example.com" not in str(logged)
+
+
+@in_logical_time
+async def test_a_store_that_is_away_is_told_in_a_few_lines_however_much_is_on_its_way() -> None:
+    with structlog.testing.capture_logs() as logged:
+        it = scene(*map(delivery, range(1, 101)), rules=Rules(max_in_flight=100))
+        it.store.fails = [Unavailable("the disk is full") for _ in range(500)]
+        await it.until(lambda: len(it.follower.outcomes) == 100)
+    told = [line for line in logged if line["log_level"] == "warning"]
+    assert 1 <= len(told) <= 10
+    assert all({"delivery_id", "webhook_id", "org_id"} <= line.keys() for line in told)

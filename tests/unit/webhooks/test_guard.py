@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import pickle
 import re
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aragora.errors import InvalidInput, Misconfigured
-from aragora.webhooks.guard import MAX_URL, REFUSED, Guard, allowed_networks
+from aragora.webhooks.guard import MAX_URL, REFUSED, Guard, Refused, allowed_networks
 from aragora.webhooks.networks import EXACT, ROWS, Reason, Row, row_of
 
 
@@ -294,3 +295,19 @@ def test_the_table_is_not_pythons() -> None:
     wrong = [address for address in ("64:ff9b::a9fe:a9fe", "168.63.129.16") if ipaddress.ip_address(address).is_global]
     assert wrong
     assert all(OUTSIDE.refuses(address) for address in wrong)
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("https://10.0.0.8/hook", Reason.PRIVATE),
+        ("https://169.254.169.254/latest", Reason.METADATA),
+        ("https://own.example.com/hook", Reason.OWN_HOST),
+    ],
+)
+def test_why_a_url_is_refused_is_known_inside_and_in_no_text(url: str, reason: Reason) -> None:
+    with pytest.raises(Refused) as refused:
+        guard(own_hosts=("own.example.com",)).url(url)
+    assert (refused.value.reason, refused.value.message) == (reason, REFUSED)
+    again = pickle.loads(pickle.dumps(refused.value))  # it may cross processes
+    assert (type(again), again.reason, again.message) == (Refused, reason, REFUSED)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from typing import Any
 
@@ -9,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from worlds.webhook_deliveries import WALL, answered, delivery
 
-from aragora.webhooks.machine import Moment, Target
+from aragora.webhooks.machine import Moment, Target, revived
 from aragora.webhooks.model import Answer, Delivery, Rules
 from aragora.webhooks.queues import LANE_FEW, Queues, Ticket
 
@@ -183,6 +184,47 @@ def test_what_is_cancelled_or_closed_is_not_sent_and_comes_back_without_effect()
     assert [ticket.delivery.delivery_id for ticket in all_now(queues)] == [three.delivery_id]
 
 
+def test_a_slot_is_taken_until_what_came_of_its_request_is_stored() -> None:
+    queues = queued(*for_target("a", range(3)), slots=2)
+
+    first, second = all_now(queues)
+    after = queues.settle(first, OK, Moment(0.0, WALL, 0.0), two_secrets=False)
+    assert (all_now(queues), queues.in_flight) == ([], 2)
+    queues.ended(after.delivery)
+    (third,) = all_now(queues)
+    failed = queues.settle(second, AWAY, Moment(0.0, WALL, 0.0), two_secrets=False)
+    assert queues.in_flight == 2
+    queues.back(failed, 1.0, 0.0)
+    queues.give_back(third, 0.0, 0.0)
+    assert queues.in_flight == 0
+
+
+def test_what_ends_while_the_store_is_read_is_not_taken_from_what_was_read() -> None:
+    queues = queued(*for_target("a", range(2)), rules=Rules(max_in_flight=2))
+    ends, waits = all_now(queues)
+
+    with queues.reading():
+        read = [ends.delivery, waits.delivery]
+        settled(queues, ends)
+        again = settled(queues, waits, AWAY)
+        for one in read:
+            assert queues.push(one, 0.0, 0.0)
+        assert all_now(queues) == []
+        assert len(queues) == 1
+    (retried,) = all_now(queues, 1.0)
+    assert retried.delivery == again, "as it is now, not as it was read"
+
+
+def test_what_was_sent_for_again_while_the_store_is_read_is_taken() -> None:
+    queues = queued(*for_target("a", range(1)))
+    (ticket,) = all_now(queues)
+
+    with queues.reading(), queues.reading():
+        ended = settled(queues, ticket)
+        queues.push(revived(ended, WALL), 0.0, 0.0)
+    assert len(all_now(queues)) == 1
+
+
 def test_a_ticket_that_was_not_used_goes_back() -> None:
     queues = queued(*for_target("a", range(1)))
     (ticket,) = all_now(queues)
@@ -239,3 +281,35 @@ def test_whatever_is_answered_each_delivery_ends_once_and_within_the_bounds(
     assert ends == Counter({one.delivery_id: 1 for one in deliveries})
     assert queues.in_flight == 0
     assert all(queues.target(target).in_flight == 0 for target in {one.target_id for one in deliveries})
+
+
+def test_a_target_at_rest_gets_no_leave_and_loses_nothing() -> None:
+    queues = queued(*for_target("a", range(3)), *for_target("b", range(10, 12)), rules=Rules(max_in_flight=1))
+    (first,) = [ticket for ticket in all_now(queues) if ticket.delivery.target_id == "a"]
+    queues.rest("a")
+    assert queues.is_out("a")
+    settled(queues, first)
+    queues.push(delivery(5, target_id="a"), 0.0, 0.0)
+
+    assert not queues.is_out("a")
+    assert all_now(queues) == []
+    assert queues.held("a") == 3
+    queues.resume("a")
+    assert [ticket.delivery.target_id for ticket in all_now(queues)] == ["a"]
+
+
+def test_a_ticket_tells_when_its_target_gave_no_leave_for_the_last_time() -> None:
+    queues = queued(*for_target("wh_1", range(3)), rules=Rules(max_in_flight=1))
+    (first,) = all_now(queues, 5.0)
+    assert first.refused_at == -math.inf
+    settled(queues, first, now=7.0)
+    (second,) = all_now(queues, 7.0)
+    assert second.refused_at == 5.0, "when it had a request on its way"
+
+
+def test_the_slots_of_all_are_no_refusal_of_a_target() -> None:
+    queues = queued(*for_target("wh_1", range(2)), slots=1)
+    (first,) = all_now(queues)
+    settled(queues, first, now=7.0)
+    (second,) = all_now(queues, 7.0)
+    assert second.refused_at == -math.inf

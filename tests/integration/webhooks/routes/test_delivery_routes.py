@@ -208,6 +208,31 @@ async def test_one_call_does_not_go_on_for_ever(
     assert (await client.post(f"{path}/purge")).json() == {"purged": 3, "more": False}
 
 
+async def test_dead_letters_of_a_deleted_webhook_do_not_keep_a_call_from_the_others(
+    client: httpx2.AsyncClient, create: Make, enqueue: Make, its: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = (await create(url=f"{RECEIVER}/gone"))["webhook_id"]
+    for number in range(1, 11):
+        whose = {"webhook_id": gone, "target_id": gone} if number > 4 else its
+        await enqueue(delivery(number, **whose), died=WALL + number)
+    await client.delete(f"/api/webhooks/{gone}")
+    monkeypatch.setattr(reviving, "BULK_MAX", 3)
+    path = "/api/webhooks/dead-letters/retry"
+    assert (await client.post(path)).json() == {"retried": 3, "skipped": 6, "more": True}
+    assert (await client.post(path)).json() == {"retried": 1, "skipped": 6, "more": False}
+
+
+async def test_many_are_retried_in_the_order_in_which_they_were_made_not_died(
+    client: httpx2.AsyncClient, enqueue: Make, its: dict[str, str], services: WebhookServices
+) -> None:
+    for number in range(1, 6):
+        await enqueue(delivery(number, created_at=WALL + number, **its), died=WALL + 100.0 - number)
+    await client.post("/api/webhooks/dead-letters/retry")
+    due = await services.deliveries.due(1e12, 10)
+    assert [int(one.delivery_id[4:], 16) for one in due] == [1, 2, 3, 4, 5]
+    assert len({one.due_at for one in due}) == 5, "no two at once: ids must not decide"
+
+
 @pytest.mark.parametrize("body", [{"since": 5, "until": 5}, {"until": 1e300}, {"all": True}, {"since": "yesterday"}])
 async def test_a_filter_that_makes_no_sense_deletes_nothing(
     body: dict[str, Any], client: httpx2.AsyncClient, enqueue: Make, its: dict[str, str]

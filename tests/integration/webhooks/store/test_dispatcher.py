@@ -3,109 +3,37 @@ people do to endpoints meanwhile."""
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
 import pytest
+import structlog
 from worlds.waiting import eventually
-from worlds.webhook_store import endpoint
+from worlds.webhook_dispatchers import QUICK, World
 
 from aragora.clock import SystemClock
 from aragora.config.settings import Settings
-from aragora.debate.journal import row_of
-from aragora.debate.model import DebateEnded, DebateSpec, DebateStatus, Protocol
-from aragora.debate.records import DebateRecord, told_row
-from aragora.encoding import encode_text
 from aragora.errors import Fenced, NotFound
-from aragora.secrets.encryption import EncryptionService
-from aragora.secrets.keyring import Keyring
+from aragora.observability.registry import Registry
 from aragora.storage.database import Database
-from aragora.storage.outbox import OutboxRow
+from aragora.webhooks.counting import BLOCKED
 from aragora.webhooks.dispatcher import Dispatcher
 from aragora.webhooks.endpoint import Endpoint
-from aragora.webhooks.guard import Guard, allowed_networks
 from aragora.webhooks.ids import delivery_id
 from aragora.webhooks.local import LocalDelivery
-from aragora.webhooks.model import DeliveryStatus, Rules, TargetStatus
-from aragora.webhooks.resolver import Resolver
-from aragora.webhooks.sender import Sender
-from aragora.webhooks.store.deliveries import DeliveryStore
-from aragora.webhooks.store.endpoints import EndpointStore
+from aragora.webhooks.model import DeliveryStatus, TargetStatus
+from aragora.webhooks.networks import Reason
+from aragora.webhooks.verification import (
+    new_challenge,
+)
 from tests.standins.receivers import Receiver, Visit, answer, answering, answering_in_turn, listening
 
 Open = Callable[[], Database]
-QUICK = Rules(base_s=0.05, max_s=0.05, max_retries=3)
-
-
-class OneDebate:
-    """A debate with as many ends as are asked for."""
-
-    def __init__(self) -> None:
-        self.journal: list[str] = []
-
-    async def get(self, debate_id: str) -> DebateRecord:
-        spec = DebateSpec(debate_id, "Which queue?", ("a", "b"), Protocol("structured"), seed=7)
-        return DebateRecord(debate_id, "q", DebateStatus.ACTIVE, encode_text(spec), 1.0, 1.0, "ann", "local")
-
-    async def events(self, debate_id: str, after: int = 0, limit: int = 500) -> list[str]:
-        return self.journal[after : after + limit]
-
-    def ended(self) -> OutboxRow:
-        row = row_of(
-            "deb_1", len(self.journal) + 1, SystemClock().now(), DebateEnded(DebateStatus.COMPLETED, "decided", 3, 0.25)
-        )
-        self.journal.append(row.payload)
-        return told_row(row)
-
-
-class World:
-    """Dispatchers over one store, closed after the test."""
-
-    def __init__(self, opened: Open, settings: Settings) -> None:
-        self._opened = opened
-        self._dispatchers: list[tuple[Dispatcher, Sender]] = []
-        self.crypto = EncryptionService(Keyring.ephemeral())
-        self.settings = settings
-        self.debates = OneDebate()
-        self.store = DeliveryStore(opened())
-        self.endpoints = EndpointStore(opened(), SystemClock(), self.crypto)
-
-    async def dispatcher(self, ca_file: Path | None = None) -> Dispatcher:
-        guard, clock = Guard(allowed_networks(("127.0.0.1",)), False, frozenset()), SystemClock()
-        sender = Sender(
-            guard, resolver=Resolver(guard, clock=clock), clock=clock, ca_file=ca_file, proxy=None, user_agent="test"
-        )
-        made = Dispatcher(
-            self._opened(), self.debates, self.crypto, sender, clock=clock, slots=50, max_payload_bytes=262_144
-        )
-        await made.begin()
-        self._dispatchers.append((made, sender))
-        return made
-
-    async def registered(self, receiver: Receiver, number: int = 1, **changes: Any) -> Endpoint:
-        made = endpoint(number, url=f"{receiver.url}/{number}", rules=QUICK, secret="whsec_" + "a" * 43 + "=")
-        return await self.endpoints.add(replace(made, **changes), limit=10)
-
-    def status_of(self, one: Endpoint, seq: int = 1) -> Callable[[], Awaitable[DeliveryStatus]]:
-        async def status() -> DeliveryStatus:
-            return (await self.store.get("local", delivery_id(f"deb_1:{seq}", one.endpoint_id))).status
-
-        return status
-
-    async def is_(self, one: Endpoint, status: DeliveryStatus, seq: int = 1) -> None:
-        async def holds() -> bool:
-            return await self.status_of(one, seq)() is status
-
-        await eventually(holds, f"{status}")
-
-    async def aclose(self) -> None:
-        for dispatcher, sender in self._dispatchers:
-            await dispatcher.drain(0.0)
-            await sender.aclose()
+CHALLENGE = new_challenge(bytes(range(32)))
+BY_NETWORK = (("reason", "private"),)
 
 
 @pytest.fixture
@@ -250,6 +178,52 @@ async def test_a_test_is_sent_once_and_counts_for_nothing(world: World) -> None:
     (request,) = receiver.received
     assert json.loads(request.body)["type"] == "receipt"
     assert await world.store.targets((one.endpoint_id,)) == {}
+
+
+async def test_what_the_guard_refuses_is_counted_by_why_and_told_once_without_its_url(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry = Registry()
+    monkeypatch.setattr("aragora.webhooks.dispatcher.REGISTRY", registry)
+    with structlog.testing.capture_logs() as logged:
+        async with served(world, answer()) as (dispatcher, _, one):
+            inside = replace(one, endpoint_id="wh_000009", url="http://10.0.0.8/t0ken?key=s3cret", version=1)
+            await world.endpoints.add(inside, limit=10)
+            await dispatcher.fan_out([world.debates.ended() for _ in range(2)])
+            for seq in (1, 2):
+                await world.is_(inside, DeliveryStatus.DEAD_LETTERED, seq)
+            told = await dispatcher.test(inside.endpoint_id, "receipt")
+            requests = sum(map(len, (await world.attempts_of(inside, 1, 2)).values()))
+    assert (told.failure, told.refused_for) == ("blocked", Reason.PRIVATE)
+    assert {(one.sample, one.labels, one.amount) for one in registry.drain()} == {(BLOCKED, BY_NETWORK, 1.0)}
+    counted = {(row.sample, row.labels): row.amount for row in await world.counters.all()}
+    assert counted[BLOCKED, BY_NETWORK] == requests > 2
+    assert counted["aragora_webhook_lag_seconds_count", ()] == 4, "of two events to two endpoints"
+    lines = [line for line in logged if line["event"] == "webhook blocked"]
+    assert [(line["host"], line["why"], line["webhook_id"]) for line in lines] == [
+        ("10.0.0.8", "private", "wh_000009")
+    ] * 2, "one for all deliveries, and one for the test"
+    assert "t0ken" not in str(logged)
+    assert "s3cret" not in str(logged)
+
+
+async def test_what_is_on_its_way_is_counted_until_it_is_answered(world: World) -> None:
+    answered = asyncio.Event()
+
+    async def slow(visit: Visit) -> None:
+        await visit.request()
+        await answered.wait()
+        await visit.send(answer())
+
+    async with listening(slow) as receiver:
+        one = await world.registered(receiver)
+        dispatcher = await world.dispatcher()
+        assert dispatcher.in_flight == 0
+        await dispatcher.fan_out([world.debates.ended()])
+        await eventually(lambda: dispatcher.in_flight == 1)
+        answered.set()
+        await world.is_(one, DeliveryStatus.DELIVERED)
+        assert dispatcher.in_flight == 0
 
 
 async def test_a_new_url_is_used_from_the_change_on(world: World) -> None:

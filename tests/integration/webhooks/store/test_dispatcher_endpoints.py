@@ -6,8 +6,8 @@ from __future__ import annotations
 import base64
 import json
 import ssl
-from collections.abc import AsyncIterator
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,12 +16,15 @@ import trustme
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from worlds.client_certificates import issued
+from worlds.webhook_dispatchers import QUICK, World
 
 from aragora.clock import SystemClock
 from aragora.config.settings import Settings
 from aragora.errors import Conflict, NotFound
+from aragora.storage.database import Database
 from aragora.webhooks.checking import checked
-from aragora.webhooks.endpoint import PayloadKind
+from aragora.webhooks.dispatcher import Dispatcher
+from aragora.webhooks.endpoint import Endpoint, PayloadKind
 from aragora.webhooks.model import DeliveryStatus, TargetStatus
 from aragora.webhooks.rotation import finished, rotated
 from aragora.webhooks.signing import new_private_key, public_key
@@ -34,10 +37,9 @@ from aragora.webhooks.verification import (
     settled,
     verified,
 )
-from tests.standins.receivers import Received, Visit, answer, answering, listening
+from tests.standins.receivers import Received, Receiver, Visit, answer, answering, answering_in_turn, listening
 
-from .test_dispatcher import QUICK, Open, World, served
-
+Open = Callable[[], Database]
 CHALLENGE = new_challenge(bytes(range(32)))
 
 
@@ -46,6 +48,14 @@ async def world(opened: Open, settings: Settings) -> AsyncIterator[World]:
     made = World(opened, settings)
     yield made
     await made.aclose()
+
+
+@asynccontextmanager
+async def served(world: World, *answers: bytes) -> AsyncIterator[tuple[Dispatcher, Receiver, Endpoint]]:
+    """A dispatcher, a receiver and its endpoint."""
+    async with listening(answering_in_turn(*answers)) as receiver:
+        one = await world.registered(receiver)
+        yield await world.dispatcher(), receiver, one
 
 
 async def sending_back(visit: Visit) -> None:

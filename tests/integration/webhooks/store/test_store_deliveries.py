@@ -13,7 +13,7 @@ from worlds.webhook_store import attempted, dead, enqueued, many
 from aragora.errors import InvalidInput
 from aragora.storage.cursors import Page
 from aragora.webhooks.model import Delivery, DeliveryStatus, Failure
-from aragora.webhooks.store.deliveries import After, DeliveryStore, Stats, Wanted, Work
+from aragora.webhooks.store.deliveries import After, DeliveryStore, Stats, Wanted
 from aragora.webhooks.store.writer import DeliveryWriter
 
 ALL = Wanted()
@@ -39,39 +39,6 @@ async def test_what_waits_comes_in_due_order_whatever_its_target(writer: Deliver
     assert await store.oldest_due() == WALL + 1.0
     assert await store.oldest_due("wh_1") == WALL + 1.0
     assert await store.oldest_due("wh_3") is None
-    counts = {DeliveryStatus.PENDING: 2, DeliveryStatus.RETRYING: 1, DeliveryStatus.IN_PROGRESS: 0}
-    assert await store.waiting() == counts
-
-
-async def test_of_many_targets_each_has_its_share_of_what_is_due(writer: DeliveryWriter, store: DeliveryStore) -> None:
-    made = {name: many(100 * place, 4, target_id=name) for place, name in enumerate(("a", "b", "c"), 1)}
-    for some in made.values():
-        await writer.enqueue(enqueued(*some))
-    future = delivery(900, target_id="a", due_at=WALL + 50.0)
-    await _put(writer, future)
-    assert await store.due_of(["c", "a", "none"], WALL, 3) == [*made["a"][:3], *made["c"][:3]]
-    assert await store.due_of([], WALL, 3) == []
-    assert await store.due_of(["a"], WALL + 50.0, 9) == [*made["a"], future]
-    names = [f"t{number:03}" for number in range(130)]
-    await asyncio.gather(
-        *(writer.enqueue(enqueued(delivery(2000 + at, target_id=name))) for at, name in enumerate(names))
-    )
-    assert [one.target_id for one in await store.due_of(names, WALL, 3)] == names
-
-
-async def test_targets_with_work_are_found_one_after_the_other(writer: DeliveryWriter, store: DeliveryStore) -> None:
-    for place, name in enumerate(("a", "b", "c", "d"), 1):
-        await writer.enqueue(enqueued(*many(100 * place, 3, target_id=name, webhook_id=f"wh_{name}")))
-    await _put(writer, delivery(900, target_id="c", webhook_id="mine", org_id="x", due_at=WALL - 5.0, direct="{}"))
-    for one in await store.waiting_of("b", 10):
-        await writer.attempted(attempted(one))
-    first = await store.targets_with_work("", 2)
-    assert first == [
-        Work("a", "local", "wh_a", direct=False, due_at=WALL),
-        Work("c", "x", "mine", direct=True, due_at=WALL - 5.0),
-    ]
-    assert [work.target_id for work in await store.targets_with_work("c", 2)] == ["d"]
-    assert await store.targets_with_work("d", 2) == []
 
 
 async def test_deliveries_of_a_target_are_listed_newest_first_and_filtered(

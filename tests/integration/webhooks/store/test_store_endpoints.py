@@ -281,7 +281,7 @@ async def test_an_endpoint_that_cannot_be_read_is_left_out_of_pages_and_told(
     await other.add(endpoint(2), limit=10)
     with capture_logs() as logs:
         assert await _ids(endpoints) == ["wh_000001"]
-    assert [line["endpoint_id"] for line in logs] == ["wh_000002"]
+    assert [line["webhook_id"] for line in logs] == ["wh_000002"]
     with pytest.raises(DecryptionFailed):
         await endpoints.get("local", "wh_000002")
 

@@ -8,8 +8,10 @@ from collections.abc import Callable
 import pytest
 from worlds.backends import SetClock
 
+from aragora.errors import Fenced
 from aragora.storage.database import Database
 from aragora.webhooks.store.owners import Owners, Ownership
+from aragora.webhooks.store.units import Tenure
 
 
 @pytest.fixture
@@ -65,20 +67,21 @@ async def test_what_is_given_back_is_free_at_once(owners: Owners) -> None:
     assert await owners.take("local", "b", 60.0) == 2
 
 
-async def test_the_keys_with_a_lease_that_runs_are_told_by_their_beginning(owners: Owners, clock: SetClock) -> None:
-    await owners.take("local/1", "a", 10.0)
-    await owners.take("local/2", "b", 60.0)
-    await owners.take("other/1", "c", 60.0)
-    await owners.advance("local/3", "d")
-    clock.at += 30.0
-    assert await owners.live("local/") == {"local/2"}
+async def test_what_an_owner_has_is_told_by_the_beginning_of_its_keys(owners: Owners) -> None:
+    await owners.advance("webhook/1", "process")
+    await owners.advance("webhook/1", "process")
+    await owners.advance("webhook/2", "process")
+    await owners.advance("webhook/2", "dispatcher")
+    await owners.advance("other/1", "process")
+    assert await owners.epochs_of("webhook/", "process") == {"webhook/1": 2}
 
 
-async def test_keys_whose_lease_ended_long_ago_are_forgotten(owners: Owners, clock: SetClock) -> None:
-    await owners.take("local/1", "a", 10.0)
-    await owners.take("local/2", "b", 60.0)
-    await owners.advance("shard/0", "c")
-    assert await owners.prune(clock.at + 30.0) == 1
-    assert await owners.current("local/1") is None
-    assert await owners.current("local/2") is not None
-    assert await owners.current("shard/0") is not None
+async def test_only_who_is_not_fenced_gives_a_key_away(owners: Owners) -> None:
+    first = Tenure("dispatcher", await owners.advance("dispatcher", "a"))
+    assert await owners.advance("webhook/1", "process", under=first) == 1
+    second = Tenure("dispatcher", await owners.advance("dispatcher", "b"))
+    with pytest.raises(Fenced):
+        await owners.advance("webhook/1", "process", under=first)
+    assert await owners.advance("webhook/1", "process", under=second) == 2
+    with pytest.raises(Fenced):
+        await owners.advance("webhook/1", "process", under=Tenure("never", 1))

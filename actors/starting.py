@@ -1,0 +1,77 @@
+"""The start of an actor that needs its store first: it begins with the process, is tried again until it succeeds, and
+messages wait for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final, Generic, TypeVar
+
+import structlog
+
+from actors.served_here import NotServed
+from aragora.background import until_available
+from aragora.errors import Misconfigured, Unavailable
+from aragora.supervision import begin
+
+T = TypeVar("T")
+
+ASK_AGAIN_S: Final = 2.0
+
+
+class Starting(Generic[T]):
+    """One actor's start, whose result is `T`. Begins at once; belongs to one event loop.
+
+    Args:
+        start: gives back what it had begun where it fails.
+        what: whose start it is, for the log.
+        pause_s: seconds to wait after failed try n (0, 1, ...).
+        limit_s: seconds that a message waits.
+        told: what a caller hears after that.
+    """
+
+    def __init__(
+        self,
+        start: Callable[[], Awaitable[T]],
+        *,
+        what: str,
+        pause_s: Callable[[int], float],
+        limit_s: float,
+        told: str,
+        log: structlog.stdlib.BoundLogger,
+    ) -> None:
+        self._start = start
+        self._what = what
+        self._pause_s = pause_s
+        self._limit_s = limit_s
+        self._told = told
+        self._log = log
+        self._task = self._begin()
+
+    async def done(self) -> T:
+        """The result, once there is one. Raises Unavailable where it takes longer than the limit; Misconfigured and
+        NotServed, and this call begins the next try: an operator may have mended it meanwhile."""
+        if self._task.done() and self._task.exception() is not None:
+            self._task = self._begin()
+        try:
+            return await asyncio.wait_for(asyncio.shield(self._task), self._limit_s)
+        except TimeoutError:
+            raise Unavailable(f"{self._told}: try again", retry_after_s=ASK_AGAIN_S) from None
+
+    def cancel(self) -> None:
+        """Try no more."""
+        self._task.cancel()
+
+    def _begin(self) -> asyncio.Task[T]:
+        return begin(self._at_last(), f"start of a {self._what}")
+
+    async def _at_last(self) -> T:
+        return await until_available(
+            self._start,
+            self._pause_s,
+            what=f"{self._what} not started",
+            log=self._log,
+            retried=Exception,
+            never=(Misconfigured, NotServed),
+        )
