@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, TypeVar
+from typing import Annotated, Any, Final, Literal
 
 import typer
 
+from aragora.cli.asking import at_the_server, tell
 from aragora.cli.conventions import (
     DEFAULT_URL,
     DONE,
@@ -29,12 +30,11 @@ from aragora.cli.rendering.plain import plain
 from aragora.cli.rendering.terminal import print_json, say, terminal
 from aragora.cli.rendering.webhooks import dead_letters_table, moment, webhooks_table
 from aragora.cli.webhook_listen import listen
+from aragora.cli.webhook_replays import replay, replays
 from aragora.client import AragoraClient
 from aragora.errors import InvalidInput, NotFound
 from aragora.ids import could_be_id
 from aragora.texts import counted
-
-T = TypeVar("T")
 
 AT_ONCE: Final = 8
 """Requests that `list` has on their way: it asks twice for each endpoint."""
@@ -42,7 +42,7 @@ TEST_S: Final = 60.0
 MANY_S: Final = 300.0
 
 webhooks: Final = typer.Typer(
-    help="List, add, test and mend webhooks, or receive them here.",
+    help="List, add, test, mend and replay webhooks, or receive them here.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -104,7 +104,7 @@ def listing(
         page["webhooks"] = await asyncio.gather(*(_with_figures(client, row, slots) for row in page["webhooks"]))
         return page
 
-    page = _at_the_server(url, token, work)
+    page = at_the_server(url, token, work)
     if as_json:
         print_json(page)
         return
@@ -133,7 +133,7 @@ def add(
     """Add a webhook. Its secret is printed this once: on standard output, all else on standard error."""
     body: dict[str, object] = {"url": endpoint, "events": event, "description": description}
     chosen = _chosen(secret_file)
-    made = _at_the_server(url, token, lambda client: client.post("/api/webhooks", body | chosen))
+    made = at_the_server(url, token, lambda client: client.post("/api/webhooks", body | chosen))
     _give_secret(made, f"{made.get('webhook_id')} gets {', '.join(event)}.", chosen, as_json=as_json)
 
 
@@ -150,7 +150,7 @@ def send_test(
 ) -> None:
     """Send an example once, and say what the receiver did. It counts for nothing; five a minute."""
     body = {} if event is None else {"event_type": event}
-    tested = _at_the_server(
+    tested = at_the_server(
         url, token, lambda client: client.post(f"/api/webhooks/{webhook_id}/test", body), timeout_s=TEST_S
     )
     if as_json:
@@ -176,10 +176,14 @@ def rotate(
     """Change the secret. The new one is printed this once, and for a while both sign."""
     chosen = _chosen(secret_file)
     body: dict[str, object] = {} if overlap_hours is None else {"overlap_hours": overlap_hours}
-    made = _at_the_server(url, token, lambda client: client.post(f"/api/webhooks/{webhook_id}/rotate", body | chosen))
+    made = at_the_server(url, token, lambda client: client.post(f"/api/webhooks/{webhook_id}/rotate", body | chosen))
     ends = made.get("old_secrets_end_at") or ()
     told = f"the one before signs too until {moment(max(ends))} UTC" if ends else "no other secret signs any more"
     _give_secret(made, f"{webhook_id} has a new secret; {told}.", chosen, as_json=as_json)
+
+
+webhooks.command()(replay)
+webhooks.command()(replays)
 
 
 # --- Dead letters
@@ -202,7 +206,7 @@ def list_dead_letters(
         _refuse_options_before(context)
         return
     query = {"webhook_id": webhook, "event_type": event, "limit": limit, "cursor": cursor}
-    page = _at_the_server(url, token, lambda client: client.page("/api/webhooks/dead-letters", "dead_letters", **query))
+    page = at_the_server(url, token, lambda client: client.page("/api/webhooks/dead-letters", "dead_letters", **query))
     if as_json:
         print_json(page)
         return
@@ -227,16 +231,16 @@ def retry(
     chosen = _which(delivery_id, every=every, webhook=webhook, event=event)
     if delivery_id is not None:
         path = f"/api/webhooks/dead-letters/{delivery_id}/retry"
-        revived = _at_the_server(url, token, lambda client: client.post(path, {}))
-        _tell(revived, f"{delivery_id} waits for its next attempt.", as_json=as_json)
+        revived = at_the_server(url, token, lambda client: client.post(path, {}))
+        tell(revived, f"{delivery_id} waits for its next attempt.", as_json=as_json)
         return
 
     async def work(client: AragoraClient) -> dict[str, Any]:
         return await _until_done(client, "retry", chosen, "retried")
 
-    done = _at_the_server(url, token, work, timeout_s=MANY_S)
+    done = at_the_server(url, token, work, timeout_s=MANY_S)
     skipped = f"; {counted(done['skipped'], 'other')} passed over: the webhook is gone" if done["skipped"] else ""
-    _tell(done, f"{counted(done['retried'], 'delivery', 'deliveries')} will be tried again{skipped}.", as_json=as_json)
+    tell(done, f"{counted(done['retried'], 'delivery', 'deliveries')} will be tried again{skipped}.", as_json=as_json)
 
 
 @dead_letters.command()
@@ -255,8 +259,8 @@ def purge(
     chosen = _which(delivery_id, every=every, webhook=webhook, event=event)
     if delivery_id is not None:
         require_agreement(f"Delete {delivery_id} for good?", yes=yes)
-        _at_the_server(url, token, lambda client: client.delete(f"/api/webhooks/dead-letters/{delivery_id}"))
-        _tell({"purged": 1}, f"{delivery_id} is gone.", as_json=as_json)
+        at_the_server(url, token, lambda client: client.delete(f"/api/webhooks/dead-letters/{delivery_id}"))
+        tell({"purged": 1}, f"{delivery_id} is gone.", as_json=as_json)
         return
     what = " and ".join(f"{name} {value}" for name, value in (("webhook", webhook), ("event", event)) if value)
     require_agreement(f"Delete all dead letters{f' of {what}' if what else ''} for good?", yes=yes)
@@ -264,21 +268,11 @@ def purge(
     async def work(client: AragoraClient) -> dict[str, Any]:
         return await _until_done(client, "purge", chosen, "purged")
 
-    done = _at_the_server(url, token, work, timeout_s=MANY_S)
-    _tell(done, f"Deleted {counted(done['purged'], 'dead letter')}.", as_json=as_json)
+    done = at_the_server(url, token, work, timeout_s=MANY_S)
+    tell(done, f"Deleted {counted(done['purged'], 'dead letter')}.", as_json=as_json)
 
 
 # --- What the commands share
-
-
-def _at_the_server(
-    url: str, token: str | None, work: Callable[[AragoraClient], Awaitable[T]], *, timeout_s: float = 30.0
-) -> T:
-    async def run() -> T:
-        async with AragoraClient(url, token=token, timeout_s=timeout_s) as client:
-            return await work(client)
-
-    return asyncio.run(run())
 
 
 async def _with_figures(client: AragoraClient, webhook: Mapping[str, Any], slots: asyncio.Semaphore) -> dict[str, Any]:
@@ -353,10 +347,3 @@ def _print_tested(tested: Mapping[str, Any]) -> None:
     if tested.get("text"):
         console.print(say("It said:", "dim"))
         console.print(say(str(tested["text"])))
-
-
-def _tell(document: Mapping[str, Any], text: str, *, as_json: bool) -> None:
-    if as_json:
-        print_json(document)
-    else:
-        terminal().print(say(text))

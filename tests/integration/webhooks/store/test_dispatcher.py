@@ -4,7 +4,7 @@ people do to endpoints meanwhile."""
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
@@ -18,8 +18,10 @@ from aragora.config.settings import Settings
 from aragora.debate.journal import row_of
 from aragora.debate.model import DebateEnded, DebateSpec, DebateStatus, Protocol
 from aragora.debate.records import DebateRecord, told_row
+from aragora.debate.store.debates import Row, Span
 from aragora.encoding import encode_text
 from aragora.errors import Fenced, NotFound
+from aragora.ids import new_id
 from aragora.secrets.encryption import EncryptionService
 from aragora.secrets.keyring import Keyring
 from aragora.storage.database import Database
@@ -30,10 +32,12 @@ from aragora.webhooks.guard import Guard, allowed_networks
 from aragora.webhooks.ids import delivery_id
 from aragora.webhooks.local import LocalDelivery
 from aragora.webhooks.model import DeliveryStatus, Rules, TargetStatus
+from aragora.webhooks.replay import Replay, Selection, Wish
 from aragora.webhooks.resolver import Resolver
 from aragora.webhooks.sender import Sender
 from aragora.webhooks.store.deliveries import DeliveryStore
 from aragora.webhooks.store.endpoints import EndpointStore
+from aragora.webhooks.store.replays import ReplayStore
 from tests.standins.receivers import Receiver, Visit, answer, answering, answering_in_turn, listening
 
 Open = Callable[[], Database]
@@ -52,6 +56,15 @@ class OneDebate:
 
     async def events(self, debate_id: str, after: int = 0, limit: int = 500) -> list[str]:
         return self.journal[after : after + limit]
+
+    async def began(self, org_id: str, after: tuple[float, str] | None, before: float, limit: int) -> list[Span]:
+        return [Span("deb_1", 1.0, before)][:limit] if org_id == "local" and after is None else []
+
+    async def happened(
+        self, debate_id: str, types: Collection[str], *, since: float, until: float, after: int, limit: int
+    ) -> list[Row]:
+        rows = [Row(seq, since, payload) for seq, payload in enumerate(self.journal, 1)]
+        return [row for row in rows if row.seq > after and row.at < until and "debate_end" in types][:limit]
 
     def ended(self) -> OutboxRow:
         row = row_of(
@@ -72,6 +85,7 @@ class World:
         self.debates = OneDebate()
         self.store = DeliveryStore(opened())
         self.endpoints = EndpointStore(opened(), SystemClock(), self.crypto)
+        self.replays = ReplayStore(opened())
 
     async def dispatcher(self) -> Dispatcher:
         guard, clock = Guard(allowed_networks(("127.0.0.1",)), False, frozenset()), SystemClock()
@@ -84,6 +98,24 @@ class World:
         await made.begin()
         self._dispatchers.append((made, sender))
         return made
+
+    async def replay(self, one: Endpoint, selection: Selection, rate_per_s: float = 500.0) -> Replay:
+        """A replay of the last hour, stored."""
+        now = SystemClock().now()
+        wish = Wish(now - 3_600.0, now, selection, rate_per_s=rate_per_s)
+        asked = Replay(new_id("rpl"), "local", one.endpoint_id, now, "ann", wish)
+        return await self.replays.add(asked, limit=5)
+
+    async def replayed(self, replay: Replay) -> Replay:
+        """The replay once it has ended."""
+
+        async def ended() -> Replay | None:
+            found = await self.replays.get("local", replay.replay_id)
+            return None if found.ended_at is None else found
+
+        found = await eventually(ended, "the end of a replay")
+        assert found is not None
+        return found
 
     async def registered(self, receiver: Receiver, number: int = 1, **changes: Any) -> Endpoint:
         made = endpoint(number, url=f"{receiver.url}/{number}", rules=QUICK, secret="whsec_" + "a" * 43 + "=")
@@ -274,3 +306,54 @@ async def test_many_endpoints_and_events_arrive_each_once(world: World) -> None:
         await dispatcher.fan_out([world.debates.ended() for _ in range(20)])
         await eventually(lambda: len(receiver.received) == 200)
     assert len({each.header("X-Webhook-Delivery-Id") for each in receiver.received}) == 200
+
+
+async def test_a_replay_brings_what_came_while_an_endpoint_was_disabled_and_what_had_died_in_order(
+    world: World,
+) -> None:
+    async with served(world, *[answer(500)] * 4, answer()) as (dispatcher, receiver, one):
+        for _ in range(3):
+            world.debates.ended()
+        await dispatcher.fan_out([world.debates.ended()])
+        await world.is_(one, DeliveryStatus.DEAD_LETTERED, 4)
+        replaying = dispatcher.replaying(world.debates)
+        replaying.start()
+        failed = await world.replay(one, Selection.FAILED)
+        replaying.look()
+        assert (await world.replayed(failed)).revived == 1
+        await world.is_(one, DeliveryStatus.DELIVERED, 4)
+
+        missing = await world.replay(one, Selection.MISSING)
+        replaying.look()
+        assert (await world.replayed(missing)).made == 3
+        for seq in (1, 2, 3):
+            await world.is_(one, DeliveryStatus.DELIVERED, seq)
+        await eventually(lambda: not replaying.busy)
+        await replaying.aclose()
+    ids = [each.header("webhook-id") for each in receiver.received]
+    assert ids[:5] == ["deb_1:4"] * 5, "under its own id, with all its retries"
+    assert sorted(ids[5:]) == ["deb_1:1", "deb_1:2", "deb_1:3"]
+    assert receiver.received[4].header("X-Webhook-Attempt") == "5"
+
+
+async def test_a_replay_goes_on_with_the_next_dispatcher_and_the_one_before_lets_go(world: World) -> None:
+    async with listening(answering(answer())) as receiver:
+        one = await world.registered(receiver, rules=replace(QUICK, fifo=True))
+        for _ in range(30):
+            world.debates.ended()
+        first = await world.dispatcher()
+        replay = await world.replay(one, Selection.MISSING, rate_per_s=10.0)
+        before = first.replaying(world.debates)
+        before.start()
+        await eventually(lambda: len(receiver.received) > 0)
+        second = await world.dispatcher()
+        after = second.replaying(world.debates)
+        after.start()
+        assert (await world.replayed(replay)).made == 30
+        await eventually(lambda: not before.busy, "the one before has let go")
+        await world.is_(one, DeliveryStatus.DELIVERED, 30)
+        await before.aclose()
+        await after.aclose()
+    arrived = [each.header("webhook-id") for each in receiver.received]
+    assert list(dict.fromkeys(arrived)) == [f"deb_1:{seq}" for seq in range(1, 31)], "in order"
+    assert len(arrived) <= 30 + 1, "one was on its way when its dispatcher was replaced"
