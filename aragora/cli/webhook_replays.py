@@ -11,7 +11,7 @@ import typer
 from aragora.cli.asking import at_the_server, tell
 from aragora.cli.conventions import DEFAULT_URL, DONE, FAILED, AsJson, Token, Url
 from aragora.cli.rendering.terminal import print_json, say, terminal
-from aragora.cli.rendering.webhook_replays import brought, matching, replay_block, replays_table
+from aragora.cli.rendering.webhook_replays import brought, matching, replay_block, replays_table, uncertain
 from aragora.cli.times import moment_of
 from aragora.client import AragoraClient
 from aragora.errors import InvalidInput
@@ -71,11 +71,11 @@ def replay(
     key = None if dry_run else new_id("key")
     asked = at_the_server(url, token, lambda client: client.post(path, body, idempotency_key=key), timeout_s=COUNT_S)
     if dry_run:
-        tell(asked, f"{matching(asked)} would be delivered.", as_json=as_json)
+        tell(asked, f"{matching(asked)} would be delivered.{uncertain(asked)}", as_json=as_json)
         return
     if not follow:
         replay_id = asked.get("replay_id")
-        told = f"{matching(asked)} will be delivered. See 'aragora webhooks replays {replay_id}'."
+        told = f"{matching(asked)} will be delivered.{uncertain(asked)} See 'aragora webhooks replays {replay_id}'."
         tell(asked, told, as_json=as_json)
         return
     _follow(str(asked.get("replay_id")), url, token, as_json=as_json)

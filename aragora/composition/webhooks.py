@@ -28,7 +28,7 @@ from aragora.webhooks.ports import Dispatching
 from aragora.webhooks.registering import Registering
 from aragora.webhooks.replays import Replays
 from aragora.webhooks.resolver import Resolver
-from aragora.webhooks.retention import counted
+from aragora.webhooks.retention import DAY_S, counted
 from aragora.webhooks.reviving import Reviving
 from aragora.webhooks.selecting import Selecting
 from aragora.webhooks.store.deliveries import DeliveryStore
@@ -108,5 +108,11 @@ class WebhookAccess:
             Registering(endpoints, writer, resolver.check, self._clock, limit=self._settings.webhook_max_endpoints),
             Reviving(deliveries, endpoints, writer, purging, self._clock),
             deliveries,
-            Replays(ReplayStore(database), endpoints, selecting, self._clock),
+            Replays(
+                ReplayStore(database),
+                endpoints,
+                selecting,
+                self._clock,
+                delivered_s=self._settings.webhook_delivered_days * DAY_S,
+            ),
         )

@@ -24,6 +24,13 @@ def matching(replay: Mapping[str, Any]) -> str:
     return f"{at_least}{counted(number, 'event')}"
 
 
+def uncertain(replay: Mapping[str, Any]) -> str:
+    """A sentence that says what may come a second time, after a space; empty where nothing may."""
+    before = replay.get("uncertain_before")
+    told = "may have arrived already, and would come again under their ids"
+    return "" if before is None else f" Those from before {moment(before)} UTC {told}."
+
+
 def brought(replay: Mapping[str, Any]) -> str:
     """How far it is: `3 of 12`."""
     more = "+" if replay.get("more") else ""

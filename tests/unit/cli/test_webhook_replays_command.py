@@ -32,6 +32,7 @@ class ReplayServer:
     url: str = ""
     asked: list[tuple[str, str, Any]] = field(default_factory=list)
     keys: list[str | None] = field(default_factory=list)
+    counted: dict[str, Any] = field(default_factory=dict)
     seen: list[dict[str, Any]] = field(default_factory=lambda: [{}])
 
     async def answer(self, request: web.Request) -> web.Response:
@@ -45,7 +46,7 @@ class ReplayServer:
         )
         if request.method == "POST":
             AskReplay.model_validate(body)
-            return web.json_response(replay(made=0), status=200 if body.get("dry_run") else 202)
+            return web.json_response(replay(made=0, **self.counted), status=200 if body.get("dry_run") else 202)
         if request.path.endswith("/replays"):
             return web.json_response({"replays": [replay()], "next_cursor": "c2"})
         changes = self.seen.pop(0) if len(self.seen) > 1 else self.seen[0]
@@ -93,12 +94,16 @@ async def test_a_replay_is_asked_for_and_its_id_told(
     assert server.keys[0] is not None, "a broken connection begins no second one"
 
 
-async def test_a_dry_run_tells_a_count(
-    typed: Typed, server: ReplayServer, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_dry_run_tells_a_count(typed: Typed, server: ReplayServer, capsys: pytest.CaptureFixture[str]) -> None:
     assert await typed("replay", WEBHOOK, "--since", "7d", "--dry-run") == 0
     assert capsys.readouterr().out == "1234 events would be delivered.\n"
     assert (server.asked[0][2]["dry_run"], server.asked[0][2]["select"], server.keys) == (True, "failed", [None])
+    server.counted = {"more": True, "uncertain_before": NOON}
+    assert await typed("replay", WEBHOOK, "--since", "7d", "--dry-run") == 0
+    assert capsys.readouterr().out == (
+        "At least 1234 events would be delivered. Those from before 2026-03-01 12:00 UTC may have arrived already, and "
+        "would come again under their ids.\n"
+    )
     assert await typed("replay", WEBHOOK, "--since", "7d", "--dry-run", "--json") == 0
     assert json.loads(capsys.readouterr().out)["matching"] == 1_234
 

@@ -83,7 +83,8 @@ async def test_a_dry_run_counts_and_stores_nothing(
         "failed": (2, False), "missing": (1, False), "all": (3, False),
     }  # fmt: skip
     assert counted["all"].keys() == {
-        *("webhook_id", "select", "since", "until", "event_types", "rate_per_s", "matching", "more")
+        *("webhook_id", "select", "since", "until", "event_types", "rate_per_s", "matching", "more"),
+        "uncertain_before",
     }
     assert counted["all"]["until"] == pytest.approx(NOW, abs=600.0)
     assert rows("SELECT * FROM webhook_replays") == []
@@ -135,6 +136,16 @@ async def test_the_same_key_begins_one_replay_and_another_request_under_it_is_re
     assert (other.status_code, other.json()["error"]["code"]) == (409, "conflict")
     assert (await client.post(path, json={**body, "dry_run": True}, headers=key)).status_code == 200
     assert len(rows("SELECT * FROM webhook_replays")) == 1
+
+
+@pytest.mark.parametrize(("days", "select", "told"), [(8, "missing", True), (8, "failed", False), (6, "all", False)])
+async def test_what_may_have_arrived_before_and_been_deleted_is_told(
+    days: int, select: str, told: bool, client: httpx2.AsyncClient, webhook_id: str
+) -> None:
+    body = {"since": NOW - days * 86_400.0, "select": select, "dry_run": True}
+    counted = (await client.post(f"/api/webhooks/{webhook_id}/replay", json=body)).json()
+    expected = pytest.approx(time.time() - 7 * 86_400.0, abs=600.0)
+    assert counted["uncertain_before"] == (expected if told else None)
 
 
 async def test_a_dispatcher_that_is_away_does_not_undo_a_replay(
