@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, TypeVar
+from typing import Annotated, Any, Final, Literal
 
 import typer
 
+from aragora.cli.asking import at_the_server, tell
 from aragora.cli.conventions import (
     DEFAULT_URL,
     DONE,
@@ -30,12 +31,11 @@ from aragora.cli.rendering.terminal import print_json, say, terminal
 from aragora.cli.rendering.webhooks import answered_lines, dead_letters_table, moment, webhooks_list
 from aragora.cli.webhook_certificates import ClientCert, ClientKey, client_certificate
 from aragora.cli.webhook_listen import listen
+from aragora.cli.webhook_replays import replay, replays
 from aragora.client import AragoraClient
 from aragora.errors import InvalidInput, NotFound
 from aragora.ids import could_be_id
 from aragora.texts import counted
-
-T = TypeVar("T")
 
 AT_ONCE: Final = 8
 """Requests that `list` has on their way: it asks twice for each endpoint."""
@@ -43,7 +43,7 @@ TEST_S: Final = 60.0
 MANY_S: Final = 300.0
 
 webhooks: Final = typer.Typer(
-    help="List, add, test and mend webhooks, or receive them here.",
+    help="List, add, test, mend and replay webhooks, or receive them here.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -109,7 +109,7 @@ def listing(
         page["webhooks"] = await asyncio.gather(*(_with_figures(client, row, slots) for row in page["webhooks"]))
         return page
 
-    page = _at_the_server(url, token, work)
+    page = at_the_server(url, token, work)
     if as_json:
         print_json(page)
         return
@@ -147,7 +147,7 @@ def add(
     chosen = _chosen(secret_file)
     body |= {} if signature is None else {"signature": signature}
     body |= client_certificate(client_cert, client_key) | ({"verify": True} if verify else {})
-    made = _at_the_server(url, token, lambda client: client.post("/api/webhooks", body | chosen))
+    made = at_the_server(url, token, lambda client: client.post("/api/webhooks", body | chosen))
     webhook_id = made.get("webhook_id")
     gets = f"{webhook_id} gets {', '.join(event)}"
     told = f"{gets} once 'aragora webhooks verify {webhook_id}' was answered." if verify else f"{gets}."
@@ -158,7 +158,7 @@ def add(
 def verify(webhook_id: WebhookId, *, url: Url = DEFAULT_URL, token: Token = None, as_json: AsJson = False) -> None:
     """Send the receiver a challenge; the webhook is enabled where it sends it back. Five a minute."""
     path = f"/api/webhooks/{webhook_id}/verify"
-    done = _at_the_server(url, token, lambda client: client.post(path, {}), timeout_s=TEST_S)
+    done = at_the_server(url, token, lambda client: client.post(path, {}), timeout_s=TEST_S)
     if as_json:
         print_json(done)
     elif done.get("verified") and done.get("status") is None:  # nothing was sent
@@ -181,7 +181,7 @@ def send_test(
 ) -> None:
     """Send an example once, and say what the receiver did. It counts for nothing; five a minute."""
     body = {} if event is None else {"event_type": event}
-    tested = _at_the_server(
+    tested = at_the_server(
         url, token, lambda client: client.post(f"/api/webhooks/{webhook_id}/test", body), timeout_s=TEST_S
     )
     if as_json:
@@ -210,10 +210,14 @@ def rotate(
     chosen = _chosen(secret_file)
     body: dict[str, object] = {} if overlap_hours is None else {"overlap_hours": overlap_hours}
     body |= {} if signature is None else {"signature": signature}
-    made = _at_the_server(url, token, lambda client: client.post(f"/api/webhooks/{webhook_id}/rotate", body | chosen))
+    made = at_the_server(url, token, lambda client: client.post(f"/api/webhooks/{webhook_id}/rotate", body | chosen))
     ends = made.get("old_secrets_end_at") or ()
     told = f"the one before signs too until {moment(max(ends))} UTC" if ends else "no other secret signs any more"
     _give_secret(made, f"{webhook_id} has a new secret; {told}.", chosen, as_json=as_json)
+
+
+webhooks.command()(replay)
+webhooks.command()(replays)
 
 
 # --- Dead letters
@@ -236,7 +240,7 @@ def list_dead_letters(
         _refuse_options_before(context)
         return
     query = {"webhook_id": webhook, "event_type": event, "limit": limit, "cursor": cursor}
-    page = _at_the_server(url, token, lambda client: client.page("/api/webhooks/dead-letters", "dead_letters", **query))
+    page = at_the_server(url, token, lambda client: client.page("/api/webhooks/dead-letters", "dead_letters", **query))
     if as_json:
         print_json(page)
         return
@@ -261,16 +265,16 @@ def retry(
     chosen = _which(delivery_id, every=every, webhook=webhook, event=event)
     if delivery_id is not None:
         path = f"/api/webhooks/dead-letters/{delivery_id}/retry"
-        revived = _at_the_server(url, token, lambda client: client.post(path, {}))
-        _tell(revived, f"{delivery_id} waits for its next attempt.", as_json=as_json)
+        revived = at_the_server(url, token, lambda client: client.post(path, {}))
+        tell(revived, f"{delivery_id} waits for its next attempt.", as_json=as_json)
         return
 
     async def work(client: AragoraClient) -> dict[str, Any]:
         return await _until_done(client, "retry", chosen, "retried")
 
-    done = _at_the_server(url, token, work, timeout_s=MANY_S)
+    done = at_the_server(url, token, work, timeout_s=MANY_S)
     skipped = f"; {counted(done['skipped'], 'other')} passed over: the webhook is gone" if done["skipped"] else ""
-    _tell(done, f"{counted(done['retried'], 'delivery', 'deliveries')} will be tried again{skipped}.", as_json=as_json)
+    tell(done, f"{counted(done['retried'], 'delivery', 'deliveries')} will be tried again{skipped}.", as_json=as_json)
 
 
 @dead_letters.command()
@@ -289,8 +293,8 @@ def purge(
     chosen = _which(delivery_id, every=every, webhook=webhook, event=event)
     if delivery_id is not None:
         require_agreement(f"Delete {delivery_id} for good?", yes=yes)
-        _at_the_server(url, token, lambda client: client.delete(f"/api/webhooks/dead-letters/{delivery_id}"))
-        _tell({"purged": 1}, f"{delivery_id} is gone.", as_json=as_json)
+        at_the_server(url, token, lambda client: client.delete(f"/api/webhooks/dead-letters/{delivery_id}"))
+        tell({"purged": 1}, f"{delivery_id} is gone.", as_json=as_json)
         return
     what = " and ".join(f"{name} {value}" for name, value in (("webhook", webhook), ("event", event)) if value)
     require_agreement(f"Delete all dead letters{f' of {what}' if what else ''} for good?", yes=yes)
@@ -298,21 +302,11 @@ def purge(
     async def work(client: AragoraClient) -> dict[str, Any]:
         return await _until_done(client, "purge", chosen, "purged")
 
-    done = _at_the_server(url, token, work, timeout_s=MANY_S)
-    _tell(done, f"Deleted {counted(done['purged'], 'dead letter')}.", as_json=as_json)
+    done = at_the_server(url, token, work, timeout_s=MANY_S)
+    tell(done, f"Deleted {counted(done['purged'], 'dead letter')}.", as_json=as_json)
 
 
 # --- What the commands share
-
-
-def _at_the_server(
-    url: str, token: str | None, work: Callable[[AragoraClient], Awaitable[T]], *, timeout_s: float = 30.0
-) -> T:
-    async def run() -> T:
-        async with AragoraClient(url, token=token, timeout_s=timeout_s) as client:
-            return await work(client)
-
-    return asyncio.run(run())
 
 
 async def _with_figures(client: AragoraClient, webhook: Mapping[str, Any], slots: asyncio.Semaphore) -> dict[str, Any]:

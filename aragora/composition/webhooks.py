@@ -30,7 +30,7 @@ from aragora.webhooks.ports import Dispatching
 from aragora.webhooks.registering import CheckUrl, Registering
 from aragora.webhooks.replays import Replays
 from aragora.webhooks.resolver import Resolver
-from aragora.webhooks.retention import counted
+from aragora.webhooks.retention import DAY_S, counted
 from aragora.webhooks.reviving import Reviving
 from aragora.webhooks.selecting import Selecting
 from aragora.webhooks.store.deliveries import DeliveryStore
@@ -116,7 +116,13 @@ class WebhookAccess:
             ),
             Reviving(deliveries, endpoints, writer, purging, self._clock),
             deliveries,
-            Replays(ReplayStore(database), endpoints, selecting, self._clock),
+            Replays(
+                ReplayStore(database),
+                endpoints,
+                selecting,
+                self._clock,
+                delivered_s=self._settings.webhook_delivered_days * DAY_S,
+            ),
         )
 
 

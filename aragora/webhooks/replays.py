@@ -25,8 +25,12 @@ class Replays:
     """Every method raises Unavailable where a store is away, and NotFound, with one text, for what there is not or is
     another organisation's."""
 
-    def __init__(self, store: ReplayStore, endpoints: EndpointStore, selecting: Selecting, clock: Clock) -> None:
+    def __init__(
+        self, store: ReplayStore, endpoints: EndpointStore, selecting: Selecting, clock: Clock, *, delivered_s: float
+    ) -> None:
+        """`delivered_s`: for so many seconds deliveries that arrived are kept."""
         self._store = store
+        self._delivered_s = delivered_s
         self._endpoints = endpoints
         self._selecting = selecting
         self._clock = clock
@@ -45,6 +49,12 @@ class Replays:
         drafted = Replay(new_id("rpl"), org_id, webhook_id, now, user_id, checked)
         count = await self._selecting.count(drafted, route)
         return drafted.counted(count.matching, more=count.more)
+
+    def uncertain_before(self, replay: Replay) -> float | None:
+        """Deliveries of events before this time may have arrived and been deleted since, so that the events count as
+        missing; None where the replay has none of these."""
+        kept_from = replay.created_at - self._delivered_s
+        return kept_from if replay.wish.selection.of_journal and replay.wish.since < kept_from else None
 
     async def begun(self, org_id: str, user_id: str, webhook_id: str, repeatable: Repeatable | None) -> Replay | None:
         """The replay that this request has begun before. Raises Conflict where its key was used for another."""

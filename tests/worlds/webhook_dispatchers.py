@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +16,9 @@ from aragora.config.settings import Settings
 from aragora.debate.journal import row_of
 from aragora.debate.model import DebateEnded, DebateSpec, DebateStatus, Protocol
 from aragora.debate.records import DebateRecord, told_row
+from aragora.debate.store.debates import Row, Span
 from aragora.encoding import encode_text
+from aragora.ids import new_id
 from aragora.secrets.encryption import EncryptionService
 from aragora.secrets.keyring import Keyring
 from aragora.storage.counters import CounterStore
@@ -27,10 +29,12 @@ from aragora.webhooks.endpoint import Endpoint
 from aragora.webhooks.guard import Guard, allowed_networks
 from aragora.webhooks.ids import delivery_id
 from aragora.webhooks.model import Attempt, DeliveryStatus, Rules
+from aragora.webhooks.replay import Replay, Selection, Wish
 from aragora.webhooks.resolver import Resolver
 from aragora.webhooks.sender import Sender
 from aragora.webhooks.store.deliveries import DeliveryStore
 from aragora.webhooks.store.endpoints import EndpointStore
+from aragora.webhooks.store.replays import ReplayStore
 from tests.standins.receivers import Receiver, answering_in_turn, listening
 
 Open = Callable[[], Database]
@@ -49,6 +53,15 @@ class OneDebate:
 
     async def events(self, debate_id: str, after: int = 0, limit: int = 500) -> list[str]:
         return self.journal[after : after + limit]
+
+    async def began(self, org_id: str, after: tuple[float, str] | None, before: float, limit: int) -> list[Span]:
+        return [Span("deb_1", 1.0, before)][:limit] if org_id == "local" and after is None else []
+
+    async def happened(
+        self, debate_id: str, types: Collection[str], *, since: float, until: float, after: int, limit: int
+    ) -> list[Row]:
+        rows = [Row(seq, since, payload) for seq, payload in enumerate(self.journal, 1)]
+        return [row for row in rows if row.seq > after and row.at < until and "debate_end" in types][:limit]
 
     def ended(self) -> OutboxRow:
         row = row_of(
@@ -69,6 +82,7 @@ class World:
         self.debates = OneDebate()
         self.store = DeliveryStore(opened())
         self.counters = CounterStore(opened())
+        self.replays = ReplayStore(opened())
         self.endpoints = EndpointStore(opened(), SystemClock(), self.crypto)
 
     async def dispatcher(self, ca_file: Path | None = None, **given: Any) -> Dispatcher:
@@ -83,6 +97,24 @@ class World:
         await made.begin()
         self._dispatchers.append((made, sender))
         return made
+
+    async def replay(self, one: Endpoint, selection: Selection, rate_per_s: float = 500.0) -> Replay:
+        """A replay of the last hour, stored."""
+        now = SystemClock().now()
+        wish = Wish(now - 3_600.0, now, selection, rate_per_s=rate_per_s)
+        asked = Replay(new_id("rpl"), "local", one.endpoint_id, now, "ann", wish)
+        return await self.replays.add(asked, limit=5)
+
+    async def replayed(self, replay: Replay) -> Replay:
+        """The replay once it has ended."""
+
+        async def ended() -> Replay | None:
+            found = await self.replays.get("local", replay.replay_id)
+            return None if found.ended_at is None else found
+
+        found = await eventually(ended, "the end of a replay")
+        assert found is not None
+        return found
 
     async def registered(self, receiver: Receiver, number: int = 1, **changes: Any) -> Endpoint:
         made = endpoint(number, url=f"{receiver.url}/{number}", rules=QUICK, secret="whsec_" + "a" * 43 + "=")

@@ -156,7 +156,7 @@ class ReplayScene:
         self.changed: list[str] = []
         happenings = Happenings(self.journals, self.clock)
         self.selecting = Selecting(self.replayable, self.journals, happenings)
-        self.replays = Replays(self.store, self.endpoints, self.selecting, self.clock)
+        self.replays = Replays(self.store, self.endpoints, self.selecting, self.clock, delivered_s=7 * 86_400.0)
         self._writers = [DeliveryWriter(database)]
         self._made = 0
 

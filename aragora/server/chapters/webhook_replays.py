@@ -33,13 +33,17 @@ from aragora.webhooks.replay import (
     Selection,
     Wish,
 )
-from aragora.webhooks.replays import repeatable_of
+from aragora.webhooks.replays import Replays, repeatable_of
 
 webhook_replays: Chapter[WebhookPorts] = Chapter("webhooks")
 
 _Type = Annotated[Line, Field(min_length=1, max_length=128)]
 _MATCHING: Final = "events; exact unless `more`"
 _MORE: Final = "whether there are more than were counted: then `matching` are at least"
+_UNCERTAIN: Final = (
+    "what arrived before this time is not kept any more: such events count as missing, and are sent again; null where "
+    "the replay has none"
+)
 
 
 class AskReplay(Wanting):
@@ -79,6 +83,7 @@ class Counted(BaseModel):
     rate_per_s: float
     matching: Annotated[int, Field(description=_MATCHING)]
     more: Annotated[bool, Field(description=_MORE)]
+    uncertain_before: Annotated[float | None, Field(description=_UNCERTAIN)]
 
 
 class ReplayView(Counted):
@@ -106,8 +111,9 @@ class ReplayList(BaseModel):
 @webhook_replays.get("/api/webhooks/replays/{replay_id}", needs=WEBHOOKS_MANAGE, gives=ReplayView)
 async def get(call: Call[WebhookPorts], replay_id: ReplayId) -> Response:
     """How far a replay is."""
-    replay = await (await call.ports.services()).replays.get(call.who.org_id, replay_id)
-    return json_response(_shown(replay), headers=UNCACHED)
+    replays = (await call.ports.services()).replays
+    replay = await replays.get(call.who.org_id, replay_id)
+    return json_response(_shown(replay, replays), headers=UNCACHED)
 
 
 @webhook_replays.delete("/api/webhooks/replays/{replay_id}", needs=WEBHOOKS_MANAGE, gives=ReplayView)
@@ -118,7 +124,7 @@ async def stop(call: Call[WebhookPorts], replay_id: ReplayId) -> Response:
     if replay.status is ReplayStatus.RUNNING:
         async with noted(call, "stop_replay", replay_id):
             replay = await replays.stop(call.who.org_id, replay_id)
-    return json_response(_shown(replay), headers=UNCACHED)
+    return json_response(_shown(replay, replays), headers=UNCACHED)
 
 
 @webhook_replays.post(
@@ -141,12 +147,14 @@ async def begin(
     if replay is None:
         replay = await replays.draft(org_id, user_id, webhook_id, wish)
         if body.dry_run:
-            return json_response(_counted(replay), headers=UNCACHED)
+            return json_response(_counted(replay, replays), headers=UNCACHED)
         told = {"replay_id": replay.replay_id, "select": replay.wish.selection.value, "since": f"{body.since:.0f}"}
         async with noted(call, "replay", webhook_id, **told, until=f"{replay.wish.until:.0f}"):
             replay = await replays.begin(replay, repeatable)
     await tell(call.ports.dispatching.replays(), webhook_id)
-    return json_response(_shown(replay), 202, {**UNCACHED, "Location": f"/api/webhooks/replays/{replay.replay_id}"})
+    return json_response(
+        _shown(replay, replays), 202, {**UNCACHED, "Location": f"/api/webhooks/replays/{replay.replay_id}"}
+    )
 
 
 @webhook_replays.get("/api/webhooks/{webhook_id}/replays", needs=WEBHOOKS_MANAGE, gives=ReplayList)
@@ -156,11 +164,11 @@ async def listing(
     """Those of a webhook, newest first; what has ended is kept for as long as dead letters are."""
     replays = (await call.ports.services()).replays
     page = await replays.page(call.who.org_id, webhook_id, cursor=cursor, limit=limit)
-    shown = [_shown(one) for one in page.items]
+    shown = [_shown(one, replays) for one in page.items]
     return json_response({"replays": shown, "next_cursor": page.next_cursor}, headers=UNCACHED)
 
 
-def _counted(replay: Replay) -> dict[str, Any]:
+def _counted(replay: Replay, replays: Replays) -> dict[str, Any]:
     wish = replay.wish
     return {
         "webhook_id": replay.webhook_id,
@@ -171,12 +179,13 @@ def _counted(replay: Replay) -> dict[str, Any]:
         "rate_per_s": wish.rate_per_s,
         "matching": replay.matching,
         "more": replay.more,
+        "uncertain_before": replays.uncertain_before(replay),
     }
 
 
-def _shown(replay: Replay) -> dict[str, Any]:
+def _shown(replay: Replay, replays: Replays) -> dict[str, Any]:
     return {
-        **_counted(replay),
+        **_counted(replay, replays),
         "replay_id": replay.replay_id,
         "status": replay.status,
         "reason": replay.reason,

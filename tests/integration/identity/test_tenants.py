@@ -7,6 +7,7 @@ import asyncio
 import json
 import re
 import secrets
+import time
 from collections.abc import AsyncIterator, MutableMapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -64,9 +65,16 @@ BODIES: Final[dict[str, Any]] = {
     "PUT /api/integrations/{type}": {"settings": {"channel": "#mallory"}},
     "POST /api/webhooks": {"url": RECEIVER, "events": ["debate_end"]},
     "PATCH /api/webhooks/{webhook_id}": {"version": 1, "description": "mine"},
+    "POST /api/webhooks/{webhook_id}/replay": {"since": time.time() - 60.0, "select": "failed"},
 }
+REPLAY: Final = BODIES["POST /api/webhooks/{webhook_id}/replay"]
 DEAD_LETTER: Final = f"dlv_{7:032x}"
-INVENTED: Final = {"debate_id": "deb_none", "webhook_id": f"wh_{8:032x}", "delivery_id": f"dlv_{8:032x}"}
+INVENTED: Final = {
+    "debate_id": "deb_none",
+    "webhook_id": f"wh_{8:032x}",
+    "delivery_id": f"dlv_{8:032x}",
+    "replay_id": f"rpl_{8:032x}",
+}
 OPENED: Final = DebateTicket("deb_mallory", DebateStatus.QUEUED)
 
 
@@ -117,6 +125,7 @@ class Site:
     cursor: str
     invitation_id: str
     webhook_id: str = ""
+    replay_id: str = ""
 
     def client(self, proof: dict[str, str]) -> httpx2.AsyncClient:
         return self.server.client("203.0.113.9", "localhost:8080", **proof)
@@ -196,7 +205,10 @@ async def deliver(site: Site, settings: Settings) -> None:
         wanted = {"url": f"{RECEIVER}/{MARK}", "events": ["debate_end"]}
         made = await client.post("/api/webhooks", json=wanted)
         assert made.status_code == 201, made.text
-    site.webhook_id = made.json()["webhook_id"]
+        site.webhook_id = made.json()["webhook_id"]
+        replay = await client.post(f"/api/webhooks/{site.webhook_id}/replay", json=REPLAY)
+        assert replay.status_code == 202, replay.text
+        site.replay_id = replay.json()["replay_id"]
     its = {"org_id": site.alice.org_id, "webhook_id": site.webhook_id, "target_id": site.webhook_id}
     waits = delivery(1, delivery_id=DEAD_LETTER, **its)
     brings = event(1, org_id=site.alice.org_id, body=json.dumps({"type": MARK}))
@@ -248,6 +260,7 @@ def of_alice(site: Site, debate_id: str) -> dict[str, str]:
         "type": "slack",
         "webhook_id": site.webhook_id,
         "delivery_id": DEAD_LETTER,
+        "replay_id": site.replay_id,
     }
 
 
@@ -276,7 +289,8 @@ async def test_no_route_shows_or_does_anything_with_the_ids_of_another_organisat
                 assert answer.status_code != 422 or "/oauth/" in path, told
                 assert ("{debate_id}" not in path) or answer.status_code == 404, told
                 assert ("{user_id}" not in path) or answer.status_code in (403, 404), told
-                assert ("{webhook_id}" not in path and "{delivery_id}" not in path) or answer.status_code == 404, told
+                of_webhooks = any(part in path for part in ("{webhook_id}", "{delivery_id}", "{replay_id}"))
+                assert not of_webhooks or answer.status_code == 404, told
                 for mark in (MARK, "rcp_done", site.alice.org_id, "alice@example.com"):
                     assert mark not in answer.text, told
                 if "{debate_id}" not in path:
@@ -301,6 +315,8 @@ async def assert_alice_still_has_everything(site: Site) -> None:
             assert slack["settings"] == {"channel": MARK}
             hook = (await client.get(f"/api/webhooks/{site.webhook_id}")).json()
             assert (hook["version"], hook["status"]) == (1, "enabled")
+            replay = (await client.get(f"/api/webhooks/replays/{site.replay_id}")).json()
+            assert (replay["status"], replay["select"]) == ("running", "failed")
             (letter,) = (await client.get("/api/webhooks/dead-letters")).json()["dead_letters"]
             assert letter["delivery_id"] == DEAD_LETTER
             told = (await client.get(f"/api/webhooks/deliveries/{DEAD_LETTER}")).text

@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import json
 import signal
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -119,6 +120,31 @@ def test_a_test_send_tells_what_the_receiver_answered(
     told = server.post(f"/api/webhooks/{made['webhook_id']}/test", {})
     assert (told["delivered"], told["status"]) == (True, 200)
     assert [json.loads(body)["type"] for _, body in arrived.requests] == ["webhook.test"]
+
+
+def test_an_endpoint_gets_what_happened_before_it_was_registered_once_it_is_replayed(server: LiveServer) -> None:
+    debate_id = server.debate(rounds=2)
+    assert server.ended(debate_id)["status"] == "completed"
+    with receiving() as (url, arrived):
+        made = server.post("/api/webhooks", {"url": url, "events": ["*"], "filter": {"debate_id": [debate_id]}})
+        path = f"/api/webhooks/{made['webhook_id']}/replay"
+        wanted = {"since": time.time() - 3_600.0, "select": "missing"}
+        counted = server.request("POST", path, {**wanted, "dry_run": True})
+        assert counted.status == 200, counted.body
+        assert counted.json["matching"] > 2
+        replay = server.post(path, wanted)
+        done = f"/api/webhooks/replays/{replay['replay_id']}"
+        server.until(lambda: server.get(done)["status"] == "done")
+        assert server.get(done)["made"] == counted.json["matching"]
+        server.until(lambda: len(arrived.of(debate_id)) == counted.json["matching"])
+        again = server.post(path, wanted)
+        server.until(lambda: server.get(f"/api/webhooks/replays/{again['replay_id']}")["status"] == "done")
+        assert len(arrived.of(debate_id)) == counted.json["matching"]
+        assert server.request("DELETE", f"/api/webhooks/{made['webhook_id']}").status == 204
+    journal = server.get(f"/api/debates/{debate_id}/events?limit=1000")["events"]
+    by_seq = {each["seq"]: each for each in journal}
+    for each in arrived.of(debate_id):
+        assert by_seq[each["seq"]]["data"].items() <= each["data"].items()
 
 
 def test_an_endpoint_inside_is_refused(server: LiveServer) -> None:

@@ -268,13 +268,13 @@ async def test_who_may_not_manage_webhooks_is_refused(server: Served, client: ht
     tried = 0
     for chapter in server.features["webhooks"].chapters:
         for route in chapter.routes:
-            path = route.path.format(webhook_id=UNKNOWN, delivery_id="dlv_1")
+            path = route.path.format(webhook_id=UNKNOWN, delivery_id="dlv_1", replay_id="rpl_1")
             for method in route.methods:
                 refused = await client.request(method, path, headers=member)
                 assert (refused.status_code, refused.json()["error"]["code"]) == (403, "forbidden"), path
                 assert (await client.request(method, path, headers=owner)).status_code != 403, path
                 tried += 1
-    assert tried == 24
+    assert tried == 28
 
 
 async def test_static_paths_are_not_taken_for_ids(client: httpx2.AsyncClient) -> None:

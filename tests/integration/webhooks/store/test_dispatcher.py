@@ -22,6 +22,7 @@ from aragora.webhooks.ids import delivery_id
 from aragora.webhooks.local import LocalDelivery
 from aragora.webhooks.model import DeliveryStatus, TargetStatus
 from aragora.webhooks.networks import Reason
+from aragora.webhooks.replay import Selection
 from tests.standins.receivers import Visit, answer, answering, listening
 
 Open = Callable[[], Database]
@@ -228,4 +229,52 @@ async def test_many_endpoints_and_events_arrive_each_once(world: World) -> None:
     assert len({each.header("X-Webhook-Delivery-Id") for each in receiver.received}) == 200
 
 
-# --- What endpoints ask for: a challenge first, an Ed25519 key, a client certificate
+async def test_a_replay_brings_what_came_while_an_endpoint_was_disabled_and_what_had_died_in_order(
+    world: World,
+) -> None:
+    async with served(world, *[answer(500)] * 4, answer()) as (dispatcher, receiver, one):
+        for _ in range(3):
+            world.debates.ended()
+        await dispatcher.fan_out([world.debates.ended()])
+        await world.is_(one, DeliveryStatus.DEAD_LETTERED, 4)
+        replaying = dispatcher.replaying(world.debates)
+        replaying.start()
+        failed = await world.replay(one, Selection.FAILED)
+        replaying.look()
+        assert (await world.replayed(failed)).revived == 1
+        await world.is_(one, DeliveryStatus.DELIVERED, 4)
+
+        missing = await world.replay(one, Selection.MISSING)
+        replaying.look()
+        assert (await world.replayed(missing)).made == 3
+        for seq in (1, 2, 3):
+            await world.is_(one, DeliveryStatus.DELIVERED, seq)
+        await eventually(lambda: not replaying.busy)
+        await replaying.aclose()
+    ids = [each.header("webhook-id") for each in receiver.received]
+    assert ids[:5] == ["deb_1:4"] * 5, "under its own id, with all its retries"
+    assert sorted(ids[5:]) == ["deb_1:1", "deb_1:2", "deb_1:3"]
+    assert receiver.received[4].header("X-Webhook-Attempt") == "5"
+
+
+async def test_a_replay_goes_on_with_the_next_dispatcher_and_the_one_before_lets_go(world: World) -> None:
+    async with listening(answering(answer())) as receiver:
+        one = await world.registered(receiver, rules=replace(QUICK, fifo=True))
+        for _ in range(30):
+            world.debates.ended()
+        first = await world.dispatcher()
+        replay = await world.replay(one, Selection.MISSING, rate_per_s=10.0)
+        before = first.replaying(world.debates)
+        before.start()
+        await eventually(lambda: len(receiver.received) > 0)
+        second = await world.dispatcher()
+        after = second.replaying(world.debates)
+        after.start()
+        assert (await world.replayed(replay)).made == 30
+        await eventually(lambda: not before.busy, "the one before has let go")
+        await world.is_(one, DeliveryStatus.DELIVERED, 30)
+        await before.aclose()
+        await after.aclose()
+    arrived = [each.header("webhook-id") for each in receiver.received]
+    assert list(dict.fromkeys(arrived)) == [f"deb_1:{seq}" for seq in range(1, 31)], "in order"
+    assert len(arrived) <= 30 + 1, "one was on its way when its dispatcher was replaced"

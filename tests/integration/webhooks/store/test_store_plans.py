@@ -20,10 +20,13 @@ from aragora.config.settings import Settings
 from aragora.storage.contexts import Context, Location
 from aragora.storage.database import Database
 from aragora.webhooks.model import DeliveryStatus
+from aragora.webhooks.replay import Selection, Stored
 from aragora.webhooks.store import figures, writer_postgres, writer_sqlite
 from aragora.webhooks.store.deliveries import After, DeliveryStore, Wanted
 from aragora.webhooks.store.figures import WebhookStandings
 from aragora.webhooks.store.purging import DeliveryPurge
+from aragora.webhooks.store.replayable import Replayable
+from aragora.webhooks.store.replays import ReplayStore
 
 BACKENDS = ["sqlite", pytest.param("postgres", marks=pytest.mark.slow)]
 ROWS = 20_000
@@ -130,6 +133,21 @@ async def test_dead_letters_to_revive_are_found_by_their_index_and_sorted(filled
     with pytest.raises(IndexError):  # no row is read
         await store.stranded("org_8", Wanted())
     assert all(DEAD in each for each in filled.plans), filled.plans
+
+
+async def test_what_replays_read_goes_by_indices(filled: Explaining) -> None:
+    replayable, ended = Replayable(filled), Selection.ALL.statuses
+    behind = Stored(WALL + 9.0, "dlv_9")
+    await replayable.ended("org_3", "wh_43", ended, since=WALL, before=WALL + 9e9, after=behind, limit=100)
+    _goes_by(filled.plans[-1], LIST)
+    await replayable.made_at(["dlv_1", "dlv_2"])
+    with pytest.raises(IndexError):  # no row is read
+        await replayable.waiting_now("wh_43", WALL + 5.0, 100)
+    _goes_by(filled.plans[-1], DUE_OF)
+    await ReplayStore(filled).running(100)
+    assert "ix_webhook_replays_running" in filled.plans[-1] or not filled.is_sqlite, filled.plans[-1]
+    await ReplayStore(filled).page("org_3", "wh_43")
+    assert "ix_webhook_replays_list" in filled.plans[-1] or not filled.is_sqlite, filled.plans[-1]
 
 
 async def test_the_oldest_that_waits_is_the_first_of_its_index(filled: Explaining) -> None:
