@@ -142,7 +142,7 @@ async def test_what_replays_read_goes_by_indices(filled: Explaining) -> None:
     _goes_by(filled.plans[-1], LIST)
     await replayable.made_at(["dlv_1", "dlv_2"])
     with pytest.raises(IndexError):  # no row is read
-        await replayable.waiting_now("wh_43", WALL + 5.0, 100)
+        await replayable.waiting_now("wh_43", WALL + ROWS / 2, 100)
     _goes_by(filled.plans[-1], DUE_OF)
     await ReplayStore(filled).running(100)
     assert "ix_webhook_replays_running" in filled.plans[-1] or not filled.is_sqlite, filled.plans[-1]
