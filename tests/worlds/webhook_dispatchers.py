@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ from aragora.webhooks.resolver import Resolver
 from aragora.webhooks.sender import Sender
 from aragora.webhooks.store.deliveries import DeliveryStore
 from aragora.webhooks.store.endpoints import EndpointStore
-from tests.standins.receivers import Receiver
+from tests.standins.receivers import Receiver, answering_in_turn, listening
 
 Open = Callable[[], Database]
 QUICK = Rules(base_s=0.05, max_s=0.05, max_retries=3)
@@ -106,6 +107,14 @@ class World:
         for dispatcher, sender in self._dispatchers:
             await dispatcher.drain(0.0)
             await sender.aclose()
+
+
+@asynccontextmanager
+async def served(world: World, *answers: bytes) -> AsyncIterator[tuple[Dispatcher, Receiver, Endpoint]]:
+    """A dispatcher, a receiver and its endpoint."""
+    async with listening(answering_in_turn(*answers)) as receiver:
+        one = await world.registered(receiver)
+        yield await world.dispatcher(), receiver, one
 
 
 def loopback_sender(ca_file: Path | None = None) -> Sender:

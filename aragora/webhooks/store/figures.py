@@ -17,6 +17,9 @@ from aragora.webhooks.store.tables import (
     webhook_targets,
 )
 
+TARGETS_MAX: Final = 10_000
+"""Of these what is overdue is looked at, the first by their ids: within a second on either store. Where a server does
+not send, it does not for any of them."""
 DAY_S: Final = 86_400.0
 
 _WHAT: Final = "reading how webhooks fare"
@@ -52,8 +55,8 @@ class WebhookStandings:
         return {status: counts.get(status, 0) for status in (DeliveryStatus.PENDING, DeliveryStatus.RETRYING)}
 
     async def overdue(self, wall: float) -> Overdue:
-        """What is overdue at `wall`. It costs a few lookups for each target with work, however much waits; nothing
-        where nothing is overdue."""
+        """What is overdue at `wall`, for `TARGETS_MAX` targets at most. It costs a few lookups for each target with
+        work, however much waits; nothing where nothing is overdue."""
         oldest = (await self._database.rows(select(func.min(_OF.due_at)).where(_OF.ended_at.is_(None)), _WHAT))[0][0]
         if oldest is None or oldest >= wall:
             return Overdue()
@@ -89,13 +92,15 @@ class WebhookStandings:
 
 def overdue_by_target(wall: float, is_sqlite: bool) -> Select[Any]:
     """One row, as `Overdue` has it; NULL where nothing is so. From one target with work to the next, by the index of
-    what waits: never over all that waits for one."""
+    what waits: never over all that waits for one, and of `TARGETS_MAX` targets at most."""
     one, its = webhook_deliveries.alias(), webhook_deliveries.alias()
     next_id = func.min(one.c.target_id)
-    begun = select(select(next_id).where(one.c.ended_at.is_(None)).scalar_subquery().label("target_id"))
+    first_id = select(next_id).where(one.c.ended_at.is_(None)).scalar_subquery()
+    begun = select(first_id.label("target_id"), literal(1).label("number"))
     walk = begun.cte("with_work", recursive=True)
     onward = select(next_id).where(one.c.ended_at.is_(None), one.c.target_id > walk.c.target_id).correlate(walk)
-    walk = walk.union_all(select(onward.scalar_subquery()).where(walk.c.target_id.is_not(None)))
+    more = walk.c.target_id.is_not(None) & (walk.c.number < TARGETS_MAX)
+    walk = walk.union_all(select(onward.scalar_subquery(), walk.c.number + 1).where(more))
     due = select(func.min(its.c.due_at)).where(its.c.target_id == walk.c.target_id, its.c.ended_at.is_(None))
     due_at = due.correlate(walk).scalar_subquery().label("due_at")
     first = select(walk.c.target_id, due_at).where(walk.c.target_id.is_not(None)).cte("first_due")

@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import text
 from worlds.backends import databases_of, fresh_database
 from worlds.schema import schema
+from worlds.webhook_dispatchers import World
 
 from aragora.config.settings import Settings
 from aragora.storage.contexts import Context
@@ -66,6 +67,13 @@ async def writer(database: Database) -> AsyncIterator[DeliveryWriter]:
 @pytest.fixture
 def store(database: Database) -> DeliveryStore:
     return DeliveryStore(database)
+
+
+@pytest.fixture
+async def world(opened: Open, settings: Settings) -> AsyncIterator[World]:
+    made = World(opened, settings)
+    yield made
+    await made.aclose()
 
 
 async def _emptied(settings: Settings) -> None:

@@ -5,50 +5,27 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 import structlog
 from worlds.waiting import eventually
-from worlds.webhook_dispatchers import QUICK, World
+from worlds.webhook_dispatchers import QUICK, World, served
 
 from aragora.clock import SystemClock
-from aragora.config.settings import Settings
 from aragora.errors import Fenced, NotFound
 from aragora.observability.registry import Registry
 from aragora.storage.database import Database
 from aragora.webhooks.counting import BLOCKED
-from aragora.webhooks.dispatcher import Dispatcher
-from aragora.webhooks.endpoint import Endpoint
 from aragora.webhooks.ids import delivery_id
 from aragora.webhooks.local import LocalDelivery
 from aragora.webhooks.model import DeliveryStatus, TargetStatus
 from aragora.webhooks.networks import Reason
-from aragora.webhooks.verification import (
-    new_challenge,
-)
-from tests.standins.receivers import Receiver, Visit, answer, answering, answering_in_turn, listening
+from tests.standins.receivers import Visit, answer, answering, listening
 
 Open = Callable[[], Database]
-CHALLENGE = new_challenge(bytes(range(32)))
 BY_NETWORK = (("reason", "private"),)
-
-
-@pytest.fixture
-async def world(opened: Open, settings: Settings) -> AsyncIterator[World]:
-    made = World(opened, settings)
-    yield made
-    await made.aclose()
-
-
-@asynccontextmanager
-async def served(world: World, *answers: bytes) -> AsyncIterator[tuple[Dispatcher, Receiver, Endpoint]]:
-    """A dispatcher, a receiver and its endpoint."""
-    async with listening(answering_in_turn(*answers)) as receiver:
-        one = await world.registered(receiver)
-        yield await world.dispatcher(), receiver, one
 
 
 async def test_an_event_of_a_debate_arrives_once_however_often_the_outbox_tells_of_it(world: World) -> None:
@@ -249,3 +226,6 @@ async def test_many_endpoints_and_events_arrive_each_once(world: World) -> None:
         await dispatcher.fan_out([world.debates.ended() for _ in range(20)])
         await eventually(lambda: len(receiver.received) == 200)
     assert len({each.header("X-Webhook-Delivery-Id") for each in receiver.received}) == 200
+
+
+# --- What endpoints ask for: a challenge first, an Ed25519 key, a client certificate

@@ -6,8 +6,7 @@ from __future__ import annotations
 import base64
 import json
 import ssl
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,15 +15,12 @@ import trustme
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from worlds.client_certificates import issued
-from worlds.webhook_dispatchers import QUICK, World
+from worlds.webhook_dispatchers import QUICK, World, served
 
 from aragora.clock import SystemClock
-from aragora.config.settings import Settings
 from aragora.errors import Conflict, NotFound
-from aragora.storage.database import Database
 from aragora.webhooks.checking import checked
-from aragora.webhooks.dispatcher import Dispatcher
-from aragora.webhooks.endpoint import Endpoint, PayloadKind
+from aragora.webhooks.endpoint import PayloadKind
 from aragora.webhooks.model import DeliveryStatus, TargetStatus
 from aragora.webhooks.rotation import finished, rotated
 from aragora.webhooks.signing import new_private_key, public_key
@@ -37,25 +33,9 @@ from aragora.webhooks.verification import (
     settled,
     verified,
 )
-from tests.standins.receivers import Received, Receiver, Visit, answer, answering, answering_in_turn, listening
+from tests.standins.receivers import Received, Visit, answer, answering, listening
 
-Open = Callable[[], Database]
 CHALLENGE = new_challenge(bytes(range(32)))
-
-
-@pytest.fixture
-async def world(opened: Open, settings: Settings) -> AsyncIterator[World]:
-    made = World(opened, settings)
-    yield made
-    await made.aclose()
-
-
-@asynccontextmanager
-async def served(world: World, *answers: bytes) -> AsyncIterator[tuple[Dispatcher, Receiver, Endpoint]]:
-    """A dispatcher, a receiver and its endpoint."""
-    async with listening(answering_in_turn(*answers)) as receiver:
-        one = await world.registered(receiver)
-        yield await world.dispatcher(), receiver, one
 
 
 async def sending_back(visit: Visit) -> None:

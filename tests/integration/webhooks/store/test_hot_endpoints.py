@@ -11,10 +11,9 @@ from dataclasses import replace
 import pytest
 from worlds.hot_processes import HotProcesses
 from worlds.waiting import eventually
-from worlds.webhook_dispatchers import QUICK, Open, World
+from worlds.webhook_dispatchers import QUICK, World
 
 from aragora.clock import SystemClock
-from aragora.config.settings import Settings
 from aragora.errors import Fenced
 from aragora.webhooks.dispatcher import Dispatcher
 from aragora.webhooks.endpoint import Endpoint
@@ -95,13 +94,6 @@ class Stage:
         held = await self.owners.current(key_of(self.id))
         assert held is not None
         return held.owner
-
-
-@pytest.fixture
-async def world(opened: Open, settings: Settings) -> AsyncIterator[World]:
-    made = World(opened, settings)
-    yield made
-    await made.aclose()
 
 
 @asynccontextmanager

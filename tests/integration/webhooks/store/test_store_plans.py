@@ -143,7 +143,7 @@ async def test_the_oldest_that_waits_is_the_first_of_its_index(filled: Explainin
 FARES: list[tuple[str, str, Callable[[WebhookStandings], Awaitable[object]]]] = [
     ("what waits", DUE, lambda it: it.waiting()),
     ("delivered to", "ix_webhook_attempts_target", lambda it: it.delivered_to(WALL, 1_000)),
-    ("dead letters of late", ENDED_INDEX, lambda it: it.dead_letters(WALL + ROWS - 100, 1_000)),
+    ("dead letters of late", "ix_webhook_deliveries_", lambda it: it.dead_letters(WALL + ROWS - 100, 1_000)),
 ]
 
 

@@ -208,6 +208,15 @@ async def test_each_of_many_targets_counts_by_the_first_that_waits_for_it(
     assert await standings.waiting() == {DeliveryStatus.PENDING: 13, DeliveryStatus.RETRYING: 0}
 
 
+async def test_what_is_overdue_is_looked_for_among_so_many_targets(
+    database: Database, writer: DeliveryWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("aragora.webhooks.store.figures.TARGETS_MAX", 2)
+    for place, target_id in enumerate(("wh_1", "wh_2", "wh_3")):
+        await writer.enqueue(enqueued(delivery(place, target_id=target_id, due_at=WALL - 10.0 * place)))
+    assert await WebhookStandings(database).overdue(WALL + 100.0) == Overdue(due_s=110.0)
+
+
 async def _sent(writer: DeliveryWriter, number: int, target_id: str, at: float) -> None:
     """A delivery that arrived, in a request that began at that time."""
     one = delivery(number, target_id=target_id)
