@@ -49,6 +49,7 @@ FAILURES_MAX: Final = 5
 """Errors in a row that nobody expected, after which a replay has failed."""
 
 DISABLED: Final = "the webhook was disabled"
+UNVERIFIED: Final = "the webhook has to be verified"
 DELETED: Final = "the webhook was deleted"
 BROKEN: Final = "an error that nobody expected: the server's log has it"
 
@@ -211,8 +212,9 @@ class Replaying:
         except NotFound:
             await self._end(replay, ReplayStatus.STOPPED, DELETED)
             return None
-        if route.status is TargetStatus.DISABLED:
-            await self._end(replay, ReplayStatus.STOPPED, DISABLED)
+        if not route.status.hears:
+            disabled = route.status is TargetStatus.DISABLED
+            await self._end(replay, ReplayStatus.STOPPED, DISABLED if disabled else UNVERIFIED)
             return None
         return route
 

@@ -37,7 +37,7 @@ class Replays:
 
     async def draft(self, org_id: str, user_id: str, webhook_id: str, wish: Wish) -> Replay:
         """The replay as it would begin now, with what it would bring; nothing is stored. Raises InvalidInput, and
-        Conflict where the endpoint is disabled."""
+        Conflict where the endpoint is disabled or not verified."""
         now = self._clock.now()
         route = await self._endpoints.route(org_id, webhook_id)
         checked = check(wish, now)
@@ -45,6 +45,11 @@ class Replays:
             raise Conflict(
                 f"webhook {webhook_id} is disabled and takes nothing: enable it, then replay what it has missed",
                 code="webhook_disabled",
+            )
+        if not route.status.hears:
+            raise Conflict(
+                f"webhook {webhook_id} is not verified and takes nothing: verify it, then replay what it has missed",
+                code="webhook_unverified",
             )
         drafted = Replay(new_id("rpl"), org_id, webhook_id, now, user_id, checked)
         count = await self._selecting.count(drafted, route)

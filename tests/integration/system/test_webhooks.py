@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 import json
@@ -16,6 +17,7 @@ from typing import Any
 
 import psutil
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from worlds.figures import Figures, figures
 from worlds.live_server import LiveServer, launch, wait_ready
 from worlds.server_processes import end_all, named, wait_gone
@@ -58,6 +60,8 @@ def receiving(*codes: int, before_answer: Callable[[], Any] = lambda: None) -> I
             before_answer()
             self.send_response(code)
             self.send_header("Content-Length", "0")
+            if challenge := self.headers.get("webhook-challenge"):
+                self.send_header("webhook-challenge-response", challenge)
             self.end_headers()
 
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  as the base class names it
@@ -145,6 +149,37 @@ def test_an_endpoint_gets_what_happened_before_it_was_registered_once_it_is_repl
     by_seq = {each["seq"]: each for each in journal}
     for each in arrived.of(debate_id):
         assert by_seq[each["seq"]]["data"].items() <= each["data"].items()
+
+
+def test_an_endpoint_with_a_key_gets_its_challenge_first_and_then_what_happens_signed_by_the_key(
+    server: LiveServer,
+) -> None:
+    with receiving() as (url, arrived):
+        made = server.post(
+            "/api/webhooks", {"url": url, "events": ["debate_end"], "signature": "ed25519", "verify": True}
+        )
+        path = f"/api/webhooks/{made['webhook_id']}"
+        assert (made["status"], made["secret"]) == ("unverified", None)
+        before = server.debate()
+        assert server.ended(before)["status"] == "completed"
+
+        told = server.post(f"{path}/verify", {})
+        assert (told["verified"], told["webhook_status"], told["status"]) == (True, "enabled", 200)
+        after = server.debate()
+        assert server.ended(after)["status"] == "completed"
+        server.until(lambda: arrived.of(after))
+        assert server.request("DELETE", path).status == 204
+
+    assert arrived.of(before) == []
+    key = Ed25519PublicKey.from_public_bytes(base64.b64decode(made["public_key"].removeprefix("whpk_")))
+    for headers, body in arrived.requests:
+        version, _, signature = headers["webhook-signature"].partition(",")
+        assert version == "v1a"
+        key.verify(
+            base64.b64decode(signature), f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
+        )
+        assert "X-Webhook-Signature" not in headers
+    assert [json.loads(body)["type"] for _, body in arrived.requests] == ["webhook.verification", "debate_end"]
 
 
 def test_an_endpoint_inside_is_refused(server: LiveServer) -> None:

@@ -192,18 +192,18 @@ async def test_for_a_paused_endpoint_a_little_waits_and_the_rest_follows_once_it
     assert figures(await scene.of(replay)) == (ReplayStatus.DONE, 20, 1, 0)
 
 
-@pytest.mark.parametrize("ends", ["disabled", "deleted"])
+@pytest.mark.parametrize("ends", ["was disabled", "was deleted", "has to be verified"])
 async def test_a_replay_ends_with_its_endpoint(scene: ReplayScene, ends: str) -> None:
     await scene.registered()
     scene.journals.add("deb_1", END)
     replay = await scene.begin(Selection.MISSING)
-    if ends == "disabled":
-        await scene.set_status(TargetStatus.DISABLED)
-    else:
+    if ends == "was deleted":
         await scene.endpoints.delete("local", scene.webhook_id)
+    else:
+        await scene.set_status(TargetStatus.DISABLED if ends == "was disabled" else TargetStatus.UNVERIFIED)
     await scene.to_the_end(await scene.replaying())
     ended = await scene.of(replay)
-    assert (ended.status, ended.reason) == (ReplayStatus.STOPPED, f"the webhook was {ends}")
+    assert (ended.status, ended.reason) == (ReplayStatus.STOPPED, f"the webhook {ends}")
     assert await scene.attempts() == {}
 
 
@@ -295,10 +295,11 @@ async def test_nothing_runs_for_a_disabled_unknown_or_foreign_endpoint_and_only_
     assert refused.value.code == "too_many_replays"
     await scene.replays.stop("local", replay.replay_id)
     await scene.begin(Selection.FAILED)
-    await scene.set_status(TargetStatus.DISABLED)
-    with pytest.raises(Conflict) as refused:
-        await scene.begin(Selection.FAILED)
-    assert refused.value.code == "webhook_disabled"
+    for status in (TargetStatus.DISABLED, TargetStatus.UNVERIFIED):
+        await scene.set_status(status)
+        with pytest.raises(Conflict) as refused:
+            await scene.begin(Selection.FAILED)
+        assert refused.value.code == f"webhook_{status}"
     for org_id, replay_id in (("other", replay.replay_id), ("local", "rpl_unknown")):
         for ask in (scene.replays.get, scene.replays.stop):
             with pytest.raises(NotFound) as unknown:
