@@ -97,12 +97,14 @@ class Journaled:
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """How far a replay is. `chosen`: ids of deliveries that are to be brought back next."""
+    """How far a replay is. `chosen`: ids of deliveries that are to be brought back next. `older`: the debates that
+    began about the time of the range are done, and those that began long before it are walked."""
 
     stored: Stored | None = None
     stored_done: bool = False
     chosen: tuple[str, ...] = ()
     journaled: Journaled | None = None
+    older: bool = False
 
 
 @dataclass(frozen=True, slots=True)

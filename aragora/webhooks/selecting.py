@@ -2,8 +2,9 @@
 same pages are counted before a replay begins, and worked off while it runs.
 
 A page looks at a bounded number of rows. The journal has no index by time: the debates of an organisation are walked in
-the order of their beginning, from the first one, and those that were last written before the range are passed over
-without a look at their events.
+the order of their beginning. Those that began in the range, or within a day before it, come first: they have nearly all
+of what happened in it. Then come the older ones, from the first one, of which those that were last written before the
+range are passed over without a look at their events.
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ READ: Final = 200
 COUNT_MAX: Final = 10_000
 COUNT_LOOK_AT: Final = 20_000
 COUNT_PAGE: Final = 500
+RECENT_S: Final = 86_400.0
+"""Most debates end within this time."""
 MARGIN_S: Final = 3_600.0
 """By so much the times of a debate's row and of its events may differ: clocks are set."""
 
@@ -146,7 +149,7 @@ class Selecting:
             made_at = await self._replayable.made_at(ids.keys()) if ids else {}
             found = tuple(one for its, one in ids.items() if its not in made_at or is_ours(replay, made_at[its]))
             if found or walk.done or walk.looked_at >= LOOK_AT:
-                position = replace(replay.position, journaled=walk.place)
+                position = replace(replay.position, journaled=walk.place, older=walk.older)
                 return JournalPage(found, position, walk.looked_at, walk.skipped, walk.done)
 
 
@@ -161,6 +164,7 @@ class _Walk:
         self._happenings = happenings
         self._types = types_to_read(route.events, replay.wish.event_types)
         self.place = replay.position.journaled
+        self.older = replay.position.older
         self.wanted: list[Told] = []
         self.looked_at = 0
         self.skipped = 0
@@ -174,8 +178,7 @@ class _Walk:
             if self.place is not None and self.place.seq is not None:
                 await self._through(self.place.began_at, self.place.debate_id, self.place.seq)
                 continue
-            after = None if self.place is None else (self.place.began_at, self.place.debate_id)
-            spans = await self._history.began(self._replay.org_id, after, wish.until + MARGIN_S, READ)
+            spans = await self._spans()
             for span in spans:
                 self.looked_at += 1
                 if span.updated_at < wish.since - MARGIN_S:
@@ -184,7 +187,18 @@ class _Walk:
                 await self._through(span.began_at, span.debate_id, 0)
                 if self._enough:
                     return
-            self.done = len(spans) < READ
+            if len(spans) < READ:
+                self.done = self.older
+                self.older, self.place = True, None
+
+    async def _spans(self) -> list[Span]:
+        """The next debates behind the place."""
+        wish, place = self._replay.wish, self.place
+        recent = wish.since - RECENT_S
+        after = None if place is None else (place.began_at, place.debate_id)
+        if self.older:
+            return await self._history.began(self._replay.org_id, after, recent, READ)
+        return await self._history.began(self._replay.org_id, after or (recent, ""), wish.until + MARGIN_S, READ)
 
     @property
     def _enough(self) -> bool:

@@ -46,6 +46,7 @@ class OneDebate:
 
     def __init__(self) -> None:
         self.journal: list[str] = []
+        self.began_at = SystemClock().now()
 
     async def get(self, debate_id: str) -> DebateRecord:
         spec = DebateSpec(debate_id, "Which queue?", ("a", "b"), Protocol("structured"), seed=7)
@@ -55,7 +56,9 @@ class OneDebate:
         return self.journal[after : after + limit]
 
     async def began(self, org_id: str, after: tuple[float, str] | None, before: float, limit: int) -> list[Span]:
-        return [Span("deb_1", 1.0, before)][:limit] if org_id == "local" and after is None else []
+        place = (self.began_at, "deb_1")
+        fits = org_id == "local" and self.began_at < before and (after is None or place > after)
+        return [Span("deb_1", self.began_at, SystemClock().now())][:limit] if fits else []
 
     async def happened(
         self, debate_id: str, types: Collection[str], *, since: float, until: float, after: int, limit: int

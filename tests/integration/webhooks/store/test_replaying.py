@@ -107,6 +107,23 @@ async def test_all_brings_back_what_arrived_or_was_cancelled_too_and_nothing_twi
     assert (await scene.deliveries.get("local", waits.delivery_id)).attempts == 0
 
 
+async def test_events_of_a_debate_that_began_long_before_the_range_are_found_too_and_last(scene: ReplayScene) -> None:
+    await scene.registered()
+    day = 86_400.0
+    for number in range(3):
+        scene.journals.add(f"deb_over_{number}", END, began_at=BEGAN - 40 * day + number)
+    scene.journals.add("deb_long", END, END, END, began_at=BEGAN - 30 * day)
+    org_id, span = scene.journals.spans["deb_long"]
+    rows = scene.journals.rows["deb_long"]
+    scene.journals.spans["deb_long"] = (org_id, replace(span, updated_at=BEGAN + 100.0))
+    rows[1:] = [(kind, replace(row, at=BEGAN + 50.0 * place)) for place, (kind, row) in enumerate(rows[1:], 1)]
+    scene.journals.add("deb_now", END)
+    replay = await scene.begin(Selection.MISSING)
+    await scene.to_the_end(await scene.replaying(), delivers=False)
+    assert [one.event_id for one in await scene.waiting()] == ["deb_now:1", "deb_long:2", "deb_long:3"]
+    assert (replay.matching, replay.more) == (3, False)
+
+
 async def test_replaying_twice_makes_no_second_delivery_of_an_event(scene: ReplayScene) -> None:
     await scene.registered()
     for number in range(5):
