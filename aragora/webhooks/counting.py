@@ -56,7 +56,7 @@ def lag_s(delivery: Delivery, event_at: float, started_at: float, refused_at: fl
 
     All in seconds since the epoch: the event's time, the request's beginning, and when the target refused last.
     """
-    if delivery.attempts > 0 or delivery.due_at != delivery.created_at or refused_at >= delivery.due_at:
+    if delivery.attempts > 0 or delivery.due_at > delivery.created_at or refused_at >= delivery.due_at:
         return None
     return max(0.0, started_at - event_at)
 

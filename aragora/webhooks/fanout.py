@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import Final, Protocol
 
 import structlog
@@ -82,23 +83,29 @@ class FanOut:
         self._clock = clock
         self._routes: Cache[str, Sequence[Route]] = Cache(ORGS_KEPT, ROUTES_KEPT_S)
         self._last = 0.0
+        self._turn = asyncio.Lock()  # else an event that was made first could be stored and told of after another
 
     async def of_debates(self, rows: Sequence[OutboxRow]) -> None:
         """Make the deliveries of events that the outbox tells of; returns when they are stored. An event that cannot be
         read is passed over, and the log names it. Raises Unavailable, Fenced."""
         together: list[Enqueue] = []
-        for event in await self._events_of(rows):
-            routes = await self._routes_of(event.record.org_id)
-            if routes is None:  # too many for one transaction
-                await self._store(together)
-                together = []
-                await self.of(event)
-            elif deliveries := self._wanted(routes, event):
-                together.append(Enqueue(event.record, deliveries, self._tenure))
-        await self._store(together)
+        async with self._turn:
+            for event in await self._events_of(rows):
+                routes = await self._routes_of(event.record.org_id)
+                if routes is None:  # too many for one transaction
+                    await self._store(together)
+                    together = []
+                    await self._in_pages(event)
+                elif deliveries := self._wanted(routes, event):
+                    together.append(Enqueue(event.record, deliveries, self._tenure))
+            await self._store(together)
 
     async def of(self, event: Happened) -> None:
-        """Make the deliveries of one event, page by page. Raises Unavailable, Fenced."""
+        """Make the deliveries of one event. Raises Unavailable, Fenced."""
+        async with self._turn:
+            await self._in_pages(event)
+
+    async def _in_pages(self, event: Happened) -> None:
         after = ""
         while True:
             routes = await self._endpoints.routes(event.record.org_id, after, PAGE)
@@ -111,10 +118,10 @@ class FanOut:
     async def to(self, route: Route, events: Sequence[Happened], counters: tuple[CounterDelta, ...] = ()) -> None:
         """Make the deliveries of these events to one endpoint, whoever else wants them; each that is new adds
         `counters`. Raises Unavailable, Fenced."""
-        units = [
-            Enqueue(event.record, (self._delivery(event.record, route),), self._tenure, counters) for event in events
-        ]
-        await self._store(units)
+        async with self._turn:
+            await self._store(
+                [Enqueue(event.record, (self._late(event.record, route),), self._tenure, counters) for event in events]
+            )
 
     def endpoints_changed(self) -> None:
         """Read anew which endpoints there are."""
@@ -161,8 +168,14 @@ class FanOut:
                 )
         return found
 
+    def _late(self, event: EventRecord, route: Route) -> Delivery:
+        """A delivery of an event that happened long ago: due later than it was made, so that it counts as no lag."""
+        made = self._delivery(event, route)
+        return replace(made, due_at=max(made.due_at, made.created_at + STEP_S))
+
     def _delivery(self, event: EventRecord, route: Route) -> Delivery:
-        self._last = wall = max(self._clock.now(), self._last + STEP_S)
+        wall = self._clock.now()  # also where it was set back: it is due now, whatever the order says
+        self._last = made_at = max(wall, self._last + STEP_S)
         paused = route.status is TargetStatus.PAUSED
         return Delivery(
             delivery_id=delivery_id(event.event_id, route.endpoint_id),
@@ -172,7 +185,7 @@ class FanOut:
             target_id=route.endpoint_id,
             event_type=event.type,
             status=DeliveryStatus.PENDING,
-            created_at=wall,
+            created_at=made_at,
             due_at=PARKED_AT if paused else wall,
             budget_at=wall,
         )
