@@ -16,7 +16,7 @@ from actors.gateways.webhook_endpoints import EndpointActors
 from actors.runtime import Runtime
 from actors.served_here import refuse_unless_served_here
 from actors.starting import Starting
-from actors.virtual import VirtualActor
+from actors.virtual import VirtualActor, collect_seldom
 from aragora.background import pauses
 from aragora.config.settings import Settings
 from aragora.debate.store.debates import DebateStore
@@ -42,6 +42,7 @@ class WebhookDispatcherActor(VirtualActor):
 
     def __init__(self, key: str, settings: Settings) -> None:
         super().__init__(key, settings)
+        collect_seldom()
         self._dispatcher: Dispatcher | None = None
         self._replaying: Replaying | None = None
         self._sender: Sender | None = None

@@ -11,7 +11,7 @@ import asyncio
 
 from actors.gateways.webhook_endpoints import DispatcherAuthority
 from actors.runtime import Runtime
-from actors.virtual import VirtualActor
+from actors.virtual import VirtualActor, collect_seldom
 from aragora.config.settings import Settings
 from aragora.errors import Fenced
 from aragora.secrets.encryption import service_of
@@ -27,6 +27,7 @@ class WebhookEndpointActor(VirtualActor):
 
     def __init__(self, key: str, settings: Settings) -> None:
         super().__init__(key, settings)
+        collect_seldom()
         self._authority = DispatcherAuthority(Runtime(settings))
         self._sender: Sender | None = None
         self._database: Database | None = None

@@ -22,7 +22,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Final, TypeVar
 
 import structlog
-from structlog.contextvars import unbind_contextvars
+from structlog.contextvars import get_contextvars, unbind_contextvars
 
 from aragora.errors import AragoraError, Misconfigured
 from aragora.observability.registry import REGISTRY, Registry
@@ -63,6 +63,10 @@ class Loops:
         if self._failures.pop(name, None) is not None:
             self._broken.discard(name)
 
+    def failing(self, name: str) -> bool:
+        """Whether the work `name` has failed and not succeeded since."""
+        return name in self._failures
+
     def troubled(self) -> tuple[str, ...]:
         """The names of the work in trouble, sorted."""
         return tuple(
@@ -83,14 +87,17 @@ def begin(work: Coroutine[Any, Any, T], name: str, *, loops: Loops = LOOPS) -> a
     """
     loop = asyncio.get_running_loop()
     context = contextvars.copy_context()
-    context.run(unbind_contextvars, "request_id")
+    if "request_id" in get_contextvars():
+        context.run(unbind_contextvars, "request_id")
     task = loop.create_task(work, name=name, context=context)
-    steady = loop.call_later(STEADY_S, loops.succeeded, name)  # it may take the place of work that failed
+    # It may take the place of work that failed.
+    steady = loop.call_later(STEADY_S, loops.succeeded, name) if loops.failing(name) else None
     _running.add(task)
 
     def ended(task: asyncio.Task[T]) -> None:
         _running.discard(task)
-        steady.cancel()
+        if steady is not None:
+            steady.cancel()
         if not task.cancelled():
             error = task.exception()
         elif task.cancelling():

@@ -75,8 +75,13 @@ def _in_bucket(labels: Labels, le: str) -> Labels:
 def add_counters(totals: dict[tuple[str, str], float], deltas: Sequence[CounterDelta]) -> None:
     """Add deltas up by (sample, labels as JSON)."""
     for delta in deltas:
-        key = (delta.sample, encode_text(delta.labels))
+        key = (delta.sample, _text_of(delta.labels))
         totals[key] = totals.get(key, 0.0) + delta.amount
+
+
+@lru_cache(maxsize=10_000)  # as above
+def _text_of(labels: Labels) -> str:
+    return encode_text(labels)
 
 
 # --- Read back ---------------------------------------------------------------------------------------------

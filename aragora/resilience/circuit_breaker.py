@@ -233,7 +233,7 @@ def tick(breaker: Breaker, now: float, policy: BreakerPolicy) -> Breaker:
     """What time alone does: forget old outcomes, end the open time, take back lapsed trials."""
     if breaker.state is BreakerState.OPEN and now >= (breaker.retry_at or 0.0):
         return replace(breaker, state=BreakerState.HALF_OPEN, trials=(), trials_succeeded=0)
-    if any(trial.lapses_at <= now for trial in breaker.trials):
+    if breaker.trials and any(trial.lapses_at <= now for trial in breaker.trials):
         return replace(breaker, trials=tuple(trial for trial in breaker.trials if trial.lapses_at > now))
     if breaker.outcomes and breaker.outcomes[0].at <= now - policy.window_s:
         kept = tuple(outcome for outcome in breaker.outcomes if outcome.at > now - policy.window_s)

@@ -18,7 +18,7 @@ def check_values(kind: str, name: str, values: Iterable[object]) -> None:
     large for an integer column. The text says of which thing: its `kind` and `name`."""
     for value in values:
         if isinstance(value, str):
-            if "\0" in value or not _is_unicode(value):
+            if "\0" in value or not (value.isascii() or _is_unicode(value)):
                 raise InvalidInput(f"{kind} {name}: the database cannot hold a control character in one of its texts")
         elif isinstance(value, float):
             if not math.isfinite(value):

@@ -39,9 +39,10 @@ class HeadTooLarge(aiohttp.ClientError):
 
 
 class Course:
-    """What happened to one request so far."""
+    """What happened to one request so far; it `began` at this monotonic time."""
 
-    def __init__(self) -> None:
+    def __init__(self, began: float = 0.0) -> None:
+        self.began = began
         self.address: str | None = None
         self.response: aiohttp.ClientResponse | None = None
         self.body = bytearray()

@@ -248,14 +248,14 @@ class Deliverer:
 
     def _request(self, ticket: Ticket, destination: Destination, event: EventRecord) -> Request:
         delivery = ticket.delivery
-        secrets = destination.secrets
         if ticket.leave.old_secret_first:
-            secrets = (*secrets[1:2], *secrets[:1], *secrets[2:])
+            secrets = destination.secrets
+            destination = replace(destination, secrets=(*secrets[1:2], *secrets[:1], *secrets[2:]))
         text = (
             event.body if destination.payload is PayloadKind.FULL else event_body(decode(event.body), PayloadKind.THIN)
         )
         return request_to(
-            replace(destination, secrets=secrets),
+            destination,
             text,
             message_id=delivery.delivery_id if delivery.direct is not None else delivery.event_id,
             delivery_id=delivery.delivery_id,

@@ -35,6 +35,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final
 
 from aragora.resilience.circuit_breaker import (
@@ -144,6 +145,7 @@ class Settled:
     notices: tuple[Notice, ...] = ()
 
 
+@lru_cache(maxsize=1_000)  # targets share a few sets of rules, and each request asks three times
 def breaker_policy(rules: Rules) -> BreakerPolicy:
     """The runbook's breaker: it opens after so many failures in a row, and no share of failures opens it. Every trial
     that succeeds closes it: after that `Target.slots` holds the flood back."""
@@ -168,15 +170,16 @@ def take(target: Target, rules: Rules, now: float) -> tuple[Target, Leave | Wait
     if rules.rate_per_s is not None and target.next_at > now + _EPSILON_S:
         return target, Wait(target.next_at)
     breaker, permission = permit(target.breaker, now, breaker_policy(rules))
-    target = replace(target, breaker=breaker)
     if isinstance(permission, Refusal):
-        return target, Wait(now + max(permission.retry_after_s, 0.0) if target.in_flight == 0 else None, breaker=True)
+        return replace(target, breaker=breaker), Wait(
+            now + max(permission.retry_after_s, 0.0) if target.in_flight == 0 else None, breaker=True
+        )
     next_at = target.next_at
     if rules.rate_per_s is not None:  # up to a second's worth may go at once
         next_at = max(next_at, now - max(0.0, 1.0 - 1.0 / rules.rate_per_s)) + 1.0 / rules.rate_per_s
     trial_id = None if isinstance(permission, Lease) else permission.trial_id
     leave = Leave(permission.epoch, trial_id, target.old_secret_first)
-    return replace(target, in_flight=target.in_flight + 1, next_at=next_at), leave
+    return replace(target, breaker=breaker, in_flight=target.in_flight + 1, next_at=next_at), leave
 
 
 def withdraw(target: Target, leave: Leave, rules: Rules, now: float) -> Target:
@@ -211,11 +214,11 @@ def settle(
     """
     number = delivery.attempts + 1
     attempt = Attempt(delivery.delivery_id, number, at.wall - answer.duration_s, answer)
+    if answer.failure is None:
+        return _delivered(target, delivery, attempt, leave, rules=rules, at=at)
+
     sent = replace(delivery, attempts=number, last_code=answer.code, last_error=answer.told or None)
     freed = replace(target, in_flight=target.in_flight - 1)
-
-    if answer.failure is None:
-        return _delivered(freed, sent, attempt, leave, rules=rules, at=at)
     if answer.code in OTHER_SECRET and other_secret:
         freed = _unheard(freed, leave, rules, at.now)
         freed = replace(freed, old_secret_first=not leave.old_secret_first)
@@ -258,13 +261,25 @@ def cancelled(delivery: Delivery, why: str, wall: float) -> Delivery:
     return replace(delivery, status=DeliveryStatus.CANCELLED, last_error=why, ended_at=wall)
 
 
-def _delivered(target: Target, sent: Delivery, attempt: Attempt, leave: Leave, *, rules: Rules, at: Moment) -> Settled:
-    """The end that all wait for."""
+def _delivered(
+    target: Target, delivery: Delivery, attempt: Attempt, leave: Leave, *, rules: Rules, at: Moment
+) -> Settled:
+    """The end that all wait for. `target` and `delivery` are as the request found them: it is the way that nearly all
+    go, so each is copied once."""
     was_failing = _is_failing(target)
     breaker = record(target.breaker, Succeeded(leave.epoch, leave.trial_id), at.now, breaker_policy(rules))
     slots = target.slots + 1 if target.slots < rules.max_in_flight else target.slots
-    target = replace(target, breaker=breaker, slots=slots, failing_since=None, failures=0)
-    delivered = replace(sent, status=DeliveryStatus.DELIVERED, ended_at=at.wall, last_error=None)
+    target = replace(
+        target, breaker=breaker, slots=slots, in_flight=target.in_flight - 1, failing_since=None, failures=0
+    )
+    delivered = replace(
+        delivery,
+        status=DeliveryStatus.DELIVERED,
+        attempts=attempt.number,
+        last_code=attempt.answer.code,
+        last_error=None,
+        ended_at=at.wall,
+    )
     return Settled(target, delivered, attempt, notices=(Notice.RECOVERED,) if was_failing else ())
 
 

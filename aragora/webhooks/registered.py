@@ -30,7 +30,7 @@ class RegisteredDestinations:
         self._endpoints = endpoints
         self._direct = direct
         self._clock = clock
-        self._kept: Cache[str, Endpoint] = Cache(KEPT, KEPT_S)
+        self._kept: Cache[str, tuple[Endpoint, Destination]] = Cache(KEPT, KEPT_S)
         self._ended: set[str] = set()
 
     async def of(self, delivery: Delivery) -> Destination:
@@ -41,12 +41,15 @@ class RegisteredDestinations:
 
     async def of_endpoint(self, endpoint_id: str) -> Destination:
         """Raises as `of`."""
-        endpoint = self._kept.get(endpoint_id, self._clock.monotonic())
-        if endpoint is None:
+        kept = self._kept.get(endpoint_id, self._clock.monotonic())
+        if kept is None:
             fill = self._kept.filling(endpoint_id)
             endpoint = await self._endpoints.load(endpoint_id)
-            fill(endpoint, self._clock.monotonic())
-        destination = of_endpoint(endpoint, self._clock.now())
+            kept = endpoint, of_endpoint(endpoint, self._clock.now())
+            fill(kept, self._clock.monotonic())
+        endpoint, destination = kept
+        if endpoint.old_secrets:  # which end: only then is another moment another destination
+            destination = of_endpoint(endpoint, self._clock.now())
         return replace(destination, status=TargetStatus.DISABLED) if endpoint_id in self._ended else destination
 
     def ends(self, endpoint_id: str) -> None:

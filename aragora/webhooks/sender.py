@@ -13,7 +13,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from ssl import SSLContext
 from typing import Final
@@ -34,6 +35,9 @@ from aragora.webhooks.resolver import Resolver
 from aragora.webhooks.tls import Contexts
 from aragora.webhooks.verification import ANSWER_HEADER
 
+URLS_KEPT: Final = 10_000
+"""The guard judges a URL by its text and by settings, so the judgement holds. What its host stands for is judged at
+every connection."""
 _OWN_HEADERS: Final = frozenset({"user-agent", "accept-encoding"})
 
 
@@ -85,6 +89,7 @@ class Sender:
         limits: Limits = Limits(),
     ) -> None:
         self._guard = guard
+        self._judged = lru_cache(maxsize=URLS_KEPT)(guard.url)
         self._resolver = resolver
         self._clock = clock
         self._contexts = Contexts(ca_file)
@@ -99,9 +104,9 @@ class Sender:
 
         Raises nothing for what the receiver does; ValueError for headers that HTTP does not know.
         """
-        began = self._clock.monotonic()
-        answer = await self._answer(request, certificate)
-        return replace(answer, duration_s=max(0.0, self._clock.monotonic() - began))
+        course = Course(self._clock.monotonic())
+        COURSE.set(course)
+        return await self._answer(request, certificate, course)
 
     async def aclose(self) -> None:
         """Close every connection, and end the requests under way."""
@@ -110,18 +115,16 @@ class Sender:
             closing.push_async_callback(self._anew.close)
             closing.push_async_callback(self._pooled.close)
 
-    async def _answer(self, request: Request, certificate: ClientCertificate | None) -> Answer:
-        course = Course()
-        COURSE.set(course)
+    async def _answer(self, request: Request, certificate: ClientCertificate | None, course: Course) -> Answer:
         try:
-            url = self._guard.url(request.url)
+            url = self._judged(request.url)
         except InvalidInput as error:
             reason = error.reason if isinstance(error, Refused) else Reason.URL
-            return Answer(Failure.BLOCKED, 0.0, told=BLOCKED, refused_for=reason)
+            return Answer(Failure.BLOCKED, self._took_s(course), told=BLOCKED, refused_for=reason)
         try:
             context = await self._contexts.of(certificate)
         except InvalidInput as error:
-            return Answer(Failure.TLS, 0.0, told=error.message)
+            return Answer(Failure.TLS, self._took_s(course), told=error.message)
         try:
             async with asyncio.timeout(request.timeout_s):
                 if self._proxy is not None:
@@ -150,15 +153,18 @@ class Sender:
     ) -> None:
         async with session.post(
             url,
-            data=request.body,
+            data=aiohttp.BytesPayload(request.body),  # bytes alone are looked up among the kinds of payloads
             headers=self._headers(request.headers),
             ssl=context,
             proxy=self._proxy,
             allow_redirects=False,
         ) as response:
             course.answered(response)
-            async with asyncio.timeout(self._limits.body_s):
+            if response.content.is_eof():  # it came with the head, as short ones do
                 await self._read(response, course)
+            else:
+                async with asyncio.timeout(self._limits.body_s):
+                    await self._read(response, course)
             if not course.body_ended:
                 response.close()
 
@@ -182,7 +188,7 @@ class Sender:
         failure, told = status_failure(response.status)
         return Answer(
             failure,
-            0.0,
+            self._took_s(course),
             code=response.status,
             told=told,
             text=text_of(course, request),
@@ -193,7 +199,11 @@ class Sender:
 
     def _failed(self, error: BaseException, request: Request, course: Course) -> Answer:
         failure, told = failure_of(error, course, request.timeout_s)
-        return Answer(failure, 0.0, told=told, address=self._shown(course), refused_for=blocked_reason(error))
+        address = self._shown(course)
+        return Answer(failure, self._took_s(course), told=told, address=address, refused_for=blocked_reason(error))
+
+    def _took_s(self, course: Course) -> float:
+        return max(0.0, self._clock.monotonic() - course.began)
 
     def _shown(self, course: Course) -> str | None:
         return None if self._proxy is not None else course.address

@@ -24,7 +24,13 @@ from aragora.observability.samples import CounterDelta, add_counters
 from aragora.storage.failures import is_constraint
 from aragora.storage.storable import check_counters, check_values
 from aragora.webhooks.model import Attempt, Delivery, DeliveryStatus, TargetRow
-from aragora.webhooks.store.rows import values_of_attempt, values_of_delivery, values_of_event, values_of_target
+from aragora.webhooks.store.rows import (
+    changed_of,
+    values_of_attempt,
+    values_of_delivery,
+    values_of_event,
+    values_of_target,
+)
 from aragora.webhooks.store.units import (
     Attempted,
     CancelWaiting,
@@ -222,7 +228,8 @@ def _check_new(unit: Enqueue) -> None:
 
 def _check_after(unit: OfOneDelivery) -> None:
     after = unit.after
-    _check_delivery(after)
+    check_values("delivery", after.delivery_id, (after.delivery_id, *changed_of(after)))  # the rest is stored already
+    _check_end(after)
     check_counters("delivery", after.delivery_id, unit.counters)
     if isinstance(unit, Attempted):
         attempt = unit.attempt
@@ -239,6 +246,10 @@ def _check_after(unit: OfOneDelivery) -> None:
 
 def _check_delivery(delivery: Delivery) -> None:
     check_values("delivery", delivery.delivery_id, values_of_delivery(delivery))
+    _check_end(delivery)
+
+
+def _check_end(delivery: Delivery) -> None:
     if delivery.status.waits != (delivery.ended_at is None):
         raise InvalidInput(
             f"delivery {delivery.delivery_id} is {delivery.status}: a delivery has `ended_at` exactly where it waits no more"

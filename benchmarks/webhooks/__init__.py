@@ -1,0 +1,1 @@
+"""How fast, how soon and how safely webhooks go out: see `benchmarks.webhooks.__main__`."""
