@@ -82,23 +82,29 @@ class FanOut:
         self._clock = clock
         self._routes: Cache[str, Sequence[Route]] = Cache(ORGS_KEPT, ROUTES_KEPT_S)
         self._last = 0.0
+        self._turn = asyncio.Lock()  # else an event that was made first could be stored and told of after another
 
     async def of_debates(self, rows: Sequence[OutboxRow]) -> None:
         """Make the deliveries of events that the outbox tells of; returns when they are stored. An event that cannot be
         read is passed over, and the log names it. Raises Unavailable, Fenced."""
         together: list[Enqueue] = []
-        for event in await self._events_of(rows):
-            routes = await self._routes_of(event.record.org_id)
-            if routes is None:  # too many for one transaction
-                await self._store(together)
-                together = []
-                await self.of(event)
-            elif deliveries := self._wanted(routes, event):
-                together.append(Enqueue(event.record, deliveries, self._tenure))
-        await self._store(together)
+        async with self._turn:
+            for event in await self._events_of(rows):
+                routes = await self._routes_of(event.record.org_id)
+                if routes is None:  # too many for one transaction
+                    await self._store(together)
+                    together = []
+                    await self._in_pages(event)
+                elif deliveries := self._wanted(routes, event):
+                    together.append(Enqueue(event.record, deliveries, self._tenure))
+            await self._store(together)
 
     async def of(self, event: Happened) -> None:
-        """Make the deliveries of one event, page by page. Raises Unavailable, Fenced."""
+        """Make the deliveries of one event. Raises Unavailable, Fenced."""
+        async with self._turn:
+            await self._in_pages(event)
+
+    async def _in_pages(self, event: Happened) -> None:
         after = ""
         while True:
             routes = await self._endpoints.routes(event.record.org_id, after, PAGE)
@@ -162,7 +168,8 @@ class FanOut:
         return found
 
     def _delivery(self, event: EventRecord, route: Route) -> Delivery:
-        self._last = wall = max(self._clock.now(), self._last + STEP_S)
+        wall = self._clock.now()  # also where it was set back: it is due now, whatever the order says
+        self._last = made_at = max(wall, self._last + STEP_S)
         paused = route.status is TargetStatus.PAUSED
         return Delivery(
             delivery_id=delivery_id(event.event_id, route.endpoint_id),
@@ -172,7 +179,7 @@ class FanOut:
             target_id=route.endpoint_id,
             event_type=event.type,
             status=DeliveryStatus.PENDING,
-            created_at=wall,
+            created_at=made_at,
             due_at=PARKED_AT if paused else wall,
             budget_at=wall,
         )

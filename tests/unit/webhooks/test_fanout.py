@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -9,6 +10,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+from worlds.backends import SetClock
 from worlds.webhook_deliveries import WALL
 
 from aragora.debate.journal import row_of
@@ -19,7 +21,7 @@ from aragora.errors import NotFound, Unavailable
 from aragora.storage.outbox import OutboxRow
 from aragora.webhooks import fanout
 from aragora.webhooks.endpoint import PayloadKind
-from aragora.webhooks.fanout import PARKED_AT, FanOut
+from aragora.webhooks.fanout import PARKED_AT, FanOut, Happened
 from aragora.webhooks.ids import delivery_id
 from aragora.webhooks.model import Delivery, EventRecord, TargetStatus
 from aragora.webhooks.store.endpoints import Route
@@ -204,3 +206,38 @@ async def test_many_endpoints_are_served_page_by_page_in_the_order_of_making(mon
     assert [len(unit.deliveries) for unit in it.store.enqueued] == [10, 10, 5]
     times = [one.created_at for _, made in it.made for one in made]
     assert all(before < after for before, after in pairwise(times))
+
+
+async def test_events_that_come_at_once_are_made_and_told_in_one_order() -> None:
+    it = scene(route("wh_1"))
+    enqueue, first_is_written = it.store.enqueue, asyncio.Event()
+
+    async def slow_at_first(unit: Enqueue) -> frozenset[str]:
+        if not it.store.enqueued and not first_is_written.is_set():
+            first_is_written.set()
+            for _ in range(20):
+                await asyncio.sleep(0)
+        return await enqueue(unit)
+
+    it.store.enqueue = slow_at_first  # type: ignore[method-assign]
+    told = EventRecord("evt_1", "acme", "webhook.failing", "{}", WALL)
+    telling = asyncio.create_task(it.fan_out.of_debates([ended(it.store)]))
+    await first_is_written.wait()
+    await it.fan_out.of(Happened(told, {}))
+    await telling
+
+    times = [one.created_at for _, deliveries in it.made for one in deliveries]
+    assert (len(times), times) == (2, sorted(times))
+
+
+async def test_a_clock_that_was_set_back_delays_nothing() -> None:
+    it = scene(route("wh_1"))
+    clock = SetClock(WALL)
+    it.fan_out._clock = clock
+    await it.fan_out.of_debates([ended(it.store)])
+    clock.at = WALL - 3600.0
+    await it.fan_out.of_debates([ended(it.store, "deb_2")])
+
+    (_, (before,)), (_, (after,)) = it.made
+    assert after.created_at > before.created_at, "the order of their making is kept"
+    assert after.due_at == after.budget_at == WALL - 3600.0, "and it is due now"
