@@ -104,6 +104,7 @@ class Dispatcher:
         self._book = NoticeBook()
         self._fan_out: FanOut | None = None
         self._tenure: Tenure | None = None
+        self._looked_ahead = False
         self._step = asyncio.Lock()  # a statement that is cut off leaves its connection to the garbage collector
         self._sweeping = Every("sweep of webhooks", SWEEP_S, self.sweep)
 
@@ -245,9 +246,22 @@ class Dispatcher:
         async with self._step:
             await self._owner.adopt()
             await self._owner.refill()
-            await self._owner.take_up_due(self._clock.now() + AHEAD_S)
+            await self._owner.take_up_due(await self._until())
+            self._looked_ahead = True
         for target_id in [*self._owner.queues.idle()]:  # what is kept of it is in the store
             self._owner.queues.close(target_id)
+
+    async def _until(self) -> float:
+        """Up to which due time this sweep looks. Where the clock was set back before this start, due times say nothing
+        of what waits: the first sweep takes up all of it, and each delivery waits for its schedule at most. Raises
+        Unavailable."""
+        now = self._clock.now()
+        if not self._looked_ahead:
+            newest = await self._owner.store.newest_event_at()
+            if newest is not None and newest > now + AHEAD_S:
+                log.warning("the clock is behind the last event of webhooks", behind_s=round(newest - now, 3))
+                return PARKED_AT - 1.0
+        return now + AHEAD_S
 
     # What follows from attempts, here and in the processes of endpoints (`aragora.webhooks.following.Authority`)
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from aragora.resilience.circuit_breaker import BreakerRow, BreakerState, from_row, to_row
 from aragora.webhooks.machine import RETRY_AFTER_MAX_S, UNBOUNDED, Target, breaker_policy
-from aragora.webhooks.model import Delivery, Rules, TargetRow
+from aragora.webhooks.model import Delivery, DeliveryStatus, Rules, TargetRow
+from aragora.webhooks.schedule import JITTER
 
 
 def row_of(target: Target, target_id: str, now: float, wall: float) -> TargetRow:
@@ -55,7 +56,11 @@ def must_keep(before: Target, after: Target) -> bool:
 
 
 def wait_s(delivery: Delivery, rules: Rules, wall: float) -> float:
-    """Seconds until a stored delivery is due; a wall clock that was set back cannot make it longer than the longest
-    pause of the rules."""
-    longest = max((*rules.delays_s, rules.max_s if not rules.delays_s else 0.0)) * 1.5
-    return min(max(delivery.due_at - wall, 0.0), max(longest, RETRY_AFTER_MAX_S))
+    """Seconds until a stored delivery is due. A wall clock that was set back cannot make it longer than the longest
+    pause of the rules, or what a receiver that answered may have asked for; what was not tried yet waits for nothing.
+    """
+    if delivery.status is DeliveryStatus.PENDING:
+        return 0.0
+    longest = max((*rules.delays_s, rules.max_s if not rules.delays_s else 0.0)) * (1.0 + JITTER)
+    asked = 0.0 if delivery.last_code is None else RETRY_AFTER_MAX_S
+    return min(max(delivery.due_at - wall, 0.0), max(longest, asked))

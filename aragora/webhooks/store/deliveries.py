@@ -188,6 +188,11 @@ class DeliveryStore:
         due_at: float | None = (await self._database.rows(query, _WHAT))[0][0]
         return due_at
 
+    async def newest_event_at(self) -> float | None:
+        """When the last event happened, by the clock of those days; None where there is none."""
+        newest: float | None = (await self._database.rows(select(func.max(webhook_events.c.created_at)), _WHAT))[0][0]
+        return newest
+
     async def stats(self, target_id: str, since: float, until: float) -> Stats:
         """What was tried for a target from `since` until before `until`."""
         of = webhook_attempts.c
