@@ -1,4 +1,5 @@
-"""A cluster on one PostgreSQL: the database is restarted, and the node of all coordinators is lost."""
+"""A cluster on one PostgreSQL: the database is restarted, and the node of all coordinators and of the dispatcher of
+webhooks is lost."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ import shutil
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import psutil
@@ -18,15 +19,23 @@ from worlds.chaos_invariants import all_ended, examine
 from worlds.chaos_served import ServedLog
 from worlds.postgres_process import start, stop
 from worlds.waiting import eventually
+from worlds.webhook_arrivals import Arrivals, receiving
+from worlds.webhook_invariants import Blow, Expected, all_over, open_requests
+from worlds.webhook_invariants import examine as examine_webhooks
+from worlds.webhook_lives import QUICK, SLOTS
+from worlds.webhook_store import endpoint
 from worlds.worker_nodes import PLACED, WORKER
 
+from aragora.clock import SystemClock
 from aragora.config.settings import Settings, load_settings
 from aragora.debate.store.shard_epochs import ShardEpochs
 from aragora.errors import AragoraError
 from aragora.ids import new_id
 from aragora.migrations.applying import apply_all
+from aragora.secrets.encryption import service_of
 from aragora.storage.contexts import Context
 from aragora.storage.database import Database
+from aragora.webhooks.store.endpoints import EndpointStore
 
 pytestmark = [pytest.mark.slow, pytest.mark.chaos, pytest.mark.timeout(300)]
 
@@ -52,6 +61,8 @@ class Nodes:
     settings: Settings
     postgres: Any
     served: ServedLog
+    arrivals: Arrivals
+    blows: list[Blow] = field(default_factory=list)
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +85,9 @@ def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodes]:
             "ARAGORA_STUB_LOG": str(served.path),
             "ARAGORA_EMBEDDED_AGENTS": "false",
             "ARAGORA_COORDINATOR_SHARDS": "2",
+            "ARAGORA_WEBHOOK_ALLOWED_NETWORKS": "127.0.0.1/32",
+            "ARAGORA_WEBHOOK_MAX_IN_FLIGHT": str(SLOTS),
+            "ARAGORA_WEBHOOK_HOT_ENDPOINTS": "0",
             "ARAGORA_LOG_LEVEL": "WARNING",
         }
     )
@@ -87,8 +101,8 @@ def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodes]:
         worker = cluster.add_node(num_cpus=1, resources={WORKER: 1})
         cluster.wait_for_nodes()
         connect(cluster.address, directory)
-        with served.following():
-            yield Nodes(cluster, worker, settings, postgres, served)
+        with served.following(), receiving() as arrivals:
+            yield Nodes(cluster, worker, settings, postgres, served, arrivals)
     finally:
         disconnect()
         cluster.shutdown()
@@ -170,7 +184,21 @@ def lose(nodes: Nodes) -> None:
     assert len(workers) > nodes.settings.coordinator_shards
     for process in workers:
         process.kill()
+    open_then = asyncio.run(open_requests(nodes.settings, nodes.arrivals))
+    nodes.blows.append(Blow("node lost", open_then, SLOTS))
     nodes.cluster.remove_node(nodes.worker, allow_graceful=False)
+
+
+async def registered(nodes: Nodes) -> Expected:
+    """An endpoint that hears of every debate; where its events are expected."""
+    database = Database.open(nodes.settings, Context.WEBHOOKS)
+    try:
+        store = EndpointStore(database, SystemClock(), service_of(nodes.settings))
+        made = endpoint(url=f"{nodes.arrivals.url}/all", events=("*",), rules=QUICK)
+        await store.add(made, limit=1)
+    finally:
+        await database.aclose()
+    return Expected({made.endpoint_id: "all"})
 
 
 def restart(postgres: Any, number: int) -> None:
@@ -180,9 +208,11 @@ def restart(postgres: Any, number: int) -> None:
 
 
 async def test_debates_outlive_their_database_and_their_node(nodes: Nodes, tally: Tally) -> None:
-    from actors.kinds import COORDINATOR, SHARED, SHARED_KEY
+    from actors.kinds import COORDINATOR, DISPATCHER, DISPATCHER_KEY, SHARED, SHARED_KEY
 
+    expected = await registered(nodes)
     runtime = runtime_on_workers(nodes.settings)
+    await runtime.at(DISPATCHER, DISPATCHER_KEY).ask(lambda it: it.ready(), timeout_s=60.0)
     await runtime.at(SHARED, SHARED_KEY).activate()
     for shard in range(nodes.settings.coordinator_shards):
         await runtime.at(COORDINATOR, str(shard)).ask(lambda it: it.ready(), timeout_s=60.0)
@@ -193,8 +223,9 @@ async def test_debates_outlive_their_database_and_their_node(nodes: Nodes, tally
             await asyncio.sleep(1.5)  # the moment of the blow, not a wait
             await asyncio.to_thread(strike)
             await asyncio.sleep(1.0)
-        tally.struck(fault)
+        tally.struck(fault, f"webhooks: {fault}")
         await all_ended(nodes.settings, accepted, END_S)
+        await all_over(nodes.settings, accepted, END_S)
 
     await under_load("PostgreSQL restarted", lambda: restart(nodes.postgres, signal.SIGINT))
     await under_load("PostgreSQL killed", lambda: restart(nodes.postgres, signal.SIGKILL))
@@ -206,3 +237,7 @@ async def test_debates_outlive_their_database_and_their_node(nodes: Nodes, tally
     tally.found(nodes.settings.data_dir, findings, accepted, len(nodes.served.asks))
     assert len(accepted) > 20
     assert not findings.problems(), "\n".join(findings.problems()[:20])
+    webhooks = await examine_webhooks(nodes.settings, nodes.arrivals, nodes.blows, expected)
+    tally.delivered(nodes.settings.data_dir, webhooks)
+    assert webhooks.delivered > 100
+    assert not webhooks.problems(), "\n".join(webhooks.problems()[:20])

@@ -5,17 +5,17 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from chaos.conftest import Tally
 from sqlalchemy import select
+from worlds import chaos_strikes as strikes
 from worlds.chaos_invariants import all_ended, examine
 from worlds.chaos_served import ServedLog
 from worlds.postgres_process import fresh_postgres
@@ -101,23 +101,6 @@ async def written(settings: Settings) -> tuple[int, int]:
         await database.aclose()
 
 
-def freeze(zombie: Coordinator, settings: Settings) -> None:
-    """Stop the process; on SQLite not while it holds the one lock of the file, for no successor could begin then."""
-    deadline = time.monotonic() + END_S
-    while time.monotonic() < deadline:
-        os.kill(zombie.process.pid, signal.SIGSTOP)
-        if settings.database_url is not None:
-            return
-        with closing(sqlite3.connect(settings.data_dir / "debates.db", timeout=0.2, isolation_level=None)) as probe:
-            try:
-                probe.execute("BEGIN IMMEDIATE")
-            except sqlite3.OperationalError:
-                os.kill(zombie.process.pid, signal.SIGCONT)
-            else:
-                return
-    raise AssertionError("the zombie was writing whenever it was stopped")
-
-
 @pytest.mark.parametrize("moment_s", [0.05, 0.45])
 def test_a_zombie_writes_nothing_and_steps_down(
     settings: Settings, tmp_path: Path, tally: Tally, moment_s: float
@@ -132,7 +115,7 @@ def test_a_zombie_writes_nothing_and_steps_down(
         for _ in accepted:
             zombie.news("opened")
         time.sleep(moment_s)  # the moment of the blow, not a wait
-        freeze(zombie, settings)
+        strikes.freeze(zombie.process.pid, [settings.data_dir / "debates.db"] if settings.database_url is None else [])
 
         successor = Coordinator(settings, served)
         ending.callback(successor.kill)

@@ -145,17 +145,26 @@ async def postgres_settings(url: str, data_dir: Path) -> Settings:
 
 async def fresh_database(url: str) -> str:
     """The URL of a new, empty database on the server of `url`."""
+    return await _database(url, "CREATE DATABASE {new}")
+
+
+async def copied_database(url: str) -> str:
+    """The URL of a copy of the database of `url`, which nobody may use meanwhile."""
+    return await _database(url, "CREATE DATABASE {new} TEMPLATE {given}")
+
+
+async def _database(url: str, statement: str) -> str:
     import asyncpg
 
-    name = f"t{uuid.uuid4().hex}"
+    new = f"t{uuid.uuid4().hex}"
+    head, _, query = url.partition("?")
+    base, given = head.rsplit("/", 1)
     connection = await asyncpg.connect(url)
     try:
-        await connection.execute(f"CREATE DATABASE {name}")
+        await connection.execute(statement.format(new=new, given=given))
     finally:
         await connection.close()
-    head, _, query = url.partition("?")
-    base = head.rsplit("/", 1)[0]
-    return f"{base}/{name}" + (f"?{query}" if query else "")
+    return f"{base}/{new}" + (f"?{query}" if query else "")
 
 
 async def written(

@@ -17,9 +17,9 @@ from pathlib import Path
 
 from worlds.memory_engine import answer, spec
 
-from aragora.clock import SystemClock
+from aragora.clock import Clock, SystemClock
 from aragora.composition.consumers import consumers
-from aragora.config.settings import load_settings
+from aragora.config.settings import Settings, load_settings
 from aragora.debate.journal import JournalRow
 from aragora.debate.model import AgentRequest
 from aragora.debate.records import Tenure
@@ -78,36 +78,45 @@ async def open_debate(engine: DebateEngine, debate_id: str) -> None:
         say("opened", debate_id)
 
 
-async def main(data_dir: str, log: str, latency_s: str, database_url: str = "") -> None:
-    settings = load_settings({"ARAGORA_DATA_DIR": data_dir, "DATABASE_URL": database_url})
-    database, clock = Database.open(settings, Context.DEBATES), SystemClock()
-    epochs = ShardEpochs(database)
-    while True:  # the predecessor may have been frozen in the middle of a transaction
+async def next_epoch(database: Database) -> int:
+    """The next epoch of shard 0, as soon as the store gives it: the predecessor may have been frozen in the middle of a
+    transaction."""
+    while True:
         try:
-            epoch = await epochs.advance(0)
+            return await ShardEpochs(database).advance(0)
         except Unavailable:
             await asyncio.sleep(PAUSE_S)
-        else:
-            break
-    agents = SlowAgents(Path(log), float(latency_s))
+
+
+def engine_of(
+    settings: Settings, database: Database, writer: JournalWriter, agents: SlowAgents, *, epoch: int, clock: Clock
+) -> DebateEngine:
+    """The engine of shard 0 in this epoch; its agents answer to it."""
 
     async def owned() -> bool:
-        return await epochs.current(0) == epoch
+        return await ShardEpochs(database).current(0) == epoch
 
-    writer = JournalWriter(database, tenure=Tenure(0, epoch))
-    engine = agents.engine = DebateEngine(
-        EnginePorts(
-            journal=writer,
-            reader=DebateStore(database),
-            asking=agents,
-            publishing=NoFollowers(),  # type: ignore[arg-type]
-            clock=clock,
-            closing=Closing(load_signer(None, settings.data_dir)),
-            pause_s=lambda _: PAUSE_S,
-            owned=owned,
-        ),
-        Limits(1000, 1000),
+    ports = EnginePorts(
+        journal=writer,
+        reader=DebateStore(database),
+        asking=agents,
+        publishing=NoFollowers(),  # type: ignore[arg-type]
+        clock=clock,
+        closing=Closing(load_signer(None, settings.data_dir)),
+        pause_s=lambda _: PAUSE_S,
+        owned=owned,
     )
+    agents.engine = DebateEngine(ports, Limits(1000, 1000))
+    return agents.engine
+
+
+async def main(data_dir: str, log: str, latency_s: str, database_url: str = "") -> None:
+    settings = load_settings({"ARAGORA_DATA_DIR": data_dir, "DATABASE_URL": database_url})
+    database = Database.open(settings, Context.DEBATES)
+    epoch = await next_epoch(database)
+    agents = SlowAgents(Path(log), float(latency_s))
+    writer = JournalWriter(database, tenure=Tenure(0, epoch))
+    engine = engine_of(settings, database, writer, agents, epoch=epoch, clock=SystemClock())
     say("ready", epoch, await engine.recover(lambda _: True))
     OutboxRelay(OutboxStore(database), writer, consumers(partial(Database.open, settings), settings)).start()
     lines = asyncio.StreamReader()

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import resource
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import psutil
@@ -19,6 +21,8 @@ BREAKER = "ray::CircuitBreakerActor"
 SHARED = "ray::SharedStateActor"
 REPLICA = "ray::ServeReplica"
 CONTROLLER = "ray::ServeController"
+DISPATCHER = "ray::WebhookDispatcherActor"
+ENDPOINT = "ray::WebhookEndpointActor"
 BACK_S = 90.0
 
 
@@ -62,7 +66,13 @@ def kill_all(data_dir: Path) -> int:
 def full_disk(data_dir: Path, name: str) -> Iterator[None]:
     """For the block, no write of these processes extends a file past its present size: what a full disk refuses."""
     limited = [process.pid for process in named(data_dir, name)]
-    size = max(1, (data_dir / "debates.db-wal").stat().st_size // 2)
+    with files_not_beyond(max(1, (data_dir / "debates.db-wal").stat().st_size // 2), limited):
+        yield
+
+
+@contextmanager
+def files_not_beyond(size: int, limited: Sequence[int]) -> Iterator[None]:
+    """For the block, no write of these processes goes beyond so many bytes of a file."""
     for pid in limited:
         _, hard = resource.prlimit(pid, resource.RLIMIT_FSIZE)
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, hard))
@@ -88,9 +98,25 @@ def wait_back(data_dir: Path, name: str, killed: list[int], count: int) -> None:
     )
 
 
-def freeze(pid: int) -> None:
-    os.kill(pid, signal.SIGSTOP)
+def freeze(pid: int, files: Iterable[Path]) -> None:
+    """Stop a process; not while it holds the one lock of these SQLite files, for no successor could begin then."""
+    deadline = time.monotonic() + BACK_S
+    while time.monotonic() < deadline:
+        os.kill(pid, signal.SIGSTOP)
+        if not any(map(_is_locked, files)):
+            return
+        thaw(pid)
+    raise AssertionError("the process was writing whenever it was stopped")
 
 
 def thaw(pid: int) -> None:
     os.kill(pid, signal.SIGCONT)
+
+
+def _is_locked(file: Path) -> bool:
+    with closing(sqlite3.connect(file, timeout=0.2, isolation_level=None)) as probe:
+        try:
+            probe.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            return True
+    return False
