@@ -35,7 +35,9 @@ from aragora.migrations.applying import apply_all
 from aragora.secrets.encryption import service_of
 from aragora.storage.contexts import Context
 from aragora.storage.database import Database
+from aragora.webhooks.dispatcher import KEY
 from aragora.webhooks.store.endpoints import EndpointStore
+from aragora.webhooks.store.owners import Owners
 
 pytestmark = [pytest.mark.slow, pytest.mark.chaos, pytest.mark.timeout(300)]
 
@@ -172,6 +174,16 @@ async def epochs(settings: Settings) -> list[int]:
         await database.aclose()
 
 
+async def dispatchers(settings: Settings) -> int:
+    """How often the dispatcher of webhooks has begun."""
+    database = Database.open(settings, Context.WEBHOOKS)
+    try:
+        ownership = await Owners(database, SystemClock()).current(KEY)
+    finally:
+        await database.aclose()
+    return 0 if ownership is None else ownership.epoch
+
+
 def lose(nodes: Nodes) -> None:
     """Everything on the node ends at once, as when its power fails."""
     from ray._private.state import actors
@@ -232,6 +244,7 @@ async def test_debates_outlive_their_database_and_their_node(nodes: Nodes, tally
     nodes.cluster.add_node(num_cpus=1, resources={WORKER: 1})
     await under_load("node lost", lambda: lose(nodes))
     assert await epochs(nodes.settings) == [2, 2], "the lost node had both coordinators, and each began anew"
+    assert await dispatchers(nodes.settings) == 2, "it had the dispatcher of webhooks too"
     nodes.served.look()
     findings = await examine(nodes.settings, accepted, nodes.served.asks)
     tally.found(nodes.settings.data_dir, findings, accepted, len(nodes.served.asks))
