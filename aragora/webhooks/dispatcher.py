@@ -120,6 +120,7 @@ class Dispatcher:
             tenure=self._tenure,
             max_bytes=self._max_payload_bytes,
             clock=self._clock,
+            reading=self._owner.queues.reading,
         )
         await self._hot.begin(self._tenure)
         self._owner.begin(self._tenure, None)
@@ -166,8 +167,7 @@ class Dispatcher:
         """Make the deliveries of events that the outbox tells of; returns when they are stored. Raises Unavailable,
         Fenced."""
         assert self._fan_out is not None, "begin comes first"
-        with self._owner.queues.reading():
-            await self._fan_out.of_debates(rows)
+        await self._fan_out.of_debates(rows)
 
     async def endpoint_changed(self, endpoint_id: str) -> None:
         """Go by what an endpoint is now. Raises Unavailable, Fenced."""
@@ -281,8 +281,7 @@ class Dispatcher:
         envelope = operational_event(told_of(notice, settled, since), self._clock.now())
         body = event_body(envelope, PayloadKind.FULL, self._max_payload_bytes)
         record = EventRecord(new_id("evt"), org_id, envelope["type"], body, self._clock.now())
-        with self._owner.queues.reading():
-            await self._fan_out.of(Happened(record, envelope["data"]))
+        await self._fan_out.of(Happened(record, envelope["data"]))
 
     async def park(self, endpoint_id: str) -> None:
         await self._due_at(endpoint_id, PARKED_AT)

@@ -8,7 +8,8 @@ making never fall, which is the order that endpoints with `fifo` get.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from dataclasses import replace
 from typing import Final, Protocol
 
@@ -60,7 +61,8 @@ class Enqueuing(Protocol):
 
 class FanOut:
     """Makes deliveries under the claim `tenure`. `made` hears of those that are new and stored, in
-    their order."""
+    their order; `reading` surrounds each making, from before it is stored (`aragora.webhooks.queues.Queues.reading`).
+    """
 
     def __init__(
         self,
@@ -72,8 +74,10 @@ class FanOut:
         tenure: Tenure | None,
         max_bytes: int,
         clock: Clock,
+        reading: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         self._debates = debates
+        self._reading = reading
         self._happenings = Happenings(debates, clock)
         self._endpoints = endpoints
         self._writer = writer
@@ -89,7 +93,7 @@ class FanOut:
         """Make the deliveries of events that the outbox tells of; returns when they are stored. An event that cannot be
         read is passed over, and the log names it. Raises Unavailable, Fenced."""
         together: list[Enqueue] = []
-        async with self._turn:
+        async with self._in_turn():
             for event in await self._events_of(rows):
                 routes = await self._routes_of(event.record.org_id)
                 if routes is None:  # too many for one transaction
@@ -102,7 +106,7 @@ class FanOut:
 
     async def of(self, event: Happened) -> None:
         """Make the deliveries of one event. Raises Unavailable, Fenced."""
-        async with self._turn:
+        async with self._in_turn():
             await self._in_pages(event)
 
     async def _in_pages(self, event: Happened) -> None:
@@ -118,10 +122,17 @@ class FanOut:
     async def to(self, route: Route, events: Sequence[Happened], counters: tuple[CounterDelta, ...] = ()) -> None:
         """Make the deliveries of these events to one endpoint, whoever else wants them; each that is new adds
         `counters`. Raises Unavailable, Fenced."""
+        async with self._in_turn():
+            units = [
+                Enqueue(event.record, (self._late(event.record, route),), self._tenure, counters) for event in events
+            ]
+            await self._store(units)
+
+    @asynccontextmanager
+    async def _in_turn(self) -> AsyncIterator[None]:
         async with self._turn:
-            await self._store(
-                [Enqueue(event.record, (self._late(event.record, route),), self._tenure, counters) for event in events]
-            )
+            with self._reading():
+                yield
 
     def endpoints_changed(self) -> None:
         """Read anew which endpoints there are."""
