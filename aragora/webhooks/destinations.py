@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -28,6 +28,11 @@ class Destination:
 
 class Destinations(Protocol):
     """Finds the destination of a delivery."""
+
+    async def prepare(self, deliveries: Sequence[Delivery]) -> None:
+        """Read at once what `of` needs for these, up to a thousand. What cannot be read is left to `of`, which says
+        why. Raises Unavailable."""
+        ...
 
     async def of(self, delivery: Delivery) -> Destination:
         """Raises NotFound where the target is gone, Unavailable, DecryptionFailed where a key is missing."""

@@ -4,6 +4,7 @@ whoever takes the delivery over can go on with it."""
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from aragora.encoding import from_plain, to_plain
@@ -42,6 +43,9 @@ class DirectDestinations:
 
     def __init__(self, crypto: EncryptionService) -> None:
         self._crypto = crypto
+
+    async def prepare(self, deliveries: Sequence[Delivery]) -> None:
+        """Nothing is to be read: everything is in the deliveries."""
 
     async def of(self, delivery: Delivery) -> Destination:
         """Raises DecryptionFailed, KeyNotFound."""

@@ -125,6 +125,7 @@ class Owner:
         Raises Unavailable."""
         new = {one.target_id for one in deliveries if one.target_id not in self.queues}
         rows: Mapping[str, TargetRow] = await self.store.targets(new) if new else {}
+        await self._destinations.prepare(deliveries)
         for delivery in deliveries:
             if self.queues.full:
                 return

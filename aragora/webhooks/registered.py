@@ -3,6 +3,7 @@ deliveries that it has taken over."""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Final, Protocol
 
@@ -12,6 +13,8 @@ from aragora.webhooks.destinations import Destination, Destinations, of_endpoint
 from aragora.webhooks.endpoint import Endpoint
 from aragora.webhooks.model import Delivery, TargetStatus
 
+TOGETHER: Final = 3
+"""So many endpoints are read in one reading rather than one by one."""
 KEPT: Final = 10_000
 KEPT_S: Final = 30.0
 """Whoever changes an endpoint tells the dispatcher; this is for a message that was lost."""
@@ -21,6 +24,8 @@ class Loading(Protocol):
     """Reads endpoints (`aragora.webhooks.store.endpoints.EndpointStore`)."""
 
     async def load(self, endpoint_id: str) -> Endpoint: ...
+
+    async def load_all(self, endpoint_ids: Collection[str]) -> list[Endpoint]: ...
 
 
 class RegisteredDestinations:
@@ -32,6 +37,16 @@ class RegisteredDestinations:
         self._clock = clock
         self._kept: Cache[str, tuple[Endpoint, Destination]] = Cache(KEPT, KEPT_S)
         self._ended: set[str] = set()
+
+    async def prepare(self, deliveries: Sequence[Delivery]) -> None:
+        now = self._clock.monotonic()
+        targets = {one.target_id for one in deliveries if one.direct is None}
+        fills = {each: self._kept.filling(each) for each in targets if self._kept.get(each, now) is None}
+        if len(fills) < TOGETHER:
+            return
+        for endpoint in await self._endpoints.load_all(fills):
+            destination = of_endpoint(endpoint, self._clock.now())
+            fills[endpoint.endpoint_id]((endpoint, destination), self._clock.monotonic())
 
     async def of(self, delivery: Delivery) -> Destination:
         """Raises NotFound, Unavailable, DecryptionFailed."""

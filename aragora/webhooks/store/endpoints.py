@@ -3,7 +3,7 @@ certificate) rests in one envelope, which is bound to this store and the endpoin
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -87,6 +87,13 @@ class EndpointStore:
         if not rows:
             raise _unknown(endpoint_id)
         return self._opened(rows[0])
+
+    async def load_all(self, endpoint_ids: Collection[str]) -> list[Endpoint]:
+        """As `load`, of up to a thousand in one reading: those that there are. One that cannot be read is left out, and
+        the log names it."""
+        query = select(_TABLE).where(_TABLE.c.endpoint_id.in_(endpoint_ids))
+        rows = await self._database.rows(query, "reading webhooks")
+        return [one for one in map(self._opened_or_none, rows) if one is not None]
 
     async def page(
         self, org_id: str, *, status: TargetStatus | None = None, cursor: str | None = None, limit: int = PAGE_ITEMS
