@@ -1,4 +1,4 @@
-"""What the dispatcher knows of endpoints: read at once where many are wanted, and never as they were before a change."""
+"""What the dispatcher knows of endpoints: read at once where many are wanted, never as they were before a change."""
 
 from __future__ import annotations
 
