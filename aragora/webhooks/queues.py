@@ -27,6 +27,7 @@ from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Final
 
+from aragora.webhooks.lane import Entry, Lane
 from aragora.webhooks.machine import Leave, Moment, Settled, Target, settle, take, withdraw
 from aragora.webhooks.model import Answer, Delivery, Rules
 
@@ -48,61 +49,6 @@ class Ticket:
     refused_at: float = -math.inf
 
 
-@dataclass(slots=True)
-class _Entry:
-    """A delivery in a lane and the monotonic time at which it is due."""
-
-    delivery: Delivery
-    due: float
-    tried_other_secret: bool = False
-
-
-class _Lane:
-    """One target: its machine, what is due and what waits for its time."""
-
-    def __init__(self, target_id: str, org_id: str, rules: Rules, target: Target) -> None:
-        self.target_id = target_id
-        self.org_id = org_id
-        self.rules = rules
-        self.target = target
-        self.by_id: dict[str, _Entry] = {}  # those that wait here
-        self.out: set[str] = set()  # those on their way
-        self.ready: deque[str] = deque()
-        self.later: list[tuple[float, int, str]] = []
-        self.active = False  # in the turn of its organisation
-        self.spilled = False
-        self.resting = False
-        self.wakes_at: float | None = None
-        self.refused_at = -math.inf  # when something was due, and the target gave no leave
-
-    def __len__(self) -> int:
-        return len(self.by_id) + len(self.out)
-
-    def place(self, entry: _Entry, number: int, now: float, *, first: bool) -> None:
-        """Put an entry where it belongs."""
-        delivery_id = entry.delivery.delivery_id
-        self.by_id[delivery_id] = entry
-        if first:
-            self.ready.appendleft(delivery_id)
-        elif self.rules.fifo or entry.due <= now:
-            self.ready.append(delivery_id)
-        else:
-            heapq.heappush(self.later, (entry.due, number, delivery_id))
-
-    def head(self, now: float) -> _Entry | float | None:
-        """The entry that goes next, the time at which there is one, or None."""
-        while self.later and self.later[0][0] <= now:
-            self.ready.append(heapq.heappop(self.later)[2])
-        while self.ready and self.ready[0] not in self.by_id:
-            self.ready.popleft()  # cancelled
-        if self.ready:
-            entry = self.by_id[self.ready[0]]
-            return entry if entry.due <= now else entry.due
-        while self.later and self.later[0][2] not in self.by_id:
-            heapq.heappop(self.later)
-        return self.later[0][0] if self.later else None
-
-
 class Queues:
     """The lanes of one owner.
 
@@ -119,8 +65,8 @@ class Queues:
         self._lane_max = lane_max
         self._crowded = crowded
         self._total_max = total_max
-        self._lanes: dict[str, _Lane] = {}
-        self._turns: dict[str, deque[_Lane]] = {}  # of each organisation that has an active lane
+        self._lanes: dict[str, Lane] = {}
+        self._turns: dict[str, deque[Lane]] = {}  # of each organisation that has an active lane
         self._orgs: deque[str] = deque()
         self._wake: list[tuple[float, int, str]] = []
         self._out_of: dict[str, int] = {}  # requests on their way, by organisation
@@ -143,7 +89,7 @@ class Queues:
         """Begin a lane. Raises ValueError where there is one."""
         if target_id in self._lanes:
             raise ValueError("this target has a lane")
-        self._lanes[target_id] = _Lane(target_id, org_id, rules, target)
+        self._lanes[target_id] = Lane(target_id, org_id, rules, target)
 
     def change(self, target_id: str, rules: Rules, target: Target) -> None:
         """Go on under other rules, and with this state of the machine. What is on its way stays counted."""
@@ -223,7 +169,7 @@ class Queues:
             self._feel(lane)
             return False
         self._size += 1
-        lane.place(_Entry(delivery, now + wait_s), next(self._number), now, first=False)
+        lane.place(Entry(delivery, now + wait_s), next(self._number), now, first=False)
         self._activate(lane)
         return True
 
@@ -319,11 +265,11 @@ class Queues:
             self._size -= 1
             return
         lane.out.discard(delivery.delivery_id)
-        entry = _Entry(delivery, now + wait_s, tried_other_secret)
+        entry = Entry(delivery, now + wait_s, tried_other_secret)
         lane.place(entry, next(self._number), now, first=lane.rules.fifo or tried_other_secret)
         self._activate(lane)
 
-    def _lane_of(self, delivery: Delivery) -> _Lane | None:
+    def _lane_of(self, delivery: Delivery) -> Lane | None:
         """The lane out of which a delivery came; None where it was closed meanwhile, and perhaps opened again."""
         lane = self._lanes.get(delivery.target_id)
         return lane if lane is not None and delivery.delivery_id in lane.out else None
@@ -359,12 +305,12 @@ class Queues:
             lane.active = False
         return None
 
-    def _from(self, lane: _Lane, now: float) -> Ticket | None:
+    def _from(self, lane: Lane, now: float) -> Ticket | None:
         """Leave for the head of a lane; where it has none, the lane sleeps until its time."""
         if lane.resting:
             return None
         entry = lane.head(now)
-        if not isinstance(entry, _Entry):
+        if not isinstance(entry, Entry):
             self._sleep(lane, entry)
             return None
         if lane.rules.fifo and lane.out:
@@ -383,18 +329,18 @@ class Queues:
         self._out_of[lane.org_id] = self._out_of.get(lane.org_id, 0) + 1
         return Ticket(entry.delivery, leave, entry.tried_other_secret, lane.refused_at)
 
-    def _feel(self, lane: _Lane) -> None:
+    def _feel(self, lane: Lane) -> None:
         """Note that a lane is hungry. A lane that is being filled has not been told so far, and is empty."""
         if lane.spilled and len(lane) <= self.room // 2 and not self.full:
             self._hungry.add(lane.target_id)
 
-    def _sleep(self, lane: _Lane, until: float | None) -> None:
+    def _sleep(self, lane: Lane, until: float | None) -> None:
         """Ask a lane again at `until`, unless it is asked before."""
         if until is not None and (lane.wakes_at is None or until < lane.wakes_at):
             lane.wakes_at = until
             heapq.heappush(self._wake, (until, next(self._number), lane.target_id))
 
-    def _activate(self, lane: _Lane) -> None:
+    def _activate(self, lane: Lane) -> None:
         """Ask a lane at the next `take`."""
         if lane.active or not lane.by_id:
             return
