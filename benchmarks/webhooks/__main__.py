@@ -32,6 +32,7 @@ from benchmarks.webhooks import (
     latency,
     many,
     naive,
+    own_process,
     published,
     recovery,
     signing,
@@ -73,7 +74,8 @@ SCENARIOS: Final[dict[str, Scenario]] = {
     "published": on_loop(published.run),
     "signing": on_loop(signing.run),
     "commit_per_change": on_loop(naive.run),
-    "debates": debates.run_all,  # the last: it starts Ray
+    "debates": debates.run_all,  # the last ones: they start Ray
+    "own_process": own_process.run_all,
 }
 
 

@@ -20,6 +20,7 @@ class Options:
         waiting, down_s: deliveries of N7, and how long its endpoint is down.
         rows: deliveries that N8 finds in the store.
         debates: of N9.
+        own_debates: whose events are sent to an endpoint with a process of its own.
         scale: of the published scenarios, 1.0 is their own size.
     """
 
@@ -34,6 +35,7 @@ class Options:
     down_s: float = 10.0
     rows: int = 1_000_000
     debates: int = 300
+    own_debates: int = 100
     scale: float = 0.1
 
 
