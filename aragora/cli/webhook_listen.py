@@ -46,7 +46,7 @@ def listen(
     body: Annotated[bool, typer.Option("--body", help="Print what was sent, too.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document for each, on a line.")] = False,
 ) -> None:
-    """Receive webhooks here, say whether they are genuine, and answer challenges. Ctrl-C ends it."""
+    """Receive webhooks here, and say whether they are genuine. Challenges are answered. Ctrl-C ends it."""
     secret = secret_in(secret_file) if secret_file is not None else os.environ.get(SECRET_VARIABLE) or None
     if secret is not None:
         check_readable(secret)

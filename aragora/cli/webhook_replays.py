@@ -60,7 +60,7 @@ def replay(
     token: Token = None,
     as_json: AsJson = False,
 ) -> None:
-    """Have a webhook get what has happened: what it missed, or all of it again."""
+    """Send a webhook what it has missed, or all of it again."""
     now = time.time()
     body: dict[str, object] = {"since": moment_of("--since", since, now), "select": select}
     body |= {} if until is None else {"until": moment_of("--until", until, now)}
@@ -94,7 +94,7 @@ def replays(
     token: Token = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the replays of a webhook, newest first, or show, follow or stop one."""
+    """List the replays of a webhook, newest first. With an id: show, follow or stop that one."""
     if not named.startswith("rpl_"):
         if stop or follow:
             raise InvalidInput("--stop and --follow are for one replay: give its id, which begins with rpl_.")

@@ -156,7 +156,7 @@ def add(
 
 @webhooks.command()
 def verify(webhook_id: WebhookId, *, url: Url = DEFAULT_URL, token: Token = None, as_json: AsJson = False) -> None:
-    """Send the receiver a challenge; the webhook is enabled where it sends it back. Five a minute."""
+    """Send the receiver a challenge. The webhook is enabled where it sends it back. Five a minute."""
     path = f"/api/webhooks/{webhook_id}/verify"
     done = at_the_server(url, token, lambda client: client.post(path, {}), timeout_s=TEST_S)
     if as_json:
