@@ -201,6 +201,7 @@ class HotEndpoints:
             await self._advance(line.endpoint_id, IN_DISPATCHER)
         except AragoraError as error:
             log.warning("the process of a webhook was not drained", webhook_id=line.endpoint_id, error=error.message)
+        self._lines.pop(line.endpoint_id, None)
         return cut
 
     async def _look_at(self, line: Line) -> None:

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
+from structlog.testing import capture_logs
 from worlds.hot_processes import HotProcesses
 from worlds.waiting import eventually
 from worlds.webhook_dispatchers import QUICK, World
@@ -346,7 +347,10 @@ async def test_a_drain_ends_every_process_and_nothing_is_sent_twice(world: World
         await stage.promoted()
         await stage.happen(2)
         await stage.delivered(3)
-        assert await stage.dispatcher.drain(30.0) == 0
+        with capture_logs() as logs:
+            assert await stage.dispatcher.drain(30.0) == 0
+            assert await stage.dispatcher.drain(0.0) == 0
+        assert [line for line in logs if line["log_level"] == "warning"] == []
         assert await stage.owner() == IN_DISPATCHER
         assert not stage.processes.hot
         await stage.begin()
