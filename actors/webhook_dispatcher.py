@@ -149,12 +149,18 @@ class WebhookDispatcherActor(VirtualActor):
             slots=settings.webhook_max_in_flight,
             max_payload_bytes=settings.webhook_max_payload_bytes,
             processes=EndpointActors(Runtime(settings)),
-            hot_endpoints=os.cpu_count() or 1
-            if settings.webhook_hot_endpoints is None
-            else settings.webhook_hot_endpoints,
+            hot_endpoints=_hot_endpoints(settings),
         )
         await dispatcher.begin()
         self._dispatcher = dispatcher
         self._replaying = dispatcher.replaying(journals)
         self._replaying.start()
         return dispatcher
+
+
+def _hot_endpoints(settings: Settings) -> int:
+    """How many endpoints may have a process. Two cores are left to the dispatcher and to the rest of the server: with
+    none to spare, a process of its own makes an endpoint no faster (docs/performance.md)."""
+    if settings.webhook_hot_endpoints is not None:
+        return settings.webhook_hot_endpoints
+    return max(1, (os.cpu_count() or 1) - 2)

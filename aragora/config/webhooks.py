@@ -51,7 +51,8 @@ class WebhookSettings(BaseModel):
     webhook_hot_endpoints: int | None = variable(
         "ARAGORA_WEBHOOK_HOT_ENDPOINTS",
         "Webhooks that may have a process of their own, those that are sent most (20 requests a second and more). "
-        "Each process takes about 50 MB; 0: none. Not set: as many as the machine has cores.",
+        "Each process takes about 50 MB; 0: none. Not set: as many as the machine has cores beyond two, "
+        "and at least one.",
         ge=0,
         le=1_000,
     )

@@ -5,6 +5,7 @@ the dispatcher and to one that has a process. Ray, the actors and the store are 
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -40,7 +41,9 @@ LIMIT_S: Final = 120.0
 
 def run_all(bed: Bed, options: Options) -> list[Line]:
     """One line."""
-    with running(stubs=len(AGENTS), latency_ms=0.0, http=False, ARAGORA_WEBHOOK_ALLOWED_NETWORKS="127.0.0.1/32") as it:
+    store = os.environ.get("DATABASE_URL")
+    more = {"ARAGORA_WEBHOOK_ALLOWED_NETWORKS": "127.0.0.1/32", "ARAGORA_WEBHOOK_HOT_ENDPOINTS": "1"}
+    with running(stubs=len(AGENTS), latency_ms=0.0, http=False, database_url=store, **more) as it:
         return asyncio.run(_measure(it, bed.url, options))
 
 
