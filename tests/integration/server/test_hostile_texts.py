@@ -46,6 +46,7 @@ VALUES = {
     "type": "slack",
     "webhook_id": "wh_" + 32 * "0",
     "delivery_id": "dlv_" + 32 * "0",
+    "replay_id": "rpl_" + 32 * "0",
     "url": "https://hooks.example.com/aragora",
     "secret": "a secret of webhooks",
     "schedule": "patient",
