@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, TypeVar
+
+from rich.console import RenderableType
 
 from aragora.cli.rendering.terminal import print_json, say, terminal
 from aragora.client import AragoraClient
@@ -30,3 +32,14 @@ def tell(document: Mapping[str, Any], text: str, *, as_json: bool) -> None:
         print_json(document)
     else:
         terminal().print(say(text))
+
+
+def tell_page(page: Mapping[str, Any], shown: Callable[[], Iterable[RenderableType]], *, as_json: bool) -> None:
+    """Print a page of a list: the document for a program; for a person what `shown` makes of it, and how to go on."""
+    if as_json:
+        print_json(page)
+        return
+    console = terminal()
+    console.print(*shown(), sep="\n")
+    if page.get("next_cursor"):
+        console.print(say(f"More: the same with --cursor {page['next_cursor']}", "dim"))

@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 
 from aragora import encoding
+from aragora.cli.asking import tell_page
 from aragora.cli.conventions import DEFAULT_URL, AsJson, DebateId, Token, Url
 from aragora.cli.rendering.events import EventPrinter, decision_panel
 from aragora.cli.rendering.tables import debates_table
@@ -35,13 +36,7 @@ def debates(
 ) -> None:
     """List the debates of a running server."""
     page = asyncio.run(_page(url, token, status=status, limit=limit, cursor=cursor))
-    if as_json:
-        print_json(page)
-        return
-    console = terminal()
-    console.print(debates_table(page["debates"]))
-    if page.get("next_cursor"):
-        console.print(say(f"More: the same with --cursor {page['next_cursor']}", "dim"))
+    tell_page(page, lambda: [debates_table(page["debates"])], as_json=as_json)
 
 
 def show(debate_id: DebateId, url: Url = DEFAULT_URL, token: Token = None, as_json: AsJson = False) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal
 
 import typer
 
-from aragora.cli.asking import at_the_server, tell
+from aragora.cli.asking import at_the_server, tell, tell_page
 from aragora.cli.conventions import DEFAULT_URL, DONE, FAILED, AsJson, Token, Url
 from aragora.cli.rendering.terminal import print_json, say, terminal
 from aragora.cli.rendering.webhook_replays import brought, matching, replay_block, replays_table, uncertain
@@ -111,22 +112,14 @@ def replays(
     found = at_the_server(url, token, work)
     if follow and found.get("status") == RUNNING:
         _follow(named, url, token, as_json=as_json)
-    elif as_json:
-        print_json(found)
     else:
-        terminal().print(replay_block(found))
+        _show(found, as_json=as_json)
 
 
 def _list(webhook_id: str, limit: int, cursor: str | None, url: str, token: str | None, *, as_json: bool) -> None:
     path = f"/api/webhooks/{webhook_id}/replays"
     page = at_the_server(url, token, lambda client: client.page(path, "replays", limit=limit, cursor=cursor))
-    if as_json:
-        print_json(page)
-        return
-    console = terminal()
-    console.print(replays_table(page["replays"]))
-    if page.get("next_cursor"):
-        console.print(say(f"More: the same with --cursor {page['next_cursor']}", "dim"))
+    tell_page(page, lambda: [replays_table(page["replays"])], as_json=as_json)
 
 
 def _follow(replay_id: str, url: str, token: str | None, *, as_json: bool) -> None:
@@ -144,8 +137,12 @@ def _follow(replay_id: str, url: str, token: str | None, *, as_json: bool) -> No
             await asyncio.sleep(FOLLOW_S)
 
     found = at_the_server(url, token, work)
+    _show(found, as_json=as_json)
+    raise typer.Exit(DONE if found.get("status") == "done" else FAILED)
+
+
+def _show(found: Mapping[str, Any], *, as_json: bool) -> None:
     if as_json:
         print_json(found)
     else:
         terminal().print(replay_block(found))
-    raise typer.Exit(DONE if found.get("status") == "done" else FAILED)

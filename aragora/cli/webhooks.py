@@ -14,7 +14,7 @@ from typing import Annotated, Any, Final, Literal
 
 import typer
 
-from aragora.cli.asking import at_the_server, tell
+from aragora.cli.asking import at_the_server, tell, tell_page
 from aragora.cli.conventions import (
     DEFAULT_URL,
     DONE,
@@ -110,13 +110,7 @@ def listing(
         return page
 
     page = at_the_server(url, token, work)
-    if as_json:
-        print_json(page)
-        return
-    console = terminal()
-    console.print(*webhooks_list(page["webhooks"]), sep="\n")
-    if page.get("next_cursor"):
-        console.print(say(f"More: the same with --cursor {page['next_cursor']}", "dim"))
+    tell_page(page, lambda: webhooks_list(page["webhooks"]), as_json=as_json)
 
 
 @webhooks.command()
@@ -162,7 +156,7 @@ def verify(webhook_id: WebhookId, *, url: Url = DEFAULT_URL, token: Token = None
     if as_json:
         print_json(done)
     elif done.get("verified") and done.get("status") is None:  # nothing was sent
-        _say(f"Nothing to do: {done.get('message')}.")
+        terminal().print(say(f"Nothing to do: {done.get('message')}."))
     else:
         _print_answered(done, "Verified" if done.get("verified") else None, "Not verified")
     raise typer.Exit(DONE if done.get("verified") else FAILED)
@@ -241,13 +235,7 @@ def list_dead_letters(
         return
     query = {"webhook_id": webhook, "event_type": event, "limit": limit, "cursor": cursor}
     page = at_the_server(url, token, lambda client: client.page("/api/webhooks/dead-letters", "dead_letters", **query))
-    if as_json:
-        print_json(page)
-        return
-    console = terminal()
-    console.print(dead_letters_table(page["dead_letters"]))
-    if page.get("next_cursor"):
-        console.print(say(f"More: the same with --cursor {page['next_cursor']}", "dim"))
+    tell_page(page, lambda: [dead_letters_table(page["dead_letters"])], as_json=as_json)
 
 
 @dead_letters.command()
@@ -376,14 +364,3 @@ def _print_answered(answered: Mapping[str, Any], good: str | None, bad: str) -> 
     console = terminal()
     for line in answered_lines(answered, good=good, bad=bad):
         console.print(line)
-
-
-def _tell(document: Mapping[str, Any], text: str, *, as_json: bool) -> None:
-    if as_json:
-        print_json(document)
-    else:
-        _say(text)
-
-
-def _say(text: str) -> None:
-    terminal().print(say(text))
