@@ -6,10 +6,10 @@ This module imports no class of an actor and no Ray, so launchers may import it 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from actors.agent import AgentActor
@@ -61,6 +61,18 @@ class Kind(Generic[A_co]):
         return _imported(self.brings)(opened, settings)
 
 
+class Delivering(Protocol):
+    """An actor that sends webhooks."""
+
+    async def in_flight(self) -> int:
+        """How many requests are on their way."""
+        ...
+
+    async def drain(self, limit_s: float) -> int:
+        """Let requests end for up to `limit_s` seconds; returns how many were cut off. The process ends soon."""
+        ...
+
+
 AGENT: Final[Kind[AgentActor]] = Kind("agent", "actors.agent:AgentActor", 10_000, "actors.placement:of_agent")
 BREAKER: Final[Kind[CircuitBreakerActor]] = Kind("breaker", "actors.circuit_breaker:CircuitBreakerActor")
 COORDINATOR: Final[Kind[CoordinatorActor]] = Kind(
@@ -78,6 +90,9 @@ ENDPOINT: Final[Kind[WebhookEndpointActor]] = Kind(
     "webhook", "actors.webhook_endpoint:WebhookEndpointActor", 10_000, "actors.placement:of_endpoint"
 )
 SHARED: Final[Kind[SharedStateActor]] = Kind("shared", "actors.shared_state:SharedStateActor")
+
+DELIVERING: Final[Sequence[Kind[Delivering]]] = (DISPATCHER, ENDPOINT)
+"""The kinds of actors that send webhooks; the first gives endpoints to the second, and takes them back."""
 
 SCHEDULER_KEY: Final = "main"
 """The key of the one actor of the kind `scheduler`."""

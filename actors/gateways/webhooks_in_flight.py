@@ -3,26 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from typing import Final, Protocol
+from typing import Final
 
-from actors.kinds import DISPATCHER, ENDPOINT, Kind
+from actors.kinds import DELIVERING, Delivering, Kind
 from actors.runtime import ONCE, Runtime
 from aragora.errors import AragoraError
 
 TIMEOUT_S: Final = 1.0
-
-
-class Delivering(Protocol):
-    """An actor that delivers."""
-
-    async def in_flight(self) -> int:
-        """How many requests are on their way."""
-        ...
-
-
-DELIVERING: Final[Sequence[Kind[Delivering]]] = (DISPATCHER, ENDPOINT)
-"""The kinds of actors that deliver."""
 
 
 class WebhooksInFlight:

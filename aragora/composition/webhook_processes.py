@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from actors.kinds import DISPATCHER, ENDPOINT
+from actors.kinds import DELIVERING
 from aragora.errors import AragoraError
 
 if TYPE_CHECKING:
-    from actors.runtime import Runtime
+    from actors.kinds import Delivering
+    from actors.runtime import Reference, Runtime
 
 LIMIT_S: Final = 5.0
 """How long requests to receivers may take then."""
+ANSWER_S: Final = 3 * LIMIT_S  # the dispatcher waits for others, too
 
 log = structlog.get_logger("aragora.server")
 
@@ -29,20 +31,17 @@ async def drain_webhooks(runtime: Runtime, ends: Callable[[str], bool] = lambda 
     Args:
         ends: says of an actor's name whether it is to end.
     """
-    for kind in (DISPATCHER, ENDPOINT):
+    for kind in DELIVERING:
         try:
             keys = [key for key in await runtime.alive(kind) if ends(f"{kind.name}/{key}")]
         except AragoraError as error:
             log.warning("webhooks were not drained", error=error.message)
             return
-        await asyncio.gather(*(_drain(runtime, kind.name, key) for key in keys))
+        await asyncio.gather(*(_drain(runtime.at(kind, key)) for key in keys))
 
 
-async def _drain(runtime: Runtime, kind: str, key: str) -> None:
+async def _drain(process: Reference[Delivering]) -> None:
     try:
-        if kind == DISPATCHER.name:
-            await runtime.at(DISPATCHER, key).ask(lambda it: it.drain(LIMIT_S), timeout_s=3 * LIMIT_S)
-        else:
-            await runtime.at(ENDPOINT, key).ask(lambda it: it.drain(LIMIT_S), timeout_s=2 * LIMIT_S)
+        await process.ask(lambda it: it.drain(LIMIT_S), timeout_s=ANSWER_S)
     except AragoraError as error:
-        log.warning("webhooks were not drained", actor=f"{kind}/{key}", error=error.message)
+        log.warning("webhooks were not drained", actor=process.name, error=error.message)
