@@ -35,10 +35,10 @@ TRIED_KEPT: Final = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """Deliveries of one event that are in the store, all for one endpoint."""
+    """A delivery that was stored just now, and its event."""
 
     event: EventRecord
-    deliveries: tuple[Delivery, ...]
+    delivery: Delivery
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +105,8 @@ class HotEndpoint:
         """Deliver what was stored just now. Raises Unavailable."""
         self._refuse_fenced()
         for one in made:
-            new = [each for each in one.deliveries if each.delivery_id not in self._tried]
-            await self._owner.take_up(new, one.event)
+            if one.delivery.delivery_id not in self._tried:
+                await self._owner.take_up([one.delivery], one.event)
 
     async def work(self) -> None:
         """Take up what waits in the store. Raises Unavailable."""

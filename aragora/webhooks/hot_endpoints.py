@@ -66,7 +66,8 @@ class HotEndpoints:
         if self._processes is None:
             return
         for key, epoch in (await self._owner.owners.epochs_of(PREFIX, IN_PROCESS)).items():
-            self._lines[key.removeprefix(PREFIX)] = self._line(key.removeprefix(PREFIX), epoch)
+            endpoint_id = key.removeprefix(PREFIX)
+            self._lines[endpoint_id] = self._line(endpoint_id, epoch)
         self._looking.start()
 
     def __contains__(self, endpoint_id: str) -> bool:
@@ -90,7 +91,7 @@ class HotEndpoints:
             if line is None:
                 others.append(one)
             else:
-                line.put(Made(event, (one,)))
+                line.put(Made(event, one))
         return others
 
     def work(self, endpoint_id: str) -> None:
