@@ -19,13 +19,14 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from worlds.chaos_coordinator import PAUSE_S, SlowAgents, engine_of, next_epoch
+from worlds.endpoint_processes import ProcessesHere
 from worlds.memory_engine import spec
 
 from aragora.config.settings import Settings, load_settings
@@ -33,7 +34,7 @@ from aragora.debate.protocol import preset
 from aragora.debate.records import TOLD, Tenure
 from aragora.debate.store.debates import DebateStore
 from aragora.debate.store.journal_writer import JournalWriter
-from aragora.errors import AragoraError, Fenced
+from aragora.errors import AragoraError
 from aragora.ids import LOCAL_ORG
 from aragora.observability.logging import configure_logging
 from aragora.secrets.encryption import service_of
@@ -45,7 +46,7 @@ from aragora.webhooks import dispatcher as dispatching
 from aragora.webhooks import hot_endpoint
 from aragora.webhooks.dispatcher import Dispatcher
 from aragora.webhooks.egress import guard_of, open_sender
-from aragora.webhooks.hot_endpoint import HotEndpoint, Made, Warmth
+from aragora.webhooks.hot_endpoint import HotEndpoint
 from aragora.webhooks.local import LocalDelivery
 from aragora.webhooks.model import Rules
 from aragora.webhooks.rotation import rotated
@@ -121,48 +122,6 @@ class Program:
     async def stop(self) -> int:
         await self._delivery.aclose(STOP_S)
         return 0
-
-
-class ProcessesHere:
-    """Processes of hot endpoints that are none: owners of their own in this process. With it they die together."""
-
-    def __init__(self, make: Callable[[str, int], HotEndpoint]) -> None:
-        self._make = make
-        self.hot: dict[str, HotEndpoint] = {}
-
-    async def activate(self, endpoint_id: str) -> None:
-        """It runs."""
-
-    async def begin(self, endpoint_id: str, epoch: int) -> None:
-        hot = self._make(endpoint_id, epoch)
-        await hot.begin()
-        self.hot[endpoint_id] = hot
-
-    async def take(self, endpoint_id: str, epoch: int, made: tuple[Made, ...]) -> None:
-        await self._by(endpoint_id, epoch).take(made)
-
-    async def work(self, endpoint_id: str, epoch: int) -> None:
-        await self._by(endpoint_id, epoch).work()
-
-    async def changed(self, endpoint_id: str, epoch: int) -> None:
-        await self._by(endpoint_id, epoch).changed()
-
-    async def cancelled(self, endpoint_id: str, epoch: int, delivery_id: str) -> None:
-        self._by(endpoint_id, epoch).cancelled(delivery_id)
-
-    async def warmth(self, endpoint_id: str, epoch: int) -> Warmth:
-        return self._by(endpoint_id, epoch).warmth()
-
-    async def release(self, endpoint_id: str, epoch: int, limit_s: float) -> int:
-        hot = self._by(endpoint_id, epoch)
-        del self.hot[endpoint_id]
-        return await hot.release(limit_s)
-
-    def _by(self, endpoint_id: str, epoch: int) -> HotEndpoint:
-        hot = self.hot.get(endpoint_id)
-        if hot is None or hot.epoch != epoch:
-            raise Fenced(f"{endpoint_id} is not had by epoch {epoch}")
-        return hot
 
 
 class Server:

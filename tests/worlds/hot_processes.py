@@ -5,27 +5,28 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from worlds.endpoint_processes import ProcessesHere
 from worlds.webhook_dispatchers import loopback_sender
 
 from aragora.clock import SystemClock
-from aragora.errors import Fenced, Unavailable
+from aragora.errors import Unavailable
 from aragora.secrets.encryption import EncryptionService
 from aragora.storage.database import Database
 from aragora.webhooks.following import Authority
-from aragora.webhooks.hot_endpoint import HotEndpoint, Made, Warmth
+from aragora.webhooks.hot_endpoint import HotEndpoint
 from aragora.webhooks.sender import Sender
 
 
-class HotProcesses:
-    """Fulfils `EndpointProcesses`. `away` names endpoints whose process does not answer; `begun` counts the grants."""
+class HotProcesses(ProcessesHere):
+    """`away` names endpoints whose process does not answer; `begun` counts the grants."""
 
     def __init__(self, opened: Callable[[], Database], crypto: EncryptionService) -> None:
+        super().__init__(self._connected)
         self._opened = opened
         self._crypto = crypto
         self._senders: list[Sender] = []
         self._ended: list[HotEndpoint] = []
         self.authority: Authority | None = None
-        self.hot: dict[str, HotEndpoint] = {}
         self.away: set[str] = set()
         self.begun: list[tuple[str, int]] = []
 
@@ -42,9 +43,17 @@ class HotProcesses:
 
     async def begin(self, endpoint_id: str, epoch: int) -> None:
         self._refuse_away(endpoint_id)
+        before = self.hot.get(endpoint_id)
+        await super().begin(endpoint_id, epoch)
+        self.begun.append((endpoint_id, epoch))
+        if before is not None:
+            self._ended.append(before)
+
+    def _connected(self, endpoint_id: str, epoch: int) -> HotEndpoint:
+        """One with connections of its own."""
         assert self.authority is not None
         self._senders.append(loopback_sender())
-        hot = HotEndpoint(
+        return HotEndpoint(
             endpoint_id,
             epoch,
             self._opened(),
@@ -54,31 +63,10 @@ class HotProcesses:
             clock=SystemClock(),
             slots=50,
         )
-        await hot.begin()
-        self.begun.append((endpoint_id, epoch))
-        if (before := self.hot.get(endpoint_id)) is not None:
-            self._ended.append(before)
-        self.hot[endpoint_id] = hot
-
-    async def take(self, endpoint_id: str, epoch: int, made: tuple[Made, ...]) -> None:
-        await self._by(endpoint_id, epoch).take(made)
-
-    async def work(self, endpoint_id: str, epoch: int) -> None:
-        await self._by(endpoint_id, epoch).work()
-
-    async def changed(self, endpoint_id: str, epoch: int) -> None:
-        await self._by(endpoint_id, epoch).changed()
-
-    async def cancelled(self, endpoint_id: str, epoch: int, delivery_id: str) -> None:
-        self._by(endpoint_id, epoch).cancelled(delivery_id)
-
-    async def warmth(self, endpoint_id: str, epoch: int) -> Warmth:
-        return self._by(endpoint_id, epoch).warmth()
 
     async def release(self, endpoint_id: str, epoch: int, limit_s: float) -> int:
-        self._by(endpoint_id, epoch)
-        self._ended.append(self.hot.pop(endpoint_id))
-        return await self._ended[-1].release(limit_s)
+        self._ended.append(self._by(endpoint_id, epoch))
+        return await super().release(endpoint_id, epoch, limit_s)
 
     async def aclose(self) -> None:
         for hot in [*self._ended, *self.hot.values()]:
@@ -88,10 +76,7 @@ class HotProcesses:
 
     def _by(self, endpoint_id: str, epoch: int) -> HotEndpoint:
         self._refuse_away(endpoint_id)
-        hot = self.hot.get(endpoint_id)
-        if hot is None or hot.epoch != epoch:
-            raise Fenced(f"this process does not have {endpoint_id}")
-        return hot
+        return super()._by(endpoint_id, epoch)
 
     def _refuse_away(self, endpoint_id: str) -> None:
         if endpoint_id in self.away:

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestServer
 from rich.console import Console
+from worlds.answering_webhooks import answering_webhooks
 
 from aragora.cli import webhook_replays as command
 from aragora.cli.rendering.webhook_replays import replay_block, replays_table
@@ -64,10 +64,7 @@ def replay(**changes: Any) -> dict[str, Any]:
 @pytest.fixture
 async def server() -> AsyncIterator[ReplayServer]:
     fake = ReplayServer()
-    app = web.Application()
-    app.router.add_route("*", "/api/webhooks{rest:.*}", fake.answer)
-    async with TestServer(app) as running:
-        fake.url = str(running.make_url("")).rstrip("/")
+    async with answering_webhooks(fake.answer) as fake.url:
         yield fake
 
 

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestServer
 from pydantic import BaseModel
 from rich.console import Console
+from worlds.answering_webhooks import answering_webhooks
 
 from aragora.cli.main import main
 from aragora.cli.rendering.webhooks import dead_letters_table, ending_certificates, webhooks_table
@@ -164,10 +164,7 @@ def dead_letter() -> dict[str, Any]:
 @pytest.fixture
 async def webhooks() -> AsyncIterator[WebhookServer]:
     fake = WebhookServer()
-    app = web.Application()
-    app.router.add_route("*", "/api/webhooks{rest:.*}", fake.answer)
-    async with TestServer(app) as running:
-        fake.url = str(running.make_url("")).rstrip("/")
+    async with answering_webhooks(fake.answer) as fake.url:
         yield fake
 
 
