@@ -1,0 +1,1 @@
+"""What debates taught, kept with the way back to where it came from, and found again."""
