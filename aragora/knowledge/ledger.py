@@ -1,0 +1,267 @@
+"""The ledger of the Knowledge Mound: what happened to items, and the fold from it to an item as it stands. Pure.
+
+Each change is a row of its workspace's ledger, in order, and is never altered; the columns of an item are the fold of
+its changes. The content of a wording is kept apart from the ledger, which names its digest: so forgetting removes the
+content, and the ledger still tells that there was something.
+
+States and what moves them
+    Added        -> live, or quarantined where the text needs a person first
+    Supported    one more source says the same              no change of state
+    Contradicted a source says otherwise                    live -> disputed
+    Resolved     a person, or an outcome, settled it        disputed, quarantined -> live
+    Superseded   a newer item takes its place               live, disputed -> superseded
+    Quarantined  a person must look                         live, disputed -> quarantined
+    Reworded     a new version of the statement
+    Linked       to another item                            no change of state
+    Held         whether it held, as was seen later         held: disputed -> live; not held: live -> disputed
+    Shared       who may find it                            no change of state
+    Forgotten    on request or by retention                 any -> forgotten, which is final
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Final
+
+from aragora.knowledge.model import (
+    Basis,
+    Item,
+    Link,
+    Outcome,
+    Source,
+    Statement,
+    Status,
+    Visibility,
+    with_link,
+)
+
+SOURCES_MAX: Final = 100  # for an item, and against it
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """A new item; `base` is the confidence that its first source earns (`aragora.knowledge.confidence`)."""
+
+    statement: Statement
+    sources: tuple[Source, ...]
+    base: float
+    basis: Basis
+    visibility: Visibility = Visibility.WORKSPACE
+    links: tuple[Link, ...] = ()
+    quarantined: str = ""  # why a person must look first
+
+
+@dataclass(frozen=True, slots=True)
+class Supported:
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
+class Contradicted:
+    """`by` is the item that says otherwise."""
+
+    source: Source
+    by: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """`by` names the person."""
+
+    by: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Superseded:
+    """`by` is the item that takes its place."""
+
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reworded:
+    statement: Statement
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Linked:
+    link: Link
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    visibility: Visibility
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """`certificate` is the id under which it is proven."""
+
+    certificate: str
+
+
+Change = (
+    Added
+    | Supported
+    | Contradicted
+    | Resolved
+    | Superseded
+    | Quarantined
+    | Reworded
+    | Linked
+    | Held
+    | Shared
+    | Forgotten
+)
+
+NAMES: Final[dict[type, str]] = {
+    Added: "added",
+    Supported: "supported",
+    Contradicted: "contradicted",
+    Resolved: "resolved",
+    Superseded: "superseded",
+    Quarantined: "quarantined",
+    Reworded: "reworded",
+    Linked: "linked",
+    Held: "held",
+    Shared: "shared",
+    Forgotten: "forgotten",
+}
+"""How rows call each change: a name never changes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One row of the ledger. `seq` counts the changes of the workspace, from 1."""
+
+    org_id: str
+    workspace: str
+    seq: int
+    item_id: str
+    change: Change
+    at: float
+
+
+def fold(entries: Iterable[Entry]) -> dict[str, Item]:
+    """The items that these entries, in order, make. Entries of an item whose beginning is missing change nothing."""
+    items: dict[str, Item] = {}
+    for entry in entries:
+        after = apply(items.get(entry.item_id), entry)
+        if after is not None:
+            items[entry.item_id] = after
+    return items
+
+
+def apply(item: Item | None, entry: Entry) -> Item | None:
+    """The item after one entry; the same one where the entry says nothing new of it."""
+    change, at = entry.change, entry.at
+    if item is None:
+        return _begun(entry, change) if isinstance(change, Added) else None
+    if item.status is Status.FORGOTTEN:  # nothing brings it back
+        return item
+    after = _changed(item, change, at)
+    return item if after == item else replace(after, changed_at=at)
+
+
+def _begun(entry: Entry, added: Added) -> Item:
+    return Item(
+        item_id=entry.item_id,
+        org_id=entry.org_id,
+        workspace=entry.workspace,
+        statement=added.statement,
+        status=Status.QUARANTINED if added.quarantined else Status.LIVE,
+        visibility=added.visibility,
+        base=added.base,
+        basis=added.basis,
+        sources=added.sources,
+        recorded_at=entry.at,
+        changed_at=entry.at,
+        links=added.links,
+        reason=added.quarantined,
+    )
+
+
+def _changed(item: Item, change: Change, at: float) -> Item:
+    match change:
+        case Added():  # it is known
+            return item
+        case Supported(source):
+            return replace(item, sources=with_source(item.sources, source))
+        case Reworded(statement):
+            return item if statement == item.statement else replace(item, statement=statement, version=item.version + 1)
+        case Linked(link):
+            return with_link(item, link)
+        case Shared(visibility):
+            return replace(item, visibility=visibility)
+        case Forgotten():
+            return _emptied(item)
+        case _:
+            return _judged(item, change, at)
+
+
+def _judged(item: Item, change: Contradicted | Resolved | Superseded | Quarantined | Held, at: float) -> Item:
+    """After a change that says how far the item may be relied on."""
+    match change:
+        case Contradicted(source, _, reason):
+            disputed = replace(item, against=with_source(item.against, source))
+            return _moved(disputed, {Status.LIVE}, Status.DISPUTED, reason)
+        case Resolved():
+            return _moved(item, {Status.DISPUTED, Status.QUARANTINED}, Status.LIVE, "")
+        case Superseded():
+            after = _moved(item, {Status.LIVE, Status.DISPUTED}, Status.SUPERSEDED, item.reason)
+            return after if after.status is item.status else replace(after, superseded_at=at)
+        case Quarantined(reason):
+            return _moved(item, {Status.LIVE, Status.DISPUTED}, Status.QUARANTINED, reason)
+        case Held(outcome):
+            return _seen(item, outcome)
+
+
+def _moved(item: Item, before: set[Status], after: Status, reason: str) -> Item:
+    return replace(item, status=after, reason=reason) if item.status in before else item
+
+
+def _seen(item: Item, outcome: Outcome) -> Item:
+    others = tuple(one for one in item.outcomes if one.root != outcome.root)
+    seen = replace(item, outcomes=(*others, outcome))
+    if outcome.held:
+        return _moved(seen, {Status.DISPUTED}, Status.LIVE, "")
+    return _moved(seen, {Status.LIVE}, Status.DISPUTED, "an outcome says that it did not hold")
+
+
+def _emptied(item: Item) -> Item:
+    """What remains of a forgotten item: that there was one, of which kind, and when."""
+    return replace(
+        item,
+        statement=Statement(kind=item.statement.kind, content=""),
+        status=Status.FORGOTTEN,
+        sources=(),
+        against=(),
+        links=(),
+        outcomes=(),
+        reason="",
+    )
+
+
+def with_source(sources: tuple[Source, ...], source: Source) -> tuple[Source, ...]:
+    """With one source more. A root says it once: its first word stays, and what it was shown is joined to that. Beyond
+    `SOURCES_MAX` roots nothing is added: one more would change no confidence."""
+    for place, known in enumerate(sources):
+        if known.root == source.root:
+            exposed = tuple(sorted({*known.exposed, *source.exposed}))
+            return (*sources[:place], replace(known, exposed=exposed), *sources[place + 1 :])
+    return sources if len(sources) >= SOURCES_MAX else (*sources, source)

@@ -1,0 +1,179 @@
+"""What follows from things to write: new ledger entries, and the items after them. Pure.
+
+Each unit sees what the units before it have made. An addition that is there already supports the item that is there;
+one that contradicts an item disputes or supersedes it (`aragora.knowledge.contradiction`). What was forgotten is not learnt
+again, word for word.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from aragora.errors import Conflict, NotFound
+from aragora.knowledge.contradiction import Clash, clash
+from aragora.knowledge.ledger import Added, Change, Contradicted, Entry, Linked, Reworded, Superseded, Supported, apply
+from aragora.knowledge.model import Home, Item, Link, LinkKind, Statement, Status
+from aragora.knowledge.sameness import item_id_of, next_id, sameness
+
+
+@dataclass(frozen=True, slots=True)
+class Addition:
+    """A statement to keep, under the id that follows from it (`aragora.knowledge.sameness`)."""
+
+    added: Added
+
+
+@dataclass(frozen=True, slots=True)
+class Changing:
+    """A change of an item that is there; `version` is the wording that the caller has seen, None whatever is there."""
+
+    item_id: str
+    change: Change
+    version: int | None = None
+
+
+Unit = Addition | Changing
+
+
+def statement_of(unit: Unit) -> Statement | None:
+    """What a unit would have an item say, if it says anything."""
+    if isinstance(unit, Addition):
+        return unit.added.statement
+    return unit.change.statement if isinstance(unit.change, Reworded) else None
+
+
+class Effect(StrEnum):
+    """What a unit did."""
+
+    ADDED = "added"
+    SUPPORTED = "supported"  # the statement was there; its sources grew
+    CHANGED = "changed"
+    NOTHING = "nothing"
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """What one unit did, and its item afterwards."""
+
+    effect: Effect
+    item: Item
+
+
+@dataclass(slots=True)
+class Plan:
+    """The plan for one workspace whose newest ledger entry is `seq`.
+
+    `known` are the items that units name, whose ids theirs would be, that say the same as one of them, or that are
+    about the same thing.
+    """
+
+    home: Home
+    seq: int
+    at: float
+    known: Iterable[Item]
+    entries: list[Entry] = field(default_factory=list)
+    touched: dict[str, Item] = field(default_factory=dict)
+    new: set[str] = field(default_factory=set)
+    _items: dict[str, Item] = field(init=False, default_factory=dict)
+    _same: dict[str, str] = field(init=False, default_factory=dict)
+    _about: dict[tuple[str, str], list[str]] = field(init=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for item in self.known:
+            self._note(item)
+
+    def take(self, units: Sequence[Unit]) -> list[Planned]:
+        """Plan these units, in their order. Raises NotFound for an item that is not there, Conflict for one that is at
+        another version; then nothing of the plan may be written."""
+        return [self._add(unit) if isinstance(unit, Addition) else self._change(unit) for unit in units]
+
+    def _add(self, unit: Addition) -> Planned:
+        added = unit.added
+        item_id = self._same.get(sameness(added.statement)) or self._free(item_id_of(self.home, added.statement))
+        before = self._items.get(item_id)
+        if before is not None:
+            for source in added.sources:
+                self._enter(item_id, Supported(source))
+            for link in added.links:
+                self._enter(item_id, Linked(link))
+            after = self._items[item_id]
+            return Planned(Effect.NOTHING if after == before else Effect.SUPPORTED, after)
+        about = tuple(self._about.get((added.statement.subject, added.statement.relation), ()))
+        self._enter(item_id, added)
+        self.new.add(item_id)
+        for old_id in about:
+            self._compare(old_id, item_id, added)
+        return Planned(Effect.ADDED, self._items[item_id])
+
+    def _free(self, item_id: str) -> str:
+        """`item_id`, or the next one where its item was reworded and says something else by now."""
+        taken = self._items.get(item_id)
+        while taken is not None and taken.status is not Status.FORGOTTEN:
+            item_id = next_id(item_id)
+            taken = self._items.get(item_id)
+        return item_id
+
+    def _compare(self, old_id: str, new_id: str, added: Added) -> None:
+        """What a new item does to one about the same thing."""
+        source, old = added.sources[0], self._items[old_id]
+        found = clash(old, added.statement, source)
+        if found is Clash.SUPERSEDES:
+            self._enter(old_id, Superseded(new_id))
+            self._enter(new_id, Linked(Link(LinkKind.SUPERSEDES, old_id, self.at)))
+        elif found is Clash.DISPUTES:
+            self._enter(old_id, Contradicted(source, new_id, f"{new_id} says otherwise"))
+            self._enter(old_id, Linked(Link(LinkKind.CONTRADICTS, new_id, self.at)))
+            self._enter(new_id, Contradicted(old.sources[0], old_id, f"{old_id} says otherwise"))
+            self._enter(new_id, Linked(Link(LinkKind.CONTRADICTS, old_id, self.at)))
+
+    def _change(self, unit: Changing) -> Planned:
+        before = self._items.get(unit.item_id)
+        if before is None:
+            raise unknown_item(unit.item_id)
+        if unit.version is not None and unit.version != before.version:
+            raise Conflict(
+                f"the item {unit.item_id} is at version {before.version}, not {unit.version}: read it again",
+                code="version_conflict",
+            )
+        if isinstance(unit.change, Reworded):
+            same = self._same.get(sameness(unit.change.statement), unit.item_id)
+            if same != unit.item_id:
+                raise Conflict(f"the item {same} says that already: support or link that one", code="same_statement")
+        self._enter(unit.item_id, unit.change)
+        after = self._items[unit.item_id]
+        return Planned(Effect.NOTHING if after == before else Effect.CHANGED, after)
+
+    def _enter(self, item_id: str, change: Change) -> None:
+        """Add an entry, unless it says nothing new."""
+        entry = Entry(self.home.org_id, self.home.workspace, self.seq + 1, item_id, change, self.at)
+        before = self._items.get(item_id)
+        after = apply(before, entry)
+        if after is None or after is before:
+            return
+        self.seq += 1
+        self.entries.append(entry)
+        self.touched[item_id] = after
+        self._note(after)
+
+    def _note(self, item: Item) -> None:
+        before = self._items.get(item.item_id)
+        self._items[item.item_id] = item
+        statement = item.statement
+        if before is not None and before.statement == statement:
+            return
+        if before is not None:
+            self._same.pop(sameness(before.statement), None)
+        if not statement.content:  # forgotten
+            return
+        self._same[sameness(statement)] = item.item_id
+        if statement.subject:
+            about = self._about.setdefault((statement.subject, statement.relation), [])
+            if item.item_id not in about:
+                about.append(item.item_id)
+
+
+def unknown_item(item_id: str) -> NotFound:
+    """The one answer for an item that there is not, and for one that the caller may not see."""
+    return NotFound(f"there is no item {item_id}: check the id and the workspace", code="item_not_found")

@@ -1,0 +1,110 @@
+"""What full-text search reads and how it is asked: FTS5 in SQLite, a `tsvector` in PostgreSQL.
+
+Both hold tokens of our one tokenizer (`aragora.knowledge.search.tokens`), so both find the same, and no question is
+syntax to them. Each row also holds the scopes in which it may be found, so a search is cut to its scope before it is
+cut to its best: k matching items come back wherever there are k.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Final
+
+from sqlalchemy import Double, Select, TextClause, bindparam, column, delete, literal_column, select, table, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from aragora.knowledge.model import Visibility
+from aragora.knowledge.search.tokens import fts5_query, tsquery
+from aragora.knowledge.store.tables import knowledge_items
+from aragora.storage.database import Database
+
+_ROWID: Final = table("knowledge_tokens", column("rowid"))
+_ITEM_NO: Final = table("knowledge_tokens", column("item_no"))
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """The row of one item: its number, the scopes that find it, and its text as the tokenizer gives it."""
+
+    item_no: int
+    scopes: tuple[str, ...]
+    text: str
+
+
+def workspace_scope(org_id: str, workspace: str) -> str:
+    """The token of a workspace's items."""
+    return f"w{_short(org_id, workspace)}"
+
+
+def shared_scope(org_id: str) -> str:
+    """The token of the items that the whole organisation may find."""
+    return f"o{_short(org_id)}"
+
+
+def scopes_of(org_id: str, workspace: str, visibility: Visibility) -> tuple[str, ...]:
+    """Where an item may be found."""
+    own = workspace_scope(org_id, workspace)
+    return (own, shared_scope(org_id)) if visibility is Visibility.ORG else (own,)
+
+
+async def put_tokens(database: Database, connection: AsyncConnection, rows: Sequence[Tokens]) -> None:
+    """Add the rows of these items, which have none."""
+    if not rows:
+        return
+    values = [{"item_no": row.item_no, "scope": " ".join(row.scopes), "tokens": row.text} for row in rows]
+    await connection.execute(_PUT_SQLITE if database.is_sqlite else _PUT_POSTGRES, values)
+
+
+async def drop_tokens(database: Database, connection: AsyncConnection, item_nos: Collection[int]) -> None:
+    """Remove the rows of these items."""
+    if not item_nos:
+        return
+    if database.is_sqlite:
+        gone = delete(_ROWID).where(_ROWID.c.rowid == bindparam("gone"))
+    else:
+        gone = delete(_ITEM_NO).where(_ITEM_NO.c.item_no == bindparam("gone"))
+    await connection.execute(gone, [{"gone": item_no} for item_no in item_nos])
+
+
+def matching(
+    database: Database, scopes: Collection[str], tokens: Sequence[str], limit: int
+) -> Select[tuple[int, float]]:
+    """The query for (item_no, rank) of the best `limit` items that hold any of `tokens` in any of `scopes`: the higher
+    the rank, the better. The caller narrows it by the columns of `knowledge_items`. At least one scope and token."""
+    if database.is_sqlite:
+        question = f"scope : ({fts5_query(tuple(sorted(scopes)))}) AND tokens : ({fts5_query(tokens)})"
+        # bm25 is the smaller the better; the scope says nothing about how well an item fits.
+        rank = literal_column("-bm25(knowledge_tokens, 0.0, 1.0)", Double).label("rank")
+        return (
+            select(knowledge_items.c.item_no, rank)
+            .join_from(_ROWID, knowledge_items, _ROWID.c.rowid == knowledge_items.c.item_no)
+            .where(text("knowledge_tokens MATCH :question").bindparams(question=question))
+            .order_by(literal_column("rank").desc(), knowledge_items.c.item_no)
+            .limit(limit)
+        )
+    rank = literal_column("ts_rank_cd(tokens, to_tsquery('simple', :question), 1)", Double).label("rank")
+    return (
+        select(knowledge_items.c.item_no, rank)
+        .join_from(_ITEM_NO, knowledge_items, _ITEM_NO.c.item_no == knowledge_items.c.item_no)
+        .where(
+            text("tokens @@ to_tsquery('simple', :question)").bindparams(question=tsquery(tokens)),
+            text("string_to_array(scope, ' ') && :scopes").bindparams(scopes=sorted(scopes)),
+        )
+        .order_by(literal_column("rank").desc(), knowledge_items.c.item_no)
+        .limit(limit)
+    )
+
+
+_PUT_SQLITE: Final[TextClause] = text(
+    "INSERT INTO knowledge_tokens (rowid, scope, tokens) VALUES (:item_no, :scope, :tokens)"
+)
+_PUT_POSTGRES: Final[TextClause] = text(
+    "INSERT INTO knowledge_tokens (item_no, scope, tokens) VALUES (:item_no, :scope, to_tsvector('simple', :tokens))"
+)
+
+
+def _short(*names: str) -> str:
+    """A token that no other names make: of letters and digits, so that every tokenizer leaves it whole."""
+    return sha256("\0".join(names).encode()).hexdigest()[:32]

@@ -1,0 +1,169 @@
+"""Reading the Knowledge Mound. What a caller may find is decided here, in the query, whoever proposes the items: an
+index that is behind can neither show what is not the caller's nor bring back what is gone."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Select, and_, false, func, or_, select
+
+from aragora.knowledge.ledger import Entry
+from aragora.knowledge.model import KEPT, SEARCHED, Item, LinkKind, Reach, Visibility
+from aragora.knowledge.planning import unknown_item
+from aragora.knowledge.store.lexical import matching, shared_scope, workspace_scope
+from aragora.knowledge.store.rows import entries_of, item_of
+from aragora.knowledge.store.tables import (
+    knowledge_items,
+    knowledge_ledger,
+    knowledge_links,
+    knowledge_sources,
+    knowledge_topics,
+)
+from aragora.knowledge.wanted import Wanted
+from aragora.storage.cursors import Page, Place, cursor_of, place_of
+from aragora.storage.database import Database
+
+PAGE_ITEMS: Final = 100
+_LOOKED_UP: Final = 500
+
+_ITEMS: Final = knowledge_items
+
+
+class KnowledgeReader:
+    """Over the database of context `aragora_memory`. Every method raises Unavailable where that is away."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def get(self, reach: Reach, item_id: str) -> Item:
+        """An item, whatever its status. Raises NotFound, with one text, where there is none or it is out of reach."""
+        query = select(_ITEMS.c.item).where(_ITEMS.c.item_id == item_id, within(reach))
+        rows = await self._database.rows(query, "reading an item")
+        if not rows:
+            raise unknown_item(item_id)
+        return item_of(rows[0].item)
+
+    async def numbered(self, reach: Reach, wanted: Wanted, item_nos: Collection[int], now: float) -> dict[int, Item]:
+        """Of these items those that the caller may find and that are wanted, at `now` in seconds since the epoch."""
+        found: dict[int, Item] = {}
+        numbers = list(item_nos)
+        for start in range(0, len(numbers), _LOOKED_UP):
+            part = numbers[start : start + _LOOKED_UP]
+            query = select(_ITEMS.c.item_no, _ITEMS.c.item).where(_ITEMS.c.item_no.in_(part))
+            rows = await self._database.rows(_narrowed(query, reach, wanted, now), "reading items")
+            found.update((row.item_no, item_of(row.item)) for row in rows)
+        return found
+
+    async def lexical(
+        self, reach: Reach, wanted: Wanted, tokens: Sequence[str], limit: int, now: float
+    ) -> list[tuple[int, float]]:
+        """Number and rank of the best `limit` items that hold any of the tokens; the higher the rank, the better."""
+        if not tokens:
+            return []
+        query = _narrowed(matching(self._database, _scopes(reach), tokens, limit), reach, wanted, now)
+        rows = await self._database.rows(query, "searching items")
+        return [(row[0], float(row[1])) for row in rows]
+
+    async def allowed(self, reach: Reach, wanted: Wanted, limit: int, now: float) -> list[int] | None:
+        """The numbers of all wanted items, for an index that is to search among them alone; None where there are more
+        than `limit`."""
+        numbers = _narrowed(select(_ITEMS.c.item_no), reach, wanted, now).limit(limit + 1)
+        rows = await self._database.rows(numbers, "reading items")
+        return None if len(rows) > limit else [row.item_no for row in rows]
+
+    async def page(
+        self, reach: Reach, wanted: Wanted, now: float, *, cursor: str | None = None, limit: int = PAGE_ITEMS
+    ) -> Page[Item]:
+        """The wanted items, newest first. Raises InvalidInput for a bad cursor."""
+        query = select(_ITEMS.c.item_no, _ITEMS.c.item_id, _ITEMS.c.recorded_at, _ITEMS.c.item)
+        query = _narrowed(query, reach, wanted, now)
+        if cursor is not None:
+            place = place_of(cursor)
+            after = select(_ITEMS.c.item_no).where(_ITEMS.c.item_id == place.id).scalar_subquery()
+            query = query.where(_ITEMS.c.item_no < after)
+        rows = await self._database.rows(query.order_by(_ITEMS.c.item_no.desc()).limit(limit + 1), "listing items")
+        items = tuple(item_of(row.item) for row in rows[:limit])
+        if len(rows) <= limit:
+            return Page(items)
+        return Page(items, cursor_of(Place(rows[limit - 1].recorded_at, rows[limit - 1].item_id)))
+
+    async def history(self, reach: Reach, item_id: str) -> list[Entry]:
+        """What happened to an item, oldest first. Raises NotFound."""
+        await self.get(reach, item_id)
+        query = select(knowledge_ledger).where(knowledge_ledger.c.item_id == item_id)
+        return entries_of(await self._database.rows(query.order_by(knowledge_ledger.c.seq), "reading the ledger"))
+
+    async def linking_to(
+        self, reach: Reach, item_ids: Collection[str], kind: LinkKind, now: float
+    ) -> dict[str, list[Item]]:
+        """The items that hold a link of this kind to one of up to some hundred items, by that one's id; those that are
+        searched now."""
+        link = knowledge_links
+        query = (
+            select(link.c.to_id, _ITEMS.c.item)
+            .join_from(link, _ITEMS, link.c.item_id == _ITEMS.c.item_id)
+            .where(link.c.to_id.in_(list(item_ids)), link.c.kind == kind)
+        )
+        rows = await self._database.rows(_narrowed(query, reach, Wanted(), now), "reading links")
+        found: dict[str, list[Item]] = {}
+        for row in rows:
+            found.setdefault(row.to_id, []).append(item_of(row.item))
+        return found
+
+    async def of_roots(self, reach: Reach, roots: Collection[str]) -> list[Item]:
+        """All items, whatever their status, that have one of these roots among their sources."""
+        source = knowledge_sources
+        numbers = select(source.c.item_no).where(source.c.root.in_(list(roots)))
+        query = select(_ITEMS.c.item).where(_ITEMS.c.item_no.in_(numbers), within(reach))
+        rows = await self._database.rows(query.order_by(_ITEMS.c.item_no), "reading items")
+        return [item_of(row.item) for row in rows]
+
+    async def counts(self) -> dict[tuple[str, str], int]:
+        """How many items there are, by kind and status, of all organisations: for figures."""
+        query = select(_ITEMS.c.kind, _ITEMS.c.status, func.count()).group_by(_ITEMS.c.kind, _ITEMS.c.status)
+        rows = await self._database.rows(query, "counting items")
+        return {(row[0], row[1]): row[2] for row in rows}
+
+
+def within(reach: Reach) -> ColumnElement[bool]:
+    """That the caller may know of the item."""
+    if not reach.workspaces:
+        return false()
+    own = _ITEMS.c.workspace.in_(reach.workspaces)
+    return and_(_ITEMS.c.org_id == reach.org_id, or_(own, _ITEMS.c.visibility == Visibility.ORG))
+
+
+def _narrowed(query: Select[Any], reach: Reach, wanted: Wanted, now: float) -> Select[Any]:
+    """The query, of what the caller may find and wants."""
+    columns = _ITEMS.c
+    at = now if wanted.as_of is None else wanted.as_of
+    query = query.where(
+        within(reach),
+        or_(columns.valid_from.is_(None), columns.valid_from <= at),
+        or_(columns.valid_to.is_(None), columns.valid_to > at),
+    )
+    if wanted.as_of is None:
+        query = query.where(columns.status.in_(sorted(SEARCHED)))
+    else:
+        query = query.where(
+            columns.status.in_(sorted(KEPT)),
+            or_(columns.superseded_at.is_(None), columns.superseded_at > wanted.as_of),
+        )
+    if wanted.kinds:
+        query = query.where(columns.kind.in_(wanted.kinds))
+    if wanted.domain:
+        query = query.where(columns.domain == wanted.domain)
+    if wanted.min_confidence > 0.0:
+        query = query.where(columns.confidence >= wanted.min_confidence)
+    if wanted.topics:
+        numbers = select(knowledge_topics.c.item_no).where(knowledge_topics.c.topic.in_(wanted.topics))
+        query = query.where(columns.item_no.in_(numbers))
+    if wanted.debate_id:
+        numbers = select(knowledge_sources.c.item_no).where(knowledge_sources.c.debate_id == wanted.debate_id)
+        query = query.where(columns.item_no.in_(numbers))
+    return query
+
+
+def _scopes(reach: Reach) -> list[str]:
+    return [shared_scope(reach.org_id), *(workspace_scope(reach.org_id, name) for name in reach.workspaces)]

@@ -1,0 +1,108 @@
+"""The tables of the Knowledge Mound. What full-text search reads differs between the databases and stands in
+`aragora.knowledge.store.lexical`."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import Boolean, Column, Double, Index, Integer, LargeBinary, Table, Text, text
+
+from aragora.storage.applied import applied_table
+from aragora.storage.contexts import Context
+from aragora.storage.tables import METADATA
+
+_METADATA: Final = METADATA[Context.MEMORY]
+_SHARED: Final = text("visibility = 'org'")
+
+knowledge_workspaces = Table(
+    "knowledge_workspaces",
+    _METADATA,
+    Column("org_id", Text, primary_key=True),
+    Column("workspace", Text, primary_key=True),
+    Column("seq", Integer, nullable=False),  # of the newest ledger row; whoever writes holds this row
+    Column("offers", Boolean, nullable=False),  # whether its debates are offered knowledge
+)
+
+knowledge_items = Table(  # as folded from the ledger: `item` holds all of it, the columns what is asked for
+    "knowledge_items",
+    _METADATA,
+    Column("item_no", Integer, primary_key=True),
+    Column("item_id", Text, nullable=False),
+    Column("org_id", Text, nullable=False),
+    Column("workspace", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("visibility", Text, nullable=False),
+    Column("domain", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("relation", Text, nullable=False),
+    Column("confidence", Double, nullable=False),
+    Column("valid_from", Double),
+    Column("valid_to", Double),
+    Column("recorded_at", Double, nullable=False),
+    Column("changed_at", Double, nullable=False),
+    Column("superseded_at", Double),
+    Column("version", Integer, nullable=False),
+    Column("sameness", Text),  # equal for equal statements; NULL once forgotten
+    Column("item", Text, nullable=False),  # JSON
+    Index("ux_knowledge_items_id", "item_id", unique=True),
+    Index("ux_knowledge_items_sameness", "org_id", "workspace", "sameness", unique=True),
+    Index("ix_knowledge_items_home", "org_id", "workspace", "item_no"),
+    Index("ix_knowledge_items_subject", "org_id", "workspace", "subject", "relation"),
+    Index("ix_knowledge_items_shared", "org_id", "item_no", sqlite_where=_SHARED, postgresql_where=_SHARED),
+    sqlite_autoincrement=True,  # the number of an item that is gone never comes again
+)
+
+knowledge_topics = Table(
+    "knowledge_topics",
+    _METADATA,
+    Column("item_no", Integer, primary_key=True, autoincrement=False),
+    Column("topic", Text, primary_key=True),
+    Index("ix_knowledge_topics_topic", "topic", "item_no"),
+)
+
+knowledge_sources = Table(  # for and against: whose word an item rests on
+    "knowledge_sources",
+    _METADATA,
+    Column("item_no", Integer, primary_key=True, autoincrement=False),
+    Column("root", Text, primary_key=True),
+    Column("debate_id", Text),
+    Column("person", Text),
+    Index("ix_knowledge_sources_root", "root", "item_no"),
+    Index("ix_knowledge_sources_debate", "debate_id", "item_no"),
+    Index("ix_knowledge_sources_person", "person", "item_no"),
+)
+
+knowledge_links = Table(
+    "knowledge_links",
+    _METADATA,
+    Column("item_id", Text, primary_key=True),  # of the item that holds the link
+    Column("kind", Text, primary_key=True),
+    Column("to_id", Text, primary_key=True),
+    Index("ix_knowledge_links_to", "to_id", "kind"),
+)
+
+knowledge_ledger = Table(
+    "knowledge_ledger",
+    _METADATA,
+    Column("org_id", Text, primary_key=True),
+    Column("workspace", Text, primary_key=True),
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("item_id", Text, nullable=False),
+    Column("change", Text, nullable=False),
+    Column("body", Text, nullable=False),  # JSON; empty once its item is forgotten
+    Column("at", Double, nullable=False),
+    Index("ix_knowledge_ledger_item", "item_id", "seq"),
+)
+
+knowledge_vectors = Table(
+    "knowledge_vectors",
+    _METADATA,
+    Column("item_no", Integer, primary_key=True, autoincrement=False),
+    Column("embedder_id", Text, primary_key=True),
+    Column("version", Integer, nullable=False),  # of the item's wording
+    Column("vector", LargeBinary, nullable=False),  # float32, little-endian
+    Index("ix_knowledge_vectors_embedder", "embedder_id", "item_no"),
+)
+
+knowledge_applied = applied_table("knowledge", Context.MEMORY)

@@ -1,0 +1,77 @@
+"""A debate that has ended, as adapters learn from it. Pure data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from aragora.debate.model import (
+    AnswerGiven,
+    ConsensusReached,
+    DebateOpened,
+    DebateSpec,
+    Decision,
+    Event,
+    ReceiptIssued,
+)
+from aragora.knowledge.model import Home, Source, SourceKind, debate_root
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """What the debate had been shown: ids of items and their digests as offered, and the roots behind them
+    (`aragora.knowledge.roots.lineage`)."""
+
+    item_ids: tuple[str, ...] = ()
+    cited_ids: tuple[str, ...] = ()
+    texts: tuple[str, ...] = ()  # as they were offered
+    roots: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TaughtDebate:
+    """The journal of an ended debate; `events` with their seqs, `at` when it ended in seconds since the epoch."""
+
+    home: Home
+    spec: DebateSpec
+    events: Sequence[tuple[int, Event]]
+    at: float
+    offered: Offered = Offered()
+
+    @property
+    def decision(self) -> tuple[int, Decision] | None:
+        """What it decided, with the seq; None where it ended without."""
+        found = [(seq, event.decision) for seq, event in self.events if isinstance(event, ConsensusReached)]
+        return found[-1] if found else None
+
+    @property
+    def receipt(self) -> ReceiptIssued | None:
+        """Its receipt, where it has one."""
+        found = [event for _, event in self.events if isinstance(event, ReceiptIssued)]
+        return found[-1] if found else None
+
+    @property
+    def answers(self) -> list[tuple[int, AnswerGiven]]:
+        """Every answer, with its seq."""
+        return [(seq, event) for seq, event in self.events if isinstance(event, AnswerGiven)]
+
+    def source(self, seq: int, **of: str | float | None) -> Source:
+        """What the debate says at `seq`; `of` are further fields of the source."""
+        receipt = self.receipt
+        return Source(
+            kind=SourceKind.DEBATE,
+            root=debate_root(self.spec.debate_id),
+            at=self.at,
+            exposed=self.offered.roots,
+            debate_id=self.spec.debate_id,
+            seq=seq,
+            receipt_id=None if receipt is None else receipt.receipt_id,
+            receipt_hash=None if receipt is None else receipt.hash,
+            person=self.spec.created_by,
+            **of,  # type: ignore[arg-type]
+        )
+
+
+def spec_of(events: Sequence[Event]) -> DebateSpec | None:
+    """The specification in a journal; None where its beginning is missing."""
+    return next((event.spec for event in events if isinstance(event, DebateOpened)), None)
