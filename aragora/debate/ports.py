@@ -1,4 +1,5 @@
-"""What the engine needs of the world: a journal, agents to ask, followers to tell, and an issuer of receipts."""
+"""What the engine needs of the world: a journal, agents to ask, followers to tell, an issuer of receipts, and knowledge
+where there is any."""
 
 from __future__ import annotations
 
@@ -6,8 +7,9 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from aragora.debate.journal import JournalRow
+from aragora.debate.knowledge import Offer
 from aragora.debate.machine.state import DebateState
-from aragora.debate.model import AgentRequest, DebateStatus, Event
+from aragora.debate.model import AgentRequest, DebateSpec, DebateStatus, Event
 from aragora.debate.records import (
     ChainHead,
     Closed,
@@ -73,6 +75,18 @@ class Asking(Protocol):
 
     def withdraw(self, debate_id: str) -> None:
         """The answers of this debate are not wanted any more."""
+        ...
+
+
+class KnowledgeSource(Protocol):
+    """Where a debate looks, once and at its opening, for what is known already."""
+
+    async def offer(self, spec: DebateSpec) -> Offer:
+        """What belongs to the question of `spec`, the best first, within the scope of its organisation and workspace;
+        `off` where the workspace wants none, `none` where there is nothing.
+
+        May raise, take too long and be cancelled at any await: the debate then goes on without. Labels are given by
+        the caller (`aragora.debate.knowledge.fitted`)."""
         ...
 
 
