@@ -198,12 +198,10 @@ def _begun(entry: Entry, added: Added) -> Item:
 
 def _changed(item: Item, change: Change, at: float) -> Item:
     match change:
-        case Added():  # it is known
-            return item
         case Supported(source):
             return replace(item, sources=with_source(item.sources, source))
-        case Reworded(statement):
-            return item if statement == item.statement else replace(item, statement=statement, version=item.version + 1)
+        case Reworded(statement) if statement != item.statement:
+            return replace(item, statement=statement, version=item.version + 1)
         case Linked(link):
             return with_link(item, link)
         case Shared(visibility):
@@ -214,8 +212,8 @@ def _changed(item: Item, change: Change, at: float) -> Item:
             return _judged(item, change, at)
 
 
-def _judged(item: Item, change: Contradicted | Resolved | Superseded | Quarantined | Held, at: float) -> Item:
-    """After a change that says how far the item may be relied on."""
+def _judged(item: Item, change: Change, at: float) -> Item:
+    """After a change that says how far the item may be relied on; any other changes nothing."""
     match change:
         case Contradicted(source, _, reason):
             disputed = replace(item, against=with_source(item.against, source))
@@ -229,6 +227,8 @@ def _judged(item: Item, change: Contradicted | Resolved | Superseded | Quarantin
             return _moved(item, {Status.LIVE, Status.DISPUTED}, Status.QUARANTINED, reason)
         case Held(outcome):
             return _seen(item, outcome)
+        case _:
+            return item
 
 
 def _moved(item: Item, before: set[Status], after: Status, reason: str) -> Item:

@@ -1,8 +1,8 @@
 """What follows from things to write: new ledger entries, and the items after them. Pure.
 
 Each unit sees what the units before it have made. An addition that is there already supports the item that is there;
-one that contradicts an item disputes or supersedes it (`aragora.knowledge.contradiction`). What was forgotten is not learnt
-again, word for word.
+one that contradicts an item disputes or supersedes it (`aragora.knowledge.contradiction`). What was forgotten is not
+learnt again, word for word.
 """
 
 from __future__ import annotations

@@ -10,9 +10,23 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import Double, Select, TextClause, bindparam, column, delete, literal_column, select, table, text
+from sqlalchemy import (
+    ColumnClause,
+    ColumnElement,
+    Double,
+    Select,
+    TextClause,
+    bindparam,
+    column,
+    delete,
+    func,
+    literal_column,
+    select,
+    table,
+    text,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from aragora.knowledge.model import Visibility
@@ -21,7 +35,9 @@ from aragora.knowledge.store.tables import knowledge_items
 from aragora.storage.database import Database
 
 _ROWID: Final = table("knowledge_tokens", column("rowid"))
-_ITEM_NO: Final = table("knowledge_tokens", column("item_no"))
+_ITEM_NO: Final = table("knowledge_tokens", column("item_no"), column("tokens"))
+_SIMPLE: Final[ColumnElement[Any]] = literal_column("'simple'")
+_BY_LENGTH: Final[ColumnElement[Any]] = literal_column("1")  # of ts_rank_cd: a long text is not better for that
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,14 +100,14 @@ def matching(
             .order_by(literal_column("rank").desc(), knowledge_items.c.item_no)
             .limit(limit)
         )
-    rank = literal_column("ts_rank_cd(tokens, to_tsquery('simple', :question), 1)", Double).label("rank")
+    fits = func.to_tsquery(_SIMPLE, tsquery(tokens))
+    here = func.to_tsquery(_SIMPLE, tsquery(tuple(sorted(scopes))))
+    held: ColumnClause[Any] = _ITEM_NO.c.tokens
+    rank = func.ts_rank_cd(held, fits, _BY_LENGTH, type_=Double()).label("rank")
     return (
         select(knowledge_items.c.item_no, rank)
         .join_from(_ITEM_NO, knowledge_items, _ITEM_NO.c.item_no == knowledge_items.c.item_no)
-        .where(
-            text("tokens @@ to_tsquery('simple', :question)").bindparams(question=tsquery(tokens)),
-            text("string_to_array(scope, ' ') && :scopes").bindparams(scopes=sorted(scopes)),
-        )
+        .where(held.bool_op("@@")(here.bool_op("&&")(fits)))
         .order_by(literal_column("rank").desc(), knowledge_items.c.item_no)
         .limit(limit)
     )
@@ -101,7 +117,8 @@ _PUT_SQLITE: Final[TextClause] = text(
     "INSERT INTO knowledge_tokens (rowid, scope, tokens) VALUES (:item_no, :scope, :tokens)"
 )
 _PUT_POSTGRES: Final[TextClause] = text(
-    "INSERT INTO knowledge_tokens (item_no, scope, tokens) VALUES (:item_no, :scope, to_tsvector('simple', :tokens))"
+    "INSERT INTO knowledge_tokens (item_no, tokens) "
+    "VALUES (:item_no, to_tsvector('simple', :scope) || to_tsvector('simple', :tokens))"
 )
 
 

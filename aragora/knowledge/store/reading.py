@@ -76,8 +76,8 @@ class KnowledgeReader:
         self, reach: Reach, wanted: Wanted, now: float, *, cursor: str | None = None, limit: int = PAGE_ITEMS
     ) -> Page[Item]:
         """The wanted items, newest first. Raises InvalidInput for a bad cursor."""
-        query = select(_ITEMS.c.item_no, _ITEMS.c.item_id, _ITEMS.c.recorded_at, _ITEMS.c.item)
-        query = _narrowed(query, reach, wanted, now)
+        columns = (_ITEMS.c.item_no, _ITEMS.c.item_id, _ITEMS.c.recorded_at, _ITEMS.c.item)
+        query = _narrowed(select(*columns), reach, wanted, now)
         if cursor is not None:
             place = place_of(cursor)
             after = select(_ITEMS.c.item_no).where(_ITEMS.c.item_id == place.id).scalar_subquery()

@@ -2,8 +2,8 @@
 
 Whoever writes holds the workspace's row, so additions of equal statements at once are one item, and the ledger has no
 gaps. What follows from the units is planned by `aragora.knowledge.planning`; this writes it down: items, ledger,
-topics, sources, links, and what full-text search reads. Vectors come later (`aragora.knowledge.store.vectors`): no write waits
-for an embedder.
+topics, sources, links, and what full-text search reads. Vectors come later (`aragora.knowledge.store.vectors`): no
+write waits for an embedder.
 """
 
 from __future__ import annotations

@@ -127,9 +127,7 @@ def _tokens() -> None:
             "(scope, tokens, tokenize = 'unicode61 remove_diacritics 0')"
         )
         return
-    op.execute(
-        "CREATE TABLE knowledge_tokens (item_no INTEGER PRIMARY KEY, scope TEXT NOT NULL, tokens tsvector NOT NULL)"
-    )
+    op.execute("CREATE TABLE knowledge_tokens (item_no INTEGER PRIMARY KEY, tokens tsvector NOT NULL)")
     op.execute("CREATE INDEX ix_knowledge_tokens_tokens ON knowledge_tokens USING gin (tokens)")
 
 
