@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Select, and_, false, func, or_, select
 from aragora.knowledge.ledger import Entry
 from aragora.knowledge.model import KEPT, SEARCHED, Item, LinkKind, Reach, Visibility
 from aragora.knowledge.planning import unknown_item
-from aragora.knowledge.store.lexical import matching, shared_scope, workspace_scope
+from aragora.knowledge.store.lexical import matching, reach_scopes
 from aragora.knowledge.store.rows import entries_of, item_of
 from aragora.knowledge.store.tables import (
     knowledge_items,
@@ -61,7 +61,7 @@ class KnowledgeReader:
         """Number and rank of the best `limit` items that hold any of the tokens; the higher the rank, the better."""
         if not tokens:
             return []
-        query = _narrowed(matching(self._database, _scopes(reach), tokens, limit), reach, wanted, now)
+        query = _narrowed(matching(self._database, reach_scopes(reach), tokens, limit), reach, wanted, now)
         rows = await self._database.rows(query, "searching items")
         return [(row[0], float(row[1])) for row in rows]
 
@@ -163,7 +163,3 @@ def _narrowed(query: Select[Any], reach: Reach, wanted: Wanted, now: float) -> S
         numbers = select(knowledge_sources.c.item_no).where(knowledge_sources.c.debate_id == wanted.debate_id)
         query = query.where(columns.item_no.in_(numbers))
     return query
-
-
-def _scopes(reach: Reach) -> list[str]:
-    return [shared_scope(reach.org_id), *(workspace_scope(reach.org_id, name) for name in reach.workspaces)]

@@ -1,0 +1,257 @@
+"""The index of meanings: a cache of the store in one process, and the lane that fills it.
+
+Rules
+- The store is the truth. The index is loaded from the vectors that are kept there, follows the ledgers of all
+  workspaces, and answers with numbers of items and nothing else; what of them may be shown the store decides.
+- Embedding is never a step of a write: what has no vector waits in the lane, the newest first, a few at a time. What does
+  not fit into the lane is found again in the store once it is empty.
+- A second process that does the same by mistake makes the same vectors: nothing it writes is wrong, and a vector of an
+  item that was reworded or forgotten meanwhile is refused by the store.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+import structlog
+
+from aragora.background import Every
+from aragora.clock import Clock
+from aragora.errors import InvalidInput, TooLarge, Unavailable
+from aragora.knowledge.model import Home
+from aragora.knowledge.search.embedding import Embedder
+from aragora.knowledge.search.vector_index import VectorIndex
+from aragora.knowledge.search.vectors import Vector, Vectors
+from aragora.knowledge.store.vectors import Place, Unembedded
+from aragora.resilience.cache import Cache
+
+FRESH_S: Final = 0.5  # how old what the index knows of the ledgers may be
+LANE_EVERY_S: Final = 2.0
+LANE_BATCH: Final = 8  # texts: some tenths of a second of one processor
+LANE_MAX: Final = 100_000  # items that wait by number
+QUERIES_KEPT: Final = 1_000
+QUERIES_KEPT_S: Final = 300.0
+
+log = structlog.get_logger("aragora.knowledge")
+
+
+class Vectored(Protocol):
+    """Where vectors are kept (`aragora.knowledge.store.vectors.VectorStore`)."""
+
+    async def standing(self) -> dict[Home, int]: ...
+
+    async def changed(self, home: Home, after: int, limit: int = ...) -> tuple[int, list[Place]]: ...
+
+    async def page(self, embedder_id: str, after: int, limit: int = ...) -> tuple[list[Place], Vectors | None]: ...
+
+    async def of(self, embedder_id: str, item_nos: Sequence[int]) -> tuple[list[Place], Vectors | None]: ...
+
+    async def unembedded(self, embedder_id: str, limit: int) -> list[int]: ...
+
+    async def wordings(self, embedder_id: str, item_nos: Sequence[int]) -> list[Unembedded]: ...
+
+    async def put(self, embedder_id: str, made: dict[int, tuple[int, Vector]]) -> set[int]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Near:
+    """What the index has for a question: numbers of items with their cosines, the nearest first; `exact`, whether every
+    vector was compared; `waiting`, how many items have no vector yet."""
+
+    found: tuple[tuple[int, float], ...]
+    exact: bool
+    waiting: int
+
+
+@dataclass(frozen=True, slots=True)
+class IndexFigures:
+    """For metrics and health. `oldest_s`: how long the oldest item of the batch that was looked at last had waited."""
+
+    loaded: bool
+    vectors: int
+    waiting: int
+    oldest_s: float
+    size_bytes: int
+
+
+class MoundIndex:
+    """Belongs to one event loop."""
+
+    def __init__(self, store: Vectored, embedder: Embedder, clock: Clock, *, index: VectorIndex | None = None) -> None:
+        self._store = store
+        self._embedder = embedder
+        self._embedder_id = str(embedder.embedder_id)
+        self._clock = clock
+        self._index = index or VectorIndex()
+        self._scopes: dict[int, tuple[str, ...]] = {}  # of each item in the index
+        self._standing: dict[Home, int] = {}
+        self._loaded = False
+        self._following = asyncio.Lock()
+        self._followed_at = float("-inf")
+        self._lane: OrderedDict[int, None] = OrderedDict()  # the newest last
+        self._overflowed = False
+        self._oldest_s = 0.0
+        self._queries: Cache[str, Vector] = Cache(QUERIES_KEPT, QUERIES_KEPT_S)
+        self._every = Every("embedding of knowledge", LANE_EVERY_S, self.step)
+
+    def start(self) -> None:
+        """Follow the store and embed in the background until `aclose`."""
+        self._every.start()
+
+    async def aclose(self) -> None:
+        """Stop; what waits is found again by the next start."""
+        await self._every.aclose()
+        await self._embedder.aclose()
+        self._index.close()
+
+    @property
+    def figures(self) -> IndexFigures:
+        """How the index stands."""
+        return IndexFigures(self._loaded, len(self._scopes), len(self._lane), self._oldest_s, self._index.size_bytes)
+
+    @property
+    def busy(self) -> bool:
+        """Whether items wait to be embedded."""
+        return bool(self._lane)
+
+    async def nearest(self, scopes: Collection[str], question: str, k: int, allowed: Collection[int] | None) -> Near:
+        """The `k` items of these scopes that are nearest to a question, and not below the embedder's floor; of
+        `allowed`, where given. Raises Unavailable while the index is loaded, InvalidInput for a blank question."""
+        query = await self._query(question)
+        await self.follow()
+        if not self._loaded:
+            raise Unavailable("the index of meanings is being loaded", code="index_loading", retry_after_s=1.0)
+        hits = self._index.nearest(
+            self._embedder_id,
+            scopes,
+            query,
+            k,
+            allowed=None if allowed is None else {str(item_no) for item_no in allowed},
+            floor=self._embedder.floor,
+        )
+        best: dict[int, float] = {}
+        for hit in hits:  # a shared item stands in two scopes
+            best.setdefault(int(hit.id), hit.cosine)
+        exact = all(self._index.is_exact(self._embedder_id, scope) for scope in scopes)
+        return Near(tuple(best.items()), exact, len(self._lane))
+
+    async def step(self) -> bool:
+        """Follow the store and embed one batch; whether more waits. Raises Unavailable."""
+        if not self._loaded:
+            await self._load()
+        await self.follow()
+        if not self._lane and self._overflowed:
+            await self._refill()
+        if not self._lane:
+            self._oldest_s = 0.0
+            return False
+        numbers = list(reversed(self._lane))[:LANE_BATCH]
+        await self._embed(await self._store.wordings(self._embedder_id, numbers))
+        for item_no in numbers:
+            self._lane.pop(item_no, None)
+        return bool(self._lane)
+
+    async def follow(self) -> None:
+        """Know what changed in the store up to `FRESH_S` seconds ago. Raises Unavailable."""
+        if not self._loaded or self._clock.monotonic() - self._followed_at < FRESH_S:
+            return
+        async with self._following:
+            if self._clock.monotonic() - self._followed_at < FRESH_S:
+                return
+            began = self._clock.monotonic()
+            for home, seq in (await self._store.standing()).items():
+                known = self._standing.get(home, 0)
+                while known < seq:
+                    after, places = await self._store.changed(home, known)
+                    await self._place(places)
+                    self._standing[home] = known = after if after > known else seq
+            self._followed_at = began
+
+    async def _load(self) -> None:
+        standing = await self._store.standing()  # first: what changes meanwhile is followed afterwards
+        after = 0
+        while True:
+            places, vectors = await self._store.page(self._embedder_id, after)
+            if vectors is None:
+                break
+            self._put(places, vectors)
+            after = places[-1].item_no
+        self._standing = standing
+        await self._refill()
+        self._loaded = True
+        log.info("the index of meanings is loaded", vectors=len(self._scopes), waiting=len(self._lane))
+
+    async def _refill(self) -> None:
+        numbers = await self._store.unembedded(self._embedder_id, LANE_MAX)
+        self._overflowed = len(numbers) >= LANE_MAX
+        for item_no in reversed(numbers):
+            self._lane[item_no] = None
+
+    async def _place(self, places: Sequence[Place]) -> None:
+        """Take over where items may be found now: those that changed are dropped, and come back as they are now."""
+        for place in places:
+            self._drop(place.item_no)
+        shown = [place for place in places if place.scopes]
+        for start in range(0, len(shown), 500):
+            numbers = [place.item_no for place in shown[start : start + 500]]
+            held, vectors = await self._store.of(self._embedder_id, numbers)
+            if vectors is not None:
+                self._put(held, vectors)
+            there = {place.item_no for place in held}
+            for item_no in numbers:
+                if item_no not in there:
+                    self._wait_for(item_no)
+
+    def _wait_for(self, item_no: int) -> None:
+        if len(self._lane) >= LANE_MAX:
+            self._overflowed = True
+            return
+        self._lane[item_no] = None
+        self._lane.move_to_end(item_no)
+
+    async def _embed(self, wordings: Sequence[Unembedded]) -> None:
+        made: dict[int, tuple[int, Vector]] = {}
+        now = self._clock.now()
+        self._oldest_s = max((now - one.changed_at for one in wordings), default=0.0)
+        for one in wordings:
+            try:
+                vectors = await self._embedder.embed_passages([one.text])
+            except (InvalidInput, TooLarge) as refused:  # it is found by its words alone
+                log.info("an item cannot be embedded", item_no=one.item_no, error=refused.message)
+                continue
+            made[one.item_no] = (one.version, vectors[0])
+        kept = await self._store.put(self._embedder_id, made)
+        if kept:
+            held, vectors_now = await self._store.of(self._embedder_id, sorted(kept))
+            if vectors_now is not None:
+                self._put(held, vectors_now)
+
+    async def _query(self, question: str) -> Vector:
+        now = self._clock.monotonic()
+        known = self._queries.get(question, now)
+        if known is not None:
+            return known
+        fill = self._queries.filling(question)
+        made = await self._embedder.embed_query(question)
+        fill(made, now)
+        return made
+
+    def _put(self, places: Sequence[Place], vectors: Vectors) -> None:
+        by_scope: dict[str, list[int]] = {}
+        for row, place in enumerate(places):
+            if not place.scopes:
+                continue
+            self._scopes[place.item_no] = place.scopes
+            for scope in place.scopes:
+                by_scope.setdefault(scope, []).append(row)
+        for scope, rows in by_scope.items():
+            self._index.put(self._embedder_id, scope, [str(places[row].item_no) for row in rows], vectors[rows])
+
+    def _drop(self, item_no: int) -> None:
+        for scope in self._scopes.pop(item_no, ()):
+            self._index.drop(scope, (str(item_no),))
+        self._lane.pop(item_no, None)

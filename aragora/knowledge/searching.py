@@ -1,0 +1,176 @@
+"""Searching the mound: by words and by meaning, fused by rank, and shown as the store allows.
+
+1. Two lists of up to `LISTED` items within the caller's reach: full text in the store, and the index of meanings. Where
+   the index is away, late or loading, the words alone answer, and the answer says so.
+2. Fusion by rank, with confidence and age as factors; then diversity (`aragora.knowledge.search.ranking`).
+3. The store decides what of it may be shown. Where that leaves too few and the index has more, it is asked for more.
+
+What the index calls relevant lies above the floor of its embedder: where nothing does and no word is found, the answer
+is empty, and that is an answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final, Protocol
+
+from aragora.clock import Clock
+from aragora.errors import InvalidInput, Unavailable
+from aragora.knowledge.confidence import confidence_of
+from aragora.knowledge.indexing import Near
+from aragora.knowledge.model import Item, ItemKind, Reach
+from aragora.knowledge.search.ranking import Score, alike_tokens, by_total, diversified, fused, weighed
+from aragora.knowledge.search.tokens import query_tokens
+from aragora.knowledge.store.lexical import reach_scopes
+from aragora.knowledge.wanted import Wanted
+
+LISTED: Final = 200
+RESULTS_MAX: Final = 100
+QUERY_MAX_CHARS: Final = 2_000
+ALLOWED_MAX: Final = 20_000
+"""Up to so many wanted items an index searches among these alone; beyond that it searches all, and what is not wanted is
+left out afterwards."""
+
+DIVERSE: Final = 3  # candidates for each result
+
+HALF_LIFE_DAYS: Final[Mapping[ItemKind, float | None]] = {
+    ItemKind.DECISION: 365.0,
+    ItemKind.DISSENT: 365.0,
+    ItemKind.OPEN_QUESTION: 90.0,
+    ItemKind.EVIDENCE: 180.0,
+    ItemKind.INSIGHT: 90.0,
+}
+"""Until half of what age may take is taken. Kinds that are not named do not age. Judgement, not measurement."""
+
+
+class Mode(StrEnum):
+    """By what a search finds."""
+
+    HYBRID = "hybrid"
+    LEXICAL = "lexical"
+    SEMANTIC = "semantic"
+
+
+class Meanings(Protocol):
+    """The index of meanings, wherever it runs."""
+
+    async def nearest(self, scopes: Collection[str], question: str, k: int, allowed: Collection[int] | None) -> Near:
+        """See `aragora.knowledge.indexing.MoundIndex`. Raises Unavailable, within a bounded time."""
+        ...
+
+
+class Reading(Protocol):
+    """The store (`aragora.knowledge.store.reading.KnowledgeReader`)."""
+
+    async def numbered(self, reach: Reach, wanted: Wanted, item_nos: Collection[int], now: float) -> dict[int, Item]: ...
+
+    async def lexical(
+        self, reach: Reach, wanted: Wanted, tokens: Sequence[str], limit: int, now: float
+    ) -> list[tuple[int, float]]: ...
+
+    async def allowed(self, reach: Reach, wanted: Wanted, limit: int, now: float) -> list[int] | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One hit; `score` orders the hits of one answer and says nothing beyond it. `parts` explain it."""
+
+    item: Item
+    score: float
+    parts: Score[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a search found. `mode` is what really ran, `degraded` why that is not what was asked for; `exact`, whether
+    every vector was compared; `waiting`, how many items have no vector yet."""
+
+    results: tuple[Result, ...]
+    mode: Mode
+    degraded: str = ""
+    exact: bool = True
+    waiting: int = 0
+
+
+class Searching:
+    """Searches of one process."""
+
+    def __init__(self, reader: Reading, meanings: Meanings, clock: Clock) -> None:
+        self._reader = reader
+        self._meanings = meanings
+        self._clock = clock
+
+    async def search(
+        self, reach: Reach, query: str, *, k: int = 10, mode: Mode = Mode.HYBRID, wanted: Wanted = Wanted()
+    ) -> Answer:
+        """The best `k` items for a query. Raises InvalidInput for a blank or too long one, or a `k` beyond 1 to
+        `RESULTS_MAX`; Unavailable where the store is away, or in mode `semantic` the index."""
+        _check(query, k)
+        now = self._clock.now()
+        tokens = () if mode is Mode.SEMANTIC else query_tokens(query)
+        words, (near, degraded) = await asyncio.gather(
+            self._reader.lexical(reach, wanted, tokens, LISTED, now), self._near(reach, query, mode, wanted, LISTED, now)
+        )
+        found = await self._found(reach, wanted, words, near, now)
+        if near is not None and len(found) < k and len(near.found) >= LISTED:
+            near, degraded = await self._near(reach, query, mode, wanted, LISTED * 10, now)
+            found = await self._found(reach, wanted, words, near, now)
+        results = _ranked(found, words, near, k, now)
+        ran = Mode.LEXICAL if near is None else mode
+        return Answer(
+            results, ran, degraded, True if near is None else near.exact, 0 if near is None else near.waiting
+        )
+
+    async def _near(
+        self, reach: Reach, query: str, mode: Mode, wanted: Wanted, limit: int, now: float
+    ) -> tuple[Near | None, str]:
+        """What the index has, and why it has nothing to say."""
+        if mode is Mode.LEXICAL:
+            return None, ""
+        try:
+            allowed = await self._reader.allowed(reach, wanted, ALLOWED_MAX, now) if wanted.narrow else None
+            return await self._meanings.nearest(reach_scopes(reach), query, limit, allowed), ""
+        except Unavailable as away:
+            if mode is Mode.SEMANTIC:
+                raise
+            return None, away.message
+
+    async def _found(
+        self, reach: Reach, wanted: Wanted, words: Sequence[tuple[int, float]], near: Near | None, now: float
+    ) -> dict[int, Item]:
+        listed = (*words, *(near.found if near is not None else ()))
+        numbers = dict.fromkeys(number for number, _ in listed)
+        return await self._reader.numbered(reach, wanted, numbers, now)
+
+
+def _ranked(
+    found: Mapping[int, Item], words: Sequence[tuple[int, float]], near: Near | None, k: int, now: float
+) -> tuple[Result, ...]:
+    lists = {"lexical": [number for number, _ in words if number in found]}
+    if near is not None:
+        lists["semantic"] = [number for number, _ in near.found if number in found]
+    scores = [
+        weighed(
+            score,
+            confidence=confidence_of(found[score.key]).value,
+            age_s=now - found[score.key].changed_at,
+            half_life_days=HALF_LIFE_DAYS.get(found[score.key].statement.kind),
+        )
+        for score in fused(lists)
+    ]
+    best = by_total(scores)[: k * DIVERSE]
+    tokens = {score.key: frozenset(query_tokens(found[score.key].statement.content)) for score in best}
+    chosen = diversified(best, k, lambda one, other: alike_tokens(tokens[one], tokens[other]))
+    return tuple(Result(found[score.key], score.total, score) for score in chosen)
+
+
+def _check(query: str, k: int) -> None:
+    if not query.strip():
+        raise InvalidInput("the query is empty: say what to look for", code="empty_query")
+    if len(query) > QUERY_MAX_CHARS:
+        raise InvalidInput(f"the query has {len(query)} characters: at most {QUERY_MAX_CHARS} are read; shorten it")
+    if not 1 <= k <= RESULTS_MAX:
+        raise InvalidInput(f"limit is {k}: ask for 1 to {RESULTS_MAX} results")

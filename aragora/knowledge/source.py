@@ -1,0 +1,50 @@
+"""The mound as debates ask it at their opening: fulfils `aragora.debate.ports.KnowledgeSource`."""
+
+from __future__ import annotations
+
+from typing import Final, Protocol
+
+from aragora.clock import Clock
+from aragora.debate.knowledge import NotOffered, Offer
+from aragora.debate.model import DebateSpec
+from aragora.knowledge.model import Item, Home, LinkKind, Reach
+from aragora.knowledge.offering import OFFERED, offered
+from aragora.knowledge.searching import QUERY_MAX_CHARS, Searching
+from aragora.knowledge.wanted import Wanted
+
+FOUND: Final = 24
+"""Items that are looked at for an offer of eight."""
+
+
+class Beside(Protocol):
+    """The store (`aragora.knowledge.store.reading.KnowledgeReader`)."""
+
+    async def offers(self, home: Home) -> bool: ...
+
+    async def linking_to(
+        self, reach: Reach, item_ids: list[str], kind: LinkKind, now: float
+    ) -> dict[str, list[Item]]: ...
+
+
+class MoundSource:
+    """Offers what the workspace of a debate knows."""
+
+    def __init__(self, reader: Beside, searching: Searching, clock: Clock) -> None:
+        self._reader = reader
+        self._searching = searching
+        self._clock = clock
+
+    async def offer(self, spec: DebateSpec) -> Offer:
+        """What there is for the question. Raises Unavailable where the store is away."""
+        home = Home(spec.org_id, spec.workspace)
+        if not await self._reader.offers(home):
+            return Offer(why=NotOffered.OFF)
+        reach = Reach(home.org_id, (home.workspace,))
+        query = spec.question[:QUERY_MAX_CHARS]
+        answer = await self._searching.search(reach, query, k=FOUND, wanted=Wanted(kinds=OFFERED))
+        found = [result.item for result in answer.results]
+        dissents = await self._reader.linking_to(
+            reach, [item.item_id for item in found], LinkKind.DISSENTS_FROM, self._clock.now()
+        )
+        items = offered(spec.question, found, dissents)
+        return Offer(items) if items else Offer(why=NotOffered.NONE)

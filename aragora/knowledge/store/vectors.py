@@ -1,0 +1,181 @@
+"""The vectors of items, kept beside them: an index is built from these, and never the other way round.
+
+A vector belongs to one wording of one item and to one embedder. It is kept as float16: that halves the store, and moves
+a cosine by less than a thousandth.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from sqlalchemy import Select, and_, func, select
+
+from aragora.knowledge.model import KEPT, Home, Visibility
+from aragora.knowledge.search.vectors import Vectors
+from aragora.knowledge.store.lexical import scopes_of
+from aragora.knowledge.store.rows import item_of
+from aragora.knowledge.store.tables import (
+    knowledge_items,
+    knowledge_ledger,
+    knowledge_vectors,
+    knowledge_workspaces,
+)
+from aragora.storage.database import Database
+from aragora.storage.tables import insert_into
+
+PAGE: Final = 5_000
+_KEPT: Final = sorted(KEPT)
+_ITEMS: Final = knowledge_items
+_VECTORS: Final = knowledge_vectors
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an item may be found: its number and scopes; none where it may not be found any more."""
+
+    item_no: int
+    scopes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Unembedded:
+    """A wording without a vector. `changed_at` is in seconds since the epoch."""
+
+    item_no: int
+    version: int
+    text: str
+    changed_at: float
+
+
+class VectorStore:
+    """Over the database of context `aragora_memory`. Every method raises Unavailable where that is away."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def standing(self) -> dict[Home, int]:
+        """The newest seq of each workspace's ledger."""
+        table = knowledge_workspaces
+        rows = await self._database.rows(select(table.c.org_id, table.c.workspace, table.c.seq), "reading workspaces")
+        return {Home(row.org_id, row.workspace): row.seq for row in rows}
+
+    async def changed(self, home: Home, after: int, limit: int = PAGE) -> tuple[int, list[Place]]:
+        """The items that changed after a seq of the workspace's ledger, up to `limit` changes, and the seq of the last
+        of these."""
+        ledger = knowledge_ledger
+        query = select(ledger.c.seq, ledger.c.item_id).where(
+            ledger.c.org_id == home.org_id, ledger.c.workspace == home.workspace, ledger.c.seq > after
+        )
+        rows = await self._database.rows(query.order_by(ledger.c.seq).limit(limit), "reading the ledger")
+        if not rows:
+            return after, []
+        ids = list(dict.fromkeys(row.item_id for row in rows))
+        places: list[Place] = []
+        for start in range(0, len(ids), 500):
+            columns = (_ITEMS.c.item_no, _ITEMS.c.status, _ITEMS.c.visibility)
+            found = await self._database.rows(select(*columns).where(_ITEMS.c.item_id.in_(ids[start : start + 500])))
+            places += [Place(one.item_no, _scopes(home, one.status, one.visibility)) for one in found]
+        return rows[-1].seq, places
+
+    async def page(
+        self, embedder_id: str, after: int, limit: int = PAGE
+    ) -> tuple[list[Place], Vectors | None]:
+        """The vectors of items that may be found, by item number beyond `after`; none is the end."""
+        query = (
+            self._held(embedder_id)
+            .where(_VECTORS.c.item_no > after, _ITEMS.c.status.in_(_KEPT))
+            .order_by(_VECTORS.c.item_no)
+            .limit(limit)
+        )
+        return _read(await self._database.rows(query, "reading vectors"))
+
+    async def of(self, embedder_id: str, item_nos: Sequence[int]) -> tuple[list[Place], Vectors | None]:
+        """The vectors of up to 500 items, as far as there are any."""
+        query = self._held(embedder_id).where(_VECTORS.c.item_no.in_(item_nos), _ITEMS.c.status.in_(_KEPT))
+        return _read(await self._database.rows(query, "reading vectors"))
+
+    async def unembedded(self, embedder_id: str, limit: int) -> list[int]:
+        """The numbers of the newest `limit` items that may be found and have no vector of this embedder."""
+        query = (
+            select(_ITEMS.c.item_no)
+            .outerjoin(_VECTORS, _of_wording(embedder_id))
+            .where(_VECTORS.c.item_no.is_(None), _ITEMS.c.status.in_(_KEPT))
+            .order_by(_ITEMS.c.item_no.desc())
+            .limit(limit)
+        )
+        return [row.item_no for row in await self._database.rows(query, "reading items without vectors")]
+
+    async def wordings(self, embedder_id: str, item_nos: Sequence[int]) -> list[Unembedded]:
+        """Of up to 500 items those that still have no vector, as they are now."""
+        query = (
+            select(_ITEMS.c.item_no, _ITEMS.c.version, _ITEMS.c.changed_at, _ITEMS.c.item)
+            .outerjoin(_VECTORS, _of_wording(embedder_id))
+            .where(_ITEMS.c.item_no.in_(item_nos), _VECTORS.c.item_no.is_(None), _ITEMS.c.status.in_(_KEPT))
+        )
+        rows = await self._database.rows(query, "reading items without vectors")
+        return [
+            Unembedded(row.item_no, row.version, item_of(row.item).statement.content, row.changed_at) for row in rows
+        ]
+
+    async def put(self, embedder_id: str, made: Mapping[int, tuple[int, np.ndarray[Any, Any]]]) -> set[int]:
+        """Keep vectors, by item number with the wording they are of. Returns the numbers of those that were kept: an
+        item that was reworded, hidden or forgotten meanwhile gets none."""
+        if not made:
+            return set()
+        query = (
+            select(_ITEMS.c.item_no, _ITEMS.c.version)
+            .where(_ITEMS.c.item_no.in_(list(made)), _ITEMS.c.status.in_(_KEPT))
+            .with_for_update()  # PostgreSQL: whoever forgets the item waits, and then finds the vector
+        )
+        async with self._database.writing("writing vectors") as connection:
+            there = {row.item_no: row.version for row in await connection.execute(query)}
+            rows = [
+                {
+                    "item_no": item_no,
+                    "embedder_id": embedder_id,
+                    "version": version,
+                    "vector": vector.astype("<f2").tobytes(),
+                }
+                for item_no, (version, vector) in made.items()
+                if there.get(item_no) == version
+            ]
+            if rows:
+                new = insert_into(self._database, _VECTORS)
+                kept = new.on_conflict_do_update(
+                    index_elements=["item_no", "embedder_id"],
+                    set_={"version": new.excluded.version, "vector": new.excluded.vector},
+                )
+                await connection.execute(kept, rows)
+        return {int(str(row["item_no"])) for row in rows}
+
+    async def count(self, embedder_id: str) -> int:
+        """How many vectors of this embedder are kept."""
+        query = select(func.count()).select_from(_VECTORS).where(_VECTORS.c.embedder_id == embedder_id)
+        return int((await self._database.rows(query, "counting vectors"))[0][0])
+
+    def _held(self, embedder_id: str) -> Select[Any]:
+        columns = (_ITEMS.c.item_no, _ITEMS.c.org_id, _ITEMS.c.workspace, _ITEMS.c.status, _ITEMS.c.visibility)
+        return select(*columns, _VECTORS.c.vector).join_from(_VECTORS, _ITEMS, _of_wording(embedder_id))
+
+
+def _of_wording(embedder_id: str) -> Any:
+    return and_(
+        _VECTORS.c.item_no == _ITEMS.c.item_no,
+        _VECTORS.c.embedder_id == embedder_id,
+        _VECTORS.c.version == _ITEMS.c.version,
+    )
+
+
+def _read(rows: Sequence[Any]) -> tuple[list[Place], Vectors | None]:
+    if not rows:
+        return [], None
+    places = [Place(row.item_no, _scopes(Home(row.org_id, row.workspace), row.status, row.visibility)) for row in rows]
+    vectors = np.stack([np.frombuffer(row.vector, dtype="<f2") for row in rows]).astype(np.float32)
+    return places, vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+def _scopes(home: Home, status: str, visibility: str) -> tuple[str, ...]:
+    return scopes_of(home.org_id, home.workspace, Visibility(visibility)) if status in _KEPT else ()
