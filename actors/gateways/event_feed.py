@@ -24,6 +24,7 @@ from aragora.background import until_available
 from aragora.debate.journal import END
 from aragora.debate.sharding import owner
 from aragora.errors import AragoraError
+from aragora.scope import EVERYTHING
 from aragora.server.ports import DebateReader, FeedItem
 from aragora.supervision import begin
 
@@ -72,7 +73,7 @@ class CoordinatorFeed:
 
     async def follow(self, debate_id: str, after_seq: int = 0) -> AsyncIterator[FeedItem]:
         """See the port. The debate's end ends the iterator."""
-        await self._reader.get(debate_id)
+        await self._reader.get(debate_id, EVERYTHING)
         shard = self._shards[owner(debate_id, len(self._shards))]
         follower = _Follower()
         last = after_seq

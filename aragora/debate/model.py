@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Final
 
 from aragora.ids import LOCAL_ORG
+from aragora.scope import DEFAULT_WORKSPACE
 
 
 class DebateStatus(StrEnum):
@@ -137,6 +138,7 @@ class DebateSpec:
     prices: dict[str, AgentPrice] = field(default_factory=dict)  # of agents that cost something
     created_by: str = "local"
     org_id: str = LOCAL_ORG
+    workspace: str = DEFAULT_WORKSPACE
 
 
 # --- Asks and replies ------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from aragora.debate.protocol import preset
 from aragora.encoding import encode
 from aragora.errors import InvalidInput
 from aragora.ids import LOCAL_ORG
+from aragora.scope import DEFAULT_WORKSPACE
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +38,14 @@ class Proposition:
     needs: tuple[str, ...] = ()
     created_by: str = "local"
     org_id: str = LOCAL_ORG
+    workspace: str = DEFAULT_WORKSPACE
 
 
 @dataclass(frozen=True, slots=True)
 class Idempotency:
-    """A caller's key for one request, unique per person of an organisation: nobody learns from a key what a colleague
-    asked. The same key with the same `request_hash` returns the debate that was opened first; with another one it is
-    a Conflict."""
+    """A caller's key for one request, unique per person in a workspace: nobody learns from a key what a colleague
+    asked, or what was asked elsewhere. The same key with the same `request_hash` returns the debate that was opened
+    first; with another one it is a Conflict."""
 
     key: str
     request_hash: str
@@ -55,9 +57,9 @@ class Idempotency:
 
 
 def _asked(proposition: Proposition) -> dict[str, object]:
-    """What a request is known by. Fields that came with later versions are left out where they hold nothing: a request
-    that is repeated after an update is the same."""
-    told = {field.name: getattr(proposition, field.name) for field in fields(proposition)}
+    """What a request is known by, within its workspace. Fields that came with later versions are left out where they
+    hold nothing: a request that is repeated after an update is the same."""
+    told = {field.name: getattr(proposition, field.name) for field in fields(proposition) if field.name != "workspace"}
     return {name: value for name, value in told.items() if value or name not in _LATER}
 
 
@@ -119,6 +121,7 @@ def specification(
         budget_usd=budget.of(proposition.budget_usd, free=free),
         created_by=proposition.created_by,
         org_id=proposition.org_id,
+        workspace=proposition.workspace,
         needs=proposition.needs,
         prices={name: price for name, price in (prices or {}).items() if name in agents and not free},
         options=tuple(" ".join(option.split()) for option in proposition.options),

@@ -18,6 +18,7 @@ from aragora.debate.model import DebateEnded, DebateStatus, Event, ReceiptIssued
 from aragora.debate.proposition import Idempotency
 from aragora.encoding import encode_text
 from aragora.observability.samples import CounterDelta
+from aragora.scope import DEFAULT_WORKSPACE
 from aragora.storage.outbox import OutboxRow
 
 
@@ -39,6 +40,7 @@ class DebateRecord:
     cost_usd: float = 0.0
     receipt_id: str | None = None
     last_seq: int = 0
+    workspace: str = DEFAULT_WORKSPACE
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,7 +67,8 @@ def matches(text: str, digest: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """One row of `api_keys`. Times are seconds since the epoch. `scopes` say what it may do of what its owner may."""
+    """One row of `api_keys`. Times are seconds since the epoch. `scopes` say what it may do of what its owner may,
+    `workspace` where; None is wherever its owner may."""
 
     key_id: str
     user_id: str
@@ -79,6 +80,7 @@ class ApiKey:
     last_used_at: float | None = None
     revoked_at: float | None = None
     scopes: tuple[str, ...] = DEFAULT
+    workspace: str | None = None
 
     def live(self, now: float) -> bool:
         return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)

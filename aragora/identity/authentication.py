@@ -19,7 +19,7 @@ from aragora.identity.parts import IdentityParts, Visit
 from aragora.identity.principal import Method, Principal
 from aragora.identity.proofs import IdentityRules, Proof, bearer_of, principal_without_session, proof_of
 from aragora.identity.rate_limits import BAD_CREDENTIALS_PER_ADDRESS
-from aragora.identity.rbac import SYSTEM_ADMIN, permissions_of
+from aragora.identity.rbac import SYSTEM_ADMIN, permissions_of, workspaces_of
 from aragora.identity.store.users import Standing
 from aragora.identity.tokens import Purpose
 from aragora.storage.ephemeral import Ephemeral
@@ -136,6 +136,7 @@ class Authentication:
             impersonator=session.impersonator,
             expires_at=min(claims.expires_at, session.expires_at),
             proved_at=session.proved_at,
+            granted=standing.workspaces,
         )
 
     async def _of_key(self, text: str) -> Principal:
@@ -157,6 +158,8 @@ class Authentication:
             key_id=key.key_id,
             expires_at=key.expires_at,
             scopes=key.scopes,
+            granted=standing.workspaces,
+            bound_to=key.workspace,
         )
 
     async def _note_use(self, key_id: str, now: float) -> None:
@@ -196,6 +199,9 @@ def _stands(principal: Principal, standings: Mapping[str, Standing]) -> bool:
     """Whether the account behind a principal still has every right that it was proven with."""
     standing = standings.get(principal.user_id)
     if standing is None or standing.disabled or not principal.permissions <= permissions_of(standing.roles):
+        return False
+    reach = workspaces_of(standing.roles, standing.workspaces)
+    if reach is not None and (principal.workspaces is None or not principal.workspaces <= reach):
         return False
     return principal.impersonator is None or _acts(standings.get(principal.impersonator))
 

@@ -11,7 +11,7 @@ from typing import Final
 
 from aragora.errors import Forbidden, InvalidInput
 from aragora.identity.principal import Method, Principal
-from aragora.identity.rbac import ROLES, SYSTEM_ADMIN, Policy, PolicyKind, permissions_of
+from aragora.identity.rbac import ROLES, SYSTEM_ADMIN, WHOLE_ORGANISATION, Policy, PolicyKind, permissions_of
 
 CONFIRMED_S: Final = 600.0
 
@@ -23,6 +23,12 @@ def authorize(policy: Policy, principal: Principal, *, production: bool) -> None
             raise Forbidden("This needs the role admin.")
         enforce_admin_mfa_policy(principal, production=production)
     if policy.kind is PolicyKind.PERMISSION and policy.permission not in principal.permissions:
+        if principal.bound_to is not None and policy.permission in WHOLE_ORGANISATION:
+            raise Forbidden(
+                f"{policy.permission} is about the whole organisation, and this API key is held to one workspace: use"
+                " a key without a workspace, or a login.",
+                code="whole_organisation",
+            )
         raise Forbidden(f"This needs the permission {policy.permission}; ask an owner or admin for a role that has it.")
 
 

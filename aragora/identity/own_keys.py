@@ -8,7 +8,7 @@ from typing import Final
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from aragora.errors import Conflict, InvalidInput, NotFound
-from aragora.identity import api_keys, scopes
+from aragora.identity import api_keys, scopes, workspaces
 from aragora.identity.api_keys import ApiKey
 from aragora.identity.authorization import check_person
 from aragora.identity.confirmation import require_confirmed
@@ -41,14 +41,18 @@ class OwnKeys:
         *,
         lifetime_s: float | None,
         wanted: Iterable[str] = scopes.DEFAULT,
+        workspace: str | None = None,
     ) -> tuple[ApiKey, str]:
-        """A new API key with these scopes, and its text, which is not kept. `lifetime_s` None: until it is revoked.
+        """A new API key with these scopes, and its text, which is not kept. `lifetime_s` None: until it is revoked. It
+        is held to one `workspace`, or has those of its owner.
 
-        Raises Forbidden, InvalidInput for a scope that no key may have or too long a life, Conflict at `MAX_KEYS`.
+        Raises Forbidden, also for a workspace that the caller may not use, InvalidInput for a scope that no key may
+        have or too long a life, Conflict at `MAX_KEYS`.
         """
         parts, now = self._parts, self._parts.clock.now()
         await require_confirmed(parts, principal)
         granted = scopes.checked(wanted)
+        held_to = None if workspace is None else workspaces.chosen(principal, workspace)
         if self._longest_s is not None and (lifetime_s is None or lifetime_s > self._longest_s):
             days = self._longest_s / DAY_S
             raise InvalidInput(f"An API key lives {days:.0f} days at most here (ARAGORA_API_KEY_MAX_DAYS).")
@@ -63,6 +67,7 @@ class OwnKeys:
             digest=fresh.digest,
             expires_at=None if lifetime_s is None else now + lifetime_s,
             scopes=granted,
+            workspace=held_to,
         )
 
         async def add(connection: AsyncConnection) -> None:
@@ -72,7 +77,7 @@ class OwnKeys:
 
         await parts.enact(
             visit, "api_key.create", user.user_id, user.org_id, add,
-            login=principal.session_id, target=fresh.shown, scopes=",".join(granted),
+            login=principal.session_id, target=fresh.shown, scopes=",".join(granted), workspace=held_to or "",
         )  # fmt: skip
         return key, fresh.text
 

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from aragora.identity.rbac import permissions_of
+from aragora.identity.rbac import WHOLE_ORGANISATION, permissions_of, workspaces_of
 from aragora.identity.scopes import permissions_in
 from aragora.ids import LOCAL_ORG
+from aragora.scope import DEFAULT_WORKSPACE
 
 
 class Method(StrEnum):
@@ -22,6 +23,7 @@ class Method(StrEnum):
 
 
 _EVERY_ORG: Final = frozenset({Method.LOCAL, Method.API_TOKEN})
+_EVERY_WORKSPACE: Final = _EVERY_ORG | {Method.SERVICE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,8 @@ class Principal:
         expires_at: seconds since the epoch after which the principal is void, or None.
         scopes: what an API key may do of what its roles allow (aragora.identity.scopes); None is all of it.
         proved_at: when this login last showed its password or second factor, in seconds since the epoch, or None.
+        granted: the workspaces that the account was given by name, or `*` (aragora.scope).
+        bound_to: the one workspace to which an API key is held, or None for all of its owner's.
     """
 
     user_id: str
@@ -51,11 +55,24 @@ class Principal:
     expires_at: float | None = None
     scopes: tuple[str, ...] | None = None
     proved_at: float | None = None
+    granted: tuple[str, ...] = (DEFAULT_WORKSPACE,)
+    bound_to: str | None = None
 
     @property
     def permissions(self) -> frozenset[str]:
         granted = permissions_of(self.roles)
-        return granted if self.scopes is None else granted & permissions_in(self.scopes)
+        if self.scopes is not None:
+            granted &= permissions_in(self.scopes)
+        return granted if self.bound_to is None else granted - WHOLE_ORGANISATION
+
+    @property
+    def workspaces(self) -> frozenset[str] | None:
+        """Those that it may use; None is every one of its organisation."""
+        all_of_account = None if self.method in _EVERY_WORKSPACE else workspaces_of(self.roles, self.granted)
+        if self.bound_to is None:
+            return all_of_account
+        mine = frozenset({self.bound_to})
+        return mine if all_of_account is None else mine & all_of_account
 
     @property
     def every_org(self) -> bool:

@@ -12,14 +12,27 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Final
 
+from aragora.scope import EVERY_WORKSPACE
+
 SYSTEM_ADMIN: Final = "system.admin"
 
 _READ = frozenset({"debates.read", "workflows.read", "knowledge.read", "tasks.read"})
 _WORK = frozenset({"debates.create", "workflows.execute", "knowledge.write", "tasks.write"})
 _SHAPE = frozenset({"workflows.create", "workflows.update"})
-_MANAGE = frozenset({"workflows.delete", "workflows.approve", "webhooks.manage", "integrations.manage", "users.manage"})
+_MANAGE = frozenset(
+    {
+        "workflows.delete",
+        "workflows.approve",
+        "knowledge.manage",  # forget, share, approve
+        "webhooks.manage",
+        "integrations.manage",
+        "users.manage",
+    }
+)
 
 PERMISSIONS: Final = _READ | _WORK | _SHAPE | _MANAGE | {SYSTEM_ADMIN}
+WHOLE_ORGANISATION: Final = frozenset({"webhooks.manage", "integrations.manage", "users.manage", SYSTEM_ADMIN})
+"""Rights over what belongs to no one workspace: who is held to one has none of them."""
 
 ROLES: Final[Mapping[str, frozenset[str]]] = {
     "owner": _READ | _WORK | _SHAPE | _MANAGE,
@@ -28,6 +41,9 @@ ROLES: Final[Mapping[str, frozenset[str]]] = {
     "viewer": _READ,
     "service": _READ | _WORK,
 }
+
+
+_OF_EVERY_WORKSPACE: Final = frozenset({"owner", "admin"})
 
 
 class PolicyKind(StrEnum):
@@ -65,11 +81,21 @@ DEBATES_CREATE: Final = permission("debates.create")
 INTEGRATIONS_MANAGE: Final = permission("integrations.manage")
 WEBHOOKS_MANAGE: Final = permission("webhooks.manage")
 USERS_MANAGE: Final = permission("users.manage")
+KNOWLEDGE_READ: Final = permission("knowledge.read")
+KNOWLEDGE_WRITE: Final = permission("knowledge.write")
+KNOWLEDGE_MANAGE: Final = permission("knowledge.manage")
 
 
 def permissions_of(roles: Iterable[str]) -> frozenset[str]:
     """All permissions of the roles; an unknown role has none."""
     return _permissions_of(frozenset(roles))
+
+
+def workspaces_of(roles: Iterable[str], granted: Iterable[str]) -> frozenset[str] | None:
+    """The workspaces that an account with these roles may use, of those granted to it by name; None is every one of its
+    organisation."""
+    names = frozenset(granted)
+    return None if EVERY_WORKSPACE in names or _OF_EVERY_WORKSPACE.intersection(roles) else names
 
 
 def by_power(roles: Iterable[str]) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from aragora.errors import InvalidInput
 from aragora.identity.proofs import IdentityRules
-from aragora.identity.rbac import DEBATES_CREATE, permissions_of
+from aragora.identity.rbac import DEBATES_CREATE, permissions_of, workspaces_of
 from aragora.identity.store.users import Standing
 
 
@@ -27,8 +27,8 @@ class Writers:
         self._standings = standings
         self._rules = rules
 
-    async def check(self, user_ids: Sequence[str], org_id: str) -> None:
-        """Raise InvalidInput where one of these ids is nobody who may write in the debates of the organisation, and
+    async def check(self, user_ids: Sequence[str], org_id: str, workspace: str) -> None:
+        """Raise InvalidInput where one of these ids is nobody who may write in the debates of this workspace, and
         Unavailable where the store does not answer."""
         asked = [user_id for user_id in user_ids if user_id not in self._rules.known_without_account]
         standings = await self._standings.standings_among(asked) if asked else {}
@@ -42,6 +42,12 @@ class Writers:
                 raise InvalidInput(
                     f"user:{user_id} could never sign: the account may not write ({', '.join(standing.roles) or 'no role'})"
                     ". Give it a role that may, or name somebody else."
+                )
+
+            elif (reach := workspaces_of(standing.roles, standing.workspaces)) is not None and workspace not in reach:
+                raise InvalidInput(
+                    f"user:{user_id} could never sign: the account may not use the workspace {workspace}. Give it that"
+                    " workspace, or name somebody else."
                 )
 
     def _check_unknown(self, user_id: str) -> None:

@@ -193,20 +193,6 @@ class Home:
     workspace: str
 
 
-@dataclass(frozen=True, slots=True)
-class Reach:
-    """What a caller may find: the items of these workspaces of one organisation, and those that its other workspaces
-    share with the whole organisation. Never empty: who may use no workspace may find nothing."""
-
-    org_id: str
-    workspaces: tuple[str, ...]
-
-    def covers(self, item: Item) -> bool:
-        """Whether the caller may know of the item."""
-        shared = item.visibility is Visibility.ORG
-        return item.org_id == self.org_id and (shared or item.workspace in self.workspaces)
-
-
 SEARCHED: Final = frozenset({Status.LIVE, Status.DISPUTED})
 """What a search of "now" finds."""
 

@@ -31,9 +31,7 @@ DECISIONS_MAX: Final = 4
 DISSENT_CHARS: Final = 200
 
 
-def offered(
-    question: str, found: Sequence[Item], dissents: Mapping[str, Sequence[Item]]
-) -> tuple[OfferedItem, ...]:
+def offered(question: str, found: Sequence[Item], dissents: Mapping[str, Sequence[Item]]) -> tuple[OfferedItem, ...]:
     """The offer for a question, of the items that a search found, the best first; `dissents` by the decision's id."""
     same = subject_of(question)
     precedents = [item for item in found if item.statement.subject == same]  # of this very question: first
@@ -89,5 +87,3 @@ def _shortened(text: str, chars: int) -> str:
     """`text` in at most so many characters; what was left out is told."""
     text = text.strip()
     return text if len(text) <= chars else f"{text[: chars - 2].rstrip()} \N{HORIZONTAL ELLIPSIS}"
-
-

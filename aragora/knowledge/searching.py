@@ -1,6 +1,6 @@
 """Searching the mound: by words and by meaning, fused by rank, and shown as the store allows.
 
-1. Two lists of up to `LISTED` items within the caller's reach: full text in the store, and the index of meanings. Where
+1. Two lists of up to `LISTED` items within the caller's scope: full text in the store, and the index of meanings. Where
    the index is away, late or loading, the words alone answer, and the answer says so.
 2. Fusion by rank, with confidence and age as factors; then diversity (`aragora.knowledge.search.ranking`).
 3. The store decides what of it may be shown. Where that leaves too few and the index has more, it is asked for more.
@@ -21,11 +21,13 @@ from aragora.clock import Clock
 from aragora.errors import InvalidInput, Unavailable
 from aragora.knowledge.confidence import confidence_of
 from aragora.knowledge.indexing import Near
-from aragora.knowledge.model import Item, ItemKind, Reach
+from aragora.knowledge.model import Item, ItemKind
 from aragora.knowledge.search.ranking import Score, alike_tokens, by_total, diversified, fused, weighed
 from aragora.knowledge.search.tokens import query_tokens
-from aragora.knowledge.store.lexical import reach_scopes
+from aragora.knowledge.relevance import COVERED_LEAST, covered
+from aragora.knowledge.store.lexical import found_in
 from aragora.knowledge.wanted import Wanted
+from aragora.scope import Scope
 
 LISTED: Final = 200
 RESULTS_MAX: Final = 100
@@ -65,13 +67,17 @@ class Meanings(Protocol):
 class Reading(Protocol):
     """The store (`aragora.knowledge.store.reading.KnowledgeReader`)."""
 
-    async def numbered(self, reach: Reach, wanted: Wanted, item_nos: Collection[int], now: float) -> dict[int, Item]: ...
+    async def workspaces(self, scope: Scope) -> tuple[str, ...]: ...
+
+    async def numbered(
+        self, scope: Scope, wanted: Wanted, item_nos: Collection[int], now: float
+    ) -> dict[int, Item]: ...
 
     async def lexical(
-        self, reach: Reach, wanted: Wanted, tokens: Sequence[str], limit: int, now: float
+        self, scope: Scope, wanted: Wanted, tokens: Sequence[str], limit: int, now: float
     ) -> list[tuple[int, float]]: ...
 
-    async def allowed(self, reach: Reach, wanted: Wanted, limit: int, now: float) -> list[int] | None: ...
+    async def allowed(self, scope: Scope, wanted: Wanted, limit: int, now: float) -> list[int] | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +110,7 @@ class Searching:
         self._clock = clock
 
     async def search(
-        self, reach: Reach, query: str, *, k: int = 10, mode: Mode = Mode.HYBRID, wanted: Wanted = Wanted()
+        self, scope: Scope, query: str, *, k: int = 10, mode: Mode = Mode.HYBRID, wanted: Wanted = Wanted()
     ) -> Answer:
         """The best `k` items for a query. Raises InvalidInput for a blank or too long one, or a `k` beyond 1 to
         `RESULTS_MAX`; Unavailable where the store is away, or in mode `semantic` the index."""
@@ -112,38 +118,38 @@ class Searching:
         now = self._clock.now()
         tokens = () if mode is Mode.SEMANTIC else query_tokens(query)
         words, (near, degraded) = await asyncio.gather(
-            self._reader.lexical(reach, wanted, tokens, LISTED, now), self._near(reach, query, mode, wanted, LISTED, now)
+            self._reader.lexical(scope, wanted, tokens, LISTED, now),
+            self._near(scope, query, mode, wanted, LISTED, now),
         )
-        found = await self._found(reach, wanted, words, near, now)
+        found = await self._found(scope, wanted, words, near, now)
         if near is not None and len(found) < k and len(near.found) >= LISTED:
-            near, degraded = await self._near(reach, query, mode, wanted, LISTED * 10, now)
-            found = await self._found(reach, wanted, words, near, now)
+            near, degraded = await self._near(scope, query, mode, wanted, LISTED * 10, now)
+            found = await self._found(scope, wanted, words, near, now)
         results = _ranked(found, words, near, k, now)
         ran = Mode.LEXICAL if near is None else mode
-        return Answer(
-            results, ran, degraded, True if near is None else near.exact, 0 if near is None else near.waiting
-        )
+        return Answer(results, ran, degraded, True if near is None else near.exact, 0 if near is None else near.waiting)
 
     async def _near(
-        self, reach: Reach, query: str, mode: Mode, wanted: Wanted, limit: int, now: float
+        self, scope: Scope, query: str, mode: Mode, wanted: Wanted, limit: int, now: float
     ) -> tuple[Near | None, str]:
         """What the index has, and why it has nothing to say."""
         if mode is Mode.LEXICAL:
             return None, ""
         try:
-            allowed = await self._reader.allowed(reach, wanted, ALLOWED_MAX, now) if wanted.narrow else None
-            return await self._meanings.nearest(reach_scopes(reach), query, limit, allowed), ""
+            allowed = await self._reader.allowed(scope, wanted, ALLOWED_MAX, now) if wanted.narrow else None
+            places = found_in(scope.org_id or "", await self._reader.workspaces(scope))
+            return await self._meanings.nearest(places, query, limit, allowed), ""
         except Unavailable as away:
             if mode is Mode.SEMANTIC:
                 raise
             return None, away.message
 
     async def _found(
-        self, reach: Reach, wanted: Wanted, words: Sequence[tuple[int, float]], near: Near | None, now: float
+        self, scope: Scope, wanted: Wanted, words: Sequence[tuple[int, float]], near: Near | None, now: float
     ) -> dict[int, Item]:
         listed = (*words, *(near.found if near is not None else ()))
         numbers = dict.fromkeys(number for number, _ in listed)
-        return await self._reader.numbered(reach, wanted, numbers, now)
+        return await self._reader.numbered(scope, wanted, numbers, now)
 
 
 def _ranked(

@@ -7,10 +7,11 @@ from typing import Final, Protocol
 from aragora.clock import Clock
 from aragora.debate.knowledge import NotOffered, Offer
 from aragora.debate.model import DebateSpec
-from aragora.knowledge.model import Item, Home, LinkKind, Reach
+from aragora.knowledge.model import Home, Item, LinkKind
 from aragora.knowledge.offering import OFFERED, offered
 from aragora.knowledge.searching import QUERY_MAX_CHARS, Searching
 from aragora.knowledge.wanted import Wanted
+from aragora.scope import Scope
 
 FOUND: Final = 24
 """Items that are looked at for an offer of eight."""
@@ -22,7 +23,7 @@ class Beside(Protocol):
     async def offers(self, home: Home) -> bool: ...
 
     async def linking_to(
-        self, reach: Reach, item_ids: list[str], kind: LinkKind, now: float
+        self, scope: Scope, item_ids: list[str], kind: LinkKind, now: float
     ) -> dict[str, list[Item]]: ...
 
 
@@ -39,12 +40,12 @@ class MoundSource:
         home = Home(spec.org_id, spec.workspace)
         if not await self._reader.offers(home):
             return Offer(why=NotOffered.OFF)
-        reach = Reach(home.org_id, (home.workspace,))
+        scope = Scope(home.org_id, frozenset({home.workspace}))
         query = spec.question[:QUERY_MAX_CHARS]
-        answer = await self._searching.search(reach, query, k=FOUND, wanted=Wanted(kinds=OFFERED))
+        answer = await self._searching.search(scope, query, k=FOUND, wanted=Wanted(kinds=OFFERED))
         found = [result.item for result in answer.results]
         dissents = await self._reader.linking_to(
-            reach, [item.item_id for item in found], LinkKind.DISSENTS_FROM, self._clock.now()
+            scope, [item.item_id for item in found], LinkKind.DISSENTS_FROM, self._clock.now()
         )
         items = offered(spec.question, found, dissents)
         return Offer(items) if items else Offer(why=NotOffered.NONE)

@@ -4,7 +4,7 @@
 
     @debates.get("/api/debates/{debate_id}", needs=DEBATES_READ, gives=DebateDetail)
     async def get(call: Call[DebatePorts], debate_id: DebateId) -> Response:
-        record = await call.ports.reader.get(debate_id, call.org)
+        record = await call.ports.reader.get(debate_id, call.reach)
 
 - `needs` is a value of `aragora.identity.rbac` and has no default: a typo or an omission fails at import.
 - The first parameter of a handler is its `Call`; FastAPI reads the others as it always does.
@@ -26,9 +26,11 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from starlette.responses import JSONResponse, Response
 
+from aragora.identity import workspaces
 from aragora.identity.parts import Visit
 from aragora.identity.principal import Principal
 from aragora.identity.rbac import Policy, PolicyKind
+from aragora.scope import Scope
 from aragora.server.authentication import Authenticator, Caller, facts_of
 from aragora.server.failures import CALLER, REQUEST_ID
 from aragora.server.ports import ServerConfig
@@ -65,9 +67,14 @@ class Call(Generic[P]):
         return self._who
 
     @property
-    def org(self) -> str | None:
-        """The organisation to read with; None sees every organisation."""
-        return self.who.org_scope
+    def reach(self) -> Scope:
+        """All that the caller may see: where an id is looked for."""
+        return workspaces.reach_of(self.who)
+
+    def within(self, workspace: str | None) -> Scope:
+        """What a list or an export of the caller covers that names this workspace, or none (`workspaces.of`). Raises
+        InvalidInput, Forbidden."""
+        return workspaces.of(self.who, workspace)
 
     @property
     def config(self) -> ServerConfig:

@@ -18,7 +18,7 @@ _FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
 _COLUMNS: Final = (
     "debate_id", "question", "status", "rounds", "agents", "protocol", "domain", "created_at", "updated_at",
     "answer", "winner", "confidence", "cost_usd", "reason", "receipt_id", "headline", "position", "support",
-    "reached", "degraded", "stated_confidence",
+    "reached", "degraded", "stated_confidence", "workspace",
 )  # fmt: skip
 _OF_DECISION: Final = (
     "answer", "winner", "confidence", "headline", "position", "support", "reached", "stated_confidence",

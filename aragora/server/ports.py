@@ -18,6 +18,7 @@ from aragora.debate.proposition import Idempotency, Proposition
 from aragora.debate.records import DebateRecord, ReceiptRecord
 from aragora.identity.audit import Outcome
 from aragora.identity.parts import Visit
+from aragora.scope import Scope
 from aragora.server.nodes import NodeView
 from aragora.storage.cursors import Page
 
@@ -134,26 +135,26 @@ class DebateCommands(Protocol):
 
 
 class DebateReader(Protocol):
-    """Reads of debates, from the store. `org_id` None sees every organisation."""
+    """Reads of debates, from the store. What is out of the scope is not there."""
 
-    async def get(self, debate_id: str, org_id: str | None = None) -> DebateRecord:
+    async def get(self, debate_id: str, scope: Scope) -> DebateRecord:
         """Raises NotFound."""
         ...
 
     async def page(
         self,
+        scope: Scope,
         *,
         status: DebateStatus | None = None,
         limit: int = 50,
         cursor: str | None = None,
-        org_id: str | None = None,
         beginning: str | None = None,
     ) -> Page[DebateRecord]:
         """Newest first; with `beginning` (`aragora.ids.beginning_of_id`) those whose ids begin so. Raises InvalidInput
         on a cursor that is not one of ours."""
         ...
 
-    def export(self, org_id: str | None = None) -> AsyncIterator[DebateRecord]:
+    def export(self, scope: Scope) -> AsyncIterator[DebateRecord]:
         """Every debate, oldest first, in bounded memory."""
         ...
 

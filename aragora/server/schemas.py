@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import Header, Path
+from fastapi import Header, Path, Query
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
@@ -16,6 +16,7 @@ from aragora.errors import InvalidInput, NotFound
 from aragora.identity.addresses import MAX_CHARS, NAME_MAX_CHARS, checked_email
 from aragora.identity.logins import Challenge, TokenPair
 from aragora.ids import BEGINNING_MIN_DIGITS, beginning_of_id, could_be_id
+from aragora.scope import WORKSPACE_PATTERN
 from aragora.server.views import UNCACHED, json_response
 
 
@@ -50,6 +51,14 @@ Line = Annotated[str, AfterValidator(texts.line)]
 Prose = Annotated[str, AfterValidator(texts.prose)]
 IdempotencyKey = Annotated[
     Line | None, Header(alias="Idempotency-Key", min_length=1, max_length=limits.IDEMPOTENCY_KEY_MAX_CHARS)
+]
+Workspace = Annotated[str, Field(pattern=WORKSPACE_PATTERN)]
+Workspaces = Annotated[
+    str | None,
+    Query(
+        pattern=f"{WORKSPACE_PATTERN}|^[*]$",
+        description="a workspace, or `*` for all that the caller may use; unsaid: the API key's, else `default`",
+    ),
 ]
 Token = Annotated[Line, Field(min_length=1, max_length=4096)]
 Name = Annotated[Line, Field(min_length=1, max_length=NAME_MAX_CHARS)]

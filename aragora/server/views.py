@@ -116,6 +116,7 @@ def _read(record: DebateRecord, what: str, stored: str | None, decode: Callable[
 def _summary(record: DebateRecord, spec: _Spec) -> dict[str, Any]:
     return {
         "debate_id": record.debate_id,
+        "workspace": record.workspace,
         "question": record.question,
         "status": record.status,
         "rounds": record.rounds,

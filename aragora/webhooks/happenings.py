@@ -11,6 +11,7 @@ from aragora.clock import Clock
 from aragora.debate.model import DebateSpec
 from aragora.debate.records import DebateRecord
 from aragora.resilience.cache import Cache
+from aragora.scope import EVERYTHING, Scope
 from aragora.webhooks.endpoint import PayloadKind
 from aragora.webhooks.envelope import debate_event, event_body
 from aragora.webhooks.events import DebateFacts, facts_of
@@ -24,7 +25,7 @@ DEBATES_KEPT_S: Final = 600.0
 class DebateRecords(Protocol):
     """Reads debates (`aragora.debate.store.debates.DebateStore`)."""
 
-    async def get(self, debate_id: str) -> DebateRecord: ...
+    async def get(self, debate_id: str, scope: Scope) -> DebateRecord: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,7 @@ class Happenings:
         known = self._facts.get(debate_id, now)
         if known is None:
             fill = self._facts.filling(debate_id)
-            record = await self._debates.get(debate_id)
+            record = await self._debates.get(debate_id, EVERYTHING)
             known = record.org_id, facts_of(encoding.decode_as(record.spec, DebateSpec))
             fill(known, now)
         return known

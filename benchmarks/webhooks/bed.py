@@ -29,6 +29,7 @@ from aragora.debate.records import DebateRecord, told_row
 from aragora.encoding import encode_text
 from aragora.free_ports import free_ports
 from aragora.migrations.applying import apply_pending
+from aragora.scope import Scope
 from aragora.secrets.encryption import EncryptionService
 from aragora.secrets.keyring import Keyring
 from aragora.storage.contexts import Context
@@ -69,7 +70,7 @@ class Journal:
     def __init__(self) -> None:
         self._payloads: dict[str, list[str]] = {}
 
-    async def get(self, debate_id: str) -> DebateRecord:
+    async def get(self, debate_id: str, scope: Scope) -> DebateRecord:  # noqa: ARG002  # the port's shape
         spec = encode_text(DebateSpec(debate_id, ONE_KB, ("a", "b"), Protocol("structured"), seed=7))
         return DebateRecord(debate_id, "q", DebateStatus.ACTIVE, spec, 1.0, 1.0, "ann", org_of(_number(debate_id)))
 

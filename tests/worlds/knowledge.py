@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from aragora.knowledge.ledger import Added
-from aragora.knowledge.model import Basis, Home, ItemKind, Link, Reach, Source, SourceKind, Statement
+from aragora.knowledge.model import Basis, Home, ItemKind, Link, Source, SourceKind, Statement
 from aragora.knowledge.planning import Addition
+from aragora.scope import Scope
 
 HOME = Home("acme", "default")
-REACH = Reach("acme", ("default",))
+SCOPE = Scope("acme", frozenset({"default"}))
 AT = 1_700_000_000.0
 
 

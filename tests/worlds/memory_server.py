@@ -42,6 +42,7 @@ from aragora.debate.proposition import Idempotency, Proposition
 from aragora.debate.records import DebateRecord, ReceiptRecord
 from aragora.errors import Conflict, InvalidInput, NotFound
 from aragora.identity.client_address import Trust, trusted_networks
+from aragora.scope import DEFAULT_WORKSPACE, Scope
 from aragora.server.app import create_app
 from aragora.server.authentication import FixedHops, TrustedHops
 from aragora.server.chapters.operations import OperationsPorts, operations
@@ -89,10 +90,18 @@ class World:
 
     # --- building --------------------------------------------------------------------------------------
 
-    def add(self, debate_id: str = "deb_1", *, org_id: str = "local", question: str = "Tea or coffee?") -> str:
-        spec = DebateSpec(debate_id, question, ("ada", "bob"), Protocol("structured"), seed=7, org_id=org_id)
+    def add(
+        self,
+        debate_id: str = "deb_1",
+        *,
+        org_id: str = "local",
+        workspace: str = DEFAULT_WORKSPACE,
+        question: str = "Tea or coffee?",
+    ) -> str:
+        place = {"org_id": org_id, "workspace": workspace}
+        spec = DebateSpec(debate_id, question, ("ada", "bob"), Protocol("structured"), seed=7, **place)
         self.records[debate_id] = DebateRecord(
-            debate_id, question, DebateStatus.ACTIVE, encoding.encode_text(spec), NOW, NOW, "local", org_id
+            debate_id, question, DebateStatus.ACTIVE, encoding.encode_text(spec), NOW, NOW, "local", **place
         )
         self.journals[debate_id] = []
         self.write(debate_id, DebateOpened(spec))
@@ -130,20 +139,20 @@ class World:
 
     # --- DebateReader ----------------------------------------------------------------------------------
 
-    async def get(self, debate_id: str, org_id: str | None = None) -> DebateRecord:
+    async def get(self, debate_id: str, scope: Scope) -> DebateRecord:
         self._fail()
         record = self.records.get(debate_id)
-        if record is None or (org_id is not None and record.org_id != org_id):
+        if record is None or not scope.holds(record.org_id, record.workspace):
             raise NotFound(f"There is no debate {debate_id}.")
         return record
 
     async def page(
         self,
+        scope: Scope,
         *,
         status: DebateStatus | None = None,
         limit: int = 50,
         cursor: str | None = None,
-        org_id: str | None = None,
         beginning: str | None = None,
     ) -> Page[DebateRecord]:
         self._fail()
@@ -153,16 +162,16 @@ class World:
             one
             for one in reversed(self.records.values())
             if (status is None or one.status == status)
-            and (org_id is None or one.org_id == org_id)
+            and scope.holds(one.org_id, one.workspace)
             and one.debate_id.startswith(beginning or "")
         ]
         start = 1 + [one.debate_id for one in found].index(cursor) if cursor else 0
         items = tuple(found[start : start + limit])
         return Page(items, items[-1].debate_id if start + limit < len(found) else None)
 
-    async def export(self, org_id: str | None = None) -> AsyncIterator[DebateRecord]:
+    async def export(self, scope: Scope) -> AsyncIterator[DebateRecord]:
         for record in tuple(self.records.values()):
-            if org_id is None or record.org_id == org_id:
+            if scope.holds(record.org_id, record.workspace):
                 yield record
 
     async def events(self, debate_id: str, after: int = 0, limit: int = 500) -> list[str]:
@@ -183,7 +192,8 @@ class World:
             if first != idempotency:
                 raise Conflict("This Idempotency-Key was used for another body.", code="idempotency_conflict")
             return DebateTicket(debate_id, self.records[debate_id].status, created=False)
-        debate_id = self.add(f"deb_{len(self.records) + 1}", question=proposition.question, org_id=proposition.org_id)
+        place = {"org_id": proposition.org_id, "workspace": proposition.workspace}
+        debate_id = self.add(f"deb_{len(self.records) + 1}", question=proposition.question, **place)
         self.opened.append(proposition)
         if idempotency is not None:
             self.keys[idempotency.key] = (debate_id, idempotency)

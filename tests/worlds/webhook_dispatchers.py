@@ -19,6 +19,7 @@ from aragora.debate.records import DebateRecord, told_row
 from aragora.debate.store.debates import Row, Span
 from aragora.encoding import encode_text
 from aragora.ids import new_id
+from aragora.scope import Scope
 from aragora.secrets.encryption import EncryptionService
 from aragora.secrets.keyring import Keyring
 from aragora.storage.counters import CounterStore
@@ -48,7 +49,7 @@ class OneDebate:
         self.journal: list[str] = []
         self.began_at = SystemClock().now()
 
-    async def get(self, debate_id: str) -> DebateRecord:
+    async def get(self, debate_id: str, scope: Scope) -> DebateRecord:
         spec = DebateSpec(debate_id, "Which queue?", ("a", "b"), Protocol("structured"), seed=7)
         return DebateRecord(debate_id, "q", DebateStatus.ACTIVE, encode_text(spec), 1.0, 1.0, "ann", "local")
 

@@ -16,6 +16,7 @@ from aragora.debate.records import DebateRecord
 from aragora.debate.store.debates import Row, Span
 from aragora.encoding import encode_text
 from aragora.errors import NotFound
+from aragora.scope import Scope
 from aragora.secrets.encryption import EncryptionService
 from aragora.secrets.keyring import Keyring
 from aragora.storage.database import Database
@@ -111,7 +112,7 @@ class Journals:
         kind, row = self.rows[debate_id][seq - 1]
         self.rows[debate_id][seq - 1] = (kind, replace(row, payload=None))
 
-    async def get(self, debate_id: str) -> DebateRecord:
+    async def get(self, debate_id: str, scope: Scope) -> DebateRecord:
         if debate_id not in self.spans or debate_id in self.gone:
             raise NotFound("there is no such debate")
         org_id, span = self.spans[debate_id]

@@ -263,6 +263,7 @@ class DebateEngine:
             updated_at=now,
             created_by=spec.created_by,
             org_id=spec.org_id,
+            workspace=spec.workspace,
             last_seq=1,
         )
         reservation = reservation_of(spec.budget_usd, now, self._limits.budgets, self._limits.least_hold_usd)

@@ -17,6 +17,7 @@ from aragora.debate.records import COLUMNS, DebateRecord, ReceiptRecord, receipt
 from aragora.debate.store.tables import debates, journal, receipts
 from aragora.errors import InvalidInput, NotFound
 from aragora.ids import range_of
+from aragora.scope import EVERYTHING, Scope
 from aragora.storage.cursors import Page, Place, cursor_of, place_of
 from aragora.storage.database import Database
 
@@ -25,7 +26,6 @@ _RUNNING: Final = (DebateStatus.QUEUED.value, DebateStatus.ACTIVE.value)
 
 _RECORDS: Final = select(*(debates.c[name] for name in COLUMNS))
 _RECORD: Final = _RECORDS.where(debates.c.debate_id == bindparam("debate_id"))  # built once: it is read all the time
-_RECORD_OF_ORG: Final = _RECORD.where(debates.c.org_id == bindparam("org_id"))
 _PLACE: Final = tuple_(debates.c.created_at, debates.c.debate_id)
 
 
@@ -55,28 +55,28 @@ class DebateStore:
         # SQLite's driver fails a whole query for one damaged text; as bytes it comes through. PostgreSQL keeps none.
         self._payload = cast(journal.c.payload, LargeBinary) if database.is_sqlite else journal.c.payload
 
-    async def get(self, debate_id: str, org_id: str | None = None) -> DebateRecord:
-        """The debate; `org_id` None sees every organisation. Raises NotFound."""
-        query = _RECORD if org_id is None else _RECORD_OF_ORG
-        found = await self._database.lookup(query, {"debate_id": debate_id, "org_id": org_id}, "reading a debate")
-        if not found:
+    async def get(self, debate_id: str, scope: Scope) -> DebateRecord:
+        """The debate. Raises NotFound, in the same words where there is none and where it is out of the scope."""
+        found = await self._database.lookup(_RECORD, {"debate_id": debate_id}, "reading a debate")
+        record = record_of(found[0]) if found else None
+        if record is None or not scope.holds(record.org_id, record.workspace):
             raise NotFound(f"there is no debate {debate_id}: list the debates with GET /api/debates")
-        return record_of(found[0])
+        return record
 
     async def page(
         self,
+        scope: Scope,
         *,
         status: DebateStatus | None = None,
         limit: int = 50,
         cursor: str | None = None,
-        org_id: str | None = None,
         beginning: str | None = None,
     ) -> Page[DebateRecord]:
-        """Newest first; with `beginning` (`aragora.ids.beginning_of_id`) those whose ids begin so. Raises InvalidInput
-        on a cursor that is not one of ours, or a limit below 1."""
+        """Those in the scope, newest first; with `beginning` (`aragora.ids.beginning_of_id`) those whose ids begin so.
+        Raises InvalidInput on a cursor that is not one of ours, or a limit below 1."""
         if limit < 1:
             raise InvalidInput(f"limit is {limit}: ask for at least 1")
-        query = _of_org(_RECORDS, org_id)
+        query = _within(_RECORDS, scope)
         if status is not None:
             query = query.where(debates.c.status == status.value)
         if beginning is not None:
@@ -90,10 +90,10 @@ class DebateStore:
         items = tuple(found[:limit])
         return Page(items, cursor_of(Place(items[-1].created_at, items[-1].debate_id)) if more else None)
 
-    async def export(self, org_id: str | None = None) -> AsyncIterator[DebateRecord]:
-        """Every debate, oldest first, in bounded memory. No transaction stays open between two chunks: one that is
-        opened meanwhile comes along, and the database is never held up by a slow reader."""
-        query = _of_org(_RECORDS, org_id).order_by(debates.c.created_at, debates.c.debate_id).limit(_EXPORT_CHUNK)
+    async def export(self, scope: Scope) -> AsyncIterator[DebateRecord]:
+        """Every debate in the scope, oldest first, in bounded memory. No transaction stays open between two chunks: one
+        that is opened meanwhile comes along, and the database is never held up by a slow reader."""
+        query = _within(_RECORDS, scope).order_by(debates.c.created_at, debates.c.debate_id).limit(_EXPORT_CHUNK)
         found = await self._rows(query)
         while found:
             for row in found:
@@ -156,7 +156,7 @@ class DebateStore:
 
     async def status(self, debate_id: str) -> DebateStatus:
         """Where a debate stands. Raises NotFound."""
-        return (await self.get(debate_id)).status
+        return (await self.get(debate_id, EVERYTHING)).status
 
     async def last_seq(self, debate_id: str) -> int:
         """The seq after which the journal of a debate goes on. Raises NotFound."""
@@ -185,5 +185,10 @@ def _beginning(query: Select[Any], beginning: str) -> Select[Any]:
     return query.where(func.substr(debates.c.debate_id, 1, len(beginning)) == beginning)
 
 
-def _of_org(query: Select[Any], org_id: str | None) -> Select[Any]:
-    return query if org_id is None else query.where(debates.c.org_id == org_id)
+def _within(query: Select[Any], scope: Scope) -> Select[Any]:
+    if scope.org_id is not None:
+        query = query.where(debates.c.org_id == scope.org_id)
+    if scope.workspaces is None:
+        return query
+    names = sorted(scope.workspaces)
+    return query.where(debates.c.workspace == names[0] if len(names) == 1 else debates.c.workspace.in_(names))

@@ -54,7 +54,7 @@ OPEN: Final = (
 )
 KEPT: Final = (
     f"SELECT {', '.join(COLUMNS)}, request_hash FROM debates "  # noqa: S608  constant names
-    "WHERE debate_id = $1 OR (org_id = $2 AND created_by = $3 AND idempotency_key = $4)"
+    "WHERE debate_id = $1 OR (org_id = $2 AND workspace = $3 AND created_by = $4 AND idempotency_key = $5)"
 )
 EPOCH: Final = "SELECT epoch FROM shard_epochs WHERE shard = $1 FOR SHARE"  # a successor waits for this transaction
 LAST_SEQ: Final = (
@@ -188,7 +188,7 @@ async def _write_outbox(connection: asyncpg.Connection[Any], writes: Writes) -> 
 async def _open(connection: asyncpg.Connection[Any], debates: Sequence[NewDebate]) -> dict[str, Kept]:
     if not debates:
         return {}
-    ordered = sorted(debates, key=lambda new: (new.record.org_id, new.record.created_by, new.idempotency_key or ""))
+    ordered = sorted(debates, key=_idempotency_key)
     inserted = await connection.fetch(OPEN, *columns_of([values_of_new(new) for new in ordered]))
     created = {row[0] for row in inserted}
     kept: dict[str, Kept] = {}
@@ -196,10 +196,16 @@ async def _open(connection: asyncpg.Connection[Any], debates: Sequence[NewDebate
         if new.record.debate_id not in created:
             record = new.record
             row = await connection.fetchrow(
-                KEPT, record.debate_id, record.org_id, record.created_by, new.idempotency_key
+                KEPT, record.debate_id, record.org_id, record.workspace, record.created_by, new.idempotency_key
             )
             kept[record.debate_id] = Kept(record_of(tuple(row)[:-1]), row[-1])
     return kept
+
+
+def _idempotency_key(new: NewDebate) -> tuple[str, str, str, str]:
+    """The order in which two processes come upon the same keys."""
+    record = new.record
+    return record.org_id, record.workspace, record.created_by, new.idempotency_key or ""
 
 
 async def _books(connection: asyncpg.Connection[Any], keys: Sequence[AccountKey], held: Mapping[str, Held]) -> Books:

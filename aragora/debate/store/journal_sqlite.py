@@ -41,7 +41,7 @@ OPEN: Final = (
 )
 KEPT: Final = (
     f"SELECT {', '.join(COLUMNS)}, request_hash FROM debates "  # noqa: S608  constant names
-    "WHERE debate_id = ? OR (org_id = ? AND created_by = ? AND idempotency_key = ?)"
+    "WHERE debate_id = ? OR (org_id = ? AND workspace = ? AND created_by = ? AND idempotency_key = ?)"
 )
 EPOCH: Final = "SELECT epoch FROM shard_epochs WHERE shard = ?"
 LAST_SEQ: Final = "SELECT debate_id, last_seq, org_id, budget_month, held_micros FROM debates WHERE debate_id IN "
@@ -131,7 +131,8 @@ def _open(connection: sqlite3.Connection, debates: Sequence[NewDebate]) -> dict[
         if connection.execute(OPEN, values_of_new(new)).rowcount:
             created.add(debate_id)
         elif debate_id not in created:
-            known = (debate_id, new.record.org_id, new.record.created_by, new.idempotency_key)
+            record = new.record
+            known = (debate_id, record.org_id, record.workspace, record.created_by, new.idempotency_key)
             row = connection.execute(KEPT, known).fetchone()
             kept[debate_id] = Kept(record_of(row[:-1]), row[-1])
     return kept

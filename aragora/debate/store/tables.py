@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Column, Double, Index, Integer, Table, Text, UniqueConstraint
 
+from aragora.scope import DEFAULT_WORKSPACE
 from aragora.storage.contexts import Context
 from aragora.storage.tables import METADATA
 
@@ -18,6 +19,7 @@ debates = Table(
     Column("updated_at", Double, nullable=False),
     Column("created_by", Text, nullable=False),
     Column("org_id", Text, nullable=False),
+    Column("workspace", Text, nullable=False, server_default=DEFAULT_WORKSPACE),
     Column("rounds", Integer, nullable=False),
     Column("decision", Text),
     Column("reason", Text),
@@ -28,9 +30,10 @@ debates = Table(
     Column("request_hash", Text),
     Column("budget_month", Text),  # YYYY-MM, UTC: the month in whose accounts the debate counts
     Column("held_micros", BigInteger, nullable=False, server_default="0"),
-    UniqueConstraint("org_id", "created_by", "idempotency_key", name="debates_idempotency"),
+    UniqueConstraint("org_id", "workspace", "created_by", "idempotency_key", name="debates_idempotency"),
     Index("debates_newest", "created_at", "debate_id"),
     Index("debates_by_org", "org_id", "created_at", "debate_id"),
+    Index("debates_by_workspace", "org_id", "workspace", "created_at", "debate_id"),
     Index("debates_by_status", "status", "created_at", "debate_id"),
 )
 

@@ -12,7 +12,8 @@ from aragora.background import Job
 from aragora.clock import Clock
 from aragora.encoding import decode, encode_text
 from aragora.errors import NotFound
-from aragora.identity.store.tables import invitations
+from aragora.identity.store.tables import invitations, workspaces_in
+from aragora.scope import DEFAULT_WORKSPACE
 from aragora.storage.database import Database
 from aragora.storage.forgetting import forget
 
@@ -35,6 +36,7 @@ class Invitation:
     digest: str = field(repr=False)
     accepted_at: float | None = None
     revoked_at: float | None = None
+    workspaces: tuple[str, ...] = (DEFAULT_WORKSPACE,)
 
     def live(self, now: float) -> bool:
         return self.accepted_at is None and self.revoked_at is None and now < self.expires_at
@@ -54,7 +56,8 @@ class InvitationStore:
         earlier = (invitations.c.org_id == invitation.org_id) & (invitations.c.email == invitation.email)
         await _revoke(connection, earlier, invitation.created_at)
         row = {name: getattr(invitation, name) for name in _FIELDS}
-        await connection.execute(insert(invitations).values({**row, "roles": encode_text(invitation.roles)}))
+        texts = {"roles": encode_text(invitation.roles), "workspaces": encode_text(invitation.workspaces)}
+        await connection.execute(insert(invitations).values({**row, **texts}))
 
     async def spend(self, connection: AsyncConnection, invitation_id: str, now: float) -> bool:
         """Use up the invitation within a transaction. False where it was used, revoked or is too old."""
@@ -108,4 +111,5 @@ def _live(now: float) -> Any:
 
 def _invitation(row: RowMapping) -> Invitation:
     values = {name: row[name] for name in _FIELDS}
-    return Invitation(**{**values, "roles": tuple(decode(row["roles"]))})
+    texts = {"roles": tuple(decode(row["roles"])), "workspaces": workspaces_in(row["workspaces"])}
+    return Invitation(**{**values, **texts})

@@ -6,6 +6,8 @@ from typing import Final
 
 from sqlalchemy import BigInteger, Boolean, Column, Double, Index, Integer, Table, Text
 
+from aragora.encoding import decode
+from aragora.scope import DEFAULT_WORKSPACE
 from aragora.storage.contexts import Context
 from aragora.storage.tables import METADATA
 
@@ -19,6 +21,7 @@ users: Final = Table(
     Column("name", Text, nullable=False),
     Column("org_id", Text, nullable=False),
     Column("roles", Text, nullable=False),  # JSON: array
+    Column("workspaces", Text),  # JSON: array; NULL: made before there were workspaces
     Column("password_hash", Text),
     Column("mfa_secret", Text),  # JSON: envelope of aragora.secrets.encryption
     Column("mfa_enabled", Boolean, nullable=False),
@@ -70,6 +73,7 @@ api_keys: Final = Table(
     Column("last_used_at", Double),
     Column("revoked_at", Double),
     Column("scopes", Text),  # JSON: array; NULL: made before there were scopes
+    Column("workspace", Text),  # NULL: all of its owner's
     Index("ix_api_keys_user", "user_id"),
 )
 
@@ -101,6 +105,7 @@ invitations: Final = Table(
     Column("email", Text, nullable=False),
     Column("org_id", Text, nullable=False),
     Column("roles", Text, nullable=False),  # JSON: array
+    Column("workspaces", Text),  # JSON: array; NULL: made before there were workspaces
     Column("invited_by", Text, nullable=False),
     Column("created_at", Double, nullable=False),
     Column("expires_at", Double, nullable=False),
@@ -109,3 +114,17 @@ invitations: Final = Table(
     Index("ix_invitations_org", "org_id", "invitation_id"),
     Index("ix_invitations_expiry", "expires_at"),
 )
+
+workspaces: Final = Table(  # those that were made by name; `default` is always there
+    "workspaces",
+    _USERS,
+    Column("org_id", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("created_at", Double, nullable=False),
+    Column("created_by", Text, nullable=False),
+)
+
+
+def workspaces_in(kept: str | None) -> tuple[str, ...]:
+    """The workspaces in a column of that name: those from before have the one where all that there was is."""
+    return (DEFAULT_WORKSPACE,) if kept is None else tuple(decode(kept))

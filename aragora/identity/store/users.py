@@ -14,8 +14,9 @@ from aragora.encoding import decode, encode_text
 from aragora.errors import Conflict, NotFound
 from aragora.identity.addresses import normal_email
 from aragora.identity.store.among import BATCH
-from aragora.identity.store.tables import backup_codes, users
+from aragora.identity.store.tables import backup_codes, users, workspaces_in
 from aragora.resilience.cache import Cache
+from aragora.scope import DEFAULT_WORKSPACE
 from aragora.storage.database import Database
 from aragora.storage.documents import PAGE, DocumentRow
 
@@ -42,6 +43,7 @@ class User:
     totp_last_step: int = 0
     oauth_subject: str | None = None
     disabled: bool = False
+    workspaces: tuple[str, ...] = (DEFAULT_WORKSPACE,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +53,11 @@ class Standing:
     org_id: str
     roles: tuple[str, ...]
     disabled: bool
+    workspaces: tuple[str, ...] = (DEFAULT_WORKSPACE,)
 
 
 _COLUMNS: Final = tuple(users.c[name] for name in User.__slots__)
+_STANDING: Final = tuple(users.c[name] for name in Standing.__slots__)
 
 
 class UserStore:
@@ -71,6 +75,7 @@ class UserStore:
             "name": user.name,
             "org_id": user.org_id,
             "roles": encode_text(user.roles),
+            "workspaces": encode_text(user.workspaces),
             "password_hash": user.password_hash,
             "mfa_secret": user.mfa_secret,
             "mfa_enabled": user.mfa_enabled,
@@ -121,7 +126,7 @@ class UserStore:
         known = self._standings.get(user_id, monotonic_s)
         if known is None:
             fill = self._standings.filling(user_id)
-            query = select(users.c.org_id, users.c.roles, users.c.disabled).where(users.c.user_id == user_id)
+            query = select(*_STANDING).where(users.c.user_id == user_id)
             rows = await self._database.rows(query)
             if not rows:
                 return None
@@ -133,9 +138,9 @@ class UserStore:
         """What each of these accounts may do now, as the database has it; without those that are not there."""
         wanted, found = list(user_ids), dict[str, Standing]()
         for start in range(0, len(wanted), BATCH):
-            query = select(users.c.user_id, users.c.org_id, users.c.roles, users.c.disabled)
+            query = select(users.c.user_id, *_STANDING)
             rows = await self._database.rows(query.where(users.c.user_id.in_(wanted[start : start + BATCH])))
-            found |= {row[0]: _standing(row[1], row[2], row[3]) for row in rows}
+            found |= {row[0]: _standing(*row[1:]) for row in rows}
         return found
 
     def forget(self, user_id: str) -> None:
@@ -157,6 +162,12 @@ class UserStore:
     async def put_roles(self, connection: AsyncConnection, user_id: str, roles: Sequence[str], now: float) -> None:
         """Within a transaction: `forget` the standing after it. Raises NotFound."""
         await self._put(connection, user_id, now, roles=encode_text(roles))
+
+    async def put_workspaces(
+        self, connection: AsyncConnection, user_id: str, workspaces: Sequence[str], now: float
+    ) -> None:
+        """Within a transaction: `forget` the standing after it. Raises NotFound."""
+        await self._put(connection, user_id, now, workspaces=encode_text(workspaces))
 
     async def put_disabled(self, connection: AsyncConnection, user_id: str, disabled: bool, now: float) -> None:
         """Within a transaction: `forget` the standing after it. Raises NotFound."""
@@ -292,7 +303,7 @@ def _found(user: User | None) -> User:
 
 def _user(row: Mapping[str, Any]) -> User:
     values = {name: row[name] for name in User.__slots__}
-    return User(**{**values, "roles": tuple(decode(row["roles"]))})
+    return User(**{**values, "roles": tuple(decode(row["roles"])), "workspaces": workspaces_in(row["workspaces"])})
 
 
 def _mfa_row(row: RowMapping) -> DocumentRow:
@@ -308,5 +319,5 @@ def _mfa_row(row: RowMapping) -> DocumentRow:
     )
 
 
-def _standing(org_id: str, roles: str, disabled: object) -> Standing:
-    return Standing(org_id, tuple(decode(roles)), bool(disabled))
+def _standing(org_id: str, roles: str, disabled: object, workspaces: str | None) -> Standing:
+    return Standing(org_id, tuple(decode(roles)), bool(disabled), workspaces_in(workspaces))

@@ -29,7 +29,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from aragora.knowledge.model import Reach, Visibility
+from aragora.knowledge.model import Visibility
 from aragora.knowledge.search.tokens import fts5_query, tsquery
 from aragora.knowledge.store.tables import knowledge_items
 from aragora.storage.database import Database
@@ -65,12 +65,11 @@ def scopes_of(org_id: str, workspace: str, visibility: Visibility) -> tuple[str,
     return (own, shared_scope(org_id)) if visibility is Visibility.ORG else (own,)
 
 
-def reach_scopes(reach: Reach) -> tuple[str, ...]:
-    """The scopes in which a caller may find items; none where it may find none."""
-    if not reach.workspaces:
+def found_in(org_id: str, workspaces: Collection[str]) -> tuple[str, ...]:
+    """The tokens of what somebody who may use these workspaces finds; none where it may use none."""
+    if not workspaces:
         return ()
-    own = (workspace_scope(reach.org_id, name) for name in reach.workspaces)
-    return (shared_scope(reach.org_id), *own)
+    return (shared_scope(org_id), *(workspace_scope(org_id, name) for name in workspaces))
 
 
 async def put_tokens(database: Database, connection: AsyncConnection, rows: Sequence[Tokens]) -> None:

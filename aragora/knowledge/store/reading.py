@@ -9,9 +9,9 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Select, and_, false, func, or_, select
 
 from aragora.knowledge.ledger import Entry
-from aragora.knowledge.model import KEPT, SEARCHED, Item, LinkKind, Reach, Visibility
+from aragora.knowledge.model import KEPT, SEARCHED, Home, Item, LinkKind, Visibility
 from aragora.knowledge.planning import unknown_item
-from aragora.knowledge.store.lexical import matching, reach_scopes
+from aragora.knowledge.store.lexical import found_in, matching
 from aragora.knowledge.store.rows import entries_of, item_of
 from aragora.knowledge.store.tables import (
     knowledge_items,
@@ -19,8 +19,10 @@ from aragora.knowledge.store.tables import (
     knowledge_links,
     knowledge_sources,
     knowledge_topics,
+    knowledge_workspaces,
 )
 from aragora.knowledge.wanted import Wanted
+from aragora.scope import Scope
 from aragora.storage.cursors import Page, Place, cursor_of, place_of
 from aragora.storage.database import Database
 
@@ -36,48 +38,49 @@ class KnowledgeReader:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def get(self, reach: Reach, item_id: str) -> Item:
+    async def get(self, scope: Scope, item_id: str) -> Item:
         """An item, whatever its status. Raises NotFound, with one text, where there is none or it is out of reach."""
-        query = select(_ITEMS.c.item).where(_ITEMS.c.item_id == item_id, within(reach))
+        query = select(_ITEMS.c.item).where(_ITEMS.c.item_id == item_id, within(scope))
         rows = await self._database.rows(query, "reading an item")
         if not rows:
             raise unknown_item(item_id)
         return item_of(rows[0].item)
 
-    async def numbered(self, reach: Reach, wanted: Wanted, item_nos: Collection[int], now: float) -> dict[int, Item]:
+    async def numbered(self, scope: Scope, wanted: Wanted, item_nos: Collection[int], now: float) -> dict[int, Item]:
         """Of these items those that the caller may find and that are wanted, at `now` in seconds since the epoch."""
         found: dict[int, Item] = {}
         numbers = list(item_nos)
         for start in range(0, len(numbers), _LOOKED_UP):
             part = numbers[start : start + _LOOKED_UP]
             query = select(_ITEMS.c.item_no, _ITEMS.c.item).where(_ITEMS.c.item_no.in_(part))
-            rows = await self._database.rows(_narrowed(query, reach, wanted, now), "reading items")
+            rows = await self._database.rows(_narrowed(query, scope, wanted, now), "reading items")
             found.update((row.item_no, item_of(row.item)) for row in rows)
         return found
 
     async def lexical(
-        self, reach: Reach, wanted: Wanted, tokens: Sequence[str], limit: int, now: float
+        self, scope: Scope, wanted: Wanted, tokens: Sequence[str], limit: int, now: float
     ) -> list[tuple[int, float]]:
         """Number and rank of the best `limit` items that hold any of the tokens; the higher the rank, the better."""
-        if not tokens:
+        places = found_in(scope.org_id or "", await self.workspaces(scope))
+        if not tokens or not places:
             return []
-        query = _narrowed(matching(self._database, reach_scopes(reach), tokens, limit), reach, wanted, now)
+        query = _narrowed(matching(self._database, places, tokens, limit), scope, wanted, now)
         rows = await self._database.rows(query, "searching items")
         return [(row[0], float(row[1])) for row in rows]
 
-    async def allowed(self, reach: Reach, wanted: Wanted, limit: int, now: float) -> list[int] | None:
+    async def allowed(self, scope: Scope, wanted: Wanted, limit: int, now: float) -> list[int] | None:
         """The numbers of all wanted items, for an index that is to search among them alone; None where there are more
         than `limit`."""
-        numbers = _narrowed(select(_ITEMS.c.item_no), reach, wanted, now).limit(limit + 1)
+        numbers = _narrowed(select(_ITEMS.c.item_no), scope, wanted, now).limit(limit + 1)
         rows = await self._database.rows(numbers, "reading items")
         return None if len(rows) > limit else [row.item_no for row in rows]
 
     async def page(
-        self, reach: Reach, wanted: Wanted, now: float, *, cursor: str | None = None, limit: int = PAGE_ITEMS
+        self, scope: Scope, wanted: Wanted, now: float, *, cursor: str | None = None, limit: int = PAGE_ITEMS
     ) -> Page[Item]:
         """The wanted items, newest first. Raises InvalidInput for a bad cursor."""
         columns = (_ITEMS.c.item_no, _ITEMS.c.item_id, _ITEMS.c.recorded_at, _ITEMS.c.item)
-        query = _narrowed(select(*columns), reach, wanted, now)
+        query = _narrowed(select(*columns), scope, wanted, now)
         if cursor is not None:
             place = place_of(cursor)
             after = select(_ITEMS.c.item_no).where(_ITEMS.c.item_id == place.id).scalar_subquery()
@@ -88,14 +91,14 @@ class KnowledgeReader:
             return Page(items)
         return Page(items, cursor_of(Place(rows[limit - 1].recorded_at, rows[limit - 1].item_id)))
 
-    async def history(self, reach: Reach, item_id: str) -> list[Entry]:
+    async def history(self, scope: Scope, item_id: str) -> list[Entry]:
         """What happened to an item, oldest first. Raises NotFound."""
-        await self.get(reach, item_id)
+        await self.get(scope, item_id)
         query = select(knowledge_ledger).where(knowledge_ledger.c.item_id == item_id)
         return entries_of(await self._database.rows(query.order_by(knowledge_ledger.c.seq), "reading the ledger"))
 
     async def linking_to(
-        self, reach: Reach, item_ids: Collection[str], kind: LinkKind, now: float
+        self, scope: Scope, item_ids: Collection[str], kind: LinkKind, now: float
     ) -> dict[str, list[Item]]:
         """The items that hold a link of this kind to one of up to some hundred items, by that one's id; those that are
         searched now."""
@@ -105,19 +108,34 @@ class KnowledgeReader:
             .join_from(link, _ITEMS, link.c.item_id == _ITEMS.c.item_id)
             .where(link.c.to_id.in_(list(item_ids)), link.c.kind == kind)
         )
-        rows = await self._database.rows(_narrowed(query, reach, Wanted(), now), "reading links")
+        rows = await self._database.rows(_narrowed(query, scope, Wanted(), now), "reading links")
         found: dict[str, list[Item]] = {}
         for row in rows:
             found.setdefault(row.to_id, []).append(item_of(row.item))
         return found
 
-    async def of_roots(self, reach: Reach, roots: Collection[str]) -> list[Item]:
+    async def of_roots(self, scope: Scope, roots: Collection[str]) -> list[Item]:
         """All items, whatever their status, that have one of these roots among their sources."""
         source = knowledge_sources
         numbers = select(source.c.item_no).where(source.c.root.in_(list(roots)))
-        query = select(_ITEMS.c.item).where(_ITEMS.c.item_no.in_(numbers), within(reach))
+        query = select(_ITEMS.c.item).where(_ITEMS.c.item_no.in_(numbers), within(scope))
         rows = await self._database.rows(query.order_by(_ITEMS.c.item_no), "reading items")
         return [item_of(row.item) for row in rows]
+
+    async def workspaces(self, scope: Scope) -> tuple[str, ...]:
+        """The workspaces of a scope by name; where it has all of an organisation, those that know something."""
+        if scope.workspaces is not None:
+            return tuple(sorted(scope.workspaces))
+        table = knowledge_workspaces
+        query = select(table.c.workspace).where(table.c.org_id == scope.org_id).order_by(table.c.workspace)
+        return tuple(row.workspace for row in await self._database.rows(query, "reading workspaces"))
+
+    async def offers(self, home: Home) -> bool:
+        """Whether debates of the workspace are offered knowledge."""
+        table = knowledge_workspaces
+        query = select(table.c.offers).where(table.c.org_id == home.org_id, table.c.workspace == home.workspace)
+        rows = await self._database.rows(query, "reading a workspace")
+        return bool(rows[0].offers) if rows else True
 
     async def counts(self) -> dict[tuple[str, str], int]:
         """How many items there are, by kind and status, of all organisations: for figures."""
@@ -126,20 +144,24 @@ class KnowledgeReader:
         return {(row[0], row[1]): row[2] for row in rows}
 
 
-def within(reach: Reach) -> ColumnElement[bool]:
-    """That the caller may know of the item."""
-    if not reach.workspaces:
+def within(scope: Scope) -> ColumnElement[bool]:
+    """That the caller may know of the item: its workspace's, or shared with the whole organisation. Who may use no
+    workspace, or is of no organisation, may know of none."""
+    if scope.org_id is None or (scope.workspaces is not None and not scope.workspaces):
         return false()
-    own = _ITEMS.c.workspace.in_(reach.workspaces)
-    return and_(_ITEMS.c.org_id == reach.org_id, or_(own, _ITEMS.c.visibility == Visibility.ORG))
+    of_org = _ITEMS.c.org_id == scope.org_id
+    if scope.workspaces is None:
+        return of_org
+    own = _ITEMS.c.workspace.in_(sorted(scope.workspaces))
+    return and_(of_org, or_(own, _ITEMS.c.visibility == Visibility.ORG))
 
 
-def _narrowed(query: Select[Any], reach: Reach, wanted: Wanted, now: float) -> Select[Any]:
+def _narrowed(query: Select[Any], scope: Scope, wanted: Wanted, now: float) -> Select[Any]:
     """The query, of what the caller may find and wants."""
     columns = _ITEMS.c
     at = now if wanted.as_of is None else wanted.as_of
     query = query.where(
-        within(reach),
+        within(scope),
         or_(columns.valid_from.is_(None), columns.valid_from <= at),
         or_(columns.valid_to.is_(None), columns.valid_to > at),
     )

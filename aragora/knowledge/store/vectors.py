@@ -80,9 +80,7 @@ class VectorStore:
             places += [Place(one.item_no, _scopes(home, one.status, one.visibility)) for one in found]
         return rows[-1].seq, places
 
-    async def page(
-        self, embedder_id: str, after: int, limit: int = PAGE
-    ) -> tuple[list[Place], Vectors | None]:
+    async def page(self, embedder_id: str, after: int, limit: int = PAGE) -> tuple[list[Place], Vectors | None]:
         """The vectors of items that may be found, by item number beyond `after`; none is the end."""
         query = (
             self._held(embedder_id)

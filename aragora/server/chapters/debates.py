@@ -16,6 +16,7 @@ from aragora.debate.machine.gate import ROLE, USER, Signer, Word
 from aragora.debate.model import ConsensusMode, DebateStatus, Topology, Verdict
 from aragora.debate.proposition import Idempotency, Proposition
 from aragora.errors import InvalidInput
+from aragora.identity import workspaces
 from aragora.identity.rbac import DEBATES_CREATE, DEBATES_READ, ROLES, by_power, permissions_of
 from aragora.identity.writers import Writers
 from aragora.server import views
@@ -27,7 +28,7 @@ from aragora.server.live.sockets import SocketRegistry
 from aragora.server.live.sse import EventStream
 from aragora.server.ports import DebateCommands, DebateReader
 from aragora.server.proposals import proposal_of
-from aragora.server.schemas import Beginning, DebateId, IdempotencyKey, Line, Prose
+from aragora.server.schemas import Beginning, DebateId, IdempotencyKey, Line, Prose, Workspace, Workspaces
 from aragora.server.views import json_response
 
 
@@ -93,9 +94,13 @@ class CreateDebate(_Request):
         Field(max_length=limits.NEEDS_MAX, description="who must sign the decision: user:ID or role:NAME"),
     ] = ()
 
-    def proposition(self, *, created_by: str, org_id: str) -> Proposition:
-        """What is asked for, and by whom. The fields here bear the names that they have there."""
-        return Proposition(**dict(self), created_by=created_by, org_id=org_id)
+    workspace: Annotated[
+        Workspace | None, Field(description="where it is to be; unsaid: the API key's, else `default`")
+    ] = None
+
+    def proposition(self, *, created_by: str, org_id: str, workspace: str) -> Proposition:
+        """What is asked for, by whom and where. The fields here bear the names that they have there."""
+        return Proposition(**{**dict(self), "workspace": workspace}, created_by=created_by, org_id=org_id)
 
 
 class CastVote(_Request):
@@ -170,6 +175,7 @@ class Outcome(BaseModel):
 
 class DebateSummary(BaseModel):
     debate_id: str
+    workspace: str
     question: str
     status: DebateStatus
     rounds: int
@@ -223,10 +229,11 @@ _STREAM: Final = "text/event-stream"
 async def export(
     call: Call[DebatePorts],
     format: Literal["json", "jsonl", "csv", "markdown"] = "json",  # noqa: A002  # the runbook's name of the parameter
+    workspace: Workspaces = None,
 ) -> Response:
-    """Every debate, oldest first."""
+    """Every debate of a workspace, oldest first."""
     chosen = FORMATS[format]
-    records = call.ports.reader.export(call.org)
+    records = call.ports.reader.export(call.within(workspace))
     return Download(
         call.ports.sockets,
         call.caller,
@@ -240,10 +247,11 @@ async def export(
 @debates.post("/api/debates", needs=DEBATES_CREATE, gives=Ticket, status=202, refuses=(409,))
 async def create(call: Call[DebatePorts], body: CreateDebate, idempotency_key: IdempotencyKey = None) -> Response:
     """Open a debate; it runs on its own. The same Idempotency-Key returns the debate it opened first."""
+    workspace = workspaces.chosen(call.who, body.workspace)
     named = [need.removeprefix(USER) for need in body.needs if need.startswith(USER)]
     if named:
-        await call.ports.writers.check(named, call.who.org_id)
-    proposition = body.proposition(created_by=call.who.user_id, org_id=call.who.org_id)
+        await call.ports.writers.check(named, call.who.org_id, workspace)
+    proposition = body.proposition(created_by=call.who.user_id, org_id=call.who.org_id, workspace=workspace)
     ticket = await call.ports.commands.open(proposition, Idempotency.of(idempotency_key, proposition))
     view = {
         "debate_id": ticket.debate_id,
@@ -258,20 +266,23 @@ async def create(call: Call[DebatePorts], body: CreateDebate, idempotency_key: I
 @debates.get("/api/debates", needs=DEBATES_READ, gives=DebateList)
 async def listing(
     call: Call[DebatePorts],
+    *,
     status: DebateStatus | None = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     cursor: Annotated[Line | None, Query(max_length=512)] = None,
     prefix: Annotated[Beginning | None, Query(description="the beginning of their ids: 4 hex digits or more")] = None,
+    workspace: Workspaces = None,
 ) -> Response:
-    """Newest first; `next_cursor` leads to the next page and is null on the last."""
-    page = await call.ports.reader.page(status=status, limit=limit, cursor=cursor, org_id=call.org, beginning=prefix)
+    """Those of a workspace, newest first; `next_cursor` leads to the next page and is null on the last."""
+    scope = call.within(workspace)
+    page = await call.ports.reader.page(scope, status=status, limit=limit, cursor=cursor, beginning=prefix)
     return json_response({"debates": [views.summary(item) for item in page.items], "next_cursor": page.next_cursor})
 
 
 @debates.get("/api/debates/{debate_id}", needs=DEBATES_READ, gives=DebateDetail)
 async def get(call: Call[DebatePorts], debate_id: DebateId) -> Response:
     """One debate, with its decision once there is one."""
-    record = await call.ports.reader.get(debate_id, call.org)
+    record = await call.ports.reader.get(debate_id, call.reach)
     waits = record.status is DebateStatus.WAITING
     proposed = await proposal_of(call.ports.reader, record) if waits else None
     return json_response({**views.detail(record), "proposed": proposed})
@@ -280,7 +291,7 @@ async def get(call: Call[DebatePorts], debate_id: DebateId) -> Response:
 @debates.post("/api/debates/{debate_id}/cancel", needs=DEBATES_CREATE, gives=CancelledDebate, refuses=(409,))
 async def cancel(call: Call[DebatePorts], debate_id: DebateId) -> Response:
     """End a debate before its time; what was said stays in its journal."""
-    await call.ports.reader.get(debate_id, call.org)
+    await call.ports.reader.get(debate_id, call.reach)
     ticket = await call.ports.commands.cancel(debate_id, call.who.user_id)
     return json_response({"debate_id": ticket.debate_id, "status": ticket.status})
 
@@ -288,7 +299,7 @@ async def cancel(call: Call[DebatePorts], debate_id: DebateId) -> Response:
 @debates.post("/api/debates/{debate_id}/votes", needs=DEBATES_CREATE, gives=Recorded, status=201, refuses=(409,))
 async def vote(call: Call[DebatePorts], debate_id: DebateId, body: CastVote) -> Response:
     """A person's vote for an answer, or a suggestion that all agents will read."""
-    await call.ports.reader.get(debate_id, call.org)
+    await call.ports.reader.get(debate_id, call.reach)
     if body.suggestion is not None:
         seq = await call.ports.commands.suggest(debate_id, call.who.user_id, body.suggestion)
     else:
@@ -300,7 +311,7 @@ async def vote(call: Call[DebatePorts], debate_id: DebateId, body: CastVote) -> 
 async def correct(call: Call[DebatePorts], debate_id: DebateId, body: CorrectPositions) -> Response:
     """Say which answers come to the same conclusion, before they are counted. It holds until the answers
     are compared anew, at the end of the next round."""
-    await call.ports.reader.get(debate_id, call.org)
+    await call.ports.reader.get(debate_id, call.reach)
     seq = await call.ports.commands.correct(debate_id, call.who.user_id, body.groups)
     return json_response({"debate_id": debate_id, "seq": seq}, 201)
 
@@ -309,7 +320,7 @@ async def correct(call: Call[DebatePorts], debate_id: DebateId, body: CorrectPos
 async def sign(call: Call[DebatePorts], debate_id: DebateId, body: SignDecision) -> Response:
     """Approve, change or veto the decision that a debate proposes to those who must sign it. The same again gets its
     first answer, also after the debate has ended."""
-    await call.ports.reader.get(debate_id, call.org)
+    await call.ports.reader.get(debate_id, call.reach)
     signer = Signer(call.who.user_id, by_power(call.who.roles))
     word = Word(body.verdict, body.note, body.answer, body.option, body.need)
     seq = await call.ports.commands.sign(debate_id, signer, word)
@@ -334,7 +345,7 @@ async def events(
     last_event_id: Annotated[str | None, Header(alias="Last-Event-ID", max_length=32)] = None,
 ) -> Response:
     """Envelopes with seq > `after`, in order. As a stream: those, then what follows, until the debate ends."""
-    await call.ports.reader.get(debate_id, call.org)
+    await call.ports.reader.get(debate_id, call.reach)
     if _STREAM in call.request.headers.get("accept", ""):
         return _stream(call, debate_id, _resume_at(after, last_event_id), deltas=deltas)
     rows = await call.ports.reader.events(debate_id, after, limit)

@@ -51,7 +51,7 @@ async def receipt(
 ) -> Response:
     """The signed receipt. As JSON it is, to the byte, what was signed and chained."""
     reader = call.ports.reader
-    await reader.get(debate_id, call.org)
+    await reader.get(debate_id, call.reach)
     document = (await reader.receipt(debate_id)).document
     if format == "json":
         return Response(document, media_type="application/json")

@@ -10,6 +10,7 @@ import structlog
 
 from aragora.debate.model import DebateStatus
 from aragora.errors import AragoraError
+from aragora.identity import workspaces
 from aragora.identity.parts import Visit
 from aragora.identity.principal import Principal
 from aragora.identity.rbac import DEBATES_CREATE
@@ -79,7 +80,8 @@ class Commands:
     async def _join(self, connection: Connection, command: Subscribe) -> None:
         debate_id = command.debate_id
         try:
-            await self._fanout.join(debate_id, command.after_seq, connection, connection.caller.principal.org_scope)
+            scope = workspaces.reach_of(connection.caller.principal)
+            await self._fanout.join(debate_id, command.after_seq, connection, scope)
             if command.deltas:
                 self._fanout.watch(debate_id, connection)
         except AragoraError as error:
@@ -99,11 +101,10 @@ class Commands:
             joining.cancel()
             self._fanout.leave(debate_id, connection)
 
-    async def _loops(self, connection: Connection, _command: GetLoops) -> None:
+    async def _loops(self, connection: Connection, command: GetLoops) -> None:
+        scope = workspaces.of(connection.caller.principal, command.workspace)
         async with connection.turn():  # a list may be of megabytes: a client that does not read gets no second one
-            page = await self._reader.page(
-                status=DebateStatus.ACTIVE, limit=_LISTED_LOOPS, org_id=connection.caller.principal.org_scope
-            )
+            page = await self._reader.page(scope, status=DebateStatus.ACTIVE, limit=_LISTED_LOOPS)
             loops = [{"loop_id": one.debate_id, **views.summary(one)} for one in page.items]
             connection.tell("loops", {"loops": loops})
 
@@ -122,7 +123,7 @@ class Commands:
     async def _may_write(self, connection: Connection, deed: str, debate_id: str) -> Principal:
         principal, visit = connection.caller.principal, Visit(connection.caller.came_from, connection.connection_id)
         self._authenticator.authorize(principal, DEBATES_CREATE, PATH)
-        await self._reader.get(debate_id, principal.org_scope)
+        await self._reader.get(debate_id, workspaces.reach_of(principal))
         await self._authenticator.witness(principal, deed, debate_id, visit)
         return principal
 

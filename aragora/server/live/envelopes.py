@@ -24,7 +24,7 @@ class Unsubscribe(msgspec.Struct, tag="unsubscribe", frozen=True):
 
 
 class GetLoops(msgspec.Struct, tag="get_loops", frozen=True):
-    pass
+    workspace: str | None = None  # as `workspace` of GET /api/debates
 
 
 class Vote(msgspec.Struct, frozen=True):

@@ -24,6 +24,7 @@ from aragora.debate import journal
 from aragora.debate.records import DebateRecord
 from aragora.errors import AragoraError, Unavailable
 from aragora.resilience.backoff import Backoff
+from aragora.scope import Scope
 from aragora.server.ports import DebateReader, EventFeed, FeedItem
 from aragora.supervision import begin
 
@@ -74,12 +75,12 @@ class Fanout:
         """How many debates are followed now."""
         return len(self._channels)
 
-    async def join(self, debate_id: str, after_seq: int, listener: Listener, org_id: str | None = None) -> None:
+    async def join(self, debate_id: str, after_seq: int, listener: Listener, scope: Scope) -> None:
         """Bring `listener` up to date and keep it so; returns when it is on the live stream or the debate is over.
 
-        Raises NotFound (also for a debate of another organisation) and Unavailable.
+        Raises NotFound (also for a debate out of the scope) and Unavailable.
         """
-        record = await self._reader.get(debate_id, org_id)
+        record = await self._reader.get(debate_id, scope)
         cursor: int | None = min(after_seq, record.last_seq)
         while cursor is not None:
             async with listener.turn():

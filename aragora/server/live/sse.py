@@ -17,6 +17,7 @@ from starlette.types import Message, Receive, Scope, Send
 from aragora import encoding
 from aragora.clock import Clock
 from aragora.errors import AragoraError
+from aragora.identity import workspaces
 from aragora.server.authentication import Caller
 from aragora.server.failures import INTERNAL_MESSAGE
 from aragora.server.live.fanout import Fanout
@@ -75,7 +76,8 @@ class EventStream(Response):
 
     async def _join(self, stream: _Stream) -> None:
         try:
-            await self._fanout.join(self._debate_id, self._after_seq, stream, self._caller.principal.org_scope)
+            scope = workspaces.reach_of(self._caller.principal)
+            await self._fanout.join(self._debate_id, self._after_seq, stream, scope)
             if self._deltas:
                 self._fanout.watch(self._debate_id, stream)
         except AragoraError as error:

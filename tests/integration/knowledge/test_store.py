@@ -8,29 +8,30 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import text
 from worlds.backends import SetClock
-from worlds.knowledge import HOME, REACH, about, addition, source, statement
+from worlds.knowledge import HOME, SCOPE, about, addition, source, statement
 
 from aragora.errors import Conflict, NotFound
 from aragora.knowledge.ledger import Forgotten, Quarantined, Reworded, Shared, fold
-from aragora.knowledge.model import Home, Item, ItemKind, Link, LinkKind, Reach, Status, Visibility
+from aragora.knowledge.model import Home, Item, ItemKind, Link, LinkKind, Status, Visibility
 from aragora.knowledge.planning import Changing, Effect
 from aragora.knowledge.search.tokens import query_tokens
 from aragora.knowledge.store.reading import KnowledgeReader
 from aragora.knowledge.store.writing import KnowledgeWriter
 from aragora.knowledge.wanted import Wanted
+from aragora.scope import Scope
 from aragora.storage.database import Database
 
-OTHER_WORKSPACE = Reach("acme", ("research",))
-OTHER_ORG = Reach("umbra", ("default",))
+OTHER_WORKSPACE = Scope("acme", frozenset({"research"}))
+OTHER_ORG = Scope("umbra", frozenset({"default"}))
 EVERYTHING = Wanted()
 
 
 async def found(
-    reader: KnowledgeReader, clock: SetClock, words: str, reach: Reach = REACH, wanted: Wanted = EVERYTHING
+    reader: KnowledgeReader, clock: SetClock, words: str, scope: Scope = SCOPE, wanted: Wanted = EVERYTHING
 ) -> list[str]:
     """The contents that a search by words finds, in its order."""
-    ranked = await reader.lexical(reach, wanted, query_tokens(words), 50, clock.now())
-    items = await reader.numbered(reach, wanted, [number for number, _ in ranked], clock.now())
+    ranked = await reader.lexical(scope, wanted, query_tokens(words), 50, clock.now())
+    items = await reader.numbered(scope, wanted, [number for number, _ in ranked], clock.now())
     return [items[number].statement.content for number, _ in ranked if number in items]
 
 
@@ -42,21 +43,21 @@ async def test_an_item_comes_back_as_it_was_written(writer: KnowledgeWriter, rea
     said = statement("It holds.", topics=("caches", "limits"), domain="storage", valid_from=1.0, valid_to=9e9)
     (written,) = await writer.write(HOME, [addition(said, links=(Link(LinkKind.SUPPORTS, "kn_1", 1.0),))])
     assert written.effect is Effect.ADDED
-    assert await reader.get(REACH, written.item.item_id) == written.item
+    assert await reader.get(SCOPE, written.item.item_id) == written.item
 
 
-@pytest.mark.parametrize("reach", [OTHER_WORKSPACE, OTHER_ORG, Reach("acme", ())])
+@pytest.mark.parametrize("scope", [OTHER_WORKSPACE, OTHER_ORG, Scope("acme", frozenset()), Scope(None, None)])
 async def test_an_item_out_of_reach_is_as_unknown_as_one_that_does_not_exist(
-    writer: KnowledgeWriter, reader: KnowledgeReader, clock: SetClock, reach: Reach
+    writer: KnowledgeWriter, reader: KnowledgeReader, clock: SetClock, scope: Scope
 ) -> None:
     (item,) = await write(writer, "The cache holds 3 replicas.")
     with pytest.raises(NotFound) as refused:
-        await reader.get(reach, item.item_id)
+        await reader.get(scope, item.item_id)
     with pytest.raises(NotFound) as unknown:
-        await reader.get(reach, "kn_0")
+        await reader.get(scope, "kn_0")
     assert refused.value.message.replace(item.item_id, "kn_0") == unknown.value.message
-    assert await found(reader, clock, "cache replicas", reach) == []
-    assert (await reader.page(reach, EVERYTHING, clock.now())).items == ()
+    assert await found(reader, clock, "cache replicas", scope) == []
+    assert (await reader.page(scope, EVERYTHING, clock.now())).items == ()
 
 
 async def test_what_is_shared_with_the_organisation_is_found_from_its_other_workspaces_only(
@@ -75,7 +76,7 @@ async def test_a_workspace_name_that_looks_like_another_is_another(
 ) -> None:
     await write(writer, "The cache holds.", home=Home("acme", "teamXa"))
     for name in ("team_a", "team%a", "teamX", "teamxa", "teamXab"):
-        assert await found(reader, clock, "cache", Reach("acme", (name,))) == []
+        assert await found(reader, clock, "cache", Scope("acme", frozenset({name}))) == []
 
 
 async def test_two_equal_additions_at_once_are_one_item(
@@ -90,7 +91,7 @@ async def test_two_equal_additions_at_once_are_one_item(
     )
     assert len({one.item.item_id for (one,) in written}) == 1
     assert len([one for (one,) in written if one.effect is Effect.ADDED]) == 1
-    item = await reader.get(REACH, written[0][0].item.item_id)
+    item = await reader.get(SCOPE, written[0][0].item.item_id)
     assert len(item.sources) == 12
 
 
@@ -98,7 +99,7 @@ async def test_an_outbox_row_that_comes_again_changes_nothing(writer: KnowledgeW
     units = [addition("It holds.")]
     (first,) = await writer.write_once(HOME, {"row-1": units})
     assert await writer.write_once(HOME, {"row-1": [addition("It holds.", source(2))]}) == []
-    assert await reader.get(REACH, first.item.item_id) == first.item
+    assert await reader.get(SCOPE, first.item.item_id) == first.item
 
 
 async def test_a_change_that_is_refused_leaves_the_whole_batch_unwritten(
@@ -117,8 +118,8 @@ async def test_a_reworded_item_is_found_by_its_new_words_only_and_keeps_its_hist
     await writer.write(HOME, [Changing(item.item_id, Reworded(statement("The store keeps 4 copies."), "usr_1"), 1)])
     assert await found(reader, clock, "cache replicas") == []
     assert await found(reader, clock, "copies") == ["The store keeps 4 copies."]
-    history = await reader.history(REACH, item.item_id)
-    assert fold(history) == {item.item_id: await reader.get(REACH, item.item_id)}
+    history = await reader.history(SCOPE, item.item_id)
+    assert fold(history) == {item.item_id: await reader.get(SCOPE, item.item_id)}
 
 
 async def test_a_quarantined_item_is_not_searched(
@@ -127,7 +128,7 @@ async def test_a_quarantined_item_is_not_searched(
     (item,) = await write(writer, "The cache holds.")
     await writer.write(HOME, [Changing(item.item_id, Quarantined("reads like an order"))])
     assert await found(reader, clock, "cache") == []
-    assert (await reader.get(REACH, item.item_id)).status is Status.QUARANTINED
+    assert (await reader.get(SCOPE, item.item_id)).status is Status.QUARANTINED
 
 
 async def test_nothing_of_a_forgotten_item_remains_in_any_table(
@@ -147,7 +148,7 @@ async def test_nothing_of_a_forgotten_item_remains_in_any_table(
         ):
             rows = (await connection.execute(text(f"SELECT * FROM {table}"))).all()
             assert "zanzibar" not in repr(rows).lower(), table
-    assert (await reader.get(REACH, item_id)).status is Status.FORGOTTEN
+    assert (await reader.get(SCOPE, item_id)).status is Status.FORGOTTEN
 
 
 async def test_the_same_statement_in_another_workspace_stays_when_one_is_forgotten(
@@ -196,8 +197,8 @@ async def test_a_filter_that_keeps_one_of_many_still_finds_it(
     await writer.write(HOME, [addition(rare)])
     for wanted in (Wanted(kinds=(ItemKind.NOTE,)), Wanted(topics=("rare",)), Wanted(domain="far")):
         assert await found(reader, clock, "limit", wanted=wanted) == [rare.content]
-    assert await reader.allowed(REACH, Wanted(domain="far"), 10, clock.now()) is not None
-    assert await reader.allowed(REACH, EVERYTHING, 10, clock.now()) is None
+    assert await reader.allowed(SCOPE, Wanted(domain="far"), 10, clock.now()) is not None
+    assert await reader.allowed(SCOPE, EVERYTHING, 10, clock.now()) is None
 
 
 async def test_pages_hold_each_item_once_newest_first(
@@ -207,7 +208,7 @@ async def test_pages_hold_each_item_once_newest_first(
     seen: list[str] = []
     cursor = None
     while True:
-        page = await reader.page(REACH, EVERYTHING, clock.now(), cursor=cursor, limit=3)
+        page = await reader.page(SCOPE, EVERYTHING, clock.now(), cursor=cursor, limit=3)
         seen += [item.item_id for item in page.items]
         cursor = page.next_cursor
         if cursor is None:
@@ -221,6 +222,6 @@ async def test_dissents_are_found_beside_their_decision(
     (decision,) = await write(writer, "Decided: 3 replicas.")
     link = Link(LinkKind.DISSENTS_FROM, decision.item_id, 1.0)
     await writer.write(HOME, [addition("Dissent: 5 replicas.", links=(link,))])
-    beside = await reader.linking_to(REACH, [decision.item_id], LinkKind.DISSENTS_FROM, clock.now())
+    beside = await reader.linking_to(SCOPE, [decision.item_id], LinkKind.DISSENTS_FROM, clock.now())
     assert [item.statement.content for item in beside[decision.item_id]] == ["Dissent: 5 replicas."]
     assert await reader.linking_to(OTHER_ORG, [decision.item_id], LinkKind.DISSENTS_FROM, clock.now()) == {}

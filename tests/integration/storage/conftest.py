@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from aragora.debate.proposition import Idempotency
 from aragora.debate.records import Commit, DebateRecord, DebateUpdate, NewDebate
 from aragora.debate.store.journal_writer import JournalWriter
 from aragora.migrations.applying import apply_all
+from aragora.scope import DEFAULT_WORKSPACE
 from aragora.storage.contexts import Context
 from aragora.storage.database import Database
 
@@ -85,8 +87,9 @@ class Build:
         request_hash: str | None = None,
         created_at: float = 100.0,
         org_id: str = "local",
+        workspace: str = DEFAULT_WORKSPACE,
     ) -> NewDebate:
-        record = cls.record(debate_id, created_at=created_at, org_id=org_id)
+        record = replace(cls.record(debate_id, created_at=created_at, org_id=org_id), workspace=workspace)
         idempotency = None if key is None else Idempotency(key, request_hash or "")
         return NewDebate(record, cls.rows(debate_id, 1, 1), idempotency)
 

@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Final
 
 import pytest
 from sqlalchemy import text
@@ -17,8 +18,12 @@ from aragora.debate.store.debates import DebateStore
 from aragora.debate.store.journal_writer import JournalWriter
 from aragora.encoding import decode
 from aragora.errors import InvalidInput, NotFound, Unavailable
+from aragora.scope import EVERYTHING, Scope
 from aragora.storage.contexts import Context
 from aragora.storage.database import Database
+
+LOCAL: Final = Scope("local", None)
+OTHER: Final = Scope("other", None)
 
 
 @pytest.fixture
@@ -41,7 +46,7 @@ async def test_pages_hold_every_debate_once_newest_first(store: DebateStore, sev
     found: list[str] = []
     cursor = None
     while True:
-        page = await store.page(limit=3, cursor=cursor)
+        page = await store.page(EVERYTHING, limit=3, cursor=cursor)
         found += [record.debate_id for record in page.items]
         cursor = page.next_cursor
         if cursor is None:
@@ -52,9 +57,9 @@ async def test_pages_hold_every_debate_once_newest_first(store: DebateStore, sev
 async def test_a_debate_opened_while_paging_shifts_nothing(
     store: DebateStore, seven: list[str], writer: JournalWriter, build: type
 ) -> None:
-    first = await store.page(limit=3)
+    first = await store.page(EVERYTHING, limit=3)
     await writer.open(build.new_debate("new", created_at=999.0))
-    second = await store.page(limit=3, cursor=first.next_cursor)
+    second = await store.page(EVERYTHING, limit=3, cursor=first.next_cursor)
     assert [record.debate_id for record in second.items] == seven[::-1][3:6]
 
 
@@ -62,28 +67,28 @@ async def test_a_page_is_of_one_status_and_one_organisation(
     store: DebateStore, seven: list[str], writer: JournalWriter, build: type
 ) -> None:
     await writer.commit(build.commit("d1", 2, update=DebateUpdate(status=DebateStatus.ACTIVE)))
-    assert [record.debate_id for record in (await store.page(status=DebateStatus.ACTIVE)).items] == ["d1"]
-    assert [record.debate_id for record in (await store.page(org_id="other")).items] == ["d6"]
+    assert [record.debate_id for record in (await store.page(EVERYTHING, status=DebateStatus.ACTIVE)).items] == ["d1"]
+    assert [record.debate_id for record in (await store.page(OTHER)).items] == ["d6"]
     assert seven
 
 
 @pytest.mark.parametrize("cursor", ["x", "????", "WzEsMl0", "e30", "é"])
 async def test_a_cursor_that_is_not_ours_is_invalid_input(store: DebateStore, cursor: str) -> None:
     with pytest.raises(InvalidInput):
-        await store.page(cursor=cursor)
+        await store.page(EVERYTHING, cursor=cursor)
 
 
 async def test_another_organisations_debate_is_not_found(store: DebateStore, seven: list[str]) -> None:
-    assert (await store.get("d6", "other")).debate_id == "d6"
+    assert (await store.get("d6", OTHER)).debate_id == "d6"
     for debate_id in ("d6", "nowhere"):
         with pytest.raises(NotFound):
-            await store.get(debate_id, "local")
+            await store.get(debate_id, LOCAL)
     assert seven
 
 
 async def test_the_export_holds_every_debate_oldest_first(store: DebateStore, seven: list[str]) -> None:
-    assert [record.debate_id async for record in store.export()] == seven
-    assert [record.debate_id async for record in store.export("other")] == ["d6"]
+    assert [record.debate_id async for record in store.export(EVERYTHING)] == seven
+    assert [record.debate_id async for record in store.export(OTHER)] == ["d6"]
 
 
 async def test_events_come_in_order_after_a_seq_and_within_a_limit(
@@ -122,7 +127,7 @@ async def test_every_field_of_a_record_comes_back(store: DebateStore, writer: Jo
         "rcp",
     )
     await writer.open(replace(build.new_debate("d1"), record=record))
-    assert await store.get("d1") == replace(record, last_seq=1)
+    assert await store.get("d1", EVERYTHING) == replace(record, last_seq=1)
 
 
 async def test_a_debate_without_a_receipt_says_so(store: DebateStore, seven: list[str]) -> None:
@@ -146,7 +151,7 @@ async def test_a_directory_that_is_gone_is_unavailable(
     (settings.data_dir / "debates.db").unlink()
     settings.data_dir.rename(settings.data_dir.with_name("away"))
     with pytest.raises(Unavailable):
-        await DebateStore(opened(Context.DEBATES)).get("d1")
+        await DebateStore(opened(Context.DEBATES)).get("d1", EVERYTHING)
     for thread in threading.enumerate():  # the driver's thread of the failed connection still talks to this loop
         if thread.name.endswith("(_connection_worker_thread)"):
             await asyncio.to_thread(thread.join, 5)

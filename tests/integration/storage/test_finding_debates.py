@@ -4,7 +4,7 @@ stores and whatever the collation."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from sqlalchemy import Select, text
@@ -14,7 +14,10 @@ from aragora.debate.records import DebateUpdate
 from aragora.debate.store.debates import DebateStore
 from aragora.debate.store.journal_writer import JournalWriter
 from aragora.ids import new_id
+from aragora.scope import EVERYTHING, Scope
 from aragora.storage.database import Database
+
+LOCAL: Final = Scope("local", None)
 
 
 def debate(digits: str) -> str:
@@ -39,8 +42,8 @@ async def some(writer: JournalWriter, build: type) -> list[str]:
     return ids
 
 
-async def found(store: DebateStore, beginning: str, **more: Any) -> list[str]:
-    return [record.debate_id for record in (await store.page(beginning=beginning, **more)).items]
+async def found(store: DebateStore, beginning: str, scope: Scope = EVERYTHING, **more: Any) -> list[str]:
+    return [record.debate_id for record in (await store.page(scope, beginning=beginning, **more)).items]
 
 
 async def test_those_that_begin_so_are_found_the_newest_first(store: DebateStore, some: list[str]) -> None:
@@ -52,17 +55,17 @@ async def test_those_that_begin_so_are_found_the_newest_first(store: DebateStore
 
 
 async def test_a_debate_of_another_organisation_is_not_found(store: DebateStore, some: list[str]) -> None:
-    assert await found(store, "deb_01a9b", org_id="local") == []
-    assert await found(store, some[7], org_id="local") == []
-    assert await found(store, "deb_01a9", org_id="other") == [some[7]]
-    assert await found(store, "deb_01a9", org_id="local") == some[4:0:-1]
+    assert await found(store, "deb_01a9b", LOCAL) == []
+    assert await found(store, some[7], LOCAL) == []
+    assert await found(store, "deb_01a9", Scope("other", None)) == [some[7]]
+    assert await found(store, "deb_01a9", LOCAL) == some[4:0:-1]
 
 
 async def test_pages_and_states_hold_among_those_that_are_found(
     store: DebateStore, some: list[str], writer: JournalWriter, build: type
 ) -> None:
-    first = await store.page(beginning="deb_01a9", org_id="local", limit=3)
-    rest = await store.page(beginning="deb_01a9", org_id="local", limit=3, cursor=first.next_cursor)
+    first = await store.page(LOCAL, beginning="deb_01a9", limit=3)
+    rest = await store.page(LOCAL, beginning="deb_01a9", limit=3, cursor=first.next_cursor)
     assert [record.debate_id for record in (*first.items, *rest.items)] == some[4:0:-1]
     assert rest.next_cursor is None
     await writer.commit(build.commit(some[2], 2, update=DebateUpdate(status=DebateStatus.ACTIVE)))
@@ -78,10 +81,10 @@ async def test_a_fresh_id_is_found_by_each_of_its_beginnings(
         assert await found(store, fresh[:length]) == [fresh]
 
 
-@pytest.mark.parametrize("org_id", [None, "local"])
-async def test_no_search_reads_the_whole_table(org_id: str | None, debates_db: Database, some: list[str]) -> None:
+@pytest.mark.parametrize("scope", [EVERYTHING, LOCAL, Scope("local", frozenset({"default"}))])
+async def test_no_search_reads_the_whole_table(scope: Scope, debates_db: Database, some: list[str]) -> None:
     asked = _Asked(debates_db)
-    await DebateStore(asked).page(beginning="deb_01a9", org_id=org_id)
+    await DebateStore(asked).page(scope, beginning="deb_01a9")
     plan = await plan_of(debates_db, asked.query)
     assert some
     assert "index" in plan.lower()

@@ -19,6 +19,7 @@ from aragora.debate.store.journal_writer import JournalWriter
 from aragora.debate.store.tables import journal
 from aragora.observability.samples import CounterDelta
 from aragora.receipts.store import ReceiptStore
+from aragora.scope import EVERYTHING
 from aragora.storage.counters import CounterStore
 from aragora.storage.database import Database
 from aragora.storage.outbox_store import OutboxStore
@@ -91,7 +92,7 @@ async def test_after_a_kill_the_chain_of_receipts_has_every_end_and_no_other(
     killed_while_writing(settings, 900)
     await its_last_transaction_is_over(debates_db)
 
-    records = [record async for record in DebateStore(debates_db).export()]
+    records = [record async for record in DebateStore(debates_db).export(EVERYTHING)]
     ended = {record.debate_id for record in records if record.status is DebateStatus.COMPLETED}
     receipts = (await ReceiptStore(debates_db).page(limit=10_000)).items
     due = await OutboxStore(debates_db).pending(["usage"], 10_000)
@@ -114,4 +115,4 @@ async def test_a_new_process_goes_on_where_the_killed_one_ended(
     for debate_id in await store.unfinished():
         last = len(await store.journal(debate_id))
         await writer.commit(build.commit(debate_id, last + 1))
-        assert (await store.get(debate_id)).last_seq == last + 1
+        assert (await store.get(debate_id, EVERYTHING)).last_seq == last + 1

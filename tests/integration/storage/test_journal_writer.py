@@ -24,6 +24,7 @@ from aragora.debate.store.shard_epochs import ShardEpochs
 from aragora.errors import Conflict, Fenced, InvalidInput, NotFound, Unavailable
 from aragora.observability.samples import CounterDelta
 from aragora.receipts.store import ReceiptStore
+from aragora.scope import EVERYTHING
 from aragora.storage.contexts import Context
 from aragora.storage.database import Database
 from aragora.storage.outbox import OutboxRow
@@ -59,12 +60,12 @@ async def test_a_debate_is_written_from_its_opening_to_its_receipt(
     store = DebateStore(debates_db)
     opened = await writer.open(build.new_debate("d1"))
     assert (opened.created, opened.record.last_seq) == (True, 1)
-    assert (await store.get("d1")).status is DebateStatus.QUEUED
+    assert (await store.get("d1", EVERYTHING)).status is DebateStatus.QUEUED
     await writer.commit(build.commit("d1", 2, 5, DebateUpdate(status=DebateStatus.ACTIVE, rounds=1)))
-    running = await store.get("d1")
+    running = await store.get("d1", EVERYTHING)
     assert (running.status, running.last_seq, running.updated_at, running.decision) == ("active", 5, 105.0, None)
     receipt = await writer.conclude(_conclusion(build, "d1", 6))
-    ended = await store.get("d1")
+    ended = await store.get("d1", EVERYTHING)
     assert (ended.status, ended.receipt_id, ended.cost_usd, ended.last_seq) == ("completed", "rcp_d1", 0.5, 6)
     assert await store.receipt("d1") == receipt
     assert await store.journal("d1") == [f'{{"seq":{seq}}}' for seq in range(1, 7)]
@@ -91,7 +92,7 @@ async def test_two_commits_of_one_debate_in_one_group_follow_each_other(
         writer.commit(build.commit("d1", 2, 3, DebateUpdate(rounds=1, reason="first"))),
         writer.commit(build.commit("d1", 4, 4, DebateUpdate(rounds=2))),
     )
-    record = await DebateStore(debates_db).get("d1")
+    record = await DebateStore(debates_db).get("d1", EVERYTHING)
     assert (record.last_seq, record.rounds, record.reason) == (4, 2, "first")
 
 
@@ -379,7 +380,7 @@ async def test_a_connection_lost_in_a_transaction_is_unavailable_and_the_writer_
         with pytest.raises(Unavailable):
             await waiting
     await writer.commit(build.commit("d1", 2))
-    assert (await DebateStore(debates_db).get("d1")).last_seq == 2
+    assert (await DebateStore(debates_db).get("d1", EVERYTHING)).last_seq == 2
 
 
 @pytest.mark.slow

@@ -27,6 +27,7 @@ from aragora.ranking.elo import RATINGS, RatingsDue
 from aragora.ranking.store import RatingStore
 from aragora.receipts.closing import USAGE, UsageDue
 from aragora.receipts.receipt import AgentPart
+from aragora.scope import EVERYTHING
 from aragora.storage.contexts import Context
 from aragora.storage.counters import CounterStore
 from aragora.storage.database import Database
@@ -190,7 +191,7 @@ async def test_a_debate_with_a_status_of_another_version_is_listed_with_the_othe
     for name in ("d1", "d2", "d3"):
         await writer.open(build.new_debate(name))
     await _change(debates_db, "UPDATE debates SET status = 'dreaming' WHERE debate_id = 'd2'")
-    page = await DebateStore(debates_db).page()
+    page = await DebateStore(debates_db).page(EVERYTHING)
     assert [record.debate_id for record in page.items] == ["d3", "d2", "d1"]
     assert page.items[1].status.value == "failed"
     assert "unknown to this version" in (page.items[1].reason or "")
@@ -204,8 +205,8 @@ async def test_a_debate_whose_question_is_no_text_any_more_is_listed_with_the_ot
         await writer.open(build.new_debate(name))
     await _change(debates_db, "UPDATE debates SET question = CAST(x'54ff62' AS TEXT) WHERE debate_id = 'd1'")
     store = DebateStore(debates_db)
-    assert [record.question for record in (await store.page()).items] == ["Tabs?", "T\ufffdb"]
-    assert (await store.get("d1")).question == "T\ufffdb"
+    assert [record.question for record in (await store.page(EVERYTHING)).items] == ["Tabs?", "T\ufffdb"]
+    assert (await store.get("d1", EVERYTHING)).question == "T\ufffdb"
 
 
 @pytest.mark.parametrize("settings", ["sqlite"], indirect=True)

@@ -41,6 +41,7 @@ from aragora.debate.model import (
 )
 from aragora.debate.protocol import preset
 from aragora.debate.store.debates import DebateStore
+from aragora.scope import EVERYTHING
 from aragora.storage.counters import CounterStore
 from aragora.storage.database import Database
 
@@ -101,7 +102,7 @@ async def debate_with(settings: Settings, poison: Sequence[Reply]) -> None:
         assert max(agents.asked.values()) == 1
         assert await here.replayed(names) == statuses
         for name in names:
-            assert 0.0 <= (await here.store.get(name)).cost_usd < math.inf
+            assert 0.0 <= (await here.store.get(name, EVERYTHING)).cost_usd < math.inf
         assert all(0.0 <= one.amount < math.inf for one in await CounterStore(here.database).all())
 
 
@@ -190,6 +191,6 @@ def test_rows_that_are_missing_end_their_debate_alone(settings: Settings) -> Non
             with capture_logs():
                 await after.engine.recover(lambda _: True)
                 assert await after.ended(names) == [DebateStatus.FAILED, DebateStatus.COMPLETED]
-            assert "cannot be read" in ((await after.store.get(names[0])).reason or "")
+            assert "cannot be read" in ((await after.store.get(names[0], EVERYTHING)).reason or "")
 
     asyncio.run(run())

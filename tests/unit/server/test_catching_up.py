@@ -13,6 +13,7 @@ from worlds.waiting import eventually
 
 from aragora import encoding
 from aragora.identity.principal import Method, Principal
+from aragora.scope import EVERYTHING
 from aragora.server.authentication import Caller
 from aragora.server.live.connection import Connection
 from aragora.server.live.fanout import Fanout
@@ -48,10 +49,12 @@ def test_a_client_that_reads_all_is_brought_up_to_date_on_many_debates_at_once(*
         for debate_id in DEBATES:
             world.add(debate_id)
             if followed:
-                await fanout.join(debate_id, 0, another.connection)
+                await fanout.join(debate_id, 0, another.connection, EVERYTHING)
             await world.rounds(debate_id, 50 if followed else 300)
         await asyncio.sleep(60.0)
-        joining = [fanout.join(debate_id, 0 if not followed else 1, client.connection) for debate_id in DEBATES]
+        joining = [
+            fanout.join(debate_id, 0 if not followed else 1, client.connection, EVERYTHING) for debate_id in DEBATES
+        ]
         async with asyncio.timeout(600.0):
             await asyncio.gather(*joining)
             await asyncio.sleep(60.0)
@@ -62,7 +65,7 @@ def test_a_client_that_reads_all_is_brought_up_to_date_on_many_debates_at_once(*
         assert client.has_all_of(world)
         for debate_id in DEBATES:
             fanout.leave(debate_id, client.connection)
-            fanout.leave(debate_id, another.connection)
+            fanout.leave(debate_id, another.connection, EVERYTHING)
         for one in serving:
             one.cancel()
 
@@ -78,7 +81,9 @@ def test_a_client_that_leaves_while_it_catches_up_gives_its_turn_back() -> None:
             world.add(debate_id)
             await world.rounds(debate_id, 300)
         serving = asyncio.create_task(client.connection.live(_stays()))
-        first, second = (asyncio.create_task(fanout.join(debate_id, 0, client.connection)) for debate_id in DEBATES[:2])
+        first, second = (
+            asyncio.create_task(fanout.join(debate_id, 0, client.connection, EVERYTHING)) for debate_id in DEBATES[:2]
+        )
         await asyncio.sleep(0.05)
         first.cancel()
         await second
@@ -103,7 +108,7 @@ async def test_only_who_wants_it_sees_what_agents_write_and_nobody_pays_for_it_w
     serving = [asyncio.create_task(client.connection.live(_stays())) for client in (watches, follows)]
     deb_1, deb_2 = world.add("deb_1"), world.add("deb_2")
     for client in (watches, follows):
-        await fanout.join(deb_1, 0, client.connection)
+        await fanout.join(deb_1, 0, client.connection, EVERYTHING)
     assert world.shown == []
     fanout.watch(deb_1, watches.connection)
     fanout.watch(deb_2, watches.connection)  # which it does not follow

@@ -18,6 +18,7 @@ from aragora.debate.model import DebateEnded, DebateSpec, DebateStatus, Protocol
 from aragora.debate.records import DebateRecord, told_row
 from aragora.encoding import encode_text
 from aragora.errors import NotFound, Unavailable
+from aragora.scope import Scope
 from aragora.storage.outbox import OutboxRow
 from aragora.webhooks import fanout
 from aragora.webhooks.counting import lag_s
@@ -49,7 +50,7 @@ class Store:
     known: set[str] = field(default_factory=set)
     away: bool = False
 
-    async def get(self, debate_id: str) -> DebateRecord:
+    async def get(self, debate_id: str, scope: Scope) -> DebateRecord:
         if debate_id not in self.journals:
             raise NotFound("There is no such debate.")
         return DebateRecord(debate_id, "q", DebateStatus.ACTIVE, encode_text(SPEC), 1.0, 1.0, "ann", "acme")

@@ -23,6 +23,7 @@ from actors.gateways.event_lines import Line, Listener, open_line
 from actors.ray_environment import RUN_DIRECTORY
 from aragora.debate.journal import JournalRow
 from aragora.errors import NotFound, Unavailable
+from aragora.scope import Scope
 
 
 class Store:
@@ -37,7 +38,7 @@ class Store:
         self.rows[debate_id].append(row)
         return row
 
-    async def get(self, debate_id: str, org_id: str | None = None) -> object:
+    async def get(self, debate_id: str, scope: Scope) -> object:
         if debate_id not in self.rows:
             raise NotFound("no such debate")
         return object()
