@@ -3,8 +3,8 @@
 Rules
 - The store is the truth. The index is loaded from the vectors that are kept there, follows the ledgers of all
   workspaces, and answers with numbers of items and nothing else; what of them may be shown the store decides.
-- Embedding is never a step of a write: what has no vector waits in the lane, the newest first, a few at a time. What does
-  not fit into the lane is found again in the store once it is empty.
+- Embedding is never a step of a write: what has no vector waits in the lane, the newest first, a few at a time. What
+  does not fit into the lane is found again in the store once it is empty.
 - A second process that does the same by mistake makes the same vectors: nothing it writes is wrong, and a vector of an
   item that was reworded or forgotten meanwhile is refused by the store.
 """

@@ -1,8 +1,8 @@
 """What the opening of a debate is offered from the mound. Pure; who asks is `aragora.knowledge.source`.
 
 At most eight items in 4,000 characters (`aragora.debate.knowledge`). A decision never comes without its strongest
-dissent, and half of the places are kept for what is not a decision, so that a debate is not only told how others decided.
-Where nothing is relevant, nothing is offered.
+dissent, and half of the places are kept for what is not a decision, so that a debate is not only told how others
+decided. Where nothing is relevant, nothing is offered.
 """
 
 from __future__ import annotations

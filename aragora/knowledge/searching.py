@@ -22,9 +22,9 @@ from aragora.errors import InvalidInput, Unavailable
 from aragora.knowledge.confidence import confidence_of
 from aragora.knowledge.indexing import Near
 from aragora.knowledge.model import Item, ItemKind
+from aragora.knowledge.relevance import COVERED_LEAST, covered
 from aragora.knowledge.search.ranking import Score, alike_tokens, by_total, diversified, fused, weighed
 from aragora.knowledge.search.tokens import query_tokens
-from aragora.knowledge.relevance import COVERED_LEAST, covered
 from aragora.knowledge.store.lexical import found_in
 from aragora.knowledge.wanted import Wanted
 from aragora.scope import Scope
@@ -33,9 +33,10 @@ LISTED: Final = 200
 RESULTS_MAX: Final = 100
 QUERY_MAX_CHARS: Final = 2_000
 ALLOWED_MAX: Final = 20_000
-"""Up to so many wanted items an index searches among these alone; beyond that it searches all, and what is not wanted is
-left out afterwards."""
+"""Up to so many wanted items an index searches among these alone; beyond that it searches all, and what is not wanted
+is left out afterwards."""
 
+EVERYTHING: Final = Wanted()
 DIVERSE: Final = 3  # candidates for each result
 
 HALF_LIFE_DAYS: Final[Mapping[ItemKind, float | None]] = {
@@ -110,65 +111,78 @@ class Searching:
         self._clock = clock
 
     async def search(
-        self, scope: Scope, query: str, *, k: int = 10, mode: Mode = Mode.HYBRID, wanted: Wanted = Wanted()
+        self, scope: Scope, query: str, *, k: int = 10, mode: Mode = Mode.HYBRID, wanted: Wanted = EVERYTHING
     ) -> Answer:
         """The best `k` items for a query. Raises InvalidInput for a blank or too long one, or a `k` beyond 1 to
         `RESULTS_MAX`; Unavailable where the store is away, or in mode `semantic` the index."""
         _check(query, k)
-        now = self._clock.now()
-        tokens = () if mode is Mode.SEMANTIC else query_tokens(query)
-        words, (near, degraded) = await asyncio.gather(
-            self._reader.lexical(scope, wanted, tokens, LISTED, now),
-            self._near(scope, query, mode, wanted, LISTED, now),
-        )
-        found = await self._found(scope, wanted, words, near, now)
+        asked = _Asked(scope, query, mode, wanted, self._clock.now())
+        words, (near, degraded) = await asyncio.gather(self._words(asked), self._near(asked, LISTED))
+        found = await self._found(asked, words, near)
         if near is not None and len(found) < k and len(near.found) >= LISTED:
-            near, degraded = await self._near(scope, query, mode, wanted, LISTED * 10, now)
-            found = await self._found(scope, wanted, words, near, now)
-        results = _ranked(found, words, near, k, now)
-        ran = Mode.LEXICAL if near is None else mode
-        return Answer(results, ran, degraded, True if near is None else near.exact, 0 if near is None else near.waiting)
+            near, degraded = await self._near(asked, LISTED * 10)
+            found = await self._found(asked, words, near)
+        results = _ranked(asked, found, words, near, k)
+        if near is None:
+            return Answer(results, Mode.LEXICAL, degraded)
+        return Answer(results, mode, degraded, near.exact, near.waiting)
 
-    async def _near(
-        self, scope: Scope, query: str, mode: Mode, wanted: Wanted, limit: int, now: float
-    ) -> tuple[Near | None, str]:
+    async def _words(self, asked: _Asked) -> list[int]:
+        if asked.mode is Mode.SEMANTIC:
+            return []
+        ranked = await self._reader.lexical(asked.scope, asked.wanted, query_tokens(asked.query), LISTED, asked.now)
+        return [number for number, _ in ranked]
+
+    async def _near(self, asked: _Asked, limit: int) -> tuple[Near | None, str]:
         """What the index has, and why it has nothing to say."""
-        if mode is Mode.LEXICAL:
+        if asked.mode is Mode.LEXICAL:
             return None, ""
+        scope, wanted = asked.scope, asked.wanted
         try:
-            allowed = await self._reader.allowed(scope, wanted, ALLOWED_MAX, now) if wanted.narrow else None
             places = found_in(scope.org_id or "", await self._reader.workspaces(scope))
-            return await self._meanings.nearest(places, query, limit, allowed), ""
+            allowed = await self._reader.allowed(scope, wanted, ALLOWED_MAX, asked.now) if wanted.narrow else None
+            return await self._meanings.nearest(places, asked.query, limit, allowed), ""
         except Unavailable as away:
-            if mode is Mode.SEMANTIC:
+            if asked.mode is Mode.SEMANTIC:
                 raise
             return None, away.message
 
-    async def _found(
-        self, scope: Scope, wanted: Wanted, words: Sequence[tuple[int, float]], near: Near | None, now: float
-    ) -> dict[int, Item]:
-        listed = (*words, *(near.found if near is not None else ()))
-        numbers = dict.fromkeys(number for number, _ in listed)
-        return await self._reader.numbered(scope, wanted, numbers, now)
+    async def _found(self, asked: _Asked, words: Sequence[int], near: Near | None) -> dict[int, Item]:
+        meant = () if near is None else (number for number, _ in near.found)
+        numbers = dict.fromkeys((*words, *meant))
+        return await self._reader.numbered(asked.scope, asked.wanted, numbers, asked.now)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """One search."""
+
+    scope: Scope
+    query: str
+    mode: Mode
+    wanted: Wanted
+    now: float
 
 
 def _ranked(
-    found: Mapping[int, Item], words: Sequence[tuple[int, float]], near: Near | None, k: int, now: float
+    asked: _Asked, found: Mapping[int, Item], words: Sequence[int], near: Near | None, k: int
 ) -> tuple[Result, ...]:
-    lists = {"lexical": [number for number, _ in words if number in found]}
-    if near is not None:
-        lists["semantic"] = [number for number, _ in near.found if number in found]
+    tokens = {number: frozenset(query_tokens(item.statement.content)) for number, item in found.items()}
+    meant = () if near is None else [number for number, _ in near.found if number in found]
+    sought = query_tokens(asked.query)
+    said = [number for number in words if number in found]
+    if asked.mode is Mode.HYBRID:  # a single common word makes nothing relevant
+        said = [number for number in said if number in meant or covered(sought, tokens[number]) >= COVERED_LEAST]
     scores = [
         weighed(
             score,
             confidence=confidence_of(found[score.key]).value,
-            age_s=now - found[score.key].changed_at,
+            age_s=asked.now - found[score.key].changed_at,
             half_life_days=HALF_LIFE_DAYS.get(found[score.key].statement.kind),
         )
-        for score in fused(lists)
+        for score in fused({"lexical": said, "semantic": meant})
     ]
     best = by_total(scores)[: k * DIVERSE]
-    tokens = {score.key: frozenset(query_tokens(found[score.key].statement.content)) for score in best}
     chosen = diversified(best, k, lambda one, other: alike_tokens(tokens[one], tokens[other]))
     return tuple(Result(found[score.key], score.total, score) for score in chosen)
 
