@@ -169,6 +169,7 @@ class Closed:
     endings: tuple[ReceiptIssued, DebateEnded]
     update: DebateUpdate
     outbox: tuple[OutboxRow, ...]
+    counters: tuple[CounterDelta, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal
 
 from fastapi import Header, Query
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, model_validator
 from starlette.responses import Response
 
 from aragora import limits
@@ -92,6 +92,9 @@ class CreateDebate(_Request):
         tuple[_Need, ...],
         Field(max_length=limits.NEEDS_MAX, description="who must sign the decision: user:ID or role:NAME"),
     ] = ()
+    knowledge: Annotated[
+        StrictBool, Field(description="false: the agents are offered nothing of what earlier debates left")
+    ] = True
 
     def proposition(self, *, created_by: str, org_id: str) -> Proposition:
         """What is asked for, and by whom. The fields here bear the names that they have there."""
