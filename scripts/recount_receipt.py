@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import itertools
 import json
 import math
 import re
@@ -144,6 +145,7 @@ def findings(receipt: Record, rows: list[Row], *, rewritten: bool = False) -> It
     yield _unsettled(debate, stated, old)
     yield from _money(receipt, debate, counted, old)
     yield UNTOLD, "explanation", "words for people, not recounted: where they say something else, the figures count"
+    yield from _knowledge(receipt, rows[:length])
     yield from _issued(receipt, rows[length:], debate)
 
 
@@ -324,6 +326,80 @@ def _money(receipt: Record, debate: Debate, counted: Record, old: bool) -> Itera
     told = shown(", ".join(f"{part['name']} {part['cost_usd']:.6f}" for part in parts), 160)
     known = [{name: one[name] for name in parts[0] if name in one} for one in stated]
     yield _same("agents", parts, known, f"USD: {told}")
+
+
+def _knowledge(receipt: Record, rows: list[Row]) -> Iterator[Finding]:
+    """What the debate was offered, who cited it, and what the answer that stands rests on."""
+    offers = [row for row in rows if row.type == OFFERED]
+    if not offers and "knowledge" not in receipt:
+        return
+    flaw = _misoffered(rows, offers) or _miscited(rows, offers)
+    if flaw is not None:
+        yield FAIL, "knowledge", shown(flaw, 300)
+        return
+    offer, cited = offers[0].data, [row.data for row in rows if row.type == CITED]
+    standing = _standing(rows, members(receipt, "decision"))
+    grounds = {label for one in cited if text(one, "ask_id") == standing for label in texts(one, "labels")}
+    counted = {
+        "offered": [_offered(item, cited, grounds) for item in objects(offer, "items", ())],
+        "why": offer.get("why"),
+        "unknown": list(dict.fromkeys(label for one in cited for label in texts(one, "unknown", ()))),
+    }
+    stated = receipt.get("knowledge")
+    told = f"{len(counted['offered'])} offered, {several(len(cited), 'answer cites', 'answers cite')} of it"
+    yield _same("knowledge", counted, stated, told if counted["why"] is None else f"none: {counted['why']}")
+
+
+def _misoffered(rows: list[Row], offers: list[Row]) -> str | None:
+    """Why no debate is offered this; None where one is."""
+    if len(offers) != 1 or any(row.type == "round_start" for row in rows[: offers[0].seq]):
+        return "knowledge is offered once, and before the first round"
+    if members(rows[0].data, "spec").get("knowledge") is not True:
+        return "this debate takes no knowledge"
+    for number, item in enumerate(objects(offers[0].data, "items", ()), 1):
+        if text(item, "label") != f"K{number}" or sha256(text(item, "text")) != text(item, "digest"):
+            return f"offered item {number} has another label, or another text than its digest says"
+    return None
+
+
+def _miscited(rows: list[Row], offers: list[Row]) -> str | None:
+    """Why an answer cannot cite what is told of it; None where all can."""
+    labels = {text(item, "label") for item in objects(offers[0].data, "items", ())}
+    for before, row in itertools.pairwise(rows):
+        if row.type != CITED:
+            continue
+        same = all(before.data.get(name) == row.data.get(name) for name in ("ask_id", "agent", "round"))
+        if before.type != "agent_message" or not same:
+            return f"event {row.seq} tells what an answer cites, and the answer is not the event before"
+        if not labels.issuperset(texts(row.data, "labels")) or labels.intersection(texts(row.data, "unknown", ())):
+            return f"event {row.seq} takes a label for offered that is not, or the other way round"
+    return None
+
+
+def _standing(rows: list[Row], decision: Record) -> str:
+    """The ask of the answer that stands: the chair's, or the winner's; none where people or nobody decided."""
+    if not decision.get("reached") or decision.get("winner") is None:
+        return ""
+    last: dict[str, Row] = {}
+    for row in rows:
+        if row.type == "agent_message":
+            chair = row.data.get("kind") == "synthesize"
+            last["" if chair else text(row.data, "agent")] = row
+    candidates = (last[name] for name in ("", decision["winner"]) if name in last)
+    return next((text(row.data, "ask_id") for row in candidates if row.data["content"] == decision["answer"]), "")
+
+
+def _offered(item: Record, cited: list[Record], grounds: set[str]) -> Record:
+    names = ("label", "item_id", "version", "digest", "kind")
+    sources = ("source_debate_id", "source_receipt_id", "source_receipt_hash")
+    by = dict.fromkeys(text(one, "agent") for one in cited if item["label"] in texts(one, "labels"))
+    return {
+        **{name: item.get(name) for name in names},
+        "disputed": item.get("disputed", False),
+        **{name: item.get(name, "") for name in sources},
+        "cited_by": list(by),
+        "grounds": item["label"] in grounds,
+    }
 
 
 def _issued(receipt: Record, rest: list[Row], debate: Debate) -> Iterator[Finding]:
@@ -1049,7 +1125,8 @@ TAKEN: dict[str, Callable[[Debate, Record], None]] = {
     "signature": _signed,
     "consensus": _consensus,
 }
-PASSED_OVER = frozenset({"debate_start", "user_suggestion", "receipt", "debate_end"})
+OFFERED, CITED = "knowledge_offered", "knowledge_cited"  # they change no count, and are checked by themselves
+PASSED_OVER = frozenset({"debate_start", "user_suggestion", "receipt", "debate_end", OFFERED, CITED})
 KNOWN = PASSED_OVER.union(TAKEN)
 
 

@@ -8,6 +8,7 @@ What a receipt is (docs/receipts.md):
     hash      SHA-256 of the content, in hex
     signature Ed25519 over the ASCII text "aragora-receipt-v1:" + hash, in hex
     journal   SHA-256 over the first `length` lines of the exported events, each followed by a line feed
+    knowledge the items that the debate was offered are those of the journal, and their texts have the digests it names
 
 Prints each check; exit code 0 where all passed, 1 where one failed, 2 where the call itself is wrong, and 4 where all
 passed but no --key was given: then nobody knows whose key signed it. `--any-key` accepts whichever key it was.
@@ -34,6 +35,7 @@ ALGORITHM = "Ed25519"
 CONTEXT = b"aragora-receipt-v1:"
 SIZE_CAP = 8_000_000  # bytes; one with the votes of ten thousand people stays below
 HEX = {"hash": 64, "previous_hash": 64, "public_key": 64, "key_id": 32, "signature": 128}
+SOURCE = ("source_debate_id", "source_receipt_id", "source_receipt_hash")  # of an offered item
 EXACT = 2**53 - 1  # JSON numbers keep whole numbers exact up to here
 
 Finding = tuple[str, bool, str]  # name, passed, detail
@@ -96,6 +98,7 @@ def findings(raw: bytes, keys: set[str] | None, journal: bytes | None) -> Iterat
         yield "trusted_key", document["public_key"] in keys, document["public_key"]
     if journal is not None:
         yield journal_finding(document, journal)
+        yield from knowledge_findings(document, journal)
 
 
 def parse(raw: bytes) -> dict[str, Any]:
@@ -210,6 +213,47 @@ def journal_finding(document: dict[str, Any], journal: bytes) -> Finding:
         agrees,
         f"{length} events, SHA-256 {computed}" + ("" if agrees else f", stated is {stated.get('sha256')}"),
     )
+
+
+def knowledge_findings(document: dict[str, Any], journal: bytes) -> Iterator[Finding]:
+    """Whether the items that the receipt says were offered are those of the journal, whose texts have the digests that
+    both name. Nothing where the debate looked for none: receipts of earlier versions say nothing of knowledge."""
+    stated = document.get("knowledge")
+    stated = stated.get("offered") if isinstance(stated, dict) else None
+    items = offered_items(journal)
+    if stated is None and items is None:
+        return
+    told = None if not isinstance(stated, list) else [named_item(one) for one in stated]
+    counted = None if items is None else [named_item(one) for one in items]
+    texts = [hashlib.sha256(str(one.get("text")).encode("utf-8", "replace")).hexdigest() for one in items or ()]
+    if told is None or told != counted:
+        yield "knowledge", False, "the receipt names other items than the journal says were offered"
+    elif texts != [one.get("digest") for one in items or ()]:
+        yield "knowledge", False, "the text of an offered item in the journal has another digest than it states"
+    else:
+        yield "knowledge", True, f"{len(told)} offered, the same in receipt and journal"
+
+
+def offered_items(journal: bytes) -> list[dict[str, Any]] | None:
+    """The items of the first offer in the journal; None where there is none."""
+    for line in journal.split(b"\n"):
+        if b'"knowledge_offered"' not in line:
+            continue
+        try:
+            event = json.loads(line)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(event, dict) and event.get("type") == "knowledge_offered":
+            data = event.get("data")
+            items = data.get("items") if isinstance(data, dict) else None
+            return [one if isinstance(one, dict) else {} for one in items] if isinstance(items, list) else []
+    return None
+
+
+def named_item(item: Any) -> tuple[Any, ...]:
+    """What names one version of an offered item, and where it comes from."""
+    names = ("label", "item_id", "version", "digest", "kind", "disputed", *SOURCE)
+    return tuple(item.get(name) for name in names) if isinstance(item, dict) else ()
 
 
 def public_key(value: str) -> str:

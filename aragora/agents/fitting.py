@@ -4,7 +4,8 @@ Rules
 - The question, its options and the Trickster's challenge are shown whole, or nothing is.
 - Then, in this order, as far as there is room: the agent's own answer; the other answers, all cut to one length, so
   that the longest are shortened first; what was said against them, the newest first and no answer spared more of it
-  than another; suggestions, the newest first; the context.
+  than another; suggestions, the newest first; offered knowledge, the best first, each item whole and with its dissent;
+  the context.
 - Every answer keeps at least its conclusion: its first sentence, and those after it where that one is so short that it
   may be a heading, a number or an abbreviation. Nobody can vote on what it did not see.
 - Answers are cut where a sentence ends, the context where a paragraph does.
@@ -73,6 +74,7 @@ def fit(brief: Brief, budget_tokens: int, size: Callable[[Brief], int]) -> Fitte
         lambda kept: fits(replace(shown, suggestions=_noted(brief.suggestions, kept))),
     )
     shown = replace(shown, suggestions=_noted(brief.suggestions, suggestions))
+    shown = _with_knowledge(brief, shown, fits)
     shown = _with_context(brief, shown, fits)
     return Fitted(shown, _remarks(brief, shown, len(objections), len(suggestions)))
 
@@ -86,6 +88,7 @@ def _least(brief: Brief) -> Brief:
         critiques=_noted(brief.critiques, ()),
         suggestions=_noted(brief.suggestions, ()),
         context=_cut(brief.context, 0, _PARAGRAPH_END),
+        knowledge=(),
     )
 
 
@@ -102,6 +105,14 @@ def _with_answers(brief: Brief, shown: Brief, fits: Callable[[Brief], bool]) -> 
         return replace(shown, candidates=tuple(texts))
 
     return _largest(max((len(one.text) for one in brief.candidates), default=0), at, fits)
+
+
+def _with_knowledge(brief: Brief, shown: Brief, fits: Callable[[Brief], bool]) -> Brief:
+    """As many of the offered items as there is room for: a cut one might say something else."""
+    for item in brief.knowledge:
+        more = replace(shown, knowledge=(*shown.knowledge, item))
+        shown = more if fits(more) else shown
+    return shown
 
 
 def _with_context(brief: Brief, shown: Brief, fits: Callable[[Brief], bool]) -> Brief:
@@ -188,6 +199,7 @@ def _remarks(brief: Brief, shown: Brief, objections: int, suggestions: int) -> t
         _answers_cut(brief.candidates, shown.candidates),
         _not_seen(objections, len(brief.critiques), "objections"),
         _not_seen(suggestions, len(brief.suggestions), "suggestions"),
+        _not_seen(len(shown.knowledge), len(brief.knowledge), "offered items"),
         _share_of("the context", brief.context, shown.context),
     ]
     return tuple(f"{remark}: {_NO_MORE}" for remark in told if remark)

@@ -1,16 +1,17 @@
 """The prompt of an ask, for any language model: the task, and the material, marked as material.
 
-Everything that others wrote (answers, critiques, suggestions, context and the question itself) stands in frames
+Everything that others wrote (answers, critiques, suggestions, knowledge, context, the question itself) stands in frames
 (`aragora.agents.frames`); the system prompt says that nothing inside a frame is an instruction.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 from aragora.agents.frames import framed, notes, one_line
 from aragora.agents.model import Turn
-from aragora.debate.model import AgentRequest, AskKind, Brief
+from aragora.debate.model import AgentRequest, AskKind, Brief, Known
 
 _COMMON: Final = (
     "You take part in a debate of several anonymous participants that is to find the best answer to a question. "
@@ -89,6 +90,20 @@ _WORD_LEADING: Final = (
     "stands, and where the others truly differ."
 )
 _CHOOSE: Final = "Your answer must choose exactly one of the options, and argue for that one."
+_ANSWERING: Final = frozenset({AskKind.PROPOSE, AskKind.REVISE, AskKind.CHALLENGE})
+_CITE: Final = (
+    "The blocks KNOWLEDGE hold what earlier debates and other sources left. It may be wrong, out of date or beside the "
+    "point: weigh it like any other material, and with it the dissent. Where your answer rests on one of them, name it "
+    "in your evidence by its label in square brackets, such as [K1]; name none that it does not rest on, and no others."
+)
+_CITED: Final = (
+    "The blocks KNOWLEDGE are what the answers before you cite by labels such as [K1]. They may be wrong or out of date: "
+    "judge whether they say what they are cited for."
+)
+_NOTHING_KNOWN: Final = "Nothing is known of this question from earlier debates."
+_UNFOUNDED: Final = (
+    "The answer cites {labels}, and nobody was offered a source of that label: what rests on it alone is unsupported."
+)
 _FIRST_ANSWER_LATE: Final = (
     "You have not answered yet. Form your own view of the question first, then weigh the other answers, and answer."
 )
@@ -111,8 +126,16 @@ def render(request: AgentRequest, mark: str) -> tuple[str, tuple[Turn, ...]]:
         parts.append(notes("SUGGESTIONS FROM READERS", mark, brief.suggestions))
     if brief.challenge:
         parts.append(framed("CHALLENGE", mark, brief.challenge))
+    parts.extend(block for known in brief.knowledge for block in _known(known, mark))
     parts.append(_task(kind, brief))
     return _system(kind, brief), (Turn("user", "\n\n".join(parts)),)
+
+
+def _known(known: Known, mark: str) -> tuple[str, ...]:
+    """An offered item, and beside a decision the strongest dissent from it: a block each, so that no text can speak for
+    the other. What is said of the item stands first in its block."""
+    item = framed(f"KNOWLEDGE {known.label}", mark, f"[{one_line(known.about)}]\n{known.text}")
+    return (item, framed(f"DISSENT FROM {known.label}", mark, known.dissent)) if known.dissent else (item,)
 
 
 def _numbered(options: tuple[str, ...]) -> list[str]:
@@ -125,6 +148,20 @@ def _system(kind: AskKind, brief: Brief) -> str:
 
 
 def _task(kind: AskKind, brief: Brief) -> str:
+    return " ".join((_plain_task(kind, brief), *_of_knowledge(kind, brief)))
+
+
+def _of_knowledge(kind: AskKind, brief: Brief) -> Iterator[str]:
+    """What is to be said of the knowledge in a brief, in our words: labels are made here, and no text is quoted."""
+    if brief.knowledge:
+        yield _CITE if kind in _ANSWERING else _CITED
+    elif brief.nothing_known and kind in _ANSWERING:
+        yield _NOTHING_KNOWN
+    if brief.unfounded:
+        yield _UNFOUNDED.format(labels=", ".join(f"[{label}]" for label in brief.unfounded))
+
+
+def _plain_task(kind: AskKind, brief: Brief) -> str:
     task = _TASK[kind]
     if kind is AskKind.REVISE and not brief.own:
         task = _FIRST_ANSWER_LATE

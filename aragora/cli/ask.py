@@ -47,6 +47,7 @@ class AskSettings:
     budget_usd: float | None = None
     options: tuple[str, ...] | None = None
     needs: tuple[str, ...] | None = None
+    knowledge: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +103,9 @@ def ask(
             callback=above_0,
         ),
     ] = None,
+    no_knowledge: Annotated[
+        bool, typer.Option("--no-knowledge", help="Offer the agents nothing of what earlier debates left.")
+    ] = False,
     verify: Annotated[bool, typer.Option("--verify", help="Check the receipt when the debate has ended.")] = False,
     url: Url = DEFAULT_URL,
     token: Token = None,
@@ -117,6 +121,7 @@ def ask(
         budget_usd=budget,
         needs=None if needs is None else texts_of("--needs", needs),
         options=tuple(chain.from_iterable(texts_of("--options", given) for given in options)) if options else None,
+        knowledge=False if no_knowledge else None,
     )
     show: Callable[[str], None] = (lambda _payload: None) if as_json else EventPrinter(terminal())
     result = asyncio.run(_ask(question, settings, show, verify=verify, url=url, token=token))

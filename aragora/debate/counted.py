@@ -11,6 +11,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, Final
 
+from aragora.debate.knowledge import NotOffered
 from aragora.debate.machine.replies import MOST_LATENCY_S
 from aragora.debate.model import (
     Abstained,
@@ -23,6 +24,8 @@ from aragora.debate.model import (
     DebateStatus,
     Event,
     FallbackUsed,
+    KnowledgeCited,
+    KnowledgeOffered,
     LateAnswer,
     Replied,
     Usage,
@@ -40,6 +43,10 @@ _ENDED: Final[dict[DebateStatus, tuple[CounterDelta, ...]]] = {
     DebateStatus.COMPLETED: (CounterDelta("aragora_debates_completed", (), 1.0),),
     DebateStatus.FAILED: (CounterDelta("aragora_debates_failed", (), 1.0),),
 }
+_LOOKED: Final = {
+    outcome: CounterDelta("aragora_km_looks_total", (("outcome", outcome),), 1.0)
+    for outcome in ("offered", *NotOffered)
+}
 _FALLBACK: Final = CounterDelta("aragora_fallback_activations_total", (), 1.0)
 _OUTCOME: Final = {
     True: CounterDelta("aragora_fallback_success_total", (("outcome", "success"),), 1.0),
@@ -51,6 +58,11 @@ def counters_of(event: Event) -> tuple[CounterDelta, ...]:
     """The increments that `event` causes; () for events that count nothing."""
     count = _COUNTING.get(type(event))
     return () if count is None else count(event)
+
+
+def reuse_of(items: int) -> tuple[CounterDelta, ...]:
+    """The increment where the winning answer of a debate cites `items` items of other debates."""
+    return (CounterDelta("aragora_km_cross_debate_reuse_total", (), float(items)),) if items else ()
 
 
 class _Series:
@@ -104,6 +116,17 @@ def _fell_back(event: FallbackUsed) -> tuple[CounterDelta, ...]:
     return (_FALLBACK, _OUTCOME[event.succeeded], *observation(_FALLBACK_LATENCY, (), believed))
 
 
+def _offered(event: KnowledgeOffered) -> tuple[CounterDelta, ...]:
+    looked = _LOOKED["offered" if event.why is None else event.why]
+    count = float(len(event.items))
+    return (looked, CounterDelta("aragora_km_items_offered_total", (), count)) if count else (looked,)
+
+
+def _cited(event: KnowledgeCited) -> tuple[CounterDelta, ...]:
+    count = float(len(event.labels))
+    return (CounterDelta("aragora_km_items_cited_total", (), count),) if count else ()
+
+
 def _opened(_event: DebateOpened) -> tuple[CounterDelta, ...]:
     return _OPENED
 
@@ -114,6 +137,8 @@ def _ended(event: DebateEnded) -> tuple[CounterDelta, ...]:
 
 _COUNTING: Final[dict[type, Callable[[Any], tuple[CounterDelta, ...]]]] = {
     DebateOpened: _opened,
+    KnowledgeOffered: _offered,
+    KnowledgeCited: _cited,
     AnswerGiven: _answered,
     CritiqueGiven: _answered,
     VoteCast: _answered,

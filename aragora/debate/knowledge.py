@@ -32,6 +32,7 @@ DECISION: Final = "decision"
 
 _KIND: Final = re.compile(r"[a-z][a-z_]{0,31}")
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
+_DAY_S: Final = 86_400
 _LATEST: Final = 253_402_300_799.0  # the last second of the year 9999
 
 
@@ -99,6 +100,28 @@ def question_digest(question: str) -> str:
     """What two debates have in common that ask the same: the SHA-256, in hex, of the question in NFKC, in small
     letters, with single spaces. Another wording is another question."""
     return digest_of(" ".join(unicodedata.normalize("NFKC", question).casefold().split()))
+
+
+def about(item: OfferedItem) -> str:
+    """What an agent is told of an item besides its text: kind, date (UTC), confidence, and whether it is disputed."""
+    kind = item.kind.replace("_", " ")
+    words = item.confidence_words.strip() or f"{item.confidence:.0%}"
+    return f"{kind}, {date_of(item.at)}, confidence: {words}{', disputed' if item.disputed else ''}"
+
+
+def date_of(at: float) -> str:
+    """The day of `at` (seconds since the epoch) in UTC, as YYYY-MM-DD; the calendar of ISO 8601.
+
+    By the days since 1 March of the year 0: each year then ends with the day that leap years have more.
+    """
+    days = math.floor(at / _DAY_S) + 719_468
+    era, day_of_era = divmod(days, 146_097)
+    year_of_era = (day_of_era - day_of_era // 1_460 + day_of_era // 36_524 - day_of_era // 146_096) // 365
+    day_of_year = day_of_era - (365 * year_of_era + year_of_era // 4 - year_of_era // 100)
+    shifted_month = (5 * day_of_year + 2) // 153
+    day = day_of_year - (153 * shifted_month + 2) // 5 + 1
+    month = shifted_month + 3 if shifted_month < 10 else shifted_month - 9
+    return f"{era * 400 + year_of_era + (month <= 2):04d}-{month:02d}-{day:02d}"
 
 
 def fitted(items: Iterable[OfferedItem]) -> tuple[OfferedItem, ...]:

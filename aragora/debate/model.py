@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
+from aragora.debate.knowledge import NotOffered, OfferedItem
 from aragora.ids import LOCAL_ORG
 from aragora.scope import DEFAULT_WORKSPACE
 
@@ -139,6 +140,7 @@ class DebateSpec:
     created_by: str = "local"
     org_id: str = LOCAL_ORG
     workspace: str = DEFAULT_WORKSPACE
+    knowledge: bool = False  # whether the opening looks for knowledge; no debate of earlier versions did
 
 
 # --- Asks and replies ------------------------------------------------------------------------------------
@@ -150,6 +152,16 @@ class Candidate:
 
     label: str
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """An offered item as an agent sees it: `about` says in our words what it is, of when, and how far to trust it."""
+
+    label: str
+    about: str
+    text: str
+    dissent: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +179,9 @@ class Brief:
     options: tuple[str, ...] = ()  # of which an answer names one; empty: an open question
     leading: str = ""  # for the chair: the label of the position that the votes put first
     left_out: tuple[str, ...] = ()  # what there is and the agent does not see, for the record
+    knowledge: tuple[Known, ...] = ()  # what the debate was offered; of who judges answers: what these cite of it
+    nothing_known: bool = False  # knowledge was looked for, and nothing belongs to the question
+    unfounded: tuple[str, ...] = ()  # labels that the target cites though no such item was offered (critique)
 
 
 @dataclass(frozen=True, slots=True)
@@ -427,6 +442,14 @@ class DebateOpened:
 
 
 @dataclass(frozen=True, slots=True)
+class KnowledgeOffered:
+    """What the debate was offered before its first ask; without items, `why` says why. It is never looked for again."""
+
+    items: tuple[OfferedItem, ...] = ()
+    why: NotOffered | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class RoundStarted:
     round: int
     agents: tuple[str, ...]
@@ -447,6 +470,18 @@ class AnswerGiven:
     fallback: Fallback | None = None
     option: str = ""
     remarks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class KnowledgeCited:
+    """An answer, told by the event before, cites what the debate was offered: `labels` in the order in which they come.
+    `unknown` are labels that it cites though nobody was offered such an item."""
+
+    round: int
+    agent: str
+    ask_id: str
+    labels: tuple[str, ...]
+    unknown: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -645,8 +680,10 @@ Replied = AnswerGiven | CritiqueGiven | VoteCast | AnswersGrouped | Abstained
 
 Event = (
     DebateOpened
+    | KnowledgeOffered
     | RoundStarted
     | AnswerGiven
+    | KnowledgeCited
     | CritiqueGiven
     | VoteCast
     | AnswersGrouped
@@ -668,8 +705,10 @@ Event = (
 
 WIRE_NAMES: Final[dict[type, str]] = {
     DebateOpened: "debate_start",
+    KnowledgeOffered: "knowledge_offered",
     RoundStarted: "round_start",
     AnswerGiven: "agent_message",
+    KnowledgeCited: "knowledge_cited",
     CritiqueGiven: "critique",
     VoteCast: "vote",
     AnswersGrouped: "grouping",

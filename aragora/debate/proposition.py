@@ -14,7 +14,7 @@ from typing import Final
 from aragora.debate import machine
 from aragora.debate.budget import BudgetRule
 from aragora.debate.model import AgentPrice, DebateSpec
-from aragora.debate.protocol import preset
+from aragora.debate.protocol import preset, takes_knowledge
 from aragora.encoding import encode
 from aragora.errors import InvalidInput
 from aragora.ids import LOCAL_ORG
@@ -39,6 +39,7 @@ class Proposition:
     created_by: str = "local"
     org_id: str = LOCAL_ORG
     workspace: str = DEFAULT_WORKSPACE
+    knowledge: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +58,13 @@ class Idempotency:
 
 
 def _asked(proposition: Proposition) -> dict[str, object]:
-    """What a request is known by, within its workspace. Fields that came with later versions are left out where they
-    hold nothing: a request that is repeated after an update is the same."""
-    told = {field.name: getattr(proposition, field.name) for field in fields(proposition) if field.name != "workspace"}
-    return {name: value for name, value in told.items() if value or name not in _LATER}
+    """What a request is known by, within its workspace. Fields that came with later versions are left out where nobody
+    set them: a request that is repeated after an update is the same."""
+    told = {field: getattr(proposition, field.name) for field in fields(proposition) if field.name != "workspace"}
+    return {field.name: value for field, value in told.items() if field.name not in _LATER or value != field.default}
 
 
-_LATER: Final = frozenset({"options", "needs"})
+_LATER: Final = frozenset({"options", "needs", "knowledge"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +126,7 @@ def specification(
         needs=proposition.needs,
         prices={name: price for name, price in (prices or {}).items() if name in agents and not free},
         options=tuple(" ".join(option.split()) for option in proposition.options),
+        knowledge=proposition.knowledge and takes_knowledge(protocol),
     )
     machine.check_spec(spec)
     return spec

@@ -69,6 +69,12 @@ def preset(name: str, rounds: int | None = None, consensus: str | None = None, t
     return protocol
 
 
+def takes_knowledge(protocol: Protocol) -> bool:
+    """Whether debates by `protocol` look for knowledge where there is any: all but `ensemble`, the baseline that the
+    others are measured by."""
+    return protocol.name != "ensemble"
+
+
 def check(protocol: Protocol) -> None:
     """Raise InvalidInput where a setting is out of its range, naming the setting and the range."""
     ranges = (

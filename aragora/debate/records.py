@@ -171,6 +171,7 @@ class Closed:
     endings: tuple[ReceiptIssued, DebateEnded]
     update: DebateUpdate
     outbox: tuple[OutboxRow, ...]
+    counters: tuple[CounterDelta, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

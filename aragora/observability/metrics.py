@@ -117,6 +117,17 @@ METRICS: Final[tuple[Metric, ...]] = (
     _counter("aragora_migration_errors_total", "Records that a migration could not process", "store", "error_type"),
     _counter("aragora_auth_failures_total", "Failed authentications"),
     _counter("aragora_admin_impersonate_total", "Impersonations by an administrator"),
+    # knowledge in debates
+    _counter(
+        "aragora_km_looks_total",
+        "Looks for knowledge at the opening of a debate, by outcome (offered, none, off, late, away, busy)",
+        "outcome",
+    ),
+    _counter("aragora_km_items_offered_total", "Items that debates were offered at their opening"),
+    _counter("aragora_km_items_cited_total", "Offered items that answers cite, counted once for each answer"),
+    _counter(
+        "aragora_km_cross_debate_reuse_total", "Items of other debates that the answers of reached decisions cite"
+    ),
     # webhooks
     _counter(
         "aragora_webhook_deliveries_total",

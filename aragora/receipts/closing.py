@@ -11,23 +11,38 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, Final
 
 import msgspec
 
 from aragora.debate import machine
+from aragora.debate.counted import reuse_of
+from aragora.debate.machine.grounds import grounds, reused
 from aragora.debate.machine.state import DebateState
-from aragora.debate.model import DebateOpened, DebateSpec, Event, ReceiptIssued
+from aragora.debate.model import DebateOpened, DebateSpec, DebateStatus, Event, ReceiptIssued
 from aragora.debate.records import ChainHead, Closed, DebateUpdate, Journaled, ReceiptRecord
 from aragora.encoding import encode_text
 from aragora.ranking.elo import RATINGS, RatingsDue
 from aragora.receipts.canonical import canonical_members, canonical_object, digest
-from aragora.receipts.receipt import AgentPart, ReceiptDraft, summary_of
+from aragora.receipts.receipt import AgentPart, ReceiptDraft, knowledge_of, summary_of
 from aragora.receipts.signing import ALGORITHM, Signer
 from aragora.storage.outbox import OutboxRow
 
 USAGE: Final = "usage"
 """The outbox topic whose payload is a `UsageDue`."""
+
+KNOWLEDGE: Final = "knowledge"
+"""The outbox topic whose payload is a `KnowledgeDue`."""
+
+
+class EndKind(StrEnum):
+    """How a debate ended, for those who learn from it."""
+
+    DECIDED = "decided"  # by a decision, reached or not, and a receipt
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    BROKEN = "broken"  # it could not go on; its journal may be damaged
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +56,28 @@ class UsageDue:
     agents: tuple[AgentPart, ...]
 
 
-class Closing:
-    """Closes debates with the receipts of one signer."""
+@dataclass(frozen=True, slots=True)
+class KnowledgeDue:
+    """A debate has ended, at `at` (seconds since the epoch): its journal is there to be learned from. Stored as JSON in
+    outbox rows: a field's name never changes."""
 
-    def __init__(self, signer: Signer) -> None:
+    debate_id: str
+    org_id: str
+    workspace: str
+    at: float
+    end: EndKind
+
+
+class Closing:
+    """Closes debates with the receipts of one signer.
+
+    `knowledge`: each end is told in the outbox to those who learn from debates. Only where the topic has a consumer:
+    rows of one without stay for ever.
+    """
+
+    def __init__(self, signer: Signer, *, knowledge: bool = False) -> None:
         self._signer = signer
+        self._knowledge = knowledge
 
     def conclude(self, journaled: Journaled, head: ChainHead, at: float) -> Closed:
         """The close of a decided debate as the receipt after `head`, at `at` (seconds since the epoch)."""
@@ -63,6 +95,7 @@ class Closing:
             journal_length=journaled.length,
             opened_at=journaled.opened_at,
             issued_at=at,
+            knowledge=knowledge_of(journaled.events, grounds(state)),
         )
         receipt = issue(draft, head, self._signer)
         end = machine.ended(state)
@@ -76,7 +109,8 @@ class Closing:
         )
         ratings = _due(RATINGS, spec.debate_id, RatingsDue(spec.domain, decision, spec.org_id), at)
         usage = _usage(spec, summary.agents, at)
-        return Closed(receipt, (issued(receipt), end), update, (ratings, usage))
+        outbox = (ratings, usage, *self._learning(spec, EndKind.DECIDED, at))
+        return Closed(receipt, (issued(receipt), end), update, outbox, reuse_of(len(reused(state))))
 
     def break_off(
         self, state: DebateState, events: Sequence[Event], at: float
@@ -86,12 +120,21 @@ class Closing:
         if end is None:
             raise ValueError("only a debate that has ended can be broken off")
         update = DebateUpdate(status=end.status, rounds=end.rounds, reason=end.reason, cost_usd=end.cost_usd)
-        return update, (_usage(state.spec, summary_of(events).agents, at),)
+        how = EndKind.CANCELLED if end.status is DebateStatus.CANCELLED else EndKind.FAILED
+        usage = _usage(state.spec, summary_of(events).agents, at)
+        return update, (usage, *self._learning(state.spec, how, at))
 
     def owed(self, events: Sequence[Event], at: float) -> tuple[OutboxRow, ...]:
-        """The usage of a debate that cannot go on, from those of its events that are known."""
-        specs = [event.spec for event in events if isinstance(event, DebateOpened)]
-        return tuple(_usage(spec, summary_of(events).agents, at) for spec in specs[:1])
+        """What is owed of a debate that cannot go on, from those of its events that are known."""
+        spec = next((event.spec for event in events if isinstance(event, DebateOpened)), None)
+        if spec is None:
+            return ()
+        return _usage(spec, summary_of(events).agents, at), *self._learning(spec, EndKind.BROKEN, at)
+
+    def _learning(self, spec: DebateSpec, end: EndKind, at: float) -> tuple[OutboxRow, ...]:
+        if not self._knowledge:
+            return ()
+        return (_due(KNOWLEDGE, spec.debate_id, KnowledgeDue(spec.debate_id, spec.org_id, spec.workspace, at, end), at),)
 
 
 def issue(draft: ReceiptDraft, head: ChainHead, signer: Signer) -> ReceiptRecord:

@@ -39,6 +39,7 @@ class ReceiptView:
     dissent: tuple[tuple[str, str], ...]  # who, and why
     agents: Table
     absent: Table
+    knowledge: Table
     facts: Rows
     proof: Rows
 
@@ -79,6 +80,10 @@ def view_of(document: Mapping[str, Any]) -> ReceiptView:
                 (one["agent"], one["wanted"], one["code"], one["message"])
                 for one in (decision.get("participation") or {}).get("absent", ())
             ),
+        ),
+        knowledge=Table(
+            ("Item", "Kind", "Version", "SHA-256", "From", "Cited by"),
+            tuple(_offered(one) for one in (document.get("knowledge") or {}).get("offered", ())),
         ),
         facts=(
             ("Debate", document["debate_id"]),
@@ -164,6 +169,15 @@ def _agent(agent: Mapping[str, Any]) -> tuple[str, ...]:
     )
 
 
+def _offered(item: Mapping[str, Any]) -> tuple[str, ...]:
+    disputed = ", disputed" if item["disputed"] else ""
+    source = item["source_receipt_id"] or item["source_debate_id"] or "another source"
+    cited = ", ".join(item["cited_by"]) or "nobody"
+    standing = "; the answer rests on it" if item["grounds"] else ""
+    name = f"{item['label']}: {item['item_id']}"
+    return name, f"{item['kind']}{disputed}", str(item["version"]), item["digest"], source, f"{cited}{standing}"
+
+
 def _time(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
@@ -219,6 +233,8 @@ def _page(view: ReceiptView) -> Iterator[str]:
     yield f"<h2>Agents</h2>\n{_html_table(view.agents)}"
     if view.absent.rows:
         yield f"<h2>Missing</h2>\n{_html_table(view.absent)}"
+    if view.knowledge.rows:
+        yield f"<h2>Knowledge offered</h2>\n{_html_table(view.knowledge)}"
     yield f"<h2>Debate</h2>\n<dl>{_html_pairs(view.facts)}</dl>\n"
     yield f'<h2>Proof</h2>\n<dl class="proof">{_html_pairs(view.proof)}</dl>\n'
     yield "<footer>This page is for reading. The JSON form is the original: check it with <code>aragora verify</code>."
@@ -266,6 +282,7 @@ def to_markdown(document: Mapping[str, Any]) -> str:
             *_markdown_table(view.agents),
             "",
             *(("## Missing", "", *_markdown_table(view.absent), "") if view.absent.rows else ()),
+            *(("## Knowledge offered", "", *_markdown_table(view.knowledge), "") if view.knowledge.rows else ()),
             "## Debate",
             "",
             *_markdown_pairs(view.facts),

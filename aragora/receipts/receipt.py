@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from aragora import encoding
+from aragora.debate.knowledge import NotOffered, OfferedItem
 from aragora.debate.model import (
     Abstained,
     AgentFailed,
@@ -21,6 +22,8 @@ from aragora.debate.model import (
     Event,
     Fallback,
     FallbackUsed,
+    KnowledgeCited,
+    KnowledgeOffered,
     LateAnswer,
     Replied,
     Usage,
@@ -95,6 +98,69 @@ def summary_of(events: Iterable[Event]) -> DebateSummary:
 
 
 @dataclass(frozen=True, slots=True)
+class OfferedPart:
+    """An offered item in a receipt: which version of it, where it came from, and which agents cited it. `grounds`:
+    the answer that stands cites it. Its text stands in the journal alone; `digest` is the SHA-256 of it."""
+
+    label: str
+    item_id: str
+    version: int
+    digest: str
+    kind: str
+    disputed: bool
+    source_debate_id: str
+    source_receipt_id: str
+    source_receipt_hash: str
+    cited_by: tuple[str, ...]
+    grounds: bool
+
+
+@dataclass(frozen=True, slots=True)
+class KnowledgePart:
+    """What a debate was offered, or why nothing; and which labels its answers cite that nobody was offered."""
+
+    offered: tuple[OfferedPart, ...]
+    why: NotOffered | None
+    unknown: tuple[str, ...] = ()
+
+
+def knowledge_of(events: Iterable[Event], grounds: Iterable[OfferedItem] = ()) -> KnowledgePart | None:
+    """What a debate was offered and what its answers cite of it, from its events in the order of their seq; None where
+    it looked for nothing. `grounds` are the items that the answer which stands cites."""
+    offer: KnowledgeOffered | None = None
+    cited_by: dict[str, dict[str, None]] = {}
+    unknown: dict[str, None] = {}
+    for event in events:
+        if isinstance(event, KnowledgeOffered):
+            offer = offer or event
+        elif isinstance(event, KnowledgeCited):
+            unknown.update(dict.fromkeys(event.unknown))
+            for label in event.labels:
+                cited_by.setdefault(label, {})[event.agent] = None
+    if offer is None:
+        return None
+    standing = {item.label for item in grounds}
+    parts = (_offered(item, tuple(cited_by.get(item.label, ())), item.label in standing) for item in offer.items)
+    return KnowledgePart(tuple(parts), offer.why, tuple(unknown))
+
+
+def _offered(item: OfferedItem, cited_by: tuple[str, ...], grounds: bool) -> OfferedPart:
+    return OfferedPart(
+        item.label,
+        item.item_id,
+        item.version,
+        item.digest,
+        item.kind,
+        item.disputed,
+        item.source_debate_id,
+        item.source_receipt_id,
+        item.source_receipt_hash,
+        cited_by,
+        grounds,
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class ReceiptDraft:
     """What a receipt states. Times are seconds since the epoch; `journal_digest` is `canonical.journal_digest` over
     the payloads of seq 1 to `journal_length`, the seq of ConsensusReached."""
@@ -108,6 +174,7 @@ class ReceiptDraft:
     opened_at: float
     issued_at: float
     status: DebateStatus = DebateStatus.COMPLETED
+    knowledge: KnowledgePart | None = None  # None: the debate looked for none, and its receipt says nothing of it
 
     def body(self) -> dict[str, Any]:
         """The members of the document that do not depend on the chain or the key, as plain values.
@@ -116,6 +183,7 @@ class ReceiptDraft:
         question, the decision's answer and the dissent stand in full.
         """
         spec, agents = self.spec, self.summary.agents
+        knowledge = {} if self.knowledge is None else {"knowledge": encoding.to_plain(self.knowledge)}
         return {
             "schema": SCHEMA,
             "receipt_id": self.receipt_id,
@@ -139,6 +207,7 @@ class ReceiptDraft:
                 "cost_usd": self.decision.cost_usd,
             },
             "journal": {"sha256": self.journal_digest, "length": self.journal_length},
+            **knowledge,
         }
 
 

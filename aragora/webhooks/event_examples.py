@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from aragora.debate.knowledge import DECISION, OfferedItem, digest_of, question_digest
 from aragora.debate.model import (
     AgentFailed,
     AgreementChallenged,
@@ -21,6 +22,8 @@ from aragora.debate.model import (
     Dissent,
     Fallback,
     FallbackUsed,
+    KnowledgeCited,
+    KnowledgeOffered,
     Participation,
     Position,
     Protocol,
@@ -48,6 +51,10 @@ _POSTGRESQL: Final = Position("PostgreSQL", "claude", ("claude", "gemini"))
 _SQLITE: Final = Position("SQLite", "gpt", ("gpt",))
 
 
+_QUESTION: Final = "Which database should the service use?"
+_KNOWN: Final = "Two nodes wrote to one SQLite file over NFS, and it was damaged twice."
+
+
 def _ask(kind: AskKind, agent: str) -> str:
     return f"{DEBATE_ID}/1/{kind}/{agent}"
 
@@ -56,13 +63,36 @@ EXAMPLES: Final[tuple[object, ...]] = (
     DebateOpened(
         DebateSpec(
             debate_id=DEBATE_ID,
-            question="Which database should the service use?",
+            question=_QUESTION,
             agents=("claude", "gpt", "gemini"),
             protocol=Protocol("structured", topology=Topology.POSITIONS, positions=True, settles=True),
             seed=7,
             context="Two nodes, some 200 writes a second.",
             domain="software",
             options=("PostgreSQL", "SQLite"),
+            knowledge=True,
+        )
+    ),
+    KnowledgeOffered(
+        (
+            OfferedItem(
+                label="K1",
+                item_id="kno_0197a3c41f2b7d5e8c6a9b0d1e2f3a50",
+                version=2,
+                digest=digest_of(_KNOWN),
+                kind=DECISION,
+                text=_KNOWN,
+                confidence=0.78,
+                confidence_words="likely",
+                at=1_772_366_400.0,
+                source_debate_id="deb_0197a3c41f2b7d5e8c6a9b0d1e2f3a51",
+                source_receipt_id="rcp_0197a3c41f2b7d5e8c6a9b0d1e2f3a51",
+                source_receipt_hash="7b" * 32,
+                roots=2,
+                dissent="The file system was at fault.",
+                question_digest=question_digest(_QUESTION),
+                position="PostgreSQL",
+            ),
         )
     ),
     AnswerGiven(
@@ -72,10 +102,11 @@ EXAMPLES: Final[tuple[object, ...]] = (
         kind=AskKind.PROPOSE,
         content="PostgreSQL: two nodes write at the same time.",
         confidence=0.8,
-        evidence=("SQLite serves one node.",),
+        evidence=("SQLite serves one node.", "K1"),
         usage=_USAGE,
         option="PostgreSQL",
     ),
+    KnowledgeCited(round=1, agent="claude", ask_id=_ask(AskKind.PROPOSE, "claude"), labels=("K1",)),
     CritiqueGiven(
         round=1,
         agent="claude",

@@ -135,6 +135,7 @@ def _listed(kind: type, description: str, *, high_volume: bool = False) -> Event
 
 _TYPES: Final = (
     _listed(debate.DebateOpened, "A debate was opened."),
+    _listed(debate.KnowledgeOffered, "What a debate was offered of earlier knowledge, or why nothing."),
     _listed(debate.DebateEnded, "A debate is over: decided, failed or cancelled. Nothing follows."),
     _listed(debate.ConsensusReached, "The votes are counted and the decision stands; it says whether it was reached."),
     _listed(debate.ReceiptIssued, "The signed receipt of a decision was issued."),
@@ -145,6 +146,7 @@ _TYPES: Final = (
     _listed(debate.VoteCast, "An agent voted, ranked the answers, or judged.", high_volume=True),
     _listed(debate.CritiqueGiven, "An agent criticised another's answer.", high_volume=True),
     _listed(debate.AnswerGiven, "An agent answered the question.", high_volume=True),
+    _listed(debate.KnowledgeCited, "An answer cites what the debate was offered.", high_volume=True),
     _listed(operational.WebhookFailing, "An endpoint of yours fails; its deliveries wait."),
     _listed(operational.WebhookRecovered, "An endpoint of yours that failed takes deliveries again."),
     _listed(operational.WebhookExhausted, "A delivery has no retries left and lies with the dead letters."),

@@ -13,6 +13,7 @@ from aragora.cli.rendering.layout import Framed, Heading, Indented, Listing
 from aragora.cli.rendering.terminal import say, who
 from aragora.debate import model
 from aragora.debate.journal import event_of
+from aragora.debate.knowledge import NotOffered, about
 from aragora.texts import counted
 
 VERBS: Final[dict[model.AskKind, str]] = {
@@ -35,6 +36,15 @@ SIGNED: Final[dict[model.Verdict, str]] = {
     model.Verdict.APPROVE: "approves",
     model.Verdict.CHANGE: "changes",
     model.Verdict.VETO: "vetoes",
+}
+
+
+NOT_OFFERED: Final[dict[NotOffered | None, str]] = {
+    NotOffered.OFF: "Knowledge is switched off here.",
+    NotOffered.NONE: "Nothing is known of this question from earlier debates.",
+    NotOffered.LATE: "Looking for knowledge took too long; the debate goes on without.",
+    NotOffered.AWAY: "Knowledge could not be looked for; the debate goes on without.",
+    NotOffered.BUSY: "Too many debates look for knowledge; this one goes on without.",
 }
 
 
@@ -111,6 +121,21 @@ def _answer(event: model.AnswerGiven) -> RenderableType:
     head = Text.assemble(who(event.agent), " ", VERBS[event.kind], measures(event.confidence, event.usage))
     body = [say(event.content), *(say(f"· {fact}", "dim") for fact in event.evidence)]
     return _with_remarks(event, head, Indented(body))
+
+
+@render.register
+def _offered(event: model.KnowledgeOffered) -> RenderableType:
+    if not event.items:
+        return say(NOT_OFFERED.get(event.why, "Nothing is offered of earlier debates."), "dim")
+    lines = [say(f"{item.label} {about(item)}: {item.text}", "dim") for item in event.items]
+    return Group(say(f"Offered {counted(len(event.items), 'item')} of earlier knowledge:", "dim"), Indented(lines))
+
+
+@render.register
+def _cited(event: model.KnowledgeCited) -> RenderableType:
+    unknown = f"; never offered: {', '.join(event.unknown)}" if event.unknown else ""
+    told = f" cites {', '.join(event.labels)}" if event.labels else " cites nothing that was offered"
+    return Text.assemble(who(event.agent), say(f"{told}{unknown}", "yellow" if unknown else "dim"))
 
 
 @render.register

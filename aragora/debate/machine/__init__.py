@@ -10,7 +10,8 @@ Theory of operation
     a deadline that `advance` declares. The other phases wait for the one event that `advance` gives in them.
 
     phase       asks                                  closes into
-    ROUND       -            RoundStarted             ANSWER
+    ROUND       -            KnowledgeOffered         ROUND       (before the first, where the debate takes knowledge)
+                             RoundStarted             ANSWER
     ANSWER      propose, later revise: each           GROUP
     GROUP       one agent, where nothing else tells   MEASURE
                 which answers are one position
@@ -39,6 +40,8 @@ Rules
     - Answers that come to the same conclusion are one position, and what is counted are positions. With fewer than two
       answers, or one position, there is nothing to vote on, and no vote is asked.
     - An abstention settles its ask: it is no answer and no vote, and no failure either.
+    - What is offered of knowledge is looked for once, before the first round, by the driver: `offer_due` tells it to.
+      Agents who answer see all of it, those who judge answers only what these cite (`citations`).
     - `ask_id` is a pure function of debate, round, kind, agent and target: a crash never makes a second ask of it.
 """
 
@@ -52,7 +55,7 @@ from aragora.debate.machine.gate import passed, sign
 from aragora.debate.machine.people import cancel, check_spec, correct, ended, first_event, suggest, vote
 from aragora.debate.machine.progress import Timing, advance, next_deadline_s, quorum_met
 from aragora.debate.machine.replies import settle
-from aragora.debate.machine.state import DebateState, Phase
+from aragora.debate.machine.state import DebateState, Phase, offer_due
 from aragora.debate.model import Ask, DebateOpened, DebateStatus, Event
 
 __all__ = [
@@ -67,6 +70,7 @@ __all__ = [
     "ended",
     "first_event",
     "next_deadline_s",
+    "offer_due",
     "phase_key",
     "quorum_met",
     "replay",

@@ -13,7 +13,7 @@ from aragora.debate.machine import gate
 from aragora.debate.machine.money import BUDGET, admit, unanswered
 from aragora.debate.machine.phases import after_measure, enter, following
 from aragora.debate.machine.positions import corrected
-from aragora.debate.machine.state import DebateState, Phase, participants_of
+from aragora.debate.machine.state import DebateState, Phase, offer_due, participants_of
 from aragora.debate.model import (
     DEADLINE,
     Abstained,
@@ -31,6 +31,8 @@ from aragora.debate.model import (
     DecisionSigned,
     Event,
     FallbackUsed,
+    KnowledgeCited,
+    KnowledgeOffered,
     LateAnswer,
     PersonSuggested,
     PersonVoted,
@@ -51,6 +53,15 @@ def apply(state: DebateState, event: Event) -> None:
 def _opened(state: DebateState, event: DebateOpened) -> None:
     state.spec = event.spec
     state.participants = participants_of(event.spec)
+
+
+def _knowledge_offered(state: DebateState, event: KnowledgeOffered) -> None:
+    if offer_due(state):
+        state.offered = event
+
+
+def _knowledge_cited(state: DebateState, event: KnowledgeCited) -> None:
+    state.cited.setdefault(event.ask_id, event)
 
 
 def _round_started(state: DebateState, event: RoundStarted) -> None:
@@ -230,8 +241,10 @@ def _ended(state: DebateState, event: DebateEnded) -> None:
 
 _APPLY: Final[dict[type, Callable[[DebateState, Any], None]]] = {
     DebateOpened: _opened,
+    KnowledgeOffered: _knowledge_offered,
     RoundStarted: _round_started,
     AnswerGiven: _answer_given,
+    KnowledgeCited: _knowledge_cited,
     CritiqueGiven: _critique_given,
     VoteCast: _vote_cast,
     AnswersGrouped: _answers_grouped,

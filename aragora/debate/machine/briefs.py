@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Final
 
+from aragora.debate.knowledge import NotOffered, about
 from aragora.debate.machine.positions import position_of, positions_of
 from aragora.debate.machine.readers import LABELS, shuffled, targets
 from aragora.debate.machine.state import DebateState, answer_holders
-from aragora.debate.model import AgentRequest, AnswerGiven, Ask, AskKind, Brief, Candidate, Position, Topology
+from aragora.debate.model import AgentRequest, AnswerGiven, Ask, AskKind, Brief, Candidate, Known, Position, Topology
 from aragora.texts import counted
 
 _SUGGESTIONS_SHOWN: Final = 10
 _EVIDENCE_ADDED: Final = 5
+_ANSWERING: Final = frozenset({AskKind.PROPOSE, AskKind.REVISE, AskKind.CHALLENGE})
 
 
 def request(state: DebateState, ask: Ask, timeout_s: float) -> AgentRequest:
@@ -23,12 +25,46 @@ def request(state: DebateState, ask: Ask, timeout_s: float) -> AgentRequest:
 
 def brief_of(state: DebateState, ask: Ask) -> Brief:
     """All that the agent of `ask` may know for it."""
-    brief = _BRIEF[ask.kind](state, ask)
+    brief = _informed(state, ask, _BRIEF[ask.kind](state, ask))
     unseen = len(state.suggestions) - len(brief.suggestions)
     if not brief.suggestions or unseen <= 0:
         return brief
     told = f"did not see {unseen} of {counted(len(state.suggestions), 'suggestion')} of people, the oldest"
     return replace(brief, left_out=(told,))
+
+
+def _informed(state: DebateState, ask: Ask, brief: Brief) -> Brief:
+    """The brief with what the debate was offered: all of it for who answers the question, and for others what the
+    answers before them cite."""
+    offered = state.offered
+    if offered is None or ask.kind is AskKind.GROUP:
+        return brief
+    if ask.kind in _ANSWERING:
+        nothing = offered.why is NotOffered.NONE
+        return replace(brief, knowledge=tuple(_known(state)), nothing_known=nothing)
+    answers = [state.answers[agent] for agent in _read_by(state, ask)]
+    cited = [state.cited[answer.ask_id] for answer in answers if answer.ask_id in state.cited]
+    labels = {label for one in cited for label in one.labels}
+    unfounded = dict.fromkeys(label for one in cited for label in one.unknown) if ask.kind is AskKind.CRITIQUE else ()
+    shown = tuple(known for known in _known(state) if known.label in labels)
+    return replace(brief, knowledge=shown, unfounded=tuple(unfounded))
+
+
+def _known(state: DebateState) -> Iterator[Known]:
+    items = () if state.offered is None else state.offered.items
+    return (Known(item.label, about(item), item.text, item.dissent) for item in items)
+
+
+def _read_by(state: DebateState, ask: Ask) -> tuple[str, ...]:
+    """Whose answers stand before the agent of `ask`: where one stands for a position, those of all its authors, for
+    their evidence is named with it."""
+    named = {AskKind.CRITIQUE: (ask.target or "",), AskKind.SYNTHESIZE: answer_holders(state)}.get(
+        ask.kind, state.ballot
+    )
+    if state.spec.protocol.topology is Topology.POSITIONS:
+        held = (position_of(positions_of(state), agent) for agent in named)
+        named = (*named, *(author for one in held if one is not None for author in one.authors))
+    return tuple(agent for agent in dict.fromkeys(named) if agent in state.answers)
 
 
 def _propose(state: DebateState, ask: Ask) -> Brief:

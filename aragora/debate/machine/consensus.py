@@ -27,6 +27,7 @@ from typing import Final
 from aragora.debate.machine.ballots import Votes, votes_of
 from aragora.debate.machine.convergence import overlap, shingles
 from aragora.debate.machine.counting import Count, count
+from aragora.debate.machine.grounds import contradictions
 from aragora.debate.machine.participation import (
     abstainers,
     missing_votes,
@@ -84,6 +85,7 @@ def decide(state: DebateState) -> Decision:
                 *_void(state, positions),
                 *_followed(state),
                 *_uncounted(state),
+                *(contradictions(state, by_spokesman[winner].name) if verdict.reached else ()),
             )
         ),
         headline=headline(state, who, behind, by_spokesman[winner].name, reached=verdict.reached),

@@ -30,6 +30,7 @@ BUDGET: Final = "budget_spent"
 
 CALLS: Final = 2
 _FRAME_TOKENS: Final = 1_500  # the system prompt, the schema and the frames
+_KNOWN_BYTES: Final = 240  # the frames of an offered item and of its dissent, and a bar before each of their lines
 _MILLION: Final = 1_000_000
 
 
@@ -105,5 +106,7 @@ def _size_bytes(brief: Brief) -> int:
         *brief.critiques,
         *brief.suggestions,
         *brief.options,
+        *(text for known in brief.knowledge for text in (known.about, known.text, known.dissent)),
     )
-    return sum(len(text.encode(errors="replace")) for text in texts)
+    frames = _KNOWN_BYTES * len(brief.knowledge)
+    return frames + sum(len(text.encode(errors="replace")) for text in texts)

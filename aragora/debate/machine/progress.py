@@ -15,7 +15,16 @@ from aragora.debate.machine.convergence import agreement, agreement_without_evid
 from aragora.debate.machine.money import out_of_turn, refused
 from aragora.debate.machine.phases import agreement_stops, rounds_planned
 from aragora.debate.machine.positions import Found, found, movers
-from aragora.debate.machine.state import ASKING, UNOPENED, DebateState, Phase, answer_holders, budget_spent, quorum_of
+from aragora.debate.machine.state import (
+    ASKING,
+    UNOPENED,
+    DebateState,
+    Phase,
+    answer_holders,
+    budget_spent,
+    offer_due,
+    quorum_of,
+)
 from aragora.debate.machine.wording import quoted
 from aragora.debate.model import (
     DEADLINE,
@@ -48,7 +57,8 @@ class Timing:
 
 
 def advance(state: DebateState, timing: Timing) -> tuple[Event, ...]:
-    """The events that follow now without another answer; () where the debate waits for agents or is over."""
+    """The events that follow now without another answer; () where the debate waits for agents, or for what it is
+    offered of knowledge, or is over."""
     if state.phase in ASKING:
         return _stragglers(state, timing)
     step = _STEPS.get(state.phase)
@@ -110,6 +120,8 @@ def _stragglers(state: DebateState, timing: Timing) -> tuple[Event, ...]:
 
 
 def _next_round(state: DebateState) -> tuple[Event, ...]:
+    if offer_due(state):
+        return ()
     return (RoundStarted(state.round + 1, state.participants),)
 
 

@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import Final
 
 from aragora import limits
+from aragora.debate.machine.citations import citations
 from aragora.debate.machine.readers import named, ranked, shuffled
 from aragora.debate.machine.state import DebateState, answer_holders
 from aragora.debate.model import (
@@ -34,6 +35,7 @@ from aragora.debate.model import (
     Event,
     FallbackUsed,
     Grouping,
+    KnowledgeCited,
     LateAnswer,
     Proposal,
     Reply,
@@ -50,6 +52,7 @@ MOST_LATENCY_S: Final = 1e6
 def settle(state: DebateState, reply: Reply) -> tuple[Event, ...]:
     """The events `reply` causes; () where its ask is unknown or settled. Does not change `state`.
 
+    They are the answer or failure of the ask, with a fallback before it and what it cites behind it.
     Apply them before settling the next reply: a repeated one then finds its ask closed.
     """
     ask = state.open.get(reply.ask_id)
@@ -63,10 +66,11 @@ def settle(state: DebateState, reply: Reply) -> tuple[Event, ...]:
         event: Event = AgentFailed(ask.round, ask.agent, ask.ask_id, reply.code, reply.message, reply.usage)
     else:
         event = _answered(state, ask, reply)
+    cited = _cited(state, event)
     if reply.fallback is None:
-        return (event,)
+        return event, *cited
     succeeded = not isinstance(reply, AgentFailure)
-    return FallbackUsed(ask.round, ask.agent, ask.ask_id, reply.fallback, succeeded), event
+    return FallbackUsed(ask.round, ask.agent, ask.ask_id, reply.fallback, succeeded), event, *cited
 
 
 def _late(state: DebateState, reply: Reply) -> tuple[Event, ...]:
@@ -121,6 +125,16 @@ def _proposed(state: DebateState, ask: Ask, reply: AgentAnswer, content: Proposa
         content.option if options else "",
         reply.remarks,
     )
+
+
+def _cited(state: DebateState, event: Event) -> tuple[KnowledgeCited, ...]:
+    """What an answer cites of what the debate was offered. Where none was looked for, a label means nothing."""
+    if state.offered is None or not isinstance(event, AnswerGiven):
+        return ()
+    found = citations(event.content, event.evidence, {item.label for item in state.offered.items})
+    if not found:
+        return ()
+    return (KnowledgeCited(event.round, event.agent, event.ask_id, found.labels, found.unknown),)
 
 
 def _criticised(ask: Ask, reply: AgentAnswer, content: Critique) -> Event:

@@ -24,6 +24,8 @@ from aragora.debate.model import (
     DebateSpec,
     Decision,
     DecisionSigned,
+    KnowledgeCited,
+    KnowledgeOffered,
     PersonSuggested,
     PersonVoted,
     Position,
@@ -79,6 +81,8 @@ class DebateState:
 
     spec: DebateSpec = UNOPENED
     participants: tuple[str, ...] = ()  # who answers: the agents, without the judge where there are enough others
+    offered: KnowledgeOffered | None = None
+    cited: dict[str, KnowledgeCited] = field(default_factory=dict)  # by the ask that the answer settled
     phase: Phase = Phase.ROUND
     phases_opened: int = 0
     round: int = 0
@@ -125,6 +129,12 @@ class DebateState:
     receipt: ReceiptIssued | None = None
     ended: DebateEnded | None = None
     cut_off: int = 0  # asks that had no reply when the debate ended: what their agents do costs something all the same
+
+
+def offer_due(state: DebateState) -> bool:
+    """Whether the debate waits for what its opening finds of knowledge. Once a round has begun it never does: agents
+    may have been asked without."""
+    return state.spec.knowledge and state.offered is None and state.round == 0 and state.ended is None
 
 
 def judge_of(spec: DebateSpec) -> str:

@@ -34,6 +34,7 @@ from aragora.clock import Clock
 from aragora.debate import journal, machine
 from aragora.debate.counted import counters_of
 from aragora.debate.journal import JournalRow
+from aragora.debate.knowledge import NotOffered, Offer
 from aragora.debate.model import (
     MALFORMED_ANSWER,
     AgentFailure,
@@ -42,6 +43,7 @@ from aragora.debate.model import (
     DebateStatus,
     DecisionSigned,
     Event,
+    KnowledgeOffered,
     PersonSuggested,
     PersonVoted,
     Reply,
@@ -50,10 +52,12 @@ from aragora.debate.model import (
 from aragora.debate.ports import Asking, Closing, Journal, Publishing
 from aragora.debate.records import ChainHead, Commit, Conclusion, DebateUpdate, Journaled, ReceiptRecord
 from aragora.debate.running.commit_line import Batch, CommitLine
+from aragora.debate.running.looks import Looks
 from aragora.debate.running.phase_clock import PhaseClock
 from aragora.errors import AragoraError, Conflict, Fenced, Unavailable
 from aragora.observability.samples import CounterDelta
 from aragora.storage.outbox import OutboxRow
+from aragora.supervision import begin
 
 log = structlog.get_logger("aragora.debate")
 
@@ -81,6 +85,7 @@ class CoursePorts:
     lost: Callable[[Course], None]
     broken: Callable[[Course, Exception], None]
     resting: Callable[[Course], None]
+    knowledge: Looks | None = None  # None: there is none to look for
 
 
 class CourseState(Enum):
@@ -99,6 +104,7 @@ class Course:
         "_clock",
         "_durable_seq",
         "_line",
+        "_look",
         "_ports",
         "_said",
         "_sent",
@@ -122,6 +128,7 @@ class Course:
         self._clock = PhaseClock(ports.clock)
         self._line = CommitLine(debate_id, ports.clock.now, ports.pause_s)
         self._said: dict[int, int] = {}  # the seq of what people said, by the identity of its event in `events`
+        self._look: asyncio.Task[None] | None = None  # for knowledge, while it is under way
         self._sent: set[str] = set()  # the ids of asks
         self._timer: asyncio.TimerHandle | None = None  # fires when the open phase must close
         self._turn_due = False
@@ -354,7 +361,7 @@ class Course:
         def issue(head: ChainHead) -> tuple[ReceiptRecord, Commit]:
             closed = self._ports.closing.conclude(journaled, head, batch.at)
             written[:] = [*batch.rows, *journal.rows_of(self.debate_id, length + 1, batch.at, closed.endings)]
-            counters = _counters([*batch.events, *closed.endings])
+            counters = (*_counters([*batch.events, *closed.endings]), *closed.counters)
             return closed.receipt, Commit(self.debate_id, tuple(written), closed.update, counters, closed.outbox)
 
         await self._ports.journal.conclude(Conclusion(self.debate_id, issue))
@@ -363,7 +370,11 @@ class Course:
     # --- acting on what is durable -----------------------------------------------------------------------------
 
     def _act(self) -> None:
-        """Send the asks of the open phase that were not sent yet, and be back when it must close."""
+        """Send the asks of the open phase that were not sent yet, and be back when it must close. Before the first of
+        them look for knowledge, where the debate takes it."""
+        if machine.offer_due(self.state):
+            self._look_for_knowledge()
+            return
         left_s = self._clock.left_s(self.state)
         self._set_timer(left_s)
         if left_s is None:  # no phase waits for agents
@@ -374,7 +385,28 @@ class Course:
                 self._sent.add(ask.ask_id)
                 self._ports.asking.send(machine.request(self.state, ask, timeout_s))
 
+    def _look_for_knowledge(self) -> None:
+        """Begin the look; what it finds is journaled before the first ask. After a crash between the two it is made
+        again: nobody was asked yet."""
+        if self._ports.knowledge is None:  # there was some when the debate opened
+            self._take_offer(Offer(why=NotOffered.OFF))
+        elif self._look is None:
+            self._look = begin(self._looked(self._ports.knowledge), "knowledge for a debate")
+
+    async def _looked(self, looks: Looks) -> None:
+        offer = await looks.offer(self.state.spec)
+        self._look = None
+        if self._stage is CourseState.RUNNING and machine.offer_due(self.state):
+            self._take_offer(offer)
+
+    def _take_offer(self, offer: Offer) -> None:
+        self._guarded(lambda: self._record([KnowledgeOffered(offer.items, offer.why)]))
+        self._take_turn()
+
     def _leave(self, stage: CourseState, error: AragoraError) -> None:
+        if self._look is not None:
+            self._look.cancel()
+            self._look = None
         self._stage = stage
         self._set_timer(None)
         self._line.close(error)

@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import structlog
@@ -31,6 +31,7 @@ from aragora.debate.records import DebateRecord, NewDebate, Opened
 from aragora.debate.running.course import Course, CoursePorts
 from aragora.debate.running.debate_log import DebateLog
 from aragora.debate.running.failing import FailingPorts
+from aragora.debate.running.looks import Looks
 from aragora.debate.running.places import Places
 from aragora.debate.running.recovery import Recovery, RecoveryPorts
 from aragora.encoding import encode_text
@@ -43,7 +44,8 @@ RETRY_AFTER_DRAIN_S = 10.0
 
 @dataclass(frozen=True, slots=True)
 class EnginePorts:
-    """`owned` tells whether this coordinator still owns its shard; `pause_s` gives seconds before write attempt n."""
+    """`owned` tells whether this coordinator still owns its shard; `pause_s` gives seconds before write attempt n.
+    Without `knowledge` no debate looks for any, and its journal says nothing of it."""
 
     journal: Journal
     reader: JournalReader
@@ -53,6 +55,7 @@ class EnginePorts:
     closing: Closing
     pause_s: Callable[[int], float]
     owned: Callable[[], Awaitable[bool]]
+    knowledge: Looks | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +105,7 @@ class DebateEngine:
             lost=self._lost,
             broken=self._broken,
             resting=self._rest,
+            knowledge=ports.knowledge,
         )
         self._recovery = self._recovering()
 
@@ -113,6 +117,8 @@ class DebateEngine:
         Raises Unavailable (full, draining, store away), Conflict (idempotency key reused for another request) and
         BudgetExhausted (the month's budget of the organisation or the installation does not allow it).
         """
+        if self._ports.knowledge is None:
+            spec = replace(spec, knowledge=False)
         self._admit(spec.org_id)
         in_doubt = False
         try:

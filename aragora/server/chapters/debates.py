@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal
 
 from fastapi import Header, Query
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, model_validator
 from starlette.responses import Response
 
 from aragora import limits
@@ -93,6 +93,9 @@ class CreateDebate(_Request):
         tuple[_Need, ...],
         Field(max_length=limits.NEEDS_MAX, description="who must sign the decision: user:ID or role:NAME"),
     ] = ()
+    knowledge: Annotated[
+        StrictBool, Field(description="false: the agents are offered nothing of what earlier debates left")
+    ] = True
 
     workspace: Annotated[
         Workspace | None, Field(description="where it is to be; unsaid: the API key's, else `default`")

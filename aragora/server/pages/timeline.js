@@ -7,6 +7,14 @@ const KINDS = {
   rank: "ranks", vote: "votes for", judge: "rules for",
 };
 
+const NOT_OFFERED = {
+  off: "Knowledge is switched off here.",
+  none: "Nothing is known of this question from earlier debates.",
+  late: "Looking for knowledge took too long; the debate goes on without.",
+  away: "Knowledge could not be looked for; the debate goes on without.",
+  busy: "Too many debates look for knowledge; this one goes on without.",
+};
+
 export class Timeline {
   constructor(root) {
     this.root = root;
@@ -62,6 +70,21 @@ export class Timeline {
   debate_start(data) {
     data.spec.agents.forEach((agent) => this.tone(agent));
     return null;
+  }
+
+  knowledge_offered(data) {
+    if (!data.items.length) return this.note(NOT_OFFERED[data.why] || "Nothing is offered of earlier debates.");
+    const told = data.items.map((item) => {
+      const source = `${item.label} ${item.kind}${item.disputed ? ", disputed" : ""}: ${item.text}`;
+      return item.dissent ? `${source} (Dissent: ${item.dissent})` : source;
+    });
+    const head = `Offered ${counted(data.items.length, "item")} of earlier knowledge`;
+    return el("article", "said note", [el("p", "", head), list(told)]);
+  }
+
+  knowledge_cited(data) {
+    const unknown = data.unknown.length ? `; never offered: ${data.unknown.join(", ")}` : "";
+    return this.note(`${data.agent} cites ${data.labels.join(", ") || "nothing that was offered"}${unknown}.`);
   }
 
   round_start(data) {

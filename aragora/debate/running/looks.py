@@ -1,0 +1,89 @@
+"""The look for knowledge at the opening of a debate: bounded in time and in number, so that no debate waits for a sick
+source, and none fails with it.
+
+Rules
+- A look has `limit_s` seconds. What comes later is thrown away, and the debate goes on without.
+- At most `at_once` looks are under way. One that does not end when it is cancelled keeps its place until it does; who
+  finds no place free goes on without, at once.
+- Whatever the source raises or returns is an answer here: what breaks the bounds of an offer, or could not be kept in
+  the journal, is left out, and its neighbours stay.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from itertools import islice
+from typing import Final
+
+import structlog
+
+from aragora.debate import journal
+from aragora.debate.journal import NotStorable
+from aragora.debate.knowledge import ITEMS_MAX, NotOffered, Offer, OfferedItem, fitted
+from aragora.debate.model import DebateSpec, KnowledgeOffered
+from aragora.debate.ports import KnowledgeSource
+from aragora.errors import AragoraError
+from aragora.supervision import begin
+
+log = structlog.get_logger("aragora.debate")
+
+LIMIT_S: Final = 0.15
+AT_ONCE: Final = 32
+READ_MAX: Final = 4 * ITEMS_MAX
+"""Items that are read of an offer, however many it has."""
+
+
+class Looks:
+    """The looks of one coordinator at one source."""
+
+    def __init__(self, source: KnowledgeSource, *, limit_s: float = LIMIT_S, at_once: int = AT_ONCE) -> None:
+        self._source = source
+        self._limit_s = limit_s
+        self._at_once = at_once
+        self._under_way: set[asyncio.Task[Offer]] = set()
+        self._away = False
+
+    async def offer(self, spec: DebateSpec) -> Offer:
+        """What the source has for `spec`, or why nothing. Never raises, and returns within the time limit."""
+        if len(self._under_way) >= self._at_once:
+            return Offer(why=NotOffered.BUSY)
+        look = begin(self._asked(spec), "a look for knowledge")
+        self._under_way.add(look)
+        look.add_done_callback(self._under_way.discard)
+        try:
+            done, _ = await asyncio.wait({look}, timeout=self._limit_s)
+        finally:
+            look.cancel()  # without effect on one that has ended
+        if not done:
+            return Offer(why=NotOffered.LATE)
+        return Offer(why=NotOffered.AWAY) if look.cancelled() else look.result()
+
+    async def _asked(self, spec: DebateSpec) -> Offer:
+        try:
+            offer = await self._source.offer(spec)
+            items = _sound(offer)
+        except Exception as error:  # noqa: BLE001  of whatever kind: the debate goes on without
+            self._tell(error)
+            return Offer(why=NotOffered.AWAY)
+        self._away = False
+        return Offer(items) if items else Offer(why=offer.why or NotOffered.NONE)
+
+    def _tell(self, error: Exception) -> None:
+        """Say once that the source is away, until it answers again."""
+        if not self._away:
+            cause = error.message if isinstance(error, AragoraError) else type(error).__name__
+            log.warning("knowledge cannot be looked for: debates go on without", error=cause)
+        self._away = True
+
+
+def _sound(offer: Offer) -> tuple[OfferedItem, ...]:
+    """The items of `offer` that keep the bounds, and that a journal can hold."""
+    return fitted(item for item in islice(offer.items, READ_MAX) if _storable(item))
+
+
+def _storable(item: OfferedItem) -> bool:
+    try:
+        journal.check(KnowledgeOffered((item,)))
+    except NotStorable:
+        return False
+    return True
