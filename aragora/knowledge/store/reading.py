@@ -46,6 +46,11 @@ class KnowledgeReader:
             raise unknown_item(item_id)
         return item_of(rows[0].item)
 
+    async def some(self, scope: Scope, item_ids: Sequence[str]) -> list[Item]:
+        """Of up to some hundred items those that the caller may know of, whatever their status."""
+        query = select(_ITEMS.c.item).where(_ITEMS.c.item_id.in_(item_ids), within(scope))
+        return [item_of(row.item) for row in await self._database.rows(query, "reading items")]
+
     async def numbered(self, scope: Scope, wanted: Wanted, item_nos: Collection[int], now: float) -> dict[int, Item]:
         """Of these items those that the caller may find and that are wanted, at `now` in seconds since the epoch."""
         found: dict[int, Item] = {}

@@ -1,0 +1,136 @@
+"""Learning from debates that have ended: from rows of the outbox to items in the store.
+
+Each adapter (`ADAPTERS`) is a pure function from a debate to what it gives; this reads the journal, asks the adapter
+and writes. A row that comes again changes nothing, and what an adapter makes of a journal is always the same: so a
+store that was lost is rebuilt from the journals.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, Protocol
+
+import structlog
+
+from aragora.debate.journal import events_of, stamp_of
+from aragora.debate.model import Event, KnowledgeCited, KnowledgeOffered
+from aragora.errors import NotFound
+from aragora.knowledge.model import Home, Item
+from aragora.knowledge.mound.adapters import consensus, evidence
+from aragora.knowledge.planning import Addition, Effect, Planned
+from aragora.knowledge.roots import lineage
+from aragora.knowledge.taught import Offered, TaughtDebate, spec_of
+from aragora.scope import Scope
+from aragora.storage.outbox import OutboxRow
+
+Gather = Callable[[TaughtDebate], tuple[Addition, ...]]
+
+ADAPTERS: Final[Mapping[str, Gather]] = {consensus.NAME: consensus.gather, evidence.NAME: evidence.gather}
+"""Every adapter by its name."""
+
+log = structlog.get_logger("aragora.knowledge")
+
+
+class Journals(Protocol):
+    """Reads debates (`aragora.debate.store.debates.DebateStore`)."""
+
+    async def journal(self, debate_id: str) -> list[str]: ...
+
+
+class Shown(Protocol):
+    """Reads items (`aragora.knowledge.store.reading.KnowledgeReader`)."""
+
+    async def some(self, scope: Scope, item_ids: Sequence[str]) -> list[Item]: ...
+
+
+class Writing(Protocol):
+    """Writes items (`aragora.knowledge.store.writing.KnowledgeWriter`)."""
+
+    async def write_once(self, home: Home, batches: Mapping[str, Sequence[Addition]]) -> list[Planned]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Learnt:
+    """What an adapter made of some rows: how many debates it read, how many items are new, and how many grew; `skipped`
+    debates gave nothing, by why."""
+
+    debates: int = 0
+    added: int = 0
+    supported: int = 0
+    skipped: Mapping[str, int] | None = None
+
+    def plus(self, other: Learnt) -> Learnt:
+        """Both together."""
+        skipped = dict(self.skipped or {})
+        for why, count in (other.skipped or {}).items():
+            skipped[why] = skipped.get(why, 0) + count
+        return Learnt(self.debates + other.debates, self.added + other.added, self.supported + other.supported, skipped)
+
+
+class Learning:
+    """One adapter at work."""
+
+    def __init__(self, adapter: str, journals: Journals, reader: Shown, writer: Writing) -> None:
+        self._adapter = adapter
+        self._gather = ADAPTERS[adapter]
+        self._journals = journals
+        self._reader = reader
+        self._writer = writer
+
+    async def learn(self, rows: Sequence[OutboxRow]) -> Learnt:
+        """Learn from the debates of outbox rows; those learnt from before change nothing. Raises Unavailable, and then
+        the same rows may come again; any other error says that one of them cannot be learnt from."""
+        learnt = Learnt()
+        for row in rows:
+            learnt = learnt.plus(await self._of(row.debate_id, row.outbox_id))
+        return learnt
+
+    async def _of(self, debate_id: str, outbox_id: str) -> Learnt:
+        taught = await self._taught(debate_id)
+        if taught is None:
+            return Learnt(skipped={"no journal": 1})
+        units = self._gather(taught)
+        if not units:
+            return Learnt(1, skipped={"nothing to learn": 1})
+        written = await self._writer.write_once(taught.home, {f"{outbox_id}:{self._adapter}": units})
+        added = sum(one.effect is Effect.ADDED for one in written)
+        supported = sum(one.effect is Effect.SUPPORTED for one in written)
+        log.info(
+            "knowledge learnt from a debate",
+            adapter=self._adapter,
+            debate_id=debate_id,
+            org_id=taught.home.org_id,
+            workspace=taught.home.workspace,
+            added=added,
+            supported=supported,
+        )
+        return Learnt(1, added, supported)
+
+    async def _taught(self, debate_id: str) -> TaughtDebate | None:
+        """The debate as adapters see it; None where its journal is gone or has no beginning."""
+        try:
+            payloads = await self._journals.journal(debate_id)
+        except NotFound:  # the debate was deleted meanwhile
+            return None
+        events = events_of(payloads)
+        spec = spec_of(events)
+        if spec is None:
+            return None
+        home = Home(spec.org_id, spec.workspace)
+        taught = TaughtDebate(home, spec, tuple(enumerate(events, 1)), stamp_of(payloads[-1]))
+        return replace(taught, offered=await self._offered(home, events))
+
+    async def _offered(self, home: Home, events: Sequence[Event]) -> Offered:
+        """What the debate had been shown, and the roots behind that."""
+        items = [item for event in events if isinstance(event, KnowledgeOffered) for item in event.items]
+        if not items:
+            return Offered()
+        ids = tuple(dict.fromkeys(item.item_id for item in items))
+        of_label = {item.label: item.item_id for item in items}
+        labels = [label for event in events if isinstance(event, KnowledgeCited) for label in event.labels]
+        cited = tuple(dict.fromkeys(of_label[label] for label in labels if label in of_label))
+        known = await self._reader.some(Scope(home.org_id, frozenset({home.workspace})), ids)
+        # What was forgotten since had a debate behind it, too: that one is still in the journal.
+        roots = {*lineage(known), *(f"debate:{item.source_debate_id}" for item in items if item.source_debate_id)}
+        return Offered(ids, cited, tuple(item.text for item in items), tuple(sorted(roots)))
