@@ -6,10 +6,9 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from aragora.knowledge.embedders import open_embedder
-
 from actors.virtual import VirtualActor, collect_seldom
 from aragora.config.settings import Settings
+from aragora.knowledge.embedders import open_embedder
 from aragora.knowledge.indexing import IndexFigures, MoundIndex, Near
 from aragora.knowledge.store.vectors import VectorStore
 from aragora.storage.contexts import Context
