@@ -47,6 +47,7 @@ class AskSettings:
     budget_usd: float | None = None
     options: tuple[str, ...] | None = None
     needs: tuple[str, ...] | None = None
+    workspace: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +103,9 @@ def ask(
             callback=above_0,
         ),
     ] = None,
+    workspace: Annotated[
+        str | None, typer.Option(help="Where the debate is to be; unset: the token's, else default.", metavar="NAME")
+    ] = None,
     verify: Annotated[bool, typer.Option("--verify", help="Check the receipt when the debate has ended.")] = False,
     url: Url = DEFAULT_URL,
     token: Token = None,
@@ -116,6 +120,7 @@ def ask(
         context=context,
         budget_usd=budget,
         needs=None if needs is None else texts_of("--needs", needs),
+        workspace=workspace,
         options=tuple(chain.from_iterable(texts_of("--options", given) for given in options)) if options else None,
     )
     show: Callable[[str], None] = (lambda _payload: None) if as_json else EventPrinter(terminal())
