@@ -15,11 +15,12 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import IntegrityError
 from worlds.schema import rollback_last, schema
 
 import aragora.storage
 from aragora.config.settings import Settings
-from aragora.errors import AragoraError, Misconfigured, Unavailable
+from aragora.errors import Misconfigured, Unavailable
 from aragora.identity.api_keys import ApiKeyStore
 from aragora.identity.store.invitations import InvitationStore
 from aragora.identity.store.users import UserStore
@@ -119,7 +120,7 @@ async def test_debates_from_before_workspaces_are_in_default_and_keep_their_keys
     async with database.reading() as connection:
         rows = await connection.execute(text("SELECT debate_id, workspace FROM debates ORDER BY debate_id"))
         assert [tuple(row) for row in rows] == [("before", "default"), ("team_a", "team_a"), ("team_b", "team_b")]
-    with pytest.raises(AragoraError):
+    with pytest.raises(IntegrityError):
         await _insert(database, "debates", {**_debate("again", key="k1"), "workspace": "team_a"})
     await database.aclose()
     await _roll_back(empty_settings, "debates/0003 workspaces")
