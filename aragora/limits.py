@@ -41,6 +41,7 @@ CORRECTIONS_MAX: Final = 20  # of the positions of one debate
 VOTES_PER_PERSON_MAX: Final = 20  # in one debate; a vote that changes nothing is not counted
 
 INVITATIONS_MAX: Final = 100  # open ones of one organisation
+WORKSPACES_MAX: Final = 1_000  # made in one organisation
 
 BODY_MAX_BYTES: Final = 1_000_000  # unless ARAGORA_MAX_BODY_BYTES says otherwise
 WS_MESSAGE_MAX_BYTES: Final = 65_536  # unless ARAGORA_WS_MAX_MESSAGE_SIZE says otherwise

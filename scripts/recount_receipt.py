@@ -265,6 +265,8 @@ def _asked(receipt: Record, debate: Debate) -> Iterator[Finding]:
         "status": "completed",
     }
     told.update({name: list(spec.get(name, ())) for name in ("options", "needs") if name in receipt or not debate.old})
+    if "workspace" in receipt or "workspace" in spec:
+        told["workspace"] = spec.get("workspace", "default")
     yield _same("question", told, {name: receipt[name] for name in told if name in receipt}, brief(spec["question"]))
     seed = spec.get("seed")
     rules = {

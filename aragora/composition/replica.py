@@ -118,6 +118,7 @@ def build_ingress(launch: Launch) -> FastAPI:
             commands=CoordinatorCommands(runtime, settings, ratings),
             reader=reader,
             writers=identity.writers,
+            workspaces=identity.workspaces.ports.book,
             feed=CoordinatorFeed(partial(open_line, runtime), reader, settings.coordinator_shards),
             lifecycle=lifecycle,
             connections=connections,
@@ -130,6 +131,7 @@ def build_ingress(launch: Launch) -> FastAPI:
         identity.credentials,
         identity.oauth,
         identity.people,
+        identity.workspaces,
         administration_of(identity, notes, figures, clock),
         open_integrations(settings, identity.feature.ports.parts, clock),
         open_webhooks(

@@ -336,6 +336,7 @@ def features_over(
             commands=world,
             reader=world,
             writers=identity.writers,
+            workspaces=identity.workspaces.ports.book,
             feed=world,
             lifecycle=boards,
             connections=boards,
@@ -348,6 +349,7 @@ def features_over(
         identity.credentials,
         identity.oauth,
         identity.people,
+        identity.workspaces,
         administration_of(identity, notes, figures, clock),
         open_integrations(settings, identity.feature.ports.parts, clock),
         open_webhooks(

@@ -100,8 +100,9 @@ def test_each_type_has_one_example() -> None:
 
 
 def test_facts_are_those_of_the_specification() -> None:
-    spec = DebateSpec("deb_1", "why?", ("a", "b"), Protocol("duel", topology=Topology.RING), 1, domain="law")
-    assert facts_of(spec) == DebateFacts("deb_1", "law", "duel", "ring")
+    protocol = Protocol("duel", topology=Topology.RING)
+    spec = DebateSpec("deb_1", "why?", ("a", "b"), protocol, 1, domain="law", workspace="team_a")
+    assert facts_of(spec) == DebateFacts("deb_1", "law", "duel", "ring", "team_a")
 
 
 @pytest.mark.parametrize(
