@@ -117,6 +117,12 @@ METRICS: Final[tuple[Metric, ...]] = (
     _counter("aragora_migration_errors_total", "Records that a migration could not process", "store", "error_type"),
     _counter("aragora_auth_failures_total", "Failed authentications"),
     _counter("aragora_admin_impersonate_total", "Impersonations by an administrator"),
+    # knowledge
+    _counter(
+        "aragora_km_outcomes_total",
+        "Outcomes of debates that were told, each version, by whether the decision was right (yes, no)",
+        "right",
+    ),
     # webhooks
     _counter(
         "aragora_webhook_deliveries_total",

@@ -1,0 +1,1 @@
+"""What debates taught: what was settled, what held, and how far to believe it."""
