@@ -78,7 +78,6 @@ USER: Final = Policy(PolicyKind.USER)  # anyone who has shown who they are
 ADMIN: Final = Policy(PolicyKind.ADMIN)
 DEBATES_READ: Final = permission("debates.read")
 DEBATES_CREATE: Final = permission("debates.create")
-KNOWLEDGE_READ: Final = permission("knowledge.read")
 INTEGRATIONS_MANAGE: Final = permission("integrations.manage")
 WEBHOOKS_MANAGE: Final = permission("webhooks.manage")
 USERS_MANAGE: Final = permission("users.manage")

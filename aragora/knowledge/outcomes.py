@@ -21,7 +21,6 @@ from aragora.errors import Conflict, InvalidInput
 from aragora.ranking.calibration import Forecast
 from aragora.ranking.elo import authors_of
 
-DEFAULT_WORKSPACE: Final = "default"
 PERMILLE: Final = 1000
 """Voted confidences are kept in thousandths, so that a curve is read from at most 1,001 of them."""
 

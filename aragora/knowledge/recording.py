@@ -17,7 +17,6 @@ from aragora.debate.records import DebateRecord
 from aragora.encoding import decode_as, encode_text
 from aragora.errors import AragoraError, Conflict, InvalidInput
 from aragora.knowledge.outcomes import (
-    DEFAULT_WORKSPACE,
     Answer,
     Outcome,
     Wish,
@@ -31,6 +30,7 @@ from aragora.knowledge.scoring import Scoring
 from aragora.knowledge.store.outcomes import OutcomeStore
 from aragora.observability.registry import REGISTRY, Registry
 from aragora.ranking.calibration import Forecast, forecasts_of
+from aragora.scope import DEFAULT_WORKSPACE
 
 OUTCOMES: Final = "aragora_km_outcomes_total"
 

@@ -12,13 +12,15 @@ from starlette.responses import Response
 
 from aragora import limits
 from aragora.errors import AragoraError, InvalidInput, NotFound
+from aragora.identity import workspaces
 from aragora.identity.audit import Outcome as Result
 from aragora.identity.rbac import DEBATES_CREATE, DEBATES_READ, KNOWLEDGE_READ
 from aragora.knowledge.calibration import OUTCOMES_MIN, Curve, calibrated
-from aragora.knowledge.outcomes import DEFAULT_WORKSPACE, Outcome, Wish
+from aragora.knowledge.outcomes import Outcome, Wish
 from aragora.knowledge.recording import Recording
 from aragora.knowledge.store.outcomes import DOMAINS_MAX, OutcomeStore
 from aragora.ranking.calibration import Calibration
+from aragora.scope import WORKSPACE_PATTERN
 from aragora.server.chapter import Call, Chapter
 from aragora.server.ports import AuditTrail, DebateReader
 from aragora.server.schemas import DebateId, Line, Prose
@@ -42,7 +44,9 @@ NAME_MAX_CHARS: Final = 320  # the name of a position has at most 300
 _POINTS: Final = tuple(number / 10 for number in range(11))
 _TAG: Final = re.compile(r'(?:W/)?"?v?(\d{1,9})"?')
 
-Workspace = Annotated[str, Query(pattern="^[A-Za-z0-9._-]{1,64}$", description="the workspace of the debates")]
+Workspace = Annotated[
+    str, Query(pattern=WORKSPACE_PATTERN, description="of the debates; unsaid: the API key's, else `default`")
+]
 
 
 class TellOutcome(BaseModel):
@@ -170,7 +174,7 @@ async def tell(
     """Say which answer of a decided debate held, or that none did. The same again gets what is stored; another outcome
     names the version that it replaces (`replaces`, or If-Match), and the versions before it stay."""
     ports = call.ports
-    debate = await ports.reader.get(debate_id, call.org)
+    debate = await ports.reader.get(debate_id, call.reach)
     wish = Wish(body.right, call.who.user_id, body.note, body.at, _replaced(body.replaces, if_match))
     meant = ports.recording.meant(debate, wish)
     known = await ports.recording.known(debate, wish, meant)
@@ -189,7 +193,7 @@ async def tell(
 @outcomes.get("/api/debates/{debate_id}/outcome", needs=DEBATES_READ, gives=OutcomeHistory)
 async def outcome(call: Call[OutcomePorts], debate_id: DebateId) -> Response:
     """What came of a debate, with every earlier version. 404 where nobody has told it."""
-    await call.ports.reader.get(debate_id, call.org)
+    await call.ports.reader.get(debate_id, call.reach)
     history = await call.ports.store.history(debate_id)
     if not history:
         raise NotFound(
@@ -203,7 +207,7 @@ async def outcome(call: Call[OutcomePorts], debate_id: DebateId) -> Response:
 @calibration.get("/api/knowledge/calibration", needs=KNOWLEDGE_READ, gives=CalibrationReport)
 async def report(
     call: Call[OutcomePorts],
-    workspace: Workspace = DEFAULT_WORKSPACE,
+    workspace: Workspace | None = None,
     domain: Annotated[
         Line | None, Query(min_length=1, max_length=limits.NAME_MAX_CHARS, description="only this one")
     ] = None,
@@ -211,7 +215,7 @@ async def report(
     """How often decisions were right, by how many votes they had, in each domain of a workspace; and how well the votes
     of agents foretold it."""
     store = call.ports.store
-    org_id = call.who.org_id
+    org_id, workspace = call.who.org_id, workspaces.chosen(call.who, workspace)
     named = [domain] if domain is not None else await store.domains(org_id, workspace)
     curves = await store.curves(org_id, workspace, [None, *named])
     whole = curves[None]
