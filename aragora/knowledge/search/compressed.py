@@ -19,9 +19,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from aragora.knowledge.search.vectors import Near, Vector, Vectors, checked, ranked
+from aragora.knowledge.search.vectors import Near, Vector, Vectors, checked, places_of, ranked
 
 CANDIDATES: Final = 500
 """So many are compared exactly, or twice as many as are wanted. 200 are too few behind filters: of many vectors that
@@ -30,6 +29,8 @@ are all about as far away, the codes do not tell the nearest."""
 _PACKAGE: Final = "turbovec"
 _BITS: Final = 4
 _BLOCK: Final = 8_192
+_FIRST_CAPACITY: Final = 1_024
+_NUMBER_BYTES: Final = 4
 _ENTRY_BYTES: Final = 120
 _CODE_BYTES_PER_NUMBER: Final = 1.0  # resident, measured: the codes twice (as kept and as scanned) and the ids
 
@@ -54,6 +55,7 @@ class CompressedMatrix:
         self._codes: Any = importlib.import_module(_PACKAGE).IdMapIndex(self.dimension, _BITS)
         self._codes.calibrate(np.ascontiguousarray(sample))
         self._file = tempfile.TemporaryFile(dir=directory, prefix="vectors-", buffering=0)  # noqa: SIM115  close()
+        self._rows = self._mapped(_FIRST_CAPACITY)
         self._ids: list[str | None] = []
         self._slot_of: dict[str, int] = {}
         self._free: list[int] = []
@@ -83,8 +85,9 @@ class CompressedMatrix:
         rows = np.ascontiguousarray(rows[list(last.values())])
         slots = [self._free.pop() if self._free else self._new_slot() for _ in last]
         try:
-            for slot, row in zip(slots, rows, strict=True):
-                self._write(slot, row)
+            self._grow(len(self._ids))
+            for run in np.split(np.arange(len(slots)), np.flatnonzero(np.diff(slots) != 1) + 1):
+                self._write(slots[run[0]], rows[run])
             self._codes.add_with_ids(rows, np.array(slots, np.uint64))
         except BaseException:
             self._free.extend(slots)
@@ -100,7 +103,7 @@ class CompressedMatrix:
 
     def nearest(self, query: Vector, k: int, allowed: Collection[str] | None = None) -> list[Near]:
         """As `ExactMatrix.nearest`."""
-        within = None if allowed is None else self._slots_of(allowed)
+        within = None if allowed is None else places_of(self._slot_of, allowed).astype(np.uint64)
         if not self._slot_of or k < 1 or (within is not None and not len(within)):
             return []
         wanted = min(max(CANDIDATES, 2 * k), len(self._slot_of))
@@ -126,10 +129,6 @@ class CompressedMatrix:
         self.drop(list(self._slot_of))
         self._file.close()
 
-    def _slots_of(self, ids: Collection[str]) -> NDArray[np.uint64]:
-        found = {self._slot_of[of] for of in ids if of in self._slot_of}
-        return np.fromiter(sorted(found), np.uint64, len(found))
-
     def _id(self, slot: int) -> str:
         of = self._ids[slot]
         assert of is not None, "the codes hold a slot that was dropped"
@@ -147,17 +146,28 @@ class CompressedMatrix:
         self._ids[slot] = None
         self._free.append(slot)
         self._id_bytes -= sys.getsizeof(of)
-        self._write(slot, np.zeros(self.dimension, np.float32))
+        self._write(slot, np.zeros((1, self.dimension), np.float32))
         return True
 
-    def _write(self, slot: int, row: Vector) -> None:
-        data = memoryview(row.tobytes())
-        at = slot * len(data)
+    def _grow(self, slots: int) -> None:
+        """Make room in the file and map it anew. Its space is taken when rows are written, not here."""
+        capacity = len(self._rows)
+        while capacity < slots:
+            capacity *= 2
+        if capacity != len(self._rows):
+            self._rows = self._mapped(capacity)
+
+    def _mapped(self, capacity: int) -> Vectors:
+        self._file.truncate(capacity * self.dimension * _NUMBER_BYTES)
+        return np.memmap(self._file, np.float32, "r", shape=(capacity, self.dimension))
+
+    def _write(self, slot: int, rows: Vectors) -> None:
+        """Consecutive rows from `slot` on. Writing to the map instead would end the process where the disk is full."""
+        data = memoryview(rows.tobytes())
+        at = slot * self.dimension * _NUMBER_BYTES
         while data:
             written = os.pwrite(self._file.fileno(), data, at)
             data, at = data[written:], at + written
 
     def _read(self, slots: Sequence[int]) -> Vectors:
-        size = 4 * self.dimension
-        data = b"".join(os.pread(self._file.fileno(), size, slot * size) for slot in slots)
-        return np.frombuffer(data, np.float32).reshape(len(slots), self.dimension)
+        return np.asarray(self._rows[list(slots)])

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from aragora.knowledge.search.vectors import Near, Vector, Vectors, checked, nearest_rows, ranked
+from aragora.knowledge.search.vectors import Near, Vector, Vectors, checked, nearest_rows, places_of, ranked
 
 _FIRST_CAPACITY: Final = 64
 _GATHERED: Final = 8  # up to one row in 8 allowed, copying those rows is cheaper than multiplying all
@@ -62,7 +62,7 @@ class ExactMatrix:
     def nearest(self, query: Vector, k: int, allowed: Collection[str] | None = None) -> list[Near]:
         """The `k` nearest to `query`, of `allowed` ids where these are given: as many as there are, up to `k`."""
         count = len(self._ids)
-        rows = None if allowed is None else self._rows_of(allowed)
+        rows = None if allowed is None else places_of(self._row_of, allowed)
         if not count or k < 1 or (rows is not None and not len(rows)):
             return []
         if rows is None:
@@ -90,10 +90,6 @@ class ExactMatrix:
     def close(self) -> None:
         """Forget everything."""
         self.drop(list(self._ids))
-
-    def _rows_of(self, ids: Collection[str]) -> NDArray[np.intp]:
-        found = {self._row_of[of] for of in ids if of in self._row_of}
-        return np.fromiter(sorted(found), np.intp, len(found))
 
     def _place(self, of: str) -> int:
         if of not in self._row_of:

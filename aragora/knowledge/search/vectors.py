@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from itertools import repeat
 from typing import Final, NamedTuple, TypeAlias
 
 import numpy as np
@@ -39,6 +40,12 @@ def nearest_rows(cosines: NDArray[np.float32], k: int) -> NDArray[np.intp]:
         return np.arange(len(cosines))
     least = np.partition(cosines, len(cosines) - k)[len(cosines) - k]
     return np.flatnonzero(cosines >= least - _ROUNDING)
+
+
+def places_of(place_of: Mapping[str, int], ids: Collection[str]) -> NDArray[np.intp]:
+    """The places of those of `ids` that have one, ascending, each once."""
+    found = np.fromiter(map(place_of.get, ids, repeat(-1)), np.intp, len(ids))
+    return np.unique(found[found >= 0])
 
 
 def ranked(ids: Sequence[str], rows: Vectors, query: Vector, k: int) -> list[Near]:
