@@ -12,7 +12,7 @@ pytestmark = pytest.mark.slow
 
 def test_an_outcome_is_told_replaced_and_counts(server: LiveServer) -> None:
     domain = "outcomes of one test"
-    debate = server.ended(server.debate(rounds=1, domain=domain, options=["tea", "coffee"]))
+    debate = server.ended(server.debate(rounds=1, domain=domain))
     debate_id, decision = debate["debate_id"], debate["decision"]
     page = f"/api/debates/{debate_id}/outcome"
     assert server.request("GET", page).json["error"]["code"] == "no_outcome"
@@ -33,8 +33,13 @@ def test_an_outcome_is_told_replaced_and_counts(server: LiveServer) -> None:
         rows = server.get("/api/leaderboard/rankings?domain=outcomes%20of%20one%20test")["agents"]
         return {row["name"]: row["calibration"] for row in rows if row["name"] in voters}
 
-    if voters:
-        server.until(lambda: rated() == pytest.approx(voters))
+    assert voters, "somebody voted"
+    server.until(lambda: rated() == pytest.approx(voters))
+    weighted = server.debate(rounds=1, domain=domain, consensus="weighted")
+    server.ended(weighted)
+    spec = server.get(f"/api/debates/{weighted}/events?limit=1")["events"][0]["data"]["spec"]
+    weights = {agent: standing["calibration"] for agent, standing in spec["standings"].items()}
+    assert weights == pytest.approx(voters)
 
     refused = server.request("POST", page, {"right": None})
     replaced = server.request("POST", page, {"right": None}, If_Match=told.headers["etag"])
