@@ -14,6 +14,7 @@ from worlds.backends import (
     sql_documents,
     supabase_documents,
 )
+from worlds.migrated import migrated_database
 from worlds.postgres_process import fresh_postgres
 
 from aragora.config.settings import Settings
@@ -32,6 +33,12 @@ def postgres_url() -> Iterator[str]:
     """The URL of a fresh PostgreSQL."""
     with fresh_postgres() as server:
         yield server.get_uri()
+
+
+@pytest.fixture(scope="session")
+def migrated_url(postgres_url: str) -> str:
+    """The URL of a database in it with empty stores, to be copied."""
+    return migrated_database(postgres_url)
 
 
 @pytest.fixture(scope="session")

@@ -19,6 +19,7 @@ import httpx2
 import pytest
 from pydantic import SecretStr
 from worlds.memory_server import RECEIVER, Boards, Served, served
+from worlds.migrated import migrated
 from worlds.waiting import WAIT_S
 from worlds.webhook_deliveries import delivery
 from worlds.webhook_store import dead, event
@@ -32,7 +33,6 @@ from aragora.debate.store.debates import DebateStore
 from aragora.debate.store.journal_writer import JournalWriter
 from aragora.identity.parts import Visit
 from aragora.identity.principal import Method, Principal
-from aragora.migrations.applying import apply_pending
 from aragora.server.ports import DebateTicket, FeedItem
 from aragora.storage.contexts import Context
 from aragora.storage.database import Database
@@ -151,7 +151,7 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
         service_token=SecretStr(SERVICE),
         service_roles=("owner", "admin"),
     )
-    await apply_pending(settings)
+    migrated(settings)
     database = Database.open(settings, Context.DEBATES)
     store, writer = DebateStore(database), JournalWriter(database)
     commands = AsyncMock()
