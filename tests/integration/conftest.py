@@ -16,11 +16,18 @@ from worlds.backends import (
 )
 from worlds.migrated import migrated_database
 from worlds.postgres_process import fresh_postgres
+from worlds.waiting import WAIT_S
 
 from aragora.config.settings import Settings
 from aragora.storage.collection import DocumentsOf
 
 DOCUMENT_BACKENDS = ["memory", "sqlite", pytest.param("postgresql", marks=pytest.mark.slow), "supabase"]
+
+
+@pytest.fixture(autouse=True)
+def patience_with_redis(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine a Redis that is there may not answer within a second. One that was stopped refuses at once."""
+    monkeypatch.setattr("aragora.storage.ephemeral_redis.TIMEOUT_S", WAIT_S)
 
 
 @pytest.fixture
