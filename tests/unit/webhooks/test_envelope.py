@@ -19,7 +19,7 @@ from aragora.webhooks.events import DebateFacts, event_type
 from aragora.webhooks.operational import WebhookDisabled, WebhookExhausted
 
 AT = 1_772_366_400.25
-FACTS = DebateFacts("deb_1", "law", "duel", "ring")
+FACTS = DebateFacts("deb_1", "law", "duel", "ring", "team_a")
 OF_DEBATES = [event for event in EXAMPLES if type(event) in WIRE_NAMES]
 
 
