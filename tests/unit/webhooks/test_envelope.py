@@ -56,7 +56,7 @@ def test_endpoints_get_the_data_of_websocket_clients_after_the_facts(event: obje
     assert got["type"] == heard["type"]
     assert got["seq"] == heard["seq"] == 7
     assert got["timestamp"] == iso(heard["timestamp"])
-    facts = {"debate_id": "deb_1", "domain": "law", "protocol": "duel", "topology": "ring"}
+    facts = {"debate_id": "deb_1", "domain": "law", "protocol": "duel", "topology": "ring", "workspace": "team_a"}
     assert list(got["data"].items()) == [*facts.items(), *heard["data"].items()]
     Draft202012Validator(event_type(got["type"]).schema()).validate(got["data"])
 
