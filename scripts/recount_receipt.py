@@ -649,7 +649,8 @@ def folded(rows: list[Row], old: bool) -> Debate:
                 debate = opened(row.data, old)
                 continue
             debate.seq, debate.type = row.seq, row.type
-            debate.must(row.type not in PASSED_OVER or row.type == "user_suggestion", "it cannot stand here")
+            anywhere = row.type in ("user_suggestion", OFFERED, CITED)
+            debate.must(row.type not in PASSED_OVER or anywhere, "it cannot stand here")
             debate.must(not debate.consensus, "the decision stands already")
             if row.type in TAKEN:
                 TAKEN[row.type](debate, row.data)

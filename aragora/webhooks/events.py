@@ -120,7 +120,7 @@ def _schema(kind: type) -> Mapping[str, Any]:
     if kind in debate.WIRE_NAMES:
         facts = TypeAdapter(DebateFacts).json_schema(mode="serialization")
         schema["properties"] = facts["properties"] | schema["properties"]
-        schema["required"] = facts["required"] + schema["required"]
+        schema["required"] = facts["required"] + schema.get("required", [])
     return schema
 
 

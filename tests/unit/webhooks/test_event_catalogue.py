@@ -33,6 +33,7 @@ def names(each: EventType) -> str:
 def test_the_catalogue_has_these_types() -> None:
     assert {name: each.high_volume for name, each in CATALOGUE.items()} == {
         "debate_start": False,
+        "knowledge_offered": False,
         "debate_end": False,
         "consensus": False,
         "receipt": False,
@@ -43,6 +44,7 @@ def test_the_catalogue_has_these_types() -> None:
         "vote": True,
         "critique": True,
         "agent_message": True,
+        "knowledge_cited": True,
         "webhook.failing": False,
         "webhook.recovered": False,
         "webhook.exhausted": False,
@@ -56,7 +58,7 @@ def test_types_of_debates_are_those_of_websocket_clients() -> None:
     assert {each.name: each.kind for each in OF_DEBATES}.items() <= {
         name: kind for kind, name in WIRE_NAMES.items()
     }.items()
-    assert len(OF_DEBATES) == 11
+    assert len(OF_DEBATES) == 13
 
 
 @pytest.mark.parametrize("each", TYPES, ids=names)
