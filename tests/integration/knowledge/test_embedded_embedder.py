@@ -55,14 +55,14 @@ async def test_blank_texts_are_refused_and_none_gives_no_rows(embedder: Embedded
 
 
 async def test_a_text_longer_than_the_window_is_embedded_to_its_end(embedder: EmbeddedEmbedder) -> None:
-    start = "the weather of spring is mild " * 100
-    one, other = await embedder.embed_passages([start, start + "the retry budget is twenty calls " * 100])
+    start = "the weather of spring is mild " * 51
+    one, other = await embedder.embed_passages([start, start + "the retry budget is twenty calls " * 20])
     assert one @ other < 0.999
 
 
 async def test_queries_do_not_wait_for_passages(embedder: EmbeddedEmbedder) -> None:
     await embedder.embed_query("loaded")
-    lane = asyncio.create_task(embedder.embed_passages(["the weather of spring is mild " * 100] * 3))
+    lane = asyncio.create_task(embedder.embed_passages(["the weather of spring is mild " * 20] * 4))
     await embedder.embed_query("a short question")
     assert not lane.done()
     await lane
@@ -72,7 +72,7 @@ async def test_passages_are_embedded_in_one_niced_thread_and_nothing_is_left_in_
     embedder: EmbeddedEmbedder,
 ) -> None:
     before = os.environ.get("OMP_NUM_THREADS")
-    lane = asyncio.create_task(embedder.embed_passages(["the weather of spring is mild " * 50] * 3))
+    lane = asyncio.create_task(embedder.embed_passages(["the weather of spring is mild " * 5] * 3))
     named = "embedding-passages"
 
     def niceness() -> list[int]:
@@ -100,6 +100,24 @@ async def test_a_closed_embedder_refuses(embedder: EmbeddedEmbedder) -> None:
     await embedder.aclose()
     with pytest.raises(Unavailable, match="closed"):
         await embedder.embed_query("a")
+
+
+async def test_closing_refuses_what_still_waits(embedder: EmbeddedEmbedder) -> None:
+    lane = asyncio.create_task(embedder.embed_passages(["the weather of spring is mild " * 20] * 100))
+    waiting = asyncio.create_task(embedder.embed_passages(["another"]))
+    await asyncio.sleep(0)
+    await embedder.aclose()
+    for task in (lane, waiting):
+        with pytest.raises(Unavailable, match="closed"):
+            await task
+
+
+async def test_who_is_cancelled_is_cancelled(embedder: EmbeddedEmbedder) -> None:
+    lane = asyncio.create_task(embedder.embed_passages(["the weather of spring is mild "] * 100))
+    await asyncio.sleep(0)
+    lane.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await lane
 
 
 def test_its_id_is_known_without_loading_the_model() -> None:
