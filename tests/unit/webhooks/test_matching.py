@@ -15,7 +15,7 @@ from aragora.webhooks.events import CATALOGUE, EVERY
 from aragora.webhooks.matching import EVENTS_MAX, VALUES_MAX, check_events, check_matching, wants
 
 DATA = {"debate_id": "deb_1", "domain": "law", "protocol": "duel", "topology": "ring", "status": "failed"}
-HIGH = ["vote", "critique", "agent_message"]
+HIGH = ["vote", "critique", "agent_message", "knowledge_cited"]
 
 
 def endpoint(*events: str, **changes: Any) -> Endpoint:
