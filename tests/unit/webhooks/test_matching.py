@@ -23,6 +23,8 @@ DATA = {
     "workspace": "team_a",
 }
 HIGH = ["vote", "critique", "agent_message"]
+DATA = {"debate_id": "deb_1", "domain": "law", "protocol": "duel", "topology": "ring", "status": "failed"}
+HIGH = ["vote", "critique", "agent_message", "knowledge_cited"]
 
 
 def endpoint(*events: str, **changes: Any) -> Endpoint:
