@@ -40,6 +40,7 @@ from aragora.clock import SystemClock
 from aragora.composition.debates import open_debates
 from aragora.composition.identity import administration_of, open_identity
 from aragora.composition.integrations import open_integrations
+from aragora.composition.knowledge import NoMeanings, open_knowledge
 from aragora.composition.launch import Launch
 from aragora.composition.webhooks import open_webhooks
 from aragora.config.settings import Settings
@@ -139,6 +140,8 @@ def build_ingress(launch: Launch) -> FastAPI:
             clock,
             guard=guard_of(settings),
         ),
+        # The index of meanings: IndexMeanings(runtime) takes the place of NoMeanings() once its actor is there.
+        open_knowledge(settings, NoMeanings(), identity.feature.ports.parts, clock),
     )
     return create_app(config, identity.authenticator, features)
 

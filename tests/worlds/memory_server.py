@@ -20,6 +20,7 @@ from aragora.clock import SystemClock
 from aragora.composition.debates import open_debates
 from aragora.composition.identity import Identity, administration_of, open_identity
 from aragora.composition.integrations import open_integrations
+from aragora.composition.knowledge import NoMeanings, open_knowledge
 from aragora.composition.webhooks import open_webhooks
 from aragora.config.settings import Settings
 from aragora.debate.journal import row_of
@@ -357,6 +358,7 @@ def features_over(
             clock,
             guard=Guard(allowed_networks(("127.0.0.1/32",)), https_only=False, own_hosts=frozenset({"own.test"})),
         ),
+        open_knowledge(settings, NoMeanings(), identity.feature.ports.parts, clock),
     )
 
 
