@@ -16,6 +16,7 @@ from actors.gateways.debates import CoordinatorCommands
 from actors.gateways.event_feed import CoordinatorFeed
 from actors.gateways.event_lines import open_line
 from actors.gateways.health import ReplicaVitals, StoreProbe
+from actors.gateways.knowledge import IndexMeanings
 from actors.gateways.metrics import StoredMetricsPage
 from actors.gateways.nodes import ClusterNodes, own_node_id
 from actors.gateways.operations import (
@@ -40,8 +41,9 @@ from aragora.clock import SystemClock
 from aragora.composition.debates import open_debates
 from aragora.composition.identity import administration_of, open_identity
 from aragora.composition.integrations import open_integrations
-from aragora.composition.knowledge import NoMeanings, open_knowledge
+from aragora.composition.knowledge import open_knowledge
 from aragora.composition.launch import Launch
+from aragora.composition.outcomes import open_outcomes
 from aragora.composition.webhooks import open_webhooks
 from aragora.config.settings import Settings
 from aragora.debate.store.debates import DebateStore
@@ -97,6 +99,19 @@ def build_ingress(launch: Launch) -> FastAPI:
     identity = open_identity(settings, bind_host=launch.host, hops=nodes, clock=clock)
     notes = ErrorNotes(config.replica_id)
     figures = SharedFigures(runtime, node_id, OwnFigures(notes, identity.feature.ports.parts.limits))
+    verifier = _verifier(settings)
+    of_debates = open_debates(
+        config,
+        commands=CoordinatorCommands(runtime, settings, ratings),
+        reader=reader,
+        writers=identity.writers,
+        workspaces=identity.workspaces.ports.book,
+        feed=CoordinatorFeed(partial(open_line, runtime), reader, settings.coordinator_shards),
+        lifecycle=lifecycle,
+        connections=connections,
+        authenticator=identity.authenticator,
+        clock=clock,
+    )
     features = (
         Feature(
             "operations",
@@ -114,23 +129,15 @@ def build_ingress(launch: Launch) -> FastAPI:
             tasks=(flush.task.run, trouble.run, nodes.task.run, figures.task.run),
             closers=(debates.aclose, core.aclose, elo.aclose, webhooks.aclose),
         ),
-        open_debates(
-            config,
-            commands=CoordinatorCommands(runtime, settings, ratings),
-            reader=reader,
-            writers=identity.writers,
-            feed=CoordinatorFeed(partial(open_line, runtime), reader, settings.coordinator_shards),
-            lifecycle=lifecycle,
-            connections=connections,
-            authenticator=identity.authenticator,
-            clock=clock,
-        ),
-        Feature("receipts", ReceiptPorts(reader, _verifier(settings)), chapters=(receipts,)),
+        of_debates,
+        Feature("receipts", ReceiptPorts(reader, verifier), chapters=(receipts,)),
+        open_outcomes(settings, identity.feature.ports.parts, reader, clock),
         Feature("pages", None, chapters=(pages,)),
         identity.feature,
         identity.credentials,
         identity.oauth,
         identity.people,
+        identity.workspaces,
         administration_of(identity, notes, figures, clock),
         open_integrations(settings, identity.feature.ports.parts, clock),
         open_webhooks(
@@ -140,8 +147,15 @@ def build_ingress(launch: Launch) -> FastAPI:
             clock,
             guard=guard_of(settings),
         ),
-        # The index of meanings: IndexMeanings(runtime) takes the place of NoMeanings() once its actor is there.
-        open_knowledge(settings, NoMeanings(), identity.feature.ports.parts, clock),
+        open_knowledge(
+            settings,
+            meanings=IndexMeanings(runtime),
+            debates=reader,
+            verifier=verifier,
+            sockets=of_debates.ports.sockets,
+            audit=identity.feature.ports.parts,
+            clock=clock,
+        ),
     )
     return create_app(config, identity.authenticator, features)
 

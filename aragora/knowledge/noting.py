@@ -1,14 +1,14 @@
 """What people bring to the mound: their own word, what a document says, what was exported elsewhere. Pure.
 
 A writer says how sure it is, and that counts up to the ceiling of the kind of source (`aragora.knowledge.confidence`).
-The root of a person's word is the person, of a document's its address, of an import whoever imported it: saying a thing
-again, or importing a file twice, makes no second root. Text from outside waits for a person where it has to
-(`aragora.knowledge.inspection`).
+The root of a person's word, and of what they import, is the person, of a document's its address: saying a thing again
+makes no second root. An import supports nothing that is there already, whatever its file says of itself. Text from
+outside waits for a person where it has to (`aragora.knowledge.inspection`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from aragora.errors import InvalidInput
@@ -59,11 +59,6 @@ def document_root(address: str) -> str:
     return f"document:{address}"
 
 
-def import_root(person: str) -> str:
-    """The root of all that a person imports: whatever files say, one more of them makes nothing more certain."""
-    return f"import:{person}"
-
-
 def noted(note: Note, person: str, at: float) -> Noted:
     """What a note adds, said by `person` at `at`. Raises InvalidInput where it contradicts itself."""
     check(note.statement)
@@ -82,13 +77,14 @@ def noted(note: Note, person: str, at: float) -> Noted:
     return _added(note.statement, source, note.passage)
 
 
-def imported(statement: Statement, confidence: float | None, roots: tuple[str, ...], person: str, at: float) -> Noted:
-    """What a line of an import adds. `roots` are those that the file names: where they stand here too, the import makes
-    nothing more certain than they do. Raises InvalidInput as `noted` does."""
+def imported(statement: Statement, confidence: float | None, held: str, person: str, at: float) -> Noted:
+    """What a line of a file adds, where it is not there yet; `held` says why a person must look first, if one must.
+    Raises InvalidInput as `noted` does."""
     check(statement)
-    exposed = tuple(sorted({*roots, person_root(person)}))
-    source = Source(SourceKind.IMPORT, import_root(person), at, exposed, person=person, stated_confidence=confidence)
-    return _added(statement, source)
+    source = Source(SourceKind.IMPORT, person_root(person), at, person=person, stated_confidence=confidence)
+    one = _added(statement, source)
+    added = replace(one.addition.added, quarantined=one.addition.added.quarantined or held)
+    return replace(one, addition=Addition(added, only_new=True))
 
 
 def check(statement: Statement) -> None:

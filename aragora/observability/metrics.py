@@ -137,6 +137,11 @@ METRICS: Final[tuple[Metric, ...]] = (
     _counter(
         "aragora_km_cross_debate_reuse_total", "Items of other debates that the answers of reached decisions cite"
     ),
+    _counter(
+        "aragora_km_outcomes_total",
+        "Outcomes of debates that were told, each version, by whether the decision was right (yes, no)",
+        "right",
+    ),
     # webhooks
     _counter(
         "aragora_webhook_deliveries_total",

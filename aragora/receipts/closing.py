@@ -134,7 +134,9 @@ class Closing:
     def _learning(self, spec: DebateSpec, end: EndKind, at: float) -> tuple[OutboxRow, ...]:
         if not self._knowledge:
             return ()
-        return (_due(KNOWLEDGE, spec.debate_id, KnowledgeDue(spec.debate_id, spec.org_id, spec.workspace, at, end), at),)
+        return (
+            _due(KNOWLEDGE, spec.debate_id, KnowledgeDue(spec.debate_id, spec.org_id, spec.workspace, at, end), at),
+        )
 
 
 def issue(draft: ReceiptDraft, head: ChainHead, signer: Signer) -> ReceiptRecord:

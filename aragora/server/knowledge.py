@@ -7,37 +7,50 @@ its own one only, as everybody has: what one knows is not the other's.
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Annotated, Final
 
 from fastapi import Path
 from pydantic import AfterValidator, BaseModel, ConfigDict
+from starlette.responses import Response
 
 from aragora.clock import Clock
 from aragora.errors import AragoraError
 from aragora.identity import workspaces
 from aragora.identity.audit import Outcome
 from aragora.knowledge.keeping import Keeper
-from aragora.knowledge.model import Home
+from aragora.knowledge.model import Home, Item
 from aragora.knowledge.planning import unknown_item
 from aragora.knowledge.searching import Searching
+from aragora.knowledge.store.neighbours import Neighbours
 from aragora.knowledge.store.reading import KnowledgeReader
+from aragora.knowledge.store.workspaces import WorkspaceSwitches
 from aragora.scope import Scope
 from aragora.server.chapter import Call
-from aragora.server.ports import AuditTrail
+from aragora.server.knowledge_views import item_detail
+from aragora.server.live.sockets import SocketRegistry
+from aragora.server.ports import AuditTrail, DebateReader, ReceiptVerifier
+from aragora.server.views import UNCACHED, json_response
 
 _ITEM_ID: Final = re.compile(r"kn_[0-9a-f]{32}")
 
 
 @dataclass(frozen=True, slots=True)
 class KnowledgePorts:
-    """What these routes call. The stores connect with their first use."""
+    """What these routes call. The stores connect with their first use. `export` gives the items of a scope, `debates`
+    and `verifier` what an item came from, `sockets` are those of this process."""
 
     reader: KnowledgeReader
+    neighbours: Neighbours
+    switches: WorkspaceSwitches
+    export: Callable[[Scope], AsyncIterator[Item]]
     keeper: Keeper
     searching: Searching
+    debates: DebateReader
+    verifier: ReceiptVerifier
+    sockets: SocketRegistry
     audit: AuditTrail
     clock: Clock
 
@@ -71,6 +84,17 @@ def covered(call: Call[KnowledgePorts], workspace: str | None) -> Scope:
 def home(call: Call[KnowledgePorts], workspace: str | None) -> Home:
     """Where something is added. Raises InvalidInput, Forbidden."""
     return Home(call.who.org_id, workspaces.chosen(call.who, workspace))
+
+
+async def known(call: Call[KnowledgePorts], item: Item) -> set[str]:
+    """The ids of the items that its links lead to, of those that the caller may know of."""
+    linked = [link.item_id for link in item.links]
+    return {one.item_id for one in await call.ports.reader.some(reach(call), linked)} if linked else set()
+
+
+async def detail(call: Call[KnowledgePorts], item: Item) -> Response:
+    """The answer that is one item."""
+    return json_response(item_detail(item, await known(call, item)), headers=UNCACHED)
 
 
 @asynccontextmanager

@@ -6,9 +6,9 @@ from dataclasses import replace
 from typing import Annotated, Any, Final, Literal
 
 from fastapi import Query
-from pydantic import AfterValidator, Discriminator, Field, Tag
+from pydantic import AfterValidator, Discriminator, Field, Tag, ValidationError
 
-from aragora import limits
+from aragora import limits, violations
 from aragora.knowledge.keeping import Edit
 from aragora.knowledge.model import ItemKind, Statement, Status, Visibility
 from aragora.knowledge.noting import Note
@@ -22,6 +22,7 @@ from aragora.server.moments import Moment, MomentText
 from aragora.server.schemas import Line, Prose, Workspace
 
 CURSOR_MAX_CHARS: Final = 512
+PROBLEMS_SHOWN: Final = 3
 
 
 def _said(text: str) -> str:
@@ -51,11 +52,10 @@ _Stated = Annotated[
 ]
 
 
-class NewItem(Asking):
-    """Something to keep. With `document` it is what stands there, else your own word."""
+class StatedItem(Asking):
+    """What is said, and what it is filed under."""
 
     content: _Content
-    kind: Annotated[Addable, Field(description="decisions and dissents come of debates")] = "note"
     domain: _Domain = "general"
     topics: _Topics = ()
     subject: Annotated[
@@ -65,6 +65,26 @@ class NewItem(Asking):
     value: _About = ""
     valid_from: Annotated[Moment | None, Field(description="when it begins to hold; null: always did")] = None
     valid_to: Annotated[Moment | None, Field(description="the first moment at which it holds no more")] = None
+
+    def statement(self, kind: ItemKind) -> Statement:
+        """The statement, as one of this kind."""
+        return Statement(
+            kind,
+            self.content,
+            self.domain,
+            tuple(dict.fromkeys(self.topics)),
+            self.subject,
+            self.relation,
+            self.value,
+            self.valid_from,
+            self.valid_to,
+        )
+
+
+class NewItem(StatedItem):
+    """Something to keep. With `document` it is what stands there, else your own word."""
+
+    kind: Annotated[Addable, Field(description="decisions and dissents come of debates")] = "note"
     confidence: _Stated | None = None
     document: Annotated[
         Line,
@@ -76,18 +96,7 @@ class NewItem(Asking):
 
     def note(self) -> Note:
         """What is to be added."""
-        statement = Statement(
-            ItemKind(self.kind),
-            self.content,
-            self.domain,
-            tuple(dict.fromkeys(self.topics)),
-            self.subject,
-            self.relation,
-            self.value,
-            self.valid_from,
-            self.valid_to,
-        )
-        return Note(statement, self.confidence, self.document, self.passage)
+        return Note(self.statement(ItemKind(self.kind)), self.confidence, self.document, self.passage)
 
 
 _In = Annotated[Workspace | None, Field(description="where it is to be; unsaid: the API key's, else `default`")]
@@ -217,3 +226,10 @@ class Listing(_Narrowing):
 
 SearchQuery = Annotated[Search, Query()]
 ListingQuery = Annotated[Listing, Query()]
+
+
+def told_of(refused: ValidationError) -> str:
+    """What is wrong with an item among many, without repeating it."""
+    problems = refused.errors(include_url=False, include_input=False)[:PROBLEMS_SHOWN]
+    told = [f"{'.'.join(str(part)[:64] for part in one['loc'])}: {violations.reason(one['msg'])}" for one in problems]
+    return "; ".join(told).encode("utf-8", "replace").decode()

@@ -21,6 +21,7 @@ from aragora.knowledge.searching import Meanings
 from aragora.server.app import create_app
 from aragora.server.authentication import Caller
 from aragora.server.feature import Feature
+from aragora.server.live.sockets import SocketRegistry
 
 PEOPLE = {
     "ann": Principal("ann", "acme", ("owner",), Method.SESSION, mfa=True),
@@ -91,8 +92,17 @@ class Site:
 async def knowledge_site(settings: Settings, clock: Clock, meanings: Meanings | None = None) -> AsyncIterator[Site]:
     """The routes of knowledge over the store of the settings."""
     world, boards, audit = World(), Boards(), Audit()
-    feature = open_knowledge(settings, meanings or NoMeanings(), audit, clock)
-    app = create_app(DEFAULT_CONFIG, Named(), (feature,))  # type: ignore[arg-type]
+    named: Any = Named()
+    feature = open_knowledge(
+        settings,
+        meanings=meanings or NoMeanings(),
+        debates=world,
+        verifier=boards,
+        sockets=SocketRegistry(DEFAULT_CONFIG, boards, boards, named, clock),
+        audit=audit,
+        clock=clock,
+    )
+    app = create_app(DEFAULT_CONFIG, named, (feature,))
     try:
         yield Site(app, feature, world, boards, audit)
     finally:

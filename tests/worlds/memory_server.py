@@ -21,6 +21,7 @@ from aragora.composition.debates import open_debates
 from aragora.composition.identity import Identity, administration_of, open_identity
 from aragora.composition.integrations import open_integrations
 from aragora.composition.knowledge import NoMeanings, open_knowledge
+from aragora.composition.outcomes import open_outcomes
 from aragora.composition.webhooks import open_webhooks
 from aragora.config.settings import Settings
 from aragora.debate.journal import row_of
@@ -317,6 +318,18 @@ def features_over(
     notes = ErrorNotes(config.replica_id)
     figures = OwnFigures(notes, identity.feature.ports.parts.limits)
     timing = Layer(Stage.TIMING, Middleware(TimingMiddleware, observer=observer, clock=clock))
+    of_debates = open_debates(
+        config,
+        commands=world,
+        reader=world,
+        writers=identity.writers,
+        workspaces=identity.workspaces.ports.book,
+        feed=world,
+        lifecycle=boards,
+        connections=boards,
+        authenticator=identity.authenticator,
+        clock=clock,
+    )
     return (
         Feature(
             "operations",
@@ -332,23 +345,15 @@ def features_over(
             chapters=(operations,),
             layers=(timing,) if observer is not None else (),
         ),
-        open_debates(
-            config,
-            commands=world,
-            reader=world,
-            writers=identity.writers,
-            feed=world,
-            lifecycle=boards,
-            connections=boards,
-            authenticator=identity.authenticator,
-            clock=clock,
-        ),
+        of_debates,
         Feature("receipts", ReceiptPorts(world, boards), chapters=(receipts,)),
+        open_outcomes(settings, identity.feature.ports.parts, world, clock),
         Feature("pages", None, chapters=(pages,)),
         identity.feature,
         identity.credentials,
         identity.oauth,
         identity.people,
+        identity.workspaces,
         administration_of(identity, notes, figures, clock),
         open_integrations(settings, identity.feature.ports.parts, clock),
         open_webhooks(
@@ -358,7 +363,15 @@ def features_over(
             clock,
             guard=Guard(allowed_networks(("127.0.0.1/32",)), https_only=False, own_hosts=frozenset({"own.test"})),
         ),
-        open_knowledge(settings, NoMeanings(), identity.feature.ports.parts, clock),
+        open_knowledge(
+            settings,
+            meanings=NoMeanings(),
+            debates=world,
+            verifier=boards,
+            sockets=of_debates.ports.sockets,
+            audit=identity.feature.ports.parts,
+            clock=clock,
+        ),
     )
 
 

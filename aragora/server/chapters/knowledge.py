@@ -4,32 +4,39 @@ unknown as those that do not exist."""
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 from fastapi import Body, Header
 from pydantic import BaseModel, Field, ValidationError
 from starlette.responses import Response
 
-from aragora import violations
 from aragora.errors import AragoraError, Conflict, InvalidInput
 from aragora.identity.rbac import KNOWLEDGE_MANAGE, KNOWLEDGE_READ, KNOWLEDGE_WRITE
 from aragora.knowledge.keeping import is_new
 from aragora.knowledge.ledger import wordings
-from aragora.knowledge.model import Home, Item, ItemKind, LinkKind, Statement, Status
+from aragora.knowledge.model import Home, ItemKind, LinkKind, Statement, Status
 from aragora.knowledge.noting import Noted
 from aragora.knowledge.noting import noted as note_of
 from aragora.knowledge.planning import Planned
 from aragora.knowledge.store.requests import Request
 from aragora.server.chapter import Call, Chapter
-from aragora.server.knowledge import ItemId, KnowledgePorts, covered, home, noted, reach
-from aragora.server.knowledge_asks import AddItem, AddItems, ChangeItem, ListingQuery, NewItem, OneOrMany, SearchQuery
-from aragora.server.knowledge_views import AddedItem, Found, ItemDetail, ItemList, hit_view, item_detail, item_view
+from aragora.server.knowledge import ItemId, KnowledgePorts, covered, detail, home, noted, reach
+from aragora.server.knowledge_asks import (
+    AddItem,
+    AddItems,
+    ChangeItem,
+    ListingQuery,
+    NewItem,
+    OneOrMany,
+    SearchQuery,
+    told_of,
+)
+from aragora.server.knowledge_views import AddedItem, Found, ItemDetail, ItemList, hit_view, item_view
 from aragora.server.schemas import IdempotencyKey
 from aragora.server.views import UNCACHED, json_response
 
 knowledge: Chapter[KnowledgePorts] = Chapter("knowledge")
 
-_PROBLEMS_SHOWN: Final = 3
 _IfMatch = Annotated[
     str,
     Header(alias="If-Match", pattern='^"?[0-9]{1,9}"?$', description="the version that the caller has seen"),
@@ -136,7 +143,7 @@ async def search(call: Call[KnowledgePorts], query: SearchQuery) -> Response:
 async def get(call: Call[KnowledgePorts], item_id: ItemId) -> Response:
     """One item, whatever its status; a forgotten one without its content."""
     scope = reach(call)
-    return await _detail(call, await call.ports.reader.get(scope, item_id))
+    return await detail(call, await call.ports.reader.get(scope, item_id))
 
 
 @knowledge.patch("/api/knowledge/items/{item_id}", needs=KNOWLEDGE_WRITE, gives=ItemDetail, refuses=(409,))
@@ -148,10 +155,10 @@ async def change(call: Call[KnowledgePorts], item_id: ItemId, body: ChangeItem, 
     version, edit = int(if_match.strip('"')), body.edit()
     work = call.ports.keeper.change(reach(call), item_id, version, call.who.user_id, edit)
     if edit.visibility is None:
-        return await _detail(call, await work)
+        return await detail(call, await work)
     async with noted(call, "share", item_id, visibility=edit.visibility):
         item = await work
-    return await _detail(call, item)
+    return await detail(call, item)
 
 
 @knowledge.get("/api/knowledge/items/{item_id}/versions", needs=KNOWLEDGE_READ, gives=VersionList)
@@ -160,12 +167,6 @@ async def versions(call: Call[KnowledgePorts], item_id: ItemId) -> Response:
     entries = await call.ports.reader.history(reach(call), item_id)
     shown = [_version(number, *wording) for number, wording in enumerate(wordings(entries), 1)]
     return json_response({"versions": shown}, headers=UNCACHED)
-
-
-async def _detail(call: Call[KnowledgePorts], item: Item) -> Response:
-    linked = [link.item_id for link in item.links]
-    known = {one.item_id for one in await call.ports.reader.some(reach(call), linked)} if linked else set[str]()
-    return json_response(item_detail(item, known), headers=UNCACHED)
 
 
 async def _each(
@@ -186,11 +187,7 @@ def _checked(raw: dict[str, Any], person: str, now: float) -> Noted | InvalidInp
     except InvalidInput as refused:
         return refused
     except ValidationError as refused:
-        problems = refused.errors(include_url=False, include_input=False)[:_PROBLEMS_SHOWN]
-        told = [
-            f"{'.'.join(str(part)[:64] for part in one['loc'])}: {violations.reason(one['msg'])}" for one in problems
-        ]
-        return InvalidInput("; ".join(told).encode("utf-8", "replace").decode())
+        return InvalidInput(told_of(refused))
 
 
 def _request(call: Call[KnowledgePorts], body: AddItem | AddItems, key: str | None) -> Request | None:
