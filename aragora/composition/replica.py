@@ -17,6 +17,7 @@ from actors.gateways.event_feed import CoordinatorFeed
 from actors.gateways.event_lines import open_line
 from actors.gateways.health import ReplicaVitals, StoreProbe
 from actors.gateways.knowledge import IndexMeanings
+from actors.gateways.knowledge_parts import IndexParts
 from actors.gateways.metrics import StoredMetricsPage
 from actors.gateways.nodes import ClusterNodes, own_node_id
 from actors.gateways.operations import (
@@ -42,6 +43,7 @@ from aragora.composition.debates import open_debates
 from aragora.composition.identity import administration_of, open_identity
 from aragora.composition.integrations import open_integrations
 from aragora.composition.knowledge import open_knowledge
+from aragora.composition.knowledge_health import open_knowledge_health
 from aragora.composition.launch import Launch
 from aragora.composition.outcomes import open_outcomes
 from aragora.composition.webhooks import open_webhooks
@@ -112,6 +114,15 @@ def build_ingress(launch: Launch) -> FastAPI:
         authenticator=identity.authenticator,
         clock=clock,
     )
+    of_knowledge = open_knowledge(
+        settings,
+        meanings=IndexMeanings(runtime),
+        debates=reader,
+        verifier=verifier,
+        sockets=of_debates.ports.sockets,
+        audit=identity.feature.ports.parts,
+        clock=clock,
+    )
     features = (
         Feature(
             "operations",
@@ -147,13 +158,12 @@ def build_ingress(launch: Launch) -> FastAPI:
             clock,
             guard=guard_of(settings),
         ),
-        open_knowledge(
+        of_knowledge,
+        open_knowledge_health(
             settings,
-            meanings=IndexMeanings(runtime),
+            index=IndexParts(runtime, clock).look,
             debates=reader,
-            verifier=verifier,
-            sockets=of_debates.ports.sockets,
-            audit=identity.feature.ports.parts,
+            searching=of_knowledge.ports.searching,
             clock=clock,
         ),
     )

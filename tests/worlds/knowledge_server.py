@@ -9,10 +9,11 @@ from typing import Any
 
 import httpx2
 from fastapi import FastAPI
-from worlds.memory_server import DEFAULT_CONFIG, Boards, World
+from worlds.memory_server import DEFAULT_CONFIG, Boards, World, resting
 
 from aragora.clock import Clock
 from aragora.composition.knowledge import NoMeanings, open_knowledge
+from aragora.composition.knowledge_health import open_knowledge_health
 from aragora.config.settings import Settings
 from aragora.errors import Unauthenticated
 from aragora.identity.authorization import authorize
@@ -20,6 +21,7 @@ from aragora.identity.principal import LOCAL_OPERATOR, Method, Principal
 from aragora.knowledge.searching import Meanings
 from aragora.server.app import create_app
 from aragora.server.authentication import Caller
+from aragora.server.chapters.receipts import ReceiptPorts, receipts
 from aragora.server.feature import Feature
 from aragora.server.live.sockets import SocketRegistry
 
@@ -102,9 +104,13 @@ async def knowledge_site(settings: Settings, clock: Clock, meanings: Meanings | 
         audit=audit,
         clock=clock,
     )
-    app = create_app(DEFAULT_CONFIG, named, (feature,))
+    health = open_knowledge_health(
+        settings, index=resting, debates=world, searching=feature.ports.searching, clock=clock
+    )
+    proofs = Feature("receipts", ReceiptPorts(world, boards), chapters=(receipts,))
+    app = create_app(DEFAULT_CONFIG, named, (feature, health, proofs))
     try:
         yield Site(app, feature, world, boards, audit)
     finally:
-        for close in feature.closers:
+        for close in (*feature.closers, *health.closers):
             await close()
