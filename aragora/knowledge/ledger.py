@@ -189,7 +189,7 @@ def apply(item: Item | None, entry: Entry) -> Item | None:
         return _first(entry, change)
     if item.status is Status.FORGOTTEN:  # nothing brings it back
         return item
-    after = _changed(item, change, at)
+    after = _emptied(item) if isinstance(change, Forgotten) else _changed(item, change, at)
     return item if after == item else replace(after, changed_at=at)
 
 
@@ -234,8 +234,6 @@ def _changed(item: Item, change: Change, at: float) -> Item:
             return replace(item, visibility=visibility)
         case Withdrawn(mark):
             return _without(item, mark)
-        case Forgotten():
-            return _emptied(item)
         case _:
             return _judged(item, change, at)
 

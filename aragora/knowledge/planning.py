@@ -156,7 +156,7 @@ class Plan:
         """What stands for an item that is not learnt: one that is forgotten. It is not written."""
         entry = Entry(self.home.org_id, self.home.workspace, self.seq, item_id, Forgotten(""), self.at)
         item = apply(None, entry)
-        assert item is not None  # noqa: S101  forgetting always makes one
+        assert item is not None, "forgetting always makes one"
         return item
 
     def _bury(self, unit: Burial) -> Planned:

@@ -128,6 +128,11 @@ METRICS: Final[tuple[Metric, ...]] = (
     _counter(
         "aragora_km_cross_debate_reuse_total", "Items of other debates that the answers of reached decisions cite"
     ),
+    _counter(
+        "aragora_km_forgettings_total",
+        "Requests to forget that were certified, by what they named (item, subject, debate, person, query)",
+        "by",
+    ),
     # webhooks
     _counter(
         "aragora_webhook_deliveries_total",

@@ -175,7 +175,8 @@ def resolve(
         told: the events of which the outbox tells.
         certified: of `certified_ids` the documents that are there.
     """
-    group = _Group(dict(last_seqs), head, Accounts(books or Books()), dict(orgs or {}), told or {}, certified or {})
+    accounts = Accounts(books or Books())
+    group = _Group(dict(last_seqs), head, accounts, dict(orgs or {}), told or {}, certified=certified or {})
     outcomes: list[Outcome] = []
     for unit in units:
         try:
@@ -205,6 +206,7 @@ class _Group:
         accounts: Accounts,
         orgs: dict[str, str],
         told: Told,
+        *,
         certified: Mapping[str, ReceiptRecord],
     ) -> None:
         self.writes = Writes()

@@ -1,7 +1,7 @@
 """Requests to forget, and what is not learnt from any more.
 
-Going back drops both: what was forgotten stays forgotten by its id, and debates that were forgotten could be learnt from
-again by whoever learns from all journals anew.
+Going back drops both: what was forgotten stays forgotten by its id, and whoever then learns from all journals anew
+learns from forgotten debates, too.
 """
 
 from __future__ import annotations
