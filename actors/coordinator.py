@@ -21,6 +21,7 @@ from actors.channels.agent_links import AgentLinks, Onlookers
 from actors.channels.event_outlets import EventPolls, EventSocket
 from actors.channels.sockets import Endpoint, endpoint_at
 from actors.channels.watchers import Item, Watchers
+from actors.gateways.knowledge import IndexMeanings
 from actors.gateways.webhooks import wake_where_something_waits
 from actors.kinds import COORDINATOR
 from actors.runtime import ONCE, Runtime
@@ -36,12 +37,16 @@ from aragora.debate.model import Ask, DebateSpec, DebateStatus, Reply
 from aragora.debate.proposition import Idempotency
 from aragora.debate.records import SET_ASIDE, TOLD, Opened, Tenure
 from aragora.debate.running.engine import DebateEngine, EnginePorts, Limits, Load
+from aragora.debate.running.looks import Looks
 from aragora.debate.sharding import owner
 from aragora.debate.store.debates import DebateStore
 from aragora.debate.store.journal_writer import JournalWriter
 from aragora.debate.store.shard_epochs import ShardEpochs
 from aragora.errors import Unavailable
 from aragora.ids import new_id
+from aragora.knowledge.searching import Searching
+from aragora.knowledge.source import MoundSource
+from aragora.knowledge.store.reading import KnowledgeReader
 from aragora.receipts.closing import Closing
 from aragora.receipts.signing import load_signer
 from aragora.resilience.backoff import Backoff
@@ -58,6 +63,8 @@ log = structlog.get_logger("aragora.coordinator")
 WRITE_AGAIN: Final = pauses(Backoff(base_s=0.05, cap_s=5.0))
 READY_TIMEOUT_S: Final = 20.0
 WAKE_S: Final = 2.0
+INDEX_SHARE: Final = 0.6
+"""Of the time of a look, for the index of meanings: then there is some left to offer what was found by words."""
 SWITCH_S: Final = 0.0003
 """How long the loop may keep Python's lock from another thread. With the default of 5 ms the journal's thread, back
 from the disk, waited longer for the lock than it had for the disk; see docs/performance.md."""
@@ -219,9 +226,10 @@ class CoordinatorActor(VirtualActor):
                 asking=links,
                 publishing=self._watchers,
                 clock=self._clock,
-                closing=Closing(signer),
+                closing=Closing(signer, knowledge=settings.knowledge),
                 pause_s=WRITE_AGAIN,
                 owned=owned,
+                knowledge=self._looks(opened) if settings.knowledge else None,
             ),
             _limits(settings),
         )
@@ -239,6 +247,14 @@ class CoordinatorActor(VirtualActor):
         telling.start()
         undo.push_async_callback(telling.aclose)
         return _Parts(engine, links, writer, relay, telling)
+
+    def _looks(self, opened: Callable[[Context], Database]) -> Looks:
+        """The looks for knowledge of this shard's debates."""
+        reader = KnowledgeReader(opened(Context.MEMORY))
+        limit_s = self._settings.knowledge_look_s
+        meanings = IndexMeanings(Runtime(self._settings), limit_s=limit_s * INDEX_SHARE)
+        source = MoundSource(reader, Searching(reader, meanings, self._clock), self._clock)
+        return Looks(source, limit_s=limit_s)
 
     def _new_relay(
         self, database: Database, writer: JournalWriter, opened: Callable[[Context], Database]

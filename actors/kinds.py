@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from actors.agent import AgentActor
     from actors.circuit_breaker import CircuitBreakerActor
     from actors.coordinator import CoordinatorActor
+    from actors.knowledge_adapter import KnowledgeAdapterActor
+    from actors.mound_index import MoundIndexActor
     from actors.scheduler import SchedulerActor
     from actors.shared_state import SharedStateActor
     from actors.webhook_dispatcher import WebhookDispatcherActor
@@ -89,6 +91,8 @@ DISPATCHER: Final[Kind[WebhookDispatcherActor]] = Kind("webhooks", "actors.webho
 ENDPOINT: Final[Kind[WebhookEndpointActor]] = Kind(
     "webhook", "actors.webhook_endpoint:WebhookEndpointActor", 10_000, "actors.placement:of_endpoint"
 )
+ADAPTER: Final[Kind[KnowledgeAdapterActor]] = Kind("knowledge", "actors.knowledge_adapter:KnowledgeAdapterActor")
+MOUND_INDEX: Final[Kind[MoundIndexActor]] = Kind("mound_index", "actors.mound_index:MoundIndexActor")
 SHARED: Final[Kind[SharedStateActor]] = Kind("shared", "actors.shared_state:SharedStateActor")
 
 DELIVERING: Final[Sequence[Kind[Delivering]]] = (DISPATCHER, ENDPOINT)
@@ -99,6 +103,12 @@ SCHEDULER_KEY: Final = "main"
 
 DISPATCHER_KEY: Final = "main"
 """The key of the one actor of the kind `webhooks`."""
+
+ADAPTERS_KEY: Final = "adapters"
+"""The key of the actor of the kind `knowledge` that hosts all adapters; others have the name of one."""
+
+MOUND_INDEX_KEY: Final = "main"
+"""The key of the one actor of the kind `mound_index`."""
 
 SHARED_KEY: Final = "state"
 """The key of the one actor of the kind `shared`."""

@@ -9,13 +9,25 @@ from typing import Any, Final
 from ray._private.state import actors
 from ray.exceptions import RayError
 
-from actors.kinds import AGENT, BREAKER, COORDINATOR, DISPATCHER, ENDPOINT, SCHEDULER, SHARED
+from actors.kinds import (
+    ADAPTER,
+    AGENT,
+    BREAKER,
+    COORDINATOR,
+    DISPATCHER,
+    ENDPOINT,
+    MOUND_INDEX,
+    SCHEDULER,
+    SHARED,
+)
 from aragora.errors import Unavailable
 
 REPLICA: Final = "replica"
 PROXY: Final = "proxy"
 _SERVES: Final = {"SERVE_REPLICA::": REPLICA, "SERVE_PROXY_ACTOR": PROXY}
-_OURS: Final = frozenset(kind.name for kind in (AGENT, BREAKER, COORDINATOR, DISPATCHER, ENDPOINT, SCHEDULER, SHARED))
+_OURS: Final = frozenset(
+    kind.name for kind in (ADAPTER, AGENT, BREAKER, COORDINATOR, DISPATCHER, ENDPOINT, MOUND_INDEX, SCHEDULER, SHARED)
+)
 _ALIVE: Final = frozenset({"ALIVE", "RESTARTING", "PENDING_CREATION", "DEPENDENCIES_UNREADY"})
 
 

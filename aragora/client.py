@@ -24,6 +24,7 @@ from aragora.debate.forecast import Forecast
 from aragora.debate.journal import END
 from aragora.ids import BEGINNING_MIN_DIGITS, beginning_of_id, is_whole, new_id
 from aragora.resilience.backoff import Backoff, parse_retry_after
+from aragora.scope import EVERY_WORKSPACE
 
 RETRY: Final = Backoff(base_s=0.2, cap_s=5.0, attempts=4)
 RECONNECT: Final = Backoff(base_s=0.2, cap_s=5.0, attempts=8)  # consecutive attempts without a new event
@@ -243,7 +244,7 @@ class AragoraClient:
         beginning = beginning_of_id("deb", named)
         if beginning is None or is_whole(beginning):
             return beginning or named
-        page = await self.get("/api/debates", prefix=beginning, limit=FOUND_MAX + 1)
+        page = await self.get("/api/debates", prefix=beginning, limit=FOUND_MAX + 1, workspace=EVERY_WORKSPACE)
         try:
             found = {str(debate["debate_id"]): str(debate["question"]) for debate in page["debates"]}
         except (KeyError, TypeError):

@@ -38,9 +38,11 @@ VOTERS_MAX: Final = 10_000  # people who vote in one debate
 NEEDS_MAX: Final = 10  # people or roles that must sign one decision
 SIGNATURES_MAX: Final = 100  # at the gate of one debate, changes of mind included
 CORRECTIONS_MAX: Final = 20  # of the positions of one debate
+OUTCOME_VERSIONS_MAX: Final = 100  # of what came of one debate
 VOTES_PER_PERSON_MAX: Final = 20  # in one debate; a vote that changes nothing is not counted
 
 INVITATIONS_MAX: Final = 100  # open ones of one organisation
+WORKSPACES_MAX: Final = 1_000  # made in one organisation
 
 BODY_MAX_BYTES: Final = 1_000_000  # unless ARAGORA_MAX_BODY_BYTES says otherwise
 WS_MESSAGE_MAX_BYTES: Final = 65_536  # unless ARAGORA_WS_MAX_MESSAGE_SIZE says otherwise

@@ -265,6 +265,8 @@ def _asked(receipt: Record, debate: Debate) -> Iterator[Finding]:
         "status": "completed",
     }
     told.update({name: list(spec.get(name, ())) for name in ("options", "needs") if name in receipt or not debate.old})
+    if "workspace" in receipt or "workspace" in spec:
+        told["workspace"] = spec.get("workspace", "default")
     yield _same("question", told, {name: receipt[name] for name in told if name in receipt}, brief(spec["question"]))
     seed = spec.get("seed")
     rules = {
@@ -647,7 +649,8 @@ def folded(rows: list[Row], old: bool) -> Debate:
                 debate = opened(row.data, old)
                 continue
             debate.seq, debate.type = row.seq, row.type
-            debate.must(row.type not in PASSED_OVER or row.type == "user_suggestion", "it cannot stand here")
+            anywhere = row.type in ("user_suggestion", OFFERED, CITED)
+            debate.must(row.type not in PASSED_OVER or anywhere, "it cannot stand here")
             debate.must(not debate.consensus, "the decision stands already")
             if row.type in TAKEN:
                 TAKEN[row.type](debate, row.data)

@@ -48,6 +48,7 @@ class AskSettings:
     options: tuple[str, ...] | None = None
     needs: tuple[str, ...] | None = None
     knowledge: bool | None = None
+    workspace: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +107,9 @@ def ask(
     no_knowledge: Annotated[
         bool, typer.Option("--no-knowledge", help="Offer the agents nothing of what earlier debates left.")
     ] = False,
+    workspace: Annotated[
+        str | None, typer.Option(help="Where the debate is to be; unset: the token's, else default.", metavar="NAME")
+    ] = None,
     verify: Annotated[bool, typer.Option("--verify", help="Check the receipt when the debate has ended.")] = False,
     url: Url = DEFAULT_URL,
     token: Token = None,
@@ -120,6 +124,7 @@ def ask(
         context=context,
         budget_usd=budget,
         needs=None if needs is None else texts_of("--needs", needs),
+        workspace=workspace,
         options=tuple(chain.from_iterable(texts_of("--options", given) for given in options)) if options else None,
         knowledge=False if no_knowledge else None,
     )

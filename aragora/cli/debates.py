@@ -30,12 +30,16 @@ def debates(
     status: Annotated[DebateStatus | None, typer.Option(help="Only debates in this state.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=200, help="Rows of one page.")] = 20,
     cursor: Annotated[str | None, typer.Option(help="Where the next page starts; each page ends with it.")] = None,
+    workspace: Annotated[
+        str | None,
+        typer.Option(help="Whose debates, * for all; unset: the token's, else default.", metavar="NAME"),
+    ] = None,
     url: Url = DEFAULT_URL,
     token: Token = None,
     as_json: AsJson = False,
 ) -> None:
     """List the debates of a running server."""
-    page = asyncio.run(_page(url, token, status=status, limit=limit, cursor=cursor))
+    page = asyncio.run(_page(url, token, status=status, limit=limit, cursor=cursor, workspace=workspace))
     tell_page(page, lambda: [debates_table(page["debates"])], as_json=as_json)
 
 

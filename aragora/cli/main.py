@@ -45,6 +45,7 @@ COMMANDS: Final[dict[str, Command]] = {
     "show": Command("aragora.cli.debates:show", "Show a debate: decision, votes, dissent, receipt."),
     "replay": Command("aragora.cli.debates:replay", "Replay a debate from its journal."),
     "sign": Command("aragora.cli.sign:sign", "Approve, change or veto a proposed decision."),
+    "outcome": Command("aragora.cli.outcome:outcome", "Say which answer of a debate held, or show what was told."),
     "agents": Command("aragora.cli.agents:agents", "List the agents, their health and ratings."),
     "verify": Command("aragora.cli.verify:verify", "Check a receipt, in a file or of a debate."),
     "budget": Command("aragora.cli.budget:budget", "Show what this month has cost, or set an organisation's budget."),

@@ -28,6 +28,7 @@ from aragora.identity.people import OPERATOR, OWNER, People, Person
 from aragora.identity.principal import Principal
 from aragora.identity.store.users import User
 from aragora.ids import LOCAL_ORG
+from aragora.scope import DEFAULT_WORKSPACE
 from aragora.texts import counted
 
 T = TypeVar("T")
@@ -44,6 +45,12 @@ users: Final = typer.Typer(
 Named = Annotated[str, typer.Argument(metavar="USER", help="The account: its id or its address.")]
 LastOwner = Annotated[bool, typer.Option("--last-owner", help="Also where the organisation then has no owner left.")]
 Roles = Annotated[list[str], typer.Option("--role", help="A role; may be given several times.", metavar="ROLE")]
+Workspaces = Annotated[
+    list[str],
+    typer.Option(
+        "--workspace", help="Where the roles hold, * for everywhere; may be given several times.", metavar="NAME"
+    ),
+]
 Org = Annotated[
     str, typer.Option("--org", help="The organisation of the account.", metavar="ORG", callback=organisation)
 ]
@@ -85,6 +92,7 @@ def create(
     email: Annotated[str, typer.Argument(help="The address to log in with.")],
     *,
     role: Roles = ["member"],  # noqa: B006  typer copies it
+    workspace: Workspaces = [DEFAULT_WORKSPACE],  # noqa: B006  typer copies it
     org: Org = LOCAL_ORG,
     name: Annotated[str, typer.Option(help="The person's name.")] = "-",
     password_stdin: Annotated[
@@ -97,7 +105,8 @@ def create(
     password = _password(from_stdin=password_stdin)
     by = replace(OPERATOR, org_id=org)
     made = _at_the_office(
-        data_dir, lambda it: it.accounts.register(email, password, name, AT_THE_MACHINE, by=by, roles=role)
+        data_dir,
+        lambda it: it.accounts.register(email, password, name, AT_THE_MACHINE, by=by, roles=role, workspaces=workspace),
     )
     _tell(made, f"{made.email} can log in as {', '.join(made.roles)}; its id is {made.user_id}.", as_json=as_json)
 
@@ -107,13 +116,16 @@ def invite(
     email: Annotated[str, typer.Argument(help="The address to invite.")],
     *,
     role: Roles = ["member"],  # noqa: B006  typer copies it
+    workspace: Workspaces = [DEFAULT_WORKSPACE],  # noqa: B006  typer copies it
     org: Org = LOCAL_ORG,
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
     """Invite an address; prints the token, which is kept nowhere."""
     by = replace(OPERATOR, org_id=org)
-    invitation, token = _at_the_office(data_dir, lambda it: it.invitations.invite(by, email, role, AT_THE_MACHINE))
+    invitation, token = _at_the_office(
+        data_dir, lambda it: it.invitations.invite(by, email, role, AT_THE_MACHINE, workspaces=workspace)
+    )
     if as_json:
         print_json({"invitation_id": invitation.invitation_id, "token": token, "expires_at": invitation.expires_at})
         return
@@ -168,6 +180,27 @@ def role(
 
     changed = _agreed(data_dir, user, question, change, yes=yes)
     _tell(changed, f"{changed.email} is {', '.join(changed.roles)}.", as_json=as_json)
+
+
+@users.command()
+def workspaces(
+    user: Named,
+    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="All that the account may use; * for each.")],
+    *,
+    yes: Yes = False,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Replace the workspaces of an account. Owners and administrators have all."""
+
+    def question(person: Person) -> str:
+        return f"Change {person.user.email} from {', '.join(person.user.workspaces)} to {', '.join(names)}?"
+
+    def change(people: People, who: Principal, user_id: str, visit: Visit) -> Awaitable[User]:
+        return people.give_workspaces(who, user_id, names, visit)
+
+    changed = _agreed(data_dir, user, question, change, yes=yes)
+    _tell(changed, f"{changed.email} may use {', '.join(changed.workspaces)}.", as_json=as_json)
 
 
 @users.command()
@@ -265,7 +298,7 @@ def _count(name: str, value: int, text: str, *, as_json: bool) -> None:
 
 
 def _shown(user: User) -> dict[str, object]:
-    names = ("user_id", "email", "name", "org_id", "roles", "disabled", "mfa_enabled", "created_at")
+    names = ("user_id", "email", "name", "org_id", "roles", "workspaces", "disabled", "mfa_enabled", "created_at")
     return {name: to_plain(getattr(user, name)) for name in names}
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from actors.gateways.knowledge import AdapterConsumer
 from actors.gateways.webhooks import DispatcherConsumer
 from actors.runtime import Runtime
 from aragora.config.settings import Settings
@@ -15,7 +16,7 @@ from aragora.debate.records import TOLD
 from aragora.ranking.consumer import RatingConsumer
 from aragora.ranking.elo import RATINGS
 from aragora.ranking.store import RatingStore
-from aragora.receipts.closing import USAGE
+from aragora.receipts.closing import KNOWLEDGE, USAGE
 from aragora.storage.contexts import Context
 from aragora.storage.database import Database
 from aragora.storage.outbox import Consumer
@@ -25,7 +26,9 @@ from aragora.usage.store import UsageStore
 
 def consumers(opened: Callable[[Context], Database], settings: Settings) -> Mapping[str, Consumer]:
     """Every topic's consumer, over stores that the caller has `opened` and closes. Coordinator shard 0 runs them."""
+    learning = {KNOWLEDGE: AdapterConsumer(Runtime(settings), settings)} if settings.knowledge else {}
     return {
+        **learning,
         RATINGS: RatingConsumer(RatingStore(opened(Context.ELO))),
         USAGE: UsageConsumer(UsageStore(opened(Context.USAGE))),
         TOLD: DispatcherConsumer(Runtime(settings)),

@@ -7,6 +7,7 @@ import random
 from starlette.routing import WebSocketRoute
 
 from aragora.clock import Clock
+from aragora.identity.workspace_book import WorkspaceBook
 from aragora.identity.writers import Writers
 from aragora.server.authentication import Authenticator
 from aragora.server.chapters.debates import DebatePorts, debates
@@ -24,6 +25,7 @@ def open_debates(
     commands: DebateCommands,
     reader: DebateReader,
     writers: Writers,
+    workspaces: WorkspaceBook,
     feed: EventFeed,
     lifecycle: Lifecycle,
     connections: ConnectionBoard,
@@ -42,7 +44,7 @@ def open_debates(
     )
     return Feature(
         "debates",
-        DebatePorts(commands, reader, writers, fanout, sockets, clock),
+        DebatePorts(commands, reader, writers, workspaces, fanout, sockets, clock),
         chapters=(debates,),
         sockets=(WebSocketRoute(PATH, endpoint, name="ws"),),
         tasks=(sockets.run, sockets.drain, sockets.watch),

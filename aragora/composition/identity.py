@@ -31,7 +31,9 @@ from aragora.identity.store.audit_log import AuditLog
 from aragora.identity.store.invitations import InvitationStore
 from aragora.identity.store.sessions import SessionStore
 from aragora.identity.store.users import UserStore
+from aragora.identity.store.workspaces import WorkspaceStore
 from aragora.identity.tokens import TokenSigner
+from aragora.identity.workspace_book import WorkspaceBook
 from aragora.identity.writers import Writers
 from aragora.observability.registry import REGISTRY
 from aragora.secrets.encryption import service_of
@@ -42,6 +44,7 @@ from aragora.server.chapters.credentials import CredentialPorts, credentials
 from aragora.server.chapters.identity import IdentityPorts, identity
 from aragora.server.chapters.oauth import OAuthPorts, oauth
 from aragora.server.chapters.people import PeoplePorts, people
+from aragora.server.chapters.workspaces import WorkspacePorts, workspaces
 from aragora.server.error_notes import ErrorNotes
 from aragora.server.feature import Closer, Feature, Layer, Stage
 from aragora.server.middleware.outcomes import ErrorNotesMiddleware
@@ -59,12 +62,13 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Identity:
     """What identity gives a replica: its feature, that of credentials, the login with Google, the management of people,
-    the authenticator of every route, and who may write in debates."""
+    the authenticator of every route, who may write in debates, and the workspaces."""
 
     feature: Feature[IdentityPorts]
     credentials: Feature[CredentialPorts]
     oauth: Feature[OAuthPorts]
     people: Feature[PeoplePorts]
+    workspaces: Feature[WorkspacePorts]
     authenticator: Authenticator
     writers: Writers
 
@@ -109,6 +113,7 @@ def open_identity(settings: Settings, *, bind_host: str, hops: TrustedHops, cloc
         Feature("credentials", changing, chapters=(credentials,)),
         _oauth_feature(settings, ports, clock),
         Feature("people", open_people(parts, ports.accounts), chapters=(people,)),
+        Feature("workspaces", WorkspacePorts(WorkspaceBook(parts)), chapters=(workspaces,)),
         authenticator,
         Writers(parts.users, rules),
     )
@@ -134,6 +139,7 @@ def open_parts(settings: Settings, clock: Clock) -> tuple[IdentityParts, list[Cl
         sessions=SessionStore(database, cache),
         keys=ApiKeyStore(database),
         invitations=InvitationStore(database),
+        workspaces=WorkspaceStore(database),
         audit=AuditLog(database, clock),
         passwords=Passwords(),
         signer=TokenSigner(secret),

@@ -41,6 +41,7 @@ from aragora.composition.debates import open_debates
 from aragora.composition.identity import administration_of, open_identity
 from aragora.composition.integrations import open_integrations
 from aragora.composition.launch import Launch
+from aragora.composition.outcomes import open_outcomes
 from aragora.composition.webhooks import open_webhooks
 from aragora.config.settings import Settings
 from aragora.debate.store.debates import DebateStore
@@ -118,6 +119,7 @@ def build_ingress(launch: Launch) -> FastAPI:
             commands=CoordinatorCommands(runtime, settings, ratings),
             reader=reader,
             writers=identity.writers,
+            workspaces=identity.workspaces.ports.book,
             feed=CoordinatorFeed(partial(open_line, runtime), reader, settings.coordinator_shards),
             lifecycle=lifecycle,
             connections=connections,
@@ -125,11 +127,13 @@ def build_ingress(launch: Launch) -> FastAPI:
             clock=clock,
         ),
         Feature("receipts", ReceiptPorts(reader, _verifier(settings)), chapters=(receipts,)),
+        open_outcomes(settings, identity.feature.ports.parts, reader, clock),
         Feature("pages", None, chapters=(pages,)),
         identity.feature,
         identity.credentials,
         identity.oauth,
         identity.people,
+        identity.workspaces,
         administration_of(identity, notes, figures, clock),
         open_integrations(settings, identity.feature.ports.parts, clock),
         open_webhooks(

@@ -34,7 +34,6 @@ ORG_BUDGET_USD: Final = 100
 INSTALLATION_BUDGET_USD: Final = 1_000
 _MONTHLY: Final = "`none` for no limit, or a number from 0; 0 lets only debates open that cost nothing"
 _URL: Final = "an http:// or https:// address"
-_TO_COME: Final = "Without effect until the Knowledge Mound is there."
 _POSTGRES: Final = "postgresql://USER:PASSWORD@HOST:PORT/DATABASE"
 
 
@@ -374,21 +373,6 @@ class PersistenceSettings(BaseModel):
         "Public keys that signed receipts before a change of key, for nodes that have not known them.",
         default=(),
         allowed="64 hex characters each, comma-separated",
-    )
-
-    knowledge_mound_database_url: DatabaseUrl | None = variable(
-        "KNOWLEDGE_MOUND_DATABASE_URL",
-        f"PostgreSQL of the Knowledge Mound; unset: SQLite in the data directory. {_TO_COME}",
-        allowed=_POSTGRES,
-    )
-    knowledge_mound_redis_url: RedisUrl | None = variable(
-        "KNOWLEDGE_MOUND_REDIS_URL", f"Redis cache of the Knowledge Mound. {_TO_COME}", allowed="redis://HOST:PORT"
-    )
-    cp_enable_km: bool = variable(
-        "CP_ENABLE_KM", f"The control plane learns from the Knowledge Mound. {_TO_COME}", default=True
-    )
-    cp_km_workspace: str = variable(
-        "CP_KM_WORKSPACE", f"Workspace of the control plane in the Knowledge Mound. {_TO_COME}", default="default"
     )
 
     encryption_key: HexKeys | None = variable(

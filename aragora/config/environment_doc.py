@@ -17,6 +17,7 @@ from aragora.config.chapters import (
     ProviderSettings,
     ServerSettings,
 )
+from aragora.config.knowledge import KnowledgeSettings
 from aragora.config.settings import allowed_values, is_secret, variable_of
 from aragora.config.webhooks import WebhookSettings
 
@@ -36,11 +37,12 @@ _CHAPTERS: Final[tuple[tuple[str, str, type[BaseModel]], ...]] = (
     ("Authentication", "", IdentitySettings),
     ("Persistence, receipts, encryption", "", PersistenceSettings),
     ("Webhooks", "", WebhookSettings),
+    ("Knowledge Mound", "", KnowledgeSettings),
 )
 _HEAD: Final = """\
 # Environment variables
 
-Generated from `aragora/config/chapters.py`, `webhooks.py` and `providers.py` by
+Generated from `aragora/config/chapters.py`, `webhooks.py`, `knowledge.py` and `providers.py` by
 `python -m aragora.config.environment_doc`; do not edit by hand.
 
 The environment is the primary configuration surface. An unset or empty variable is its default; a wrong value

@@ -31,6 +31,7 @@ from aragora.config.chapters import (
     ProviderSettings,
     ServerSettings,
 )
+from aragora.config.knowledge import KnowledgeSettings
 from aragora.config.providers import PROVIDERS
 from aragora.config.variables import PRODUCTION
 from aragora.config.webhooks import WebhookSettings
@@ -54,6 +55,7 @@ class Settings(
     IdentitySettings,
     PersistenceSettings,
     WebhookSettings,
+    KnowledgeSettings,
     BaseSettings,
 ):
     """All settings. Secrets are `SecretStr`: they are printed as stars."""

@@ -24,7 +24,9 @@ from aragora.identity.rate_limits import LOGIN_PER_ADDRESS, REGISTER_PER_ADDRESS
 from aragora.identity.rbac import SYSTEM_ADMIN, permissions_of
 from aragora.identity.store.sessions import Session
 from aragora.identity.store.users import User
+from aragora.identity.workspaces import check_workspaces
 from aragora.ids import new_id
+from aragora.scope import DEFAULT_WORKSPACE
 
 IMPERSONATION_S: Final = 900.0
 IMPERSONATION_MAX_S: Final = 3600.0
@@ -39,32 +41,48 @@ class Accounts:
         self._guesses = PasswordGuesses(parts)
 
     async def register(
-        self, email: str, password: str, name: str, visit: Visit, *, by: Principal | None, roles: Sequence[str] = ()
+        self,
+        email: str,
+        password: str,
+        name: str,
+        visit: Visit,
+        *,
+        by: Principal | None,
+        roles: Sequence[str] = (),
+        workspaces: Sequence[str] = (DEFAULT_WORKSPACE,),
     ) -> User:
         """A new account. An unknown caller becomes the owner of a new organisation; a caller that may manage users adds
-        a member to its own, with roles that it may hand on. Raises InvalidInput, Forbidden (also where registration is
-        closed), Conflict, RateLimited."""
+        a member to its own, with roles and workspaces that it may hand on. Raises InvalidInput, Forbidden (also where
+        registration is closed), Conflict, RateLimited."""
         parts = self._parts
         if by is None or by.method is not Method.LOCAL:
             await parts.limit_address(REGISTER_PER_ADDRESS, visit)
         email = checked_email(email)
         if by is not None and roles:
             await admitting(parts, by)
-            org_id, granted = by.org_id, check_grant(by, roles)
+            org_id, granted, places = by.org_id, check_grant(by, roles), check_workspaces(by, workspaces)
         elif roles:
             raise Forbidden("Only who may manage users can give roles.")
         else:
             parts.registration.require_uninvited(email, verified=False)
-            org_id, granted = new_id("org"), ("owner",)
-        user = await self.described(email, password, name, org_id=org_id, roles=granted)
+            org_id, granted, places = new_id("org"), ("owner",), (DEFAULT_WORKSPACE,)
+        user = await self.described(email, password, name, org_id=org_id, roles=granted, workspaces=places)
         actor = by.actor if by is not None and roles else user.user_id
+
+        async def add(connection: AsyncConnection) -> None:
+            await parts.users.add(connection, user)
+            await parts.workspaces.note(connection, org_id, places, actor, parts.clock.now())
+
         await parts.enact(
-            visit, "auth.register", actor, org_id, lambda connection: parts.users.add(connection, user),
+            visit, "auth.register", actor, org_id, add,
             login=None if by is None else by.session_id, target=user.user_id, roles=",".join(granted),
+            workspaces=",".join(places),
         )  # fmt: skip
         return user
 
-    async def described(self, email: str, password: str, name: str, *, org_id: str, roles: Sequence[str]) -> User:
+    async def described(
+        self, email: str, password: str, name: str, *, org_id: str, roles: Sequence[str], workspaces: Sequence[str]
+    ) -> User:
         """A new user with a password, not stored yet. Raises InvalidInput (code weak_password), Unavailable."""
         check_policy(password, email=email, name=name)
         return User(
@@ -73,6 +91,7 @@ class Accounts:
             name=checked_name(name),
             org_id=org_id,
             roles=tuple(roles),
+            workspaces=tuple(workspaces),
             created_at=self._parts.clock.now(),
             password_hash=await self._parts.passwords.hash(password),
         )

@@ -22,10 +22,12 @@ from aragora.identity.parts import IdentityParts, Visit
 from aragora.identity.people import admitting, managing
 from aragora.identity.principal import Principal
 from aragora.identity.rate_limits import REGISTER_PER_ADDRESS
-from aragora.identity.rbac import permissions_of
+from aragora.identity.rbac import permissions_of, workspaces_of
 from aragora.identity.store.invitations import Invitation
 from aragora.identity.store.users import User
+from aragora.identity.workspaces import check_workspaces
 from aragora.ids import new_id
+from aragora.scope import DEFAULT_WORKSPACE
 
 LIFETIME_S: Final = 7 * 86_400.0
 PREFIX: Final = "arinv_"
@@ -39,13 +41,21 @@ class Invitations:
         self._accounts = accounts
         self._store = parts.invitations
 
-    async def invite(self, who: Principal, email: str, roles: Sequence[str], visit: Visit) -> tuple[Invitation, str]:
-        """An invitation to the organisation of `who`, and its token, which is not kept. Earlier ones of the address to
-        this organisation end. Raises InvalidInput, Forbidden, Conflict."""
+    async def invite(
+        self,
+        who: Principal,
+        email: str,
+        roles: Sequence[str],
+        visit: Visit,
+        *,
+        workspaces: Sequence[str] = (DEFAULT_WORKSPACE,),
+    ) -> tuple[Invitation, str]:
+        """An invitation to these workspaces of the organisation of `who`, and its token, which is not kept. Earlier
+        ones of the address to this organisation end. Raises InvalidInput, Forbidden, Conflict."""
         parts, now = self._parts, self._parts.clock.now()
         parts.registration.require_invitations()
         await admitting(parts, who)
-        email, granted = checked_email(email), check_grant(who, roles)
+        email, granted, places = checked_email(email), check_grant(who, roles), check_workspaces(who, workspaces)
         known = await parts.users.by_email(email)
         if known is not None and known.org_id == who.org_id:
             raise Conflict("This address has an account in your organisation already.", code="exists")
@@ -59,16 +69,19 @@ class Invitations:
             created_at=now,
             expires_at=now + LIFETIME_S,
             digest=digest_of(token),
+            workspaces=places,
         )
 
         async def add(connection: AsyncConnection) -> None:
             await self._store.replace(connection, invitation)
+            await parts.workspaces.note(connection, who.org_id, places, who.actor, now)
             if await self._store.count_open(connection, who.org_id, now) > limits.INVITATIONS_MAX:
                 raise Conflict(f"There are {limits.INVITATIONS_MAX} open invitations already; revoke some first.")
 
         await parts.enact(
             visit, "invitation.create", who.actor, who.org_id, add,
             login=who.session_id, target=invitation.invitation_id, email=email, roles=",".join(granted),
+            workspaces=",".join(places),
         )  # fmt: skip
         return invitation, token
 
@@ -102,8 +115,9 @@ class Invitations:
             parts.failed()
             raise _refused()
         user = await self._accounts.described(
-            invitation.email, password, name, org_id=invitation.org_id, roles=invitation.roles
-        )
+            invitation.email, password, name, org_id=invitation.org_id, roles=invitation.roles,
+            workspaces=invitation.workspaces,
+        )  # fmt: skip
 
         async def join(connection: AsyncConnection) -> None:
             meant = await self._still_meant(connection, invitation)
@@ -127,7 +141,13 @@ class Invitations:
         except NotFound:
             return True
         held = permissions_of(inviter.roles)
-        return not inviter.disabled and "users.manage" in held and permissions_of(invitation.roles) <= held
+        reach = workspaces_of(inviter.roles, inviter.workspaces)
+        return (
+            not inviter.disabled
+            and "users.manage" in held
+            and permissions_of(invitation.roles) <= held
+            and (reach is None or reach.issuperset(invitation.workspaces))
+        )
 
 
 def digest_of(token: str) -> str:

@@ -18,6 +18,7 @@ from aragora.identity.store.audit_log import AuditLog, Change
 from aragora.identity.store.invitations import InvitationStore
 from aragora.identity.store.sessions import SessionStore
 from aragora.identity.store.users import UserStore
+from aragora.identity.store.workspaces import WorkspaceStore
 from aragora.identity.tokens import TokenSigner
 from aragora.observability.registry import REGISTRY, Registry
 from aragora.secrets.encryption import EncryptionService
@@ -34,6 +35,7 @@ class IdentityParts:
     sessions: SessionStore
     keys: ApiKeyStore
     invitations: InvitationStore
+    workspaces: WorkspaceStore
     audit: AuditLog
     passwords: Passwords
     signer: TokenSigner

@@ -25,6 +25,7 @@ from aragora.identity.principal import Method, Principal
 from aragora.identity.rbac import SYSTEM_ADMIN, permissions_of
 from aragora.identity.store.sessions import Session
 from aragora.identity.store.users import User
+from aragora.identity.workspaces import check_workspaces
 from aragora.ids import LOCAL_ORG
 
 OPERATOR: Final = Principal("operator", LOCAL_ORG, ("owner", "admin"), Method.LOCAL, mfa=True)
@@ -33,6 +34,7 @@ OWNER: Final = "owner"
 _IN_PERSON: Final = frozenset({Method.SESSION, Method.LOCAL})
 _ACTIONS: Final = {
     (True, None): "user.roles",
+    (False, None): "user.workspaces",
     (False, True): "user.disable",
     (False, False): "user.enable",
     (True, True): "user.roles_and_disable",
@@ -84,30 +86,36 @@ class People:
         *,
         roles: Sequence[str] | None = None,
         disabled: bool | None = None,
+        workspaces: Sequence[str] | None = None,
     ) -> User:
-        """Replace the roles of an account, disable or enable it, or both: all of it or nothing. None leaves as it is.
+        """Replace the roles of an account, or the workspaces that they are for, disable or enable it: all of it or
+        nothing. None leaves as it is. Owners and administrators have every workspace, whatever is named for them.
 
         Open logins and keys have the new roles at once. Nobody logs in with a disabled account; its sessions end, its
         API keys count no longer, until it is enabled. Raises InvalidInput, NotFound, Forbidden, Conflict (code
         last_owner, or changed).
         """
-        if roles is None and disabled is None:
-            raise InvalidInput("Say what is to change: roles, disabled, or both.")
+        if roles is None and disabled is None and workspaces is None:
+            raise InvalidInput("Say what is to change: roles, workspaces, or disabled.")
         parts, now = self._parts, self._parts.clock.now()
         user = await self._manageable(who, user_id)
+        granted = user.roles if roles is None else check_grant(who, roles)
+        places = user.workspaces if workspaces is None else check_workspaces(who, workspaces)
         details = {} if disabled is None else {"disabled": str(disabled).lower()}
-        granted = user.roles
         if roles is not None:
-            granted = check_grant(who, roles)
             details |= {"before": ",".join(user.roles), "roles": ",".join(granted)}
+        if workspaces is not None:
+            details |= {"workspaces_before": ",".join(user.workspaces), "workspaces": ",".join(places)}
 
         async def change(connection: AsyncConnection, current: User) -> tuple[Session, ...]:
-            if roles is not None and current.roles != user.roles:
-                raise Conflict("Somebody else changed this account at the same time; look again.", code="changed")
+            _require_unchanged(user, current, roles=roles is not None, workspaces=workspaces is not None)
             if disabled or (roles is not None and OWNER not in granted):
                 await self._keep_an_owner(connection, who, current)
             if roles is not None:
                 await parts.users.put_roles(connection, user_id, granted, now)
+            if workspaces is not None:
+                await parts.users.put_workspaces(connection, user_id, places, now)
+                await parts.workspaces.note(connection, user.org_id, places, who.actor, now)
             if disabled is not None:
                 await parts.users.put_disabled(connection, user_id, disabled, now)
             if not disabled:
@@ -132,6 +140,10 @@ class People:
     async def give_roles(self, who: Principal, user_id: str, roles: Sequence[str], visit: Visit) -> User:
         """As `change`."""
         return await self.change(who, user_id, visit, roles=roles)
+
+    async def give_workspaces(self, who: Principal, user_id: str, workspaces: Sequence[str], visit: Visit) -> User:
+        """As `change`."""
+        return await self.change(who, user_id, visit, workspaces=workspaces)
 
     async def end_sessions(self, who: Principal, user_id: str, visit: Visit) -> int:
         """End all logins of the account, and those in which it acts as another or is acted as; returns how many."""
@@ -252,6 +264,12 @@ def managing(who: Principal) -> None:
         raise Forbidden("People are managed in a login, not with an API key or a service's token: log in first.")
     if "users.manage" not in who.permissions:
         raise Forbidden("This needs the permission users.manage; ask an owner or admin for a role that has it.")
+
+
+def _require_unchanged(seen: User, current: User, *, roles: bool, workspaces: bool) -> None:
+    """Of what is to be replaced: what was seen must be what there is."""
+    if (roles and current.roles != seen.roles) or (workspaces and current.workspaces != seen.workspaces):
+        raise Conflict("Somebody else changed this account at the same time; look again.", code="changed")
 
 
 def _require_no_more_rights(who: Principal, user: User) -> None:

@@ -59,6 +59,15 @@ def checked_names(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(checked_workspace(name) for name in wanted)
 
 
+def check_workspaces(granter: Principal, names: Iterable[str]) -> tuple[str, ...]:
+    """The workspaces, each once, if the granter may hand them on. Raises InvalidInput, Forbidden."""
+    wanted = checked_names(names)
+    reach = granter.workspaces
+    if reach is not None and not reach.issuperset(wanted):
+        raise Forbidden("You can only hand on workspaces that you may use yourself.")
+    return wanted
+
+
 def _usual(principal: Principal) -> str:
     if principal.bound_to is not None:
         return principal.bound_to

@@ -13,7 +13,7 @@ from typing import Final, Protocol
 
 import structlog
 
-from aragora.debate.journal import events_of, stamp_of
+from aragora.debate.journal import Unreadable, events_of, stamp_of
 from aragora.debate.model import Event, KnowledgeCited, KnowledgeOffered
 from aragora.errors import NotFound
 from aragora.knowledge.model import Home, Item
@@ -89,7 +89,7 @@ class Learning:
     async def _of(self, debate_id: str, outbox_id: str) -> Learnt:
         taught = await self._taught(debate_id)
         if taught is None:
-            return Learnt(skipped={"no journal": 1})
+            return Learnt(skipped={"no readable journal": 1})
         units = self._gather(taught)
         if not units:
             return Learnt(1, skipped={"nothing to learn": 1})
@@ -108,12 +108,15 @@ class Learning:
         return Learnt(1, added, supported)
 
     async def _taught(self, debate_id: str) -> TaughtDebate | None:
-        """The debate as adapters see it; None where its journal is gone or has no beginning."""
+        """The debate as adapters see it; None where its journal is gone, damaged, or has no beginning."""
         try:
             payloads = await self._journals.journal(debate_id)
+            events = events_of(payloads)
         except NotFound:  # the debate was deleted meanwhile
             return None
-        events = events_of(payloads)
+        except Unreadable as damaged:
+            log.warning("nothing is learnt from a journal that cannot be read", debate_id=debate_id, error=str(damaged))
+            return None
         spec = spec_of(events)
         if spec is None:
             return None

@@ -13,7 +13,7 @@ from typing import Final
 from aragora.debate.knowledge import ITEM_MAX_CHARS, OfferedItem, digest_of, fitted
 from aragora.knowledge.confidence import confidence_of, in_words
 from aragora.knowledge.model import Item, ItemKind, Source, Status
-from aragora.knowledge.mound.adapters.consensus import subject_of
+from aragora.knowledge.mound.adapters.consensus import QUESTION, is_question, subject_of
 
 OFFERED: Final = (
     ItemKind.DECISION,
@@ -52,7 +52,8 @@ def _item(item: Item, dissents: Sequence[Item]) -> OfferedItem:
     dissent = "" if strongest is None else _shortened(_last_line(strongest.statement.content), DISSENT_CHARS)
     text = _shortened(item.statement.content, ITEM_MAX_CHARS - len(dissent))
     trust, source = confidence_of(item), _newest(item)
-    decided = item.statement.kind is ItemKind.DECISION
+    subject = item.statement.subject
+    decided = item.statement.kind is ItemKind.DECISION and is_question(subject)
     return OfferedItem(
         label="",
         item_id=item.item_id,
@@ -69,7 +70,7 @@ def _item(item: Item, dissents: Sequence[Item]) -> OfferedItem:
         source_receipt_hash=(source.receipt_hash or "") if source is not None else "",
         roots=trust.support,
         dissent=dissent,
-        question_digest=item.statement.subject.removeprefix("question:") if decided else "",
+        question_digest=subject.removeprefix(QUESTION) if decided else "",
         position=item.statement.value[:200] if decided else "",
     )
 

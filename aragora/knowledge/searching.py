@@ -142,7 +142,7 @@ class Searching:
             places = found_in(scope.org_id or "", await self._reader.workspaces(scope))
             allowed = await self._reader.allowed(scope, wanted, ALLOWED_MAX, asked.now) if wanted.narrow else None
             return await self._meanings.nearest(places, asked.query, limit, allowed), ""
-        except Unavailable as away:
+        except (Unavailable, InvalidInput) as away:  # the second: it has words, and no meaning
             if asked.mode is Mode.SEMANTIC:
                 raise
             return None, away.message

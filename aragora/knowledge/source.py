@@ -20,7 +20,7 @@ FOUND: Final = 24
 class Beside(Protocol):
     """The store (`aragora.knowledge.store.reading.KnowledgeReader`)."""
 
-    async def offers(self, home: Home) -> bool: ...
+    async def offers(self, home: Home) -> bool | None: ...
 
     async def linking_to(
         self, scope: Scope, item_ids: list[str], kind: LinkKind, now: float
@@ -38,8 +38,9 @@ class MoundSource:
     async def offer(self, spec: DebateSpec) -> Offer:
         """What there is for the question. Raises Unavailable where the store is away."""
         home = Home(spec.org_id, spec.workspace)
-        if not await self._reader.offers(home):
-            return Offer(why=NotOffered.OFF)
+        offers = await self._reader.offers(home)
+        if not offers:  # nothing is known there, or it is switched off: no reason to wake the index
+            return Offer(why=NotOffered.NONE if offers is None else NotOffered.OFF)
         scope = Scope(home.org_id, frozenset({home.workspace}))
         query = spec.question[:QUERY_MAX_CHARS]
         answer = await self._searching.search(scope, query, k=FOUND, wanted=Wanted(kinds=OFFERED))

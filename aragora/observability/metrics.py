@@ -133,6 +133,11 @@ METRICS: Final[tuple[Metric, ...]] = (
         "Requests to forget that were certified, by what they named (item, subject, debate, person, query)",
         "by",
     ),
+    _counter(
+        "aragora_km_outcomes_total",
+        "Outcomes of debates that were told, each version, by whether the decision was right (yes, no)",
+        "right",
+    ),
     # webhooks
     _counter(
         "aragora_webhook_deliveries_total",

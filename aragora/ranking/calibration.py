@@ -7,18 +7,33 @@ is perfect, 0.25 what a coin earns, 1 always sure and always wrong. Calibration 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from typing import Final
 
 from aragora.debate.model import Event, VoteCast
+
+NANOS: Final = 1_000_000_000
+"""Stores keep squared errors as whole numbers of 1e-9: their sums are exact, in whatever order."""
 
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """One stated confidence (0..1) and whether what it was stated for turned out to be right."""
+    """One stated confidence (0..1) and whether what it was stated for turned out to be right. A confidence outside of
+    0..1 counts as the nearest of them. Stored as JSON: a field's name never changes."""
 
     agent: str
     confidence: float
     right: bool
+
+    @property
+    def squared_error(self) -> float:
+        return (max(0.0, min(1.0, self.confidence)) - float(self.right)) ** 2
+
+    @property
+    def squared_nanos(self) -> int:
+        """The squared error as stores keep it."""
+        return round(self.squared_error * NANOS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +43,14 @@ class Calibration:
     forecasts: int = 0
     squared_error: float = 0.0
 
+    @classmethod
+    def of(cls, forecasts: int, squared_nanos: int) -> Calibration:
+        """The record of so many forecasts, whose squared errors a store has summed up."""
+        return cls(forecasts, squared_nanos / NANOS)
+
     def after(self, forecast: Forecast) -> Calibration:
-        """The record with one more forecast. A confidence outside 0..1 counts as the nearest of them."""
-        confidence = max(0.0, min(1.0, forecast.confidence))
-        return Calibration(self.forecasts + 1, self.squared_error + (confidence - float(forecast.right)) ** 2)
+        """The record with one more forecast."""
+        return Calibration(self.forecasts + 1, self.squared_error + forecast.squared_error)
 
     @property
     def brier(self) -> float | None:
@@ -45,10 +64,11 @@ class Calibration:
         return None if brier is None else 1.0 - brier
 
 
-def forecasts_of(events: Iterable[Event], right_answer: str) -> tuple[Forecast, ...]:
-    """What a debate's votes foretold, once it is known that the answer of the agent `right_answer` was right.
+def forecasts_of(events: Iterable[Event], right: AbstractSet[str]) -> tuple[Forecast, ...]:
+    """What a debate's votes foretold, once it is known that the answer that the agents `right` gave was right; none of
+    them where no answer was.
 
     A vote states how sure the voter was that its choice is the right answer; of two votes of one agent the last counts.
     """
     last = {event.agent: event for event in events if isinstance(event, VoteCast)}
-    return tuple(Forecast(vote.agent, vote.confidence, vote.choice == right_answer) for vote in last.values())
+    return tuple(Forecast(vote.agent, vote.confidence, vote.choice in right) for vote in last.values())

@@ -40,13 +40,14 @@ ratings_applied = applied_table("ratings", Context.ELO)
 OVERALL: Final = ""
 _OF: Final = "\x1f"  # between an organisation and a domain: no domain holds a control character
 RatingKey = tuple[str, str]  # agent, domain
-_KEYS_PER_QUERY: Final = 250  # SQLite bounds the parameters of a statement
+KEYS_PER_QUERY: Final = 250  # SQLite bounds the parameters of a statement
 _CHANGING: Final = ("elo", "debates", "wins", "forecasts", "squared_error")
 
 
 @dataclass(frozen=True, slots=True)
 class StoredRating:
-    """One row of `ratings`. `squared_error` is the sum over `forecasts` (see `aragora.ranking.calibration`)."""
+    """One row of `ratings`. `squared_error` is the sum over `forecasts` (see `aragora.ranking.calibration`), which
+    follow from `aragora.ranking.forecasts`."""
 
     agent: str
     domain: str = OVERALL
@@ -89,8 +90,9 @@ class RatingStore:
         self._database = database
 
     async def load(self, agents: Sequence[str], domain: str = OVERALL) -> dict[str, StoredRating]:
-        """Ratings by agent; agents that were never rated there are missing."""
-        query = select(ratings).where(ratings.c.agent.in_(agents), ratings.c.domain == domain, ratings.c.debates > 0)
+        """Ratings by agent; agents that were never rated there, and of whose votes no outcome is known, are missing."""
+        known = (ratings.c.debates > 0) | (ratings.c.forecasts > 0)
+        query = select(ratings).where(ratings.c.agent.in_(agents), ratings.c.domain == domain, known)
         return {row.agent: _rating_of(row) for row in await self._database.rows(query, "reading ratings")}
 
     async def rankings(self, domain: str = OVERALL, limit: int = 100) -> list[StoredRating]:
@@ -110,7 +112,7 @@ class RatingStore:
             demanded = {one.outbox_id: one for one in changes}
             new = await newly_applied(self._database, connection, ratings_applied, demanded)
             due = [demanded[outbox_id] for outbox_id in new]
-            known = await self._locked(connection, sorted({key for one in due for key in one.keys}))
+            known = await locked(self._database, connection, sorted({key for one in due for key in one.keys}))
             changed: dict[RatingKey, StoredRating] = {}
             for one in due:
                 for rating in one.rate({key: known[key] for key in one.keys}):
@@ -124,19 +126,23 @@ class RatingStore:
                 await connection.execute(replacing, [asdict(changed[key]) for key in sorted(changed)])
         return len(due)
 
-    async def _locked(self, connection: AsyncConnection, wanted: Sequence[RatingKey]) -> dict[RatingKey, StoredRating]:
-        """The ratings with their rows locked: two processes must not both start from the same values."""
-        if not wanted:
-            return {}
-        fresh = [asdict(StoredRating(agent, domain)) for agent, domain in wanted]
-        await connection.execute(insert_into(self._database, ratings).on_conflict_do_nothing(), fresh)
-        found: dict[RatingKey, StoredRating] = {}
-        for start in range(0, len(wanted), _KEYS_PER_QUERY):
-            some = wanted[start : start + _KEYS_PER_QUERY]
-            query = select(ratings).where(tuple_(ratings.c.agent, ratings.c.domain).in_(some))
-            rows = (await connection.execute(query.order_by(ratings.c.agent, ratings.c.domain).with_for_update())).all()
-            found.update({(row.agent, row.domain): _rating_of(row) for row in rows})
-        return found
+
+async def locked(
+    database: Database, connection: AsyncConnection, wanted: Sequence[RatingKey]
+) -> dict[RatingKey, StoredRating]:
+    """The ratings with their rows locked: two processes must not both start from the same values. Those that there are
+    not yet are made, with the starting values."""
+    if not wanted:
+        return {}
+    fresh = [asdict(StoredRating(agent, domain)) for agent, domain in wanted]
+    await connection.execute(insert_into(database, ratings).on_conflict_do_nothing(), fresh)
+    found: dict[RatingKey, StoredRating] = {}
+    for start in range(0, len(wanted), KEYS_PER_QUERY):
+        some = wanted[start : start + KEYS_PER_QUERY]
+        query = select(ratings).where(tuple_(ratings.c.agent, ratings.c.domain).in_(some))
+        rows = (await connection.execute(query.order_by(ratings.c.agent, ratings.c.domain).with_for_update())).all()
+        found.update({(row.agent, row.domain): _rating_of(row) for row in rows})
+    return found
 
 
 def _rating_of(row: Row[Any]) -> StoredRating:

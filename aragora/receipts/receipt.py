@@ -193,6 +193,7 @@ class ReceiptDraft:
             "receipt_id": self.receipt_id,
             "debate_id": spec.debate_id,
             "org_id": spec.org_id,
+            "workspace": spec.workspace,
             "created_by": spec.created_by,
             "status": self.status.value,
             "opened_at": self.opened_at,

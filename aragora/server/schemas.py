@@ -53,6 +53,7 @@ IdempotencyKey = Annotated[
     Line | None, Header(alias="Idempotency-Key", min_length=1, max_length=limits.IDEMPOTENCY_KEY_MAX_CHARS)
 ]
 Workspace = Annotated[str, Field(pattern=WORKSPACE_PATTERN)]
+GrantedWorkspace = Annotated[str, Field(pattern=f"{WORKSPACE_PATTERN}|^[*]$")]
 Workspaces = Annotated[
     str | None,
     Query(

@@ -49,6 +49,8 @@ class Location:
     def of(cls, settings: Settings, context: Context) -> Location:
         """Where the settings place a context."""
         url = settings.database_url
+        if context is Context.MEMORY and settings.knowledge_mound_database_url is not None:
+            url = settings.knowledge_mound_database_url
         return cls(
             context=context,
             path=settings.data_dir / f"{context}.db" if url is None else None,

@@ -287,7 +287,7 @@ class Deliverer:
     async def _until_stored(self, write: Callable[[], Awaitable[Told]], after: Delivery) -> Told:
         return await until_available(
             write,
-            pauses(STORE_AWAY),
+            pauses(STORE_AWAY, self._draw),
             what="a webhook's outcome is not stored yet",
             log=log,
             lines=self._not_stored,  # it befalls all that is on its way

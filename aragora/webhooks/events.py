@@ -19,6 +19,7 @@ from pydantic import TypeAdapter
 from aragora import encoding
 from aragora.debate import model as debate
 from aragora.errors import InvalidInput
+from aragora.scope import DEFAULT_WORKSPACE
 from aragora.webhooks import operational
 from aragora.webhooks.event_examples import DEBATE_ID, EXAMPLES
 
@@ -41,6 +42,7 @@ class DebateFacts:
     domain: str
     protocol: str
     topology: str
+    workspace: str = DEFAULT_WORKSPACE
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,7 @@ class EventType:
 
 def facts_of(spec: debate.DebateSpec) -> DebateFacts:
     """What the events of a debate begin with."""
-    return DebateFacts(spec.debate_id, spec.domain, spec.protocol.name, spec.protocol.topology)
+    return DebateFacts(spec.debate_id, spec.domain, spec.protocol.name, spec.protocol.topology, spec.workspace)
 
 
 def label(event_type: str) -> str:
@@ -118,7 +120,7 @@ def _schema(kind: type) -> Mapping[str, Any]:
     if kind in debate.WIRE_NAMES:
         facts = TypeAdapter(DebateFacts).json_schema(mode="serialization")
         schema["properties"] = facts["properties"] | schema["properties"]
-        schema["required"] = facts["required"] + schema["required"]
+        schema["required"] = facts["required"] + schema.get("required", [])
     return schema
 
 

@@ -11,7 +11,7 @@ from aragora.debate.model import DebateStatus, Topology
 from aragora.errors import InvalidInput
 from aragora.webhooks.events import CATALOGUE, EVERY, unknown_type
 
-FIELDS: Final = ("debate_id", "domain", "protocol", "topology", "status", "agent")
+FIELDS: Final = ("debate_id", "domain", "protocol", "topology", "status", "agent", "workspace")
 """Of an event's data: what an endpoint may choose by."""
 EVENTS_MAX: Final = 50
 VALUES_MAX: Final = 100

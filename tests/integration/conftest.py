@@ -14,12 +14,20 @@ from worlds.backends import (
     sql_documents,
     supabase_documents,
 )
+from worlds.migrated import migrated_database
 from worlds.postgres_process import fresh_postgres
+from worlds.waiting import WAIT_S
 
 from aragora.config.settings import Settings
 from aragora.storage.collection import DocumentsOf
 
 DOCUMENT_BACKENDS = ["memory", "sqlite", pytest.param("postgresql", marks=pytest.mark.slow), "supabase"]
+
+
+@pytest.fixture(autouse=True)
+def patience_with_redis(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine a Redis that is there may not answer within a second. One that was stopped refuses at once."""
+    monkeypatch.setattr("aragora.storage.ephemeral_redis.TIMEOUT_S", WAIT_S)
 
 
 @pytest.fixture
@@ -32,6 +40,12 @@ def postgres_url() -> Iterator[str]:
     """The URL of a fresh PostgreSQL."""
     with fresh_postgres() as server:
         yield server.get_uri()
+
+
+@pytest.fixture(scope="session")
+def migrated_url(postgres_url: str) -> str:
+    """The URL of a database in it with empty stores, to be copied."""
+    return migrated_database(postgres_url)
 
 
 @pytest.fixture(scope="session")

@@ -20,6 +20,7 @@ from aragora.debate.machine.readers import MAX_LABELS
 from aragora.debate.model import DebateSpec
 from aragora.debate.proposition import Proposition, specification
 from aragora.errors import InvalidInput
+from aragora.scope import DEFAULT_WORKSPACE
 from aragora.server.chapters.debates import CastVote, CreateDebate
 from aragora.server.live import envelopes
 from aragora.server.ports import ServerConfig
@@ -34,6 +35,7 @@ LARGEST: dict[str, Any] = {
     "agents": list(TEAM[: limits.AGENTS_MAX]),
     "rounds": limits.ROUNDS_MAX,
     "budget_usd": limits.BUDGET_MAX_USD,
+    "workspace": "x" * 64,
 }
 BEYOND: dict[str, Any] = {
     "question": LARGEST["question"] + "x",
@@ -42,11 +44,13 @@ BEYOND: dict[str, Any] = {
     "agents": list(TEAM),
     "rounds": limits.ROUNDS_MAX + 1,
     "budget_usd": limits.BUDGET_MAX_USD + 1,
+    "workspace": LARGEST["workspace"] + "x",
 }
 
 
 def at_the_edge(**body: Any) -> Proposition:
-    return CreateDebate(**{"question": "Which?", **body}).proposition(created_by="ann", org_id="org")
+    asked = CreateDebate(**{"question": "Which?", **body})
+    return asked.proposition(created_by="ann", org_id="org", workspace=asked.workspace or DEFAULT_WORKSPACE)
 
 
 def in_the_domain(proposition: Proposition) -> DebateSpec:
@@ -132,7 +136,7 @@ def test_the_edge_and_the_domain_ask_for_the_same_things() -> None:
     assert {*CreateDebate.model_fields, "created_by", "org_id"} == {field.name for field in fields(Proposition)}
     given = at_the_edge(agents=["agent1", "agent2"], consensus="judge")
     assert given == Proposition("Which?", ("agent1", "agent2"), consensus="judge", created_by="ann", org_id="org")
-    plain = CreateDebate(question="Which?").proposition(created_by="local", org_id="local")
+    plain = CreateDebate(question="Which?").proposition(created_by="local", org_id="local", workspace=DEFAULT_WORKSPACE)
     assert plain == Proposition("Which?")
 
 

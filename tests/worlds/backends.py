@@ -153,18 +153,28 @@ async def copied_database(url: str) -> str:
     return await _database(url, "CREATE DATABASE {new} TEMPLATE {given}")
 
 
-async def _database(url: str, statement: str) -> str:
-    import asyncpg
+async def drop_database(url: str, of: str) -> None:
+    """Remove the database of `url`, whoever may use it still, from the server of `of`."""
+    name = url.partition("?")[0].rsplit("/", 1)[1]
+    await _executed(of, f"DROP DATABASE {name} WITH (FORCE)")
 
+
+async def _database(url: str, statement: str) -> str:
     new = f"t{uuid.uuid4().hex}"
     head, _, query = url.partition("?")
     base, given = head.rsplit("/", 1)
+    await _executed(url, statement.format(new=new, given=given))
+    return f"{base}/{new}" + (f"?{query}" if query else "")
+
+
+async def _executed(url: str, statement: str) -> None:
+    import asyncpg
+
     connection = await asyncpg.connect(url)
     try:
-        await connection.execute(statement.format(new=new, given=given))
+        await connection.execute(statement)
     finally:
         await connection.close()
-    return f"{base}/{new}" + (f"?{query}" if query else "")
 
 
 async def written(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from aragora.debate import machine
+from aragora.debate.knowledge import OfferedItem, digest_of
 from aragora.debate.model import (
     AgentAnswer,
     AgentFailure,
@@ -19,6 +20,7 @@ from aragora.debate.model import (
     DebateSpec,
     Event,
     Grouping,
+    KnowledgeOffered,
     Proposal,
     Protocol,
     Reply,
@@ -113,12 +115,38 @@ class Run:
         return [event for event in self.events if isinstance(event, kind)]
 
 
-def start(spec: DebateSpec | None = None) -> Run:
-    """A debate that waits for its first answers."""
+def start(spec: DebateSpec | None = None, offered: KnowledgeOffered | None = None) -> Run:
+    """A debate that waits for its first answers; one that is `offered` something takes knowledge."""
     run = Run()
-    run.take([machine.first_event(spec or spec_of())])
+    asked = spec or spec_of()
+    run.take([machine.first_event(asked if offered is None else replace(asked, knowledge=True))])
+    run.take([] if offered is None else [offered])
     run.advance()
     return run
+
+
+def item_of(number: int = 1, text: str = "Tea has less caffeine than coffee.", **changes: Any) -> OfferedItem:
+    """An item as a source offers it."""
+    found = f"deb_{number + 100}"
+    plain = OfferedItem(
+        label=f"K{number}",
+        item_id=f"kno_{number}",
+        version=1,
+        digest=digest_of(text),
+        kind="fact",
+        text=text,
+        confidence=0.7,
+        confidence_words="likely",
+        at=1_700_000_000.0,
+        source_debate_id=found,
+        source_receipt_id=f"rcp_{number + 100}",
+        source_receipt_hash=digest_of(found),
+    )
+    return replace(plain, **changes)
+
+
+def offer_of(*items: OfferedItem) -> KnowledgeOffered:
+    return KnowledgeOffered(items or (item_of(1), item_of(2, "Coffee costs more than tea.")))
 
 
 def given(agent: str, text: str, evidence: tuple[str, ...] = (), confidence: float = 0.5) -> AnswerGiven:

@@ -29,6 +29,7 @@ from aragora.debate.model import (
 from aragora.debate.ports import Closing as ClosingPort
 from aragora.debate.records import GENESIS, ChainHead, Commit, Conclusion, NewDebate, Opened, ReceiptRecord
 from aragora.debate.running.engine import DebateEngine, EnginePorts, Limits
+from aragora.debate.running.looks import Looks
 from aragora.debate.store.write_group import check
 from aragora.errors import Fenced, NotFound, Unavailable
 from aragora.observability.samples import CounterDelta
@@ -192,6 +193,7 @@ class World:
     clock: Clock = field(default_factory=LoopClock)
     pause_s: Callable[[int], float] = lambda _attempt: 0.0
     closing: ClosingPort = field(default_factory=lambda: Closing(Signer.from_seed(bytes(32))))
+    knowledge: Looks | None = None
     engine: DebateEngine = field(init=False)
 
     def __post_init__(self) -> None:
@@ -211,6 +213,7 @@ class World:
                 closing=self.closing,
                 pause_s=self.pause_s,
                 owned=owned,
+                knowledge=self.knowledge,
             ),
             self.limits,
         )

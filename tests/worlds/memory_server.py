@@ -20,6 +20,7 @@ from aragora.clock import SystemClock
 from aragora.composition.debates import open_debates
 from aragora.composition.identity import Identity, administration_of, open_identity
 from aragora.composition.integrations import open_integrations
+from aragora.composition.outcomes import open_outcomes
 from aragora.composition.webhooks import open_webhooks
 from aragora.config.settings import Settings
 from aragora.debate.journal import row_of
@@ -336,6 +337,7 @@ def features_over(
             commands=world,
             reader=world,
             writers=identity.writers,
+            workspaces=identity.workspaces.ports.book,
             feed=world,
             lifecycle=boards,
             connections=boards,
@@ -343,11 +345,13 @@ def features_over(
             clock=clock,
         ),
         Feature("receipts", ReceiptPorts(world, boards), chapters=(receipts,)),
+        open_outcomes(settings, identity.feature.ports.parts, world, clock),
         Feature("pages", None, chapters=(pages,)),
         identity.feature,
         identity.credentials,
         identity.oauth,
         identity.people,
+        identity.workspaces,
         administration_of(identity, notes, figures, clock),
         open_integrations(settings, identity.feature.ports.parts, clock),
         open_webhooks(

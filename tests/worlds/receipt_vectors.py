@@ -33,6 +33,7 @@ from worlds.receipt_vector_agents import (
 )
 
 from aragora.debate import machine
+from aragora.debate.knowledge import DECISION, question_digest
 from aragora.debate.machine.gate import Signer, Word
 from aragora.debate.model import (
     AgentPrice,
@@ -187,6 +188,22 @@ def gate_with_two_roles() -> debating.Run:
     return run
 
 
+def with_knowledge() -> debating.Run:
+    """Two items offered: one is cited, also by the answer that stands, and with a label that nobody was offered; the
+    other is a decision that this one contradicts."""
+    question = spec(21, "What shall the office buy?", "structured", options=("tea", "coffee"))
+    decision = debating.item_of(
+        2, "Coffee, as always.", kind=DECISION, dissent="It keeps people awake.", position="coffee"
+    )
+    offer = debating.offer_of(
+        debating.item_of(1), replace(decision, question_digest=question_digest(question.question))
+    )
+    cites: Said = ("Tea. It wakes gently [K1].", ("K1: it has less caffeine.", "Nobody likes coffee [K7]."))
+    says = {ANN: cites, BOB: TEA, CAT: TEA, DAN: COFFEE}
+    votes = dict.fromkeys((ANN, BOB, CAT), ("tea",)) | {DAN: ("coffee",)}
+    return debating.start(question, offer).play(Scripted(says, votes))
+
+
 VECTORS: Final[tuple[Callable[[], debating.Run], ...]] = (
     agreement,
     options_with_dissent,
@@ -200,6 +217,7 @@ VECTORS: Final[tuple[Callable[[], debating.Run], ...]] = (
     budget_with_late_answer,
     gate_with_two_roles,
     *receipt_vectors_at_the_edges.DEBATES,
+    with_knowledge,
 )
 OLD: Final = "old_without_positions"
 NAMES: Final = (*(build.__name__ for build in VECTORS), OLD)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from functools import cache
 from pathlib import Path
 
 from sqlalchemy import MetaData
@@ -17,11 +18,16 @@ from aragora.storage.tables import METADATA
 
 def schema(context: Context) -> MetaData:
     """All tables of a context, wherever the features declare them."""
+    _import_tables()
+    return METADATA[context]
+
+
+@cache
+def _import_tables() -> None:
     root = Path(aragora.__file__).parent
     for path in sorted(root.rglob("*.py")):
         if any(word in path.read_text(encoding="utf-8") for word in ("METADATA", "document_table", "applied_table")):
             importlib.import_module(".".join(("aragora", *path.relative_to(root).with_suffix("").parts)))
-    return METADATA[context]
 
 
 async def rollback_last(settings: Settings) -> Revision | None:

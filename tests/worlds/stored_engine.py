@@ -14,6 +14,7 @@ from aragora.debate import journal, machine
 from aragora.debate.model import DebateStatus
 from aragora.debate.ports import Asking
 from aragora.debate.running.engine import DebateEngine, EnginePorts, Limits
+from aragora.debate.running.looks import Looks
 from aragora.debate.store.debates import DebateStore
 from aragora.debate.store.journal_writer import JournalWriter
 from aragora.receipts.closing import Closing
@@ -25,7 +26,9 @@ from aragora.storage.database import Database
 class StoredEngine:
     """The engine, and the store that it writes to."""
 
-    def __init__(self, database: Database, writer: JournalWriter, asking: Asking) -> None:
+    def __init__(
+        self, database: Database, writer: JournalWriter, asking: Asking, knowledge: Looks | None = None
+    ) -> None:
         self.database = database
         self.store = DebateStore(database)
         self.engine = DebateEngine(
@@ -38,6 +41,7 @@ class StoredEngine:
                 closing=Closing(Signer.from_seed(bytes(32))),
                 pause_s=lambda _attempt: 0.0,
                 owned=_always,
+                knowledge=knowledge,
             ),
             Limits(100, 100),
         )
@@ -58,12 +62,14 @@ class StoredEngine:
 
 
 @asynccontextmanager
-async def stored_engine(settings: Settings, asking: Asking) -> AsyncIterator[StoredEngine]:
+async def stored_engine(
+    settings: Settings, asking: Asking, knowledge: Looks | None = None
+) -> AsyncIterator[StoredEngine]:
     """An engine whose store is closed after the block. Who answers the asks calls `engine.receive`."""
     database = Database.open(settings, Context.DEBATES)
     writer = JournalWriter(database)
     try:
-        yield StoredEngine(database, writer, asking)
+        yield StoredEngine(database, writer, asking, knowledge)
     finally:
         await writer.aclose()
         await database.aclose()

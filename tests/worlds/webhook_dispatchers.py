@@ -139,6 +139,14 @@ class World:
 
         await eventually(holds, f"{status}")
 
+    async def is_tried(self, one: Endpoint, seq: int = 1) -> None:
+        """Its first attempt is stored. Its status goes on changing; this does not."""
+
+        async def tried() -> bool:
+            return any((await self.attempts_of(one, seq)).values())
+
+        await eventually(tried, "the first attempt")
+
     async def aclose(self) -> None:
         for dispatcher, sender in self._dispatchers:
             await dispatcher.drain(0.0)

@@ -9,11 +9,12 @@ import msgspec
 from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
+from aragora.agents.frames import one_line
 from aragora.cli.rendering.layout import Framed, Heading, Indented, Listing
 from aragora.cli.rendering.terminal import say, who
 from aragora.debate import model
 from aragora.debate.journal import event_of
-from aragora.debate.knowledge import NotOffered, about
+from aragora.debate.knowledge import NotOffered, OfferedItem, about
 from aragora.texts import counted
 
 VERBS: Final[dict[model.AskKind, str]] = {
@@ -127,8 +128,14 @@ def _answer(event: model.AnswerGiven) -> RenderableType:
 def _offered(event: model.KnowledgeOffered) -> RenderableType:
     if not event.items:
         return say(NOT_OFFERED.get(event.why, "Nothing is offered of earlier debates."), "dim")
-    lines = [say(f"{item.label} {about(item)}: {item.text}", "dim") for item in event.items]
+    lines = [
+        say(one_line(f"{item.label} {about(item)}: {item.text}{_dissenting(item)}"), "dim") for item in event.items
+    ]
     return Group(say(f"Offered {counted(len(event.items), 'item')} of earlier knowledge:", "dim"), Indented(lines))
+
+
+def _dissenting(item: OfferedItem) -> str:
+    return f" (Dissent: {item.dissent})" if item.dissent else ""
 
 
 @render.register

@@ -12,7 +12,17 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
-from actors.kinds import AGENT, BREAKER, COORDINATOR, DISPATCHER, ENDPOINT, SCHEDULER, SHARED
+from actors.kinds import (
+    ADAPTER,
+    AGENT,
+    BREAKER,
+    COORDINATOR,
+    DISPATCHER,
+    ENDPOINT,
+    MOUND_INDEX,
+    SCHEDULER,
+    SHARED,
+)
 from actors.ray_node import RunningNode
 from aragora.composition.cluster import marks
 from aragora.composition.cluster.connection import connected
@@ -30,7 +40,7 @@ SOCKETS_S: Final = 3.0
 LOOK_S: Final = 0.2
 ENDED_S: Final = 30.0
 MOVED_IN_ORDER: Final = tuple(
-    kind.name for kind in (COORDINATOR, SCHEDULER, DISPATCHER, ENDPOINT, SHARED, BREAKER, AGENT)
+    kind.name for kind in (COORDINATOR, SCHEDULER, DISPATCHER, ENDPOINT, ADAPTER, MOUND_INDEX, SHARED, BREAKER, AGENT)
 )
 """Coordinators go first: their agents on this node still answer meanwhile."""
 

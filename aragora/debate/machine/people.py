@@ -22,6 +22,7 @@ from aragora.debate.model import (
 )
 from aragora.debate.protocol import check
 from aragora.errors import Conflict, InvalidInput
+from aragora.scope import checked_workspace
 from aragora.texts import BLANK, IGNORABLE, SELECTORS, counted
 
 _AGENT_NAME: Final = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._:/@+-]{{0,{limits.NAME_MAX_CHARS - 1}}}")
@@ -47,6 +48,7 @@ def check_spec(spec: DebateSpec) -> None:
     _within(spec.domain, limits.NAME_MAX_CHARS, "domain")
     if not spec.domain.isprintable():
         raise InvalidInput("The domain has characters that cannot be printed: name it in plain text.")
+    checked_workspace(spec.workspace)
     _check_agents(spec)
     if spec.budget_usd is not None and not 0 < spec.budget_usd <= limits.BUDGET_MAX_USD:
         raise InvalidInput(

@@ -6,7 +6,7 @@ Rules
 - At most `at_once` looks are under way. One that does not end when it is cancelled keeps its place until it does; who
   finds no place free goes on without, at once.
 - Whatever the source raises or returns is an answer here: what breaks the bounds of an offer, or could not be kept in
-  the journal, is left out, and its neighbours stay.
+  the journal, is left out, and its neighbours stay. An answer of which nothing is left could not be read.
 """
 
 from __future__ import annotations
@@ -61,12 +61,15 @@ class Looks:
     async def _asked(self, spec: DebateSpec) -> Offer:
         try:
             offer = await self._source.offer(spec)
-            items = _sound(offer)
+            given = tuple(islice(offer.items, READ_MAX))
+            items = fitted(item for item in given if _storable(item))
         except Exception as error:  # noqa: BLE001  of whatever kind: the debate goes on without
             self._tell(error)
             return Offer(why=NotOffered.AWAY)
         self._away = False
-        return Offer(items) if items else Offer(why=offer.why or NotOffered.NONE)
+        if items:
+            return Offer(items)
+        return Offer(why=NotOffered.AWAY if given else offer.why or NotOffered.NONE)
 
     def _tell(self, error: Exception) -> None:
         """Say once that the source is away, until it answers again."""
@@ -74,11 +77,6 @@ class Looks:
             cause = error.message if isinstance(error, AragoraError) else type(error).__name__
             log.warning("knowledge cannot be looked for: debates go on without", error=cause)
         self._away = True
-
-
-def _sound(offer: Offer) -> tuple[OfferedItem, ...]:
-    """The items of `offer` that keep the bounds, and that a journal can hold."""
-    return fitted(item for item in islice(offer.items, READ_MAX) if _storable(item))
 
 
 def _storable(item: OfferedItem) -> bool:

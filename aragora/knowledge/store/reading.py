@@ -135,12 +135,12 @@ class KnowledgeReader:
         query = select(table.c.workspace).where(table.c.org_id == scope.org_id).order_by(table.c.workspace)
         return tuple(row.workspace for row in await self._database.rows(query, "reading workspaces"))
 
-    async def offers(self, home: Home) -> bool:
-        """Whether debates of the workspace are offered knowledge."""
+    async def offers(self, home: Home) -> bool | None:
+        """Whether debates of the workspace are offered knowledge; None where the workspace knows nothing yet."""
         table = knowledge_workspaces
         query = select(table.c.offers).where(table.c.org_id == home.org_id, table.c.workspace == home.workspace)
         rows = await self._database.rows(query, "reading a workspace")
-        return bool(rows[0].offers) if rows else True
+        return bool(rows[0].offers) if rows else None
 
     async def counts(self) -> dict[tuple[str, str], int]:
         """How many items there are, by kind and status, of all organisations: for figures."""

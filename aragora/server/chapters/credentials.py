@@ -19,7 +19,7 @@ from aragora.identity.rbac import USER
 from aragora.identity.scopes import DEFAULT
 from aragora.identity.second_factor import SecondFactor
 from aragora.server.chapter import Call, Chapter
-from aragora.server.schemas import FactorCode, Name, Password, Secretive
+from aragora.server.schemas import FactorCode, Name, Password, Secretive, Workspace
 from aragora.server.views import UNCACHED, json_response
 
 
@@ -56,11 +56,13 @@ class Confirm(Secretive):
 
 class NewApiKey(Secretive):
     """`expires_in_days` unsaid: 90; null: until it is revoked, where ARAGORA_API_KEY_MAX_DAYS allows that. `scopes`:
-    names of permissions, or `standard`, `read` and `debates`."""
+    names of permissions, or `standard`, `read` and `debates`. `workspace`: the one to which the key is held; unsaid,
+    it may use those of its owner, and means `default` where a request names none."""
 
     name: Name = "default"
     expires_in_days: Annotated[int, Field(ge=1, le=MAX_LIFETIME_DAYS)] | None = None
     scopes: Annotated[tuple[Name, ...], Field(max_length=MAX_SCOPES)] = DEFAULT
+    workspace: Workspace | None = None
 
 
 class Code(Secretive):
@@ -74,6 +76,7 @@ class ListedApiKey(BaseModel):
     prefix: str
     name: str
     scopes: list[str]
+    workspace: Annotated[str | None, Field(description="null: all that its owner may use")]
     created_at: float
     expires_at: float | None
     last_used_at: float | None
@@ -133,7 +136,9 @@ async def create_api_key(call: Call[CredentialPorts], body: Annotated[NewApiKey 
     lifetime_s: float | None = keys.usual_s
     if "expires_in_days" in wanted.model_fields_set:
         lifetime_s = None if wanted.expires_in_days is None else wanted.expires_in_days * DAY_S
-    key, text = await keys.create(call.who, wanted.name, call.visit, lifetime_s=lifetime_s, wanted=wanted.scopes)
+    key, text = await keys.create(
+        call.who, wanted.name, call.visit, lifetime_s=lifetime_s, wanted=wanted.scopes, workspace=wanted.workspace
+    )
     view = CreatedApiKey(**_listed(key).model_dump(), api_key=text)
     return json_response(view.model_dump(), 201, UNCACHED)
 
@@ -187,6 +192,7 @@ def _listed(key: ApiKey) -> ListedApiKey:
         prefix=f"{PREFIX}{key.key_id}",
         name=key.name,
         scopes=list(key.scopes),
+        workspace=key.workspace,
         created_at=key.created_at,
         expires_at=key.expires_at,
         last_used_at=key.last_used_at,

@@ -18,6 +18,7 @@ from aragora.debate.proposition import Idempotency, Proposition
 from aragora.errors import InvalidInput
 from aragora.identity import workspaces
 from aragora.identity.rbac import DEBATES_CREATE, DEBATES_READ, ROLES, by_power, permissions_of
+from aragora.identity.workspace_book import WorkspaceBook
 from aragora.identity.writers import Writers
 from aragora.server import views
 from aragora.server.chapter import Call, Chapter
@@ -39,6 +40,7 @@ class DebatePorts:
     commands: DebateCommands
     reader: DebateReader
     writers: Writers
+    workspaces: WorkspaceBook
     fanout: Fanout
     sockets: SocketRegistry
     clock: Clock
@@ -251,6 +253,7 @@ async def export(
 async def create(call: Call[DebatePorts], body: CreateDebate, idempotency_key: IdempotencyKey = None) -> Response:
     """Open a debate; it runs on its own. The same Idempotency-Key returns the debate it opened first."""
     workspace = workspaces.chosen(call.who, body.workspace)
+    await call.ports.workspaces.used(call.who, workspace, call.visit)
     named = [need.removeprefix(USER) for need in body.needs if need.startswith(USER)]
     if named:
         await call.ports.writers.check(named, call.who.org_id, workspace)

@@ -16,11 +16,14 @@ from aragora.identity.logins import Logins
 from aragora.identity.parts import IdentityParts
 from aragora.identity.rbac import PUBLIC, USER
 from aragora.identity.second_factor import SecondFactor
+from aragora.identity.workspaces import MAX_NAMED
+from aragora.scope import DEFAULT_WORKSPACE, EVERY_WORKSPACE
 from aragora.server.chapter import Call, Chapter
 from aragora.server.schemas import (
     Account,
     Email,
     FactorCode,
+    GrantedWorkspace,
     Name,
     Password,
     Secretive,
@@ -52,12 +55,14 @@ KnownEmail = Annotated[str, Field(max_length=254, pattern=r"^[^\s@]+@[^\s@]+$"),
 
 
 class Register(Secretive):
-    """A new account. With `roles`, which needs the right to manage users, it joins the caller's organisation."""
+    """A new account. With `roles`, which needs the right to manage users, it joins the caller's organisation, where it
+    has them in these workspaces."""
 
     email: Email
     password: Password
     name: Name = "-"
     roles: Annotated[list[Name], Field(max_length=10)] = []  # noqa: RUF012  # pydantic copies it for each request
+    workspaces: Annotated[list[GrantedWorkspace], Field(min_length=1, max_length=MAX_NAMED)] = [DEFAULT_WORKSPACE]  # noqa: RUF012  # as above
 
 
 class Login(Secretive):
@@ -84,6 +89,7 @@ class Me(BaseModel):
     org_id: str
     roles: list[str]
     permissions: list[str]
+    workspaces: Annotated[list[str], Field(description="those that it may use; `*` is every one of the organisation")]
     method: str
     mfa: bool
     impersonator: str | None
@@ -109,6 +115,7 @@ async def register(call: Call[IdentityPorts], body: Register) -> Response:
         call.visit,
         by=caller,
         roles=body.roles,
+        workspaces=body.workspaces,
     )
     view = Account(user_id=user.user_id, email=user.email, name=user.name, org_id=user.org_id, roles=list(user.roles))
     return json_response(view.model_dump(), 201, UNCACHED)
@@ -147,6 +154,7 @@ async def me(call: Call[IdentityPorts]) -> Response:
         org_id=who.org_id,
         roles=list(who.roles),
         permissions=sorted(who.permissions),
+        workspaces=[EVERY_WORKSPACE] if who.workspaces is None else sorted(who.workspaces),
         method=who.method.value,
         mfa=who.mfa,
         impersonator=who.impersonator,

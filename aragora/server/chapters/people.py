@@ -15,8 +15,10 @@ from aragora.identity.people import People, Person
 from aragora.identity.rbac import ADMIN, PUBLIC, USERS_MANAGE
 from aragora.identity.store.invitations import Invitation
 from aragora.identity.store.users import User
+from aragora.identity.workspaces import MAX_NAMED
+from aragora.scope import DEFAULT_WORKSPACE
 from aragora.server.chapter import Call, Chapter
-from aragora.server.schemas import Account, Email, Name, Password, Secretive, Token
+from aragora.server.schemas import Account, Email, GrantedWorkspace, Name, Password, Secretive, Token
 from aragora.server.views import UNCACHED, json_response
 
 
@@ -37,20 +39,28 @@ _InvitationId = Annotated[str, Path(pattern="^inv_[0-9a-f]{32}$")]
 _Limit = Annotated[int, Query(ge=1, le=500)]
 _After = Annotated[str, Query(pattern="^[A-Za-z0-9._:@-]{0,128}$")]
 _Roles = Annotated[list[Name], Field(min_length=1, max_length=10)]
+_Workspaces = Annotated[
+    list[GrantedWorkspace],
+    Field(
+        min_length=1, max_length=MAX_NAMED, description="where the roles hold; `*` is everywhere in the organisation"
+    ),
+]
 
 
 class ChangeUser(Secretive):
-    """What is to change: new roles, disabled or enabled, or both."""
+    """What is to change: new roles, the workspaces that they are for, disabled or enabled."""
 
     roles: _Roles | None = None
+    workspaces: _Workspaces | None = None
     disabled: bool | None = None
 
 
 class Invite(Secretive):
-    """An address, and the roles that its account will have in the caller's organisation."""
+    """An address, and the roles that its account will have in the caller's organisation, in these workspaces."""
 
     email: Email
     roles: _Roles
+    workspaces: _Workspaces = [DEFAULT_WORKSPACE]  # noqa: RUF012  # pydantic copies it for each request
 
 
 class AcceptInvitation(Secretive):
@@ -60,6 +70,7 @@ class AcceptInvitation(Secretive):
 
 
 class UserView(Account):
+    workspaces: Annotated[list[str], Field(description="those given by name; owners and administrators have all")]
     disabled: bool
     mfa_enabled: bool
     created_at: float
@@ -93,6 +104,7 @@ class InvitationView(BaseModel):
     email: str
     org_id: str
     roles: list[str]
+    workspaces: list[str]
     invited_by: str
     created_at: float
     expires_at: float
@@ -125,8 +137,11 @@ async def user(call: Call[PeoplePorts], user_id: _UserId) -> Response:
 
 @people.patch("/api/users/{user_id}", needs=USERS_MANAGE, gives=UserView, refuses=(409,))
 async def change(call: Call[PeoplePorts], user_id: _UserId, body: ChangeUser) -> Response:
-    """New roles, or disable and enable. It holds at once, for open logins, keys, WebSockets and event streams too."""
-    changed = await call.ports.people.change(call.who, user_id, call.visit, roles=body.roles, disabled=body.disabled)
+    """New roles or workspaces, or disable and enable. It holds at once, for open logins, keys, WebSockets and event
+    streams too."""
+    changed = await call.ports.people.change(
+        call.who, user_id, call.visit, roles=body.roles, disabled=body.disabled, workspaces=body.workspaces
+    )
     return json_response(user_view(changed), headers=UNCACHED)
 
 
@@ -158,7 +173,9 @@ async def reset_factor(call: Call[PeoplePorts], user_id: _UserId) -> Response:
 @people.post("/api/invitations", needs=USERS_MANAGE, gives=MadeInvitation, status=201, refuses=(409,))
 async def invite(call: Call[PeoplePorts], body: Invite) -> Response:
     """Invite an address to the own organisation. The token is in this answer only and works once, for 7 days."""
-    invitation, token = await call.ports.invitations.invite(call.who, body.email, body.roles, call.visit)
+    invitation, token = await call.ports.invitations.invite(
+        call.who, body.email, body.roles, call.visit, workspaces=body.workspaces
+    )
     return json_response({**invitation_view(invitation), "token": token}, 201, UNCACHED)
 
 
@@ -198,7 +215,7 @@ def account_view(user: User) -> dict[str, object]:
 
 def user_view(user: User) -> dict[str, object]:
     more = {"disabled": user.disabled, "mfa_enabled": user.mfa_enabled, "created_at": user.created_at}
-    return {**account_view(user), **more}
+    return {**account_view(user), "workspaces": list(user.workspaces), **more}
 
 
 def person_view(person: Person) -> dict[str, object]:

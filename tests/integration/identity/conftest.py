@@ -31,6 +31,7 @@ from aragora.identity.store.audit_log import AuditLog
 from aragora.identity.store.invitations import InvitationStore
 from aragora.identity.store.sessions import SessionStore
 from aragora.identity.store.users import UserStore
+from aragora.identity.store.workspaces import WorkspaceStore
 from aragora.identity.tokens import TokenSigner
 from aragora.observability.registry import Registry
 from aragora.secrets.encryption import EncryptionService
@@ -76,6 +77,7 @@ def identity(sqlite_users: Database, clock: SetClock) -> Any:
         users=UserStore(sqlite_users),
         sessions=SessionStore(sqlite_users),
         keys=ApiKeyStore(sqlite_users),
+        workspaces=WorkspaceStore(sqlite_users),
         invitations=InvitationStore(sqlite_users),
         audit=AuditLog(sqlite_users, clock),
         passwords=Passwords(memory_kib=64, passes=1),

@@ -10,12 +10,12 @@ import pytest
 from pydantic import SecretStr
 from worlds.backends import SetClock
 from worlds.memory_server import Boards, Served, World, served
+from worlds.migrated import migrated
 
 from actors.cluster_nodes import Node
 from actors.gateways.nodes import AGAIN_S, ClusterNodes
 from aragora.config.settings import Settings
 from aragora.identity.client_address import trusted_networks
-from aragora.migrations.apply import apply_pending
 from aragora.server.nodes import Told
 from aragora.server.ports import ServerConfig
 
@@ -62,7 +62,7 @@ async def cluster(tmp_path: Path) -> AsyncIterator[Cluster]:
         api_token=SecretStr("api-token-of-the-test"),
         trusted_proxies=("198.51.100.5",),
     )
-    await apply_pending(settings)
+    migrated(settings)
     opened = Cluster(settings)
     await opened.nodes.look()
     yield opened

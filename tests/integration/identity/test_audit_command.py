@@ -7,13 +7,13 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from worlds.migrated import migrated
 
 from aragora.cli.audit import main
 from aragora.clock import SystemClock
 from aragora.config.settings import Settings
 from aragora.identity.audit import AuditEvent, Outcome
 from aragora.identity.store.audit_log import AuditLog
-from aragora.migrations.applying import apply_pending
 from aragora.storage.contexts import Context
 from aragora.storage.database import Database
 
@@ -30,7 +30,7 @@ def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 async def _write(settings: Settings) -> None:
-    await apply_pending(settings)
+    migrated(settings)
     database = Database.open(settings, Context.USERS)
     log = AuditLog(database, SystemClock())
     for number in range(3):

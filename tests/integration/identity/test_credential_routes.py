@@ -12,9 +12,9 @@ import pyotp
 import pytest
 from pydantic import SecretStr
 from worlds.memory_server import Boards, Served, World, served
+from worlds.migrated import migrated
 
 from aragora.config.settings import Settings
-from aragora.migrations.applying import apply_pending
 
 pytestmark = pytest.mark.slow
 
@@ -45,7 +45,7 @@ async def server(tmp_path: Path) -> AsyncIterator[Served]:
         service_token=SecretStr(SERVICE),
         api_token=SecretStr(OPERATOR),
     )
-    await apply_pending(settings)
+    migrated(settings)
     made = served(settings, World(), Boards())
     yield made
     await made.aclose()

@@ -10,12 +10,12 @@ from pathlib import Path
 import pyotp
 import pytest
 from worlds.memory_server import Boards, Served, World, served
+from worlds.migrated import migrated
 
 from aragora.config.settings import Settings
 from aragora.identity.logins import Challenge
 from aragora.identity.parts import Visit
 from aragora.identity.principal import Method, Principal
-from aragora.migrations.applying import apply_pending
 
 pytestmark = pytest.mark.slow
 
@@ -26,7 +26,7 @@ HERE = Visit("127.0.0.1")
 async def replicas(tmp_path: Path) -> AsyncIterator[list[Served]]:
     """Three replicas on one data directory."""
     settings = Settings(data_dir=tmp_path)
-    await apply_pending(settings)
+    migrated(settings)
     opened = [served(settings, World(), Boards()) for _ in range(3)]
     yield opened
     for replica in opened:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 import secrets
 from collections import Counter
@@ -18,9 +17,9 @@ from pydantic import SecretStr
 from schemathesis import GenerationMode
 from starlette.testclient import TestClient
 from worlds.memory_server import Boards, World, served
+from worlds.migrated import migrated
 
 from aragora.config.settings import Settings
-from aragora.migrations.applying import apply_pending
 
 pytestmark = pytest.mark.slow
 
@@ -32,7 +31,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> FastAPI:
     """A development server: the fuzzer is the local operator and gets past every policy."""
     options: dict[str, Any] = {"encryption_key": SecretStr(secrets.token_hex(32))}
     configured = Settings(data_dir=tmp_path_factory.mktemp("fuzz"), **options)
-    asyncio.run(apply_pending(configured))
+    migrated(configured)
     return served(configured, World(), Boards()).app
 
 

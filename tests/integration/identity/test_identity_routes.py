@@ -14,11 +14,11 @@ import pyotp
 import pytest
 from pydantic import SecretStr
 from worlds.memory_server import Boards, Served, World, served
+from worlds.migrated import migrated
 
 from aragora.clock import SystemClock
 from aragora.config.settings import Settings
 from aragora.errors import Unauthenticated
-from aragora.migrations.applying import apply_pending
 from aragora.observability.registry import REGISTRY
 from aragora.server.authentication import Caller, CallerFacts
 from aragora.server.live.connection import Connection
@@ -51,7 +51,7 @@ async def site_of(tmp_path: Path) -> AsyncIterator[Callable[..., Any]]:
 
     async def build(**more: Any) -> Site:
         settings = Settings(data_dir=tmp_path, encryption_key=SecretStr(secrets.token_hex(32)), **more)
-        await apply_pending(settings)
+        migrated(settings)
         config = ServerConfig("1.0.0", "ws://127.0.0.1:8765/ws", environment=settings.env)
         opened.append(Site(served(settings, World(), Boards(), config=config)))
         return opened[-1]

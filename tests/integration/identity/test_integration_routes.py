@@ -12,10 +12,10 @@ from typing import Any
 import httpx2
 import pytest
 from worlds.memory_server import Boards, Served, World, served
+from worlds.migrated import migrated
 from worlds.waiting import eventually
 
 from aragora.config.settings import Settings
-from aragora.migrations.applying import apply_pending
 from aragora.observability.registry import REGISTRY
 
 pytestmark = pytest.mark.slow
@@ -28,7 +28,7 @@ SHOWN = {"channel": "#ops", "bot_token": "[set]", "secrets": "[set]", "retries":
 @pytest.fixture
 async def server(tmp_path: Path) -> AsyncIterator[Served]:
     settings = Settings(data_dir=tmp_path)
-    await apply_pending(settings)
+    migrated(settings)
     server = served(settings, World(), Boards())
     yield server
     await server.aclose()

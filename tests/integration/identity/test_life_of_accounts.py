@@ -120,6 +120,62 @@ async def test_a_role_taken_away_is_away_for_open_logins_keys_and_sockets(identi
     )  # fmt: skip
 
 
+async def test_a_workspace_taken_away_is_away_for_open_logins_keys_and_sockets(identity: Any) -> None:
+    owner, member = await pair_of(identity)
+    give = identity.people.give_workspaces
+    await give(owner.principal, member.user_id, ["default", "team_a"], VISIT)
+    assert await identity.authentication.still_valid(member.principal), "more workspaces close nothing"
+    at_work = await identity.who(member.pair.access_token)
+    assert at_work.workspaces == {"default", "team_a"}
+    await give(owner.principal, member.user_id, ["team_a"], VISIT)
+    for proof in (member.pair.access_token, member.key):
+        assert (await identity.who(proof)).workspaces == {"team_a"}
+    assert not await identity.authentication.still_valid(at_work)
+    assert await identity.parts.workspaces.names(owner.user.org_id) == ["team_a"]
+    entry = (await identity.parts.audit.page(action="user.workspaces"))[0].event
+    assert (entry.actor, entry.target, entry.details) == (
+        owner.user_id, member.user_id, {"workspaces_before": "default,team_a", "workspaces": "team_a"},
+    )  # fmt: skip
+    assert await refused(give(owner.principal, member.user_id, ["a b"], VISIT), InvalidInput) == "invalid_workspace"
+    assert await refused(give(owner.principal, member.user_id, [], VISIT), InvalidInput)
+
+
+async def test_a_key_that_is_held_to_a_workspace_goes_with_its_owners_right_to_it(identity: Any) -> None:
+    owner, member = await pair_of(identity)
+    keys, give = identity.keys, identity.people.give_workspaces
+    forbidden = keys.create(member.principal, "ci", VISIT, lifetime_s=None, workspace="team_a")
+    assert await refused(forbidden, Forbidden) == "foreign_workspace"
+    await give(owner.principal, member.user_id, ["team_a", "team_b"], VISIT)
+    who = await identity.who(member.pair.access_token)
+    key, text = await keys.create(who, "ci", VISIT, lifetime_s=None, workspace="team_a")
+    held = await identity.who(text)
+    assert (key.workspace, held.workspaces) == ("team_a", {"team_a"})
+    await give(owner.principal, member.user_id, ["team_b"], VISIT)
+    assert (await identity.who(text)).workspaces == frozenset()
+    assert not await identity.authentication.still_valid(held)
+
+
+async def test_who_is_invited_to_a_workspace_has_that_one(identity: Any) -> None:
+    owner = await account(identity, "olga")
+    invite, accept = identity.invitations.invite, identity.invitations.accept
+    invitation, token = await invite(owner.principal, "new@example.com", ["member"], VISIT, workspaces=["team_a"])
+    assert invitation.workspaces == ("team_a",)
+    user = await accept(token, PASSWORD, "New", VISIT)
+    assert (user.workspaces, (await identity.parts.users.by_id(user.user_id)).workspaces) == (("team_a",), ("team_a",))
+    assert await identity.parts.workspaces.names(owner.user.org_id) == ["team_a"]
+
+
+async def test_an_organisation_has_a_bounded_number_of_workspaces(
+    identity: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("aragora.limits.WORKSPACES_MAX", 2)
+    owner, member = await pair_of(identity)
+    give = identity.people.give_workspaces
+    await give(owner.principal, member.user_id, ["a", "b", "default"], VISIT)
+    assert await refused(give(owner.principal, member.user_id, ["c"], VISIT), Conflict)
+    assert (await identity.parts.users.by_id(member.user_id)).workspaces == ("a", "b", "default")
+
+
 async def test_sessions_keys_and_factor_go_one_by_one(identity: Any, sqlite_users: Database) -> None:
     owner, member = await pair_of(identity)
     detail = await identity.people.get(owner.principal, member.user_id)

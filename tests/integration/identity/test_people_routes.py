@@ -12,11 +12,11 @@ import pyotp
 import pytest
 from pydantic import SecretStr
 from worlds.memory_server import Boards, Served, World, served
+from worlds.migrated import migrated
 
 from aragora.clock import SystemClock
 from aragora.config.settings import Settings
 from aragora.identity.parts import Visit
-from aragora.migrations.applying import apply_pending
 from aragora.server.authentication import Caller, CallerFacts
 from aragora.server.live.connection import Connection
 from aragora.server.ports import ServerConfig
@@ -43,7 +43,7 @@ async def production(tmp_path: Path) -> AsyncIterator[Serving]:
             encryption_key=SecretStr(secrets.token_hex(32)),
             **more,
         )
-        await apply_pending(settings)
+        migrated(settings)
         config = ServerConfig("1.0.0", "ws://127.0.0.1:8765/ws", environment="production")
         world = World()
         world.add("deb_1", org_id="local")

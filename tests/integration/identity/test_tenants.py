@@ -1,5 +1,6 @@
-"""Organisations are strangers to each other: whatever route is tried with another organisation's ids, nothing is seen
-or done. The routes come from the OpenAPI document: one that is added later is tried as well."""
+"""Organisations are strangers to each other, and so are the workspaces of one: whatever route is tried with ids from
+elsewhere, nothing is seen or done. The routes come from the OpenAPI document: one that is added later is tried as
+well."""
 
 from __future__ import annotations
 
@@ -19,6 +20,7 @@ import httpx2
 import pytest
 from pydantic import SecretStr
 from worlds.memory_server import RECEIVER, Boards, Served, served
+from worlds.migrated import migrated
 from worlds.waiting import WAIT_S
 from worlds.webhook_deliveries import delivery
 from worlds.webhook_store import dead, event
@@ -32,7 +34,6 @@ from aragora.debate.store.debates import DebateStore
 from aragora.debate.store.journal_writer import JournalWriter
 from aragora.identity.parts import Visit
 from aragora.identity.principal import Method, Principal
-from aragora.migrations.applying import apply_pending
 from aragora.server.ports import DebateTicket, FeedItem
 from aragora.storage.contexts import Context
 from aragora.storage.database import Database
@@ -63,6 +64,7 @@ BODIES: Final[dict[str, Any]] = {
     "POST /api/invitations/accept": {"token": "invented", "password": PASSWORD},
     "POST /api/admin/users/{user_id}/impersonate": {"reason": "curious"},
     "PUT /api/integrations/{type}": {"settings": {"channel": "#mallory"}},
+    "POST /api/workspaces": {"name": "mallorys"},
     "POST /api/webhooks": {"url": RECEIVER, "events": ["debate_end"]},
     "PATCH /api/webhooks/{webhook_id}": {"version": 1, "description": "mine"},
     "POST /api/webhooks/{webhook_id}/replay": {"since": time.time() - 60.0, "select": "failed"},
@@ -151,7 +153,7 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
         service_token=SecretStr(SERVICE),
         service_roles=("owner", "admin"),
     )
-    await apply_pending(settings)
+    migrated(settings)
     database = Database.open(settings, Context.DEBATES)
     store, writer = DebateStore(database), JournalWriter(database)
     commands = AsyncMock()
@@ -324,6 +326,114 @@ async def assert_alice_still_has_everything(site: Site) -> None:
     async with site.client(site.alice.session) as client:
         assert len((await client.get("/api/invitations")).json()["invitations"]) == 1
         assert (await client.get(f"/api/users/{site.alice.user_id}")).json()["disabled"] is False
+
+
+async def people_of_another_workspace(site: Site) -> dict[str, dict[str, str]]:
+    """What those can show who are of Alice's organisation, and of another workspace: a member of it, one who may not
+    write, and Alice's own key that is held to it."""
+    proofs = {}
+    async with site.client(site.alice.session) as client:
+        for role in ("member", "viewer"):
+            who = {"email": f"{role}@example.com", "password": PASSWORD}
+            body = {**who, "roles": [role], "workspaces": ["elsewhere"]}
+            made = await client.post("/api/auth/register", json=body, headers=site.alice.session)
+            assert made.status_code == 201, made.text
+            tokens = (await client.post("/api/auth/login", json=who)).json()
+            proofs[role] = {"Authorization": f"Bearer {tokens['access_token']}"}
+        key = await client.post("/api/auth/api-key", json={"workspace": "elsewhere"})
+        assert (key.status_code, key.json()["workspace"]) == (201, "elsewhere")
+        proofs["key"] = {"Authorization": f"Bearer {key.json()['api_key']}"}
+    return proofs
+
+
+@pytest.mark.parametrize("proof", ["member", "viewer", "key"])
+async def test_no_route_shows_or_does_anything_with_the_debates_of_another_workspace(site: Site, proof: str) -> None:
+    shown = (await people_of_another_workspace(site))[proof]
+    tried = 0
+    async with site.client(shown) as client:
+        for method, path, _ in site.operations():
+            if "{debate_id}" not in path and not path.startswith(
+                ("/api/debates", "/api/webhooks", "/api/integrations")
+            ):
+                continue
+            for debate_id in ("deb_live", "deb_done") if "{debate_id}" in path else ("deb_live",):
+                answer = await call(site, client, method, path, of_alice(site, debate_id))
+                told = f"{method} {path}: {answer.status_code} {answer.text[:300]}"
+                assert answer.status_code not in (405, 422, 500), told
+                assert "{debate_id}" not in path or answer.status_code in (404, 403), told
+                assert method == "POST" or "{debate_id}" not in path or answer.status_code == 404, told
+                for mark in (MARK, "rcp_done", *(() if "{debate_id}" in path else ("deb_live", "deb_done"))):
+                    assert mark not in answer.text, told
+                tried += 1
+        for path in ("/api/debates", "/api/debates/export"):
+            assert MARK not in (await client.get(f"{path}?workspace=*")).text
+            refused = await client.get(f"{path}?workspace=default")
+            assert (refused.status_code, refused.json()["error"]["code"]) == (403, "foreign_workspace")
+        refused = await client.post("/api/debates", json={"question": "Mine?", "workspace": "default"})
+        assert refused.status_code == 403
+        assert [one["name"] for one in (await client.get("/api/workspaces")).json()["workspaces"]] == ["elsewhere"]
+        stream = await client.get("/api/debates/deb_live/events", headers={"Accept": "text/event-stream"})
+        assert stream.status_code == 404
+
+    assert tried >= 20
+    for command in ("cancel", "vote", "suggest", "correct", "sign"):
+        getattr(site.commands, command).assert_not_called()
+    opened = [each.args[0] for each in site.commands.open.call_args_list]
+    assert [(one.org_id, one.workspace) for one in opened] == (
+        [] if proof == "viewer" else [(site.alice.org_id, "elsewhere")]
+    )
+    await assert_alice_still_has_everything(site)
+
+
+async def test_a_websocket_neither_hears_nor_steers_debates_of_another_workspace(site: Site) -> None:
+    shown = (await people_of_another_workspace(site))["member"]
+    async with socket_of(site, site.alice.session) as hers, socket_of(site, shown) as theirs:
+        hers.say(type="subscribe", debate_id="deb_live")
+        assert (await hers.next_of("agent_message"))["data"]["text"] == MARK
+        for attempt in (
+            {"type": "subscribe", "debate_id": "deb_live"},
+            {"type": "user_vote", "loop_id": "deb_live", "payload": {"choice": "ada", "intensity": 10}},
+            {"type": "user_suggestion", "loop_id": "deb_live", "payload": {"text": "choose me"}},
+        ):
+            theirs.say(**attempt)
+            refused = await theirs.next_of("error", "ack", "agent_message")
+            assert (refused["type"], refused["data"]["code"]) == ("error", "not_found"), attempt
+        for workspace, answer in ((None, "loops"), ("*", "loops"), ("default", "error")):
+            theirs.say(type="get_loops", workspace=workspace)
+            told = await theirs.next_of("loops", "error")
+            assert (told["type"], told["data"].get("loops", [])) == (answer, [])
+    site.commands.vote.assert_not_called()
+    site.commands.suggest.assert_not_called()
+
+
+async def test_who_is_given_another_workspace_reads_it_at_once_and_no_longer_once_it_is_taken(site: Site) -> None:
+    shown = (await people_of_another_workspace(site))["member"]
+    async with site.client(shown) as theirs, site.client(site.alice.session) as hers:
+        user = (await theirs.get("/api/auth/me")).json()
+        assert user["workspaces"] == ["elsewhere"]
+        for names, status in ((["default", "elsewhere"], 200), (["*"], 200), (["default2"], 404)):
+            changed = await hers.patch(f"/api/users/{user['user_id']}", json={"workspaces": names})
+            assert (changed.status_code, changed.json()["workspaces"]) == (200, names)
+            assert (await theirs.get("/api/debates/deb_live")).status_code == status
+        listed = [one["name"] for one in (await hers.get("/api/workspaces")).json()["workspaces"]]
+        assert listed == ["default", "default2", "elsewhere"]
+
+
+async def test_a_workspace_is_made_by_name_and_by_its_first_debate(site: Site) -> None:
+    async with site.client(site.alice.session) as client:
+        for _ in range(2):
+            assert (await client.post("/api/workspaces", json={"name": "made"})).status_code == 201
+        opened = await client.post("/api/debates", json={"question": "Where?", "workspace": "used"})
+        assert opened.status_code == 202
+        assert site.commands.open.call_args.args[0].workspace == "used"
+        for bad in ("*", "a b", "", "x" * 65, "../x"):
+            assert (await client.post("/api/workspaces", json={"name": bad})).status_code == 422
+            assert (await client.post("/api/debates", json={"question": "Q?", "workspace": bad})).status_code == 422
+            assert bad == "*" or (await client.get("/api/debates", params={"workspace": bad})).status_code == 422
+        listed = [one["name"] for one in (await client.get("/api/workspaces")).json()["workspaces"]]
+        assert listed == ["default", "made", "used"]
+    entries = await site.server.identity.feature.ports.parts.audit.page(action="workspace.create")
+    assert [entry.event.target for entry in entries] == ["used", "made"]
 
 
 async def test_a_foreign_id_and_an_invented_one_read_the_same(site: Site) -> None:

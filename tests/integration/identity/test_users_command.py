@@ -88,6 +88,21 @@ def entries(data_dir: Path) -> list[AuditEntry]:
     return asyncio.run(read())
 
 
+def test_an_account_is_given_workspaces(typed: Typed, data_dir: Path) -> None:
+    made(typed, "root", "owner")
+    arguments = ("create", "mike@example.com", "--workspace", "team_a", "--password-stdin", "--json")
+    code, told, wrong = typed(*arguments, stdin=io.StringIO(f"{PASSWORD}\n"))
+    assert code == 0, wrong
+    assert json.loads(told)["workspaces"] == ["team_a"]
+    code, told, _ = typed("workspaces", "mike@example.com", "default", "team_b", "--yes")
+    assert (code, told) == (0, "mike@example.com may use default, team_b.\n")
+    code, _, wrong = typed("workspaces", "mike@example.com", "team b", "--yes")
+    assert code != 0
+    assert "A workspace's name has 1 to 64" in wrong
+    last = entries(data_dir)[0].event
+    assert (last.action, last.actor, last.details["workspaces"]) == ("user.workspaces", "operator", "default,team_b")
+
+
 @pytest.mark.usefixtures("data_dir")
 def test_the_first_owner_is_made_where_registration_is_closed(typed: Typed) -> None:
     user_id = made(typed, "root", "owner", "admin")

@@ -4,20 +4,18 @@ per test."""
 from __future__ import annotations
 
 import asyncio
-import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
-from worlds.backends import SetClock, fresh_database
+from worlds.backends import SetClock, copied_database
+from worlds.migrated import migrated
 from worlds.schema import schema
 
 from aragora.config.settings import Settings
 from aragora.knowledge.store.reading import KnowledgeReader
 from aragora.knowledge.store.writing import KnowledgeWriter
-from aragora.migrations.applying import migrate
-from aragora.migrations.history import revisions
 from aragora.storage.contexts import Context
 from aragora.storage.database import Database
 
@@ -25,27 +23,16 @@ BACKENDS = ["sqlite", pytest.param("postgres", marks=pytest.mark.slow)]
 
 
 @pytest.fixture(scope="session")
-def knowledge_url(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The URL of a PostgreSQL database with the tables of the Knowledge Mound."""
-    url = asyncio.run(fresh_database(postgres_url))
-    _migrate(Settings(data_dir=tmp_path_factory.mktemp("knowledge"), database_url=url))  # type: ignore[arg-type]
-    return url
-
-
-@pytest.fixture(scope="session")
-def knowledge_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A SQLite file with these tables, to be copied."""
-    made = Settings(data_dir=tmp_path_factory.mktemp("knowledge"))
-    _migrate(made)
-    return made.data_dir / f"{Context.MEMORY}.db"
+def knowledge_url(migrated_url: str) -> str:
+    """The URL of a migrated PostgreSQL database."""
+    return asyncio.run(copied_database(migrated_url))
 
 
 @pytest.fixture(params=BACKENDS)
 def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
     """Settings of an empty store with its tables; a test that needs one of the two asks by indirect parameter."""
     if request.param == "sqlite":
-        shutil.copy(request.getfixturevalue("knowledge_file"), tmp_path)
-        return Settings(data_dir=tmp_path)
+        return migrated(Settings(data_dir=tmp_path))
     made = Settings(data_dir=tmp_path, database_url=request.getfixturevalue("knowledge_url"))
     asyncio.run(_emptied(made))
     return made
@@ -66,10 +53,6 @@ def writer(database: Database, clock: SetClock) -> KnowledgeWriter:
 @pytest.fixture
 def reader(database: Database) -> KnowledgeReader:
     return KnowledgeReader(database)
-
-
-def _migrate(settings: Settings) -> None:
-    asyncio.run(migrate(settings, Context.MEMORY, revisions(Context.MEMORY)[-1].number))
 
 
 async def _emptied(settings: Settings) -> None:

@@ -1,14 +1,17 @@
-"""Every suite here runs on both stores: SQLite files in a directory per test, and a real PostgreSQL emptied per
-test."""
+"""Every suite here runs on both stores: SQLite files in a directory per test, and a database per test in a real
+PostgreSQL."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
+from worlds.backends import copied_database, drop_database
+from worlds.migrated import migrated
 
 from aragora.config.settings import Settings
 from aragora.debate.journal import JournalRow
@@ -16,7 +19,6 @@ from aragora.debate.model import DebateStatus
 from aragora.debate.proposition import Idempotency
 from aragora.debate.records import Commit, DebateRecord, DebateUpdate, NewDebate
 from aragora.debate.store.journal_writer import JournalWriter
-from aragora.migrations.applying import apply_all
 from aragora.scope import DEFAULT_WORKSPACE
 from aragora.storage.contexts import Context
 from aragora.storage.database import Database
@@ -31,11 +33,14 @@ def empty_settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
 
 
 @pytest.fixture(params=BACKENDS)
-def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
+def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Settings]:
     """Settings of a migrated, empty store; a test that needs one of the two asks for it by indirect parameter."""
-    made = _settings(request, tmp_path)
-    apply_all(made)
-    return made
+    if request.param == "sqlite":
+        yield migrated(Settings(data_dir=tmp_path))
+        return
+    url = asyncio.run(copied_database(request.getfixturevalue("migrated_url")))
+    yield Settings(data_dir=tmp_path, database_url=SecretStr(url))
+    asyncio.run(drop_database(url, of=request.getfixturevalue("postgres_url")))
 
 
 @pytest.fixture

@@ -91,6 +91,44 @@ async def test_the_export_holds_every_debate_oldest_first(store: DebateStore, se
     assert [record.debate_id async for record in store.export(OTHER)] == ["d6"]
 
 
+async def test_a_scope_holds_its_own_workspaces_and_no_others_whatever_their_names(
+    store: DebateStore, writer: JournalWriter, build: type
+) -> None:
+    names = ["default", "team_a", "teamXa", "TEAM_A", "team_a.", "team"]
+    for number, name in enumerate(names):
+        for org_id in ("local", "other"):
+            made = build.new_debate(f"d_{org_id}_{name}", created_at=100.0 + number, org_id=org_id, workspace=name)
+            await writer.open(made)
+    for name in names:
+        scope, mine = Scope("local", frozenset({name})), f"d_local_{name}"
+        assert [record.debate_id for record in (await store.page(scope)).items] == [mine]
+        assert [record.debate_id async for record in store.export(scope)] == [mine]
+        assert (await store.get(mine, scope)).workspace == name
+        for foreign in (f"d_other_{name}", *(f"d_local_{other}" for other in names if other != name)):
+            with pytest.raises(NotFound) as unseen:
+                await store.get(foreign, scope)
+            with pytest.raises(NotFound) as unknown:
+                await store.get("d_none", scope)
+            assert str(unseen.value).replace(foreign, "ID") == str(unknown.value).replace("d_none", "ID")
+    two = Scope("local", frozenset({"team", "default"}))
+    assert [record.workspace for record in (await store.page(two)).items] == ["team", "default"]
+    assert (await store.page(Scope("local", frozenset()))).items == ()
+    assert [record.org_id for record in (await store.page(Scope(None, frozenset({"team"})))).items] == [
+        "other",
+        "local",
+    ]
+
+
+async def test_a_key_of_a_request_is_its_persons_own_in_each_workspace(
+    store: DebateStore, writer: JournalWriter, build: type
+) -> None:
+    first = await writer.open(build.new_debate("d1", key="k", request_hash="h"))
+    elsewhere = await writer.open(build.new_debate("d2", key="k", request_hash="other", workspace="team_a"))
+    again = await writer.open(build.new_debate("d3", key="k", request_hash="other", workspace="team_a"))
+    assert (first.created, elsewhere.created, again.created) == (True, True, False)
+    assert (again.record.debate_id, again.record.workspace) == ("d2", "team_a")
+
+
 async def test_events_come_in_order_after_a_seq_and_within_a_limit(
     store: DebateStore, writer: JournalWriter, build: type
 ) -> None:

@@ -9,8 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from worlds.backends import postgres_settings
+from pydantic import SecretStr
+from worlds.backends import copied_database
 from worlds.memory_engine import MemoryJournal
+from worlds.migrated import migrated
+from worlds.waiting import WAIT_S
 
 from aragora.config.settings import Settings
 from aragora.debate.model import DebateStatus
@@ -18,7 +21,6 @@ from aragora.debate.records import ChainHead, Commit, Conclusion, DebateUpdate, 
 from aragora.debate.store.debates import DebateStore
 from aragora.debate.store.journal_writer import JournalWriter
 from aragora.errors import Fenced
-from aragora.migrations.applying import apply_pending
 from aragora.storage.contexts import Context
 from aragora.storage.database import Database
 
@@ -39,8 +41,10 @@ async def journal(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
         return
     settings = Settings(data_dir=tmp_path)
     if request.param == "postgresql":
-        settings = await postgres_settings(request.getfixturevalue("postgres_url"), tmp_path)
-    await apply_pending(settings)
+        url = await copied_database(request.getfixturevalue("migrated_url"))
+        settings = Settings(data_dir=tmp_path, database_url=SecretStr(url), db_pool_timeout=WAIT_S)
+    else:
+        migrated(settings)
     database = Database.open(settings, Context.DEBATES)
     writer = JournalWriter(database)
     yield Journal(writer, DebateStore(database))

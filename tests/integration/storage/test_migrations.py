@@ -15,11 +15,15 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import IntegrityError
 from worlds.schema import rollback_last, schema
 
 import aragora.storage
 from aragora.config.settings import Settings
 from aragora.errors import Misconfigured, Unavailable
+from aragora.identity.api_keys import ApiKeyStore
+from aragora.identity.store.invitations import InvitationStore
+from aragora.identity.store.users import UserStore
 from aragora.migrations import rollback
 from aragora.migrations.applying import _ADVISORY_KEY, apply_pending, migrate, migrating_alone
 from aragora.migrations.history import (
@@ -101,6 +105,66 @@ async def test_addresses_from_before_get_their_one_form_unless_it_is_taken(empty
         after = {row.user_id: row.email for row in rows}
     await database.aclose()
     assert after == {**before, "u1": composed}
+
+
+async def test_debates_from_before_workspaces_are_in_default_and_keep_their_keys_on_the_way_back(
+    empty_settings: Settings,
+) -> None:
+    await apply_pending(empty_settings)
+    await _roll_back(empty_settings, "debates/0003 workspaces")
+    database = Database.open(empty_settings, Context.DEBATES)
+    await _insert(database, "debates", _debate("before", key="k1"))
+    await apply_pending(empty_settings)
+    for name in ("team_a", "team_b"):
+        await _insert(database, "debates", {**_debate(name, key="k1"), "workspace": name})
+    async with database.reading() as connection:
+        rows = await connection.execute(text("SELECT debate_id, workspace FROM debates ORDER BY debate_id"))
+        assert [tuple(row) for row in rows] == [("before", "default"), ("team_a", "team_a"), ("team_b", "team_b")]
+    with pytest.raises(IntegrityError):
+        await _insert(database, "debates", {**_debate("again", key="k1"), "workspace": "team_a"})
+    await database.aclose()
+    await _roll_back(empty_settings, "debates/0003 workspaces")
+    database = Database.open(empty_settings, Context.DEBATES)
+    async with database.reading() as connection:
+        rows = await connection.execute(text("SELECT debate_id, idempotency_key FROM debates ORDER BY debate_id"))
+        assert [tuple(row) for row in rows] == [("before", "k1"), ("team_a", None), ("team_b", None)]
+    await database.aclose()
+    await apply_pending(empty_settings)
+    await require_current(empty_settings, *Context)
+
+
+async def test_accounts_keys_and_invitations_from_before_workspaces_have_default_and_their_owners(
+    empty_settings: Settings,
+) -> None:
+    await apply_pending(empty_settings)
+    await _roll_back(empty_settings, "users/0004 workspaces")
+    database = Database.open(empty_settings, Context.USERS)
+    user = {
+        "user_id": "u1", "email": "a@example.com", "name": "N", "org_id": "o", "roles": '["member"]',
+        "mfa_enabled": False, "totp_last_step": 0, "disabled": False, "created_at": 1.0, "updated_at": 1.0,
+    }  # fmt: skip
+    key = {"key_id": "k1", "user_id": "u1", "org_id": "o", "name": "ci", "digest": "d", "created_at": 1.0}
+    invited = {
+        "invitation_id": "i1", "digest": "d", "email": "b@example.com", "org_id": "o", "roles": '["member"]',
+        "invited_by": "u1", "created_at": 1.0, "expires_at": 9e9,
+    }  # fmt: skip
+    for table, row in (("users", user), ("api_keys", key), ("invitations", invited)):
+        await _insert(database, table, row)
+    await apply_pending(empty_settings)
+    users, keys, invitations = UserStore(database), ApiKeyStore(database), InvitationStore(database)
+    standing_now = await users.standing("u1", 0.0)
+    made = await keys.get("k1")
+    assert standing_now is not None
+    assert made is not None
+    assert (standing_now.workspaces, (await users.by_id("u1")).workspaces) == (("default",), ("default",))
+    assert made.workspace is None
+    assert [one.workspaces for one in await invitations.open_of("o", 2.0)] == [("default",)]
+    await database.aclose()
+    await _roll_back(empty_settings, "users/0004 workspaces")
+    database = Database.open(empty_settings, Context.USERS)
+    async with database.reading() as connection:
+        assert (await connection.execute(text("SELECT user_id FROM users"))).scalar_one() == "u1"
+    await database.aclose()
 
 
 @pytest.mark.parametrize("number", ["1001", "9999", "0000", "0999x", "later"])
@@ -227,6 +291,28 @@ def test_each_context_has_one_line_of_revisions_named_by_their_files(context: Co
         assert f'revision = "{numbers[place]}"' in source
         assert f"down_revision = {before}" in source
         assert "def downgrade()" in source
+
+
+async def _roll_back(settings: Settings, last: str) -> None:
+    """Undo migrations up to and including this one."""
+    while str(await rollback_last(settings)) != last:
+        continue
+
+
+async def _insert(database: Database, table: str, row: dict[str, object]) -> None:
+    names = ", ".join(row)
+    async with database.writing() as connection:
+        await connection.execute(
+            text(f"INSERT INTO {table} ({names}) VALUES ({', '.join(f':{name}' for name in row)})"), row
+        )
+
+
+def _debate(debate_id: str, *, key: str) -> dict[str, object]:
+    return {
+        "debate_id": debate_id, "question": "Q?", "status": "queued", "spec": "{}", "created_at": 1.0,
+        "updated_at": 1.0, "created_by": "ann", "org_id": "o", "rounds": 0, "cost_usd": 0.0, "last_seq": 0,
+        "idempotency_key": key, "request_hash": "h",
+    }  # fmt: skip
 
 
 async def _set_revision(settings: Settings, context: Context, number: str) -> None:

@@ -147,7 +147,7 @@ def test_whatever_a_provider_sends_every_debate_ends_and_its_neighbours_complete
     sqlite = settings.database_url is None
 
     @hypothesis_settings(
-        max_examples=40 if sqlite else 10,
+        max_examples=20 if sqlite else 5,
         deadline=None,
         suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
     )

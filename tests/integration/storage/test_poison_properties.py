@@ -156,7 +156,7 @@ def _examples(settings: Settings, sqlite: int, postgres: int) -> Any:
 
 
 def test_whatever_agents_answer_every_debate_ends_and_its_neighbours_complete(settings: Settings) -> None:
-    @_examples(settings, sqlite=60, postgres=12)
+    @_examples(settings, sqlite=30, postgres=6)
     @given(st.lists(replies, min_size=1, max_size=8))
     def law(poison: list[Reply]) -> None:
         with capture_logs():
@@ -168,7 +168,7 @@ def test_whatever_agents_answer_every_debate_ends_and_its_neighbours_complete(se
 def test_whatever_happens_to_rows_all_debates_that_are_whole_recover(settings: Settings) -> None:
     place = st.integers(0, 2_000)
 
-    @_examples(settings, sqlite=40, postgres=8)
+    @_examples(settings, sqlite=20, postgres=5)
     @given(st.lists(st.tuples(place, place, place, st.binary(max_size=30)), min_size=1, max_size=3))
     def law(damages: list[tuple[int, int, int, bytes]]) -> None:
         asyncio.run(recovery_after(settings, damages))

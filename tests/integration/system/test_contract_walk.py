@@ -17,7 +17,8 @@ pytestmark = pytest.mark.slow
 CONTRACT = yaml.safe_load((Path(__file__).parents[2] / "contract" / "http.yaml").read_text())
 LATER = (
     "/api/health/knowledge-mound",  # the Knowledge Mound
-    "/api/knowledge",
+    "/api/knowledge/search",
+    "/api/debates/{id}/outcome",  # outcomes
     "/api/control-plane",
     "/api/integrations",
     "/api/system/errors",  # the admin console and the developer portal

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from worlds.memory_engine import answer
-from worlds.waiting import eventually
+from worlds.waiting import WAIT_S, eventually
 
 from actors import agent as module
 from actors.agent import AgentActor
@@ -190,7 +190,7 @@ async def test_an_agent_that_is_declared_otherwise_answers_so_from_the_next_ask_
     assert not made[0].closed.is_set(), "it is still answering what it was asked before"
     for one in made:
         one.go.set()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(WAIT_S):
         await made[0].closed.wait()
     assert not made[1].closed.is_set()
     (tmp_path / "agents.toml").write_text("")
@@ -202,10 +202,10 @@ async def test_an_agent_that_is_declared_otherwise_answers_so_from_the_next_ask_
 async def test_what_it_writes_goes_to_the_coordinator_where_somebody_follows(
     agent: Agent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "POLL_S", 5.0)
+    monkeypatch.setattr(module, "POLL_S", WAIT_S)
     first, second = request("deb_1"), request("deb_2")
     monkeypatch.setattr(agent_outlets, "SIGNS_EVERY_S", 0.01)
-    async with asyncio.timeout(5.0):
+    async with asyncio.timeout(WAIT_S):
         asking = asyncio.create_task(agent.exchange("coordinator", first, second))
         while len(agent.answering.listeners) < 2:
             await asyncio.sleep(0)
@@ -227,7 +227,7 @@ async def test_what_it_writes_goes_to_the_coordinator_where_somebody_follows(
 async def test_signs_of_life_go_to_the_coordinator_though_nobody_follows(
     agent: Agent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "POLL_S", 5.0)
+    monkeypatch.setattr(module, "POLL_S", WAIT_S)
     monkeypatch.setattr(signs_module, "ALIVE_EVERY_S", 0.0)
     asking = asyncio.create_task(agent.exchange("before", request("deb_1")))
     while not agent.answering.listeners:
@@ -245,7 +245,7 @@ async def test_signs_that_came_while_no_call_waited_are_fetched_by_the_next_at_o
     mailbox, sign = Mailbox(), Sign("ask", "", 0, 1)
     mailbox.show(sign)
     await eventually(lambda: mailbox._signs_due)
-    assert await asyncio.wait_for(mailbox.take(60.0), 5.0) == wire.Told([], [sign])
+    assert await asyncio.wait_for(mailbox.take(10 * WAIT_S), WAIT_S) == wire.Told([], [sign])
 
 
 def test_a_mailbox_holds_so_many_signs_and_no_more() -> None:

@@ -114,7 +114,7 @@ async def test_a_mended_file_is_seen_also_where_nobody_asks_for_an_agent_again(
     await eventually(lambda: "line 3" in str(file.problem))
     assert loops.troubled() == (WORK,)
     write(file, ONE)
-    await eventually(lambda: loops.troubled() == (), deadline_s=5)
+    await eventually(lambda: loops.troubled() == ())
     assert file.problem is None
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from worlds.waiting import WAIT_S
 
 from aragora.agents import living
 from aragora.agents.model import Completion, ModelCall, NobodyListens, ProviderFault
@@ -68,7 +69,7 @@ async def test_agents_in_several_processes_have_so_many_calls_at_once(tmp_path: 
     agents = [TakingTurns(busy, Turns(tmp_path / "turns", "http://localhost:1/v1", slots)) for _ in range(4)]
     listener = Lives()
     calls = [asyncio.create_task(agent.complete(replace(CALL, listener=listener))) for agent in agents for _ in "ab"]
-    async with asyncio.timeout(10.0):
+    async with asyncio.timeout(WAIT_S):
         while listener.signs < 5:
             await asyncio.sleep(0)
         assert busy.at_once == slots

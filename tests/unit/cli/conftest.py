@@ -56,6 +56,23 @@ DECISION = Decision(
 )
 
 
+def outcome_version(right: str | None, note: str, version: int = 1) -> dict[str, Any]:
+    return {
+        "debate_id": DEBATE,
+        "version": version,
+        "right": right,
+        "agents": [],
+        "decision_right": right is not None,
+        "confidence": 0.75,
+        "workspace": "default",
+        "domain": "general",
+        "by": "local",
+        "note": note,
+        "at": 1_772_366_400.0,
+        "recorded_at": 1_772_366_400.0,
+    }
+
+
 def debate_events(*, ending: DebateStatus = DebateStatus.COMPLETED, decision: Decision = DECISION) -> tuple[Event, ...]:
     spec = DebateSpec(DEBATE, "Monolith?", ("ada", "bob", "eve"), Protocol("structured", rounds=1), seed=1)
     talk: tuple[Event, ...] = (
@@ -117,6 +134,15 @@ class FakeServer:
     searches: list[str] = field(default_factory=list)  # prefixes that were asked for
     knows_prefixes: bool = True
     signed: list[dict[str, Any]] = field(default_factory=list)
+    outcomes: list[dict[str, Any]] = field(default_factory=list)
+
+    async def tell_outcome(self, request: web.Request) -> web.Response:
+        self.outcomes.append(await request.json())
+        return web.json_response(outcome_version(self.outcomes[-1]["right"], self.outcomes[-1]["note"]), status=201)
+
+    async def outcome(self, _request: web.Request) -> web.Response:
+        newest, first = outcome_version(None, "It failed.", 2), outcome_version("Start with a monolith.", "")
+        return web.json_response({**newest, "history": [newest, first]})
 
     async def sign(self, request: web.Request) -> web.Response:
         self.signed.append(await request.json())
@@ -230,6 +256,8 @@ def application(fake: FakeServer) -> web.Application:
     app.router.add_get("/api/debates/{id}/events", fake.get_events)
     app.router.add_get("/api/debates/{id}/receipt", always(lambda: fake.receipt))
     app.router.add_post("/api/debates/{id}/signatures", fake.sign)
+    app.router.add_post("/api/debates/{id}/outcome", fake.tell_outcome)
+    app.router.add_get("/api/debates/{id}/outcome", fake.outcome)
     app.router.add_post("/api/receipts/verify", fake.verify)
     app.router.add_get("/api/health", always(lambda: {"status": "healthy", "version": "1.0.0", "uptime": 1}))
     app.router.add_get("/api/health/ready", always(lambda: {"status": "ready"}))

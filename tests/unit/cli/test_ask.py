@@ -57,6 +57,11 @@ async def test_settings_reach_the_server_and_what_is_left_out_is_the_servers(ser
     ]
 
 
+async def test_a_debate_without_knowledge_is_asked_for_by_name(server: Any, type_command: Any) -> None:
+    assert await type_command("ask", "Monolith?", "--url", server.url, "--no-knowledge") == 0
+    assert server.opened == [{"question": "Monolith?", "knowledge": False}]
+
+
 @pytest.mark.parametrize(
     ("typed", "sent"),
     [

@@ -80,7 +80,7 @@ async def test_a_server_that_hangs_is_given_up_on(monkeypatch: pytest.MonkeyPatc
 
     app = web.Application()
     app.router.add_get("/x", hang)
-    async with TestServer(app) as running, AragoraClient(str(running.make_url("")), timeout_s=0.5) as client:
+    async with TestServer(app) as running, AragoraClient(str(running.make_url("")), timeout_s=1.0) as client:
         with pytest.raises(ServerUnreachable, match="TimeoutError"):
             await client.get("/x")
     assert calls == 2

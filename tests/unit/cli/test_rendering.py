@@ -11,10 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console, RenderableType
+from worlds import debating
 
 from aragora.cli.rendering.events import decision_panel, render
 from aragora.cli.rendering.tables import agents_table, debates_table
 from aragora.cli.rendering.terminal import terminal
+from aragora.debate.knowledge import NotOffered
 from aragora.debate.model import (
     Abstained,
     AgreementChallenged,
@@ -25,6 +27,8 @@ from aragora.debate.model import (
     CritiqueGiven,
     Decision,
     Dissent,
+    KnowledgeCited,
+    KnowledgeOffered,
     PersonSuggested,
     Tally,
     Usage,
@@ -194,3 +198,26 @@ async def test_a_terminal_without_utf_8_is_no_reason_to_fail_and_json_stays_json
 def test_an_agent_that_asks_what_its_server_offers_first_says_so() -> None:
     shown = agents_table([{"name": "local", "provider": "local", "model": ""}], {})
     assert "its server's first chat model" in printed(shown, width=200, on_terminal=False)
+
+
+def test_what_a_debate_is_offered_and_cites_is_shown_in_a_line_each() -> None:
+    offered = plain(render(debating.offer_of(debating.item_of(1, "Tea\x1b[31m is \u202emild."))))
+    assert "Offered 1 item of earlier knowledge:" in offered
+    assert "K1 fact, 2023-11-14, confidence: likely: Tea" in offered
+    assert "\x1b" not in offered
+    assert "\u202e" not in offered
+    assert plain(render(KnowledgeCited(1, "bob", "a", ("K1", "K2")))).strip() == "bob cites K1, K2"
+    unknown = plain(render(KnowledgeCited(1, "bob", "a", (), ("K7", "K9"))))
+    assert unknown.strip() == "bob cites nothing that was offered; never offered: K7, K9"
+
+
+@pytest.mark.parametrize("why", NotOffered)
+def test_why_a_debate_is_offered_nothing_is_said(why: NotOffered) -> None:
+    assert plain(render(KnowledgeOffered(why=why))).strip().endswith(".")
+
+
+def plain(shown: RenderableType | None) -> str:
+    assert shown is not None
+    console = Console(file=io.StringIO(), width=200)
+    console.print(shown)
+    return console.file.getvalue()  # type: ignore[attr-defined,no-any-return]

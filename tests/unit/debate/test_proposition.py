@@ -7,6 +7,7 @@ import pytest
 from aragora.debate.budget import BudgetRule
 from aragora.debate.model import DebateSpec
 from aragora.debate.proposition import Idempotency, Pace, Proposition, specification
+from aragora.debate.protocol import PRESETS
 from aragora.errors import InvalidInput
 
 AGENTS = ("ann", "bob", "cem")
@@ -71,6 +72,17 @@ def test_the_same_request_has_the_same_hash_and_another_another() -> None:
 def test_the_hash_of_a_request_outlives_a_release() -> None:
     known = Idempotency.of("k", Proposition("Which?", ("ann", "bob"), rounds=2, budget_usd=0.5))
     assert known == Idempotency("k", "8015c54a52fd2eb05c002facb701e71b")
+
+
+def test_a_request_that_wants_no_knowledge_is_another_request() -> None:
+    wants_none = Idempotency.of("k", Proposition("Which?", knowledge=False))
+    assert wants_none != Idempotency.of("k", Proposition("Which?"))
+
+
+@pytest.mark.parametrize("protocol", sorted(PRESETS))
+def test_debates_take_knowledge_unless_they_want_none_or_are_the_baseline(protocol: str) -> None:
+    assert _spec(Proposition("Which?", protocol=protocol)).knowledge is (protocol != "ensemble")
+    assert not _spec(Proposition("Which?", protocol=protocol, knowledge=False)).knowledge
 
 
 def test_a_request_without_a_key_is_never_a_repetition() -> None:

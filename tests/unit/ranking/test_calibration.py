@@ -41,4 +41,13 @@ def test_the_record_gives_the_mean_of_all_forecasts(forecasts: list[Forecast]) -
 
 def test_the_last_vote_of_each_agent_is_its_forecast() -> None:
     events = [RoundStarted(1, ("a", "b")), vote("a", "b", 0.2), vote("b", "b", 0.9), vote("a", "a", 0.6)]
-    assert set(forecasts_of(events, "b")) == {Forecast("a", 0.6, right=False), Forecast("b", 0.9, right=True)}
+    assert set(forecasts_of(events, {"b"})) == {Forecast("a", 0.6, right=False), Forecast("b", 0.9, right=True)}
+
+
+def test_a_vote_for_any_author_of_the_answer_that_held_was_right() -> None:
+    events = [vote("a", "b", 0.2), vote("b", "c", 0.9), vote("c", "a", 0.6)]
+    assert [one.right for one in forecasts_of(events, {"b", "c"})] == [True, True, False]
+
+
+def test_where_no_answer_held_every_vote_was_wrong() -> None:
+    assert [one.right for one in forecasts_of([vote("a", "b", 0.2), vote("b", "b", 0.9)], set())] == [False, False]

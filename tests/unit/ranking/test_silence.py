@@ -22,11 +22,11 @@ def test_a_failed_vote_and_an_abstention_are_no_forecast_whatever_turns_out_to_b
 
     run = debating.start(debating.spec_of(protocol=preset("ensemble"))).play(answer)
     for right in debating.AGENTS:
-        assert {forecast.agent for forecast in forecasts_of(run.events, right)} == {"claude", "gpt"}
+        assert {forecast.agent for forecast in forecasts_of(run.events, {right})} == {"claude", "gpt"}
     assert Calibration().value is None, "an agent without a forecast is neither good nor bad"
 
 
 def test_a_debate_that_nobody_answered_makes_nobody_right() -> None:
     run = debating.start().play(debating.failure_of)
     assert run.state.decision is None
-    assert forecasts_of(run.events, "claude") == ()
+    assert forecasts_of(run.events, {"claude"}) == ()

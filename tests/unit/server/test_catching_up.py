@@ -65,7 +65,7 @@ def test_a_client_that_reads_all_is_brought_up_to_date_on_many_debates_at_once(*
         assert client.has_all_of(world)
         for debate_id in DEBATES:
             fanout.leave(debate_id, client.connection)
-            fanout.leave(debate_id, another.connection, EVERYTHING)
+            fanout.leave(debate_id, another.connection)
         for one in serving:
             one.cancel()
 

@@ -19,7 +19,7 @@ from aragora.webhooks.events import DebateFacts, event_type
 from aragora.webhooks.operational import WebhookDisabled, WebhookExhausted
 
 AT = 1_772_366_400.25
-FACTS = DebateFacts("deb_1", "law", "duel", "ring")
+FACTS = DebateFacts("deb_1", "law", "duel", "ring", "team_a")
 OF_DEBATES = [event for event in EXAMPLES if type(event) in WIRE_NAMES]
 
 
@@ -56,7 +56,7 @@ def test_endpoints_get_the_data_of_websocket_clients_after_the_facts(event: obje
     assert got["type"] == heard["type"]
     assert got["seq"] == heard["seq"] == 7
     assert got["timestamp"] == iso(heard["timestamp"])
-    facts = {"debate_id": "deb_1", "domain": "law", "protocol": "duel", "topology": "ring"}
+    facts = {"debate_id": "deb_1", "domain": "law", "protocol": "duel", "topology": "ring", "workspace": "team_a"}
     assert list(got["data"].items()) == [*facts.items(), *heard["data"].items()]
     Draft202012Validator(event_type(got["type"]).schema()).validate(got["data"])
 

@@ -33,6 +33,7 @@ def names(each: EventType) -> str:
 def test_the_catalogue_has_these_types() -> None:
     assert {name: each.high_volume for name, each in CATALOGUE.items()} == {
         "debate_start": False,
+        "knowledge_offered": False,
         "debate_end": False,
         "consensus": False,
         "receipt": False,
@@ -43,6 +44,7 @@ def test_the_catalogue_has_these_types() -> None:
         "vote": True,
         "critique": True,
         "agent_message": True,
+        "knowledge_cited": True,
         "webhook.failing": False,
         "webhook.recovered": False,
         "webhook.exhausted": False,
@@ -56,7 +58,7 @@ def test_types_of_debates_are_those_of_websocket_clients() -> None:
     assert {each.name: each.kind for each in OF_DEBATES}.items() <= {
         name: kind for kind, name in WIRE_NAMES.items()
     }.items()
-    assert len(OF_DEBATES) == 11
+    assert len(OF_DEBATES) == 13
 
 
 @pytest.mark.parametrize("each", TYPES, ids=names)
@@ -100,8 +102,9 @@ def test_each_type_has_one_example() -> None:
 
 
 def test_facts_are_those_of_the_specification() -> None:
-    spec = DebateSpec("deb_1", "why?", ("a", "b"), Protocol("duel", topology=Topology.RING), 1, domain="law")
-    assert facts_of(spec) == DebateFacts("deb_1", "law", "duel", "ring")
+    protocol = Protocol("duel", topology=Topology.RING)
+    spec = DebateSpec("deb_1", "why?", ("a", "b"), protocol, 1, domain="law", workspace="team_a")
+    assert facts_of(spec) == DebateFacts("deb_1", "law", "duel", "ring", "team_a")
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,14 @@ from aragora.webhooks.endpoint import Endpoint
 from aragora.webhooks.events import CATALOGUE, EVERY
 from aragora.webhooks.matching import EVENTS_MAX, VALUES_MAX, check_events, check_matching, wants
 
-DATA = {"debate_id": "deb_1", "domain": "law", "protocol": "duel", "topology": "ring", "status": "failed"}
+DATA = {
+    "debate_id": "deb_1",
+    "domain": "law",
+    "protocol": "duel",
+    "topology": "ring",
+    "status": "failed",
+    "workspace": "team_a",
+}
 HIGH = ["vote", "critique", "agent_message"]
 
 
@@ -63,6 +70,8 @@ def test_the_wildcard_wants_no_type_outside_the_catalogue() -> None:
         ({"domain": ("law",), "status": ("failed", "cancelled")}, True),
         ({"domain": ("law",), "status": ("completed",)}, False),
         ({"protocol": ("duel",), "topology": ("ring",), "debate_id": ("deb_1",)}, True),
+        ({"workspace": ("team_a",)}, True),
+        ({"workspace": ("teamXa", "team")}, False),
         ({"agent": ("ada",)}, False),  # the event has none
         ({"domain": ()}, False),
     ],

@@ -7,6 +7,8 @@ Out: the precedents of a question, each with its strongest dissent (`aragora.kno
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from typing import Final
 
 from aragora.debate.knowledge import question_digest
@@ -24,9 +26,14 @@ NAME: Final = "consensus"
 DECIDED: Final = "decided"
 """The relation between a question and what was decided."""
 
+QUESTION: Final = "question:"
+"""How the subject of a decision begins; the digest of the question follows."""
+
 QUESTION_CHARS: Final = 1_000
 ANSWER_CHARS: Final = 4_000
 VALUE_CHARS: Final = 400
+
+_OF_QUESTION: Final = re.compile(f"{QUESTION}[0-9a-f]{{64}}")
 
 
 def gather(taught: TaughtDebate) -> tuple[Addition, ...]:
@@ -43,7 +50,12 @@ def gather(taught: TaughtDebate) -> tuple[Addition, ...]:
     links = tuple(Link(LinkKind.DERIVED_FROM, item_id, taught.at) for item_id in taught.offered.cited_ids)
     told = Addition(Added(statement, (source,), base, Basis.VOTED, links=links))
     item_id = item_id_of(taught.home, statement)
-    dissents = [_dissent(taught, seq, one, item_id) for one in decision.dissent if one.reason.strip()]
+    positions = {tally.agent: tally.position for tally in decision.tallies}
+    dissents = [
+        _dissent(taught, seq, replace(one, choice=positions.get(one.choice) or one.choice), item_id)
+        for one in decision.dissent
+        if one.reason.strip()
+    ]
     return (told, *dissents)
 
 
@@ -61,7 +73,12 @@ def decided(taught: TaughtDebate) -> Statement | None:
 
 def subject_of(question: str) -> str:
     """What a decision of `question` is about."""
-    return f"question:{question_digest(question)}"
+    return f"{QUESTION}{question_digest(question)}"
+
+
+def is_question(subject: str) -> bool:
+    """Whether a subject is that of a question."""
+    return _OF_QUESTION.fullmatch(subject) is not None
 
 
 def _dissent(taught: TaughtDebate, seq: int, dissent: Dissent, decision_id: str) -> Addition:

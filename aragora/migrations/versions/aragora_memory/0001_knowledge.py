@@ -78,7 +78,9 @@ def _items() -> None:
     op.create_index("ix_knowledge_items_home", table, ["org_id", "workspace", "item_no"])
     op.create_index("ix_knowledge_items_subject", table, ["org_id", "workspace", "subject", "relation"])
     shared = sa.text("visibility = 'org'")
-    op.create_index("ix_knowledge_items_shared", table, ["org_id", "item_no"], sqlite_where=shared, postgresql_where=shared)
+    op.create_index(
+        "ix_knowledge_items_shared", table, ["org_id", "item_no"], sqlite_where=shared, postgresql_where=shared
+    )
 
 
 def _beside_items() -> None:

@@ -14,11 +14,11 @@ import pytest
 from standins.names import Names, name_server
 from worlds.memory_dispatching import MemoryDispatching
 from worlds.memory_server import RECEIVER, Boards, Served, World, served
+from worlds.migrated import migrated
 from worlds.webhook_store import dead, event
 
 from aragora.composition import webhooks as composition
 from aragora.config.settings import Settings
-from aragora.migrations.applying import apply_pending
 from aragora.server.webhooks import WebhookServices
 from aragora.storage.contexts import Context
 from aragora.storage.database import Database
@@ -42,7 +42,7 @@ async def names(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Names]:
 async def server(tmp_path: Path, names: Names) -> AsyncIterator[Served]:
     names.set("hooks.example.com", "127.0.0.1")
     settings = Settings(data_dir=tmp_path)
-    await apply_pending(settings)
+    migrated(settings)
     server = served(settings, World(), Boards())
     yield server
     await server.aclose()

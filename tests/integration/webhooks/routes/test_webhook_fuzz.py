@@ -3,7 +3,6 @@ that exist: never a 5xx."""
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 from collections import Counter
 from collections.abc import Iterator
@@ -19,9 +18,9 @@ from pydantic import SecretStr
 from schemathesis import GenerationMode
 from starlette.testclient import TestClient
 from worlds.memory_server import RECEIVER, Boards, World, served
+from worlds.migrated import migrated
 
 from aragora.config.settings import Settings
-from aragora.migrations.applying import apply_pending
 
 pytestmark = pytest.mark.slow
 
@@ -30,7 +29,7 @@ pytestmark = pytest.mark.slow
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     """Of a development server: the fuzzer is the local operator and gets past every policy."""
     configured = Settings(data_dir=tmp_path_factory.mktemp("fuzz"), encryption_key=SecretStr(secrets.token_hex(32)))
-    asyncio.run(apply_pending(configured))
+    migrated(configured)
     app = served(configured, World(), Boards()).app
     with TestClient(app, "http://localhost:8080", client=("127.0.0.1", 5555), follow_redirects=False) as client:
         yield client

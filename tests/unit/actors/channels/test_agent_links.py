@@ -342,7 +342,7 @@ async def test_suspects_that_nobody_answers_hold_others_up_no_longer_than_their_
 
     received = Received()
     link = links(Agents(forgets_the_first), received)
-    link.send(request("deb_1", timeout_s=0.5))
+    link.send(request("deb_1", timeout_s=2.0))
     await eventually(lambda: len(paused) >= 2)
     link.send(request("deb_2"))
     await received.count(1)

@@ -1,0 +1,44 @@
+"""The index of meanings as an actor: one process for the whole cluster, begun with the first search or the first item.
+What it does is in `aragora.knowledge.indexing`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from actors.virtual import VirtualActor, collect_seldom
+from aragora.config.settings import Settings
+from aragora.knowledge.embedders import open_embedder
+from aragora.knowledge.indexing import IndexFigures, MoundIndex, Near
+from aragora.knowledge.store.vectors import VectorStore
+from aragora.storage.contexts import Context
+
+
+class MoundIndexActor(VirtualActor):
+    """The actor; `key` is always `main`."""
+
+    def __init__(self, key: str, settings: Settings) -> None:
+        super().__init__(key, settings)
+        collect_seldom()
+        self._index = MoundIndex(VectorStore(self._open(Context.MEMORY)), open_embedder(settings), self._clock)
+        self._index.start()
+
+    async def nearest(self, scopes: Collection[str], question: str, k: int, allowed: Collection[int] | None) -> Near:
+        """See `MoundIndex.nearest`."""
+        self._used()
+        return await self._index.nearest(scopes, question, k, allowed)
+
+    async def wake(self) -> None:
+        """Items are new: the process stays until they are embedded."""
+        self._used()
+
+    async def figures(self) -> IndexFigures:
+        """How the index stands. A question for the metrics page: it keeps no process awake."""
+        return self._index.figures
+
+    def _busy(self) -> bool:
+        return self._index.busy
+
+    async def _close(self) -> None:
+        await self._index.aclose()
+        await super()._close()

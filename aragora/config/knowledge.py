@@ -1,0 +1,77 @@
+"""The settings of the Knowledge Mound."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final
+
+from pydantic import BaseModel, SecretStr
+
+from aragora.config.variables import DatabaseUrl, RedisUrl, WebAddress, variable
+
+_TO_COME: Final = "Without effect until the control plane is there."
+
+
+class AdapterProcesses(StrEnum):
+    """How many processes the adapters of the Knowledge Mound have."""
+
+    SHARED = "shared"  # one for all of them
+    OWN = "own"  # one each
+    AUTO = "auto"
+
+
+class KnowledgeSettings(BaseModel):
+    """Chapter `Knowledge Mound` of docs/ENVIRONMENT.md."""
+
+    knowledge: bool = variable(
+        "ARAGORA_KNOWLEDGE",
+        "The Knowledge Mound learns from debates that end, and offers what it knows to those that open.",
+        default=True,
+    )
+    knowledge_mound_database_url: DatabaseUrl | None = variable(
+        "KNOWLEDGE_MOUND_DATABASE_URL",
+        "PostgreSQL of the Knowledge Mound alone; unset: DATABASE_URL, or without that SQLite in the data directory.",
+        allowed="postgresql://USER:PASSWORD@HOST/DATABASE",
+    )
+    knowledge_mound_redis_url: RedisUrl | None = variable(
+        "KNOWLEDGE_MOUND_REDIS_URL",
+        "Redis cache of the Knowledge Mound. Without effect for now: searches are not cached.",
+        allowed="redis://HOST:PORT",
+    )
+    knowledge_adapter_processes: AdapterProcesses = variable(
+        "ARAGORA_KNOWLEDGE_ADAPTER_PROCESSES",
+        "Processes of the adapters that learn from debates, about 50 MB each: one that they share, or one each. "
+        "auto: one each on machines with eight cores or more.",
+        default=AdapterProcesses.AUTO,
+    )
+    knowledge_look_s: float = variable(
+        "ARAGORA_KNOWLEDGE_LOOK_S",
+        "Seconds that a debate looks for knowledge at its opening; then it goes on without.",
+        default=0.15,
+        ge=0.01,
+        le=10,
+    )
+    knowledge_embeddings_url: WebAddress | None = variable(
+        "ARAGORA_KNOWLEDGE_EMBEDDINGS_URL",
+        "Address with OpenAI's interface that turns texts into vectors; unset: the embedded model does.",
+        allowed="an http:// or https:// address, up to and without /embeddings",
+    )
+    knowledge_embeddings_key: SecretStr | None = variable(
+        "ARAGORA_KNOWLEDGE_EMBEDDINGS_KEY", "Key for that address; unset: it wants none."
+    )
+    knowledge_embeddings_model: str = variable(
+        "ARAGORA_KNOWLEDGE_EMBEDDINGS_MODEL", "Model to ask for there.", default="text-embedding-3-small"
+    )
+    knowledge_embeddings_dimension: int = variable(
+        "ARAGORA_KNOWLEDGE_EMBEDDINGS_DIMENSION",
+        "Numbers of each of that model's vectors.",
+        default=1_536,
+        ge=8,
+        le=8_192,
+    )
+    cp_enable_km: bool = variable(
+        "CP_ENABLE_KM", f"The control plane learns from the Knowledge Mound. {_TO_COME}", default=True
+    )
+    cp_km_workspace: str = variable(
+        "CP_KM_WORKSPACE", f"Workspace of the control plane in the Knowledge Mound. {_TO_COME}", default="default"
+    )

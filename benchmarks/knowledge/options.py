@@ -1,0 +1,22 @@
+"""What can be chosen about the scenarios."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Sizes of the scenarios.
+
+    Args:
+        vectors: of the large workspace of `scan`; the small one has a tenth.
+        searches: of each workspace.
+        texts: that `embedding` and `tokens` read.
+        pairs: known items of `floor`.
+    """
+
+    vectors: int = 100_000
+    searches: int = 100
+    texts: int = 40
+    pairs: int = 400

@@ -1,0 +1,120 @@
+"""From the outbox to the store: each debate is learnt from once, and always to the same items."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from worlds import debating
+from worlds.backends import SetClock
+from worlds.closed_debates import closed
+from worlds.taught import HOME, answers, spec
+
+from aragora.debate.knowledge import OfferedItem, digest_of
+from aragora.debate.model import KnowledgeCited, KnowledgeOffered
+from aragora.errors import NotFound
+from aragora.knowledge.confidence import confidence_of
+from aragora.knowledge.learning import ADAPTERS, Learning
+from aragora.knowledge.model import Item, ItemKind
+from aragora.knowledge.store.reading import KnowledgeReader
+from aragora.knowledge.store.writing import KnowledgeWriter
+from aragora.knowledge.wanted import Wanted
+from aragora.scope import Scope
+from aragora.storage.outbox import OutboxRow
+
+SCOPE = Scope(HOME.org_id, frozenset({HOME.workspace}))
+
+
+class Journals(dict[str, list[str]]):
+    """Journals by debate."""
+
+    async def journal(self, debate_id: str) -> list[str]:
+        if debate_id not in self:
+            raise NotFound("there is no such debate")
+        return self[debate_id]
+
+
+def row(number: int) -> OutboxRow:
+    return OutboxRow(f"deb_{number}:knowledge", "knowledge", f"deb_{number}", "{}", 1.0)
+
+
+def journal(number: int, *shown: object, **votes: str) -> list[str]:
+    """Of debate `number`, which had been `shown` these events after its opening."""
+    run = debating.start(spec(number)).play(answers(**(votes or {"claude": "three", "gpt": "three", "gemini": "five"})))
+    run.events[1:1] = shown  # type: ignore[arg-type]
+    return list(closed(run).lines)
+
+
+def as_offered(item: Item) -> KnowledgeOffered:
+    text = item.statement.content
+    (source,) = item.sources
+    offered = OfferedItem("K1", item.item_id, 1, digest_of(text), item.statement.kind, text, 0.6, "likely", 1.0)
+    return KnowledgeOffered((replace(offered, source_debate_id=source.debate_id or ""),))
+
+
+@pytest.fixture
+def journals() -> Journals:
+    return Journals({f"deb_{number}": journal(number) for number in (1, 2)})
+
+
+@pytest.fixture
+def adapters(journals: Journals, reader: KnowledgeReader, writer: KnowledgeWriter) -> dict[str, Learning]:
+    return {name: Learning(name, journals, reader, writer) for name in ADAPTERS}
+
+
+async def known(reader: KnowledgeReader, clock: SetClock) -> dict[str, Item]:
+    page = await reader.page(SCOPE, Wanted(), clock.now(), limit=100)
+    return {item.item_id: item for item in page.items}
+
+
+async def test_each_adapter_learns_its_part_and_a_row_that_comes_again_changes_nothing(
+    adapters: dict[str, Learning], reader: KnowledgeReader, clock: SetClock
+) -> None:
+    for adapter in adapters.values():
+        assert (await adapter.learn([row(1)])).added > 0
+    items = await known(reader, clock)
+    assert {item.statement.kind for item in items.values()} == {ItemKind.DECISION, ItemKind.DISSENT, ItemKind.EVIDENCE}
+    for adapter in adapters.values():
+        assert (await adapter.learn([row(1), row(1)])).added == 0
+    assert await known(reader, clock) == items
+
+
+async def test_two_debates_that_saw_nothing_of_each_other_corroborate_their_decision(
+    adapters: dict[str, Learning], reader: KnowledgeReader, clock: SetClock
+) -> None:
+    await adapters["consensus"].learn([row(1), row(2)])
+    (decision,) = [one for one in (await known(reader, clock)).values() if one.statement.kind is ItemKind.DECISION]
+    assert confidence_of(decision).support == 2
+
+
+async def test_a_debate_that_was_offered_the_decision_is_no_root_of_its_own_and_is_derived_from_what_it_cites(
+    adapters: dict[str, Learning], journals: Journals, reader: KnowledgeReader, clock: SetClock
+) -> None:
+    await adapters["consensus"].learn([row(1)])
+    (decision,) = [one for one in (await known(reader, clock)).values() if one.statement.kind is ItemKind.DECISION]
+    cited = KnowledgeCited(1, "claude", "deb_3/1/propose/claude", ("K1",))
+    journals["deb_3"] = journal(3, as_offered(decision), cited)
+    await adapters["consensus"].learn([row(3)])
+    after = (await known(reader, clock))[decision.item_id]
+    assert [source.debate_id for source in after.sources] == ["deb_1", "deb_3"]
+    assert confidence_of(after) == confidence_of(decision)
+
+
+async def test_a_store_that_was_lost_is_rebuilt_from_the_journals_to_the_same_items(
+    adapters: dict[str, Learning], reader: KnowledgeReader, writer: KnowledgeWriter, clock: SetClock
+) -> None:
+    for adapter in adapters.values():
+        await adapter.learn([row(1), row(2)])
+    before = await known(reader, clock)
+    for adapter in adapters.values():
+        await adapter.learn([replace(row(number), outbox_id=f"again-{number}") for number in (1, 2)])
+    assert await known(reader, clock) == before
+
+
+async def test_a_journal_that_is_gone_or_damaged_teaches_nothing_and_stops_nobody(
+    adapters: dict[str, Learning], journals: Journals
+) -> None:
+    journals["deb_4"] = [*journals["deb_1"][:3], "{}"]
+    learnt = await adapters["consensus"].learn([row(9), row(4), row(1)])
+    assert learnt.skipped == {"no readable journal": 2}
+    assert learnt.debates == 1
