@@ -13,7 +13,6 @@ from typing import Any, Final, Protocol
 
 import structlog
 
-from aragora.background import Job
 from aragora.clock import Clock
 from aragora.debate.records import ReceiptRecord
 from aragora.encoding import decode, encode
@@ -285,12 +284,3 @@ class Forgetter:
         body = body_of(forgetting, backend=self._store.backend, offered_in=offered_in, issued_at=self._clock.now())
         counter = CounterDelta(COUNTED, (("by", forgetting.asked.by.value),), 1.0)
         return await self._certificates.issue(certificate_id_of(forgetting.forgetting_id), body, counter)
-
-
-def resuming(forgetter: Forgetter, clock: Clock) -> Job:
-    """The durable job that sees requests through whose process has ended."""
-
-    async def resume() -> str:
-        return f"saw {await forgetter.resume(clock.now() - RESUMED_AFTER_S)} requests to forget through"
-
-    return Job("forget what was asked for", RESUME_EVERY_S, resume)

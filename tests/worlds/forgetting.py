@@ -85,7 +85,9 @@ class Mound:
     async def embed(self, item: Item) -> None:
         """Keep a vector of the item, as the lane of embedding does."""
         number = text("SELECT item_no FROM knowledge_items WHERE item_id = :of")
-        put = text("INSERT INTO knowledge_vectors (item_no, embedder_id, version, vector) VALUES (:no, 'e', 1, :vector)")
+        put = text(
+            "INSERT INTO knowledge_vectors (item_no, embedder_id, version, vector) VALUES (:no, 'e', 1, :vector)"
+        )
         async with self.memory.writing() as connection:
             item_no = (await connection.execute(number, {"of": item.item_id})).scalar_one()
             await connection.execute(put, {"no": item_no, "vector": b"\0\0"})
