@@ -294,7 +294,7 @@ class ForgettingStore:
 
     async def _subjects(self, home: Home, name: str) -> list[str]:
         """The subjects of the workspace that are this one, whatever their case and spaces."""
-        query = select(_ITEMS.c.subject.distinct()).where(
+        query = select(_ITEMS.c.subject).distinct().where(
             _ITEMS.c.org_id == home.org_id, _ITEMS.c.workspace == home.workspace, _ITEMS.c.subject != ""
         )
         wanted = folded(name)
