@@ -18,6 +18,10 @@ Rules
   engine then ends the debate as failed (`aragora.debate.running.failing`), and who waits gets an error.
 - An event enters the state only if its row would give it back (`journal.check`). A reply that could not be kept is a
   failure of its agent; a person's words that could not be kept are refused.
+- Knowledge is looked for once the debate runs and before its first ask (`aragora.debate.running.looks`); what was found
+  is journaled with the first round. Who is dropped or cancelled meanwhile drops the look.
+
+It is one long file because turns, commits and asks share one state, and the order between them is the rule.
 """
 
 from __future__ import annotations

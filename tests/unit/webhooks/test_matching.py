@@ -22,7 +22,7 @@ DATA = {
     "status": "failed",
     "workspace": "team_a",
 }
-HIGH = ["vote", "critique", "agent_message"]
+HIGH = ["vote", "critique", "agent_message", "knowledge_cited"]
 
 
 def endpoint(*events: str, **changes: Any) -> Endpoint:
