@@ -260,6 +260,7 @@ def _kept(forgetting: Forgetting, offered_in: tuple[str, ...], scrubbed: str) ->
             "that were offered an item: the journal has its text as it was offered, the receipt its id and digest",
             offered_in,
         ),
+        _left("outcomes", "what people told of these debates, with their notes"),
         _left("this chain", "the ids of what was forgotten stand in this certificate for ever"),
         _left("audit log", "that and by whom this was asked for"),
         _left("backups", "of before, until they end; a store that is restored from one forgets again when it opens"),

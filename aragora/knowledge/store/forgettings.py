@@ -294,8 +294,10 @@ class ForgettingStore:
 
     async def _subjects(self, home: Home, name: str) -> list[str]:
         """The subjects of the workspace that are this one, whatever their case and spaces."""
-        query = select(_ITEMS.c.subject).distinct().where(
-            _ITEMS.c.org_id == home.org_id, _ITEMS.c.workspace == home.workspace, _ITEMS.c.subject != ""
+        query = (
+            select(_ITEMS.c.subject)
+            .distinct()
+            .where(_ITEMS.c.org_id == home.org_id, _ITEMS.c.workspace == home.workspace, _ITEMS.c.subject != "")
         )
         wanted = folded(name)
         rows = await self._database.rows(query, "reading subjects")

@@ -47,6 +47,8 @@ VALUES = {
     "webhook_id": "wh_" + 32 * "0",
     "delivery_id": "dlv_" + 32 * "0",
     "replay_id": "rpl_" + 32 * "0",
+    "item_id": "kn_" + 32 * "0",
+    "forgetting_id": "fgt_" + 32 * "0",
     "url": "https://hooks.example.com/aragora",
     "secret": "a secret of webhooks",
     "schedule": "patient",
