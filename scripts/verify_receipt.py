@@ -31,6 +31,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 SCHEMA = "aragora.receipt/1"
+FORGETTING = "aragora.forgetting/1"  # the certificate that something was forgotten: a link of the same chain
 ALGORITHM = "Ed25519"
 CONTEXT = b"aragora-receipt-v1:"
 SIZE_CAP = 8_000_000  # bytes; one with the votes of ten thousand people stays below
@@ -87,7 +88,7 @@ def findings(raw: bytes, keys: set[str] | None, journal: bytes | None) -> Iterat
     except (NotAReceipt, RecursionError) as error:
         yield "structure", False, str(error)
         return
-    yield "structure", True, f"receipt {document.get('receipt_id')} of debate {document.get('debate_id')}"
+    yield "structure", True, named(document)
     computed, stated = hashlib.sha256(content.encode()).hexdigest(), document["hash"]
     yield "hash", computed == stated, computed if computed == stated else f"content has {computed}, stated is {stated}"
     key = bytes.fromhex(document["public_key"])
@@ -101,6 +102,15 @@ def findings(raw: bytes, keys: set[str] | None, journal: bytes | None) -> Iterat
         yield from knowledge_findings(document, journal)
 
 
+def named(document: dict[str, Any]) -> str:
+    """What the document is of."""
+    if document["schema"] == FORGETTING:
+        items = document.get("forgotten")
+        count = len(items) if isinstance(items, list) else "no"
+        return f"certificate {document.get('receipt_id')}: {count} items were forgotten"
+    return f"receipt {document.get('receipt_id')} of debate {document.get('debate_id')}"
+
+
 def parse(raw: bytes) -> dict[str, Any]:
     """The document, if its shape is that of a receipt. Raises NotAReceipt."""
     if len(raw) > SIZE_CAP:
@@ -111,9 +121,9 @@ def parse(raw: bytes) -> dict[str, Any]:
         raise NotAReceipt(f"not JSON: {error}") from error
     if not isinstance(document, dict):
         raise NotAReceipt("a receipt is a JSON object")
-    for name, expected in (("schema", SCHEMA), ("algorithm", ALGORITHM)):
-        if document.get(name) != expected:
-            raise NotAReceipt(f"`{name}` must be {expected!r}")
+    for name, expected in (("schema", (SCHEMA, FORGETTING)), ("algorithm", (ALGORITHM,))):
+        if document.get(name) not in expected:
+            raise NotAReceipt(f"`{name}` must be {' or '.join(map(repr, expected))}")
     for name, digits in HEX.items():
         value = document.get(name)
         if not isinstance(value, str) or re.fullmatch(f"[0-9a-f]{{{digits}}}", value) is None:

@@ -13,6 +13,7 @@ import typer
 from aragora import limits
 from aragora.cli.asking import at_the_server, tell_page
 from aragora.cli.conventions import DEFAULT_URL, DONE, FAILED, UNPROVEN, AsJson, Token, Url
+from aragora.cli.knowledge_forget import forget, forgettings
 from aragora.cli.rendering.knowledge import found_lines, item_lines, items_table, proofs_table, reasons_lines
 from aragora.cli.rendering.terminal import print_json, say, terminal
 from aragora.cli.verify import own_keys
@@ -23,7 +24,7 @@ from aragora.receipts import verifying
 from aragora.receipts.verifying import NotAReceipt
 
 knowledge: Final = typer.Typer(
-    help="Search, add and list knowledge, ask why it is believed, and check its receipts.",
+    help="Search, add, list and forget knowledge, ask why it is believed, and check its receipts.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -202,6 +203,10 @@ def verify(item_id: ItemId, *, url: Url = DEFAULT_URL, token: Token = None, as_j
     if not rows or states & {"invalid", "other", "missing"}:
         raise typer.Exit(FAILED)
     raise typer.Exit(UNPROVEN if "unknown signer" in states else DONE)
+
+
+knowledge.command()(forget)
+knowledge.command()(forgettings)
 
 
 async def _checked(client: AragoraClient, debate_id: str, source: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from actors.gateways.webhooks import watching
 from actors.runtime import Runtime
 from aragora.background import Job
 from aragora.clock import SystemClock
+from aragora.composition.forgetting import forgetting_job
 from aragora.config.settings import Settings
 from aragora.identity.store.dead_keys import forgetting_keys
 from aragora.identity.store.invitations import forgetting_invitations
@@ -37,6 +38,7 @@ def jobs(opened: Callable[[Context], Database], settings: Settings) -> tuple[Job
         forgetting_invitations(users, clock),
         sweeping(users, clock),
         watching(Runtime(settings), webhooks),
+        forgetting_job(opened, settings, clock),
         retaining(webhooks, _webhook_retention(settings), clock),
     )
 

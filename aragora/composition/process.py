@@ -85,6 +85,7 @@ def _run(options: Options, settings: Settings, stop: StopSignals) -> int:
 
                 apply_all(settings)
                 _mark_empty_stores(settings)
+                _forget_again(settings)
         except Unavailable as away:
             _say(f"error: {away.message}", stream=sys.stderr)
             return 3
@@ -105,6 +106,15 @@ def _run(options: Options, settings: Settings, stop: StopSignals) -> int:
         left = parts.drain(settings.drain_timeout_s, CLOSE_SOCKETS_S)
         _say("drained" if not left else f"drained; left for the next start: {counted(left, 'debate')}")
     return 0
+
+
+def _forget_again(settings: Settings) -> None:
+    """So that a store which was restored from a backup answers nothing that was forgotten since. Raises Unavailable."""
+    from aragora.composition.forgetting import forget_again  # noqa: PLC0415
+
+    again = asyncio.run(forget_again(settings, SystemClock()))
+    if again:
+        _say(f"a restored store of knowledge forgot again what {counted(again, 'certificate')} say")
 
 
 def _mark_empty_stores(settings: Settings) -> None:

@@ -40,6 +40,7 @@ from aragora.agents.breaker_store import BreakerStore
 from aragora.background import Every
 from aragora.clock import SystemClock
 from aragora.composition.debates import open_debates
+from aragora.composition.forgetting_routes import open_forgetting
 from aragora.composition.identity import administration_of, open_identity
 from aragora.composition.integrations import open_integrations
 from aragora.composition.knowledge import open_knowledge
@@ -142,6 +143,7 @@ def build_ingress(launch: Launch) -> FastAPI:
         ),
         of_debates,
         Feature("receipts", ReceiptPorts(reader, verifier), chapters=(receipts,)),
+        open_forgetting(settings, identity.feature.ports.parts, clock),
         open_outcomes(settings, identity.feature.ports.parts, reader, clock),
         Feature("pages", None, chapters=(pages,)),
         identity.feature,

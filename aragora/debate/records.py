@@ -55,9 +55,14 @@ GENESIS: Final = ChainHead(position=0, hash="0" * 64)
 """The head of a chain without a receipt."""
 
 
+OF_DEBATE: Final = "debate"
+"""The kind of a debate's receipt."""
+
+
 @dataclass(frozen=True, slots=True)
 class ReceiptRecord:
-    """One row of `receipts`; `document` is the canonical JSON text of the whole receipt."""
+    """One row of `receipts`; `document` is the canonical JSON text of the whole receipt. What is no receipt of a debate
+    but a link of the same chain says so by its `kind`, and has its own id in place of the debate's."""
 
     receipt_id: str
     debate_id: str
@@ -66,6 +71,7 @@ class ReceiptRecord:
     previous_hash: str
     document: str
     issued_at: float
+    kind: str = OF_DEBATE
 
 
 SET_ASIDE: Final = "debates set aside"
@@ -129,6 +135,16 @@ class Conclusion:
 
     debate_id: str
     issue: Callable[[ChainHead], tuple[ReceiptRecord, Commit]]
+
+
+@dataclass(frozen=True, slots=True)
+class Certification:
+    """A document of another kind for the same chain, under `receipt_id`: `issue` signs it as the one after the head.
+    Where there is one of that id, that one is the outcome, and nothing is written or counted."""
+
+    receipt_id: str
+    issue: Callable[[ChainHead], ReceiptRecord]
+    counters: tuple[CounterDelta, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

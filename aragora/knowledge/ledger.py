@@ -15,6 +15,7 @@ States and what moves them
     Linked       to another item                            no change of state
     Held         whether it held, as was seen later         held: disputed -> live; not held: live -> disputed
     Shared       who may find it                            no change of state
+    Withdrawn    a source is forgotten, others remain       disputed by that source alone -> live
     Forgotten    on request or by retention                 any -> forgotten, which is final
 """
 
@@ -22,21 +23,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from typing import Final
 
 from aragora.knowledge.model import (
     Basis,
     Item,
+    ItemKind,
     Link,
     Outcome,
     Source,
     Statement,
     Status,
     Visibility,
+    debate_root,
+    person_root,
     with_link,
 )
 
 SOURCES_MAX: Final = 100  # for an item, and against it
+MARK: Final = "withdrawn:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +118,13 @@ class Shared:
 
 
 @dataclass(frozen=True, slots=True)
+class Withdrawn:
+    """`mark` is that of the root whose word is taken out (`mark_of`)."""
+
+    mark: str
+
+
+@dataclass(frozen=True, slots=True)
 class Forgotten:
     """`certificate` is the id under which it is proven."""
 
@@ -129,6 +142,7 @@ Change = (
     | Linked
     | Held
     | Shared
+    | Withdrawn
     | Forgotten
 )
 
@@ -143,6 +157,7 @@ NAMES: Final[dict[type, str]] = {
     Linked: "linked",
     Held: "held",
     Shared: "shared",
+    Withdrawn: "withdrawn",
     Forgotten: "forgotten",
 }
 """How rows call each change: a name never changes."""
@@ -188,11 +203,22 @@ def apply(item: Item | None, entry: Entry) -> Item | None:
     """The item after one entry; the same one where the entry says nothing new of it."""
     change, at = entry.change, entry.at
     if item is None:
-        return _begun(entry, change) if isinstance(change, Added) else None
+        return _first(entry, change)
     if item.status is Status.FORGOTTEN:  # nothing brings it back
         return item
-    after = _changed(item, change, at)
+    after = _emptied(item) if isinstance(change, Forgotten) else _changed(item, change, at)
     return item if after == item else replace(after, changed_at=at)
+
+
+def _first(entry: Entry, change: Change) -> Item | None:
+    """What the first entry of an item makes. One that is forgotten without having been there is known by its id alone:
+    so it cannot be learnt after the store was restored from before it was."""
+    if isinstance(change, Added):
+        return _begun(entry, change)
+    if isinstance(change, Forgotten):
+        nothing = Added(Statement(ItemKind.NOTE, ""), (), 0.0, Basis.DECLARED)
+        return _emptied(_begun(entry, nothing))
+    return None
 
 
 def _begun(entry: Entry, added: Added) -> Item:
@@ -223,8 +249,8 @@ def _changed(item: Item, change: Change, at: float) -> Item:
             return with_link(item, link)
         case Shared(visibility):
             return replace(item, visibility=visibility)
-        case Forgotten():
-            return _emptied(item)
+        case Withdrawn(mark):
+            return _without(item, mark)
         case _:
             return _judged(item, change, at)
 
@@ -260,6 +286,16 @@ def _seen(item: Item, outcome: Outcome) -> Item:
     return _moved(seen, {Status.LIVE}, Status.DISPUTED, "an outcome says that it did not hold")
 
 
+def _without(item: Item, mark: str) -> Item:
+    """The item without what a root said. Nothing said against it any more settles a dispute that no outcome made."""
+    sources = tuple(one for one in item.sources if mark_of(one.root) != mark)
+    against = tuple(one for one in item.against if mark_of(one.root) != mark)
+    outcomes = tuple(one for one in item.outcomes if mark_of(one.root) != mark)
+    after = replace(item, sources=sources, against=against, outcomes=outcomes)
+    settled = item.against and not against and all(one.held for one in outcomes)
+    return _moved(after, {Status.DISPUTED}, Status.LIVE, "") if settled else after
+
+
 def _emptied(item: Item) -> Item:
     """What remains of a forgotten item: that there was one, of which kind, and when."""
     return replace(
@@ -272,6 +308,40 @@ def _emptied(item: Item) -> Item:
         outcomes=(),
         reason="",
     )
+
+
+def mark_of(root: str) -> str:
+    """What a root is known by once its word was taken out; the mark of a mark is itself."""
+    return root if root.startswith(MARK) else f"{MARK}{sha256(root.encode()).hexdigest()[:32]}"
+
+
+def marks_of(source: Source) -> frozenset[str]:
+    """The marks under which a source can be forgotten: its root's, its debate's, its person's."""
+    named = [source.root]
+    named += [] if source.debate_id is None else [debate_root(source.debate_id)]
+    named += [] if source.person is None else [person_root(source.person)]
+    return frozenset(map(mark_of, named))
+
+
+def redacted(change: Change, marks: frozenset[str]) -> Change:
+    """A change as the ledger keeps it once these roots were withdrawn: it says no more of their sources than the mark.
+    The fold of the ledger stays what it is."""
+    match change:
+        case Added():
+            return replace(change, sources=tuple(_unnamed(one, marks) for one in change.sources))
+        case Supported(source):
+            return Supported(_unnamed(source, marks))
+        case Contradicted(source, by, reason):
+            return Contradicted(_unnamed(source, marks), by, reason)
+        case Held(outcome) if mark_of(outcome.root) in marks:
+            return Held(replace(outcome, root=mark_of(outcome.root)))
+        case _:
+            return change
+
+
+def _unnamed(source: Source, marks: frozenset[str]) -> Source:
+    mark = mark_of(source.root)
+    return Source(source.kind, mark, source.at) if mark in marks else source
 
 
 def with_source(sources: tuple[Source, ...], source: Source) -> tuple[Source, ...]:

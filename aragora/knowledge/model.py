@@ -210,6 +210,11 @@ def debate_root(debate_id: str) -> str:
     return f"debate:{debate_id}"
 
 
+def person_root(user_id: str) -> str:
+    """The root of what a person says."""
+    return f"person:{user_id}"
+
+
 def with_link(item: Item, link: Link) -> Item:
     """`item` with the link, once for each kind and target."""
     known = any(one.kind is link.kind and one.item_id == link.item_id for one in item.links)

@@ -2,19 +2,32 @@
 
 Each unit sees what the units before it have made. An addition that is there already supports the item that is there;
 one that contradicts an item disputes or supersedes it (`aragora.knowledge.contradiction`). What was forgotten is not
-learnt again, word for word.
+learnt again, word for word; nor is anything that a forgotten debate said, or a person up to the time of forgetting.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from math import inf
 
 from aragora.errors import Conflict, NotFound
 from aragora.knowledge.contradiction import Clash, clash
-from aragora.knowledge.ledger import Added, Change, Contradicted, Entry, Linked, Reworded, Superseded, Supported, apply
-from aragora.knowledge.model import Home, Item, Link, LinkKind, Statement, Status
+from aragora.knowledge.ledger import (
+    Added,
+    Change,
+    Contradicted,
+    Entry,
+    Forgotten,
+    Linked,
+    Reworded,
+    Superseded,
+    Supported,
+    apply,
+    marks_of,
+)
+from aragora.knowledge.model import Home, Item, Link, LinkKind, Source, Statement, Status
 from aragora.knowledge.sameness import item_id_of, next_id, sameness
 
 
@@ -36,14 +49,31 @@ class Changing:
     version: int | None = None
 
 
-Unit = Addition | Changing
+@dataclass(frozen=True, slots=True)
+class Burial:
+    """An item to forget, whether it is there or not: its id stays, so that it is not learnt again."""
+
+    item_id: str
+    certificate: str
+
+
+Unit = Addition | Changing | Burial
 
 
 def statement_of(unit: Unit) -> Statement | None:
     """What a unit would have an item say, if it says anything."""
     if isinstance(unit, Addition):
         return unit.added.statement
-    return unit.change.statement if isinstance(unit.change, Reworded) else None
+    change = unit.change if isinstance(unit, Changing) else None
+    return change.statement if isinstance(change, Reworded) else None
+
+
+def sources_said(unit: Unit) -> tuple[Source, ...]:
+    """Whose word a unit would write."""
+    if isinstance(unit, Addition):
+        return unit.added.sources
+    change = unit.change if isinstance(unit, Changing) else None
+    return (change.source,) if isinstance(change, Supported | Contradicted) else ()
 
 
 class Effect(StrEnum):
@@ -68,13 +98,15 @@ class Plan:
     """The plan for one workspace whose newest ledger entry is `seq`.
 
     `known` are the items that units name, whose ids theirs would be, that say the same as one of them, or that are
-    about the same thing.
+    about the same thing. `barred` are the marks of sources that are not learnt from, each with the time up to which
+    (`aragora.knowledge.ledger.marks_of`).
     """
 
     home: Home
     seq: int
     at: float
     known: Iterable[Item]
+    barred: Mapping[str, float] = field(default_factory=dict)
     entries: list[Entry] = field(default_factory=list)
     touched: dict[str, Item] = field(default_factory=dict)
     new: set[str] = field(default_factory=set)
@@ -89,27 +121,55 @@ class Plan:
     def take(self, units: Sequence[Unit]) -> list[Planned]:
         """Plan these units, in their order. Raises NotFound for an item that is not there, Conflict for one that is at
         another version; then nothing of the plan may be written."""
-        return [self._add(unit) if isinstance(unit, Addition) else self._change(unit) for unit in units]
+        return [self._take(unit) for unit in units]
+
+    def _take(self, unit: Unit) -> Planned:
+        if isinstance(unit, Addition):
+            return self._add(unit)
+        return self._bury(unit) if isinstance(unit, Burial) else self._change(unit)
 
     def _add(self, unit: Addition) -> Planned:
-        added = unit.added
+        added = replace(unit.added, sources=tuple(one for one in unit.added.sources if not self._bars(one)))
         item_id = self._same.get(sameness(added.statement)) or self._free(item_id_of(self.home, added.statement))
         before = self._items.get(item_id)
         if before is not None and unit.only_new:
             return Planned(Effect.NOTHING, before)
         if before is not None:
+            if unit.added.sources and not added.sources:
+                return Planned(Effect.NOTHING, before)
             for source in added.sources:
                 self._enter(item_id, Supported(source))
             for link in added.links:
                 self._enter(item_id, Linked(link))
             after = self._items[item_id]
             return Planned(Effect.NOTHING if after == before else Effect.SUPPORTED, after)
+        if unit.added.sources and not added.sources:
+            return Planned(Effect.NOTHING, self._unheard(item_id))
         about = tuple(self._about.get((added.statement.subject, added.statement.relation), ()))
         self._enter(item_id, added)
         self.new.add(item_id)
         for old_id in about:
             self._compare(old_id, item_id, added)
         return Planned(Effect.ADDED, self._items[item_id])
+
+    def _bars(self, source: Source) -> bool:
+        """Whether the mound does not learn from this source any more."""
+        return bool(self.barred) and any(source.at <= self.barred.get(mark, -inf) for mark in marks_of(source))
+
+    def _unheard(self, item_id: str) -> Item:
+        """What stands for an item that is not learnt: one that is forgotten. It is not written."""
+        entry = Entry(self.home.org_id, self.home.workspace, self.seq, item_id, Forgotten(""), self.at)
+        item = apply(None, entry)
+        assert item is not None, "forgetting always makes one"
+        return item
+
+    def _bury(self, unit: Burial) -> Planned:
+        before = self._items.get(unit.item_id)
+        self._enter(unit.item_id, Forgotten(unit.certificate))
+        if before is None:
+            self.new.add(unit.item_id)
+        after = self._items[unit.item_id]
+        return Planned(Effect.NOTHING if after == before else Effect.CHANGED, after)
 
     def _free(self, item_id: str) -> str:
         """`item_id`, or the next one where its item was reworded and says something else by now."""
@@ -145,6 +205,8 @@ class Plan:
             same = self._same.get(sameness(unit.change.statement), unit.item_id)
             if same != unit.item_id:
                 raise Conflict(f"the item {same} says that already: support or link that one", code="same_statement")
+        if any(map(self._bars, sources_said(unit))):
+            return Planned(Effect.NOTHING, before)
         self._enter(unit.item_id, unit.change)
         after = self._items[unit.item_id]
         return Planned(Effect.NOTHING if after == before else Effect.CHANGED, after)

@@ -138,6 +138,11 @@ METRICS: Final[tuple[Metric, ...]] = (
         "aragora_km_cross_debate_reuse_total", "Items of other debates that the answers of reached decisions cite"
     ),
     _counter(
+        "aragora_km_forgettings_total",
+        "Requests to forget that were certified, by what they named (item, subject, debate, person, query)",
+        "by",
+    ),
+    _counter(
         "aragora_km_outcomes_total",
         "Outcomes of debates that were told, each version, by whether the decision was right (yes, no)",
         "right",

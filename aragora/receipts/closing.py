@@ -9,7 +9,7 @@ signature = Ed25519 over the ASCII text "aragora-receipt-v1:" followed by the ha
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
@@ -21,7 +21,7 @@ from aragora.debate.counted import reuse_of
 from aragora.debate.machine.grounds import grounds, reused
 from aragora.debate.machine.state import DebateState
 from aragora.debate.model import DebateOpened, DebateSpec, DebateStatus, Event, ReceiptIssued
-from aragora.debate.records import ChainHead, Closed, DebateUpdate, Journaled, ReceiptRecord
+from aragora.debate.records import OF_DEBATE, ChainHead, Closed, DebateUpdate, Journaled, ReceiptRecord
 from aragora.encoding import encode_text
 from aragora.ranking.elo import RATINGS, RatingsDue
 from aragora.receipts.canonical import canonical_members, canonical_object, digest
@@ -144,9 +144,26 @@ def issue(draft: ReceiptDraft, head: ChainHead, signer: Signer) -> ReceiptRecord
 
     Raises NotCanonical where the draft holds what JSON cannot carry (NaN, lone surrogates, integers beyond 2**53).
     """
+    return sealed(
+        draft.body(), head, signer, receipt_id=draft.receipt_id, debate_id=draft.spec.debate_id, at=draft.issued_at
+    )
+
+
+def sealed(
+    body: Mapping[str, Any],
+    head: ChainHead,
+    signer: Signer,
+    *,
+    receipt_id: str,
+    debate_id: str,
+    at: float,
+    kind: str = OF_DEBATE,
+) -> ReceiptRecord:
+    """The document of `body` as the next link after `head`, signed, issued at `at` (seconds since the epoch). One of
+    another kind than a debate's receipt has its own id in place of the debate's. Raises NotCanonical."""
     position = head.position + 1
     document: dict[str, Any] = {
-        **draft.body(),
+        **body,
         "position": position,
         "previous_hash": head.hash,
         "algorithm": ALGORITHM,
@@ -157,13 +174,14 @@ def issue(draft: ReceiptDraft, head: ChainHead, signer: Signer) -> ReceiptRecord
     receipt_hash = digest(canonical_object(members))
     members |= canonical_members({"hash": receipt_hash, "signature": signer.sign(receipt_hash)})
     return ReceiptRecord(
-        receipt_id=draft.receipt_id,
-        debate_id=draft.spec.debate_id,
+        receipt_id=receipt_id,
+        debate_id=debate_id,
         position=position,
         hash=receipt_hash,
         previous_hash=head.hash,
         document=canonical_object(members).decode(),
-        issued_at=draft.issued_at,
+        issued_at=at,
+        kind=kind,
     )
 
 

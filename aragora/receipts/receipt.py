@@ -31,6 +31,10 @@ from aragora.debate.model import (
 from aragora.receipts.canonical import text_digest
 
 SCHEMA: Final = "aragora.receipt/1"
+FORGETTING: Final = "aragora.forgetting/1"
+"""The schema of a certificate that something was forgotten, a link of the same chain."""
+SCHEMAS: Final = (SCHEMA, FORGETTING)
+"""Of everything that stands in the chain."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from typing import Final
 
 from sqlalchemy import select
 
-from aragora.debate.records import ChainHead, ReceiptRecord, receipt_of
+from aragora.debate.records import OF_DEBATE, ChainHead, ReceiptRecord, receipt_of
 from aragora.debate.store.tables import receipt_chain, receipts
 from aragora.errors import InvalidInput, NotFound
 from aragora.storage.cursors import Page, Place, cursor_of, place_of
@@ -28,6 +28,15 @@ class ReceiptStore:
         if row is None:
             raise NotFound(f"there is no receipt {receipt_id}")
         return receipt_of(row)
+
+    async def of_kind(self, kind: str) -> list[tuple[str, str]]:
+        """The ids of all documents of another kind than a debate's receipt, in chain order: (receipt_id, what stands in
+        place of the debate's id)."""
+        query = select(receipts.c.receipt_id, receipts.c.debate_id).where(
+            receipts.c.kind == kind, receipts.c.kind != OF_DEBATE
+        )
+        rows = await self._database.rows(query.order_by(receipts.c.position), _WHAT)
+        return [(row.receipt_id, row.debate_id) for row in rows]
 
     async def page(self, *, limit: int = 100, cursor: str | None = None) -> Page[ReceiptRecord]:
         """In chain order, first link first. Raises InvalidInput on a foreign cursor or a limit below 1."""

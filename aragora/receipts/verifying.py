@@ -19,7 +19,7 @@ from typing import Any, Final
 from aragora.debate.records import GENESIS, ChainHead
 from aragora.limits import VOTERS_MAX
 from aragora.receipts.canonical import NotCanonical, canonical, digest
-from aragora.receipts.receipt import SCHEMA
+from aragora.receipts.receipt import SCHEMAS
 from aragora.receipts.signing import ALGORITHM, is_public_key, key_id_of, signature_holds, trusted_keys
 
 # Everybody who votes stands twice in a receipt at most: as a voter, and as one who preferred another answer.
@@ -72,7 +72,7 @@ def verify(document: Mapping[str, Any], trusted_keys: Collection[str] | None) ->
     flaw = _flaw(document)
     if flaw is not None:
         return refusal(flaw)
-    checks = [_check("structure", None, f"a receipt of schema {SCHEMA}")]
+    checks = [_check("structure", None, f"a receipt of schema {document['schema']}")]
     content = {name: value for name, value in document.items() if name not in SEALS}
     try:
         computed = digest(canonical(content))
@@ -201,9 +201,9 @@ def _flaw(document: object) -> str | None:
         return "a receipt is a JSON object"
     if (flaw := _beyond_bounds(document)) is not None:
         return flaw
-    for name, expected in (("schema", SCHEMA), ("algorithm", ALGORITHM)):
-        if document.get(name) != expected:
-            return f"`{name}` must be {expected!r}"
+    for name, expected in (("schema", SCHEMAS), ("algorithm", (ALGORITHM,))):
+        if document.get(name) not in expected:
+            return f"`{name}` must be {' or '.join(map(repr, expected))}"
     for name, pattern in _HEX.items():
         value = document.get(name)
         if not isinstance(value, str) or pattern.fullmatch(value) is None:

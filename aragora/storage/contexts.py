@@ -65,6 +65,11 @@ class Location:
         return self if self.dsn is None else replace(self, timeout_s=UNHURRIED_S)
 
     @property
+    def more_pragmas(self) -> tuple[str, ...]:
+        """What connections to this context's SQLite file set besides: what is forgotten is written over at once."""
+        return ("PRAGMA secure_delete=ON",) if self.context is Context.MEMORY else ()
+
+    @property
     def server(self) -> str:
         """Where PostgreSQL listens: `host:port`, several with commas between them, or the directory of its socket."""
         parts = urlsplit(self.dsn or "")

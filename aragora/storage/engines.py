@@ -121,7 +121,7 @@ def _sqlite(location: Location) -> AsyncEngine:
     def _prepare(dbapi: Any, _record: object) -> None:
         cursor = dbapi.cursor()
         dbapi.driver_connection.text_factory = _text
-        for pragma in sqlite_pragmas(location.timeout_s):
+        for pragma in (*sqlite_pragmas(location.timeout_s), *location.more_pragmas):
             cursor.execute(pragma)
         cursor.close()
 

@@ -18,6 +18,7 @@ from worlds.memory_dispatching import MemoryDispatching
 from aragora import encoding
 from aragora.clock import SystemClock
 from aragora.composition.debates import open_debates
+from aragora.composition.forgetting_routes import open_forgetting
 from aragora.composition.identity import Identity, administration_of, open_identity
 from aragora.composition.integrations import open_integrations
 from aragora.composition.knowledge import NoMeanings, open_knowledge
@@ -363,6 +364,7 @@ def features_over(
         ),
         of_debates,
         Feature("receipts", ReceiptPorts(world, boards), chapters=(receipts,)),
+        open_forgetting(settings, identity.feature.ports.parts, clock),
         open_outcomes(settings, identity.feature.ports.parts, world, clock),
         Feature("pages", None, chapters=(pages,)),
         identity.feature,

@@ -200,7 +200,8 @@ def _deploy_ingress(settings: Settings) -> None:
 
 def _migrate(settings: Settings, *, runs: bool) -> None:
     """Raises Conflict where the service `runs` in a release that could not live with what is pending."""
-    from aragora.migrations.applying import apply_all  # noqa: PLC0415 - no other command of a cluster needs it
+    from aragora.composition.forgetting import forget_again  # noqa: PLC0415 - no other command of a cluster needs it
+    from aragora.migrations.applying import apply_all  # noqa: PLC0415
     from aragora.migrations.history import standing  # noqa: PLC0415
 
     if runs and asyncio.run(standing(settings)).generation_begins:
@@ -209,6 +210,7 @@ def _migrate(settings: Settings, *, runs: bool) -> None:
             "service first (aragora cluster stop), then start it again"
         )
     apply_all(settings)
+    asyncio.run(forget_again(settings, SystemClock()))  # a restored store must not answer what was forgotten since
 
 
 def _await_nodes(

@@ -15,8 +15,18 @@ from typing import Any, Final
 import asyncpg
 
 from aragora.debate.budget import AccountKey, Books, Held
-from aragora.debate.records import COLUMNS, GENESIS, ChainHead, NewDebate, Tenure, Told, record_of
-from aragora.debate.store.journal_sqlite import BESIDES, values_of_new
+from aragora.debate.records import (
+    COLUMNS,
+    GENESIS,
+    ChainHead,
+    NewDebate,
+    ReceiptRecord,
+    Tenure,
+    Told,
+    receipt_of,
+    record_of,
+)
+from aragora.debate.store.journal_sqlite import BESIDES, CERTIFIED, values_of_new
 from aragora.debate.store.write_group import (
     Kept,
     Outcome,
@@ -24,6 +34,7 @@ from aragora.debate.store.write_group import (
     Writes,
     account_keys_of,
     books_of,
+    certified_ids,
     debate_ids,
     needs_head,
     resolve,
@@ -76,8 +87,9 @@ FROM unnest($1::text[], $2::int4[], $3::float8[], $4::text[], $5::int4[], $6::te
 WHERE debates.debate_id = new.debate_id
 """
 RECEIPT: Final = (
-    "INSERT INTO receipts (receipt_id, debate_id, position, hash, previous_hash, document, issued_at) "
-    "SELECT * FROM unnest($1::text[], $2::text[], $3::int8[], $4::text[], $5::text[], $6::text[], $7::float8[])"
+    "INSERT INTO receipts (receipt_id, debate_id, position, hash, previous_hash, document, issued_at, kind) "
+    "SELECT * FROM unnest($1::text[], $2::text[], $3::int8[], $4::text[], $5::text[], $6::text[], $7::float8[], "
+    "$8::text[])"
 )
 MOVE_HEAD: Final = "UPDATE receipt_chain SET position = $1, hash = $2 WHERE chain = 1"
 REFUSE: Final = "DELETE FROM debates WHERE debate_id = ANY($1::text[])"
@@ -141,7 +153,10 @@ class PostgresJournal:
         last_seqs, held, orgs = standings_of(await connection.fetch(LAST_SEQ, ids) if ids else ())
         head = await _head(connection) if needs_head(units) else GENESIS
         books = await _books(connection, account_keys_of(units), held)
-        outcomes, writes = resolve(units, kept, last_seqs, head, books, orgs=orgs, told=self._told())
+        certified = await _certified(connection, certified_ids(units))
+        outcomes, writes = resolve(
+            units, kept, last_seqs, head, books, orgs=orgs, told=self._told(), certified=certified
+        )
         await self._write_all(connection, writes)
         return outcomes
 
@@ -160,7 +175,7 @@ class PostgresJournal:
             await connection.execute(CHANGE, *columns_of([_changed(writes, key) for key in sorted(writes.advances)]))
         if writes.receipts:
             rows = [
-                (r.receipt_id, r.debate_id, r.position, r.hash, r.previous_hash, r.document, r.issued_at)
+                (r.receipt_id, r.debate_id, r.position, r.hash, r.previous_hash, r.document, r.issued_at, r.kind)
                 for r in writes.receipts
             ]
             await connection.execute(RECEIPT, *columns_of(rows))
@@ -225,6 +240,14 @@ async def _head(connection: asyncpg.Connection[Any]) -> ChainHead:
     if row is None:
         raise Unavailable("the receipt chain has no head row: run `python -m aragora.migrations.apply`")
     return ChainHead(*row)
+
+
+async def _certified(connection: asyncpg.Connection[Any], ids: Sequence[str]) -> dict[str, ReceiptRecord]:
+    """Of these documents those that are there. The head is held, so nobody else issues one meanwhile."""
+    if not ids:
+        return {}
+    rows = await connection.fetch(f"{CERTIFIED}ANY($1::text[])", ids)
+    return {row[0]: receipt_of(tuple(row)) for row in rows}
 
 
 def _changed(writes: Writes, debate_id: str) -> tuple[object, ...]:

@@ -13,7 +13,18 @@ from functools import partial
 from typing import Any, Final
 
 from aragora.debate.budget import AccountKey, Books, Held
-from aragora.debate.records import COLUMNS, GENESIS, ChainHead, NewDebate, Tenure, Told, record_of, values_of
+from aragora.debate.records import (
+    COLUMNS,
+    GENESIS,
+    ChainHead,
+    NewDebate,
+    ReceiptRecord,
+    Tenure,
+    Told,
+    receipt_of,
+    record_of,
+    values_of,
+)
 from aragora.debate.store.write_group import (
     Kept,
     Outcome,
@@ -21,6 +32,7 @@ from aragora.debate.store.write_group import (
     Writes,
     account_keys_of,
     books_of,
+    certified_ids,
     debate_ids,
     needs_head,
     resolve,
@@ -54,8 +66,12 @@ CHANGE: Final = (
     "receipt_id = coalesce(?, receipt_id) WHERE debate_id = ?"
 )
 RECEIPT: Final = (
-    "INSERT INTO receipts (receipt_id, debate_id, position, hash, previous_hash, document, issued_at) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?)"
+    "INSERT INTO receipts (receipt_id, debate_id, position, hash, previous_hash, document, issued_at, kind) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+)
+CERTIFIED: Final = (
+    "SELECT receipt_id, debate_id, position, hash, previous_hash, document, issued_at, kind FROM receipts "
+    "WHERE receipt_id = "
 )
 MOVE_HEAD: Final = (
     "INSERT INTO receipt_chain (chain, position, hash) VALUES (1, ?, ?) "
@@ -104,7 +120,10 @@ class SqliteJournal:
         head = _head(connection) if needs_head(units) else GENESIS
         last_seqs, held, orgs = _standings(connection, debate_ids(units))
         books = _books(connection, account_keys_of(units), held)
-        outcomes, writes = resolve(units, kept, last_seqs, head, books, orgs=orgs, told=self._told())
+        certified = _certified(connection, certified_ids(units))
+        outcomes, writes = resolve(
+            units, kept, last_seqs, head, books, orgs=orgs, told=self._told(), certified=certified
+        )
         _write_all(connection, writes)
         return outcomes
 
@@ -160,6 +179,11 @@ def _head(connection: sqlite3.Connection) -> ChainHead:
     return GENESIS if row is None else ChainHead(*row)
 
 
+def _certified(connection: sqlite3.Connection, ids: Sequence[str]) -> dict[str, ReceiptRecord]:
+    rows = [row for one in ids for row in connection.execute(f"{CERTIFIED}?", (one,))]
+    return {row[0]: receipt_of(row) for row in rows}
+
+
 def _write_all(connection: sqlite3.Connection, writes: Writes) -> None:
     connection.executemany(REFUSE, [(debate_id,) for debate_id in writes.refused])
     connection.executemany(JOURNAL, writes.journal)
@@ -193,6 +217,7 @@ def _write_all(connection: sqlite3.Connection, writes: Writes) -> None:
                 receipt.previous_hash,
                 receipt.document,
                 receipt.issued_at,
+                receipt.kind,
             ),
         )
     if writes.head is not None:

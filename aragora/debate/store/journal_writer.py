@@ -10,6 +10,7 @@ from typing import Any, Final, cast
 from aragora.debate.records import (
     SILENCE,
     Buried,
+    Certification,
     Commit,
     Conclusion,
     Counted,
@@ -59,6 +60,11 @@ class JournalWriter:
     async def conclude(self, conclusion: Conclusion) -> ReceiptRecord:
         """Issue a receipt and write it with its commit. Raises as `commit`, and whatever `issue` raises."""
         return cast("ReceiptRecord", await self._submit(conclusion))
+
+    async def certify(self, certification: Certification) -> ReceiptRecord:
+        """Issue a document of another kind in the chain, or find the one of its id. Raises as `commit`, and whatever
+        `issue` raises."""
+        return cast("ReceiptRecord", await self._submit(certification))
 
     async def done(self, outbox_ids: Sequence[str]) -> None:
         """Drop outbox rows that their consumer has applied, in the journal's own stream: a writer beside it would

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Double, Index, Integer, Table, Text, UniqueConstraint
+from typing import Final
 
+from sqlalchemy import BigInteger, Column, Double, Index, Integer, Table, Text, UniqueConstraint, text
+
+from aragora.debate.records import OF_DEBATE
 from aragora.scope import DEFAULT_WORKSPACE
 from aragora.storage.contexts import Context
 from aragora.storage.tables import METADATA
+
+_OTHERS: Final = text(f"kind <> '{OF_DEBATE}'")
 
 debates = Table(
     "debates",
@@ -73,6 +78,8 @@ receipts = Table(
     Column("previous_hash", Text, nullable=False),
     Column("document", Text, nullable=False),
     Column("issued_at", Double, nullable=False, index=True),
+    Column("kind", Text, nullable=False, server_default=OF_DEBATE),
+    Index("receipts_of_other_kinds", "kind", "position", sqlite_where=_OTHERS, postgresql_where=_OTHERS),
 )
 
 receipt_chain = Table(  # one row: the head, which outlives the receipts that retention deletes

@@ -8,6 +8,7 @@ Rules:
     commit      its first seq follows the debate's last: written; else Fenced. Later units of the same group see it.
                 One that ends the debate gives back what it held and adds what it cost, cut off asks included.
     conclusion  issued on the chain's head as the units before it left it, then treated like a commit.
+    certified   issued like a conclusion, without a debate; where its id is there already, that one is the outcome.
     done        its outbox rows go.
     buried      its outbox rows stay, under a topic that nobody reads.
     counted     its counters are added.
@@ -24,6 +25,7 @@ from typing import Any, Final
 from aragora.debate.budget import AccountKey, Accounts, Balance, Books, Held, account_keys
 from aragora.debate.records import (
     Buried,
+    Certification,
     ChainHead,
     Commit,
     Conclusion,
@@ -45,7 +47,7 @@ from aragora.storage.failures import is_constraint
 from aragora.storage.outbox import OutboxRow
 from aragora.storage.storable import check_counters, check_values
 
-Unit = NewDebate | Commit | Conclusion | Done | Buried | Counted
+Unit = NewDebate | Commit | Conclusion | Certification | Done | Buried | Counted
 Outcome = Opened | ReceiptRecord | Exception | None
 
 _KIND: Final = "debate"
@@ -107,7 +109,7 @@ def check(unit: Unit) -> None:
         for row in unit.outbox:
             check_values(_KIND, unit.debate_id, (row.outbox_id, row.topic, row.debate_id, row.payload, row.created_at))
         check_counters(_KIND, unit.debate_id, unit.counters)
-    elif isinstance(unit, Buried | Counted):
+    elif isinstance(unit, Buried | Counted | Certification):
         check_counters("a", "count", unit.counters)
 
 
@@ -141,7 +143,13 @@ def may_tell(units: Sequence[Unit], told: Told) -> bool:
 
 def needs_head(units: Sequence[Unit]) -> bool:
     """Whether the group issues receipts."""
-    return any(isinstance(unit, Conclusion) for unit in units)
+    return any(isinstance(unit, Conclusion | Certification) for unit in units)
+
+
+def certified_ids(units: Sequence[Unit]) -> list[str]:
+    """The ids of the documents of other kinds that the group would issue. Whether they are there is read once the
+    chain's head is held: until then another process may issue them."""
+    return sorted({unit.receipt_id for unit in units if isinstance(unit, Certification)})
 
 
 def resolve(
@@ -153,6 +161,7 @@ def resolve(
     *,
     orgs: Mapping[str, str] | None = None,
     told: Told | None = None,
+    certified: Mapping[str, ReceiptRecord] | None = None,
 ) -> tuple[list[Outcome], Writes]:
     """The outcome of each unit, in order, and what the group writes.
 
@@ -164,8 +173,10 @@ def resolve(
         books: what the debates hold, and the accounts of `account_keys_of`.
         orgs: the organisation of each debate in `last_seqs`.
         told: the events of which the outbox tells.
+        certified: of `certified_ids` the documents that are there.
     """
-    group = _Group(dict(last_seqs), head, Accounts(books or Books()), dict(orgs or {}), told or {})
+    accounts = Accounts(books or Books())
+    group = _Group(dict(last_seqs), head, accounts, dict(orgs or {}), told or {}, certified=certified or {})
     outcomes: list[Outcome] = []
     for unit in units:
         try:
@@ -176,6 +187,8 @@ def resolve(
                 outcomes.append(group.open(unit, kept.get(unit.record.debate_id)))
             elif isinstance(unit, Conclusion):
                 outcomes.append(group.conclude(unit))
+            elif isinstance(unit, Certification):
+                outcomes.append(group.certify(unit))
             else:
                 group.note(unit)
                 outcomes.append(None)
@@ -187,9 +200,17 @@ def resolve(
 
 class _Group:
     def __init__(
-        self, last_seqs: dict[str, int], head: ChainHead, accounts: Accounts, orgs: dict[str, str], told: Told
+        self,
+        last_seqs: dict[str, int],
+        head: ChainHead,
+        accounts: Accounts,
+        orgs: dict[str, str],
+        told: Told,
+        *,
+        certified: Mapping[str, ReceiptRecord],
     ) -> None:
         self.writes = Writes()
+        self._certified = dict(certified)
         self._orgs = orgs
         self._told = told
         self.accounts = accounts
@@ -231,12 +252,32 @@ class _Group:
         check_values(_KIND, receipt.debate_id, (receipt.receipt_id, receipt.document, receipt.issued_at))
         if commit.debate_id != conclusion.debate_id or receipt.debate_id != conclusion.debate_id:
             raise InvalidInput(f"a conclusion of {conclusion.debate_id} must write that debate and no other")
+        self._check_follows(receipt)
+        self.commit(commit)
+        self._chain(receipt)
+        return receipt
+
+    def certify(self, unit: Certification) -> ReceiptRecord:
+        there = self._certified.get(unit.receipt_id)
+        if there is not None:
+            return there
+        receipt = unit.issue(self._head)
+        check_values("receipt", unit.receipt_id, (receipt.receipt_id, receipt.document, receipt.issued_at))
+        if receipt.receipt_id != unit.receipt_id:
+            raise InvalidInput(f"a certification of {unit.receipt_id} must issue that document and no other")
+        self._check_follows(receipt)
+        self._chain(receipt)
+        add_counters(self.writes.counters, unit.counters)
+        self._certified[unit.receipt_id] = receipt
+        return receipt
+
+    def _check_follows(self, receipt: ReceiptRecord) -> None:
         if receipt.previous_hash != self._head.hash or receipt.position != self._head.position + 1:
             raise InvalidInput(f"receipt {receipt.receipt_id} does not follow the head of the chain it was given")
-        self.commit(commit)
+
+    def _chain(self, receipt: ReceiptRecord) -> None:
         self.writes.receipts.append(receipt)
         self._head = self.writes.head = ChainHead(receipt.position, receipt.hash)
-        return receipt
 
     def commit(self, commit: Commit) -> None:
         last_seq = self._last_seq(commit.debate_id)
@@ -331,6 +372,8 @@ def _name(unit: Unit) -> str:
         return f"the end of {len(unit.outbox_ids)} outbox rows"
     if isinstance(unit, Counted):
         return "a count"
+    if isinstance(unit, Certification):
+        return f"document {unit.receipt_id}"
     return f"debate {unit.record.debate_id if isinstance(unit, NewDebate) else unit.debate_id}"
 
 

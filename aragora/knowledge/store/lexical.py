@@ -120,6 +120,23 @@ def matching(
     )
 
 
+def counting(database: Database, item_nos: Collection[int]) -> Select[int]:
+    """The query for how many of these items have a row."""
+    held = _ROWID.c.rowid if database.is_sqlite else _ITEM_NO.c.item_no
+    return select(func.count()).where(held.in_(item_nos))
+
+
+def containing(database: Database, scope: str, tokens: Sequence[str]) -> Select[int]:
+    """The query for the numbers of all items that hold each of `tokens` in this scope. At least one token."""
+    if database.is_sqlite:
+        words = " AND ".join(fts5_query((token,)) for token in tokens)
+        question = f"scope : ({fts5_query((scope,))}) AND tokens : ({words})"
+        held = text("knowledge_tokens MATCH :question").bindparams(question=question)
+        return select(_ROWID.c.rowid).select_from(_ROWID).where(held)
+    fits = func.to_tsquery(_SIMPLE, " & ".join(tsquery((token,)) for token in (scope, *tokens)))
+    return select(_ITEM_NO.c.item_no).where(_ITEM_NO.c.tokens.bool_op("@@")(fits))
+
+
 _PUT_SQLITE: Final[TextClause] = text(
     "INSERT INTO knowledge_tokens (rowid, scope, tokens) VALUES (:item_no, :scope, :tokens)"
 )

@@ -117,4 +117,36 @@ knowledge_requests = Table(  # of additions under a caller's key
     Column("at", Double, nullable=False),
 )
 
+knowledge_barred = Table(  # what is not learnt from any more: what a forgotten debate said, or a person until then
+    "knowledge_barred",
+    _METADATA,
+    Column("org_id", Text, primary_key=True),
+    Column("workspace", Text, primary_key=True),
+    Column("mark", Text, primary_key=True),  # of `aragora.knowledge.ledger.mark_of`
+    Column("until", Double, nullable=False),  # for sources up to this time; of a debate: for ever
+)
+
+knowledge_forgettings = Table(  # each request to forget, from before it is carried out
+    "knowledge_forgettings",
+    _METADATA,
+    Column("forgetting_id", Text, primary_key=True),
+    Column("org_id", Text, nullable=False),
+    Column("workspace", Text, nullable=False),
+    Column("asked_by", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("body", Text, nullable=False),  # JSON: ids, digests and counts, never a text
+    Column("certificate_id", Text),  # NULL until it is issued
+    Column("idempotency_key", Text),
+    Column("request_hash", Text),
+    Column("at", Double, nullable=False),
+    Index("ux_knowledge_forgettings_key", "org_id", "workspace", "asked_by", "idempotency_key", unique=True),
+    Index("ix_knowledge_forgettings_home", "org_id", "workspace", "at", "forgetting_id"),
+    Index(
+        "ix_knowledge_forgettings_open",
+        "at",
+        sqlite_where=text("status <> 'certified'"),
+        postgresql_where=text("status <> 'certified'"),
+    ),
+)
+
 knowledge_applied = applied_table("knowledge", Context.MEMORY)

@@ -9,22 +9,24 @@ write waits for an embedder.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from sqlalchemy import bindparam, delete, insert, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from aragora.clock import Clock, SystemClock
-from aragora.knowledge.ledger import Forgotten
+from aragora.knowledge.ledger import Forgotten, Withdrawn, marks_of, redacted
 from aragora.knowledge.model import KEPT, Home, Item, Statement
-from aragora.knowledge.planning import Addition, Effect, Plan, Planned, Unit, statement_of
+from aragora.knowledge.planning import Addition, Effect, Plan, Planned, Unit, sources_said, statement_of
 from aragora.knowledge.sameness import item_id_of, next_id, sameness
 from aragora.knowledge.search.tokens import document_tokens
 from aragora.knowledge.store.lexical import Tokens, drop_tokens, put_tokens, scopes_of
 from aragora.knowledge.store.requests import Request, first_of, remember
-from aragora.knowledge.store.rows import columns_of, item_of, links_of, row_of, sources_of
+from aragora.knowledge.store.rows import columns_of, entries_of, item_of, links_of, row_of, sources_of
 from aragora.knowledge.store.tables import (
     knowledge_applied,
+    knowledge_barred,
     knowledge_items,
     knowledge_ledger,
     knowledge_links,
@@ -61,18 +63,18 @@ class KnowledgeWriter:
         if not units:
             return []
         async with self._database.writing("writing knowledge") as connection:
-            return await self._planned(connection, home, units)
+            return await self.written(connection, home, units)
 
     async def write_requested(self, home: Home, units: Sequence[Unit], request: Request) -> list[Planned]:
         """As `write`, of what somebody asks for under a key of theirs. The same request again changes nothing, and gets
         the items that its first time named, as they are now. Raises Conflict where the key was used for another."""
         async with self._database.writing("writing knowledge") as connection:
-            await self._hold(connection, home)
+            await self.hold(connection, home)
             first = await first_of(connection, home, request)
             if first is not None:
                 items = await _items(connection, home, first)
                 return [Planned(Effect.NOTHING, items[item_id]) for item_id in first]
-            planned = await self._planned(connection, home, units) if units else []
+            planned = await self.written(connection, home, units) if units else []
             named = [one.item.item_id for one in planned]
             await remember(connection, home, request, named, self._clock.now())
             return planned
@@ -84,18 +86,20 @@ class KnowledgeWriter:
         async with self._database.writing("writing knowledge") as connection:
             new = await newly_applied(self._database, connection, knowledge_applied, batches, self._clock)
             units = [unit for outbox_id in new for unit in batches[outbox_id]]
-            return await self._planned(connection, home, units) if units else []
+            return await self.written(connection, home, units) if units else []
 
-    async def _planned(self, connection: AsyncConnection, home: Home, units: Sequence[Unit]) -> list[Planned]:
-        seq = await self._hold(connection, home)
+    async def written(self, connection: AsyncConnection, home: Home, units: Sequence[Unit]) -> list[Planned]:
+        """As `write`, within a transaction of the caller's."""
+        seq = await self.hold(connection, home)
         known = await self._known(connection, home, units)
-        plan = Plan(home, seq, self._clock.now(), known.values())
+        barred = await self._barred(connection, home, units)
+        plan = Plan(home, seq, self._clock.now(), known.values(), barred)
         planned = plan.take(units)
         if plan.entries:
             await self._keep(connection, plan)
         return planned
 
-    async def _hold(self, connection: AsyncConnection, home: Home) -> int:
+    async def hold(self, connection: AsyncConnection, home: Home) -> int:
         """The newest seq of the workspace, whose row is held until the transaction ends."""
         table = knowledge_workspaces
         new = insert_into(self._database, table).values(
@@ -125,6 +129,19 @@ class KnowledgeWriter:
                 found.update((item.item_id, item) for item in map(item_of, rows.scalars()))
         return found
 
+    async def _barred(self, connection: AsyncConnection, home: Home, units: Sequence[Unit]) -> dict[str, float]:
+        """Of the sources of these units, the marks that are not learnt from, and up to when."""
+        table = knowledge_barred
+        here = (table.c.org_id == home.org_id, table.c.workspace == home.workspace)
+        marks = dict.fromkeys(
+            mark for unit in units for source in sources_said(unit) for mark in sorted(marks_of(source))
+        )
+        found: dict[str, float] = {}
+        for part in _parts(marks):
+            rows = await connection.execute(select(table.c.mark, table.c.until).where(*here, table.c.mark.in_(part)))
+            found.update((row.mark, row.until) for row in rows)
+        return found
+
     async def _keep(self, connection: AsyncConnection, plan: Plan) -> None:
         for item in plan.touched.values():
             check_values("item", item.item_id, (item.statement.content, item.statement.subject, item.reason))
@@ -136,6 +153,12 @@ class KnowledgeWriter:
         gone = [entry.item_id for entry in plan.entries if isinstance(entry.change, Forgotten)]
         if gone:
             await _blank(connection, gone)
+        withdrawn: dict[str, set[str]] = {}
+        for entry in plan.entries:
+            if isinstance(entry.change, Withdrawn):
+                withdrawn.setdefault(entry.item_id, set()).add(entry.change.mark)
+        if withdrawn:
+            await _redact(connection, withdrawn)
         home, table = plan.home, knowledge_workspaces
         await connection.execute(
             update(table).where(table.c.org_id == home.org_id, table.c.workspace == home.workspace).values(seq=plan.seq)
@@ -231,6 +254,25 @@ async def _blank(connection: AsyncConnection, item_ids: Sequence[str]) -> None:
         await connection.execute(
             update(table).where(table.c.item_id.in_(part), table.c.change != "forgotten").values(body="")
         )
+
+
+async def _redact(connection: AsyncConnection, withdrawn: Mapping[str, set[str]]) -> None:
+    """Take what is said of withdrawn sources out of the ledgers of these items."""
+    table = knowledge_ledger
+    for part in _parts(withdrawn):
+        rows = await connection.execute(select(table).where(table.c.item_id.in_(part), table.c.body != ""))
+        changed = []
+        for row, entry in zip(found := rows.all(), entries_of(found), strict=True):
+            body = row_of(replace(entry, change=redacted(entry.change, frozenset(withdrawn[entry.item_id]))))["body"]
+            if body != row.body:
+                changed.append({"of": row.org_id, "in": row.workspace, "no": row.seq, "now": body})
+        if changed:
+            this = (
+                table.c.org_id == bindparam("of"),
+                table.c.workspace == bindparam("in"),
+                table.c.seq == bindparam("no"),
+            )
+            await connection.execute(update(table).where(*this).values(body=bindparam("now")), changed)
 
 
 def _ids(home: Home, statement: Statement) -> tuple[str, ...]:

@@ -51,6 +51,7 @@ VALUES = {
     "If-Match": "1",
     "content": "It holds.",
     "kind": "note",
+    "forgetting_id": "fgt_" + 32 * "0",
     "url": "https://hooks.example.com/aragora",
     "secret": "a secret of webhooks",
     "schedule": "patient",

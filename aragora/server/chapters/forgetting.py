@@ -1,0 +1,255 @@
+"""Forgetting knowledge: by item, subject, words, debate or person, each with its certificate. Nothing out of the
+caller's reach is told apart from what does not exist."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, Final, Protocol
+
+from fastapi import Path, Query
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, model_validator
+from starlette.responses import Response
+
+from aragora import limits
+from aragora.errors import AragoraError, Forbidden, NotFound
+from aragora.identity import workspaces
+from aragora.identity.audit import Outcome
+from aragora.identity.rbac import KNOWLEDGE_MANAGE, KNOWLEDGE_READ, KNOWLEDGE_WRITE
+from aragora.knowledge.forgetter import Done, Forgetter, Wish
+from aragora.knowledge.forgetting import By, Forgetting, Stage, added_by
+from aragora.knowledge.model import Item
+from aragora.knowledge.planning import unknown_item
+from aragora.scope import Scope
+from aragora.server.chapter import Call, Chapter
+from aragora.server.ports import AuditTrail
+from aragora.server.schemas import IdempotencyKey, Line, Prose, Workspace, Workspaces
+from aragora.server.views import UNCACHED, json_response
+
+ITEMS_NAMED: Final = 500
+_ITEM_ID: Final = re.compile(r"kn_[0-9a-f]{32}")
+_FORGETTING_ID: Final = re.compile(r"fgt_[0-9a-f]{32}")
+
+
+class Items(Protocol):
+    """Reads items (`aragora.knowledge.store.reading.KnowledgeReader`)."""
+
+    async def some(self, scope: Scope, item_ids: Sequence[str]) -> list[Item]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ForgettingPorts:
+    """What these routes call. `forgetter` is there once the store has forgotten again what certificates name."""
+
+    forgetter: Callable[[], Awaitable[Forgetter]]
+    items: Items
+    audit: AuditTrail
+
+
+forgetting: Chapter[ForgettingPorts] = Chapter("knowledge")
+
+
+def _of_an_item(text: str) -> str:
+    if _ITEM_ID.fullmatch(text) is None:
+        raise unknown_item("of that id")
+    return text
+
+
+def _of_a_forgetting(text: str) -> str:
+    if _FORGETTING_ID.fullmatch(text) is None:
+        raise NotFound("there is no forgetting of that id", code="forgetting_not_found")
+    return text
+
+
+_ItemId = Annotated[str, Path(), AfterValidator(_of_an_item)]
+_ForgettingId = Annotated[str, Path(), AfterValidator(_of_a_forgetting)]
+_Named = Annotated[Line, Field(min_length=1, max_length=limits.DEBATE_ID_MAX_CHARS)]
+
+
+class _Request(BaseModel):
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+
+
+class ForgetBy(_Request):
+    """How it is named: one of these."""
+
+    item_ids: Annotated[tuple[_Named, ...], Field(min_length=1, max_length=ITEMS_NAMED)] | None = None
+    subject: Annotated[
+        Line | None, Field(min_length=1, max_length=limits.QUESTION_MAX_CHARS, description="whatever its case")
+    ] = None
+    debate_id: _Named | None = None
+    user_id: Annotated[_Named | None, Field(description="what that person said, or the debates they opened")] = None
+    query: Annotated[
+        Prose | None,
+        Field(min_length=1, max_length=limits.QUESTION_MAX_CHARS, description="items that hold all of these words"),
+    ] = None
+
+    @model_validator(mode="after")
+    def _one(self) -> ForgetBy:
+        if len([value for value in dict(self).values() if value is not None]) != 1:
+            raise ValueError("name exactly one of item_ids, subject, debate_id, user_id and query")
+        return self
+
+    def named(self) -> tuple[By, tuple[str, ...]]:
+        """What is named, and how."""
+        if self.item_ids is not None:
+            return By.ITEM, self.item_ids
+        each = {By.SUBJECT: self.subject, By.DEBATE: self.debate_id, By.PERSON: self.user_id, By.QUERY: self.query}
+        return next((by, (value,)) for by, value in each.items() if value is not None)
+
+
+class AskForgetting(_Request):
+    """What to forget. Items and a debate are looked for in all that the caller may use; the rest in one workspace."""
+
+    by: ForgetBy
+    workspace: Annotated[Workspace | None, Field(description="unsaid: the API key's, else `default`")] = None
+    dry_run: Annotated[StrictBool, Field(description="only say what would go")] = False
+
+
+class NamedBy(BaseModel):
+    kind: By
+    named: Annotated[list[str], Field(description="ids; of a subject and of words the SHA-256")]
+
+
+class ForgettingView(BaseModel):
+    forgetting_id: Annotated[str | None, Field(description="null for a dry run")]
+    certificate_id: str | None
+    workspace: str
+    by: NamedBy
+    asked_by: str
+    at: float
+    stage: Annotated[Stage | None, Field(description="null for a dry run, of which nothing is kept")]
+    forgotten: Annotated[list[str], Field(description="ids of items that are gone")]
+    withdrawn: Annotated[list[str], Field(description="ids of items that lost a source, and stand on others")]
+    removed: Annotated[dict[str, int], Field(description="rows by place")]
+    more: Annotated[bool, Field(description="whether further items fit: ask again")]
+
+
+class CertifiedForgetting(ForgettingView):
+    certificate: Annotated[
+        dict[str, Any] | None,
+        Field(description="signed, in the receipt chain; null for a dry run, or where the chain does not have it"),
+    ]
+
+
+class ForgettingList(BaseModel):
+    forgettings: list[ForgettingView]
+    next_cursor: str | None
+
+
+@forgetting.delete("/api/knowledge/items/{item_id}", needs=KNOWLEDGE_WRITE, gives=CertifiedForgetting)
+async def delete(call: Call[ForgettingPorts], item_id: _ItemId) -> Response:
+    """Forget an item and what was made of it; again, it gives the same certificate. An item that the caller has not
+    added itself takes the right `knowledge.manage`."""
+    return await _forget(call, _reach(call), Wish(By.ITEM, (item_id,), ""), None)
+
+
+@forgetting.post("/api/knowledge/forget", needs=KNOWLEDGE_WRITE, gives=CertifiedForgetting, refuses=(404, 409))
+async def forget(call: Call[ForgettingPorts], body: AskForgetting, idempotency_key: IdempotencyKey = None) -> Response:
+    """Forget what is named, and what was made of it. Of an item that another debate or person also said, only the word
+    of the forgotten one is taken out. The same Idempotency-Key gives the same forgetting. Anything but items that the
+    caller has added itself takes the right `knowledge.manage`."""
+    by, named = body.by.named()
+    wish = Wish(by, named, workspaces.chosen(call.who, body.workspace))
+    own = _reach(call)
+    scope = own if by in {By.ITEM, By.DEBATE} else Scope(call.who.org_id, frozenset({wish.workspace}))
+    if not body.dry_run:
+        return await _forget(call, scope, wish, idempotency_key)
+    await _check_right(call, scope, wish)
+    draft = await (await call.ports.forgetter()).dry_run(scope, call.who.user_id, wish)
+    none = {"forgetting_id": None, "certificate_id": None, "stage": None, "certificate": None}
+    return json_response({**_view(draft), **none}, headers=UNCACHED)
+
+
+@forgetting.get("/api/knowledge/forgettings", needs=KNOWLEDGE_READ, gives=ForgettingList)
+async def listing(
+    call: Call[ForgettingPorts],
+    workspace: Workspaces = None,
+    limit: Annotated[int, Query(ge=1, le=100)] = 50,
+    cursor: Annotated[Line | None, Query(max_length=512)] = None,
+) -> Response:
+    """What was forgotten, newest first."""
+    scope = replace(call.within(workspace), org_id=call.who.org_id)
+    page = await (await call.ports.forgetter()).page(scope, cursor=cursor, limit=limit)
+    shown = [_view(one) for one in page.items]
+    return json_response({"forgettings": shown, "next_cursor": page.next_cursor}, headers=UNCACHED)
+
+
+@forgetting.get("/api/knowledge/forgettings/{forgetting_id}", needs=KNOWLEDGE_READ, gives=CertifiedForgetting)
+async def get(call: Call[ForgettingPorts], forgetting_id: _ForgettingId) -> Response:
+    """One forgetting with its certificate."""
+    return _certified(await (await call.ports.forgetter()).get(_reach(call), forgetting_id))
+
+
+async def _forget(call: Call[ForgettingPorts], scope: Scope, wish: Wish, key: str | None) -> Response:
+    await _check_right(call, scope, wish)
+    forgetter = await call.ports.forgetter()
+    # Words and subjects are what shall be gone: the log names them by a digest.
+    target = wish.named[0] if wish.by not in {By.SUBJECT, By.QUERY} else wish.digest
+    async with _noted(call, target, by=wish.by.value, named=str(len(wish.named))):
+        done = await forgetter.forget(scope, call.who.user_id, wish, key)
+    return _certified(done)
+
+
+async def _check_right(call: Call[ForgettingPorts], scope: Scope, wish: Wish) -> None:
+    """Raises Forbidden unless the caller may forget others' things or all that is named is its own."""
+    who = call.who
+    if KNOWLEDGE_MANAGE.permission in who.permissions:
+        return
+    if wish.by is By.ITEM:
+        items = await call.ports.items.some(scope, wish.named)
+        for item_id in wish.named:
+            if item_id not in {item.item_id for item in items if scope.holds(item.org_id, item.workspace)}:
+                raise unknown_item(item_id)
+        if all(added_by(item, who.user_id) for item in items):
+            return
+    raise Forbidden(
+        "This takes the right knowledge.manage: without it you may forget the items that you have added yourself."
+    )
+
+
+@asynccontextmanager
+async def _noted(call: Call[ForgettingPorts], target: str, **details: str) -> AsyncIterator[None]:
+    """Write to the audit log what the caller does, then do it; where that is refused, a second entry says so. Raises
+    Unavailable: what cannot be audited is not done."""
+    who, audit = call.who, call.ports.audit
+
+    async def note(outcome: Outcome, **of: str) -> None:
+        await audit.note(
+            call.visit, "knowledge.forget", who.actor, who.org_id, outcome, subject=who.user_id, target=target, **of
+        )
+
+    await note(Outcome.SUCCESS, **details)
+    try:
+        yield
+    except AragoraError as refused:
+        await note(Outcome.FAILURE, reason=refused.code)
+        raise
+
+
+def _reach(call: Call[ForgettingPorts]) -> Scope:
+    """Where an id is looked for: knowledge belongs to one organisation, also for who sees every one."""
+    return replace(call.reach, org_id=call.who.org_id)
+
+
+def _certified(done: Done) -> Response:
+    certificate: Mapping[str, Any] | None = done.certificate
+    return json_response({**_view(done.forgetting), "certificate": certificate}, headers=UNCACHED)
+
+
+def _view(one: Forgetting) -> dict[str, Any]:
+    return {
+        "forgetting_id": one.forgetting_id,
+        "certificate_id": one.certificate_id if one.stage is Stage.CERTIFIED else None,
+        "workspace": one.workspace,
+        "by": {"kind": one.asked.by, "named": one.asked.named},
+        "asked_by": one.asked_by,
+        "at": one.at,
+        "stage": one.stage,
+        "forgotten": one.forgotten,
+        "withdrawn": [item.item_id for item in one.withdrawn],
+        "removed": one.removed,
+        "more": one.more,
+    }

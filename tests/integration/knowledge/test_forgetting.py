@@ -1,0 +1,448 @@
+"""What is forgotten is gone from every place that the certificate names, stays gone, and nothing else goes."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+from worlds.backends import SetClock
+from worlds.forgetting import SIGNER, Crash, Mound, ids, open_mound, wish
+from worlds.knowledge import AT, HOME, SCOPE, about, addition, source, statement
+
+from aragora.config.settings import Settings
+from aragora.debate.journal import JournalRow
+from aragora.debate.model import DebateStatus
+from aragora.debate.records import GENESIS, DebateRecord, NewDebate
+from aragora.errors import Conflict, InvalidInput, NotFound
+from aragora.knowledge.forgetting import By, Stage
+from aragora.knowledge.ledger import Quarantined, Reworded, Shared, fold
+from aragora.knowledge.model import Home, Item, ItemKind, Link, LinkKind, Source, SourceKind, Status, Visibility
+from aragora.knowledge.planning import Changing, Effect
+from aragora.knowledge.search.tokens import query_tokens
+from aragora.knowledge.wanted import Wanted
+from aragora.migrations.applying import migrate
+from aragora.migrations.history import revisions
+from aragora.receipts.canonical import canonical
+from aragora.receipts.verifying import verify, verify_chain
+from aragora.scope import Scope
+from aragora.storage.contexts import Context
+from aragora.storage.database import Database
+
+SECRET = "The vault opens with 4711 zwiebelfisch."
+WORDS = ("4711", "zwiebelfisch")
+OFFLINE = Path(__file__).parents[3] / "scripts" / "verify_receipt.py"
+ON_SQLITE = pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
+
+
+@pytest.fixture(scope="session")
+def debates_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = Settings(data_dir=tmp_path_factory.mktemp("debates"))
+    _migrate(made)
+    return made.data_dir / f"{Context.DEBATES}.db"
+
+
+@pytest.fixture
+def with_debates(request: pytest.FixtureRequest, settings: Settings) -> Settings:
+    """The settings of an empty mound, with the empty tables of debates beside it."""
+    if settings.database_url is None:
+        shutil.copy(request.getfixturevalue("debates_file"), settings.data_dir)
+    else:
+        asyncio.run(_debates_tables(settings))
+    return settings
+
+
+@pytest.fixture
+async def mound(with_debates: Settings, clock: SetClock) -> AsyncIterator[Mound]:
+    async with open_mound(with_debates, clock) as opened:
+        yield opened
+
+
+async def found(mound: Mound, words: str, wanted: Wanted | None = None, scope: Scope = SCOPE) -> list[str]:
+    """The contents that a search by words finds."""
+    now, wanted = mound.clock.now(), wanted or Wanted()
+    ranked = await mound.reader.lexical(scope, wanted, query_tokens(words), 50, now)
+    items = await mound.reader.numbered(scope, wanted, [number for number, _ in ranked], now)
+    return [items[number].statement.content for number, _ in ranked if number in items]
+
+
+async def forget(mound: Mound, by: By, *named: str, **of: Any) -> dict[str, Any]:
+    """Forget, and the certificate."""
+    done = await mound.forgetter.forget(SCOPE, "usr_1", wish(by, *named), **of)
+    assert done.certificate is not None
+    return dict(done.certificate)
+
+
+def rows(certificate: dict[str, Any]) -> dict[str, int]:
+    return {one["place"]: one["rows"] for one in certificate["removed"]}
+
+
+async def test_no_table_holds_a_word_of_what_was_forgotten(mound: Mound) -> None:
+    said = statement(SECRET, subject="zwiebelfisch vault", topics=("zwiebelfisch",))
+    (item,) = await mound.keep(addition(said, source(1, passage="see zwiebelfisch", agent="zwiebelfisch")))
+    await mound.keep(Changing(item.item_id, Reworded(statement(f"{SECRET} Still."), "usr_1")))
+    await forget(mound, By.ITEM, item.item_id)
+    everything = await mound.everything()
+    assert all(word not in everything for word in WORDS)
+
+
+@ON_SQLITE
+async def test_the_files_hold_no_word_of_what_was_forgotten(mound: Mound) -> None:
+    kept = await mound.keep(*[addition(f"Something else, number {number}.") for number in range(200)])
+    (item,) = await mound.keep(addition(SECRET))
+    await mound.keep(*[addition(f"Another thing, number {number}.") for number in range(200)])
+    await forget(mound, By.ITEM, item.item_id)
+    files = [path.read_bytes() for path in mound.settings.data_dir.glob("*.db*")]
+    assert all(word.encode() not in held for held in files for word in WORDS)
+    assert await found(mound, "number 7") != []
+    assert len(kept) == 200
+
+
+async def test_no_read_returns_it_and_it_takes_no_place_among_results(mound: Mound) -> None:
+    before = mound.clock.now()
+    (item, other) = await mound.keep(addition(SECRET), addition("The vault is in the cellar."))
+    await forget(mound, By.ITEM, item.item_id)
+    assert await found(mound, "vault zwiebelfisch") == [other.statement.content]
+    assert await found(mound, "zwiebelfisch", Wanted(as_of=before)) == []
+    assert ids((await mound.reader.page(SCOPE, Wanted(), mound.clock.now())).items) == [other.item_id]
+    assert (await mound.reader.get(SCOPE, item.item_id)).statement.content == ""
+    history = [entry.change for entry in await mound.reader.history(SCOPE, item.item_id)]
+    assert SECRET not in repr(history)
+    assert await mound.reader.of_roots(SCOPE, ["debate:deb_1"]) == [other]
+
+
+async def test_the_certificate_counts_each_place_and_holds_no_text(mound: Mound) -> None:
+    said = statement(SECRET, topics=("vaults", "keys"))
+    first, second = source(1, receipt_id="rcp_1"), source(2)
+    (item,) = await mound.keep(addition(said, first, links=(Link(LinkKind.SUPPORTS, "kn_1", AT),)))
+    await mound.keep(addition(said, second))
+    await mound.embed(item)
+    certificate = await forget(mound, By.ITEM, item.item_id)
+    counted = rows(certificate)
+    expected = {"knowledge_items": 1, "knowledge_ledger": 2, "knowledge_tokens": 1, "knowledge_vectors": 1}
+    expected |= {"knowledge_topics": 2, "knowledge_sources": 2, "knowledge_links": 1, "caches": 0}
+    assert counted == {**expected, "withdrawn_sources": 0}
+    assert certificate["forgotten"] == [item.item_id]
+    left = {one["place"]: one["ids"] for one in certificate["not_removed"]}
+    assert (left["journals"], left["receipts"]) == (["deb_1", "deb_2"], ["rcp_1"])
+    assert all(word not in repr(certificate) for word in (*WORDS, "vaults"))
+    assert await mound.rows("knowledge_vectors") == 0
+
+
+async def test_certificates_and_receipts_are_one_chain_that_a_stranger_can_verify(mound: Mound) -> None:
+    items = await mound.keep(addition("One thing."), addition("Another thing."))
+    documents = [await forget(mound, By.ITEM, item.item_id) for item in items]
+    report = verify_chain(documents, {SIGNER.public_key}, GENESIS)
+    assert (report.valid, report.length) == (True, 2)
+    valid, _ = verify({**documents[0], "forgotten": []}, None)
+    assert not valid
+    offline = list(_offline().findings(canonical(documents[1]), {SIGNER.public_key}, None))
+    assert [name for name, passed, _ in offline if not passed] == []
+
+
+async def test_the_same_sentence_goes_everywhere_when_it_is_asked_for_by_its_words(mound: Mound) -> None:
+    await mound.keep(addition(SECRET), addition(f"As we know: {SECRET}", source(2)), addition("The vault is open."))
+    (hidden,) = await mound.keep(addition(f"Note: {SECRET}"))
+    await mound.keep(Changing(hidden.item_id, Quarantined("looks odd")))
+    (reworded,) = await mound.keep(addition(f"Once: {SECRET}"))
+    await mound.keep(Changing(reworded.item_id, Reworded(statement("It opens with a key."), "usr_1")))
+    certificate = await forget(mound, By.QUERY, "ZWIEBELFISCH 4711")
+    assert len(certificate["forgotten"]) == 4
+    assert await found(mound, "vault") == ["The vault is open."]
+    assert "zwiebelfisch" not in await mound.everything()
+    assert len(certificate["by"]["named"][0]) == 64
+
+
+async def test_everything_about_a_subject_goes_whatever_its_case(mound: Mound) -> None:
+    items = await mound.keep(
+        addition(about("Retry Budget", "10")), addition(about("retry budget", "20", valid_from=9e8)), addition("Else.")
+    )
+    certificate = await forget(mound, By.SUBJECT, "RETRY budget")
+    assert sorted(certificate["forgotten"]) == sorted(ids(items[:2]))
+    assert "etry" not in str(certificate["by"])
+
+
+async def test_the_equal_item_of_another_workspace_and_organisation_stays(mound: Mound) -> None:
+    (mine,) = await mound.keep(addition(SECRET))
+    others = [Home("acme", "research"), Home("umbra", "default")]
+    for home in others:
+        await mound.keep(addition(SECRET), home=home)
+    for by, name in ((By.QUERY, "zwiebelfisch"), (By.DEBATE, "deb_1"), (By.PERSON, "usr_9")):
+        with pytest.raises(NotFound):
+            await mound.forgetter.forget(Scope("void", frozenset({"default"})), "usr_1", wish(by, name))
+    await forget(mound, By.QUERY, "zwiebelfisch")
+    for home in others:
+        assert await found(mound, "zwiebelfisch", scope=Scope(home.org_id, frozenset({home.workspace}))) == [SECRET]
+    assert await found(mound, "zwiebelfisch") == []
+    assert mine.status is Status.LIVE
+
+
+async def test_an_id_out_of_reach_is_unknown_and_nothing_changes(mound: Mound) -> None:
+    (shared,) = await mound.keep(addition(SECRET), home=Home("acme", "research"))
+    await mound.keep(Changing(shared.item_id, Shared(Visibility.ORG, "usr_2")), home=Home("acme", "research"))
+    (foreign,) = await mound.keep(addition(SECRET), home=Home("umbra", "default"))
+    before = await mound.everything()
+    for item_id in (shared.item_id, foreign.item_id, "kn_0"):
+        with pytest.raises(NotFound) as refused:
+            await mound.forgetter.forget(SCOPE, "usr_1", wish(By.ITEM, item_id))
+        assert refused.value.code == "item_not_found"
+    assert await mound.everything() == before
+    assert await mound.certificates() == []
+
+
+async def test_a_forgotten_debate_leaves_standing_what_another_one_says_too(mound: Mound) -> None:
+    await _debate(mound, "deb_1")
+    both = addition("The cache holds 3 replicas.", source(1, passage="zwiebelfisch", agent="ada"))
+    (kept, alone) = await mound.keep(both, addition(SECRET))
+    await mound.keep(addition("The cache holds 3 replicas.", source(2)))
+    certificate = await forget(mound, By.DEBATE, "deb_1")
+    assert certificate["forgotten"] == [alone.item_id]
+    assert [one["item_id"] for one in certificate["withdrawn"]] == [kept.item_id]
+    assert rows(certificate)["withdrawn_sources"] == 1
+    item = await mound.reader.get(SCOPE, kept.item_id)
+    assert [one.root for one in item.sources] == ["debate:deb_2"]
+    assert fold(await mound.reader.history(SCOPE, kept.item_id))[kept.item_id] == item
+    everything = await mound.everything()
+    assert "zwiebelfisch" not in everything
+    assert "'ada'" not in everything
+
+
+async def test_nothing_is_learnt_from_a_forgotten_debate_again(mound: Mound) -> None:
+    await _debate(mound, "deb_1")
+    units = [addition("The cache holds 3 replicas."), addition(SECRET)]
+    await mound.writer.write_once(HOME, {"deb_1:knowledge:consensus": units})
+    await mound.keep(addition("The cache holds 3 replicas.", source(2)))
+    await forget(mound, By.DEBATE, "deb_1")
+    before = await mound.everything()
+    again = [*units, addition("What a later adapter finds in it.")]
+    written = await mound.writer.write_once(HOME, {"deb_1:knowledge:again": again})
+    assert {one.effect for one in written} == {Effect.NOTHING}
+    assert written[-1].item.status is Status.FORGOTTEN
+    assert (await mound.everything()).replace("deb_1:knowledge:again", "").count("cache") == before.count("cache")
+    assert await found(mound, "adapter zwiebelfisch") == []
+
+
+async def test_what_is_forgotten_is_not_learnt_again_when_the_journals_are_read_anew(mound: Mound) -> None:
+    units = [addition(SECRET), addition("The vault is in the cellar.")]
+    (item, _) = await mound.keep(*units)
+    await forget(mound, By.ITEM, item.item_id)
+    await mound.writer.write_once(HOME, {"anew": units})
+    assert await found(mound, "vault") == ["The vault is in the cellar."]
+    assert "zwiebelfisch" not in await mound.everything()
+
+
+async def test_a_forgotten_person_takes_nothing_of_anybody_else(mound: Mound) -> None:
+    def by(person: str) -> Source:
+        return Source(SourceKind.PERSON, f"person:{person}", AT, person=person)
+
+    (mine, theirs, ours) = await mound.keep(
+        addition(SECRET, by("usr_1")), addition("It is open.", by("usr_2")), addition("It is big.", by("usr_1"))
+    )
+    await mound.keep(addition("It is big.", by("usr_2")))
+    certificate = await forget(mound, By.PERSON, "usr_1")
+    assert certificate["forgotten"] == [mine.item_id]
+    assert (await mound.reader.get(SCOPE, theirs.item_id)) == theirs
+    assert [one.person for one in (await mound.reader.get(SCOPE, ours.item_id)).sources] == ["usr_2"]
+    mound.clock.at += 1.0
+    later = Source(SourceKind.PERSON, "person:usr_1", mound.clock.now(), person="usr_1")
+    (new,) = await mound.keep(addition("A new thing.", later))
+    assert new.status is Status.LIVE
+
+
+async def test_summaries_dissents_and_what_rests_on_nothing_else_fall_with_an_item(mound: Mound) -> None:
+    (gone, kept) = await mound.keep(addition(SECRET), addition("The vault is in the cellar."))
+
+    def made(content: str, kind: ItemKind, how: LinkKind, *of: Item) -> Any:
+        links = tuple(Link(how, one.item_id, AT) for one in of)
+        return addition(statement(content, kind=kind), links=links)
+
+    (summary, dissent, both, alone) = await mound.keep(
+        made("In short: 4711.", ItemKind.SUMMARY, LinkKind.DERIVED_FROM, gone, kept),
+        made("No: 4712.", ItemKind.DISSENT, LinkKind.DISSENTS_FROM, gone),
+        made("It is safe.", ItemKind.INSIGHT, LinkKind.DERIVED_FROM, gone, kept),
+        made("Digits are used.", ItemKind.INSIGHT, LinkKind.DERIVED_FROM, gone),
+    )
+    (further,) = await mound.keep(made("In shorter.", ItemKind.SUMMARY, LinkKind.DERIVED_FROM, summary))
+    certificate = await forget(mound, By.ITEM, gone.item_id)
+    assert set(certificate["forgotten"]) == set(ids([gone, summary, dissent, alone, further]))
+    assert (await mound.reader.get(SCOPE, both.item_id)).status is Status.LIVE
+    assert "4711" not in await mound.everything()
+
+
+async def test_a_dispute_that_only_a_forgotten_debate_made_is_over(mound: Mound) -> None:
+    await _debate(mound, "deb_2")
+    (first, second) = await mound.keep(addition(about("port", "1")), addition(about("port", "2"), source(2)))
+    assert (await mound.reader.get(SCOPE, first.item_id)).status is Status.DISPUTED
+    await forget(mound, By.DEBATE, "deb_2")
+    item = await mound.reader.get(SCOPE, first.item_id)
+    assert (item.status, item.against) == (Status.LIVE, ())
+    assert (await mound.reader.get(SCOPE, second.item_id)).status is Status.FORGOTTEN
+
+
+async def test_a_dry_run_says_what_would_go_and_changes_nothing(mound: Mound) -> None:
+    (item,) = await mound.keep(addition(SECRET))
+    before = await mound.everything()
+    draft = await mound.forgetter.dry_run(SCOPE, "usr_1", wish(By.QUERY, "zwiebelfisch"))
+    assert (draft.forgotten, draft.removed["knowledge_tokens"]) == ((item.item_id,), 1)
+    assert await mound.everything() == before
+    nothing = await mound.forgetter.dry_run(SCOPE, "usr_1", wish(By.QUERY, "unheard"))
+    assert nothing.forgotten == ()
+
+
+@pytest.mark.parametrize("name", ["", "  ", "!?"])
+async def test_words_without_any_to_look_for_are_refused(mound: Mound, name: str) -> None:
+    with pytest.raises(InvalidInput):
+        await mound.forgetter.forget(SCOPE, "usr_1", wish(By.QUERY, name))
+
+
+async def test_an_item_that_is_forgotten_twice_has_one_certificate(mound: Mound) -> None:
+    (item,) = await mound.keep(addition(SECRET))
+    first = await forget(mound, By.ITEM, item.item_id)
+    assert await forget(mound, By.ITEM, item.item_id) == first
+    assert len(await mound.certificates()) == 1
+
+
+async def test_the_same_key_is_one_forgetting_and_another_request_a_conflict(mound: Mound) -> None:
+    await mound.keep(addition(SECRET), addition("The vault is in the cellar."))
+    first = await forget(mound, By.QUERY, "zwiebelfisch", key="k")
+    assert await forget(mound, By.QUERY, "zwiebelfisch", key="k") == first
+    with pytest.raises(Conflict):
+        await forget(mound, By.QUERY, "cellar", key="k")
+    assert await found(mound, "cellar") != []
+    assert len(await mound.certificates()) == 1
+
+
+async def test_equal_requests_at_once_with_a_key_are_one_forgetting(mound: Mound) -> None:
+    await mound.keep(*[addition(f"Vault {number}.") for number in range(30)])
+    done = await asyncio.gather(*(forget(mound, By.QUERY, "vault", key="k") for _ in range(4)))
+    assert len({one["receipt_id"] for one in done}) == 1
+    assert rows(done[0])["knowledge_items"] == 30
+    assert len(await mound.certificates()) == 1
+
+
+@pytest.mark.parametrize("step", ["begin", "batch", "scrub", "before", "after", "move"])
+async def test_a_crash_at_any_step_ends_with_one_certificate_that_counts_each_row_once(
+    mound: Mound, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    await mound.keep(*[addition(f"Vault {number} zwiebelfisch.") for number in range(12)])
+    monkeypatch.setattr("aragora.knowledge.forgetter.BATCH", 5)
+    calls = 0
+
+    async def dies(*_: object, **__: object) -> Any:
+        raise Crash
+
+    remove = mound.store.remove
+
+    async def dies_in_the_second_batch(*of: Any) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 2:
+            raise Crash
+        await remove(*of)
+
+    with monkeypatch.context() as ill:
+        if step in {"before", "after"}:
+            ill.setattr(mound.chain, f"crash_{step}", True)
+        elif step == "batch":
+            ill.setattr(mound.store, "remove", dies_in_the_second_batch)
+        else:
+            ill.setattr(mound.store, {"begin": "remove", "scrub": "scrub", "move": "move"}[step], dies)
+        with pytest.raises(Crash):
+            await forget(mound, By.QUERY, "zwiebelfisch")
+    assert await mound.forgetter.resume(mound.clock.now() + 1.0) == 1
+    assert await mound.forgetter.resume(mound.clock.now() + 1.0) == 0
+    (certificate,) = await mound.certificates()
+    assert rows(certificate)["knowledge_items"] == 12
+    assert rows(certificate)["knowledge_ledger"] == 12
+    assert "zwiebelfisch" not in await mound.everything()
+    (request,) = (await mound.forgetter.page(SCOPE)).items
+    assert request.stage is Stage.CERTIFIED
+
+
+async def test_more_than_one_batch_goes_with_one_certificate(mound: Mound) -> None:
+    for start in range(0, 1_200, 400):
+        await mound.keep(*[addition(f"Vault {start + number}.") for number in range(400)])
+    certificate = await forget(mound, By.QUERY, "vault")
+    assert len(certificate["forgotten"]) == rows(certificate)["knowledge_tokens"] == 1_200
+    assert await found(mound, "vault") == []
+
+
+@ON_SQLITE
+async def test_a_restored_file_forgets_again_before_its_first_answer(mound: Mound, clock: SetClock) -> None:
+    await _debate(mound, "deb_1")
+    (item, standing) = await mound.keep(
+        addition(SECRET, source(3)), addition("The cache holds.", source(1, passage="zwiebelfisch"), source(2))
+    )
+    backup = mound.settings.data_dir / "backup"
+    async with mound.memory.reading() as connection:
+        await connection.execute(text(f"VACUUM INTO '{backup}'"))
+    (later,) = await mound.keep(addition("Learnt after the backup: 4711."))
+    documents = [await forget(mound, By.ITEM, one.item_id) for one in (item, later)]
+    documents.append(await forget(mound, By.DEBATE, "deb_1"))
+    await mound.memory.aclose()
+    path = mound.settings.data_dir / f"{Context.MEMORY}.db"
+    for old in mound.settings.data_dir.glob(f"{Context.MEMORY}.db*"):
+        old.unlink()
+    shutil.copy(backup, path)
+    async with open_mound(mound.settings, clock) as restored:
+        assert await found(restored, "zwiebelfisch") == [SECRET]  # so it would answer
+        assert await restored.forgetter.reapply() == 3
+        assert await found(restored, "zwiebelfisch") == []
+        everything = await restored.everything()
+        assert "zwiebelfisch" not in everything
+        assert [one.root for one in (await restored.reader.get(SCOPE, standing.item_id)).sources] == ["debate:deb_2"]
+        await restored.keep(addition("Learnt after the backup: 4711."))  # as when the journals are read anew
+        assert await found(restored, "4711") == []
+        assert await restored.certificates() == documents
+        assert await restored.forgetter.reapply() == 0
+
+
+async def test_requests_are_listed_newest_first_within_their_scope(mound: Mound) -> None:
+    items = await mound.keep(addition("One thing."), addition("Another thing."), addition("A third thing."))
+    done = []
+    for item in items:
+        mound.clock.at += 1.0
+        done.append((await forget(mound, By.ITEM, item.item_id))["forgetting_id"])
+    first = await mound.forgetter.page(SCOPE, limit=2)
+    rest = await mound.forgetter.page(SCOPE, limit=2, cursor=first.next_cursor)
+    assert [one.forgetting_id for one in (*first.items, *rest.items)] == done[::-1]
+    for scope in (Scope("umbra", None), Scope("acme", frozenset({"research"})), Scope("acme", frozenset())):
+        assert (await mound.forgetter.page(scope)).items == ()
+        with pytest.raises(NotFound):
+            await mound.forgetter.get(scope, done[0])
+
+
+async def _debate(mound: Mound, debate_id: str) -> None:
+    """A debate of the usual workspace."""
+    record = DebateRecord(debate_id, "Tabs?", DebateStatus.COMPLETED, "{}", AT, AT, "usr_9", "acme")
+    await mound.journal.open(NewDebate(record, (JournalRow(debate_id, 1, "opened", "{}", AT),)))
+
+
+def _offline() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("verify_receipt_alone", OFFLINE)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _migrate(settings: Settings) -> None:
+    asyncio.run(migrate(settings, Context.DEBATES, revisions(Context.DEBATES)[-1].number))
+
+
+async def _debates_tables(settings: Settings) -> None:
+    """The tables of debates, empty."""
+    await migrate(settings, Context.DEBATES, revisions(Context.DEBATES)[-1].number)
+    database = Database.open(settings, Context.DEBATES)
+    async with database.writing() as connection:
+        await connection.execute(text("TRUNCATE debates, journal, receipts, outbox, counters"))
+        head = "UPDATE receipt_chain SET position = :position, hash = :hash"
+        await connection.execute(text(head), {"position": GENESIS.position, "hash": GENESIS.hash})
+    await database.aclose()
