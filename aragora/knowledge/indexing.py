@@ -60,11 +60,13 @@ class Vectored(Protocol):
 @dataclass(frozen=True, slots=True)
 class Near:
     """What the index has for a question: numbers of items with their cosines, the nearest first; `exact`, whether every
-    vector was compared; `waiting`, how many items have no vector yet."""
+    vector was compared; `waiting`, how many items have no vector yet; `sure`, the cosine from which on hardly anything
+    is there by chance."""
 
     found: tuple[tuple[int, float], ...]
     exact: bool
     waiting: int
+    sure: float = -1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +139,7 @@ class MoundIndex:
         for hit in hits:  # a shared item stands in two scopes
             best.setdefault(int(hit.id), hit.cosine)
         exact = all(self._index.is_exact(self._embedder_id, scope) for scope in scopes)
-        return Near(tuple(best.items()), exact, len(self._lane))
+        return Near(tuple(best.items()), exact, len(self._lane), self._embedder.sure)
 
     async def step(self) -> bool:
         """Follow the store and embed one batch; whether more waits. Raises Unavailable."""

@@ -13,6 +13,9 @@ from typing import Final
 COVERED_LEAST: Final = 0.5
 """Of a query, by an item that is found by words alone. Judgement: see benchmarks.knowledge for what it does."""
 
+SHARED_LEAST: Final = 0.15
+"""Of a query, by an item whose meaning is near, but not surely so."""
+
 _SHORT: Final = 3  # letters of a word
 _SHORT_WEIGHS: Final = 0.2
 

@@ -5,8 +5,9 @@
 2. Fusion by rank, with confidence and age as factors; then diversity (`aragora.knowledge.search.ranking`).
 3. The store decides what of it may be shown. Where that leaves too few and the index has more, it is asked for more.
 
-What the index calls relevant lies above the floor of its embedder: where nothing does and no word is found, the answer
-is empty, and that is an answer.
+A hit is relevant where it covers half of the query's words, where its meaning is surely near, or where its meaning is
+near and it shares some of the words (`aragora.knowledge.relevance`). Where nothing is, the answer is empty, and that is
+an answer.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from aragora.knowledge.confidence import confidence_of
 from aragora.knowledge.counting import Operation, counted, semantic
 from aragora.knowledge.indexing import Near
 from aragora.knowledge.model import Item, ItemKind
-from aragora.knowledge.relevance import COVERED_LEAST, covered
+from aragora.knowledge.relevance import COVERED_LEAST, SHARED_LEAST, covered
 from aragora.knowledge.search.ranking import Score, alike_tokens, by_total, diversified, fused, weighed
 from aragora.knowledge.search.tokens import query_tokens
 from aragora.knowledge.store.lexical import found_in
@@ -171,11 +172,15 @@ def _ranked(
     asked: _Asked, found: Mapping[int, Item], words: Sequence[int], near: Near | None, k: int
 ) -> tuple[Result, ...]:
     tokens = {number: frozenset(query_tokens(item.statement.content)) for number, item in found.items()}
-    meant = () if near is None else [number for number, _ in near.found if number in found]
     sought = query_tokens(asked.query)
+    held = {number: covered(sought, tokens[number]) for number in found}
+    meant = [] if near is None else [(number, cosine) for number, cosine in near.found if number in found]
     said = [number for number in words if number in found]
-    if asked.mode is Mode.HYBRID:  # a single common word makes nothing relevant
-        said = [number for number in said if number in meant or covered(sought, tokens[number]) >= COVERED_LEAST]
+    if asked.mode is Mode.HYBRID:  # neither a common word nor a cosine of the middle makes an item relevant by itself
+        sure = {number for number, cosine in meant if near is not None and cosine >= near.sure}
+        near_by = {number for number, _ in meant if held[number] >= SHARED_LEAST}
+        said = [number for number in said if number in near_by or number in sure or held[number] >= COVERED_LEAST]
+        meant = [(number, cosine) for number, cosine in meant if number in near_by or number in sure]
     scores = [
         weighed(
             score,
@@ -183,7 +188,7 @@ def _ranked(
             age_s=asked.now - found[score.key].changed_at,
             half_life_days=HALF_LIFE_DAYS.get(found[score.key].statement.kind),
         )
-        for score in fused({"lexical": said, "semantic": meant})
+        for score in fused({"lexical": said, "semantic": [number for number, _ in meant]})
     ]
     best = by_total(scores)[: k * DIVERSE]
     chosen = diversified(best, k, lambda one, other: alike_tokens(tokens[one], tokens[other]))

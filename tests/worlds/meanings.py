@@ -19,6 +19,7 @@ class WordEmbedder:
     """A vector is the sum of those of the words. `fails`: what the next passages raise, the first one first."""
 
     floor = 0.3
+    sure = 0.6
 
     def __init__(self, name: str = "words") -> None:
         self.embedder_id = EmbedderId(name, "1", DIMENSION, "", "l2", "whole")

@@ -22,8 +22,6 @@ DATA = {
     "status": "failed",
     "workspace": "team_a",
 }
-HIGH = ["vote", "critique", "agent_message"]
-DATA = {"debate_id": "deb_1", "domain": "law", "protocol": "duel", "topology": "ring", "status": "failed"}
 HIGH = ["vote", "critique", "agent_message", "knowledge_cited"]
 
 
