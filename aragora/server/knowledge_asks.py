@@ -119,8 +119,10 @@ class AddItems(Asking):
 
 
 def _form(value: Any) -> str:
-    named = value.keys() if isinstance(value, dict) else type(value).model_fields.keys()
-    return "items" if "items" in named else "item"
+    """Which of the two a body is; what is no object at all is refused as an item."""
+    if isinstance(value, AddItems):
+        return "items"
+    return "items" if isinstance(value, dict) and "items" in value else "item"
 
 
 OneOrMany = Annotated[

@@ -51,6 +51,7 @@ BODIES: Final[dict[str, Any]] = {
     "POST /api/debates/{debate_id}/votes": {"choice": "ada", "intensity": 10},
     "POST /api/debates/{debate_id}/positions": {"groups": [["ada"]]},
     "POST /api/debates/{debate_id}/signatures": {"verdict": "approve"},
+    "POST /api/debates/{debate_id}/outcome": {"right": None},
     "POST /api/receipts/verify": {"hash": "x"},
     "POST /api/auth/register": {"email": "more@example.com", "password": PASSWORD},
     "POST /api/auth/login": {"email": "alice@example.com", "password": "not hers"},
@@ -67,6 +68,11 @@ BODIES: Final[dict[str, Any]] = {
     "POST /api/workspaces": {"name": "mallorys"},
     "POST /api/webhooks": {"url": RECEIVER, "events": ["debate_end"]},
     "PATCH /api/webhooks/{webhook_id}": {"version": 1, "description": "mine"},
+    "POST /api/knowledge/items": {"content": "Mine."},
+    "PATCH /api/knowledge/items/{item_id}": {"content": "Mine now."},
+    "POST /api/knowledge/items/{item_id}/dispute": {"reason": "I say so."},
+    "POST /api/knowledge/import": '{"content": "Mine too."}',
+    "PUT /api/knowledge/workspaces": {"offers": False},
     "POST /api/webhooks/{webhook_id}/replay": {"since": time.time() - 60.0, "select": "failed"},
 }
 REPLAY: Final = BODIES["POST /api/webhooks/{webhook_id}/replay"]
@@ -76,6 +82,7 @@ INVENTED: Final = {
     "webhook_id": f"wh_{8:032x}",
     "delivery_id": f"dlv_{8:032x}",
     "replay_id": f"rpl_{8:032x}",
+    "item_id": f"kn_{8:032x}",
 }
 OPENED: Final = DebateTicket("deb_mallory", DebateStatus.QUEUED)
 
@@ -128,6 +135,7 @@ class Site:
     invitation_id: str
     webhook_id: str = ""
     replay_id: str = ""
+    item_id: str = ""
 
     def client(self, proof: dict[str, str]) -> httpx2.AsyncClient:
         return self.server.client("203.0.113.9", "localhost:8080", **proof)
@@ -199,6 +207,9 @@ async def fill(site: Site, writer: JournalWriter) -> None:
         site.invitation_id = invited.json()["invitation_id"]
         answer = await client.put("/api/integrations/slack", json={"settings": {"channel": MARK}})
         assert answer.status_code == 200
+        known = await client.post("/api/knowledge/items", json={"content": f"{MARK} holds."})
+        assert known.status_code == 201, known.text
+        site.item_id = known.json()["item_id"]
 
 
 async def deliver(site: Site, settings: Settings) -> None:
@@ -238,8 +249,9 @@ async def call(site: Site, client: httpx2.AsyncClient, method: str, path: str, i
     """One operation with these ids in its path and its query."""
     parameters = next(found for one, two, found in site.operations() if (one, two) == (method, path))
     query = {each["name"]: ids[each["name"]] for each in parameters if each["in"] == "query" and each["name"] in ids}
+    headers = {each["name"]: ids[each["name"]] for each in parameters if each["in"] == "header" and each["name"] in ids}
     url = re.sub(r"\{(\w+)\}", lambda match: ids[match[1]], path)
-    return await client.request(method, url, params=query, json=BODIES.get(f"{method} {path}"))
+    return await client.request(method, url, params=query, headers=headers, json=BODIES.get(f"{method} {path}"))
 
 
 def proofs_of(site: Site) -> dict[str, dict[str, str]]:
@@ -263,6 +275,9 @@ def of_alice(site: Site, debate_id: str) -> dict[str, str]:
         "webhook_id": site.webhook_id,
         "delivery_id": DEAD_LETTER,
         "replay_id": site.replay_id,
+        "item_id": site.item_id,
+        "q": MARK,
+        "If-Match": "1",
     }
 
 
@@ -293,6 +308,7 @@ async def test_no_route_shows_or_does_anything_with_the_ids_of_another_organisat
                 assert ("{user_id}" not in path) or answer.status_code in (403, 404), told
                 of_webhooks = any(part in path for part in ("{webhook_id}", "{delivery_id}", "{replay_id}"))
                 assert not of_webhooks or answer.status_code == 404, told
+                assert "{item_id}" not in path or answer.status_code == 404, told
                 for mark in (MARK, "rcp_done", site.alice.org_id, "alice@example.com"):
                     assert mark not in answer.text, told
                 if "{debate_id}" not in path:
@@ -317,6 +333,8 @@ async def assert_alice_still_has_everything(site: Site) -> None:
             assert slack["settings"] == {"channel": MARK}
             hook = (await client.get(f"/api/webhooks/{site.webhook_id}")).json()
             assert (hook["version"], hook["status"]) == (1, "enabled")
+            (item,) = (await client.get("/api/knowledge/items")).json()["items"]
+            assert (item["content"], item["status"], item["version"]) == (f"{MARK} holds.", "live", 1)
             replay = (await client.get(f"/api/webhooks/replays/{site.replay_id}")).json()
             assert (replay["status"], replay["select"]) == ("running", "failed")
             (letter,) = (await client.get("/api/webhooks/dead-letters")).json()["dead_letters"]

@@ -154,6 +154,14 @@ async def test_what_is_wrong_is_refused_with_its_name(
     assert named in answer.json()["error"]["message"]
 
 
+@pytest.mark.parametrize(
+    "body", ["5", "null", "[]", '"text"', "true", '{"items": 5}', '{"items": []}', '{"items": [5]}']
+)
+async def test_a_body_of_another_shape_is_refused(client: httpx2.AsyncClient, body: str) -> None:
+    answer = await client.post(ITEMS, content=body, headers={"Content-Type": "application/json"})
+    assert answer.status_code == 422, answer.text
+
+
 async def test_numbers_that_are_none_are_refused(client: httpx2.AsyncClient) -> None:
     for text in ("NaN", "Infinity", "-Infinity"):
         for name in ("confidence", "valid_from"):

@@ -1,0 +1,72 @@
+"""The routes of knowledge against everything their own description allows, and much that it does not, half of it at an
+item that exists: never a 5xx but for the index that is away."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import schemathesis
+from fastapi.openapi.utils import get_openapi
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.errors import Unsatisfiable
+from pydantic import SecretStr
+from schemathesis import GenerationMode
+from schemathesis.core.errors import SerializationNotPossible
+from starlette.testclient import TestClient
+from worlds.memory_server import Boards, World, served
+
+from aragora.config.settings import Settings
+from aragora.migrations.applying import apply_pending
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
+    """Of a development server: the fuzzer is the local operator and gets past every policy."""
+    configured = Settings(data_dir=tmp_path_factory.mktemp("fuzz"), encryption_key=SecretStr(secrets.token_hex(32)))
+    asyncio.run(apply_pending(configured))
+    app = served(configured, World(), Boards()).app
+    with TestClient(app, "http://localhost:8080", client=("127.0.0.1", 5555), follow_redirects=False) as client:
+        yield client
+
+
+def test_no_input_makes_the_routes_of_knowledge_fail(client: TestClient) -> None:
+    described = get_openapi(title="Aragora", version="1", routes=client.app.routes)  # type: ignore[attr-defined]
+    made = client.post("/api/knowledge/items", json={"content": "It holds."}).json()
+    statuses: Counter[int] = Counter()
+    operations = [found.ok() for found in schemathesis.openapi.from_dict(described).get_all_operations()]
+    of_knowledge = [
+        one for one in operations if one.path.startswith("/api/knowledge") and one.path != "/api/knowledge/calibration"
+    ]
+    for operation in of_knowledge:
+        for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
+            try:
+                _fuzz(client, operation.as_strategy(generation_mode=mode), made["item_id"], statuses)
+            except (Unsatisfiable, SerializationNotPossible):
+                continue  # nothing can be wrong there, or it is no JSON: test_file_routes has lines of all kinds
+    assert len(of_knowledge) == 15
+    assert {200, 404, 422} <= statuses.keys()  # it did get through
+
+
+def _fuzz(client: TestClient, cases: Any, item_id: str, statuses: Counter[int]) -> None:
+    @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+    @given(case=cases, known=st.booleans())
+    def run(case: Any, known: bool) -> None:
+        if known and "item_id" in (case.path_parameters or {}):
+            case.path_parameters["item_id"] = item_id
+        answer = client.request(**case.as_transport_kwargs(base_url="http://localhost:8080"))
+        statuses[answer.status_code] += 1
+        told = f"{case.method} {case.formatted_path} {case.body!r}: {answer.status_code} {answer.text}"
+        away = answer.status_code == 503 and "index of meanings" in answer.text
+        assert answer.status_code < 500 or away, told
+        if answer.status_code >= 400:
+            assert set(answer.json()) == {"error", "request_id"}, told
+
+    run()
