@@ -67,6 +67,7 @@ BODIES: Final[dict[str, Any]] = {
     "POST /api/workspaces": {"name": "mallorys"},
     "POST /api/webhooks": {"url": RECEIVER, "events": ["debate_end"]},
     "PATCH /api/webhooks/{webhook_id}": {"version": 1, "description": "mine"},
+    "POST /api/knowledge/forget": {"by": {"debate_id": "deb_live"}},
     "POST /api/webhooks/{webhook_id}/replay": {"since": time.time() - 60.0, "select": "failed"},
 }
 REPLAY: Final = BODIES["POST /api/webhooks/{webhook_id}/replay"]
@@ -76,6 +77,8 @@ INVENTED: Final = {
     "webhook_id": f"wh_{8:032x}",
     "delivery_id": f"dlv_{8:032x}",
     "replay_id": f"rpl_{8:032x}",
+    "item_id": f"kn_{8:032x}",
+    "forgetting_id": f"fgt_{8:032x}",
 }
 OPENED: Final = DebateTicket("deb_mallory", DebateStatus.QUEUED)
 
@@ -263,6 +266,8 @@ def of_alice(site: Site, debate_id: str) -> dict[str, str]:
         "webhook_id": site.webhook_id,
         "delivery_id": DEAD_LETTER,
         "replay_id": site.replay_id,
+        "item_id": f"kn_{8:032x}",
+        "forgetting_id": f"fgt_{8:032x}",
     }
 
 
