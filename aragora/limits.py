@@ -44,6 +44,16 @@ VOTES_PER_PERSON_MAX: Final = 20  # in one debate; a vote that changes nothing i
 INVITATIONS_MAX: Final = 100  # open ones of one organisation
 WORKSPACES_MAX: Final = 1_000  # made in one organisation
 
+# What people add to the Knowledge Mound
+KNOWLEDGE_MAX_CHARS: Final = 8_000  # of one item
+KNOWLEDGE_TOPICS_MAX: Final = 20  # of one item
+KNOWLEDGE_TOPIC_MAX_CHARS: Final = 64
+KNOWLEDGE_SUBJECT_MAX_CHARS: Final = 200  # of what an item is about, of what it says of that, and of the value it gives
+KNOWLEDGE_ADDRESS_MAX_CHARS: Final = 500  # of a document; an index of PostgreSQL takes no longer ones
+KNOWLEDGE_PASSAGE_MAX_CHARS: Final = 2_000
+KNOWLEDGE_ITEMS_MAX: Final = 500  # of one request
+MOMENT_MAX_S: Final = 1e11  # some 3,000 years from 1970, each way; a time in milliseconds is over it
+
 BODY_MAX_BYTES: Final = 1_000_000  # unless ARAGORA_MAX_BODY_BYTES says otherwise
 WS_MESSAGE_MAX_BYTES: Final = 65_536  # unless ARAGORA_WS_MAX_MESSAGE_SIZE says otherwise
 

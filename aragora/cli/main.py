@@ -46,16 +46,16 @@ COMMANDS: Final[dict[str, Command]] = {
     "replay": Command("aragora.cli.debates:replay", "Replay a debate from its journal."),
     "sign": Command("aragora.cli.sign:sign", "Approve, change or veto a proposed decision."),
     "outcome": Command("aragora.cli.outcome:outcome", "Say which answer of a debate held, or show what was told."),
-    "knowledge": Command("aragora.cli.knowledge:knowledge", "Forget what the mound knows, with a certificate."),
     "agents": Command("aragora.cli.agents:agents", "List the agents, their health and ratings."),
     "verify": Command("aragora.cli.verify:verify", "Check a receipt, in a file or of a debate."),
     "budget": Command("aragora.cli.budget:budget", "Show what this month has cost, or set an organisation's budget."),
     "users": Command("aragora.cli.users:users", "List, make and change accounts, on the server's machine."),
     "webhooks": Command("aragora.cli.webhooks:webhooks", "List, add, test and mend webhooks, or receive them here."),
-    "doctor": Command("aragora.cli.doctor:doctor", "Say what is set, reachable and wrong, and how to mend it."),
+    "knowledge": Command("aragora.cli.knowledge:knowledge", "Search, add and list knowledge, and check its receipts."),
+    "doctor": Command("aragora.cli.doctor:doctor", "Say what is configured, reachable and wrong, and how to fix it."),
     "node": Command("aragora.cli.node:command", "Start and stop this machine's node of a cluster."),
     "cluster": Command("aragora.cli.cluster:command", "Deploy, show, drain and stop the service of a cluster."),
-    "demo": Command("aragora.cli.demo:demo", "Debate a question on the embedded model, in its own server."),
+    "demo": Command("aragora.cli.demo:demo", "Debate a question on the embedded model, in a server of its own."),
 }
 
 

@@ -50,7 +50,7 @@ def verify(
     of_debate = names_debate(receipt) and not os.path.lexists(receipt)
     document = asyncio.run(fetched(url, token, receipt)) if of_debate else read(receipt)
     valid, checks = verifying.verify(document, None if key is None else (key,))
-    known = key is not None or any_key or (valid and document["public_key"] in _own_keys())
+    known = key is not None or any_key or (valid and document["public_key"] in own_keys())
     verification = {"valid": valid, "signer_known": known, "checks": checks}
     if as_json:
         print_json(verification)
@@ -94,7 +94,8 @@ def _content(file: str) -> bytes:
         return opened.read(verifying.TEXT_CAP + 1)
 
 
-def _own_keys() -> frozenset[str]:
+def own_keys() -> frozenset[str]:
+    """The public keys that this machine's settings and data directory know: those of an installation that is here."""
     told = os.environ.get
     earlier = (key.strip().lower() for key in told("ARAGORA_RECEIPT_TRUSTED_KEYS", "").split(","))
     return trusted_keys(Path(told("ARAGORA_DATA_DIR") or DATA_DIR), told("ARAGORA_RECEIPT_SIGNING_KEY"), earlier)

@@ -16,6 +16,8 @@ from actors.gateways.debates import CoordinatorCommands
 from actors.gateways.event_feed import CoordinatorFeed
 from actors.gateways.event_lines import open_line
 from actors.gateways.health import ReplicaVitals, StoreProbe
+from actors.gateways.knowledge import IndexMeanings
+from actors.gateways.knowledge_parts import IndexParts
 from actors.gateways.metrics import StoredMetricsPage
 from actors.gateways.nodes import ClusterNodes, own_node_id
 from actors.gateways.operations import (
@@ -41,6 +43,8 @@ from aragora.composition.debates import open_debates
 from aragora.composition.forgetting_routes import open_forgetting
 from aragora.composition.identity import administration_of, open_identity
 from aragora.composition.integrations import open_integrations
+from aragora.composition.knowledge import open_knowledge
+from aragora.composition.knowledge_health import open_knowledge_health
 from aragora.composition.launch import Launch
 from aragora.composition.outcomes import open_outcomes
 from aragora.composition.webhooks import open_webhooks
@@ -98,6 +102,28 @@ def build_ingress(launch: Launch) -> FastAPI:
     identity = open_identity(settings, bind_host=launch.host, hops=nodes, clock=clock)
     notes = ErrorNotes(config.replica_id)
     figures = SharedFigures(runtime, node_id, OwnFigures(notes, identity.feature.ports.parts.limits))
+    verifier = _verifier(settings)
+    of_debates = open_debates(
+        config,
+        commands=CoordinatorCommands(runtime, settings, ratings),
+        reader=reader,
+        writers=identity.writers,
+        workspaces=identity.workspaces.ports.book,
+        feed=CoordinatorFeed(partial(open_line, runtime), reader, settings.coordinator_shards),
+        lifecycle=lifecycle,
+        connections=connections,
+        authenticator=identity.authenticator,
+        clock=clock,
+    )
+    of_knowledge = open_knowledge(
+        settings,
+        meanings=IndexMeanings(runtime),
+        debates=reader,
+        verifier=verifier,
+        sockets=of_debates.ports.sockets,
+        audit=identity.feature.ports.parts,
+        clock=clock,
+    )
     features = (
         Feature(
             "operations",
@@ -115,19 +141,8 @@ def build_ingress(launch: Launch) -> FastAPI:
             tasks=(flush.task.run, trouble.run, nodes.task.run, figures.task.run),
             closers=(debates.aclose, core.aclose, elo.aclose, webhooks.aclose),
         ),
-        open_debates(
-            config,
-            commands=CoordinatorCommands(runtime, settings, ratings),
-            reader=reader,
-            writers=identity.writers,
-            workspaces=identity.workspaces.ports.book,
-            feed=CoordinatorFeed(partial(open_line, runtime), reader, settings.coordinator_shards),
-            lifecycle=lifecycle,
-            connections=connections,
-            authenticator=identity.authenticator,
-            clock=clock,
-        ),
-        Feature("receipts", ReceiptPorts(reader, _verifier(settings)), chapters=(receipts,)),
+        of_debates,
+        Feature("receipts", ReceiptPorts(reader, verifier), chapters=(receipts,)),
         open_forgetting(settings, identity.feature.ports.parts, clock),
         open_outcomes(settings, identity.feature.ports.parts, reader, clock),
         Feature("pages", None, chapters=(pages,)),
@@ -144,6 +159,14 @@ def build_ingress(launch: Launch) -> FastAPI:
             DispatcherCommands(runtime, settings.coordinator_shards),
             clock,
             guard=guard_of(settings),
+        ),
+        of_knowledge,
+        open_knowledge_health(
+            settings,
+            index=IndexParts(runtime, clock).look,
+            debates=reader,
+            searching=of_knowledge.ports.searching,
+            clock=clock,
         ),
     )
     return create_app(config, identity.authenticator, features)

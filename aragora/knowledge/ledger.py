@@ -105,7 +105,10 @@ class Linked:
 
 @dataclass(frozen=True, slots=True)
 class Held:
+    """`note` is what a person says to it."""
+
     outcome: Outcome
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +185,20 @@ def fold(entries: Iterable[Entry]) -> dict[str, Item]:
     return items
 
 
+def wordings(entries: Iterable[Entry]) -> list[tuple[Statement, float, str | None]]:
+    """What one item has said, oldest first, each with when and by whom it was reworded; None: as it was added."""
+    found: list[tuple[Statement, float, str | None]] = []
+    for entry in entries:
+        match entry.change:
+            case Added(statement):
+                found.append((statement, entry.at, None))
+            case Reworded(statement, by):
+                found.append((statement, entry.at, by))
+            case _:
+                continue
+    return found
+
+
 def apply(item: Item | None, entry: Entry) -> Item | None:
     """The item after one entry; the same one where the entry says nothing new of it."""
     change, at = entry.change, entry.at
@@ -251,7 +268,7 @@ def _judged(item: Item, change: Change, at: float) -> Item:
             return after if after.status is item.status else replace(after, superseded_at=at)
         case Quarantined(reason):
             return _moved(item, {Status.LIVE, Status.DISPUTED}, Status.QUARANTINED, reason)
-        case Held(outcome):
+        case Held(outcome, _):
             return _seen(item, outcome)
         case _:
             return item

@@ -33,9 +33,11 @@ from aragora.knowledge.sameness import item_id_of, next_id, sameness
 
 @dataclass(frozen=True, slots=True)
 class Addition:
-    """A statement to keep, under the id that follows from it (`aragora.knowledge.sameness`)."""
+    """A statement to keep, under the id that follows from it (`aragora.knowledge.sameness`). With `only_new` nothing is
+    done where it is there already: then it supports nothing either."""
 
     added: Added
+    only_new: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +132,8 @@ class Plan:
         added = replace(unit.added, sources=tuple(one for one in unit.added.sources if not self._bars(one)))
         item_id = self._same.get(sameness(added.statement)) or self._free(item_id_of(self.home, added.statement))
         before = self._items.get(item_id)
+        if before is not None and unit.only_new:
+            return Planned(Effect.NOTHING, before)
         if before is not None:
             if unit.added.sources and not added.sources:
                 return Planned(Effect.NOTHING, before)

@@ -21,6 +21,7 @@ from typing import Final, Protocol
 from aragora.clock import Clock
 from aragora.errors import InvalidInput, Unavailable
 from aragora.knowledge.confidence import confidence_of
+from aragora.knowledge.counting import Operation, counted, semantic
 from aragora.knowledge.indexing import Near
 from aragora.knowledge.model import Item, ItemKind
 from aragora.knowledge.relevance import COVERED_LEAST, SHARED_LEAST, covered
@@ -111,6 +112,7 @@ class Searching:
         self._meanings = meanings
         self._clock = clock
 
+    @counted(Operation.SEARCH)
     async def search(
         self, scope: Scope, query: str, *, k: int = 10, mode: Mode = Mode.HYBRID, wanted: Wanted = EVERYTHING
     ) -> Answer:
@@ -126,6 +128,7 @@ class Searching:
         results = _ranked(asked, found, words, near, k)
         if near is None:
             return Answer(results, Mode.LEXICAL, degraded)
+        semantic()
         return Answer(results, mode, degraded, near.exact, near.waiting)
 
     async def _words(self, asked: _Asked) -> list[int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from aragora.knowledge.model import ItemKind
+from aragora.knowledge.model import ItemKind, Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +18,7 @@ class Wanted:
     min_confidence: float = 0.0
     as_of: float | None = None
     debate_id: str = ""
+    status: Status | None = None
 
     @property
     def narrow(self) -> bool:

@@ -117,6 +117,15 @@ METRICS: Final[tuple[Metric, ...]] = (
     _counter("aragora_migration_errors_total", "Records that a migration could not process", "store", "error_type"),
     _counter("aragora_auth_failures_total", "Failed authentications"),
     _counter("aragora_admin_impersonate_total", "Impersonations by an administrator"),
+    # the Knowledge Mound
+    _counter(
+        "aragora_km_operations_total",
+        "Operations of the Knowledge Mound by what came of them (done, refused, failed)",
+        "type",
+        "status",
+    ),
+    _histogram("aragora_km_operation_latency_seconds", "Seconds an operation of the Knowledge Mound took", "type"),
+    _counter("aragora_km_semantic_search_total", "Searches of the Knowledge Mound that went by meaning"),
     # knowledge in debates
     _counter(
         "aragora_km_looks_total",

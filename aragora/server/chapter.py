@@ -76,6 +76,10 @@ class Call(Generic[P]):
         InvalidInput, Forbidden."""
         return workspaces.of(self.who, workspace)
 
+    def require(self, policy: Policy) -> None:
+        """Demand more than the route does, for some of what it is asked. Raises Forbidden."""
+        self._server.authenticator.authorize(self.who, policy, self.request.scope["route"].path)
+
     @property
     def config(self) -> ServerConfig:
         return self._server.config

@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 CONTRACT: Final = yaml.safe_load((Path(__file__).parents[1] / "contract" / "imports.yaml").read_text())
-TO_COME: Final = ("aragora.knowledge", "aragora.server.middleware.decision_routing")
-"""Features that are not built yet."""
+TO_COME: Final = ("aragora.knowledge.mound.adapters", "aragora.server.middleware.decision_routing")
+"""Modules whose names are not built yet."""
 BUILT: Final = {module: names for module, names in CONTRACT["imports"].items() if not module.startswith(TO_COME)}
 
 
@@ -33,8 +33,11 @@ def test_a_command_of_the_runbook_is_a_module_that_can_be_run(module: str) -> No
 @pytest.mark.parametrize("module", TO_COME)
 def test_what_is_still_to_come_is_not_there_yet(module: str) -> None:
     """Once it is, take it out of `TO_COME`: its names are then checked too."""
-    with pytest.raises(ModuleNotFoundError):
-        importlib.import_module(module)
+    try:
+        imported = importlib.import_module(module)
+    except ModuleNotFoundError:
+        return
+    assert [name for name in CONTRACT["imports"][module] if hasattr(imported, name)] == []
 
 
 @pytest.mark.parametrize("file", CONTRACT["files"])

@@ -21,6 +21,8 @@ from aragora.composition.debates import open_debates
 from aragora.composition.forgetting_routes import open_forgetting
 from aragora.composition.identity import Identity, administration_of, open_identity
 from aragora.composition.integrations import open_integrations
+from aragora.composition.knowledge import NoMeanings, open_knowledge
+from aragora.composition.knowledge_health import open_knowledge_health
 from aragora.composition.outcomes import open_outcomes
 from aragora.composition.webhooks import open_webhooks
 from aragora.config.settings import Settings
@@ -44,6 +46,7 @@ from aragora.debate.proposition import Idempotency, Proposition
 from aragora.debate.records import DebateRecord, ReceiptRecord
 from aragora.errors import Conflict, InvalidInput, NotFound
 from aragora.identity.client_address import Trust, trusted_networks
+from aragora.knowledge.health import Component, Reading, State
 from aragora.scope import DEFAULT_WORKSPACE, Scope
 from aragora.server.app import create_app
 from aragora.server.authentication import FixedHops, TrustedHops
@@ -310,6 +313,11 @@ class Boards:
 DEFAULT_CONFIG = ServerConfig("1.2.3", "ws://127.0.0.1:8765/ws")
 
 
+async def resting() -> dict[Component, Reading]:
+    """An index of meanings that nobody has used yet."""
+    return {one: Reading(State.WORKS) for one in (Component.VECTOR_INDEX, Component.EMBEDDER)}
+
+
 def features_over(
     world: Any, boards: Any, settings: Settings, identity: Identity, *, config: ServerConfig, observer: Any = None
 ) -> tuple[Feature[Any], ...]:
@@ -318,6 +326,27 @@ def features_over(
     notes = ErrorNotes(config.replica_id)
     figures = OwnFigures(notes, identity.feature.ports.parts.limits)
     timing = Layer(Stage.TIMING, Middleware(TimingMiddleware, observer=observer, clock=clock))
+    of_debates = open_debates(
+        config,
+        commands=world,
+        reader=world,
+        writers=identity.writers,
+        workspaces=identity.workspaces.ports.book,
+        feed=world,
+        lifecycle=boards,
+        connections=boards,
+        authenticator=identity.authenticator,
+        clock=clock,
+    )
+    of_knowledge = open_knowledge(
+        settings,
+        meanings=NoMeanings(),
+        debates=world,
+        verifier=boards,
+        sockets=of_debates.ports.sockets,
+        audit=identity.feature.ports.parts,
+        clock=clock,
+    )
     return (
         Feature(
             "operations",
@@ -333,18 +362,7 @@ def features_over(
             chapters=(operations,),
             layers=(timing,) if observer is not None else (),
         ),
-        open_debates(
-            config,
-            commands=world,
-            reader=world,
-            writers=identity.writers,
-            workspaces=identity.workspaces.ports.book,
-            feed=world,
-            lifecycle=boards,
-            connections=boards,
-            authenticator=identity.authenticator,
-            clock=clock,
-        ),
+        of_debates,
         Feature("receipts", ReceiptPorts(world, boards), chapters=(receipts,)),
         open_forgetting(settings, identity.feature.ports.parts, clock),
         open_outcomes(settings, identity.feature.ports.parts, world, clock),
@@ -362,6 +380,10 @@ def features_over(
             MemoryDispatching(),
             clock,
             guard=Guard(allowed_networks(("127.0.0.1/32",)), https_only=False, own_hosts=frozenset({"own.test"})),
+        ),
+        of_knowledge,
+        open_knowledge_health(
+            settings, index=resting, debates=world, searching=of_knowledge.ports.searching, clock=clock
         ),
     )
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Select, and_, false, func, or_, select
 
+from aragora.knowledge.counting import Operation, counted
 from aragora.knowledge.ledger import Entry
 from aragora.knowledge.model import KEPT, SEARCHED, Home, Item, LinkKind, Visibility
 from aragora.knowledge.planning import unknown_item
@@ -80,6 +81,7 @@ class KnowledgeReader:
         rows = await self._database.rows(numbers, "reading items")
         return None if len(rows) > limit else [row.item_no for row in rows]
 
+    @counted(Operation.LIST)
     async def page(
         self, scope: Scope, wanted: Wanted, now: float, *, cursor: str | None = None, limit: int = PAGE_ITEMS
     ) -> Page[Item]:
@@ -164,19 +166,8 @@ def within(scope: Scope) -> ColumnElement[bool]:
 def _narrowed(query: Select[Any], scope: Scope, wanted: Wanted, now: float) -> Select[Any]:
     """The query, of what the caller may find and wants."""
     columns = _ITEMS.c
-    at = now if wanted.as_of is None else wanted.as_of
-    query = query.where(
-        within(scope),
-        or_(columns.valid_from.is_(None), columns.valid_from <= at),
-        or_(columns.valid_to.is_(None), columns.valid_to > at),
-    )
-    if wanted.as_of is None:
-        query = query.where(columns.status.in_(sorted(SEARCHED)))
-    else:
-        query = query.where(
-            columns.status.in_(sorted(KEPT)),
-            or_(columns.superseded_at.is_(None), columns.superseded_at > wanted.as_of),
-        )
+    query = query.where(within(scope))
+    query = query.where(columns.status == wanted.status) if wanted.status else _holding(query, wanted.as_of, now)
     if wanted.kinds:
         query = query.where(columns.kind.in_(wanted.kinds))
     if wanted.domain:
@@ -190,3 +181,19 @@ def _narrowed(query: Select[Any], scope: Scope, wanted: Wanted, now: float) -> S
         numbers = select(knowledge_sources.c.item_no).where(knowledge_sources.c.debate_id == wanted.debate_id)
         query = query.where(columns.item_no.in_(numbers))
     return query
+
+
+def _holding(query: Select[Any], as_of: float | None, now: float) -> Select[Any]:
+    """The query, of what held at that time, or holds now."""
+    columns = _ITEMS.c
+    at = now if as_of is None else as_of
+    query = query.where(
+        or_(columns.valid_from.is_(None), columns.valid_from <= at),
+        or_(columns.valid_to.is_(None), columns.valid_to > at),
+    )
+    if as_of is None:
+        return query.where(columns.status.in_(sorted(SEARCHED)))
+    return query.where(
+        columns.status.in_(sorted(KEPT)),
+        or_(columns.superseded_at.is_(None), columns.superseded_at > as_of),
+    )

@@ -137,4 +137,16 @@ knowledge_forgettings = Table(  # each request to forget, from before it is carr
     ),
 )
 
+knowledge_requests = Table(  # of additions under a caller's key
+    "knowledge_requests",
+    _METADATA,
+    Column("org_id", Text, primary_key=True),
+    Column("workspace", Text, primary_key=True),
+    Column("person", Text, primary_key=True),
+    Column("idempotency_key", Text, primary_key=True),
+    Column("request_hash", Text, nullable=False),
+    Column("item_ids", Text, nullable=False),  # JSON: of the items that it named, in its order
+    Column("at", Double, nullable=False),
+)
+
 knowledge_applied = applied_table("knowledge", Context.MEMORY)

@@ -18,10 +18,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from aragora.clock import Clock, SystemClock
 from aragora.knowledge.ledger import Forgotten, Withdrawn, marks_of, redacted
 from aragora.knowledge.model import KEPT, Home, Item, Statement
-from aragora.knowledge.planning import Addition, Plan, Planned, Unit, sources_said, statement_of
+from aragora.knowledge.planning import Addition, Effect, Plan, Planned, Unit, sources_said, statement_of
 from aragora.knowledge.sameness import item_id_of, next_id, sameness
 from aragora.knowledge.search.tokens import document_tokens
 from aragora.knowledge.store.lexical import Tokens, drop_tokens, put_tokens, scopes_of
+from aragora.knowledge.store.requests import Request, first_of, remember
 from aragora.knowledge.store.rows import columns_of, entries_of, item_of, links_of, row_of, sources_of
 from aragora.knowledge.store.tables import (
     knowledge_applied,
@@ -63,6 +64,20 @@ class KnowledgeWriter:
             return []
         async with self._database.writing("writing knowledge") as connection:
             return await self.written(connection, home, units)
+
+    async def write_requested(self, home: Home, units: Sequence[Unit], request: Request) -> list[Planned]:
+        """As `write`, of what somebody asks for under a key of theirs. The same request again changes nothing, and gets
+        the items that its first time named, as they are now. Raises Conflict where the key was used for another."""
+        async with self._database.writing("writing knowledge") as connection:
+            await self.hold(connection, home)
+            first = await first_of(connection, home, request)
+            if first is not None:
+                items = await _items(connection, home, first)
+                return [Planned(Effect.NOTHING, items[item_id]) for item_id in first]
+            planned = await self.written(connection, home, units) if units else []
+            named = [one.item.item_id for one in planned]
+            await remember(connection, home, request, named, self._clock.now())
+            return planned
 
     async def write_once(self, home: Home, batches: Mapping[str, Sequence[Unit]]) -> list[Planned]:
         """As `write`, of what follows from outbox rows, by `outbox_id`: a row that was applied before is left out."""
@@ -220,6 +235,16 @@ class KnowledgeWriter:
             )
         if hidden:
             await connection.execute(delete(knowledge_vectors).where(knowledge_vectors.c.item_no.in_(hidden)))
+
+
+async def _items(connection: AsyncConnection, home: Home, item_ids: Sequence[str]) -> dict[str, Item]:
+    table = knowledge_items
+    here = (table.c.org_id == home.org_id, table.c.workspace == home.workspace)
+    found: dict[str, Item] = {}
+    for part in _parts(dict.fromkeys(item_ids)):
+        rows = await connection.execute(select(table.c.item).where(*here, table.c.item_id.in_(part)))
+        found.update((item.item_id, item) for item in map(item_of, rows.scalars()))
+    return found
 
 
 async def _blank(connection: AsyncConnection, item_ids: Sequence[str]) -> None:

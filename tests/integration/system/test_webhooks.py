@@ -7,9 +7,10 @@ import hashlib
 import hmac
 import json
 import signal
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Event, Thread
@@ -26,6 +27,7 @@ from worlds.waiting import WAIT_S
 from actors.gateways.webhook_figures import COUNTED_S
 from aragora.webhooks.counting import BLOCKED
 from aragora.webhooks.events import CATALOGUE
+from aragora.webhooks.hot_endpoint import key_of
 from aragora.webhooks.model import Rules
 from tests.contract.verify_signature import verify_signature
 
@@ -42,6 +44,11 @@ class Arrived:
     def take(self, headers: dict[str, str], body: bytes) -> int:
         self.requests.append((headers, body))
         return self.codes.pop(0) if len(self.codes) > 1 else self.codes[0]
+
+    @property
+    def twice(self) -> int:
+        """How many requests brought what had come before."""
+        return len(self.requests) - len({headers["webhook-id"] for headers, _ in self.requests})
 
     def of(self, debate_id: str) -> list[dict[str, Any]]:
         bodies = [json.loads(body) for _, body in self.requests]
@@ -71,9 +78,11 @@ def receiving(*codes: int, before_answer: Callable[[], Any] = lambda: None) -> I
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = Thread(target=server.serve_forever, daemon=True)
         thread.start()
-        yield f"http://127.0.0.1:{server.server_port}/hook", arrived
-        server.shutdown()
-        thread.join()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/hook", arrived
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 @pytest.fixture
@@ -126,6 +135,14 @@ def ordinary_of(server: LiveServer, debate_id: str) -> list[int]:
 def arrived_whole(server: LiveServer, arrived: Arrived, debate_id: str) -> bool:
     """Whether every ordinary event of a debate that has ended is there: several are on their way at once."""
     return {each["seq"] for each in arrived.of(debate_id)} >= set(ordinary_of(server, debate_id))
+
+
+def epoch_of(server: LiveServer, made: dict[str, Any]) -> int:
+    """How often the endpoint was given to a process or taken back."""
+    with closing(sqlite3.connect(server.data_dir / "webhooks.db", timeout=WAIT_S)) as database:
+        query = "SELECT epoch FROM webhook_owners WHERE key = ?"
+        ((epoch,),) = database.execute(query, (key_of(made["webhook_id"]),)).fetchall()
+    return int(epoch)
 
 
 def statuses(server: LiveServer, made: dict[str, Any]) -> set[str]:
@@ -227,6 +244,7 @@ def test_an_endpoint_that_is_sent_much_has_a_process_of_its_own_and_loses_nothin
             return named(server.data_dir, "ray::WebhookEndpointActor")
 
         (killed,) = server.until(process)
+        twice, epoch = arrived.twice, epoch_of(server, made)
         killed.kill()
         debating()
         expected = {
@@ -236,8 +254,9 @@ def test_an_endpoint_that_is_sent_much_has_a_process_of_its_own_and_loses_nothin
             if event["type"] in CATALOGUE
         }
         server.until(lambda: {headers["webhook-id"] for headers, _ in arrived.requests} >= expected)
-        twice = len(arrived.requests) - len({headers["webhook-id"] for headers, _ in arrived.requests})
-        assert twice <= Rules().max_in_flight, "no more than were on their way when the process was killed"
+        # On a busy machine a successor may be taken for dead too. Each costs what was on its way then, and no more.
+        ends = epoch_of(server, made) - epoch
+        assert arrived.twice - twice <= ends * Rules().max_in_flight
         assert server.request("DELETE", f"/api/webhooks/{made['webhook_id']}").status == 204
 
 

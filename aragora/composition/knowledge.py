@@ -1,0 +1,76 @@
+"""The feature `knowledge`: the mound over HTTP. Its store connects with first use; the index of meanings is given."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from functools import partial
+
+from aragora.clock import Clock
+from aragora.config.settings import Settings
+from aragora.errors import Unavailable
+from aragora.knowledge.indexing import Near
+from aragora.knowledge.keeping import Keeper
+from aragora.knowledge.searching import Meanings, Searching
+from aragora.knowledge.store.neighbours import Neighbours
+from aragora.knowledge.store.reading import KnowledgeReader
+from aragora.knowledge.store.walking import walked
+from aragora.knowledge.store.workspaces import WorkspaceSwitches
+from aragora.knowledge.store.writing import KnowledgeWriter
+from aragora.server.chapters.knowledge import knowledge
+from aragora.server.chapters.knowledge_files import knowledge_files
+from aragora.server.chapters.knowledge_judging import knowledge_judging
+from aragora.server.chapters.knowledge_origins import knowledge_origins
+from aragora.server.chapters.knowledge_workspaces import knowledge_workspaces
+from aragora.server.feature import Feature
+from aragora.server.knowledge import KnowledgePorts
+from aragora.server.live.sockets import SocketRegistry
+from aragora.server.ports import AuditTrail, DebateReader, ReceiptVerifier
+from aragora.storage.contexts import Context
+from aragora.storage.database import Database
+
+
+def open_knowledge(
+    settings: Settings,
+    *,
+    meanings: Meanings,
+    debates: DebateReader,
+    verifier: ReceiptVerifier,
+    sockets: SocketRegistry,
+    audit: AuditTrail,
+    clock: Clock,
+) -> Feature[KnowledgePorts]:
+    """Knowledge in the store of the settings, audited in `audit`.
+
+    Args:
+        meanings: the index of meanings; where it is away, searches go by words and say so.
+        debates, verifier: where items came from, and whether their receipts hold.
+    """
+    database = Database.open(settings, Context.MEMORY)
+    reader, writer = KnowledgeReader(database), KnowledgeWriter(database, clock)
+    ports = KnowledgePorts(
+        reader=reader,
+        neighbours=Neighbours(database),
+        switches=WorkspaceSwitches(database),
+        export=partial(walked, database),
+        keeper=Keeper(reader, writer, clock),
+        searching=Searching(reader, meanings, clock),
+        debates=debates,
+        verifier=verifier,
+        sockets=sockets,
+        audit=audit,
+        clock=clock,
+    )
+    return Feature(
+        "knowledge",
+        ports,
+        chapters=(knowledge, knowledge_origins, knowledge_judging, knowledge_files, knowledge_workspaces),
+        closers=(database.aclose,),
+    )
+
+
+class NoMeanings:
+    """In place of the index of meanings, where none is started: searches go by words, and say so."""
+
+    async def nearest(self, scopes: Collection[str], question: str, k: int, allowed: Collection[int] | None) -> Near:  # noqa: ARG002
+        """Raises Unavailable."""
+        raise Unavailable("the index of meanings is not started: words alone were searched")

@@ -1,0 +1,121 @@
+"""Using the store of the mound, to see that it works: a row is written and read, a text is found, the ledger tells what
+the items say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from sqlalchemy import func, select
+
+from aragora.clock import Clock
+from aragora.knowledge.health import FAILED, OFF, Component, Reading, State
+from aragora.knowledge.ledger import fold
+from aragora.knowledge.model import KEPT, Item, Status
+from aragora.knowledge.search.tokens import query_tokens
+from aragora.knowledge.store.lexical import matching, scopes_of
+from aragora.knowledge.store.reading import KnowledgeReader
+from aragora.knowledge.store.rows import entries_of, item_of
+from aragora.knowledge.store.tables import (
+    knowledge_applied,
+    knowledge_items,
+    knowledge_ledger,
+    knowledge_workspaces,
+)
+from aragora.storage.database import Database
+from aragora.storage.outbox_store import OutboxStore
+from aragora.storage.tables import insert_into
+
+PROBE: Final = "probe:health"  # no outbox row has such an id
+TOKENS: Final = 8  # of a text that is looked for
+LATE_S: Final = 300.0  # so old may an ended debate be that nobody has learnt from
+
+_ITEMS: Final = knowledge_items
+
+
+class StoreProbes:
+    """Over the databases of contexts `aragora_memory` and `debates`. Every method raises Unavailable where they are
+    away."""
+
+    def __init__(self, memory: Database, outbox: OutboxStore, clock: Clock, *, learns: bool) -> None:
+        """`learns`: whether the adapters are on."""
+        self._memory = memory
+        self._reader = KnowledgeReader(memory)
+        self._outbox = outbox
+        self._clock = clock
+        self._learns = learns
+
+    async def store(self) -> Mapping[Component, Reading]:
+        """Writes a row and reads it back."""
+        now = self._clock.now()
+        new = insert_into(self._memory, knowledge_applied).values(outbox_id=PROBE, applied_at=now)
+        put = new.on_conflict_do_update(index_elements=["outbox_id"], set_={"applied_at": now})
+        async with self._memory.writing("probing the mound") as connection:
+            await connection.execute(put)
+        mine = select(knowledge_applied.c.applied_at).where(knowledge_applied.c.outbox_id == PROBE)
+        rows = await self._memory.rows(mine, "probing the mound")
+        if not rows or rows[0].applied_at < now:
+            return {Component.STORE: FAILED}
+        newest = await self._newest()
+        return {Component.STORE: Reading(State.WORKS, None if newest is None else newest[1].changed_at)}
+
+    async def lexical_index(self) -> Mapping[Component, Reading]:
+        """Looks for the words of the newest item, and must find it."""
+        newest = await self._newest()
+        if newest is None:
+            return {Component.LEXICAL_INDEX: Reading(State.WORKS)}
+        number, item = newest
+        tokens = query_tokens(item.statement.content)[:TOKENS]
+        if item.status not in KEPT or not tokens:
+            return {Component.LEXICAL_INDEX: Reading(State.WORKS, item.changed_at)}
+        scopes = scopes_of(item.org_id, item.workspace, item.visibility)
+        query = matching(self._memory, scopes, tokens, 1).where(_ITEMS.c.item_no == number)
+        found = bool(await self._memory.rows(query, "probing full-text search"))
+        return {Component.LEXICAL_INDEX: Reading(State.WORKS if found else State.FAILS, item.changed_at)}
+
+    async def ledger(self) -> Mapping[Component, Reading]:
+        """The newest item must be what its ledger says, and the ledger must end where its workspace says."""
+        newest = await self._newest()
+        if newest is None:
+            return {Component.LEDGER: Reading(State.WORKS)}
+        item = newest[1]
+        ledger, workspaces = knowledge_ledger.c, knowledge_workspaces.c
+        of_item = select(knowledge_ledger).where(ledger.item_id == item.item_id).order_by(ledger.seq)
+        entries = entries_of(await self._memory.rows(of_item, "probing the ledger"))
+        last = select(func.max(ledger.seq)).where(ledger.org_id == item.org_id, ledger.workspace == item.workspace)
+        named = select(workspaces.seq, last.scalar_subquery().label("last")).where(
+            workspaces.org_id == item.org_id, workspaces.workspace == item.workspace
+        )
+        head = (await self._memory.rows(named, "probing the ledger"))[0]
+        told = item.status is Status.FORGOTTEN or fold(entries).get(item.item_id) == item
+        state = State.WORKS if told and head.seq == head.last else State.FAILS
+        return {Component.LEDGER: Reading(state, item.changed_at, {"entries": float(head.last or 0)})}
+
+    async def contradictions(self) -> Mapping[Component, Reading]:
+        """How many items are disputed, and wait for somebody to look."""
+        counts = await self._reader.counts()
+        by_status = {
+            status: float(sum(count for (_, of), count in counts.items() if of == status))
+            for status in (Status.DISPUTED, Status.QUARANTINED)
+        }
+        newest = select(func.max(_ITEMS.c.changed_at)).where(_ITEMS.c.status == Status.DISPUTED)
+        used_at = (await self._memory.rows(newest, "probing disputes"))[0][0]
+        figures = {"disputed": by_status[Status.DISPUTED], "quarantined": by_status[Status.QUARANTINED]}
+        return {Component.CONTRADICTIONS: Reading(State.WORKS, used_at, figures)}
+
+    async def adapters(self) -> Mapping[Component, Reading]:
+        """How long the oldest debate has waited that nobody has learnt from, and when something was learnt last."""
+        if not self._learns:
+            return {Component.ADAPTERS: OFF}
+        waiting = await self._outbox.pending(("knowledge",), 1)
+        oldest_s = max(0.0, self._clock.now() - waiting[0].created_at) if waiting else 0.0
+        applied = knowledge_applied.c
+        last = select(func.max(applied.applied_at)).where(applied.outbox_id != PROBE)
+        used_at = (await self._memory.rows(last, "probing the adapters"))[0][0]
+        state = State.WORKS if oldest_s <= LATE_S else State.FAILS
+        return {Component.ADAPTERS: Reading(state, used_at, {"oldest_waiting_s": round(oldest_s, 1)})}
+
+    async def _newest(self) -> tuple[int, Item] | None:
+        query: Any = select(_ITEMS.c.item_no, _ITEMS.c.item).order_by(_ITEMS.c.item_no.desc()).limit(1)
+        rows = await self._memory.rows(query, "probing the mound")
+        return (rows[0].item_no, item_of(rows[0].item)) if rows else None

@@ -1,0 +1,118 @@
+"""The health of the mound as the runbook shows it: each component is used, and a broken one is seen."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx2
+import pytest
+from sqlalchemy import text
+from worlds.backends import SetClock
+from worlds.knowledge import HOME, addition
+from worlds.knowledge_server import Site
+
+from aragora.config.settings import Settings
+from aragora.knowledge.probing import FRESH_S
+from aragora.knowledge.store.writing import KnowledgeWriter
+from aragora.migrations.applying import apply_pending
+from aragora.storage.database import Database
+
+HEALTH = "/api/health/knowledge-mound"
+
+
+@pytest.fixture(autouse=True)
+async def journals(settings: Settings) -> None:
+    """The tables of debates, too: adapters read their outbox."""
+    if settings.database_url is None:
+        await apply_pending(settings)
+    else:
+        from worlds.schema import schema
+
+        from aragora.storage.contexts import Context
+
+        database = Database.open(settings, Context.DEBATES)
+        async with database.writing() as connection:
+            await connection.run_sync(schema(Context.DEBATES).create_all)
+        await database.aclose()
+
+
+async def health(client: httpx2.AsyncClient, clock: SetClock) -> dict[str, Any]:
+    clock.at += FRESH_S
+    answer = await client.get(HEALTH, headers={"Authorization": ""})
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+async def test_a_fresh_mound_is_healthy_and_hardly_active(client: httpx2.AsyncClient, clock: SetClock) -> None:
+    told = await health(client, clock)
+    assert told["status"] == "healthy", told
+    assert told["summary"] == {"total_components": 11, "healthy": 11, "active": 0}
+    assert len(told["components"]) == 11
+    assert told["components"]["control_plane"]["state"] == "off"
+
+
+async def test_what_is_used_is_active_for_an_hour(
+    client: httpx2.AsyncClient, clock: SetClock, writer: KnowledgeWriter
+) -> None:
+    await writer.write(HOME, [addition("The cache holds.")])
+    told = await health(client, clock)
+    assert [name for name, one in told["components"].items() if one["active"]] == ["store", "lexical_index", "ledger"]
+    assert told["summary"] == {"total_components": 11, "healthy": 11, "active": 3}
+    clock.at += 3_600
+    assert (await health(client, clock))["summary"]["active"] == 0
+
+
+@pytest.mark.parametrize(
+    ("damage", "component"),
+    [
+        ("DELETE FROM knowledge_tokens", "lexical_index"),
+        ("DELETE FROM knowledge_ledger", "ledger"),
+        ("UPDATE knowledge_workspaces SET seq = seq + 1", "ledger"),
+    ],
+)
+async def test_a_broken_part_is_seen(  # noqa: PLR0917
+    client: httpx2.AsyncClient,
+    clock: SetClock,
+    writer: KnowledgeWriter,
+    database: Database,
+    damage: str,
+    component: str,
+) -> None:
+    await writer.write(HOME, [addition("The cache holds.")])
+    async with database.writing() as connection:
+        await connection.execute(text(damage))
+    told = await health(client, clock)
+    assert told["status"] == "degraded"
+    assert [name for name, one in told["components"].items() if not one["healthy"]] == [component]
+
+
+async def test_without_its_store_it_is_unhealthy_and_tells_nothing_else(
+    client: httpx2.AsyncClient, clock: SetClock, database: Database
+) -> None:
+    async with database.writing() as connection:
+        await connection.execute(text("ALTER TABLE knowledge_applied RENAME TO away"))
+    try:
+        told = await health(client, clock)
+    finally:
+        async with database.writing() as connection:
+            await connection.execute(text("ALTER TABLE away RENAME TO knowledge_applied"))
+    assert told["status"] == "unhealthy"
+    assert told["components"]["store"] == {"state": "fails", "healthy": False, "active": False, "used_s_ago": None}
+
+
+async def test_it_is_looked_at_once_for_all_who_ask(
+    client: httpx2.AsyncClient, clock: SetClock, writer: KnowledgeWriter
+) -> None:
+    first = await health(client, clock)
+    await writer.write(HOME, [addition("The cache holds.")])
+    assert (await client.get(HEALTH)).json() == first
+    assert await health(client, clock) != first
+
+
+async def test_no_text_and_no_name_is_told(
+    site: Site, client: httpx2.AsyncClient, clock: SetClock, writer: KnowledgeWriter
+) -> None:
+    await writer.write(HOME, [addition("The secret cache holds.")])
+    told = str(await health(client, clock))
+    assert not [word for word in ("secret", "acme", "default", "deb_1") if word in told]

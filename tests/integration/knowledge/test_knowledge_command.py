@@ -1,0 +1,189 @@
+"""`aragora knowledge` beside the real routes over a real store."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from worlds.backends import SetClock
+from worlds.knowledge import HOME, addition, source, statement
+from worlds.knowledge_server import Site, knowledge_site
+
+from aragora import encoding
+from aragora.cli.main import main
+from aragora.config.settings import Settings
+from aragora.debate.records import ReceiptRecord
+from aragora.knowledge.model import ItemKind, Link, LinkKind
+from aragora.knowledge.store.writing import KnowledgeWriter
+from aragora.receipts.canonical import canonical, digest
+from aragora.receipts.receipt import SCHEMA
+from aragora.receipts.signing import ALGORITHM, Signer
+
+Typed = Callable[..., Awaitable[int]]
+
+pytestmark = pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
+
+
+@pytest.fixture
+async def site(settings: Settings, clock: SetClock) -> AsyncIterator[Site]:
+    async with knowledge_site(settings, clock) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def typed(site: Site, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Typed]:
+    """Runs the command beside a server that answers with the routes."""
+    monkeypatch.setenv("COLUMNS", "80")
+
+    async def answer(request: web.Request) -> web.Response:
+        headers = {name: value for name, value in request.headers.items() if name.lower() != "host"}
+        async with site.client("ann") as client:
+            made = await client.request(request.method, request.path_qs, content=await request.read(), headers=headers)
+        return web.Response(body=made.content, status=made.status_code, headers={"Content-Type": "application/json"})
+
+    app = web.Application()
+    app.router.add_route("*", "/{rest:.*}", answer)
+    async with TestServer(app) as running:
+        url = str(running.make_url("")).rstrip("/")
+
+        async def run(*arguments: str) -> int:
+            return await asyncio.to_thread(main, ["knowledge", *arguments, "--url", url, "--token", "ann"])
+
+        yield run
+
+
+def signed(debate_id: str = "deb_1") -> dict[str, object]:
+    signer = Signer.from_seed(bytes(32))
+    content = {
+        "schema": SCHEMA,
+        "algorithm": ALGORITHM,
+        "receipt_id": "rcp_1",
+        "debate_id": debate_id,
+        "position": 1,
+        "previous_hash": "0" * 64,
+        "key_id": signer.key_id,
+        "public_key": signer.public_key,
+    }
+    receipt_hash = digest(canonical(content))
+    return content | {"hash": receipt_hash, "signature": signer.sign(receipt_hash)}
+
+
+async def decided(site: Site, writer: KnowledgeWriter, receipt_hash: str | None = None) -> str:
+    """A decision with its dissent, and the receipt of its debate."""
+    document = signed()
+    site.world.add("deb_1", org_id="acme")
+    site.world.receipts["deb_1"] = ReceiptRecord(
+        "rcp_1", "deb_1", 1, str(document["hash"]), "0" * 64, encoding.encode_text(document), 1.0
+    )
+    one = source(1, seq=7, receipt_id="rcp_1", receipt_hash=receipt_hash or str(document["hash"]))
+    (kept,) = await writer.write(HOME, [addition(statement("We keep the cache.", kind=ItemKind.DECISION), one)])
+    link = Link(LinkKind.DISSENTS_FROM, kept.item.item_id, 1.0)
+    dissent = statement("Bob: drop it.", kind=ItemKind.DISSENT)
+    await writer.write(HOME, [addition(dissent, links=(link,))])
+    return kept.item.item_id
+
+
+async def test_what_is_added_is_found_and_listed(typed: Typed, capsys: pytest.CaptureFixture[str]) -> None:
+    assert await typed("add", "The cache holds 3 replicas.", "--kind", "fact", "--topic", "a", "--topic", "b") == 0
+    assert capsys.readouterr().out.startswith("Added.")
+    assert await typed("add", "The cache holds 3 replicas.", "--kind", "fact", "--topic", "a", "--topic", "b") == 0
+    assert capsys.readouterr().out.startswith("It was there")
+    assert await typed("search", "cache replicas") == 0
+    told = capsys.readouterr().out
+    assert "The cache holds 3 replicas." in told
+    assert "from person ann" in told
+    assert "index of meanings" in told
+    assert await typed("list", "--json") == 0
+    (item,) = json.loads(capsys.readouterr().out)["items"]
+    assert (item["kind"], item["topics"]) == ("fact", ["a", "b"])
+    assert await typed("list") == 0
+    assert item["item_id"] in capsys.readouterr().out
+
+
+async def test_a_text_comes_from_standard_input(
+    typed: Typed, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO("It holds.\nFor years."))
+    assert await typed("add", "-", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["content"] == "It holds.\nFor years."
+
+
+async def test_nothing_found_says_so(typed: Typed, capsys: pytest.CaptureFixture[str]) -> None:
+    assert await typed("search", "who won", "--mode", "lexical") == 0
+    assert capsys.readouterr().out == "Nothing relevant is known.\n"
+
+
+@pytest.mark.parametrize(
+    "arguments", [("add", " "), ("why", "kn_1"), ("why", "../x"), ("add", "x", "--kind", "decision"), ("search", " ")]
+)
+async def test_wrong_usage_is_refused(typed: Typed, arguments: tuple[str, ...]) -> None:
+    assert await typed(*arguments) == 2
+
+
+async def test_an_item_that_there_is_not_is_a_failure(typed: Typed, capsys: pytest.CaptureFixture[str]) -> None:
+    assert await typed("why", f"kn_{'0' * 32}") == 1
+    assert "there is no item" in capsys.readouterr().err
+
+
+async def test_dissent_stands_below_its_decision(
+    site: Site, typed: Typed, writer: KnowledgeWriter, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await decided(site, writer)
+    assert await typed("search", "keep the cache", "--mode", "lexical", "--kind", "decision") == 0
+    assert "  dissent: Bob: drop it." in capsys.readouterr().out.splitlines()
+
+
+async def test_why_tells_sources_receipts_and_what_moved_it(
+    site: Site, typed: Typed, writer: KnowledgeWriter, capsys: pytest.CaptureFixture[str]
+) -> None:
+    item_id = await decided(site, writer)
+    async with site.client("ann") as ann:
+        await ann.post(
+            f"/api/knowledge/items/{item_id}/dispute", json={"reason": "stale \x1b[31mred".replace("\x1b", "")}
+        )
+    assert await typed("why", item_id) == 0
+    told = capsys.readouterr().out
+    for text in ("debate deb_1, event 7", "1 independent root", "named by", "added", "contradicted by person:ann"):
+        assert text in told, told
+
+
+async def test_receipts_are_checked_here(
+    site: Site,
+    typed: Typed,
+    writer: KnowledgeWriter,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    item_id = await decided(site, writer)
+    assert await typed("verify", item_id) == 4  # nobody here knows the key
+    assert "unknown signer" in capsys.readouterr().out
+    monkeypatch.setenv("ARAGORA_RECEIPT_TRUSTED_KEYS", str(signed()["public_key"]))
+    assert await typed("verify", item_id, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["receipts"][0]["state"] == "valid"
+    changed = encoding.encode_text({**signed(), "position": 2})
+    site.world.receipts["deb_1"] = ReceiptRecord("rcp_1", "deb_1", 1, "h", "0" * 64, changed, 1.0)
+    assert await typed("verify", item_id) == 1
+    del site.world.receipts["deb_1"]
+    assert await typed("verify", item_id) == 1
+    assert "missing" in capsys.readouterr().out
+
+
+async def test_a_valid_receipt_that_the_item_does_not_name_is_another(
+    site: Site, typed: Typed, writer: KnowledgeWriter, capsys: pytest.CaptureFixture[str]
+) -> None:
+    item_id = await decided(site, writer, "f" * 64)
+    assert await typed("verify", item_id) == 1
+    assert "other" in capsys.readouterr().out
+
+
+async def test_behind_a_persons_word_is_no_receipt(typed: Typed, capsys: pytest.CaptureFixture[str]) -> None:
+    await typed("add", "It holds.", "--json")
+    item_id = json.loads(capsys.readouterr().out)["item_id"]
+    assert await typed("verify", item_id) == 1
+    assert "no receipt to check" in capsys.readouterr().out
