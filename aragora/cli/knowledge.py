@@ -29,6 +29,8 @@ knowledge: Final = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+knowledge.command()(forget)
+knowledge.command()(forgettings)
 
 _ITEM_ID: Final = re.compile(r"kn_[0-9a-f]{32}")
 
@@ -203,10 +205,6 @@ def verify(item_id: ItemId, *, url: Url = DEFAULT_URL, token: Token = None, as_j
     if not rows or states & {"invalid", "other", "missing"}:
         raise typer.Exit(FAILED)
     raise typer.Exit(UNPROVEN if "unknown signer" in states else DONE)
-
-
-knowledge.command()(forget)
-knowledge.command()(forgettings)
 
 
 async def _checked(client: AragoraClient, debate_id: str, source: Mapping[str, Any]) -> dict[str, Any]:

@@ -97,6 +97,7 @@ def deploy(
         refuse_beside_another(settings, here.gcs_address, dead)  # before its schema changes
         with _step(say, "migrations"):
             _migrate(settings, runs=deployed is not None)
+            _forget_again(settings)
         claim(settings, here.gcs_address, dead)
         if deployed == mark:
             say("  this release runs already, with these settings")
@@ -200,8 +201,7 @@ def _deploy_ingress(settings: Settings) -> None:
 
 def _migrate(settings: Settings, *, runs: bool) -> None:
     """Raises Conflict where the service `runs` in a release that could not live with what is pending."""
-    from aragora.composition.forgetting import forget_again  # noqa: PLC0415 - no other command of a cluster needs it
-    from aragora.migrations.applying import apply_all  # noqa: PLC0415
+    from aragora.migrations.applying import apply_all  # noqa: PLC0415 - no other command of a cluster needs it
     from aragora.migrations.history import standing  # noqa: PLC0415
 
     if runs and asyncio.run(standing(settings)).generation_begins:
@@ -210,7 +210,13 @@ def _migrate(settings: Settings, *, runs: bool) -> None:
             "service first (aragora cluster stop), then start it again"
         )
     apply_all(settings)
-    asyncio.run(forget_again(settings, SystemClock()))  # a restored store must not answer what was forgotten since
+
+
+def _forget_again(settings: Settings) -> None:
+    """So that a restored store of knowledge answers nothing that was forgotten since."""
+    from aragora.composition.forgetting import forget_again  # noqa: PLC0415 - no other command of a cluster needs it
+
+    asyncio.run(forget_again(settings, SystemClock()))
 
 
 def _await_nodes(

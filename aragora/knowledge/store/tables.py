@@ -105,18 +105,6 @@ knowledge_vectors = Table(
     Index("ix_knowledge_vectors_embedder", "embedder_id", "item_no"),
 )
 
-knowledge_requests = Table(  # of additions under a caller's key
-    "knowledge_requests",
-    _METADATA,
-    Column("org_id", Text, primary_key=True),
-    Column("workspace", Text, primary_key=True),
-    Column("person", Text, primary_key=True),
-    Column("idempotency_key", Text, primary_key=True),
-    Column("request_hash", Text, nullable=False),
-    Column("item_ids", Text, nullable=False),  # JSON: of the items that it named, in its order
-    Column("at", Double, nullable=False),
-)
-
 knowledge_barred = Table(  # what is not learnt from any more: what a forgotten debate said, or a person until then
     "knowledge_barred",
     _METADATA,
@@ -147,6 +135,18 @@ knowledge_forgettings = Table(  # each request to forget, from before it is carr
         sqlite_where=text("status <> 'certified'"),
         postgresql_where=text("status <> 'certified'"),
     ),
+)
+
+knowledge_requests = Table(  # of additions under a caller's key
+    "knowledge_requests",
+    _METADATA,
+    Column("org_id", Text, primary_key=True),
+    Column("workspace", Text, primary_key=True),
+    Column("person", Text, primary_key=True),
+    Column("idempotency_key", Text, primary_key=True),
+    Column("request_hash", Text, nullable=False),
+    Column("item_ids", Text, nullable=False),  # JSON: of the items that it named, in its order
+    Column("at", Double, nullable=False),
 )
 
 knowledge_applied = applied_table("knowledge", Context.MEMORY)

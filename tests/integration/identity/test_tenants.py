@@ -73,6 +73,7 @@ BODIES: Final[dict[str, Any]] = {
     "POST /api/knowledge/items/{item_id}/dispute": {"reason": "I say so."},
     "POST /api/knowledge/import": '{"content": "Mine too."}',
     "PUT /api/knowledge/workspaces": {"offers": False},
+    "POST /api/knowledge/forget": {"by": {"debate_id": "deb_live"}},
     "POST /api/webhooks/{webhook_id}/replay": {"since": time.time() - 60.0, "select": "failed"},
 }
 REPLAY: Final = BODIES["POST /api/webhooks/{webhook_id}/replay"]
@@ -83,6 +84,7 @@ INVENTED: Final = {
     "delivery_id": f"dlv_{8:032x}",
     "replay_id": f"rpl_{8:032x}",
     "item_id": f"kn_{8:032x}",
+    "forgetting_id": f"fgt_{8:032x}",
 }
 OPENED: Final = DebateTicket("deb_mallory", DebateStatus.QUEUED)
 
@@ -278,6 +280,7 @@ def of_alice(site: Site, debate_id: str) -> dict[str, str]:
         "item_id": site.item_id,
         "q": MARK,
         "If-Match": "1",
+        "forgetting_id": f"fgt_{8:032x}",
     }
 
 
