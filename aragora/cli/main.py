@@ -51,7 +51,9 @@ COMMANDS: Final[dict[str, Command]] = {
     "budget": Command("aragora.cli.budget:budget", "Show what this month has cost, or set an organisation's budget."),
     "users": Command("aragora.cli.users:users", "List, make and change accounts, on the server's machine."),
     "webhooks": Command("aragora.cli.webhooks:webhooks", "List, add, test and mend webhooks, or receive them here."),
-    "knowledge": Command("aragora.cli.knowledge:knowledge", "Search, add and forget knowledge, and check its receipts."),
+    "knowledge": Command(
+        "aragora.cli.knowledge:knowledge", "Search, add and forget knowledge, and check its receipts."
+    ),
     "doctor": Command("aragora.cli.doctor:doctor", "Say what is configured, reachable and wrong, and how to fix it."),
     "node": Command("aragora.cli.node:command", "Start and stop this machine's node of a cluster."),
     "cluster": Command("aragora.cli.cluster:command", "Deploy, show, drain and stop the service of a cluster."),
