@@ -55,7 +55,7 @@ COMMANDS: Final[dict[str, Command]] = {
     "doctor": Command("aragora.cli.doctor:doctor", "Say what is configured, reachable and wrong, and how to fix it."),
     "node": Command("aragora.cli.node:command", "Start and stop this machine's node of a cluster."),
     "cluster": Command("aragora.cli.cluster:command", "Deploy, show, drain and stop the service of a cluster."),
-    "demo": Command("aragora.cli.demo:demo", "Debate a question on the embedded model, in a server of its own."),
+    "demo": Command("aragora.cli.demo:demo", "Debate a question on the embedded model, in its own server."),
 }
 
 
