@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 
 CONTRACT = yaml.safe_load((Path(__file__).parents[2] / "contract" / "http.yaml").read_text())
 LATER = (
-    "/api/health/knowledge-mound",  # the Knowledge Mound
+    "/api/knowledge/items/{id}",  # the Knowledge Mound: of one item, and a search, which needs its question
     "/api/knowledge/search",
     "/api/debates/{id}/outcome",  # outcomes
     "/api/control-plane",
