@@ -73,7 +73,7 @@ BODIES: Final[dict[str, Any]] = {
     "POST /api/knowledge/items/{item_id}/dispute": {"reason": "I say so."},
     "POST /api/knowledge/import": '{"content": "Mine too."}',
     "PUT /api/knowledge/workspaces": {"offers": False},
-    "POST /api/knowledge/forget": {"by": {"debate_id": "deb_live"}},
+    "POST /api/knowledge/forget": {"by": {"subject": "mine"}},
     "POST /api/webhooks/{webhook_id}/replay": {"since": time.time() - 60.0, "select": "failed"},
 }
 REPLAY: Final = BODIES["POST /api/webhooks/{webhook_id}/replay"]
