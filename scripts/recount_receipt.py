@@ -387,8 +387,9 @@ def _standing(rows: list[Row], decision: Record) -> str:
         if row.type == "agent_message":
             chair = row.data.get("kind") == "synthesize"
             last["" if chair else text(row.data, "agent")] = row
-    candidates = (last[name] for name in ("", decision["winner"]) if name in last)
-    return next((text(row.data, "ask_id") for row in candidates if row.data["content"] == decision["answer"]), "")
+    answer = text(decision, "answer")
+    candidates = (last[name] for name in ("", text(decision, "winner")) if name in last)
+    return next((text(row.data, "ask_id") for row in candidates if text(row.data, "content") == answer), "")
 
 
 def _offered(item: Record, cited: list[Record], grounds: set[str]) -> Record:

@@ -86,7 +86,12 @@ def run(arguments: Sequence[str]) -> int:
         sys.stderr.write(f"aragora: {plain(error.message)}\n")
         return code_of(error)
     except KeyboardInterrupt:
+        sys.unraisablehook = _unheard
         return INTERRUPTED
+
+
+def _unheard(_: object) -> None:
+    """In place of a traceback at the end: a second Ctrl-C may have left an event loop half closed."""
 
 
 def take_what_comes() -> None:
