@@ -10,7 +10,7 @@ import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from typing import Annotated, Final
+from typing import Annotated, Final, Protocol, TypeVar
 
 from fastapi import Path
 from pydantic import AfterValidator, BaseModel, ConfigDict
@@ -71,12 +71,23 @@ def _of_an_item(text: str) -> str:
 ItemId = Annotated[str, Path(), AfterValidator(_of_an_item)]
 
 
-def reach(call: Call[KnowledgePorts]) -> Scope:
+class Audited(Protocol):
+    """Ports that have the audit log among them."""
+
+    @property
+    def audit(self) -> AuditTrail: ...
+
+
+A = TypeVar("A", bound=Audited)
+P = TypeVar("P")
+
+
+def reach(call: Call[P]) -> Scope:
     """Where an id is looked for."""
     return replace(call.reach, org_id=call.who.org_id)
 
 
-def covered(call: Call[KnowledgePorts], workspace: str | None) -> Scope:
+def covered(call: Call[P], workspace: str | None) -> Scope:
     """What a list or a search covers that names this workspace, or none. Raises InvalidInput, Forbidden."""
     return replace(call.within(workspace), org_id=call.who.org_id)
 
@@ -98,7 +109,7 @@ async def detail(call: Call[KnowledgePorts], item: Item) -> Response:
 
 
 @asynccontextmanager
-async def noted(call: Call[KnowledgePorts], action: str, target: str, **details: str) -> AsyncIterator[None]:
+async def noted(call: Call[A], action: str, target: str, **details: str) -> AsyncIterator[None]:
     """Write to the audit log what the caller does, then do the block; where that is refused, a second entry says so.
     Raises Unavailable: what cannot be audited is not done."""
     who, audit = call.who, call.ports.audit

@@ -19,6 +19,7 @@ from aragora.debate.store.debates import DebateStore
 from aragora.debate.store.journal_writer import JournalWriter
 from aragora.receipts.closing import Closing
 from aragora.receipts.signing import Signer
+from aragora.scope import EVERYTHING
 from aragora.storage.contexts import Context
 from aragora.storage.database import Database
 
@@ -50,7 +51,7 @@ class StoredEngine:
         """How these debates ended, once all have."""
 
         async def statuses() -> list[DebateStatus]:
-            found = [(await self.store.get(name)).status for name in names]
+            found = [(await self.store.get(name, EVERYTHING)).status for name in names]
             return found if all(status.ended for status in found) else []
 
         return await eventually(statuses)

@@ -4,9 +4,8 @@ caller's reach is told apart from what does not exist."""
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any, Final, Protocol
 
 from fastapi import Path, Query
@@ -14,9 +13,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, m
 from starlette.responses import Response
 
 from aragora import limits
-from aragora.errors import AragoraError, Forbidden, NotFound
+from aragora.errors import Forbidden, NotFound
 from aragora.identity import workspaces
-from aragora.identity.audit import Outcome
 from aragora.identity.rbac import KNOWLEDGE_MANAGE, KNOWLEDGE_READ, KNOWLEDGE_WRITE
 from aragora.knowledge.forgetter import Done, Forgetter, Wish
 from aragora.knowledge.forgetting import By, Forgetting, Stage, added_by
@@ -24,12 +22,12 @@ from aragora.knowledge.model import Item
 from aragora.knowledge.planning import unknown_item
 from aragora.scope import Scope
 from aragora.server.chapter import Call, Chapter
+from aragora.server.knowledge import ItemId, covered, noted, reach
 from aragora.server.ports import AuditTrail
 from aragora.server.schemas import IdempotencyKey, Line, Prose, Workspace, Workspaces
 from aragora.server.views import UNCACHED, json_response
 
 ITEMS_NAMED: Final = 500
-_ITEM_ID: Final = re.compile(r"kn_[0-9a-f]{32}")
 _FORGETTING_ID: Final = re.compile(r"fgt_[0-9a-f]{32}")
 
 
@@ -51,19 +49,12 @@ class ForgettingPorts:
 forgetting: Chapter[ForgettingPorts] = Chapter("knowledge")
 
 
-def _of_an_item(text: str) -> str:
-    if _ITEM_ID.fullmatch(text) is None:
-        raise unknown_item("of that id")
-    return text
-
-
 def _of_a_forgetting(text: str) -> str:
     if _FORGETTING_ID.fullmatch(text) is None:
         raise NotFound("there is no forgetting of that id", code="forgetting_not_found")
     return text
 
 
-_ItemId = Annotated[str, Path(), AfterValidator(_of_an_item)]
 _ForgettingId = Annotated[str, Path(), AfterValidator(_of_a_forgetting)]
 _Named = Annotated[Line, Field(min_length=1, max_length=limits.DEBATE_ID_MAX_CHARS)]
 
@@ -140,10 +131,10 @@ class ForgettingList(BaseModel):
 
 
 @forgetting.delete("/api/knowledge/items/{item_id}", needs=KNOWLEDGE_WRITE, gives=CertifiedForgetting)
-async def delete(call: Call[ForgettingPorts], item_id: _ItemId) -> Response:
+async def delete(call: Call[ForgettingPorts], item_id: ItemId) -> Response:
     """Forget an item and what was made of it; again, it gives the same certificate. An item that the caller has not
     added itself takes the right `knowledge.manage`."""
-    return await _forget(call, _reach(call), Wish(By.ITEM, (item_id,), ""), None)
+    return await _forget(call, reach(call), Wish(By.ITEM, (item_id,), ""), None)
 
 
 @forgetting.post("/api/knowledge/forget", needs=KNOWLEDGE_WRITE, gives=CertifiedForgetting, refuses=(404, 409))
@@ -153,7 +144,7 @@ async def forget(call: Call[ForgettingPorts], body: AskForgetting, idempotency_k
     caller has added itself takes the right `knowledge.manage`."""
     by, named = body.by.named()
     wish = Wish(by, named, workspaces.chosen(call.who, body.workspace))
-    own = _reach(call)
+    own = reach(call)
     scope = own if by in {By.ITEM, By.DEBATE} else Scope(call.who.org_id, frozenset({wish.workspace}))
     if not body.dry_run:
         return await _forget(call, scope, wish, idempotency_key)
@@ -171,8 +162,7 @@ async def listing(
     cursor: Annotated[Line | None, Query(max_length=512)] = None,
 ) -> Response:
     """What was forgotten, newest first."""
-    scope = replace(call.within(workspace), org_id=call.who.org_id)
-    page = await (await call.ports.forgetter()).page(scope, cursor=cursor, limit=limit)
+    page = await (await call.ports.forgetter()).page(covered(call, workspace), cursor=cursor, limit=limit)
     shown = [_view(one) for one in page.items]
     return json_response({"forgettings": shown, "next_cursor": page.next_cursor}, headers=UNCACHED)
 
@@ -180,7 +170,7 @@ async def listing(
 @forgetting.get("/api/knowledge/forgettings/{forgetting_id}", needs=KNOWLEDGE_READ, gives=CertifiedForgetting)
 async def get(call: Call[ForgettingPorts], forgetting_id: _ForgettingId) -> Response:
     """One forgetting with its certificate."""
-    return _certified(await (await call.ports.forgetter()).get(_reach(call), forgetting_id))
+    return _certified(await (await call.ports.forgetter()).get(reach(call), forgetting_id))
 
 
 async def _forget(call: Call[ForgettingPorts], scope: Scope, wish: Wish, key: str | None) -> Response:
@@ -188,7 +178,7 @@ async def _forget(call: Call[ForgettingPorts], scope: Scope, wish: Wish, key: st
     forgetter = await call.ports.forgetter()
     # Words and subjects are what shall be gone: the log names them by a digest.
     target = wish.named[0] if wish.by not in {By.SUBJECT, By.QUERY} else wish.digest
-    async with _noted(call, target, by=wish.by.value, named=str(len(wish.named))):
+    async with noted(call, "forget", target, by=wish.by.value, named=str(len(wish.named))):
         done = await forgetter.forget(scope, call.who.user_id, wish, key)
     return _certified(done)
 
@@ -208,30 +198,6 @@ async def _check_right(call: Call[ForgettingPorts], scope: Scope, wish: Wish) ->
     raise Forbidden(
         "This takes the right knowledge.manage: without it you may forget the items that you have added yourself."
     )
-
-
-@asynccontextmanager
-async def _noted(call: Call[ForgettingPorts], target: str, **details: str) -> AsyncIterator[None]:
-    """Write to the audit log what the caller does, then do it; where that is refused, a second entry says so. Raises
-    Unavailable: what cannot be audited is not done."""
-    who, audit = call.who, call.ports.audit
-
-    async def note(outcome: Outcome, **of: str) -> None:
-        await audit.note(
-            call.visit, "knowledge.forget", who.actor, who.org_id, outcome, subject=who.user_id, target=target, **of
-        )
-
-    await note(Outcome.SUCCESS, **details)
-    try:
-        yield
-    except AragoraError as refused:
-        await note(Outcome.FAILURE, reason=refused.code)
-        raise
-
-
-def _reach(call: Call[ForgettingPorts]) -> Scope:
-    """Where an id is looked for: knowledge belongs to one organisation, also for who sees every one."""
-    return replace(call.reach, org_id=call.who.org_id)
 
 
 def _certified(done: Done) -> Response:

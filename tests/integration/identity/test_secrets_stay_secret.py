@@ -11,9 +11,9 @@ import pyotp
 import pytest
 from pydantic import SecretStr
 from worlds.memory_server import Boards, World, served
-from worlds.migrated import migrated
 
 from aragora.config.settings import Settings
+from aragora.migrations.applying import apply_pending
 from aragora.observability.registry import REGISTRY
 
 pytestmark = pytest.mark.slow
@@ -29,7 +29,7 @@ async def test_no_secret_leaves_but_in_its_own_answer(
     key, jwt_secret = secrets.token_hex(32), secrets.token_hex(32)
     more: dict[str, Any] = {"redis_url": SecretStr(own_redis.url)} if with_redis else {}
     settings = Settings(data_dir=tmp_path, encryption_key=SecretStr(key), jwt_secret=SecretStr(jwt_secret), **more)
-    migrated(settings)
+    await apply_pending(settings)
     server = served(settings, World(), Boards())
     found = {key, jwt_secret, PASSWORD}
     told = ""

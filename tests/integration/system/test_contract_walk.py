@@ -18,6 +18,7 @@ CONTRACT = yaml.safe_load((Path(__file__).parents[2] / "contract" / "http.yaml")
 LATER = (
     "/api/knowledge/items/{id}",  # the Knowledge Mound: of one item, and a search, which needs its question
     "/api/knowledge/search",
+    "/api/knowledge/forgettings/{id}",
     "/api/debates/{id}/outcome",  # outcomes
     "/api/control-plane",
     "/api/integrations",
