@@ -9,7 +9,8 @@ from collections.abc import Collection
 from actors.virtual import VirtualActor, collect_seldom
 from aragora.config.settings import Settings
 from aragora.knowledge.embedders import open_embedder
-from aragora.knowledge.indexing import IndexFigures, MoundIndex, Near
+from aragora.knowledge.indexing import MoundIndex
+from aragora.knowledge.near import IndexFigures, Near
 from aragora.knowledge.store.vectors import VectorStore
 from aragora.storage.contexts import Context
 

@@ -13,8 +13,8 @@ from actors.runtime import ONCE, Runtime
 from aragora.config.knowledge import AdapterProcesses
 from aragora.config.settings import Settings
 from aragora.errors import Unavailable
-from aragora.knowledge.indexing import Near
 from aragora.knowledge.learning import ADAPTERS, Learnt
+from aragora.knowledge.near import Near
 from aragora.storage.outbox import OutboxRow
 
 LEARN_S: Final = 60.0

@@ -8,8 +8,8 @@ from functools import partial
 from aragora.clock import Clock
 from aragora.config.settings import Settings
 from aragora.errors import Unavailable
-from aragora.knowledge.indexing import Near
 from aragora.knowledge.keeping import Keeper
+from aragora.knowledge.near import Near
 from aragora.knowledge.searching import Meanings, Searching
 from aragora.knowledge.store.neighbours import Neighbours
 from aragora.knowledge.store.reading import KnowledgeReader

@@ -14,7 +14,6 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from typing import Final, Protocol
 
 import structlog
@@ -23,6 +22,7 @@ from aragora.background import Every
 from aragora.clock import Clock
 from aragora.errors import InvalidInput, TooLarge, Unavailable
 from aragora.knowledge.model import Home
+from aragora.knowledge.near import IndexFigures, Near
 from aragora.knowledge.search.embedding import Embedder
 from aragora.knowledge.search.vector_index import VectorIndex
 from aragora.knowledge.search.vectors import Vector, Vectors
@@ -55,29 +55,6 @@ class Vectored(Protocol):
     async def wordings(self, embedder_id: str, item_nos: Sequence[int]) -> list[Unembedded]: ...
 
     async def put(self, embedder_id: str, made: dict[int, tuple[int, Vector]]) -> set[int]: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Near:
-    """What the index has for a question: numbers of items with their cosines, the nearest first; `exact`, whether every
-    vector was compared; `waiting`, how many items have no vector yet; `sure`, the cosine from which on hardly anything
-    is there by chance."""
-
-    found: tuple[tuple[int, float], ...]
-    exact: bool
-    waiting: int
-    sure: float = -1.0
-
-
-@dataclass(frozen=True, slots=True)
-class IndexFigures:
-    """For metrics and health. `oldest_s`: how long the oldest item of the batch that was looked at last had waited."""
-
-    loaded: bool
-    vectors: int
-    waiting: int
-    oldest_s: float
-    size_bytes: int
 
 
 class MoundIndex:

@@ -22,8 +22,8 @@ from aragora.clock import Clock
 from aragora.errors import InvalidInput, Unavailable
 from aragora.knowledge.confidence import confidence_of
 from aragora.knowledge.counting import Operation, counted, semantic
-from aragora.knowledge.indexing import Near
 from aragora.knowledge.model import Item, ItemKind
+from aragora.knowledge.near import Near
 from aragora.knowledge.relevance import COVERED_LEAST, SHARED_LEAST, covered
 from aragora.knowledge.search.ranking import Score, alike_tokens, by_total, diversified, fused, weighed
 from aragora.knowledge.search.tokens import query_tokens

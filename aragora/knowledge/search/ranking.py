@@ -15,9 +15,10 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
-from typing import Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
-from aragora.knowledge.search.vectors import Vector
+if TYPE_CHECKING:
+    from aragora.knowledge.search.vectors import Vector
 
 Key = TypeVar("Key", bound=Hashable)
 

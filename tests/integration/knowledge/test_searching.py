@@ -12,9 +12,10 @@ from worlds.knowledge import HOME, SCOPE, addition, source, statement
 from worlds.meanings import WordEmbedder
 
 from aragora.errors import InvalidInput, Unavailable
-from aragora.knowledge.indexing import FRESH_S, MoundIndex, Near
+from aragora.knowledge.indexing import FRESH_S, MoundIndex
 from aragora.knowledge.ledger import Forgotten, Quarantined, Reworded, Shared
 from aragora.knowledge.model import Home, Item, ItemKind, Visibility
+from aragora.knowledge.near import Near
 from aragora.knowledge.planning import Changing
 from aragora.knowledge.searching import Mode, Searching
 from aragora.knowledge.store.reading import KnowledgeReader
