@@ -90,8 +90,11 @@ class LiveServer:
         return debate_id
 
     def long_debate(self, **settings: Any) -> str:
-        """Open a debate that runs all its rounds, whether or not the positions move; returns its id."""
-        return self.debate(topology="all_to_all", **settings)
+        """Open a debate that runs all its rounds, whether or not the positions move; returns its id once the first one
+        has begun: until then it looks for knowledge, and counts as queued."""
+        debate_id = self.debate(topology="all_to_all", **settings)
+        self.until(lambda: self.get(f"/api/debates/{debate_id}")["status"] != "queued")
+        return debate_id
 
     def ended(self, debate_id: str, within_s: float = 2 * WAIT_S) -> dict[str, Any]:
         """The debate once it has ended; fails after `within_s` seconds."""

@@ -120,6 +120,7 @@ def ordinary_of(server: LiveServer, debate_id: str) -> list[int]:
     """The places in the journal of what an endpoint for all ordinary events gets."""
     ordinary = {
         "debate_start",
+        "knowledge_offered",
         "debate_end",
         "consensus",
         "receipt",
