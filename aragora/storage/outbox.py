@@ -33,6 +33,7 @@ IDLE_S: Final = 0.5  # how often the outbox is read while a topic has no rows
 AFTER_ERROR: Final = Backoff(base_s=1.0, cap_s=2.0)
 """The pause after a failed step stays short: ratings and usage should appear soon after the store is back."""
 
+LEFT_S: Final = 8.0  # at the end: whoever drains waits for it
 SET_ASIDE_S: Final = 600.0  # after the first try
 TRIES_MAX: Final = 6  # more than five hours
 SET_ASIDE_MAX: Final = 2 * BATCH  # rows of a topic: they are read again with each batch
@@ -110,15 +111,23 @@ class OutboxRelay:
             loop.start()
 
     async def aclose(self) -> None:
-        """Stop, then bring over what is left. Where a store is away, the rows wait for the next start."""
+        """Stop, then bring over what is left, for up to `LEFT_S` seconds. Where a store or a consumer is away, the rows
+        wait for the next start."""
         for loop in self._loops:
             await loop.aclose()
-        for topic in self._topics:
-            try:
-                while await topic.step():
-                    continue
-            except AragoraError as error:
-                log.warning("outbox rows are left for the next start", topic=topic.name, error=error.message)
+        await asyncio.gather(*(_bring_over(topic) for topic in self._topics))
+
+
+async def _bring_over(topic: _Topic) -> None:
+    """What is left of a topic at the end."""
+    try:
+        async with asyncio.timeout(LEFT_S):
+            while await topic.step():
+                continue
+    except AragoraError as error:
+        log.warning("outbox rows are left for the next start", topic=topic.name, error=error.message)
+    except TimeoutError:
+        log.warning("outbox rows are left for the next start", topic=topic.name, error=f"not done within {LEFT_S:.0f} s")
 
 
 @dataclass(slots=True)

@@ -48,6 +48,7 @@ class Victim:
         self._variables = {
             "ARAGORA_STUB_AGENTS": "4",
             "ARAGORA_STUB_LATENCY_MS": "100",
+            "ARAGORA_KNOWLEDGE": "false",  # these histories are judged without what it learns
             "ARAGORA_STUB_LOG": str(self.served.path),
             "ARAGORA_COORDINATOR_SHARDS": "2",
             "ARAGORA_WORKERS": "2",

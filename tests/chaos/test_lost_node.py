@@ -84,6 +84,7 @@ def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodes]:
             "DATABASE_URL": postgres.get_uri(),
             "ARAGORA_STUB_AGENTS": "4",
             "ARAGORA_STUB_LATENCY_MS": "100",
+            "ARAGORA_KNOWLEDGE": "false",  # these histories are judged without what it learns
             "ARAGORA_STUB_LOG": str(served.path),
             "ARAGORA_EMBEDDED_AGENTS": "false",
             "ARAGORA_COORDINATOR_SHARDS": "2",

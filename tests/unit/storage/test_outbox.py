@@ -18,6 +18,7 @@ from aragora.storage.outbox import (
     AFTER_ERROR,
     BATCH,
     IDLE_S,
+    LEFT_S,
     SET_ASIDE_MAX,
     SET_ASIDE_S,
     TRIES_MAX,
@@ -251,3 +252,22 @@ async def test_a_consumer_that_is_back_gets_its_rows_within_seconds() -> None:
         await running.aclose()
     pauses = [after - before for before, after in itertools.pairwise(ratings.asked_at)]
     assert max(pauses[:-1]) <= IDLE_S + AFTER_ERROR.cap_s
+
+
+class Silent(Applied):
+    """A consumer that never answers."""
+
+    async def apply(self, rows: Sequence[OutboxRow]) -> None:
+        await asyncio.Event().wait()
+
+
+@in_logical_time
+async def test_the_end_does_not_wait_for_a_consumer_that_never_answers() -> None:
+    table = Table(row("ratings:1"), row("usage:1"))
+    usage = Applied()
+    with capture_logs() as lines:
+        await relay(table, ratings=Silent(), usage=usage).aclose()
+    assert asyncio.get_running_loop().time() == pytest.approx(LEFT_S)
+    assert usage.batches == [["usage:1"]]
+    assert table.ids() == ["ratings:1"], "it waits for the next start"
+    assert [line["topic"] for line in lines] == ["ratings"]
