@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from functools import partial
 
 from aragora.clock import Clock
 from aragora.config.settings import Settings
-from aragora.errors import Unavailable
 from aragora.knowledge.keeping import Keeper
-from aragora.knowledge.near import Near
 from aragora.knowledge.searching import Meanings, Searching
 from aragora.knowledge.store.neighbours import Neighbours
 from aragora.knowledge.store.reading import KnowledgeReader
@@ -66,11 +63,3 @@ def open_knowledge(
         chapters=(knowledge, knowledge_origins, knowledge_judging, knowledge_files, knowledge_workspaces),
         closers=(database.aclose,),
     )
-
-
-class NoMeanings:
-    """In place of the index of meanings, where none is started: searches go by words, and say so."""
-
-    async def nearest(self, scopes: Collection[str], question: str, k: int, allowed: Collection[int] | None) -> Near:  # noqa: ARG002
-        """Raises Unavailable."""
-        raise Unavailable("the index of meanings is not started: words alone were searched")

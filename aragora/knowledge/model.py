@@ -170,11 +170,6 @@ class Item:
         """Of the content of this version."""
         return self.statement.digest
 
-    def valid_at(self, at: float) -> bool:
-        """Whether the statement holds in the world at that time, as far as it says."""
-        begins, ends = self.statement.valid_from, self.statement.valid_to
-        return (begins is None or begins <= at) and (ends is None or at < ends)
-
 
 @dataclass(frozen=True, slots=True)
 class Outcome:

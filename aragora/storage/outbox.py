@@ -127,7 +127,9 @@ async def _bring_over(topic: _Topic) -> None:
     except AragoraError as error:
         log.warning("outbox rows are left for the next start", topic=topic.name, error=error.message)
     except TimeoutError:
-        log.warning("outbox rows are left for the next start", topic=topic.name, error=f"not done within {LEFT_S:.0f} s")
+        log.warning(
+            "outbox rows are left for the next start", topic=topic.name, error=f"not done within {LEFT_S:.0f} s"
+        )
 
 
 @dataclass(slots=True)

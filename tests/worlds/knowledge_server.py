@@ -9,10 +9,11 @@ from typing import Any
 
 import httpx2
 from fastapi import FastAPI
+from worlds.meanings_away import NoMeanings
 from worlds.memory_server import DEFAULT_CONFIG, Boards, World, resting
 
 from aragora.clock import Clock
-from aragora.composition.knowledge import NoMeanings, open_knowledge
+from aragora.composition.knowledge import open_knowledge
 from aragora.composition.knowledge_health import open_knowledge_health
 from aragora.config.settings import Settings
 from aragora.errors import Unauthenticated

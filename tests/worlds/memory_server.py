@@ -13,6 +13,7 @@ import httpx2
 from fastapi import FastAPI
 from pydantic import SecretStr
 from starlette.middleware import Middleware
+from worlds.meanings_away import NoMeanings
 from worlds.memory_dispatching import MemoryDispatching
 
 from aragora import encoding
@@ -21,7 +22,7 @@ from aragora.composition.debates import open_debates
 from aragora.composition.forgetting_routes import open_forgetting
 from aragora.composition.identity import Identity, administration_of, open_identity
 from aragora.composition.integrations import open_integrations
-from aragora.composition.knowledge import NoMeanings, open_knowledge
+from aragora.composition.knowledge import open_knowledge
 from aragora.composition.knowledge_health import open_knowledge_health
 from aragora.composition.outcomes import open_outcomes
 from aragora.composition.webhooks import open_webhooks
