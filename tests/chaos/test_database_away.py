@@ -43,7 +43,6 @@ def served() -> Iterator[Served]:
             variables = {
                 "DATABASE_URL": postgres.get_uri(),
                 "ARAGORA_STUB_LATENCY_MS": "100",
-                "ARAGORA_KNOWLEDGE": "false",  # these histories are judged without what it learns
                 "ARAGORA_STUB_LOG": str(directory / "asked.log"),
                 "ARAGORA_DB_POOL_TIMEOUT": "5",
             }

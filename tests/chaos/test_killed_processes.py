@@ -1,7 +1,8 @@
 """One server under load while its processes are killed one after the other, and its disk is full at times.
 
 Two coordinator shards and two replicas; one of the agents never reaches its model, so that its breaker is at work. Two
-endpoints of webhooks hear of every debate; one is sent so much that it gets a process of its own.
+endpoints of webhooks hear of every debate; one is sent so much that it gets a process of its own. The Knowledge Mound
+learns from every debate that ends.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from worlds import chaos_strikes as strikes
 from worlds.chaos_invariants import all_ended, examine
 from worlds.chaos_load import Load
 from worlds.chaos_served import ServedLog
+from worlds.knowledge_invariants import all_learnt, wrongly_learnt
 from worlds.live_server import LiveServer, launch, wait_ready
 from worlds.server_processes import named
 from worlds.waiting import wait_until
@@ -48,7 +50,6 @@ class Victim:
         self._variables = {
             "ARAGORA_STUB_AGENTS": "4",
             "ARAGORA_STUB_LATENCY_MS": "100",
-            "ARAGORA_KNOWLEDGE": "false",  # these histories are judged without what it learns
             "ARAGORA_STUB_LOG": str(self.served.path),
             "ARAGORA_COORDINATOR_SHARDS": "2",
             "ARAGORA_WORKERS": "2",
@@ -84,6 +85,7 @@ class Victim:
         try:
             asyncio.run(all_ended(self.settings, self.load.accepted, END_S))
             asyncio.run(all_over(self.settings, self.load.accepted, END_S))
+            asyncio.run(all_learnt(self.settings, END_S))
         except AssertionError as missed:
             raise AssertionError(f"{missed}:\n{self.told()}") from missed
         webhooks = asyncio.run(examine_webhooks(self.settings, self.arrivals, self.blows, Expected(self.places)))
@@ -93,6 +95,8 @@ class Victim:
         findings = asyncio.run(examine(self.settings, self.load.accepted, self.served.asks))
         tally.found(self.data_dir, findings, self.load.accepted, len(self.served.asks))
         assert not findings.problems(), "\n".join(findings.problems()[:20])
+        wrong = asyncio.run(wrongly_learnt(self.settings))
+        assert not wrong, "\n".join(wrong[:20])
         assert not self.load.refused, self.load.refused[:5]
         assert not self.load.backwards, self.load.backwards[:5]
 
@@ -150,6 +154,15 @@ def test_nothing_is_lost_whatever_process_dies(victim: Victim, tally: Tally) -> 
             time.sleep(0.3)
             strike_one(victim, strikes.COORDINATOR)()
 
+    def index_of_meanings() -> None:
+        def by_meaning() -> bool:
+            return bool(victim.server.get("/api/knowledge/search?q=which+of+the+answers+holds")["mode"] == "hybrid")
+
+        wait_until(by_meaning, "the index of meanings answers", END_S)
+        strikes.kill(victim.data_dir, strikes.MOUND_INDEX)
+        assert victim.server.get("/api/knowledge/search?q=a+question+by+its+words")["mode"] in ("hybrid", "lexical")
+        wait_until(by_meaning, "the next index of meanings answers", END_S)
+
     faults: dict[str, Callable[[], None]] = {
         "coordinator killed": strike_one(victim, strikes.COORDINATOR),
         "both coordinators killed": strike_one(victim, strikes.COORDINATOR, 2),
@@ -164,6 +177,8 @@ def test_nothing_is_lost_whatever_process_dies(victim: Victim, tally: Tally) -> 
         "disk full": disk_full,
         "disk full, coordinator killed": disk_full_and_a_coordinator_dies_of_it,
         "process of a webhook endpoint killed": strike_one(victim, strikes.ENDPOINT),
+        "adapters of the mound killed": strike_one(victim, strikes.ADAPTERS),
+        "index of meanings killed": index_of_meanings,
     }
     chance = random.Random(3)
     with victim.load.running():
@@ -177,6 +192,7 @@ def test_nothing_is_lost_whatever_process_dies(victim: Victim, tally: Tally) -> 
             "coordinator killed",
             "breaker killed",
             "disk full",
+            "adapters of the mound killed",
         ]:
             time.sleep(chance.uniform(0.1, 1.0))  # the moment of the blow, not a wait
             faults[name]()

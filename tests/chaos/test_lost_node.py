@@ -17,6 +17,7 @@ import pytest
 from chaos.conftest import Tally
 from worlds.chaos_invariants import all_ended, examine
 from worlds.chaos_served import ServedLog
+from worlds.knowledge_invariants import all_learnt, wrongly_learnt
 from worlds.postgres_process import start, stop
 from worlds.waiting import eventually
 from worlds.webhook_arrivals import Arrivals, receiving
@@ -84,7 +85,6 @@ def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodes]:
             "DATABASE_URL": postgres.get_uri(),
             "ARAGORA_STUB_AGENTS": "4",
             "ARAGORA_STUB_LATENCY_MS": "100",
-            "ARAGORA_KNOWLEDGE": "false",  # these histories are judged without what it learns
             "ARAGORA_STUB_LOG": str(served.path),
             "ARAGORA_EMBEDDED_AGENTS": "false",
             "ARAGORA_COORDINATOR_SHARDS": "2",
@@ -239,6 +239,7 @@ async def test_debates_outlive_their_database_and_their_node(nodes: Nodes, tally
         tally.struck(fault, f"webhooks: {fault}")
         await all_ended(nodes.settings, accepted, END_S)
         await all_over(nodes.settings, accepted, END_S)
+        await all_learnt(nodes.settings, END_S)
 
     await under_load("PostgreSQL restarted", lambda: restart(nodes.postgres, signal.SIGINT))
     await under_load("PostgreSQL killed", lambda: restart(nodes.postgres, signal.SIGKILL))
@@ -253,5 +254,6 @@ async def test_debates_outlive_their_database_and_their_node(nodes: Nodes, tally
     assert not findings.problems(), "\n".join(findings.problems()[:20])
     webhooks = await examine_webhooks(nodes.settings, nodes.arrivals, nodes.blows, expected)
     tally.delivered(nodes.settings.data_dir, webhooks)
+    assert await wrongly_learnt(nodes.settings) == []
     assert webhooks.delivered > 100
     assert not webhooks.problems(), "\n".join(webhooks.problems()[:20])

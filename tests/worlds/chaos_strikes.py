@@ -23,6 +23,8 @@ REPLICA = "ray::ServeReplica"
 CONTROLLER = "ray::ServeController"
 DISPATCHER = "ray::WebhookDispatcherActor"
 ENDPOINT = "ray::WebhookEndpointActor"
+ADAPTERS = "ray::KnowledgeAdapterActor"
+MOUND_INDEX = "ray::MoundIndexActor"
 BACK_S = 90.0
 
 

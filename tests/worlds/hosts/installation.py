@@ -94,7 +94,6 @@ def installed(bed: Bed, **settings: str) -> Installation:
         "ARAGORA_REDIS_URL": bed.db.redis_url,
         "ARAGORA_STUB_AGENTS": "4",
         "ARAGORA_STUB_LATENCY_MS": "100",
-        "ARAGORA_KNOWLEDGE": "false",  # these histories are judged without what it learns
         "ARAGORA_EMBEDDED_AGENTS": "false",
         **settings,
     }

@@ -13,6 +13,7 @@ from typing import Final
 from worlds.chaos_invariants import Findings, all_ended, examine
 from worlds.chaos_served import ServedLog
 from worlds.hosts.installation import Installation
+from worlds.knowledge_invariants import all_learnt, wrongly_learnt
 
 from aragora.config.settings import load_settings
 
@@ -37,4 +38,7 @@ def judged(at: Installation, accepted: Collection[str], served: Collection[Serve
     with tempfile.TemporaryDirectory() as directory, at.bed.db.network():
         settings = load_settings({"DATABASE_URL": at.bed.db.url(at.database), "ARAGORA_DATA_DIR": directory})
         asyncio.run(all_ended(settings, accepted, ENDED_S))
-        return asyncio.run(examine(settings, accepted, chain.from_iterable(log.asks for log in served)))
+        asyncio.run(all_learnt(settings, ENDED_S))
+        found = asyncio.run(examine(settings, accepted, chain.from_iterable(log.asks for log in served)))
+        found.wrong += asyncio.run(wrongly_learnt(settings))
+        return found
