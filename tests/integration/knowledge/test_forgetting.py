@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import json
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -137,6 +138,16 @@ async def test_the_certificate_counts_each_place_and_holds_no_text(mound: Mound)
     assert (left["journals"], left["receipts"]) == (["deb_1", "deb_2"], ["rcp_1"])
     assert all(word not in repr(certificate) for word in (*WORDS, "vaults"))
     assert await mound.rows("knowledge_vectors") == 0
+
+
+async def test_debates_that_were_offered_an_item_are_found_afterwards_and_told(mound: Mound) -> None:
+    (item, other) = await mound.keep(addition(SECRET), addition("The vault is in the cellar."))
+    await _debate(mound, "deb_7", item.item_id)
+    await _debate(mound, "deb_8", other.item_id)
+    await _debate(mound, "deb_9")
+    certificate = await forget(mound, By.ITEM, item.item_id)
+    left = {one["place"]: one["ids"] for one in certificate["not_removed"]}
+    assert left["later debates"] == ["deb_7"]
 
 
 async def test_certificates_and_receipts_are_one_chain_that_a_stranger_can_verify(mound: Mound) -> None:
@@ -464,10 +475,12 @@ async def test_requests_are_listed_newest_first_within_their_scope(mound: Mound)
             await mound.forgetter.get(scope, done[0])
 
 
-async def _debate(mound: Mound, debate_id: str) -> None:
-    """A debate of the usual workspace."""
+async def _debate(mound: Mound, debate_id: str, *offered: str) -> None:
+    """A debate of the usual workspace, and which items it was offered."""
     record = DebateRecord(debate_id, "Tabs?", DebateStatus.COMPLETED, "{}", AT, AT, "usr_9", "acme")
-    await mound.journal.open(NewDebate(record, (JournalRow(debate_id, 1, "opened", "{}", AT),)))
+    rows = [JournalRow(debate_id, 1, "opened", "{}", AT)]
+    rows += [JournalRow(debate_id, 2, "knowledge_offered", json.dumps(offered), AT)] if offered else []
+    await mound.journal.open(NewDebate(record, tuple(rows)))
 
 
 def _offline() -> ModuleType:

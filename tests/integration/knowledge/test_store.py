@@ -119,6 +119,18 @@ async def test_two_equal_additions_at_once_are_one_item(
     assert len(item.sources) == 12
 
 
+async def test_a_write_that_failed_leaves_nobody_with_anothers_answer(
+    writer: KnowledgeWriter, reader: KnowledgeReader, clock: SetClock
+) -> None:
+    await write(writer, "The cache of acme holds.")
+    with pytest.raises(NotFound):  # after the addition was planned, in the same transaction
+        await writer.write(
+            Home("umbra", "default"), [addition("The cache of umbra holds."), Changing("kn_0", Quarantined("why"))]
+        )
+    assert await found(reader, clock, "cache", OTHER_ORG) == []
+    assert await found(reader, clock, "cache") == ["The cache of acme holds."]
+
+
 async def test_an_outbox_row_that_comes_again_changes_nothing(writer: KnowledgeWriter, reader: KnowledgeReader) -> None:
     units = [addition("It holds.")]
     (first,) = await writer.write_once(HOME, {"row-1": units})
