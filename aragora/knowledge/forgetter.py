@@ -37,6 +37,7 @@ from aragora.knowledge.model import Home, Item, Status
 from aragora.knowledge.planning import unknown_item
 from aragora.knowledge.search.tokens import query_tokens
 from aragora.knowledge.store.forgettings import BATCH, ForgettingStore, Key
+from aragora.knowledge.store.outcome_notes import PLACE
 from aragora.observability.samples import CounterDelta
 from aragora.scope import Scope
 from aragora.storage.cursors import Page
@@ -126,6 +127,7 @@ class Forgetter:
         draft = await self._draft(scope, asked_by, wish)
         counts = await self._store.counted(draft.forgotten)
         counts["withdrawn_sources"] = sum(len(one.marks) for one in draft.withdrawn)
+        counts[PLACE] = await self._store.notes(draft)
         return replace(draft, removed=counts)
 
     async def forget(self, scope: Scope, asked_by: str, wish: Wish, key: str | None = None) -> Done:
@@ -145,7 +147,8 @@ class Forgetter:
             if earlier is not None:
                 return await self.carry_out(earlier)
         draft = await self._draft(scope, asked_by, wish)
-        if not draft.forgotten and not draft.withdrawn and wish.by is not By.DEBATE:
+        nothing = not draft.forgotten and not draft.withdrawn and wish.by is not By.DEBATE
+        if nothing and not await self._store.notes(draft):
             raise NotFound(
                 f"nothing in the workspace {draft.workspace} fits: check what is named", code="nothing_to_forget"
             )
@@ -276,6 +279,7 @@ class Forgetter:
         ids = (*forgetting.forgotten, *(one.item_id for one in forgetting.withdrawn))
         for start in range(0, len(ids), BATCH):
             await self._store.remove(forgetting, ids[start : start + BATCH])
+        await self._store.remove_notes(forgetting)
         await self._store.scrub()
         return await self._store.move(forgetting.forgetting_id, Stage.REMOVED)
 

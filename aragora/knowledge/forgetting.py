@@ -214,6 +214,7 @@ _PLACES: Final[Mapping[str, str]] = {
     "knowledge_sources": "whose word an item rested on",
     "knowledge_links": "links to other items",
     "withdrawn_sources": "sources of items that remain, in the item and in its ledger",
+    "outcome_notes": "what people noted of the outcomes of these debates, or what this person noted",
     "caches": "none holds a text: they hold numbers of items, and the store is asked what may be shown",
 }
 
@@ -260,7 +261,7 @@ def _kept(forgetting: Forgetting, offered_in: tuple[str, ...], scrubbed: str) ->
             "that were offered an item: the journal has its text as it was offered, the receipt its id and digest",
             offered_in,
         ),
-        _left("outcomes", "what people told of these debates, with their notes"),
+        _left("outcomes", "of these debates: which answer held, when, and who told it"),
         _left("this chain", "the ids of what was forgotten stand in this certificate for ever"),
         _left("audit log", "that and by whom this was asked for"),
         _left("backups", "of before, until they end; a store that is restored from one forgets again when it opens"),

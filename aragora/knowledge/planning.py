@@ -144,7 +144,7 @@ class Plan:
             after = self._items[item_id]
             return Planned(Effect.NOTHING if after == before else Effect.SUPPORTED, after)
         if unit.added.sources and not added.sources:
-            return Planned(Effect.NOTHING, self._unheard(item_id))
+            return Planned(Effect.NOTHING, unheard(self.home, item_id, self.at))
         about = tuple(self._about.get((added.statement.subject, added.statement.relation), ()))
         self._enter(item_id, added)
         self.new.add(item_id)
@@ -155,13 +155,6 @@ class Plan:
     def _bars(self, source: Source) -> bool:
         """Whether the mound does not learn from this source any more."""
         return bool(self.barred) and any(source.at <= self.barred.get(mark, -inf) for mark in marks_of(source))
-
-    def _unheard(self, item_id: str) -> Item:
-        """What stands for an item that is not learnt: one that is forgotten. It is not written."""
-        entry = Entry(self.home.org_id, self.home.workspace, self.seq, item_id, Forgotten(""), self.at)
-        item = apply(None, entry)
-        assert item is not None, "forgetting always makes one"
-        return item
 
     def _bury(self, unit: Burial) -> Planned:
         before = self._items.get(unit.item_id)
@@ -238,6 +231,13 @@ class Plan:
             about = self._about.setdefault((statement.subject, statement.relation), [])
             if item.item_id not in about:
                 about.append(item.item_id)
+
+
+def unheard(home: Home, item_id: str, at: float) -> Item:
+    """What stands for an item that is not learnt: one that is forgotten. It is not written."""
+    item = apply(None, Entry(home.org_id, home.workspace, 0, item_id, Forgotten(""), at))
+    assert item is not None, "forgetting always makes one"
+    return item
 
 
 def unknown_item(item_id: str) -> NotFound:

@@ -2,8 +2,8 @@
 
 1. Fusion by rank (reciprocal rank fusion, Cormack et al. 2009): a hit scores 1 / (60 + its place) in each list. Scores
    of full text and cosines of vectors are of different kinds, places are not.
-2. Factors: what is not valid at the moment asked about is left out or set back; confidence and age set back by no more
-   than half each, so that an old or doubtful hit stays findable. They change the rank and never what is stored.
+2. Factors: confidence and age set back by no more than half each, so that an old or doubtful hit stays findable. They
+   change the rank and never what is stored. What does not hold at the moment asked about, the store leaves out.
 3. Diversity (maximal marginal relevance, Carbonell and Goldstein 1998): of hits that say the same, the first stands
    high and the others further down.
 
@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from enum import Enum
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 if TYPE_CHECKING:
@@ -29,14 +28,6 @@ MMR_RELEVANCE: Final = 0.7
 LEAST_FACTOR: Final = 0.5
 """What age, and doubt, each leave of a score at the least."""
 _SECONDS_PER_DAY: Final = 86_400.0
-
-
-class Validity(Enum):
-    """How what a hit says stands to the moment that was asked about."""
-
-    HOLDS = "holds"
-    NOT_YET = "not_yet"
-    ENDED = "ended"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,16 +92,6 @@ def decay(age_s: float, half_life_days: float | None) -> float:
         return 1.0
     lives = max(0.0, age_s) / (half_life_days * _SECONDS_PER_DAY)
     return float(LEAST_FACTOR + (1.0 - LEAST_FACTOR) * 0.5 ** min(lives, 1_000.0))
-
-
-def validity(at: float, valid_from: float | None, valid_to: float | None) -> Validity:
-    """Whether what holds from `valid_from` until just before `valid_to` (seconds since 1970, None without an end) holds
-    at the moment `at`."""
-    if valid_from is not None and at < valid_from:
-        return Validity.NOT_YET
-    if valid_to is not None and at >= valid_to:
-        return Validity.ENDED
-    return Validity.HOLDS
 
 
 def diversified(

@@ -104,10 +104,6 @@ class VectorIndex:
         """Forget these ids of a workspace for every embedder. Returns how many vectors went."""
         return sum(self._matrices[key].drop(ids) for key in list(self._matrices) if key[1] == workspace)
 
-    def drop_workspace(self, workspace: str) -> None:
-        """Forget a workspace."""
-        self._close([key for key in self._matrices if key[1] == workspace])
-
     def drop_embedder(self, embedder_id: str) -> None:
         """Forget the vectors of one embedder, in every workspace."""
         self._close([key for key in self._matrices if key[0] == embedder_id])

@@ -23,6 +23,7 @@ from aragora.knowledge.planning import Addition, Burial
 from aragora.knowledge.sameness import folded
 from aragora.knowledge.search.tokens import document_tokens, query_tokens
 from aragora.knowledge.store.lexical import containing, counting, workspace_scope
+from aragora.knowledge.store.outcome_notes import PLACE, count_notes, remove_notes
 from aragora.knowledge.store.rows import entries_of, item_of
 from aragora.knowledge.store.tables import (
     knowledge_barred,
@@ -251,6 +252,18 @@ class ForgettingStore:
                     withdrawn=tuple(one for one in now.withdrawn if one.item_id not in fell),
                 ),
             )
+
+    async def notes(self, forgetting: Forgetting) -> int:
+        """How many notes of outcomes the request takes."""
+        async with self._database.reading("reading outcomes") as connection:
+            return await count_notes(connection, forgetting)
+
+    async def remove_notes(self, forgetting: Forgetting) -> None:
+        """Remove the notes of outcomes that the request takes; those that went before are not counted again."""
+        async with self._database.writing("forgetting notes") as connection:
+            now = await _read(connection, forgetting.forgetting_id)
+            gone = now.removed.get(PLACE, 0) + await remove_notes(connection, now)
+            await _write(connection, replace(now, removed={**now.removed, PLACE: gone}))
 
     async def scrub(self) -> None:
         """Take what was removed off the disk, as far as the database lets us: SQLite merges the full-text index, whose

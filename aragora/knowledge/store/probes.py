@@ -14,9 +14,9 @@ from aragora.knowledge.ledger import fold
 from aragora.knowledge.model import KEPT, Item, Status
 from aragora.knowledge.search.tokens import query_tokens
 from aragora.knowledge.store.lexical import matching, scopes_of
-from aragora.knowledge.store.reading import KnowledgeReader
 from aragora.knowledge.store.rows import entries_of, item_of
 from aragora.knowledge.store.tables import (
+    WAITING,
     knowledge_applied,
     knowledge_items,
     knowledge_ledger,
@@ -40,7 +40,6 @@ class StoreProbes:
     def __init__(self, memory: Database, outbox: OutboxStore, clock: Clock, *, learns: bool) -> None:
         """`learns`: whether the adapters are on."""
         self._memory = memory
-        self._reader = KnowledgeReader(memory)
         self._outbox = outbox
         self._clock = clock
         self._learns = learns
@@ -93,14 +92,12 @@ class StoreProbes:
 
     async def contradictions(self) -> Mapping[Component, Reading]:
         """How many items are disputed, and wait for somebody to look."""
-        counts = await self._reader.counts()
-        by_status = {
-            status: float(sum(count for (_, of), count in counts.items() if of == status))
-            for status in (Status.DISPUTED, Status.QUARANTINED)
-        }
-        newest = select(func.max(_ITEMS.c.changed_at)).where(_ITEMS.c.status == Status.DISPUTED)
-        used_at = (await self._memory.rows(newest, "probing disputes"))[0][0]
-        figures = {"disputed": by_status[Status.DISPUTED], "quarantined": by_status[Status.QUARANTINED]}
+        of = _ITEMS.c
+        query = select(of.status, func.count(), func.max(of.changed_at)).where(WAITING).group_by(of.status)
+        found = {row[0]: (float(row[1]), row[2]) for row in await self._memory.rows(query, "probing disputes")}
+        disputed, used_at = found.get(Status.DISPUTED, (0.0, None))
+        quarantined, _ = found.get(Status.QUARANTINED, (0.0, None))
+        figures = {"disputed": disputed, "quarantined": quarantined}
         return {Component.CONTRADICTIONS: Reading(State.WORKS, used_at, figures)}
 
     async def adapters(self) -> Mapping[Component, Reading]:
@@ -110,8 +107,10 @@ class StoreProbes:
         waiting = await self._outbox.pending(("knowledge",), 1)
         oldest_s = max(0.0, self._clock.now() - waiting[0].created_at) if waiting else 0.0
         applied = knowledge_applied.c
-        last = select(func.max(applied.applied_at)).where(applied.outbox_id != PROBE)
-        used_at = (await self._memory.rows(last, "probing the adapters"))[0][0]
+        noted = select(applied.applied_at).where(applied.outbox_id != PROBE, applied.applied_at.is_not(None))
+        last = noted.order_by(applied.applied_at.desc()).limit(1)
+        rows = await self._memory.rows(last, "probing the adapters")
+        used_at = rows[0].applied_at if rows else None
         state = State.WORKS if oldest_s <= LATE_S else State.FAILS
         return {Component.ADAPTERS: Reading(state, used_at, {"oldest_waiting_s": round(oldest_s, 1)})}
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, and_, false, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, false, or_, select
 
 from aragora.knowledge.counting import Operation, counted
 from aragora.knowledge.ledger import Entry
@@ -15,6 +15,7 @@ from aragora.knowledge.planning import unknown_item
 from aragora.knowledge.store.lexical import found_in, matching
 from aragora.knowledge.store.rows import entries_of, item_of
 from aragora.knowledge.store.tables import (
+    SHARED,
     knowledge_items,
     knowledge_ledger,
     knowledge_links,
@@ -121,14 +122,6 @@ class KnowledgeReader:
             found.setdefault(row.to_id, []).append(item_of(row.item))
         return found
 
-    async def of_roots(self, scope: Scope, roots: Collection[str]) -> list[Item]:
-        """All items, whatever their status, that have one of these roots among their sources."""
-        source = knowledge_sources
-        numbers = select(source.c.item_no).where(source.c.root.in_(list(roots)))
-        query = select(_ITEMS.c.item).where(_ITEMS.c.item_no.in_(numbers), within(scope))
-        rows = await self._database.rows(query.order_by(_ITEMS.c.item_no), "reading items")
-        return [item_of(row.item) for row in rows]
-
     async def workspaces(self, scope: Scope) -> tuple[str, ...]:
         """The workspaces of a scope by name; where it has all of an organisation, those that know something."""
         if scope.workspaces is not None:
@@ -138,17 +131,15 @@ class KnowledgeReader:
         return tuple(row.workspace for row in await self._database.rows(query, "reading workspaces"))
 
     async def offers(self, home: Home) -> bool | None:
-        """Whether debates of the workspace are offered knowledge; None where the workspace knows nothing yet."""
+        """Whether debates of the workspace are offered knowledge; None where it knows nothing, and nothing is shared
+        with its organisation."""
         table = knowledge_workspaces
         query = select(table.c.offers).where(table.c.org_id == home.org_id, table.c.workspace == home.workspace)
         rows = await self._database.rows(query, "reading a workspace")
-        return bool(rows[0].offers) if rows else None
-
-    async def counts(self) -> dict[tuple[str, str], int]:
-        """How many items there are, by kind and status, of all organisations: for figures."""
-        query = select(_ITEMS.c.kind, _ITEMS.c.status, func.count()).group_by(_ITEMS.c.kind, _ITEMS.c.status)
-        rows = await self._database.rows(query, "counting items")
-        return {(row[0], row[1]): row[2] for row in rows}
+        if rows:
+            return bool(rows[0].offers)
+        shared = select(_ITEMS.c.item_no).where(_ITEMS.c.org_id == home.org_id, SHARED).limit(1)
+        return True if await self._database.rows(shared, "reading what is shared") else None
 
 
 def within(scope: Scope) -> ColumnElement[bool]:

@@ -12,7 +12,9 @@ from aragora.storage.contexts import Context
 from aragora.storage.tables import METADATA
 
 _METADATA: Final = METADATA[Context.MEMORY]
-_SHARED: Final = text("visibility = 'org'")
+SHARED: Final = text("visibility = 'org'")
+WAITING: Final = text("status IN ('disputed', 'quarantined')")
+"""What two indexes hold of the items. Queries that say it in the same words are answered from them."""
 
 knowledge_workspaces = Table(
     "knowledge_workspaces",
@@ -49,7 +51,8 @@ knowledge_items = Table(  # as folded from the ledger: `item` holds all of it, t
     Index("ux_knowledge_items_sameness", "org_id", "workspace", "sameness", unique=True),
     Index("ix_knowledge_items_home", "org_id", "workspace", "item_no"),
     Index("ix_knowledge_items_subject", "org_id", "workspace", "subject", "relation"),
-    Index("ix_knowledge_items_shared", "org_id", "item_no", sqlite_where=_SHARED, postgresql_where=_SHARED),
+    Index("ix_knowledge_items_shared", "org_id", "item_no", sqlite_where=SHARED, postgresql_where=SHARED),
+    Index("ix_knowledge_items_waiting", "status", "changed_at", sqlite_where=WAITING, postgresql_where=WAITING),
     sqlite_autoincrement=True,  # the number of an item that is gone never comes again
 )
 

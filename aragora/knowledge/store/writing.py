@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from aragora.clock import Clock, SystemClock
 from aragora.knowledge.ledger import Forgotten, Withdrawn, marks_of, redacted
 from aragora.knowledge.model import KEPT, Home, Item, Statement
-from aragora.knowledge.planning import Addition, Effect, Plan, Planned, Unit, sources_said, statement_of
+from aragora.knowledge.planning import Addition, Effect, Plan, Planned, Unit, sources_said, statement_of, unheard
 from aragora.knowledge.sameness import item_id_of, next_id, sameness
 from aragora.knowledge.search.tokens import document_tokens
 from aragora.knowledge.store.lexical import Tokens, drop_tokens, put_tokens, scopes_of
@@ -73,7 +73,8 @@ class KnowledgeWriter:
             first = await first_of(connection, home, request)
             if first is not None:
                 items = await _items(connection, home, first)
-                return [Planned(Effect.NOTHING, items[item_id]) for item_id in first]
+                now = self._clock.now()  # what was not learnt was named, and never written
+                return [Planned(Effect.NOTHING, items.get(one) or unheard(home, one, now)) for one in first]
             planned = await self.written(connection, home, units) if units else []
             named = [one.item.item_id for one in planned]
             await remember(connection, home, request, named, self._clock.now())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import json
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -24,8 +25,12 @@ from aragora.errors import Conflict, InvalidInput, NotFound
 from aragora.knowledge.forgetting import By, Stage
 from aragora.knowledge.ledger import Quarantined, Reworded, Shared, fold
 from aragora.knowledge.model import Home, Item, ItemKind, Link, LinkKind, Source, SourceKind, Status, Visibility
+from aragora.knowledge.outcomes import Outcome
+from aragora.knowledge.outcomes import Wish as Telling
 from aragora.knowledge.planning import Changing, Effect
 from aragora.knowledge.search.tokens import query_tokens
+from aragora.knowledge.store.outcomes import OutcomeStore
+from aragora.knowledge.store.requests import Request
 from aragora.knowledge.wanted import Wanted
 from aragora.migrations.applying import migrate
 from aragora.migrations.history import revisions
@@ -114,7 +119,7 @@ async def test_no_read_returns_it_and_it_takes_no_place_among_results(mound: Mou
     assert (await mound.reader.get(SCOPE, item.item_id)).statement.content == ""
     history = [entry.change for entry in await mound.reader.history(SCOPE, item.item_id)]
     assert SECRET not in repr(history)
-    assert await mound.reader.of_roots(SCOPE, ["debate:deb_1"]) == [other]
+    assert await mound.store.fitting(HOME, By.DEBATE, ["deb_1"], 10) == [other]
 
 
 async def test_the_certificate_counts_each_place_and_holds_no_text(mound: Mound) -> None:
@@ -126,13 +131,23 @@ async def test_the_certificate_counts_each_place_and_holds_no_text(mound: Mound)
     certificate = await forget(mound, By.ITEM, item.item_id)
     counted = rows(certificate)
     expected = {"knowledge_items": 1, "knowledge_ledger": 2, "knowledge_tokens": 1, "knowledge_vectors": 1}
-    expected |= {"knowledge_topics": 2, "knowledge_sources": 2, "knowledge_links": 1, "caches": 0}
+    expected |= {"knowledge_topics": 2, "knowledge_sources": 2, "knowledge_links": 1, "caches": 0, "outcome_notes": 0}
     assert counted == {**expected, "withdrawn_sources": 0}
     assert certificate["forgotten"] == [item.item_id]
     left = {one["place"]: one["ids"] for one in certificate["not_removed"]}
     assert (left["journals"], left["receipts"]) == (["deb_1", "deb_2"], ["rcp_1"])
     assert all(word not in repr(certificate) for word in (*WORDS, "vaults"))
     assert await mound.rows("knowledge_vectors") == 0
+
+
+async def test_debates_that_were_offered_an_item_are_found_afterwards_and_told(mound: Mound) -> None:
+    (item, other) = await mound.keep(addition(SECRET), addition("The vault is in the cellar."))
+    await _debate(mound, "deb_7", item.item_id)
+    await _debate(mound, "deb_8", other.item_id)
+    await _debate(mound, "deb_9")
+    certificate = await forget(mound, By.ITEM, item.item_id)
+    left = {one["place"]: one["ids"] for one in certificate["not_removed"]}
+    assert left["later debates"] == ["deb_7"]
 
 
 async def test_certificates_and_receipts_are_one_chain_that_a_stranger_can_verify(mound: Mound) -> None:
@@ -226,6 +241,48 @@ async def test_nothing_is_learnt_from_a_forgotten_debate_again(mound: Mound) -> 
     assert written[-1].item.status is Status.FORGOTTEN
     assert (await mound.everything()).replace("deb_1:knowledge:again", "").count("cache") == before.count("cache")
     assert await found(mound, "adapter zwiebelfisch") == []
+
+
+async def test_an_addition_that_is_not_learnt_answers_the_same_when_it_is_repeated_under_its_key(mound: Mound) -> None:
+    await _debate(mound, "deb_1")
+    await forget(mound, By.DEBATE, "deb_1")
+    units = [addition(SECRET), addition("The cache holds 3 replicas.", source(2))]
+    request = Request.of("usr_1", "k", b"asked")
+    assert request is not None
+    first = await mound.writer.write_requested(HOME, units, request)
+    again = await mound.writer.write_requested(HOME, units, request)
+    assert [one.item.status for one in first] == [Status.FORGOTTEN, Status.LIVE]
+    assert [one.item for one in again] == [one.item for one in first]
+    assert {one.effect for one in again} == {Effect.NOTHING}
+
+
+async def test_the_notes_of_its_outcomes_go_with_a_debate_and_a_person_and_what_they_count_stays(mound: Mound) -> None:
+    await _debate(mound, "deb_1")
+    outcomes = OutcomeStore(mound.memory)
+    for debate_id, by, note in (("deb_1", "usr_2", SECRET), ("deb_2", "usr_1", SECRET), ("deb_3", "usr_2", "Kept.")):
+        told = Outcome(
+            debate_id,
+            "acme",
+            "default",
+            "general",
+            "Tabs.",
+            (),
+            decision_right=True,
+            confidence=0.5,
+            by=by,
+            note=note,
+            at=AT,
+            recorded_at=AT,
+        )
+        await outcomes.add(told, Telling("Tabs.", by, note))
+    before = await outcomes.curve("acme", "default")
+    of_debate = await forget(mound, By.DEBATE, "deb_1")
+    of_person = await forget(mound, By.PERSON, "usr_1")
+    assert [rows(one)["outcome_notes"] for one in (of_debate, of_person)] == [1, 1]
+    notes = [(await outcomes.history(f"deb_{number}"))[0].note for number in (1, 2, 3)]
+    assert notes == ["", "", "Kept."]
+    assert await outcomes.curve("acme", "default") == before
+    assert "zwiebelfisch" not in await mound.everything()
 
 
 async def test_what_is_forgotten_is_not_learnt_again_when_the_journals_are_read_anew(mound: Mound) -> None:
@@ -418,10 +475,12 @@ async def test_requests_are_listed_newest_first_within_their_scope(mound: Mound)
             await mound.forgetter.get(scope, done[0])
 
 
-async def _debate(mound: Mound, debate_id: str) -> None:
-    """A debate of the usual workspace."""
+async def _debate(mound: Mound, debate_id: str, *offered: str) -> None:
+    """A debate of the usual workspace, and which items it was offered."""
     record = DebateRecord(debate_id, "Tabs?", DebateStatus.COMPLETED, "{}", AT, AT, "usr_9", "acme")
-    await mound.journal.open(NewDebate(record, (JournalRow(debate_id, 1, "opened", "{}", AT),)))
+    rows = [JournalRow(debate_id, 1, "opened", "{}", AT)]
+    rows += [JournalRow(debate_id, 2, "knowledge_offered", json.dumps(offered), AT)] if offered else []
+    await mound.journal.open(NewDebate(record, tuple(rows)))
 
 
 def _offline() -> ModuleType:

@@ -102,6 +102,29 @@ async def test_a_deleted_item_answers_with_its_certificate_and_again_with_the_sa
     assert checked.status_code == 200
 
 
+async def test_no_route_returns_a_word_of_what_was_deleted(client: httpx2.AsyncClient, settings: Settings) -> None:
+    item = await keep(settings, SECRET)
+    before = {"q": "vault zwiebelfisch", "as_of": "2100-01-01T00:00:00Z"}
+    one = f"/api/knowledge/items/{item.item_id}"
+    asked: list[tuple[str, dict[str, str]]] = [
+        *((f"{one}{view}", {}) for view in ("", "/versions", "/why", "/graph")),
+        *(("/api/knowledge/items", query) for query in ({}, {"status": "forgotten"}, {"as_of": before["as_of"]})),
+        *(("/api/knowledge/search", {**before, "mode": mode, "explain": "true"}) for mode in ("hybrid", "lexical")),
+        ("/api/knowledge/search", {"q": before["q"]}),
+        ("/api/knowledge/export", {}),
+        ("/api/knowledge/forgettings", {}),
+    ]
+
+    async def shown() -> list[str]:
+        answers = [await client.get(path, params=query, headers=OWNER) for path, query in asked]
+        assert {answer.status_code for answer in answers} == {200}, [answer.text[:200] for answer in answers]
+        return [f"{path} {query}" for (path, query), got in zip(asked, answers, strict=True) if "4711" in got.text]
+
+    assert len(await shown()) == 10  # all but those of what is forgotten
+    assert (await client.delete(one, headers=OWNER)).status_code == 200
+    assert await shown() == []
+
+
 async def test_who_may_write_forgets_its_own_items_and_nothing_else(
     client: httpx2.AsyncClient, settings: Settings
 ) -> None:

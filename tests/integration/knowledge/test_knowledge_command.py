@@ -14,6 +14,7 @@ from aiohttp.test_utils import TestServer
 from worlds.backends import SetClock
 from worlds.knowledge import HOME, addition, source, statement
 from worlds.knowledge_server import Site, knowledge_site
+from worlds.signed_receipts import signed_receipt
 
 from aragora import encoding
 from aragora.cli.main import main
@@ -21,9 +22,6 @@ from aragora.config.settings import Settings
 from aragora.debate.records import ReceiptRecord
 from aragora.knowledge.model import ItemKind, Link, LinkKind
 from aragora.knowledge.store.writing import KnowledgeWriter
-from aragora.receipts.canonical import canonical, digest
-from aragora.receipts.receipt import SCHEMA
-from aragora.receipts.signing import ALGORITHM, Signer
 
 Typed = Callable[..., Awaitable[int]]
 
@@ -58,25 +56,9 @@ async def typed(site: Site, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Ty
         yield run
 
 
-def signed(debate_id: str = "deb_1") -> dict[str, object]:
-    signer = Signer.from_seed(bytes(32))
-    content = {
-        "schema": SCHEMA,
-        "algorithm": ALGORITHM,
-        "receipt_id": "rcp_1",
-        "debate_id": debate_id,
-        "position": 1,
-        "previous_hash": "0" * 64,
-        "key_id": signer.key_id,
-        "public_key": signer.public_key,
-    }
-    receipt_hash = digest(canonical(content))
-    return content | {"hash": receipt_hash, "signature": signer.sign(receipt_hash)}
-
-
 async def decided(site: Site, writer: KnowledgeWriter, receipt_hash: str | None = None) -> str:
     """A decision with its dissent, and the receipt of its debate."""
-    document = signed()
+    document = signed_receipt()
     site.world.add("deb_1", org_id="acme")
     site.world.receipts["deb_1"] = ReceiptRecord(
         "rcp_1", "deb_1", 1, str(document["hash"]), "0" * 64, encoding.encode_text(document), 1.0
@@ -163,10 +145,10 @@ async def test_receipts_are_checked_here(
     item_id = await decided(site, writer)
     assert await typed("verify", item_id) == 4  # nobody here knows the key
     assert "unknown signer" in capsys.readouterr().out
-    monkeypatch.setenv("ARAGORA_RECEIPT_TRUSTED_KEYS", str(signed()["public_key"]))
+    monkeypatch.setenv("ARAGORA_RECEIPT_TRUSTED_KEYS", str(signed_receipt()["public_key"]))
     assert await typed("verify", item_id, "--json") == 0
     assert json.loads(capsys.readouterr().out)["receipts"][0]["state"] == "valid"
-    changed = encoding.encode_text({**signed(), "position": 2})
+    changed = encoding.encode_text({**signed_receipt(), "position": 2})
     site.world.receipts["deb_1"] = ReceiptRecord("rcp_1", "deb_1", 1, "h", "0" * 64, changed, 1.0)
     assert await typed("verify", item_id) == 1
     del site.world.receipts["deb_1"]

@@ -8,7 +8,7 @@ from contextlib import nullcontext, suppress
 
 import pytest
 from worlds.backends import SetClock
-from worlds.knowledge import HOME, SCOPE, addition, source, statement
+from worlds.knowledge import HOME, SCOPE, about, addition, source, statement
 from worlds.meanings import WordEmbedder
 
 from aragora.errors import InvalidInput, Unavailable
@@ -131,6 +131,71 @@ async def test_what_is_forgotten_is_found_by_no_mode_at_once_and_takes_no_place(
     assert world.index.figures.vectors == 2
 
 
+async def test_an_index_that_is_built_anew_does_not_bring_back_what_was_forgotten(world: World) -> None:
+    gone, kept = await world.write("The cache holds three replicas.", "The cache holds ten jobs.")
+    await world.change(gone, Forgotten("crt_1"))
+    anew = MoundIndex(world.vectors, WordEmbedder(), world.clock)
+    while await anew.step():
+        continue
+    for mode in Mode:
+        answer = await Searching(world.reader, anew, world.clock).search(SCOPE, "cache holds three", mode=mode)
+        assert [one.item.item_id for one in answer.results] == [kept.item_id]
+    assert anew.figures.vectors == 1
+    await anew.aclose()
+
+
+@pytest.mark.parametrize("as_of", ["now", "then"])
+async def test_words_and_meaning_apply_one_rule_of_what_is_live(world: World, as_of: str) -> None:
+    now = world.clock.now()
+    ended, begins = (
+        statement("cache note ended", valid_to=now + 1.0),
+        statement("cache note begins", valid_from=now + 9),
+    )
+    (_, third) = await world.write("cache note live", "cache note quarantined")
+    (forgotten,) = await world.write("cache note forgotten")
+    await world.writer.write(HOME, [addition(ended), addition(begins)])
+    told, told_anew = about("cache note", "old"), about("cache note", "new")
+    await world.writer.write(HOME, [addition(told), addition(told_anew, source(2, 1))])
+    await world.settle()
+    await world.change(third, Quarantined("why"))
+    await world.change(forgotten, Forgotten("crt_1"))
+    wanted = Wanted(as_of=None if as_of == "now" else now)
+    world.clock.at += 20.0
+    found = [sorted(await world.found("cache note", k=50, mode=mode, wanted=wanted)) for mode in Mode]
+    assert found[0] == found[1] == found[2]
+    shown = {"now": {"begins", "new."}, "then": {"ended", "old.", "new."}}
+    rest = {content.rpartition(" ")[2] for content in found[0]} - {"live"}
+    assert rest == shown[as_of]
+
+
+async def test_k_come_back_by_each_mode_whatever_filter_keeps_them(world: World) -> None:
+    now = world.clock.now()
+    bulk = [addition(f"cache note number {number}", base=0.2) for number in range(250)]
+    rare = [
+        addition(
+            statement(f"cache note {number}, rare", topics=("rare",), domain="far", valid_from=now - 1e6),
+            source(900 + number),
+            base=0.9,
+        )
+        for number in range(5)
+    ]
+    past = [addition(statement(f"cache note {number}, past", valid_to=now - 1e6)) for number in range(5)]
+    await world.writer.write(HOME, bulk)
+    await world.writer.write(HOME, [*rare, *past])
+    await world.settle()
+    filters = (
+        Wanted(topics=("rare",)),
+        Wanted(domain="far"),
+        Wanted(min_confidence=0.8),
+        Wanted(topics=("rare",), as_of=now),
+        Wanted(kinds=(ItemKind.FACT,), min_confidence=0.8),
+    )
+    for mode in Mode:
+        for wanted in filters:
+            assert len(await world.found("cache note", k=5, mode=mode, wanted=wanted)) == 5, (mode, wanted)
+        assert len(await world.found("cache note", k=100, mode=mode, wanted=Wanted(as_of=now - 2e6))) == 100
+
+
 async def test_what_is_quarantined_leaves_the_index_and_a_rewording_gets_a_new_vector(world: World) -> None:
     first, second = await world.write("The cache holds three replicas.", "The queue holds ten jobs.")
     await world.change(first, Quarantined("why"))
@@ -173,8 +238,7 @@ async def test_a_filter_that_keeps_one_of_many_finds_it_by_meaning(world: World)
 
 async def test_more_than_the_lists_hold_are_asked_for_where_most_may_not_be_shown(world: World) -> None:
     items = await world.write(*(f"cache note number {number}" for number in range(250)))
-    for item in items[:248]:
-        await world.writer.write(HOME, [Changing(item.item_id, Quarantined("why"))])
+    await world.writer.write(HOME, [Changing(item.item_id, Quarantined("why")) for item in items[:248]])
     answer = await world.searching.search(SCOPE, "cache note number", k=2, mode=Mode.SEMANTIC)
     assert len(answer.results) == 2
 

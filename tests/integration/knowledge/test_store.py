@@ -9,13 +9,19 @@ import pytest
 from sqlalchemy import text
 from worlds.backends import SetClock
 from worlds.knowledge import HOME, SCOPE, about, addition, source, statement
+from worlds.meanings_away import NoMeanings
+from worlds.taught import spec
 
+from aragora.debate.knowledge import NotOffered, Offer
 from aragora.errors import Conflict, NotFound
 from aragora.knowledge.ledger import Forgotten, Quarantined, Reworded, Shared, fold
 from aragora.knowledge.model import Home, Item, ItemKind, Link, LinkKind, Status, Visibility
 from aragora.knowledge.planning import Changing, Effect
 from aragora.knowledge.search.tokens import query_tokens
+from aragora.knowledge.searching import Searching
+from aragora.knowledge.source import MoundSource
 from aragora.knowledge.store.reading import KnowledgeReader
+from aragora.knowledge.store.workspaces import WorkspaceSwitches
 from aragora.knowledge.store.writing import KnowledgeWriter
 from aragora.knowledge.wanted import Wanted
 from aragora.scope import Scope
@@ -71,6 +77,24 @@ async def test_what_is_shared_with_the_organisation_is_found_from_its_other_work
     assert await found(reader, clock, "cache", OTHER_WORKSPACE) == []
 
 
+async def test_a_workspace_without_knowledge_of_its_own_is_offered_what_its_organisation_shares(
+    writer: KnowledgeWriter, reader: KnowledgeReader, database: Database, clock: SetClock
+) -> None:
+    mound = MoundSource(reader, Searching(reader, NoMeanings(), clock), clock)
+    research, other_org = Home("acme", "research"), Home("umbra", "default")
+    (item,) = await write(writer, "The cache holds 3 replicas.")
+
+    async def offered(home: Home) -> Offer:
+        return await mound.offer(replace(spec(), org_id=home.org_id, workspace=home.workspace, question="cache?"))
+
+    assert await offered(research) == Offer(why=NotOffered.NONE)
+    await writer.write(HOME, [Changing(item.item_id, Shared(Visibility.ORG, "usr_1"))])
+    assert [one.item_id for one in (await offered(research)).items] == [item.item_id]
+    assert await offered(other_org) == Offer(why=NotOffered.NONE)
+    await WorkspaceSwitches(database).put(research, offers=False)
+    assert await offered(research) == Offer(why=NotOffered.OFF)
+
+
 async def test_a_workspace_name_that_looks_like_another_is_another(
     writer: KnowledgeWriter, reader: KnowledgeReader, clock: SetClock
 ) -> None:
@@ -93,6 +117,18 @@ async def test_two_equal_additions_at_once_are_one_item(
     assert len([one for (one,) in written if one.effect is Effect.ADDED]) == 1
     item = await reader.get(SCOPE, written[0][0].item.item_id)
     assert len(item.sources) == 12
+
+
+async def test_a_write_that_failed_leaves_nobody_with_anothers_answer(
+    writer: KnowledgeWriter, reader: KnowledgeReader, clock: SetClock
+) -> None:
+    await write(writer, "The cache of acme holds.")
+    with pytest.raises(NotFound):  # after the addition was planned, in the same transaction
+        await writer.write(
+            Home("umbra", "default"), [addition("The cache of umbra holds."), Changing("kn_0", Quarantined("why"))]
+        )
+    assert await found(reader, clock, "cache", OTHER_ORG) == []
+    assert await found(reader, clock, "cache") == ["The cache of acme holds."]
 
 
 async def test_an_outbox_row_that_comes_again_changes_nothing(writer: KnowledgeWriter, reader: KnowledgeReader) -> None:

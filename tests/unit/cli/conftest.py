@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from aiohttp import WSMsgType, web
 from aiohttp.test_utils import TestServer
+from worlds.signed_receipts import signed_receipt
 
 from aragora import encoding
 from aragora.cli.main import main
@@ -36,9 +37,6 @@ from aragora.debate.model import (
     Usage,
     VoteCast,
 )
-from aragora.receipts.canonical import canonical, digest
-from aragora.receipts.receipt import SCHEMA
-from aragora.receipts.signing import ALGORITHM, Signer
 
 DEBATE = "deb_1"
 USAGE = Usage("stub", "stub-1", 10, 20, 0.0012, 0.5)
@@ -92,22 +90,6 @@ def debate_events(*, ending: DebateStatus = DebateStatus.COMPLETED, decision: De
         ReceiptIssued("rcp_1", 1, "ab" * 32, "0" * 64, "sig", "key-1"),
         DebateEnded(ending, "decided", 1, 0.0123),
     )
-
-
-def signed_receipt(debate_id: str = DEBATE) -> dict[str, Any]:
-    signer = Signer.from_seed(bytes(32))
-    content = {
-        "schema": SCHEMA,
-        "algorithm": ALGORITHM,
-        "receipt_id": "rcp_1",
-        "debate_id": debate_id,
-        "position": 1,
-        "previous_hash": "0" * 64,
-        "key_id": signer.key_id,
-        "public_key": signer.public_key,
-    }
-    receipt_hash = digest(canonical(content))
-    return content | {"hash": receipt_hash, "signature": signer.sign(receipt_hash)}
 
 
 @dataclass

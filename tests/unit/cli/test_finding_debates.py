@@ -6,10 +6,11 @@ import json
 from typing import Any
 
 import pytest
+from worlds.signed_receipts import signed_receipt
 
 from aragora.client import CHOICE_MAX, FOUND_MAX
 
-from .conftest import FakeServer, signed_receipt
+from .conftest import FakeServer
 
 TEA = "deb_01a21546b52e744db4747493a060d067"
 COFFEE = "deb_01a21546ad6274c984fe6bf06530e3e8"

@@ -27,8 +27,20 @@ from aragora.knowledge.ledger import (
     Supported,
     fold,
 )
-from aragora.knowledge.model import Basis, Item, LinkKind, Outcome, Source, Status, Visibility
+from aragora.knowledge.model import (
+    Basis,
+    Item,
+    ItemKind,
+    Link,
+    LinkKind,
+    Outcome,
+    Source,
+    Statement,
+    Status,
+    Visibility,
+)
 from aragora.knowledge.planning import Addition, Changing, Effect, Plan, Unit
+from aragora.knowledge.sameness import item_id_of
 
 
 def planned(*units: Unit, known: tuple[Item, ...] = ()) -> Plan:
@@ -100,6 +112,45 @@ def test_who_had_been_shown_the_old_value_and_decided_otherwise_supersedes_it() 
 def test_a_statement_about_something_else_disputes_nothing() -> None:
     plan = planned(addition(about("the limit", "3")), addition(about("the timeout", "30")), addition("limit is 30"))
     assert {item.status for item in plan.touched.values()} == {Status.LIVE}
+
+
+@pytest.mark.parametrize(
+    "mention",
+    [
+        statement("The port is 2, says the old manual, which is about another machine."),  # names no subject
+        about("machine", "port 2"),
+        about("port", "2", kind=ItemKind.OPEN_QUESTION),
+    ],
+)
+def test_a_mention_is_no_contradiction(mention: Statement) -> None:
+    plan = planned(addition(about("port", "1")), addition(mention, source(2)))
+    assert {item.status for item in plan.touched.values()} == {Status.LIVE}
+    assert not [item for item in plan.touched.values() if item.links]
+
+
+def test_what_others_say_again_keeps_the_age_of_its_first_word() -> None:
+    first = one(planned(addition("The cache holds.")))
+    later = Plan(HOME, 1, AT + 1_000.0, (first,))
+    later.take([addition("The cache holds.", source(2, at=AT + 999.0))])
+    assert (one(later).recorded_at, one(later).version) == (AT, 1)
+    assert len(one(later).sources) == 2
+
+
+def test_a_link_to_itself_or_in_a_circle_does_no_harm() -> None:
+    one_id, two_id = (item_id_of(HOME, statement(content)) for content in ("One.", "Two."))
+    units = [
+        addition("One.", links=tuple(Link(LinkKind.SUPPORTS, to, AT) for to in (one_id, two_id, "kn_of_nothing"))),
+        addition("Two.", links=(Link(LinkKind.SUPPORTS, one_id, AT),)),
+    ]
+    plan = planned(*units)
+    assert fold(plan.entries) == plan.touched
+    assert [confidence_of(item).support for item in plan.touched.values()] == [1, 1]
+
+
+def test_a_receipt_says_who_and_never_that_it_is_true() -> None:
+    signed = source(1, receipt_id="rcp_1", receipt_hash="ab" * 32)
+    found = [confidence_of(one(planned(addition("The cache holds.", said)))) for said in (source(1), signed)]
+    assert found[0] == found[1]
 
 
 def test_values_that_hold_at_different_times_go_together() -> None:

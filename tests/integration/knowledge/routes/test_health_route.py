@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import httpx2
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Select, text
+from sqlalchemy.dialects import sqlite
 from worlds.backends import SetClock
 from worlds.knowledge import HOME, addition
 from worlds.knowledge_server import Site
 
 from aragora.config.settings import Settings
 from aragora.knowledge.probing import FRESH_S
+from aragora.knowledge.store.probes import StoreProbes
 from aragora.knowledge.store.writing import KnowledgeWriter
 from aragora.migrations.applying import apply_pending
+from aragora.storage.contexts import Context
 from aragora.storage.database import Database
+from aragora.storage.outbox_store import OutboxStore
 
 HEALTH = "/api/health/knowledge-mound"
 
@@ -27,8 +32,6 @@ async def journals(settings: Settings) -> None:
         await apply_pending(settings)
     else:
         from worlds.schema import schema
-
-        from aragora.storage.contexts import Context
 
         database = Database.open(settings, Context.DEBATES)
         async with database.writing() as connection:
@@ -108,6 +111,39 @@ async def test_it_is_looked_at_once_for_all_who_ask(
     await writer.write(HOME, [addition("The cache holds.")])
     assert (await client.get(HEALTH)).json() == first
     assert await health(client, clock) != first
+
+
+@pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
+async def test_no_look_reads_a_whole_table(
+    settings: Settings,
+    database: Database,
+    writer: KnowledgeWriter,
+    clock: SetClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What the public route costs must not grow with what is known: whatever it reads has an index or a limit."""
+    await writer.write(HOME, [addition("The cache holds.")])
+    debates = Database.open(settings, Context.DEBATES)
+    probes = StoreProbes(database, OutboxStore(debates), clock, learns=True)
+    asked: list[str] = []
+    read = database.rows
+
+    async def noting(query: Select[Any], what: str = "") -> Sequence[Any]:
+        asked.append(str(query.compile(dialect=sqlite.dialect(), compile_kwargs={"literal_binds": True})))
+        return await read(query, what)
+
+    monkeypatch.setattr(database, "rows", noting)
+    for look in (probes.store, probes.lexical_index, probes.ledger, probes.contradictions, probes.adapters):
+        await look()
+    await debates.aclose()
+    assert len(asked) > 8
+    scans: list[str] = []
+    async with database.reading() as connection:
+        for statement in asked:
+            if "LIMIT" not in statement:
+                plan = await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}")
+                scans += [row[-1] for row in plan if row[-1].startswith("SCAN knowledge_")]
+    assert scans == []
 
 
 async def test_no_text_and_no_name_is_told(

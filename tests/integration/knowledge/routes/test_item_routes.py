@@ -127,6 +127,8 @@ async def test_five_hundred_items_go_into_one_request_and_one_more_does_not(clie
         ({"topics": ["t"] * 21}, "topics"),
         ({"topics": ["t" * 65]}, "topics"),
         ({"topics": [" "]}, "topics"),
+        ({"topics": [f"t{number}" for number in range(100_000)]}, "topics"),
+        ({"content": "x" * 900_000}, "8000"),
         ({"kind": "decision"}, "kind"),
         ({"confidence": 1.0000001}, "confidence"),
         ({"confidence": -0.1}, "confidence"),
@@ -160,6 +162,21 @@ async def test_what_is_wrong_is_refused_with_its_name(
 async def test_a_body_of_another_shape_is_refused(client: httpx2.AsyncClient, body: str) -> None:
     answer = await client.post(ITEMS, content=body, headers={"Content-Type": "application/json"})
     assert answer.status_code == 422, answer.text
+
+
+async def test_what_cannot_be_stored_or_seen_is_kept_as_it_shows_or_refused(client: httpx2.AsyncClient) -> None:
+    """A NUL and half a character are no reason to fail; a zero may have a sign."""
+    odd = {"content": "It\\u0000 holds \\ud800.", "topics": '["a\\u0000b"]', "confidence": "-0.0"}
+    for name, raw in odd.items():
+        value = raw if name != "content" else f'"{raw}"'
+        said = "" if name == "content" else '"content": "It holds.", '
+        body = f'{{{said}"{name}": {value}}}'
+        answer = await client.post(ITEMS, content=body, headers={"Content-Type": "application/json"})
+        assert answer.status_code in (200, 201, 422), answer.text
+        if answer.status_code != 422:
+            read = await client.get(f"{ITEMS}/{answer.json()['item_id']}")
+            assert read.status_code == 200
+            assert "\0" not in read.json()["content"]
 
 
 async def test_numbers_that_are_none_are_refused(client: httpx2.AsyncClient) -> None:

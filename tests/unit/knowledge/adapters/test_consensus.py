@@ -8,6 +8,7 @@ from worlds.taught import HOME, OPENED_AT, QUESTION, taught
 
 from aragora.debate.model import ConsensusReached
 from aragora.knowledge.confidence import confidence_of
+from aragora.knowledge.learning import ADAPTERS
 from aragora.knowledge.model import Basis, ItemKind, LinkKind, Status
 from aragora.knowledge.mound.adapters import consensus
 from aragora.knowledge.planning import Effect, Plan
@@ -102,3 +103,11 @@ def test_what_the_debate_cited_is_what_its_decision_is_derived_from() -> None:
 
 def test_the_same_journal_gives_the_same_items() -> None:
     assert consensus.gather(taught(1)) == consensus.gather(taught(1))
+
+
+def test_no_word_of_an_agent_dates_what_a_debate_teaches() -> None:
+    """Dates come from people and from files; what a model writes of a year is a part of its words."""
+    debate = taught(1)
+    said = [unit.added.statement for gather in ADAPTERS.values() for unit in gather(debate)]
+    assert said
+    assert {(one.valid_from, one.valid_to) for one in said} == {(None, None)}

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from aragora.knowledge.search.ranking import (
     LEAST_FACTOR,
     Score,
-    Validity,
     alike_tokens,
     alike_vectors,
     by_total,
@@ -18,7 +17,6 @@ from aragora.knowledge.search.ranking import (
     diversified,
     doubt,
     fused,
-    validity,
     weighed,
 )
 
@@ -83,24 +81,6 @@ def test_factors_change_the_order_and_are_told() -> None:
     )
     assert [score.key for score in scores] == ["young", "old"]
     assert scores[1].total == pytest.approx(0.52 * 0.75 * scores[1].decay)
-
-
-@pytest.mark.parametrize(
-    ("valid_from", "valid_to", "expected"),
-    [
-        (None, None, Validity.HOLDS),
-        (10.0, None, Validity.HOLDS),
-        (10.1, None, Validity.NOT_YET),
-        (None, 10.0, Validity.ENDED),
-        (None, 10.1, Validity.HOLDS),
-        (0.0, 20.0, Validity.HOLDS),
-        (20.0, 0.0, Validity.NOT_YET),
-    ],
-)
-def test_what_is_valid_holds_from_its_beginning_until_before_its_end(
-    valid_from: float | None, valid_to: float | None, expected: Validity
-) -> None:
-    assert validity(10.0, valid_from, valid_to) is expected
 
 
 @given(

@@ -35,8 +35,7 @@ puts = st.tuples(
     st.lists(st.tuples(ids, directions), max_size=30),
 )
 drops = st.tuples(st.just("drop"), st.sampled_from(WORKSPACES), st.lists(ids, max_size=8))
-leavings = st.tuples(st.just("leave"), st.sampled_from(WORKSPACES))
-changes = st.lists(puts | puts | drops | leavings, max_size=12)
+changes = st.lists(puts | puts | drops, max_size=12)
 
 questions = st.tuples(st.sets(st.sampled_from(WORKSPACES)), directions, st.integers(0, 30), st.none() | st.sets(ids))
 
@@ -57,9 +56,6 @@ def applied(steps: list[Any], index: VectorIndex) -> Kept:
                 for (_, place), found in kept.items():
                     for one in of if place == workspace else ():
                         found.pop(one, None)
-            case ("leave", workspace):
-                index.drop_workspace(workspace)
-                kept = {key: found for key, found in kept.items() if key[1] != workspace}
     return kept
 
 

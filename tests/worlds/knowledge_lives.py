@@ -1,0 +1,208 @@
+"""Processes that write to the Knowledge Mound and are killed at any step: a program that forks one for each order.
+
+`Lives` starts it and gives it orders; run as a program, it reads them from its standard input and answers each with one
+line: `done`, `killed`, or `stopped PID`.
+
+    learn DIRECTORY STEP    both adapters learn from two debates, as their actors do
+    embed DIRECTORY STEP    an index embeds all that waits, as its actor does
+    zombie DIRECTORY 1      an index that is stopped once it has made its first batch of vectors, and not stored it
+    go PID                  let a stopped one go on to its end
+
+A process kills itself before its step number STEP, and with 0 at none. Steps are counted from 1: statements within
+transactions, commits, and vectors that are made.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import event
+from worlds import debating
+from worlds.backends import SetClock
+from worlds.closed_debates import closed
+from worlds.meanings import WordEmbedder
+from worlds.taught import answers, spec
+
+from aragora.config.settings import Settings
+from aragora.errors import NotFound
+from aragora.knowledge.indexing import LANE_BATCH, MoundIndex
+from aragora.knowledge.learning import ADAPTERS, Learning
+from aragora.knowledge.store.reading import KnowledgeReader
+from aragora.knowledge.store.vectors import VectorStore
+from aragora.knowledge.store.writing import KnowledgeWriter
+from aragora.storage.contexts import Context
+from aragora.storage.database import Database
+from aragora.storage.outbox import OutboxRow
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from aragora.knowledge.search.vectors import Vectors
+
+ROOT: Final = Path(__file__).parents[2]
+DEBATES: Final = ("deb_1", "deb_2")
+
+
+class Lives:
+    """The program, from the outside."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, __file__],
+            env=os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def order(self, *words: object) -> list[str]:
+        """Give an order; the words of its answer."""
+        stdin, stdout = self._process.stdin, self._process.stdout
+        assert stdin is not None
+        assert stdout is not None
+        stdin.write(" ".join(map(str, words)) + "\n")
+        stdin.flush()
+        return stdout.readline().split()
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+
+class Journals:
+    """Journals of two debates, always the same."""
+
+    def __init__(self) -> None:
+        votes = answers(claude="three", gpt="three", gemini="five")
+        self._lines = {
+            f"deb_{number}": list(closed(debating.start(spec(number)).play(votes)).lines)
+            for number in range(1, len(DEBATES) + 1)
+        }
+
+    async def journal(self, debate_id: str) -> list[str]:
+        if debate_id not in self._lines:
+            raise NotFound("there is no such debate")
+        return self._lines[debate_id]
+
+
+class _Steps:
+    """Counts steps, and strikes at one of them."""
+
+    def __init__(self, strike_at: int) -> None:
+        self._strike_at = strike_at
+        self._taken = 0
+
+    def take(self, *_: Any) -> None:
+        self._taken += 1
+        if self._taken == self._strike_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+class _Embedder(WordEmbedder):
+    """Each vector is a step; `stop_after` so many the process stops until it is told to go on."""
+
+    def __init__(self, steps: _Steps, stop_after: int = 0) -> None:
+        super().__init__()
+        self._steps = steps
+        self._left = stop_after
+
+    async def embed_passages(self, texts: Sequence[str]) -> Vectors:
+        self._steps.take()
+        made = await super().embed_passages(texts)
+        self._left -= 1
+        if self._left == 0:
+            os.kill(os.getpid(), signal.SIGSTOP)
+        return made
+
+
+@asynccontextmanager
+async def _opened(directory: Path, steps: _Steps) -> AsyncIterator[Database]:
+    database = Database.open(Settings(data_dir=directory), Context.MEMORY)
+    event.listen(database.engine.sync_engine, "before_cursor_execute", steps.take)
+    event.listen(database.engine.sync_engine, "commit", steps.take)
+    try:
+        yield database
+    finally:
+        await database.aclose()
+
+
+async def learn(directory: Path, step: int = 0, debates: int = len(DEBATES)) -> None:
+    """Both adapters learn from so many debates. What was learnt from before changes nothing."""
+    async with _opened(directory, _Steps(step)) as database:
+        reader, writer, journals = KnowledgeReader(database), KnowledgeWriter(database, SetClock()), Journals()
+        rows = [OutboxRow(f"{one}:knowledge", "knowledge", one, "{}", 1.0) for one in DEBATES[:debates]]
+        for name in ADAPTERS:
+            await Learning(name, journals, reader, writer).learn(rows)
+
+
+async def embed(directory: Path, step: int = 0) -> None:
+    """An index embeds all that waits."""
+    await _embed(directory, _Steps(step), 0)
+
+
+async def zombie(directory: Path, _step: int) -> None:
+    """An index that is stopped before it stores its first batch."""
+    await _embed(directory, _Steps(0), LANE_BATCH)
+
+
+async def _embed(directory: Path, steps: _Steps, stop_after: int) -> None:
+    async with _opened(directory, steps) as database:
+        index = MoundIndex(VectorStore(database), _Embedder(steps, stop_after), SetClock())
+        while await index.step():
+            continue
+        await index.aclose()
+
+
+DEEDS: Final[dict[str, Callable[[Path, int], Coroutine[Any, Any, None]]]] = {
+    "learn": learn,
+    "embed": embed,
+    "zombie": zombie,
+}
+
+
+def _live(deed: str, directory: str, step: str) -> int:
+    """Fork a process that does it; its id."""
+    pid = os.fork()
+    if pid:
+        return pid
+    code = 1
+    os.dup2(2, 1)  # what it logs is no answer
+    try:
+        asyncio.run(DEEDS[deed](Path(directory), int(step)))
+        code = 0
+    finally:
+        os._exit(code)
+
+
+def _told(pid: int) -> str:
+    """What became of a process."""
+    _, status = os.waitpid(pid, os.WUNTRACED)
+    if os.WIFSTOPPED(status):
+        return f"stopped {pid}"
+    if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL:
+        return "killed"
+    return "done" if status == 0 else f"failed {status}"
+
+
+def main() -> None:
+    for line in sys.stdin:
+        deed, *words = line.split()
+        if deed == "go":
+            pid = int(words[0])
+            os.kill(pid, signal.SIGCONT)
+        else:
+            pid = _live(deed, *words)
+        sys.stdout.write(f"{_told(pid)}\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
