@@ -11,7 +11,10 @@ from actors.kinds import ADAPTERS_KEY
 from actors.virtual import VirtualActor, collect_seldom
 from aragora.config.settings import Settings
 from aragora.debate.store.debates import DebateStore
+from aragora.knowledge.heeding import Heeding
 from aragora.knowledge.learning import ADAPTERS, Learning, Learnt
+from aragora.knowledge.store.heeded import HeededOutcomes
+from aragora.knowledge.store.outcomes import OutcomeStore
 from aragora.knowledge.store.reading import KnowledgeReader
 from aragora.knowledge.store.writing import KnowledgeWriter
 from aragora.storage.contexts import Context
@@ -27,8 +30,9 @@ class KnowledgeAdapterActor(VirtualActor):
         memory = self._open(Context.MEMORY)
         journals, reader = DebateStore(self._open(Context.DEBATES)), KnowledgeReader(memory)
         writer = KnowledgeWriter(memory, self._clock)
+        heeding = Heeding(OutcomeStore(memory), HeededOutcomes(memory, writer))
         names = tuple(ADAPTERS) if key == ADAPTERS_KEY else (key,)
-        self._adapters = {name: Learning(name, journals, reader, writer) for name in names}
+        self._adapters = {name: Learning(name, journals, reader, writer, heeding) for name in names}
         self._learning = 0
 
     async def learn(self, adapter: str, rows: tuple[OutboxRow, ...]) -> Learnt:

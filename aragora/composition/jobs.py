@@ -16,6 +16,10 @@ from aragora.config.settings import Settings
 from aragora.identity.store.dead_keys import forgetting_keys
 from aragora.identity.store.invitations import forgetting_invitations
 from aragora.identity.store.sessions import forgetting_sessions
+from aragora.knowledge.heeding import Heeding, heeding_job
+from aragora.knowledge.store.heeded import HeededOutcomes
+from aragora.knowledge.store.outcomes import OutcomeStore
+from aragora.knowledge.store.writing import KnowledgeWriter
 from aragora.ranking.store import ratings_applied
 from aragora.storage.applied import pruning
 from aragora.storage.contexts import Context
@@ -29,6 +33,8 @@ from aragora.webhooks.retention import DAY_S, Retention, retaining
 def jobs(opened: Callable[[Context], Database], settings: Settings) -> tuple[Job, ...]:
     """Every job, over stores that the caller has `opened` and closes."""
     clock = SystemClock()
+    memory = opened(Context.MEMORY)
+    heeding = Heeding(OutcomeStore(memory), HeededOutcomes(memory, KnowledgeWriter(memory, clock)))
     outbox, users, webhooks = OutboxStore(opened(Context.DEBATES)), opened(Context.USERS), opened(Context.WEBHOOKS)
     return (
         pruning(opened(Context.ELO), ratings_applied, outbox, clock),
@@ -39,6 +45,7 @@ def jobs(opened: Callable[[Context], Database], settings: Settings) -> tuple[Job
         sweeping(users, clock),
         watching(Runtime(settings), webhooks),
         forgetting_job(opened, settings, clock),
+        heeding_job(heeding),
         retaining(webhooks, _webhook_retention(settings), clock),
     )
 

@@ -9,6 +9,7 @@ from aragora.config.settings import Settings
 from aragora.knowledge.keeping import Keeper
 from aragora.knowledge.searching import Meanings, Searching
 from aragora.knowledge.store.neighbours import Neighbours
+from aragora.knowledge.store.outcomes import OutcomeStore
 from aragora.knowledge.store.reading import KnowledgeReader
 from aragora.knowledge.store.walking import walked
 from aragora.knowledge.store.workspaces import WorkspaceSwitches
@@ -51,6 +52,7 @@ def open_knowledge(
         export=partial(walked, database),
         keeper=Keeper(reader, writer, clock),
         searching=Searching(reader, meanings, clock),
+        outcomes=OutcomeStore(database),
         debates=debates,
         verifier=verifier,
         sockets=sockets,

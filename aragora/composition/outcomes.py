@@ -5,9 +5,12 @@ from __future__ import annotations
 from aragora.clock import Clock
 from aragora.config.settings import Settings
 from aragora.identity.parts import IdentityParts
+from aragora.knowledge.heeding import Heeding
 from aragora.knowledge.recording import Recording
 from aragora.knowledge.scoring import Scoring
+from aragora.knowledge.store.heeded import HeededOutcomes
 from aragora.knowledge.store.outcomes import OutcomeStore
+from aragora.knowledge.store.writing import KnowledgeWriter
 from aragora.ranking.forecasts import ForecastStore
 from aragora.server.chapters.outcomes import OutcomePorts, calibration, outcomes
 from aragora.server.feature import Feature
@@ -24,9 +27,10 @@ def open_outcomes(
     memory, elo = Database.open(settings, Context.MEMORY), Database.open(settings, Context.ELO)
     store = OutcomeStore(memory)
     scoring = Scoring(store, ForecastStore(elo))
+    heeding = Heeding(store, HeededOutcomes(memory, KnowledgeWriter(memory, clock)))
     return Feature(
         "outcomes",
-        OutcomePorts(Recording(store, reader, scoring, clock), store, reader, parts),
+        OutcomePorts(Recording(store, reader, scoring, clock, heeding=heeding), store, reader, parts),
         chapters=(outcomes, calibration),
         tasks=(scoring.task.run,),
         closers=(memory.aclose, elo.aclose),

@@ -6,7 +6,9 @@ Rules
 - Each further independent root (`aragora.knowledge.roots`) for or against moves it by the same step in log-odds.
   Repetition by the same root, retrieval and use move nothing.
 - An outcome says more than all of that: what held is trusted by `HELD`, what did not by `FAILED`. Where outcomes of
-  several roots differ, their share decides between the two.
+  several people differ, their share decides between the two. One person counts once, by the newest that they said.
+- An outcome about an answer that rests on the item is none of the item: it counts as one root more or less, unless
+  whoever told it speaks for or against the item already.
 - It never reaches 0 or 1.
 """
 
@@ -15,8 +17,8 @@ from __future__ import annotations
 from math import exp, log
 from typing import Final
 
-from aragora.knowledge.model import Basis, Confidence, Item, SourceKind
-from aragora.knowledge.roots import independent_roots
+from aragora.knowledge.model import Basis, Bearing, Confidence, Item, SourceKind
+from aragora.knowledge.roots import independent_roots, voices
 
 CEILING: Final = {
     SourceKind.DEBATE: 0.95,
@@ -46,16 +48,26 @@ def confidence_of(item: Item) -> Confidence:
     """The confidence of an item as it stands."""
     support = independent_roots(item.sources)
     against = independent_roots(item.against)
-    if item.outcomes:
-        held = sum(one.held for one in item.outcomes) / len(item.outcomes)
+    seen = voices(item.outcomes, Bearing.ITEM)
+    if seen:
+        held = sum(seen.values()) / len(seen)
         return Confidence(FAILED + (HELD - FAILED) * held, Basis.CONFIRMED, support, against)
-    odds = log(_bounded(item.base) / (1.0 - _bounded(item.base))) + STEP * (max(support - 1, 0) - against)
+    spoken = {one.root for one in (*item.sources, *item.against)}
+    beside = [held for who, held in voices(item.outcomes, Bearing.ANSWER).items() if who not in spoken]
+    steps = max(support - 1, 0) - against + sum(1 if held else -1 for held in beside)
+    odds = log(_bounded(item.base) / (1.0 - _bounded(item.base))) + STEP * steps
     return Confidence(_bounded(1.0 / (1.0 + exp(-odds))), item.basis, support, against)
 
 
 def in_words(value: float) -> str:
     """A confidence as people and agents read it."""
     return next((words for least, words in _WORDS if value >= least), "unlikely")
+
+
+def calibration_of(confidence: Confidence) -> str:
+    """Whether the votes behind a confidence were set right by outcomes of earlier decisions; empty where it rests on
+    something else."""
+    return {Basis.VOTED: "not calibrated", Basis.CALIBRATED: "calibrated"}.get(confidence.basis, "")
 
 
 def _bounded(value: float) -> float:

@@ -22,7 +22,7 @@ from aragora.knowledge.ledger import (
     Supported,
     apply,
 )
-from aragora.knowledge.model import Confidence, Item, Status
+from aragora.knowledge.model import Bearing, Confidence, Item, Outcome, Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +61,24 @@ def steps(entries: Iterable[Entry]) -> list[Step]:
     return told
 
 
+def trusted(entries: Iterable[Entry]) -> dict[int, Confidence]:
+    """By the number of each wording of one item, how far that was trusted in the end."""
+    found: dict[int, Confidence] = {}
+    item: Item | None = None
+    for entry in entries:
+        item = apply(item, entry)
+        if item is not None:
+            found[item.version] = confidence_of(item)
+    return found
+
+
+def _seen(outcome: Outcome) -> str:
+    if outcome.bears is Bearing.NOTHING:
+        return "what came of the debate says nothing of this"
+    what = "it" if outcome.bears is Bearing.ITEM else "an answer that rests on it"
+    return f"{what} held" if outcome.held else f"{what} did not hold"
+
+
 def _told(change: Change) -> tuple[str, str]:
     """Who or what a change came from, and what was said to it."""
     match change:
@@ -69,7 +87,7 @@ def _told(change: Change) -> tuple[str, str]:
         case Contradicted(source, by, reason):
             return by or source.root, reason
         case Held(outcome, note):
-            return outcome.root, note or ("it held" if outcome.held else "it did not hold")
+            return outcome.root, note or _seen(outcome)
         case Linked(link):
             return link.item_id, link.kind
         case _:

@@ -2,7 +2,8 @@
 
 Each adapter (`ADAPTERS`) is a pure function from a debate to what it gives; this reads the journal, asks the adapter
 and writes. A row that comes again changes nothing, and what an adapter makes of a journal is always the same: so a
-store that was lost is rebuilt from the journals.
+store that was lost is rebuilt from the journals. Only what a decision's votes are worth is read off the curve of the
+day (`aragora.knowledge.earning`), and what came of the debate is looked up (`aragora.knowledge.heeding`).
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ import structlog
 from aragora.debate.journal import Unreadable, events_of, stamp_of
 from aragora.debate.model import Event, KnowledgeCited, KnowledgeOffered
 from aragora.errors import NotFound
-from aragora.knowledge.model import Home, Item
+from aragora.knowledge.calibration import Curve
+from aragora.knowledge.earning import earned
+from aragora.knowledge.model import Home, Item, ItemKind
 from aragora.knowledge.mound.adapters import consensus, evidence
 from aragora.knowledge.planning import Addition, Effect, Planned
 from aragora.knowledge.roots import lineage
@@ -50,6 +53,14 @@ class Writing(Protocol):
     async def write_once(self, home: Home, batches: Mapping[str, Sequence[Addition]]) -> list[Planned]: ...
 
 
+class Outcomes(Protocol):
+    """What came of debates (`aragora.knowledge.heeding.Heeding`)."""
+
+    async def of(self, debate_id: str) -> int: ...
+
+    async def curve(self, home: Home, domain: str) -> Curve: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Learnt:
     """What an adapter made of some rows: how many debates it read, how many items are new, and how many grew; `skipped`
@@ -71,12 +82,13 @@ class Learnt:
 class Learning:
     """One adapter at work."""
 
-    def __init__(self, adapter: str, journals: Journals, reader: Shown, writer: Writing) -> None:
+    def __init__(self, adapter: str, journals: Journals, reader: Shown, writer: Writing, outcomes: Outcomes) -> None:
         self._adapter = adapter
         self._gather = ADAPTERS[adapter]
         self._journals = journals
         self._reader = reader
         self._writer = writer
+        self._outcomes = outcomes
 
     async def learn(self, rows: Sequence[OutboxRow]) -> Learnt:
         """Learn from the debates of outbox rows; those learnt from before change nothing. Raises Unavailable, and then
@@ -93,7 +105,10 @@ class Learning:
         units = self._gather(taught)
         if not units:
             return Learnt(1, skipped={"nothing to learn": 1})
+        if any(one.added.statement.kind is ItemKind.DECISION for one in units):
+            units = earned(units, await self._outcomes.curve(taught.home, taught.spec.domain))
         written = await self._writer.write_once(taught.home, {f"{outbox_id}:{self._adapter}": units})
+        await self._outcomes.of(debate_id)
         added = sum(one.effect is Effect.ADDED for one in written)
         supported = sum(one.effect is Effect.SUPPORTED for one in written)
         log.info(

@@ -11,9 +11,9 @@ States and what moves them
     Resolved     a person, or an outcome, settled it        disputed, quarantined -> live
     Superseded   a newer item takes its place               live, disputed -> superseded
     Quarantined  a person must look                         live, disputed -> quarantined
-    Reworded     a new version of the statement
+    Reworded     a new version of the statement; where it says something else, no outcome is about it any more
     Linked       to another item                            no change of state
-    Held         whether it held, as was seen later         held: disputed -> live; not held: live -> disputed
+    Held         whether it held, as was seen later         all held: disputed -> live; one did not: live -> disputed
     Shared       who may find it                            no change of state
     Withdrawn    a source is forgotten, others remain       disputed by that source alone -> live
     Forgotten    on request or by retention                 any -> forgotten, which is final
@@ -28,6 +28,7 @@ from typing import Final
 
 from aragora.knowledge.model import (
     Basis,
+    Bearing,
     Item,
     ItemKind,
     Link,
@@ -40,9 +41,12 @@ from aragora.knowledge.model import (
     person_root,
     with_link,
 )
+from aragora.knowledge.roots import voices
 
 SOURCES_MAX: Final = 100  # for an item, and against it
 MARK: Final = "withdrawn:"
+NOT_HELD: Final = "an outcome says that it did not hold"
+"""The reason of a dispute that an outcome made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,7 +248,8 @@ def _changed(item: Item, change: Change, at: float) -> Item:
         case Supported(source):
             return replace(item, sources=with_source(item.sources, source))
         case Reworded(statement) if statement != item.statement:
-            return replace(item, statement=statement, version=item.version + 1)
+            after = replace(item, statement=statement, version=item.version + 1)
+            return after if _said(statement) == _said(item.statement) else _unseen(after)
         case Linked(link):
             return with_link(item, link)
         case Shared(visibility):
@@ -279,21 +284,52 @@ def _moved(item: Item, before: set[Status], after: Status, reason: str) -> Item:
 
 
 def _seen(item: Item, outcome: Outcome) -> Item:
-    others = tuple(one for one in item.outcomes if one.root != outcome.root)
-    seen = replace(item, outcomes=(*others, outcome))
-    if outcome.held:
+    """With an outcome. What follows depends on what counts before and then, not on the order of outcomes; a dispute
+    that somebody has settled comes back with the next word that it did not hold."""
+    known = next((one for one in item.outcomes if one.root == outcome.root), None)
+    if known is not None and (known == outcome or known.version > outcome.version):
+        return item
+    seen = replace(item, outcomes=(*(one for one in item.outcomes if one.root != outcome.root), outcome))
+    before, after = voices(item.outcomes, Bearing.ITEM), voices(seen.outcomes, Bearing.ITEM)
+    if not after:
+        return _undisputed(seen)
+    if all(after.values()):
         return _moved(seen, {Status.DISPUTED}, Status.LIVE, "")
-    return _moved(seen, {Status.LIVE}, Status.DISPUTED, "an outcome says that it did not hold")
+    again = outcome.bears is Bearing.ITEM and not outcome.held
+    return _moved(seen, {Status.LIVE}, Status.DISPUTED, NOT_HELD) if again or all(before.values()) else seen
+
+
+def _unseen(item: Item) -> Item:
+    """Without any outcome."""
+    return _undisputed(replace(item, outcomes=()))
+
+
+def _undisputed(item: Item) -> Item:
+    """The item, live where nothing but an outcome that counts no more disputed it."""
+    disputed = item.against or not _all_held(item)
+    return item if disputed or item.reason != NOT_HELD else _moved(item, {Status.DISPUTED}, Status.LIVE, "")
+
+
+def _all_held(item: Item) -> bool:
+    """Whether no outcome that counts says that the item did not hold."""
+    return all(voices(item.outcomes, Bearing.ITEM).values())
+
+
+def _said(statement: Statement) -> Statement:
+    """What a statement says, without where it belongs."""
+    return replace(statement, domain="", topics=())
 
 
 def _without(item: Item, mark: str) -> Item:
     """The item without what a root said. Nothing said against it any more settles a dispute that no outcome made."""
     sources = tuple(one for one in item.sources if mark_of(one.root) != mark)
     against = tuple(one for one in item.against if mark_of(one.root) != mark)
-    outcomes = tuple(one for one in item.outcomes if mark_of(one.root) != mark)
+    outcomes = tuple(one for one in item.outcomes if mark not in {mark_of(one.root), mark_of(one.voice)})
     after = replace(item, sources=sources, against=against, outcomes=outcomes)
-    settled = item.against and not against and all(one.held for one in outcomes)
-    return _moved(after, {Status.DISPUTED}, Status.LIVE, "") if settled else after
+    if _all_held(item) and not _all_held(after):  # whoever said so later is not heard any more
+        return _moved(after, {Status.LIVE}, Status.DISPUTED, NOT_HELD)
+    settled = item.against and not against and _all_held(after)
+    return _moved(after, {Status.DISPUTED}, Status.LIVE, "") if settled else _undisputed(after)
 
 
 def _emptied(item: Item) -> Item:
@@ -333,8 +369,8 @@ def redacted(change: Change, marks: frozenset[str]) -> Change:
             return Supported(_unnamed(source, marks))
         case Contradicted(source, by, reason):
             return Contradicted(_unnamed(source, marks), by, reason)
-        case Held(outcome) if mark_of(outcome.root) in marks:
-            return Held(replace(outcome, root=mark_of(outcome.root)))
+        case Held(outcome) if marks & {mark_of(outcome.root), mark_of(outcome.voice)}:
+            return Held(_unsigned(outcome, marks))
         case _:
             return change
 
@@ -342,6 +378,14 @@ def redacted(change: Change, marks: frozenset[str]) -> Change:
 def _unnamed(source: Source, marks: frozenset[str]) -> Source:
     mark = mark_of(source.root)
     return Source(source.kind, mark, source.at) if mark in marks else source
+
+
+def _unsigned(outcome: Outcome, marks: frozenset[str]) -> Outcome:
+    """The outcome under the mark that withdrew it."""
+    root = mark_of(outcome.root)
+    if root in marks:
+        return replace(outcome, root=root, by="")
+    return replace(outcome, by=mark_of(outcome.by))
 
 
 def with_source(sources: tuple[Source, ...], source: Source) -> tuple[Source, ...]:

@@ -171,13 +171,33 @@ class Item:
         return self.statement.digest
 
 
+class Bearing(StrEnum):
+    """What an outcome that names an item is about."""
+
+    ITEM = "item"  # the statement itself
+    ANSWER = "answer"  # an answer that rests on the statement
+    NOTHING = "nothing"  # it says nothing of the statement, though an earlier version of it may have
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Whether the statement held, as was seen later. `root` names where: one word a root, the newest counts."""
+    """Whether the statement held, as was seen later. `root` names where: one word a root, the newest counts.
+
+    `version` counts what was told of a debate: an older version never takes the place of a newer one. `by` is the root
+    of the person who told it, empty where that is `root` itself: one person's word counts once, whatever it is about.
+    """
 
     root: str
     held: bool
     at: float
+    version: int = 0
+    by: str = ""
+    bears: Bearing = Bearing.ITEM
+
+    @property
+    def voice(self) -> str:
+        """Whose word it is."""
+        return self.by or self.root
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +215,10 @@ KEPT: Final = frozenset({Status.LIVE, Status.DISPUTED, Status.SUPERSEDED})
 """What a search of an earlier time may find."""
 
 
+DEBATE: Final = "debate:"
+"""How the root of what a debate says begins; its id follows."""
+
+
 def digest_of(text: str) -> str:
     """SHA-256 of the NFC form of `text`, in hex."""
     return sha256(normalize("NFC", text).encode("utf-8", "surrogatepass")).hexdigest()
@@ -202,7 +226,7 @@ def digest_of(text: str) -> str:
 
 def debate_root(debate_id: str) -> str:
     """The root of what a debate says."""
-    return f"debate:{debate_id}"
+    return f"{DEBATE}{debate_id}"
 
 
 def person_root(user_id: str) -> str:

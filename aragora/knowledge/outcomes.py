@@ -51,7 +51,8 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One version of what came of a debate. Times are seconds since the epoch.
+    """One version of what came of a debate. Times are seconds since the epoch. `own_words`: whoever told it had put
+    their own words in place of the agents' answer.
 
     `right` is the name of the position that held, None where none did; `agents` gave it. `decision_right`: whether the
     decision was that. `confidence` (0..1) is the share of the votes behind the decision, None where they were not about
@@ -73,6 +74,7 @@ class Outcome:
     forecasts: tuple[Forecast, ...] = ()
     version: int = 1
     seq: int = 0
+    own_words: bool = False
 
 
 def answers_of(decision: Decision) -> tuple[Answer, ...]:
@@ -106,6 +108,12 @@ def answer_named(answers: Sequence[Answer], name: str) -> Answer:
         "an agent that gave it; where none of them held, say null.",
         code="unknown_answer",
     )
+
+
+def worded_by(decision: Decision, user_id: str) -> bool:
+    """Whether this person put their own words in place of the agents' answer."""
+    changes = (one.person for one in decision.signatures if one.verdict is Verdict.CHANGE)
+    return overruled(decision) and user_id in changes
 
 
 def stands(decision: Decision, held: Answer | None) -> bool:

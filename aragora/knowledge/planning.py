@@ -20,6 +20,7 @@ from aragora.knowledge.ledger import (
     Contradicted,
     Entry,
     Forgotten,
+    Held,
     Linked,
     Reworded,
     Superseded,
@@ -27,7 +28,7 @@ from aragora.knowledge.ledger import (
     apply,
     marks_of,
 )
-from aragora.knowledge.model import Home, Item, Link, LinkKind, Source, Statement, Status
+from aragora.knowledge.model import Home, Item, Link, LinkKind, Source, SourceKind, Statement, Status
 from aragora.knowledge.sameness import item_id_of, next_id, sameness
 
 
@@ -69,10 +70,13 @@ def statement_of(unit: Unit) -> Statement | None:
 
 
 def sources_said(unit: Unit) -> tuple[Source, ...]:
-    """Whose word a unit would write."""
+    """Whose word a unit would write; of an outcome, the debate's and the person's who told it."""
     if isinstance(unit, Addition):
         return unit.added.sources
     change = unit.change if isinstance(unit, Changing) else None
+    if isinstance(change, Held):
+        said = change.outcome
+        return tuple(Source(SourceKind.PERSON, root, said.at) for root in dict.fromkeys((said.root, said.voice)))
     return (change.source,) if isinstance(change, Supported | Contradicted) else ()
 
 

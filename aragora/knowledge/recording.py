@@ -1,5 +1,5 @@
 """Telling what came of a debate: the outcome is checked against the decision, kept, and brought to the agents'
-calibration.
+calibration and to the items that the debate gave.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from aragora.debate.model import WIRE_NAMES, DebateStatus, Decision, VoteCast
 from aragora.debate.records import DebateRecord
 from aragora.encoding import decode_as, encode_text
 from aragora.errors import AragoraError, Conflict, InvalidInput
+from aragora.knowledge.heeding import Heeding
 from aragora.knowledge.outcomes import (
     Answer,
     Outcome,
@@ -25,6 +26,7 @@ from aragora.knowledge.outcomes import (
     repeats,
     stands,
     voted,
+    worded_by,
 )
 from aragora.knowledge.scoring import Scoring
 from aragora.knowledge.store.outcomes import OutcomeStore
@@ -77,11 +79,14 @@ class Recording:
         journals: Journals,
         scoring: Scoring,
         clock: Clock,
+        *,
+        heeding: Heeding,
         registry: Registry = REGISTRY,
     ) -> None:
         self._outcomes = outcomes
         self._journals = journals
         self._scoring = scoring
+        self._heeding = heeding
         self._clock = clock
         self._registry = registry
 
@@ -118,11 +123,12 @@ class Recording:
             at=now if wish.at is None else wish.at,
             recorded_at=now,
             forecasts=await self._forecasts(debate.debate_id, frozenset(agents)),
+            own_words=worded_by(meant.decision, wish.by),
         )
         kept, new = await self._outcomes.add(proposed, wish)
         if new:
             self._registry.inc(OUTCOMES, right="yes" if kept.decision_right else "no")
-            await self._score()
+            await self._follow(kept.debate_id)
         return kept, new
 
     async def _forecasts(self, debate_id: str, right: frozenset[str]) -> tuple[Forecast, ...]:
@@ -134,12 +140,14 @@ class Recording:
             after += len(rows)  # a row for each seq
         return forecasts_of(readable(votes), right)
 
-    async def _score(self) -> None:
-        """Bring it to the agents' calibration now; where that cannot be, `Scoring.task` does so later."""
-        try:
-            await self._scoring.step()
-        except AragoraError as error:
-            log.warning("an outcome is scored later", error=error.message)
+    async def _follow(self, debate_id: str) -> None:
+        """Bring it to the agents' calibration and to what is known of the debate now; where that cannot be,
+        `Scoring.task` and `aragora.knowledge.heeding` do so later."""
+        for step in (self._scoring.step(), self._heeding.of(debate_id)):
+            try:
+                await step
+            except AragoraError as error:
+                log.warning("an outcome is followed later", debate_id=debate_id, error=error.message)
 
 
 def _decision_of(debate: DebateRecord) -> Decision:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from aragora.knowledge.model import Item, Source
+from aragora.knowledge.model import Bearing, Item, Outcome, Source
 
 
 def independent_roots(sources: Iterable[Source]) -> int:
@@ -30,6 +30,12 @@ def lineage(items: Iterable[Item]) -> tuple[str, ...]:
     shown them is exposed to."""
     found = {root for item in items for source in item.sources for root in (source.root, *source.exposed)}
     return tuple(sorted(found))
+
+
+def voices(outcomes: Iterable[Outcome], bears: Bearing) -> dict[str, bool]:
+    """What each person says of whether it held, by the newest of their words of this bearing."""
+    said = sorted((one for one in outcomes if one.bears is bears), key=lambda one: (one.at, one.version, one.root))
+    return {one.voice: one.held for one in said}
 
 
 def _reached(start: str, edges: Mapping[str, set[str]]) -> frozenset[str]:

@@ -25,6 +25,7 @@ from aragora.knowledge.model import Home, Item
 from aragora.knowledge.planning import unknown_item
 from aragora.knowledge.searching import Searching
 from aragora.knowledge.store.neighbours import Neighbours
+from aragora.knowledge.store.outcomes import OutcomeStore
 from aragora.knowledge.store.reading import KnowledgeReader
 from aragora.knowledge.store.workspaces import WorkspaceSwitches
 from aragora.scope import Scope
@@ -40,7 +41,7 @@ _ITEM_ID: Final = re.compile(r"kn_[0-9a-f]{32}")
 @dataclass(frozen=True, slots=True)
 class KnowledgePorts:
     """What these routes call. The stores connect with their first use. `export` gives the items of a scope, `debates`
-    and `verifier` what an item came from, `sockets` are those of this process."""
+    and `verifier` what an item came from, `outcomes` what came of that, `sockets` are those of this process."""
 
     reader: KnowledgeReader
     neighbours: Neighbours
@@ -48,6 +49,7 @@ class KnowledgePorts:
     export: Callable[[Scope], AsyncIterator[Item]]
     keeper: Keeper
     searching: Searching
+    outcomes: OutcomeStore
     debates: DebateReader
     verifier: ReceiptVerifier
     sockets: SocketRegistry

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 from pydantic import BaseModel, Field
 
 from aragora.encoding import to_plain
-from aragora.knowledge.confidence import confidence_of, in_words
+from aragora.knowledge.confidence import calibration_of, confidence_of, in_words
 from aragora.knowledge.model import (
     Basis,
     Confidence,
@@ -30,6 +30,9 @@ class ConfidenceView(BaseModel):
     value: Annotated[float, Field(description="0 to 1; follows from the sources, no writer sets it")]
     words: str
     basis: Basis
+    calibration: Annotated[
+        str, Field(description="of votes: whether outcomes of earlier decisions set them right; empty for others")
+    ]
     support: Annotated[int, Field(description="independent roots that say so")]
     against: Annotated[int, Field(description="independent roots that say otherwise")]
 
@@ -180,7 +183,8 @@ def hit_view(result: Result, dissents: list[Item], *, explain: bool) -> dict[str
 
 def confidence_view(confidence: Confidence) -> dict[str, Any]:
     """A confidence as `ConfidenceView`."""
-    return {**to_plain(confidence), "words": in_words(confidence.value)}
+    told = {"words": in_words(confidence.value), "calibration": calibration_of(confidence)}
+    return {**to_plain(confidence), **told}
 
 
 def source_view(source: Source) -> dict[str, Any]:

@@ -44,6 +44,7 @@ debate_outcomes = Table(
     Column("note", Text, nullable=False),
     Column("at", Double, nullable=False),
     Column("recorded_at", Double, nullable=False),
+    Column("own_words", Integer, nullable=False),  # 1: whoever told it had put them in place of the agents' answer
     Index("ix_debate_outcomes_curve", "org_id", "workspace", "domain", "newest", "permille"),
 )
 
@@ -224,6 +225,7 @@ def _values(outcome: Outcome) -> dict[str, Any]:
         "note": outcome.note,
         "at": outcome.at,
         "recorded_at": outcome.recorded_at,
+        "own_words": int(outcome.own_words),
     }
 
 
@@ -260,4 +262,5 @@ def _outcome(row: Row[Any]) -> Outcome:
         forecasts=forecasts,
         version=row.version,
         seq=row.seq,
+        own_words=bool(row.own_words),
     )

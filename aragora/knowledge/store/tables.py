@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import Boolean, Column, Double, Index, Integer, LargeBinary, Table, Text, text
+from sqlalchemy import BigInteger, Boolean, Column, Double, Index, Integer, LargeBinary, Table, Text, text
 
 from aragora.storage.applied import applied_table
 from aragora.storage.contexts import Context
@@ -138,6 +138,13 @@ knowledge_forgettings = Table(  # each request to forget, from before it is carr
         sqlite_where=text("status <> 'certified'"),
         postgresql_where=text("status <> 'certified'"),
     ),
+)
+
+knowledge_cursors = Table(  # how far a follower of another feed has come
+    "knowledge_cursors",
+    _METADATA,
+    Column("name", Text, primary_key=True),
+    Column("seq", BigInteger, nullable=False),
 )
 
 knowledge_requests = Table(  # of additions under a caller's key

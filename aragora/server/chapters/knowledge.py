@@ -12,9 +12,10 @@ from starlette.responses import Response
 
 from aragora.errors import AragoraError, Conflict, InvalidInput
 from aragora.identity.rbac import KNOWLEDGE_MANAGE, KNOWLEDGE_READ, KNOWLEDGE_WRITE
+from aragora.knowledge.explaining import trusted
 from aragora.knowledge.keeping import is_new
 from aragora.knowledge.ledger import wordings
-from aragora.knowledge.model import Home, ItemKind, LinkKind, Statement, Status
+from aragora.knowledge.model import Confidence, Home, ItemKind, LinkKind, Statement, Status
 from aragora.knowledge.noting import Noted
 from aragora.knowledge.noting import noted as note_of
 from aragora.knowledge.planning import Planned
@@ -31,7 +32,16 @@ from aragora.server.knowledge_asks import (
     SearchQuery,
     told_of,
 )
-from aragora.server.knowledge_views import AddedItem, Found, ItemDetail, ItemList, hit_view, item_view
+from aragora.server.knowledge_views import (
+    AddedItem,
+    ConfidenceView,
+    Found,
+    ItemDetail,
+    ItemList,
+    confidence_view,
+    hit_view,
+    item_view,
+)
 from aragora.server.schemas import IdempotencyKey
 from aragora.server.views import UNCACHED, json_response
 
@@ -75,6 +85,7 @@ class Version(BaseModel):
     valid_to: float | None
     at: float
     by: Annotated[str | None, Field(description="who reworded it; null: as it was added")]
+    confidence: Annotated[ConfidenceView | None, Field(description="as far as it was trusted in the end")]
 
 
 class VersionList(BaseModel):
@@ -165,7 +176,8 @@ async def change(call: Call[KnowledgePorts], item_id: ItemId, body: ChangeItem, 
 async def versions(call: Call[KnowledgePorts], item_id: ItemId) -> Response:
     """Its wordings, oldest first."""
     entries = await call.ports.reader.history(reach(call), item_id)
-    shown = [_version(number, *wording) for number, wording in enumerate(wordings(entries), 1)]
+    trust = trusted(entries)
+    shown = [_version(number, trust.get(number), *wording) for number, wording in enumerate(wordings(entries), 1)]
     return json_response({"versions": shown}, headers=UNCACHED)
 
 
@@ -220,7 +232,7 @@ def _added(planned: Planned, found: Noted) -> dict[str, Any]:
     return {**item_view(planned.item), "effect": planned.effect, "lookalikes": found.found.lookalikes}
 
 
-def _version(number: int, said: Statement, at: float, by: str | None) -> dict[str, Any]:
+def _version(number: int, trust: Confidence | None, said: Statement, at: float, by: str | None) -> dict[str, Any]:
     return {
         "version": number,
         "content": said.content,
@@ -234,4 +246,5 @@ def _version(number: int, said: Statement, at: float, by: str | None) -> dict[st
         "valid_to": said.valid_to,
         "at": at,
         "by": by,
+        "confidence": None if trust is None else confidence_view(trust),
     }

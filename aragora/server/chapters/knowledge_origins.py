@@ -8,11 +8,13 @@ from fastapi import Query
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
+from aragora.errors import NotFound
 from aragora.identity.rbac import KNOWLEDGE_READ
 from aragora.knowledge.explaining import Step, steps
 from aragora.knowledge.graph import DEPTH_MAX, ITEMS_MAX, around
-from aragora.knowledge.model import Item, LinkKind, Status
+from aragora.knowledge.model import DEBATE, Bearing, LinkKind, Outcome, Status
 from aragora.knowledge.roots import independent_roots
+from aragora.scope import Scope
 from aragora.server.chapter import Call, Chapter
 from aragora.server.knowledge import Asking, ItemId, KnowledgePorts, known, reach
 from aragora.server.knowledge_views import (
@@ -58,10 +60,29 @@ class Move(BaseModel):
     moved: Annotated[float, Field(description="by how much it raised the confidence, or lowered it")]
 
 
+class ToldOutcome(BaseModel):
+    """A version of what somebody told of a debate."""
+
+    version: int
+    right: Annotated[str | None, Field(description="the answer that held; null: none did")]
+    by: str
+    note: str
+    at: Annotated[float, Field(description="when that was seen")]
+    recorded_at: float
+
+
 class Seen(BaseModel):
-    root: str
+    """What was seen of an item: by a person, or as the outcome of a debate."""
+
+    root: Annotated[str, Field(description="the debate, or the person who looked")]
     held: bool
-    at: float
+    at: Annotated[float, Field(description="when it was told")]
+    bears: Annotated[
+        Bearing, Field(description="on the item itself; on an answer that rests on it; or on nothing that it says")
+    ]
+    told: Annotated[
+        list[ToldOutcome], Field(description="of a debate that the caller may read: each version, the newest first")
+    ]
 
 
 class Reasons(BaseModel):
@@ -123,13 +144,33 @@ async def _reasons(call: Call[KnowledgePorts], item_id: str) -> dict[str, Any]:
         "independent_roots": independent_roots(item.sources),
         "receipts": receipts,
         "linked_by": [item_view(one) for one in linking],
-        "outcomes": _outcomes(item),
+        "outcomes": [await _seen(call, scope, one) for one in item.outcomes],
         "ledger": [_move(step) for step in steps(entries)],
     }
 
 
-def _outcomes(item: Item) -> list[dict[str, Any]]:
-    return [{"root": one.root, "held": one.held, "at": one.at} for one in item.outcomes]
+async def _seen(call: Call[KnowledgePorts], scope: Scope, outcome: Outcome) -> dict[str, Any]:
+    """An outcome, with who told it and what they wrote where the caller may read the debate."""
+    told = await _told(call, scope, outcome.root.removeprefix(DEBATE)) if outcome.root.startswith(DEBATE) else []
+    return {"root": outcome.root, "held": outcome.held, "at": outcome.at, "bears": outcome.bears, "told": told}
+
+
+async def _told(call: Call[KnowledgePorts], scope: Scope, debate_id: str) -> list[dict[str, Any]]:
+    try:
+        await call.ports.debates.get(debate_id, scope)
+    except NotFound:
+        return []
+    return [
+        {
+            "version": one.version,
+            "right": one.right,
+            "by": one.by,
+            "note": one.note,
+            "at": one.at,
+            "recorded_at": one.recorded_at,
+        }
+        for one in await call.ports.outcomes.history(debate_id)
+    ]
 
 
 def _move(step: Step) -> dict[str, Any]:

@@ -13,9 +13,10 @@ from worlds.taught import HOME, answers, spec
 from aragora.debate.knowledge import OfferedItem, digest_of
 from aragora.debate.model import KnowledgeCited, KnowledgeOffered
 from aragora.errors import NotFound
+from aragora.knowledge.calibration import Curve, curve_of
 from aragora.knowledge.confidence import confidence_of
 from aragora.knowledge.learning import ADAPTERS, Learning
-from aragora.knowledge.model import Item, ItemKind
+from aragora.knowledge.model import Home, Item, ItemKind
 from aragora.knowledge.store.reading import KnowledgeReader
 from aragora.knowledge.store.writing import KnowledgeWriter
 from aragora.knowledge.wanted import Wanted
@@ -32,6 +33,16 @@ class Journals(dict[str, list[str]]):
         if debate_id not in self:
             raise NotFound("there is no such debate")
         return self[debate_id]
+
+
+class Nothing:
+    """Nobody has told what came of any debate."""
+
+    async def of(self, debate_id: str) -> int:
+        return 0
+
+    async def curve(self, home: Home, domain: str) -> Curve:
+        return curve_of([])
 
 
 def row(number: int) -> OutboxRow:
@@ -59,7 +70,7 @@ def journals() -> Journals:
 
 @pytest.fixture
 def adapters(journals: Journals, reader: KnowledgeReader, writer: KnowledgeWriter) -> dict[str, Learning]:
-    return {name: Learning(name, journals, reader, writer) for name in ADAPTERS}
+    return {name: Learning(name, journals, reader, writer, Nothing()) for name in ADAPTERS}
 
 
 async def known(reader: KnowledgeReader, clock: SetClock) -> dict[str, Item]:

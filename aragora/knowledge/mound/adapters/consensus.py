@@ -29,6 +29,9 @@ DECIDED: Final = "decided"
 QUESTION: Final = "question:"
 """How the subject of a decision begins; the digest of the question follows."""
 
+FOR: Final = "Dissent, for "
+"""How a dissent begins; the answer that it is for follows, a colon, and why."""
+
 QUESTION_CHARS: Final = 1_000
 ANSWER_CHARS: Final = 4_000
 VALUE_CHARS: Final = 400
@@ -82,7 +85,7 @@ def is_question(subject: str) -> bool:
 
 
 def _dissent(taught: TaughtDebate, seq: int, dissent: Dissent, decision_id: str) -> Addition:
-    said = f"Dissent, for {dissent.choice}: {dissent.reason.strip()[:ANSWER_CHARS]}"
+    said = f"{FOR}{dissent.choice}: {dissent.reason.strip()[:ANSWER_CHARS]}"
     source = taught.source(seq, agent=dissent.agent)
     link = Link(LinkKind.DISSENTS_FROM, decision_id, taught.at)
     base = first_confidence(SourceKind.DEBATE, None)

@@ -13,10 +13,14 @@ from worlds.knowledge_server import Site
 
 from aragora import encoding
 from aragora.debate.records import ReceiptRecord
+from aragora.knowledge.heeding import Heeding
 from aragora.knowledge.ledger import Linked
 from aragora.knowledge.model import ItemKind, Link, LinkKind
+from aragora.knowledge.outcomes import Outcome, Wish
 from aragora.knowledge.planning import Changing
+from aragora.knowledge.store.heeded import HeededOutcomes
 from aragora.knowledge.store.writing import KnowledgeWriter
+from aragora.storage.database import Database
 
 from .conftest import Add
 
@@ -126,6 +130,36 @@ async def test_why_leads_to_the_receipt_and_says_whether_it_holds(
     why = (await client.get(f"{ITEMS}/{decision}/why")).json()
     assert why["receipts"]["deb_1"]["checks"] == [{"name": "hash", "passed": False, "detail": "compared"}]
     assert (why["item"]["sources"][0]["seq"], why["independent_roots"]) == (7, 1)
+
+
+async def test_why_tells_who_said_what_came_of_the_debate_to_those_who_may_read_it(
+    site: Site, client: httpx2.AsyncClient, decision: str, database: Database, clock: SetClock
+) -> None:
+    outcomes = site.feature.ports.outcomes
+    heeding = Heeding(outcomes, HeededOutcomes(database, KnowledgeWriter(database, clock)))
+    told = Outcome("deb_1", "acme", "default", "general", None, (), False, 0.6, "cid", "It fell over.", 5.0, 9.0)
+    await outcomes.add(told, Wish(None, "cid"))
+    await heeding.of("deb_1")
+    corrected = replace(told, right="keep", agents=("ada",), decision_right=True, by="dot", note="It held.")
+    await outcomes.add(corrected, Wish("keep", "dot", replaces=1))
+    await heeding.of("deb_1")
+    site.world.add("deb_1", org_id="acme")
+    why = (await client.get(f"{ITEMS}/{decision}/why")).json()
+    (seen,) = why["outcomes"]
+    assert (seen["root"], seen["held"], seen["bears"]) == ("debate:deb_1", True, "item")
+    assert [(one["by"], one["note"], one["at"]) for one in seen["told"]] == [
+        ("dot", "It held.", 5.0),
+        ("cid", "It fell over.", 5.0),
+    ]
+    assert [one["change"] for one in why["ledger"]] == ["added", "held", "held"]
+    assert why["ledger"][1]["moved"] < 0 < why["ledger"][2]["moved"]
+    (version,) = (await client.get(f"{ITEMS}/{decision}/versions")).json()["versions"]
+    assert version["confidence"] == why["item"]["confidence"]
+    assert (version["confidence"]["basis"], version["confidence"]["calibration"]) == ("confirmed", "")
+    site.world.records["deb_1"] = replace(site.world.records["deb_1"], workspace="secret")
+    async with site.client("bob") as bob:
+        (hidden,) = (await bob.get(f"{ITEMS}/{decision}/why")).json()["outcomes"]
+    assert (hidden["held"], hidden["told"]) == (True, [])
 
 
 async def test_the_receipt_of_a_debate_out_of_reach_is_not_looked_at(

@@ -1,0 +1,74 @@
+"""From outcomes to the confidence of items: follows the feed of outcomes with a cursor of its own.
+
+Rules
+- Of a debate its newest outcome is heeded (`aragora.knowledge.bearing`), whichever row of the feed named it. Heeding it
+  again changes nothing, and an older version takes nothing back: any order and any repetition comes to the same.
+- It is heeded when it is told, and by a durable job where that could not be.
+- An outcome may come before its debate was learnt from. So whoever has learnt from a debate looks for its outcome
+  afterwards, and whoever follows the feed looks for the items after the outcome was kept: one of the two finds both.
+- What is forgotten stays so, and a forgotten debate's or person's outcomes are not learnt from.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import structlog
+
+from aragora.background import Job
+from aragora.knowledge.calibration import Curve
+from aragora.knowledge.model import Home
+from aragora.knowledge.store.heeded import HeededOutcomes
+from aragora.knowledge.store.outcomes import OutcomeStore
+
+BATCH: Final = 100
+EVERY_S: Final = 60.0
+
+log = structlog.get_logger("aragora.knowledge")
+
+
+class Heeding:
+    """Over the stores of one process. Every method raises Unavailable where they are away."""
+
+    def __init__(self, outcomes: OutcomeStore, heeded: HeededOutcomes) -> None:
+        self._outcomes = outcomes
+        self._heeded = heeded
+
+    async def of(self, debate_id: str) -> int:
+        """Heed what came of a debate, if anybody told; returns how many of its items that changed."""
+        newest = await self._outcomes.newest(debate_id)
+        if newest is None:
+            return 0
+        changed = await self._heeded.heed(newest)
+        if changed:
+            log.info("an outcome changed knowledge", debate_id=debate_id, version=newest.version, items=changed)
+        return changed
+
+    async def curve(self, home: Home, domain: str) -> Curve:
+        """How often decisions of a workspace and domain turned out to be right, by their votes."""
+        return await self._outcomes.curve(home.org_id, home.workspace, domain)
+
+    async def step(self) -> bool:
+        """Follow the next outcomes; whether there may be more."""
+        known = await self._heeded.known()
+        found = await self._outcomes.after(known, BATCH)
+        if not found:
+            return False
+        for debate_id in dict.fromkeys(one.debate_id for one in found):
+            try:
+                await self.of(debate_id)
+            except ValueError:  # a row that cannot be read: the others must not wait for it
+                log.exception("an outcome cannot be brought to knowledge", debate_id=debate_id)
+        await self._heeded.follow(found[-1].seq)
+        return len(found) == BATCH
+
+
+def heeding_job(heeding: Heeding) -> Job:
+    """The durable job that follows what was not heeded when it was told."""
+
+    async def run() -> str:
+        while await heeding.step():
+            continue
+        return "followed what was told of debates"
+
+    return Job("heed outcomes", EVERY_S, run)
