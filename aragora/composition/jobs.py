@@ -16,6 +16,7 @@ from aragora.config.settings import Settings
 from aragora.identity.store.dead_keys import forgetting_keys
 from aragora.identity.store.invitations import forgetting_invitations
 from aragora.identity.store.sessions import forgetting_sessions
+from aragora.knowledge.store.tables import knowledge_applied
 from aragora.ranking.store import ratings_applied
 from aragora.storage.applied import pruning
 from aragora.storage.contexts import Context
@@ -33,6 +34,7 @@ def jobs(opened: Callable[[Context], Database], settings: Settings) -> tuple[Job
     return (
         pruning(opened(Context.ELO), ratings_applied, outbox, clock),
         pruning(opened(Context.USAGE), usage_applied, outbox, clock),
+        pruning(opened(Context.MEMORY), knowledge_applied, outbox, clock),
         forgetting_sessions(users, clock),
         forgetting_keys(users, clock),
         forgetting_invitations(users, clock),
