@@ -1,5 +1,5 @@
 """An adapter of the Knowledge Mound as an actor, or several of them that share a process. What they do is in
-`aragora.knowledge.learning`.
+`aragora.knowledge.learning`, and when in `aragora.knowledge.syncing`.
 
 Its cursor is the outbox: a row is done once every adapter has applied it, and each remembers what it applied in the
 transaction that applies it.
@@ -7,18 +7,23 @@ transaction that applies it.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from actors.kinds import ADAPTERS_KEY
 from actors.virtual import VirtualActor, collect_seldom
 from aragora.config.settings import Settings
 from aragora.debate.store.debates import DebateStore
-from aragora.knowledge.heeding import Heeding
-from aragora.knowledge.learning import ADAPTERS, Learning, Learnt
-from aragora.knowledge.store.heeded import HeededOutcomes
-from aragora.knowledge.store.outcomes import OutcomeStore
+from aragora.knowledge.heeding import heeding_over
+from aragora.knowledge.learning import ADAPTERS, Learning
+from aragora.knowledge.store.adapters import AdapterBook
 from aragora.knowledge.store.reading import KnowledgeReader
 from aragora.knowledge.store.writing import KnowledgeWriter
+from aragora.knowledge.syncing import Syncing
+from aragora.knowledge.syncs import Learnt, Synced
 from aragora.storage.contexts import Context
 from aragora.storage.outbox import OutboxRow
+from aragora.storage.outbox_store import OutboxStore
 
 
 class KnowledgeAdapterActor(VirtualActor):
@@ -28,21 +33,36 @@ class KnowledgeAdapterActor(VirtualActor):
         super().__init__(key, settings)
         collect_seldom()
         memory = self._open(Context.MEMORY)
-        journals, reader = DebateStore(self._open(Context.DEBATES)), KnowledgeReader(memory)
-        writer = KnowledgeWriter(memory, self._clock)
-        heeding = Heeding(OutcomeStore(memory), HeededOutcomes(memory, writer))
+        debates = self._open(Context.DEBATES)
+        journals, reader = DebateStore(debates), KnowledgeReader(memory)
+        writer, book = KnowledgeWriter(memory, self._clock), AdapterBook(memory, OutboxStore(debates), self._clock)
+        heeding = heeding_over(memory, writer)
         names = tuple(ADAPTERS) if key == ADAPTERS_KEY else (key,)
-        self._adapters = {name: Learning(name, journals, reader, writer, heeding) for name in names}
-        self._learning = 0
+        self._adapters = {
+            name: Syncing(name, Learning(name, journals, reader, writer, heeding, self._clock), book, self._clock)
+            for name in names
+        }
+        self._working = 0
 
     async def learn(self, adapter: str, rows: tuple[OutboxRow, ...]) -> Learnt:
-        """See `Learning.learn`. Raises Unavailable."""
-        self._used()
-        self._learning += 1
-        try:
+        """See `Syncing.learn`. Raises Unavailable."""
+        with self._work():
             return await self._adapters[adapter].learn(rows)
+
+    async def sync(self, adapter: str) -> Synced:
+        """See `Syncing.sync`. Raises Unavailable."""
+        with self._work():
+            return await self._adapters[adapter].sync()
+
+    @contextmanager
+    def _work(self) -> Iterator[None]:
+        """The process stays while it works."""
+        self._used()
+        self._working += 1
+        try:
+            yield
         finally:
-            self._learning -= 1
+            self._working -= 1
 
     def _busy(self) -> bool:
-        return self._learning > 0
+        return self._working > 0

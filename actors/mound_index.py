@@ -10,7 +10,7 @@ from actors.virtual import VirtualActor, collect_seldom
 from aragora.config.settings import Settings
 from aragora.knowledge.embedders import open_embedder
 from aragora.knowledge.indexing import MoundIndex
-from aragora.knowledge.near import IndexFigures, Near
+from aragora.knowledge.near import IndexFigures, Near, Rebuild
 from aragora.knowledge.store.vectors import VectorStore
 from aragora.storage.contexts import Context
 
@@ -30,12 +30,22 @@ class MoundIndexActor(VirtualActor):
         return await self._index.nearest(scopes, question, k, allowed)
 
     async def wake(self) -> None:
-        """Items are new: the process stays until they are embedded."""
+        """Items are new: it looks at once, and the process stays until they are embedded."""
         self._used()
+        self._index.wake()
+
+    async def rebuild(self, anew: bool) -> Rebuild:
+        """See `MoundIndex.rebuild`."""
+        self._used()
+        return self._index.rebuild(anew=anew)
+
+    async def rebuilding(self) -> Rebuild | None:
+        """See `MoundIndex.rebuilding`. Asking keeps no process awake."""
+        return self._index.rebuilding
 
     async def figures(self) -> IndexFigures:
-        """How the index stands. A question for the metrics page: it keeps no process awake."""
-        return self._index.figures
+        """See `MoundIndex.looked`. A question for health and the metrics page: it keeps no process awake."""
+        return await self._index.looked()
 
     def _busy(self) -> bool:
         return self._index.busy

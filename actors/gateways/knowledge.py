@@ -12,14 +12,18 @@ from actors.kinds import ADAPTER, ADAPTERS_KEY, MOUND_INDEX, MOUND_INDEX_KEY
 from actors.runtime import ONCE, Runtime
 from aragora.config.knowledge import AdapterProcesses
 from aragora.config.settings import Settings
-from aragora.errors import Unavailable
-from aragora.knowledge.learning import ADAPTERS, Learnt
-from aragora.knowledge.near import Near
+from aragora.errors import AragoraError, Unavailable
+from aragora.knowledge.learning import ADAPTERS
+from aragora.knowledge.near import Near, Rebuild
+from aragora.knowledge.syncs import Learnt, Synced
 from aragora.storage.outbox import OutboxRow
+from aragora.supervision import begin
 
 LEARN_S: Final = 60.0
 NEAREST_S: Final = 3.0
 WAKE_S: Final = 5.0
+SYNC_S: Final = 45.0  # a process that begins, and its sync
+REBUILD_S: Final = 15.0  # a process that begins
 CORES_FOR_OWN: Final = 8
 
 
@@ -27,8 +31,7 @@ class AdapterConsumer:
     """Brings debates that have ended to every adapter: the consumer of the outbox topic `knowledge`."""
 
     def __init__(self, runtime: Runtime, settings: Settings) -> None:
-        keys = {name: name if own_processes(settings) else ADAPTERS_KEY for name in ADAPTERS}
-        self._adapters = {name: runtime.at(ADAPTER, key) for name, key in keys.items()}
+        self._adapters = {name: runtime.at(ADAPTER, key) for name, key in _keys(settings).items()}
         self._index = runtime.at(MOUND_INDEX, MOUND_INDEX_KEY)
 
     async def apply(self, rows: Sequence[OutboxRow]) -> None:
@@ -41,6 +44,64 @@ class AdapterConsumer:
 
     async def _learn(self, adapter: str, rows: tuple[OutboxRow, ...]) -> Learnt:
         return await self._adapters[adapter].ask(lambda it: it.learn(adapter, rows), timeout_s=LEARN_S)
+
+
+class AdapterCommands:
+    """Fulfils `aragora.server.chapters.knowledge_operations.Adapters` by asking the actors."""
+
+    def __init__(self, runtime: Runtime, settings: Settings) -> None:
+        self._runtime = runtime
+        self._keys = _keys(settings)
+
+    async def awake(self) -> frozenset[str]:
+        """The adapters that have a process now. Wakes none. Raises Unavailable."""
+        alive = await self._runtime.alive(ADAPTER)
+        return frozenset(name for name, key in self._keys.items() if key in alive)
+
+    async def sync(self, adapter: str) -> Synced:
+        """What the adapter did of that which waits for it; its process begins, where it has none. Raises Unavailable
+        within `SYNC_S` seconds; what it goes on doing then stays done."""
+        actor = self._runtime.at(ADAPTER, self._keys[adapter])
+        return await actor.ask(lambda it: it.sync(adapter), timeout_s=SYNC_S, backoff=ONCE)
+
+
+class IndexWaker:
+    """Tells the index of meanings that items are new. Belongs to one event loop."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._index = runtime.at(MOUND_INDEX, MOUND_INDEX_KEY)
+        self._telling: asyncio.Task[None] | None = None
+        self._again = False
+
+    def wake(self) -> None:
+        """Returns at once. Of many calls at a time, one more message tells what came meanwhile."""
+        self._again = True
+        if self._telling is None or self._telling.done():
+            self._telling = begin(self._tell(), "waking the index of meanings")
+
+    async def _tell(self) -> None:
+        while self._again:
+            self._again = False
+            with suppress(AragoraError):  # it finds what is new by itself: at its next look, or with its next start
+                await self._index.ask(lambda it: it.wake(), timeout_s=WAKE_S, backoff=ONCE)
+
+
+class IndexCommands:
+    """Fulfils `aragora.server.chapters.knowledge_operations.Index` by asking the actor."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._index = runtime.at(MOUND_INDEX, MOUND_INDEX_KEY)
+
+    async def rebuild(self, *, anew: bool) -> Rebuild:
+        """Have it built anew; its process begins, where it has none. Raises Unavailable."""
+        return await self._index.ask(lambda it: it.rebuild(anew), timeout_s=REBUILD_S, backoff=ONCE)
+
+    async def rebuilding(self) -> Rebuild | None:
+        """How far that is; None where it has no process, or was not asked to since that began. Raises Unavailable."""
+        if MOUND_INDEX_KEY not in await self._runtime.alive(MOUND_INDEX):
+            return None
+        return await self._index.ask(lambda it: it.rebuilding(), timeout_s=WAKE_S, backoff=ONCE)
 
 
 class IndexMeanings:
@@ -61,6 +122,12 @@ class IndexMeanings:
                 )
         except TimeoutError:
             raise Unavailable("the index of meanings is starting", code="index_starting", retry_after_s=1.0) from None
+
+
+def _keys(settings: Settings) -> dict[str, str]:
+    """The key of the actor that hosts each adapter."""
+    own = own_processes(settings)
+    return {name: name if own else ADAPTERS_KEY for name in ADAPTERS}
 
 
 def own_processes(settings: Settings) -> bool:

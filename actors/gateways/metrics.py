@@ -15,6 +15,7 @@ from contextlib import suppress
 from typing import Final
 
 from actors.gateways.health import StoreProbe
+from actors.gateways.knowledge_figures import KnowledgeFigures
 from actors.gateways.operations import SharedConnectionBoard, StoredAgentBoard
 from actors.gateways.webhook_figures import WebhookFigures
 from actors.reporting import flush
@@ -40,6 +41,7 @@ class StoredMetricsPage:
         connections: SharedConnectionBoard,
         webhooks: WebhookFigures,
         *,
+        knowledge: KnowledgeFigures,
         registry: Registry = REGISTRY,
     ) -> None:
         self._counters = counters
@@ -47,6 +49,7 @@ class StoredMetricsPage:
         self._agents = agents
         self._connections = connections
         self._webhooks = webhooks
+        self._knowledge = knowledge
         self._registry = registry
         self._making: asyncio.Task[str] | None = None
         self._next: asyncio.Task[str] | None = None  # waits for the end of that
@@ -75,10 +78,13 @@ class StoredMetricsPage:
     async def _stored(self) -> tuple[list[CounterDelta], list[CounterDelta]]:
         with suppress(Unavailable):  # a full disk can still be read; what was counted is written later
             await flush(self._counters[-1], self._registry)
-        *found, breakers, webhooks = await asyncio.gather(
-            *(store.all() for store in self._counters), self._breakers(), self._webhooks.gauges()
+        *found, breakers, webhooks, knowledge = await asyncio.gather(
+            *(store.all() for store in self._counters),
+            self._breakers(),
+            self._webhooks.gauges(),
+            self._knowledge.gauges(),
         )
-        return [row for rows in found for row in rows], [*breakers, *webhooks]
+        return [row for rows in found for row in rows], [*breakers, *webhooks, *knowledge]
 
     async def _breakers(self) -> list[CounterDelta]:
         return [

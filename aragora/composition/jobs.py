@@ -16,9 +16,8 @@ from aragora.config.settings import Settings
 from aragora.identity.store.dead_keys import forgetting_keys
 from aragora.identity.store.invitations import forgetting_invitations
 from aragora.identity.store.sessions import forgetting_sessions
-from aragora.knowledge.heeding import Heeding, heeding_job
-from aragora.knowledge.store.heeded import HeededOutcomes
-from aragora.knowledge.store.outcomes import OutcomeStore
+from aragora.knowledge.heeding import heeding_job, heeding_over
+from aragora.knowledge.store.tables import knowledge_applied
 from aragora.knowledge.store.writing import KnowledgeWriter
 from aragora.ranking.store import ratings_applied
 from aragora.storage.applied import pruning
@@ -34,11 +33,12 @@ def jobs(opened: Callable[[Context], Database], settings: Settings) -> tuple[Job
     """Every job, over stores that the caller has `opened` and closes."""
     clock = SystemClock()
     memory = opened(Context.MEMORY)
-    heeding = Heeding(OutcomeStore(memory), HeededOutcomes(memory, KnowledgeWriter(memory, clock)))
+    heeding = heeding_over(memory, KnowledgeWriter(memory, clock))
     outbox, users, webhooks = OutboxStore(opened(Context.DEBATES)), opened(Context.USERS), opened(Context.WEBHOOKS)
     return (
         pruning(opened(Context.ELO), ratings_applied, outbox, clock),
         pruning(opened(Context.USAGE), usage_applied, outbox, clock),
+        pruning(opened(Context.MEMORY), knowledge_applied, outbox, clock),
         forgetting_sessions(users, clock),
         forgetting_keys(users, clock),
         forgetting_invitations(users, clock),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 from aragora.clock import Clock
@@ -31,6 +32,7 @@ def open_knowledge(
     settings: Settings,
     *,
     meanings: Meanings,
+    wake: Callable[[], None],
     debates: DebateReader,
     verifier: ReceiptVerifier,
     sockets: SocketRegistry,
@@ -41,6 +43,7 @@ def open_knowledge(
 
     Args:
         meanings: the index of meanings; where it is away, searches go by words and say so.
+        wake: tells that index that items are new; returns at once.
         debates, verifier: where items came from, and whether their receipts hold.
     """
     database = Database.open(settings, Context.MEMORY)
@@ -50,7 +53,7 @@ def open_knowledge(
         neighbours=Neighbours(database),
         switches=WorkspaceSwitches(database),
         export=partial(walked, database),
-        keeper=Keeper(reader, writer, clock),
+        keeper=Keeper(reader, writer, clock, wake),
         searching=Searching(reader, meanings, clock),
         outcomes=OutcomeStore(database),
         debates=debates,

@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from aragora.clock import Clock
 from aragora.config.settings import Settings
 from aragora.knowledge.health import OFF, Component, Reading, State
+from aragora.knowledge.learning import ADAPTERS
 from aragora.knowledge.probing import Look, MoundHealth
 from aragora.knowledge.searching import Mode, Searching
+from aragora.knowledge.store.adapters import AdapterBook
 from aragora.knowledge.store.probes import StoreProbes
 from aragora.scope import Scope
 from aragora.server.chapters.knowledge_health import KnowledgeHealthPorts, knowledge_health
@@ -32,7 +34,8 @@ def open_knowledge_health(
         debates, searching: as debates look for knowledge at their opening.
     """
     memory, journals = Database.open(settings, Context.MEMORY), Database.open(settings, Context.DEBATES)
-    probes = StoreProbes(memory, OutboxStore(journals), clock, learns=settings.knowledge)
+    book = AdapterBook(memory, OutboxStore(journals), clock)
+    probes = StoreProbes(memory, book, clock, tuple(ADAPTERS) if settings.knowledge else ())
 
     async def integration() -> Mapping[Component, Reading]:
         """Looks as a debate does. Every debate looks at its opening, so the newest tells when that was."""

@@ -16,7 +16,8 @@ from actors.gateways.debates import CoordinatorCommands
 from actors.gateways.event_feed import CoordinatorFeed
 from actors.gateways.event_lines import open_line
 from actors.gateways.health import ReplicaVitals, StoreProbe
-from actors.gateways.knowledge import IndexMeanings
+from actors.gateways.knowledge import AdapterCommands, IndexCommands, IndexMeanings, IndexWaker
+from actors.gateways.knowledge_figures import KnowledgeFigures
 from actors.gateways.knowledge_parts import IndexParts
 from actors.gateways.metrics import StoredMetricsPage
 from actors.gateways.nodes import ClusterNodes, own_node_id
@@ -45,6 +46,7 @@ from aragora.composition.identity import administration_of, open_identity
 from aragora.composition.integrations import open_integrations
 from aragora.composition.knowledge import open_knowledge
 from aragora.composition.knowledge_health import open_knowledge_health
+from aragora.composition.knowledge_operations import open_knowledge_operations
 from aragora.composition.launch import Launch
 from aragora.composition.outcomes import open_outcomes
 from aragora.composition.webhooks import open_webhooks
@@ -53,6 +55,9 @@ from aragora.debate.store.debates import DebateStore
 from aragora.identity.client_address import Network, trusted_networks
 from aragora.identity.origins import authority
 from aragora.ids import new_id
+from aragora.knowledge.learning import ADAPTERS
+from aragora.knowledge.store.adapters import AdapterBook
+from aragora.knowledge.store.reading import KnowledgeReader
 from aragora.observability.logging import configure_logging
 from aragora.private_files import make_files_private
 from aragora.ranking.store import RatingStore
@@ -96,6 +101,14 @@ def build_ingress(launch: Launch) -> FastAPI:
     lifecycle = SharedLifecycle(runtime, clock, launch.started_at)
     probe = StoreProbe(counters, clock)
     of_webhooks = WebhookFigures(webhooks, OutboxStore(debates), WebhooksInFlight(runtime), clock)
+    memory = Database.open(settings, Context.MEMORY)
+    figures_of_knowledge = KnowledgeFigures(
+        AdapterBook(memory, OutboxStore(debates), clock),
+        KnowledgeReader(memory),
+        runtime,
+        tuple(ADAPTERS) if settings.knowledge else (),
+        clock,
+    )
     trouble = Every("report of a process", REPORT_S, TroubleReport(config.replica_id, runtime).tell)
     node_id = own_node_id()
     nodes = ClusterNodes(node_id, _proxies(settings), lifecycle.nodes, clock)
@@ -118,6 +131,7 @@ def build_ingress(launch: Launch) -> FastAPI:
     of_knowledge = open_knowledge(
         settings,
         meanings=IndexMeanings(runtime),
+        wake=IndexWaker(runtime).wake,
         debates=reader,
         verifier=verifier,
         sockets=of_debates.ports.sockets,
@@ -132,14 +146,16 @@ def build_ingress(launch: Launch) -> FastAPI:
                 connections=connections,
                 agents=agents,
                 leaderboard=StoredLeaderboard(ratings),
-                metrics=StoredMetricsPage(counters, probe, agents, connections, of_webhooks),
+                metrics=StoredMetricsPage(
+                    counters, probe, agents, connections, of_webhooks, knowledge=figures_of_knowledge
+                ),
                 vitals=ReplicaVitals(probe, lifecycle),
                 nodes=nodes,
             ),
             chapters=(operations,),
             layers=(Layer(Stage.TIMING, Middleware(TimingMiddleware, observer=observe_request, clock=clock)),),
             tasks=(flush.task.run, trouble.run, nodes.task.run, figures.task.run),
-            closers=(debates.aclose, core.aclose, elo.aclose, webhooks.aclose),
+            closers=(debates.aclose, core.aclose, elo.aclose, webhooks.aclose, memory.aclose),
         ),
         of_debates,
         Feature("receipts", ReceiptPorts(reader, verifier), chapters=(receipts,)),
@@ -161,6 +177,13 @@ def build_ingress(launch: Launch) -> FastAPI:
             guard=guard_of(settings),
         ),
         of_knowledge,
+        open_knowledge_operations(
+            settings,
+            adapters=AdapterCommands(runtime, settings),
+            index=IndexCommands(runtime),
+            audit=identity.feature.ports.parts,
+            clock=clock,
+        ),
         open_knowledge_health(
             settings,
             index=IndexParts(runtime, clock).look,

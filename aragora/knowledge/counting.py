@@ -5,7 +5,8 @@ Types are those of `Operation`. Status is `done`, `refused` (the caller can mend
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from functools import wraps
 from typing import Final, ParamSpec, TypeVar
@@ -16,6 +17,8 @@ from aragora.observability.registry import REGISTRY, Registry
 
 OPERATIONS: Final = "aragora_km_operations_total"
 LATENCY: Final = "aragora_km_operation_latency_seconds"
+SEARCHES: Final = "aragora_km_searches_total"
+REVERSE: Final = "aragora_km_reverse_query_latency_seconds"
 SEMANTIC: Final = "aragora_km_semantic_search_total"
 
 P = ParamSpec("P")
@@ -64,6 +67,19 @@ def counted(
     return counting
 
 
-def semantic(registry: Registry = REGISTRY) -> None:
-    """Count a search that went by meaning, alone or with words."""
-    registry.inc(SEMANTIC)
+def searched(mode: str, degraded: str, registry: Registry = REGISTRY) -> None:
+    """Count a search by what really ran, and by the code of what kept it from what was asked for; empty: nothing."""
+    registry.inc(SEARCHES, mode=mode, degraded=degraded or "no")
+    if mode != "lexical":
+        registry.inc(SEMANTIC)
+
+
+@contextmanager
+def timed_look(registry: Registry = REGISTRY, clock: Clock | None = None) -> Iterator[None]:
+    """Measure the block as a question of another part to the mound; also one that is cut off."""
+    watch = clock or SystemClock()
+    began = watch.monotonic()
+    try:
+        yield
+    finally:
+        registry.observe(REVERSE, watch.monotonic() - began)

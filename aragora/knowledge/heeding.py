@@ -20,6 +20,8 @@ from aragora.knowledge.calibration import Curve
 from aragora.knowledge.model import Home
 from aragora.knowledge.store.heeded import HeededOutcomes
 from aragora.knowledge.store.outcomes import OutcomeStore
+from aragora.knowledge.store.writing import KnowledgeWriter
+from aragora.storage.database import Database
 
 BATCH: Final = 100
 EVERY_S: Final = 60.0
@@ -61,6 +63,11 @@ class Heeding:
                 log.exception("an outcome cannot be brought to knowledge", debate_id=debate_id)
         await self._heeded.follow(found[-1].seq)
         return len(found) == BATCH
+
+
+def heeding_over(memory: Database, writer: KnowledgeWriter) -> Heeding:
+    """Over the database of context `aragora_memory`, and the writer of its items."""
+    return Heeding(OutcomeStore(memory), HeededOutcomes(memory, writer))
 
 
 def heeding_job(heeding: Heeding) -> Job:

@@ -5,6 +5,9 @@ Rules
   workspaces, and answers with numbers of items and nothing else; what of them may be shown the store decides.
 - Embedding is never a step of a write: what has no vector waits in the lane, the newest first, a few at a time. What
   does not fit into the lane is found again in the store once it is empty.
+- Built anew, by request: what is in memory goes, and the stored vectors are loaded; searches go by words meanwhile.
+  With `anew`, every vector is then computed again and takes the place of the stored one, after what waits in the lane.
+  If the process ends before that is done, what is left keeps its vectors, and whoever wants them anew asks again.
 - A second process that does the same by mistake makes the same vectors: nothing it writes is wrong, and a vector of an
   item that was reworded or forgotten meanwhile is refused by the store.
 """
@@ -14,15 +17,19 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Collection, Sequence
-from typing import Final, Protocol
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any, Final, Protocol
 
 import structlog
 
 from aragora.background import Every
 from aragora.clock import Clock
 from aragora.errors import InvalidInput, TooLarge, Unavailable
+from aragora.ids import new_id
+from aragora.knowledge.embedder_check import EmbedderCheck
 from aragora.knowledge.model import Home
-from aragora.knowledge.near import IndexFigures, Near
+from aragora.knowledge.near import APART, IndexFigures, Near, Rebuild, Stage
 from aragora.knowledge.search.embedding import Embedder
 from aragora.knowledge.search.vector_index import VectorIndex
 from aragora.knowledge.search.vectors import Vector, Vectors
@@ -56,6 +63,12 @@ class Vectored(Protocol):
 
     async def put(self, embedder_id: str, made: dict[int, tuple[int, Vector]]) -> set[int]: ...
 
+    async def count(self, embedder_id: str) -> int: ...
+
+    async def findable(self, before: int | None, limit: int) -> list[Unembedded]: ...
+
+    async def count_findable(self) -> int: ...
+
 
 class MoundIndex:
     """Belongs to one event loop."""
@@ -75,7 +88,11 @@ class MoundIndex:
         self._overflowed = False
         self._oldest_s = 0.0
         self._queries: Cache[str, Vector] = Cache(QUERIES_KEPT, QUERIES_KEPT_S)
-        self._every = Every("embedding of knowledge", LANE_EVERY_S, self.step)
+        self._check = EmbedderCheck(embedder, clock)
+        self._rebuild: Rebuild | None = None
+        self._anew_before: int | None = None  # of the items whose vectors are computed again, those that are left
+        self._woken = asyncio.Event()
+        self._every = Every("embedding of knowledge", LANE_EVERY_S, self.step, sleep=self._rest)
 
     def start(self) -> None:
         """Follow the store and embed in the background until `aclose`."""
@@ -84,6 +101,7 @@ class MoundIndex:
     async def aclose(self) -> None:
         """Stop; what waits is found again by the next start."""
         await self._every.aclose()
+        await self._check.aclose()
         await self._embedder.aclose()
         self._index.close()
 
@@ -92,10 +110,43 @@ class MoundIndex:
         """How the index stands."""
         return IndexFigures(self._loaded, len(self._scopes), len(self._lane), self._oldest_s, self._index.size_bytes)
 
+    async def looked(self) -> IndexFigures:
+        """How the index stands, beside what the store has, and whether the embedder works: it is tried. Raises
+        Unavailable."""
+        embeds = await self._check.works()
+        stored = await self._stored()
+        return replace(self.figures, stored=stored, embeds=embeds)
+
     @property
     def busy(self) -> bool:
-        """Whether items wait to be embedded."""
-        return bool(self._lane)
+        """Whether items wait to be embedded, or the index is being built anew."""
+        return bool(self._lane) or self._rebuilds
+
+    def wake(self) -> None:
+        """Items are new: look at once, and not only when it is time."""
+        self._followed_at = float("-inf")
+        self._woken.set()
+
+    def rebuild(self, *, anew: bool) -> Rebuild:
+        """Have the index built anew from the store in the background; `anew` has every vector computed again as well.
+        While that goes on, asking again changes nothing, except that `anew` is added."""
+        known = self._rebuild
+        if known is None or known.stage is Stage.DONE:
+            known = Rebuild(new_id("rbd"), Stage.LOADING, anew, 0, 0, 0, self._clock.now(), None)
+        elif anew and not known.embed_anew:
+            known = replace(known, embed_anew=True)
+        self._rebuild = known
+        self._woken.set()
+        return known
+
+    @property
+    def rebuilding(self) -> Rebuild | None:
+        """How far that is, or how the last one ended; None where nobody asked this process for one."""
+        return self._rebuild
+
+    @property
+    def _rebuilds(self) -> bool:
+        return self._rebuild is not None and self._rebuild.stage is not Stage.DONE
 
     async def nearest(self, scopes: Collection[str], question: str, k: int, allowed: Collection[int] | None) -> Near:
         """The `k` items of these scopes that are nearest to a question, and not below the embedder's floor; of
@@ -120,26 +171,33 @@ class MoundIndex:
 
     async def step(self) -> bool:
         """Follow the store and embed one batch; whether more waits. Raises Unavailable."""
-        if not self._loaded:
+        self._woken.clear()
+        rebuild = self._rebuild
+        if rebuild is not None and rebuild.stage is Stage.LOADING:
+            await self._load_anew()
+        elif not self._loaded:
             await self._load()
         await self.follow()
         if not self._lane and self._overflowed:
             await self._refill()
         if not self._lane:
             self._oldest_s = 0.0
-            return False
+            return await self._embed_anew()
         numbers = list(reversed(self._lane))[:LANE_BATCH]
-        await self._embed(await self._store.wordings(self._embedder_id, numbers))
+        wordings = await self._store.wordings(self._embedder_id, numbers)
+        now = self._clock.now()
+        self._oldest_s = max((now - one.changed_at for one in wordings), default=0.0)
+        await self._embed(wordings)
         for item_no in numbers:
             self._lane.pop(item_no, None)
-        return bool(self._lane)
+        return self.busy
 
     async def follow(self) -> None:
         """Know what changed in the store up to `FRESH_S` seconds ago. Raises Unavailable."""
         if not self._loaded or self._clock.monotonic() - self._followed_at < FRESH_S:
             return
         async with self._following:
-            if self._clock.monotonic() - self._followed_at < FRESH_S:
+            if not self._loaded or self._clock.monotonic() - self._followed_at < FRESH_S:
                 return
             began = self._clock.monotonic()
             for home, seq in (await self._store.standing()).items():
@@ -159,10 +217,67 @@ class MoundIndex:
                 break
             self._put(places, vectors)
             after = places[-1].item_no
+            if self._rebuilds and self._rebuild is not None:
+                self._rebuild = replace(self._rebuild, done=len(self._scopes))
         self._standing = standing
         await self._refill()
         self._loaded = True
         log.info("the index of meanings is loaded", vectors=len(self._scopes), waiting=len(self._lane))
+
+    async def _load_anew(self) -> None:
+        """Drop what is in memory and load what is stored. Where that fails, the next step begins again."""
+        async with self._following:
+            self._loaded = False
+            self._index.drop_embedder(self._embedder_id)
+            self._scopes.clear()
+            self._lane.clear()
+            of = await self._store.count(self._embedder_id)
+            self._told(done=0, of=of)
+            await self._load()
+        if self._rebuild is None or not self._rebuild.embed_anew:
+            self._told(stage=Stage.DONE, done=len(self._scopes), ended_at=self._clock.now())
+            return
+        self._anew_before = None
+        self._told(stage=Stage.EMBEDDING, done=0, of=await self._store.count_findable())
+
+    async def _embed_anew(self) -> bool:
+        """Compute the vectors of one batch again, the newest items first; whether more waits."""
+        rebuild = self._rebuild
+        if rebuild is None or rebuild.stage is not Stage.EMBEDDING:
+            return False
+        found = await self._store.findable(self._anew_before, LANE_BATCH)
+        if not found:
+            self._told(stage=Stage.DONE, ended_at=self._clock.now())
+            log.info("the vectors of all items are computed again", items=rebuild.done)
+            return False
+        made = await self._embed(found)
+        self._anew_before = found[-1].item_no
+        done = rebuild.done + len(found)
+        self._told(done=done, of=max(done, rebuild.of), refused=rebuild.refused + len(found) - made)
+        return True
+
+    def _told(self, **changes: Any) -> None:
+        if self._rebuild is not None:
+            self._rebuild = replace(self._rebuild, **changes)
+
+    async def _stored(self) -> int | None:
+        """How many vectors the store has. Where the index differs, it follows the store first, and both are counted
+        again: what is hidden elsewhere leaves the store at once."""
+        for _ in range(2):
+            if not self._loaded:
+                return None
+            stored = await self._store.count(self._embedder_id)
+            if abs(stored - len(self._scopes)) <= APART:
+                return stored
+            self._followed_at = float("-inf")
+            await self.follow()
+        return stored if self._loaded else None
+
+    async def _rest(self, for_s: float) -> None:
+        """Until the next step: so many seconds, or until somebody wakes the index."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(for_s):
+                await self._woken.wait()
 
     async def _refill(self) -> None:
         numbers = await self._store.unembedded(self._embedder_id, LANE_MAX)
@@ -192,10 +307,9 @@ class MoundIndex:
         self._lane[item_no] = None
         self._lane.move_to_end(item_no)
 
-    async def _embed(self, wordings: Sequence[Unembedded]) -> None:
+    async def _embed(self, wordings: Sequence[Unembedded]) -> int:
+        """Embed these and take them over; how many got a vector."""
         made: dict[int, tuple[int, Vector]] = {}
-        now = self._clock.now()
-        self._oldest_s = max((now - one.changed_at for one in wordings), default=0.0)
         for one in wordings:
             try:
                 vectors = await self._embedder.embed_passages([one.text])
@@ -208,6 +322,7 @@ class MoundIndex:
             held, vectors_now = await self._store.of(self._embedder_id, sorted(kept))
             if vectors_now is not None:
                 self._put(held, vectors_now)
+        return len(made)
 
     async def _query(self, question: str) -> Vector:
         now = self._clock.monotonic()

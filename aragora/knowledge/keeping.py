@@ -8,7 +8,7 @@ Rules
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
@@ -16,7 +16,7 @@ from aragora.clock import Clock
 from aragora.errors import Conflict, Forbidden
 from aragora.knowledge.counting import Operation, counted
 from aragora.knowledge.ledger import Contradicted, Held, Resolved, Reworded, Shared
-from aragora.knowledge.model import Home, Item, Outcome, Source, SourceKind, Status, Visibility
+from aragora.knowledge.model import KEPT, Home, Item, Outcome, Source, SourceKind, Status, Visibility
 from aragora.knowledge.noting import Noted, brought_by, check, is_own_word, person_root
 from aragora.knowledge.planning import Changing, Effect, Planned, Unit
 from aragora.knowledge.store.requests import Request
@@ -51,10 +51,12 @@ class Edit:
 class Keeper:
     """Over the store of one process. Every method raises Unavailable where that is away, and then nothing changed."""
 
-    def __init__(self, reader: Reading, writer: Writing, clock: Clock) -> None:
+    def __init__(self, reader: Reading, writer: Writing, clock: Clock, wake: Callable[[], None]) -> None:
+        """`wake` tells the index of meanings that items are new, and returns at once: no write waits for it."""
         self._reader = reader
         self._writer = writer
         self._clock = clock
+        self._wake = wake
 
     @counted(Operation.ADD)
     async def add(self, home: Home, notes: Sequence[Noted], request: Request | None = None) -> list[Planned]:
@@ -119,8 +121,12 @@ class Keeper:
     async def _added(self, home: Home, notes: Sequence[Noted], request: Request | None) -> list[Planned]:
         units = [note.addition for note in notes]
         if request is not None:
-            return await self._writer.write_requested(home, units, request)
-        return await self._writer.write(home, units)
+            planned = await self._writer.write_requested(home, units, request)
+        else:
+            planned = await self._writer.write(home, units)
+        if any(is_new(one) and one.item.status in KEPT for one in planned):
+            self._wake()
+        return planned
 
     async def _own(self, scope: Scope, item_id: str) -> Item:
         item = await self._reader.get(scope, item_id)
@@ -135,7 +141,10 @@ class Keeper:
 
     async def _write(self, item: Item, units: Sequence[Unit]) -> Item:
         planned = await self._writer.write(Home(item.org_id, item.workspace), units)
-        return planned[-1].item
+        changed = planned[-1].item
+        if changed.status in KEPT and (item.status not in KEPT or changed.version != item.version):
+            self._wake()  # it was released, or has another wording
+        return changed
 
 
 def is_new(planned: Planned) -> bool:

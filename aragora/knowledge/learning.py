@@ -9,11 +9,12 @@ day (`aragora.knowledge.earning`), and what came of the debate is looked up (`ar
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final, Protocol
 
 import structlog
 
+from aragora.clock import Clock, SystemClock
 from aragora.debate.journal import Unreadable, events_of, stamp_of
 from aragora.debate.model import Event, KnowledgeCited, KnowledgeOffered
 from aragora.errors import NotFound
@@ -23,7 +24,9 @@ from aragora.knowledge.model import Home, Item, ItemKind
 from aragora.knowledge.mound.adapters import consensus, evidence
 from aragora.knowledge.planning import Addition, Effect, Planned
 from aragora.knowledge.roots import lineage
+from aragora.knowledge.syncs import Learnt, applied_id
 from aragora.knowledge.taught import Offered, TaughtDebate, spec_of
+from aragora.observability.registry import REGISTRY, Registry
 from aragora.scope import Scope
 from aragora.storage.outbox import OutboxRow
 
@@ -31,6 +34,8 @@ Gather = Callable[[TaughtDebate], tuple[Addition, ...]]
 
 ADAPTERS: Final[Mapping[str, Gather]] = {consensus.NAME: consensus.gather, evidence.NAME: evidence.gather}
 """Every adapter by its name."""
+
+FORWARD: Final = "aragora_km_forward_sync_latency_seconds"
 
 log = structlog.get_logger("aragora.knowledge")
 
@@ -52,6 +57,8 @@ class Writing(Protocol):
 
     async def write_once(self, home: Home, batches: Mapping[str, Sequence[Addition]]) -> list[Planned]: ...
 
+    async def pass_over(self, outbox_ids: Sequence[str]) -> None: ...
+
 
 class Outcomes(Protocol):
     """What came of debates (`aragora.knowledge.heeding.Heeding`)."""
@@ -61,44 +68,43 @@ class Outcomes(Protocol):
     async def curve(self, home: Home, domain: str) -> Curve: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Learnt:
-    """What an adapter made of some rows: how many debates it read, how many items are new, and how many grew; `skipped`
-    debates gave nothing, by why."""
-
-    debates: int = 0
-    added: int = 0
-    supported: int = 0
-    skipped: Mapping[str, int] | None = None
-
-    def plus(self, other: Learnt) -> Learnt:
-        """Both together."""
-        skipped = dict(self.skipped or {})
-        for why, count in (other.skipped or {}).items():
-            skipped[why] = skipped.get(why, 0) + count
-        return Learnt(self.debates + other.debates, self.added + other.added, self.supported + other.supported, skipped)
-
-
 class Learning:
     """One adapter at work."""
 
-    def __init__(self, adapter: str, journals: Journals, reader: Shown, writer: Writing, outcomes: Outcomes) -> None:
+    def __init__(  # noqa: PLR0917
+        self,
+        adapter: str,
+        journals: Journals,
+        reader: Shown,
+        writer: Writing,
+        outcomes: Outcomes,
+        clock: Clock | None = None,
+        registry: Registry = REGISTRY,
+    ) -> None:
         self._adapter = adapter
         self._gather = ADAPTERS[adapter]
         self._journals = journals
         self._reader = reader
         self._writer = writer
         self._outcomes = outcomes
+        self._clock = clock or SystemClock()
+        self._registry = registry
 
     async def learn(self, rows: Sequence[OutboxRow]) -> Learnt:
         """Learn from the debates of outbox rows; those learnt from before change nothing. Raises Unavailable, and then
         the same rows may come again; any other error says that one of them cannot be learnt from."""
-        learnt = Learnt()
+        learnt, nothing = Learnt(), list[str]()
         for row in rows:
-            learnt = learnt.plus(await self._of(row.debate_id, row.outbox_id))
+            found = await self._of(row)
+            learnt = learnt.plus(found)
+            if not found.gathered:
+                nothing.append(applied_id(row.outbox_id, self._adapter))
+        if nothing:  # remembered together: most debates have nothing for most adapters
+            await self._writer.pass_over(nothing)
         return learnt
 
-    async def _of(self, debate_id: str, outbox_id: str) -> Learnt:
+    async def _of(self, row: OutboxRow) -> Learnt:
+        debate_id = row.debate_id
         taught = await self._taught(debate_id)
         if taught is None:
             return Learnt(skipped={"no readable journal": 1})
@@ -107,8 +113,11 @@ class Learning:
             return Learnt(1, skipped={"nothing to learn": 1})
         if any(one.added.statement.kind is ItemKind.DECISION for one in units):
             units = earned(units, await self._outcomes.curve(taught.home, taught.spec.domain))
-        written = await self._writer.write_once(taught.home, {f"{outbox_id}:{self._adapter}": units})
+        written = await self._writer.write_once(taught.home, {applied_id(row.outbox_id, self._adapter): units})
         await self._outcomes.of(debate_id)
+        if not written:
+            return Learnt(1, skipped={"learnt before": 1}, gathered=len(units))
+        self._registry.observe(FORWARD, max(0.0, self._clock.now() - row.created_at), adapter=self._adapter)
         added = sum(one.effect is Effect.ADDED for one in written)
         supported = sum(one.effect is Effect.SUPPORTED for one in written)
         log.info(
@@ -120,7 +129,8 @@ class Learning:
             added=added,
             supported=supported,
         )
-        return Learnt(1, added, supported)
+        same = len(written) - added - supported
+        return Learnt(1, added, supported, {"nothing new": same} if same else None, gathered=len(units))
 
     async def _taught(self, debate_id: str) -> TaughtDebate | None:
         """The debate as adapters see it; None where its journal is gone, damaged, or has no beginning."""

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+APART: Final = 8
+"""By so many vectors index and store may differ: a batch of the lane may be on its way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,10 +24,37 @@ class Near:
 
 @dataclass(frozen=True, slots=True)
 class IndexFigures:
-    """For metrics and health. `oldest_s`: how long the oldest item of the batch that was looked at last had waited."""
+    """For metrics and health. `oldest_s`: how long the oldest item of the batch that was looked at last had waited.
+    `stored`: how many vectors the store has, None where that was not asked or the index is being loaded. `embeds`:
+    whether a known text got its known vector, None where that was not tried yet."""
 
     loaded: bool
     vectors: int
     waiting: int
     oldest_s: float
     size_bytes: int
+    stored: int | None = None
+    embeds: bool | None = None
+
+
+class Stage(StrEnum):
+    """How far the index is with being built anew."""
+
+    LOADING = "loading"  # the vectors that are stored; searches go by words meanwhile
+    EMBEDDING = "embedding"  # vectors are computed again, beside searches
+    DONE = "done"
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuild:
+    """The last time that somebody had the index built anew. `done` of `of` vectors are loaded or computed; `refused`
+    texts could not be embedded. Times are seconds since the epoch."""
+
+    rebuild_id: str
+    stage: Stage
+    embed_anew: bool
+    done: int
+    of: int
+    refused: int
+    began_at: float
+    ended_at: float | None

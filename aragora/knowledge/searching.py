@@ -19,9 +19,9 @@ from enum import StrEnum
 from typing import Final, Protocol
 
 from aragora.clock import Clock
-from aragora.errors import InvalidInput, Unavailable
+from aragora.errors import AragoraError, InvalidInput, Unavailable
 from aragora.knowledge.confidence import confidence_of
-from aragora.knowledge.counting import Operation, counted, semantic
+from aragora.knowledge.counting import Operation, counted, searched
 from aragora.knowledge.model import Item, ItemKind
 from aragora.knowledge.near import Near
 from aragora.knowledge.relevance import COVERED_LEAST, SHARED_LEAST, covered
@@ -120,16 +120,17 @@ class Searching:
         `RESULTS_MAX`; Unavailable where the store is away, or in mode `semantic` the index."""
         _check(query, k)
         asked = _Asked(scope, query, mode, wanted, self._clock.now())
-        words, (near, degraded) = await asyncio.gather(self._words(asked), self._near(asked, LISTED))
+        words, (near, away) = await asyncio.gather(self._words(asked), self._near(asked, LISTED))
         found = await self._found(asked, words, near)
         if near is not None and len(found) < k and len(near.found) >= LISTED:
-            near, degraded = await self._near(asked, LISTED * 10)
+            near, away = await self._near(asked, LISTED * 10)
             found = await self._found(asked, words, near)
         results = _ranked(asked, found, words, near, k)
+        ran = Mode.LEXICAL if near is None else mode
+        searched(ran, "" if away is None else away.code)
         if near is None:
-            return Answer(results, Mode.LEXICAL, degraded)
-        semantic()
-        return Answer(results, mode, degraded, near.exact, near.waiting)
+            return Answer(results, ran, "" if away is None else away.message)
+        return Answer(results, ran, "", near.exact, near.waiting)
 
     async def _words(self, asked: _Asked) -> list[int]:
         if asked.mode is Mode.SEMANTIC:
@@ -137,19 +138,19 @@ class Searching:
         ranked = await self._reader.lexical(asked.scope, asked.wanted, query_tokens(asked.query), LISTED, asked.now)
         return [number for number, _ in ranked]
 
-    async def _near(self, asked: _Asked, limit: int) -> tuple[Near | None, str]:
+    async def _near(self, asked: _Asked, limit: int) -> tuple[Near | None, AragoraError | None]:
         """What the index has, and why it has nothing to say."""
         if asked.mode is Mode.LEXICAL:
-            return None, ""
+            return None, None
         scope, wanted = asked.scope, asked.wanted
         try:
             places = found_in(scope.org_id or "", await self._reader.workspaces(scope))
             allowed = await self._reader.allowed(scope, wanted, ALLOWED_MAX, asked.now) if wanted.narrow else None
-            return await self._meanings.nearest(places, asked.query, limit, allowed), ""
+            return await self._meanings.nearest(places, asked.query, limit, allowed), None
         except (Unavailable, InvalidInput) as away:  # the second: it has words, and no meaning
             if asked.mode is Mode.SEMANTIC:
                 raise
-            return None, away.message
+            return None, away
 
     async def _found(self, asked: _Asked, words: Sequence[int], near: Near | None) -> dict[int, Item]:
         meant = () if near is None else (number for number, _ in near.found)

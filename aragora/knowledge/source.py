@@ -7,6 +7,7 @@ from typing import Final, Protocol
 from aragora.clock import Clock
 from aragora.debate.knowledge import NotOffered, Offer
 from aragora.debate.model import DebateSpec
+from aragora.knowledge.counting import timed_look
 from aragora.knowledge.model import Home, Item, LinkKind
 from aragora.knowledge.offering import OFFERED, offered
 from aragora.knowledge.searching import QUERY_MAX_CHARS, Searching
@@ -41,6 +42,10 @@ class MoundSource:
         offers = await self._reader.offers(home)
         if not offers:  # nothing is known there, or it is switched off: no reason to wake the index
             return Offer(why=NotOffered.NONE if offers is None else NotOffered.OFF)
+        with timed_look():
+            return await self._found(home, spec)
+
+    async def _found(self, home: Home, spec: DebateSpec) -> Offer:
         scope = Scope(home.org_id, frozenset({home.workspace}))
         query = spec.question[:QUERY_MAX_CHARS]
         answer = await self._searching.search(scope, query, k=FOUND, wanted=Wanted(kinds=OFFERED))

@@ -126,6 +126,40 @@ METRICS: Final[tuple[Metric, ...]] = (
     ),
     _histogram("aragora_km_operation_latency_seconds", "Seconds an operation of the Knowledge Mound took", "type"),
     _counter("aragora_km_semantic_search_total", "Searches of the Knowledge Mound that went by meaning"),
+    _counter(
+        "aragora_km_searches_total",
+        "Searches of the Knowledge Mound by what really ran (hybrid, lexical, semantic), and why not what was asked for",
+        "mode",
+        "degraded",
+    ),
+    _counter("aragora_km_adapter_syncs_total", "Rounds of adapters that ended well", "adapter"),
+    _counter("aragora_km_adapter_failures_total", "Rounds of adapters that failed, and come again", "adapter"),
+    _histogram(
+        "aragora_km_forward_sync_latency_seconds",
+        "Seconds from the end of a debate until the items of an adapter were stored",
+        "adapter",
+        buckets=LAG_BUCKETS,
+    ),
+    _histogram("aragora_km_reverse_query_latency_seconds", "Seconds that a debate looked for knowledge at its opening"),
+    _gauge("aragora_km_adapter_backlog", "Debates that wait for an adapter", "adapter", merge=Merge.MAX),
+    _gauge(
+        "aragora_km_adapter_lag_seconds", "How long the oldest of these debates has waited", "adapter", merge=Merge.MAX
+    ),
+    _gauge("aragora_km_items", "Items by kind and status, as old as half a minute", "kind", "status", merge=Merge.MAX),
+    _gauge("aragora_km_index_vectors", "Vectors in the index of meanings; absent while it rests", merge=Merge.MAX),
+    _gauge("aragora_km_index_stored_vectors", "Vectors that the store has for that index", merge=Merge.MAX),
+    _gauge("aragora_km_index_bytes", "Memory that the vectors of the index take", merge=Merge.MAX),
+    _gauge("aragora_km_embedding_backlog", "Items that wait for their vectors", merge=Merge.MAX),
+    _gauge(
+        "aragora_km_embedding_oldest_seconds",
+        "How long the oldest item of the batch that was embedded last had waited",
+        merge=Merge.MAX,
+    ),
+    _gauge(
+        "aragora_km_embedder_up",
+        "Embedder: 1 a known text gets its known vector, 0 it does not; absent while the index rests",
+        merge=Merge.MIN,
+    ),
     # knowledge in debates
     _counter(
         "aragora_km_looks_total",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from aragora.storage.database import Database
 from aragora.storage.outbox import OutboxRow
@@ -25,6 +25,11 @@ class OutboxStore:
         query = select(outbox).where(outbox.c.topic.in_(topics))
         query = query.order_by(outbox.c.created_at, outbox.c.outbox_id).limit(limit)
         return [OutboxRow(*row) for row in await self._database.rows(query, "reading the outbox")]
+
+    async def count(self, topic: str) -> int:
+        """How many rows of a topic wait."""
+        query = select(func.count()).select_from(outbox).where(outbox.c.topic == topic)
+        return int((await self._database.rows(query, "counting outbox rows"))[0][0])
 
     async def present(self, outbox_ids: Collection[str]) -> set[str]:
         """Which of these rows, at most some hundreds, are not done yet."""

@@ -30,6 +30,7 @@ from worlds.waiting import eventually
 
 from aragora.config.settings import Settings
 from aragora.errors import Unavailable
+from aragora.knowledge.heeding import heeding_over
 from aragora.knowledge.learning import Learning
 from aragora.knowledge.probing import FRESH_S
 from aragora.knowledge.searching import Searching
@@ -95,7 +96,7 @@ async def test_in_trouble_nothing_is_half_kept_and_afterwards_nothing_is_missing
     settings = trouble.settings
     clock, memory = SetClock(), Database.open(settings, Context.MEMORY)
     reader, writer = KnowledgeReader(memory), KnowledgeWriter(memory, clock)
-    learning = Learning("consensus", Journals(), reader, writer)
+    learning = Learning("consensus", Journals(), reader, writer, heeding_over(memory, writer))
     debates = MoundSource(reader, Searching(reader, NoMeanings(), clock), clock)
     rows = [OutboxRow("deb_1:knowledge", "knowledge", "deb_1", "{}", 1.0)]
 

@@ -18,6 +18,7 @@ from aragora.clock import SystemClock
 from aragora.config.settings import Settings
 from aragora.debate.store import tables as debate_tables
 from aragora.debate.store.debates import DebateStore
+from aragora.knowledge.heeding import heeding_over
 from aragora.knowledge.learning import ADAPTERS, Learning
 from aragora.knowledge.model import KEPT, Item
 from aragora.knowledge.store.reading import KnowledgeReader
@@ -79,10 +80,9 @@ async def _learnt_anew(settings: Settings, directory: Path) -> Known:
     fresh = migrated(Settings(data_dir=directory / "data"))
     debates, memory = Database.open(settings, Context.DEBATES), Database.open(fresh, Context.MEMORY)
     try:
-        journals, clock = DebateStore(debates), SystemClock()
-        adapters = [
-            Learning(name, journals, KnowledgeReader(memory), KnowledgeWriter(memory, clock)) for name in ADAPTERS
-        ]
+        journals, reader, writer = DebateStore(debates), KnowledgeReader(memory), KnowledgeWriter(memory, SystemClock())
+        heeding = heeding_over(memory, writer)
+        adapters = [Learning(name, journals, reader, writer, heeding) for name in ADAPTERS]
         ended = await debates.rows(select(debate_tables.debates).order_by(debate_tables.debates.c.debate_id))
         for debate in ended:
             row = OutboxRow(f"{debate.debate_id}:{KNOWLEDGE}", KNOWLEDGE, debate.debate_id, "{}", 0.0)

@@ -33,6 +33,7 @@ from worlds.taught import answers, spec
 
 from aragora.config.settings import Settings
 from aragora.errors import NotFound
+from aragora.knowledge.heeding import heeding_over
 from aragora.knowledge.indexing import LANE_BATCH, MoundIndex
 from aragora.knowledge.learning import ADAPTERS, Learning
 from aragora.knowledge.store.reading import KnowledgeReader
@@ -140,7 +141,7 @@ async def learn(directory: Path, step: int = 0, debates: int = len(DEBATES)) -> 
         reader, writer, journals = KnowledgeReader(database), KnowledgeWriter(database, SetClock()), Journals()
         rows = [OutboxRow(f"{one}:knowledge", "knowledge", one, "{}", 1.0) for one in DEBATES[:debates]]
         for name in ADAPTERS:
-            await Learning(name, journals, reader, writer).learn(rows)
+            await Learning(name, journals, reader, writer, heeding_over(database, writer)).learn(rows)
 
 
 async def embed(directory: Path, step: int = 0) -> None:

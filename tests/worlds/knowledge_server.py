@@ -9,12 +9,14 @@ from typing import Any
 
 import httpx2
 from fastapi import FastAPI
+from worlds.knowledge_actors import IdleActors
 from worlds.meanings_away import NoMeanings
 from worlds.memory_server import DEFAULT_CONFIG, Boards, World, resting
 
 from aragora.clock import Clock
 from aragora.composition.knowledge import open_knowledge
 from aragora.composition.knowledge_health import open_knowledge_health
+from aragora.composition.knowledge_operations import open_knowledge_operations
 from aragora.config.settings import Settings
 from aragora.errors import Unauthenticated
 from aragora.identity.authorization import authorize
@@ -83,6 +85,7 @@ class Site:
     world: World
     boards: Boards
     audit: Audit
+    actors: IdleActors
 
     def client(self, who: str) -> httpx2.AsyncClient:
         """Whoever says that this is their name."""
@@ -94,11 +97,12 @@ class Site:
 @asynccontextmanager
 async def knowledge_site(settings: Settings, clock: Clock, meanings: Meanings | None = None) -> AsyncIterator[Site]:
     """The routes of knowledge over the store of the settings."""
-    world, boards, audit = World(), Boards(), Audit()
+    world, boards, audit, actors = World(), Boards(), Audit(), IdleActors()
     named: Any = Named()
     feature = open_knowledge(
         settings,
         meanings=meanings or NoMeanings(),
+        wake=actors.wake,
         debates=world,
         verifier=boards,
         sockets=SocketRegistry(DEFAULT_CONFIG, boards, boards, named, clock),
@@ -108,10 +112,11 @@ async def knowledge_site(settings: Settings, clock: Clock, meanings: Meanings | 
     health = open_knowledge_health(
         settings, index=resting, debates=world, searching=feature.ports.searching, clock=clock
     )
+    operations = open_knowledge_operations(settings, adapters=actors, index=actors, audit=audit, clock=clock)
     proofs = Feature("receipts", ReceiptPorts(world, boards), chapters=(receipts,))
-    app = create_app(DEFAULT_CONFIG, named, (feature, health, proofs))
+    app = create_app(DEFAULT_CONFIG, named, (feature, operations, health, proofs))
     try:
-        yield Site(app, feature, world, boards, audit)
+        yield Site(app, feature, world, boards, audit, actors)
     finally:
-        for close in (*feature.closers, *health.closers):
+        for close in (*feature.closers, *operations.closers, *health.closers):
             await close()

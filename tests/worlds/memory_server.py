@@ -13,6 +13,7 @@ import httpx2
 from fastapi import FastAPI
 from pydantic import SecretStr
 from starlette.middleware import Middleware
+from worlds.knowledge_actors import IdleActors
 from worlds.meanings_away import NoMeanings
 from worlds.memory_dispatching import MemoryDispatching
 
@@ -24,6 +25,7 @@ from aragora.composition.identity import Identity, administration_of, open_ident
 from aragora.composition.integrations import open_integrations
 from aragora.composition.knowledge import open_knowledge
 from aragora.composition.knowledge_health import open_knowledge_health
+from aragora.composition.knowledge_operations import open_knowledge_operations
 from aragora.composition.outcomes import open_outcomes
 from aragora.composition.webhooks import open_webhooks
 from aragora.config.settings import Settings
@@ -339,9 +341,11 @@ def features_over(
         authenticator=identity.authenticator,
         clock=clock,
     )
+    actors = IdleActors()
     of_knowledge = open_knowledge(
         settings,
         meanings=NoMeanings(),
+        wake=actors.wake,
         debates=world,
         verifier=boards,
         sockets=of_debates.ports.sockets,
@@ -383,6 +387,9 @@ def features_over(
             guard=Guard(allowed_networks(("127.0.0.1/32",)), https_only=False, own_hosts=frozenset({"own.test"})),
         ),
         of_knowledge,
+        open_knowledge_operations(
+            settings, adapters=actors, index=actors, audit=identity.feature.ports.parts, clock=clock
+        ),
         open_knowledge_health(
             settings, index=resting, debates=world, searching=of_knowledge.ports.searching, clock=clock
         ),

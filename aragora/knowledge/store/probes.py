@@ -3,7 +3,7 @@ the items say."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from sqlalchemy import func, select
@@ -13,6 +13,7 @@ from aragora.knowledge.health import FAILED, OFF, Component, Reading, State
 from aragora.knowledge.ledger import fold
 from aragora.knowledge.model import KEPT, Item, Status
 from aragora.knowledge.search.tokens import query_tokens
+from aragora.knowledge.store.adapters import AdapterBook
 from aragora.knowledge.store.lexical import matching, scopes_of
 from aragora.knowledge.store.rows import entries_of, item_of
 from aragora.knowledge.store.tables import (
@@ -23,7 +24,6 @@ from aragora.knowledge.store.tables import (
     knowledge_workspaces,
 )
 from aragora.storage.database import Database
-from aragora.storage.outbox_store import OutboxStore
 from aragora.storage.tables import insert_into
 
 PROBE: Final = "probe:health"  # no outbox row has such an id
@@ -37,12 +37,12 @@ class StoreProbes:
     """Over the databases of contexts `aragora_memory` and `debates`. Every method raises Unavailable where they are
     away."""
 
-    def __init__(self, memory: Database, outbox: OutboxStore, clock: Clock, *, learns: bool) -> None:
-        """`learns`: whether the adapters are on."""
+    def __init__(self, memory: Database, book: AdapterBook, clock: Clock, adapters: Collection[str]) -> None:
+        """`adapters` are those that are on."""
         self._memory = memory
-        self._outbox = outbox
+        self._book = book
         self._clock = clock
-        self._learns = learns
+        self._adapters = adapters
 
     async def store(self) -> Mapping[Component, Reading]:
         """Writes a row and reads it back."""
@@ -101,18 +101,23 @@ class StoreProbes:
         return {Component.CONTRADICTIONS: Reading(State.WORKS, used_at, figures)}
 
     async def adapters(self) -> Mapping[Component, Reading]:
-        """How long the oldest debate has waited that nobody has learnt from, and when something was learnt last."""
-        if not self._learns:
+        """How many adapters there are, how many debates wait for one of them and how long the oldest has, and when
+        something was learnt last."""
+        if not self._adapters:
             return {Component.ADAPTERS: OFF}
-        waiting = await self._outbox.pending(("knowledge",), 1)
-        oldest_s = max(0.0, self._clock.now() - waiting[0].created_at) if waiting else 0.0
+        standings = await self._book.standings(self._adapters)
+        oldest_s = max(one.lag_s for one in standings)
         applied = knowledge_applied.c
         noted = select(applied.applied_at).where(applied.outbox_id != PROBE, applied.applied_at.is_not(None))
         last = noted.order_by(applied.applied_at.desc()).limit(1)
         rows = await self._memory.rows(last, "probing the adapters")
         used_at = rows[0].applied_at if rows else None
-        state = State.WORKS if oldest_s <= LATE_S else State.FAILS
-        return {Component.ADAPTERS: Reading(state, used_at, {"oldest_waiting_s": round(oldest_s, 1)})}
+        figures = {
+            "adapters": float(len(standings)),
+            "waiting": float(max(one.backlog for one in standings)),
+            "oldest_waiting_s": round(oldest_s, 1),
+        }
+        return {Component.ADAPTERS: Reading(State.WORKS if oldest_s <= LATE_S else State.FAILS, used_at, figures)}
 
     async def _newest(self) -> tuple[int, Item] | None:
         query: Any = select(_ITEMS.c.item_no, _ITEMS.c.item).order_by(_ITEMS.c.item_no.desc()).limit(1)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, and_, false, or_, select
+from sqlalchemy import ColumnElement, Select, and_, false, func, or_, select
 
 from aragora.knowledge.counting import Operation, counted
 from aragora.knowledge.ledger import Entry
@@ -140,6 +140,12 @@ class KnowledgeReader:
             return bool(rows[0].offers)
         shared = select(_ITEMS.c.item_no).where(_ITEMS.c.org_id == home.org_id, SHARED).limit(1)
         return True if await self._database.rows(shared, "reading what is shared") else None
+
+    async def counts(self) -> dict[tuple[str, str], int]:
+        """How many items there are, by kind and status, of all organisations: for figures."""
+        query = select(_ITEMS.c.kind, _ITEMS.c.status, func.count()).group_by(_ITEMS.c.kind, _ITEMS.c.status)
+        rows = await self._database.rows(query, "counting items")
+        return {(row[0], row[1]): row[2] for row in rows}
 
 
 def within(scope: Scope) -> ColumnElement[bool]:

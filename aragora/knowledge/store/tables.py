@@ -159,4 +159,13 @@ knowledge_requests = Table(  # of additions under a caller's key
     Column("at", Double, nullable=False),
 )
 
+knowledge_adapters = Table(  # for people: what adapters have applied stands in `knowledge_applied`
+    "knowledge_adapters",
+    _METADATA,
+    Column("adapter", Text, primary_key=True),
+    Column("cursor_at", Double),  # when the newest row that it applied was written; NULL: none was
+    Column("synced_at", Double, nullable=False),
+    Column("result", Text, nullable=False),  # JSON
+)
+
 knowledge_applied = applied_table("knowledge", Context.MEMORY)

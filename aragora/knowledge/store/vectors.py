@@ -154,6 +154,23 @@ class VectorStore:
         query = select(func.count()).select_from(_VECTORS).where(_VECTORS.c.embedder_id == embedder_id)
         return int((await self._database.rows(query, "counting vectors"))[0][0])
 
+    async def findable(self, before: int | None, limit: int) -> list[Unembedded]:
+        """Up to `limit` items that may be found, by falling number below `before`, whether they have a vector or not;
+        none is the end."""
+        columns = (_ITEMS.c.item_no, _ITEMS.c.version, _ITEMS.c.changed_at, _ITEMS.c.item)
+        query = select(*columns).where(_ITEMS.c.status.in_(_KEPT))
+        if before is not None:
+            query = query.where(_ITEMS.c.item_no < before)
+        rows = await self._database.rows(query.order_by(_ITEMS.c.item_no.desc()).limit(limit), "reading items")
+        return [
+            Unembedded(row.item_no, row.version, item_of(row.item).statement.content, row.changed_at) for row in rows
+        ]
+
+    async def count_findable(self) -> int:
+        """How many items may be found."""
+        query = select(func.count()).select_from(_ITEMS).where(_ITEMS.c.status.in_(_KEPT))
+        return int((await self._database.rows(query, "counting items"))[0][0])
+
     def _held(self, embedder_id: str) -> Select[Any]:
         columns = (_ITEMS.c.item_no, _ITEMS.c.org_id, _ITEMS.c.workspace, _ITEMS.c.status, _ITEMS.c.visibility)
         return select(*columns, _VECTORS.c.vector).join_from(_VECTORS, _ITEMS, _of_wording(embedder_id))

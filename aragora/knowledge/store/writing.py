@@ -89,6 +89,11 @@ class KnowledgeWriter:
             units = [unit for outbox_id in new for unit in batches[outbox_id]]
             return await self.written(connection, home, units) if units else []
 
+    async def pass_over(self, outbox_ids: Sequence[str]) -> None:
+        """Remember outbox rows from which nothing follows, so that they wait for nobody."""
+        async with self._database.writing("passing over outbox rows") as connection:
+            await newly_applied(self._database, connection, knowledge_applied, dict.fromkeys(outbox_ids), self._clock)
+
     async def written(self, connection: AsyncConnection, home: Home, units: Sequence[Unit]) -> list[Planned]:
         """As `write`, within a transaction of the caller's."""
         seq = await self.hold(connection, home)

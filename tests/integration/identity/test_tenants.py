@@ -73,6 +73,7 @@ BODIES: Final[dict[str, Any]] = {
     "POST /api/knowledge/items/{item_id}/dispute": {"reason": "I say so."},
     "POST /api/knowledge/import": '{"content": "Mine too."}',
     "PUT /api/knowledge/workspaces": {"offers": False},
+    "POST /api/knowledge/reindex": {"embed_anew": True},
     "POST /api/knowledge/forget": {"by": {"subject": "mine"}},
     "POST /api/webhooks/{webhook_id}/replay": {"since": time.time() - 60.0, "select": "failed"},
 }
@@ -85,6 +86,7 @@ INVENTED: Final = {
     "replay_id": f"rpl_{8:032x}",
     "item_id": f"kn_{8:032x}",
     "forgetting_id": f"fgt_{8:032x}",
+    "adapter": "none",
 }
 OPENED: Final = DebateTicket("deb_mallory", DebateStatus.QUEUED)
 
@@ -281,6 +283,7 @@ def of_alice(site: Site, debate_id: str) -> dict[str, str]:
         "q": MARK,
         "If-Match": "1",
         "forgetting_id": f"fgt_{8:032x}",
+        "adapter": "consensus",
     }
 
 

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import delete, text
 from worlds.backends import SetClock, copied_database
 from worlds.migrated import migrated
 from worlds.schema import schema
@@ -18,6 +18,7 @@ from aragora.knowledge.store.reading import KnowledgeReader
 from aragora.knowledge.store.writing import KnowledgeWriter
 from aragora.storage.contexts import Context
 from aragora.storage.database import Database
+from aragora.storage.tables import outbox
 
 BACKENDS = ["sqlite", pytest.param("postgres", marks=pytest.mark.slow)]
 
@@ -41,6 +42,17 @@ def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
 @pytest.fixture
 async def database(settings: Settings) -> AsyncIterator[Database]:
     opened = Database.open(settings, Context.MEMORY)
+    yield opened
+    await opened.aclose()
+
+
+@pytest.fixture
+async def journals_database(settings: Settings) -> AsyncIterator[Database]:
+    """The store of debates beside it, with its tables: adapters read its outbox, which is empty."""
+    opened = Database.open(settings, Context.DEBATES)
+    async with opened.writing() as connection:
+        await connection.run_sync(schema(Context.DEBATES).create_all)
+        await connection.execute(delete(outbox))
     yield opened
     await opened.aclose()
 

@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 from worlds.waiting import eventually
 
+from aragora.clock import SystemClock
 from aragora.errors import InvalidInput, Unavailable
+from aragora.knowledge.embedder_check import REFERENCES, TEXT, EmbedderCheck, agrees, read_reference
 from aragora.knowledge.search.embedders import embedded
 from aragora.knowledge.search.embedders.embedded import DIMENSION, EmbeddedEmbedder
 
@@ -33,6 +35,15 @@ async def test_a_question_is_nearer_to_its_answer_than_to_another_text(embedder:
     assert query @ answer > query @ other
     assert query.dtype == np.float32
     assert np.linalg.norm(query) == pytest.approx(1.0, abs=1e-5)
+
+
+async def test_a_known_text_gets_its_known_vector(embedder: EmbeddedEmbedder) -> None:
+    """Fails where the model changed: then `REFERENCES` takes what `as_reference` makes of the new vector."""
+    known = read_reference(REFERENCES[embedder.embedder_id.name])
+    assert float(await embedder.embed_query(TEXT) @ known) > 0.999
+    assert not agrees(await embedder.embed_query("What a debate settled helps the next one."), known)
+    check = EmbedderCheck(embedder, SystemClock())
+    await eventually(check.works)
 
 
 async def test_languages_meet(embedder: EmbeddedEmbedder) -> None:

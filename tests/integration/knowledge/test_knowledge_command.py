@@ -17,6 +17,7 @@ from worlds.knowledge_server import Site, knowledge_site
 from worlds.signed_receipts import signed_receipt
 
 from aragora import encoding
+from aragora.cli import knowledge_operate
 from aragora.cli.main import main
 from aragora.config.settings import Settings
 from aragora.debate.records import ReceiptRecord
@@ -50,8 +51,8 @@ async def typed(site: Site, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Ty
     async with TestServer(app) as running:
         url = str(running.make_url("")).rstrip("/")
 
-        async def run(*arguments: str) -> int:
-            return await asyncio.to_thread(main, ["knowledge", *arguments, "--url", url, "--token", "ann"])
+        async def run(*arguments: str, who: str = "ann") -> int:
+            return await asyncio.to_thread(main, ["knowledge", *arguments, "--url", url, "--token", who])
 
         yield run
 
@@ -169,3 +170,53 @@ async def test_behind_a_persons_word_is_no_receipt(typed: Typed, capsys: pytest.
     item_id = json.loads(capsys.readouterr().out)["item_id"]
     assert await typed("verify", item_id) == 1
     assert "no receipt to check" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("journals_database")
+async def test_adapters_are_listed_in_eighty_columns_and_synced(
+    typed: Typed, site: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert await typed("adapters") == 0
+    told = capsys.readouterr().out
+    assert all(name in told for name in ("consensus", "evidence", "passivated"))
+    assert max(map(len, told.splitlines())) <= 80
+    assert await typed("adapters", "--json") == 0
+    assert [one["backlog"] for one in json.loads(capsys.readouterr().out)["adapters"]] == [0, 0]
+    assert await typed("sync", "evidence") == 2  # only the operator may
+    assert await typed("sync", "evidence", who="operator") == 0
+    assert "evidence: 0 debates read, 0 of 0 items written." in capsys.readouterr().out
+    assert await typed("sync", "evidence", "--json", who="operator") == 0
+    assert json.loads(capsys.readouterr().out)["adapter"] == "evidence"
+    assert await typed("sync", "elo", who="operator") == 1
+    assert "there are consensus, evidence" in capsys.readouterr().err
+    assert await typed("sync", "../x", who="operator") == 2
+    assert site.actors.synced == ["evidence", "evidence"]
+
+
+async def test_the_index_is_built_anew_and_the_command_says_how_far_it_is(
+    typed: Typed, site: Site, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(knowledge_operate, "FOLLOW_S", 0.0)
+    assert await typed("reindex", "--embed-anew", who="operator") == 0
+    told = capsys.readouterr().out.splitlines()
+    assert told == [
+        "Loading: 0 of 3 vectors.",
+        "Loading: 1 of 3 vectors.",
+        "Loading: 2 of 3 vectors.",
+        "Done: 3 vectors computed again in 1.0 s.",
+    ]
+    assert await typed("reindex", "--no-wait", "--json", who="operator") == 0
+    assert json.loads(capsys.readouterr().out)["stage"] == "loading"
+    assert await typed("reindex") == 2  # only the operator may
+
+
+async def test_a_rebuild_that_nobody_knows_of_any_more_is_told(
+    typed: Typed, site: Site, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def gone() -> None:
+        return None
+
+    monkeypatch.setattr(knowledge_operate, "FOLLOW_S", 0.0)
+    monkeypatch.setattr(site.actors, "rebuilding", gone)
+    assert await typed("reindex", who="operator") == 1
+    assert "Say it again" in capsys.readouterr().out

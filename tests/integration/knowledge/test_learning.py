@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
+from sqlalchemy import insert
 from worlds import debating
 from worlds.backends import SetClock
 from worlds.closed_debates import closed
@@ -15,13 +16,20 @@ from aragora.debate.model import KnowledgeCited, KnowledgeOffered
 from aragora.errors import NotFound
 from aragora.knowledge.calibration import Curve, curve_of
 from aragora.knowledge.confidence import confidence_of
-from aragora.knowledge.learning import ADAPTERS, Learning
+from aragora.knowledge.learning import ADAPTERS, FORWARD, Learning
 from aragora.knowledge.model import Home, Item, ItemKind
+from aragora.knowledge.store.adapters import AdapterBook
 from aragora.knowledge.store.reading import KnowledgeReader
 from aragora.knowledge.store.writing import KnowledgeWriter
+from aragora.knowledge.syncing import Syncing
+from aragora.knowledge.syncs import READ_MAX
 from aragora.knowledge.wanted import Wanted
+from aragora.observability.registry import Registry
 from aragora.scope import Scope
+from aragora.storage.database import Database
 from aragora.storage.outbox import OutboxRow
+from aragora.storage.outbox_store import OutboxStore
+from aragora.storage.tables import outbox
 
 SCOPE = Scope(HOME.org_id, frozenset({HOME.workspace}))
 
@@ -129,3 +137,70 @@ async def test_a_journal_that_is_gone_or_damaged_teaches_nothing_and_stops_nobod
     learnt = await adapters["consensus"].learn([row(9), row(4), row(1)])
     assert learnt.skipped == {"no readable journal": 2}
     assert learnt.debates == 1
+
+
+@pytest.fixture
+def book(database: Database, journals_database: Database, clock: SetClock) -> AdapterBook:
+    return AdapterBook(database, OutboxStore(journals_database), clock)
+
+
+async def put(database: Database, *rows: OutboxRow) -> None:
+    """The outbox gets these rows."""
+    async with database.writing() as connection:
+        await connection.execute(insert(outbox), [asdict(one) for one in rows])
+
+
+async def test_a_sync_works_off_what_waits_for_its_adapter_and_leaves_the_rows_to_the_others(  # noqa: PLR0917
+    adapters: dict[str, Learning],
+    journals: Journals,
+    reader: KnowledgeReader,
+    book: AdapterBook,
+    journals_database: Database,
+    clock: SetClock,
+) -> None:
+    journals["deb_3"] = journal(3)[:1]  # it has opened, and nothing else
+    old = [replace(row(number), created_at=clock.at - 100.0 + number) for number in (1, 3, 9)]
+    await put(journals_database, *old, replace(row(2), topic="ratings"))
+    syncing = {name: Syncing(name, adapters[name], book, clock) for name in ADAPTERS}
+    assert [(one.adapter, one.backlog, one.lag_s) for one in await book.standings(ADAPTERS)] == [
+        (name, 3, 99.0) for name in ADAPTERS
+    ]
+    done = await syncing["consensus"].sync()
+    assert (done.debates, done.gathered, done.written) == (2, 2, 2)  # a decision and its dissent
+    assert done.skipped == {"nothing to learn": 1, "no readable journal": 1}
+    assert (done.backlog, done.lag_s) == (0, 0.0)
+    items = await known(reader, clock)
+    again = await syncing["consensus"].sync()
+    assert (again.debates, again.written, again.backlog) == (0, 0, 0)
+    assert await known(reader, clock) == items
+    consensus, evidence = await book.standings(ADAPTERS)
+    assert (consensus.backlog, evidence.backlog) == (0, 3)
+    assert consensus.cursor_at == clock.at - 91.0
+    assert consensus.last is not None
+    assert (consensus.last.at, consensus.last.outcome, consensus.last.written) == (clock.at, "done", 0)
+    assert evidence.last is None
+    # The outbox brings the rows to all adapters afterwards: what was synced changes nothing.
+    learnt = await syncing["consensus"].learn([row(1)])
+    assert (learnt.written, learnt.skipped) == (0, {"learnt before": 1})
+    after = (await book.standings(("consensus",)))[0]
+    assert after.cursor_at == clock.at - 91.0  # that of an older row takes it back nowhere
+
+
+async def test_how_long_a_debate_waited_for_its_items_is_measured_once(
+    journals: Journals, reader: KnowledgeReader, writer: KnowledgeWriter, clock: SetClock
+) -> None:
+    registry = Registry()
+    adapter = Learning("consensus", journals, reader, writer, Nothing(), clock, registry)
+    ended = replace(row(1), created_at=clock.at - 3.0)
+    await adapter.learn([ended])
+    await adapter.learn([ended])
+    sums = {one.sample.removeprefix(FORWARD): one.amount for one in registry.drain()}
+    assert (sums["_count"], sums["_sum"]) == (1.0, 3.0)
+
+
+async def test_more_rows_than_are_read_count_as_waiting(
+    book: AdapterBook, journals_database: Database, clock: SetClock
+) -> None:
+    rows = [replace(row(number), created_at=clock.at - 1.0) for number in range(READ_MAX + 7)]
+    await put(journals_database, *rows)
+    assert {one.backlog for one in await book.standings(ADAPTERS)} == {READ_MAX + 7}

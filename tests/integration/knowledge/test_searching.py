@@ -7,21 +7,25 @@ from collections.abc import AsyncIterator, Collection
 from contextlib import nullcontext, suppress
 
 import pytest
+from sqlalchemy import delete, select
 from worlds.backends import SetClock
 from worlds.knowledge import HOME, SCOPE, about, addition, source, statement
 from worlds.meanings import WordEmbedder
 
 from aragora.errors import InvalidInput, Unavailable
+from aragora.knowledge.counting import SEARCHES
 from aragora.knowledge.indexing import FRESH_S, MoundIndex
 from aragora.knowledge.ledger import Forgotten, Quarantined, Reworded, Shared
 from aragora.knowledge.model import Home, Item, ItemKind, Visibility
-from aragora.knowledge.near import Near
+from aragora.knowledge.near import Near, Stage
 from aragora.knowledge.planning import Changing
 from aragora.knowledge.searching import Mode, Searching
 from aragora.knowledge.store.reading import KnowledgeReader
-from aragora.knowledge.store.vectors import VectorStore
+from aragora.knowledge.store.tables import knowledge_vectors
+from aragora.knowledge.store.vectors import Place, VectorStore
 from aragora.knowledge.store.writing import KnowledgeWriter
 from aragora.knowledge.wanted import Wanted
+from aragora.observability.registry import REGISTRY
 from aragora.scope import Scope
 from aragora.storage.database import Database
 
@@ -260,6 +264,115 @@ async def test_a_text_that_cannot_be_embedded_keeps_no_other_waiting(world: Worl
     await world.write("The cache holds three replicas.", "The queue holds ten jobs.")
     assert world.index.figures.waiting == 0
     assert len(await world.found("the cache holds three", mode=Mode.SEMANTIC)) == 1
+
+
+async def test_a_rebuilt_index_has_what_the_store_has_and_finds_the_same(world: World, database: Database) -> None:
+    await world.write("The cache holds three replicas.", "The queue holds ten jobs.")
+    before = await world.found("cache replicas", mode=Mode.SEMANTIC)
+    embedded = len(world.embedder.passages)
+    async with database.writing() as connection:  # a vector that the index has, and the store has not
+        first = select(knowledge_vectors.c.item_no).order_by(knowledge_vectors.c.item_no.desc()).limit(1)
+        await connection.execute(
+            delete(knowledge_vectors).where(knowledge_vectors.c.item_no == first.scalar_subquery())
+        )
+    begun = world.index.rebuild(anew=False)
+    assert begun.stage is Stage.LOADING
+    assert world.index.rebuild(anew=False).rebuild_id == begun.rebuild_id
+    assert world.index.busy
+    await world.settle()
+    done = world.index.rebuilding
+    assert done is not None
+    assert (done.rebuild_id, done.stage, done.done, done.of) == (begun.rebuild_id, Stage.DONE, 1, 1)
+    assert len(world.embedder.passages) == embedded + 1  # the one that lacked
+    assert await world.found("cache replicas", mode=Mode.SEMANTIC) == before
+    assert not world.index.busy
+    assert world.index.rebuild(anew=False).rebuild_id != begun.rebuild_id
+
+
+async def test_while_the_index_is_rebuilt_the_words_answer(world: World) -> None:
+    await world.write("The cache holds three replicas.")
+    world.index.rebuild(anew=False)
+    world.vectors.page = _refusing  # type: ignore[method-assign]
+    with pytest.raises(Unavailable):
+        await world.index.step()
+    answer = await world.searching.search(SCOPE, "cache replicas")
+    assert (len(answer.results), answer.mode) == (1, Mode.LEXICAL)
+    assert "being loaded" in answer.degraded
+    assert (await world.index.looked()).stored is None
+    del world.vectors.page  # type: ignore[attr-defined]
+    await world.settle()
+    assert (await world.searching.search(SCOPE, "cache replicas")).mode is Mode.HYBRID
+
+
+async def test_all_vectors_are_computed_again_after_what_waits_and_a_failure_loses_none(world: World) -> None:
+    await world.write(*(f"cache note number {number}" for number in range(20)))
+    world.embedder.passages.clear()
+    world.index.rebuild(anew=False)
+    world.index.rebuild(anew=True)
+    assert await world.index.step()
+    await world.writer.write(HOME, [addition("a new note")])
+    world.clock.at += 2 * FRESH_S
+    world.embedder.fails = [InvalidInput("not this one")]
+    await world.settle()
+    world.embedder.fails = []
+    done = world.index.rebuilding
+    assert done is not None
+    assert (done.stage, done.embed_anew) == (Stage.DONE, True)
+    assert done.done == done.of >= 20
+    assert done.ended_at is not None
+    assert len(set(world.embedder.passages)) >= 20
+    figures = await world.index.looked()
+    assert (figures.vectors, figures.stored, figures.embeds) == (figures.stored, figures.vectors, True)
+
+
+async def test_an_embedder_that_is_away_holds_up_a_rebuild_and_ends_none(world: World) -> None:
+    await world.write(*(f"cache note number {number}" for number in range(20)))
+    world.index.rebuild(anew=True)
+    await world.index.step()
+    world.embedder.fails = [Unavailable("The embedder is away.")]
+    with pytest.raises(Unavailable):
+        await world.index.step()
+    held = world.index.rebuilding
+    assert held is not None
+    assert held.stage is Stage.EMBEDDING
+    await world.settle()
+    done = world.index.rebuilding
+    assert done is not None
+    assert (done.stage, done.done, done.refused) == (Stage.DONE, 20, 0)
+
+
+async def test_the_index_counts_itself_beside_the_store_and_sees_what_left_it(world: World) -> None:
+    items = await world.write(*(f"cache note number {number}" for number in range(20)))
+    for item in items[:15]:
+        await world.change(item, Forgotten("crt_1"))
+    figures = await world.index.looked()  # the index has not followed yet
+    assert (figures.vectors, figures.stored) == (5, 5)
+
+
+async def test_a_woken_index_looks_at_once_and_not_when_it_is_time(world: World, clock: SetClock) -> None:
+    await world.settle()
+    await world.writer.write(HOME, [addition("The cache holds three replicas.")])
+    await world.index.step()
+    assert world.index.figures.vectors == 0  # it looked just now
+    world.index.wake()
+    while await world.index.step():
+        continue
+    assert world.index.figures.vectors == 1
+
+
+async def test_searches_are_counted_by_what_really_ran(world: World) -> None:
+    await world.write("The cache holds three replicas.")
+    await world.found("cache replicas")
+    await Searching(world.reader, Away(), world.clock).search(SCOPE, "cache replicas")
+    counted = {
+        (labels["mode"], labels["degraded"])
+        for labels in (dict(one.labels) for one in REGISTRY.drain() if one.sample == SEARCHES)
+    }
+    assert {("hybrid", "no"), ("lexical", "unavailable")} <= counted
+
+
+async def _refusing(*_: object, **__: object) -> tuple[list[Place], None]:
+    raise Unavailable("the store is away")
 
 
 async def test_two_indexes_at_once_write_the_same(world: World) -> None:

@@ -50,6 +50,7 @@ VALUES = {
     "item_id": "kn_" + 32 * "0",
     "If-Match": "1",
     "content": "It holds.",
+    "adapter": "consensus",
     "kind": "note",
     "forgetting_id": "fgt_" + 32 * "0",
     "url": "https://hooks.example.com/aragora",

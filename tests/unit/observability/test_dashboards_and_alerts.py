@@ -114,9 +114,10 @@ def test_the_dashboards_of_the_runbook_are_there() -> None:
     assert len({json.loads(path.read_text(encoding="utf-8"))["uid"] for path in DASHBOARDS}) == len(DASHBOARDS)
 
 
-def test_every_metric_of_webhooks_has_a_panel() -> None:
+@pytest.mark.parametrize("beginning", ["aragora_webhook_", "aragora_km_"])
+def test_every_metric_of_webhooks_and_of_knowledge_has_a_panel(beginning: str) -> None:
     shown = {name for dashboard in DASHBOARDS for panel in panels_of(dashboard) for name in _used_in(panel)}
-    assert {metric.name for metric in METRICS if metric.name.startswith("aragora_webhook_")} <= shown
+    assert {metric.name for metric in METRICS if metric.name.startswith(beginning)} <= shown
 
 
 def _used_in(panel: dict[str, Any]) -> Iterator[str]:

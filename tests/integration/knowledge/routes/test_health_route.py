@@ -7,36 +7,25 @@ from typing import Any
 
 import httpx2
 import pytest
-from sqlalchemy import Select, text
+from sqlalchemy import Select, insert, text
 from sqlalchemy.dialects import sqlite
 from worlds.backends import SetClock
 from worlds.knowledge import HOME, addition
 from worlds.knowledge_server import Site
 
-from aragora.config.settings import Settings
+from aragora.knowledge.learning import ADAPTERS
 from aragora.knowledge.probing import FRESH_S
-from aragora.knowledge.store.probes import StoreProbes
+from aragora.knowledge.store.adapters import AdapterBook
+from aragora.knowledge.store.probes import LATE_S, StoreProbes
 from aragora.knowledge.store.writing import KnowledgeWriter
-from aragora.migrations.applying import apply_pending
-from aragora.storage.contexts import Context
 from aragora.storage.database import Database
 from aragora.storage.outbox_store import OutboxStore
+from aragora.storage.tables import outbox
 
 HEALTH = "/api/health/knowledge-mound"
 
 
-@pytest.fixture(autouse=True)
-async def journals(settings: Settings) -> None:
-    """The tables of debates, too: adapters read their outbox."""
-    if settings.database_url is None:
-        await apply_pending(settings)
-    else:
-        from worlds.schema import schema
-
-        database = Database.open(settings, Context.DEBATES)
-        async with database.writing() as connection:
-            await connection.run_sync(schema(Context.DEBATES).create_all)
-        await database.aclose()
+pytestmark = pytest.mark.usefixtures("journals_database")
 
 
 async def health(client: httpx2.AsyncClient, clock: SetClock) -> dict[str, Any]:
@@ -104,6 +93,21 @@ async def test_without_its_store_it_is_unhealthy_and_tells_nothing_else(
     assert told["components"]["store"] == {"state": "fails", "healthy": False, "active": False, "used_s_ago": None}
 
 
+async def test_the_oldest_lag_of_the_adapters_is_shown_and_fails_when_it_is_old(
+    client: httpx2.AsyncClient, clock: SetClock, journals_database: Database
+) -> None:
+    async with journals_database.writing() as connection:
+        row = {"outbox_id": "deb_1:knowledge", "topic": "knowledge", "debate_id": "deb_1", "payload": "{}"}
+        await connection.execute(insert(outbox).values(**row, created_at=clock.at - 60.0))
+    told = (await health(client, clock))["components"]["adapters"]
+    assert (told["state"], told["adapters"], told["waiting"]) == ("works", len(ADAPTERS), 1)
+    assert told["oldest_waiting_s"] == 60.0 + FRESH_S
+    clock.at += LATE_S
+    told = await health(client, clock)
+    assert (told["status"], told["components"]["adapters"]["state"]) == ("degraded", "fails")
+    assert "deb_1" not in str(told)
+
+
 async def test_it_is_looked_at_once_for_all_who_ask(
     client: httpx2.AsyncClient, clock: SetClock, writer: KnowledgeWriter
 ) -> None:
@@ -115,16 +119,16 @@ async def test_it_is_looked_at_once_for_all_who_ask(
 
 @pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
 async def test_no_look_reads_a_whole_table(
-    settings: Settings,
     database: Database,
+    journals_database: Database,
     writer: KnowledgeWriter,
     clock: SetClock,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """What the public route costs must not grow with what is known: whatever it reads has an index or a limit."""
     await writer.write(HOME, [addition("The cache holds.")])
-    debates = Database.open(settings, Context.DEBATES)
-    probes = StoreProbes(database, OutboxStore(debates), clock, learns=True)
+    book = AdapterBook(database, OutboxStore(journals_database), clock)
+    probes = StoreProbes(database, book, clock, ADAPTERS)
     asked: list[str] = []
     read = database.rows
 
@@ -135,7 +139,6 @@ async def test_no_look_reads_a_whole_table(
     monkeypatch.setattr(database, "rows", noting)
     for look in (probes.store, probes.lexical_index, probes.ledger, probes.contradictions, probes.adapters):
         await look()
-    await debates.aclose()
     assert len(asked) > 8
     scans: list[str] = []
     async with database.reading() as connection:

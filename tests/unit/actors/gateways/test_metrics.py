@@ -94,11 +94,30 @@ class Boards:
         return ConnectionTotals(3, 0, 0)
 
 
+class NothingKnown:
+    """No figures of knowledge."""
+
+    async def gauges(self) -> list[CounterDelta]:
+        return []
+
+
+def page_of(counters: Counters, probe: StoreProbe, boards: Boards, registry: Registry) -> StoredMetricsPage:
+    return StoredMetricsPage(
+        [counters],  # type: ignore[list-item]
+        probe,
+        boards,  # type: ignore[arg-type]
+        boards,  # type: ignore[arg-type]
+        boards,  # type: ignore[arg-type]
+        knowledge=NothingKnown(),  # type: ignore[arg-type]
+        registry=registry,
+    )
+
+
 async def test_without_the_store_the_page_has_what_is_read_now_and_no_counter_and_comes_back_whole() -> None:
     counters, registry, clock = Counters(), Registry(), SetClock()
     boards = Boards(counters)
     probe = StoreProbe([counters], clock)  # type: ignore[list-item]
-    page = StoredMetricsPage([counters], probe, boards, boards, boards, registry=registry)  # type: ignore[arg-type, list-item]
+    page = page_of(counters, probe, boards, registry)
     whole = await page.exposition()
     assert {"aragora_store_up 1.0", "aragora_debates_total 7.0", "aragora_websocket_connections 3.0"} <= set(
         whole.splitlines()
@@ -141,7 +160,7 @@ async def test_however_many_ask_at_once_one_page_is_made_at_a_time_and_none_is_o
     counters, clock, registry = Slow(), SetClock(), Registry()
     boards = Boards(counters)
     probe = StoreProbe([counters], clock)  # type: ignore[list-item]
-    page = StoredMetricsPage([counters], probe, boards, boards, boards, registry=registry)  # type: ignore[arg-type, list-item]
+    page = page_of(counters, probe, boards, registry)
     first = asyncio.create_task(page.exposition())
     await eventually(lambda: counters.reads == 1)
     registry.inc(SAMPLE, **LABELS)
@@ -160,6 +179,8 @@ async def test_without_the_shared_state_the_page_has_the_rest() -> None:
     boards = Boards(counters)
     boards.shared_away = True
     probe = StoreProbe([counters], clock)  # type: ignore[list-item]
-    page = await StoredMetricsPage([counters], probe, boards, boards, boards, registry=Registry()).exposition()  # type: ignore[arg-type, list-item]
+    page = await StoredMetricsPage(
+        [counters], probe, boards, boards, boards, knowledge=NothingKnown(), registry=Registry()
+    ).exposition()  # type: ignore[arg-type, list-item]
     assert "aragora_debates_total 7.0" in page.splitlines()
     assert "\naragora_websocket_connections " not in page

@@ -1,0 +1,76 @@
+"""How far the adapters have come: read from the outbox, from what they have applied, and from what they noted of their
+last round."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Final
+
+from sqlalchemy import case, select
+
+from aragora.clock import Clock
+from aragora.encoding import decode_as, encode_text
+from aragora.knowledge.store.tables import knowledge_adapters, knowledge_applied
+from aragora.knowledge.syncs import READ_MAX, TOPIC, Record, Round, Standing, Waiting, applied_id, standings
+from aragora.storage.database import Database
+from aragora.storage.outbox import OutboxRow
+from aragora.storage.outbox_store import OutboxStore
+from aragora.storage.tables import insert_into
+
+_LOOKED_UP: Final = 200  # ids in one query: below SQLite's limit of parameters
+_TABLE: Final = knowledge_adapters
+
+
+class AdapterBook:
+    """Over the databases of contexts `aragora_memory` and `debates`. Every method raises Unavailable where they are
+    away."""
+
+    def __init__(self, memory: Database, outbox: OutboxStore, clock: Clock) -> None:
+        self._memory = memory
+        self._outbox = outbox
+        self._clock = clock
+
+    async def note(self, adapter: str, done: Round, cursor_at: float | None) -> None:
+        """Keep what an adapter did last; its cursor never goes back."""
+        new = insert_into(self._memory, _TABLE).values(
+            adapter=adapter, cursor_at=cursor_at, synced_at=done.at, result=encode_text(done)
+        )
+        further = new.excluded.cursor_at
+        behind = _TABLE.c.cursor_at.is_(None) | (_TABLE.c.cursor_at < further)
+        kept = new.on_conflict_do_update(
+            index_elements=["adapter"],
+            set_={
+                "cursor_at": case((further.is_not(None) & behind, further), else_=_TABLE.c.cursor_at),
+                "synced_at": new.excluded.synced_at,
+                "result": new.excluded.result,
+            },
+        )
+        async with self._memory.writing("noting a round of an adapter") as connection:
+            await connection.execute(kept)
+
+    async def left(self, adapter: str) -> list[OutboxRow]:
+        """The rows that wait for an adapter, the oldest first; of the oldest `READ_MAX` of all."""
+        rows = await self._outbox.pending((TOPIC,), READ_MAX)
+        applied = await self._applied((adapter,), rows)
+        return [row for row in rows if applied_id(row.outbox_id, adapter) not in applied]
+
+    async def standings(self, adapters: Collection[str]) -> list[Standing]:
+        """How far each of these has come, in their order."""
+        rows = await self._outbox.pending((TOPIC,), READ_MAX)
+        total = len(rows) if len(rows) < READ_MAX else await self._outbox.count(TOPIC)
+        waiting = Waiting(rows, total, await self._applied(adapters, rows))
+        return standings(adapters, waiting, await self._records(adapters), self._clock.now())
+
+    async def _records(self, adapters: Collection[str]) -> dict[str, Record]:
+        query = select(_TABLE.c.adapter, _TABLE.c.cursor_at, _TABLE.c.result)
+        rows = await self._memory.rows(query.where(_TABLE.c.adapter.in_(adapters)))
+        return {row.adapter: Record(row.cursor_at, decode_as(row.result, Round)) for row in rows}
+
+    async def _applied(self, adapters: Collection[str], rows: Sequence[OutboxRow]) -> set[str]:
+        ids = [applied_id(row.outbox_id, adapter) for adapter in adapters for row in rows]
+        found: set[str] = set()
+        for start in range(0, len(ids), _LOOKED_UP):
+            those = knowledge_applied.c.outbox_id.in_(ids[start : start + _LOOKED_UP])
+            query = select(knowledge_applied.c.outbox_id).where(those)
+            found.update(row[0] for row in await self._memory.rows(query, "reading what adapters have applied"))
+        return found
