@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from worlds.figures import Figures, figures
 from worlds.live_server import LiveServer
 from worlds.waiting import WAIT_S, wait_until
+
+from aragora.knowledge.learning import ADAPTERS
 
 pytestmark = pytest.mark.slow
 
@@ -30,3 +33,45 @@ def test_what_is_added_is_found_by_its_meaning_and_health_says_that_all_works(se
     assert health["status"] == "healthy", health
     assert health["summary"]["healthy"] == health["summary"]["total_components"] == 11
     assert health["components"]["vector_index"]["active"], health
+
+
+def test_the_operator_sees_the_adapters_and_moves_them_and_has_the_index_built_anew(
+    server: LiveServer, debate_id: str
+) -> None:
+    def learnt() -> dict[str, dict[str, Any]]:
+        listed = {one["adapter"]: one for one in server.get("/api/knowledge/adapters")["adapters"]}
+        return listed if all(one["backlog"] == 0 and one["last"] for one in listed.values()) else {}
+
+    adapters = wait_until(learnt, f"everybody has learnt from {debate_id}", WAIT_S)
+    assert set(adapters) == set(ADAPTERS)
+    assert {one["state"] for one in adapters.values()} == {"awake"}
+    synced = server.request("POST", "/api/knowledge/adapters/consensus/sync", {})
+    assert synced.status == 200, synced.body
+    assert (synced.json["adapter"], synced.json["backlog"]) == ("consensus", 0)
+    server.request("POST", "/api/knowledge/items", {"content": "It wakes the index, and nobody searches."})
+    begun = server.request("POST", "/api/knowledge/reindex", {"embed_anew": True})
+    assert begun.status == 202, begun.body
+
+    def rebuilt() -> dict[str, Any]:
+        told: dict[str, Any] = server.get("/api/knowledge/reindex")["rebuild"]
+        return told if told["stage"] == "done" else {}
+
+    done = wait_until(rebuilt, "the index is built anew", WAIT_S)
+    assert done["rebuild_id"] == begun.json["rebuild"]["rebuild_id"]
+    assert done["done"] >= 1
+
+    def counted() -> Figures | None:  # processes report every five seconds, readings are half a minute old
+        page = figures(server.request("GET", "/metrics").body)
+        known = {name for name, _ in page.samples}
+        return page if "aragora_km_embedder_up" in known and "aragora_km_index_vectors" in known else None
+
+    page = wait_until(counted, "the index is on the metrics page", 2 * WAIT_S)
+    assert page.value("aragora_km_embedder_up") == 1.0
+    assert page.value("aragora_km_adapter_backlog", adapter="consensus") == 0.0
+    wait_until(
+        lambda: figures(server.request("GET", "/metrics").body).value(
+            "aragora_km_forward_sync_latency_seconds_count", adapter="consensus"
+        ),
+        "the lag of the debate is counted",
+        WAIT_S,
+    )
