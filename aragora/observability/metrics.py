@@ -126,6 +126,9 @@ METRICS: Final[tuple[Metric, ...]] = (
     ),
     _histogram("aragora_km_operation_latency_seconds", "Seconds an operation of the Knowledge Mound took", "type"),
     _counter("aragora_km_semantic_search_total", "Searches of the Knowledge Mound that went by meaning"),
+    _counter("aragora_km_cache_hits_total", "Searches of the Knowledge Mound whose answer was kept"),
+    _counter("aragora_km_cache_misses_total", "Searches of the Knowledge Mound whose answer was not kept"),
+    _counter("aragora_km_cache_failures_total", "Times that Redis did not serve as cache of the Knowledge Mound"),
     # knowledge in debates
     _counter(
         "aragora_km_looks_total",

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import Boolean, Column, Double, Index, Integer, LargeBinary, Table, Text, text
+from sqlalchemy import BigInteger, Boolean, Column, Double, Index, Integer, LargeBinary, Table, Text, text
 
 from aragora.storage.applied import applied_table
 from aragora.storage.contexts import Context
@@ -13,6 +13,7 @@ from aragora.storage.tables import METADATA
 
 _METADATA: Final = METADATA[Context.MEMORY]
 _SHARED: Final = text("visibility = 'org'")
+_BEGINS: Final = text("valid_from IS NOT NULL")
 
 knowledge_workspaces = Table(
     "knowledge_workspaces",
@@ -50,6 +51,7 @@ knowledge_items = Table(  # as folded from the ledger: `item` holds all of it, t
     Index("ix_knowledge_items_home", "org_id", "workspace", "item_no"),
     Index("ix_knowledge_items_subject", "org_id", "workspace", "subject", "relation"),
     Index("ix_knowledge_items_shared", "org_id", "item_no", sqlite_where=_SHARED, postgresql_where=_SHARED),
+    Index("ix_knowledge_items_begins", "org_id", "valid_from", sqlite_where=_BEGINS, postgresql_where=_BEGINS),
     sqlite_autoincrement=True,  # the number of an item that is gone never comes again
 )
 
@@ -103,6 +105,21 @@ knowledge_vectors = Table(
     Column("version", Integer, nullable=False),  # of the item's wording
     Column("vector", LargeBinary, nullable=False),  # float32, little-endian
     Index("ix_knowledge_vectors_embedder", "embedder_id", "item_no"),
+)
+
+knowledge_generations = Table(  # how often what may be found in a scope has changed
+    "knowledge_generations",
+    _METADATA,
+    Column("scope", Text, primary_key=True),  # see `aragora.knowledge.store.lexical.scopes_of`
+    Column("generation", BigInteger, nullable=False),
+)
+
+knowledge_embedder = Table(  # whose vectors are searched; at most one row
+    "knowledge_embedder",
+    _METADATA,
+    Column("one", Integer, primary_key=True, autoincrement=False),
+    Column("embedder_id", Text, nullable=False),
+    Column("since", Double, nullable=False),
 )
 
 knowledge_barred = Table(  # what is not learnt from any more: what a forgotten debate said, or a person until then
