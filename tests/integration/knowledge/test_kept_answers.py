@@ -1,4 +1,4 @@
-"""Answers of searches that are kept: they say what a search would find now, whatever happens to the mound and to Redis."""
+"""Answers of searches that are kept: they say what a search would find now, whatever becomes of mound and Redis."""
 
 from __future__ import annotations
 
