@@ -8,7 +8,7 @@ from collections.abc import Collection
 
 from actors.virtual import VirtualActor, collect_seldom
 from aragora.config.settings import Settings
-from aragora.knowledge.embedders import open_embedder
+from aragora.knowledge.embedders import open_embedder, runnable
 from aragora.knowledge.indexing import MoundIndex
 from aragora.knowledge.near import IndexFigures, Near, Rebuild
 from aragora.knowledge.store.vectors import VectorStore
@@ -21,7 +21,8 @@ class MoundIndexActor(VirtualActor):
     def __init__(self, key: str, settings: Settings) -> None:
         super().__init__(key, settings)
         collect_seldom()
-        self._index = MoundIndex(VectorStore(self._open(Context.MEMORY)), open_embedder(settings), self._clock)
+        store, embedder = VectorStore(self._open(Context.MEMORY)), open_embedder(settings)
+        self._index = MoundIndex(store, embedder, self._clock, others=runnable(embedder))
         self._index.start()
 
     async def nearest(self, scopes: Collection[str], question: str, k: int, allowed: Collection[int] | None) -> Near:

@@ -7,8 +7,10 @@ from functools import partial
 
 from aragora.clock import Clock
 from aragora.config.settings import Settings
+from aragora.knowledge.answers import AnswerCache
 from aragora.knowledge.keeping import Keeper
-from aragora.knowledge.searching import Meanings, Searching
+from aragora.knowledge.searching import Keeping, Meanings, Searching
+from aragora.knowledge.store.generations import Generations
 from aragora.knowledge.store.neighbours import Neighbours
 from aragora.knowledge.store.outcomes import OutcomeStore
 from aragora.knowledge.store.reading import KnowledgeReader
@@ -26,6 +28,7 @@ from aragora.server.live.sockets import SocketRegistry
 from aragora.server.ports import AuditTrail, DebateReader, ReceiptVerifier
 from aragora.storage.contexts import Context
 from aragora.storage.database import Database
+from aragora.storage.ephemeral_redis import RedisEphemeral, connect
 
 
 def open_knowledge(
@@ -48,13 +51,16 @@ def open_knowledge(
     """
     database = Database.open(settings, Context.MEMORY)
     reader, writer = KnowledgeReader(database), KnowledgeWriter(database, clock)
+    url = settings.knowledge_mound_redis_url
+    redis = None if url is None else connect(url.get_secret_value())
+    answers = AnswerCache(clock, None if redis is None else RedisEphemeral(redis))
     ports = KnowledgePorts(
         reader=reader,
         neighbours=Neighbours(database),
         switches=WorkspaceSwitches(database),
         export=partial(walked, database),
         keeper=Keeper(reader, writer, clock, wake),
-        searching=Searching(reader, meanings, clock),
+        searching=Searching(reader, meanings, clock, Keeping(answers, Generations(database))),
         outcomes=OutcomeStore(database),
         debates=debates,
         verifier=verifier,
@@ -66,5 +72,5 @@ def open_knowledge(
         "knowledge",
         ports,
         chapters=(knowledge, knowledge_origins, knowledge_judging, knowledge_files, knowledge_workspaces),
-        closers=(database.aclose,),
+        closers=(database.aclose,) if redis is None else (database.aclose, redis.aclose),
     )

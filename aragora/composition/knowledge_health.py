@@ -31,7 +31,7 @@ def open_knowledge_health(
 
     Args:
         index: tells of the index of meanings and of the embedder.
-        debates, searching: as debates look for knowledge at their opening.
+        debates, searching: as debates look for knowledge at their opening; `searching` keeps answers, too.
     """
     memory, journals = Database.open(settings, Context.MEMORY), Database.open(settings, Context.DEBATES)
     book = AdapterBook(memory, OutboxStore(journals), clock)
@@ -53,7 +53,8 @@ def open_knowledge_health(
         Component.ADAPTERS: probes.adapters,
         Component.VECTOR_INDEX: index,
         Component.DEBATE_INTEGRATION: integration,
-        Component.CACHE: _not_here,
+        Component.CACHE: searching.look_at_cache,
+        Component.CONTROL_PLANE: _not_here,
     }
     return Feature(
         "knowledge health",
@@ -65,4 +66,4 @@ def open_knowledge_health(
 
 async def _not_here() -> Mapping[Component, Reading]:
     """What this version does not have."""
-    return {Component.CACHE: OFF, Component.CONTROL_PLANE: OFF, Component.SUMMARIES: OFF}
+    return {Component.CONTROL_PLANE: OFF, Component.SUMMARIES: OFF}

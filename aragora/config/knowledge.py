@@ -35,7 +35,7 @@ class KnowledgeSettings(BaseModel):
     )
     knowledge_mound_redis_url: RedisUrl | None = variable(
         "KNOWLEDGE_MOUND_REDIS_URL",
-        "Redis cache of the Knowledge Mound. Without effect for now: searches are not cached.",
+        "Redis in which replicas share the answers of searches of the Knowledge Mound; unset: each keeps its own.",
         allowed="redis://HOST:PORT",
     )
     knowledge_adapter_processes: AdapterProcesses = variable(

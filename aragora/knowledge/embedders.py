@@ -21,3 +21,10 @@ def open_embedder(settings: Settings) -> Embedder:
             dimension=settings.knowledge_embeddings_dimension,
         )
     )
+
+
+def runnable(besides: Embedder) -> tuple[Embedder, ...]:
+    """The embedders that any installation can run, but for that one: an address that the settings name no more is not
+    among them, for its key is gone."""
+    embedded = EmbeddedEmbedder()
+    return () if embedded.embedder_id == besides.embedder_id else (embedded,)

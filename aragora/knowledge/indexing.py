@@ -10,13 +10,17 @@ Rules
   If the process ends before that is done, what is left keeps its vectors, and whoever wants them anew asks again.
 - A second process that does the same by mistake makes the same vectors: nothing it writes is wrong, and a vector of an
   item that was reworded or forgotten meanwhile is refused by the store.
+- One embedder is current: its vectors are searched. Where the settings name another one, that one is arriving: the lane
+  makes its vectors beside those of the current one, and goes on after a stop where it stood. Once all are there it
+  becomes current, and the vectors of the other are dropped; until then the old settings lose nothing but its vectors.
+  Vectors of two embedders are never compared. Where the current one cannot be run any more, words alone are searched.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final, Protocol
@@ -51,6 +55,8 @@ class Vectored(Protocol):
 
     async def standing(self) -> dict[Home, int]: ...
 
+    async def generations(self) -> dict[str, int]: ...
+
     async def changed(self, home: Home, after: int, limit: int = ...) -> tuple[int, list[Place]]: ...
 
     async def page(self, embedder_id: str, after: int, limit: int = ...) -> tuple[list[Place], Vectors | None]: ...
@@ -61,9 +67,15 @@ class Vectored(Protocol):
 
     async def wordings(self, embedder_id: str, item_nos: Sequence[int]) -> list[Unembedded]: ...
 
-    async def put(self, embedder_id: str, made: dict[int, tuple[int, Vector]]) -> set[int]: ...
+    async def put(self, embedder_id: str, made: Mapping[int, tuple[int, Vector]]) -> set[int]: ...
 
     async def count(self, embedder_id: str) -> int: ...
+
+    async def current(self, wanted: str, now: float) -> str: ...
+
+    async def make_current(self, embedder_id: str, instead_of: str, now: float) -> bool: ...
+
+    async def drop_others(self, embedder_id: str, limit: int = ...) -> int: ...
 
     async def findable(self, before: int | None, limit: int) -> list[Unembedded]: ...
 
@@ -71,23 +83,44 @@ class Vectored(Protocol):
 
 
 class MoundIndex:
-    """Belongs to one event loop."""
+    """Belongs to one event loop.
 
-    def __init__(self, store: Vectored, embedder: Embedder, clock: Clock, *, index: VectorIndex | None = None) -> None:
+    Args:
+        embedder: of the settings.
+        others: embedders that can be run besides: one of them may be the current one until `embedder` has arrived.
+    """
+
+    def __init__(
+        self,
+        store: Vectored,
+        embedder: Embedder,
+        clock: Clock,
+        *,
+        index: VectorIndex | None = None,
+        others: Sequence[Embedder] = (),
+    ) -> None:
         self._store = store
-        self._embedder = embedder
-        self._embedder_id = str(embedder.embedder_id)
+        self._wanted = embedder
+        self._wanted_id = str(embedder.embedder_id)
+        self._others = tuple(others)
+        self._current: Embedder | None = None  # None where it cannot be run; before loading, too
+        self._current_id = self._wanted_id
+        self._moving = False  # whether the vectors of both embedders are in the index
+        self._leftovers = False  # whether the store may hold vectors that nobody needs
         self._clock = clock
         self._index = index or VectorIndex()
         self._scopes: dict[int, tuple[str, ...]] = {}  # of each item in the index
         self._standing: dict[Home, int] = {}
+        self._generations: dict[str, int] = {}
         self._loaded = False
         self._following = asyncio.Lock()
         self._followed_at = float("-inf")
         self._lane: OrderedDict[int, None] = OrderedDict()  # the newest last
+        self._unfound = 0  # of the lane, those that have no vector of the current embedder either
+        self._refused: set[int] = set()  # what cannot be embedded
         self._overflowed = False
         self._oldest_s = 0.0
-        self._queries: Cache[str, Vector] = Cache(QUERIES_KEPT, QUERIES_KEPT_S)
+        self._queries: Cache[tuple[str, str], Vector] = Cache(QUERIES_KEPT, QUERIES_KEPT_S)
         self._check = EmbedderCheck(embedder, clock)
         self._rebuild: Rebuild | None = None
         self._anew_before: int | None = None  # of the items whose vectors are computed again, those that are left
@@ -102,13 +135,21 @@ class MoundIndex:
         """Stop; what waits is found again by the next start."""
         await self._every.aclose()
         await self._check.aclose()
-        await self._embedder.aclose()
+        for embedder in (self._wanted, *self._others):
+            await embedder.aclose()
         self._index.close()
 
     @property
     def figures(self) -> IndexFigures:
         """How the index stands."""
-        return IndexFigures(self._loaded, len(self._scopes), len(self._lane), self._oldest_s, self._index.size_bytes)
+        return IndexFigures(
+            self._loaded, len(self._scopes), len(self._lane), self._oldest_s, self._index.size_bytes, self.arriving
+        )
+
+    @property
+    def arriving(self) -> bool:
+        """Whether the embedder of the settings is not the current one yet."""
+        return self._current_id != self._wanted_id
 
     async def looked(self) -> IndexFigures:
         """How the index stands, beside what the store has, and whether the embedder works: it is tried. Raises
@@ -119,8 +160,8 @@ class MoundIndex:
 
     @property
     def busy(self) -> bool:
-        """Whether items wait to be embedded, or the index is being built anew."""
-        return bool(self._lane) or self._rebuilds
+        """Whether items wait to be embedded or vectors to be dropped, or the index is being built anew."""
+        return bool(self._lane) or self.arriving or self._leftovers or self._rebuilds
 
     def wake(self) -> None:
         """Items are new: look at once, and not only when it is time."""
@@ -150,27 +191,45 @@ class MoundIndex:
 
     async def nearest(self, scopes: Collection[str], question: str, k: int, allowed: Collection[int] | None) -> Near:
         """The `k` items of these scopes that are nearest to a question, and not below the embedder's floor; of
-        `allowed`, where given. Raises Unavailable while the index is loaded, InvalidInput for a blank question."""
-        query = await self._query(question)
+        `allowed`, where given. Raises Unavailable while the index is loaded, or the current embedder cannot be run;
+        InvalidInput for a blank question."""
+        asked = self._current or self._wanted
+        query = await self._query(asked, question)
         await self.follow()
         if not self._loaded:
             raise Unavailable("the index of meanings is being loaded", code="index_loading", retry_after_s=1.0)
+        while self._current is not asked:  # it changed meanwhile
+            if self._current is None:
+                raise Unavailable(
+                    f"the embedder was changed: {len(self._lane)} items are to be embedded anew, and until then words "
+                    "alone are searched",
+                    code="embedder_arriving",
+                    retry_after_s=60.0,
+                )
+            asked = self._current
+            query = await self._query(asked, question)
         hits = self._index.nearest(
-            self._embedder_id,
+            self._current_id,
             scopes,
             query,
             k,
             allowed=None if allowed is None else {str(item_no) for item_no in allowed},
-            floor=self._embedder.floor,
+            floor=asked.floor,
         )
         best: dict[int, float] = {}
         for hit in hits:  # a shared item stands in two scopes
             best.setdefault(int(hit.id), hit.cosine)
-        exact = all(self._index.is_exact(self._embedder_id, scope) for scope in scopes)
-        return Near(tuple(best.items()), exact, len(self._lane), self._embedder.sure)
+        return Near(
+            tuple(best.items()),
+            all(self._index.is_exact(self._current_id, scope) for scope in scopes),
+            self._unfound if self.arriving else len(self._lane),
+            asked.sure,
+            self._current_id,
+            {scope: self._generations.get(scope, 0) for scope in scopes},
+        )
 
     async def step(self) -> bool:
-        """Follow the store and embed one batch; whether more waits. Raises Unavailable."""
+        """Follow the store, and embed one batch or do what is next; whether there is more. Raises Unavailable."""
         self._woken.clear()
         rebuild = self._rebuild
         if rebuild is not None and rebuild.stage is Stage.LOADING:
@@ -178,18 +237,30 @@ class MoundIndex:
         elif not self._loaded:
             await self._load()
         await self.follow()
-        if not self._lane and self._overflowed:
+        if not self._lane and (self._overflowed or self.arriving):
             await self._refill()
         if not self._lane:
             self._oldest_s = 0.0
-            return await self._embed_anew()
+            return await self._else()
         numbers = list(reversed(self._lane))[:LANE_BATCH]
-        wordings = await self._store.wordings(self._embedder_id, numbers)
+        if self._current is not None and self.arriving:  # what is new is found meanwhile, too
+            await self._embed(self._current, await self._store.wordings(self._current_id, numbers))
+        wordings = await self._store.wordings(self._wanted_id, numbers)
         now = self._clock.now()
         self._oldest_s = max((now - one.changed_at for one in wordings), default=0.0)
-        await self._embed(wordings)
+        await self._embed(self._wanted, wordings)
         for item_no in numbers:
             self._lane.pop(item_no, None)
+        return self.busy
+
+    async def _else(self) -> bool:
+        """What is next where no item waits; whether there is more."""
+        if self.arriving:
+            await self._move()
+        elif self._leftovers:
+            self._leftovers = await self._store.drop_others(self._wanted_id) > 0
+        else:
+            return await self._embed_anew()
         return self.busy
 
     async def follow(self) -> None:
@@ -200,38 +271,77 @@ class MoundIndex:
             if not self._loaded or self._clock.monotonic() - self._followed_at < FRESH_S:
                 return
             began = self._clock.monotonic()
+            generations = await self._store.generations()  # first: the ledgers are followed at least as far
             for home, seq in (await self._store.standing()).items():
                 known = self._standing.get(home, 0)
                 while known < seq:
                     after, places = await self._store.changed(home, known)
                     await self._place(places)
                     self._standing[home] = known = after if after > known else seq
+            self._generations = generations
+            self._unfound = sum(item_no not in self._scopes for item_no in self._lane) if self.arriving else 0
             self._followed_at = began
 
     async def _load(self) -> None:
         standing = await self._store.standing()  # first: what changes meanwhile is followed afterwards
-        after = 0
-        while True:
-            places, vectors = await self._store.page(self._embedder_id, after)
-            if vectors is None:
-                break
-            self._put(places, vectors)
-            after = places[-1].item_no
-            if self._rebuilds and self._rebuild is not None:
-                self._rebuild = replace(self._rebuild, done=len(self._scopes))
+        current_id = await self._store.current(self._wanted_id, self._clock.now())
+        if current_id != self._wanted_id and not await self._store.count(current_id):  # it has nothing to lose
+            await self._store.make_current(self._wanted_id, current_id, self._clock.now())
+            current_id = await self._store.current(self._wanted_id, self._clock.now())
+        able = {str(one.embedder_id): one for one in (*self._others, self._wanted)}
+        self._current, self._current_id = able.get(current_id), current_id
+        if self._current is not None:
+            await self._read(current_id)
         self._standing = standing
         await self._refill()
         self._loaded = True
-        log.info("the index of meanings is loaded", vectors=len(self._scopes), waiting=len(self._lane))
+        self._leftovers = not self.arriving
+        log.info(
+            "the index of meanings is loaded",
+            vectors=len(self._scopes),
+            waiting=len(self._lane),
+            arriving=self._wanted_id if self.arriving else None,
+        )
+
+    async def _read(self, embedder_id: str) -> None:
+        """Load the vectors of an embedder."""
+        after = 0
+        while True:
+            places, vectors = await self._store.page(embedder_id, after)
+            if vectors is None:
+                return
+            self._put(embedder_id, places, vectors)
+            after = places[-1].item_no
+            if self._rebuilds:
+                self._told(done=len(self._scopes))
+
+    async def _move(self) -> None:
+        """Search the vectors of the embedder that has arrived, and no others any more. Searches go on meanwhile."""
+        gone, self._moving = self._current_id, True
+        try:
+            standing = dict(self._standing)
+            await self._read(self._wanted_id)
+            self._standing, self._followed_at = standing, float("-inf")  # what changed meanwhile may be as it was
+            await self.follow()
+            await self._store.make_current(self._wanted_id, gone, self._clock.now())
+        except BaseException:
+            self._index.drop_embedder(self._wanted_id)
+            raise
+        finally:
+            self._moving = False
+        self._current, self._current_id = self._wanted, self._wanted_id
+        self._index.drop_embedder(gone)
+        self._leftovers = True
+        log.info("the embedder has changed", vectors=len(self._scopes), instead_of=gone, now=self._wanted_id)
 
     async def _load_anew(self) -> None:
         """Drop what is in memory and load what is stored. Where that fails, the next step begins again."""
         async with self._following:
             self._loaded = False
-            self._index.drop_embedder(self._embedder_id)
+            self._index.drop_embedder(self._current_id)
             self._scopes.clear()
             self._lane.clear()
-            of = await self._store.count(self._embedder_id)
+            of = await self._store.count(self._current_id)
             self._told(done=0, of=of)
             await self._load()
         if self._rebuild is None or not self._rebuild.embed_anew:
@@ -250,7 +360,7 @@ class MoundIndex:
             self._told(stage=Stage.DONE, ended_at=self._clock.now())
             log.info("the vectors of all items are computed again", items=rebuild.done)
             return False
-        made = await self._embed(found)
+        made = await self._embed(self._wanted, found)
         self._anew_before = found[-1].item_no
         done = rebuild.done + len(found)
         self._told(done=done, of=max(done, rebuild.of), refused=rebuild.refused + len(found) - made)
@@ -264,9 +374,9 @@ class MoundIndex:
         """How many vectors the store has. Where the index differs, it follows the store first, and both are counted
         again: what is hidden elsewhere leaves the store at once."""
         for _ in range(2):
-            if not self._loaded:
+            if not self._loaded or self._current is None:
                 return None
-            stored = await self._store.count(self._embedder_id)
+            stored = await self._store.count(self._current_id)
             if abs(stored - len(self._scopes)) <= APART:
                 return stored
             self._followed_at = float("-inf")
@@ -280,25 +390,32 @@ class MoundIndex:
                 await self._woken.wait()
 
     async def _refill(self) -> None:
-        numbers = await self._store.unembedded(self._embedder_id, LANE_MAX)
+        numbers = await self._store.unembedded(self._wanted_id, LANE_MAX)
         self._overflowed = len(numbers) >= LANE_MAX
         for item_no in reversed(numbers):
-            self._lane[item_no] = None
+            if item_no not in self._refused:
+                self._lane[item_no] = None
 
     async def _place(self, places: Sequence[Place]) -> None:
         """Take over where items may be found now: those that changed are dropped, and come back as they are now."""
         for place in places:
             self._drop(place.item_no)
+            self._refused.discard(place.item_no)
         shown = [place for place in places if place.scopes]
         for start in range(0, len(shown), 500):
             numbers = [place.item_no for place in shown[start : start + 500]]
-            held, vectors = await self._store.of(self._embedder_id, numbers)
-            if vectors is not None:
-                self._put(held, vectors)
-            there = {place.item_no for place in held}
-            for item_no in numbers:
-                if item_no not in there:
-                    self._wait_for(item_no)
+            missing = await self._take(self._current_id, numbers)
+            if self._moving:
+                missing |= await self._take(self._wanted_id, numbers)
+            for item_no in numbers if self.arriving and not self._moving else missing:
+                self._wait_for(item_no)
+
+    async def _take(self, embedder_id: str, numbers: Sequence[int]) -> set[int]:
+        """Take over the vectors of these items; returns those that have none."""
+        held, vectors = await self._store.of(embedder_id, numbers)
+        if vectors is not None:
+            self._put(embedder_id, held, vectors)
+        return set(numbers) - {place.item_no for place in held}
 
     def _wait_for(self, item_no: int) -> None:
         if len(self._lane) >= LANE_MAX:
@@ -307,34 +424,34 @@ class MoundIndex:
         self._lane[item_no] = None
         self._lane.move_to_end(item_no)
 
-    async def _embed(self, wordings: Sequence[Unembedded]) -> int:
+    async def _embed(self, embedder: Embedder, wordings: Sequence[Unembedded]) -> int:
         """Embed these and take them over; how many got a vector."""
+        embedder_id = str(embedder.embedder_id)
         made: dict[int, tuple[int, Vector]] = {}
         for one in wordings:
             try:
-                vectors = await self._embedder.embed_passages([one.text])
+                vectors = await embedder.embed_passages([one.text])
             except (InvalidInput, TooLarge) as refused:  # it is found by its words alone
                 log.info("an item cannot be embedded", item_no=one.item_no, error=refused.message)
+                self._refused.add(one.item_no)
                 continue
             made[one.item_no] = (one.version, vectors[0])
-        kept = await self._store.put(self._embedder_id, made)
-        if kept:
-            held, vectors_now = await self._store.of(self._embedder_id, sorted(kept))
-            if vectors_now is not None:
-                self._put(held, vectors_now)
+        kept = await self._store.put(embedder_id, made)
+        if kept and embedder_id == self._current_id:
+            await self._take(embedder_id, sorted(kept))
         return len(made)
 
-    async def _query(self, question: str) -> Vector:
-        now = self._clock.monotonic()
-        known = self._queries.get(question, now)
+    async def _query(self, embedder: Embedder, question: str) -> Vector:
+        now, key = self._clock.monotonic(), (str(embedder.embedder_id), question)
+        known = self._queries.get(key, now)
         if known is not None:
             return known
-        fill = self._queries.filling(question)
-        made = await self._embedder.embed_query(question)
+        fill = self._queries.filling(key)
+        made = await embedder.embed_query(question)
         fill(made, now)
         return made
 
-    def _put(self, places: Sequence[Place], vectors: Vectors) -> None:
+    def _put(self, embedder_id: str, places: Sequence[Place], vectors: Vectors) -> None:
         by_scope: dict[str, list[int]] = {}
         for row, place in enumerate(places):
             if not place.scopes:
@@ -343,7 +460,7 @@ class MoundIndex:
             for scope in place.scopes:
                 by_scope.setdefault(scope, []).append(row)
         for scope, rows in by_scope.items():
-            self._index.put(self._embedder_id, scope, [str(places[row].item_no) for row in rows], vectors[rows])
+            self._index.put(embedder_id, scope, [str(places[row].item_no) for row in rows], vectors[rows])
 
     def _drop(self, item_no: int) -> None:
         for scope in self._scopes.pop(item_no, ()):

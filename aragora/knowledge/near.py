@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
@@ -14,17 +15,21 @@ APART: Final = 8
 class Near:
     """What the index has for a question: numbers of items with their cosines, the nearest first; `exact`, whether every
     vector was compared; `waiting`, how many items have no vector yet; `sure`, the cosine from which on hardly anything
-    is there by chance."""
+    is there by chance; `embedder_id`, whose vectors they are; `known`, the generations of the scopes (see
+    `aragora.knowledge.store.generations`) up to which the index has followed the store."""
 
     found: tuple[tuple[int, float], ...]
     exact: bool
     waiting: int
     sure: float = -1.0
+    embedder_id: str = ""
+    known: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class IndexFigures:
-    """For metrics and health. `oldest_s`: how long the oldest item of the batch that was looked at last had waited.
+    """For metrics and health. `oldest_s`: how long the oldest item of the batch that was looked at last had waited;
+    `arriving`: whether vectors of another embedder are made, which will take the place of those that are searched.
     `stored`: how many vectors the store has, None where that was not asked or the index is being loaded. `embeds`:
     whether a known text got its known vector, None where that was not tried yet."""
 
@@ -33,6 +38,7 @@ class IndexFigures:
     waiting: int
     oldest_s: float
     size_bytes: int
+    arriving: bool = False
     stored: int | None = None
     embeds: bool | None = None
 

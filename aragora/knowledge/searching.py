@@ -5,6 +5,9 @@
 2. Fusion by rank, with confidence and age as factors; then diversity (`aragora.knowledge.search.ranking`).
 3. The store decides what of it may be shown. Where that leaves too few and the index has more, it is asked for more.
 
+An answer may be kept for those who ask the same, as numbers of items (`aragora.knowledge.answers`): the third step is
+taken for each of them.
+
 A hit is relevant where it covers half of the query's words, where its meaning is surely near, or where its meaning is
 near and it shares some of the words (`aragora.knowledge.relevance`). Where nothing is, the answer is empty, and that is
 an answer.
@@ -20,13 +23,17 @@ from typing import Final, Protocol
 
 from aragora.clock import Clock
 from aragora.errors import AragoraError, InvalidInput, Unavailable
+from aragora.knowledge import health
+from aragora.knowledge.answers import KEPT_S, AnswerCache, KeptAnswer, KeptScore, key_of
 from aragora.knowledge.confidence import confidence_of
 from aragora.knowledge.counting import Operation, counted, searched
+from aragora.knowledge.health import OFF, Component
 from aragora.knowledge.model import Item, ItemKind
 from aragora.knowledge.near import Near
 from aragora.knowledge.relevance import COVERED_LEAST, SHARED_LEAST, covered
 from aragora.knowledge.search.ranking import Score, alike_tokens, by_total, diversified, fused, weighed
 from aragora.knowledge.search.tokens import query_tokens
+from aragora.knowledge.store.generations import Generations, Standing
 from aragora.knowledge.store.lexical import found_in
 from aragora.knowledge.wanted import Wanted
 from aragora.scope import Scope
@@ -37,6 +44,11 @@ QUERY_MAX_CHARS: Final = 2_000
 ALLOWED_MAX: Final = 20_000
 """Up to so many wanted items an index searches among these alone; beyond that it searches all, and what is not wanted
 is left out afterwards."""
+
+WORDS_COUNT: Final = 0.5
+"""What a place among the hits by words counts for where there are hits by meaning, times the share of the query that
+such a hit covers. Measured (benchmarks.knowledge_quality): with 1 for both lists, the one by words took more than it
+gave."""
 
 EVERYTHING: Final = Wanted()
 DIVERSE: Final = 3  # candidates for each result
@@ -57,6 +69,9 @@ class Mode(StrEnum):
     HYBRID = "hybrid"
     LEXICAL = "lexical"
     SEMANTIC = "semantic"
+
+
+_MODES: Final = frozenset(Mode)
 
 
 class Meanings(Protocol):
@@ -104,13 +119,22 @@ class Answer:
     waiting: int = 0
 
 
-class Searching:
-    """Searches of one process."""
+@dataclass(frozen=True, slots=True)
+class Keeping:
+    """Where answers are kept, and by what generations."""
 
-    def __init__(self, reader: Reading, meanings: Meanings, clock: Clock) -> None:
+    answers: AnswerCache
+    generations: Generations
+
+
+class Searching:
+    """Searches of one process; `keeping`: None where no answer is kept."""
+
+    def __init__(self, reader: Reading, meanings: Meanings, clock: Clock, keeping: Keeping | None = None) -> None:
         self._reader = reader
         self._meanings = meanings
         self._clock = clock
+        self._keeping = keeping
 
     @counted(Operation.SEARCH)
     async def search(
@@ -119,18 +143,60 @@ class Searching:
         """The best `k` items for a query. Raises InvalidInput for a blank or too long one, or a `k` beyond 1 to
         `RESULTS_MAX`; Unavailable where the store is away, or in mode `semantic` the index."""
         _check(query, k)
-        asked = _Asked(scope, query, mode, wanted, self._clock.now())
+        asked = _Asked(scope, query, mode, wanted, self._clock.now(), k)
+        if self._keeping is None or not scope.org_id:  # health looks as nobody, and is to look each time
+            return (await self._searched(asked))[0]
+        return await self._kept(asked, scope.org_id, self._keeping)
+
+    async def look_at_cache(self) -> Mapping[Component, health.Reading]:
+        """Uses the cache of answers, for health."""
+        if self._keeping is None:
+            return {Component.CACHE: OFF}
+        return await self._keeping.answers.look()
+
+    async def _kept(self, asked: _Asked, org_id: str, keeping: Keeping) -> Answer:
+        """The answer that is kept, or else a new one, which is kept where it may be."""
+        places = found_in(org_id, await self._reader.workspaces(asked.scope))
+        standing = await keeping.generations.standing(places)  # before the search: it sees at least as much
+        request = (asked.query, asked.mode, asked.wanted, asked.k)
+        key = key_of(org_id, standing.generations, standing.embedder_id, request)
+        kept = await keeping.answers.get(key)
+        shown = None if kept is None else await self._shown(asked, kept)
+        keeping.answers.count(hit=shown is not None)
+        if shown is not None:
+            return shown
+        answer, near = await self._searched(asked)
+        if not answer.degraded and (near is None or _had_followed(near, standing)):
+            begins = None if asked.wanted.as_of is not None else await keeping.generations.next_begin(org_id, asked.now)
+            for_s = KEPT_S if begins is None else begins - asked.now
+            await keeping.answers.put(key, _to_keep(answer), for_s)
+        return answer
+
+    async def _shown(self, asked: _Asked, kept: KeptAnswer) -> Answer | None:
+        """The kept answer as the store allows it; None where it allows less of it: some of it has ended by now."""
+        numbers = [score.item_no for score in kept.scores]
+        found = await self._reader.numbered(asked.scope, asked.wanted, numbers, asked.now)
+        if len(found) < len(numbers) or len(numbers) > asked.k or kept.mode not in _MODES:
+            return None
+        results = []
+        for one in kept.scores:
+            score = Score(one.item_no, one.places, one.fused, one.confidence, one.decay, one.likeness)
+            results.append(Result(found[one.item_no], score.total, score))
+        searched(Mode(kept.mode), "")
+        return Answer(tuple(results), Mode(kept.mode), "", kept.exact, kept.waiting)
+
+    async def _searched(self, asked: _Asked) -> tuple[Answer, Near | None]:
         words, (near, away) = await asyncio.gather(self._words(asked), self._near(asked, LISTED))
         found = await self._found(asked, words, near)
-        if near is not None and len(found) < k and len(near.found) >= LISTED:
+        if near is not None and len(found) < asked.k and len(near.found) >= LISTED:
             near, away = await self._near(asked, LISTED * 10)
             found = await self._found(asked, words, near)
-        results = _ranked(asked, found, words, near, k)
-        ran = Mode.LEXICAL if near is None else mode
+        results = _ranked(asked, found, words, near, asked.k)
+        ran = Mode.LEXICAL if near is None else asked.mode
         searched(ran, "" if away is None else away.code)
         if near is None:
-            return Answer(results, ran, "" if away is None else away.message)
-        return Answer(results, ran, "", near.exact, near.waiting)
+            return Answer(results, ran, "" if away is None else away.message), None
+        return Answer(results, ran, "", near.exact, near.waiting), near
 
     async def _words(self, asked: _Asked) -> list[int]:
         if asked.mode is Mode.SEMANTIC:
@@ -167,6 +233,19 @@ class _Asked:
     mode: Mode
     wanted: Wanted
     now: float
+    k: int
+
+
+def _had_followed(near: Near, standing: Standing) -> bool:
+    """Whether the index knew all that had changed by then."""
+    known = all(near.known.get(scope, -1) >= generation for scope, generation in standing.generations)
+    return known and near.embedder_id == standing.embedder_id
+
+
+def _to_keep(answer: Answer) -> KeptAnswer:
+    parts = [result.parts for result in answer.results]
+    scores = (KeptScore(one.key, one.places, one.fused, one.confidence, one.decay, one.likeness) for one in parts)
+    return KeptAnswer(tuple(scores), answer.mode, answer.exact, answer.waiting)
 
 
 def _ranked(
@@ -177,11 +256,15 @@ def _ranked(
     held = {number: covered(sought, tokens[number]) for number in found}
     meant = [] if near is None else [(number, cosine) for number, cosine in near.found if number in found]
     said = [number for number in words if number in found]
+    relevant = set(found)
     if asked.mode is Mode.HYBRID:  # neither a common word nor a cosine of the middle makes an item relevant by itself
         sure = {number for number, cosine in meant if near is not None and cosine >= near.sure}
         near_by = {number for number, _ in meant if held[number] >= SHARED_LEAST}
-        said = [number for number in said if number in near_by or number in sure or held[number] >= COVERED_LEAST]
-        meant = [(number, cosine) for number, cosine in meant if number in near_by or number in sure]
+        relevant = sure | near_by | {number for number in said if held[number] >= COVERED_LEAST}
+
+    def counts(name: str, number: int) -> float:
+        return WORDS_COUNT * held[number] if name == "lexical" and meant and said else 1.0
+
     scores = [
         weighed(
             score,
@@ -189,7 +272,8 @@ def _ranked(
             age_s=asked.now - found[score.key].changed_at,
             half_life_days=HALF_LIFE_DAYS.get(found[score.key].statement.kind),
         )
-        for score in fused({"lexical": said, "semantic": [number for number, _ in meant]})
+        for score in fused({"lexical": said, "semantic": [number for number, _ in meant]}, counts=counts)
+        if score.key in relevant
     ]
     best = by_total(scores)[: k * DIVERSE]
     chosen = diversified(best, k, lambda one, other: alike_tokens(tokens[one], tokens[other]))

@@ -160,6 +160,9 @@ METRICS: Final[tuple[Metric, ...]] = (
         "Embedder: 1 a known text gets its known vector, 0 it does not; absent while the index rests",
         merge=Merge.MIN,
     ),
+    _counter("aragora_km_cache_hits_total", "Searches of the Knowledge Mound whose answer was kept"),
+    _counter("aragora_km_cache_misses_total", "Searches of the Knowledge Mound whose answer was not kept"),
+    _counter("aragora_km_cache_failures_total", "Times that Redis did not serve as cache of the Knowledge Mound"),
     # knowledge in debates
     _counter(
         "aragora_km_looks_total",

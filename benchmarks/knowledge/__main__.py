@@ -13,7 +13,8 @@ from dataclasses import fields
 from typing import Final
 
 from benchmarks.figures import rounded
-from benchmarks.knowledge import floor, rates, scan
+from benchmarks.knowledge import floor, rates, scan, searches, switching
+from benchmarks.knowledge.mound import on_a_mound
 from benchmarks.knowledge.options import Options
 from benchmarks.webhooks.options import Line
 
@@ -22,6 +23,9 @@ SCENARIOS: Final[dict[str, Callable[[Options], Iterator[Line]]]] = {
     "scan": scan.run,
     "embedding": rates.run_embedding,
     "floor": floor.run,
+    "searches": on_a_mound(searches.one_workspace),
+    "spread": on_a_mound(searches.many_workspaces),
+    "switch": on_a_mound(switching.run),
 }
 
 

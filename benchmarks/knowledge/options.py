@@ -14,9 +14,15 @@ class Options:
         searches: of each workspace.
         texts: that `embedding` and `tokens` read.
         pairs: known items of `floor`.
+        items: of the workspace of `searches`.
+        spread: items of the 100 workspaces of `spread`.
+        switched: items whose embedder changes under load.
     """
 
     vectors: int = 100_000
     searches: int = 100
     texts: int = 40
     pairs: int = 400
+    items: int = 100_000
+    spread: int = 100_000
+    switched: int = 20_000

@@ -106,7 +106,7 @@ class Mound:
 _TABLES = (
     *("knowledge_workspaces", "knowledge_items", "knowledge_topics", "knowledge_sources", "knowledge_links"),
     *("knowledge_ledger", "knowledge_vectors", "knowledge_applied", "knowledge_tokens", "knowledge_forgettings"),
-    *("knowledge_barred", "debate_outcomes"),
+    *("knowledge_barred", "debate_outcomes", "knowledge_generations", "knowledge_embedder"),
 )
 
 

@@ -21,8 +21,8 @@ class WordEmbedder:
     floor = 0.3
     sure = 0.6
 
-    def __init__(self, name: str = "words") -> None:
-        self.embedder_id = EmbedderId(name, "1", DIMENSION, "", "l2", "whole")
+    def __init__(self, name: str = "words", dimension: int = DIMENSION) -> None:
+        self.embedder_id = EmbedderId(name, "1", dimension, "", "l2", "whole")
         self.passages: list[str] = []
         self.fails: list[AragoraError] = []
 
@@ -30,20 +30,19 @@ class WordEmbedder:
         if self.fails:
             raise self.fails.pop(0)
         self.passages += texts
-        return np.stack([_of(embeddable(text)) for text in texts])
+        return np.stack([self._of(embeddable(text)) for text in texts])
 
     async def embed_query(self, text: str) -> Vector:
-        return _of(embeddable(text))
+        return self._of(embeddable(text))
 
     async def aclose(self) -> None:
         """There is nothing to free."""
 
-
-def _of(text: str) -> Vector:
-    words = query_tokens(text) or ("nothing",)
-    rows = []
-    for word in words:
-        random = np.random.default_rng(int.from_bytes(sha256(word.encode()).digest()[:8], "big"))
-        rows.append(random.standard_normal(DIMENSION))
-    made: Vector = units(np.sum(rows, axis=0))
-    return made
+    def _of(self, text: str) -> Vector:
+        words = query_tokens(text) or ("nothing",)
+        rows = []
+        for word in words:
+            random = np.random.default_rng(int.from_bytes(sha256(word.encode()).digest()[:8], "big"))
+            rows.append(random.standard_normal(self.embedder_id.dimension))
+        made: Vector = units(np.sum(rows, axis=0))
+        return made

@@ -1,7 +1,7 @@
 """How several lists of hits become one, and why each hit stands where it stands. Pure.
 
 1. Fusion by rank (reciprocal rank fusion, Cormack et al. 2009): a hit scores 1 / (60 + its place) in each list. Scores
-   of full text and cosines of vectors are of different kinds, places are not.
+   of full text and cosines of vectors are of different kinds, places are not. A place may count for less.
 2. Factors: confidence and age set back by no more than half each, so that an old or doubtful hit stays findable. They
    change the rank and never what is stored. What does not hold at the moment asked about, the store leaves out.
 3. Diversity (maximal marginal relevance, Carbonell and Goldstein 1998): of hits that say the same, the first stands
@@ -54,16 +54,24 @@ class Score(Generic[Key]):
         return self.fused * self.confidence * self.decay
 
 
-def fused(lists: Mapping[str, Sequence[Key]], order: Callable[[Key], object] = str) -> list[Score[Key]]:
+def fused(
+    lists: Mapping[str, Sequence[Key]],
+    order: Callable[[Key], object] = str,
+    counts: Callable[[str, Key], float] = lambda _name, _key: 1.0,
+) -> list[Score[Key]]:
     """The hits of several lists, the best first; ties by `order`. A repetition within a list counts once, at its first
-    place. Empty lists count as lists: a hit of the only list with hits is not the best there can be."""
+    place. Empty lists count as lists: a hit of the only list with hits is not the best there can be.
+
+    Args:
+        counts: what a place of a hit in a list counts for, 0 to 1.
+    """
     places: dict[Key, dict[str, int]] = {}
     for name, keys in lists.items():
         for place, key in enumerate(dict.fromkeys(keys), 1):
             places.setdefault(key, {})[name] = place
     best = len(lists) / (RRF_K + 1)
     scores = [
-        Score(key, found, sum(1.0 / (RRF_K + place) for place in found.values()) / best)
+        Score(key, found, sum(counts(name, key) / (RRF_K + place) for name, place in found.items()) / best)
         for key, found in places.items()
     ]
     return by_total(scores, order)

@@ -27,7 +27,8 @@ import hashlib
 import re
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
-from itertools import islice, pairwise
+from functools import lru_cache
+from itertools import chain, islice, pairwise
 from typing import Final
 
 from aragora.errors import InvalidInput, TooLarge
@@ -48,7 +49,8 @@ _DIGESTED: Final = "zy"
 _AS_IT_IS: Final = re.compile(r"[a-z][a-z0-9]*|[0-9]+")
 _OURS: Final = re.compile(rf"{_WRITTEN}(?:[0-9a-f]{{2}}){{1,{_WORD_MAX_BYTES}}}|{_DIGESTED}[0-9a-f]{{{_DIGEST_HEX}}}")
 _TOKEN: Final = re.compile(r"[a-z0-9]+")
-_REMEMBERED: Final = 8_192
+_REMEMBERED: Final = 16_384
+_SHORT: Final = 48  # characters of a word that is remembered with its tokens
 _Characters = Callable[[str], Iterator[str]]
 
 # What a character is, as one letter: of a word, a digit, of a script without spaces (unspaced), a symbol, nothing.
@@ -126,6 +128,19 @@ def _check_length(text: str) -> None:
 
 
 def _tokens(plain: str, characters_of: _Characters) -> Iterator[str]:
+    return chain.from_iterable(  # no run goes on beyond white space
+        _of_short(piece, characters_of) if len(piece) <= _SHORT else _of_piece(piece, characters_of)
+        for piece in plain.split()
+    )
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _of_short(piece: str, characters_of: _Characters) -> tuple[str, ...]:
+    """Most words of a text were met before: a search reads hundreds of texts."""
+    return tuple(_of_piece(piece, characters_of))
+
+
+def _of_piece(plain: str, characters_of: _Characters) -> Iterator[str]:
     kinds = plain.translate(_KINDS)
     for run in _RUNS.finditer(kinds):
         text = plain[run.start() : run.end()]

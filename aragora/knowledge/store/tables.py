@@ -14,7 +14,8 @@ from aragora.storage.tables import METADATA
 _METADATA: Final = METADATA[Context.MEMORY]
 SHARED: Final = text("visibility = 'org'")
 WAITING: Final = text("status IN ('disputed', 'quarantined')")
-"""What two indexes hold of the items. Queries that say it in the same words are answered from them."""
+BEGINS: Final = text("valid_from IS NOT NULL")
+"""What three indexes hold of the items. Queries that say it in the same words are answered from them."""
 
 knowledge_workspaces = Table(
     "knowledge_workspaces",
@@ -53,6 +54,7 @@ knowledge_items = Table(  # as folded from the ledger: `item` holds all of it, t
     Index("ix_knowledge_items_subject", "org_id", "workspace", "subject", "relation"),
     Index("ix_knowledge_items_shared", "org_id", "item_no", sqlite_where=SHARED, postgresql_where=SHARED),
     Index("ix_knowledge_items_waiting", "status", "changed_at", sqlite_where=WAITING, postgresql_where=WAITING),
+    Index("ix_knowledge_items_begins", "org_id", "valid_from", sqlite_where=BEGINS, postgresql_where=BEGINS),
     sqlite_autoincrement=True,  # the number of an item that is gone never comes again
 )
 
@@ -106,6 +108,21 @@ knowledge_vectors = Table(
     Column("version", Integer, nullable=False),  # of the item's wording
     Column("vector", LargeBinary, nullable=False),  # float32, little-endian
     Index("ix_knowledge_vectors_embedder", "embedder_id", "item_no"),
+)
+
+knowledge_generations = Table(  # how often what may be found in a scope has changed
+    "knowledge_generations",
+    _METADATA,
+    Column("scope", Text, primary_key=True),  # see `aragora.knowledge.store.lexical.scopes_of`
+    Column("generation", BigInteger, nullable=False),
+)
+
+knowledge_embedder = Table(  # whose vectors are searched; at most one row
+    "knowledge_embedder",
+    _METADATA,
+    Column("one", Integer, primary_key=True, autoincrement=False),
+    Column("embedder_id", Text, nullable=False),
+    Column("since", Double, nullable=False),
 )
 
 knowledge_barred = Table(  # what is not learnt from any more: what a forgotten debate said, or a person until then

@@ -11,13 +11,17 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-from sqlalchemy import Select, and_, func, select
+from sqlalchemy import Select, and_, bindparam, delete, func, select, tuple_, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from aragora.knowledge.model import KEPT, Home, Visibility
 from aragora.knowledge.search.vectors import Vectors
+from aragora.knowledge.store.generations import raise_generations
 from aragora.knowledge.store.lexical import scopes_of
 from aragora.knowledge.store.rows import item_of
 from aragora.knowledge.store.tables import (
+    knowledge_embedder,
+    knowledge_generations,
     knowledge_items,
     knowledge_ledger,
     knowledge_vectors,
@@ -61,6 +65,11 @@ class VectorStore:
         table = knowledge_workspaces
         rows = await self._database.rows(select(table.c.org_id, table.c.workspace, table.c.seq), "reading workspaces")
         return {Home(row.org_id, row.workspace): row.seq for row in rows}
+
+    async def generations(self) -> dict[str, int]:
+        """The generations of all scopes."""
+        rows = await self._database.rows(select(knowledge_generations), "reading generations")
+        return {row.scope: row.generation for row in rows}
 
     async def changed(self, home: Home, after: int, limit: int = PAGE) -> tuple[int, list[Place]]:
         """The items that changed after a seq of the workspace's ledger, up to `limit` changes, and the seq of the last
@@ -123,13 +132,12 @@ class VectorStore:
         item that was reworded, hidden or forgotten meanwhile gets none."""
         if not made:
             return set()
-        query = (
-            select(_ITEMS.c.item_no, _ITEMS.c.version)
-            .where(_ITEMS.c.item_no.in_(list(made)), _ITEMS.c.status.in_(_KEPT))
-            .with_for_update()  # PostgreSQL: whoever forgets the item waits, and then finds the vector
-        )
+        columns = (_ITEMS.c.item_no, _ITEMS.c.org_id, _ITEMS.c.workspace, _ITEMS.c.visibility, _ITEMS.c.version)
+        query = select(*columns).where(_ITEMS.c.item_no.in_(list(made)), _ITEMS.c.status.in_(_KEPT))
         async with self._database.writing("writing vectors") as connection:
-            there = {row.item_no: row.version for row in await connection.execute(query)}
+            await self._hold(connection, query)
+            found = await connection.execute(query.with_for_update())
+            there = {row.item_no: row for row in found if row.version == made[row.item_no][0]}
             rows = [
                 {
                     "item_no": item_no,
@@ -138,7 +146,7 @@ class VectorStore:
                     "vector": vector.astype("<f2").tobytes(),
                 }
                 for item_no, (version, vector) in made.items()
-                if there.get(item_no) == version
+                if item_no in there
             ]
             if rows:
                 new = insert_into(self._database, _VECTORS)
@@ -147,7 +155,56 @@ class VectorStore:
                     set_={"version": new.excluded.version, "vector": new.excluded.vector},
                 )
                 await connection.execute(kept, rows)
-        return {int(str(row["item_no"])) for row in rows}
+            current = (await connection.execute(select(knowledge_embedder.c.embedder_id))).scalar_one_or_none()
+            if current == embedder_id:  # no search reads those of another
+                places = (
+                    scope
+                    for row in there.values()
+                    for scope in scopes_of(row.org_id, row.workspace, Visibility(row.visibility))
+                )
+                await raise_generations(self._database, connection, places)
+        return set(there)
+
+    async def _hold(self, connection: AsyncConnection, items: Select[Any]) -> None:
+        """PostgreSQL: hold the workspaces of these items, as their writers do. Whoever forgets one of the items waits,
+        and then finds the vector; and nobody waits for each other."""
+        if self._database.is_sqlite:
+            return
+        found = await connection.execute(items)
+        homes = {(row.org_id, row.workspace) for row in found}
+        table = knowledge_workspaces
+        held = select(table.c.seq).where(tuple_(table.c.org_id, table.c.workspace).in_(sorted(homes)))
+        await connection.execute(held.order_by(table.c.org_id, table.c.workspace).with_for_update())
+
+    # --- Which embedder is current
+
+    async def current(self, wanted: str, now: float) -> str:
+        """The id of the embedder whose vectors are searched; `wanted` becomes it where there is none yet."""
+        table = knowledge_embedder
+        first = insert_into(self._database, table).values(one=1, embedder_id=wanted, since=now)
+        async with self._database.writing("reading the embedder") as connection:
+            await connection.execute(first.on_conflict_do_nothing(index_elements=["one"]))
+            return str((await connection.execute(select(table.c.embedder_id))).scalar_one())
+
+    async def make_current(self, embedder_id: str, instead_of: str, now: float) -> bool:
+        """Whose vectors are searched from now on; False where another has become it meanwhile."""
+        table = knowledge_embedder
+        change = update(table).where(table.c.embedder_id == instead_of).values(embedder_id=embedder_id, since=now)
+        async with self._database.writing("changing the embedder") as connection:
+            return bool((await connection.execute(change)).rowcount)
+
+    async def drop_others(self, embedder_id: str, limit: int = PAGE) -> int:
+        """Remove up to `limit` vectors that are of another embedder; returns how many. Writers wait that long."""
+        other = select(_VECTORS.c.item_no, _VECTORS.c.embedder_id).where(_VECTORS.c.embedder_id != embedder_id)
+        async with self._database.writing("removing vectors") as connection:
+            found = (await connection.execute(other.limit(limit))).all()
+            by_embedder: dict[str, list[int]] = {}
+            for row in found:
+                by_embedder.setdefault(row.embedder_id, []).append(row.item_no)
+            for of, numbers in by_embedder.items():
+                gone = delete(_VECTORS).where(_VECTORS.c.embedder_id == of, _VECTORS.c.item_no == bindparam("gone"))
+                await connection.execute(gone, [{"gone": item_no} for item_no in numbers])
+        return len(found)
 
     async def count(self, embedder_id: str) -> int:
         """How many vectors of this embedder are kept."""

@@ -21,6 +21,7 @@ from aragora.knowledge.model import KEPT, Home, Item, Statement
 from aragora.knowledge.planning import Addition, Effect, Plan, Planned, Unit, sources_said, statement_of, unheard
 from aragora.knowledge.sameness import item_id_of, next_id, sameness
 from aragora.knowledge.search.tokens import document_tokens
+from aragora.knowledge.store.generations import raise_generations
 from aragora.knowledge.store.lexical import Tokens, drop_tokens, put_tokens, scopes_of
 from aragora.knowledge.store.requests import Request, first_of, remember
 from aragora.knowledge.store.rows import columns_of, entries_of, item_of, links_of, row_of, sources_of
@@ -103,6 +104,14 @@ class KnowledgeWriter:
         planned = plan.take(units)
         if plan.entries:
             await self._keep(connection, plan)
+            touched = plan.touched
+            before = [item for item_id, item in known.items() if item_id in touched]
+            places = {
+                scope
+                for item in (*before, *touched.values())
+                for scope in scopes_of(item.org_id, item.workspace, item.visibility)
+            }
+            await raise_generations(self._database, connection, places)
         return planned
 
     async def hold(self, connection: AsyncConnection, home: Home) -> int:

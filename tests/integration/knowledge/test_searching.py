@@ -11,19 +11,18 @@ from sqlalchemy import delete, select
 from worlds.backends import SetClock
 from worlds.knowledge import HOME, SCOPE, about, addition, source, statement
 from worlds.meanings import WordEmbedder
+from worlds.searched import Searched
 
 from aragora.errors import InvalidInput, Unavailable
 from aragora.knowledge.counting import SEARCHES
 from aragora.knowledge.indexing import FRESH_S, MoundIndex
 from aragora.knowledge.ledger import Forgotten, Quarantined, Reworded, Shared
-from aragora.knowledge.model import Home, Item, ItemKind, Visibility
+from aragora.knowledge.model import Home, ItemKind, Visibility
 from aragora.knowledge.near import Near, Stage
 from aragora.knowledge.planning import Changing
 from aragora.knowledge.searching import Mode, Searching
-from aragora.knowledge.store.reading import KnowledgeReader
 from aragora.knowledge.store.tables import knowledge_vectors
-from aragora.knowledge.store.vectors import Place, VectorStore
-from aragora.knowledge.store.writing import KnowledgeWriter
+from aragora.knowledge.store.vectors import Place
 from aragora.knowledge.wanted import Wanted
 from aragora.observability.registry import REGISTRY
 from aragora.scope import Scope
@@ -39,46 +38,14 @@ class Away:
         raise Unavailable("the index of meanings is starting")
 
 
-class World:
-    """A writer, an index that is stepped by hand, and searches."""
-
-    def __init__(self, database: Database, clock: SetClock) -> None:
-        self.clock = clock
-        self.writer = KnowledgeWriter(database, clock)
-        self.reader = KnowledgeReader(database)
-        self.vectors = VectorStore(database)
-        self.embedder = WordEmbedder()
-        self.index = MoundIndex(self.vectors, self.embedder, clock)
-        self.searching = Searching(self.reader, self.index, clock)
-
-    async def write(self, *contents: str, home: Home = HOME) -> list[Item]:
-        written = [one.item for one in await self.writer.write(home, [addition(content) for content in contents])]
-        await self.settle()
-        return written
-
-    async def change(self, item: Item, change: object) -> None:
-        await self.writer.write(HOME, [Changing(item.item_id, change)])  # type: ignore[arg-type]
-
-    async def settle(self) -> None:
-        """The index has seen and embedded everything."""
-        self.clock.at += 2 * FRESH_S
-        while await self.index.step():
-            self.clock.at += 2 * FRESH_S
-
-    async def found(self, query: str, scope: Scope = SCOPE, **of: object) -> list[str]:
-        self.clock.at += 2 * FRESH_S
-        answer = await self.searching.search(scope, query, **of)  # type: ignore[arg-type]
-        return [result.item.statement.content for result in answer.results]
-
-
 @pytest.fixture
-async def world(database: Database, clock: SetClock) -> AsyncIterator[World]:
-    made = World(database, clock)
+async def world(database: Database, clock: SetClock) -> AsyncIterator[Searched]:
+    made = Searched(database, clock)
     yield made
     await made.index.aclose()
 
 
-async def test_words_and_meaning_find_together_and_the_answer_says_how(world: World) -> None:
+async def test_words_and_meaning_find_together_and_the_answer_says_how(world: Searched) -> None:
     await world.write("The cache holds three replicas.", "The queue holds ten jobs.", "Nothing else matters here.")
     answer = await world.searching.search(SCOPE, "cache replicas")
     assert answer.results[0].item.statement.content == "The cache holds three replicas."
@@ -86,12 +53,12 @@ async def test_words_and_meaning_find_together_and_the_answer_says_how(world: Wo
     assert (answer.mode, answer.degraded, answer.exact, answer.waiting) == (Mode.HYBRID, "", True, 0)
 
 
-async def test_nothing_relevant_is_an_empty_answer(world: World) -> None:
+async def test_nothing_relevant_is_an_empty_answer(world: Searched) -> None:
     await world.write("The cache holds three replicas.", "The queue holds ten jobs.")
     assert await world.found("the migration of birds in autumn over the sea") == []
 
 
-async def test_an_item_is_found_by_its_words_before_it_has_a_vector(world: World) -> None:
+async def test_an_item_is_found_by_its_words_before_it_has_a_vector(world: Searched) -> None:
     await world.settle()
     await world.writer.write(HOME, [addition("The cache holds three replicas.")])
     world.clock.at += 2 * FRESH_S
@@ -100,7 +67,7 @@ async def test_an_item_is_found_by_its_words_before_it_has_a_vector(world: World
     assert answer.waiting == 1
 
 
-async def test_without_the_index_the_words_answer_and_say_so(world: World) -> None:
+async def test_without_the_index_the_words_answer_and_say_so(world: Searched) -> None:
     await world.write("The cache holds three replicas.")
     answer = await Searching(world.reader, Away(), world.clock).search(SCOPE, "cache replicas")
     assert (len(answer.results), answer.mode, answer.degraded) == (
@@ -112,7 +79,7 @@ async def test_without_the_index_the_words_answer_and_say_so(world: World) -> No
         await Searching(world.reader, Away(), world.clock).search(SCOPE, "cache", mode=Mode.SEMANTIC)
 
 
-async def test_an_index_that_was_built_anew_finds_the_same(world: World, database: Database) -> None:
+async def test_an_index_that_was_built_anew_finds_the_same(world: Searched, database: Database) -> None:
     await world.write("The cache holds three replicas.", "The queue holds ten jobs.", "Cache lines have 64 bytes.")
     before = await world.searching.search(SCOPE, "cache", mode=Mode.SEMANTIC)
     anew = MoundIndex(world.vectors, WordEmbedder(), world.clock)
@@ -123,7 +90,7 @@ async def test_an_index_that_was_built_anew_finds_the_same(world: World, databas
     await anew.aclose()
 
 
-async def test_what_is_forgotten_is_found_by_no_mode_at_once_and_takes_no_place(world: World) -> None:
+async def test_what_is_forgotten_is_found_by_no_mode_at_once_and_takes_no_place(world: Searched) -> None:
     items = await world.write(*(f"cache note number {number}" for number in range(12)))
     for item in items[:10]:
         await world.change(item, Forgotten("crt_1"))
@@ -135,7 +102,7 @@ async def test_what_is_forgotten_is_found_by_no_mode_at_once_and_takes_no_place(
     assert world.index.figures.vectors == 2
 
 
-async def test_an_index_that_is_built_anew_does_not_bring_back_what_was_forgotten(world: World) -> None:
+async def test_an_index_that_is_built_anew_does_not_bring_back_what_was_forgotten(world: Searched) -> None:
     gone, kept = await world.write("The cache holds three replicas.", "The cache holds ten jobs.")
     await world.change(gone, Forgotten("crt_1"))
     anew = MoundIndex(world.vectors, WordEmbedder(), world.clock)
@@ -149,7 +116,7 @@ async def test_an_index_that_is_built_anew_does_not_bring_back_what_was_forgotte
 
 
 @pytest.mark.parametrize("as_of", ["now", "then"])
-async def test_words_and_meaning_apply_one_rule_of_what_is_live(world: World, as_of: str) -> None:
+async def test_words_and_meaning_apply_one_rule_of_what_is_live(world: Searched, as_of: str) -> None:
     now = world.clock.now()
     ended, begins = (
         statement("cache note ended", valid_to=now + 1.0),
@@ -172,7 +139,7 @@ async def test_words_and_meaning_apply_one_rule_of_what_is_live(world: World, as
     assert rest == shown[as_of]
 
 
-async def test_k_come_back_by_each_mode_whatever_filter_keeps_them(world: World) -> None:
+async def test_k_come_back_by_each_mode_whatever_filter_keeps_them(world: Searched) -> None:
     now = world.clock.now()
     bulk = [addition(f"cache note number {number}", base=0.2) for number in range(250)]
     rare = [
@@ -200,7 +167,7 @@ async def test_k_come_back_by_each_mode_whatever_filter_keeps_them(world: World)
         assert len(await world.found("cache note", k=100, mode=mode, wanted=Wanted(as_of=now - 2e6))) == 100
 
 
-async def test_what_is_quarantined_leaves_the_index_and_a_rewording_gets_a_new_vector(world: World) -> None:
+async def test_what_is_quarantined_leaves_the_index_and_a_rewording_gets_a_new_vector(world: Searched) -> None:
     first, second = await world.write("The cache holds three replicas.", "The queue holds ten jobs.")
     await world.change(first, Quarantined("why"))
     await world.change(second, Reworded(statement("Birds fly south."), "usr_1"))
@@ -210,7 +177,7 @@ async def test_what_is_quarantined_leaves_the_index_and_a_rewording_gets_a_new_v
     assert await world.found("birds fly", mode=Mode.SEMANTIC) == ["Birds fly south."]
 
 
-async def test_a_vector_of_a_wording_that_is_gone_is_not_kept(world: World) -> None:
+async def test_a_vector_of_a_wording_that_is_gone_is_not_kept(world: Searched) -> None:
     (item,) = await world.write("The cache holds three replicas.")
     (number,) = await world.reader.allowed(SCOPE, Wanted(), 10, world.clock.now()) or ()
     vector = (await world.embedder.embed_query("stale"),)
@@ -221,7 +188,7 @@ async def test_a_vector_of_a_wording_that_is_gone_is_not_kept(world: World) -> N
     assert await world.vectors.count(str(world.embedder.embedder_id)) == 0
 
 
-async def test_scopes_do_not_meet_by_meaning_either(world: World) -> None:
+async def test_scopes_do_not_meet_by_meaning_either(world: Searched) -> None:
     (mine,) = await world.write("The cache holds three replicas.")
     await world.write("The cache holds three replicas, in research.", home=Home("acme", "research"))
     await world.write("The cache holds three replicas, elsewhere.", home=Home("umbra", "default"))
@@ -231,7 +198,7 @@ async def test_scopes_do_not_meet_by_meaning_either(world: World) -> None:
     assert len(await world.found("cache replicas", Scope("acme", None), mode=Mode.SEMANTIC)) == 2
 
 
-async def test_a_filter_that_keeps_one_of_many_finds_it_by_meaning(world: World) -> None:
+async def test_a_filter_that_keeps_one_of_many_finds_it_by_meaning(world: Searched) -> None:
     await world.writer.write(HOME, [addition(f"cache note number {number}") for number in range(300)])
     rare = statement("a rare cache note", kind=ItemKind.NOTE, topics=("rare",))
     await world.writer.write(HOME, [addition(rare)])
@@ -240,14 +207,14 @@ async def test_a_filter_that_keeps_one_of_many_finds_it_by_meaning(world: World)
         assert await world.found("cache note", mode=Mode.SEMANTIC, wanted=wanted) == [rare.content]
 
 
-async def test_more_than_the_lists_hold_are_asked_for_where_most_may_not_be_shown(world: World) -> None:
+async def test_more_than_the_lists_hold_are_asked_for_where_most_may_not_be_shown(world: Searched) -> None:
     items = await world.write(*(f"cache note number {number}" for number in range(250)))
     await world.writer.write(HOME, [Changing(item.item_id, Quarantined("why")) for item in items[:248]])
     answer = await world.searching.search(SCOPE, "cache note number", k=2, mode=Mode.SEMANTIC)
     assert len(answer.results) == 2
 
 
-async def test_a_store_that_is_away_stops_the_lane_and_loses_nothing(world: World) -> None:
+async def test_a_store_that_is_away_stops_the_lane_and_loses_nothing(world: Searched) -> None:
     await world.settle()
     await world.writer.write(HOME, [addition(f"cache note number {number}") for number in range(20)])
     world.clock.at += 2 * FRESH_S
@@ -258,7 +225,7 @@ async def test_a_store_that_is_away_stops_the_lane_and_loses_nothing(world: Worl
     assert len(await world.found("cache note number", k=50, mode=Mode.SEMANTIC)) == 20
 
 
-async def test_a_text_that_cannot_be_embedded_keeps_no_other_waiting(world: World) -> None:
+async def test_a_text_that_cannot_be_embedded_keeps_no_other_waiting(world: Searched) -> None:
     await world.settle()
     world.embedder.fails = [InvalidInput("not this one")]
     await world.write("The cache holds three replicas.", "The queue holds ten jobs.")
@@ -266,7 +233,7 @@ async def test_a_text_that_cannot_be_embedded_keeps_no_other_waiting(world: Worl
     assert len(await world.found("the cache holds three", mode=Mode.SEMANTIC)) == 1
 
 
-async def test_a_rebuilt_index_has_what_the_store_has_and_finds_the_same(world: World, database: Database) -> None:
+async def test_a_rebuilt_index_has_what_the_store_has_and_finds_the_same(world: Searched, database: Database) -> None:
     await world.write("The cache holds three replicas.", "The queue holds ten jobs.")
     before = await world.found("cache replicas", mode=Mode.SEMANTIC)
     embedded = len(world.embedder.passages)
@@ -289,7 +256,7 @@ async def test_a_rebuilt_index_has_what_the_store_has_and_finds_the_same(world: 
     assert world.index.rebuild(anew=False).rebuild_id != begun.rebuild_id
 
 
-async def test_while_the_index_is_rebuilt_the_words_answer(world: World) -> None:
+async def test_while_the_index_is_rebuilt_the_words_answer(world: Searched) -> None:
     await world.write("The cache holds three replicas.")
     world.index.rebuild(anew=False)
     world.vectors.page = _refusing  # type: ignore[method-assign]
@@ -304,7 +271,7 @@ async def test_while_the_index_is_rebuilt_the_words_answer(world: World) -> None
     assert (await world.searching.search(SCOPE, "cache replicas")).mode is Mode.HYBRID
 
 
-async def test_all_vectors_are_computed_again_after_what_waits_and_a_failure_loses_none(world: World) -> None:
+async def test_all_vectors_are_computed_again_after_what_waits_and_a_failure_loses_none(world: Searched) -> None:
     await world.write(*(f"cache note number {number}" for number in range(20)))
     world.embedder.passages.clear()
     world.index.rebuild(anew=False)
@@ -325,7 +292,7 @@ async def test_all_vectors_are_computed_again_after_what_waits_and_a_failure_los
     assert (figures.vectors, figures.stored, figures.embeds) == (figures.stored, figures.vectors, True)
 
 
-async def test_an_embedder_that_is_away_holds_up_a_rebuild_and_ends_none(world: World) -> None:
+async def test_an_embedder_that_is_away_holds_up_a_rebuild_and_ends_none(world: Searched) -> None:
     await world.write(*(f"cache note number {number}" for number in range(20)))
     world.index.rebuild(anew=True)
     await world.index.step()
@@ -341,7 +308,7 @@ async def test_an_embedder_that_is_away_holds_up_a_rebuild_and_ends_none(world: 
     assert (done.stage, done.done, done.refused) == (Stage.DONE, 20, 0)
 
 
-async def test_the_index_counts_itself_beside_the_store_and_sees_what_left_it(world: World) -> None:
+async def test_the_index_counts_itself_beside_the_store_and_sees_what_left_it(world: Searched) -> None:
     items = await world.write(*(f"cache note number {number}" for number in range(20)))
     for item in items[:15]:
         await world.change(item, Forgotten("crt_1"))
@@ -349,7 +316,7 @@ async def test_the_index_counts_itself_beside_the_store_and_sees_what_left_it(wo
     assert (figures.vectors, figures.stored) == (5, 5)
 
 
-async def test_a_woken_index_looks_at_once_and_not_when_it_is_time(world: World, clock: SetClock) -> None:
+async def test_a_woken_index_looks_at_once_and_not_when_it_is_time(world: Searched, clock: SetClock) -> None:
     await world.settle()
     await world.writer.write(HOME, [addition("The cache holds three replicas.")])
     await world.index.step()
@@ -360,7 +327,7 @@ async def test_a_woken_index_looks_at_once_and_not_when_it_is_time(world: World,
     assert world.index.figures.vectors == 1
 
 
-async def test_searches_are_counted_by_what_really_ran(world: World) -> None:
+async def test_searches_are_counted_by_what_really_ran(world: Searched) -> None:
     await world.write("The cache holds three replicas.")
     await world.found("cache replicas")
     await Searching(world.reader, Away(), world.clock).search(SCOPE, "cache replicas")
@@ -375,7 +342,7 @@ async def _refusing(*_: object, **__: object) -> tuple[list[Place], None]:
     raise Unavailable("the store is away")
 
 
-async def test_two_indexes_at_once_write_the_same(world: World) -> None:
+async def test_two_indexes_at_once_write_the_same(world: Searched) -> None:
     other = MoundIndex(world.vectors, WordEmbedder(), world.clock)
     await world.writer.write(HOME, [addition(f"cache note number {number}", source(number)) for number in range(30)])
 
@@ -389,7 +356,7 @@ async def test_two_indexes_at_once_write_the_same(world: World) -> None:
 
 
 @pytest.mark.parametrize("query", ["", "  \n", "x" * 2_001])
-async def test_a_blank_or_too_long_query_is_refused(world: World, query: str) -> None:
+async def test_a_blank_or_too_long_query_is_refused(world: Searched, query: str) -> None:
     with pytest.raises(InvalidInput):
         await world.searching.search(SCOPE, query)
 
@@ -397,7 +364,7 @@ async def test_a_blank_or_too_long_query_is_refused(world: World, query: str) ->
 @pytest.mark.parametrize(
     "query", ["a-b", "don't", "@x", "GB/s", "20.04", '"', "NEAR(", "a AND", "*", "\0", "x" * 1_999]
 )
-async def test_no_query_is_syntax_in_any_mode(world: World, query: str) -> None:
+async def test_no_query_is_syntax_in_any_mode(world: Searched, query: str) -> None:
     await world.write("The cache holds three replicas.")
     for mode in Mode:
         with suppress(InvalidInput) if mode is Mode.SEMANTIC else nullcontext():  # NUL has no meaning to look for

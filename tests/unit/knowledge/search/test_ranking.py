@@ -121,3 +121,12 @@ def test_vectors_are_alike_above_what_unrelated_texts_have() -> None:
 def test_texts_are_alike_by_the_share_of_tokens_that_both_have() -> None:
     assert alike_tokens(frozenset("abc"), frozenset("bcd")) == 0.5
     assert alike_tokens(frozenset(), frozenset()) == 0.0
+
+
+def test_a_place_in_a_list_may_count_for_less() -> None:
+    lists = {"words": ["a", "b"], "meaning": ["b", "a"]}
+    assert [score.key for score in fused(lists, counts=lambda name, _: 0.5 if name == "words" else 1.0)] == ["b", "a"]
+    assert [score.key for score in fused(lists, counts=lambda name, _: 1.0 if name == "words" else 0.5)] == ["a", "b"]
+    (only, _) = fused({"words": ["a", "b"], "meaning": []}, counts=lambda _, key: 0.25 if key == "a" else 0.1)
+    assert only.key == "a"
+    assert only.fused == pytest.approx(0.125)
