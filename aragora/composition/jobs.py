@@ -19,7 +19,9 @@ from aragora.identity.store.sessions import forgetting_sessions
 from aragora.knowledge.heeding import Heeding, heeding_job
 from aragora.knowledge.store.heeded import HeededOutcomes
 from aragora.knowledge.store.outcomes import OutcomeStore
+from aragora.knowledge.store.summaries import SummaryStore
 from aragora.knowledge.store.writing import KnowledgeWriter
+from aragora.knowledge.summarising import Summarising, summarising_job
 from aragora.ranking.store import ratings_applied
 from aragora.storage.applied import pruning
 from aragora.storage.contexts import Context
@@ -34,7 +36,9 @@ def jobs(opened: Callable[[Context], Database], settings: Settings) -> tuple[Job
     """Every job, over stores that the caller has `opened` and closes."""
     clock = SystemClock()
     memory = opened(Context.MEMORY)
-    heeding = Heeding(OutcomeStore(memory), HeededOutcomes(memory, KnowledgeWriter(memory, clock)))
+    writer = KnowledgeWriter(memory, clock)
+    heeding = Heeding(OutcomeStore(memory), HeededOutcomes(memory, writer))
+    summarising = Summarising(SummaryStore(memory), writer, clock)
     outbox, users, webhooks = OutboxStore(opened(Context.DEBATES)), opened(Context.USERS), opened(Context.WEBHOOKS)
     return (
         pruning(opened(Context.ELO), ratings_applied, outbox, clock),
@@ -46,6 +50,7 @@ def jobs(opened: Callable[[Context], Database], settings: Settings) -> tuple[Job
         watching(Runtime(settings), webhooks),
         forgetting_job(opened, settings, clock),
         heeding_job(heeding),
+        summarising_job(summarising, wanted=settings.enable_rlm_summaries),
         retaining(webhooks, _webhook_retention(settings), clock),
     )
 

@@ -10,6 +10,7 @@ from aragora.knowledge.health import OFF, Component, Reading, State
 from aragora.knowledge.probing import Look, MoundHealth
 from aragora.knowledge.searching import Mode, Searching
 from aragora.knowledge.store.probes import StoreProbes
+from aragora.knowledge.store.summaries import SummaryStore
 from aragora.scope import Scope
 from aragora.server.chapters.knowledge_health import KnowledgeHealthPorts, knowledge_health
 from aragora.server.feature import Feature
@@ -42,6 +43,13 @@ def open_knowledge_health(
         newest = (await debates.page(Scope(None, None), limit=1)).items
         return {Component.DEBATE_INTEGRATION: Reading(State.WORKS, newest[0].created_at if newest else None)}
 
+    async def summaries() -> Mapping[Component, Reading]:
+        """Reads how far workspaces were condensed, as the job does."""
+        if not settings.enable_rlm_summaries:
+            return {Component.SUMMARIES: OFF}
+        await SummaryStore(memory).followed()
+        return {Component.SUMMARIES: Reading(State.WORKS)}
+
     looks: dict[Component, Look] = {
         Component.STORE: probes.store,
         Component.LEXICAL_INDEX: probes.lexical_index,
@@ -51,6 +59,7 @@ def open_knowledge_health(
         Component.VECTOR_INDEX: index,
         Component.DEBATE_INTEGRATION: integration,
         Component.CACHE: _not_here,
+        Component.SUMMARIES: summaries,
     }
     return Feature(
         "knowledge health",
@@ -62,4 +71,4 @@ def open_knowledge_health(
 
 async def _not_here() -> Mapping[Component, Reading]:
     """What this version does not have."""
-    return {Component.CACHE: OFF, Component.CONTROL_PLANE: OFF, Component.SUMMARIES: OFF}
+    return {Component.CACHE: OFF, Component.CONTROL_PLANE: OFF}

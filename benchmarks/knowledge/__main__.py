@@ -13,7 +13,7 @@ from dataclasses import fields
 from typing import Final
 
 from benchmarks.figures import rounded
-from benchmarks.knowledge import floor, rates, scan
+from benchmarks.knowledge import floor, rates, scan, summaries
 from benchmarks.knowledge.options import Options
 from benchmarks.webhooks.options import Line
 
@@ -22,6 +22,7 @@ SCENARIOS: Final[dict[str, Callable[[Options], Iterator[Line]]]] = {
     "scan": scan.run,
     "embedding": rates.run_embedding,
     "floor": floor.run,
+    "summaries": summaries.run,
 }
 
 

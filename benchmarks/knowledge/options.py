@@ -14,9 +14,11 @@ class Options:
         searches: of each workspace.
         texts: that `embedding` and `tokens` read.
         pairs: known items of `floor`.
+        items: of the workspace of `summaries`.
     """
 
     vectors: int = 100_000
     searches: int = 100
     texts: int = 40
     pairs: int = 400
+    items: int = 100_000

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[3]
-TINY = ("--vectors", "3000", "--searches", "3", "--texts", "3", "--pairs", "3")
+TINY = ("--vectors", "3000", "--searches", "3", "--texts", "3", "--pairs", "3", "--items", "400")
 
 
 @pytest.mark.slow
@@ -25,7 +25,7 @@ def test_every_scenario_prints_its_figures() -> None:
     )
     assert ran.returncode == 0, ran.stderr
     lines = [json.loads(line) for line in ran.stdout.splitlines()]
-    assert {line["scenario"] for line in lines} == {"tokens", "scan", "embedding", "floor"}
+    assert {line["scenario"] for line in lines} == {"tokens", "scan", "embedding", "floor", "summaries"}
     exact = [line for line in lines if line["scenario"] == "scan" and line["kind"] == "exact"]
     assert len(exact) == 8
     assert all(line["recall_at_10"] == 1.0 for line in exact)
