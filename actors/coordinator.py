@@ -253,7 +253,8 @@ class CoordinatorActor(VirtualActor):
         reader = KnowledgeReader(opened(Context.MEMORY))
         limit_s = self._settings.knowledge_look_s
         meanings = IndexMeanings(Runtime(self._settings), limit_s=limit_s * INDEX_SHARE)
-        source = MoundSource(reader, Searching(reader, meanings, self._clock), self._clock)
+        searching, summaries = Searching(reader, meanings, self._clock), self._settings.enable_rlm_summaries
+        source = MoundSource(reader, searching, self._clock, summaries=summaries)
         return Looks(source, limit_s=limit_s)
 
     def _new_relay(

@@ -17,8 +17,10 @@ from aragora.identity.store.dead_keys import forgetting_keys
 from aragora.identity.store.invitations import forgetting_invitations
 from aragora.identity.store.sessions import forgetting_sessions
 from aragora.knowledge.heeding import heeding_job, heeding_over
+from aragora.knowledge.store.summaries import SummaryStore
 from aragora.knowledge.store.tables import knowledge_applied
 from aragora.knowledge.store.writing import KnowledgeWriter
+from aragora.knowledge.summarising import Summarising, summarising_job
 from aragora.ranking.store import ratings_applied
 from aragora.storage.applied import pruning
 from aragora.storage.contexts import Context
@@ -33,7 +35,9 @@ def jobs(opened: Callable[[Context], Database], settings: Settings) -> tuple[Job
     """Every job, over stores that the caller has `opened` and closes."""
     clock = SystemClock()
     memory = opened(Context.MEMORY)
-    heeding = heeding_over(memory, KnowledgeWriter(memory, clock))
+    writer = KnowledgeWriter(memory, clock)
+    heeding = heeding_over(memory, writer)
+    summarising = Summarising(SummaryStore(memory), writer, clock)
     outbox, users, webhooks = OutboxStore(opened(Context.DEBATES)), opened(Context.USERS), opened(Context.WEBHOOKS)
     return (
         pruning(opened(Context.ELO), ratings_applied, outbox, clock),
@@ -46,6 +50,7 @@ def jobs(opened: Callable[[Context], Database], settings: Settings) -> tuple[Job
         watching(Runtime(settings), webhooks),
         forgetting_job(opened, settings, clock),
         heeding_job(heeding),
+        summarising_job(summarising, wanted=settings.enable_rlm_summaries),
         retaining(webhooks, _webhook_retention(settings), clock),
     )
 

@@ -12,6 +12,7 @@ from aragora.knowledge.probing import Look, MoundHealth
 from aragora.knowledge.searching import Mode, Searching
 from aragora.knowledge.store.adapters import AdapterBook
 from aragora.knowledge.store.probes import StoreProbes
+from aragora.knowledge.store.summaries import SummaryStore
 from aragora.scope import Scope
 from aragora.server.chapters.knowledge_health import KnowledgeHealthPorts, knowledge_health
 from aragora.server.feature import Feature
@@ -45,6 +46,13 @@ def open_knowledge_health(
         newest = (await debates.page(Scope(None, None), limit=1)).items
         return {Component.DEBATE_INTEGRATION: Reading(State.WORKS, newest[0].created_at if newest else None)}
 
+    async def summaries() -> Mapping[Component, Reading]:
+        """Reads how far workspaces were condensed, as the job does."""
+        if not settings.enable_rlm_summaries:
+            return {Component.SUMMARIES: OFF}
+        await SummaryStore(memory).followed()
+        return {Component.SUMMARIES: Reading(State.WORKS)}
+
     looks: dict[Component, Look] = {
         Component.STORE: probes.store,
         Component.LEXICAL_INDEX: probes.lexical_index,
@@ -55,6 +63,7 @@ def open_knowledge_health(
         Component.DEBATE_INTEGRATION: integration,
         Component.CACHE: searching.look_at_cache,
         Component.CONTROL_PLANE: _not_here,
+        Component.SUMMARIES: summaries,
     }
     return Feature(
         "knowledge health",
@@ -66,4 +75,4 @@ def open_knowledge_health(
 
 async def _not_here() -> Mapping[Component, Reading]:
     """What this version does not have."""
-    return {Component.CONTROL_PLANE: OFF, Component.SUMMARIES: OFF}
+    return {Component.CONTROL_PLANE: OFF}

@@ -51,6 +51,12 @@ class KnowledgeSettings(BaseModel):
         ge=0.01,
         le=10,
     )
+    enable_rlm_summaries: bool = variable(
+        "ARAGORA_ENABLE_RLM_SUMMARIES",
+        "Condense what workspaces know into summaries of extracted sentences: a search of these alone is quick, and "
+        "debates are offered one in place of three or more items.",
+        default=False,
+    )
     knowledge_embeddings_url: WebAddress | None = variable(
         "ARAGORA_KNOWLEDGE_EMBEDDINGS_URL",
         "Address with OpenAI's interface that turns texts into vectors; unset: the embedded model does.",

@@ -16,15 +16,19 @@ from typing import Final
 import structlog
 
 from aragora.background import Job
+from aragora.clock import Clock, SystemClock
 from aragora.knowledge.calibration import Curve
 from aragora.knowledge.model import Home
 from aragora.knowledge.store.heeded import HeededOutcomes
 from aragora.knowledge.store.outcomes import OutcomeStore
 from aragora.knowledge.store.writing import KnowledgeWriter
+from aragora.resilience.cache import Cache
 from aragora.storage.database import Database
 
 BATCH: Final = 100
 EVERY_S: Final = 60.0
+CURVES_KEPT: Final = 1_000  # of workspaces and domains: each is counted from all outcomes of its organisation
+CURVES_KEPT_S: Final = 60.0
 
 log = structlog.get_logger("aragora.knowledge")
 
@@ -32,9 +36,11 @@ log = structlog.get_logger("aragora.knowledge")
 class Heeding:
     """Over the stores of one process. Every method raises Unavailable where they are away."""
 
-    def __init__(self, outcomes: OutcomeStore, heeded: HeededOutcomes) -> None:
+    def __init__(self, outcomes: OutcomeStore, heeded: HeededOutcomes, clock: Clock | None = None) -> None:
         self._outcomes = outcomes
         self._heeded = heeded
+        self._clock = clock or SystemClock()
+        self._curves: Cache[tuple[Home, str], Curve] = Cache(CURVES_KEPT, CURVES_KEPT_S)
 
     async def of(self, debate_id: str) -> int:
         """Heed what came of a debate, if anybody told; returns how many of its items that changed."""
@@ -47,8 +53,16 @@ class Heeding:
         return changed
 
     async def curve(self, home: Home, domain: str) -> Curve:
-        """How often decisions of a workspace and domain turned out to be right, by their votes."""
-        return await self._outcomes.curve(home.org_id, home.workspace, domain)
+        """How often decisions of a workspace and domain turned out to be right, by their votes; up to `CURVES_KEPT_S`
+        seconds old."""
+        now = self._clock.monotonic()
+        known = self._curves.get((home, domain), now)
+        if known is not None:
+            return known
+        fill = self._curves.filling((home, domain))
+        curve = await self._outcomes.curve(home.org_id, home.workspace, domain)
+        fill(curve, now)
+        return curve
 
     async def step(self) -> bool:
         """Follow the next outcomes; whether there may be more."""

@@ -19,6 +19,7 @@ from aragora.debate.journal import Unreadable, events_of, stamp_of
 from aragora.debate.model import Event, KnowledgeCited, KnowledgeOffered
 from aragora.errors import NotFound
 from aragora.knowledge.calibration import Curve
+from aragora.knowledge.condensing import is_summary, made_of
 from aragora.knowledge.earning import earned
 from aragora.knowledge.model import Home, Item, ItemKind
 from aragora.knowledge.mound.adapters import consensus, evidence
@@ -160,5 +161,8 @@ class Learning:
         cited = tuple(dict.fromkeys(of_label[label] for label in labels if label in of_label))
         known = await self._reader.some(Scope(home.org_id, frozenset({home.workspace})), ids)
         # What was forgotten since had a debate behind it, too: that one is still in the journal.
+        condensed = {item.item_id: made_of(item) for item in known if is_summary(item)}
+        # A summary falls with any of its items: what cites it descends from those, and stands while one of them does.
+        cited = tuple(dict.fromkeys(one for item_id in cited for one in condensed.get(item_id, (item_id,))))
         roots = {*lineage(known), *(f"debate:{item.source_debate_id}" for item in items if item.source_debate_id)}
         return Offered(ids, cited, tuple(item.text for item in items), tuple(sorted(roots)))

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from aragora.debate.knowledge import ITEM_MAX_CHARS, OfferedItem, digest_of, fitted
+from aragora.knowledge.condensing import is_summary, made_of
 from aragora.knowledge.confidence import confidence_of, in_words
 from aragora.knowledge.model import Item, ItemKind, Source, Status
 from aragora.knowledge.mound.adapters.consensus import QUESTION, is_question, subject_of
@@ -28,23 +29,57 @@ OFFERED: Final = (
 """The kinds that stand for themselves; a dissent comes beside its decision."""
 
 DECISIONS_MAX: Final = 4
+COVERED_MIN: Final = 3
+"""Hits in whose place a summary is taken."""
 DISSENT_CHARS: Final = 200
 
 
-def offered(question: str, found: Sequence[Item], dissents: Mapping[str, Sequence[Item]]) -> tuple[OfferedItem, ...]:
-    """The offer for a question, of the items that a search found, the best first; `dissents` by the decision's id."""
+def offered(
+    question: str, hits: Sequence[Item], dissents: Mapping[str, Sequence[Item]], summaries: Sequence[Item] = ()
+) -> tuple[OfferedItem, ...]:
+    """The offer for a question, of the items that a search found, the best first; `dissents` by the decision's id,
+    `summaries` those that were made of some of the hits: one stands in place of the items of the offer that it was made
+    of, which is then as much shorter."""
+    found = [item for item in hits if not is_summary(item)]
     same = subject_of(question)
     precedents = [item for item in found if item.statement.subject == same]  # of this very question: first
     others = [item for item in found if item.statement.subject != same]
-    chosen: list[OfferedItem] = []
+    chosen: dict[str, Item] = {}
     decisions = 0
     for item in (*precedents, *others):
         if item.statement.kind is ItemKind.DECISION:
             if decisions == DECISIONS_MAX:
                 continue
             decisions += 1
-        chosen.append(_item(item, dissents.get(item.item_id, ())))
-    return fitted(chosen)
+        chosen[item.item_id] = item
+    plain = fitted(_item(item, dissents.get(item.item_id, ())) for item in chosen.values())
+    taken = shortened([chosen[one.item_id] for one in plain], [*summaries, *filter(is_summary, hits)])
+    return fitted(_item(item, dissents.get(item.item_id, ())) for item in taken)
+
+
+def shortened(items: Sequence[Item], summaries: Sequence[Item]) -> list[Item]:
+    """The items, with a summary in place of the `COVERED_MIN` or more that it was made of, where it is shorter than
+    these together; the one that covers most first."""
+    left = {item.item_id: item for item in items}
+    order = {item_id: place for place, item_id in enumerate(left)}
+    standing = {one.item_id: one for one in summaries if one.status is Status.LIVE}
+    placed: list[tuple[int, Item]] = []
+    while standing:
+        covered = {key: [one for one in made_of(item) if one in left] for key, item in standing.items()}
+        best = max(covered, key=lambda key: (len(covered[key]), key))
+        if len(covered[best]) < COVERED_MIN:
+            break
+        summary = standing.pop(best)
+        if _size(summary) < sum(_size(left[one]) for one in covered[best]):
+            placed.append((min(order[one] for one in covered[best]), summary))
+            for one in covered[best]:
+                del left[one]
+    placed += [(order[key], item) for key, item in left.items()]
+    return [item for _, item in sorted(placed, key=lambda one: one[0])]
+
+
+def _size(item: Item) -> int:
+    return min(len(item.statement.content), ITEM_MAX_CHARS)
 
 
 def _item(item: Item, dissents: Sequence[Item]) -> OfferedItem:

@@ -2,21 +2,23 @@
 
 A root counts unless whoever spoke for it had been shown something that came from another root which stands behind the
 same statement: a debate that was offered an item cannot corroborate it, and a chain of agents that elaborate on each
-other is one source. Roots that were shown each other, which only an import can bring, count as one together. The result
-does not depend on the order of the sources.
+other is one source. What was derived from other items is no root. Roots that were shown each other, which only an
+import can bring, count as one together. The result does not depend on the order of the sources.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from aragora.knowledge.model import Bearing, Item, Outcome, Source
+from aragora.knowledge.model import Bearing, Item, Outcome, Source, SourceKind
 
 
 def independent_roots(sources: Iterable[Source]) -> int:
     """How many groups of roots rest on no other root of these sources."""
     exposed: dict[str, set[str]] = {}
     for source in sources:
+        if source.kind is SourceKind.DERIVATION:
+            continue
         exposed.setdefault(source.root, set()).update(source.exposed)
     here = {root: seen & exposed.keys() for root, seen in exposed.items()}
     reached = {root: _reached(root, here) for root in here}

@@ -7,6 +7,7 @@ from typing import Final, Protocol
 from aragora.clock import Clock
 from aragora.debate.knowledge import NotOffered, Offer
 from aragora.debate.model import DebateSpec
+from aragora.knowledge.condensing import is_summary
 from aragora.knowledge.counting import timed_look
 from aragora.knowledge.model import Home, Item, LinkKind
 from aragora.knowledge.offering import OFFERED, offered
@@ -31,10 +32,12 @@ class Beside(Protocol):
 class MoundSource:
     """Offers what the workspace of a debate knows."""
 
-    def __init__(self, reader: Beside, searching: Searching, clock: Clock) -> None:
+    def __init__(self, reader: Beside, searching: Searching, clock: Clock, *, summaries: bool = False) -> None:
+        """`summaries`: take one in place of the hits that it was made of."""
         self._reader = reader
         self._searching = searching
         self._clock = clock
+        self._summaries = summaries
 
     async def offer(self, spec: DebateSpec) -> Offer:
         """What there is for the question. Raises Unavailable where the store is away."""
@@ -53,5 +56,11 @@ class MoundSource:
         dissents = await self._reader.linking_to(
             scope, [item.item_id for item in found], LinkKind.DISSENTS_FROM, self._clock.now()
         )
-        items = offered(spec.question, found, dissents)
+        items = offered(spec.question, found, dissents, await self.made_of(scope, found) if self._summaries else ())
         return Offer(items) if items else Offer(why=NotOffered.NONE)
+
+    async def made_of(self, scope: Scope, found: list[Item]) -> list[Item]:
+        """The summaries that were made of some of these items. Raises Unavailable."""
+        ids = [item.item_id for item in found]
+        by_item = await self._reader.linking_to(scope, ids, LinkKind.DERIVED_FROM, self._clock.now())
+        return [one for linking in by_item.values() for one in linking if is_summary(one)]

@@ -206,6 +206,14 @@ class Search(_Narrowing):
     limit: Annotated[int, Field(ge=1, le=RESULTS_MAX)] = 10
     mode: Mode = Mode.HYBRID
     explain: Annotated[bool, Field(description="tell the parts of each score")] = False
+    within: Annotated[
+        Line, Field(pattern="^(kn_[0-9a-f]{32})?$", description="a summary: only the items that it was made of")
+    ] = ""
+
+    @property
+    def wanted(self) -> Wanted:
+        """Which items are asked for."""
+        return replace(super().wanted, within=self.within)
 
 
 class Listing(_Narrowing):

@@ -14,7 +14,7 @@ class Options:
         searches: of each workspace.
         texts: that `embedding` and `tokens` read.
         pairs: known items of `floor`.
-        items: of the workspace of `searches`.
+        items: of the workspace of `searches`, and of that of `summaries`.
         spread: items of the 100 workspaces of `spread`.
         switched: items whose embedder changes under load.
     """

@@ -65,6 +65,11 @@ def scopes_of(org_id: str, workspace: str, visibility: Visibility) -> tuple[str,
     return (own, shared_scope(org_id)) if visibility is Visibility.ORG else (own,)
 
 
+def of_summaries(scopes: Collection[str]) -> tuple[str, ...]:
+    """The tokens of the summaries in these scopes, which a search of them alone need not tell from all other items."""
+    return tuple(f"s{scope}" for scope in scopes)
+
+
 def found_in(org_id: str, workspaces: Collection[str]) -> tuple[str, ...]:
     """The tokens of what somebody who may use these workspaces finds; none where it may use none."""
     if not workspaces:
@@ -118,6 +123,17 @@ def matching(
         .order_by(literal_column("rank").desc(), knowledge_items.c.item_no)
         .limit(limit)
     )
+
+
+def standing_in(database: Database, scopes: Collection[str]) -> Select[int]:
+    """The query for the numbers of all items in any of these scopes, whatever they say. At least one scope."""
+    if database.is_sqlite:
+        held = text("knowledge_tokens MATCH :scopes").bindparams(
+            scopes=f"scope : ({fts5_query(tuple(sorted(scopes)))})"
+        )
+        return select(_ROWID.c.rowid).select_from(_ROWID).where(held)
+    here = func.to_tsquery(_SIMPLE, tsquery(tuple(sorted(scopes))))
+    return select(_ITEM_NO.c.item_no).where(_ITEM_NO.c.tokens.bool_op("@@")(here))
 
 
 def counting(database: Database, item_nos: Collection[int]) -> Select[int]:

@@ -10,9 +10,11 @@ from sqlalchemy import ColumnElement, Select, and_, false, func, or_, select
 
 from aragora.knowledge.counting import Operation, counted
 from aragora.knowledge.ledger import Entry
-from aragora.knowledge.model import KEPT, SEARCHED, Home, Item, LinkKind, Visibility
+from aragora.knowledge.model import KEPT, SEARCHED, Home, Item, ItemKind, LinkKind, Visibility
 from aragora.knowledge.planning import unknown_item
-from aragora.knowledge.store.lexical import found_in, matching
+from aragora.knowledge.relevance import covered
+from aragora.knowledge.search.tokens import query_tokens
+from aragora.knowledge.store.lexical import found_in, matching, of_summaries, standing_in
 from aragora.knowledge.store.rows import entries_of, item_of
 from aragora.knowledge.store.tables import (
     SHARED,
@@ -71,9 +73,25 @@ class KnowledgeReader:
         places = found_in(scope.org_id or "", await self.workspaces(scope))
         if not tokens or not places:
             return []
+        if wanted.within or wanted.kinds == (ItemKind.SUMMARY,):
+            return await self._of_few(scope, wanted, tokens, limit, now)
         query = _narrowed(matching(self._database, places, tokens, limit), scope, wanted, now)
         rows = await self._database.rows(query, "searching items")
         return [(row[0], float(row[1])) for row in rows]
+
+    async def _of_few(
+        self, scope: Scope, wanted: Wanted, tokens: Sequence[str], limit: int, now: float
+    ) -> list[tuple[int, float]]:
+        """As `lexical`, of summaries alone or of the items of one: they are so few that reading them all is quicker
+        than to rank by how rare words are, which counts the words of all items."""
+        query = select(_ITEMS.c.item_no, _ITEMS.c.item)
+        if not wanted.within:
+            places = found_in(scope.org_id or "", await self.workspaces(scope))
+            query = query.where(_ITEMS.c.item_no.in_(standing_in(self._database, of_summaries(places))))
+        rows = await self._database.rows(_narrowed(query, scope, wanted, now), "searching items")
+        said = ((row.item_no, frozenset(query_tokens(item_of(row.item).statement.content))) for row in rows)
+        ranked = ((item_no, covered(tokens, held)) for item_no, held in said)
+        return sorted((one for one in ranked if one[1] > 0.0), key=lambda one: (-one[1], one[0]))[:limit]
 
     async def allowed(self, scope: Scope, wanted: Wanted, limit: int, now: float) -> list[int] | None:
         """The numbers of all wanted items, for an index that is to search among them alone; None where there are more
@@ -174,10 +192,19 @@ def _narrowed(query: Select[Any], scope: Scope, wanted: Wanted, now: float) -> S
     if wanted.topics:
         numbers = select(knowledge_topics.c.item_no).where(knowledge_topics.c.topic.in_(wanted.topics))
         query = query.where(columns.item_no.in_(numbers))
+    if wanted.within:
+        query = query.where(columns.item_id.in_(_condensed_in(wanted.within)))
     if wanted.debate_id:
         numbers = select(knowledge_sources.c.item_no).where(knowledge_sources.c.debate_id == wanted.debate_id)
         query = query.where(columns.item_no.in_(numbers))
     return query
+
+
+def _condensed_in(item_id: str) -> Select[Any]:
+    """The ids of the items that a summary was made of; none for an item of another kind."""
+    link, summary = knowledge_links.c, knowledge_items.alias()
+    made = select(link.to_id).join_from(knowledge_links, summary, link.item_id == summary.c.item_id)
+    return made.where(link.item_id == item_id, link.kind == LinkKind.DERIVED_FROM, summary.c.kind == ItemKind.SUMMARY)
 
 
 def _holding(query: Select[Any], as_of: float | None, now: float) -> Select[Any]:

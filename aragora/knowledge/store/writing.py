@@ -17,12 +17,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from aragora.clock import Clock, SystemClock
 from aragora.knowledge.ledger import Forgotten, Withdrawn, marks_of, redacted
-from aragora.knowledge.model import KEPT, Home, Item, Statement
+from aragora.knowledge.model import KEPT, Home, Item, ItemKind, Statement
 from aragora.knowledge.planning import Addition, Effect, Plan, Planned, Unit, sources_said, statement_of, unheard
 from aragora.knowledge.sameness import item_id_of, next_id, sameness
 from aragora.knowledge.search.tokens import document_tokens
 from aragora.knowledge.store.generations import raise_generations
-from aragora.knowledge.store.lexical import Tokens, drop_tokens, put_tokens, scopes_of
+from aragora.knowledge.store.lexical import Tokens, drop_tokens, of_summaries, put_tokens, scopes_of
 from aragora.knowledge.store.requests import Request, first_of, remember
 from aragora.knowledge.store.rows import columns_of, entries_of, item_of, links_of, row_of, sources_of
 from aragora.knowledge.store.tables import (
@@ -232,7 +232,7 @@ class KnowledgeWriter:
         kept = [
             Tokens(
                 numbers[item.item_id],
-                scopes_of(item.org_id, item.workspace, item.visibility),
+                _scopes(item),
                 document_tokens(f"{item.statement.content}\n{item.statement.subject}"),
             )
             for item in items.values()
@@ -288,6 +288,11 @@ async def _redact(connection: AsyncConnection, withdrawn: Mapping[str, set[str]]
                 table.c.seq == bindparam("no"),
             )
             await connection.execute(update(table).where(*this).values(body=bindparam("now")), changed)
+
+
+def _scopes(item: Item) -> tuple[str, ...]:
+    scopes = scopes_of(item.org_id, item.workspace, item.visibility)
+    return (*scopes, *of_summaries(scopes)) if item.statement.kind is ItemKind.SUMMARY else scopes
 
 
 def _ids(home: Home, statement: Statement) -> tuple[str, ...]:

@@ -33,7 +33,7 @@ def test_every_scenario_prints_its_figures() -> None:
     lines = [json.loads(line) for line in ran.stdout.splitlines()]
     assert {line["scenario"] for line in lines} == {
         *("tokens", "scan", "embedding", "floor"),
-        *("writes", "index", "search", "recall", "at once", "spread", "switch"),
+        *("writes", "index", "search", "recall", "at once", "spread", "switch", "summaries"),
     }
     exact = [line for line in lines if line["scenario"] == "scan" and line["kind"] == "exact"]
     assert len(exact) == 8

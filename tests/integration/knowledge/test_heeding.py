@@ -6,11 +6,14 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from worlds import debating
 from worlds.backends import SetClock
-from worlds.taught import HOME, taught
+from worlds.closed_debates import closed
+from worlds.taught import HOME, answers, spec, taught
 
 from aragora.knowledge.confidence import FAILED, HELD, confidence_of
 from aragora.knowledge.heeding import Heeding, heeding_job
+from aragora.knowledge.learning import Learning
 from aragora.knowledge.model import Basis, Item, ItemKind, Status
 from aragora.knowledge.mound.adapters import consensus, evidence
 from aragora.knowledge.outcomes import Outcome, Wish
@@ -22,8 +25,17 @@ from aragora.knowledge.store.writing import KnowledgeWriter
 from aragora.knowledge.wanted import Wanted
 from aragora.scope import Scope
 from aragora.storage.database import Database
+from aragora.storage.outbox import OutboxRow
 
+VOTES = {"claude": "three", "gpt": "three", "gemini": "five"}
 SCOPE = Scope(HOME.org_id, frozenset({HOME.workspace}))
+
+
+class Journals(dict[str, list[str]]):
+    """Journals by debate."""
+
+    async def journal(self, debate_id: str) -> list[str]:
+        return self[debate_id]
 
 
 @pytest.fixture
@@ -126,3 +138,21 @@ async def test_two_that_follow_at_once_and_a_row_that_cannot_be_read_leave_the_r
     item = await decision(reader, clock)
     assert confidence_of(item).value == HELD
     assert len(await reader.history(SCOPE, item.item_id)) == 2
+
+
+async def test_new_decisions_begin_with_what_votes_like_theirs_were_worth(
+    database: Database, outcomes: OutcomeStore, writer: KnowledgeWriter, reader: KnowledgeReader, clock: SetClock
+) -> None:
+    heeding = Heeding(outcomes, HeededOutcomes(database, writer), clock)
+    for number in range(10, 30):
+        await tell(outcomes, number, "three" if number < 14 else "five")
+    journals = Journals({"deb_1": list(closed(debating.start(spec(1)).play(answers(**VOTES))).lines)})
+    learning = Learning(consensus.NAME, journals, reader, writer, heeding)
+    await learning.learn([OutboxRow("deb_1:knowledge", "knowledge", "deb_1", "{}", 1.0)])
+    item = await decision(reader, clock)
+    trust = confidence_of(item)
+    assert (trust.basis, item.sources[0].stated_confidence) == (Basis.CALIBRATED, pytest.approx(2 / 3))
+    assert 0.2 < trust.value < 0.5
+    await tell(outcomes, 1, "three")
+    await heeding.of("deb_1")
+    assert confidence_of(await decision(reader, clock)).value == HELD
