@@ -31,8 +31,8 @@ DIMENSION: Final = 384
 # Measured with 400 known items (`python -m benchmarks.knowledge --scenario floor`): of the questions' own answers 1 %
 # have a cosine below 0.809, half are above 0.871; of other texts of the same field, half are above 0.808, 1 % above
 # 0.857 and 0.1 % above 0.880. The best of 399 other texts is above 0.868 for half of the questions.
-# In the made worlds of seven languages (benchmarks.knowledge_quality) questions of another field stay below 0.85, and
-# with 0.88 instead of that a quarter of the precedents that are told in other words were held back.
+# In the made worlds of seven languages (benchmarks.knowledge_quality) questions of another field stay below 0.85; with
+# 0.88 instead of that, a quarter of the precedents that are told in other words were held back.
 FLOOR: Final = 0.809
 SURE: Final = 0.850
 
