@@ -143,6 +143,12 @@ async def postgres_settings(url: str, data_dir: Path) -> Settings:
     return Settings(data_dir=data_dir, database_url=fresh, db_pool_timeout=WAIT_S)
 
 
+async def migrated_postgres(url: str, data_dir: Path) -> Settings:
+    """Settings of a copy of the migrated, empty database of `url`."""
+    copied = SecretStr(await copied_database(url))
+    return Settings(data_dir=data_dir, database_url=copied, db_pool_timeout=WAIT_S)
+
+
 async def fresh_database(url: str) -> str:
     """The URL of a new, empty database on the server of `url`."""
     return await _database(url, "CREATE DATABASE {new}")

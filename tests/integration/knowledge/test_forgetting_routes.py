@@ -9,14 +9,14 @@ from typing import Any
 import httpx2
 import pytest
 from pydantic import SecretStr
-from worlds.backends import postgres_settings
+from worlds.backends import migrated_postgres
 from worlds.knowledge import addition, statement
 from worlds.memory_server import Boards, Served, World, served
+from worlds.migrated import migrated
 
 from aragora.config.settings import Settings
 from aragora.knowledge.model import Home, Item, Source, SourceKind
 from aragora.knowledge.store.writing import KnowledgeWriter
-from aragora.migrations.applying import apply_pending
 from aragora.receipts.verifying import verify
 from aragora.storage.contexts import Context
 from aragora.storage.database import Database
@@ -41,14 +41,13 @@ def world() -> World:
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
 async def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
-    settings = Settings(data_dir=tmp_path)
     if request.param == "postgresql":
-        settings = await postgres_settings(request.getfixturevalue("postgres_url"), tmp_path)
+        settings = await migrated_postgres(request.getfixturevalue("migrated_url"), tmp_path)
+    else:
+        settings = migrated(Settings(data_dir=tmp_path))
     roles = {"service_roles": ("owner", "member", "viewer", "admin")}
     secrets = {"service_token": SecretStr(SERVICE), "encryption_key": SecretStr("0" * 64)}
-    settings = settings.model_copy(update={**secrets, **roles})
-    await apply_pending(settings)
-    return settings
+    return settings.model_copy(update={**secrets, **roles})
 
 
 @pytest.fixture

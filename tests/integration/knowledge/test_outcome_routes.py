@@ -10,13 +10,13 @@ from typing import Any
 import httpx2
 import pytest
 from pydantic import SecretStr
-from worlds.backends import postgres_settings
+from worlds.backends import migrated_postgres
 from worlds.memory_server import Boards, Served, World, served
+from worlds.migrated import migrated
 
 from aragora import encoding
 from aragora.config.settings import Settings
 from aragora.debate.model import AskKind, ConsensusMode, DebateStatus, Decision, Tally, Usage, VoteCast
-from aragora.migrations.applying import apply_pending
 from aragora.observability.registry import REGISTRY
 
 SERVICE = "the token of a service"
@@ -35,11 +35,11 @@ def world() -> World:
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
 async def server(request: pytest.FixtureRequest, tmp_path: Path, world: World) -> AsyncIterator[Served]:
-    settings = Settings(data_dir=tmp_path)
     if request.param == "postgresql":
-        settings = await postgres_settings(request.getfixturevalue("postgres_url"), tmp_path)
+        settings = await migrated_postgres(request.getfixturevalue("migrated_url"), tmp_path)
+    else:
+        settings = migrated(Settings(data_dir=tmp_path))
     settings = settings.model_copy(update={"service_token": SecretStr(SERVICE), "encryption_key": SecretStr("0" * 64)})
-    await apply_pending(settings)
     server = served(settings, world, Boards())
     yield server
     await server.aclose()
