@@ -228,7 +228,11 @@ async def test_what_anthropic_counts_is_believed_as_little() -> None:
     assert reply.usage.cost_usd > 0
 
 
-@pytest.mark.parametrize("usage", [ABSENT, None, {}, {"prompt_tokens": 12.0}, {"completion_tokens": -5}], ids=repr)
+@pytest.mark.parametrize(
+    "usage",
+    [ABSENT, None, {}, {"prompt_tokens": 12.0}, {"completion_tokens": -5}],
+    ids=["absent", "null", "empty", "fraction", "negative"],
+)
 async def test_what_mistral_does_not_count_is_not_free(usage: Any) -> None:
     (reply,) = await exchanged(one_odd(lambda: odd.chat(usage=usage)).mistral_provider(), ODD)
     assert isinstance(reply, AgentAnswer)

@@ -245,7 +245,11 @@ def _read_in_other_processes(data_dir: Path, count: int) -> list[str]:
     return [process.communicate(timeout=60)[0].strip() for process in started]
 
 
-@pytest.mark.parametrize("text", ["abc", "zz" * 32, f"{NEW},", f"{NEW},short", " "])
+@pytest.mark.parametrize(
+    "text",
+    ["abc", "zz" * 32, f"{NEW},", f"{NEW},short", " "],
+    ids=["short", "no hex", "nothing after", "short after", "blank"],
+)
 def test_a_malformed_key_is_refused_without_being_quoted(text: str) -> None:
     with pytest.raises(Misconfigured) as caught:
         Keyring.parse(text)
