@@ -19,25 +19,26 @@ Rules
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any, Final, Protocol
+from typing import Final
 
 import structlog
 
 from aragora.background import Every
 from aragora.clock import Clock
 from aragora.errors import InvalidInput, TooLarge, Unavailable
-from aragora.ids import new_id
 from aragora.knowledge.embedder_check import EmbedderCheck
+from aragora.knowledge.lane import Lane
 from aragora.knowledge.model import Home
 from aragora.knowledge.near import APART, IndexFigures, Near, Rebuild, Stage
+from aragora.knowledge.rebuilding import Rebuilding
 from aragora.knowledge.search.embedding import Embedder
 from aragora.knowledge.search.vector_index import VectorIndex
 from aragora.knowledge.search.vectors import Vector, Vectors
 from aragora.knowledge.store.vectors import Place, Unembedded
+from aragora.knowledge.vectored import Vectored
 from aragora.resilience.cache import Cache
 
 FRESH_S: Final = 0.5  # how old what the index knows of the ledgers may be
@@ -48,38 +49,6 @@ QUERIES_KEPT: Final = 1_000
 QUERIES_KEPT_S: Final = 300.0
 
 log = structlog.get_logger("aragora.knowledge")
-
-
-class Vectored(Protocol):
-    """Where vectors are kept (`aragora.knowledge.store.vectors.VectorStore`)."""
-
-    async def standing(self) -> dict[Home, int]: ...
-
-    async def generations(self) -> dict[str, int]: ...
-
-    async def changed(self, home: Home, after: int, limit: int = ...) -> tuple[int, list[Place]]: ...
-
-    async def page(self, embedder_id: str, after: int, limit: int = ...) -> tuple[list[Place], Vectors | None]: ...
-
-    async def of(self, embedder_id: str, item_nos: Sequence[int]) -> tuple[list[Place], Vectors | None]: ...
-
-    async def unembedded(self, embedder_id: str, limit: int) -> list[int]: ...
-
-    async def wordings(self, embedder_id: str, item_nos: Sequence[int]) -> list[Unembedded]: ...
-
-    async def put(self, embedder_id: str, made: Mapping[int, tuple[int, Vector]]) -> set[int]: ...
-
-    async def count(self, embedder_id: str) -> int: ...
-
-    async def current(self, wanted: str, now: float) -> str: ...
-
-    async def make_current(self, embedder_id: str, instead_of: str, now: float) -> bool: ...
-
-    async def drop_others(self, embedder_id: str, limit: int = ...) -> int: ...
-
-    async def findable(self, before: int | None, limit: int) -> list[Unembedded]: ...
-
-    async def count_findable(self) -> int: ...
 
 
 class MoundIndex:
@@ -115,15 +84,12 @@ class MoundIndex:
         self._loaded = False
         self._following = asyncio.Lock()
         self._followed_at = float("-inf")
-        self._lane: OrderedDict[int, None] = OrderedDict()  # the newest last
+        self._lane = Lane(LANE_MAX)
         self._unfound = 0  # of the lane, those that have no vector of the current embedder either
-        self._refused: set[int] = set()  # what cannot be embedded
-        self._overflowed = False
         self._oldest_s = 0.0
         self._queries: Cache[tuple[str, str], Vector] = Cache(QUERIES_KEPT, QUERIES_KEPT_S)
         self._check = EmbedderCheck(embedder, clock)
-        self._rebuild: Rebuild | None = None
-        self._anew_before: int | None = None  # of the items whose vectors are computed again, those that are left
+        self._rebuilding = Rebuilding()
         self._woken = asyncio.Event()
         self._every = Every("embedding of knowledge", LANE_EVERY_S, self.step, sleep=self._rest)
 
@@ -161,7 +127,7 @@ class MoundIndex:
     @property
     def busy(self) -> bool:
         """Whether items wait to be embedded or vectors to be dropped, or the index is being built anew."""
-        return bool(self._lane) or self.arriving or self._leftovers or self._rebuilds
+        return bool(self._lane) or self.arriving or self._leftovers or self._rebuilding.stage is not Stage.DONE
 
     def wake(self) -> None:
         """Items are new: look at once, and not only when it is time."""
@@ -171,23 +137,13 @@ class MoundIndex:
     def rebuild(self, *, anew: bool) -> Rebuild:
         """Have the index built anew from the store in the background; `anew` has every vector computed again as well.
         While that goes on, asking again changes nothing, except that `anew` is added."""
-        known = self._rebuild
-        if known is None or known.stage is Stage.DONE:
-            known = Rebuild(new_id("rbd"), Stage.LOADING, anew, 0, 0, 0, self._clock.now(), None)
-        elif anew and not known.embed_anew:
-            known = replace(known, embed_anew=True)
-        self._rebuild = known
         self._woken.set()
-        return known
+        return self._rebuilding.asked(anew=anew, now=self._clock.now())
 
     @property
     def rebuilding(self) -> Rebuild | None:
         """How far that is, or how the last one ended; None where nobody asked this process for one."""
-        return self._rebuild
-
-    @property
-    def _rebuilds(self) -> bool:
-        return self._rebuild is not None and self._rebuild.stage is not Stage.DONE
+        return self._rebuilding.last
 
     async def nearest(self, scopes: Collection[str], question: str, k: int, allowed: Collection[int] | None) -> Near:
         """The `k` items of these scopes that are nearest to a question, and not below the embedder's floor; of
@@ -231,26 +187,24 @@ class MoundIndex:
     async def step(self) -> bool:
         """Follow the store, and embed one batch or do what is next; whether there is more. Raises Unavailable."""
         self._woken.clear()
-        rebuild = self._rebuild
-        if rebuild is not None and rebuild.stage is Stage.LOADING:
+        if self._rebuilding.stage is Stage.LOADING:
             await self._load_anew()
         elif not self._loaded:
             await self._load()
         await self.follow()
-        if not self._lane and (self._overflowed or self.arriving):
+        if not self._lane and (self._lane.overflowed or self.arriving):
             await self._refill()
         if not self._lane:
             self._oldest_s = 0.0
             return await self._else()
-        numbers = list(reversed(self._lane))[:LANE_BATCH]
+        numbers = self._lane.newest(LANE_BATCH)
         if self._current is not None and self.arriving:  # what is new is found meanwhile, too
             await self._embed(self._current, await self._store.wordings(self._current_id, numbers))
         wordings = await self._store.wordings(self._wanted_id, numbers)
         now = self._clock.now()
         self._oldest_s = max((now - one.changed_at for one in wordings), default=0.0)
         await self._embed(self._wanted, wordings)
-        for item_no in numbers:
-            self._lane.pop(item_no, None)
+        self._lane.done(numbers)
         return self.busy
 
     async def _else(self) -> bool:
@@ -312,8 +266,7 @@ class MoundIndex:
                 return
             self._put(embedder_id, places, vectors)
             after = places[-1].item_no
-            if self._rebuilds:
-                self._told(done=len(self._scopes))
+            self._rebuilding.loaded(len(self._scopes))
 
     async def _move(self) -> None:
         """Search the vectors of the embedder that has arrived, and no others any more. Searches go on meanwhile."""
@@ -341,34 +294,25 @@ class MoundIndex:
             self._index.drop_embedder(self._current_id)
             self._scopes.clear()
             self._lane.clear()
-            of = await self._store.count(self._current_id)
-            self._told(done=0, of=of)
+            self._rebuilding.loads(await self._store.count(self._current_id))
             await self._load()
-        if self._rebuild is None or not self._rebuild.embed_anew:
-            self._told(stage=Stage.DONE, done=len(self._scopes), ended_at=self._clock.now())
-            return
-        self._anew_before = None
-        self._told(stage=Stage.EMBEDDING, done=0, of=await self._store.count_findable())
+        if self._rebuilding.embeds:
+            self._rebuilding.begins_to_embed(await self._store.count_findable())
+        else:
+            self._rebuilding.ended(self._clock.now())
 
     async def _embed_anew(self) -> bool:
         """Compute the vectors of one batch again, the newest items first; whether more waits."""
-        rebuild = self._rebuild
-        if rebuild is None or rebuild.stage is not Stage.EMBEDDING:
+        if self._rebuilding.stage is not Stage.EMBEDDING:
             return False
-        found = await self._store.findable(self._anew_before, LANE_BATCH)
+        found = await self._store.findable(self._rebuilding.before, LANE_BATCH)
         if not found:
-            self._told(stage=Stage.DONE, ended_at=self._clock.now())
-            log.info("the vectors of all items are computed again", items=rebuild.done)
+            self._rebuilding.ended(self._clock.now())
+            log.info("the vectors of all items are computed again")
             return False
         made = await self._embed(self._wanted, found)
-        self._anew_before = found[-1].item_no
-        done = rebuild.done + len(found)
-        self._told(done=done, of=max(done, rebuild.of), refused=rebuild.refused + len(found) - made)
+        self._rebuilding.embedded(len(found), made, before=found[-1].item_no)
         return True
-
-    def _told(self, **changes: Any) -> None:
-        if self._rebuild is not None:
-            self._rebuild = replace(self._rebuild, **changes)
 
     async def _stored(self) -> int | None:
         """How many vectors the store has. Where the index differs, it follows the store first, and both are counted
@@ -390,17 +334,12 @@ class MoundIndex:
                 await self._woken.wait()
 
     async def _refill(self) -> None:
-        numbers = await self._store.unembedded(self._wanted_id, LANE_MAX)
-        self._overflowed = len(numbers) >= LANE_MAX
-        for item_no in reversed(numbers):
-            if item_no not in self._refused:
-                self._lane[item_no] = None
+        self._lane.filled(await self._store.unembedded(self._wanted_id, LANE_MAX))
 
     async def _place(self, places: Sequence[Place]) -> None:
         """Take over where items may be found now: those that changed are dropped, and come back as they are now."""
         for place in places:
             self._drop(place.item_no)
-            self._refused.discard(place.item_no)
         shown = [place for place in places if place.scopes]
         for start in range(0, len(shown), 500):
             numbers = [place.item_no for place in shown[start : start + 500]]
@@ -408,7 +347,7 @@ class MoundIndex:
             if self._moving:
                 missing |= await self._take(self._wanted_id, numbers)
             for item_no in numbers if self.arriving and not self._moving else missing:
-                self._wait_for(item_no)
+                self._lane.wait_for(item_no)
 
     async def _take(self, embedder_id: str, numbers: Sequence[int]) -> set[int]:
         """Take over the vectors of these items; returns those that have none."""
@@ -416,13 +355,6 @@ class MoundIndex:
         if vectors is not None:
             self._put(embedder_id, held, vectors)
         return set(numbers) - {place.item_no for place in held}
-
-    def _wait_for(self, item_no: int) -> None:
-        if len(self._lane) >= LANE_MAX:
-            self._overflowed = True
-            return
-        self._lane[item_no] = None
-        self._lane.move_to_end(item_no)
 
     async def _embed(self, embedder: Embedder, wordings: Sequence[Unembedded]) -> int:
         """Embed these and take them over; how many got a vector."""
@@ -433,7 +365,7 @@ class MoundIndex:
                 vectors = await embedder.embed_passages([one.text])
             except (InvalidInput, TooLarge) as refused:  # it is found by its words alone
                 log.info("an item cannot be embedded", item_no=one.item_no, error=refused.message)
-                self._refused.add(one.item_no)
+                self._lane.refuse(one.item_no)
                 continue
             made[one.item_no] = (one.version, vectors[0])
         kept = await self._store.put(embedder_id, made)
@@ -465,4 +397,4 @@ class MoundIndex:
     def _drop(self, item_no: int) -> None:
         for scope in self._scopes.pop(item_no, ()):
             self._index.drop(scope, (str(item_no),))
-        self._lane.pop(item_no, None)
+        self._lane.changed(item_no)
