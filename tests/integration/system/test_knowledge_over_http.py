@@ -56,7 +56,7 @@ def test_the_operator_sees_the_adapters_and_moves_them_and_has_the_index_built_a
         told: dict[str, Any] = server.get("/api/knowledge/reindex")["rebuild"]
         return told if told["stage"] == "done" else {}
 
-    done = wait_until(rebuilt, "the index is built anew", WAIT_S)
+    done = wait_until(rebuilt, "the index is built anew", 4 * WAIT_S)  # all items of this server are embedded again
     assert done["rebuild_id"] == begun.json["rebuild"]["rebuild_id"]
     assert done["done"] >= 1
 
