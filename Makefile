@@ -29,8 +29,8 @@ demo: export QUESTION := $(value Q)
 
 test: lint types unit ## everything that must pass: lint, types, floors, all tests
 
-unit: install-dev ## all tests, also the slow ones (real Ray, Serve, databases); pure ones on all processors
-	$(BIN)/python -m pytest tests/unit --numprocesses=auto --maxprocesses=4 --dist=loadfile
+unit: install-dev ## all tests, also the slow ones (real Ray, Serve, databases)
+	$(BIN)/python -m pytest tests/unit
 	$(BIN)/python -m pytest tests/integration
 	$(BIN)/python -m pytest tests/chaos
 	$(BIN)/python -m pytest tests/cluster -m "not drill"
