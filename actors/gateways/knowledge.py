@@ -20,6 +20,9 @@ from aragora.storage.outbox import OutboxRow
 from aragora.supervision import begin
 
 LEARN_S: Final = 60.0
+LEARN_ROWS: Final = 16
+"""Debates of one call: a whole page of the outbox takes longer than a call may where the machine is busy, and a call
+that is given up goes on in the actor beside the next one."""
 NEAREST_S: Final = 3.0
 WAKE_S: Final = 5.0
 SYNC_S: Final = 45.0  # a process that begins, and its sync
@@ -36,9 +39,12 @@ class AdapterConsumer:
 
     async def apply(self, rows: Sequence[OutboxRow]) -> None:
         """Returns once every adapter has stored what it learnt. Raises Unavailable."""
-        taken = tuple(rows)
-        learnt = await asyncio.gather(*(self._learn(name, taken) for name in self._adapters))
-        if any(one.added for one in learnt):
+        added = 0
+        for start in range(0, len(rows), LEARN_ROWS):
+            part = tuple(rows[start : start + LEARN_ROWS])
+            learnt = await asyncio.gather(*(self._learn(name, part) for name in self._adapters))
+            added += sum(one.added for one in learnt)
+        if added:
             with suppress(Unavailable):  # it finds what is new with its next start
                 await self._index.ask(lambda it: it.wake(), timeout_s=WAKE_S, backoff=ONCE)
 
