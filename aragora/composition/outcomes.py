@@ -5,10 +5,9 @@ from __future__ import annotations
 from aragora.clock import Clock
 from aragora.config.settings import Settings
 from aragora.identity.parts import IdentityParts
-from aragora.knowledge.heeding import Heeding
+from aragora.knowledge.heeding import heeding_over
 from aragora.knowledge.recording import Recording
 from aragora.knowledge.scoring import Scoring
-from aragora.knowledge.store.heeded import HeededOutcomes
 from aragora.knowledge.store.outcomes import OutcomeStore
 from aragora.knowledge.store.writing import KnowledgeWriter
 from aragora.ranking.forecasts import ForecastStore
@@ -27,7 +26,7 @@ def open_outcomes(
     memory, elo = Database.open(settings, Context.MEMORY), Database.open(settings, Context.ELO)
     store = OutcomeStore(memory)
     scoring = Scoring(store, ForecastStore(elo))
-    heeding = Heeding(store, HeededOutcomes(memory, KnowledgeWriter(memory, clock)))
+    heeding = heeding_over(memory, KnowledgeWriter(memory, clock))
     return Feature(
         "outcomes",
         OutcomePorts(Recording(store, reader, scoring, clock, heeding=heeding), store, reader, parts),
