@@ -10,7 +10,7 @@ Rules
   memory with what waits for them, and must leave room for the others. What finds no place stays in the store, and the
   lane is told to be `hungry` once it has room.
 - A slot is taken until what came of its request is stored: so what is sent again after a crash is never more than the
-  slots, and a store that is away ends the sending.
+  slots, of one target never more than `UNSTORED` times its `max_in_flight`, and a store that is away ends the sending.
 - Reading the store takes time, and what was read may be old: `reading` keeps out what has gone on meanwhile.
 - Each step costs about the same however many lanes there are: a lane that can send nothing is asked again when its time
   comes, or when an answer comes for it, and not before.
@@ -35,6 +35,9 @@ LANE_MAX: Final = 1_000
 LANE_FEW: Final = 16
 CROWDED: Final = 5_000
 TOTAL_MAX: Final = 40_000
+UNSTORED: Final = 2
+"""So often its `max_in_flight` may a target's requests be on their way or answered and not stored yet: half of them are
+written while the other half is sent."""
 SHARE: Final = 4  # one organisation has a fourth of the slots while others want some
 
 
@@ -316,6 +319,9 @@ class Queues:
         if lane.rules.fifo and lane.out:
             lane.refused_at = now
             return None  # until the one on its way has come back, also where its attempt is not stored yet
+        if len(lane.out) >= UNSTORED * lane.rules.max_in_flight:
+            lane.refused_at = now
+            return None  # until the store has caught up: all these would be sent again if this process died now
         lane.target, leave = take(lane.target, lane.rules, now)
         if not isinstance(leave, Leave):
             lane.refused_at = now

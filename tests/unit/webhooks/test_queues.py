@@ -12,7 +12,7 @@ from worlds.webhook_deliveries import WALL, answered, delivery
 
 from aragora.webhooks.machine import Moment, Target, revived
 from aragora.webhooks.model import Answer, Delivery, Rules
-from aragora.webhooks.queues import LANE_FEW, Queues, Ticket
+from aragora.webhooks.queues import LANE_FEW, UNSTORED, Queues, Ticket
 
 OK = answered(200)
 AWAY = answered(500)
@@ -112,6 +112,23 @@ def test_a_lane_that_keeps_order_sends_nothing_before_the_attempt_is_stored() ->
     assert all_now(queues) == []
     queues.ended(after.delivery)
     assert len(all_now(queues)) == 1
+
+
+def test_a_target_has_a_bounded_number_of_answers_that_are_not_stored_yet() -> None:
+    """All of them would be sent again if the process died now."""
+    rules = Rules(max_in_flight=3)
+    queues = queued(*for_target("a", range(20)), rules=rules)
+
+    answers = []
+    while tickets := all_now(queues):
+        assert len(tickets) <= rules.max_in_flight
+        answers += [queues.settle(one, OK, Moment(0.0, WALL, 0.0), two_secrets=False) for one in tickets]
+    assert len(answers) == UNSTORED * rules.max_in_flight
+    queues.ended(answers.pop().delivery)
+    assert len(all_now(queues)) == 1
+    for one in answers:
+        queues.ended(one.delivery)
+    assert len(all_now(queues)) == rules.max_in_flight - 1
 
 
 def test_what_finds_no_place_stays_in_the_store_and_the_lane_asks_for_it_once_it_has_room() -> None:
