@@ -7,8 +7,10 @@ transaction that applies it.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from actors.kinds import ADAPTERS_KEY
 from actors.virtual import VirtualActor, collect_seldom
@@ -16,6 +18,7 @@ from aragora.config.settings import Settings
 from aragora.debate.store.debates import DebateStore
 from aragora.knowledge.heeding import heeding_over
 from aragora.knowledge.learning import ADAPTERS, Learning
+from aragora.knowledge.lessons import Lessons
 from aragora.knowledge.store.adapters import AdapterBook
 from aragora.knowledge.store.reading import KnowledgeReader
 from aragora.knowledge.store.writing import KnowledgeWriter
@@ -42,12 +45,21 @@ class KnowledgeAdapterActor(VirtualActor):
             name: Syncing(name, Learning(name, journals, reader, writer, heeding, self._clock), book, self._clock)
             for name in names
         }
+        self._lessons = partial(Lessons, journals, reader)
         self._working = 0
 
-    async def learn(self, adapter: str, rows: tuple[OutboxRow, ...]) -> Learnt:
-        """See `Syncing.learn`. Raises Unavailable."""
+    async def learn(self, adapters: tuple[str, ...], rows: tuple[OutboxRow, ...]) -> int:
+        """Have these adapters learn from a portion of debates, each of which is read once; returns how many items are
+        new. Raises what `Syncing.learn` does, where one of them failed; the others have learnt then."""
+        lessons = self._lessons()
         with self._work():
-            return await self._adapters[adapter].learn(rows)
+            told = await asyncio.gather(
+                *(self._adapters[adapter].learn(rows, lessons) for adapter in adapters), return_exceptions=True
+            )
+        for one in told:
+            if isinstance(one, BaseException):
+                raise one
+        return sum(one.added for one in told if isinstance(one, Learnt))
 
     async def sync(self, adapter: str) -> Synced:
         """See `Syncing.sync`. Raises Unavailable."""

@@ -6,23 +6,24 @@ import asyncio
 import os
 from collections.abc import Collection, Sequence
 from contextlib import suppress
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from actors.kinds import ADAPTER, ADAPTERS_KEY, MOUND_INDEX, MOUND_INDEX_KEY
-from actors.runtime import ONCE, Runtime
+from actors.runtime import ONCE, Reference, Runtime
 from aragora.config.knowledge import AdapterProcesses
 from aragora.config.settings import Settings
 from aragora.errors import AragoraError, Unavailable
 from aragora.knowledge.learning import ADAPTERS
 from aragora.knowledge.near import Near, Rebuild
-from aragora.knowledge.syncs import Learnt, Synced
+from aragora.knowledge.syncing import PORTION
+from aragora.knowledge.syncs import Synced
 from aragora.storage.outbox import OutboxRow
 from aragora.supervision import begin
 
+if TYPE_CHECKING:
+    from actors.knowledge_adapter import KnowledgeAdapterActor
+
 LEARN_S: Final = 60.0
-LEARN_ROWS: Final = 16
-"""Debates of one call: a whole page of the outbox takes longer than a call may where the machine is busy, and a call
-that is given up goes on in the actor beside the next one."""
 NEAREST_S: Final = 3.0
 WAKE_S: Final = 5.0
 SYNC_S: Final = 45.0  # a process that begins, and its sync
@@ -34,22 +35,31 @@ class AdapterConsumer:
     """Brings debates that have ended to every adapter: the consumer of the outbox topic `knowledge`."""
 
     def __init__(self, runtime: Runtime, settings: Settings) -> None:
-        self._adapters = {name: runtime.at(ADAPTER, key) for name, key in _keys(settings).items()}
+        hosts: dict[str, list[str]] = {}
+        for name, key in _keys(settings).items():
+            hosts.setdefault(key, []).append(name)
+        self._hosts = [(runtime.at(ADAPTER, key), tuple(names)) for key, names in hosts.items()]
         self._index = runtime.at(MOUND_INDEX, MOUND_INDEX_KEY)
 
     async def apply(self, rows: Sequence[OutboxRow]) -> None:
-        """Returns once every adapter has stored what it learnt. Raises Unavailable."""
+        """Returns once every adapter has stored what it learnt. Raises Unavailable.
+
+        A call has one portion of the debates: a whole page of the outbox would take longer than a call may where the
+        machine is busy, and a call that is given up goes on in the actor beside the next one.
+        """
         added = 0
-        for start in range(0, len(rows), LEARN_ROWS):
-            part = tuple(rows[start : start + LEARN_ROWS])
-            learnt = await asyncio.gather(*(self._learn(name, part) for name in self._adapters))
-            added += sum(one.added for one in learnt)
+        for start in range(0, len(rows), PORTION):
+            part = tuple(rows[start : start + PORTION])
+            learnt = await asyncio.gather(*(_learnt(host, names, part) for host, names in self._hosts))
+            added += sum(learnt)
         if added:
             with suppress(Unavailable):  # it finds what is new with its next start
                 await self._index.ask(lambda it: it.wake(), timeout_s=WAKE_S, backoff=ONCE)
 
-    async def _learn(self, adapter: str, rows: tuple[OutboxRow, ...]) -> Learnt:
-        return await self._adapters[adapter].ask(lambda it: it.learn(adapter, rows), timeout_s=LEARN_S)
+
+async def _learnt(host: Reference[KnowledgeAdapterActor], names: tuple[str, ...], rows: tuple[OutboxRow, ...]) -> int:
+    """How many items are new."""
+    return await host.ask(lambda it: it.learn(names, rows), timeout_s=LEARN_S)
 
 
 class AdapterCommands:

@@ -11,6 +11,7 @@ Rules
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Final
 
 import structlog
@@ -42,14 +43,17 @@ class Heeding:
         self._clock = clock or SystemClock()
         self._curves: Cache[tuple[Home, str], Curve] = Cache(CURVES_KEPT, CURVES_KEPT_S)
 
-    async def of(self, debate_id: str) -> int:
-        """Heed what came of a debate, if anybody told; returns how many of its items that changed."""
-        newest = await self._outcomes.newest(debate_id)
-        if newest is None:
-            return 0
-        changed = await self._heeded.heed(newest)
-        if changed:
-            log.info("an outcome changed knowledge", debate_id=debate_id, version=newest.version, items=changed)
+    async def of(self, debate_ids: Collection[str]) -> int:
+        """Heed what came of these debates, at most some hundreds, as far as anybody told; returns how many of their
+        items that changed."""
+        changed = 0
+        for newest in await self._outcomes.newest_of(debate_ids) if debate_ids else ():
+            items = await self._heeded.heed(newest)
+            changed += items
+            if items:
+                log.info(
+                    "an outcome changed knowledge", debate_id=newest.debate_id, version=newest.version, items=items
+                )
         return changed
 
     async def curve(self, home: Home, domain: str) -> Curve:
@@ -72,7 +76,7 @@ class Heeding:
             return False
         for debate_id in dict.fromkeys(one.debate_id for one in found):
             try:
-                await self.of(debate_id)
+                await self.of((debate_id,))
             except ValueError:  # a row that cannot be read: the others must not wait for it
                 log.exception("an outcome cannot be brought to knowledge", debate_id=debate_id)
         await self._heeded.follow(found[-1].seq)

@@ -1,34 +1,31 @@
 """Learning from debates that have ended: from rows of the outbox to items in the store.
 
-Each adapter (`ADAPTERS`) is a pure function from a debate to what it gives; this reads the journal, asks the adapter
-and writes. A row that comes again changes nothing, and what an adapter makes of a journal is always the same: so a
-store that was lost is rebuilt from the journals. Only what a decision's votes are worth is read off the curve of the
-day (`aragora.knowledge.earning`), and what came of the debate is looked up (`aragora.knowledge.heeding`).
+Each adapter (`ADAPTERS`) is a pure function from a debate to what it gives; this has the journals read, asks the
+adapter, and writes what a portion of rows gives in one transaction for each workspace. A row that comes again changes
+nothing and is not read, and what an adapter makes of a journal is always the same: so a store that was lost is rebuilt
+from the journals. Only what a decision's votes are worth is read off the curve of the day
+(`aragora.knowledge.earning`), and what came of the debates is looked up (`aragora.knowledge.heeding`), also where they
+were learnt from before: the process may have died in between.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Final, Protocol
 
 import structlog
 
 from aragora.clock import Clock, SystemClock
-from aragora.debate.journal import Unreadable, events_of, stamp_of
-from aragora.debate.model import Event, KnowledgeCited, KnowledgeOffered
-from aragora.errors import NotFound
 from aragora.knowledge.calibration import Curve
-from aragora.knowledge.condensing import is_summary, made_of
 from aragora.knowledge.earning import earned
-from aragora.knowledge.model import Home, Item, ItemKind
+from aragora.knowledge.lessons import Journals, Lessons, Shown
+from aragora.knowledge.model import Home, ItemKind
 from aragora.knowledge.mound.adapters import consensus, evidence
 from aragora.knowledge.planning import Addition, Effect, Planned
-from aragora.knowledge.roots import lineage
 from aragora.knowledge.syncs import Learnt, applied_id
-from aragora.knowledge.taught import Offered, TaughtDebate, spec_of
+from aragora.knowledge.taught import TaughtDebate
 from aragora.observability.registry import REGISTRY, Registry
-from aragora.scope import Scope
 from aragora.storage.outbox import OutboxRow
 
 Gather = Callable[[TaughtDebate], tuple[Addition, ...]]
@@ -36,35 +33,32 @@ Gather = Callable[[TaughtDebate], tuple[Addition, ...]]
 ADAPTERS: Final[Mapping[str, Gather]] = {consensus.NAME: consensus.gather, evidence.NAME: evidence.gather}
 """Every adapter by its name."""
 
+UNITS: Final = 200
+"""Items of one transaction, but for those of a single debate: whoever else writes to the workspace waits for it."""
+
+BEFORE: Final = "learnt before"
+NOTHING: Final = "nothing to learn"
+UNREADABLE: Final = "no readable journal"
+
 FORWARD: Final = "aragora_km_forward_sync_latency_seconds"
 
 log = structlog.get_logger("aragora.knowledge")
 
 
-class Journals(Protocol):
-    """Reads debates (`aragora.debate.store.debates.DebateStore`)."""
-
-    async def journal(self, debate_id: str) -> list[str]: ...
-
-
-class Shown(Protocol):
-    """Reads items (`aragora.knowledge.store.reading.KnowledgeReader`)."""
-
-    async def some(self, scope: Scope, item_ids: Sequence[str]) -> list[Item]: ...
-
-
 class Writing(Protocol):
     """Writes items (`aragora.knowledge.store.writing.KnowledgeWriter`)."""
 
-    async def write_once(self, home: Home, batches: Mapping[str, Sequence[Addition]]) -> list[Planned]: ...
+    async def write_once(self, home: Home, batches: Mapping[str, Sequence[Addition]]) -> dict[str, list[Planned]]: ...
 
     async def pass_over(self, outbox_ids: Sequence[str]) -> None: ...
+
+    async def unapplied(self, outbox_ids: Collection[str]) -> set[str]: ...
 
 
 class Outcomes(Protocol):
     """What came of debates (`aragora.knowledge.heeding.Heeding`)."""
 
-    async def of(self, debate_id: str) -> int: ...
+    async def of(self, debate_ids: Collection[str]) -> int: ...
 
     async def curve(self, home: Home, domain: str) -> Curve: ...
 
@@ -91,78 +85,74 @@ class Learning:
         self._clock = clock or SystemClock()
         self._registry = registry
 
-    async def learn(self, rows: Sequence[OutboxRow]) -> Learnt:
-        """Learn from the debates of outbox rows; those learnt from before change nothing. Raises Unavailable, and then
-        the same rows may come again; any other error says that one of them cannot be learnt from."""
-        learnt, nothing = Learnt(), list[str]()
-        for row in rows:
-            found = await self._of(row)
-            learnt = learnt.plus(found)
-            if not found.gathered:
-                nothing.append(applied_id(row.outbox_id, self._adapter))
-        if nothing:  # remembered together: most debates have nothing for most adapters
-            await self._writer.pass_over(nothing)
+    async def learn(self, rows: Sequence[OutboxRow], lessons: Lessons | None = None) -> Learnt:
+        """Learn from the debates of outbox rows, in their order; those learnt from before change nothing. `lessons` are
+        those of a portion that several adapters learn from.
+
+        Raises Unavailable, and then the same rows may come again; any other error says that one of the rows cannot be
+        learnt from, and then none of them was unless a transaction before it was done.
+        """
+        lessons = lessons or Lessons(self._journals, self._reader)
+        by_id = {applied_id(row.outbox_id, self._adapter): row for row in rows}
+        new = await self._writer.unapplied(by_id) if by_id else set()
+        given: dict[Home, dict[str, tuple[Addition, ...]]] = {}
+        nothing: dict[str, str] = {}
+        for key, row in by_id.items():
+            if key not in new:
+                continue
+            taught = await lessons.of(row.debate_id)
+            units = await self._units(taught) if taught is not None else ()
+            if taught is not None and units:
+                given.setdefault(taught.home, {})[key] = units
+            else:
+                nothing[key] = UNREADABLE if taught is None else NOTHING
+        skipped = Counter({BEFORE: len(by_id) - len(new), **Counter(nothing.values())})
+        learnt = Learnt(skipped[NOTHING], skipped=dict(+skipped))
+        if nothing:
+            await self._writer.pass_over(list(nothing))
+        for home, batches in given.items():
+            for part in _parts(batches):
+                written = await self._writer.write_once(home, part)
+                for key, units in part.items():
+                    learnt = learnt.plus(self._told(by_id[key], home, units, written.get(key)))
+        await self._outcomes.of(tuple(dict.fromkeys(row.debate_id for key, row in by_id.items() if key not in nothing)))
         return learnt
 
-    async def _of(self, row: OutboxRow) -> Learnt:
-        debate_id = row.debate_id
-        taught = await self._taught(debate_id)
-        if taught is None:
-            return Learnt(skipped={"no readable journal": 1})
+    async def _units(self, taught: TaughtDebate) -> tuple[Addition, ...]:
         units = self._gather(taught)
-        if not units:
-            return Learnt(1, skipped={"nothing to learn": 1})
         if any(one.added.statement.kind is ItemKind.DECISION for one in units):
             units = earned(units, await self._outcomes.curve(taught.home, taught.spec.domain))
-        written = await self._writer.write_once(taught.home, {applied_id(row.outbox_id, self._adapter): units})
-        await self._outcomes.of(debate_id)
-        if not written:
-            return Learnt(1, skipped={"learnt before": 1}, gathered=len(units))
+        return units
+
+    def _told(self, row: OutboxRow, home: Home, units: Sequence[Addition], written: Sequence[Planned] | None) -> Learnt:
+        """What came of one debate; `written` is None where another process had applied its row meanwhile."""
+        if written is None:
+            return Learnt(1, skipped={BEFORE: 1}, gathered=len(units))
         self._registry.observe(FORWARD, max(0.0, self._clock.now() - row.created_at), adapter=self._adapter)
         added = sum(one.effect is Effect.ADDED for one in written)
         supported = sum(one.effect is Effect.SUPPORTED for one in written)
         log.info(
             "knowledge learnt from a debate",
             adapter=self._adapter,
-            debate_id=debate_id,
-            org_id=taught.home.org_id,
-            workspace=taught.home.workspace,
+            debate_id=row.debate_id,
+            org_id=home.org_id,
+            workspace=home.workspace,
             added=added,
             supported=supported,
         )
         same = len(written) - added - supported
         return Learnt(1, added, supported, {"nothing new": same} if same else None, gathered=len(units))
 
-    async def _taught(self, debate_id: str) -> TaughtDebate | None:
-        """The debate as adapters see it; None where its journal is gone, damaged, or has no beginning."""
-        try:
-            payloads = await self._journals.journal(debate_id)
-            events = events_of(payloads)
-        except NotFound:  # the debate was deleted meanwhile
-            return None
-        except Unreadable as damaged:
-            log.warning("nothing is learnt from a journal that cannot be read", debate_id=debate_id, error=str(damaged))
-            return None
-        spec = spec_of(events)
-        if spec is None:
-            return None
-        home = Home(spec.org_id, spec.workspace)
-        taught = TaughtDebate(home, spec, tuple(enumerate(events, 1)), stamp_of(payloads[-1]))
-        return replace(taught, offered=await self._offered(home, events))
 
-    async def _offered(self, home: Home, events: Sequence[Event]) -> Offered:
-        """What the debate had been shown, and the roots behind that."""
-        items = [item for event in events if isinstance(event, KnowledgeOffered) for item in event.items]
-        if not items:
-            return Offered()
-        ids = tuple(dict.fromkeys(item.item_id for item in items))
-        of_label = {item.label: item.item_id for item in items}
-        labels = [label for event in events if isinstance(event, KnowledgeCited) for label in event.labels]
-        cited = tuple(dict.fromkeys(of_label[label] for label in labels if label in of_label))
-        known = await self._reader.some(Scope(home.org_id, frozenset({home.workspace})), ids)
-        # What was forgotten since had a debate behind it, too: that one is still in the journal.
-        condensed = {item.item_id: made_of(item) for item in known if is_summary(item)}
-        # A summary falls with any of its items: what cites it descends from those, and stands while one of them does.
-        cited = tuple(dict.fromkeys(one for item_id in cited for one in condensed.get(item_id, (item_id,))))
-        roots = {*lineage(known), *(f"debate:{item.source_debate_id}" for item in items if item.source_debate_id)}
-        return Offered(ids, cited, tuple(item.text for item in items), tuple(sorted(roots)))
+def _parts(batches: Mapping[str, tuple[Addition, ...]]) -> Iterator[dict[str, tuple[Addition, ...]]]:
+    """These batches in their order, each part for one transaction."""
+    part: dict[str, tuple[Addition, ...]] = {}
+    size = 0
+    for key, units in batches.items():
+        if part and size + len(units) > UNITS:
+            yield part
+            part, size = {}, 0
+        part[key] = units
+        size += len(units)
+    if part:
+        yield part

@@ -143,7 +143,7 @@ class Recording:
     async def _follow(self, debate_id: str) -> None:
         """Bring it to the agents' calibration and to what is known of the debate now; where that cannot be,
         `Scoring.task` and `aragora.knowledge.heeding` do so later."""
-        for step in (self._scoring.step(), self._heeding.of(debate_id)):
+        for step in (self._scoring.step(), self._heeding.of((debate_id,))):
             try:
                 await step
             except AragoraError as error:

@@ -1,7 +1,7 @@
 """The rounds of one adapter: what the outbox brings, and what a person asks for. Each is counted and noted.
 
 Rules
-- A sync on demand works off what waits for this adapter, row by row, the oldest first, for `SYNC_S` seconds at most.
+- A sync on demand works off what waits for this adapter, the oldest first, in portions, for `SYNC_S` seconds at most.
   The rows stay where they are until the outbox has brought them to all adapters; then they change nothing here.
 - One sync runs at a time. Whoever asks meanwhile gets what that one does.
 - A row that cannot be learnt from is passed over by a sync, and told; the outbox tries it again in its own time.
@@ -17,12 +17,16 @@ import structlog
 
 from aragora.clock import Clock, SystemClock
 from aragora.errors import Unavailable
+from aragora.knowledge.lessons import Lessons
 from aragora.knowledge.syncs import Learnt, Outcome, Round, Standing, Synced, round_of
 from aragora.observability.registry import REGISTRY, Registry
 from aragora.storage.outbox import OutboxRow
 from aragora.supervision import begin
 
 SYNC_S: Final = 20.0
+PORTION: Final = 16
+"""Debates that are read before what they give is written."""
+
 SYNCS: Final = "aragora_km_adapter_syncs_total"
 FAILURES: Final = "aragora_km_adapter_failures_total"
 REFUSED: Final = "cannot be learnt from"
@@ -33,7 +37,7 @@ log = structlog.get_logger("aragora.knowledge")
 class Adapter(Protocol):
     """Learns (`aragora.knowledge.learning.Learning`)."""
 
-    async def learn(self, rows: Sequence[OutboxRow]) -> Learnt: ...
+    async def learn(self, rows: Sequence[OutboxRow], lessons: Lessons | None = None) -> Learnt: ...
 
 
 class Book(Protocol):
@@ -59,10 +63,10 @@ class Syncing:
         self._registry = registry
         self._running: asyncio.Task[Synced] | None = None
 
-    async def learn(self, rows: Sequence[OutboxRow]) -> Learnt:
+    async def learn(self, rows: Sequence[OutboxRow], lessons: Lessons | None = None) -> Learnt:
         """A round over rows that the outbox brings. Raises what `Learning.learn` does."""
         try:
-            learnt = await self._adapter.learn(rows)
+            learnt = await self._adapter.learn(rows, lessons)
         except Exception:
             await self._note(Learnt(), None, Outcome.FAILED)
             raise
@@ -79,12 +83,13 @@ class Syncing:
         learnt, done = Learnt(), list[OutboxRow]()
         began = self._clock.monotonic()
         try:
-            for row in await self._book.left(self._name):
+            left = await self._book.left(self._name)
+            for start in range(0, len(left), PORTION):
                 if self._clock.monotonic() - began >= SYNC_S:
                     break
-                found = await self._of(row)
-                learnt = learnt.plus(found)
-                done += [row] if found.debates or REFUSED not in (found.skipped or {}) else []
+                for rows, found in await self._of(left[start : start + PORTION]):
+                    learnt = learnt.plus(found)
+                    done += rows if REFUSED not in (found.skipped or {}) else []
         except Exception:
             await self._note(learnt, _newest(done), Outcome.FAILED)
             raise
@@ -100,16 +105,19 @@ class Syncing:
             standing.lag_s,
         )
 
-    async def _of(self, row: OutboxRow) -> Learnt:
+    async def _of(self, rows: Sequence[OutboxRow]) -> list[tuple[Sequence[OutboxRow], Learnt]]:
+        """What came of these rows: together if possible, one by one where a row spoils the portion."""
         try:
-            return await self._adapter.learn([row])
+            return [(rows, await self._adapter.learn(rows))]
         except Unavailable:
             raise
         except Exception as refused:
+            if len(rows) > 1:
+                return [each for row in rows for each in await self._of([row])]
             log.exception(
-                "a debate cannot be learnt from", adapter=self._name, debate_id=row.debate_id, error=repr(refused)
+                "a debate cannot be learnt from", adapter=self._name, debate_id=rows[0].debate_id, error=repr(refused)
             )
-            return Learnt(skipped={REFUSED: 1})
+            return [(rows, Learnt(skipped={REFUSED: 1}))]
 
     async def _note(self, learnt: Learnt, cursor_at: float | None, outcome: Outcome = Outcome.DONE) -> None:
         """Count a round and keep what it did. It is not undone where that cannot be kept."""

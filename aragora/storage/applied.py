@@ -49,6 +49,15 @@ async def newly_applied(
     return [outbox_id for outbox_id in outbox_ids if outbox_id in new]
 
 
+async def applied_of(database: Database, table: Table, outbox_ids: Collection[str]) -> set[str]:
+    """Which of these rows `table` holds. Raises Unavailable."""
+    ids, found = list(outbox_ids), set[str]()
+    for start in range(0, len(ids), BATCH):
+        query = select(table.c.outbox_id).where(table.c.outbox_id.in_(ids[start : start + BATCH]))
+        found.update(row[0] for row in await database.rows(query, "reading applied outbox rows"))
+    return found
+
+
 async def prune_applied(database: Database, table: Table, outbox: OutboxStore, now: float) -> int:
     """Forget the ids in `table` that cannot come again; returns how many. Ids without a time get `now` as theirs, so
     their margin begins with the first pruning. Raises Unavailable."""

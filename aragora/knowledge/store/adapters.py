@@ -12,12 +12,12 @@ from aragora.clock import Clock
 from aragora.encoding import decode_as, encode_text
 from aragora.knowledge.store.tables import knowledge_adapters, knowledge_applied
 from aragora.knowledge.syncs import READ_MAX, TOPIC, Record, Round, Standing, Waiting, applied_id, standings
+from aragora.storage.applied import applied_of
 from aragora.storage.database import Database
 from aragora.storage.outbox import OutboxRow
 from aragora.storage.outbox_store import OutboxStore
 from aragora.storage.tables import insert_into
 
-_LOOKED_UP: Final = 200  # ids in one query: below SQLite's limit of parameters
 _TABLE: Final = knowledge_adapters
 
 
@@ -68,9 +68,4 @@ class AdapterBook:
 
     async def _applied(self, adapters: Collection[str], rows: Sequence[OutboxRow]) -> set[str]:
         ids = [applied_id(row.outbox_id, adapter) for adapter in adapters for row in rows]
-        found: set[str] = set()
-        for start in range(0, len(ids), _LOOKED_UP):
-            those = knowledge_applied.c.outbox_id.in_(ids[start : start + _LOOKED_UP])
-            query = select(knowledge_applied.c.outbox_id).where(those)
-            found.update(row[0] for row in await self._memory.rows(query, "reading what adapters have applied"))
-        return found
+        return await applied_of(self._memory, knowledge_applied, ids)

@@ -9,7 +9,7 @@ the check of versions and the insert one step.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -97,8 +97,15 @@ class OutcomeStore:
 
     async def newest(self, debate_id: str) -> Outcome | None:
         """The version that counts; None where nobody told one."""
-        rows = await self._database.rows(_newest(debate_id), _READING)
-        return _outcome(rows[0]) if rows else None
+        found = await self.newest_of((debate_id,))
+        return found[0] if found else None
+
+    async def newest_of(self, debate_ids: Collection[str]) -> list[Outcome]:
+        """The versions that count of these debates, at most some hundreds; none of those of which nobody told one."""
+        query = select(debate_outcomes).where(
+            debate_outcomes.c.debate_id.in_(debate_ids), debate_outcomes.c.newest == 1
+        )
+        return [_outcome(row) for row in await self._database.rows(query, _READING)]
 
     async def history(self, debate_id: str) -> list[Outcome]:
         """All versions, the newest first."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import Any, Final
 
 from sqlalchemy import bindparam, delete, insert, select, tuple_, update
@@ -36,7 +37,7 @@ from aragora.knowledge.store.tables import (
     knowledge_vectors,
     knowledge_workspaces,
 )
-from aragora.storage.applied import newly_applied
+from aragora.storage.applied import applied_of, newly_applied
 from aragora.storage.database import Database
 from aragora.storage.storable import check_values
 from aragora.storage.tables import insert_into
@@ -81,19 +82,25 @@ class KnowledgeWriter:
             await remember(connection, home, request, named, self._clock.now())
             return planned
 
-    async def write_once(self, home: Home, batches: Mapping[str, Sequence[Unit]]) -> list[Planned]:
-        """As `write`, of what follows from outbox rows, by `outbox_id`: a row that was applied before is left out."""
+    async def write_once(self, home: Home, batches: Mapping[str, Sequence[Unit]]) -> dict[str, list[Planned]]:
+        """As `write`, of what follows from outbox rows, by `outbox_id`: returns what the units of each did. A row that
+        was applied before is left out."""
         if not batches:
-            return []
+            return {}
         async with self._database.writing("writing knowledge") as connection:
             new = await newly_applied(self._database, connection, knowledge_applied, batches, self._clock)
             units = [unit for outbox_id in new for unit in batches[outbox_id]]
-            return await self.written(connection, home, units) if units else []
+            planned = iter(await self.written(connection, home, units) if units else [])
+            return {outbox_id: list(islice(planned, len(batches[outbox_id]))) for outbox_id in new}
 
     async def pass_over(self, outbox_ids: Sequence[str]) -> None:
         """Remember outbox rows from which nothing follows, so that they wait for nobody."""
         async with self._database.writing("passing over outbox rows") as connection:
             await newly_applied(self._database, connection, knowledge_applied, dict.fromkeys(outbox_ids), self._clock)
+
+    async def unapplied(self, outbox_ids: Collection[str]) -> set[str]:
+        """Those of these outbox rows that were not applied yet."""
+        return set(outbox_ids) - await applied_of(self._database, knowledge_applied, outbox_ids)
 
     async def written(self, connection: AsyncConnection, home: Home, units: Sequence[Unit]) -> list[Planned]:
         """As `write`, within a transaction of the caller's."""

@@ -236,7 +236,7 @@ async def test_nothing_is_learnt_from_a_forgotten_debate_again(mound: Mound) -> 
     await forget(mound, By.DEBATE, "deb_1")
     before = await mound.everything()
     again = [*units, addition("What a later adapter finds in it.")]
-    written = await mound.writer.write_once(HOME, {"deb_1:knowledge:again": again})
+    (written,) = (await mound.writer.write_once(HOME, {"deb_1:knowledge:again": again})).values()
     assert {one.effect for one in written} == {Effect.NOTHING}
     assert written[-1].item.status is Status.FORGOTTEN
     assert (await mound.everything()).replace("deb_1:knowledge:again", "").count("cache") == before.count("cache")

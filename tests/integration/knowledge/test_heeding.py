@@ -82,7 +82,7 @@ async def test_the_feed_is_followed_once_and_a_correction_undoes_what_was_told(
     found = await reader.page(SCOPE, Wanted(kinds=(ItemKind.DECISION,), min_confidence=0.9), clock.now())
     assert found.items == (risen,)
     history = await reader.history(SCOPE, risen.item_id)
-    assert await heeding.of("deb_1") == 0
+    assert await heeding.of(("deb_1",)) == 0
     assert not await heeding.step()
     assert await reader.history(SCOPE, risen.item_id) == history
 
@@ -94,7 +94,7 @@ async def test_an_outcome_that_comes_before_its_debate_is_learnt_from_waits_for_
     await heeding.step()
     assert await reader.offers(HOME) is None
     await learn(writer, 1)
-    assert await heeding.of("deb_1") > 0
+    assert await heeding.of(("deb_1",)) > 0
     assert confidence_of(await decision(reader, clock)).value == FAILED
 
 
@@ -116,7 +116,7 @@ async def test_the_outcome_of_another_workspace_moves_nothing_here(
     await learn(writer, 1)
     await tell(outcomes, 1, "three", workspace="research")
     await tell(outcomes, 1, None, replaces=1, org_id="umbra")
-    assert await heeding.of("deb_1") == 0
+    assert await heeding.of(("deb_1",)) == 0
     assert (await decision(reader, clock)).outcomes == ()
 
 
@@ -154,5 +154,5 @@ async def test_new_decisions_begin_with_what_votes_like_theirs_were_worth(
     assert (trust.basis, item.sources[0].stated_confidence) == (Basis.CALIBRATED, pytest.approx(2 / 3))
     assert 0.2 < trust.value < 0.5
     await tell(outcomes, 1, "three")
-    await heeding.of("deb_1")
+    await heeding.of(("deb_1",))
     assert confidence_of(await decision(reader, clock)).value == HELD

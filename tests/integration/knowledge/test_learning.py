@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Collection
 from dataclasses import asdict, replace
+from typing import Any
 
 import pytest
 from sqlalchemy import insert
@@ -17,6 +20,7 @@ from aragora.errors import NotFound
 from aragora.knowledge.calibration import Curve, curve_of
 from aragora.knowledge.confidence import confidence_of
 from aragora.knowledge.learning import ADAPTERS, FORWARD, Learning
+from aragora.knowledge.lessons import Lessons
 from aragora.knowledge.model import Home, Item, ItemKind
 from aragora.knowledge.store.adapters import AdapterBook
 from aragora.knowledge.store.reading import KnowledgeReader
@@ -35,18 +39,27 @@ SCOPE = Scope(HOME.org_id, frozenset({HOME.workspace}))
 
 
 class Journals(dict[str, list[str]]):
-    """Journals by debate."""
+    """Journals by debate, and those that were read."""
+
+    def __init__(self, *of: Any) -> None:
+        super().__init__(*of)
+        self.read: list[str] = []
 
     async def journal(self, debate_id: str) -> list[str]:
+        self.read.append(debate_id)
         if debate_id not in self:
             raise NotFound("there is no such debate")
         return self[debate_id]
 
 
 class Nothing:
-    """Nobody has told what came of any debate."""
+    """Nobody has told what came of any debate. `asked` are those that it was looked up for."""
 
-    async def of(self, debate_id: str) -> int:
+    def __init__(self) -> None:
+        self.asked: list[Collection[str]] = []
+
+    async def of(self, debate_ids: Collection[str]) -> int:
+        self.asked.append(debate_ids)
         return 0
 
     async def curve(self, home: Home, domain: str) -> Curve:
@@ -137,6 +150,43 @@ async def test_a_journal_that_is_gone_or_damaged_teaches_nothing_and_stops_nobod
     learnt = await adapters["consensus"].learn([row(9), row(4), row(1)])
     assert learnt.skipped == {"no readable journal": 2}
     assert learnt.debates == 1
+
+
+async def test_the_journals_of_a_portion_are_read_once_and_those_learnt_from_before_never_again(
+    adapters: dict[str, Learning], journals: Journals, reader: KnowledgeReader
+) -> None:
+    lessons = Lessons(journals, reader)
+    await asyncio.gather(*(adapter.learn([row(1), row(2)], lessons) for adapter in adapters.values()))
+    assert sorted(journals.read) == ["deb_1", "deb_2"]
+    for adapter in adapters.values():
+        learnt = await adapter.learn([row(2), row(1)])
+        assert (learnt.debates, learnt.skipped) == (0, {"learnt before": 2})
+    assert len(journals.read) == 2
+
+
+async def test_what_came_of_a_debate_is_looked_up_although_it_was_learnt_from_before(
+    journals: Journals, reader: KnowledgeReader, writer: KnowledgeWriter
+) -> None:
+    """The process may have died between the two."""
+    outcomes = Nothing()
+    adapter = Learning("consensus", journals, reader, writer, outcomes)
+    await adapter.learn([row(1), row(9)])
+    await adapter.learn([row(1), row(2)])
+    assert outcomes.asked == [("deb_1",), ("deb_1", "deb_2")]
+
+
+async def test_a_portion_of_several_workspaces_and_of_more_items_than_a_transaction_takes(
+    adapters: dict[str, Learning], journals: Journals, reader: KnowledgeReader, clock: SetClock, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr("aragora.knowledge.learning.UNITS", 3)
+    run = debating.start(spec(5, workspace="legal")).play(answers(claude="five", gpt="five", gemini="five"))
+    journals["deb_5"] = list(closed(run).lines)
+    learnt = await adapters["evidence"].learn([row(5), row(1), row(2)])
+    assert (learnt.debates, learnt.written) == (3, learnt.gathered)
+    legal = await reader.page(Scope(HOME.org_id, frozenset({"legal"})), Wanted(), clock.now(), limit=100)
+    assert {source.debate_id for item in legal.items for source in item.sources} == {"deb_5"}
+    here = await known(reader, clock)
+    assert {source.debate_id for item in here.values() for source in item.sources} == {"deb_1", "deb_2"}
 
 
 @pytest.fixture

@@ -133,8 +133,8 @@ async def test_a_write_that_failed_leaves_nobody_with_anothers_answer(
 
 async def test_an_outbox_row_that_comes_again_changes_nothing(writer: KnowledgeWriter, reader: KnowledgeReader) -> None:
     units = [addition("It holds.")]
-    (first,) = await writer.write_once(HOME, {"row-1": units})
-    assert await writer.write_once(HOME, {"row-1": [addition("It holds.", source(2))]}) == []
+    ((first,),) = (await writer.write_once(HOME, {"row-1": units})).values()
+    assert await writer.write_once(HOME, {"row-1": [addition("It holds.", source(2))]}) == {}
     assert await reader.get(SCOPE, first.item.item_id) == first.item
 
 

@@ -9,7 +9,8 @@ import pytest
 from worlds.backends import SetClock
 
 from aragora.errors import Unavailable
-from aragora.knowledge.syncing import FAILURES, REFUSED, SYNC_S, SYNCS, Syncing
+from aragora.knowledge.lessons import Lessons
+from aragora.knowledge.syncing import FAILURES, PORTION, REFUSED, SYNC_S, SYNCS, Syncing
 from aragora.knowledge.syncs import Learnt, Outcome, Round, Standing
 from aragora.observability.registry import Registry
 from aragora.storage.outbox import OutboxRow
@@ -30,7 +31,7 @@ class Adapter:
         self.gate.set()
         self.takes_s = 0.0
 
-    async def learn(self, rows: Sequence[OutboxRow]) -> Learnt:
+    async def learn(self, rows: Sequence[OutboxRow], lessons: Lessons | None = None) -> Learnt:
         await self.gate.wait()
         for one in rows:
             if one.debate_id in self.broken:
@@ -112,22 +113,23 @@ async def test_a_row_that_cannot_be_learnt_from_stops_no_other_and_is_told(world
     world.adapter.broken["deb_3"] = ValueError("no adapter can read this")
     done = await world.syncing.sync()
     assert (done.written, done.skipped) == (2, {REFUSED: 1})
+    assert world.adapter.learnt[-2:] == ["deb_1", "deb_2"]  # each by itself, once the portion was refused
     assert world.book.noted[0][1] == 2.0
 
 
 async def test_where_the_store_is_away_a_sync_fails_and_what_it_had_stored_is_noted(world: World) -> None:
-    world.book.waiting = [row(1), row(2)]
-    world.adapter.broken["deb_2"] = Unavailable("the store is away")
+    world.book.waiting = [row(number) for number in range(PORTION + 3)]
+    world.adapter.broken[f"deb_{PORTION + 1}"] = Unavailable("the store is away")
     with pytest.raises(Unavailable):
         await world.syncing.sync()
     ((done, cursor_at),) = world.book.noted
-    assert (done.outcome, done.written, cursor_at) == (Outcome.FAILED, 1, 1.0)
+    assert (done.outcome, done.written, cursor_at) == (Outcome.FAILED, PORTION, PORTION - 1.0)
 
 
 async def test_a_sync_ends_in_time_and_leaves_the_rest(world: World) -> None:
     world.book.waiting = [row(number) for number in range(100)]
-    world.adapter.takes_s = SYNC_S / 4
-    assert (await world.syncing.sync()).debates == 4
+    world.adapter.takes_s = SYNC_S / (2 * PORTION)
+    assert (await world.syncing.sync()).debates == 2 * PORTION
 
 
 async def test_whoever_asks_while_one_runs_gets_what_that_one_does(world: World) -> None:

@@ -139,10 +139,10 @@ async def test_why_tells_who_said_what_came_of_the_debate_to_those_who_may_read_
     heeding = Heeding(outcomes, HeededOutcomes(database, KnowledgeWriter(database, clock)))
     told = Outcome("deb_1", "acme", "default", "general", None, (), False, 0.6, "cid", "It fell over.", 5.0, 9.0)
     await outcomes.add(told, Wish(None, "cid"))
-    await heeding.of("deb_1")
+    await heeding.of(("deb_1",))
     corrected = replace(told, right="keep", agents=("ada",), decision_right=True, by="dot", note="It held.")
     await outcomes.add(corrected, Wish("keep", "dot", replaces=1))
-    await heeding.of("deb_1")
+    await heeding.of(("deb_1",))
     site.world.add("deb_1", org_id="acme")
     why = (await client.get(f"{ITEMS}/{decision}/why")).json()
     (seen,) = why["outcomes"]

@@ -1,0 +1,86 @@
+"""The debates of one portion of outbox rows as adapters see them: each is read once, however many adapters ask.
+
+A portion is short: what was forgotten since it began is kept out where items are written.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Protocol
+
+import structlog
+
+from aragora.debate.journal import Unreadable, events_of, stamp_of
+from aragora.debate.model import Event, KnowledgeCited, KnowledgeOffered
+from aragora.errors import NotFound
+from aragora.knowledge.condensing import is_summary, made_of
+from aragora.knowledge.model import Home, Item
+from aragora.knowledge.roots import lineage
+from aragora.knowledge.taught import Offered, TaughtDebate, spec_of
+from aragora.scope import Scope
+
+log = structlog.get_logger("aragora.knowledge")
+
+
+class Journals(Protocol):
+    """Reads debates (`aragora.debate.store.debates.DebateStore`)."""
+
+    async def journal(self, debate_id: str) -> list[str]: ...
+
+
+class Shown(Protocol):
+    """Reads items (`aragora.knowledge.store.reading.KnowledgeReader`)."""
+
+    async def some(self, scope: Scope, item_ids: Sequence[str]) -> list[Item]: ...
+
+
+class Lessons:
+    """Over the journals and the items. Belongs to one event loop; every method raises Unavailable."""
+
+    def __init__(self, journals: Journals, reader: Shown) -> None:
+        self._journals = journals
+        self._reader = reader
+        self._read: dict[str, TaughtDebate | None] = {}
+        self._reading = asyncio.Lock()
+
+    async def of(self, debate_id: str) -> TaughtDebate | None:
+        """The debate; None where its journal is gone, damaged, or has no beginning."""
+        async with self._reading:
+            if debate_id not in self._read:
+                self._read[debate_id] = await self._taught(debate_id)
+            return self._read[debate_id]
+
+    async def _taught(self, debate_id: str) -> TaughtDebate | None:
+        try:
+            payloads = await self._journals.journal(debate_id)
+            events = events_of(payloads)
+        except NotFound:  # the debate was deleted meanwhile
+            return None
+        except Unreadable as damaged:
+            log.warning("nothing is learnt from a journal that cannot be read", debate_id=debate_id, error=str(damaged))
+            return None
+        spec = spec_of(events)
+        if spec is None:
+            return None
+        home = Home(spec.org_id, spec.workspace)
+        taught = TaughtDebate(home, spec, tuple(enumerate(events, 1)), stamp_of(payloads[-1]))
+        return replace(taught, offered=await self._offered(home, events))
+
+    async def _offered(self, home: Home, events: Sequence[Event]) -> Offered:
+        """What the debate had been shown, and the roots behind that."""
+        items = [item for event in events if isinstance(event, KnowledgeOffered) for item in event.items]
+        if not items:
+            return Offered()
+        ids = tuple(dict.fromkeys(item.item_id for item in items))
+        of_label = {item.label: item.item_id for item in items}
+        labels = [label for event in events if isinstance(event, KnowledgeCited) for label in event.labels]
+        cited = tuple(dict.fromkeys(of_label[label] for label in labels if label in of_label))
+        known = await self._reader.some(Scope(home.org_id, frozenset({home.workspace})), ids)
+        # What was forgotten since had a debate behind it, too: that one is still in the journal.
+        condensed = {item.item_id: made_of(item) for item in known if is_summary(item)}
+        # A summary falls with any of its items: what cites it descends from those, and stands while one of them does.
+        cited = tuple(dict.fromkeys(one for item_id in cited for one in condensed.get(item_id, (item_id,))))
+        roots = {*lineage(known), *(f"debate:{item.source_debate_id}" for item in items if item.source_debate_id)}
+        return Offered(ids, cited, tuple(item.text for item in items), tuple(sorted(roots)))
