@@ -46,7 +46,7 @@ class CoordinatorLoad:
     async def debate(self) -> float:
         """Seconds from opening one debate to its end."""
         debate_id = new_id("deb")
-        proposition = Proposition("Which queue should we use?", self._agents, **FULL_EXCHANGE)  # type: ignore[arg-type]
+        proposition = Proposition(f"Which queue should service {debate_id} use?", self._agents, **FULL_EXCHANGE)  # type: ignore[arg-type]
         spec = specification(
             proposition, debate_id, available=self._agents, default_team=self._agents, budget=self._budget
         )

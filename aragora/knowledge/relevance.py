@@ -7,7 +7,7 @@ finds an item for any one common word; on its own that is no reason to call it r
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import Final
 
 COVERED_LEAST: Final = 0.5
@@ -20,10 +20,23 @@ _SHORT: Final = 3  # letters of a word
 _SHORT_WEIGHS: Final = 0.2
 
 
-def covered(query: Collection[str], held: Collection[str]) -> float:
-    """The share of the query that the tokens `held` cover, 0 to 1."""
-    whole = sum(map(_weight, query))
-    return sum(_weight(token) for token in query if token in held) / whole if whole else 0.0
+Cover = Callable[[Collection[str]], float]
+
+
+def cover_of(query: Collection[str]) -> Cover:
+    """What tells of tokens that an item holds which share of the query they cover, 0 to 1."""
+    weights = {token: _weight(token) for token in query}
+    whole = sum(weights.values())
+
+    def cover(held: Collection[str]) -> float:
+        return sum(weight for token, weight in weights.items() if token in held) / whole if whole else 0.0
+
+    return cover
+
+
+def telling(query: Sequence[str]) -> tuple[str, ...]:
+    """The tokens of a query that are more than short words; all of them where it has no others."""
+    return tuple(token for token in query if _weight(token) == 1.0) or tuple(query)
 
 
 def _weight(token: str) -> float:

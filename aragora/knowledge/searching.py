@@ -1,7 +1,7 @@
 """Searching the mound: by words and by meaning, fused by rank, and shown as the store allows.
 
-1. Two lists of up to `LISTED` items within the caller's scope: full text in the store, and the index of meanings. Where
-   the index is away, late or loading, the words alone answer, and the answer says so.
+1. Two lists of `LISTED` items, or twice as many as are asked for, within the caller's scope: full text in the store,
+   and the index of meanings. Where the index is away, late or loading, the words alone answer, and the answer says so.
 2. Fusion by rank, with confidence and age as factors; then diversity (`aragora.knowledge.search.ranking`).
 3. The store decides what of it may be shown. Where that leaves too few and the index has more, it is asked for more.
 
@@ -25,12 +25,12 @@ from aragora.clock import Clock
 from aragora.errors import AragoraError, InvalidInput, Unavailable
 from aragora.knowledge import health
 from aragora.knowledge.answers import KEPT_S, AnswerCache, KeptAnswer, KeptScore, key_of
-from aragora.knowledge.confidence import confidence_of
 from aragora.knowledge.counting import Operation, counted, searched
+from aragora.knowledge.glimpse import Glimpse
 from aragora.knowledge.health import OFF, Component
 from aragora.knowledge.model import Item, ItemKind
 from aragora.knowledge.near import Near
-from aragora.knowledge.relevance import COVERED_LEAST, SHARED_LEAST, covered
+from aragora.knowledge.relevance import COVERED_LEAST, SHARED_LEAST, cover_of
 from aragora.knowledge.search.ranking import Score, alike_tokens, by_total, diversified, fused, weighed
 from aragora.knowledge.search.tokens import query_tokens
 from aragora.knowledge.store.generations import Generations, Standing
@@ -38,7 +38,9 @@ from aragora.knowledge.store.lexical import found_in
 from aragora.knowledge.wanted import Wanted
 from aragora.scope import Scope
 
-LISTED: Final = 200
+LISTED: Final = 100
+"""Measured (benchmarks.knowledge_quality, benchmarks.knowledge): with 200 nothing more was found, in half as much time
+again."""
 RESULTS_MAX: Final = 100
 QUERY_MAX_CHARS: Final = 2_000
 ALLOWED_MAX: Final = 20_000
@@ -90,6 +92,10 @@ class Reading(Protocol):
     async def numbered(
         self, scope: Scope, wanted: Wanted, item_nos: Collection[int], now: float
     ) -> dict[int, Item]: ...
+
+    async def glimpses(
+        self, scope: Scope, wanted: Wanted, item_nos: Collection[int], now: float
+    ) -> dict[int, Glimpse]: ...
 
     async def lexical(
         self, scope: Scope, wanted: Wanted, tokens: Sequence[str], limit: int, now: float
@@ -186,12 +192,15 @@ class Searching:
         return Answer(tuple(results), Mode(kept.mode), "", kept.exact, kept.waiting)
 
     async def _searched(self, asked: _Asked) -> tuple[Answer, Near | None]:
-        words, (near, away) = await asyncio.gather(self._words(asked), self._near(asked, LISTED))
+        words, (near, away) = await asyncio.gather(self._words(asked), self._near(asked, asked.listed))
         found = await self._found(asked, words, near)
-        if near is not None and len(found) < asked.k and len(near.found) >= LISTED:
-            near, away = await self._near(asked, LISTED * 10)
+        if near is not None and len(found) < asked.k and len(near.found) >= asked.listed:
+            near, away = await self._near(asked, asked.listed * 10)
             found = await self._found(asked, words, near)
-        results = _ranked(asked, found, words, near, asked.k)
+        best = _ranked(asked, found, words, near)
+        numbers = [score.key for score in best]
+        items = await self._reader.numbered(asked.scope, asked.wanted, numbers, asked.now)  # what was found may be gone
+        results = tuple(Result(items[score.key], score.total, score) for score in best if score.key in items)
         ran = Mode.LEXICAL if near is None else asked.mode
         searched(ran, "" if away is None else away.code)
         if near is None:
@@ -201,7 +210,8 @@ class Searching:
     async def _words(self, asked: _Asked) -> list[int]:
         if asked.mode is Mode.SEMANTIC:
             return []
-        ranked = await self._reader.lexical(asked.scope, asked.wanted, query_tokens(asked.query), LISTED, asked.now)
+        tokens = query_tokens(asked.query)
+        ranked = await self._reader.lexical(asked.scope, asked.wanted, tokens, asked.listed, asked.now)
         return [number for number, _ in ranked]
 
     async def _near(self, asked: _Asked, limit: int) -> tuple[Near | None, AragoraError | None]:
@@ -218,10 +228,10 @@ class Searching:
                 raise
             return None, away
 
-    async def _found(self, asked: _Asked, words: Sequence[int], near: Near | None) -> dict[int, Item]:
+    async def _found(self, asked: _Asked, words: Sequence[int], near: Near | None) -> dict[int, Glimpse]:
         meant = () if near is None else (number for number, _ in near.found)
         numbers = dict.fromkeys((*words, *meant))
-        return await self._reader.numbered(asked.scope, asked.wanted, numbers, asked.now)
+        return await self._reader.glimpses(asked.scope, asked.wanted, numbers, asked.now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +244,11 @@ class _Asked:
     wanted: Wanted
     now: float
     k: int
+
+    @property
+    def listed(self) -> int:
+        """How many items each list has."""
+        return max(LISTED, 2 * self.k)
 
 
 def _had_followed(near: Near, standing: Standing) -> bool:
@@ -248,12 +263,9 @@ def _to_keep(answer: Answer) -> KeptAnswer:
     return KeptAnswer(tuple(scores), answer.mode, answer.exact, answer.waiting)
 
 
-def _ranked(
-    asked: _Asked, found: Mapping[int, Item], words: Sequence[int], near: Near | None, k: int
-) -> tuple[Result, ...]:
-    tokens = {number: frozenset(query_tokens(item.statement.content)) for number, item in found.items()}
-    sought = query_tokens(asked.query)
-    held = {number: covered(sought, tokens[number]) for number in found}
+def _ranked(asked: _Asked, found: Mapping[int, Glimpse], words: Sequence[int], near: Near | None) -> list[Score[int]]:
+    cover = cover_of(query_tokens(asked.query))
+    held = {number: cover(glimpse.tokens) for number, glimpse in found.items()}
     meant = [] if near is None else [(number, cosine) for number, cosine in near.found if number in found]
     said = [number for number in words if number in found]
     relevant = set(found)
@@ -268,16 +280,15 @@ def _ranked(
     scores = [
         weighed(
             score,
-            confidence=confidence_of(found[score.key]).value,
+            confidence=found[score.key].confidence,
             age_s=asked.now - found[score.key].changed_at,
-            half_life_days=HALF_LIFE_DAYS.get(found[score.key].statement.kind),
+            half_life_days=HALF_LIFE_DAYS.get(found[score.key].kind),
         )
         for score in fused({"lexical": said, "semantic": [number for number, _ in meant]}, counts=counts)
         if score.key in relevant
     ]
-    best = by_total(scores)[: k * DIVERSE]
-    chosen = diversified(best, k, lambda one, other: alike_tokens(tokens[one], tokens[other]))
-    return tuple(Result(found[score.key], score.total, score) for score in chosen)
+    best = by_total(scores)[: asked.k * DIVERSE]
+    return diversified(best, asked.k, lambda one, other: alike_tokens(found[one].tokens, found[other].tokens))
 
 
 def _check(query: str, k: int) -> None:

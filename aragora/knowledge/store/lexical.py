@@ -34,7 +34,7 @@ from aragora.knowledge.search.tokens import fts5_query, tsquery
 from aragora.knowledge.store.tables import knowledge_items
 from aragora.storage.database import Database
 
-_ROWID: Final = table("knowledge_tokens", column("rowid"))
+_ROWID: Final = table("knowledge_tokens", column("rowid"), column("tokens"))
 _ITEM_NO: Final = table("knowledge_tokens", column("item_no"), column("tokens"))
 _SIMPLE: Final[ColumnElement[Any]] = literal_column("'simple'")
 _BY_LENGTH: Final[ColumnElement[Any]] = literal_column("1")  # of ts_rank_cd: a long text is not better for that
@@ -97,12 +97,14 @@ async def drop_tokens(database: Database, connection: AsyncConnection, item_nos:
 
 
 def matching(
-    database: Database, scopes: Collection[str], tokens: Sequence[str], limit: int
+    database: Database, scopes: Collection[str], tokens: Sequence[str], limit: int, *, each: bool = False
 ) -> Select[tuple[int, float]]:
-    """The query for (item_no, rank) of the best `limit` items that hold any of `tokens` in any of `scopes`: the higher
-    the rank, the better. The caller narrows it by the columns of `knowledge_items`. At least one scope and token."""
+    """The query for (item_no, rank) of the best `limit` items that hold any of `tokens` in any of `scopes`, or with
+    `each` all of them: the higher the rank, the better. The caller narrows it by the columns of `knowledge_items`;
+    without scopes that alone keeps out what is of others, which is quicker for words that are rare. At least one
+    token."""
     if database.is_sqlite:
-        question = f"scope : ({fts5_query(tuple(sorted(scopes)))}) AND tokens : ({fts5_query(tokens)})"
+        question = _fts5(scopes, _each_fts5(tokens) if each else fts5_query(tokens))
         # bm25 is the smaller the better; the scope says nothing about how well an item fits.
         rank = literal_column("-bm25(knowledge_tokens, 0.0, 1.0)", Double).label("rank")
         return (
@@ -112,17 +114,39 @@ def matching(
             .order_by(literal_column("rank").desc(), knowledge_items.c.item_no)
             .limit(limit)
         )
-    fits = func.to_tsquery(_SIMPLE, tsquery(tokens))
-    here = func.to_tsquery(_SIMPLE, tsquery(tuple(sorted(scopes))))
+    fits = func.to_tsquery(_SIMPLE, _each_ts(tokens) if each else tsquery(tokens))
     held: ColumnClause[Any] = _ITEM_NO.c.tokens
     rank = func.ts_rank_cd(held, fits, _BY_LENGTH, type_=Double()).label("rank")
     return (
         select(knowledge_items.c.item_no, rank)
         .join_from(_ITEM_NO, knowledge_items, _ITEM_NO.c.item_no == knowledge_items.c.item_no)
-        .where(held.bool_op("@@")(here.bool_op("&&")(fits)))
+        .where(held.bool_op("@@")(_ts(scopes, fits)))
         .order_by(literal_column("rank").desc(), knowledge_items.c.item_no)
         .limit(limit)
     )
+
+
+def tokens_beside(database: Database, query: Select[Any]) -> Select[Any]:
+    """The query, of `knowledge_items`, with the tokens of each item as a last column, which `tokens_in` reads."""
+    if database.is_sqlite:
+        return query.add_columns(_ROWID.c.tokens).join(_ROWID, _ROWID.c.rowid == knowledge_items.c.item_no)
+    lexemes = func.tsvector_to_array(_ITEM_NO.c.tokens).label("tokens")
+    return query.add_columns(lexemes).join(_ITEM_NO, _ITEM_NO.c.item_no == knowledge_items.c.item_no)
+
+
+def tokens_in(held: str | Sequence[str], scopes: Collection[str]) -> frozenset[str]:
+    """What `tokens_beside` gave: the tokens of the text, without `scopes`, which PostgreSQL holds among them."""
+    return frozenset(held.split()) if isinstance(held, str) else frozenset(held).difference(scopes)
+
+
+def holding(database: Database, scopes: Collection[str], token: str, *, named: str) -> Select[int]:
+    """The query for the numbers of all items in any of these scopes, without scopes of all items, that hold a token;
+    `named`: the parameter that it is asked by."""
+    if database.is_sqlite:
+        held = text(f"knowledge_tokens MATCH :{named}").bindparams(**{named: _fts5(scopes, fts5_query((token,)))})
+        return select(_ROWID.c.rowid).select_from(_ROWID).where(held)
+    fits = func.to_tsquery(_SIMPLE, tsquery((token,)))
+    return select(_ITEM_NO.c.item_no).where(_ITEM_NO.c.tokens.bool_op("@@")(_ts(scopes, fits)))
 
 
 def standing_in(database: Database, scopes: Collection[str]) -> Select[int]:
@@ -145,11 +169,10 @@ def counting(database: Database, item_nos: Collection[int]) -> Select[int]:
 def containing(database: Database, scope: str, tokens: Sequence[str]) -> Select[int]:
     """The query for the numbers of all items that hold each of `tokens` in this scope. At least one token."""
     if database.is_sqlite:
-        words = " AND ".join(fts5_query((token,)) for token in tokens)
-        question = f"scope : ({fts5_query((scope,))}) AND tokens : ({words})"
+        question = f"scope : ({fts5_query((scope,))}) AND tokens : ({_each_fts5(tokens)})"
         held = text("knowledge_tokens MATCH :question").bindparams(question=question)
         return select(_ROWID.c.rowid).select_from(_ROWID).where(held)
-    fits = func.to_tsquery(_SIMPLE, " & ".join(tsquery((token,)) for token in (scope, *tokens)))
+    fits = func.to_tsquery(_SIMPLE, _each_ts((scope, *tokens)))
     return select(_ITEM_NO.c.item_no).where(_ITEM_NO.c.tokens.bool_op("@@")(fits))
 
 
@@ -160,6 +183,24 @@ _PUT_POSTGRES: Final[TextClause] = text(
     "INSERT INTO knowledge_tokens (item_no, tokens) "
     "VALUES (:item_no, to_tsvector('simple', :scope) || to_tsvector('simple', :tokens))"
 )
+
+
+def _fts5(scopes: Collection[str], words: str) -> str:
+    return f"scope : ({fts5_query(tuple(sorted(scopes)))}) AND tokens : ({words})" if scopes else f"tokens : ({words})"
+
+
+def _ts(scopes: Collection[str], fits: ColumnElement[Any]) -> ColumnElement[Any]:
+    if not scopes:
+        return fits
+    return func.to_tsquery(_SIMPLE, tsquery(tuple(sorted(scopes)))).bool_op("&&")(fits)
+
+
+def _each_fts5(tokens: Sequence[str]) -> str:
+    return " AND ".join(fts5_query((token,)) for token in tokens)
+
+
+def _each_ts(tokens: Sequence[str]) -> str:
+    return " & ".join(tsquery((token,)) for token in tokens)
 
 
 def _short(*names: str) -> str:

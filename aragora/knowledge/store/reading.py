@@ -9,12 +9,21 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Select, and_, false, func, or_, select
 
 from aragora.knowledge.counting import Operation, counted
+from aragora.knowledge.glimpse import Glimpse
 from aragora.knowledge.ledger import Entry
 from aragora.knowledge.model import KEPT, SEARCHED, Home, Item, ItemKind, LinkKind, Visibility
 from aragora.knowledge.planning import unknown_item
-from aragora.knowledge.relevance import covered
+from aragora.knowledge.relevance import cover_of, telling
 from aragora.knowledge.search.tokens import query_tokens
-from aragora.knowledge.store.lexical import found_in, matching, of_summaries, standing_in
+from aragora.knowledge.store.common_words import CommonWords
+from aragora.knowledge.store.lexical import (
+    found_in,
+    matching,
+    of_summaries,
+    standing_in,
+    tokens_beside,
+    tokens_in,
+)
 from aragora.knowledge.store.rows import entries_of, item_of
 from aragora.knowledge.store.tables import (
     SHARED,
@@ -41,6 +50,7 @@ class KnowledgeReader:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._common = CommonWords(database)
 
     async def get(self, scope: Scope, item_id: str) -> Item:
         """An item, whatever its status. Raises NotFound, with one text, where there is none or it is out of reach."""
@@ -66,6 +76,20 @@ class KnowledgeReader:
             found.update((row.item_no, item_of(row.item)) for row in rows)
         return found
 
+    async def glimpses(self, scope: Scope, wanted: Wanted, item_nos: Collection[int], now: float) -> dict[int, Glimpse]:
+        """As `numbered`, of each what ranking needs."""
+        places = found_in(scope.org_id or "", await self.workspaces(scope))
+        places += of_summaries(places)
+        columns = (_ITEMS.c.item_no, _ITEMS.c.kind, _ITEMS.c.confidence, _ITEMS.c.changed_at)
+        found: dict[int, Glimpse] = {}
+        numbers = list(item_nos)
+        for start in range(0, len(numbers), _LOOKED_UP):
+            query: Select[Any] = select(*columns).where(_ITEMS.c.item_no.in_(numbers[start : start + _LOOKED_UP]))
+            query = _narrowed(tokens_beside(self._database, query), scope, wanted, now)
+            for number, kind, confidence, changed_at, held in await self._database.rows(query, "searching items"):
+                found[number] = Glimpse(ItemKind(kind), confidence, changed_at, tokens_in(held, places))
+        return found
+
     async def lexical(
         self, scope: Scope, wanted: Wanted, tokens: Sequence[str], limit: int, now: float
     ) -> list[tuple[int, float]]:
@@ -75,9 +99,17 @@ class KnowledgeReader:
             return []
         if wanted.within or wanted.kinds == (ItemKind.SUMMARY,):
             return await self._of_few(scope, wanted, tokens, limit, now)
-        query = _narrowed(matching(self._database, places, tokens, limit), scope, wanted, now)
-        rows = await self._database.rows(query, "searching items")
-        return [(row[0], float(row[1])) for row in rows]
+
+        async def ranked(query: Select[Any]) -> list[tuple[int, float]]:
+            rows = await self._database.rows(_narrowed(query, scope, wanted, now), "searching items")
+            return [(row[0], float(row[1])) for row in rows]
+
+        rarer = await self._common.rarer(places, tokens)
+        if rarer.tokens:
+            narrowing = () if rarer.everywhere else places
+            return await ranked(matching(self._database, narrowing, rarer.tokens, limit))
+        together = await ranked(matching(self._database, places, telling(tokens), limit, each=True))
+        return together or await ranked(matching(self._database, places, tokens, limit))
 
     async def _of_few(
         self, scope: Scope, wanted: Wanted, tokens: Sequence[str], limit: int, now: float
@@ -89,8 +121,9 @@ class KnowledgeReader:
             places = found_in(scope.org_id or "", await self.workspaces(scope))
             query = query.where(_ITEMS.c.item_no.in_(standing_in(self._database, of_summaries(places))))
         rows = await self._database.rows(_narrowed(query, scope, wanted, now), "searching items")
+        cover = cover_of(tokens)
         said = ((row.item_no, frozenset(query_tokens(item_of(row.item).statement.content))) for row in rows)
-        ranked = ((item_no, covered(tokens, held)) for item_no, held in said)
+        ranked = ((item_no, cover(held)) for item_no, held in said)
         return sorted((one for one in ranked if one[1] > 0.0), key=lambda one: (-one[1], one[0]))[:limit]
 
     async def allowed(self, scope: Scope, wanted: Wanted, limit: int, now: float) -> list[int] | None:
