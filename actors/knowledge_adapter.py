@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 
+import ray
+
 from actors.kinds import ADAPTERS_KEY
 from actors.virtual import VirtualActor, collect_seldom
 from aragora.config.settings import Settings
@@ -24,6 +26,7 @@ from aragora.knowledge.store.reading import KnowledgeReader
 from aragora.knowledge.store.writing import KnowledgeWriter
 from aragora.knowledge.syncing import Syncing
 from aragora.knowledge.syncs import Learnt, Synced
+from aragora.niceness import nice_process
 from aragora.storage.contexts import Context
 from aragora.storage.outbox import OutboxRow
 from aragora.storage.outbox_store import OutboxStore
@@ -35,6 +38,8 @@ class KnowledgeAdapterActor(VirtualActor):
     def __init__(self, key: str, settings: Settings) -> None:
         super().__init__(key, settings)
         collect_seldom()
+        if ray.is_initialized():  # a process of its own
+            nice_process()  # debates that go on come before what they leave
         memory = self._open(Context.MEMORY)
         debates = self._open(Context.DEBATES)
         journals, reader = DebateStore(debates), KnowledgeReader(memory)

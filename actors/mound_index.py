@@ -4,10 +4,12 @@ What it does is in `aragora.knowledge.indexing`.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection
 
 from actors.virtual import VirtualActor, collect_seldom
 from aragora.config.settings import Settings
+from aragora.errors import Unavailable
 from aragora.knowledge.embedders import open_embedder, runnable
 from aragora.knowledge.indexing import MoundIndex
 from aragora.knowledge.near import IndexFigures, Near, Rebuild
@@ -25,10 +27,18 @@ class MoundIndexActor(VirtualActor):
         self._index = MoundIndex(store, embedder, self._clock, others=runnable(embedder))
         self._index.start()
 
-    async def nearest(self, scopes: Collection[str], question: str, k: int, allowed: Collection[int] | None) -> Near:
-        """See `MoundIndex.nearest`."""
+    async def nearest(
+        self, scopes: Collection[str], question: str, k: int, allowed: Collection[int] | None, limit_s: float
+    ) -> Near:
+        """See `MoundIndex.nearest`. The caller waits for `limit_s` seconds, and a question that was not embedded by
+        then is let go: where many are asked at once, they would keep later ones waiting for answers that nobody takes.
+        Raises Unavailable then, too."""
         self._used()
-        return await self._index.nearest(scopes, question, k, allowed)
+        try:
+            async with asyncio.timeout(limit_s):
+                return await self._index.nearest(scopes, question, k, allowed)
+        except TimeoutError:
+            raise Unavailable("the index of meanings took too long", code="index_late", retry_after_s=1.0) from None
 
     async def wake(self) -> None:
         """Items are new: it looks at once, and the process stays until they are embedded."""

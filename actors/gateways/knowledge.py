@@ -134,7 +134,9 @@ class IndexMeanings:
         try:
             async with asyncio.timeout(self._limit_s):
                 return await self._index.ask(
-                    lambda it: it.nearest(places, question, k, numbers), timeout_s=self._limit_s, backoff=ONCE
+                    lambda it: it.nearest(places, question, k, numbers, self._limit_s),
+                    timeout_s=self._limit_s,
+                    backoff=ONCE,
                 )
         except TimeoutError:
             raise Unavailable("the index of meanings is starting", code="index_starting", retry_after_s=1.0) from None

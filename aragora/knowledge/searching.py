@@ -3,7 +3,8 @@
 1. Two lists of `LISTED` items, or twice as many as are asked for, within the caller's scope: full text in the store,
    and the index of meanings. Where the index is away, late or loading, the words alone answer, and the answer says so.
 2. Fusion by rank, with confidence and age as factors; then diversity (`aragora.knowledge.search.ranking`).
-3. The store decides what of it may be shown. Where that leaves too few and the index has more, it is asked for more.
+3. The store decides what of it may be shown. Where that leaves too few and the index has more, it is asked again: among
+   the items that are wanted alone, or for more.
 
 An answer may be kept for those who ask the same, as numbers of items (`aragora.knowledge.answers`): the third step is
 taken for each of them.
@@ -44,8 +45,8 @@ again."""
 RESULTS_MAX: Final = 100
 QUERY_MAX_CHARS: Final = 2_000
 ALLOWED_MAX: Final = 20_000
-"""Up to so many wanted items an index searches among these alone; beyond that it searches all, and what is not wanted
-is left out afterwards."""
+"""Up to so many wanted items an index searches among these alone. Beyond that it is asked for more of all, and what
+is not wanted is left out afterwards."""
 
 WORDS_COUNT: Final = 0.5
 """What a place among the hits by words counts for where there are hits by meaning, times the share of the query that
@@ -194,8 +195,8 @@ class Searching:
     async def _searched(self, asked: _Asked) -> tuple[Answer, Near | None]:
         words, (near, away) = await asyncio.gather(self._words(asked), self._near(asked, asked.listed))
         found = await self._found(asked, words, near)
-        if near is not None and len(found) < asked.k and len(near.found) >= asked.listed:
-            near, away = await self._near(asked, asked.listed * 10)
+        if near is not None and len(near.found) >= asked.listed > asked.k > sum(no in found for no, _ in near.found):
+            near, away = await self._further(asked)
             found = await self._found(asked, words, near)
         best = _ranked(asked, found, words, near)
         numbers = [score.key for score in best]
@@ -214,19 +215,26 @@ class Searching:
         ranked = await self._reader.lexical(asked.scope, asked.wanted, tokens, asked.listed, asked.now)
         return [number for number, _ in ranked]
 
-    async def _near(self, asked: _Asked, limit: int) -> tuple[Near | None, AragoraError | None]:
-        """What the index has, and why it has nothing to say."""
+    async def _near(
+        self, asked: _Asked, limit: int, allowed: Collection[int] | None = None
+    ) -> tuple[Near | None, AragoraError | None]:
+        """What the index has, of `allowed` where given, and why it has nothing to say."""
         if asked.mode is Mode.LEXICAL:
             return None, None
-        scope, wanted = asked.scope, asked.wanted
         try:
-            places = found_in(scope.org_id or "", await self._reader.workspaces(scope))
-            allowed = await self._reader.allowed(scope, wanted, ALLOWED_MAX, asked.now) if wanted.narrow else None
+            places = found_in(asked.scope.org_id or "", await self._reader.workspaces(asked.scope))
             return await self._meanings.nearest(places, asked.query, limit, allowed), None
         except (Unavailable, InvalidInput) as away:  # the second: it has words, and no meaning
             if asked.mode is Mode.SEMANTIC:
                 raise
             return None, away
+
+    async def _further(self, asked: _Asked) -> tuple[Near | None, AragoraError | None]:
+        """What the index has where too little of its nearest is wanted: among what is wanted alone, unless that is
+        much."""
+        wanted = asked.wanted
+        allowed = await self._reader.allowed(asked.scope, wanted, ALLOWED_MAX, asked.now) if wanted.narrow else None
+        return await self._near(asked, asked.listed if allowed is not None else asked.listed * 10, allowed)
 
     async def _found(self, asked: _Asked, words: Sequence[int], near: Near | None) -> dict[int, Glimpse]:
         meant = () if near is None else (number for number, _ in near.found)

@@ -2,7 +2,7 @@
 
 Two coordinator shards and two replicas; one of the agents never reaches its model, so that its breaker is at work. Two
 endpoints of webhooks hear of every debate; one is sent so much that it gets a process of its own. The Knowledge Mound
-learns meanwhile; what it makes of its debates is judged in test_lost_node.py.
+learns from every debate that ends.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from worlds import chaos_strikes as strikes
 from worlds.chaos_invariants import all_ended, examine
 from worlds.chaos_load import Load
 from worlds.chaos_served import ServedLog
+from worlds.knowledge_invariants import all_learnt, wrongly_learnt
 from worlds.live_server import LiveServer, launch, wait_ready
 from worlds.server_processes import named
 from worlds.waiting import wait_until
@@ -84,6 +85,7 @@ class Victim:
         try:
             asyncio.run(all_ended(self.settings, self.load.accepted, END_S))
             asyncio.run(all_over(self.settings, self.load.accepted, END_S))
+            asyncio.run(all_learnt(self.settings, END_S))
         except AssertionError as missed:
             raise AssertionError(f"{missed}:\n{self.told()}") from missed
         webhooks = asyncio.run(examine_webhooks(self.settings, self.arrivals, self.blows, Expected(self.places)))
@@ -93,6 +95,8 @@ class Victim:
         findings = asyncio.run(examine(self.settings, self.load.accepted, self.served.asks))
         tally.found(self.data_dir, findings, self.load.accepted, len(self.served.asks))
         assert not findings.problems(), "\n".join(findings.problems()[:20])
+        wrong = asyncio.run(wrongly_learnt(self.settings))
+        assert not wrong, "\n".join(wrong[:20])
         assert not self.load.refused, self.load.refused[:5]
         assert not self.load.backwards, self.load.backwards[:5]
 

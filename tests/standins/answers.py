@@ -46,10 +46,17 @@ _WORDS = [
 ]
 
 
+CITED = "KNOWLEDGE K1"  # how a prompt shows the first item of an offer
+
+
 def answer_to(schema: Mapping[str, Any], seed: str) -> str:
-    """JSON text by `schema`; other seeds give other words, the same seed the same."""
+    """JSON text by `schema`; other seeds give other words, the same seed the same. The first item that the prompt, a
+    part of the seed, offers is cited as evidence."""
     digest = blake2b(seed.encode()).digest()
-    return json.dumps({name: _value(name, part, digest) for name, part in schema["properties"].items()})
+    answer = {name: _value(name, part, digest) for name, part in schema["properties"].items()}
+    if CITED in seed and "evidence" in answer:
+        answer["evidence"] = ["It was settled before [K1]."]
+    return json.dumps(answer)
 
 
 def _value(name: str, part: Mapping[str, Any], digest: bytes) -> Any:

@@ -16,6 +16,7 @@ from aragora.errors import InvalidInput, Unavailable
 from aragora.knowledge.embedder_check import REFERENCES, TEXT, EmbedderCheck, agrees, read_reference
 from aragora.knowledge.search.embedders import embedded
 from aragora.knowledge.search.embedders.embedded import DIMENSION, EmbeddedEmbedder
+from aragora.niceness import NICE
 
 pytestmark = pytest.mark.slow
 
@@ -90,9 +91,9 @@ async def test_passages_are_embedded_in_one_niced_thread_and_nothing_is_left_in_
         ids = [thread.native_id or 0 for thread in threading.enumerate() if thread.name.startswith(named)]
         return [os.getpriority(os.PRIO_PROCESS, of) for of in ids]
 
-    await eventually(lambda: niceness() == [10], "its thread is niced")
+    await eventually(lambda: niceness() == [NICE], "its thread is niced")
     await lane
-    assert niceness() == [10]
+    assert niceness() == [NICE]
     assert os.environ.get("OMP_NUM_THREADS") == before
     assert os.getpriority(os.PRIO_PROCESS, 0) == os.getpriority(os.PRIO_PROCESS, os.getpid())
 
@@ -103,6 +104,27 @@ async def test_too_many_waiting_texts_are_refused(embedder: EmbeddedEmbedder, mo
     refused = [result for result in results if isinstance(result, Unavailable)]
     assert len(refused) == 3
     assert all(error.retry_after_s for error in refused)
+
+
+async def test_a_query_that_nobody_waits_for_any_more_takes_no_time_of_the_others(embedder: EmbeddedEmbedder) -> None:
+    gate, embedded_texts = threading.Event(), list[str]()
+
+    def embed(text: str) -> list[float]:
+        embedded_texts.append(text)
+        gate.wait(30.0)
+        return [1.0] * DIMENSION
+
+    embedder._queries._embed = embed
+    first = asyncio.create_task(embedder.embed_query("first"))
+    late = [asyncio.create_task(embedder.embed_query(f"late {number}")) for number in range(10)]
+    last = asyncio.create_task(embedder.embed_query("last"))
+    await eventually(lambda: embedded_texts == ["first"], "the first one is being embedded")
+    for task in late:
+        task.cancel()
+    await asyncio.wait(late)
+    gate.set()
+    await asyncio.gather(first, last)
+    assert embedded_texts == ["first", "last"]
 
 
 async def test_a_closed_embedder_refuses(embedder: EmbeddedEmbedder) -> None:

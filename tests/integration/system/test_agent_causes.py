@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 from worlds.live_server import running
+from worlds.standing_in import standing_in
 
 from aragora.agents.causes import remedy_of
 from tests.standins.providers import KEY
 
-from .test_providers import DEBATE_S, standing_in
+from .test_providers import DEBATE_S
 
 pytestmark = pytest.mark.slow
 WRONG = "sk-wrong-0123456789abcdefghij"

@@ -5,12 +5,9 @@ A server of its own: its agents have keys.
 
 from __future__ import annotations
 
-import asyncio
 import json
 import subprocess
-import threading
 from collections.abc import Iterator
-from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +17,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 from worlds.figures import Figures, figures
 from worlds.live_server import LiveServer, running
+from worlds.standing_in import standing_in
 from worlds.waiting import WAIT_S
 
 from tests.standins.providers import KEY, Behaviour, ProviderStandIn
@@ -50,26 +48,6 @@ class World:
     def events(self, debate_id: str, kind: str) -> list[dict[str, Any]]:
         told: list[dict[str, Any]] = self.server.get(f"/api/debates/{debate_id}/events?limit=1000")["events"]
         return [event for event in told if event["type"] == kind]
-
-
-@contextmanager
-def standing_in(count: int) -> Iterator[list[ProviderStandIn]]:
-    """Stand-ins on a loop of their own thread, so that tests may wait for the server."""
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, daemon=True)
-    thread.start()
-    stack = AsyncExitStack()
-
-    async def enter() -> list[ProviderStandIn]:
-        return [await stack.enter_async_context(ProviderStandIn()) for _ in range(count)]
-
-    try:
-        yield asyncio.run_coroutine_threadsafe(enter(), loop).result(WAIT_S)
-    finally:
-        asyncio.run_coroutine_threadsafe(stack.aclose(), loop).result(WAIT_S)
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(WAIT_S)
-        loop.close()
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,6 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from importlib.metadata import version
 from typing import Any, Final
 
@@ -25,6 +24,7 @@ from aragora.errors import Unavailable
 from aragora.knowledge.search.embedding import EmbedderId, all_embeddable, averaged, embeddable, units, windows
 from aragora.knowledge.search.vectors import Vector, Vectors
 from aragora.limits import BYTES_PER_TOKEN
+from aragora.niceness import nice_thread
 
 DIMENSION: Final = 384
 
@@ -38,7 +38,6 @@ SURE: Final = 0.850
 
 WAITING_MAX: Final = 64
 """Calls of each kind that may wait; one more is refused."""
-_NICENESS: Final = 10
 _WINDOW_BYTES: Final = 510 * BYTES_PER_TOKEN  # of UTF-8; the model takes 510 tokens
 _THREADS_VARIABLE: Final = "OMP_NUM_THREADS"
 _loading: Final = threading.Lock()
@@ -59,8 +58,8 @@ class EmbeddedEmbedder:
             "l2",
             f"{_WINDOW_BYTES}-bytes-mean",
         )
-        self._queries = _Lane("embedding-queries", lambda model: model.query, niceness=0)
-        self._passages = _Lane("embedding-passages", lambda model: model.passage, niceness=_NICENESS)
+        self._queries = _Lane("embedding-queries", lambda model: model.query)
+        self._passages = _Lane("embedding-passages", lambda model: model.passage, nice=True)
 
     async def embed_passages(self, texts: Sequence[str]) -> Vectors:
         """As the port says. A text of 600 characters takes some 0.2 s of a processor."""
@@ -80,9 +79,9 @@ class EmbeddedEmbedder:
 class _Lane:
     """A thread with a handle of the model, whose calls are not for several threads at once."""
 
-    def __init__(self, name: str, kind: Callable[[Any], Callable[[str], Any]], niceness: int) -> None:
+    def __init__(self, name: str, kind: Callable[[Any], Callable[[str], Any]], *, nice: bool = False) -> None:
         self._kind = kind
-        self._niceness = niceness
+        self._nice = nice
         self._embed: Callable[[str], Any] | None = None
         self._thread = ThreadPoolExecutor(1, name)
         self._waiting = 0
@@ -118,7 +117,8 @@ class _Lane:
 
     def _in_thread(self, text: str) -> Vector:
         if self._embed is None:
-            _be_nice(self._niceness)
+            if self._nice:
+                nice_thread()
             self._embed = self._kind(_loaded())
         return units(self._embed(text))
 
@@ -137,10 +137,3 @@ def _loaded() -> Any:
             os.environ.pop(_THREADS_VARIABLE, None)
             if before is not None:
                 os.environ[_THREADS_VARIABLE] = before
-
-
-def _be_nice(niceness: int) -> None:
-    """Of this thread alone, which is what Linux means by a process here."""
-    if niceness:
-        with suppress(OSError):  # it embeds all the same
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), niceness)

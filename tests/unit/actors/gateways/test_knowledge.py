@@ -10,14 +10,19 @@ from worlds.actors_without_ray import runtime_over
 from worlds.backends import SetClock
 from worlds.waiting import eventually
 
-from actors.gateways.knowledge import IndexCommands, IndexWaker
+from actors.gateways.knowledge import AdapterConsumer, IndexCommands, IndexWaker
 from actors.gateways.knowledge_figures import COUNTED_S, KnowledgeFigures, gauges_of
 from actors.gateways.knowledge_parts import LATE_S, read
+from aragora.config.knowledge import AdapterProcesses
+from aragora.config.settings import Settings
 from aragora.errors import Unavailable
 from aragora.knowledge.health import Component, State
+from aragora.knowledge.learning import ADAPTERS
 from aragora.knowledge.near import APART, IndexFigures, Rebuild, Stage
+from aragora.knowledge.syncing import PORTION
 from aragora.knowledge.syncs import Standing
 from aragora.observability.samples import CounterDelta
+from aragora.storage.outbox import OutboxRow
 
 WELL = IndexFigures(True, 100, 0, 0.0, 4_096, stored=100, embeds=True)
 
@@ -39,6 +44,45 @@ class Index:
 
     async def rebuild(self, anew: bool) -> Rebuild:
         return Rebuild("rbd_1", Stage.LOADING, anew, 0, 0, 0, 1.0, None)
+
+
+class Adapters(Index):
+    """The process that hosts all adapters, and the index beside it; adds an item for each debate and adapter."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[tuple[tuple[str, ...], int]] = []
+
+    async def learn(self, adapters: tuple[str, ...], rows: tuple[OutboxRow, ...]) -> int:
+        self.asked.append((adapters, len(rows)))
+        if self.away:
+            raise Unavailable("the store is away")
+        return len(rows) * len(adapters)
+
+
+def rows_of(count: int) -> list[OutboxRow]:
+    return [OutboxRow(f"deb_{number}:knowledge", "knowledge", f"deb_{number}", "{}", 1.0) for number in range(count)]
+
+
+async def test_a_shared_process_is_asked_once_for_a_portion_and_the_index_woken_at_the_end() -> None:
+    adapters, shared = Adapters(), Settings(knowledge_adapter_processes=AdapterProcesses.SHARED)
+    await AdapterConsumer(runtime_over(adapters), shared).apply(rows_of(2 * PORTION + 1))
+    assert adapters.asked == [(tuple(ADAPTERS), count) for count in (PORTION, PORTION, 1)]
+    assert adapters.woken == 1
+
+
+async def test_processes_of_their_own_are_asked_each_for_its_adapter() -> None:
+    adapters, own = Adapters(), Settings(knowledge_adapter_processes=AdapterProcesses.OWN)
+    await AdapterConsumer(runtime_over(adapters), own).apply(rows_of(1))
+    assert sorted(adapters.asked) == sorted(((name,), 1) for name in ADAPTERS)
+
+
+async def test_rows_wait_where_adapters_cannot_learn() -> None:
+    adapters = Adapters()
+    adapters.away = True
+    with pytest.raises(Unavailable):
+        await AdapterConsumer(runtime_over(adapters), Settings()).apply(rows_of(1))
+    assert adapters.woken == 0
 
 
 async def test_waking_waits_for_nothing_and_many_calls_at_once_are_two_messages() -> None:

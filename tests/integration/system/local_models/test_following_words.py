@@ -5,28 +5,24 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import defaultdict
-from pathlib import Path
 from typing import Any
 
 import pytest
-from worlds.live_server import running
+from worlds.live_server import LiveServer
 from worlds.waiting import WAIT_S
 
 from aragora.client import AragoraClient
-from tests.standins.providers import KEY, Behaviour
-
-from .test_providers import standing_in
+from tests.standins.providers import Behaviour, ProviderStandIn
 
 pytestmark = pytest.mark.slow
 PIECE_S = 0.15  # between two pieces of an answer: slow enough that they do not travel together
 
 
-async def test_who_asks_for_it_follows_every_word_and_everybody_gets_every_event(tmp_path: Path) -> None:
-    with (
-        standing_in(1) as (local,),
-        running(tmp_path / "data", ARAGORA_LOCAL_BASE_URL=local.chat, ARAGORA_LOCAL_API_KEY=KEY) as server,
-    ):
-        local.always = Behaviour(piece_s=PIECE_S)
+async def test_who_asks_for_it_follows_every_word_and_everybody_gets_every_event(
+    local: ProviderStandIn, local_server: LiveServer
+) -> None:
+    server, local.always = local_server, Behaviour(piece_s=PIECE_S)
+    try:
         team = ["local", "local-skeptic", "local-pragmatist"]
         debate_id = await asyncio.to_thread(lambda: server.debate(agents=team, protocol="ensemble"))
         url = f"http://127.0.0.1:{server.http_port}"
@@ -36,6 +32,8 @@ async def test_who_asks_for_it_follows_every_word_and_everybody_gets_every_event
                 return [json.loads(one.payload) async for one in client.follow(debate_id, deltas=deltas)]
 
         words, events = await asyncio.gather(follow(deltas=True), follow(deltas=False))
+    finally:
+        local.always = Behaviour()
 
     assert [message for message in words if message["seq"]] == events
     assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
