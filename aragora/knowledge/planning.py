@@ -11,8 +11,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from math import inf
+from typing import Final
 
 from aragora.errors import Conflict, NotFound
+from aragora.knowledge.confidence import confidence_of
 from aragora.knowledge.contradiction import Clash, clash
 from aragora.knowledge.ledger import (
     Added,
@@ -30,6 +32,9 @@ from aragora.knowledge.ledger import (
 )
 from aragora.knowledge.model import Home, Item, Link, LinkKind, Source, SourceKind, Statement, Status
 from aragora.knowledge.sameness import item_id_of, next_id, sameness
+
+DISPUTED: Final = 8
+"""Items that a new one disputes at most. Each of them is written anew with one more source against it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,11 +154,11 @@ class Plan:
             return Planned(Effect.NOTHING if after == before else Effect.SUPPORTED, after)
         if unit.added.sources and not added.sources:
             return Planned(Effect.NOTHING, unheard(self.home, item_id, self.at))
-        about = tuple(self._about.get((added.statement.subject, added.statement.relation), ()))
+        clashes = self._clashes(added)
         self._enter(item_id, added)
         self.new.add(item_id)
-        for old_id in about:
-            self._compare(old_id, item_id, added)
+        for old_id, found in clashes:
+            self._contradict(old_id, item_id, found, added.sources[0])
         return Planned(Effect.ADDED, self._items[item_id])
 
     def _bars(self, source: Source) -> bool:
@@ -176,18 +181,31 @@ class Plan:
             taken = self._items.get(item_id)
         return item_id
 
-    def _compare(self, old_id: str, new_id: str, added: Added) -> None:
-        """What a new item does to one about the same thing."""
-        source, old = added.sources[0], self._items[old_id]
-        found = clash(old, added.statement, source)
+    def _clashes(self, added: Added) -> list[tuple[str, Clash]]:
+        """The items that a new one contradicts: all that it supersedes, and of those that it disputes the `DISPUTED`
+        that are most relied on, the newest first among equals. A question that is debated anew each day has many."""
+        about = self._about.get((added.statement.subject, added.statement.relation), ())
+        found = {item_id: clash(self._items[item_id], added.statement, added.sources[0]) for item_id in about}
+        disputed = [self._items[item_id] for item_id, of in found.items() if of is Clash.DISPUTES]
+        disputed.sort(key=lambda item: (-confidence_of(item).value, -item.recorded_at, item.item_id))
+        named = {item.item_id for item in disputed[:DISPUTED]}
+        return [
+            (item_id, of)
+            for item_id, of in found.items()
+            if of is Clash.SUPERSEDES or (of is Clash.DISPUTES and item_id in named)
+        ]
+
+    def _contradict(self, old_id: str, new_id: str, found: Clash, source: Source) -> None:
+        """What a new item does to one that it contradicts."""
+        old = self._items[old_id]
         if found is Clash.SUPERSEDES:
             self._enter(old_id, Superseded(new_id))
             self._enter(new_id, Linked(Link(LinkKind.SUPERSEDES, old_id, self.at)))
-        elif found is Clash.DISPUTES:
-            self._enter(old_id, Contradicted(source, new_id, f"{new_id} says otherwise"))
-            self._enter(old_id, Linked(Link(LinkKind.CONTRADICTS, new_id, self.at)))
-            self._enter(new_id, Contradicted(old.sources[0], old_id, f"{old_id} says otherwise"))
-            self._enter(new_id, Linked(Link(LinkKind.CONTRADICTS, old_id, self.at)))
+            return
+        self._enter(old_id, Contradicted(source, new_id, f"{new_id} says otherwise"))
+        self._enter(old_id, Linked(Link(LinkKind.CONTRADICTS, new_id, self.at)))
+        self._enter(new_id, Contradicted(old.sources[0], old_id, f"{old_id} says otherwise"))
+        self._enter(new_id, Linked(Link(LinkKind.CONTRADICTS, old_id, self.at)))
 
     def _change(self, unit: Changing) -> Planned:
         before = self._items.get(unit.item_id)

@@ -21,6 +21,8 @@ def independent_roots(sources: Iterable[Source]) -> int:
             continue
         exposed.setdefault(source.root, set()).update(source.exposed)
     here = {root: seen & exposed.keys() for root, seen in exposed.items()}
+    if not any(here.values()):  # nearly always: nobody had been shown any of it
+        return len(here)
     reached = {root: _reached(root, here) for root in here}
     # A root counts where all that it reaches reaches it, too: those are one group, named by its least member.
     closed = (root for root, others in reached.items() if all(root in reached[other] for other in others))

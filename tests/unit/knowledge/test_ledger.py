@@ -39,7 +39,7 @@ from aragora.knowledge.model import (
     Status,
     Visibility,
 )
-from aragora.knowledge.planning import Addition, Changing, Effect, Plan, Unit
+from aragora.knowledge.planning import DISPUTED, Addition, Changing, Effect, Plan, Unit
 from aragora.knowledge.sameness import item_id_of
 
 
@@ -107,6 +107,31 @@ def test_who_had_been_shown_the_old_value_and_decided_otherwise_supersedes_it() 
     old, new = plan.touched.values()
     assert (old.status, new.status) == (Status.SUPERSEDED, Status.LIVE)
     assert old.superseded_at == AT
+
+
+def test_of_many_values_a_new_one_disputes_those_that_are_most_relied_on_and_no_more() -> None:
+    """A question that is debated anew each day: each decision would be written anew with each that comes."""
+    plan = Plan(HOME, 0, AT, ())
+    many = 3 * DISPUTED
+    (trusted,) = plan.take([addition(about("the limit", "trusted"), *(source(1_000 + one) for one in range(2 * many)))])
+    for number in range(many):
+        before = len(plan.entries)
+        (new,) = plan.take([addition(about("the limit", f"{number}"), source(number), base=0.5)])
+        assert new.item.status is Status.DISPUTED
+        assert len(new.item.against) == min(number + 1, DISPUTED)
+        assert len(plan.entries) - before == 1 + 4 * min(number + 1, DISPUTED)
+        assert trusted.item.item_id in {link.item_id for link in new.item.links}
+
+
+def test_what_a_debate_was_shown_is_superseded_however_many_there_are() -> None:
+    shown = range(3 * DISPUTED)
+    plan = planned(
+        *(addition(about("the limit", f"{number}"), source(number)) for number in shown),
+        addition(about("the limit", "at last"), source(999, *shown)),
+    )
+    *old, new = plan.touched.values()
+    assert {item.status for item in old} == {Status.SUPERSEDED}
+    assert new.status is Status.LIVE
 
 
 def test_a_statement_about_something_else_disputes_nothing() -> None:
