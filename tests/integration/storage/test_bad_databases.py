@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shlex
+import shutil
 import socket
 import sqlite3
 import subprocess
@@ -229,6 +230,9 @@ def test_help_helps_and_an_unknown_argument_changes_nothing(data_dir: Path, name
 
 def test_a_rollback_says_what_is_lost_and_changes_nothing_where_nobody_can_be_asked(data_dir: Path) -> None:
     assert typed(data_dir, "aragora.migrations.apply").returncode == 0
+    newest = typed(data_dir, "aragora.migrations.rollback", "--yes")  # a migration that made no table
+    assert "loses no table and no column" in newest.stdout, newest.stderr
+    shutil.rmtree(data_dir / "backups", ignore_errors=True)
     with sqlite3.connect(data_dir / "core.db") as connection:
         before = list(connection.iterdump())
     files = sorted(data_dir.iterdir())
