@@ -46,6 +46,10 @@ def _id(value: str) -> str:
     return value
 
 
+def _id_or_none(value: str | None) -> str | None:
+    return None if value is None else _id(value)
+
+
 ItemId = Annotated[str, typer.Argument(help="The item's id.", metavar="ID", callback=_id)]
 In = Annotated[
     str | None,
@@ -70,6 +74,9 @@ def search(
     kind: Kind = None,
     topic: Topic = None,
     as_of: Annotated[str | None, typer.Option(help="What held then, as 2026-01-31.", metavar="TIME")] = None,
+    within: Annotated[
+        str | None, typer.Option(help="Only what this summary was made of.", metavar="ID", callback=_id_or_none)
+    ] = None,
     workspace: InAny = None,
     url: Url = DEFAULT_URL,
     token: Token = None,
@@ -83,6 +90,7 @@ def search(
         "kind": kind,
         "topic": topic,
         "as_of": as_of,
+        "within": within,
     }
     answer = at_the_server(
         url, token, lambda client: client.page("/api/knowledge/search", "results", **asked, workspace=workspace)

@@ -87,9 +87,31 @@ def reasons_lines(why: Mapping[str, Any]) -> list[RenderableType]:
         parts.append(Heading("links"))
         parts += [say(f"{one.get('kind')} {one.get('item_id')}") for one in item.get("links") or ()]
         parts += [say(f"named by {one.get('item_id')} ({one.get('kind')})") for one in why.get("linked_by") or ()]
+    if why.get("outcomes"):
+        parts.append(Heading("what was seen of it"))
+        parts += [line for one in why["outcomes"] for line in _seen(one)]
     parts.append(Heading("what raised and lowered it"))
     parts += [_move(one) for one in why.get("ledger") or ()]
     return parts
+
+
+def _seen(outcome: Mapping[str, Any]) -> list[RenderableType]:
+    """Whether it held, as somebody saw, and what they told of the debate: each version, the newest first."""
+    bears = {"item": "it", "answer": "an answer that rests on it"}.get(
+        str(outcome.get("bears")), "nothing that it says"
+    )
+    held = "held" if outcome.get("held") else "did not hold"
+    lines: list[RenderableType] = [
+        say(
+            f"{moment(outcome.get('at'))}  {outcome.get('root')}: {held}, of {bears}",
+            "" if outcome.get("held") else "yellow",
+        )
+    ]
+    for told in outcome.get("told") or ():
+        right = "no answer held" if told.get("right") is None else f"{told['right']} held"
+        note = f": {' '.join(str(told['note']).split())}" if told.get("note") else ""
+        lines.append(say(f"  version {told.get('version')} by {told.get('by')}: {right}{note}", "dim"))
+    return lines
 
 
 def proofs_table(rows: Iterable[Mapping[str, Any]]) -> Listing:

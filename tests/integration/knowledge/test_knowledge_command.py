@@ -21,8 +21,12 @@ from aragora.cli import knowledge_operate
 from aragora.cli.main import main
 from aragora.config.settings import Settings
 from aragora.debate.records import ReceiptRecord
+from aragora.knowledge.heeding import Heeding
 from aragora.knowledge.model import ItemKind, Link, LinkKind
+from aragora.knowledge.outcomes import Outcome, Wish
+from aragora.knowledge.store.heeded import HeededOutcomes
 from aragora.knowledge.store.writing import KnowledgeWriter
+from aragora.storage.database import Database
 
 Typed = Callable[..., Awaitable[int]]
 
@@ -134,6 +138,33 @@ async def test_why_tells_sources_receipts_and_what_moved_it(
     told = capsys.readouterr().out
     for text in ("debate deb_1, event 7", "1 independent root", "named by", "added", "contradicted by person:ann"):
         assert text in told, told
+
+
+async def test_why_tells_what_was_seen_of_it(
+    site: Site, typed: Typed, writer: KnowledgeWriter, database: Database, capsys: pytest.CaptureFixture[str]
+) -> None:
+    item_id, outcomes = await decided(site, writer), site.feature.ports.outcomes
+    told = Outcome("deb_1", "acme", "default", "general", None, (), False, 0.6, "cid", "It fell\nover.", 5.0, 9.0)
+    await outcomes.add(told, Wish(None, "cid"))
+    await Heeding(outcomes, HeededOutcomes(database, writer)).of(("deb_1",))
+    assert await typed("why", item_id) == 0
+    shown = capsys.readouterr().out
+    assert "debate:deb_1: did not hold, of it" in shown
+    assert "version 1 by cid: no answer held: It fell over." in shown
+
+
+async def test_a_search_may_be_kept_to_what_a_summary_was_made_of(
+    typed: Typed, writer: KnowledgeWriter, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second = await writer.write(HOME, [addition("The cache holds one."), addition("The cache holds two.")])
+    links = (Link(LinkKind.DERIVED_FROM, first.item.item_id, 1.0),)
+    (summary,) = await writer.write(HOME, [addition(statement("Of caches.", kind=ItemKind.SUMMARY), links=links)])
+    assert await typed("search", "cache", "--within", summary.item.item_id, "--json") == 0
+    results = json.loads(capsys.readouterr().out)["results"]
+    assert [one["item"]["item_id"] for one in results] == [first.item.item_id]
+    assert second.item.item_id not in str(results)
+    assert await typed("search", "cache", "--within", "../x") == 2
+    assert "no item's id" in capsys.readouterr().err
 
 
 async def test_receipts_are_checked_here(
