@@ -24,8 +24,9 @@ def nice_thread() -> None:
 
 def nice_process() -> None:
     """Have all threads of this process, and those that they start, give way; as `nice_thread`."""
-    for thread in psutil.Process().threads():
-        _nice(thread.id)
+    with suppress(psutil.Error):  # macOS does not tell them
+        for thread in psutil.Process().threads():
+            _nice(thread.id)
 
 
 def _nice(thread_id: int) -> None:

@@ -13,6 +13,7 @@ from typing import Final, Self
 import aiohttp
 import msgspec
 
+from aragora.ids import new_id
 from aragora.limits import COMMANDS_AT_ONCE
 from benchmarks.load import FULL_EXCHANGE
 
@@ -38,7 +39,7 @@ class HttpLoad:
 
     def __init__(self, http_port: int, agents: tuple[str, ...]) -> None:
         self._url = f"http://127.0.0.1:{http_port}"
-        self._body = msgspec.json.encode({"question": "Which queue should we use?", "agents": agents, **FULL_EXCHANGE})
+        self._agents = agents
         self._session: aiohttp.ClientSession | None = None
         self._sockets: list[_Socket] = []
 
@@ -56,9 +57,11 @@ class HttpLoad:
     async def debate(self) -> float:
         """Seconds from the POST to the last event. Raises aiohttp.ClientError where the server refuses."""
         assert self._session is not None
+        question = f"Which queue should service {new_id('svc')} use?"  # each its own, as through the coordinator
+        body = msgspec.json.encode({"question": question, "agents": self._agents, **FULL_EXCHANGE})
         began = time.monotonic()
         headers = {"Content-Type": "application/json"}
-        async with self._session.post(f"{self._url}/api/debates", data=self._body, headers=headers) as answer:
+        async with self._session.post(f"{self._url}/api/debates", data=body, headers=headers) as answer:
             raw = await answer.read()
             answer.raise_for_status()
         await asyncio.wait_for((await self._socket()).follow(_opened.decode(raw).debate_id), TIMEOUT_S)

@@ -14,7 +14,7 @@ from typing import Final
 from sqlalchemy import func, select
 
 from aragora.clock import Clock, SystemClock
-from aragora.knowledge.store.lexical import holding
+from aragora.knowledge.store.lexical import containing
 from aragora.resilience.cache import Cache
 from aragora.storage.database import Database
 
@@ -65,7 +65,9 @@ class CommonWords:
     async def _counted(self, scopes: Collection[str], tokens: Sequence[str]) -> list[bool]:
         counts = [
             select(func.count())
-            .select_from(holding(self._database, scopes, token, named=f"question_{place}").limit(COMMON).subquery())
+            .select_from(
+                containing(self._database, scopes, (token,), named=f"question_{place}").limit(COMMON).subquery()
+            )
             .scalar_subquery()
             for place, token in enumerate(tokens)
         ]

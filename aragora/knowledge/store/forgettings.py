@@ -301,7 +301,7 @@ class ForgettingStore:
         elif by is By.PERSON:
             of = or_(source.c.person == name, source.c.root == person_root(name))
         else:
-            words = containing(self._database, workspace_scope(home.org_id, home.workspace), query_tokens(name))
+            words = containing(self._database, (workspace_scope(home.org_id, home.workspace),), query_tokens(name))
             return [_ITEMS.c.item_no.in_(words)] if query_tokens(name) else []
         return [_ITEMS.c.item_no.in_(select(source.c.item_no).where(of))]
 

@@ -139,16 +139,6 @@ def tokens_in(held: str | Sequence[str], scopes: Collection[str]) -> frozenset[s
     return frozenset(held.split()) if isinstance(held, str) else frozenset(held).difference(scopes)
 
 
-def holding(database: Database, scopes: Collection[str], token: str, *, named: str) -> Select[int]:
-    """The query for the numbers of all items in any of these scopes, without scopes of all items, that hold a token;
-    `named`: the parameter that it is asked by."""
-    if database.is_sqlite:
-        held = text(f"knowledge_tokens MATCH :{named}").bindparams(**{named: _fts5(scopes, fts5_query((token,)))})
-        return select(_ROWID.c.rowid).select_from(_ROWID).where(held)
-    fits = func.to_tsquery(_SIMPLE, tsquery((token,)))
-    return select(_ITEM_NO.c.item_no).where(_ITEM_NO.c.tokens.bool_op("@@")(_ts(scopes, fits)))
-
-
 def standing_in(database: Database, scopes: Collection[str]) -> Select[int]:
     """The query for the numbers of all items in any of these scopes, whatever they say. At least one scope."""
     if database.is_sqlite:
@@ -166,14 +156,16 @@ def counting(database: Database, item_nos: Collection[int]) -> Select[int]:
     return select(func.count()).where(held.in_(item_nos))
 
 
-def containing(database: Database, scope: str, tokens: Sequence[str]) -> Select[int]:
-    """The query for the numbers of all items that hold each of `tokens` in this scope. At least one token."""
+def containing(
+    database: Database, scopes: Collection[str], tokens: Sequence[str], *, named: str = "question"
+) -> Select[int]:
+    """The query for the numbers of all items that hold each of `tokens` in any of these scopes, without scopes in any
+    at all; `named`: the parameter that SQLite is asked by. At least one token."""
     if database.is_sqlite:
-        question = f"scope : ({fts5_query((scope,))}) AND tokens : ({_each_fts5(tokens)})"
-        held = text("knowledge_tokens MATCH :question").bindparams(question=question)
+        held = text(f"knowledge_tokens MATCH :{named}").bindparams(**{named: _fts5(scopes, _each_fts5(tokens))})
         return select(_ROWID.c.rowid).select_from(_ROWID).where(held)
-    fits = func.to_tsquery(_SIMPLE, _each_ts((scope, *tokens)))
-    return select(_ITEM_NO.c.item_no).where(_ITEM_NO.c.tokens.bool_op("@@")(fits))
+    fits = func.to_tsquery(_SIMPLE, _each_ts(tokens))
+    return select(_ITEM_NO.c.item_no).where(_ITEM_NO.c.tokens.bool_op("@@")(_ts(scopes, fits)))
 
 
 _PUT_SQLITE: Final[TextClause] = text(

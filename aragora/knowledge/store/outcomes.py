@@ -86,7 +86,7 @@ class OutcomeStore:
         that is stored. Raises Conflict as `next_version`."""
         async with self._database.writing("writing an outcome") as connection:
             head = await self._lock(connection)
-            found = (await connection.execute(_newest(proposed.debate_id))).all()
+            found = (await connection.execute(_newest((proposed.debate_id,)))).all()
             newest = _outcome(found[0]) if found else None
             if newest is not None and repeats(newest, proposed.right, wish):
                 return newest, False
@@ -102,10 +102,7 @@ class OutcomeStore:
 
     async def newest_of(self, debate_ids: Collection[str]) -> list[Outcome]:
         """The versions that count of these debates, at most some hundreds; none of those of which nobody told one."""
-        query = select(debate_outcomes).where(
-            debate_outcomes.c.debate_id.in_(debate_ids), debate_outcomes.c.newest == 1
-        )
-        return [_outcome(row) for row in await self._database.rows(query, _READING)]
+        return [_outcome(row) for row in await self._database.rows(_newest(debate_ids), _READING)]
 
     async def history(self, debate_id: str) -> list[Outcome]:
         """All versions, the newest first."""
@@ -198,9 +195,9 @@ class OutcomeStore:
             await connection.execute(outcome_forecasts.insert(), [_forecast(outcome, one) for one in outcome.forecasts])
 
 
-def _newest(debate_id: str) -> Select[Any]:
+def _newest(debate_ids: Collection[str]) -> Select[Any]:
     table = debate_outcomes.c
-    return select(debate_outcomes).where(table.debate_id == debate_id, table.newest == 1)
+    return select(debate_outcomes).where(table.debate_id.in_(debate_ids), table.newest == 1)
 
 
 def _counted(org_id: str, *by: Any) -> Select[Any]:
