@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable
 from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Final, Protocol
 
 import structlog
@@ -26,6 +27,8 @@ BREAKER_S: Final = 5.0
 to start first."""
 AWAY_S: Final = 5.0
 """How long a breaker that was not reached is neither asked nor told, and calls pass."""
+UNTOLD_S: Final = 60.0
+"""How long a cause that stays, of which the breaker could not be told, refuses calls here."""
 
 _REPORT: Final = "report to a circuit breaker"
 
@@ -80,7 +83,8 @@ _permitted: ContextVar[Lease | TrialPermit | None] = ContextVar("aragora_permitt
 
 
 class LeasedGate:
-    """The gate of one agent. Where the breaker cannot be reached, calls pass: it is a guard, not a dependency.
+    """The gate of one agent. Where the breaker cannot be reached, calls pass: it is a guard, not a dependency. A cause
+    that stays refuses them all the same: it is remembered here until the breaker is told.
 
     A task's permission is kept in its context, so that its outcome is reported under the same epoch or trial. A trial
     whose task ends without an outcome (it was withdrawn) is given back, or its agent would wait until the trial lapses.
@@ -91,6 +95,7 @@ class LeasedGate:
         self._clock = clock
         self._holder = LeaseHolder()
         self._untold: set[TrialPermit] = set()
+        self._untold_cause: _UntoldCause | None = None
         self._away_until: float | None = None  # None while the breaker is reached
 
     async def permit(self) -> None:
@@ -99,6 +104,9 @@ class LeasedGate:
             _permitted.set(self._holder.lease)
             return
         _permitted.set(None)
+        await self._tell_cause()
+        if self._untold_cause is not None:
+            raise self._untold_cause.refusal(now)
         if self._away(now):
             return
         permission = await self._asked(self._breaker.permit())
@@ -134,7 +142,10 @@ class LeasedGate:
         epoch = permission.epoch if permission else self._holder.epoch
         self._holder.drop()
         if lasting:
-            await self._report(rules.Barred(epoch, rules.Cause(error.code, error.told), trial_id))
+            barred = rules.Barred(epoch, rules.Cause(error.code, error.told), trial_id)
+            if not await self._report(barred):
+                self._untold_cause = _UntoldCause(barred, self._clock.monotonic() + UNTOLD_S)
+                begin(self._tell_cause_later(self._untold_cause), _REPORT)
         else:
             await self._report(rules.Failed(epoch, f"{error.code}: {error.told}", trial_id, error.retry_after_s))
 
@@ -143,13 +154,30 @@ class LeasedGate:
             self._untold.discard(trial)
             begin(self._report(rules.Withdrawn(trial.epoch, trial.trial_id)), _REPORT)
 
-    async def _report(self, report: Report) -> None:
+    async def _tell_cause_later(self, cause: _UntoldCause) -> None:
+        while self._untold_cause is cause:
+            await asyncio.sleep(AWAY_S)
+            await self._tell_cause()
+
+    async def _tell_cause(self) -> None:
+        """Tell the breaker of the cause that it does not know yet, if there is one. One that lapsed is forgotten: the
+        next call tries whether it is gone."""
+        cause = self._untold_cause
+        if cause is None:
+            return
+        told = self._clock.monotonic() >= cause.until or await self._report(cause.report)
+        if told and self._untold_cause is cause:
+            self._untold_cause = None
+
+    async def _report(self, report: Report) -> bool:
+        """Whether the breaker was told."""
         now = self._clock.monotonic()
         permission = None if self._away(now) else await self._asked(self._breaker.report(report))
         if permission is None:
             self._holder.drop()
         else:
             self._accept(permission, now)
+        return permission is not None
 
     def _away(self, now: float) -> bool:
         return self._away_until is not None and now < self._away_until
@@ -174,6 +202,17 @@ class LeasedGate:
             self._holder.granted(permission, now)
         else:
             self._holder.drop()
+
+
+@dataclass(frozen=True, slots=True)
+class _UntoldCause:
+    """A cause that stays, as the breaker is to be told of it; `until` is monotonic seconds."""
+
+    report: rules.Barred
+    until: float
+
+    def refusal(self, now: float) -> ProviderError:
+        return _refused(Refusal(max(0.0, self.until - now), barred_by=self.report.cause))
 
 
 def _told(error: Exception) -> str:

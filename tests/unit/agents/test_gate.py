@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 from worlds.logical_time import LoopClock, in_logical_time
 
 from aragora.agents.causes import remedy_of
-from aragora.agents.gate import AWAY_S, BREAKER_S, LeasedGate, LocalBreaker
+from aragora.agents.gate import AWAY_S, BREAKER_S, UNTOLD_S, LeasedGate, LocalBreaker
 from aragora.agents.model import (
     AnswerMalformed,
     BreakerOpen,
@@ -388,3 +388,29 @@ async def test_a_policy_without_bars_lets_every_call_meet_the_cause_anew(clock: 
     gate = LeasedGate(LocalBreaker(clock, BreakerPolicy(bar_s=0.0)), clock)
     for _ in range(20):
         await meet(gate, WrongKey("no such key"))
+
+
+async def test_a_cause_of_which_the_breaker_cannot_be_told_refuses_calls_all_the_same(clock: SetClock) -> None:
+    gate = LeasedGate(AwayBreaker(clock, OUR_OWN[0]), clock)
+    await meet(gate, WrongKey("no such key"))
+    for at in range(0, int(UNTOLD_S), 10):
+        with pytest.raises(WrongKey, match="no such key") as refused:
+            await gate.permit()
+        assert refused.value.retry_after_s == UNTOLD_S - at
+        clock.at += 10.0
+    await gate.permit()
+
+
+@pytest.mark.parametrize("returns_s", [0.0, AWAY_S, 3 * AWAY_S])
+@in_logical_time
+async def test_a_breaker_that_comes_back_learns_the_cause_before_anybody_calls(returns_s: float) -> None:
+    clock = LoopClock()
+    breaker = AwayBreaker(SetClock(), OUR_OWN[0])
+    gate = LeasedGate(breaker, clock)
+    await meet(gate, WrongKey("no such key"))
+    await asyncio.sleep(returns_s)
+    breaker.error = None
+    await asyncio.sleep(2 * AWAY_S)
+    assert breaker.working.breaker.last_error == "wrong_key: no such key"
+    with pytest.raises(WrongKey):
+        await gate.permit()
