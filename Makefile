@@ -14,6 +14,8 @@ RUN_STAMP := $(VENV)/.installed
 DEV_STAMP := $(VENV)/.installed-dev
 DEBIAN := $(VENV)/debian
 OTHER_RAY := $(VENV)/other-ray/.installed
+# Two processes, each with whole files; what runs live servers, kills or measures them has the machine for itself.
+TWO := -n 2 --dist loadfile --no-loadscope-reorder
 BED_PACKAGES := openssh-server openssh-client openssh-sftp-server rsync iproute2 libfaketime
 
 .DEFAULT_GOAL := help
@@ -30,8 +32,9 @@ demo: export QUESTION := $(value Q)
 test: lint types unit ## everything that must pass: lint, types, floors, all tests
 
 unit: install-dev ## all tests, also the slow ones (real Ray, Serve, databases)
-	$(BIN)/python -m pytest tests/unit
-	$(BIN)/python -m pytest tests/integration
+	$(BIN)/python -m pytest $(TWO) tests/unit
+	$(BIN)/python -m pytest $(TWO) tests/integration --ignore tests/integration/system
+	$(BIN)/python -m pytest tests/integration/system
 	$(BIN)/python -m pytest tests/chaos
 	$(BIN)/python -m pytest tests/cluster -m "not drill"
 

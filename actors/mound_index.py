@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection
+from functools import partial
 
 from actors.virtual import VirtualActor, collect_seldom
 from aragora.config.settings import Settings
@@ -13,6 +14,8 @@ from aragora.errors import Unavailable
 from aragora.knowledge.embedders import open_embedder, runnable
 from aragora.knowledge.indexing import MoundIndex
 from aragora.knowledge.near import IndexFigures, Near, Rebuild
+from aragora.knowledge.search.compressed import CompressedMatrix
+from aragora.knowledge.search.vector_index import VectorIndex
 from aragora.knowledge.store.vectors import VectorStore
 from aragora.storage.contexts import Context
 
@@ -24,7 +27,10 @@ class MoundIndexActor(VirtualActor):
         super().__init__(key, settings)
         collect_seldom()
         store, embedder = VectorStore(self._open(Context.MEMORY)), open_embedder(settings)
-        self._index = MoundIndex(store, embedder, self._clock, others=runnable(embedder))
+        # The file of whole vectors is as private as the stores; a node of a cluster may have no data directory.
+        directory = settings.data_dir if settings.data_dir.is_dir() else None
+        index = VectorIndex(partial(CompressedMatrix, directory=directory))
+        self._index = MoundIndex(store, embedder, self._clock, index=index, others=runnable(embedder))
         self._index.start()
 
     async def nearest(

@@ -130,8 +130,10 @@ def _check_room(releases: Path) -> None:
 
 @contextmanager
 def _alone(root: Path) -> Iterator[None]:
-    """One installation at a time; the lock ends with the process that holds it."""
+    """One installation at a time; the lock ends with the processes that hold it. What installs packages holds it, too,
+    and goes on where only this process is killed."""
     with (root / ".install.lock").open("w") as file:
+        os.set_inheritable(file.fileno(), True)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

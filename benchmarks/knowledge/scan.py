@@ -13,7 +13,6 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from aragora.knowledge.search import compressed
 from aragora.knowledge.search.compressed import CompressedMatrix
 from aragora.knowledge.search.vector_index import SAMPLE, VectorIndex
 from aragora.knowledge.search.vectors import Vectors
@@ -35,7 +34,7 @@ def run(options: Options) -> Iterator[Line]:
     for count in (options.vectors // 10, options.vectors):
         vectors, queries = made(count, options.searches)
         yield from _searched("exact", VectorIndex(), vectors, queries)
-        if compressed.available() and count > SAMPLE:
+        if count > SAMPLE:
             index = VectorIndex(CompressedMatrix, compressed_from=count)
             yield from _searched("compressed", index, vectors, queries)
 

@@ -126,7 +126,7 @@ def _run(command: list[str], place: Path, log: Path) -> None:
         try:
             done = subprocess.run(  # noqa: S603 - the two commands above
                 command, cwd=place, stdin=subprocess.DEVNULL, stdout=output, stderr=output, check=False,
-                env=_environment(),
+                env=_environment(), close_fds=False,  # it inherits the lock of installations
             )  # fmt: skip
         except FileNotFoundError:
             raise Refused(f"`{command[0]}` is not installed: on Debian or Ubuntu: sudo apt install make") from None

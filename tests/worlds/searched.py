@@ -12,6 +12,8 @@ from aragora.knowledge.answers import AnswerCache
 from aragora.knowledge.indexing import FRESH_S, MoundIndex
 from aragora.knowledge.model import Home, Item
 from aragora.knowledge.planning import Changing
+from aragora.knowledge.search.compressed import CompressedMatrix
+from aragora.knowledge.search.vector_index import COMPRESSED_FROM, VectorIndex
 from aragora.knowledge.searching import Keeping, Searching
 from aragora.knowledge.store.generations import Generations
 from aragora.knowledge.store.reading import KnowledgeReader
@@ -22,7 +24,8 @@ from aragora.storage.database import Database
 
 
 class Searched:
-    """`searching` keeps no answers; see `keeping`. `others`: embedders that the index can run besides its own."""
+    """`searching` keeps no answers; see `keeping`. `others`: embedders that the index can run besides its own.
+    `compressed_from`: the size from which a workspace is compressed."""
 
     def __init__(
         self,
@@ -30,6 +33,7 @@ class Searched:
         clock: SetClock,
         embedder: WordEmbedder | None = None,
         others: Sequence[WordEmbedder] = (),
+        compressed_from: int = COMPRESSED_FROM,
     ) -> None:
         self.clock = clock
         self.database = database
@@ -37,7 +41,8 @@ class Searched:
         self.reader = KnowledgeReader(database)
         self.vectors = VectorStore(database)
         self.embedder = embedder or WordEmbedder()
-        self.index = MoundIndex(self.vectors, self.embedder, clock, others=others)
+        index = VectorIndex(CompressedMatrix, compressed_from)
+        self.index = MoundIndex(self.vectors, self.embedder, clock, index=index, others=others)
         self.searching = Searching(self.reader, self.index, clock)
 
     def keeping(self, answers: AnswerCache) -> Searching:

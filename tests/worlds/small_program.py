@@ -23,7 +23,8 @@ install: .venv/.installed
 	@test ! -e "$(ORDERS)/fail" || { echo "ERROR: no way to the registry"; exit 1; }
 	@echo packages >> "$(ORDERS)/downloads"
 	@$(PYTHON) -m venv --without-pip .venv
-	@test ! -e "$(ORDERS)/kill" || kill -9 `cut -d' ' -f4 /proc/$$PPID/stat`
+	@test ! -e "$(ORDERS)/kill" || { kill -9 `cut -d' ' -f4 /proc/$$PPID/stat`; \
+		for number in `seq 300`; do mkdir -p "$(CURDIR)/goes/on/$$number"; done; }
 	@echo 'SOME = "package"' | tee `echo .venv/lib/python3.*/site-packages`/some_package.py
 	@printf '#!%s\\nimport sys, aragora, some_package\\nprint("ray of", aragora.__file__, *sys.argv[1:])\\n' \
 		"$(CURDIR)/.venv/bin/python" > .venv/bin/ray

@@ -3,14 +3,10 @@
 turbovec (MIT) scans the codes; the whole vectors stand in a file that has no name and is gone with the process, and
 only those of the best candidates are read. So a search is exact but for what the codes leave out of the candidates:
 measured recall@10 is 1.0 at 100,000 vectors (`benchmarks.knowledge`).
-
-The package is optional: without it `available` is False, and every workspace stays an exact matrix.
 """
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import os
 import sys
 import tempfile
@@ -26,18 +22,12 @@ CANDIDATES: Final = 500
 """So many are compared exactly, or twice as many as are wanted. 200 are too few behind filters: of many vectors that
 are all about as far away, the codes do not tell the nearest."""
 
-_PACKAGE: Final = "turbovec"
 _BITS: Final = 4
 _BLOCK: Final = 8_192
 _FIRST_CAPACITY: Final = 1_024
 _NUMBER_BYTES: Final = 4
 _ENTRY_BYTES: Final = 120
 _CODE_BYTES_PER_NUMBER: Final = 1.0  # resident, measured: the codes twice (as kept and as scanned) and the ids
-
-
-def available() -> bool:
-    """Whether the package is installed."""
-    return importlib.util.find_spec(_PACKAGE) is not None
 
 
 class CompressedMatrix:
@@ -51,8 +41,10 @@ class CompressedMatrix:
     """
 
     def __init__(self, sample: Vectors, directory: Path | None = None) -> None:
+        from turbovec import IdMapIndex  # noqa: PLC0415  native: only where a workspace is large
+
         self.dimension = sample.shape[1]
-        self._codes: Any = importlib.import_module(_PACKAGE).IdMapIndex(self.dimension, _BITS)
+        self._codes: Any = IdMapIndex(self.dimension, _BITS)
         self._codes.calibrate(np.ascontiguousarray(sample))
         self._file = tempfile.TemporaryFile(dir=directory, prefix="vectors-", buffering=0)  # noqa: SIM115  close()
         self._rows = self._mapped(_FIRST_CAPACITY)

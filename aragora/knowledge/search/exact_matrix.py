@@ -1,4 +1,4 @@
-"""The vectors of one workspace in one matrix, searched by multiplying it: exact, and fast up to some 50,000 vectors."""
+"""The vectors of one workspace in one matrix, searched by multiplying it: exact, and fast up to some 20,000 vectors."""
 
 from __future__ import annotations
 

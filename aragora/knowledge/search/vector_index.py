@@ -7,7 +7,7 @@ Rules
 - Dropping an id drops it from every embedder: no later search returns it.
 - Cosines order the hits, equal ones by workspace and id: the same content answers the same.
 - A workspace is an exact matrix; from `compressed_from` vectors on it is moved into a compressed one, where there is
-  one.
+  one. Where the disk has no room for that, all are exact matrices from then on: more memory, and the same answers.
 
 It answers with ids alone. Who asks the store what of them may be shown.
 """
@@ -19,14 +19,18 @@ from heapq import nsmallest
 from typing import Final, NamedTuple, Protocol
 
 import numpy as np
+import structlog
 
 from aragora.knowledge.search.exact_matrix import ExactMatrix
 from aragora.knowledge.search.vectors import Near, Vector, Vectors, checked
 
-COMPRESSED_FROM: Final = 50_000
-"""Vectors of one workspace from which the codes are scanned: an exact scan takes some 8 ms there."""
+COMPRESSED_FROM: Final = 20_000
+"""Vectors of one workspace from which the codes are scanned: both ways take 2 to 3 ms there, and the codes a fifth of
+the memory (`benchmarks.knowledge --scenario scan`)."""
 SAMPLE: Final = 2_048
 """Vectors by which a compressed matrix is calibrated."""
+
+log = structlog.get_logger("aragora.knowledge")
 
 
 class Matrix(Protocol):
@@ -93,12 +97,17 @@ class VectorIndex:
         matrix = self._matrices.get(key)
         if matrix is None:
             matrix = ExactMatrix(vectors.shape[-1])
+        try:
             matrix.put(ids, vectors)
-            self._matrices[key] = matrix
-        else:
+        except OSError as error:
+            matrix = self._uncompressed(matrix, error)
             matrix.put(ids, vectors)
+        self._matrices[key] = matrix
         if self._compressed and isinstance(matrix, ExactMatrix) and len(matrix) >= self._compressed_from:
-            self._matrices[key] = _moved(matrix, self._compressed(_sample(matrix)))
+            try:
+                self._matrices[key] = _moved(matrix, self._compressed(_sample(matrix)))
+            except OSError as error:
+                self._compress_no_more(error)
 
     def drop(self, workspace: str, ids: Collection[str]) -> int:
         """Forget these ids of a workspace for every embedder. Returns how many vectors went."""
@@ -143,6 +152,14 @@ class VectorIndex:
         """Forget everything."""
         self._close(list(self._matrices))
 
+    def _uncompressed(self, matrix: Matrix, error: OSError) -> Matrix:
+        self._compress_no_more(error)
+        return _moved(matrix, ExactMatrix(matrix.dimension))
+
+    def _compress_no_more(self, error: OSError) -> None:
+        log.warning("no room for vectors on the disk: they stay in memory", error=error.strerror or str(error))
+        self._compressed = None
+
     def _close(self, keys: Sequence[tuple[str, str]]) -> None:
         for key in keys:
             self._matrices.pop(key).close()
@@ -155,7 +172,12 @@ def _sample(matrix: ExactMatrix) -> Vectors:
 
 
 def _moved(old: Matrix, new: Matrix) -> Matrix:
-    for ids, vectors in old.blocks():
-        new.put(ids, vectors)
+    """The new one with what the old one has, which is closed. Raises OSError; then the old one is as it was."""
+    try:
+        for ids, vectors in old.blocks():
+            new.put(ids, vectors)
+    except OSError:
+        new.close()
+        raise
     old.close()
     return new

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 import sysconfig
 import venv
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -36,7 +38,21 @@ def test_test_runs_lint_format_types_floors_and_all_tests() -> None:
     plan = make("-n", "test").stdout
     for command in ("ruff check .", "ruff format --check .", "mypy --strict", "lint-imports", "python -m pytest"):
         assert command in plan
-    assert "-m pytest -" not in plan, "the test command must not leave tests out"
+
+
+def test_the_test_command_leaves_no_test_out_but_the_drills() -> None:
+    runs = [shlex.split(line) for line in make("-n", "test").stdout.splitlines() if " -m pytest " in line]
+    run = {word for words in runs for before, word in pairwise(words) if before != "--ignore" and _is_tests(word)}
+    ignored = {word for words in runs for before, word in pairwise(words) if before == "--ignore"}
+    chosen = {word for words in runs for before, word in pairwise(words[3:]) if before in ("-m", "-k", "--deselect")}
+    holding = {"/".join(file.relative_to(ROOT).parts[:2]) for file in (ROOT / "tests").rglob("test_*.py")}
+    assert run - ignored == holding
+    assert ignored <= run, "what one run leaves out another one runs"
+    assert chosen == {"not drill"}
+
+
+def _is_tests(word: str) -> bool:
+    return word.startswith("tests/")
 
 
 @pytest.mark.parametrize("question", ['It costs $5: "really", isn\'t it?', "`id` $(id) #1 100%", ""])
