@@ -20,7 +20,9 @@ from aragora.knowledge.indexing import MoundIndex
 from aragora.knowledge.ledger import Added
 from aragora.knowledge.model import Basis, Home, ItemKind, Source, SourceKind, Statement
 from aragora.knowledge.planning import Addition
+from aragora.knowledge.search.compressed import CompressedMatrix
 from aragora.knowledge.search.embedding import EmbedderId
+from aragora.knowledge.search.vector_index import VectorIndex
 from aragora.knowledge.search.vectors import Vector, Vectors
 from aragora.knowledge.store.reading import KnowledgeReader
 from aragora.knowledge.store.vectors import VectorStore
@@ -78,7 +80,8 @@ class Mound:
 
     def index(self, embedder: MadeEmbedder, *others: MadeEmbedder) -> MoundIndex:
         """An index that is not started: the caller steps it."""
-        return MoundIndex(self.vectors, embedder, self.clock, others=others)
+        index = VectorIndex(CompressedMatrix)
+        return MoundIndex(self.vectors, embedder, self.clock, index=index, others=others)
 
     async def fill(self, texts: Sequence[str], workspaces: int = 1) -> float:
         """Write items in batches, spread over workspaces; returns the seconds that it took."""
