@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, replace
+from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -12,8 +14,10 @@ from sqlalchemy import insert
 from worlds import debating
 from worlds.backends import SetClock
 from worlds.closed_debates import closed
+from worlds.migrated import migrated
 from worlds.taught import HOME, answers, spec
 
+from aragora.config.settings import Settings
 from aragora.debate.knowledge import OfferedItem, digest_of
 from aragora.debate.model import KnowledgeCited, KnowledgeOffered
 from aragora.errors import NotFound
@@ -30,6 +34,7 @@ from aragora.knowledge.syncs import READ_MAX
 from aragora.knowledge.wanted import Wanted
 from aragora.observability.registry import Registry
 from aragora.scope import Scope
+from aragora.storage.contexts import Context
 from aragora.storage.database import Database
 from aragora.storage.outbox import OutboxRow
 from aragora.storage.outbox_store import OutboxStore
@@ -141,6 +146,48 @@ async def test_a_store_that_was_lost_is_rebuilt_from_the_journals_to_the_same_it
     for adapter in adapters.values():
         await adapter.learn([replace(row(number), outbox_id=f"again-{number}") for number in (1, 2)])
     assert await known(reader, clock) == before
+
+
+VOTES = (
+    {},
+    {"claude": "five", "gpt": "five", "gemini": "five"},
+    {"claude": "three", "gpt": "three", "gemini": "three"},
+    {"claude": "nine", "gpt": "nine", "gemini": "five"},
+)
+
+
+async def learnt_in(order: Sequence[tuple[str, int]], portion: int, directory: Path) -> dict[str, tuple[Any, ...]]:
+    """What a store of its own holds after these adapters have learnt from these debates of one question, so many rows
+    at once; of links without their time, which is that of the debate that made them first."""
+    journals = Journals({f"deb_{number}": journal(number, **votes) for number, votes in enumerate(VOTES, 1)})
+    database, clock = Database.open(migrated(Settings(data_dir=directory)), Context.MEMORY), SetClock()
+    reader, writer = KnowledgeReader(database), KnowledgeWriter(database, clock)
+    adapters = {name: Learning(name, journals, reader, writer, Nothing()) for name in ADAPTERS}
+    for name in ADAPTERS:
+        rows = [row(number) for adapter, number in order if adapter == name]
+        for start in range(0, len(rows), portion):
+            await adapters[name].learn(rows[start : start + portion])
+    items = await known(reader, clock)
+    await database.aclose()
+    return {
+        number: (
+            item.statement,
+            item.status,
+            frozenset(item.sources),
+            frozenset((link.kind, link.item_id) for link in item.links),
+        )
+        for number, item in items.items()
+    }
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_the_rows_in_any_order_and_portions_give_the_same_items(seed: int, tmp_path: Path) -> None:
+    order = [(name, number) for name in ADAPTERS for number in range(1, len(VOTES) + 1)]
+    as_they_ended = await learnt_in(order, len(order), tmp_path / "one")
+    assert len(as_they_ended) > len(VOTES)
+    chance = Random(seed)
+    chance.shuffle(order)
+    assert await learnt_in(order, chance.randint(1, 3), tmp_path / "other") == as_they_ended
 
 
 async def test_a_journal_that_is_gone_or_damaged_teaches_nothing_and_stops_nobody(
