@@ -6,23 +6,21 @@ import base64
 import hashlib
 import hmac
 import json
-import signal
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
-from threading import Event, Thread
+from collections.abc import Iterator
+from contextlib import closing
+from threading import Event
 from typing import Any
 
 import psutil
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from worlds.figures import Figures, figures
-from worlds.live_server import LiveServer, launch, wait_ready
-from worlds.server_processes import end_all, named, wait_gone
+from worlds.live_server import LiveServer
+from worlds.server_processes import named
 from worlds.waiting import WAIT_S
+from worlds.webhook_receiver import Arrived, receiving
 
 from actors.gateways.webhook_figures import COUNTED_S
 from aragora.webhooks.counting import BLOCKED
@@ -31,59 +29,6 @@ from aragora.webhooks.hot_endpoint import key_of
 from aragora.webhooks.model import Rules
 from aragora.webhooks.queues import UNSTORED
 from tests.contract.verify_signature import verify_signature
-
-from .conftest import RECEIVERS
-
-
-class Arrived:
-    """What came, and what is answered: `codes` in turn, the last one for ever."""
-
-    def __init__(self, *codes: int) -> None:
-        self.codes = list(codes) or [200]
-        self.requests: list[tuple[dict[str, str], bytes]] = []
-
-    def take(self, headers: dict[str, str], body: bytes) -> int:
-        self.requests.append((headers, body))
-        return self.codes.pop(0) if len(self.codes) > 1 else self.codes[0]
-
-    @property
-    def twice(self) -> int:
-        """How many requests brought what had come before."""
-        return len(self.requests) - len({headers["webhook-id"] for headers, _ in self.requests})
-
-    def of(self, debate_id: str) -> list[dict[str, Any]]:
-        bodies = [json.loads(body) for _, body in self.requests]
-        return [body for body in bodies if body["data"].get("debate_id") == debate_id]
-
-
-@contextmanager
-def receiving(*codes: int, before_answer: Callable[[], Any] = lambda: None) -> Iterator[tuple[str, Arrived]]:
-    """A receiver of its own; its URL and what arrived. `before_answer` is called with each request, and may block."""
-    arrived = Arrived(*codes)
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_POST(self) -> None:
-            code = arrived.take(dict(self.headers), self.rfile.read(int(self.headers["Content-Length"])))
-            before_answer()
-            self.send_response(code)
-            self.send_header("Content-Length", "0")
-            if challenge := self.headers.get("webhook-challenge"):
-                self.send_header("webhook-challenge-response", challenge)
-            self.end_headers()
-
-        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  as the base class names it
-            """Nothing is printed."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}/hook", arrived
-        finally:
-            server.shutdown()
-            thread.join()
 
 
 @pytest.fixture
@@ -319,22 +264,3 @@ def test_the_page_shows_how_webhooks_fare(server: LiveServer) -> None:
         "PENDING",
         "RETRYING",
     }
-
-
-def test_what_waits_when_the_server_is_killed_arrives_after_the_next_start_under_its_id(data_dir: Path) -> None:
-    with receiving(503) as (url, arrived):
-        first = wait_ready(launch(data_dir, **RECEIVERS))
-        first.post("/api/webhooks", {"url": url, "events": ["debate_end"], "schedule": "runbook"})
-        assert first.ended(first.debate())["status"] == "completed"
-        first.until(lambda: arrived.requests)
-        first.stop(signal.SIGKILL)
-        end_all(data_dir)
-        wait_gone(data_dir)
-        arrived.codes = [200]
-        sent_before = len(arrived.requests)
-
-        second = wait_ready(launch(data_dir, **RECEIVERS))
-        second.until(lambda: len(arrived.requests) > sent_before)
-
-        assert len({headers["X-Webhook-Delivery-Id"] for headers, _ in arrived.requests}) == 1
-        assert second.stop() == 0
