@@ -39,7 +39,7 @@ def main() -> None:
 
 
 async def _measure(url: str, items: int, asked: int) -> None:
-    known = pairs(max(items, 3 * asked))
+    known = pairs(max(items, 3 * (asked + 1)))
     async with aiohttp.ClientSession(url, timeout=TIMEOUT) as session:
         await _added(session, [pair.answer for pair in known[:items]])
         questions = iter([pair.question for pair in known])
