@@ -27,8 +27,8 @@ BREAKER_S: Final = 5.0
 to start first."""
 AWAY_S: Final = 5.0
 """How long a breaker that was not reached is neither asked nor told, and calls pass."""
-UNTOLD_S: Final = 60.0
-"""How long a cause that stays, of which the breaker could not be told, refuses calls here."""
+UNTOLD_S: Final = BreakerPolicy().bar_s
+"""How long a cause that stays, of which the breaker could not be told, refuses calls here: as long as there."""
 
 _REPORT: Final = "report to a circuit breaker"
 

@@ -27,16 +27,15 @@ class Arrived:
         return len(self.requests) - len({headers["webhook-id"] for headers, _ in self.requests})
 
     def of(self, debate_id: str) -> list[dict[str, Any]]:
-        bodies = [json.loads(body) for _, body in self.requests]
-        return [body for body in bodies if body["data"].get("debate_id") == debate_id]
+        return [body for _, body in self._about(debate_id)]
 
     def ids_of(self, debate_id: str) -> set[str]:
         """The ids of the deliveries that told of this debate."""
-        return {
-            headers["X-Webhook-Delivery-Id"]
-            for headers, body in self.requests
-            if json.loads(body)["data"].get("debate_id") == debate_id
-        }
+        return {headers["X-Webhook-Delivery-Id"] for headers, _ in self._about(debate_id)}
+
+    def _about(self, debate_id: str) -> list[tuple[dict[str, str], dict[str, Any]]]:
+        told = [(headers, json.loads(body)) for headers, body in self.requests]
+        return [(headers, body) for headers, body in told if body["data"].get("debate_id") == debate_id]
 
 
 @contextmanager

@@ -7,7 +7,8 @@ Rules
 - Dropping an id drops it from every embedder: no later search returns it.
 - Cosines order the hits, equal ones by workspace and id: the same content answers the same.
 - A workspace is an exact matrix; from `compressed_from` vectors on it is moved into a compressed one, where there is
-  one. Where the disk has no room for that, all are exact matrices from then on: more memory, and the same answers.
+  one. Where the disk has no room for that, or the codes cannot be made of such vectors, all are exact matrices from
+  then on: more memory, and the same answers.
 
 It answers with ids alone. Who asks the store what of them may be shown.
 """
@@ -62,7 +63,8 @@ class VectorIndex:
     """Not for several threads at once.
 
     Args:
-        compressed: makes a compressed matrix for vectors of which it gets a sample; None keeps all exact.
+        compressed: makes a compressed matrix for vectors of which it gets a sample, or raises OSError or ValueError;
+            None keeps all exact.
         compressed_from: vectors of one workspace from which on it is moved into one.
     """
 
@@ -106,7 +108,7 @@ class VectorIndex:
         if self._compressed and isinstance(matrix, ExactMatrix) and len(matrix) >= self._compressed_from:
             try:
                 self._matrices[key] = _moved(matrix, self._compressed(_sample(matrix)))
-            except OSError as error:
+            except (OSError, ValueError) as error:
                 self._compress_no_more(error)
 
     def drop(self, workspace: str, ids: Collection[str]) -> int:
@@ -156,8 +158,8 @@ class VectorIndex:
         self._compress_no_more(error)
         return _moved(matrix, ExactMatrix(matrix.dimension))
 
-    def _compress_no_more(self, error: OSError) -> None:
-        log.warning("no room for vectors on the disk: they stay in memory", error=error.strerror or str(error))
+    def _compress_no_more(self, error: Exception) -> None:
+        log.warning("vectors of large workspaces are not compressed: they stay in memory", error=str(error))
         self._compressed = None
 
     def _close(self, keys: Sequence[tuple[str, str]]) -> None:
@@ -172,11 +174,12 @@ def _sample(matrix: ExactMatrix) -> Vectors:
 
 
 def _moved(old: Matrix, new: Matrix) -> Matrix:
-    """The new one with what the old one has, which is closed. Raises OSError; then the old one is as it was."""
+    """The new one with what the old one has, which is closed. Raises OSError, ValueError; then the old one is as it
+    was."""
     try:
         for ids, vectors in old.blocks():
             new.put(ids, vectors)
-    except OSError:
+    except (OSError, ValueError):
         new.close()
         raise
     old.close()

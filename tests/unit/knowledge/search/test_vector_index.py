@@ -236,6 +236,18 @@ def test_where_the_disk_is_full_the_vectors_stay_in_memory_and_answer_the_same(
     assert index.nearest("e", ["w"], vectors[3], 200) == exact.nearest("e", ["w"], vectors[3], 200)
 
 
+@pytest.mark.parametrize("kept", [unit(200)[:, :7], unit(1).repeat(200, axis=0)], ids=["of 7 numbers", "all equal"])
+def test_vectors_that_the_codes_cannot_be_made_of_stay_in_memory_and_answer_the_same(kept: NDArray[np.float32]) -> None:
+    vectors = (kept / np.linalg.norm(kept, axis=1, keepdims=True)).astype(np.float32)
+    index, exact = VectorIndex(CompressedMatrix, compressed_from=100), VectorIndex()
+    for start in range(0, 200, 50):
+        of = [str(number) for number in range(start, start + 50)]
+        for one in (index, exact):
+            one.put("e", "w", of, vectors[start : start + 50])
+    assert index.is_exact("e", "w")
+    assert index.nearest("e", ["w"], vectors[3], 10) == exact.nearest("e", ["w"], vectors[3], 10)
+
+
 def test_vectors_of_two_embedders_are_never_compared() -> None:
     index, vectors = VectorIndex(), unit(2)
     index.put("old", "w", ["a"], vectors[:1])
