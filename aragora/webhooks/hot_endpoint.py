@@ -93,12 +93,17 @@ class HotEndpoint:
         self._sweeping = Every("sweep of a webhook", SWEEP_S, self._sweep)
 
     async def begin(self) -> None:
-        """Deliver what waits for the endpoint. Raises Unavailable; Fenced where the grant is not the newest."""
+        """Deliver what waits for the endpoint. Raises Unavailable, and delivers nothing then; Fenced where the grant is
+        not the newest."""
         held = await self._owner.owners.current(key_of(self._endpoint_id))
         if held is None or held.epoch != self.epoch:
             raise Fenced(f"webhook {self._endpoint_id} was granted to another process since")
         self._owner.begin(Tenure(key_of(self._endpoint_id), self.epoch), None)
-        await self.work()
+        try:
+            await self.work()
+        except BaseException:  # it has begun to send: nobody else would end it
+            await self.release(0.0)
+            raise
         self._sweeping.start()
 
     async def take(self, made: Sequence[Made]) -> None:

@@ -102,25 +102,26 @@ class HotEndpoints:
         """A hot endpoint is another one now: its process goes by it when this returns, or has it no more. Raises
         Unavailable, Fenced."""
         line = self._lines[endpoint_id]
-        if line.epoch is not None:
+        while (epoch := line.epoch) is not None:
             try:
-                await line.processes.changed(endpoint_id, line.epoch)
+                return await line.processes.changed(endpoint_id, epoch)
             except (Unavailable, Fenced) as lost:
-                log.warning("a webhook that was changed is taken back", webhook_id=endpoint_id, error=lost.message)
-            else:
-                return
-        await self.take_back(endpoint_id, 0.0)
+                if line.epoch == epoch:  # else it was granted anew meanwhile, and may have begun before the change
+                    log.warning("a webhook that was changed is taken back", webhook_id=endpoint_id, error=lost.message)
+                    break
+        return await self.take_back(endpoint_id, 0.0)
 
     async def cancelled(self, endpoint_id: str, delivery_id: str) -> None:
         """A delivery of a hot endpoint was cancelled in the store. Where its process does not hear of that, it may send
         it, and stores nothing of it."""
         line = self._lines[endpoint_id]
-        if line.epoch is None:
+        epoch = line.epoch
+        if epoch is None:
             return
         try:
-            await line.processes.cancelled(endpoint_id, line.epoch, delivery_id)
+            await line.processes.cancelled(endpoint_id, epoch, delivery_id)
         except Fenced:
-            line.lost()
+            line.lost(epoch)
         except Unavailable as away:
             log.warning("a process was not told of a cancellation", webhook_id=endpoint_id, error=away.message)
 
@@ -206,12 +207,13 @@ class HotEndpoints:
         return cut
 
     async def _look_at(self, line: Line) -> None:
-        if line.epoch is None:
+        epoch = line.epoch
+        if epoch is None:
             return
         try:
-            warmth = await line.processes.warmth(line.endpoint_id, line.epoch)
+            warmth = await line.processes.warmth(line.endpoint_id, epoch)
         except Fenced:
-            line.lost()
+            line.lost(epoch)
         except Unavailable:
             line.look()  # it finds out whether the process is in trouble
         else:

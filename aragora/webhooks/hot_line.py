@@ -111,10 +111,12 @@ class Line:
         self._behind = True
         self._again.set()
 
-    def lost(self) -> None:
-        """The process does not have the endpoint by the newest epoch: grant it anew."""
-        self.epoch = None
-        self._again.set()
+    def lost(self, epoch: int) -> None:
+        """The process does not have the endpoint by this epoch: grant it anew, unless that was done since. The answer
+        may be late, and one more grant would cut off what is on its way."""
+        if self.epoch == epoch:
+            self.epoch = None
+            self._again.set()
 
     def in_trouble_for_s(self) -> float:
         """Seconds for which the process has not answered; infinite where nothing is handed over any more."""
@@ -167,8 +169,7 @@ class Line:
             await act(self.endpoint_id, epoch)
         except Fenced as lost:  # it began anew
             self._behind = True
-            if self.epoch == epoch:
-                self.epoch = None
+            self.lost(epoch)
             raise Unavailable(lost.message) from None
         except BaseException:
             self._behind = True

@@ -132,9 +132,11 @@ def ended(victim: Victim) -> Iterator[Victim]:
 def strike_one(victim: Victim, name: str, count: int = 1) -> Callable[[], None]:
     def strike() -> None:
         alive = wait_until(lambda: len(named(victim.data_dir, name)), f"{name} runs")
-        killed = strikes.kill(victim.data_dir, name, count)
         if name in (strikes.DISPATCHER, strikes.ENDPOINT):
+            killed = strikes.kill_sender(victim.data_dir, name, victim.arrivals)
             victim.note(f"{name} killed")
+        else:
+            killed = strikes.kill(victim.data_dir, name, count)
         strikes.wait_back(victim.data_dir, name, killed, alive)
 
     return strike

@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 from worlds.server_processes import named, processes_of
 from worlds.waiting import wait_until
+from worlds.webhook_arrivals import Arrivals
 
 COORDINATOR = "ray::CoordinatorActor"
 AGENT = "ray::AgentActor"
@@ -35,6 +36,18 @@ def kill(data_dir: Path, name: str, count: int = 1) -> list[int]:
     for process in found:
         process.send_signal(signal.SIGKILL)
     return [process.pid for process in found]
+
+
+def kill_sender(data_dir: Path, name: str, arrivals: Arrivals) -> list[int]:
+    """kill -9 one process that sends webhooks, and return once the receivers have read whatever it had sent."""
+    (sender,) = named(data_dir, name)[:1]
+    sender.send_signal(signal.SIGSTOP)  # so that what it has open does not change while it is looked at
+    connections = sender.net_connections("tcp")
+    ports = {one.laddr.port for one in connections if one.raddr and one.raddr.port == arrivals.port}
+    arrivals.wait_accepted(ports)
+    sender.send_signal(signal.SIGKILL)
+    arrivals.wait_ended(ports)
+    return [sender.pid]
 
 
 def kill_haproxy(data_dir: Path) -> list[int]:

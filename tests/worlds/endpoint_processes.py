@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
-from aragora.errors import Fenced
+from aragora.webhooks.endpoint_process import EndpointProcess
 from aragora.webhooks.hot_endpoint import HotEndpoint, Made, Warmth
 
 
@@ -13,38 +14,37 @@ class ProcessesHere:
 
     def __init__(self, make: Callable[[str, int], HotEndpoint]) -> None:
         self._make = make
-        self.hot: dict[str, HotEndpoint] = {}
+        self.processes: dict[str, EndpointProcess] = {}
 
     async def activate(self, endpoint_id: str) -> None:
-        """It runs."""
+        self._process(endpoint_id)
 
     async def begin(self, endpoint_id: str, epoch: int) -> None:
-        hot = self._make(endpoint_id, epoch)
-        await hot.begin()
-        self.hot[endpoint_id] = hot
+        await self._process(endpoint_id).begin(epoch)
 
     async def take(self, endpoint_id: str, epoch: int, made: tuple[Made, ...]) -> None:
-        await self._by(endpoint_id, epoch).take(made)
+        await (await self._by(endpoint_id, epoch)).take(made)
 
     async def work(self, endpoint_id: str, epoch: int) -> None:
-        await self._by(endpoint_id, epoch).work()
+        await (await self._by(endpoint_id, epoch)).work()
 
     async def changed(self, endpoint_id: str, epoch: int) -> None:
-        await self._by(endpoint_id, epoch).changed()
+        await (await self._by(endpoint_id, epoch)).changed()
 
     async def cancelled(self, endpoint_id: str, epoch: int, delivery_id: str) -> None:
-        self._by(endpoint_id, epoch).cancelled(delivery_id)
+        (await self._by(endpoint_id, epoch)).cancelled(delivery_id)
 
     async def warmth(self, endpoint_id: str, epoch: int) -> Warmth:
-        return self._by(endpoint_id, epoch).warmth()
+        return (await self._by(endpoint_id, epoch)).warmth()
 
     async def release(self, endpoint_id: str, epoch: int, limit_s: float) -> int:
-        hot = self._by(endpoint_id, epoch)
-        del self.hot[endpoint_id]
-        return await hot.release(limit_s)
+        return await self._process(endpoint_id).release(epoch, limit_s)
 
-    def _by(self, endpoint_id: str, epoch: int) -> HotEndpoint:
-        hot = self.hot.get(endpoint_id)
-        if hot is None or hot.epoch != epoch:
-            raise Fenced(f"{endpoint_id} is not had by epoch {epoch}")
-        return hot
+    def _process(self, endpoint_id: str) -> EndpointProcess:
+        """Where the last one has ended, a new one."""
+        if endpoint_id not in self.processes:
+            self.processes[endpoint_id] = EndpointProcess(endpoint_id, partial(self._make, endpoint_id))
+        return self.processes[endpoint_id]
+
+    async def _by(self, endpoint_id: str, epoch: int) -> HotEndpoint:
+        return await self._process(endpoint_id).by(epoch)

@@ -12,48 +12,52 @@ from aragora.clock import SystemClock
 from aragora.errors import Unavailable
 from aragora.secrets.encryption import EncryptionService
 from aragora.storage.database import Database
+from aragora.webhooks.endpoint_process import EndpointProcess
 from aragora.webhooks.following import Authority
 from aragora.webhooks.hot_endpoint import HotEndpoint
 from aragora.webhooks.sender import Sender
 
 
 class HotProcesses(ProcessesHere):
-    """`away` names endpoints whose process does not answer; `begun` counts the grants."""
+    """`away` names endpoints whose process does not answer; `begun` are the grants that were taken."""
 
     def __init__(self, opened: Callable[[], Database], crypto: EncryptionService) -> None:
         super().__init__(self._connected)
         self._opened = opened
         self._crypto = crypto
         self._senders: list[Sender] = []
-        self._ended: list[HotEndpoint] = []
+        self._made: list[HotEndpoint] = []
         self.authority: Authority | None = None
         self.away: set[str] = set()
         self.begun: list[tuple[str, int]] = []
 
+    @property
+    def hot(self) -> dict[str, HotEndpoint]:
+        """The endpoints that a process has, by their ids."""
+        return {one: process._hot for one, process in self.processes.items() if process._hot is not None}
+
     def kill(self, endpoint_id: str) -> None:
         """End a process: what it had is gone, and the next message begins a new one."""
-        self._ended.append(self.hot.pop(endpoint_id))
-        deliverer: Any = self._ended[-1]._owner._deliverer
+        hot = self.processes.pop(endpoint_id)._hot
+        assert hot is not None
+        deliverer: Any = hot._owner._deliverer
         deliverer._stopped = deliverer._ended = True
         for task in (*deliverer._running, deliverer._pumping):
             task.cancel()
 
     async def activate(self, endpoint_id: str) -> None:
         self._refuse_away(endpoint_id)
+        await super().activate(endpoint_id)
 
     async def begin(self, endpoint_id: str, epoch: int) -> None:
-        self._refuse_away(endpoint_id)
-        before = self.hot.get(endpoint_id)
         await super().begin(endpoint_id, epoch)
         self.begun.append((endpoint_id, epoch))
-        if before is not None:
-            self._ended.append(before)
 
     def _connected(self, endpoint_id: str, epoch: int) -> HotEndpoint:
         """One with connections of its own."""
         assert self.authority is not None
         self._senders.append(loopback_sender())
-        return HotEndpoint(
+        made = HotEndpoint(
             endpoint_id,
             epoch,
             self._opened(),
@@ -63,20 +67,18 @@ class HotProcesses(ProcessesHere):
             clock=SystemClock(),
             slots=50,
         )
-
-    async def release(self, endpoint_id: str, epoch: int, limit_s: float) -> int:
-        self._ended.append(self._by(endpoint_id, epoch))
-        return await super().release(endpoint_id, epoch, limit_s)
+        self._made.append(made)
+        return made
 
     async def aclose(self) -> None:
-        for hot in [*self._ended, *self.hot.values()]:
+        for hot in self._made:
             await hot.release(0.0)
         for sender in self._senders:
             await sender.aclose()
 
-    def _by(self, endpoint_id: str, epoch: int) -> HotEndpoint:
+    def _process(self, endpoint_id: str) -> EndpointProcess:
         self._refuse_away(endpoint_id)
-        return super()._by(endpoint_id, epoch)
+        return super()._process(endpoint_id)
 
     def _refuse_away(self, endpoint_id: str) -> None:
         if endpoint_id in self.away:

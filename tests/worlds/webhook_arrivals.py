@@ -6,7 +6,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -70,7 +70,7 @@ class Arrivals:
     answering: dict[str, Answering] = field(default_factory=dict)
     requests: list[Arrival] = field(default_factory=list)
     answered: dict[int, int] = field(default_factory=dict)
-    _open: int = 0
+    _open: set[int] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _numbers: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
 
@@ -81,9 +81,21 @@ class Arrivals:
         """The deliveries that a receiver said yes to."""
         return {self.requests[place].delivery_id for place, code in list(self.answered.items()) if 200 <= code < 300}
 
+    @property
+    def port(self) -> int:
+        return int(self.url.rpartition(":")[2])
+
     def wait_quiet(self) -> None:
         """Return once every connection has ended: its sender is dead, and what it had sent was read."""
-        wait_until(lambda: self._open == 0, "all connections to the receivers have ended")
+        wait_until(lambda: not self._open, "all connections to the receivers have ended")
+
+    def wait_accepted(self, ports: Collection[int]) -> None:
+        """Return once the connections from these ports have come, if they wait for that only."""
+        wait_until(lambda: self._open.issuperset(ports), "the connections of a sender are accepted")
+
+    def wait_ended(self, ports: Collection[int]) -> None:
+        """Return once the connections from these ports have ended: whatever their sender had sent was read."""
+        wait_until(lambda: self._open.isdisjoint(ports), "the connections of a sender have ended")
 
     def take(self, path: str, headers: dict[str, str], body: bytes) -> tuple[int, int]:
         """Note a request; its place in `requests`, and the status code that it gets."""
@@ -95,9 +107,13 @@ class Arrivals:
             index = len(self.requests) - 1
         return index, self.answering.get(place, lambda _: 200)(arrival)
 
-    def opened(self, by: int) -> None:
+    def opened(self, port: int) -> None:
         with self._lock:
-            self._open += by
+            self._open.add(port)
+
+    def ended(self, port: int) -> None:
+        with self._lock:
+            self._open.remove(port)
 
 
 class Held:
@@ -124,14 +140,14 @@ def receiving() -> Iterator[Arrivals]:
         protocol_version = "HTTP/1.1"
 
         def setup(self) -> None:
-            arrivals.opened(1)
+            arrivals.opened(self.client_address[1])
             super().setup()
 
         def finish(self) -> None:
             try:
                 super().finish()
             finally:
-                arrivals.opened(-1)
+                arrivals.ended(self.client_address[1])
 
         def handle(self) -> None:
             with suppress(ConnectionError):  # the sender was killed

@@ -15,10 +15,10 @@ from worlds.waiting import WAIT_S, eventually
 from worlds.webhook_dispatchers import QUICK, World
 
 from aragora.clock import SystemClock
-from aragora.errors import Fenced
+from aragora.errors import Fenced, Unavailable
 from aragora.webhooks.dispatcher import Dispatcher
 from aragora.webhooks.endpoint import Endpoint
-from aragora.webhooks.hot_endpoint import HotEndpoint, Made, key_of
+from aragora.webhooks.hot_endpoint import HotEndpoint, Made, Warmth, key_of
 from aragora.webhooks.hot_endpoints import IN_DISPATCHER, IN_PROCESS, HotEndpoints
 from aragora.webhooks.ids import delivery_id
 from aragora.webhooks.model import DeliveryStatus, TargetStatus
@@ -192,6 +192,107 @@ async def test_a_process_that_died_without_a_message_is_found_by_the_next_look(w
         stage.processes.kill(stage.id)
         await stage.hot.look()
         await eventually(lambda: stage.id in stage.processes.hot, "it has a process again")
+
+
+async def test_a_late_answer_takes_nothing_from_a_process_that_was_granted_the_endpoint_since(world: World) -> None:
+    """The look asked the process that died, and hears of it when its successor has requests on their way."""
+    async with staged(world) as stage:
+        await stage.happen()
+        await stage.promoted()
+        await stage.delivered(1)
+        asked, answered = asyncio.Event(), asyncio.Event()
+
+        async def late(endpoint_id: str, epoch: int) -> Warmth:
+            asked.set()
+            await answered.wait()
+            raise Fenced(f"{endpoint_id} is not had by epoch {epoch}")
+
+        stage.processes.warmth = late  # type: ignore[method-assign]
+        looking = asyncio.ensure_future(stage.hot.look())
+        await asked.wait()
+        stage.processes.kill(stage.id)
+        stage.gate.opened.clear()
+        await stage.happen()
+        await eventually(lambda: stage.gate.waiting == 1, "the successor has a request on its way")
+        answered.set()
+        await looking
+        await stage.happen()
+        stage.gate.opened.set()
+        await stage.delivered(3)
+        assert stage.processes.begun == [(stage.id, 1), (stage.id, 2)]
+
+
+async def test_a_process_that_is_just_taking_an_endpoint_is_not_granted_it_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with staged(world) as stage:
+        reading, read = asyncio.Event(), asyncio.Event()
+        work = HotEndpoint.work
+
+        async def slowly(self: HotEndpoint) -> None:
+            await work(self)
+            reading.set()
+            await read.wait()
+
+        await stage.happen()
+        await stage.delivered(1)
+        monkeypatch.setattr(HotEndpoint, "work", slowly)
+        stage.gate.opened.clear()
+        assert await stage.hot.promote(stage.id)
+        await reading.wait()
+        await stage.happen()
+        looking = asyncio.ensure_future(stage.hot.look())
+        await stage.happen()
+        read.set()
+        await looking
+        await eventually(lambda: stage.gate.waiting == 1, "the process sends")
+        stage.gate.opened.set()
+        await stage.delivered(3)
+        assert stage.processes.begun == [(stage.id, 1)]
+
+
+async def test_a_process_that_could_not_take_an_endpoint_sends_nothing_of_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with staged(world, fifo=False) as stage:
+        await stage.happen()
+        await stage.all_delivered(1)
+        work, tried = HotEndpoint.work, [0]
+
+        async def away_at_first(self: HotEndpoint) -> None:
+            await work(self)
+            tried[0] += 1
+            if tried[0] == 1:
+                await eventually(lambda: stage.gate.waiting == 2, "what it has read is on its way")
+                raise Unavailable("the store is away")
+
+        monkeypatch.setattr(HotEndpoint, "work", away_at_first)
+        stage.gate.opened.clear()
+        promoting = asyncio.ensure_future(stage.hot.promote(stage.id))
+        await stage.happen(2)
+        assert await promoting
+        await eventually(lambda: stage.processes.begun, "another try has begun")
+        ended = [hot._owner._deliverer._ended for hot in stage.processes._made]  # type: ignore[union-attr]
+        assert ended == [True, False]
+        stage.gate.opened.set()
+        for seq in (1, 2, 3):
+            await world.is_(stage.endpoint, DeliveryStatus.DELIVERED, seq)
+
+
+async def test_a_late_grant_ends_nothing(world: World) -> None:
+    async with staged(world) as stage:
+        await stage.happen()
+        await stage.promoted()
+        await stage.delivered(1)
+        stage.processes.kill(stage.id)
+        await stage.happen()
+        await stage.delivered(2)
+        process = stage.processes.hot[stage.id]
+        with pytest.raises(Fenced):
+            await stage.processes.begin(stage.id, 1)
+        assert stage.processes.hot[stage.id] is process
+        await stage.happen()
+        await stage.delivered(3)
 
 
 async def test_the_next_dispatcher_leaves_an_endpoint_to_its_process(world: World) -> None:
