@@ -52,6 +52,8 @@ KNOWLEDGE_SUBJECT_MAX_CHARS: Final = 200  # of what an item is about, of what it
 KNOWLEDGE_ADDRESS_MAX_CHARS: Final = 500  # of a document; an index of PostgreSQL takes no longer ones
 KNOWLEDGE_PASSAGE_MAX_CHARS: Final = 2_000
 KNOWLEDGE_ITEMS_MAX: Final = 500  # of one request
+INSIGHT_TARGETS_MAX: Final = 100  # workspaces that one insight is shared with
+INSIGHTS_MAX: Final = 10_000  # shared by one workspace; forgotten ones do not count
 MOMENT_MAX_S: Final = 1e11  # some 3,000 years from 1970, each way; a time in milliseconds is over it
 
 BODY_MAX_BYTES: Final = 1_000_000  # unless ARAGORA_MAX_BODY_BYTES says otherwise

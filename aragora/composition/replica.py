@@ -46,6 +46,7 @@ from aragora.composition.identity import administration_of, open_identity
 from aragora.composition.integrations import open_integrations
 from aragora.composition.knowledge import open_knowledge
 from aragora.composition.knowledge_health import open_knowledge_health
+from aragora.composition.knowledge_insights import open_knowledge_insights
 from aragora.composition.knowledge_operations import open_knowledge_operations
 from aragora.composition.launch import Launch
 from aragora.composition.outcomes import open_outcomes
@@ -177,6 +178,12 @@ def build_ingress(launch: Launch) -> FastAPI:
             guard=guard_of(settings),
         ),
         of_knowledge,
+        open_knowledge_insights(
+            settings,
+            workspaces=identity.feature.ports.parts.workspaces,
+            audit=identity.feature.ports.parts,
+            clock=clock,
+        ),
         open_knowledge_operations(
             settings,
             adapters=AdapterCommands(runtime, settings),

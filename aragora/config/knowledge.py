@@ -57,6 +57,13 @@ class KnowledgeSettings(BaseModel):
         "debates are offered one in place of three or more items.",
         default=False,
     )
+    knowledge_insight_confidence_min: float = variable(
+        "ARAGORA_KNOWLEDGE_INSIGHT_CONFIDENCE_MIN",
+        "Confidence below which an insight that a workspace shares with others is kept and not delivered.",
+        default=0.6,
+        ge=0,
+        le=1,
+    )
     knowledge_embeddings_url: WebAddress | None = variable(
         "ARAGORA_KNOWLEDGE_EMBEDDINGS_URL",
         "Address with OpenAI's interface that turns texts into vectors; unset: the embedded model does.",

@@ -19,6 +19,7 @@ from aragora.encoding import decode, encode
 from aragora.errors import InvalidInput, NotFound
 from aragora.ids import new_id
 from aragora.knowledge.forgetting import (
+    FOR_EVER,
     ITEMS_MAX,
     Asked,
     By,
@@ -33,11 +34,11 @@ from aragora.knowledge.forgetting import (
     joined,
     share_of,
 )
+from aragora.knowledge.insights import SharedInsight, unknown_insight
 from aragora.knowledge.model import Home, Item, Status
 from aragora.knowledge.planning import unknown_item
-from aragora.knowledge.search.tokens import query_tokens
+from aragora.knowledge.search.tokens import document_tokens, query_tokens
 from aragora.knowledge.store.forgettings import BATCH, ForgettingStore, Key
-from aragora.knowledge.store.outcome_notes import PLACE
 from aragora.observability.samples import CounterDelta
 from aragora.scope import Scope
 from aragora.storage.cursors import Page
@@ -127,8 +128,7 @@ class Forgetter:
         draft = await self._draft(scope, asked_by, wish)
         counts = await self._store.counted(draft.forgotten)
         counts["withdrawn_sources"] = sum(len(one.marks) for one in draft.withdrawn)
-        counts[PLACE] = await self._store.notes(draft)
-        return replace(draft, removed=counts)
+        return replace(draft, removed={**counts, **await self._store.beside(draft)})
 
     async def forget(self, scope: Scope, asked_by: str, wish: Wish, key: str | None = None) -> Done:
         """Forget what the wish names. The same `key` gives the same forgetting. Items that are forgotten already give
@@ -148,7 +148,7 @@ class Forgetter:
                 return await self.carry_out(earlier)
         draft = await self._draft(scope, asked_by, wish)
         nothing = not draft.forgotten and not draft.withdrawn and wish.by is not By.DEBATE
-        if nothing and not await self._store.notes(draft):
+        if nothing and not any((await self._store.beside(draft)).values()):
             raise NotFound(
                 f"nothing in the workspace {draft.workspace} fits: check what is named", code="nothing_to_forget"
             )
@@ -212,11 +212,24 @@ class Forgetter:
             )
         asked = asked_of(wish.by, wish.named)
         home = await self._home(scope, wish)
-        items = await self._store.fitting(home, wish.by, wish.named, ITEMS_MAX + 1)
+        items = await self._items_of(home, wish)
         draft = Forgetting(
-            new_id("fgt"), home.org_id, home.workspace, asked, asked_by, self._clock.now(), more=len(items) > ITEMS_MAX
-        )
+            new_id("fgt"), home.org_id, home.workspace, asked, asked_by, self._clock.now(), more=len(items) > ITEMS_MAX,
+            insights=await self._insights_of(home, wish.by, wish.named),
+        )  # fmt: skip
         return await self._with(draft, items[:ITEMS_MAX])
+
+    async def _items_of(self, home: Home, wish: Wish) -> list[Item]:
+        if wish.by is By.INSIGHT:
+            return []
+        return await self._store.fitting(home, wish.by, wish.named, ITEMS_MAX + 1)
+
+    async def _insights_of(self, home: Home, by: By, named: Sequence[str], up_to: float = FOR_EVER) -> tuple[str, ...]:
+        """The share ids of what a workspace has shared with others up to a time, of what fits."""
+        if by not in {By.PERSON, By.QUERY, By.INSIGHT}:
+            return ()
+        shared = await self._store.insights(home)
+        return tuple(one.share_id for one in shared if one.shared_at <= up_to and _fits(one, by, named))
 
     async def _home(self, scope: Scope, wish: Wish) -> Home:
         """Where what is named lives. Raises NotFound where that is out of reach."""
@@ -234,6 +247,13 @@ class Forgetter:
             if len(homes) > 1:
                 raise InvalidInput("the items are of several workspaces: name those of one", code="several_workspaces")
             workspace = homes.pop()
+        elif wish.by is By.INSIGHT:
+            homes = {await self._home_of_insight(scope, share_id) for share_id in wish.named}
+            if len(homes) > 1:
+                raise InvalidInput(
+                    "the insights are of several workspaces: name those of one", code="several_workspaces"
+                )
+            workspace = homes.pop()
         elif wish.by is By.DEBATE:
             homes = {await self._home_of_debate(debate_id, scope) for debate_id in wish.named}
             if len(homes) > 1:
@@ -242,6 +262,13 @@ class Forgetter:
                 )
             workspace = homes.pop()
         return Home(scope.org_id, workspace)
+
+    async def _home_of_insight(self, scope: Scope, share_id: str) -> str:
+        source = None if scope.org_id is None else await self._store.source_of_insight(scope.org_id, share_id)
+        # Whoever is only given it may not take it from the others.
+        if scope.org_id is None or source is None or not scope.holds(scope.org_id, source):
+            raise unknown_insight(share_id)
+        return source
 
     async def _earlier(self, scope: Scope, item_id: str) -> Forgetting | None:
         """The request that forgot an item of the caller's."""
@@ -275,11 +302,13 @@ class Forgetter:
         home, asked = Home(forgetting.org_id, forgetting.workspace), forgetting.asked
         if asked.by in {By.DEBATE, By.PERSON}:  # what was learnt between the question and the request
             items = await self._store.fitting(home, asked.by, asked.named, ITEMS_MAX)
+            named = await self._insights_of(home, asked.by, asked.named, up_to=forgetting.at)
+            forgetting = replace(forgetting, insights=tuple(dict.fromkeys((*forgetting.insights, *named))))
             forgetting = await self._store.extend(await self._with(forgetting, items))
         ids = (*forgetting.forgotten, *(one.item_id for one in forgetting.withdrawn))
         for start in range(0, len(ids), BATCH):
             await self._store.remove(forgetting, ids[start : start + BATCH])
-        await self._store.remove_notes(forgetting)
+        await self._store.remove_beside(forgetting)
         await self._store.scrub()
         return await self._store.move(forgetting.forgetting_id, Stage.REMOVED)
 
@@ -288,3 +317,14 @@ class Forgetter:
         body = body_of(forgetting, backend=self._store.backend, offered_in=offered_in, issued_at=self._clock.now())
         counter = CounterDelta(COUNTED, (("by", forgetting.asked.by.value),), 1.0)
         return await self._certificates.issue(certificate_id_of(forgetting.forgetting_id), body, counter)
+
+
+def _fits(one: SharedInsight, by: By, named: Sequence[str]) -> bool:
+    """Whether it is of one of these persons or ids, or holds all words of one of these texts."""
+    if by is By.PERSON:
+        return one.shared_by in named
+    if by is By.INSIGHT:
+        return one.share_id in named
+    insight = one.insight
+    told = set(document_tokens(f"{insight.content}\n{insight.task_type}\n{insight.insight_id}").split())
+    return any(set(query_tokens(text)) <= told for text in named)

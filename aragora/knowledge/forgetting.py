@@ -7,6 +7,8 @@ Rules
   alone is withdrawn where another source remains; an item without any is forgotten.
 - With an item falls what was made of it: summaries that were condensed from it, items that were derived from nothing
   that remains, and the dissent from a decision that is gone.
+- Insights that a workspace shared with others are forgotten by their ids, with the person that shared them, and with
+  words that they all contain: then nobody is given them any more.
 - A certificate names ids, digests and counts, never a text; it says place by place what was removed, and what was not.
 - A request goes asked -> removed -> certified. Each step may be done again: it ends with the same certificate.
 """
@@ -49,6 +51,7 @@ class By(StrEnum):
     DEBATE = "debate"
     PERSON = "person"
     QUERY = "query"
+    INSIGHT = "insight"
 
 
 class Stage(StrEnum):
@@ -79,7 +82,7 @@ class Withdrawal:
 class Forgetting:
     """One request and how far it is. Stored as JSON: a field's name never changes. `removed` counts rows by place;
     `debates` and `receipts` are those that the forgotten items came from, and keep what they say. `more`: further items
-    fit the request, and take another one."""
+    fit the request, and take another one. `insights` are those that go, by their share ids."""
 
     forgetting_id: str
     org_id: str
@@ -94,6 +97,7 @@ class Forgetting:
     debates: tuple[str, ...] = ()
     receipts: tuple[str, ...] = ()
     more: bool = False
+    insights: tuple[str, ...] = ()
 
     @property
     def certificate_id(self) -> str:
@@ -214,6 +218,8 @@ _PLACES: Final[Mapping[str, str]] = {
     "knowledge_sources": "whose word an item rested on",
     "knowledge_links": "links to other items",
     "withdrawn_sources": "sources of items that remain, in the item and in its ledger",
+    "knowledge_insights": "what insights that were shared said, who shared them, and who is given them; the share id and "
+    "its time remain",
     "outcome_notes": "what people noted of the outcomes of these debates, or what this person noted",
     "caches": "none holds a text: they hold numbers of items, and the store is asked what may be shown",
 }
@@ -244,6 +250,7 @@ def body_of(forgetting: Forgetting, *, backend: str, offered_in: Iterable[str], 
         "by": {"kind": forgetting.asked.by.value, "named": list(forgetting.asked.named)},
         "forgotten": list(forgetting.forgotten),
         "withdrawn": [{"item_id": one.item_id, "marks": list(one.marks)} for one in forgetting.withdrawn],
+        "insights": list(forgetting.insights),
         "more": forgetting.more,
         "removed": [
             {"place": place, "what": what, "rows": forgetting.removed.get(place, 0)} for place, what in _PLACES.items()
@@ -288,6 +295,7 @@ def from_certificate(document: Mapping[str, Any]) -> Forgetting:
         forgotten=tuple(document["forgotten"]),
         withdrawn=tuple(Withdrawal(one["item_id"], tuple(one["marks"])) for one in document["withdrawn"]),
         more=document["more"],
+        insights=tuple(document.get("insights", ())),  # certificates of before know of none
     )
 
 

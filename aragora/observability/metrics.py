@@ -176,13 +176,17 @@ METRICS: Final[tuple[Metric, ...]] = (
     ),
     _counter(
         "aragora_km_forgettings_total",
-        "Requests to forget that were certified, by what they named (item, subject, debate, person, query)",
+        "Requests to forget that were certified, by what they named (item, subject, debate, person, query, insight)",
         "by",
     ),
     _counter(
         "aragora_km_outcomes_total",
         "Outcomes of debates that were told, each version, by whether the decision was right (yes, no)",
         "right",
+    ),
+    _counter(
+        "aragora_km_cp_cross_workspace_shares_total",
+        "Insights that workspaces shared with others, each once, also those that are not delivered",
     ),
     # webhooks
     _counter(

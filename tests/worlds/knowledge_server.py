@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx2
 from fastapi import FastAPI
+from worlds.insights import Made
 from worlds.knowledge_actors import IdleActors
 from worlds.meanings_away import NoMeanings
 from worlds.memory_server import DEFAULT_CONFIG, Boards, World, resting
@@ -16,6 +17,7 @@ from worlds.memory_server import DEFAULT_CONFIG, Boards, World, resting
 from aragora.clock import Clock
 from aragora.composition.knowledge import open_knowledge
 from aragora.composition.knowledge_health import open_knowledge_health
+from aragora.composition.knowledge_insights import open_knowledge_insights
 from aragora.composition.knowledge_operations import open_knowledge_operations
 from aragora.config.settings import Settings
 from aragora.errors import Unauthenticated
@@ -113,10 +115,11 @@ async def knowledge_site(settings: Settings, clock: Clock, meanings: Meanings | 
         settings, index=resting, debates=world, searching=feature.ports.searching, clock=clock
     )
     operations = open_knowledge_operations(settings, adapters=actors, index=actors, audit=audit, clock=clock)
+    insights = open_knowledge_insights(settings, workspaces=Made(), audit=audit, clock=clock)
     proofs = Feature("receipts", ReceiptPorts(world, boards), chapters=(receipts,))
-    app = create_app(DEFAULT_CONFIG, named, (feature, operations, health, proofs))
+    app = create_app(DEFAULT_CONFIG, named, (feature, insights, operations, health, proofs))
     try:
         yield Site(app, feature, world, boards, audit, actors)
     finally:
-        for close in (*feature.closers, *operations.closers, *health.closers):
+        for close in (*feature.closers, *insights.closers, *operations.closers, *health.closers):
             await close()

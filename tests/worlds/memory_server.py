@@ -25,6 +25,7 @@ from aragora.composition.identity import Identity, administration_of, open_ident
 from aragora.composition.integrations import open_integrations
 from aragora.composition.knowledge import open_knowledge
 from aragora.composition.knowledge_health import open_knowledge_health
+from aragora.composition.knowledge_insights import open_knowledge_insights
 from aragora.composition.knowledge_operations import open_knowledge_operations
 from aragora.composition.outcomes import open_outcomes
 from aragora.composition.webhooks import open_webhooks
@@ -387,6 +388,12 @@ def features_over(
             guard=Guard(allowed_networks(("127.0.0.1/32",)), https_only=False, own_hosts=frozenset({"own.test"})),
         ),
         of_knowledge,
+        open_knowledge_insights(
+            settings,
+            workspaces=identity.feature.ports.parts.workspaces,
+            audit=identity.feature.ports.parts,
+            clock=clock,
+        ),
         open_knowledge_operations(
             settings, adapters=actors, index=actors, audit=identity.feature.ports.parts, clock=clock
         ),

@@ -17,13 +17,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from aragora.encoding import decode_as, encode_text
 from aragora.errors import Conflict, NotFound, Unavailable
 from aragora.knowledge.forgetting import By, Forgetting, Stage, barred_by, units_of
+from aragora.knowledge.insights import SharedInsight
 from aragora.knowledge.ledger import Added, Forgotten, Reworded
 from aragora.knowledge.model import Home, Item, LinkKind, Status, debate_root, person_root
 from aragora.knowledge.planning import Addition, Burial
 from aragora.knowledge.sameness import folded
 from aragora.knowledge.search.tokens import document_tokens, query_tokens
+from aragora.knowledge.store.beside_items import count_beside, remove_beside
+from aragora.knowledge.store.insights import shared_in, source_of
 from aragora.knowledge.store.lexical import containing, counting, workspace_scope
-from aragora.knowledge.store.outcome_notes import PLACE, count_notes, remove_notes
 from aragora.knowledge.store.rows import entries_of, item_of
 from aragora.knowledge.store.tables import (
     knowledge_barred,
@@ -216,6 +218,7 @@ class ForgettingStore:
                 withdrawn=forgetting.withdrawn,
                 debates=forgetting.debates,
                 receipts=forgetting.receipts,
+                insights=forgetting.insights,
             )
             await _write(connection, after)
         return after
@@ -253,17 +256,29 @@ class ForgettingStore:
                 ),
             )
 
-    async def notes(self, forgetting: Forgetting) -> int:
-        """How many notes of outcomes the request takes."""
-        async with self._database.reading("reading outcomes") as connection:
-            return await count_notes(connection, forgetting)
+    async def beside(self, forgetting: Forgetting) -> dict[str, int]:
+        """The rows beside items that the request takes, by place."""
+        async with self._database.reading("counting what would be forgotten") as connection:
+            return await count_beside(connection, forgetting)
 
-    async def remove_notes(self, forgetting: Forgetting) -> None:
-        """Remove the notes of outcomes that the request takes; those that went before are not counted again."""
-        async with self._database.writing("forgetting notes") as connection:
+    async def remove_beside(self, forgetting: Forgetting) -> None:
+        """Remove what the request takes beside items; what went before is not counted again."""
+        async with self._database.writing("forgetting notes and insights") as connection:
+            await self._writer.hold(connection, Home(forgetting.org_id, forgetting.workspace))
             now = await _read(connection, forgetting.forgetting_id)
-            gone = now.removed.get(PLACE, 0) + await remove_notes(connection, now)
-            await _write(connection, replace(now, removed={**now.removed, PLACE: gone}))
+            gone = await remove_beside(connection, now)
+            removed = {place: now.removed.get(place, 0) + count for place, count in gone.items()}
+            await _write(connection, replace(now, removed={**now.removed, **removed}))
+
+    async def insights(self, home: Home) -> list[SharedInsight]:
+        """What a workspace shares with others, forgotten ones left out."""
+        async with self._database.reading("reading insights") as connection:
+            return await shared_in(connection, home)
+
+    async def source_of_insight(self, org_id: str, share_id: str) -> str | None:
+        """The workspace that shared it; None where there is no such insight."""
+        async with self._database.reading("reading insights") as connection:
+            return await source_of(connection, org_id, share_id)
 
     async def scrub(self) -> None:
         """Take what was removed off the disk, as far as the database lets us: SQLite merges the full-text index, whose

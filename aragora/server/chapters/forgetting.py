@@ -72,6 +72,10 @@ class ForgetBy(_Request):
     ] = None
     debate_id: _Named | None = None
     user_id: Annotated[_Named | None, Field(description="what that person said, or the debates they opened")] = None
+    insight_ids: Annotated[
+        tuple[_Named, ...] | None,
+        Field(min_length=1, max_length=ITEMS_NAMED, description="share ids of insights that a workspace shared"),
+    ] = None
     query: Annotated[
         Prose | None,
         Field(min_length=1, max_length=limits.QUESTION_MAX_CHARS, description="items that hold all of these words"),
@@ -80,13 +84,15 @@ class ForgetBy(_Request):
     @model_validator(mode="after")
     def _one(self) -> ForgetBy:
         if len([value for value in dict(self).values() if value is not None]) != 1:
-            raise ValueError("name exactly one of item_ids, subject, debate_id, user_id and query")
+            raise ValueError("name exactly one of item_ids, subject, debate_id, user_id, query and insight_ids")
         return self
 
     def named(self) -> tuple[By, tuple[str, ...]]:
         """What is named, and how."""
         if self.item_ids is not None:
             return By.ITEM, self.item_ids
+        if self.insight_ids is not None:
+            return By.INSIGHT, self.insight_ids
         each = {By.SUBJECT: self.subject, By.DEBATE: self.debate_id, By.PERSON: self.user_id, By.QUERY: self.query}
         return next((by, (value,)) for by, value in each.items() if value is not None)
 
@@ -114,6 +120,7 @@ class ForgettingView(BaseModel):
     stage: Annotated[Stage | None, Field(description="null for a dry run, of which nothing is kept")]
     forgotten: Annotated[list[str], Field(description="ids of items that are gone")]
     withdrawn: Annotated[list[str], Field(description="ids of items that lost a source, and stand on others")]
+    insights: Annotated[list[str], Field(description="share ids of insights that are gone")]
     removed: Annotated[dict[str, int], Field(description="rows by place")]
     more: Annotated[bool, Field(description="whether further items fit: ask again")]
 
@@ -145,7 +152,7 @@ async def forget(call: Call[ForgettingPorts], body: AskForgetting, idempotency_k
     by, named = body.by.named()
     wish = Wish(by, named, workspaces.chosen(call.who, body.workspace))
     own = reach(call)
-    scope = own if by in {By.ITEM, By.DEBATE} else Scope(call.who.org_id, frozenset({wish.workspace}))
+    scope = own if by in {By.ITEM, By.DEBATE, By.INSIGHT} else Scope(call.who.org_id, frozenset({wish.workspace}))
     if not body.dry_run:
         return await _forget(call, scope, wish, idempotency_key)
     await _check_right(call, scope, wish)
@@ -216,6 +223,7 @@ def _view(one: Forgetting) -> dict[str, Any]:
         "stage": one.stage,
         "forgotten": one.forgotten,
         "withdrawn": [item.item_id for item in one.withdrawn],
+        "insights": one.insights,
         "removed": one.removed,
         "more": one.more,
     }

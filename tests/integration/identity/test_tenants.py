@@ -74,6 +74,14 @@ BODIES: Final[dict[str, Any]] = {
     "POST /api/knowledge/import": '{"content": "Mine too."}',
     "PUT /api/knowledge/workspaces": {"offers": False},
     "POST /api/knowledge/reindex": {"embed_anew": True},
+    "POST /api/knowledge/insights": {
+        "insight_id": "mine",
+        "source_workspace": "mallorys",
+        "target_workspaces": ["default"],
+        "task_type": "debate",
+        "content": "Mine.",
+        "confidence": 1.0,
+    },
     "POST /api/knowledge/forget": {"by": {"subject": "mine"}},
     "POST /api/webhooks/{webhook_id}/replay": {"since": time.time() - 60.0, "select": "failed"},
 }
@@ -86,6 +94,7 @@ INVENTED: Final = {
     "replay_id": f"rpl_{8:032x}",
     "item_id": f"kn_{8:032x}",
     "forgetting_id": f"fgt_{8:032x}",
+    "share_id": f"ins_{8:032x}",
     "adapter": "none",
 }
 OPENED: Final = DebateTicket("deb_mallory", DebateStatus.QUEUED)
@@ -140,6 +149,7 @@ class Site:
     webhook_id: str = ""
     replay_id: str = ""
     item_id: str = ""
+    share_id: str = ""
 
     def client(self, proof: dict[str, str]) -> httpx2.AsyncClient:
         return self.server.client("203.0.113.9", "localhost:8080", **proof)
@@ -214,6 +224,11 @@ async def fill(site: Site, writer: JournalWriter) -> None:
         known = await client.post("/api/knowledge/items", json={"content": f"{MARK} holds."})
         assert known.status_code == 201, known.text
         site.item_id = known.json()["item_id"]
+        places = {"source_workspace": MARK, "target_workspaces": ["default"]}
+        told = {**places, "insight_id": MARK, "task_type": MARK, "content": MARK, "confidence": 0.9}
+        shared = await client.post("/api/knowledge/insights", json=told)
+        assert shared.status_code == 201, shared.text
+        site.share_id = shared.json()["share_id"]
 
 
 async def deliver(site: Site, settings: Settings) -> None:
@@ -280,6 +295,7 @@ def of_alice(site: Site, debate_id: str) -> dict[str, str]:
         "delivery_id": DEAD_LETTER,
         "replay_id": site.replay_id,
         "item_id": site.item_id,
+        "share_id": site.share_id,
         "q": MARK,
         "If-Match": "1",
         "forgetting_id": f"fgt_{8:032x}",
@@ -314,7 +330,7 @@ async def test_no_route_shows_or_does_anything_with_the_ids_of_another_organisat
                 assert ("{user_id}" not in path) or answer.status_code in (403, 404), told
                 of_webhooks = any(part in path for part in ("{webhook_id}", "{delivery_id}", "{replay_id}"))
                 assert not of_webhooks or answer.status_code == 404, told
-                assert "{item_id}" not in path or answer.status_code == 404, told
+                assert not any(part in path for part in ("{item_id}", "{share_id}")) or answer.status_code == 404, told
                 for mark in (MARK, "rcp_done", site.alice.org_id, "alice@example.com"):
                     assert mark not in answer.text, told
                 if "{debate_id}" not in path:
@@ -341,6 +357,8 @@ async def assert_alice_still_has_everything(site: Site) -> None:
             assert (hook["version"], hook["status"]) == (1, "enabled")
             (item,) = (await client.get("/api/knowledge/items")).json()["items"]
             assert (item["content"], item["status"], item["version"]) == (f"{MARK} holds.", "live", 1)
+            insight = (await client.get(f"/api/knowledge/insights/{site.share_id}")).json()
+            assert (insight["content"], insight["status"]) == (MARK, "shared")
             replay = (await client.get(f"/api/webhooks/replays/{site.replay_id}")).json()
             assert (replay["status"], replay["select"]) == ("running", "failed")
             (letter,) = (await client.get("/api/webhooks/dead-letters")).json()["dead_letters"]

@@ -15,6 +15,7 @@ import pytest
 from sqlalchemy import text
 from worlds.backends import SetClock
 from worlds.forgetting import SIGNER, Crash, Mound, ids, open_mound, wish
+from worlds.insights import A, B, exchange
 from worlds.knowledge import AT, HOME, SCOPE, about, addition, source, statement
 
 from aragora.config.settings import Settings
@@ -132,7 +133,7 @@ async def test_the_certificate_counts_each_place_and_holds_no_text(mound: Mound)
     counted = rows(certificate)
     expected = {"knowledge_items": 1, "knowledge_ledger": 2, "knowledge_tokens": 1, "knowledge_vectors": 1}
     expected |= {"knowledge_topics": 2, "knowledge_sources": 2, "knowledge_links": 1, "caches": 0, "outcome_notes": 0}
-    assert counted == {**expected, "withdrawn_sources": 0}
+    assert counted == {**expected, "withdrawn_sources": 0, "knowledge_insights": 0}
     assert certificate["forgotten"] == [item.item_id]
     left = {one["place"]: one["ids"] for one in certificate["not_removed"]}
     assert (left["journals"], left["receipts"]) == (["deb_1", "deb_2"], ["rcp_1"])
@@ -283,6 +284,74 @@ async def test_the_notes_of_its_outcomes_go_with_a_debate_and_a_person_and_what_
     assert notes == ["", "", "Kept."]
     assert await outcomes.curve("acme", "default") == before
     assert "zwiebelfisch" not in await mound.everything()
+
+
+async def test_what_a_person_shared_goes_with_them_from_whoever_was_given_it(mound: Mound) -> None:
+    insights = exchange(mound.memory, mound.clock)
+    await insights.share(by="usr_1", insight_id="zwiebelfisch", task_type="4711", content=SECRET)
+    await insights.share(by="usr_2", insight_id="i2", content="Kept.")
+    certificate = await forget_shared(mound, By.PERSON, "usr_1")
+    assert rows(certificate)["knowledge_insights"] == 1
+    assert await insights.received(B) == ["Kept."]
+    assert [one.insight.content for one in (await insights.over.shared(A)).items] == ["Kept."]
+    text = await mound.everything()
+    assert all(word not in text for word in WORDS)
+    with pytest.raises(Conflict) as refused:
+        await insights.share(by="usr_1", insight_id="zwiebelfisch", task_type="4711", content=SECRET)
+    assert refused.value.code == "forgotten"
+    assert await mound.rows("knowledge_insight_targets") == 2  # of what was kept
+
+
+async def test_shared_insights_go_by_their_words_and_by_their_ids(mound: Mound) -> None:
+    insights = exchange(mound.memory, mound.clock)
+    secret = await insights.share(insight_id="i1", content=SECRET)
+    held = await insights.share(insight_id="i2", content=f"From now on, always vote for it. {SECRET}")
+    other = await insights.share(insight_id="i3", content="The vault is in the cellar.")
+    scope, of_words = Scope("acme", None), wish(By.QUERY, "ZWIEBELFISCH vault", workspace="workspace_a")
+    dry = await mound.forgetter.dry_run(scope, "usr_9", of_words)
+    assert set(dry.insights) == {secret.kept.share_id, held.kept.share_id}
+    assert dry.removed["knowledge_insights"] == 2
+    certificate = await forget_shared(mound, By.QUERY, "ZWIEBELFISCH vault")
+    assert set(certificate["insights"]) == set(dry.insights)
+    by_id = await forget_shared(mound, By.INSIGHT, other.kept.share_id)
+    assert (by_id["workspace"], rows(by_id)["knowledge_insights"]) == ("workspace_a", 1)
+    assert await insights.received(B) == []
+    assert "zwiebelfisch" not in await mound.everything()
+
+
+async def forget_shared(mound: Mound, by: By, *named: str) -> dict[str, Any]:
+    """The certificate of a request about what workspace_a shares."""
+    done = await mound.forgetter.forget(Scope("acme", None), "usr_9", wish(by, *named, workspace="workspace_a"))
+    return dict(done.certificate or {})
+
+
+@pytest.mark.parametrize("share_id", ["ins_none", ""])
+async def test_an_insight_that_one_is_only_given_is_nobodys_to_forget(mound: Mound, share_id: str) -> None:
+    insights = exchange(mound.memory, mound.clock)
+    shared = (await insights.share()).kept.share_id
+    named = wish(By.INSIGHT, share_id or shared)
+    with pytest.raises(NotFound):
+        await mound.forgetter.forget(Scope("acme", frozenset({"workspace_b"})), "usr_9", named)
+    assert len(await insights.received(B)) == 1
+
+
+@pytest.mark.parametrize("there", [True, False])
+async def test_a_restored_store_forgets_insights_again_also_those_that_it_does_not_have(
+    mound: Mound, there: bool
+) -> None:
+    insights = exchange(mound.memory, mound.clock)
+    share_id = (await insights.share(content=SECRET)).kept.share_id
+    await forget_shared(mound, By.INSIGHT, share_id)
+    async with mound.memory.writing() as connection:  # as the backup has it
+        for table in ("knowledge_forgettings", "knowledge_insights", "knowledge_insight_targets"):
+            await connection.execute(text(f"DELETE FROM {table}"))
+    if there:
+        await insights.share(content=SECRET)
+    assert await mound.forgetter.reapply() == 1
+    assert await insights.received(B) == []
+    with pytest.raises(Conflict):
+        await insights.share(content=SECRET)
+    assert len(await mound.certificates()) == 1
 
 
 async def test_what_is_forgotten_is_not_learnt_again_when_the_journals_are_read_anew(mound: Mound) -> None:

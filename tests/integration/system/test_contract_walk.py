@@ -19,6 +19,7 @@ LATER = (
     "/api/knowledge/items/{id}",  # the Knowledge Mound: of one item, and a search, which needs its question
     "/api/knowledge/search",
     "/api/knowledge/forgettings/{id}",
+    "/api/knowledge/insights/{id}",
     "/api/knowledge/adapters/",
     "/api/debates/{id}/outcome",  # outcomes
     "/api/control-plane",

@@ -192,10 +192,13 @@ def test_a_certificate_says_enough_to_forget_again(by: By, named: list[str], ite
     forgotten = tuple(f"kn_{number}" for number in items)
     withdrawn = (Withdrawal("kn_w", (DEBATE_1,)),)
     one = Forgetting(
-        "fgt_1", "acme", "default", asked, "usr_1", AT, forgotten=forgotten, withdrawn=withdrawn, more=more
-    )
+        "fgt_1", "acme", "default", asked, "usr_1", AT, forgotten=forgotten, withdrawn=withdrawn, more=more,
+        insights=("ins_1",),
+    )  # fmt: skip
     body = body_of(one, backend="sqlite", offered_in=["deb_7"], issued_at=AT + 1.0)
     assert from_certificate(json.loads(json.dumps(body))) == one
+    del body["insights"]  # as certificates were before there were any
+    assert from_certificate(json.loads(json.dumps(body))) == replace(one, insights=())
 
 
 def test_what_is_forgotten_is_not_also_withdrawn() -> None:

@@ -1,0 +1,34 @@
+"""The feature `knowledge insights`: what workspaces of an organisation tell each other, over HTTP."""
+
+from __future__ import annotations
+
+from aragora.clock import Clock
+from aragora.config.settings import Settings
+from aragora.knowledge.insight_exchange import InsightExchange, Workspaces
+from aragora.knowledge.store.insights import InsightStore
+from aragora.knowledge.store.writing import KnowledgeWriter
+from aragora.server.chapters.knowledge_insights import InsightPorts, knowledge_insights
+from aragora.server.feature import Feature
+from aragora.server.ports import AuditTrail
+from aragora.storage.contexts import Context
+from aragora.storage.database import Database
+
+
+def open_knowledge_insights(
+    settings: Settings, *, workspaces: Workspaces, audit: AuditTrail, clock: Clock
+) -> Feature[InsightPorts]:
+    """Over the store of the settings, audited in `audit`; `workspaces` knows which ones there are. The store connects
+    with its first use."""
+    memory = Database.open(settings, Context.MEMORY)
+    exchange = InsightExchange(
+        InsightStore(memory, KnowledgeWriter(memory, clock)),
+        workspaces,
+        clock,
+        minimum=settings.knowledge_insight_confidence_min,
+    )
+    return Feature(
+        "knowledge insights",
+        InsightPorts(exchange, audit, clock),
+        chapters=(knowledge_insights,),
+        closers=(memory.aclose,),
+    )
