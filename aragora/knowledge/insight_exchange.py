@@ -106,7 +106,9 @@ class InsightExchange:
     async def received(
         self, home: Home, *, task_type: str | None = None, cursor: str | None = None, limit: int = LISTED_MAX
     ) -> Page[SharedInsight]:
-        """What other workspaces share with this one, newest first. Raises InvalidInput for a bad cursor."""
+        """What other workspaces share with this one, newest first. Raises InvalidInput for a bad cursor or limit."""
+        if not 1 <= limit <= LISTED_MAX:
+            raise InvalidInput(f"limit is {limit}: give a number from 1 to {LISTED_MAX}")
         page = await self._store.given_to(home, self._minimum, task_type=task_type, cursor=cursor, limit=limit)
         scope = Scope(home.org_id, frozenset({home.workspace}))
         seen = (seen_from(one, scope, self._minimum) for one in page.items)

@@ -11,9 +11,21 @@ import pytest
 import yaml
 
 CONTRACT: Final = yaml.safe_load((Path(__file__).parents[1] / "contract" / "imports.yaml").read_text())
-TO_COME: Final = ("aragora.knowledge.mound.adapters", "aragora.server.middleware.decision_routing")
-"""Modules whose names are not built yet."""
-BUILT: Final = {module: names for module, names in CONTRACT["imports"].items() if not module.startswith(TO_COME)}
+_TO_COME: Final[dict[str, set[str]]] = {
+    "aragora.server.middleware.decision_routing": set(
+        CONTRACT["imports"]["aragora.server.middleware.decision_routing"]
+    ),
+    "aragora.knowledge.mound.adapters": {
+        *("ContinuumAdapter", "ConsensusAdapter", "CritiqueAdapter", "EvidenceAdapter", "BeliefAdapter"),
+        *("InsightsAdapter", "EloAdapter", "PulseAdapter", "CostAdapter", "RankingAdapter", "CultureAdapter"),
+    },
+}
+"""Names that are not built yet, by their module."""
+BUILT: Final = {
+    module: [name for name in names if name not in _TO_COME.get(module, ())]
+    for module, names in CONTRACT["imports"].items()
+    if not names or not _TO_COME.get(module, set()).issuperset(names)
+}
 
 
 @pytest.mark.parametrize("module", BUILT)
@@ -30,14 +42,14 @@ def test_a_command_of_the_runbook_is_a_module_that_can_be_run(module: str) -> No
         assert importlib.util.find_spec(f"{module}.__main__") is not None
 
 
-@pytest.mark.parametrize("module", TO_COME)
+@pytest.mark.parametrize("module", _TO_COME)
 def test_what_is_still_to_come_is_not_there_yet(module: str) -> None:
-    """Once it is, take it out of `TO_COME`: its names are then checked too."""
+    """Once it is, take it out of `_TO_COME`: it is then checked too."""
     try:
         imported = importlib.import_module(module)
     except ModuleNotFoundError:
         return
-    assert [name for name in CONTRACT["imports"][module] if hasattr(imported, name)] == []
+    assert [name for name in _TO_COME[module] if hasattr(imported, name)] == []
 
 
 @pytest.mark.parametrize("file", CONTRACT["files"])
