@@ -14,6 +14,7 @@ from aragora import limits
 from aragora.cli.asking import at_the_server, tell_page
 from aragora.cli.conventions import DEFAULT_URL, DONE, FAILED, UNPROVEN, AsJson, Token, Url
 from aragora.cli.knowledge_forget import forget, forgettings
+from aragora.cli.knowledge_insights import insights, share, withdraw
 from aragora.cli.knowledge_operate import adapters, reindex, sync
 from aragora.cli.rendering.knowledge import found_lines, item_lines, items_table, proofs_table, reasons_lines
 from aragora.cli.rendering.terminal import print_json, say, terminal
@@ -32,6 +33,9 @@ knowledge: Final = typer.Typer(
 )
 knowledge.command()(forget)
 knowledge.command()(forgettings)
+knowledge.command()(insights)
+knowledge.command()(share)
+knowledge.command()(withdraw)
 knowledge.command()(adapters)
 knowledge.command()(sync)
 knowledge.command()(reindex)

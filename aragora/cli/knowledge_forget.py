@@ -31,6 +31,10 @@ def forget(
     user: Annotated[
         str | None, typer.Option(help="What this person said, and the debates they opened.", metavar="ID")
     ] = None,
+    insight: Annotated[
+        list[str] | None,
+        typer.Option(help="A shared insight, by its share id; may be given several times.", metavar="ID"),
+    ] = None,
     workspace: Annotated[str | None, typer.Option(help="Where; unset: your usual one.", metavar="NAME")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
     certificate: Annotated[
@@ -44,10 +48,17 @@ def forget(
     """Forget knowledge for good, with a certificate of what went.
 
     Journals and receipts of the debates that said it stay; the certificate names them."""
-    named = {"item_ids": item or None, "subject": subject, "query": query, "debate_id": debate, "user_id": user}
+    named = {
+        "item_ids": item or None,
+        "subject": subject,
+        "query": query,
+        "debate_id": debate,
+        "user_id": user,
+        "insight_ids": insight or None,
+    }
     by = {name: value for name, value in named.items() if value is not None}
     if len(by) != 1:
-        raise InvalidInput("Name one: ids of items, --subject, --query, --debate or --user.")
+        raise InvalidInput("Name one: ids of items, --subject, --query, --debate, --user or --insight.")
     body = {"by": by} | ({} if workspace is None else {"workspace": workspace})
 
     async def ask(client: AragoraClient, *, dry: bool) -> dict[str, Any]:
@@ -99,8 +110,10 @@ def forgettings(
 
 
 def _told(done: Mapping[str, Any]) -> str:
-    """How much it is: `3 items, and what it said in 1 other item,`."""
+    """How much it is: `3 items and 1 insight, and what it said in 1 other item,`."""
     gone = counted(len(done.get("forgotten") or ()), "item")
+    if shared := len(done.get("insights") or ()):
+        gone += f" and {counted(shared, 'insight')}"
     lost = len(done.get("withdrawn") or ())
     return f"{gone}, and that word in {counted(lost, 'other item')}," if lost else gone
 
