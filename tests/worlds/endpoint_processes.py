@@ -16,6 +16,11 @@ class ProcessesHere:
         self._make = make
         self.processes: dict[str, EndpointProcess] = {}
 
+    @property
+    def hot(self) -> dict[str, HotEndpoint]:
+        """The endpoints that a process has, by their ids."""
+        return {one: process._hot for one, process in self.processes.items() if process._hot is not None}
+
     async def activate(self, endpoint_id: str) -> None:
         self._process(endpoint_id)
 

@@ -31,11 +31,6 @@ class HotProcesses(ProcessesHere):
         self.away: set[str] = set()
         self.begun: list[tuple[str, int]] = []
 
-    @property
-    def hot(self) -> dict[str, HotEndpoint]:
-        """The endpoints that a process has, by their ids."""
-        return {one: process._hot for one, process in self.processes.items() if process._hot is not None}
-
     def kill(self, endpoint_id: str) -> None:
         """End a process: what it had is gone, and the next message begins a new one."""
         hot = self.processes.pop(endpoint_id)._hot
