@@ -3,7 +3,6 @@ receipts behind it on this machine."""
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal
@@ -22,6 +21,7 @@ from aragora.cli.verify import own_keys
 from aragora.client import AragoraClient
 from aragora.errors import InvalidInput, NotFound
 from aragora.ids import could_be_id, new_id
+from aragora.knowledge.sameness import ITEM_ID
 from aragora.receipts import verifying
 from aragora.receipts.verifying import NotAReceipt
 
@@ -40,12 +40,10 @@ knowledge.command()(adapters)
 knowledge.command()(sync)
 knowledge.command()(reindex)
 
-_ITEM_ID: Final = re.compile(r"kn_[0-9a-f]{32}")
-
 
 def _id(value: str) -> str:
     """An item's id, which becomes a part of a path. Raises InvalidInput."""
-    if _ITEM_ID.fullmatch(value) is None:
+    if ITEM_ID.fullmatch(value) is None:
         raise InvalidInput(f"{value!r} is no item's id: 'aragora knowledge list' shows them.")
     return value
 

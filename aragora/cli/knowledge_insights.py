@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Final
 
@@ -15,15 +14,14 @@ from aragora.cli.rendering.layout import Indented
 from aragora.cli.rendering.terminal import say
 from aragora.errors import InvalidInput
 from aragora.ids import new_id
+from aragora.knowledge.insights import SHARE_ID
 
 PATH: Final = "/api/knowledge/insights"
-
-_SHARE_ID: Final = re.compile("ins_[0-9a-f]{32}")
 
 
 def _id(value: str) -> str:
     """A share id, which becomes a part of a path. Raises InvalidInput."""
-    if _SHARE_ID.fullmatch(value) is None:
+    if SHARE_ID.fullmatch(value) is None:
         raise InvalidInput(f"{value!r} is no share id: 'aragora knowledge insights --shared' shows them.")
     return value
 

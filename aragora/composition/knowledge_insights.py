@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from aragora.clock import Clock
 from aragora.config.settings import Settings
-from aragora.knowledge.insight_exchange import InsightExchange, Workspaces
-from aragora.knowledge.store.insights import InsightStore
-from aragora.knowledge.store.writing import KnowledgeWriter
+from aragora.knowledge.insight_exchange import Workspaces, exchange_over
 from aragora.server.chapters.knowledge_insights import InsightPorts, knowledge_insights
 from aragora.server.feature import Feature
 from aragora.server.ports import AuditTrail
@@ -20,12 +18,7 @@ def open_knowledge_insights(
     """Over the store of the settings, audited in `audit`; `workspaces` knows which ones there are. The store connects
     with its first use."""
     memory = Database.open(settings, Context.MEMORY)
-    exchange = InsightExchange(
-        InsightStore(memory, KnowledgeWriter(memory, clock)),
-        workspaces,
-        clock,
-        minimum=settings.knowledge_insight_confidence_min,
-    )
+    exchange = exchange_over(memory, workspaces, clock, minimum=settings.knowledge_insight_confidence_min)
     return Feature(
         "knowledge insights",
         InsightPorts(exchange, audit, clock),

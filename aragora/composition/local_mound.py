@@ -19,11 +19,9 @@ from aragora.config.settings import Settings, settings_in
 from aragora.errors import Unavailable
 from aragora.identity.principal import LOCAL_OPERATOR
 from aragora.identity.store.workspaces import WorkspaceStore
-from aragora.knowledge.insight_exchange import LISTED_MAX, InsightExchange, Share
+from aragora.knowledge.insight_exchange import LISTED_MAX, InsightExchange, Share, exchange_over
 from aragora.knowledge.insights import CrossWorkspaceInsight, SharedInsight, share_id_of
 from aragora.knowledge.model import Home
-from aragora.knowledge.store.insights import InsightStore
-from aragora.knowledge.store.writing import KnowledgeWriter
 from aragora.migrations.applying import apply_pending
 from aragora.observability.registry import Registry
 from aragora.scope import Scope
@@ -109,13 +107,8 @@ async def _open(settings: Settings) -> _Open:
     for database in (memory, users, core):
         closing.push_async_callback(database.aclose)
     clock, registry = SystemClock(), Registry()
-    exchange = InsightExchange(
-        InsightStore(memory, KnowledgeWriter(memory, clock)),
-        WorkspaceStore(users),
-        clock,
-        minimum=settings.knowledge_insight_confidence_min,
-        registry=registry,
-    )
+    minimum = settings.knowledge_insight_confidence_min
+    exchange = exchange_over(memory, WorkspaceStore(users), clock, minimum=minimum, registry=registry)
     return _Open(exchange, registry, CounterStore(core), closing)
 
 

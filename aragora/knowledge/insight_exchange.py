@@ -24,10 +24,12 @@ from aragora.knowledge.insights import (
 )
 from aragora.knowledge.model import Home
 from aragora.knowledge.store.insights import InsightStore
+from aragora.knowledge.store.writing import KnowledgeWriter
 from aragora.limits import MOMENT_MAX_S
 from aragora.observability.registry import REGISTRY, Registry
 from aragora.scope import DEFAULT_WORKSPACE, Scope
 from aragora.storage.cursors import Page
+from aragora.storage.database import Database
 from aragora.texts import line
 
 SHARES: Final = "aragora_km_cp_cross_workspace_shares_total"
@@ -179,6 +181,14 @@ class InsightExchange:
 
     def _share(self, kept: SharedInsight, *, new: bool) -> Share:
         return Share(kept, new, held_by(kept, self._minimum))
+
+
+def exchange_over(
+    memory: Database, workspaces: Workspaces, clock: Clock, *, minimum: float, registry: Registry = REGISTRY
+) -> InsightExchange:
+    """An exchange over the mound's database; `workspaces`, `minimum` and `registry` as there."""
+    store = InsightStore(memory, KnowledgeWriter(memory, clock))
+    return InsightExchange(store, workspaces, clock, minimum=minimum, registry=registry)
 
 
 class _Step(Protocol):

@@ -13,6 +13,7 @@ Rules
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -27,7 +28,8 @@ from aragora.knowledge.inspection import inspected
 from aragora.knowledge.search.folding import folded as seen
 from aragora.scope import Scope, checked_workspace
 
-ID_CHARS: Final = 32
+SHARE_ID: Final = re.compile("ins_[0-9a-f]{32}")
+"""What an insight is called among those of all workspaces (`share_id_of`)."""
 CREATED_MAX_CHARS: Final = 64
 
 MINIMUM_SETTING: Final = "ARAGORA_KNOWLEDGE_INSIGHT_CONFIDENCE_MIN"
@@ -86,7 +88,7 @@ class SharedInsight:
 
 def share_id_of(org_id: str, source: str, insight_id: str) -> str:
     """The id of an insight among those of all workspaces: the same one however often it is shared."""
-    return f"ins_{sha256(encode((org_id, source, insight_id))).hexdigest()[:ID_CHARS]}"
+    return f"ins_{sha256(encode((org_id, source, insight_id))).hexdigest()[:32]}"
 
 
 def checked(insight: CrossWorkspaceInsight) -> CrossWorkspaceInsight:

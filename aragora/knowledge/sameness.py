@@ -7,11 +7,16 @@ date that differs makes another statement, however alike the two read.
 
 from __future__ import annotations
 
+import re
 from hashlib import sha256
+from typing import Final
 from unicodedata import normalize
 
 from aragora.encoding import encode
 from aragora.knowledge.model import Home, Statement
+
+ITEM_ID: Final = re.compile("kn_[0-9a-f]{32}")
+"""What an item is called."""
 
 
 def sameness(statement: Statement) -> str:

@@ -6,11 +6,10 @@ its own one only, as everybody has: what one knows is not the other's.
 
 from __future__ import annotations
 
-import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from typing import Annotated, Final, Protocol, TypeVar
+from typing import Annotated, Protocol, TypeVar
 
 from fastapi import Path
 from pydantic import AfterValidator, BaseModel, ConfigDict
@@ -23,6 +22,7 @@ from aragora.identity.audit import Outcome
 from aragora.knowledge.keeping import Keeper
 from aragora.knowledge.model import Home, Item
 from aragora.knowledge.planning import unknown_item
+from aragora.knowledge.sameness import ITEM_ID
 from aragora.knowledge.searching import Searching
 from aragora.knowledge.store.neighbours import Neighbours
 from aragora.knowledge.store.outcomes import OutcomeStore
@@ -34,8 +34,6 @@ from aragora.server.knowledge_views import item_detail
 from aragora.server.live.sockets import SocketRegistry
 from aragora.server.ports import AuditTrail, DebateReader, ReceiptVerifier
 from aragora.server.views import UNCACHED, json_response
-
-_ITEM_ID: Final = re.compile(r"kn_[0-9a-f]{32}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +63,7 @@ class Asking(BaseModel):
 
 def _of_an_item(text: str) -> str:
     """Raises NotFound for what no item is called, before any store is asked."""
-    if _ITEM_ID.fullmatch(text) is None:
+    if ITEM_ID.fullmatch(text) is None:
         raise unknown_item("of that id")
     return text
 

@@ -6,11 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from aragora.clock import Clock
-from aragora.knowledge.insight_exchange import InsightExchange, Share
+from aragora.knowledge.insight_exchange import InsightExchange, Share, exchange_over
 from aragora.knowledge.insights import CrossWorkspaceInsight
 from aragora.knowledge.model import Home
-from aragora.knowledge.store.insights import InsightStore
-from aragora.knowledge.store.writing import KnowledgeWriter
 from aragora.observability.registry import Registry
 from aragora.storage.database import Database
 
@@ -60,5 +58,4 @@ class Exchange:
 def exchange(database: Database, clock: Clock, minimum: float = 0.6) -> Exchange:
     """Over the store of the database."""
     made, registry = Made(), Registry()
-    store = InsightStore(database, KnowledgeWriter(database, clock))
-    return Exchange(InsightExchange(store, made, clock, minimum=minimum, registry=registry), made, registry)
+    return Exchange(exchange_over(database, made, clock, minimum=minimum, registry=registry), made, registry)

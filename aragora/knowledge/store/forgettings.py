@@ -6,7 +6,7 @@ adds the counts to the request. So each row is counted once, however often a rem
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -26,6 +26,7 @@ from aragora.knowledge.search.tokens import document_tokens, query_tokens
 from aragora.knowledge.store.beside_items import count_beside, remove_beside
 from aragora.knowledge.store.insights import shared_in, source_of
 from aragora.knowledge.store.lexical import containing, counting, workspace_scope
+from aragora.knowledge.store.parts import parts
 from aragora.knowledge.store.rows import entries_of, item_of
 from aragora.knowledge.store.tables import (
     knowledge_barred,
@@ -44,7 +45,6 @@ from aragora.storage.database import Database
 from aragora.storage.tables import insert_into
 
 BATCH: Final = 500
-_LOOKED_UP: Final = 200  # ids in one query: below SQLite's limit of parameters
 _ITEMS: Final = knowledge_items
 _REQUESTS: Final = knowledge_forgettings
 _FALLING: Final = (LinkKind.DERIVED_FROM, LinkKind.DISSENTS_FROM)
@@ -87,7 +87,7 @@ class ForgettingStore:
     async def dependants(self, home: Home, item_ids: Collection[str]) -> list[Item]:
         """The items of the workspace that were made of one of these, or dissent from it."""
         found: dict[str, Item] = {}
-        for part in _parts(item_ids):
+        for part in parts(item_ids):
             holders = select(knowledge_links.c.item_id).where(
                 knowledge_links.c.to_id.in_(part), knowledge_links.c.kind.in_(_FALLING)
             )
@@ -98,7 +98,7 @@ class ForgettingStore:
     async def gone(self, item_ids: Collection[str]) -> set[str]:
         """Those of these items that are forgotten."""
         found: set[str] = set()
-        for part in _parts(item_ids):
+        for part in parts(item_ids):
             query = select(_ITEMS.c.item_id).where(_ITEMS.c.item_id.in_(part), _ITEMS.c.status == Status.FORGOTTEN)
             found.update(row.item_id for row in await self._database.rows(query, "reading items"))
         return found
@@ -190,7 +190,7 @@ class ForgettingStore:
     async def finished(self, forgetting_ids: Collection[str]) -> set[str]:
         """Those of these requests that were carried out in this very store."""
         found: set[str] = set()
-        for part in _parts(forgetting_ids):
+        for part in parts(forgetting_ids):
             query = select(_REQUESTS.c.forgetting_id).where(
                 _REQUESTS.c.forgetting_id.in_(part), _REQUESTS.c.status == Stage.CERTIFIED
             )
@@ -230,7 +230,7 @@ class ForgettingStore:
         async with self._database.writing("forgetting items") as connection:
             await self._writer.hold(connection, home)  # from here on nobody else writes to these items
             held: dict[str, Item] = {}
-            for part in _parts(item_ids):
+            for part in parts(item_ids):
                 rows = await connection.execute(select(_ITEMS.c.item).where(_ITEMS.c.item_id.in_(part)))
                 held.update((item.item_id, item) for item in map(item_of, rows.scalars()))
             units = units_of(forgetting, item_ids, held)
@@ -310,7 +310,7 @@ class ForgettingStore:
         if by is By.ITEM:
             return [_ITEMS.c.item_id == name]
         if by is By.SUBJECT:
-            return [_ITEMS.c.subject.in_(part) for part in _parts(await self._subjects(home, name))]
+            return [_ITEMS.c.subject.in_(part) for part in parts(await self._subjects(home, name))]
         if by is By.DEBATE:
             of = or_(source.c.debate_id == name, source.c.root == debate_root(name))
         elif by is By.PERSON:
@@ -348,7 +348,7 @@ class ForgettingStore:
 
     async def _count(self, connection: AsyncConnection, item_ids: Collection[str]) -> dict[str, int]:
         counts: dict[str, int] = {}
-        for part in _parts(item_ids):
+        for part in parts(item_ids):
             here = (_ITEMS.c.item_id.in_(part), _ITEMS.c.status != Status.FORGOTTEN)
             numbers = list((await connection.execute(select(_ITEMS.c.item_no).where(*here))).scalars())
             if not numbers:
@@ -410,8 +410,3 @@ def _within(query: Select[Any], scope: Scope) -> Select[Any]:
     if scope.workspaces is None:
         return query
     return query.where(_REQUESTS.c.workspace.in_(sorted(scope.workspaces)))
-
-
-def _parts(of: Iterable[Any]) -> list[list[Any]]:
-    wanted = list(of)
-    return [wanted[start : start + _LOOKED_UP] for start in range(0, len(wanted), _LOOKED_UP)]

@@ -7,7 +7,7 @@ shared before the request is there when it looks.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from typing import Any, Final
 
 import msgspec
@@ -19,6 +19,7 @@ from aragora.encoding import decode_as, encode_text
 from aragora.errors import Conflict
 from aragora.knowledge.insights import CrossWorkspaceInsight, InsightStatus, SharedInsight
 from aragora.knowledge.model import Home
+from aragora.knowledge.store.parts import parts
 from aragora.knowledge.store.writing import KnowledgeWriter
 from aragora.storage.contexts import Context
 from aragora.storage.cursors import Page, Place, cursor_of, place_of
@@ -58,7 +59,6 @@ _OF: Final = knowledge_insights.c
 _GIVEN: Final = knowledge_insight_targets.c
 _READING: Final = "reading insights"
 _GONE: Final = {"task_type": "", "confidence": 0.0, "status": InsightStatus.FORGOTTEN, "shared_by": "", "body": ""}
-_LOOKED_UP: Final = 200  # ids in one query: below SQLite's limit of parameters
 
 
 class _Body(msgspec.Struct):
@@ -181,10 +181,10 @@ async def remove_insights(connection: AsyncConnection, home: Home, share_ids: Co
     Those that are not there are entered as forgotten `at` that time, so that they are not shared again: the store may
     have been restored from a backup of before. The caller holds the workspace."""
     standing = await _standing(connection, home, share_ids)
-    for part in _parts(standing):
+    for part in parts(standing):
         await connection.execute(delete(knowledge_insight_targets).where(_GIVEN.share_id.in_(part)))
         await connection.execute(update(knowledge_insights).where(_OF.share_id.in_(part)).values(_GONE))
-    for part in _parts(sorted(share_ids)):
+    for part in parts(sorted(share_ids)):
         there = set((await connection.execute(select(_OF.share_id).where(_OF.share_id.in_(part)))).scalars())
         rows = [
             {**_GONE, "share_id": one, "org_id": home.org_id, "source": home.workspace, "shared_at": at}
@@ -198,7 +198,7 @@ async def remove_insights(connection: AsyncConnection, home: Home, share_ids: Co
 
 async def _standing(connection: AsyncConnection, home: Home, share_ids: Collection[str]) -> list[str]:
     found: list[str] = []
-    for part in _parts(sorted(share_ids)):
+    for part in parts(sorted(share_ids)):
         query = select(_OF.share_id).where(_here(home), _OF.share_id.in_(part), _OF.status != InsightStatus.FORGOTTEN)
         found += (await connection.execute(query)).scalars()
     return found
@@ -235,10 +235,6 @@ def _after(query: Select[Any], of: Any, cursor: str | None) -> Select[Any]:
         older = (of.shared_at == place.at) & (of.share_id < place.id)
         query = query.where(or_(of.shared_at < place.at, older))
     return query.order_by(of.shared_at.desc(), of.share_id.desc())
-
-
-def _parts(ids: Sequence[str]) -> list[Sequence[str]]:
-    return [ids[start : start + _LOOKED_UP] for start in range(0, len(ids), _LOOKED_UP)]
 
 
 def _row(one: SharedInsight) -> dict[str, Any]:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection
 from typing import Final
 
 from sqlalchemy import select
 
 from aragora.debate.store.tables import debates, journal
+from aragora.knowledge.sameness import ITEM_ID
 from aragora.storage.database import Database
 
 DEBATES_MAX: Final = 10_000  # of the organisation, the newest
 _AT_A_TIME: Final = 500
 _OPENING: Final = 20  # an offer is among the first events of a debate
-_ITEM: Final = re.compile(r"kn_[0-9a-f]{32}")
 
 
 class OfferedIn:
@@ -37,5 +36,5 @@ class OfferedIn:
                 journal.c.type == "knowledge_offered",
             )
             rows = await self._database.rows(offers, "reading journals")
-            found += [row.debate_id for row in rows if not wanted.isdisjoint(_ITEM.findall(row.payload))]
+            found += [row.debate_id for row in rows if not wanted.isdisjoint(ITEM_ID.findall(row.payload))]
         return list(dict.fromkeys(found))

@@ -8,7 +8,7 @@ write waits for an embedder.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import Any, Final
@@ -24,6 +24,7 @@ from aragora.knowledge.sameness import item_id_of, next_id, sameness
 from aragora.knowledge.search.tokens import document_tokens
 from aragora.knowledge.store.generations import raise_generations
 from aragora.knowledge.store.lexical import Tokens, drop_tokens, of_summaries, put_tokens, scopes_of
+from aragora.knowledge.store.parts import parts
 from aragora.knowledge.store.requests import Request, first_of, remember
 from aragora.knowledge.store.rows import columns_of, entries_of, item_of, links_of, row_of, sources_of
 from aragora.knowledge.store.tables import (
@@ -44,8 +45,6 @@ from aragora.storage.tables import insert_into
 
 UNITS_MAX: Final = 500
 """Of one transaction: whoever else writes to the workspace waits for it."""
-
-_LOOKED_UP: Final = 200  # ids or keys in one query: below SQLite's limit of parameters
 
 
 class KnowledgeWriter:
@@ -142,9 +141,9 @@ class KnowledgeWriter:
         about = dict.fromkeys((one.subject, one.relation) for one in said if one.subject)
         found: dict[str, Item] = {}
         for conditions in (
-            [table.c.sameness.in_(part) for part in _parts(dict.fromkeys(map(sameness, said)))],
-            [table.c.item_id.in_(part) for part in _parts(dict.fromkeys(named))],
-            [tuple_(table.c.subject, table.c.relation).in_(part) for part in _parts(about)],
+            [table.c.sameness.in_(part) for part in parts(dict.fromkeys(map(sameness, said)))],
+            [table.c.item_id.in_(part) for part in parts(dict.fromkeys(named))],
+            [tuple_(table.c.subject, table.c.relation).in_(part) for part in parts(about)],
         ):
             for condition in conditions:
                 rows = await connection.execute(select(table.c.item).where(*here, condition))
@@ -159,7 +158,7 @@ class KnowledgeWriter:
             mark for unit in units for source in sources_said(unit) for mark in sorted(marks_of(source))
         )
         found: dict[str, float] = {}
-        for part in _parts(marks):
+        for part in parts(marks):
             rows = await connection.execute(select(table.c.mark, table.c.until).where(*here, table.c.mark.in_(part)))
             found.update((row.mark, row.until) for row in rows)
         return found
@@ -203,7 +202,7 @@ class KnowledgeWriter:
         columns: dict[str, Any] = {name: bindparam(name) for name in rows[0] if name != "this"}
         await connection.execute(update(table).where(table.c.item_id == bindparam("this")).values(columns), rows)
         numbers: dict[str, int] = {}
-        for part in _parts([item.item_id for item in items]):
+        for part in parts([item.item_id for item in items]):
             found = await connection.execute(select(table.c.item_id, table.c.item_no).where(table.c.item_id.in_(part)))
             numbers.update((row.item_id, row.item_no) for row in found)
         return numbers
@@ -263,7 +262,7 @@ async def _items(connection: AsyncConnection, home: Home, item_ids: Sequence[str
     table = knowledge_items
     here = (table.c.org_id == home.org_id, table.c.workspace == home.workspace)
     found: dict[str, Item] = {}
-    for part in _parts(dict.fromkeys(item_ids)):
+    for part in parts(dict.fromkeys(item_ids)):
         rows = await connection.execute(select(table.c.item).where(*here, table.c.item_id.in_(part)))
         found.update((item.item_id, item) for item in map(item_of, rows.scalars()))
     return found
@@ -272,7 +271,7 @@ async def _items(connection: AsyncConnection, home: Home, item_ids: Sequence[str
 async def _blank(connection: AsyncConnection, item_ids: Sequence[str]) -> None:
     """Take the content of forgotten items out of the ledger: it still tells that there was something."""
     table = knowledge_ledger
-    for part in _parts(item_ids):
+    for part in parts(item_ids):
         await connection.execute(
             update(table).where(table.c.item_id.in_(part), table.c.change != "forgotten").values(body="")
         )
@@ -281,7 +280,7 @@ async def _blank(connection: AsyncConnection, item_ids: Sequence[str]) -> None:
 async def _redact(connection: AsyncConnection, withdrawn: Mapping[str, set[str]]) -> None:
     """Take what is said of withdrawn sources out of the ledgers of these items."""
     table = knowledge_ledger
-    for part in _parts(withdrawn):
+    for part in parts(withdrawn):
         rows = await connection.execute(select(table).where(table.c.item_id.in_(part), table.c.body != ""))
         changed = []
         for row, entry in zip(found := rows.all(), entries_of(found), strict=True):
@@ -306,8 +305,3 @@ def _ids(home: Home, statement: Statement) -> tuple[str, ...]:
     """The ids that a statement's item may have: the second one where the first was reworded."""
     first = item_id_of(home, statement)
     return first, next_id(first)
-
-
-def _parts(of: Iterable[Any]) -> list[list[Any]]:
-    wanted = list(of)
-    return [wanted[start : start + _LOOKED_UP] for start in range(0, len(wanted), _LOOKED_UP)]

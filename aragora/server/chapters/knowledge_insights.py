@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import Path, Query
 from pydantic import AfterValidator, BaseModel, Field
@@ -18,7 +17,7 @@ from aragora.identity.rbac import KNOWLEDGE_MANAGE, KNOWLEDGE_READ, KNOWLEDGE_WR
 from aragora.knowledge.insight_exchange import LISTED_MAX, InsightExchange
 from aragora.knowledge.insights import (
     CREATED_MAX_CHARS,
-    ID_CHARS,
+    SHARE_ID,
     CrossWorkspaceInsight,
     InsightStatus,
     SharedInsight,
@@ -30,8 +29,6 @@ from aragora.server.knowledge import Asking, noted, reach
 from aragora.server.ports import AuditTrail
 from aragora.server.schemas import Line, Prose, Workspace
 from aragora.server.views import UNCACHED, json_response
-
-_SHARE_ID: Final = re.compile(rf"ins_[0-9a-f]{{{ID_CHARS}}}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +45,7 @@ knowledge_insights: Chapter[InsightPorts] = Chapter("knowledge")
 
 def _of_an_insight(text: str) -> str:
     """Raises NotFound for what no insight is called, before any store is asked."""
-    if _SHARE_ID.fullmatch(text) is None:
+    if SHARE_ID.fullmatch(text) is None:
         raise unknown_insight("of that id")
     return text
 

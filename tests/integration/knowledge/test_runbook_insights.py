@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
+from worlds import insights
 from worlds.backends import SetClock
 from worlds.knowledge_server import knowledge_site
 from worlds.migrated import migrated
@@ -61,16 +62,8 @@ NAMES = ("workspace_a", "workspace_b", "workspace_c")
 
 def insight(**changed: object) -> CrossWorkspaceInsight:
     """The runbook's, changed so."""
-    fields = {
-        "insight_id": "insight_001",
-        "source_workspace": "workspace_a",
-        "target_workspaces": ["workspace_b", "workspace_c"],
-        "task_type": "debate",
-        "content": "Structured 3-round debates work best for consensus",
-        "confidence": 0.85,
-        "created_at": datetime.now().isoformat(),  # noqa: DTZ005  as the runbook prints it
-    }
-    return CrossWorkspaceInsight(**{**fields, **changed})  # type: ignore[arg-type]
+    now = datetime.now().isoformat()  # noqa: DTZ005  as the runbook prints it
+    return CrossWorkspaceInsight(**{**insights.PRINTED, "created_at": now, **changed})  # type: ignore[arg-type]
 
 
 async def make_workspaces(settings: Settings) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from worlds import insights
 
 from aragora import limits
 from aragora.errors import Conflict, InvalidInput
@@ -24,15 +25,7 @@ from aragora.knowledge.insights import (
 )
 from aragora.scope import Scope
 
-PRINTED = CrossWorkspaceInsight(
-    insight_id="insight_001",
-    source_workspace="workspace_a",
-    target_workspaces=["workspace_b", "workspace_c"],
-    task_type="debate",
-    content="Structured 3-round debates work best for consensus",
-    confidence=0.85,
-    created_at="2026-01-31T12:00:00",
-)
+PRINTED = CrossWorkspaceInsight(**insights.PRINTED)  # type: ignore[arg-type]
 NAMES = st.sampled_from(["workspace_a", "workspace_b", "workspace_c", "workspace_d"])
 
 
