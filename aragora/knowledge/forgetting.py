@@ -220,6 +220,7 @@ _PLACES: Final[Mapping[str, str]] = {
     "withdrawn_sources": "sources of items that remain, in the item and in its ledger",
     "knowledge_insights": "what insights that were shared said, who shared them, and who is given them; the share id and "
     "its time remain",
+    "knowledge_observations": "what adapters noted of these debates, or of those that this person opened: numbers",
     "outcome_notes": "what people noted of the outcomes of these debates, or what this person noted",
     "caches": "none holds a text: they hold numbers of items, and the store is asked what may be shown",
 }

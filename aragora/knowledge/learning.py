@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final, Protocol
 
 import structlog
@@ -21,16 +22,33 @@ from aragora.knowledge.calibration import Curve
 from aragora.knowledge.earning import earned
 from aragora.knowledge.lessons import Journals, Lessons, Shown
 from aragora.knowledge.model import Home, ItemKind
-from aragora.knowledge.mound.adapters import consensus, evidence
+from aragora.knowledge.mound.adapters import consensus, cost, evidence
+from aragora.knowledge.observations import Observation
 from aragora.knowledge.planning import Addition, Effect, Planned
+from aragora.knowledge.store.writing import Notes
 from aragora.knowledge.syncs import Learnt, applied_id
 from aragora.knowledge.taught import TaughtDebate
 from aragora.observability.registry import REGISTRY, Registry
 from aragora.storage.outbox import OutboxRow
 
-Gather = Callable[[TaughtDebate], tuple[Addition, ...]]
 
-ADAPTERS: Final[Mapping[str, Gather]] = {consensus.NAME: consensus.gather, evidence.NAME: evidence.gather}
+def _nothing(_: TaughtDebate) -> tuple[()]:
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Adapter:
+    """What an adapter takes from a debate: the items that it gives, and what is noted besides."""
+
+    gather: Callable[[TaughtDebate], tuple[Addition, ...]] = _nothing
+    observe: Callable[[TaughtDebate], tuple[Observation, ...]] = _nothing
+
+
+ADAPTERS: Final[Mapping[str, Adapter]] = {
+    consensus.NAME: Adapter(gather=consensus.gather),
+    evidence.NAME: Adapter(gather=evidence.gather),
+    cost.NAME: Adapter(observe=cost.observe),
+}
 """Every adapter by its name."""
 
 UNITS: Final = 200
@@ -48,7 +66,9 @@ log = structlog.get_logger("aragora.knowledge")
 class Writing(Protocol):
     """Writes items (`aragora.knowledge.store.writing.KnowledgeWriter`)."""
 
-    async def write_once(self, home: Home, batches: Mapping[str, Sequence[Addition]]) -> dict[str, list[Planned]]: ...
+    async def write_once(
+        self, home: Home, batches: Mapping[str, Sequence[Addition]], notes: Notes | None = None
+    ) -> dict[str, list[Planned]]: ...
 
     async def pass_over(self, outbox_ids: Sequence[str]) -> None: ...
 
@@ -77,7 +97,7 @@ class Learning:
         registry: Registry = REGISTRY,
     ) -> None:
         self._adapter = adapter
-        self._gather = ADAPTERS[adapter]
+        self._of = ADAPTERS[adapter]
         self._journals = journals
         self._reader = reader
         self._writer = writer
@@ -96,13 +116,17 @@ class Learning:
         by_id = {applied_id(row.outbox_id, self._adapter): row for row in rows}
         new = await self._writer.unapplied(by_id) if by_id else set()
         given: dict[Home, dict[str, tuple[Addition, ...]]] = {}
+        noted: dict[str, tuple[Observation, ...]] = {}
         nothing: dict[str, str] = {}
         for key, row in by_id.items():
             if key not in new:
                 continue
             taught = await lessons.of(row.debate_id)
             units = await self._units(taught) if taught is not None else ()
-            if taught is not None and units:
+            observations = self._of.observe(taught) if taught is not None else ()
+            if observations:
+                noted[key] = observations
+            if taught is not None and (units or observations):
                 given.setdefault(taught.home, {})[key] = units
             else:
                 nothing[key] = UNREADABLE if taught is None else NOTHING
@@ -112,14 +136,15 @@ class Learning:
             await self._writer.pass_over(list(nothing))
         for home, batches in given.items():
             for part in _parts(batches):
-                written = await self._writer.write_once(home, part)
+                notes = Notes(self._adapter, noted) if noted else None
+                written = await self._writer.write_once(home, part, notes)
                 for key, units in part.items():
                     learnt = learnt.plus(self._told(by_id[key], home, units, written.get(key)))
         await self._outcomes.of(tuple(dict.fromkeys(row.debate_id for key, row in by_id.items() if key not in nothing)))
         return learnt
 
     async def _units(self, taught: TaughtDebate) -> tuple[Addition, ...]:
-        units = self._gather(taught)
+        units = self._of.gather(taught)
         if any(one.added.statement.kind is ItemKind.DECISION for one in units):
             units = earned(units, await self._outcomes.curve(taught.home, taught.spec.domain))
         return units

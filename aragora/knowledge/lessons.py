@@ -65,7 +65,8 @@ class Lessons:
         if spec is None:
             return None
         home = Home(spec.org_id, spec.workspace)
-        taught = TaughtDebate(home, spec, tuple(enumerate(events, 1)), stamp_of(payloads[-1]))
+        began_at, at = stamp_of(payloads[0]), stamp_of(payloads[-1])
+        taught = TaughtDebate(home, spec, tuple(enumerate(events, 1)), at, began_at=began_at)
         return replace(taught, offered=await self._offered(home, events))
 
     async def _offered(self, home: Home, events: Sequence[Event]) -> Offered:

@@ -30,13 +30,15 @@ class Offered:
 
 @dataclass(frozen=True, slots=True)
 class TaughtDebate:
-    """The journal of an ended debate; `events` with their seqs, `at` when it ended in seconds since the epoch."""
+    """The journal of an ended debate: `events` with their seqs; it began at `began_at` and ended `at`, in seconds since
+    the epoch."""
 
     home: Home
     spec: DebateSpec
     events: Sequence[tuple[int, Event]]
     at: float
     offered: Offered = Offered()
+    began_at: float = 0.0
 
     @property
     def decision(self) -> tuple[int, Decision] | None:

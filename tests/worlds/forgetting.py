@@ -107,7 +107,7 @@ _TABLES = (
     *("knowledge_workspaces", "knowledge_items", "knowledge_topics", "knowledge_sources", "knowledge_links"),
     *("knowledge_ledger", "knowledge_vectors", "knowledge_applied", "knowledge_tokens", "knowledge_forgettings"),
     *("knowledge_barred", "debate_outcomes", "knowledge_generations", "knowledge_embedder"),
-    *("knowledge_insights", "knowledge_insight_targets"),
+    *("knowledge_insights", "knowledge_insight_targets", "knowledge_observations"),
 )
 
 

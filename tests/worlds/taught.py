@@ -50,4 +50,4 @@ def taught(number: int = 1, offered: Offered | None = None, **of: str) -> Taught
     votes = of or {"claude": "three", "gpt": "three", "gemini": "five"}
     run = debating.start(spec(number)).play(answers(**votes))
     events = tuple(enumerate(events_of(closed(run).lines), 1))
-    return TaughtDebate(HOME, run.state.spec, events, OPENED_AT + 100.0, offered or Offered())
+    return TaughtDebate(HOME, run.state.spec, events, OPENED_AT + 100.0, offered or Offered(), OPENED_AT)

@@ -1,5 +1,5 @@
-"""What a request to forget takes beside items, by the place that its certificate names: notes of outcomes, and insights
-that were shared."""
+"""What a request to forget takes beside items, by the place that its certificate names: notes of outcomes, insights
+that were shared, and what adapters noted of debates."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from aragora.knowledge.forgetting import Forgetting
 from aragora.knowledge.model import Home
-from aragora.knowledge.store import outcome_notes
+from aragora.knowledge.store import observations, outcome_notes
 from aragora.knowledge.store.insights import count_insights, remove_insights
 
 INSIGHTS: Final = "knowledge_insights"
@@ -21,6 +21,7 @@ async def count_beside(connection: AsyncConnection, forgetting: Forgetting) -> d
     return {
         outcome_notes.PLACE: await outcome_notes.count_notes(connection, forgetting),
         INSIGHTS: await count_insights(connection, home, forgetting.insights),
+        observations.PLACE: await observations.count_observations(connection, forgetting),
     }
 
 
@@ -30,4 +31,5 @@ async def remove_beside(connection: AsyncConnection, forgetting: Forgetting) -> 
     return {
         outcome_notes.PLACE: await outcome_notes.remove_notes(connection, forgetting),
         INSIGHTS: await remove_insights(connection, home, forgetting.insights, forgetting.at),
+        observations.PLACE: await observations.remove_observations(connection, forgetting),
     }

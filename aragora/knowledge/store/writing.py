@@ -8,9 +8,10 @@ write waits for an embedder.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import islice
+from math import inf
 from typing import Any, Final
 
 from sqlalchemy import bindparam, delete, insert, select, tuple_, update
@@ -19,11 +20,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from aragora.clock import Clock, SystemClock
 from aragora.knowledge.ledger import Forgotten, Withdrawn, marks_of, redacted
 from aragora.knowledge.model import KEPT, Home, Item, ItemKind, Statement
+from aragora.knowledge.observations import Observation
 from aragora.knowledge.planning import Addition, Effect, Plan, Planned, Unit, sources_said, statement_of, unheard
 from aragora.knowledge.sameness import item_id_of, next_id, sameness
 from aragora.knowledge.search.tokens import document_tokens
 from aragora.knowledge.store.generations import raise_generations
 from aragora.knowledge.store.lexical import Tokens, drop_tokens, of_summaries, put_tokens, scopes_of
+from aragora.knowledge.store.observations import keep
 from aragora.knowledge.store.parts import parts
 from aragora.knowledge.store.requests import Request, first_of, remember
 from aragora.knowledge.store.rows import columns_of, entries_of, item_of, links_of, row_of, sources_of
@@ -45,6 +48,14 @@ from aragora.storage.tables import insert_into
 
 UNITS_MAX: Final = 500
 """Of one transaction: whoever else writes to the workspace waits for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Notes:
+    """What one adapter notes of outbox rows, by `outbox_id`."""
+
+    adapter: str
+    of: Mapping[str, Sequence[Observation]]
 
 
 class KnowledgeWriter:
@@ -81,15 +92,20 @@ class KnowledgeWriter:
             await remember(connection, home, request, named, self._clock.now())
             return planned
 
-    async def write_once(self, home: Home, batches: Mapping[str, Sequence[Unit]]) -> dict[str, list[Planned]]:
+    async def write_once(
+        self, home: Home, batches: Mapping[str, Sequence[Unit]], notes: Notes | None = None
+    ) -> dict[str, list[Planned]]:
         """As `write`, of what follows from outbox rows, by `outbox_id`: returns what the units of each did. A row that
-        was applied before is left out."""
+        was applied before is left out. `notes` are what an adapter notes of the same rows."""
         if not batches:
             return {}
         async with self._database.writing("writing knowledge") as connection:
             new = await newly_applied(self._database, connection, knowledge_applied, batches, self._clock)
             units = [unit for outbox_id in new for unit in batches[outbox_id]]
             planned = iter(await self.written(connection, home, units) if units else [])
+            if notes is not None:
+                noted = [one for outbox_id in new for one in notes.of.get(outbox_id, ())]
+                await self._note(connection, home, notes.adapter, noted)
             return {outbox_id: list(islice(planned, len(batches[outbox_id]))) for outbox_id in new}
 
     async def pass_over(self, outbox_ids: Sequence[str]) -> None:
@@ -131,6 +147,17 @@ class KnowledgeWriter:
         )
         return int((await connection.execute(held)).scalar_one())
 
+    async def _note(
+        self, connection: AsyncConnection, home: Home, adapter: str, observations: Sequence[Observation]
+    ) -> None:
+        """Keep what an adapter notes, but for what is not learnt from any more."""
+        if not observations:
+            return
+        await self.hold(connection, home)  # a request to forget holds it, too, and looks afterwards
+        barred = await self._until(connection, home, (mark for one in observations for mark in sorted(one.marks)))
+        heard = [one for one in observations if all(one.at > barred.get(mark, -inf) for mark in one.marks)]
+        await keep(self._database, connection, home, adapter, heard)
+
     async def _known(self, connection: AsyncConnection, home: Home, units: Sequence[Unit]) -> dict[str, Item]:
         """The items that the units name, that say the same as one of them, or that are about the same thing."""
         table = knowledge_items
@@ -152,13 +179,15 @@ class KnowledgeWriter:
 
     async def _barred(self, connection: AsyncConnection, home: Home, units: Sequence[Unit]) -> dict[str, float]:
         """Of the sources of these units, the marks that are not learnt from, and up to when."""
+        said = (source for unit in units for source in sources_said(unit))
+        return await self._until(connection, home, (mark for source in said for mark in sorted(marks_of(source))))
+
+    async def _until(self, connection: AsyncConnection, home: Home, marks: Iterable[str]) -> dict[str, float]:
+        """Those of these marks that are not learnt from, and up to when."""
         table = knowledge_barred
         here = (table.c.org_id == home.org_id, table.c.workspace == home.workspace)
-        marks = dict.fromkeys(
-            mark for unit in units for source in sources_said(unit) for mark in sorted(marks_of(source))
-        )
         found: dict[str, float] = {}
-        for part in parts(marks):
+        for part in parts(dict.fromkeys(marks)):
             rows = await connection.execute(select(table.c.mark, table.c.until).where(*here, table.c.mark.in_(part)))
             found.update((row.mark, row.until) for row in rows)
         return found

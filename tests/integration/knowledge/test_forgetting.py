@@ -26,12 +26,15 @@ from aragora.errors import Conflict, InvalidInput, NotFound
 from aragora.knowledge.forgetting import By, Stage
 from aragora.knowledge.ledger import Quarantined, Reworded, Shared, fold
 from aragora.knowledge.model import Home, Item, ItemKind, Link, LinkKind, Source, SourceKind, Status, Visibility
+from aragora.knowledge.observations import Observation
 from aragora.knowledge.outcomes import Outcome
 from aragora.knowledge.outcomes import Wish as Telling
 from aragora.knowledge.planning import Changing, Effect
 from aragora.knowledge.search.tokens import query_tokens
+from aragora.knowledge.store.observations import Observations
 from aragora.knowledge.store.outcomes import OutcomeStore
 from aragora.knowledge.store.requests import Request
+from aragora.knowledge.store.writing import Notes
 from aragora.knowledge.wanted import Wanted
 from aragora.migrations.applying import migrate
 from aragora.migrations.history import revisions
@@ -133,7 +136,7 @@ async def test_the_certificate_counts_each_place_and_holds_no_text(mound: Mound)
     counted = rows(certificate)
     expected = {"knowledge_items": 1, "knowledge_ledger": 2, "knowledge_tokens": 1, "knowledge_vectors": 1}
     expected |= {"knowledge_topics": 2, "knowledge_sources": 2, "knowledge_links": 1, "caches": 0, "outcome_notes": 0}
-    assert counted == {**expected, "withdrawn_sources": 0, "knowledge_insights": 0}
+    assert counted == {**expected, "withdrawn_sources": 0, "knowledge_insights": 0, "knowledge_observations": 0}
     assert certificate["forgotten"] == [item.item_id]
     left = {one["place"]: one["ids"] for one in certificate["not_removed"]}
     assert (left["journals"], left["receipts"]) == (["deb_1", "deb_2"], ["rcp_1"])
@@ -242,6 +245,36 @@ async def test_nothing_is_learnt_from_a_forgotten_debate_again(mound: Mound) -> 
     assert written[-1].item.status is Status.FORGOTTEN
     assert (await mound.everything()).replace("deb_1:knowledge:again", "").count("cache") == before.count("cache")
     assert await found(mound, "adapter zwiebelfisch") == []
+
+
+def noted(number: int, person: str = "usr_9", at: float = AT) -> Observation:
+    return Observation("structured", '{"usd":1.0}', f"deb_{number}", person, at)
+
+
+async def keys(mound: Mound) -> list[str]:
+    kept = await Observations(mound.memory).newest(HOME, "cost", "structured", 10)
+    return [one.debate_id for one in kept]
+
+
+async def test_what_adapters_noted_of_a_debate_goes_with_it_and_is_not_noted_again(mound: Mound) -> None:
+    await _debate(mound, "deb_1")
+    notes = Notes("cost", {f"deb_{number}": [noted(number)] for number in (1, 2)})
+    await mound.writer.write_once(HOME, {"deb_1": [], "deb_2": []}, notes)
+    assert await keys(mound) == ["deb_2", "deb_1"]
+    certificate = await forget(mound, By.DEBATE, "deb_1")
+    assert rows(certificate)["knowledge_observations"] == 1
+    again = Notes("cost", {"again": [noted(1), noted(3)]})
+    await mound.writer.write_once(HOME, {"again": []}, again)
+    assert await keys(mound) == ["deb_3", "deb_2"]
+
+
+async def test_what_adapters_noted_of_the_debates_of_a_person_goes_with_the_person(mound: Mound) -> None:
+    later = noted(4, at=mound.clock.now() + 60.0)
+    notes = Notes("cost", {"rows": [noted(1), noted(2, "usr_8"), noted(3), later]})
+    await mound.writer.write_once(HOME, {"rows": []}, notes)
+    certificate = await forget(mound, By.PERSON, "usr_9")
+    assert rows(certificate)["knowledge_observations"] == 2
+    assert await keys(mound) == ["deb_4", "deb_2"], "who comes back later is known again"
 
 
 async def test_an_addition_that_is_not_learnt_answers_the_same_when_it_is_repeated_under_its_key(mound: Mound) -> None:

@@ -26,7 +26,10 @@ from aragora.knowledge.confidence import confidence_of
 from aragora.knowledge.learning import ADAPTERS, FORWARD, Learning
 from aragora.knowledge.lessons import Lessons
 from aragora.knowledge.model import Home, Item, ItemKind
+from aragora.knowledge.mound.adapters import cost
+from aragora.knowledge.observations import Observation
 from aragora.knowledge.store.adapters import AdapterBook
+from aragora.knowledge.store.observations import Observations
 from aragora.knowledge.store.reading import KnowledgeReader
 from aragora.knowledge.store.writing import KnowledgeWriter
 from aragora.knowledge.syncing import Syncing
@@ -40,6 +43,7 @@ from aragora.storage.outbox import OutboxRow
 from aragora.storage.outbox_store import OutboxStore
 from aragora.storage.tables import outbox
 
+GIVES_ITEMS = {"consensus", "evidence"}
 SCOPE = Scope(HOME.org_id, frozenset({HOME.workspace}))
 
 
@@ -107,8 +111,10 @@ async def known(reader: KnowledgeReader, clock: SetClock) -> dict[str, Item]:
 async def test_each_adapter_learns_its_part_and_a_row_that_comes_again_changes_nothing(
     adapters: dict[str, Learning], reader: KnowledgeReader, clock: SetClock
 ) -> None:
-    for adapter in adapters.values():
-        assert (await adapter.learn([row(1)])).added > 0
+    for name, adapter in adapters.items():
+        learnt = await adapter.learn([row(1)])
+        assert learnt.debates == 1
+        assert (learnt.added > 0) == (name in GIVES_ITEMS)
     items = await known(reader, clock)
     assert {item.statement.kind for item in items.values()} == {ItemKind.DECISION, ItemKind.DISSENT, ItemKind.EVIDENCE}
     for adapter in adapters.values():
@@ -188,6 +194,23 @@ async def test_the_rows_in_any_order_and_portions_give_the_same_items(seed: int,
     chance = Random(seed)
     chance.shuffle(order)
     assert await learnt_in(order, chance.randint(1, 3), tmp_path / "other") == as_they_ended
+
+
+async def test_what_debates_took_is_noted_once_newest_first_and_the_same_from_the_journals_anew(
+    adapters: dict[str, Learning], database: Database, journals: Journals
+) -> None:
+    async def noted() -> list[Observation]:
+        return await Observations(database).newest(HOME, "cost", "structured", 10)
+
+    journals["deb_3"] = journal(3)[:1]  # it was cancelled before its first round
+    assert (await adapters["cost"].learn([row(2), row(1), row(3), row(1)])).skipped == {"nothing to learn": 1}
+    before = await noted()
+    assert [one.debate_id for one in before] == ["deb_2", "deb_1"]
+    assert [cost.read(one).asks for one in before] == [cost.read(before[0]).asks] * 2
+    await adapters["cost"].learn([replace(row(number), outbox_id=f"again-{number}") for number in (1, 2)])
+    assert await noted() == before
+    assert await Observations(database).newest(HOME, "cost", "structured", 1) == before[:1]
+    assert await Observations(database).newest(Home("other", "default"), "cost", "structured", 9) == []
 
 
 async def test_a_journal_that_is_gone_or_damaged_teaches_nothing_and_stops_nobody(
@@ -270,7 +293,7 @@ async def test_a_sync_works_off_what_waits_for_its_adapter_and_leaves_the_rows_t
     again = await syncing["consensus"].sync()
     assert (again.debates, again.written, again.backlog) == (0, 0, 0)
     assert await known(reader, clock) == items
-    consensus, evidence = await book.standings(ADAPTERS)
+    consensus, evidence = await book.standings(("consensus", "evidence"))
     assert (consensus.backlog, evidence.backlog) == (0, 3)
     assert consensus.cursor_at == clock.at - 91.0
     assert consensus.last is not None

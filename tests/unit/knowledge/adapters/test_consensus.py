@@ -108,6 +108,6 @@ def test_the_same_journal_gives_the_same_items() -> None:
 def test_no_word_of_an_agent_dates_what_a_debate_teaches() -> None:
     """Dates come from people and from files; what a model writes of a year is a part of its words."""
     debate = taught(1)
-    said = [unit.added.statement for gather in ADAPTERS.values() for unit in gather(debate)]
+    said = [unit.added.statement for adapter in ADAPTERS.values() for unit in adapter.gather(debate)]
     assert said
     assert {(one.valid_from, one.valid_to) for one in said} == {(None, None)}
