@@ -171,6 +171,12 @@ class AragoraClient:
         except msgspec.ValidationError:
             raise self._not_aragora() from None
 
+    async def estimate(self, question: str, **settings: object) -> dict[str, Any]:
+        """What a debate on `question` would take: the answer of POST /api/debates/estimate. Nothing is opened."""
+        body = {"question": question} | {name: value for name, value in settings.items() if value is not None}
+        plan: dict[str, Any] = await self.post("/api/debates/estimate", body)
+        return plan
+
     async def debate(self, named: str) -> dict[str, Any]:
         """The debate with the id `named`, or the one whose id begins so.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -10,6 +11,7 @@ from actors.runtime import Reference, Runtime
 from aragora.agents import naming
 from aragora.agents.catalog import Catalog
 from aragora.agents.guests import Guests
+from aragora.agents.model import AgentSpec
 from aragora.agents.pricing import highest_price
 from aragora.clock import Clock, SystemClock
 from aragora.config.settings import Settings
@@ -44,12 +46,26 @@ class CoordinatorCommands:
         self._guests = Guests()
         self._clock = clock or SystemClock()
 
+    async def plan(self, proposition: Proposition) -> DebateSpec:
+        """The debate that a proposition would open, without the standings of its agents. Raises InvalidInput."""
+        roster = self._catalog.roster()
+        return self._specified(proposition, roster.debaters(proposition.agents))
+
     async def open(self, proposition: Proposition, idempotency: Idempotency | None = None) -> DebateTicket:
         roster = self._catalog.roster()
-        team = roster.debaters(proposition.agents)
+        spec = self._specified(proposition, roster.debaters(proposition.agents))
+        self._guests.admit((name for name in spec.agents if not roster.vouches_for(name)), self._clock.monotonic())
+        spec = replace(spec, standings=await self._standings(spec.agents, scope_of(spec.org_id, spec.domain)))
+        opened = await self._of(spec.debate_id).ask(lambda it: it.open(spec, idempotency), timeout_s=TIMEOUT_S)
+        kept = spec if opened.created else decode_as(opened.record.spec, DebateSpec)
+        return DebateTicket(
+            opened.record.debate_id, opened.record.status, opened.created, kept.budget_usd, forecast(kept)
+        )
+
+    def _specified(self, proposition: Proposition, team: Sequence[AgentSpec]) -> DebateSpec:
         names = tuple(spec.name for spec in team)
         prices = {agent.name: price for agent in team if (price := highest_price(agent)) is not None}
-        spec = specification(
+        return specification(
             replace(proposition, agents=names),
             new_id("deb"),
             available=names,
@@ -58,13 +74,6 @@ class CoordinatorCommands:
             free=not prices,
             pace=EMBEDDED_PACE if any(agent.provider == naming.EMBEDDED for agent in team) else None,
             prices=prices,
-        )
-        self._guests.admit((name for name in names if not roster.vouches_for(name)), self._clock.monotonic())
-        spec = replace(spec, standings=await self._standings(spec.agents, scope_of(spec.org_id, spec.domain)))
-        opened = await self._of(spec.debate_id).ask(lambda it: it.open(spec, idempotency), timeout_s=TIMEOUT_S)
-        kept = spec if opened.created else decode_as(opened.record.spec, DebateSpec)
-        return DebateTicket(
-            opened.record.debate_id, opened.record.status, opened.created, kept.budget_usd, forecast(kept)
         )
 
     async def cancel(self, debate_id: str, by: str) -> DebateTicket:

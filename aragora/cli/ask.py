@@ -22,15 +22,14 @@ import typer
 from aragora import limits
 from aragora.cli.conventions import DEFAULT_URL, DONE, FAILED, AsJson, Question, Rounds, Token, Url, texts_of
 from aragora.cli.local_server import local_server
+from aragora.cli.plan import plan_in_words, told_before
 from aragora.cli.rendering.events import EventPrinter
 from aragora.cli.rendering.tables import print_verification
 from aragora.cli.rendering.terminal import print_json, terminal
 from aragora.client import AragoraClient, ServerUnreachable
-from aragora.debate.forecast import Forecast
 from aragora.debate.model import WIRE_NAMES, ConsensusMode, DebateStatus, DecisionProposed
 from aragora.debate.protocol import PRESETS
 from aragora.receipts.verifying import verify as verify_receipt
-from aragora.texts import counted
 
 PROPOSED = WIRE_NAMES[DecisionProposed]
 
@@ -111,6 +110,7 @@ def ask(
         str | None, typer.Option(help="Where the debate is to be; unset: the token's, else default.", metavar="NAME")
     ] = None,
     verify: Annotated[bool, typer.Option("--verify", help="Check the receipt when the debate has ended.")] = False,
+    estimate: Annotated[bool, typer.Option("--estimate", help="Say what it would take, and ask nobody.")] = False,
     url: Url = DEFAULT_URL,
     token: Token = None,
     as_json: AsJson = False,
@@ -128,6 +128,10 @@ def ask(
         options=tuple(chain.from_iterable(texts_of("--options", given) for given in options)) if options else None,
         knowledge=False if no_knowledge else None,
     )
+    if estimate:
+        plan = asyncio.run(_estimate(question, settings, url=url, token=token))
+        print_json(plan) if as_json else typer.echo(plan_in_words(plan))
+        raise typer.Exit(DONE)
     show: Callable[[str], None] = (lambda _payload: None) if as_json else EventPrinter(terminal())
     result = asyncio.run(_ask(question, settings, show, verify=verify, url=url, token=token))
     report(result, as_json=as_json)
@@ -173,17 +177,9 @@ async def ask_and_watch(
     return DebateResult(debate, receipt, await _verification(client, receipt) if verify else None)
 
 
-def told_before(forecast: Forecast) -> str:
-    """What a debate will take, in one line."""
-
-    def between(least: int, most: int, what: str) -> str:
-        return counted(most, what) if least == most else f"{least} to {counted(most, what)}"
-
-    asks = between(forecast.asks_least, forecast.asks_most, "ask")
-    phases = between(forecast.phases_least, forecast.phases_most, "phase")
-    cost = "free" if forecast.usd_most is None else f"at most ${forecast.usd_most:g}"
-    fewer = "; fewer where the agents agree" if forecast.asks_least < forecast.asks_most else ""
-    return f"{asks} in {phases}, {cost}{fewer}."
+async def _estimate(question: str, settings: AskSettings, *, url: str, token: str | None) -> dict[str, Any]:
+    async with _server(url, token) as found, AragoraClient(found, token=token) as client:
+        return await client.estimate(question, **asdict(settings))
 
 
 async def _ask(

@@ -41,6 +41,7 @@ from aragora.agents.breaker_store import BreakerStore
 from aragora.background import Every
 from aragora.clock import SystemClock
 from aragora.composition.debates import open_debates
+from aragora.composition.estimates import open_estimates
 from aragora.composition.forgetting_routes import open_forgetting
 from aragora.composition.identity import administration_of, open_identity
 from aragora.composition.integrations import open_integrations
@@ -117,9 +118,10 @@ def build_ingress(launch: Launch) -> FastAPI:
     notes = ErrorNotes(config.replica_id)
     figures = SharedFigures(runtime, node_id, OwnFigures(notes, identity.feature.ports.parts.limits))
     verifier = _verifier(settings)
+    commands = CoordinatorCommands(runtime, settings, ratings)
     of_debates = open_debates(
         config,
-        commands=CoordinatorCommands(runtime, settings, ratings),
+        commands=commands,
         reader=reader,
         writers=identity.writers,
         workspaces=identity.workspaces.ports.book,
@@ -158,6 +160,7 @@ def build_ingress(launch: Launch) -> FastAPI:
             tasks=(flush.task.run, trouble.run, nodes.task.run, figures.task.run),
             closers=(debates.aclose, core.aclose, elo.aclose, webhooks.aclose, memory.aclose),
         ),
+        open_estimates(settings, planner=commands, memory=memory),
         of_debates,
         Feature("receipts", ReceiptPorts(reader, verifier), chapters=(receipts,)),
         open_forgetting(settings, identity.feature.ports.parts, clock),

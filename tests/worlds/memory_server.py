@@ -30,6 +30,7 @@ from aragora.composition.knowledge_operations import open_knowledge_operations
 from aragora.composition.outcomes import open_outcomes
 from aragora.composition.webhooks import open_webhooks
 from aragora.config.settings import Settings
+from aragora.debate.budget import BudgetRule
 from aragora.debate.journal import row_of
 from aragora.debate.machine.gate import Signer, Word
 from aragora.debate.model import (
@@ -46,14 +47,16 @@ from aragora.debate.model import (
     Protocol,
     RoundStarted,
 )
-from aragora.debate.proposition import Idempotency, Proposition
+from aragora.debate.proposition import Idempotency, Proposition, specification
 from aragora.debate.records import DebateRecord, ReceiptRecord
 from aragora.errors import Conflict, InvalidInput, NotFound
 from aragora.identity.client_address import Trust, trusted_networks
 from aragora.knowledge.health import Component, Reading, State
+from aragora.knowledge.mound.adapters.cost import Estimate
 from aragora.scope import DEFAULT_WORKSPACE, Scope
 from aragora.server.app import create_app
 from aragora.server.authentication import FixedHops, TrustedHops
+from aragora.server.chapters.estimates import EstimatePorts, estimates
 from aragora.server.chapters.operations import OperationsPorts, operations
 from aragora.server.chapters.pages import pages
 from aragora.server.chapters.receipts import ReceiptPorts, receipts
@@ -95,6 +98,7 @@ class World:
     shown: list[str] = field(default_factory=list)  # debates of which that was wanted
     hidden: list[str] = field(default_factory=list)  # and is not wanted any more
     failure: Exception | None = None
+    took: Estimate | None = None
     grown: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     # --- building --------------------------------------------------------------------------------------
@@ -207,6 +211,17 @@ class World:
         if idempotency is not None:
             self.keys[idempotency.key] = (debate_id, idempotency)
         return DebateTicket(debate_id, DebateStatus.QUEUED, budget_usd=proposition.budget_usd)
+
+    async def plan(self, proposition: Proposition) -> DebateSpec:
+        names = ("ada", "bob")
+        return specification(
+            proposition, "deb_0", available=names, default_team=names, budget=BudgetRule(0.5, 5.0), free=False
+        )
+
+    async def like(self, planned: DebateSpec) -> Estimate | None:
+        del planned
+        self._fail()
+        return self.took
 
     async def cancel(self, debate_id: str, by: str) -> DebateTicket:
         if self.records[debate_id].status is not DebateStatus.ACTIVE:
@@ -368,6 +383,7 @@ def features_over(
             chapters=(operations,),
             layers=(timing,) if observer is not None else (),
         ),
+        Feature("estimates", EstimatePorts(world, world if settings.knowledge else None), chapters=(estimates,)),
         of_debates,
         Feature("receipts", ReceiptPorts(world, boards), chapters=(receipts,)),
         open_forgetting(settings, identity.feature.ports.parts, clock),

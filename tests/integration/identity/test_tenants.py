@@ -48,6 +48,7 @@ MARK: Final = "quince-marmalade"  # in all that Alice's organisation keeps
 LAST: Final = ("/api/auth/api-key", "/api/auth/password", "/api/auth/logout")  # they end what the others need
 BODIES: Final[dict[str, Any]] = {
     "POST /api/debates": {"question": "Mine?"},
+    "POST /api/debates/estimate": {"question": "Mine?"},
     "POST /api/debates/{debate_id}/votes": {"choice": "ada", "intensity": 10},
     "POST /api/debates/{debate_id}/positions": {"groups": [["ada"]]},
     "POST /api/debates/{debate_id}/signatures": {"verdict": "approve"},

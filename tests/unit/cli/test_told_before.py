@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from aragora.cli.ask import told_before
+from aragora.cli.plan import plan_in_words, told_before
 from aragora.debate.forecast import Forecast
 
 
@@ -17,3 +17,38 @@ from aragora.debate.forecast import Forecast
 )
 def test_asks_phases_and_cost_stand_in_one_line(forecast: Forecast, told: str) -> None:
     assert told_before(forecast) == told
+
+
+PLAN = {
+    "agents": ["ada", "bob"],
+    "protocol": "structured",
+    "rounds": 3,
+    "forecast": {"asks_least": 2, "asks_most": 14, "phases_least": 1, "phases_most": 8, "usd_most": 0.5},
+    "estimate": None,
+    "why": "fewer than 3 debates like it have ended in this workspace",
+}
+
+
+def test_a_plan_without_an_estimate_says_why() -> None:
+    assert plan_in_words(PLAN).splitlines() == [
+        "2 agents (ada, bob), structured, 3 rounds at most:",
+        "2 to 14 asks in 1 to 8 phases, at most $0.5; fewer where the agents agree.",
+        "No estimate: fewer than 3 debates like it have ended in this workspace.",
+    ]
+
+
+def test_a_plan_says_what_debates_like_it_took() -> None:
+    pairs = {"usd": (0.04, 0.09), "seconds": (41.2, 130.0), "asks": (9, 12), "tokens": (9_000, 14_000)}
+    estimate = {name: {"p50": p50, "p90": p90} for name, (p50, p90) in pairs.items()}
+    told = plan_in_words({**PLAN, "estimate": {"debates": 12, "likeness": "same_team", **estimate}, "why": ""})
+    assert told.splitlines()[2:] == [
+        "12 debates of the same agents took, at the median (nine of ten at most):",
+        "$0.04 ($0.09), 41 s (2 min), 9 asks (12), 9,000 tokens (14,000).",
+    ]
+    free = {**estimate, "usd": {"p50": 0.0, "p90": 0.0}}
+    told = plan_in_words({**PLAN, "estimate": {"debates": 3, "likeness": "same_size", **free}, "why": ""})
+    assert told.splitlines()[2:] == [
+        "3 debates of as many agents took, at the median (nine of ten at most):",
+        "41 s (2 min), 9 asks (12), 9,000 tokens (14,000).",
+    ]
+    assert max(map(len, told.splitlines())) <= 80

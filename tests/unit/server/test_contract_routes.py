@@ -16,6 +16,7 @@ from aragora.debate.records import ReceiptRecord
 from aragora.identity.rbac import PUBLIC, Policy
 from aragora.server.chapter import GuardedRoute
 from aragora.server.chapters.debates import debates
+from aragora.server.chapters.estimates import estimates
 from aragora.server.chapters.operations import operations
 from aragora.server.chapters.pages import pages
 from aragora.server.chapters.receipts import receipts
@@ -30,6 +31,7 @@ _ROWS = [row for row in _CONTRACT["endpoints"] if "later" not in row and not row
 _LATER = [row for row in _CONTRACT["endpoints"] if "later" in row]
 _BODIES: dict[str, Any] = {
     "/api/debates": {"question": "Tea?"},
+    "/api/debates/estimate": {"question": "Tea?"},
     "/api/debates/{id}/votes": {"choice": "ada", "intensity": 3},
     "/api/receipts/verify": {"hash": "good"},
 }
@@ -42,7 +44,7 @@ def _key(method: str, path: str) -> tuple[str, str]:
 
 _IN_MEMORY = {
     _key(method, route.path)
-    for chapter in (debates, operations, pages, receipts)
+    for chapter in (debates, estimates, operations, pages, receipts)
     for route in chapter.routes
     for method in route.methods
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -140,3 +141,16 @@ async def test_standings_are_those_of_the_organisation() -> None:
     for org_id in ("acme", LOCAL_ORG):
         await gateway.open(Proposition("Which?", domain="law", org_id=org_id))
     assert ratings.asked == [scope_of("acme", "law"), "law"]
+
+
+async def test_what_is_planned_is_what_is_opened_and_the_plan_opens_nothing() -> None:
+    coordinator, ratings = Coordinator(), Ratings()
+    gateway = commands(PAID, ratings, coordinator)
+    asked = Proposition("Which?", ("anthropic-api", "stub-1"), protocol="duel", budget_usd=2.0)
+    planned = await gateway.plan(asked)
+    assert (coordinator.kept, ratings.asked) == ({}, [])
+    opened = coordinator.kept[(await gateway.open(asked)).debate_id]
+    same = {"debate_id": "", "seed": 0, "standings": {}}
+    assert replace(planned, **same) == replace(opened, **same)
+    with pytest.raises(InvalidInput, match="5 USD at most"):
+        await gateway.plan(Proposition("Which?", budget_usd=5.5))

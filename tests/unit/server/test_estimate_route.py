@@ -1,0 +1,61 @@
+"""What a debate would take, asked over HTTP: nothing is opened, and no agent is asked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from worlds.memory_server import DEFAULT_CONFIG, served
+
+from aragora.config.settings import Settings
+from aragora.errors import Unavailable
+from aragora.knowledge.mound.adapters.cost import Estimate, Likeness, Range
+
+TOOK = Estimate(12, Likeness.SAME_TEAM, Range(0.04, 0.09), Range(40.0, 65.5), Range(15, 20), Range(9_000, 14_000))
+ASKED = {"question": "Tea or coffee?"}
+
+
+async def test_a_plan_says_who_debates_what_bounds_it_and_what_debates_like_it_took(client: Any, world: Any) -> None:
+    world.took = TOOK
+    answer = await client.post("/api/debates/estimate", json=ASKED)
+    told = answer.json()
+    assert answer.status_code == 200
+    assert (told["agents"], told["protocol"], told["rounds"]) == (["ada", "bob"], "structured", 3)
+    assert told["budget_usd"] == told["forecast"]["usd_most"] == 0.5
+    assert 0 < told["forecast"]["asks_least"] < told["forecast"]["asks_most"]
+    assert (told["estimate"]["debates"], told["estimate"]["likeness"]) == (12, "same_team")
+    assert told["estimate"]["usd"] == {"p50": 0.04, "p90": 0.09}
+    assert told["why"] == ""
+    assert world.opened == []
+    assert world.records == {}
+
+
+async def test_without_an_estimate_it_says_why_and_the_bounds_stand(client: Any, world: Any) -> None:
+    told = (await client.post("/api/debates/estimate", json=ASKED)).json()
+    assert told["estimate"] is None
+    assert "fewer than 3 debates" in told["why"]
+    world.failure = Unavailable("the store of knowledge is away")
+    told = (await client.post("/api/debates/estimate", json=ASKED)).json()
+    assert (told["estimate"], told["why"]) == (None, "the store of knowledge is away")
+    assert told["forecast"]["asks_most"] > 0
+
+
+async def test_where_nothing_is_learnt_it_says_so(world: Any, boards: Any, tmp_path: Path) -> None:
+    world.took = TOOK
+    settings = Settings(data_dir=tmp_path, knowledge=False)
+    client = served(settings, world, boards, config=DEFAULT_CONFIG).client()
+    told = (await client.post("/api/debates/estimate", json=ASKED)).json()
+    assert told["estimate"] is None
+    assert "ARAGORA_KNOWLEDGE" in told["why"]
+
+
+async def test_what_could_not_be_debated_is_not_estimated(client: Any) -> None:
+    for wrong, code in (
+        ({"question": ""}, "invalid_input"),
+        ({**ASKED, "agents": ["nobody"]}, "unknown_agent"),
+        ({**ASKED, "protocol": "fight"}, "invalid_input"),
+        ({**ASKED, "budget_usd": 6}, "invalid_input"),
+        ({**ASKED, "color": "red"}, "invalid_input"),
+    ):
+        answer = await client.post("/api/debates/estimate", json=wrong)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (422, code), wrong
