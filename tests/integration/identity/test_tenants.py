@@ -19,7 +19,7 @@ from unittest.mock import AsyncMock
 import httpx2
 import pytest
 from pydantic import SecretStr
-from worlds.memory_server import RECEIVER, Boards, Served, served
+from worlds.memory_server import RECEIVER, Boards, Served, World, served
 from worlds.migrated import migrated
 from worlds.waiting import WAIT_S
 from worlds.webhook_deliveries import delivery
@@ -113,6 +113,8 @@ class StoredWorld:
             commands.open, commands.cancel, commands.vote, commands.suggest,
         )  # fmt: skip
         self.correct, self.sign = commands.correct, commands.sign
+        none = World()
+        self.plan, self.like = none.plan, none.like
 
     async def follow(self, debate_id: str, after_seq: int = 0) -> AsyncIterator[FeedItem]:
         for seq, payload in enumerate(await self._store.events(debate_id, after_seq), after_seq + 1):
