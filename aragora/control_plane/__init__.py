@@ -1,0 +1,1 @@
+"""Tasks for agents: given out by capability, held under a lease, ended once."""

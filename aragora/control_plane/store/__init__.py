@@ -1,0 +1,1 @@
+"""Tasks as stored: tables, the writer that commits in groups, and what reads."""

@@ -1,0 +1,175 @@
+"""A group of units about tasks as one PostgreSQL transaction, a statement per table whatever the group's size. Below
+SQLAlchemy as the journal is (docs/adr/0007).
+
+The tasks that units name are locked first, in the order of their ids. What is claimed or tidied besides is passed over
+where another group holds it, so that groups of several processes neither wait for each other's claims nor deadlock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import partial
+from typing import Any, Final
+
+import asyncpg
+
+from aragora.control_plane.model import Task
+from aragora.control_plane.store.rows import (
+    ATTEMPT,
+    BESIDES,
+    CHANGED,
+    TASK,
+    capabilities_of,
+    task_of,
+    values_of_attempt,
+)
+from aragora.control_plane.store.units import Outcome, Unit
+from aragora.control_plane.store.write_group import (
+    TIDIED_AT_ONCE,
+    AgentPlace,
+    Held,
+    KeyPlace,
+    Writes,
+    agent_places,
+    claims_of,
+    fitting,
+    key_places,
+    resolve,
+    rows_of_changed,
+    rows_of_new,
+    submitting,
+    task_ids,
+    tidies_at,
+)
+from aragora.storage.contexts import Location
+from aragora.storage.postgres_transactions import PostgresTransactions, columns_of
+
+_TASK: Final = ", ".join(TASK)
+_TYPES: Final = {
+    **dict.fromkeys(("deadline", "created_at", "updated_at", "due_at", "claimed_at", "lease_until"), "float8"),
+    **dict.fromkeys(("ended_at", "latency_ms", "cost_usd", "at"), "float8"),
+    **dict.fromkeys(("urgency", "attempts_max", "attempts", "fence"), "int4"),
+}
+
+
+def _arrays(columns: Sequence[str]) -> str:
+    return ", ".join(f"${place}::{_TYPES.get(name, 'text')}[]" for place, name in enumerate(columns, 1))
+
+
+def _inserting(table: str, columns: Sequence[str]) -> str:
+    return f"INSERT INTO {table} ({', '.join(columns)}) SELECT * FROM unnest({_arrays(columns)})"  # noqa: S608
+
+
+NAMED: Final = f"SELECT {_TASK} FROM control_tasks WHERE task_id = ANY($1::text[]) ORDER BY task_id FOR NO KEY UPDATE"  # noqa: S608
+KEYED: Final = (
+    f"SELECT {_TASK}, request_hash, idempotency_key FROM control_tasks "  # noqa: S608
+    "WHERE (org_id, workspace, created_by, idempotency_key) IN "
+    "(SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]))"
+)
+LAPSED: Final = (
+    f"SELECT {_TASK} FROM control_tasks WHERE state = 'claimed' AND lease_until <= $1 "  # noqa: S608
+    "ORDER BY lease_until LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED"
+)
+LATE: Final = (
+    f"SELECT {_TASK} FROM control_tasks WHERE state = 'queued' AND deadline IS NOT NULL AND deadline <= $1 "  # noqa: S608
+    "ORDER BY deadline LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED"
+)
+WANTED: Final = (
+    "SELECT DISTINCT capabilities FROM control_tasks WHERE org_id = $1 AND workspace = $2 AND state = 'queued'"
+)
+QUEUED: Final = (
+    f"SELECT {_TASK} FROM control_tasks WHERE org_id = $1 AND workspace = $2 AND state = 'queued' AND due_at <= $3 "  # noqa: S608
+    "AND (deadline IS NULL OR deadline > $3) AND capabilities = ANY($4::text[]) "
+    "ORDER BY urgency, created_at, task_id LIMIT $5 FOR NO KEY UPDATE SKIP LOCKED"
+)
+OPEN: Final = (
+    "SELECT org_id, count(*) FROM control_tasks WHERE org_id = ANY($1::text[]) AND ended_at IS NULL GROUP BY org_id"
+)
+CAPABILITIES: Final = (
+    "SELECT org_id, workspace, agent_id, capabilities FROM control_agents WHERE (org_id, workspace, agent_id) IN "
+    "(SELECT * FROM unnest($1::text[], $2::text[], $3::text[]))"
+)
+TASKS: Final = _inserting("control_tasks", (*TASK, *BESIDES))
+_CHANGED: Final = ("task_id", *CHANGED)
+CHANGE: Final = (
+    f"UPDATE control_tasks SET {', '.join(f'{name} = new.{name}' for name in CHANGED)} "  # noqa: S608
+    f"FROM unnest({_arrays(_CHANGED)}) AS new ({', '.join(_CHANGED)}) WHERE control_tasks.task_id = new.task_id"
+)
+ATTEMPTS: Final = _inserting("control_attempts", ATTEMPT)
+OUTBOX: Final = (
+    "INSERT INTO outbox (outbox_id, topic, debate_id, payload, created_at) "
+    "SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::float8[])"
+)
+
+
+class PostgresTasks:
+    """Writes groups over one connection of its own. `told`: each attempt that is over has a row in the outbox."""
+
+    def __init__(self, location: Location, *, told: bool) -> None:
+        self._transactions = PostgresTransactions(location, "tasks")
+        self._told = told
+
+    async def write(self, units: Sequence[Unit]) -> list[Outcome]:
+        """One transaction for all units; returns when it is committed.
+
+        Raises:
+            Unavailable: the database is away, full or too slow. Nothing was written, unless the connection broke in the
+                middle of the commit.
+            Exception: a statement was refused for what one of the units holds: nothing was written.
+        """
+        return await self._transactions.run(partial(self._write, units))
+
+    async def aclose(self) -> None:
+        await self._transactions.aclose()
+
+    async def _write(self, units: Sequence[Unit], connection: asyncpg.Connection[Any]) -> list[Outcome]:
+        ids = task_ids(units)
+        tasks = _found(await connection.fetch(NAMED, ids) if ids else ())
+        agents = await _agents(connection, agent_places(units, tasks))
+        at = tidies_at(units)
+        if at is not None:
+            tasks |= _found(await connection.fetch(LAPSED, at, TIDIED_AT_ONCE))
+            tasks |= _found(await connection.fetch(LATE, at, TIDIED_AT_ONCE))
+        for place, claims in claims_of(units).items():
+            texts = fitting(claims, agents, [row[0] for row in await connection.fetch(WANTED, *place)])
+            now = max(claim.now for claim in claims)
+            if texts:
+                tasks |= _found(await connection.fetch(QUEUED, *place, now, texts, len(claims)))
+        keys = await _keys(connection, key_places(units))
+        orgs = submitting(units)
+        opened = {row[0]: row[1] for row in await connection.fetch(OPEN, orgs)} if orgs else {}
+        outcomes, writes = resolve(units, Held(tasks, keys, agents, opened), told=self._told)
+        await _write_all(connection, writes)
+        return outcomes
+
+
+def _found(rows: Iterable[Any]) -> dict[str, Task]:
+    return {row[0]: task_of(tuple(row)) for row in rows}
+
+
+async def _agents(
+    connection: asyncpg.Connection[Any], places: Sequence[AgentPlace]
+) -> dict[AgentPlace, tuple[str, ...]]:
+    rows = await connection.fetch(CAPABILITIES, *columns_of(places)) if places else ()
+    return {(row[0], row[1], row[2]): capabilities_of(row[3]) for row in rows}
+
+
+async def _keys(connection: asyncpg.Connection[Any], places: Sequence[KeyPlace]) -> dict[KeyPlace, tuple[Task, str]]:
+    found: dict[KeyPlace, tuple[Task, str]] = {}
+    for row in await connection.fetch(KEYED, *columns_of(places)) if places else ():
+        task = task_of(tuple(row))
+        found[task.org_id, task.workspace, task.created_by, row["idempotency_key"]] = task, row["request_hash"]
+    return found
+
+
+async def _write_all(connection: asyncpg.Connection[Any], writes: Writes) -> None:
+    new, changed = rows_of_new(writes), rows_of_changed(writes)
+    if new:
+        await connection.execute(TASKS, *columns_of(new))
+    if changed:
+        await connection.execute(CHANGE, *columns_of(changed))
+    if writes.attempts:
+        await connection.execute(ATTEMPTS, *columns_of([values_of_attempt(one) for one in writes.attempts]))
+    if writes.outbox:
+        rows = [(row.outbox_id, row.topic, row.debate_id, row.payload, row.created_at) for row in writes.outbox]
+        await connection.execute(OUTBOX, *columns_of(rows))

@@ -1,0 +1,142 @@
+"""What callers do with tasks: each call is one unit of the writer, under the rules of the machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from hashlib import blake2b
+from typing import Final, TypeAlias
+
+from aragora.clock import Clock
+from aragora.control_plane import machine
+from aragora.control_plane.machine import Step
+from aragora.control_plane.model import LEASE_S, Holding, NewTask, Task
+from aragora.control_plane.store.units import Act, Claim, Key, Submit, Submitted, Sweep
+from aragora.control_plane.store.write_group import TIDIED_AT_ONCE
+from aragora.control_plane.store.writer import TaskWriter
+from aragora.encoding import encode
+from aragora.errors import NotFound
+from aragora.ids import new_id
+from aragora.scope import Scope
+
+PREFIX: Final = "tsk"
+
+_Rule: TypeAlias = Callable[[Task], Step]
+
+
+class Tasks:
+    """Tasks in the store of `writer`. A task that is out of a caller's scope does not exist. Every method raises
+    Unavailable where the store is away; nothing was written then."""
+
+    def __init__(self, writer: TaskWriter, clock: Clock) -> None:
+        self._writer = writer
+        self._clock = clock
+
+    async def submit(self, new: NewTask, key: str | None = None) -> Submitted:
+        """Make a task. The same `key` of the same person gives the task that it made first. Raises Conflict where that
+        was another one, RateLimited where too many are open, InvalidInput."""
+        task = machine.submit(new, new_id(PREFIX), self._clock.now())
+        known = None if key is None else Key(key, blake2b(encode(new), digest_size=16).hexdigest())
+        return await self._writer.submit(Submit(task, known))
+
+    async def claim_next(
+        self,
+        org_id: str,
+        workspace: str,
+        agent_id: str,
+        capabilities: tuple[str, ...] | None = None,
+        *,
+        lease_s: float = LEASE_S,
+    ) -> Task | None:
+        """Give an agent the most urgent task that fits it; None where there is none. Without `capabilities` those count
+        with which it is registered; raises NotFound (`unknown_agent`) where it is not."""
+        return await self._writer.claim(
+            Claim(org_id, workspace, agent_id, capabilities, machine.lease_of(lease_s), self._clock.now())
+        )
+
+    async def claim(
+        self,
+        task_id: str,
+        scope: Scope,
+        agent_id: str,
+        capabilities: tuple[str, ...] | None = None,
+        *,
+        lease_s: float = LEASE_S,
+    ) -> Task:
+        """Give an agent this task. Raises NotFound, Conflict (`machine.claim`)."""
+        now = self._clock.now()
+
+        def rule(task: Task, registered: tuple[str, ...] | None) -> Step:
+            able = registered if capabilities is None else capabilities
+            if able is None and task.capabilities:
+                raise NotFound(
+                    f"no agent {agent_id} is registered in this workspace: register it, or say what it can do",
+                    code="unknown_agent",
+                )
+            return machine.claim(task, agent_id, able or (), lease_s, now)
+
+        return await self._writer.act(Act(task_id, scope, rule, now, agent_id if capabilities is None else None))
+
+    async def heartbeat(self, task_id: str, scope: Scope, holding: Holding, *, lease_s: float = LEASE_S) -> Task:
+        """Keep a task for `lease_s` seconds more. Raises NotFound, Conflict."""
+        now = self._clock.now()
+        return await self._act(task_id, scope, lambda task: machine.heartbeat(task, holding, lease_s, now), now)
+
+    async def complete(
+        self,
+        task_id: str,
+        scope: Scope,
+        holding: Holding,
+        result: str,
+        *,
+        latency_ms: float | None = None,
+        cost_usd: float = 0.0,
+    ) -> Task:
+        """A task is done, with `result` as JSON. Raises NotFound, Conflict (`machine.complete`)."""
+        now = self._clock.now()
+
+        def rule(task: Task) -> Step:
+            return machine.complete(task, holding, result, now, latency_ms=latency_ms, cost_usd=cost_usd)
+
+        return await self._act(task_id, scope, rule, now)
+
+    async def fail(
+        self,
+        task_id: str,
+        scope: Scope,
+        holding: Holding,
+        error: str,
+        *,
+        again: bool = True,
+        latency_ms: float | None = None,
+        cost_usd: float = 0.0,
+    ) -> Task:
+        """An attempt failed; `again` False where no other one can do better. Raises NotFound, Conflict."""
+        now = self._clock.now()
+
+        def rule(task: Task) -> Step:
+            return machine.fail(task, holding, error, now, again=again, latency_ms=latency_ms, cost_usd=cost_usd)
+
+        return await self._act(task_id, scope, rule, now)
+
+    async def retry(self, task_id: str, scope: Scope) -> Task:
+        """Try a task again that failed for good. Raises NotFound, Conflict."""
+        now = self._clock.now()
+        return await self._act(task_id, scope, lambda task: machine.revive(task, now), now)
+
+    async def cancel(self, task_id: str, scope: Scope) -> Task:
+        """Nobody wants a task any more. Raises NotFound, Conflict where it has ended otherwise."""
+        now = self._clock.now()
+        return await self._act(task_id, scope, lambda task: machine.cancel(task, now), now)
+
+    async def sweep(self) -> int:
+        """Do what time alone does: end the attempts whose leases ran out, and the tasks whose deadlines passed.
+        Returns how many tasks changed."""
+        changed = 0
+        while True:
+            found = await self._writer.sweep(Sweep(self._clock.now()))
+            changed += found
+            if found < TIDIED_AT_ONCE:
+                return changed
+
+    async def _act(self, task_id: str, scope: Scope, rule: _Rule, now: float) -> Task:
+        return await self._writer.act(Act(task_id, scope, lambda task, _: rule(task), now))
