@@ -60,8 +60,10 @@ LATE: Final = (
     f"SELECT {_TASK} FROM control_tasks WHERE state = 'queued' AND deadline IS NOT NULL AND deadline <= ? "  # noqa: S608
     "ORDER BY deadline LIMIT ?"
 )
+# Without statistics SQLite would read a workspace's ended tasks too: the index that has only what waits is named.
 WANTED: Final = (
-    "SELECT DISTINCT capabilities FROM control_tasks WHERE org_id = ? AND workspace = ? AND state = 'queued'"
+    "SELECT DISTINCT capabilities FROM control_tasks INDEXED BY control_tasks_queued "
+    "WHERE org_id = ? AND workspace = ? AND state = 'queued'"
 )
 QUEUED: Final = (
     f"SELECT {_TASK} FROM control_tasks INDEXED BY control_tasks_queued "  # noqa: S608

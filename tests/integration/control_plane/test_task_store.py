@@ -11,6 +11,7 @@ from worlds.backends import SetClock
 
 from aragora.control_plane.model import Agent, Holding, How, NewTask, Task, TaskState
 from aragora.control_plane.outcomes import TOPIC, TaskOutcome
+from aragora.control_plane.store import writer_sqlite
 from aragora.control_plane.store.tasks import ATTEMPTS_RETAINED_S, RETAINED_S, TaskStore, Wanted
 from aragora.control_plane.store.writer import TaskWriter
 from aragora.control_plane.tasking import Tasks
@@ -248,3 +249,15 @@ async def test_what_ended_long_ago_is_forgotten(tasks: Tasks, store: TaskStore, 
     assert len(await store.outcomes(MINE, 0.0, 10)) == 1
     assert await store.forget(clock.at + ATTEMPTS_RETAINED_S + 1) == 1
     assert len((await store.page(MINE, Wanted())).items) == 1
+
+
+@pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
+async def test_a_claim_reads_neither_tasks_that_ended_nor_sorts_those_that_wait(database: Database) -> None:
+    async with database.reading() as connection:
+        for query, values in (
+            (writer_sqlite.WANTED, ("org", "default")),
+            (writer_sqlite.QUEUED, ("org", "default", 0.0, 0.0, "[]", 1)),
+        ):
+            plan = [row[3] for row in await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {query}", values)]
+            assert "USING INDEX control_tasks_queued" in plan[0] or "COVERING INDEX control_tasks_queued" in plan[0]
+            assert not any("ORDER BY" in step for step in plan)
