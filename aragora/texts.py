@@ -54,6 +54,20 @@ def check_all(value: Any, place: str) -> None:
             check_all(inner, f"{place}.{number}")
 
 
+def depth_of(value: Any, most: int) -> int:
+    """How deep a JSON value nests; stops counting past `most`."""
+    level, depth = [value], 0
+    while level and depth <= most:
+        depth += 1
+        level = [inner for outer in level for inner in _inside(outer)]
+    return depth
+
+
+def _inside(value: Any) -> list[Any]:
+    children = list(value.values()) if isinstance(value, Mapping) else value if isinstance(value, list) else []
+    return [child for child in children if isinstance(child, Mapping | list)]
+
+
 def _at(place: str, text: str) -> None:
     try:
         prose(text)

@@ -13,6 +13,7 @@ from aragora.background import Job
 from aragora.clock import SystemClock
 from aragora.composition.forgetting import forgetting_job
 from aragora.config.settings import Settings
+from aragora.control_plane.upkeep import forgetting_tasks, sweeping_tasks
 from aragora.identity.store.dead_keys import forgetting_keys
 from aragora.identity.store.invitations import forgetting_invitations
 from aragora.identity.store.sessions import forgetting_sessions
@@ -38,7 +39,8 @@ def jobs(opened: Callable[[Context], Database], settings: Settings) -> tuple[Job
     writer = KnowledgeWriter(memory, clock)
     heeding = heeding_over(memory, writer)
     summarising = Summarising(SummaryStore(memory), writer, clock)
-    outbox, users, webhooks = OutboxStore(opened(Context.DEBATES)), opened(Context.USERS), opened(Context.WEBHOOKS)
+    debates, users, webhooks = opened(Context.DEBATES), opened(Context.USERS), opened(Context.WEBHOOKS)
+    outbox = OutboxStore(debates)
     return (
         pruning(opened(Context.ELO), ratings_applied, outbox, clock),
         pruning(opened(Context.USAGE), usage_applied, outbox, clock),
@@ -51,6 +53,8 @@ def jobs(opened: Callable[[Context], Database], settings: Settings) -> tuple[Job
         forgetting_job(opened, settings, clock),
         heeding_job(heeding),
         summarising_job(summarising, wanted=settings.enable_rlm_summaries),
+        sweeping_tasks(debates, clock),
+        forgetting_tasks(debates, clock),
         retaining(webhooks, _webhook_retention(settings), clock),
     )
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from aragora.clock import Clock
 from aragora.config.settings import Settings
+from aragora.control_plane.store.tasks import TaskStore
 from aragora.knowledge.health import OFF, Component, Reading, State
 from aragora.knowledge.learning import ADAPTERS
 from aragora.knowledge.probing import Look, MoundHealth
@@ -53,6 +54,12 @@ def open_knowledge_health(
         await SummaryStore(memory).followed()
         return {Component.SUMMARIES: Reading(State.WORKS)}
 
+    async def control_plane() -> Mapping[Component, Reading]:
+        """Reads the newest outcome of a task, as recommendations do."""
+        if not settings.cp_enable_km:
+            return {Component.CONTROL_PLANE: OFF}
+        return {Component.CONTROL_PLANE: Reading(State.WORKS, await TaskStore(journals).last_ended())}
+
     looks: dict[Component, Look] = {
         Component.STORE: probes.store,
         Component.LEXICAL_INDEX: probes.lexical_index,
@@ -62,7 +69,7 @@ def open_knowledge_health(
         Component.VECTOR_INDEX: index,
         Component.DEBATE_INTEGRATION: integration,
         Component.CACHE: searching.look_at_cache,
-        Component.CONTROL_PLANE: _not_here,
+        Component.CONTROL_PLANE: control_plane,
         Component.SUMMARIES: summaries,
     }
     return Feature(
@@ -71,8 +78,3 @@ def open_knowledge_health(
         chapters=(knowledge_health,),
         closers=(memory.aclose, journals.aclose),
     )
-
-
-async def _not_here() -> Mapping[Component, Reading]:
-    """What this version does not have."""
-    return {Component.CONTROL_PLANE: OFF}

@@ -40,6 +40,7 @@ from aragora import __version__
 from aragora.agents.breaker_store import BreakerStore
 from aragora.background import Every
 from aragora.clock import SystemClock
+from aragora.composition.control_plane import open_control_plane
 from aragora.composition.debates import open_debates
 from aragora.composition.estimates import open_estimates
 from aragora.composition.forgetting_routes import open_forgetting
@@ -180,6 +181,7 @@ def build_ingress(launch: Launch) -> FastAPI:
             clock,
             guard=guard_of(settings),
         ),
+        open_control_plane(settings, clock),
         of_knowledge,
         open_knowledge_insights(
             settings,

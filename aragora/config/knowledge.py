@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Final
 
 from pydantic import BaseModel, SecretStr
 
-from aragora.config.variables import DatabaseUrl, RedisUrl, WebAddress, variable
-
-_TO_COME: Final = "Without effect until the control plane is there."
+from aragora.config.variables import DatabaseUrl, RedisUrl, WebAddress, WorkspaceName, variable
 
 
 class AdapterProcesses(StrEnum):
@@ -83,8 +80,13 @@ class KnowledgeSettings(BaseModel):
         le=8_192,
     )
     cp_enable_km: bool = variable(
-        "CP_ENABLE_KM", f"The control plane learns from the Knowledge Mound. {_TO_COME}", default=True
+        "CP_ENABLE_KM",
+        "The control plane recommends agents by what came of tasks; false: in the order of the catalogue, and says so.",
+        default=True,
     )
-    cp_km_workspace: str = variable(
-        "CP_KM_WORKSPACE", f"Workspace of the control plane in the Knowledge Mound. {_TO_COME}", default="default"
+    cp_km_workspace: WorkspaceName = variable(
+        "CP_KM_WORKSPACE",
+        "Workspace of tasks and recommendations whose caller names none, in Python (open_coordinator).",
+        default="default",
+        allowed="1 to 64 letters, digits, dots, underscores and hyphens",
     )

@@ -16,6 +16,9 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import NoDecode
 
+from aragora.errors import InvalidInput
+from aragora.scope import checked_workspace
+
 PRODUCTION: Final = "production"
 _PLAIN_NUMBER: Final = re.compile(r"[0-9]+(\.[0-9]+)?")
 _NOT_IN_AN_ADDRESS: Final = re.compile(r"[\s\x00-\x1f\x7f-\x9f]")
@@ -91,6 +94,13 @@ def _public_keys(keys: tuple[str, ...]) -> tuple[str, ...]:
     if not all(_HEX_KEY.fullmatch(key) for key in keys):
         raise ValueError("not every key is 64 hex characters")
     return tuple(key.lower() for key in keys)
+
+
+def _workspace(value: str) -> str:
+    try:
+        return checked_workspace(value)
+    except InvalidInput as refused:
+        raise ValueError(refused.message) from None
 
 
 def _web_address(value: str) -> str:
@@ -185,3 +195,4 @@ PublicKeys = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), After
 DatabaseUrl = Annotated[SecretStr, AfterValidator(_database_url)]
 RedisUrl = Annotated[SecretStr, AfterValidator(_redis_url)]
 WebAddress = Annotated[str, AfterValidator(_web_address)]
+WorkspaceName = Annotated[str, AfterValidator(_workspace)]

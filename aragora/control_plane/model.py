@@ -15,6 +15,7 @@ from aragora.scope import DEFAULT_WORKSPACE
 
 TYPE_MAX_CHARS: Final = 128
 PAYLOAD_MAX_BYTES: Final = 65_536  # of a payload, and of a result, as JSON in UTF-8
+JSON_DEPTH_MAX: Final = 16  # how deep a payload or a result nests
 ERROR_MAX_CHARS: Final = 2_000
 CAPABILITIES_MAX: Final = 32  # that one task wants, or one agent has
 CAPABILITY_MAX_CHARS: Final = 64
@@ -150,6 +151,17 @@ class Agent:
     registered_by: str
     registered_at: float
     updated_at: float
+
+
+def checked_new(new: NewTask) -> NewTask:
+    """The same. Raises InvalidInput where its type, priority or number of attempts is out of bounds."""
+    if not 0 < len(new.type) <= TYPE_MAX_CHARS:
+        raise InvalidInput(f"a type of tasks has 1 to {TYPE_MAX_CHARS} characters")
+    if not 0 <= new.priority <= PRIORITY_MAX:
+        raise InvalidInput(f"a priority is 0 to {PRIORITY_MAX}")
+    if not 1 <= new.attempts_max <= ATTEMPTS_MAX:
+        raise InvalidInput(f"a task has 1 to {ATTEMPTS_MAX} attempts")
+    return new
 
 
 def checked_capabilities(names: Collection[str]) -> tuple[str, ...]:

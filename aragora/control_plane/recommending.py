@@ -35,7 +35,8 @@ class Recommendation:
     Attributes:
         successes, trials: counted, whatever their age.
         mean, low, high: of the rate at which it succeeds, newer attempts counting more; 90 % lie from `low` to `high`.
-        latency_ms: the median over its successes. cost_usd: the mean over its trials. None without any.
+        latency_ms, mean_latency_ms: the median and the mean over its successes. cost_usd: the mean over its trials.
+            None without any.
         last_seen: when its last attempt ended, in seconds since the epoch; None where it never tried.
     """
 
@@ -48,6 +49,7 @@ class Recommendation:
     latency_ms: float | None = None
     cost_usd: float | None = None
     last_seen: float | None = None
+    mean_latency_ms: float | None = None
 
 
 def concerns(attempt: Attempt, wanted: str) -> bool:
@@ -69,6 +71,11 @@ def recommend(attempts: Iterable[Attempt], now: float, *, also: Collection[str] 
         return untried
     first, *rest = tried  # whoever has shown something goes before who has shown nothing
     return [first, *sorted([*rest, *untried], key=_rank)]
+
+
+def unjudged(agent_id: str) -> Recommendation:
+    """What is said of an agent of which nothing is known: Beta(1, 1), which any rate fits."""
+    return _of_agent(agent_id, [], 0.0)
 
 
 def beta_quantile(share: float, a: float, b: float) -> float:
@@ -138,6 +145,7 @@ def _of_agent(agent_id: str, mine: list[Attempt], now: float) -> Recommendation:
         latency_ms=statistics.median(one.latency_ms for one in good) if good else None,
         cost_usd=math.fsum(one.cost_usd for one in mine) / len(mine) if mine else None,
         last_seen=max((one.at for one in mine), default=None),
+        mean_latency_ms=math.fsum(one.latency_ms for one in good) / len(good) if good else None,
     )
 
 

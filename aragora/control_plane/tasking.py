@@ -4,23 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from hashlib import blake2b
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from aragora.clock import Clock
 from aragora.control_plane import machine
 from aragora.control_plane.machine import Step
-from aragora.control_plane.model import LEASE_S, Holding, NewTask, Task
+from aragora.control_plane.model import JSON_DEPTH_MAX, LEASE_S, PAYLOAD_MAX_BYTES, Holding, NewTask, Task
 from aragora.control_plane.store.units import Act, Claim, Key, Submit, Submitted, Sweep
 from aragora.control_plane.store.write_group import TIDIED_AT_ONCE
 from aragora.control_plane.store.writer import TaskWriter
-from aragora.encoding import encode
-from aragora.errors import NotFound
+from aragora.encoding import encode, encode_text
+from aragora.errors import InvalidInput, NotFound
 from aragora.ids import new_id
 from aragora.scope import Scope
+from aragora.texts import check_all, depth_of
 
 PREFIX: Final = "tsk"
 
 _Rule: TypeAlias = Callable[[Task], Step]
+
+
+def checked_json(value: Any) -> str:
+    """A payload or a result as JSON. Raises InvalidInput for what cannot be kept: more than 64 KB, nested too deeply,
+    control characters, numbers that are not finite."""
+    if depth_of(value, JSON_DEPTH_MAX) > JSON_DEPTH_MAX:
+        raise InvalidInput(f"nested deeper than {JSON_DEPTH_MAX} levels")
+    try:
+        check_all(value, "value")
+        text = encode_text(value)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise InvalidInput(f"it cannot be kept as JSON: {error}") from None
+    if len(text.encode()) > PAYLOAD_MAX_BYTES:
+        raise InvalidInput(f"more than {PAYLOAD_MAX_BYTES} bytes as JSON: keep it elsewhere, and say here where")
+    return text
 
 
 class Tasks:

@@ -83,6 +83,8 @@ WEBHOOKS_MANAGE: Final = permission("webhooks.manage")
 USERS_MANAGE: Final = permission("users.manage")
 KNOWLEDGE_READ: Final = permission("knowledge.read")
 KNOWLEDGE_WRITE: Final = permission("knowledge.write")
+TASKS_READ: Final = permission("tasks.read")
+TASKS_WRITE: Final = permission("tasks.write")
 KNOWLEDGE_MANAGE: Final = permission("knowledge.manage")
 
 

@@ -19,6 +19,7 @@ from worlds.memory_dispatching import MemoryDispatching
 
 from aragora import encoding
 from aragora.clock import SystemClock
+from aragora.composition.control_plane import open_control_plane
 from aragora.composition.debates import open_debates
 from aragora.composition.forgetting_routes import open_forgetting
 from aragora.composition.identity import Identity, administration_of, open_identity
@@ -403,6 +404,7 @@ def features_over(
             clock,
             guard=Guard(allowed_networks(("127.0.0.1/32",)), https_only=False, own_hosts=frozenset({"own.test"})),
         ),
+        open_control_plane(settings, clock),
         of_knowledge,
         open_knowledge_insights(
             settings,

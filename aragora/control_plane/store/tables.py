@@ -74,6 +74,7 @@ control_attempts = Table(  # those that are over
     Column("cost_usd", Double, nullable=False),
     Column("error", Text),
     Index("control_attempts_newest", "org_id", "workspace", "at"),
+    Index("control_attempts_ended", "at"),
 )
 
 control_agents = Table(

@@ -11,7 +11,8 @@ from aragora.control_plane.model import AGENTS_MAX, Agent, Attempt, Task, TaskSt
 from aragora.control_plane.store.rows import AGENT, ATTEMPT, TASK, agent_of, attempt_of, task_of, text_of
 from aragora.control_plane.store.tables import control_agents, control_attempts, control_tasks
 from aragora.control_plane.store.write_group import unknown_task
-from aragora.errors import Conflict
+from aragora.encoding import encode_text
+from aragora.errors import Conflict, NotFound
 from aragora.scope import Scope
 from aragora.storage.cursors import Page, Place, cursor_of, place_of
 from aragora.storage.database import Database
@@ -74,12 +75,23 @@ class TaskStore:
         last = found[limit - 1]
         return Page(tuple(found[:limit]), cursor_of(Place(last.created_at, last.task_id)))
 
-    async def outcomes(self, scope: Scope, since: float, limit: int) -> list[Attempt]:
-        """The newest attempts that ended since then, the last one first."""
+    async def outcomes(self, scope: Scope, since: float, limit: int, *, wanted: str | None = None) -> list[Attempt]:
+        """The newest attempts that ended since then, the last one first. `wanted` leaves out those that tell nothing of
+        a type of task or a capability; a few of these may be among what is found."""
         of = control_attempts.c
         query = _within(select(*(of[name] for name in ATTEMPT)).where(of.at >= since), control_attempts, scope)
+        if wanted is not None:
+            query = query.where((of.type == wanted) | of.capabilities.contains(encode_text(wanted), autoescape=True))
         query = query.order_by(of.at.desc(), of.task_id, of.fence).limit(limit)
         return [attempt_of(row) for row in await self._database.rows(query, "reading outcomes of tasks")]
+
+    async def last_ended(self) -> float | None:
+        """When the newest attempt of all ended; None where there is none."""
+        rows = await self._database.rows(
+            select(func.max(control_attempts.c.at)), "reading the newest outcome of a task"
+        )
+        found: float | None = rows[0][0]
+        return found
 
     async def register(self, agent: Agent) -> Agent:
         """Write what an agent can do, in place of what was known of it; returns it as it is kept. Raises Conflict where
@@ -100,6 +112,14 @@ class TaskStore:
             statement = new.on_conflict_do_update(index_elements=["org_id", "workspace", "agent_id"], set_=kept)
             row = (await connection.execute(statement.returning(*(table.c[name] for name in AGENT)))).one()
         return agent_of(row)
+
+    async def unregister(self, org_id: str, workspace: str, agent_id: str) -> None:
+        """Let an agent be registered no more; what it holds stays with it. Raises NotFound."""
+        of = control_agents.c
+        gone = delete(control_agents).where(of.org_id == org_id, of.workspace == workspace, of.agent_id == agent_id)
+        async with self._database.writing("removing an agent") as connection:
+            if not (await connection.execute(gone)).rowcount:
+                raise NotFound("No agent of that name is registered in this workspace.", code="unknown_agent")
 
     async def agents(self, scope: Scope, *, after: str = "", limit: int = AGENTS_MAX) -> list[Agent]:
         """The registered agents, in order of their names, then workspaces."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
@@ -18,7 +18,7 @@ from aragora.secrets.fields import STAND_IN, redacted, secrets_of
 from aragora.server.chapter import Call, Chapter
 from aragora.server.ports import AuditTrail
 from aragora.server.views import UNCACHED, json_response
-from aragora.texts import check_all
+from aragora.texts import check_all, depth_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ def _keepable(settings: dict[str, Any]) -> dict[str, Any]:
     """Settings that can be kept, and would come out as they went in."""
     if taken := _OURS & settings.keys():
         raise ValueError(f"the server sets {', '.join(sorted(taken))}; leave it out")
-    if _depth(settings) > MAX_DEPTH:
+    if depth_of(settings, MAX_DEPTH) > MAX_DEPTH:
         raise ValueError(f"nested deeper than {MAX_DEPTH} levels")
     check_all(settings, "settings")
     try:
@@ -56,20 +56,6 @@ def _keepable(settings: dict[str, Any]) -> dict[str, Any]:
     if any(value == STAND_IN for _, value in secrets_of(settings)):
         raise ValueError(f"send each secret itself: {STAND_IN} only stands for it in answers")
     return settings
-
-
-def _depth(value: Any) -> int:
-    """How deep a JSON value nests; stops counting past `MAX_DEPTH`."""
-    level, depth = [value], 0
-    while level and depth <= MAX_DEPTH:
-        depth += 1
-        level = [inner for outer in level for inner in _inside(outer)]
-    return depth
-
-
-def _inside(value: Any) -> list[Any]:
-    children = list(value.values()) if isinstance(value, Mapping) else value if isinstance(value, list) else []
-    return [child for child in children if isinstance(child, Mapping | list)]
 
 
 class SaveIntegration(BaseModel):

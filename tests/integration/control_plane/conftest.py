@@ -6,9 +6,12 @@ import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import httpx2
 import pytest
 from sqlalchemy import text
-from worlds.backends import SetClock, databases_of, fresh_database
+from worlds.backends import SetClock, copied_database, databases_of
+from worlds.control_server import ControlSite, control_site
+from worlds.migrated import migrated
 from worlds.schema import schema
 
 from aragora.config.settings import Settings
@@ -22,15 +25,16 @@ BACKENDS = ["sqlite", pytest.param("postgres", marks=pytest.mark.slow)]
 
 
 @pytest.fixture(scope="session")
-def tasks_url(postgres_url: str) -> str:
-    """The URL of a PostgreSQL database for the tables of tasks."""
-    return asyncio.run(fresh_database(postgres_url))
+def tasks_url(migrated_url: str) -> str:
+    """The URL of a migrated PostgreSQL database."""
+    return asyncio.run(copied_database(migrated_url))
 
 
 @pytest.fixture(params=BACKENDS)
 def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
-    url = request.getfixturevalue("tasks_url") if request.param == "postgres" else None
-    return Settings(data_dir=tmp_path, database_url=url)
+    if request.param == "sqlite":
+        return migrated(Settings(data_dir=tmp_path))
+    return Settings(data_dir=tmp_path, database_url=request.getfixturevalue("tasks_url"))
 
 
 @pytest.fixture
@@ -58,3 +62,17 @@ def tasks(writer: TaskWriter, clock: SetClock) -> Tasks:
 @pytest.fixture
 def store(database: Database) -> TaskStore:
     return TaskStore(database)
+
+
+@pytest.fixture
+async def site(settings: Settings, database: Database, clock: SetClock) -> AsyncIterator[ControlSite]:
+    """The routes, over the store after `database` emptied it."""
+    async with control_site(settings, clock) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def client(site: ControlSite) -> AsyncIterator[httpx2.AsyncClient]:
+    """Ann, an owner of acme."""
+    async with site.client("ann") as client:
+        yield client

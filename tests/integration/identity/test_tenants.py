@@ -46,6 +46,7 @@ SERVICE: Final = "service-token-of-the-test"
 PASSWORD: Final = "correct horse battery"
 MARK: Final = "quince-marmalade"  # in all that Alice's organisation keeps
 LAST: Final = ("/api/auth/api-key", "/api/auth/password", "/api/auth/logout")  # they end what the others need
+AGENT: Final = "ada"  # has a task of Alice's
 BODIES: Final[dict[str, Any]] = {
     "POST /api/debates": {"question": "Mine?"},
     "POST /api/debates/estimate": {"question": "Mine?"},
@@ -83,6 +84,13 @@ BODIES: Final[dict[str, Any]] = {
         "content": "Mine.",
         "confidence": 1.0,
     },
+    "POST /api/control-plane/tasks": {"type": "mine"},
+    "POST /api/control-plane/tasks/claim": {"agent_id": "mallory", "capabilities": []},
+    "POST /api/control-plane/tasks/{task_id}/claim": {"agent_id": "mallory", "capabilities": []},
+    "POST /api/control-plane/tasks/{task_id}/heartbeat": {"agent_id": AGENT},
+    "POST /api/control-plane/tasks/{task_id}/complete": {"agent_id": AGENT, "result": "mine"},
+    "POST /api/control-plane/tasks/{task_id}/fail": {"agent_id": AGENT, "error": "I say so."},
+    "POST /api/control-plane/agents": {"agent_id": "mallory", "capabilities": []},
     "POST /api/knowledge/forget": {"by": {"subject": "mine"}},
     "POST /api/webhooks/{webhook_id}/replay": {"since": time.time() - 60.0, "select": "failed"},
 }
@@ -97,6 +105,9 @@ INVENTED: Final = {
     "forgetting_id": f"fgt_{8:032x}",
     "share_id": f"ins_{8:032x}",
     "adapter": "none",
+    "task_id": f"tsk_{8:032x}",
+    "agent_id": "nobody",
+    "task_type": "debate",
 }
 OPENED: Final = DebateTicket("deb_mallory", DebateStatus.QUEUED)
 
@@ -153,6 +164,7 @@ class Site:
     replay_id: str = ""
     item_id: str = ""
     share_id: str = ""
+    task_id: str = ""
 
     def client(self, proof: dict[str, str]) -> httpx2.AsyncClient:
         return self.server.client("203.0.113.9", "localhost:8080", **proof)
@@ -232,6 +244,12 @@ async def fill(site: Site, writer: JournalWriter) -> None:
         shared = await client.post("/api/knowledge/insights", json=told)
         assert shared.status_code == 201, shared.text
         site.share_id = shared.json()["share_id"]
+        task = await client.post("/api/control-plane/tasks", json={"type": MARK, "payload": {"of": MARK}})
+        assert task.status_code == 201, task.text
+        site.task_id = task.json()["task_id"]
+        agent = {"agent_id": AGENT, "capabilities": [MARK]}
+        assert (await client.post("/api/control-plane/agents", json=agent)).status_code == 200
+        assert (await client.post(f"/api/control-plane/tasks/{site.task_id}/claim", json=agent)).status_code == 200
 
 
 async def deliver(site: Site, settings: Settings) -> None:
@@ -299,6 +317,9 @@ def of_alice(site: Site, debate_id: str) -> dict[str, str]:
         "replay_id": site.replay_id,
         "item_id": site.item_id,
         "share_id": site.share_id,
+        "task_id": site.task_id,
+        "task_type": MARK,
+        "agent_id": AGENT,
         "q": MARK,
         "If-Match": "1",
         "forgetting_id": f"fgt_{8:032x}",
@@ -333,7 +354,10 @@ async def test_no_route_shows_or_does_anything_with_the_ids_of_another_organisat
                 assert ("{user_id}" not in path) or answer.status_code in (403, 404), told
                 of_webhooks = any(part in path for part in ("{webhook_id}", "{delivery_id}", "{replay_id}"))
                 assert not of_webhooks or answer.status_code == 404, told
-                assert not any(part in path for part in ("{item_id}", "{share_id}")) or answer.status_code == 404, told
+                assert (
+                    not any(part in path for part in ("{item_id}", "{share_id}", "{task_id}"))
+                    or answer.status_code == 404
+                ), told
                 for mark in (MARK, "rcp_done", site.alice.org_id, "alice@example.com"):
                     assert mark not in answer.text, told
                 if "{debate_id}" not in path:
@@ -362,6 +386,10 @@ async def assert_alice_still_has_everything(site: Site) -> None:
             assert (item["content"], item["status"], item["version"]) == (f"{MARK} holds.", "live", 1)
             insight = (await client.get(f"/api/knowledge/insights/{site.share_id}")).json()
             assert (insight["content"], insight["status"]) == (MARK, "shared")
+            task = (await client.get(f"/api/control-plane/tasks/{site.task_id}")).json()
+            assert (task["type"], task["state"], task["agent_id"]) == (MARK, "claimed", AGENT)
+            (agent,) = (await client.get("/api/control-plane/agents")).json()["agents"]
+            assert (agent["agent_id"], agent["capabilities"]) == (AGENT, [MARK])
             replay = (await client.get(f"/api/webhooks/replays/{site.replay_id}")).json()
             assert (replay["status"], replay["select"]) == ("running", "failed")
             (letter,) = (await client.get("/api/webhooks/dead-letters")).json()["dead_letters"]

@@ -22,7 +22,7 @@ LATER = (
     "/api/knowledge/insights/{id}",
     "/api/knowledge/adapters/",
     "/api/debates/{id}/outcome",  # outcomes
-    "/api/control-plane",
+    "/api/control-plane/tasks/{id}",  # the control plane: of one task
     "/api/integrations",
     "/api/system/errors",  # the admin console and the developer portal
     "/api/system/rate-limits",

@@ -67,6 +67,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("task_id", "fence"),
     )
     op.create_index("control_attempts_newest", "control_attempts", ["org_id", "workspace", "at"])
+    op.create_index("control_attempts_ended", "control_attempts", ["at"])
     op.create_table(
         "control_agents",
         sa.Column("org_id", sa.Text, nullable=False),

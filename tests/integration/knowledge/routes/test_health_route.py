@@ -41,7 +41,7 @@ async def test_a_fresh_mound_is_healthy_and_hardly_active(client: httpx2.AsyncCl
     assert told["status"] == "healthy", told
     assert told["summary"] == {"total_components": 11, "healthy": 11, "active": 0}
     assert len(told["components"]) == 11
-    assert told["components"]["control_plane"]["state"] == "off"
+    assert told["components"]["control_plane"]["state"] == "works"
 
 
 async def test_what_is_used_is_active_for_an_hour(

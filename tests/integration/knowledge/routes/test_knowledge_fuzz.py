@@ -1,5 +1,5 @@
-"""The routes of knowledge against everything their own description allows, and much that it does not, half of it at an
-item that exists: never a 5xx but for the index that is away."""
+"""The routes of knowledge and of tasks against everything their own description allows, and much that it does not, half
+of it at an item or a task that exists: never a 5xx but for the index that is away."""
 
 from __future__ import annotations
 
@@ -37,30 +37,36 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
         yield client
 
 
-def test_no_input_makes_the_routes_of_knowledge_fail(client: TestClient) -> None:
+def test_no_input_makes_the_routes_of_knowledge_or_tasks_fail(client: TestClient) -> None:
     described = get_openapi(title="Aragora", version="1", routes=client.app.routes)  # type: ignore[attr-defined]
-    made = client.post("/api/knowledge/items", json={"content": "It holds."}).json()
+    made = {
+        "item_id": client.post("/api/knowledge/items", json={"content": "It holds."}).json()["item_id"],
+        "task_id": client.post("/api/control-plane/tasks", json={"type": "review"}).json()["task_id"],
+    }
     statuses: Counter[int] = Counter()
     operations = [found.ok() for found in schemathesis.openapi.from_dict(described).get_all_operations()]
-    of_knowledge = [
-        one for one in operations if one.path.startswith("/api/knowledge") and one.path != "/api/knowledge/calibration"
+    tried = [
+        one
+        for one in operations
+        if one.path.startswith(("/api/knowledge", "/api/control-plane")) and one.path != "/api/knowledge/calibration"
     ]
-    for operation in of_knowledge:
+    for operation in tried:
         for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
             try:
-                _fuzz(client, operation.as_strategy(generation_mode=mode), made["item_id"], statuses)
+                _fuzz(client, operation.as_strategy(generation_mode=mode), made, statuses)
             except (Unsatisfiable, SerializationNotPossible):
                 continue  # nothing can be wrong there, or it is no JSON: test_file_routes has lines of all kinds
-    assert len(of_knowledge) == 28
+    assert len(tried) == 28 + 14
     assert {200, 404, 422} <= statuses.keys()  # it did get through
 
 
-def _fuzz(client: TestClient, cases: Any, item_id: str, statuses: Counter[int]) -> None:
+def _fuzz(client: TestClient, cases: Any, made: dict[str, str], statuses: Counter[int]) -> None:
     @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck), database=None)
     @given(case=cases, known=st.booleans())
     def run(case: Any, known: bool) -> None:
-        if known and "item_id" in (case.path_parameters or {}):
-            case.path_parameters["item_id"] = item_id
+        if known:
+            parameters = case.path_parameters or {}
+            parameters.update({name: found for name, found in made.items() if name in parameters})
         answer = client.request(**case.as_transport_kwargs(base_url="http://localhost:8080"))
         statuses[answer.status_code] += 1
         told = f"{case.method} {case.formatted_path} {case.body!r}: {answer.status_code} {answer.text}"
