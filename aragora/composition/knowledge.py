@@ -9,9 +9,11 @@ from aragora.clock import Clock
 from aragora.config.settings import Settings
 from aragora.knowledge.answers import AnswerCache
 from aragora.knowledge.keeping import Keeper
+from aragora.knowledge.memories import Memories
 from aragora.knowledge.searching import Keeping, Meanings, Searching
 from aragora.knowledge.store.generations import Generations
 from aragora.knowledge.store.neighbours import Neighbours
+from aragora.knowledge.store.observations import Observations
 from aragora.knowledge.store.outcomes import OutcomeStore
 from aragora.knowledge.store.reading import KnowledgeReader
 from aragora.knowledge.store.walking import walked
@@ -61,6 +63,7 @@ def open_knowledge(
         export=partial(walked, database),
         keeper=Keeper(reader, writer, clock, wake),
         searching=Searching(reader, meanings, clock, Keeping(answers, Generations(database))),
+        memories=Memories(Observations(database), clock),
         outcomes=OutcomeStore(database),
         debates=debates,
         verifier=verifier,

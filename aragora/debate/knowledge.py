@@ -20,6 +20,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
+from aragora.texts import counted
+
 ITEMS_MAX: Final = 8
 ITEM_MAX_CHARS: Final = 600
 OFFER_MAX_CHARS: Final = 4_000
@@ -55,6 +57,8 @@ class OfferedItem:
     source are empty where it was no debate, or one without a receipt. `roots` counts the independent sources that
     support the item.
 
+    `uses` counts the debates whose decision rested on the item before this one.
+
     Of a decision, `question_digest` (see the function of this name) and `position` say what was asked and which option
     was chosen; both are empty where that is not known.
     """
@@ -76,6 +80,7 @@ class OfferedItem:
     dissent: str = ""
     question_digest: str = ""
     position: str = ""
+    uses: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +108,12 @@ def question_digest(question: str) -> str:
 
 
 def about(item: OfferedItem) -> str:
-    """What an agent is told of an item besides its text: kind, date (UTC), confidence, and whether it is disputed."""
+    """What an agent is told of an item besides its text: kind, date (UTC), confidence, whether it is disputed, and how
+    many debates rested on it since."""
     kind = item.kind.replace("_", " ")
     words = item.confidence_words.strip() or f"{item.confidence:.0%}"
-    return f"{kind}, {date_of(item.at)}, confidence: {words}{', disputed' if item.disputed else ''}"
+    told = f"{kind}, {date_of(item.at)}, confidence: {words}{', disputed' if item.disputed else ''}"
+    return f"{told}, {counted(item.uses, 'later debate')} rested on it" if item.uses else told
 
 
 def date_of(at: float) -> str:
@@ -151,6 +158,7 @@ def is_sound(item: OfferedItem) -> bool:
         and 0 < len(item.item_id) <= ID_MAX_CHARS
         and 1 <= item.version < 2**31
         and 0 <= item.roots < 2**31
+        and 0 <= item.uses < 2**31
         and _KIND.fullmatch(item.kind) is not None
         and 0.0 <= item.confidence <= 1.0
         and len(item.confidence_words) <= WORDS_MAX_CHARS

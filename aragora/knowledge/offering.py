@@ -7,7 +7,8 @@ decided. Where nothing is relevant, nothing is offered.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Final
 
 from aragora.debate.knowledge import ITEM_MAX_CHARS, OfferedItem, digest_of, fitted
@@ -15,6 +16,7 @@ from aragora.knowledge.condensing import is_summary, made_of
 from aragora.knowledge.confidence import confidence_of, in_words
 from aragora.knowledge.model import Item, ItemKind, Source, Status
 from aragora.knowledge.mound.adapters.consensus import QUESTION, is_question, subject_of
+from aragora.knowledge.mound.adapters.continuum import Memory, remembered
 
 OFFERED: Final = (
     ItemKind.DECISION,
@@ -35,12 +37,17 @@ DISSENT_CHARS: Final = 200
 
 
 def offered(
-    question: str, hits: Sequence[Item], dissents: Mapping[str, Sequence[Item]], summaries: Sequence[Item] = ()
+    question: str,
+    hits: Sequence[Item],
+    dissents: Mapping[str, Sequence[Item]],
+    summaries: Sequence[Item] = (),
+    memories: Mapping[str, Memory] = MappingProxyType({}),
 ) -> tuple[OfferedItem, ...]:
     """The offer for a question, of the items that a search found, the best first; `dissents` by the decision's id,
     `summaries` those that were made of some of the hits: one stands in place of the items of the offer that it was made
-    of, which is then as much shorter."""
-    found = [item for item in hits if not is_summary(item)]
+    of, which is then as much shorter. What is remembered for longer (`memories`, by the item's id) comes a little
+    earlier."""
+    found = remembered([item for item in hits if not is_summary(item)], memories)
     same = subject_of(question)
     precedents = [item for item in found if item.statement.subject == same]  # of this very question: first
     others = [item for item in found if item.statement.subject != same]
@@ -52,9 +59,15 @@ def offered(
                 continue
             decisions += 1
         chosen[item.item_id] = item
-    plain = fitted(_item(item, dissents.get(item.item_id, ())) for item in chosen.values())
+
+    def told(items: Iterable[Item]) -> tuple[OfferedItem, ...]:
+        return fitted(
+            _item(item, dissents.get(item.item_id, ()), memories.get(item.item_id, Memory())) for item in items
+        )
+
+    plain = told(chosen.values())
     taken = shortened([chosen[one.item_id] for one in plain], [*summaries, *filter(is_summary, hits)])
-    return fitted(_item(item, dissents.get(item.item_id, ())) for item in taken)
+    return told(taken)
 
 
 def shortened(items: Sequence[Item], summaries: Sequence[Item]) -> list[Item]:
@@ -82,7 +95,7 @@ def _size(item: Item) -> int:
     return min(len(item.statement.content), ITEM_MAX_CHARS)
 
 
-def _item(item: Item, dissents: Sequence[Item]) -> OfferedItem:
+def _item(item: Item, dissents: Sequence[Item], memory: Memory) -> OfferedItem:
     strongest = max(dissents, key=lambda one: (confidence_of(one).value, one.item_id), default=None)
     dissent = "" if strongest is None else _shortened(_last_line(strongest.statement.content), DISSENT_CHARS)
     text = _shortened(item.statement.content, ITEM_MAX_CHARS - len(dissent))
@@ -107,6 +120,7 @@ def _item(item: Item, dissents: Sequence[Item]) -> OfferedItem:
         dissent=dissent,
         question_digest=subject.removeprefix(QUESTION) if decided else "",
         position=item.statement.value[:200] if decided else "",
+        uses=memory.uses,
     )
 
 

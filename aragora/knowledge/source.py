@@ -9,6 +9,7 @@ from aragora.debate.knowledge import NotOffered, Offer
 from aragora.debate.model import DebateSpec
 from aragora.knowledge.condensing import is_summary
 from aragora.knowledge.counting import timed_look
+from aragora.knowledge.memories import Memories
 from aragora.knowledge.model import Home, Item, LinkKind
 from aragora.knowledge.offering import OFFERED, offered
 from aragora.knowledge.searching import QUERY_MAX_CHARS, Searching
@@ -32,10 +33,13 @@ class Beside(Protocol):
 class MoundSource:
     """Offers what the workspace of a debate knows."""
 
-    def __init__(self, reader: Beside, searching: Searching, clock: Clock, *, summaries: bool = False) -> None:
+    def __init__(
+        self, reader: Beside, searching: Searching, memories: Memories, clock: Clock, *, summaries: bool = False
+    ) -> None:
         """`summaries`: take one in place of the hits that it was made of."""
         self._reader = reader
         self._searching = searching
+        self._memories = memories
         self._clock = clock
         self._summaries = summaries
 
@@ -56,7 +60,8 @@ class MoundSource:
         dissents = await self._reader.linking_to(
             scope, [item.item_id for item in found], LinkKind.DISSENTS_FROM, self._clock.now()
         )
-        items = offered(spec.question, found, dissents, await self.made_of(scope, found) if self._summaries else ())
+        summaries = await self.made_of(scope, found) if self._summaries else ()
+        items = offered(spec.question, found, dissents, summaries, await self._memories.of(home, found))
         return Offer(items) if items else Offer(why=NotOffered.NONE)
 
     async def made_of(self, scope: Scope, found: list[Item]) -> list[Item]:

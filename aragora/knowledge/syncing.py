@@ -87,7 +87,7 @@ class Syncing:
             for start in range(0, len(left), PORTION):
                 if self._clock.monotonic() - began >= SYNC_S:
                     break
-                for rows, found in await self._of(left[start : start + PORTION]):
+                for rows, found in await self._of(left[start : start + PORTION], None):
                     learnt = learnt.plus(found)
                     done += rows if REFUSED not in (found.skipped or {}) else []
         except Exception:
@@ -105,15 +105,23 @@ class Syncing:
             standing.lag_s,
         )
 
-    async def _of(self, rows: Sequence[OutboxRow]) -> list[tuple[Sequence[OutboxRow], Learnt]]:
+    async def earlier(self, rows: Sequence[OutboxRow], lessons: Lessons) -> Learnt:
+        """Learn from debates that ended before the adapter was there; a debate that cannot be learnt from is passed
+        over, and told. Raises Unavailable; what was stored by then stays."""
+        learnt = Learnt()
+        for _, found in await self._of(rows, lessons):
+            learnt = learnt.plus(found)
+        return learnt
+
+    async def _of(self, rows: Sequence[OutboxRow], lessons: Lessons | None) -> list[tuple[Sequence[OutboxRow], Learnt]]:
         """What came of these rows: together if possible, one by one where a row spoils the portion."""
         try:
-            return [(rows, await self._adapter.learn(rows))]
+            return [(rows, await self._adapter.learn(rows, lessons))]
         except Unavailable:
             raise
         except Exception as refused:
             if len(rows) > 1:
-                return [each for row in rows for each in await self._of([row])]
+                return [each for row in rows for each in await self._of([row], lessons)]
             log.exception(
                 "a debate cannot be learnt from", adapter=self._name, debate_id=rows[0].debate_id, error=repr(refused)
             )

@@ -20,6 +20,7 @@ from aragora.errors import AragoraError
 from aragora.identity import workspaces
 from aragora.identity.audit import Outcome
 from aragora.knowledge.keeping import Keeper
+from aragora.knowledge.memories import Memories
 from aragora.knowledge.model import Home, Item
 from aragora.knowledge.planning import unknown_item
 from aragora.knowledge.sameness import ITEM_ID
@@ -39,7 +40,8 @@ from aragora.server.views import UNCACHED, json_response
 @dataclass(frozen=True, slots=True)
 class KnowledgePorts:
     """What these routes call. The stores connect with their first use. `export` gives the items of a scope, `debates`
-    and `verifier` what an item came from, `outcomes` what came of that, `sockets` are those of this process."""
+    and `verifier` what an item came from, `memories` how it was used, `outcomes` what came of that, `sockets` are those
+    of this process."""
 
     reader: KnowledgeReader
     neighbours: Neighbours
@@ -47,6 +49,7 @@ class KnowledgePorts:
     export: Callable[[Scope], AsyncIterator[Item]]
     keeper: Keeper
     searching: Searching
+    memories: Memories
     outcomes: OutcomeStore
     debates: DebateReader
     verifier: ReceiptVerifier

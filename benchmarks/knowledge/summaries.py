@@ -16,12 +16,14 @@ from aragora.clock import SystemClock
 from aragora.config.settings import Settings
 from aragora.errors import Unavailable
 from aragora.knowledge.ledger import Added
+from aragora.knowledge.memories import Memories
 from aragora.knowledge.model import Basis, Home, Item, ItemKind, Source, SourceKind, Statement, debate_root
 from aragora.knowledge.near import Near
 from aragora.knowledge.offering import offered
 from aragora.knowledge.planning import Addition
 from aragora.knowledge.searching import Mode, Searching
 from aragora.knowledge.source import FOUND, MoundSource
+from aragora.knowledge.store.observations import Observations
 from aragora.knowledge.store.reading import KnowledgeReader
 from aragora.knowledge.store.summaries import SummaryStore
 from aragora.knowledge.store.writing import UNITS_MAX, KnowledgeWriter
@@ -54,6 +56,7 @@ class NoMeanings:
 class _World:
     reader: KnowledgeReader
     searching: Searching
+    memories: Memories
     questions: list[str]
 
 
@@ -76,7 +79,7 @@ async def _measured(options: Options, directory: Path) -> list[Line]:
     figures = {"items": options.items, "items_per_s": options.items / wrote_s, "summaries": made}
     lines = [Line("summaries", {"step": "condense", **figures, "took_s": time.perf_counter() - began})]
     questions = [_question(drawn) for _ in range(options.searches)]
-    world = _World(reader, Searching(reader, NoMeanings(), clock), questions)
+    world = _World(reader, Searching(reader, NoMeanings(), clock), Memories(Observations(database), clock), questions)
     lines += [await _searched(world, "all items", Wanted()), await _searched(world, "summaries", ALONE)]
     lines += [await _gone_into(world), await _offers(world)]
     await database.aclose()
@@ -114,7 +117,7 @@ def _line(name: str, took: list[float], answered: float) -> Line:
 
 async def _offers(world: _World) -> Line:
     """Tokens of what a debate is offered."""
-    source = MoundSource(world.reader, world.searching, SystemClock(), summaries=True)
+    source = MoundSource(world.reader, world.searching, world.memories, SystemClock(), summaries=True)
     plain, short = 0, 0
     for question in world.questions:
         answer = await world.searching.search(SCOPE, question, k=FOUND, mode=Mode.LEXICAL)

@@ -32,9 +32,11 @@ from aragora.config.settings import Settings
 from aragora.errors import Unavailable
 from aragora.knowledge.heeding import heeding_over
 from aragora.knowledge.learning import Learning
+from aragora.knowledge.memories import Memories
 from aragora.knowledge.probing import FRESH_S
 from aragora.knowledge.searching import Searching
 from aragora.knowledge.source import MoundSource
+from aragora.knowledge.store.observations import Observations
 from aragora.knowledge.store.reading import KnowledgeReader
 from aragora.knowledge.store.writing import KnowledgeWriter
 from aragora.storage.contexts import Context
@@ -97,7 +99,7 @@ async def test_in_trouble_nothing_is_half_kept_and_afterwards_nothing_is_missing
     clock, memory = SetClock(), Database.open(settings, Context.MEMORY)
     reader, writer = KnowledgeReader(memory), KnowledgeWriter(memory, clock)
     learning = Learning("consensus", Journals(), reader, writer, heeding_over(memory, writer))
-    debates = MoundSource(reader, Searching(reader, NoMeanings(), clock), clock)
+    debates = MoundSource(reader, Searching(reader, NoMeanings(), clock), Memories(Observations(memory), clock), clock)
     rows = [OutboxRow("deb_1:knowledge", "knowledge", "deb_1", "{}", 1.0)]
 
     async with knowledge_site(settings, clock) as site, site.client("ann") as client:

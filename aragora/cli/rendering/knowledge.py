@@ -90,9 +90,16 @@ def reasons_lines(why: Mapping[str, Any]) -> list[RenderableType]:
     if why.get("outcomes"):
         parts.append(Heading("what was seen of it"))
         parts += [line for one in why["outcomes"] for line in _seen(one)]
+    if (why.get("memory") or {}).get("last_used_at"):
+        parts += [Heading("how it is used"), _used(why["memory"])]
     parts.append(Heading("what raised and lowered it"))
     parts += [_move(one) for one in why.get("ledger") or ()]
     return parts
+
+
+def _used(memory: Mapping[str, Any]) -> RenderableType:
+    uses = counted(int(memory.get("uses") or 0), "debate")
+    return say(f"{uses} rested on it, the last {moment(memory.get('last_used_at'))}; memory: {memory.get('tier')}")
 
 
 def _seen(outcome: Mapping[str, Any]) -> list[RenderableType]:

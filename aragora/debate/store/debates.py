@@ -24,6 +24,8 @@ from aragora.storage.database import Database
 _EXPORT_CHUNK: Final = 200  # debates in memory at once
 _RUNNING: Final = (DebateStatus.QUEUED.value, DebateStatus.ACTIVE.value)
 
+_ENDED: Final = tuple(status.value for status in DebateStatus if status.ended)
+
 _RECORDS: Final = select(*(debates.c[name] for name in COLUMNS))
 _RECORD: Final = _RECORDS.where(debates.c.debate_id == bindparam("debate_id"))  # built once: it is read all the time
 _PLACE: Final = tuple_(debates.c.created_at, debates.c.debate_id)
@@ -114,6 +116,17 @@ class DebateStore:
         those behind this beginning and id. An index gives them: each call costs what it returns."""
         columns = (debates.c.debate_id, debates.c.created_at, debates.c.updated_at)
         query = select(*columns).where(debates.c.org_id == org_id, debates.c.created_at < before)
+        if after is not None:
+            query = query.where(after < _PLACE)
+        query = query.order_by(debates.c.created_at, debates.c.debate_id).limit(limit)
+        return [Span(*row) for row in await self._rows(query)]
+
+    async def ended(self, since: float, after: tuple[float, str] | None, before: float, limit: int) -> list[Span]:
+        """Debates of all organisations that have ended and began from `since` until before `before` (seconds since the
+        epoch), oldest first; with `after` those behind this beginning and id."""
+        query = select(debates.c.debate_id, debates.c.created_at, debates.c.updated_at).where(
+            debates.c.status.in_(_ENDED), debates.c.created_at >= since, debates.c.created_at < before
+        )
         if after is not None:
             query = query.where(after < _PLACE)
         query = query.order_by(debates.c.created_at, debates.c.debate_id).limit(limit)

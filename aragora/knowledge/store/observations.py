@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 from sqlalchemy import Column, ColumnElement, Double, Index, Integer, Table, Text, delete, func, select
@@ -46,9 +46,13 @@ class Observations:
 
     async def newest(self, home: Home, adapter: str, key: str, limit: int) -> list[Observation]:
         """Up to `limit` of a key, the newest first."""
+        return await self.newest_of(home, adapter, (key,), limit)
+
+    async def newest_of(self, home: Home, adapter: str, keys: Collection[str], limit: int) -> list[Observation]:
+        """Up to `limit` of these keys together, the newest first. As many keys as fit one query (`parts.LOOKED_UP`)."""
         query = (
             select(_OF.key, _OF.body, _OF.debate_id, _OF.person, _OF.at)
-            .where(_here(home), _OF.adapter == adapter, _OF.key == key)
+            .where(_here(home), _OF.adapter == adapter, _OF.key.in_(keys))
             .order_by(_OF.at.desc(), _OF.debate_id.desc(), _OF.number)
             .limit(limit)
         )

@@ -12,7 +12,8 @@ from aragora.errors import NotFound
 from aragora.identity.rbac import KNOWLEDGE_READ
 from aragora.knowledge.explaining import Step, steps
 from aragora.knowledge.graph import DEPTH_MAX, ITEMS_MAX, around
-from aragora.knowledge.model import DEBATE, Bearing, LinkKind, Outcome, Status
+from aragora.knowledge.model import DEBATE, Bearing, Home, LinkKind, Outcome, Status
+from aragora.knowledge.mound.adapters.continuum import Memory, Tier
 from aragora.knowledge.roots import independent_roots
 from aragora.scope import Scope
 from aragora.server.chapter import Call, Chapter
@@ -85,6 +86,15 @@ class Seen(BaseModel):
     ]
 
 
+class MemoryView(BaseModel):
+    """How an item recurs: what recurs over longer times is offered a little earlier, and believed no more."""
+
+    tier: Annotated[Tier, Field(description="by the time over which debates used it again")]
+    uses: Annotated[int, Field(description="debates whose decision rests on it")]
+    cited: Annotated[int, Field(description="other debates that cited it")]
+    last_used_at: Annotated[float | None, Field(description="seconds since the epoch; null: never")]
+
+
 class Reasons(BaseModel):
     """All that stands behind an item."""
 
@@ -93,6 +103,7 @@ class Reasons(BaseModel):
     receipts: Annotated[dict[str, ReceiptProof], Field(description="by debate")]
     linked_by: Annotated[list[ItemView], Field(description="items that hold a link to this one")]
     outcomes: Annotated[list[Seen], Field(description="whether it held, as was seen later")]
+    memory: Annotated[MemoryView, Field(description="how debates of its workspace used it")]
     ledger: Annotated[list[Move], Field(description="oldest first; empty once it is forgotten")]
 
 
@@ -138,6 +149,7 @@ async def _reasons(call: Call[KnowledgePorts], item_id: str) -> dict[str, Any]:
     item = await ports.reader.get(scope, item_id)
     entries = await ports.reader.history(scope, item_id)
     linking = await ports.neighbours.linking(scope, [item_id], ITEMS_MAX)
+    memories = await ports.memories.of(Home(item.org_id, item.workspace), (item,))
     receipts = await proofs(ports.debates, ports.verifier, scope, (*item.sources, *item.against))
     return {
         "item": item_detail(item, await known(call, item)),
@@ -145,6 +157,7 @@ async def _reasons(call: Call[KnowledgePorts], item_id: str) -> dict[str, Any]:
         "receipts": receipts,
         "linked_by": [item_view(one) for one in linking],
         "outcomes": [await _seen(call, scope, one) for one in item.outcomes],
+        "memory": memories.get(item_id, Memory()),
         "ledger": [_move(step) for step in steps(entries)],
     }
 

@@ -15,11 +15,13 @@ from worlds.taught import spec
 from aragora.debate.knowledge import NotOffered, Offer
 from aragora.errors import Conflict, NotFound
 from aragora.knowledge.ledger import Forgotten, Quarantined, Reworded, Shared, fold
+from aragora.knowledge.memories import Memories
 from aragora.knowledge.model import Home, Item, ItemKind, Link, LinkKind, Status, Visibility
 from aragora.knowledge.planning import Changing, Effect
 from aragora.knowledge.search.tokens import query_tokens
 from aragora.knowledge.searching import Searching
 from aragora.knowledge.source import MoundSource
+from aragora.knowledge.store.observations import Observations
 from aragora.knowledge.store.reading import KnowledgeReader
 from aragora.knowledge.store.workspaces import WorkspaceSwitches
 from aragora.knowledge.store.writing import KnowledgeWriter
@@ -80,7 +82,7 @@ async def test_what_is_shared_with_the_organisation_is_found_from_its_other_work
 async def test_a_workspace_without_knowledge_of_its_own_is_offered_what_its_organisation_shares(
     writer: KnowledgeWriter, reader: KnowledgeReader, database: Database, clock: SetClock
 ) -> None:
-    mound = MoundSource(reader, Searching(reader, NoMeanings(), clock), clock)
+    mound = MoundSource(reader, Searching(reader, NoMeanings(), clock), Memories(Observations(database), clock), clock)
     research, other_org = Home("acme", "research"), Home("umbra", "default")
     (item,) = await write(writer, "The cache holds 3 replicas.")
 
