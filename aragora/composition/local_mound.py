@@ -6,7 +6,7 @@ Whoever runs it has the settings of the installation, and acts as its local oper
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from types import TracebackType
@@ -14,20 +14,34 @@ from typing import Self
 
 import structlog
 
-from aragora.clock import SystemClock
+from aragora.clock import Clock, SystemClock
 from aragora.config.settings import Settings, settings_in
-from aragora.errors import Unavailable
+from aragora.debate.store.debates import DebateStore
+from aragora.errors import NotFound, Unavailable
 from aragora.identity.principal import LOCAL_OPERATOR
 from aragora.identity.store.workspaces import WorkspaceStore
+from aragora.knowledge.heeding import Heeding, heeding_over
 from aragora.knowledge.insight_exchange import LISTED_MAX, InsightExchange, Share, exchange_over
 from aragora.knowledge.insights import CrossWorkspaceInsight, SharedInsight, share_id_of
-from aragora.knowledge.model import Home
+from aragora.knowledge.learning import ADAPTERS, Learning
+from aragora.knowledge.model import Home, Item, ItemKind
+from aragora.knowledge.near import Near
+from aragora.knowledge.observations import Observation
+from aragora.knowledge.searching import Mode, Searching
+from aragora.knowledge.store.adapters import AdapterBook
+from aragora.knowledge.store.observations import Observations
+from aragora.knowledge.store.reading import KnowledgeReader
+from aragora.knowledge.store.writing import KnowledgeWriter
+from aragora.knowledge.syncing import Syncing
+from aragora.knowledge.syncs import Standing, Synced
+from aragora.knowledge.wanted import Wanted
 from aragora.migrations.applying import apply_pending
 from aragora.observability.registry import Registry
 from aragora.scope import Scope
 from aragora.storage.contexts import Context
 from aragora.storage.counters import CounterStore
 from aragora.storage.database import Database
+from aragora.storage.outbox_store import OutboxStore
 
 log = structlog.get_logger("aragora.knowledge")
 
@@ -37,6 +51,13 @@ class _Open:
     """What stands open."""
 
     exchange: InsightExchange
+    journals: DebateStore
+    book: AdapterBook
+    reader: KnowledgeReader
+    writer: KnowledgeWriter
+    observations: Observations
+    searching: Searching
+    heeding: Heeding
     registry: Registry
     counters: CounterStore
     closing: AsyncExitStack
@@ -53,6 +74,7 @@ class LocalMound:
         """`settings` None are those of the environment."""
         self._org_id = org_id
         self._settings = settings
+        self._clock = SystemClock()
         self._opening = asyncio.Lock()
         self._open: _Open | None = None
 
@@ -77,6 +99,40 @@ class LocalMound:
         scope = Scope(self._org_id, frozenset({workspace}))
         return await opened.exchange.withdraw(scope, share_id_of(self._org_id, workspace, insight_id))
 
+    def now(self) -> float:
+        """The time, in seconds since the epoch."""
+        return self._clock.now()
+
+    async def standing(self, adapter: str) -> Standing:
+        """How far an adapter has come. Raises NotFound."""
+        (standing,) = await (await self._opened()).book.standings((_known(adapter),))
+        return standing
+
+    async def sync(self, adapter: str) -> Synced:
+        """Have an adapter learn what waits for it, in this process; beside a server, whose own then finds it learnt.
+        Raises NotFound."""
+        opened = await self._opened()
+        learning = Learning(_known(adapter), opened.journals, opened.reader, opened.writer, opened.heeding, self._clock)
+        return await Syncing(adapter, learning, opened.book, self._clock).sync()
+
+    async def noted(self, workspace: str, adapter: str, keys: Collection[str], limit: int) -> list[Observation]:
+        """The newest of what an adapter noted under these keys."""
+        opened = await self._opened()
+        return await opened.observations.newest_of(Home(self._org_id, workspace), adapter, keys, limit)
+
+    async def items(self, workspace: str, item_ids: Sequence[str]) -> list[Item]:
+        """Of up to some hundred items those that a workspace may know of."""
+        scope = Scope(self._org_id, frozenset({workspace}))
+        return await (await self._opened()).reader.some(scope, item_ids)
+
+    async def find(self, workspace: str, question: str, kinds: Collection[ItemKind], limit: int) -> list[Item]:
+        """Up to `limit` items of these kinds that belong to a question, the best first, by its words: the index of
+        meanings belongs to the server. Raises InvalidInput."""
+        scope = Scope(self._org_id, frozenset({workspace}))
+        searching = (await self._opened()).searching
+        answer = await searching.search(scope, question, k=limit, mode=Mode.LEXICAL, wanted=Wanted(kinds=tuple(kinds)))
+        return [one.item for one in answer.results]
+
     async def aclose(self) -> None:
         """Close what is open; the next use opens it again."""
         async with self._opening:
@@ -96,20 +152,48 @@ class LocalMound:
     async def _opened(self) -> _Open:
         async with self._opening:
             if self._open is None:
-                self._open = await _open(self._settings or settings_in(None))
+                self._open = await _open(self._settings or settings_in(None), self._clock)
             return self._open
 
 
-async def _open(settings: Settings) -> _Open:
+class _NoIndex:
+    """In place of the index of meanings, which a program of the operator's does not load."""
+
+    async def nearest(self, *_: object) -> Near:
+        raise Unavailable("the index of meanings belongs to the server: words alone are searched")
+
+
+def _known(adapter: str) -> str:
+    if adapter not in ADAPTERS:
+        named = ", ".join(sorted(ADAPTERS))
+        raise NotFound(f"there is no adapter {adapter!r}: there are {named}", code="unknown_adapter")
+    return adapter
+
+
+async def _open(settings: Settings, clock: Clock) -> _Open:
     await apply_pending(settings)
-    memory, users, core = (Database.open(settings, one) for one in (Context.MEMORY, Context.USERS, Context.CORE))
+    contexts = (Context.MEMORY, Context.USERS, Context.CORE, Context.DEBATES)
+    memory, users, core, debates = (Database.open(settings, one) for one in contexts)
     closing = AsyncExitStack()
-    for database in (memory, users, core):
+    for database in (memory, users, core, debates):
         closing.push_async_callback(database.aclose)
-    clock, registry = SystemClock(), Registry()
+    registry = Registry()
+    reader, writer = KnowledgeReader(memory), KnowledgeWriter(memory, clock)
     minimum = settings.knowledge_insight_confidence_min
     exchange = exchange_over(memory, WorkspaceStore(users), clock, minimum=minimum, registry=registry)
-    return _Open(exchange, registry, CounterStore(core), closing)
+    return _Open(
+        exchange=exchange,
+        journals=DebateStore(debates),
+        book=AdapterBook(memory, OutboxStore(debates), clock),
+        reader=reader,
+        writer=writer,
+        observations=Observations(memory),
+        searching=Searching(reader, _NoIndex(), clock),
+        heeding=heeding_over(memory, writer),
+        registry=registry,
+        counters=CounterStore(core),
+        closing=closing,
+    )
 
 
 async def _count(opened: _Open) -> None:

@@ -16,8 +16,8 @@ _TO_COME: Final[dict[str, set[str]]] = {
         CONTRACT["imports"]["aragora.server.middleware.decision_routing"]
     ),
     "aragora.knowledge.mound.adapters": {
-        *("ContinuumAdapter", "ConsensusAdapter", "CritiqueAdapter", "EvidenceAdapter", "BeliefAdapter"),
-        *("InsightsAdapter", "EloAdapter", "PulseAdapter", "CostAdapter", "RankingAdapter", "CultureAdapter"),
+        *("CritiqueAdapter", "BeliefAdapter"),
+        *("InsightsAdapter", "EloAdapter", "PulseAdapter", "RankingAdapter", "CultureAdapter"),
     },
 }
 """Names that are not built yet, by their module."""

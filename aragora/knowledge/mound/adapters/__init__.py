@@ -1,6 +1,19 @@
 """The adapters: each turns what happened in one part of the system into items, and items into advice for that part."""
 
 from aragora.knowledge.insights import CrossWorkspaceInsight
+from aragora.knowledge.mound.adapters.clients import (
+    ConsensusAdapter,
+    ContinuumAdapter,
+    CostAdapter,
+    EvidenceAdapter,
+)
 from aragora.knowledge.mound.adapters.control_plane import ControlPlaneAdapter
 
-__all__ = ["ControlPlaneAdapter", "CrossWorkspaceInsight"]
+__all__ = [
+    "ConsensusAdapter",
+    "ContinuumAdapter",
+    "ControlPlaneAdapter",
+    "CostAdapter",
+    "CrossWorkspaceInsight",
+    "EvidenceAdapter",
+]
