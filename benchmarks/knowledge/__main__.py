@@ -13,7 +13,7 @@ from dataclasses import fields
 from typing import Final
 
 from benchmarks.figures import rounded
-from benchmarks.knowledge import floor, rates, scan, searches, summaries, switching
+from benchmarks.knowledge import floor, learning, rates, scan, searches, summaries, switching
 from benchmarks.knowledge.mound import on_a_mound
 from benchmarks.knowledge.options import Options
 from benchmarks.webhooks.options import Line
@@ -27,6 +27,7 @@ SCENARIOS: Final[dict[str, Callable[[Options], Iterator[Line]]]] = {
     "spread": on_a_mound(searches.many_workspaces),
     "switch": on_a_mound(switching.run),
     "summaries": summaries.run,
+    "learning": learning.run,
 }
 
 

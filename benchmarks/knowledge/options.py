@@ -17,6 +17,7 @@ class Options:
         items: of the workspace of `searches`, and of that of `summaries`.
         spread: items of the 100 workspaces of `spread`.
         switched: items whose embedder changes under load.
+        learnt: debates that `learning` learns from.
     """
 
     vectors: int = 100_000
@@ -26,3 +27,4 @@ class Options:
     items: int = 100_000
     spread: int = 100_000
     switched: int = 20_000
+    learnt: int = 400

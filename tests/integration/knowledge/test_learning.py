@@ -10,7 +10,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import insert, select
 from worlds import debating
 from worlds.backends import SetClock
 from worlds.closed_debates import closed
@@ -29,7 +29,7 @@ from aragora.knowledge.model import Home, Item, ItemKind
 from aragora.knowledge.mound.adapters import cost
 from aragora.knowledge.observations import Observation
 from aragora.knowledge.store.adapters import AdapterBook
-from aragora.knowledge.store.observations import Observations
+from aragora.knowledge.store.observations import Observations, knowledge_observations
 from aragora.knowledge.store.reading import KnowledgeReader
 from aragora.knowledge.store.writing import KnowledgeWriter
 from aragora.knowledge.syncing import Syncing
@@ -164,7 +164,7 @@ VOTES = (
 
 async def learnt_in(order: Sequence[tuple[str, int]], portion: int, directory: Path) -> dict[str, tuple[Any, ...]]:
     """What a store of its own holds after these adapters have learnt from these debates of one question, so many rows
-    at once; of links without their time, which is that of the debate that made them first."""
+    at once: items, of their links without the time, which is that of the debate that made them first, and notes."""
     journals = Journals({f"deb_{number}": journal(number, **votes) for number, votes in enumerate(VOTES, 1)})
     database, clock = Database.open(migrated(Settings(data_dir=directory)), Context.MEMORY), SetClock()
     reader, writer = KnowledgeReader(database), KnowledgeWriter(database, clock)
@@ -174,8 +174,11 @@ async def learnt_in(order: Sequence[tuple[str, int]], portion: int, directory: P
         for start in range(0, len(rows), portion):
             await adapters[name].learn(rows[start : start + portion])
     items = await known(reader, clock)
+    of = knowledge_observations.c
+    noted = await database.rows(select(knowledge_observations).order_by(of.adapter, of.debate_id, of.number))
     await database.aclose()
-    return {
+    notes = {f"{one.adapter} {one.debate_id} {one.number}": tuple(one) for one in noted}
+    return notes | {
         number: (
             item.statement,
             item.status,
@@ -187,7 +190,7 @@ async def learnt_in(order: Sequence[tuple[str, int]], portion: int, directory: P
 
 
 @pytest.mark.parametrize("seed", range(4))
-async def test_the_rows_in_any_order_and_portions_give_the_same_items(seed: int, tmp_path: Path) -> None:
+async def test_the_rows_in_any_order_and_portions_give_the_same_items_and_notes(seed: int, tmp_path: Path) -> None:
     order = [(name, number) for name in ADAPTERS for number in range(1, len(VOTES) + 1)]
     as_they_ended = await learnt_in(order, len(order), tmp_path / "one")
     assert len(as_they_ended) > len(VOTES)
