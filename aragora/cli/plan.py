@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from aragora.cli.plan_agents import team_in_words
 from aragora.debate.forecast import Forecast
 from aragora.encoding import from_plain
 from aragora.texts import counted
@@ -18,9 +19,13 @@ def plan_in_words(plan: Mapping[str, Any]) -> str:
         f"{team}, {counted(plan['rounds'], 'round')} at most:",
         told_before(from_plain(plan["forecast"], Forecast)),
     ]
+    return "\n".join([*lines, *_took(plan), *team_in_words(plan)])
+
+
+def _took(plan: Mapping[str, Any]) -> list[str]:
     found = plan["estimate"]
     if found is None:
-        return "\n".join([*lines, f"No estimate: {plan['why']}."])
+        return [f"No estimate: {plan['why']}."]
     of = "of the same agents" if found["likeness"] == "same_team" else "of as many agents"
     told = [
         f"{_seconds(found['seconds']['p50'])} ({_seconds(found['seconds']['p90'])})",
@@ -30,7 +35,7 @@ def plan_in_words(plan: Mapping[str, Any]) -> str:
     if found["usd"]["p90"]:
         told.insert(0, f"${found['usd']['p50']:.2g} (${found['usd']['p90']:.2g})")
     many = counted(found["debates"], "debate")
-    return "\n".join([*lines, f"{many} {of} took, at the median (nine of ten at most):", f"{', '.join(told)}."])
+    return [f"{many} {of} took, at the median (nine of ten at most):", f"{', '.join(told)}."]
 
 
 def told_before(forecast: Forecast) -> str:

@@ -1,9 +1,11 @@
-"""Estimates before a debate, over what the cost adapter noted."""
+"""Estimates before a debate, over what adapters noted."""
 
 from __future__ import annotations
 
+from aragora.agents.catalog import Catalog
 from aragora.config.settings import Settings
 from aragora.knowledge.costs import Costs
+from aragora.knowledge.debaters import Debaters
 from aragora.knowledge.store.observations import Observations
 from aragora.server.chapters.estimates import EstimatePorts, Planner, estimates
 from aragora.server.feature import Feature
@@ -12,5 +14,17 @@ from aragora.storage.database import Database
 
 def open_estimates(settings: Settings, *, planner: Planner, memory: Database) -> Feature[EstimatePorts]:
     """Estimates over `memory`, the open store of the mound, which its owner closes."""
-    costs = Costs(Observations(memory)) if settings.knowledge else None
-    return Feature("estimates", EstimatePorts(planner, costs), chapters=(estimates,))
+    noted = Observations(memory)
+    costs = Costs(noted) if settings.knowledge else None
+    debaters = Debaters(noted, CatalogedAgents(settings)) if settings.knowledge else None
+    return Feature("estimates", EstimatePorts(planner, costs, debaters), chapters=(estimates,))
+
+
+class CatalogedAgents:
+    """The agents of the catalog, as estimates ask for them."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._catalog = Catalog(settings)
+
+    def available(self) -> tuple[str, ...]:
+        return tuple(spec.name for spec in self._catalog.roster().specs)

@@ -22,7 +22,7 @@ from aragora.knowledge.calibration import Curve
 from aragora.knowledge.earning import earned
 from aragora.knowledge.lessons import Journals, Lessons, Shown
 from aragora.knowledge.model import Home, ItemKind
-from aragora.knowledge.mound.adapters import consensus, continuum, cost, evidence
+from aragora.knowledge.mound.adapters import consensus, continuum, cost, evidence, ranking
 from aragora.knowledge.observations import Observation
 from aragora.knowledge.planning import Addition, Effect, Planned
 from aragora.knowledge.store.writing import Notes
@@ -49,6 +49,7 @@ ADAPTERS: Final[Mapping[str, Adapter]] = {
     evidence.NAME: Adapter(gather=evidence.gather),
     cost.NAME: Adapter(observe=cost.observe),
     continuum.NAME: Adapter(observe=continuum.observe),
+    ranking.NAME: Adapter(observe=ranking.observe),
 }
 """Every adapter by its name."""
 

@@ -50,8 +50,9 @@ from aragora.debate.model import (
 )
 from aragora.debate.proposition import Idempotency, Proposition, specification
 from aragora.debate.records import DebateRecord, ReceiptRecord
-from aragora.errors import Conflict, InvalidInput, NotFound
+from aragora.errors import Conflict, InvalidInput, NotFound, Unavailable
 from aragora.identity.client_address import Trust, trusted_networks
+from aragora.knowledge.debaters import Team
 from aragora.knowledge.health import Component, Reading, State
 from aragora.knowledge.mound.adapters.cost import Estimate
 from aragora.scope import DEFAULT_WORKSPACE, Scope
@@ -100,6 +101,8 @@ class World:
     hidden: list[str] = field(default_factory=list)  # and is not wanted any more
     failure: Exception | None = None
     took: Estimate | None = None
+    known: Team = field(default_factory=Team)  # of agents
+    away: set[str] = field(default_factory=set)  # parts of an estimate that cannot be told
     grown: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     # --- building --------------------------------------------------------------------------------------
@@ -221,8 +224,13 @@ class World:
 
     async def like(self, planned: DebateSpec) -> Estimate | None:
         del planned
-        self._fail()
+        self._fail("like")
         return self.took
+
+    async def team(self, planned: DebateSpec, *, named: bool) -> Team:
+        del planned
+        self._fail("team")
+        return replace(self.known, members=(), why="") if named else self.known
 
     async def cancel(self, debate_id: str, by: str) -> DebateTicket:
         if self.records[debate_id].status is not DebateStatus.ACTIVE:
@@ -271,9 +279,11 @@ class World:
     def hide(self, debate_id: str) -> None:
         self.hidden.append(debate_id)
 
-    def _fail(self) -> None:
+    def _fail(self, part: str = "") -> None:
         if self.failure is not None:
             raise self.failure
+        if part in self.away:
+            raise Unavailable(f"{part} is away")
 
 
 class Boards:
@@ -369,6 +379,7 @@ def features_over(
         audit=identity.feature.ports.parts,
         clock=clock,
     )
+    learnt = world if settings.knowledge else None
     return (
         Feature(
             "operations",
@@ -384,7 +395,7 @@ def features_over(
             chapters=(operations,),
             layers=(timing,) if observer is not None else (),
         ),
-        Feature("estimates", EstimatePorts(world, world if settings.knowledge else None), chapters=(estimates,)),
+        Feature("estimates", EstimatePorts(world, learnt, learnt), chapters=(estimates,)),
         of_debates,
         Feature("receipts", ReceiptPorts(world, boards), chapters=(receipts,)),
         open_forgetting(settings, identity.feature.ports.parts, clock),

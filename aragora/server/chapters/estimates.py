@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import Annotated, Final, Protocol
 
@@ -17,6 +18,7 @@ from aragora.identity.rbac import DEBATES_CREATE
 from aragora.knowledge.mound.adapters.cost import LEAST, Estimate
 from aragora.server.chapter import Call, Chapter
 from aragora.server.debate_asks import CreateDebate
+from aragora.server.estimated_agents import Debaters, SuggestedTeam, team_of
 from aragora.server.views import UNCACHED, json_response
 
 TOO_FEW: Final = f"fewer than {LEAST} debates like it have ended in this workspace"
@@ -41,10 +43,11 @@ class Costs(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class EstimatePorts:
-    """What this route calls; `costs` is None where nothing is learnt."""
+    """What this route calls; `costs` and `debaters` are None where nothing is learnt."""
 
     planner: Planner
     costs: Costs | None
+    debaters: Debaters | None = None
 
 
 estimates: Chapter[EstimatePorts] = Chapter("debates")
@@ -63,16 +66,20 @@ class Plan(BaseModel):
         Field(description="what half and nine of ten ended debates like it took, with the same team or as many agents"),
     ]
     why: Annotated[str, Field(description="why there is no estimate; empty where there is one")]
+    team: Annotated[SuggestedTeam, Field(description="who does well in its domain, and a team that suggests")]
 
 
 @estimates.post("/api/debates/estimate", needs=DEBATES_CREATE, gives=Plan)
 async def estimate(call: Call[EstimatePorts], body: CreateDebate) -> Response:
     """What a debate would take: the body is that of POST /api/debates, and it is refused for the same reasons. Beside
-    the bounds it says what debates like it took before in the same workspace."""
+    the bounds it says what debates like it took before in the same workspace, and what these say of agents."""
     workspace = workspaces.chosen(call.who, body.workspace)
     proposition = body.proposition(created_by=call.who.user_id, org_id=call.who.org_id, workspace=workspace)
     planned = await call.ports.planner.plan(proposition)
-    found, why = await _found(call.ports.costs, planned)
+    (found, why), team = await asyncio.gather(
+        _found(call.ports.costs, planned),
+        team_of(call.ports.debaters, planned, named=bool(body.agents), off=OFF),
+    )
     view = {
         "agents": planned.agents,
         "protocol": planned.protocol.name,
@@ -81,6 +88,7 @@ async def estimate(call: Call[EstimatePorts], body: CreateDebate) -> Response:
         "forecast": forecast(planned),
         "estimate": found,
         "why": why,
+        "team": team,
     }
     return json_response(view, headers=UNCACHED)
 

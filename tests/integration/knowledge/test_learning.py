@@ -23,6 +23,7 @@ from aragora.debate.model import KnowledgeCited, KnowledgeOffered
 from aragora.errors import NotFound
 from aragora.knowledge.calibration import Curve, curve_of
 from aragora.knowledge.confidence import confidence_of
+from aragora.knowledge.debaters import Debaters, Team
 from aragora.knowledge.learning import ADAPTERS, FORWARD, Learning
 from aragora.knowledge.lessons import Lessons
 from aragora.knowledge.model import Home, Item, ItemKind
@@ -73,6 +74,13 @@ class Nothing:
 
     async def curve(self, home: Home, domain: str) -> Curve:
         return curve_of([])
+
+
+class Agents:
+    """These there are."""
+
+    def available(self) -> tuple[str, ...]:
+        return ("claude", "gpt", "gemini")
 
 
 def row(number: int) -> OutboxRow:
@@ -214,6 +222,28 @@ async def test_what_debates_took_is_noted_once_newest_first_and_the_same_from_th
     assert await noted() == before
     assert await Observations(database).newest(HOME, "cost", "structured", 1) == before[:1]
     assert await Observations(database).newest(Home("other", "default"), "cost", "structured", 9) == []
+
+
+async def test_who_wins_is_noted_once_by_domain_and_another_workspace_sees_none_of_it(
+    adapters: dict[str, Learning], database: Database, journals: Journals
+) -> None:
+    debaters = Debaters(Observations(database), Agents())
+
+    async def team(workspace: str = "default") -> Team:
+        return await debaters.team(spec(9, workspace=workspace), named=False)
+
+    for number in range(3, 6):
+        journals[f"deb_{number}"] = journal(number, claude="five", gpt="three", gemini="five")
+    await adapters["ranking"].learn([row(number) for number in (4, 2, 5, 1, 3, 4)])
+    before = await team()
+    assert (before.debates, [(one.agent, one.won) for one in before.experts]) == (
+        5,
+        [("claude", 5), ("gemini", 3), ("gpt", 2)],
+    )
+    assert [one.agent for one in before.members] == ["claude", "gemini", "gpt"]
+    await adapters["ranking"].learn([replace(row(number), outbox_id=f"again-{number}") for number in (1, 2, 3)])
+    assert await team() == before
+    assert (await team("other")).experts == ()
 
 
 async def test_a_journal_that_is_gone_or_damaged_teaches_nothing_and_stops_nobody(

@@ -9,10 +9,14 @@ from worlds.memory_server import DEFAULT_CONFIG, served
 
 from aragora.config.settings import Settings
 from aragora.errors import Unavailable
+from aragora.knowledge.debaters import Team
 from aragora.knowledge.mound.adapters.cost import Estimate, Likeness, Range
+from aragora.knowledge.mound.adapters.ranking import Expert, Member
 
 TOOK = Estimate(12, Likeness.SAME_TEAM, Range(0.04, 0.09), Range(40.0, 65.5), Range(15, 20), Range(9_000, 14_000))
 ASKED = {"question": "Tea or coffee?"}
+ADA = Expert("ada", 20, 12, 0.6, 0.39, 0.78, 1, 0)
+KNOWN = Team(20, (ADA,), (Member("ada", "won 12 of 20 debates in general, at least 0.39"), Member("bob", "unknown")))
 
 
 async def test_a_plan_says_who_debates_what_bounds_it_and_what_debates_like_it_took(client: Any, world: Any) -> None:
@@ -40,6 +44,31 @@ async def test_without_an_estimate_it_says_why_and_the_bounds_stand(client: Any,
     assert told["forecast"]["asks_most"] > 0
 
 
+async def test_where_no_agents_are_named_it_suggests_a_team_and_says_why(client: Any, world: Any) -> None:
+    world.known = KNOWN
+    told = (await client.post("/api/debates/estimate", json=ASKED)).json()
+    assert told["agents"] == ["ada", "bob"]
+    assert [one["agent"] for one in told["team"]["suggested"]] == ["ada", "bob"]
+    assert told["team"]["suggested"][0]["reason"] == "won 12 of 20 debates in general, at least 0.39"
+    (expert,) = told["team"]["experts"]
+    assert (expert["won"], expert["debates"], expert["low"], expert["failures"]) == (12, 20, 0.39, 1)
+    assert (told["team"]["domain"], told["team"]["debates"], told["team"]["why"]) == ("general", 20, "")
+    named = (await client.post("/api/debates/estimate", json={**ASKED, "agents": ["bob", "ada"]})).json()
+    assert named["team"] == {**told["team"], "suggested": []}
+
+
+async def test_each_part_of_an_estimate_is_missing_by_itself(client: Any, world: Any) -> None:
+    world.took, world.known = TOOK, KNOWN
+    world.away = {"team"}
+    told = (await client.post("/api/debates/estimate", json=ASKED)).json()
+    assert (told["estimate"]["debates"], told["why"]) == (12, "")
+    assert (told["team"]["suggested"], told["team"]["why"]) == ([], "team is away")
+    world.away = {"like"}
+    told = (await client.post("/api/debates/estimate", json=ASKED)).json()
+    assert (told["estimate"], told["why"]) == (None, "like is away")
+    assert len(told["team"]["suggested"]) == 2
+
+
 async def test_where_nothing_is_learnt_it_says_so(world: Any, boards: Any, tmp_path: Path) -> None:
     world.took = TOOK
     settings = Settings(data_dir=tmp_path, knowledge=False)
@@ -47,6 +76,7 @@ async def test_where_nothing_is_learnt_it_says_so(world: Any, boards: Any, tmp_p
     told = (await client.post("/api/debates/estimate", json=ASKED)).json()
     assert told["estimate"] is None
     assert "ARAGORA_KNOWLEDGE" in told["why"]
+    assert told["team"]["why"] == told["why"]
 
 
 async def test_what_could_not_be_debated_is_not_estimated(client: Any) -> None:

@@ -1,0 +1,28 @@
+"""What is known of agents before a debate, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from textwrap import wrap
+from typing import Any, Final
+
+WIDTH: Final = 80
+
+
+def team_in_words(plan: Mapping[str, Any]) -> Iterator[str]:
+    """The lines of an estimate on its suggested team; none where the request names its agents, and from a server of a
+    version that suggests none."""
+    team = plan.get("team")
+    if team is None:
+        return
+    if team["suggested"]:
+        yield "A team by the debates that ended here; name it with --agents, if you like:"
+    elif team["why"]:
+        yield from wrapped(f"No team is suggested: {team['why']}.")
+    for member in team["suggested"]:
+        yield from wrapped(f"- {member['agent']}: {member['reason']}.")
+
+
+def wrapped(text: str) -> list[str]:
+    """`text` in lines that a narrow terminal holds."""
+    return wrap(text, WIDTH, subsequent_indent="  ")

@@ -1,0 +1,94 @@
+"""What is known of agents, as somebody asks who plans a debate: the way out of the adapters that are about agents."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+import structlog
+
+from aragora.debate.model import DebateSpec
+from aragora.errors import Unavailable
+from aragora.knowledge.costs import LIMIT_S, Noted
+from aragora.knowledge.counting import timed_look
+from aragora.knowledge.model import Home
+from aragora.knowledge.mound.adapters import ranking
+from aragora.knowledge.mound.adapters.ranking import Expert, Member
+from aragora.knowledge.observations import Observation
+
+T = TypeVar("T")
+
+log = structlog.get_logger("aragora.knowledge")
+
+
+class Agents(Protocol):
+    """Knows which agents there are."""
+
+    def available(self) -> tuple[str, ...]:
+        """The names of those that can debate now."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Team:
+    """Who is known in a domain, from so many contested `debates`, and whom that suggests; `why` nobody, where they are
+    too few."""
+
+    debates: int = 0
+    experts: tuple[Expert, ...] = ()
+    members: tuple[Member, ...] = ()
+    why: str = ""
+
+
+class Debaters:
+    """Over what was noted. Every method raises Unavailable where the store is away, or takes longer than the limit."""
+
+    def __init__(self, noted: Noted, agents: Agents, *, limit_s: float = LIMIT_S) -> None:
+        self._noted = noted
+        self._agents = agents
+        self._limit_s = limit_s
+
+    async def team(self, planned: DebateSpec, *, named: bool) -> Team:
+        """Who is known in the domain of the planned debate, by the newest debates of its workspace, and a team of them
+        where the request has not `named` its agents."""
+        async with self._looking("who does well"):
+            seen = await self._read(planned, ranking.NAME, planned.domain, ranking.READ, ranking.read)
+        known, debates = ranking.experts(seen), ranking.contested(seen.values())
+        if named:
+            return Team(debates, known)
+        if debates < ranking.LEAST:
+            return Team(debates, known, why=_too_few(planned.domain))
+        return Team(debates, known, ranking.team(planned, known, self._agents.available()))
+
+    async def _read(
+        self, planned: DebateSpec, adapter: str, key: str, limit: int, read: Callable[[Observation], T]
+    ) -> dict[str, T]:
+        """What an adapter noted of the newest debates of a key, by their ids."""
+        seen = await self._noted.newest(Home(planned.org_id, planned.workspace), adapter, key, limit)
+        return {one.debate_id: noted for one in seen if (noted := _readable(adapter, one, read)) is not None}
+
+    @asynccontextmanager
+    async def _looking(self, for_what: str) -> AsyncIterator[None]:
+        with timed_look():
+            try:
+                async with asyncio.timeout(self._limit_s):
+                    yield
+            except TimeoutError:
+                raise Unavailable(f"{for_what} is not read in time: ask again", retry_after_s=1.0) from None
+
+
+def _readable(adapter: str, observation: Observation, read: Callable[[Observation], T]) -> T | None:
+    try:
+        return read(observation)
+    except ValueError as damaged:
+        log.warning(
+            "what was noted cannot be read", adapter=adapter, debate_id=observation.debate_id, error=str(damaged)
+        )
+        return None
+
+
+def _too_few(domain: str) -> str:
+    return f"fewer than {ranking.LEAST} contested debates in {domain} have ended in this workspace"

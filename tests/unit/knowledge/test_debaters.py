@@ -1,0 +1,73 @@
+"""What is known of agents, as somebody asks who plans a debate."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+from worlds.taught import HOME, spec, taught
+
+from aragora.errors import Unavailable
+from aragora.knowledge.debaters import Debaters, Team
+from aragora.knowledge.model import Home
+from aragora.knowledge.mound.adapters import ranking
+from aragora.knowledge.observations import Observation
+
+RANKED = [ranking.observe(taught(number))[0] for number in range(4)]
+
+
+class Noted:
+    """These are there, by adapter; `asked` is what was looked for."""
+
+    def __init__(self, **there: list[Observation]) -> None:
+        self.there = there
+        self.asked: list[tuple[Home, str, str, int]] = []
+        self.free = asyncio.Event()
+        self.free.set()
+
+    async def newest(self, home: Home, adapter: str, key: str, limit: int) -> list[Observation]:
+        self.asked.append((home, adapter, key, limit))
+        await self.free.wait()
+        return [one for one in self.there.get(adapter, ()) if one.key == key]
+
+
+class Agents:
+    """These there are."""
+
+    def available(self) -> tuple[str, ...]:
+        return ("claude", "gpt", "gemini")
+
+
+async def test_a_team_follows_from_the_newest_debates_of_its_domain_and_workspace() -> None:
+    noted = Noted(ranking=RANKED)
+    found = await Debaters(noted, Agents()).team(spec(9), named=False)
+    assert noted.asked == [(HOME, "ranking", "storage", ranking.READ)]
+    assert (found.debates, found.why) == (4, "")
+    assert [one.agent for one in found.members] == [one.agent for one in found.experts] == ["claude", "gpt", "gemini"]
+    elsewhere = await Debaters(noted, Agents()).team(replace(spec(9), domain="law"), named=False)
+    assert elsewhere == Team(why="fewer than 3 contested debates in law have ended in this workspace")
+
+
+async def test_where_agents_are_named_none_are_suggested_and_experts_are_told() -> None:
+    found = await Debaters(Noted(ranking=RANKED), Agents()).team(spec(9), named=True)
+    assert (found.debates, len(found.experts), found.members, found.why) == (4, 3, (), "")
+
+
+async def test_of_two_debates_no_team_follows() -> None:
+    found = await Debaters(Noted(ranking=RANKED[:2]), Agents()).team(spec(9), named=False)
+    assert (found.debates, len(found.experts), found.members) == (2, 3, ())
+    assert "fewer than 3" in found.why
+
+
+async def test_a_debate_that_is_damaged_or_comes_twice_counts_for_nothing_more() -> None:
+    damaged = replace(RANKED[0], body='{"contested":')
+    found = await Debaters(Noted(ranking=[damaged, *RANKED[1:], *RANKED[2:]]), Agents()).team(spec(9), named=False)
+    assert found.debates == 3
+
+
+async def test_a_store_that_is_slow_is_let_go() -> None:
+    noted = Noted()
+    noted.free.clear()
+    with pytest.raises(Unavailable, match="not read in time"):
+        await Debaters(noted, Agents(), limit_s=0.01).team(spec(9), named=False)
