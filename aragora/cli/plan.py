@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from aragora.cli.plan_agents import team_in_words
+from aragora.cli.plan_of_question import of_question
 from aragora.debate.forecast import Forecast
 from aragora.encoding import from_plain
 from aragora.texts import counted
@@ -13,6 +14,10 @@ from aragora.texts import counted
 
 def plan_in_words(plan: Mapping[str, Any]) -> str:
     """The answer of POST /api/debates/estimate, in a few lines."""
+    return "\n".join((_bounds_and_estimate(plan), *of_question(plan)))
+
+
+def _bounds_and_estimate(plan: Mapping[str, Any]) -> str:
     agents = ", ".join(plan["agents"])
     team = f"{counted(len(plan['agents']), 'agent')} ({agents}), {plan['protocol']}"
     lines = [

@@ -1,12 +1,15 @@
-"""Estimates before a debate, over what adapters noted."""
+"""What is told before a debate, over what adapters noted."""
 
 from __future__ import annotations
 
 from aragora.agents.catalog import Catalog
+from aragora.clock import SystemClock
 from aragora.config.settings import Settings
 from aragora.knowledge.costs import Costs
 from aragora.knowledge.debaters import Debaters
+from aragora.knowledge.precedents import Precedents
 from aragora.knowledge.store.observations import Observations
+from aragora.knowledge.store.reading import KnowledgeReader
 from aragora.server.chapters.estimates import EstimatePorts, Planner, estimates
 from aragora.server.feature import Feature
 from aragora.storage.database import Database
@@ -14,10 +17,16 @@ from aragora.storage.database import Database
 
 def open_estimates(settings: Settings, *, planner: Planner, memory: Database) -> Feature[EstimatePorts]:
     """Estimates over `memory`, the open store of the mound, which its owner closes."""
+    if not settings.knowledge:
+        return Feature("estimates", EstimatePorts(planner, None), chapters=(estimates,))
     noted = Observations(memory)
-    costs = Costs(noted) if settings.knowledge else None
-    debaters = Debaters(noted, CatalogedAgents(settings)) if settings.knowledge else None
-    return Feature("estimates", EstimatePorts(planner, costs, debaters), chapters=(estimates,))
+    ports = EstimatePorts(
+        planner,
+        costs=Costs(noted),
+        debaters=Debaters(noted, CatalogedAgents(settings)),
+        precedents=Precedents(noted, KnowledgeReader(memory), SystemClock()),
+    )
+    return Feature("estimates", ports, chapters=(estimates,))
 
 
 class CatalogedAgents:

@@ -22,7 +22,7 @@ from aragora.knowledge.calibration import Curve
 from aragora.knowledge.earning import earned
 from aragora.knowledge.lessons import Journals, Lessons, Shown
 from aragora.knowledge.model import Home, ItemKind
-from aragora.knowledge.mound.adapters import consensus, continuum, cost, evidence, ranking
+from aragora.knowledge.mound.adapters import consensus, continuum, cost, evidence, pulse, ranking
 from aragora.knowledge.observations import Observation
 from aragora.knowledge.planning import Addition, Effect, Planned
 from aragora.knowledge.store.writing import Notes
@@ -50,6 +50,7 @@ ADAPTERS: Final[Mapping[str, Adapter]] = {
     cost.NAME: Adapter(observe=cost.observe),
     continuum.NAME: Adapter(observe=continuum.observe),
     ranking.NAME: Adapter(observe=ranking.observe),
+    pulse.NAME: Adapter(observe=pulse.observe),
 }
 """Every adapter by its name."""
 

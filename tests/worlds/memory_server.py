@@ -55,6 +55,7 @@ from aragora.identity.client_address import Trust, trusted_networks
 from aragora.knowledge.debaters import Team
 from aragora.knowledge.health import Component, Reading, State
 from aragora.knowledge.mound.adapters.cost import Estimate
+from aragora.knowledge.precedents import NEVER, Settled
 from aragora.scope import DEFAULT_WORKSPACE, Scope
 from aragora.server.app import create_app
 from aragora.server.authentication import FixedHops, TrustedHops
@@ -103,6 +104,7 @@ class World:
     took: Estimate | None = None
     known: Team = field(default_factory=Team)  # of agents
     away: set[str] = field(default_factory=set)  # parts of an estimate that cannot be told
+    settled_on: Settled | str = NEVER
     grown: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     # --- building --------------------------------------------------------------------------------------
@@ -231,6 +233,11 @@ class World:
         del planned
         self._fail("team")
         return replace(self.known, members=(), why="") if named else self.known
+
+    async def settled(self, planned: DebateSpec) -> Settled | str:
+        del planned
+        self._fail("settled")
+        return self.settled_on
 
     async def cancel(self, debate_id: str, by: str) -> DebateTicket:
         if self.records[debate_id].status is not DebateStatus.ACTIVE:
@@ -395,7 +402,7 @@ def features_over(
             chapters=(operations,),
             layers=(timing,) if observer is not None else (),
         ),
-        Feature("estimates", EstimatePorts(world, learnt, learnt), chapters=(estimates,)),
+        Feature("estimates", EstimatePorts(world, learnt, learnt, learnt), chapters=(estimates,)),
         of_debates,
         Feature("receipts", ReceiptPorts(world, boards), chapters=(receipts,)),
         open_forgetting(settings, identity.feature.ports.parts, clock),

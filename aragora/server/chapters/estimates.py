@@ -14,15 +14,15 @@ from aragora.debate.model import DebateSpec
 from aragora.debate.proposition import Proposition
 from aragora.errors import Unavailable
 from aragora.identity import workspaces
-from aragora.identity.rbac import DEBATES_CREATE
+from aragora.identity.rbac import DEBATES_CREATE, KNOWLEDGE_READ
 from aragora.knowledge.mound.adapters.cost import LEAST, Estimate
 from aragora.server.chapter import Call, Chapter
 from aragora.server.debate_asks import CreateDebate
 from aragora.server.estimated_agents import Debaters, SuggestedTeam, team_of
+from aragora.server.foretelling import OFF, OfQuestion, Precedents, of_question
 from aragora.server.views import UNCACHED, json_response
 
 TOO_FEW: Final = f"fewer than {LEAST} debates like it have ended in this workspace"
-OFF: Final = "nothing is learnt from debates: ARAGORA_KNOWLEDGE is off"
 
 
 class Planner(Protocol):
@@ -43,17 +43,18 @@ class Costs(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class EstimatePorts:
-    """What this route calls; `costs` and `debaters` are None where nothing is learnt."""
+    """What this route calls; all but the planner is None where nothing is learnt."""
 
     planner: Planner
     costs: Costs | None
     debaters: Debaters | None = None
+    precedents: Precedents | None = None
 
 
 estimates: Chapter[EstimatePorts] = Chapter("debates")
 
 
-class Plan(BaseModel):
+class Plan(OfQuestion, BaseModel):
     agents: Annotated[list[str], Field(description="who would debate")]
     protocol: str
     rounds: int
@@ -72,13 +73,16 @@ class Plan(BaseModel):
 @estimates.post("/api/debates/estimate", needs=DEBATES_CREATE, gives=Plan)
 async def estimate(call: Call[EstimatePorts], body: CreateDebate) -> Response:
     """What a debate would take: the body is that of POST /api/debates, and it is refused for the same reasons. Beside
-    the bounds it says what debates like it took before in the same workspace, and what these say of agents."""
+    the bounds it says what debates like it took before in the same workspace, what these say of agents, and what the
+    same question was settled on there."""
     workspace = workspaces.chosen(call.who, body.workspace)
     proposition = body.proposition(created_by=call.who.user_id, org_id=call.who.org_id, workspace=workspace)
     planned = await call.ports.planner.plan(proposition)
-    (found, why), team = await asyncio.gather(
+    may_read = KNOWLEDGE_READ.permission in call.who.permissions
+    (found, why), team, asked = await asyncio.gather(
         _found(call.ports.costs, planned),
         team_of(call.ports.debaters, planned, named=bool(body.agents), off=OFF),
+        of_question(call.ports.precedents, planned, may_read=may_read),
     )
     view = {
         "agents": planned.agents,
@@ -89,6 +93,7 @@ async def estimate(call: Call[EstimatePorts], body: CreateDebate) -> Response:
         "estimate": found,
         "why": why,
         "team": team,
+        **asked,
     }
     return json_response(view, headers=UNCACHED)
 

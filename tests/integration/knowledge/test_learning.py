@@ -26,9 +26,11 @@ from aragora.knowledge.confidence import confidence_of
 from aragora.knowledge.debaters import Debaters, Team
 from aragora.knowledge.learning import ADAPTERS, FORWARD, Learning
 from aragora.knowledge.lessons import Lessons
-from aragora.knowledge.model import Home, Item, ItemKind
+from aragora.knowledge.model import Home, Item, ItemKind, Status
 from aragora.knowledge.mound.adapters import cost
 from aragora.knowledge.observations import Observation
+from aragora.knowledge.planning import Burial
+from aragora.knowledge.precedents import GONE, LEARNING, NEVER, Precedents, Settled
 from aragora.knowledge.store.adapters import AdapterBook
 from aragora.knowledge.store.observations import Observations, knowledge_observations
 from aragora.knowledge.store.reading import KnowledgeReader
@@ -244,6 +246,35 @@ async def test_who_wins_is_noted_once_by_domain_and_another_workspace_sees_none_
     await adapters["ranking"].learn([replace(row(number), outbox_id=f"again-{number}") for number in (1, 2, 3)])
     assert await team() == before
     assert (await team("other")).experts == ()
+
+
+async def test_the_same_question_is_told_what_it_was_settled_on_until_that_is_forgotten(  # noqa: PLR0917
+    adapters: dict[str, Learning],
+    database: Database,
+    journals: Journals,
+    reader: KnowledgeReader,
+    writer: KnowledgeWriter,
+    clock: SetClock,
+) -> None:
+    precedents = Precedents(Observations(database), reader, clock)
+    elsewhere = spec(9, workspace="legal", question="  HOW many replicas does the cache need?")
+    run = debating.start(spec(3, workspace="legal")).play(answers(claude="five", gpt="five", gemini="five"))
+    journals["deb_3"] = list(closed(run).lines)
+    assert await precedents.settled(spec(9)) == NEVER
+    await adapters["pulse"].learn([row(2), row(3), row(1), row(2)])
+    assert await precedents.settled(spec(9)) == LEARNING
+    await adapters["consensus"].learn([row(1), row(2), row(3)])
+    here, there = await precedents.settled(spec(9)), await precedents.settled(elsewhere)
+    assert isinstance(here, Settled)
+    assert isinstance(there, Settled)
+    assert (here.position, here.debates, here.disputed) == ("three", 2, False)
+    assert (there.position, there.debates, there.debate_id) == ("five", 1, "deb_3")
+    assert await precedents.settled(spec(9, question="How many caches?")) == NEVER
+    assert await precedents.settled(replace(spec(9), org_id="other")) == NEVER
+    await adapters["pulse"].learn([replace(row(number), outbox_id=f"again-{number}") for number in (1, 2)])
+    assert await precedents.settled(spec(9)) == here
+    await writer.write(HOME, [Burial(here.item_id, "rcp_1")])
+    assert await precedents.settled(spec(9)) == GONE[Status.FORGOTTEN]
 
 
 async def test_a_journal_that_is_gone_or_damaged_teaches_nothing_and_stops_nobody(

@@ -52,3 +52,39 @@ def test_a_plan_says_what_debates_like_it_took() -> None:
         "41 s (2 min), 9 asks (12), 9,000 tokens (14,000).",
     ]
     assert max(map(len, told.splitlines())) <= 80
+
+
+SETTLED = {
+    "position": "PostgreSQL",
+    "at": 1_700_000_000.0,
+    "debates": 2,
+    "undecided": 0,
+    "confidence_words": "likely",
+    "disputed": False,
+    "valid_until": 1_707_776_000.0,
+    "valid": True,
+    "asked_recently": 1,
+}
+
+
+def of_question(**settled: object) -> list[str]:
+    return plan_in_words({**PLAN, "settled": {**SETTLED, **settled}}).splitlines()[3:]
+
+
+def test_a_plan_says_what_the_question_was_settled_on() -> None:
+    assert of_question() == [
+        'Settled on "PostgreSQL" on 2023-11-14 by 2 debates: likely, valid until',
+        "2024-02-12.",
+    ]
+    told = of_question(disputed=True, valid=False, undecided=1, asked_recently=4, position="\x1b[2J" + "long " * 90)
+    assert max(map(len, told)) <= 80
+    whole = " ".join(told)
+    assert "\x1b" not in whole
+    assert "likely, disputed, was valid until 2024-02-12." in whole
+    assert whole.endswith("1 debate since then reached no decision. Asked 4 times in 30 days.")
+
+
+def test_a_plan_says_why_nothing_was_settled_and_nothing_where_the_server_does_not_know() -> None:
+    told = plan_in_words({**PLAN, "settled": None, "settled_why": "no debate of this question has ended"})
+    assert told.splitlines()[3:] == ["Not settled before: no debate of this question has ended."]
+    assert len(plan_in_words(PLAN).splitlines()) == 3

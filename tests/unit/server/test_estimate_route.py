@@ -2,18 +2,37 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from worlds.memory_server import DEFAULT_CONFIG, served
+from worlds.memory_server import DEFAULT_CONFIG, NOW, served
 
 from aragora.config.settings import Settings
+from aragora.debate.model import DebateSpec, Protocol
 from aragora.errors import Unavailable
 from aragora.knowledge.debaters import Team
 from aragora.knowledge.mound.adapters.cost import Estimate, Likeness, Range
 from aragora.knowledge.mound.adapters.ranking import Expert, Member
+from aragora.knowledge.precedents import Settled
+from aragora.server.foretelling import NOT_ALLOWED, of_question
 
 TOOK = Estimate(12, Likeness.SAME_TEAM, Range(0.04, 0.09), Range(40.0, 65.5), Range(15, 20), Range(9_000, 14_000))
+SETTLED = Settled(
+    "Tea",
+    "kn_1",
+    "deb_1",
+    NOW,
+    2,
+    0,
+    0,
+    0.74,
+    "likely",
+    disputed=True,
+    valid_until=NOW + 9.0,
+    valid=True,
+    asked_recently=3,
+)
 ASKED = {"question": "Tea or coffee?"}
 ADA = Expert("ada", 20, 12, 0.6, 0.39, 0.78, 1, 0)
 KNOWN = Team(20, (ADA,), (Member("ada", "won 12 of 20 debates in general, at least 0.39"), Member("bob", "unknown")))
@@ -69,6 +88,29 @@ async def test_each_part_of_an_estimate_is_missing_by_itself(client: Any, world:
     assert len(told["team"]["suggested"]) == 2
 
 
+async def test_it_says_what_the_same_question_was_settled_on_or_why_nothing_is_told(client: Any, world: Any) -> None:
+    told = (await client.post("/api/debates/estimate", json=ASKED)).json()
+    assert told["settled"] is None
+    assert "no debate of this question" in told["settled_why"]
+    world.settled_on = SETTLED
+    told = (await client.post("/api/debates/estimate", json=ASKED)).json()
+    assert told["settled"] == asdict(SETTLED)
+    assert told["settled_why"] == ""
+    world.failure = Unavailable("the store of knowledge is away")
+    told = (await client.post("/api/debates/estimate", json=ASKED)).json()
+    assert (told["settled"], told["settled_why"]) == (None, "the store of knowledge is away")
+
+
+async def test_who_may_not_read_knowledge_is_not_told_what_was_settled() -> None:
+    class Never:
+        async def settled(self, planned: DebateSpec) -> Settled | str:
+            raise AssertionError(planned)
+
+    planned = DebateSpec("deb_1", "Tea or coffee?", ("ada", "bob"), Protocol("structured"), seed=7)
+    told = await of_question(Never(), planned, may_read=False)
+    assert told == {"settled": None, "settled_why": NOT_ALLOWED}
+
+
 async def test_where_nothing_is_learnt_it_says_so(world: Any, boards: Any, tmp_path: Path) -> None:
     world.took = TOOK
     settings = Settings(data_dir=tmp_path, knowledge=False)
@@ -77,6 +119,7 @@ async def test_where_nothing_is_learnt_it_says_so(world: Any, boards: Any, tmp_p
     assert told["estimate"] is None
     assert "ARAGORA_KNOWLEDGE" in told["why"]
     assert told["team"]["why"] == told["why"]
+    assert (told["settled"], told["settled_why"]) == (None, told["why"])
 
 
 async def test_what_could_not_be_debated_is_not_estimated(client: Any) -> None:

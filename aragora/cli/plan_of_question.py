@@ -1,0 +1,40 @@
+"""What is known of the question of a planned debate, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from textwrap import wrap
+from typing import Any, Final
+
+from aragora.cli.rendering.plain import plain
+from aragora.debate.knowledge import date_of
+from aragora.texts import counted
+
+WIDTH: Final = 80
+_POSITION_CHARS: Final = 120
+
+
+def of_question(plan: Mapping[str, Any]) -> list[str]:
+    """Lines of what the answer of POST /api/debates/estimate says of the question; none where the server is of an
+    earlier version."""
+    settled, why = plan.get("settled"), plan.get("settled_why")
+    if settled is not None:
+        return wrap(_settled(settled), WIDTH)
+    return wrap(f"Not settled before: {plain(why)}.", WIDTH) if why else []
+
+
+def _settled(settled: Mapping[str, Any]) -> str:
+    position = plain(settled["position"])
+    if len(position) > _POSITION_CHARS:
+        position = f"{position[: _POSITION_CHARS - 2].rstrip()} \N{HORIZONTAL ELLIPSIS}"
+    until = "valid until" if settled["valid"] else "was valid until"
+    told = [
+        f'Settled on "{position}" on {date_of(settled["at"])} by {counted(settled["debates"], "debate")}:',
+        f"{settled['confidence_words']}{', disputed' if settled['disputed'] else ''},",
+        f"{until} {date_of(settled['valid_until'])}.",
+    ]
+    if settled["undecided"]:
+        told.append(f"{counted(settled['undecided'], 'debate')} since then reached no decision.")
+    if settled["asked_recently"] > 1:
+        told.append(f"Asked {settled['asked_recently']} times in 30 days.")
+    return " ".join(told)
