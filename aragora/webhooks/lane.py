@@ -34,6 +34,7 @@ class Lane:
         self.target = target
         self.by_id: dict[str, Entry] = {}  # those that wait here
         self.out: set[str] = set()  # those on their way
+        self.unwanted: set[str] = set()  # of these those that were cancelled meanwhile
         self.ready: deque[str] = deque()
         self.later: list[tuple[float, int, str]] = []
         self.active = False  # in the turn of its organisation

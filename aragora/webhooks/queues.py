@@ -205,11 +205,16 @@ class Queues:
         self._feel(lane)
 
     def cancel(self, target_id: str, delivery_ids: Iterable[str]) -> None:
-        """Forget deliveries that wait."""
+        """Forget deliveries that wait. One that is on its way, its attempt perhaps stored and not yet back, is
+        forgotten once it comes back."""
         lane = self._lanes.get(target_id)
-        for delivery_id in delivery_ids if lane is not None else ():
-            if lane is not None and lane.by_id.pop(delivery_id, None) is not None:
+        if lane is None:
+            return
+        for delivery_id in delivery_ids:
+            if lane.by_id.pop(delivery_id, None) is not None:
                 self._size -= 1
+            elif delivery_id in lane.out:
+                lane.unwanted.add(delivery_id)
 
     def take(self, now: float) -> Ticket | float | None:
         """Leave for the next delivery; else the time at which asking again makes sense, or None: after the next push,
@@ -250,6 +255,7 @@ class Queues:
         self._size -= 1
         if lane is not None:
             lane.out.discard(delivery.delivery_id)
+            lane.unwanted.discard(delivery.delivery_id)
             self._activate(lane)
             self._feel(lane)
 
@@ -263,10 +269,10 @@ class Queues:
 
     def _return(self, delivery: Delivery, wait_s: float, now: float, *, tried_other_secret: bool) -> None:
         lane = self._lane_of(delivery)
-        self._free(delivery)
-        if lane is None:
-            self._size -= 1
+        if lane is None or delivery.delivery_id in lane.unwanted:
+            self.ended(delivery)
             return
+        self._free(delivery)
         lane.out.discard(delivery.delivery_id)
         entry = Entry(delivery, now + wait_s, tried_other_secret)
         lane.place(entry, next(self._number), now, first=lane.rules.fifo or tried_other_secret)

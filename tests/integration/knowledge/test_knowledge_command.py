@@ -22,6 +22,7 @@ from aragora.cli.main import main
 from aragora.config.settings import Settings
 from aragora.debate.records import ReceiptRecord
 from aragora.knowledge.heeding import Heeding
+from aragora.knowledge.learning import ADAPTERS
 from aragora.knowledge.model import ItemKind, Link, LinkKind
 from aragora.knowledge.outcomes import Outcome, Wish
 from aragora.knowledge.store.heeded import HeededOutcomes
@@ -212,13 +213,13 @@ async def test_adapters_are_listed_in_eighty_columns_and_synced(
     assert all(name in told for name in ("consensus", "evidence", "passivated"))
     assert max(map(len, told.splitlines())) <= 80
     assert await typed("adapters", "--json") == 0
-    assert [one["backlog"] for one in json.loads(capsys.readouterr().out)["adapters"]] == [0, 0]
+    assert [one["backlog"] for one in json.loads(capsys.readouterr().out)["adapters"]] == [0] * len(ADAPTERS)
     assert await typed("sync", "evidence") == 2  # only the operator may
     assert await typed("sync", "evidence", who="operator") == 0
     assert "evidence: 0 debates read, 0 of 0 items written." in capsys.readouterr().out
     assert await typed("sync", "evidence", "--json", who="operator") == 0
     assert json.loads(capsys.readouterr().out)["adapter"] == "evidence"
-    assert await typed("sync", "elo", who="operator") == 1
+    assert await typed("sync", "gossip", who="operator") == 1
     assert "there are consensus, evidence" in capsys.readouterr().err
     assert await typed("sync", "../x", who="operator") == 2
     assert site.actors.synced == ["evidence", "evidence"]

@@ -201,6 +201,19 @@ def test_what_is_cancelled_or_closed_is_not_sent_and_comes_back_without_effect()
     assert [ticket.delivery.delivery_id for ticket in all_now(queues)] == [three.delivery_id]
 
 
+def test_what_is_cancelled_on_its_way_does_not_wait_again_when_it_comes_back() -> None:
+    """Its attempt is stored, and the lane has not taken it in again."""
+    queues = queued(*for_target("a", range(2)))
+    first, second = all_now(queues)
+    failed = queues.settle(first, AWAY, Moment(0.0, WALL, 0.0), two_secrets=False)
+    queues.cancel("a", [first.delivery.delivery_id, second.delivery.delivery_id])
+    queues.back(failed, 1.0, 0.0)
+    queues.give_back(second, 0.0, 0.0)
+    assert (len(queues), queues.held("a"), queues.in_flight) == (0, 0, 0)
+    assert queues.push(first.delivery, 0.0, 0.0)  # somebody wants it again
+    assert queues.held("a") == 1
+
+
 def test_a_slot_is_taken_until_what_came_of_its_request_is_stored() -> None:
     queues = queued(*for_target("a", range(3)), slots=2)
 
