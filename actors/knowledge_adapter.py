@@ -1,5 +1,5 @@
 """An adapter of the Knowledge Mound as an actor, or several of them that share a process. What they do is in
-`aragora.knowledge.learning`, and when in `aragora.knowledge.syncing`.
+`aragora.knowledge.learning` and `aragora.knowledge.task_learning`, and when in `aragora.knowledge.syncing`.
 
 Its cursor is the outbox: a row is done once every adapter has applied it, and each remembers what it applied in the
 transaction that applies it.
@@ -18,14 +18,17 @@ from actors.kinds import ADAPTERS_KEY
 from actors.virtual import VirtualActor, collect_seldom
 from aragora.config.settings import Settings
 from aragora.debate.store.debates import DebateStore
+from aragora.knowledge.adapting import EVERY
 from aragora.knowledge.heeding import heeding_over
-from aragora.knowledge.learning import ADAPTERS, Learning
+from aragora.knowledge.learning import Learning
 from aragora.knowledge.lessons import Lessons
+from aragora.knowledge.mound.adapters import task_outcomes
 from aragora.knowledge.store.adapters import AdapterBook
 from aragora.knowledge.store.reading import KnowledgeReader
 from aragora.knowledge.store.writing import KnowledgeWriter
-from aragora.knowledge.syncing import Syncing
+from aragora.knowledge.syncing import Adapter, Syncing
 from aragora.knowledge.syncs import Learnt, Synced
+from aragora.knowledge.task_learning import TaskLearning
 from aragora.niceness import nice_process
 from aragora.storage.contexts import Context
 from aragora.storage.outbox import OutboxRow
@@ -45,17 +48,20 @@ class KnowledgeAdapterActor(VirtualActor):
         journals, reader = DebateStore(debates), KnowledgeReader(memory)
         writer, book = KnowledgeWriter(memory, self._clock), AdapterBook(memory, OutboxStore(debates), self._clock)
         heeding = heeding_over(memory, writer)
-        names = tuple(ADAPTERS) if key == ADAPTERS_KEY else (key,)
-        self._adapters = {
-            name: Syncing(name, Learning(name, journals, reader, writer, heeding, self._clock), book, self._clock)
-            for name in names
-        }
+
+        def learning(name: str) -> Adapter:
+            if name == task_outcomes.NAME:
+                return TaskLearning(writer, self._clock)
+            return Learning(name, journals, reader, writer, heeding, self._clock)
+
+        names = EVERY if key == ADAPTERS_KEY else (key,)
+        self._adapters = {name: Syncing(name, learning(name), book, self._clock) for name in names}
         self._lessons = partial(Lessons, journals, reader)
         self._working = 0
 
     async def learn(self, adapters: tuple[str, ...], rows: tuple[OutboxRow, ...]) -> int:
-        """Have these adapters learn from a portion of debates, each of which is read once; returns how many items are
-        new. Raises what `Syncing.learn` does, where one of them failed; the others have learnt then."""
+        """Have these adapters learn from a portion of debates, each of which is read once, or of tasks; returns how
+        many items are new. Raises what `Syncing.learn` does, where one of them failed; the others have learnt then."""
         lessons = self._lessons()
         with self._work():
             told = await asyncio.gather(

@@ -13,10 +13,10 @@ from actors.runtime import ONCE, Reference, Runtime
 from aragora.config.knowledge import AdapterProcesses
 from aragora.config.settings import Settings
 from aragora.errors import AragoraError, Unavailable
-from aragora.knowledge.learning import ADAPTERS
+from aragora.knowledge.adapting import EVERY
 from aragora.knowledge.near import Near, Rebuild
-from aragora.knowledge.syncing import PORTION
-from aragora.knowledge.syncs import Synced
+from aragora.knowledge.syncing import PORTIONS
+from aragora.knowledge.syncs import TOPIC, Synced, topic_of
 from aragora.storage.outbox import OutboxRow
 from aragora.supervision import begin
 
@@ -32,24 +32,27 @@ CORES_FOR_OWN: Final = 8
 
 
 class AdapterConsumer:
-    """Brings debates that have ended to every adapter: the consumer of the outbox topic `knowledge`."""
+    """Brings what has ended to every adapter that learns from it: the consumer of the outbox topics `knowledge` (of
+    debates) and `tasks`."""
 
-    def __init__(self, runtime: Runtime, settings: Settings) -> None:
+    def __init__(self, runtime: Runtime, settings: Settings, topic: str = TOPIC) -> None:
         hosts: dict[str, list[str]] = {}
         for name, key in _keys(settings).items():
-            hosts.setdefault(key, []).append(name)
+            if topic_of(name) == topic:
+                hosts.setdefault(key, []).append(name)
+        self._portion = PORTIONS[topic]
         self._hosts = [(runtime.at(ADAPTER, key), tuple(names)) for key, names in hosts.items()]
         self._index = runtime.at(MOUND_INDEX, MOUND_INDEX_KEY)
 
     async def apply(self, rows: Sequence[OutboxRow]) -> None:
         """Returns once every adapter has stored what it learnt. Raises Unavailable.
 
-        A call has one portion of the debates: a whole page of the outbox would take longer than a call may where the
+        A call has one portion of the rows: a whole page of the outbox would take longer than a call may where the
         machine is busy, and a call that is given up goes on in the actor beside the next one.
         """
         added = 0
-        for start in range(0, len(rows), PORTION):
-            part = tuple(rows[start : start + PORTION])
+        for start in range(0, len(rows), self._portion):
+            part = tuple(rows[start : start + self._portion])
             learnt = await asyncio.gather(*(_learnt(host, names, part) for host, names in self._hosts))
             added += sum(learnt)
         if added:
@@ -145,7 +148,7 @@ class IndexMeanings:
 def _keys(settings: Settings) -> dict[str, str]:
     """The key of the actor that hosts each adapter."""
     own = own_processes(settings)
-    return {name: name if own else ADAPTERS_KEY for name in ADAPTERS}
+    return {name: name if own else ADAPTERS_KEY for name in EVERY}
 
 
 def own_processes(settings: Settings) -> bool:

@@ -12,6 +12,7 @@ from actors.gateways.knowledge import AdapterConsumer
 from actors.gateways.webhooks import DispatcherConsumer
 from actors.runtime import Runtime
 from aragora.config.settings import Settings
+from aragora.control_plane.outcomes import TOPIC as TASKS
 from aragora.debate.records import TOLD
 from aragora.ranking.consumer import RatingConsumer
 from aragora.ranking.elo import RATINGS
@@ -27,6 +28,8 @@ from aragora.usage.store import UsageStore
 def consumers(opened: Callable[[Context], Database], settings: Settings) -> Mapping[str, Consumer]:
     """Every topic's consumer, over stores that the caller has `opened` and closes. Coordinator shard 0 runs them."""
     learning = {KNOWLEDGE: AdapterConsumer(Runtime(settings), settings)} if settings.knowledge else {}
+    if settings.learns_from_tasks:
+        learning[TASKS] = AdapterConsumer(Runtime(settings), settings, TASKS)
     return {
         **learning,
         RATINGS: RatingConsumer(RatingStore(opened(Context.ELO))),

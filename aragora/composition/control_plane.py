@@ -18,7 +18,7 @@ from aragora.storage.database import Database
 def open_control_plane(settings: Settings, clock: Clock) -> Feature[ControlPlanePorts]:
     """Over the store of the settings, which connects with its first use."""
     debates, core = Database.open(settings, Context.DEBATES), Database.open(settings, Context.CORE)
-    writer, store = TaskWriter(debates, told=False), TaskStore(debates)
+    writer, store = TaskWriter(debates, told=settings.learns_from_tasks), TaskStore(debates)
     advising = Advising(store, CatalogueRoster(settings, BreakerStore(core)), clock, learns=settings.cp_enable_km)
     return Feature(
         "control plane",

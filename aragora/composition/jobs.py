@@ -61,7 +61,7 @@ def jobs(opened: Callable[[Context], Database], settings: Settings) -> tuple[Job
         heeding_job(heeding),
         *((relearning_job(_relearning(memory, debates, writer, heeding, clock)),) if settings.knowledge else ()),
         summarising_job(summarising, wanted=settings.enable_rlm_summaries),
-        sweeping_tasks(debates, clock),
+        sweeping_tasks(debates, clock, told=settings.learns_from_tasks),
         forgetting_tasks(debates, clock),
         retaining(webhooks, _webhook_retention(settings), clock),
     )

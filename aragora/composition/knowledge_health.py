@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from aragora.clock import Clock
 from aragora.config.settings import Settings
 from aragora.control_plane.store.tasks import TaskStore
+from aragora.knowledge.adapting import adapters_on
 from aragora.knowledge.health import OFF, Component, Reading, State
-from aragora.knowledge.learning import ADAPTERS
 from aragora.knowledge.probing import Look, MoundHealth
 from aragora.knowledge.searching import Mode, Searching
 from aragora.knowledge.store.adapters import AdapterBook
@@ -37,7 +37,7 @@ def open_knowledge_health(
     """
     memory, journals = Database.open(settings, Context.MEMORY), Database.open(settings, Context.DEBATES)
     book = AdapterBook(memory, OutboxStore(journals), clock)
-    probes = StoreProbes(memory, book, clock, tuple(ADAPTERS) if settings.knowledge else ())
+    probes = StoreProbes(memory, book, clock, adapters_on(settings))
 
     async def integration() -> Mapping[Component, Reading]:
         """Looks as a debate does. Every debate looks at its opening, so the newest tells when that was."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aragora.clock import Clock
 from aragora.config.settings import Settings
-from aragora.knowledge.learning import ADAPTERS
+from aragora.knowledge.adapting import EVERY, adapters_on
 from aragora.knowledge.store.adapters import AdapterBook
 from aragora.server.chapters.knowledge_operations import (
     Adapters,
@@ -26,8 +26,8 @@ def open_knowledge_operations(
     with their first use."""
     memory, journals = Database.open(settings, Context.MEMORY), Database.open(settings, Context.DEBATES)
     ports = KnowledgeOperationsPorts(
-        names=tuple(ADAPTERS),
-        learns=settings.knowledge,
+        names=EVERY,
+        on=adapters_on(settings),
         adapters=adapters,
         book=AdapterBook(memory, OutboxStore(journals), clock),
         index=index,

@@ -242,7 +242,7 @@ class LocalCoordinator:
         settings = self._settings
         await apply_pending(settings)
         debates, core = Database.open(settings, Context.DEBATES), Database.open(settings, Context.CORE)
-        writer, store = TaskWriter(debates, told=False), TaskStore(debates)
+        writer, store = TaskWriter(debates, told=settings.learns_from_tasks), TaskStore(debates)
         closing = AsyncExitStack()
         for close in (debates.aclose, core.aclose, writer.aclose):  # the last one first
             closing.push_async_callback(close)

@@ -58,7 +58,7 @@ from aragora.debate.store.debates import DebateStore
 from aragora.identity.client_address import Network, trusted_networks
 from aragora.identity.origins import authority
 from aragora.ids import new_id
-from aragora.knowledge.learning import ADAPTERS
+from aragora.knowledge.adapting import adapters_on
 from aragora.knowledge.store.adapters import AdapterBook
 from aragora.knowledge.store.reading import KnowledgeReader
 from aragora.observability.logging import configure_logging
@@ -109,7 +109,7 @@ def build_ingress(launch: Launch) -> FastAPI:
         AdapterBook(memory, OutboxStore(debates), clock),
         KnowledgeReader(memory),
         runtime,
-        tuple(ADAPTERS) if settings.knowledge else (),
+        adapters_on(settings),
         clock,
     )
     trouble = Every("report of a process", REPORT_S, TroubleReport(config.replica_id, runtime).tell)

@@ -81,7 +81,8 @@ class KnowledgeSettings(BaseModel):
     )
     cp_enable_km: bool = variable(
         "CP_ENABLE_KM",
-        "The control plane recommends agents by what came of tasks; false: in the order of the catalogue, and says so.",
+        "The control plane recommends agents by what came of tasks, and the Knowledge Mound learns from that; false: in "
+        "the order of the catalogue, and says so, and nothing is learnt from tasks.",
         default=True,
     )
     cp_km_workspace: WorkspaceName = variable(
@@ -90,3 +91,8 @@ class KnowledgeSettings(BaseModel):
         default="default",
         allowed="1 to 64 letters, digits, dots, underscores and hyphens",
     )
+
+    @property
+    def learns_from_tasks(self) -> bool:
+        """Whether what comes of tasks is told to the Knowledge Mound. Where it is not, nobody would take it."""
+        return self.knowledge and self.cp_enable_km

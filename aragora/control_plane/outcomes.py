@@ -35,6 +35,7 @@ class TaskOutcome:
     cost_usd: float = 0.0
     error: str | None = None
     result: str | None = None
+    created_by: str = ""  # the person who made the task
 
 
 def outcome_row(attempt: Attempt, after: Task) -> OutboxRow:
@@ -55,6 +56,7 @@ def outcome_row(attempt: Attempt, after: Task) -> OutboxRow:
         cost_usd=attempt.cost_usd,
         error=attempt.error,
         result=after.result and after.result[:RESULT_CHARS],
+        created_by=after.created_by,
     )
     row_id = f"{attempt.task_id}:{attempt.fence}:{TOPIC}"
     return OutboxRow(row_id, TOPIC, attempt.task_id, encode_text(outcome), attempt.at)

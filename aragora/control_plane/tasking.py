@@ -17,6 +17,7 @@ from aragora.encoding import encode, encode_text
 from aragora.errors import InvalidInput, NotFound
 from aragora.ids import new_id
 from aragora.scope import Scope
+from aragora.storage.storable import check_values
 from aragora.texts import check_all, depth_of
 
 PREFIX: Final = "tsk"
@@ -126,7 +127,9 @@ class Tasks:
         latency_ms: float | None = None,
         cost_usd: float = 0.0,
     ) -> Task:
-        """An attempt failed; `again` False where no other one can do better. Raises NotFound, Conflict."""
+        """An attempt failed; `again` False where no other one can do better. Raises NotFound, Conflict,
+        InvalidInput for an error that no database holds."""
+        check_values("task", task_id, (error,))
         now = self._clock.now()
 
         def rule(task: Task) -> Step:

@@ -17,11 +17,12 @@ SWEEP_S: Final = 60.0
 FORGET_S: Final = 3_600.0
 
 
-def sweeping_tasks(database: Database, clock: Clock) -> Job:
-    """Ends attempts whose leases ran out and tasks whose deadlines passed, over the context `debates`."""
+def sweeping_tasks(database: Database, clock: Clock, *, told: bool) -> Job:
+    """Ends attempts whose leases ran out and tasks whose deadlines passed, over the context `debates`; `told`: as for
+    `TaskWriter`."""
 
     async def run() -> str:
-        writer = TaskWriter(database, told=False)
+        writer = TaskWriter(database, told=told)
         try:
             changed = await Tasks(writer, clock).sweep()
         finally:

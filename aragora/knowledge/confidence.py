@@ -24,6 +24,7 @@ CEILING: Final = {
     SourceKind.DEBATE: 0.95,
     SourceKind.PERSON: 0.7,
     SourceKind.DOCUMENT: 0.5,
+    SourceKind.TASK: 0.5,  # what an agent says of its own failure
     SourceKind.IMPORT: 0.5,
     SourceKind.DERIVATION: 0.5,
 }

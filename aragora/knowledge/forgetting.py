@@ -220,7 +220,8 @@ _PLACES: Final[Mapping[str, str]] = {
     "withdrawn_sources": "sources of items that remain, in the item and in its ledger",
     "knowledge_insights": "what insights that were shared said, who shared them, and who is given them; the share id and "
     "its time remain",
-    "knowledge_observations": "what adapters noted of these debates, or of those that this person opened: numbers",
+    "knowledge_observations": "what adapters noted of these debates, or of those that this person opened and the tasks "
+    "that they made: numbers",
     "outcome_notes": "what people noted of the outcomes of these debates, or what this person noted",
     "caches": "none holds a text: they hold numbers of items, and the store is asked what may be shown",
 }
@@ -269,6 +270,7 @@ def _kept(forgetting: Forgetting, offered_in: tuple[str, ...], scrubbed: str) ->
             "that were offered an item: the journal has its text as it was offered, the receipt its id and digest",
             offered_in,
         ),
+        _left("tasks", "and their attempts say what went wrong until 30 and 90 days after their end"),
         _left("outcomes", "of these debates: which answer held, when, and who told it"),
         _left("this chain", "the ids of what was forgotten stand in this certificate for ever"),
         _left("audit log", "that and by whom this was asked for"),

@@ -26,6 +26,7 @@ class ItemKind(StrEnum):
     INSIGHT = "insight"
     OPEN_QUESTION = "open_question"  # what a debate did not settle
     SUMMARY = "summary"  # condensed from other items
+    OUTCOME = "outcome"  # why an attempt at a task failed
     NOTE = "note"
 
 
@@ -52,6 +53,7 @@ class SourceKind(StrEnum):
     DEBATE = "debate"
     DOCUMENT = "document"
     PERSON = "person"
+    TASK = "task"
     IMPORT = "import"
     DERIVATION = "derivation"
 
@@ -80,9 +82,9 @@ class LinkKind(StrEnum):
 class Source:
     """One place where the statement was made.
 
-    `root` names what it descends from, as `debate:ID`, `document:ID`, `person:ID` or `import:ID`; `exposed` are the
-    roots of all that whoever made the statement had been shown before. `stated_confidence` is what the source says of
-    itself, and counts for nothing beyond its ceiling (`aragora.knowledge.confidence`).
+    `root` names what it descends from, as `debate:ID`, `document:ID`, `person:ID`, `task:ID` or `import:ID`; `exposed`
+    are the roots of all that whoever made the statement had been shown before. `stated_confidence` is what the source
+    says of itself, and counts for nothing beyond its ceiling (`aragora.knowledge.confidence`).
     """
 
     kind: SourceKind
@@ -95,7 +97,7 @@ class Source:
     receipt_hash: str | None = None
     agent: str | None = None
     model: str | None = None
-    person: str | None = None  # id of the user who said it, or who opened the debate
+    person: str | None = None  # id of the user who said it, who opened the debate, or who made the task
     document: str | None = None  # address or id
     passage: str | None = None
     stated_confidence: float | None = None
@@ -232,6 +234,11 @@ def debate_root(debate_id: str) -> str:
 def person_root(user_id: str) -> str:
     """The root of what a person says."""
     return f"person:{user_id}"
+
+
+def task_root(task_id: str) -> str:
+    """The root of what came of a task."""
+    return f"task:{task_id}"
 
 
 def with_link(item: Item, link: Link) -> Item:

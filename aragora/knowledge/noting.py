@@ -27,7 +27,7 @@ ADDABLE: Final = (
     ItemKind.OPEN_QUESTION,
     ItemKind.NOTE,
 )
-"""Decisions and dissents come of debates, summaries of other items."""
+"""Decisions and dissents come of debates, outcomes of tasks, summaries of other items."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,8 @@ def is_own_word(item: Item, person: str) -> bool:
 
 
 def brought_by(item: Item, person: str) -> bool:
-    """Whether all that stands behind the item was brought by this person: their word, or their documents and files."""
+    """Whether all that stands behind the item was brought by this person: their word, their
+    documents and files, or what came of their tasks."""
     return all(one.kind is not SourceKind.DEBATE and one.person == person for one in item.sources)
 
 

@@ -21,8 +21,9 @@ class Observation:
     Attributes:
         key: what it is about; the adapter reads the newest of a key.
         body: what it says, as JSON, of a type of the adapter's.
-        debate_id: the debate that it is of. person: who opened that.
-        at: when the debate ended, in seconds since the epoch.
+        debate_id: the debate that it is of; of an attempt at a task `TASK_ID:FENCE`, the task and which of its
+            attempts. person: who opened the debate, or made the task; empty where nobody is known.
+        at: when the debate or the attempt ended, in seconds since the epoch.
     """
 
     key: str

@@ -61,6 +61,7 @@ HALF_LIFE_DAYS: Final[Mapping[ItemKind, float | None]] = {
     ItemKind.OPEN_QUESTION: 90.0,
     ItemKind.EVIDENCE: 180.0,
     ItemKind.INSIGHT: 90.0,
+    ItemKind.OUTCOME: 90.0,
 }
 """Until half of what age may take is taken. Kinds that are not named do not age. Judgement, not measurement."""
 

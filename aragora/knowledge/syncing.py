@@ -10,7 +10,7 @@ Rules
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, Protocol
 
 import structlog
@@ -18,7 +18,8 @@ import structlog
 from aragora.clock import Clock, SystemClock
 from aragora.errors import Unavailable
 from aragora.knowledge.lessons import Lessons
-from aragora.knowledge.syncs import Learnt, Outcome, Round, Standing, Synced, round_of
+from aragora.knowledge.mound.adapters import task_outcomes
+from aragora.knowledge.syncs import TOPIC, Learnt, Outcome, PartlyLearnt, Round, Standing, Synced, round_of, topic_of
 from aragora.observability.registry import REGISTRY, Registry
 from aragora.storage.outbox import OutboxRow
 from aragora.supervision import begin
@@ -26,6 +27,8 @@ from aragora.supervision import begin
 SYNC_S: Final = 20.0
 PORTION: Final = 16
 """Debates that are read before what they give is written."""
+PORTIONS: Final[Mapping[str, int]] = {TOPIC: PORTION, task_outcomes.TOPIC: 200}
+"""Rows of each topic that an adapter is given at once. Of a task nothing has to be read."""
 
 SYNCS: Final = "aragora_km_adapter_syncs_total"
 FAILURES: Final = "aragora_km_adapter_failures_total"
@@ -84,10 +87,11 @@ class Syncing:
         began = self._clock.monotonic()
         try:
             left = await self._book.left(self._name)
-            for start in range(0, len(left), PORTION):
+            portion = PORTIONS[topic_of(self._name)]
+            for start in range(0, len(left), portion):
                 if self._clock.monotonic() - began >= SYNC_S:
                     break
-                for rows, found in await self._of(left[start : start + PORTION], None):
+                for rows, found in await self._of(left[start : start + portion], None):
                     learnt = learnt.plus(found)
                     done += rows if REFUSED not in (found.skipped or {}) else []
         except Exception:
@@ -119,11 +123,19 @@ class Syncing:
             return [(rows, await self._adapter.learn(rows, lessons))]
         except Unavailable:
             raise
+        except PartlyLearnt as partly:
+            damaged = [row for row in rows if row.outbox_id in partly.refused]
+            log.warning("outbox rows cannot be learnt from", adapter=self._name, error=str(partly))
+            done = [row for row in rows if row.outbox_id not in partly.refused]
+            return [(done, partly.learnt), (damaged, Learnt(skipped={REFUSED: len(damaged)}))]
         except Exception as refused:
             if len(rows) > 1:
                 return [each for row in rows for each in await self._of([row], lessons)]
             log.exception(
-                "a debate cannot be learnt from", adapter=self._name, debate_id=rows[0].debate_id, error=repr(refused)
+                "an outbox row cannot be learnt from",
+                adapter=self._name,
+                debate_id=rows[0].debate_id,
+                error=repr(refused),
             )
             return [(rows, Learnt(skipped={REFUSED: 1}))]
 

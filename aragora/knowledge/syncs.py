@@ -1,4 +1,5 @@
-"""What adapters have made of debates that ended, and how far each has come. Pure.
+"""What adapters have made of debates that ended, and of attempts at tasks that are over, and how far each has come.
+Pure. Where adapters of debates are spoken of, an attempt at a task takes the place of a debate for that of tasks.
 
 A debate waits for an adapter while its row is in the outbox and the adapter has not applied it: each remembers what it
 applied under `applied_id`. Rows go once every adapter has applied them, so what was applied and still waits is little.
@@ -11,8 +12,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, Protocol
 
+from aragora.knowledge.mound.adapters import task_outcomes
+
 TOPIC: Final = "knowledge"
-"""Of the outbox rows that adapters apply."""
+"""Of the outbox rows that adapters of debates apply."""
 
 READ_MAX: Final = 500
 """Rows, the oldest first, of which it is known who has applied them."""
@@ -55,6 +58,16 @@ class Learnt:
             skipped,
             self.gathered + other.gathered,
         )
+
+
+class PartlyLearnt(ValueError):
+    """Raised when some of the rows that an adapter was given cannot be read: those in `refused`, by their outbox ids.
+    What the others gave is stored, and told by `learnt`; give it each refused row alone, or mend it."""
+
+    def __init__(self, learnt: Learnt, refused: Sequence[str]) -> None:
+        super().__init__(f"these outbox rows cannot be read: {', '.join(refused)}")
+        self.learnt = learnt
+        self.refused = frozenset(refused)
 
 
 class Outcome(StrEnum):
@@ -124,6 +137,11 @@ class Synced:
     skipped: Mapping[str, int]
     backlog: int
     lag_s: float
+
+
+def topic_of(adapter: str) -> str:
+    """The topic of the outbox rows that an adapter applies."""
+    return task_outcomes.TOPIC if adapter == task_outcomes.NAME else TOPIC
 
 
 def applied_id(outbox_id: str, adapter: str) -> str:

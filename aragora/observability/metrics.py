@@ -141,10 +141,13 @@ METRICS: Final[tuple[Metric, ...]] = (
         buckets=LAG_BUCKETS,
     ),
     _histogram("aragora_km_reverse_query_latency_seconds", "Seconds that a debate looked for knowledge at its opening"),
-    _gauge("aragora_km_adapter_backlog", "Debates that wait for an adapter", "adapter", merge=Merge.MAX),
     _gauge(
-        "aragora_km_adapter_lag_seconds", "How long the oldest of these debates has waited", "adapter", merge=Merge.MAX
+        "aragora_km_adapter_backlog",
+        "Debates, or attempts at tasks, that wait for an adapter",
+        "adapter",
+        merge=Merge.MAX,
     ),
+    _gauge("aragora_km_adapter_lag_seconds", "How long the oldest of these has waited", "adapter", merge=Merge.MAX),
     _gauge("aragora_km_items", "Items by kind and status, as old as half a minute", "kind", "status", merge=Merge.MAX),
     _gauge("aragora_km_index_vectors", "Vectors in the index of meanings; absent while it rests", merge=Merge.MAX),
     _gauge("aragora_km_index_stored_vectors", "Vectors that the store has for that index", merge=Merge.MAX),
@@ -183,6 +186,13 @@ METRICS: Final[tuple[Metric, ...]] = (
         "aragora_km_outcomes_total",
         "Outcomes of debates that were told, each version, by whether the decision was right (yes, no)",
         "right",
+    ),
+    _counter(
+        "aragora_km_cp_task_outcomes_total",
+        "Attempts at tasks that the Knowledge Mound learnt from, each once, by type of task (debate, other) and by how "
+        "they ended (completed, failed, lapsed, cancelled)",
+        "type",
+        "status",
     ),
     _counter(
         "aragora_km_cp_cross_workspace_shares_total",

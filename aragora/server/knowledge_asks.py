@@ -84,7 +84,7 @@ class StatedItem(Asking):
 class NewItem(StatedItem):
     """Something to keep. With `document` it is what stands there, else your own word."""
 
-    kind: Annotated[Addable, Field(description="decisions and dissents come of debates")] = "note"
+    kind: Annotated[Addable, Field(description="decisions and dissents come of debates, outcomes of tasks")] = "note"
     confidence: _Stated | None = None
     document: Annotated[
         Line,

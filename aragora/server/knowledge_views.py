@@ -39,7 +39,7 @@ class ConfidenceView(BaseModel):
 
 class SourceView(BaseModel):
     kind: SourceKind
-    root: Annotated[str, Field(description="what it descends from: a debate, a document, a person, an import")]
+    root: Annotated[str, Field(description="what it descends from: a debate, a document, a person, a task, an import")]
     at: float
     exposed: Annotated[list[str], Field(description="roots of all that whoever said it had been shown before")]
     debate_id: str | None

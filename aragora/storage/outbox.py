@@ -48,7 +48,7 @@ class OutboxRow:
     """One thing that must follow. `created_at` is in seconds since the epoch."""
 
     outbox_id: str
-    topic: str  # ratings, usage, events, knowledge
+    topic: str  # ratings, usage, events, knowledge, tasks
     debate_id: str
     payload: str
     created_at: float

@@ -29,9 +29,9 @@ from aragora.storage.database import Database
 
 pytestmark = [pytest.mark.slow, pytest.mark.chaos, pytest.mark.timeout(300)]
 
-STEPS_MAX = 200
+STEPS_MAX = 600
 ITEMS = 20
-TABLES = ("items", "ledger", "topics", "sources", "links", "vectors", "applied", "tokens", "workspaces")
+TABLES = ("items", "ledger", "topics", "sources", "links", "vectors", "applied", "tokens", "workspaces", "observations")
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from sqlalchemy import case, select
 from aragora.clock import Clock
 from aragora.encoding import decode_as, encode_text
 from aragora.knowledge.store.tables import knowledge_adapters, knowledge_applied
-from aragora.knowledge.syncs import READ_MAX, TOPIC, Record, Round, Standing, Waiting, applied_id, standings
+from aragora.knowledge.syncs import READ_MAX, Record, Round, Standing, Waiting, applied_id, standings, topic_of
 from aragora.storage.applied import applied_of
 from aragora.storage.database import Database
 from aragora.storage.outbox import OutboxRow
@@ -50,16 +50,24 @@ class AdapterBook:
 
     async def left(self, adapter: str) -> list[OutboxRow]:
         """The rows that wait for an adapter, the oldest first; of the oldest `READ_MAX` of all."""
-        rows = await self._outbox.pending((TOPIC,), READ_MAX)
+        rows = await self._outbox.pending((topic_of(adapter),), READ_MAX)
         applied = await self._applied((adapter,), rows)
         return [row for row in rows if applied_id(row.outbox_id, adapter) not in applied]
 
     async def standings(self, adapters: Collection[str]) -> list[Standing]:
         """How far each of these has come, in their order."""
-        rows = await self._outbox.pending((TOPIC,), READ_MAX)
-        total = len(rows) if len(rows) < READ_MAX else await self._outbox.count(TOPIC)
-        waiting = Waiting(rows, total, await self._applied(adapters, rows))
-        return standings(adapters, waiting, await self._records(adapters), self._clock.now())
+        records = await self._records(adapters)
+        found: dict[str, Standing] = {}
+        for topic in dict.fromkeys(map(topic_of, adapters)):
+            names = [adapter for adapter in adapters if topic_of(adapter) == topic]
+            waiting = await self._waiting(topic, names)
+            found |= {one.adapter: one for one in standings(names, waiting, records, self._clock.now())}
+        return [found[adapter] for adapter in adapters]
+
+    async def _waiting(self, topic: str, adapters: Collection[str]) -> Waiting:
+        rows = await self._outbox.pending((topic,), READ_MAX)
+        total = len(rows) if len(rows) < READ_MAX else await self._outbox.count(topic)
+        return Waiting(rows, total, await self._applied(adapters, rows))
 
     async def _records(self, adapters: Collection[str]) -> dict[str, Record]:
         query = select(_TABLE.c.adapter, _TABLE.c.cursor_at, _TABLE.c.result)

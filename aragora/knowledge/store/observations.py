@@ -1,4 +1,5 @@
-"""What adapters note of debates besides items (context `aragora_memory`): rows by adapter and key, each debate once."""
+"""What adapters note of debates besides items (context `aragora_memory`): rows by adapter and key, each debate once.
+Of an attempt at a task `debate_id` is `TASK_ID:FENCE`."""
 
 from __future__ import annotations
 

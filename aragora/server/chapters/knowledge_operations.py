@@ -57,10 +57,10 @@ class Index(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class KnowledgeOperationsPorts:
-    """What these routes call. `names` are the adapters that there are; `learns`: whether they are on."""
+    """What these routes call. `names` are the adapters that there are, `on` those that learn."""
 
     names: Collection[str]
-    learns: bool
+    on: Collection[str]
     adapters: Adapters
     book: Standings
     index: Index
@@ -85,7 +85,7 @@ class RoundView(BaseModel):
 
     at: Annotated[float, Field(description="when it ended, in seconds since the epoch")]
     outcome: Outcome
-    debates: Annotated[int, Field(description="that it read")]
+    debates: Annotated[int, Field(description="that it read; `control_plane`: attempts at tasks")]
     gathered: Annotated[int, Field(description="items that it found in them")]
     written: Annotated[int, Field(description="of these, how many are new or grew")]
     skipped: Annotated[dict[str, int], Field(description="debates, and items, that came to nothing, by why")]
@@ -94,7 +94,7 @@ class RoundView(BaseModel):
 class AdapterView(BaseModel):
     adapter: str
     state: AdapterState
-    backlog: Annotated[int, Field(description="debates that wait for it")]
+    backlog: Annotated[int, Field(description="debates that wait for it, or attempts at tasks")]
     lag_s: Annotated[float, Field(description="how long the oldest of them has waited")]
     cursor_at: Annotated[
         float | None, Field(description="when the newest debate that it learnt from ended; null: of none yet")
@@ -145,8 +145,8 @@ class Reindex(Asking):
 
 @knowledge_operations.get("/api/knowledge/adapters", needs=KNOWLEDGE_READ, gives=AdapterList, refuses=(503,))
 async def adapters(call: Call[KnowledgeOperationsPorts]) -> Response:
-    """What learns from debates that have ended, how much waits for it and how long, and what it did last. Counts are of
-    the whole installation. Asking wakes none."""
+    """What learns from debates that have ended, and from tasks, how much waits for it and how long, and what it did
+    last. Counts are of the whole installation. Asking wakes none."""
     ports = call.ports
     awake = await ports.adapters.awake()
     shown = [_shown(one, _state(ports, one.adapter, awake)) for one in await ports.book.standings(ports.names)]
@@ -160,8 +160,10 @@ async def sync(call: Call[KnowledgeOperationsPorts], adapter: _Adapter) -> Respo
     ports = call.ports
     if adapter not in ports.names:
         raise NotFound(f"there is no such adapter: there are {', '.join(ports.names)}", code="unknown_adapter")
-    if not ports.learns:
+    if not ports.on:
         raise Conflict("nothing is learnt from debates: ARAGORA_KNOWLEDGE is off", code="knowledge_off")
+    if adapter not in ports.on:
+        raise Conflict("nothing is learnt from tasks: CP_ENABLE_KM is off", code="knowledge_off")
     async with noted(call, "sync", adapter):
         done = await ports.adapters.sync(adapter)
     return json_response({**to_plain(done), "lag_s": round(done.lag_s, 3)}, headers=UNCACHED)
@@ -185,7 +187,7 @@ async def reindex(call: Call[KnowledgeOperationsPorts], body: Annotated[Reindex 
 
 
 def _state(ports: KnowledgeOperationsPorts, adapter: str, awake: Collection[str]) -> AdapterState:
-    if not ports.learns:
+    if adapter not in ports.on:
         return AdapterState.OFF
     return AdapterState.AWAKE if adapter in awake else AdapterState.PASSIVATED
 

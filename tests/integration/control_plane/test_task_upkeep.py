@@ -21,7 +21,7 @@ async def test_leases_and_deadlines_that_are_over_are_noticed_without_a_claim(
     held = (await tasks.submit(NEW)).task
     await tasks.claim_next("org", "default", "ada", (), lease_s=10)
     late = (await tasks.submit(NewTask("review", org_id="org", deadline=clock.at + 5))).task
-    job = sweeping_tasks(database, clock)
+    job = sweeping_tasks(database, clock, told=True)
     assert await job.run() == "0 tasks whose lease or deadline was over"
     clock.at += 11
     assert await job.run() == "2 tasks whose lease or deadline was over"

@@ -21,8 +21,8 @@ from aragora.cli import knowledge_operate
 from aragora.cli.main import main
 from aragora.config.settings import Settings
 from aragora.debate.records import ReceiptRecord
+from aragora.knowledge.adapting import EVERY
 from aragora.knowledge.heeding import Heeding
-from aragora.knowledge.learning import ADAPTERS
 from aragora.knowledge.model import ItemKind, Link, LinkKind
 from aragora.knowledge.outcomes import Outcome, Wish
 from aragora.knowledge.store.heeded import HeededOutcomes
@@ -210,10 +210,10 @@ async def test_adapters_are_listed_in_eighty_columns_and_synced(
 ) -> None:
     assert await typed("adapters") == 0
     told = capsys.readouterr().out
-    assert all(name in told for name in ("consensus", "evidence", "passivated"))
+    assert all(name in told for name in (*EVERY, "passivated"))
     assert max(map(len, told.splitlines())) <= 80
     assert await typed("adapters", "--json") == 0
-    assert [one["backlog"] for one in json.loads(capsys.readouterr().out)["adapters"]] == [0] * len(ADAPTERS)
+    assert [one["backlog"] for one in json.loads(capsys.readouterr().out)["adapters"]] == [0] * len(EVERY)
     assert await typed("sync", "evidence") == 2  # only the operator may
     assert await typed("sync", "evidence", who="operator") == 0
     assert "evidence: 0 debates read, 0 of 0 items written." in capsys.readouterr().out

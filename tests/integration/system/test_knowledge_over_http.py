@@ -9,7 +9,7 @@ from worlds.figures import Figures, figures
 from worlds.live_server import LiveServer
 from worlds.waiting import WAIT_S, wait_until
 
-from aragora.knowledge.learning import ADAPTERS
+from aragora.knowledge.adapting import EVERY
 
 pytestmark = pytest.mark.slow
 
@@ -35,15 +35,55 @@ def test_what_is_added_is_found_by_its_meaning_and_health_says_that_all_works(se
     assert health["components"]["vector_index"]["active"], health
 
 
+TASKS = "/api/control-plane/tasks"
+
+
+def ended_task(server: LiveServer, how: str, **said: Any) -> str:
+    """A task that an agent has claimed and completed, or failed; its id."""
+    task_id: str = server.post(TASKS, {"type": "debate", "capabilities": ["zoning"]})["task_id"]
+    server.post(f"{TASKS}/{task_id}/claim", {"agent_id": "ada", "capabilities": ["zoning"]})
+    server.post(f"{TASKS}/{task_id}/{how}", {"agent_id": "ada", **said})
+    return task_id
+
+
+def test_what_went_wrong_with_a_task_is_found_and_every_outcome_is_counted(server: LiveServer) -> None:
+    def outcomes(status: str) -> float:
+        page = figures(server.request("GET", "/metrics").body)
+        return page.value("aragora_km_cp_task_outcomes_total", type="debate", status=status)
+
+    before = {status: outcomes(status) for status in ("failed", "completed")}
+    failed = ended_task(server, "fail", error="the zwieback register was closed", again=False)
+    ended_task(server, "complete", result={"ok": True}, latency_ms=5.0)
+
+    def found() -> list[dict[str, Any]]:
+        answer = server.get("/api/knowledge/search?q=zwieback%20register&kind=outcome")
+        return [hit["item"] for hit in answer["results"]]
+
+    (item,) = wait_until(found, "the failure is found", WAIT_S)
+    assert item["content"] == "Task type debate, agent ada: failed: the zwieback register was closed"
+    assert (item["domain"], item["topics"], item["status"]) == ("debate", ["zoning"], "live")
+    assert [(one["kind"], one["root"], one["agent"]) for one in item["sources"]] == [("task", f"task:{failed}", "ada")]
+    why = server.get(f"/api/knowledge/items/{item['item_id']}/why")
+    assert (why["independent_roots"], why["receipts"]) == (1, {})
+    exported = server.request("GET", "/api/knowledge/export").body
+    assert "zwieback register" in exported
+    told = server.request("POST", "/api/knowledge/import", exported.encode(), Content_Type="application/jsonl")
+    assert told.status == 200, told.body
+    for status, count in before.items():  # processes report every five seconds
+        wait_until(lambda status=status, count=count: outcomes(status) == count + 1, f"{status} is counted", WAIT_S)  # type: ignore[misc]
+
+
 def test_the_operator_sees_the_adapters_and_moves_them_and_has_the_index_built_anew(
     server: LiveServer, debate_id: str
 ) -> None:
+    ended_task(server, "complete", result=1)
+
     def learnt() -> dict[str, dict[str, Any]]:
         listed = {one["adapter"]: one for one in server.get("/api/knowledge/adapters")["adapters"]}
         return listed if all(one["backlog"] == 0 and one["last"] for one in listed.values()) else {}
 
     adapters = wait_until(learnt, f"everybody has learnt from {debate_id}", WAIT_S)
-    assert set(adapters) == set(ADAPTERS)
+    assert set(adapters) == set(EVERY)
     assert {one["state"] for one in adapters.values()} == {"awake"}
     synced = server.request("POST", "/api/knowledge/adapters/consensus/sync", {})
     assert synced.status == 200, synced.body

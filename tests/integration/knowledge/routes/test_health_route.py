@@ -13,7 +13,7 @@ from worlds.backends import SetClock
 from worlds.knowledge import HOME, addition
 from worlds.knowledge_server import Site
 
-from aragora.knowledge.learning import ADAPTERS
+from aragora.knowledge.adapting import EVERY
 from aragora.knowledge.probing import FRESH_S
 from aragora.knowledge.store.adapters import AdapterBook
 from aragora.knowledge.store.probes import LATE_S, StoreProbes
@@ -100,7 +100,7 @@ async def test_the_oldest_lag_of_the_adapters_is_shown_and_fails_when_it_is_old(
         row = {"outbox_id": "deb_1:knowledge", "topic": "knowledge", "debate_id": "deb_1", "payload": "{}"}
         await connection.execute(insert(outbox).values(**row, created_at=clock.at - 60.0))
     told = (await health(client, clock))["components"]["adapters"]
-    assert (told["state"], told["adapters"], told["waiting"]) == ("works", len(ADAPTERS), 1)
+    assert (told["state"], told["adapters"], told["waiting"]) == ("works", len(EVERY), 1)
     assert told["oldest_waiting_s"] == 60.0 + FRESH_S
     clock.at += LATE_S
     told = await health(client, clock)
@@ -128,7 +128,7 @@ async def test_no_look_reads_a_whole_table(
     """What the public route costs must not grow with what is known: whatever it reads has an index or a limit."""
     await writer.write(HOME, [addition("The cache holds.")])
     book = AdapterBook(database, OutboxStore(journals_database), clock)
-    probes = StoreProbes(database, book, clock, ADAPTERS)
+    probes = StoreProbes(database, book, clock, EVERY)
     asked: list[str] = []
     read = database.rows
 

@@ -10,7 +10,7 @@ from worlds.knowledge import HOME, addition
 from worlds.knowledge_server import Site, knowledge_site
 
 from aragora.config.settings import Settings
-from aragora.knowledge.learning import ADAPTERS
+from aragora.knowledge.adapting import EVERY
 from aragora.knowledge.ledger import Quarantined
 from aragora.knowledge.planning import Changing
 from aragora.knowledge.store.adapters import AdapterBook
@@ -44,7 +44,7 @@ async def test_every_adapter_is_listed_with_what_waits_for_it_and_what_it_did_la
     answer = await client.get(LIST)
     assert answer.status_code == 200, answer.text
     listed = {one["adapter"]: one for one in answer.json()["adapters"]}
-    assert list(listed) == list(ADAPTERS)
+    assert list(listed) == list(EVERY)
     assert listed["consensus"] == {
         "adapter": "consensus",
         "state": "passivated",
@@ -93,7 +93,7 @@ async def test_an_adapter_that_does_not_exist_is_told_with_those_that_do(site: S
     async with site.client("operator") as operator:
         answer = await operator.post(f"{LIST}/elo/sync")
         assert (answer.status_code, answer.json()["error"]["code"]) == (404, "unknown_adapter")
-        assert ", ".join(ADAPTERS) in answer.json()["error"]["message"]
+        assert ", ".join(EVERY) in answer.json()["error"]["message"]
         assert "elo" not in answer.json()["error"]["message"]
     assert site.actors.synced == []
 

@@ -18,8 +18,9 @@ from aragora.config.settings import Settings
 from aragora.errors import Unavailable
 from aragora.knowledge.health import Component, State
 from aragora.knowledge.learning import ADAPTERS
+from aragora.knowledge.mound.adapters import task_outcomes
 from aragora.knowledge.near import APART, IndexFigures, Rebuild, Stage
-from aragora.knowledge.syncing import PORTION
+from aragora.knowledge.syncing import PORTION, PORTIONS
 from aragora.knowledge.syncs import Standing
 from aragora.observability.samples import CounterDelta
 from aragora.storage.outbox import OutboxRow
@@ -75,6 +76,12 @@ async def test_processes_of_their_own_are_asked_each_for_its_adapter() -> None:
     adapters, own = Adapters(), Settings(knowledge_adapter_processes=AdapterProcesses.OWN)
     await AdapterConsumer(runtime_over(adapters), own).apply(rows_of(1))
     assert sorted(adapters.asked) == sorted(((name,), 1) for name in ADAPTERS)
+
+
+async def test_what_came_of_tasks_is_brought_to_the_adapter_of_tasks_alone_in_larger_portions() -> None:
+    adapters, portion = Adapters(), PORTIONS[task_outcomes.TOPIC]
+    await AdapterConsumer(runtime_over(adapters), Settings(), task_outcomes.TOPIC).apply(rows_of(portion + 1))
+    assert adapters.asked == [((task_outcomes.NAME,), portion), ((task_outcomes.NAME,), 1)]
 
 
 async def test_rows_wait_where_adapters_cannot_learn() -> None:
