@@ -18,17 +18,11 @@ from actors.kinds import ADAPTERS_KEY
 from actors.virtual import VirtualActor, collect_seldom
 from aragora.config.settings import Settings
 from aragora.debate.store.debates import DebateStore
-from aragora.knowledge.adapting import EVERY
-from aragora.knowledge.heeding import heeding_over
-from aragora.knowledge.learning import Learning
+from aragora.knowledge.adapting import EVERY, at_work
 from aragora.knowledge.lessons import Lessons
-from aragora.knowledge.mound.adapters import task_outcomes
 from aragora.knowledge.store.adapters import AdapterBook
 from aragora.knowledge.store.reading import KnowledgeReader
-from aragora.knowledge.store.writing import KnowledgeWriter
-from aragora.knowledge.syncing import Adapter, Syncing
 from aragora.knowledge.syncs import Learnt, Synced
-from aragora.knowledge.task_learning import TaskLearning
 from aragora.niceness import nice_process
 from aragora.storage.contexts import Context
 from aragora.storage.outbox import OutboxRow
@@ -45,18 +39,10 @@ class KnowledgeAdapterActor(VirtualActor):
             nice_process()  # debates that go on come before what they leave
         memory = self._open(Context.MEMORY)
         debates = self._open(Context.DEBATES)
-        journals, reader = DebateStore(debates), KnowledgeReader(memory)
-        writer, book = KnowledgeWriter(memory, self._clock), AdapterBook(memory, OutboxStore(debates), self._clock)
-        heeding = heeding_over(memory, writer)
-
-        def learning(name: str) -> Adapter:
-            if name == task_outcomes.NAME:
-                return TaskLearning(writer, self._clock)
-            return Learning(name, journals, reader, writer, heeding, self._clock)
-
+        journals, book = DebateStore(debates), AdapterBook(memory, OutboxStore(debates), self._clock)
         names = EVERY if key == ADAPTERS_KEY else (key,)
-        self._adapters = {name: Syncing(name, learning(name), book, self._clock) for name in names}
-        self._lessons = partial(Lessons, journals, reader)
+        self._adapters = at_work(names, memory, journals, book, self._clock)
+        self._lessons = partial(Lessons, journals, KnowledgeReader(memory))
         self._working = 0
 
     async def learn(self, adapters: tuple[str, ...], rows: tuple[OutboxRow, ...]) -> int:

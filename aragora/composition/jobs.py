@@ -18,8 +18,9 @@ from aragora.debate.store.debates import DebateStore
 from aragora.identity.store.dead_keys import forgetting_keys
 from aragora.identity.store.invitations import forgetting_invitations
 from aragora.identity.store.sessions import forgetting_sessions
-from aragora.knowledge.heeding import Heeding, heeding_job, heeding_over
-from aragora.knowledge.learning import ADAPTERS, Learning
+from aragora.knowledge.adapting import at_work
+from aragora.knowledge.heeding import heeding_job, heeding_over
+from aragora.knowledge.learning import ADAPTERS
 from aragora.knowledge.relearning import Relearning, relearning_job
 from aragora.knowledge.store.adapters import AdapterBook
 from aragora.knowledge.store.reading import KnowledgeReader
@@ -28,7 +29,6 @@ from aragora.knowledge.store.summaries import SummaryStore
 from aragora.knowledge.store.tables import knowledge_applied
 from aragora.knowledge.store.writing import KnowledgeWriter
 from aragora.knowledge.summarising import Summarising, summarising_job
-from aragora.knowledge.syncing import Syncing
 from aragora.ranking.store import ratings_applied
 from aragora.storage.applied import pruning
 from aragora.storage.contexts import Context
@@ -59,7 +59,7 @@ def jobs(opened: Callable[[Context], Database], settings: Settings) -> tuple[Job
         watching(Runtime(settings), webhooks),
         forgetting_job(opened, settings, clock),
         heeding_job(heeding),
-        *((relearning_job(_relearning(memory, debates, writer, heeding, clock)),) if settings.knowledge else ()),
+        *((relearning_job(_relearning(memory, debates, clock)),) if settings.knowledge else ()),
         summarising_job(summarising, wanted=settings.enable_rlm_summaries),
         sweeping_tasks(debates, clock, told=settings.learns_from_tasks),
         forgetting_tasks(debates, clock),
@@ -67,18 +67,10 @@ def jobs(opened: Callable[[Context], Database], settings: Settings) -> tuple[Job
     )
 
 
-def _relearning(
-    memory: Database, debates: Database, writer: KnowledgeWriter, heeding: Heeding, clock: Clock
-) -> Relearning:
-    journals, reader, book = (
-        DebateStore(debates),
-        KnowledgeReader(memory),
-        AdapterBook(memory, OutboxStore(debates), clock),
-    )
-    learners = {
-        name: Syncing(name, Learning(name, journals, reader, writer, heeding, clock), book, clock) for name in ADAPTERS
-    }
-    return Relearning(learners, journals, reader, Relearnt(memory), clock)
+def _relearning(memory: Database, debates: Database, clock: Clock) -> Relearning:
+    journals, book = DebateStore(debates), AdapterBook(memory, OutboxStore(debates), clock)
+    learners = at_work(ADAPTERS, memory, journals, book, clock)
+    return Relearning(learners, journals, KnowledgeReader(memory), Relearnt(memory), clock)
 
 
 def _webhook_retention(settings: Settings) -> Retention:

@@ -6,7 +6,7 @@ Whoever runs it has the settings of the installation, and acts as its local oper
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from types import TracebackType
@@ -20,10 +20,9 @@ from aragora.debate.store.debates import DebateStore
 from aragora.errors import NotFound, Unavailable
 from aragora.identity.principal import LOCAL_OPERATOR
 from aragora.identity.store.workspaces import WorkspaceStore
-from aragora.knowledge.heeding import Heeding, heeding_over
+from aragora.knowledge.adapting import EVERY, at_work
 from aragora.knowledge.insight_exchange import LISTED_MAX, InsightExchange, Share, exchange_over
 from aragora.knowledge.insights import CrossWorkspaceInsight, SharedInsight, share_id_of
-from aragora.knowledge.learning import ADAPTERS, Learning
 from aragora.knowledge.model import Home, Item, ItemKind
 from aragora.knowledge.near import Near
 from aragora.knowledge.observations import Observation
@@ -31,7 +30,6 @@ from aragora.knowledge.searching import Mode, Searching
 from aragora.knowledge.store.adapters import AdapterBook
 from aragora.knowledge.store.observations import Observations
 from aragora.knowledge.store.reading import KnowledgeReader
-from aragora.knowledge.store.writing import KnowledgeWriter
 from aragora.knowledge.syncing import Syncing
 from aragora.knowledge.syncs import Standing, Synced
 from aragora.knowledge.wanted import Wanted
@@ -51,13 +49,11 @@ class _Open:
     """What stands open."""
 
     exchange: InsightExchange
-    journals: DebateStore
     book: AdapterBook
+    adapters: Mapping[str, Syncing]
     reader: KnowledgeReader
-    writer: KnowledgeWriter
     observations: Observations
     searching: Searching
-    heeding: Heeding
     registry: Registry
     counters: CounterStore
     closing: AsyncExitStack
@@ -111,9 +107,7 @@ class LocalMound:
     async def sync(self, adapter: str) -> Synced:
         """Have an adapter learn what waits for it, in this process; beside a server, whose own then finds it learnt.
         Raises NotFound."""
-        opened = await self._opened()
-        learning = Learning(_known(adapter), opened.journals, opened.reader, opened.writer, opened.heeding, self._clock)
-        return await Syncing(adapter, learning, opened.book, self._clock).sync()
+        return await (await self._opened()).adapters[_known(adapter)].sync()
 
     async def noted(self, workspace: str, adapter: str, keys: Collection[str], limit: int) -> list[Observation]:
         """The newest of what an adapter noted under these keys."""
@@ -164,8 +158,8 @@ class _NoIndex:
 
 
 def _known(adapter: str) -> str:
-    if adapter not in ADAPTERS:
-        named = ", ".join(sorted(ADAPTERS))
+    if adapter not in EVERY:
+        named = ", ".join(sorted(EVERY))
         raise NotFound(f"there is no adapter {adapter!r}: there are {named}", code="unknown_adapter")
     return adapter
 
@@ -178,18 +172,16 @@ async def _open(settings: Settings, clock: Clock) -> _Open:
     for database in (memory, users, core, debates):
         closing.push_async_callback(database.aclose)
     registry = Registry()
-    reader, writer = KnowledgeReader(memory), KnowledgeWriter(memory, clock)
+    reader, book = KnowledgeReader(memory), AdapterBook(memory, OutboxStore(debates), clock)
     minimum = settings.knowledge_insight_confidence_min
     exchange = exchange_over(memory, WorkspaceStore(users), clock, minimum=minimum, registry=registry)
     return _Open(
         exchange=exchange,
-        journals=DebateStore(debates),
-        book=AdapterBook(memory, OutboxStore(debates), clock),
+        book=book,
+        adapters=at_work(EVERY, memory, DebateStore(debates), book, clock),
         reader=reader,
-        writer=writer,
         observations=Observations(memory),
         searching=Searching(reader, _NoIndex(), clock),
-        heeding=heeding_over(memory, writer),
         registry=registry,
         counters=CounterStore(core),
         closing=closing,

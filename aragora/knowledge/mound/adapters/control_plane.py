@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from aragora.knowledge.insights import CrossWorkspaceInsight, SharedInsight
-from aragora.scope import checked_workspace
+from aragora.knowledge.model import Item, ItemKind
+from aragora.knowledge.mound.adapters import client, task_outcomes
 
 if TYPE_CHECKING:
     from aragora.knowledge.insight_exchange import Share
 
 
-class Mound(Protocol):
+class Mound(client.Mound, Protocol):
     """The mound of an organisation (`aragora.knowledge.mound.open_mound`)."""
 
     async def share_insight(self, workspace: str, insight: CrossWorkspaceInsight) -> Share: ...
@@ -24,7 +25,7 @@ class Mound(Protocol):
     async def withdraw_insight(self, workspace: str, insight_id: str) -> SharedInsight: ...
 
 
-class ControlPlaneAdapter:
+class ControlPlaneAdapter(client.AdapterClient):
     """Speaks for one workspace. Every method raises Unavailable where the store of the mound is away.
 
     Args:
@@ -32,10 +33,16 @@ class ControlPlaneAdapter:
         workspace_id: the workspace's name.
     """
 
+    name: ClassVar[str] = task_outcomes.NAME
+    _mound: Mound
+
     def __init__(self, knowledge_mound: Mound, workspace_id: str) -> None:
         """Raises InvalidInput for what is no workspace's name."""
-        self._mound = knowledge_mound
-        self._workspace = checked_workspace(workspace_id)
+        super().__init__(knowledge_mound, workspace_id)
+
+    async def failures(self, task_type: str, limit: int = 10) -> list[Item]:
+        """Up to `limit` (1 to 100) failures of tasks that belong to a type, found by its words, the best first."""
+        return await self._mound.find(self._workspace, task_type, (ItemKind.OUTCOME,), limit)
 
     async def share_insight_cross_workspace(self, insight: CrossWorkspaceInsight) -> Share:
         """Tell an insight of this workspace to those that it names. The answer says in `delivered` whether they are
