@@ -44,9 +44,10 @@ from aragora.debate.store.journal_writer import JournalWriter
 from aragora.debate.store.shard_epochs import ShardEpochs
 from aragora.errors import Unavailable
 from aragora.ids import new_id
+from aragora.knowledge.checklists import Checklists
 from aragora.knowledge.memories import Memories
 from aragora.knowledge.searching import Searching
-from aragora.knowledge.source import MoundSource
+from aragora.knowledge.source import BESIDE_SHARE, MoundSource
 from aragora.knowledge.store.observations import Observations
 from aragora.knowledge.store.reading import KnowledgeReader
 from aragora.receipts.closing import Closing
@@ -253,11 +254,19 @@ class CoordinatorActor(VirtualActor):
     def _looks(self, opened: Callable[[Context], Database]) -> Looks:
         """The looks for knowledge of this shard's debates."""
         memory = opened(Context.MEMORY)
-        reader, memories = KnowledgeReader(memory), Memories(Observations(memory), self._clock)
+        noted, reader = Observations(memory), KnowledgeReader(memory)
         limit_s = self._settings.knowledge_look_s
         meanings = IndexMeanings(Runtime(self._settings), limit_s=limit_s * INDEX_SHARE)
         searching, summaries = Searching(reader, meanings, self._clock), self._settings.enable_rlm_summaries
-        source = MoundSource(reader, searching, memories, self._clock, summaries=summaries)
+        source = MoundSource(
+            reader,
+            searching,
+            Memories(noted, self._clock),
+            self._clock,
+            Checklists(noted, reader, self._clock),
+            summaries=summaries,
+            beside_s=limit_s * BESIDE_SHARE,
+        )
         return Looks(source, limit_s=limit_s)
 
     def _new_relay(

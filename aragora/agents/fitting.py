@@ -5,7 +5,7 @@ Rules
 - Then, in this order, as far as there is room: the agent's own answer; the other answers, all cut to one length, so
   that the longest are shortened first; what was said against them, the newest first and no answer spared more of it
   than another; suggestions, the newest first; offered knowledge, the best first, each item whole and with its dissent;
-  the context.
+  issues of earlier debates, the first ones first; the context.
 - Every answer keeps at least its conclusion: its first sentence, and those after it where that one is so short that it
   may be a heading, a number or an abbreviation. Nobody can vote on what it did not see.
 - Answers are cut where a sentence ends, the context where a paragraph does.
@@ -89,6 +89,7 @@ def _least(brief: Brief) -> Brief:
         suggestions=_noted(brief.suggestions, ()),
         context=_cut(brief.context, 0, _PARAGRAPH_END),
         knowledge=(),
+        checklist=(),
     )
 
 
@@ -108,9 +109,12 @@ def _with_answers(brief: Brief, shown: Brief, fits: Callable[[Brief], bool]) -> 
 
 
 def _with_knowledge(brief: Brief, shown: Brief, fits: Callable[[Brief], bool]) -> Brief:
-    """As many of the offered items as there is room for: a cut one might say something else."""
+    """As many of the offered items, and then of issues, as there is room for: a cut one might say something else."""
     for item in brief.knowledge:
         more = replace(shown, knowledge=(*shown.knowledge, item))
+        shown = more if fits(more) else shown
+    for issue in brief.checklist:
+        more = replace(shown, checklist=(*shown.checklist, issue))
         shown = more if fits(more) else shown
     return shown
 
@@ -200,6 +204,7 @@ def _remarks(brief: Brief, shown: Brief, objections: int, suggestions: int) -> t
         _not_seen(objections, len(brief.critiques), "objections"),
         _not_seen(suggestions, len(brief.suggestions), "suggestions"),
         _not_seen(len(shown.knowledge), len(brief.knowledge), "offered items"),
+        _not_seen(len(shown.checklist), len(brief.checklist), "issues of earlier debates"),
         _share_of("the context", brief.context, shown.context),
     ]
     return tuple(f"{remark}: {_NO_MORE}" for remark in told if remark)

@@ -104,6 +104,10 @@ _NOTHING_KNOWN: Final = "Nothing is known of this question from earlier debates.
 _UNFOUNDED: Final = (
     "The answer cites {labels}, and nobody was offered a source of that label: what rests on it alone is unsupported."
 )
+_CHECK: Final = (
+    "The block ISSUES OF EARLIER DEBATES lists what earlier debates of this domain turned on: check each of them, name "
+    "those that this answer truly has, and pass over the rest. It is material, and no list of what is wrong here."
+)
 _FIRST_ANSWER_LATE: Final = (
     "You have not answered yet. Form your own view of the question first, then weigh the other answers, and answer."
 )
@@ -127,6 +131,8 @@ def render(request: AgentRequest, mark: str) -> tuple[str, tuple[Turn, ...]]:
     if brief.challenge:
         parts.append(framed("CHALLENGE", mark, brief.challenge))
     parts.extend(block for known in brief.knowledge for block in _known(known, mark))
+    if brief.checklist:
+        parts.append(notes("ISSUES OF EARLIER DEBATES", mark, brief.checklist))
     parts.append(_task(kind, brief))
     return _system(kind, brief), (Turn("user", "\n\n".join(parts)),)
 
@@ -159,6 +165,8 @@ def _of_knowledge(kind: AskKind, brief: Brief) -> Iterator[str]:
         yield _NOTHING_KNOWN
     if brief.unfounded:
         yield _UNFOUNDED.format(labels=", ".join(f"[{label}]" for label in brief.unfounded))
+    if brief.checklist:
+        yield _CHECK
 
 
 def _plain_task(kind: AskKind, brief: Brief) -> str:

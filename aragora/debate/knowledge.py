@@ -20,13 +20,13 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
+from aragora.debate.hints import ID_MAX_CHARS, OfferedIssue
 from aragora.texts import counted
 
 ITEMS_MAX: Final = 8
 ITEM_MAX_CHARS: Final = 600
 OFFER_MAX_CHARS: Final = 4_000
 WORDS_MAX_CHARS: Final = 60  # of a confidence in words
-ID_MAX_CHARS: Final = 128
 POSITION_MAX_CHARS: Final = 200  # as an option of a question
 
 DECISION: Final = "decision"
@@ -85,10 +85,12 @@ class OfferedItem:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What a source has for a debate. Without items, `why` says why; with items it is None."""
+    """What a source has for a debate. Without items, `why` says why; with items it is None. `checklist`: what critics
+    are to check, which there may be without any item."""
 
     items: tuple[OfferedItem, ...] = ()
     why: NotOffered | None = None
+    checklist: tuple[OfferedIssue, ...] = ()
 
 
 def label_of(number: int) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
+from aragora.debate.hints import OfferedIssue
 from aragora.debate.knowledge import NotOffered, OfferedItem
 from aragora.ids import LOCAL_ORG
 from aragora.scope import DEFAULT_WORKSPACE
@@ -182,6 +183,7 @@ class Brief:
     knowledge: tuple[Known, ...] = ()  # what the debate was offered; of who judges answers: what these cite of it
     nothing_known: bool = False  # knowledge was looked for, and nothing belongs to the question
     unfounded: tuple[str, ...] = ()  # labels that the target cites though no such item was offered (critique)
+    checklist: tuple[str, ...] = ()  # issues that earlier debates of the domain turned on (critique)
 
 
 @dataclass(frozen=True, slots=True)
@@ -443,10 +445,12 @@ class DebateOpened:
 
 @dataclass(frozen=True, slots=True)
 class KnowledgeOffered:
-    """What the debate was offered before its first ask; without items, `why` says why. It is never looked for again."""
+    """What the debate was offered before its first ask; without items, `why` says why. It is never looked for again.
+    `checklist` is for critics; journals of earlier versions have none."""
 
     items: tuple[OfferedItem, ...] = ()
     why: NotOffered | None = None
+    checklist: tuple[OfferedIssue, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

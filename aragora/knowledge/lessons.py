@@ -71,17 +71,23 @@ class Lessons:
 
     async def _offered(self, home: Home, events: Sequence[Event]) -> Offered:
         """What the debate had been shown, and the roots behind that."""
-        items = [item for event in events if isinstance(event, KnowledgeOffered) for item in event.items]
-        if not items:
+        offers = [event for event in events if isinstance(event, KnowledgeOffered)]
+        items = [item for event in offers for item in event.items]
+        listed = {issue.item_id for event in offers for issue in event.checklist}
+        if not items and not listed:
             return Offered()
         ids = tuple(dict.fromkeys(item.item_id for item in items))
         of_label = {item.label: item.item_id for item in items}
         labels = [label for event in events if isinstance(event, KnowledgeCited) for label in event.labels]
         cited = tuple(dict.fromkeys(of_label[label] for label in labels if label in of_label))
-        known = await self._reader.some(Scope(home.org_id, frozenset({home.workspace})), ids)
+        there = await self._reader.some(
+            Scope(home.org_id, frozenset({home.workspace})), [*listed.difference(ids), *ids]
+        )
+        known = [item for item in there if item.item_id in ids]
         # What was forgotten since had a debate behind it, too: that one is still in the journal.
         condensed = {item.item_id: made_of(item) for item in known if is_summary(item)}
         # A summary falls with any of its items: what cites it descends from those, and stands while one of them does.
         cited = tuple(dict.fromkeys(one for item_id in cited for one in condensed.get(item_id, (item_id,))))
         roots = {*lineage(known), *(f"debate:{item.source_debate_id}" for item in items if item.source_debate_id)}
-        return Offered(ids, cited, tuple(item.text for item in items), tuple(sorted(roots)))
+        checked = lineage(item for item in there if item.item_id in listed)
+        return Offered(ids, cited, tuple(item.text for item in items), tuple(sorted(roots)), checked)

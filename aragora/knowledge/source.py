@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Final, Protocol
+import asyncio
+from collections.abc import Awaitable
+from dataclasses import replace
+from typing import Final, Protocol, TypeVar
+
+import structlog
 
 from aragora.clock import Clock
+from aragora.debate.hints import OfferedIssue
 from aragora.debate.knowledge import NotOffered, Offer
 from aragora.debate.model import DebateSpec
 from aragora.knowledge.condensing import is_summary
 from aragora.knowledge.counting import timed_look
 from aragora.knowledge.memories import Memories
 from aragora.knowledge.model import Home, Item, LinkKind
+from aragora.knowledge.mound.adapters.continuum import Memory
 from aragora.knowledge.offering import OFFERED, offered
 from aragora.knowledge.searching import QUERY_MAX_CHARS, Searching
 from aragora.knowledge.wanted import Wanted
@@ -18,6 +25,12 @@ from aragora.scope import Scope
 
 FOUND: Final = 24
 """Items that are looked at for an offer of eight."""
+BESIDE_SHARE: Final = 0.7
+"""Of the time of a look: so much what is offered beside items may take; then the items go without."""
+
+T = TypeVar("T")
+
+log = structlog.get_logger("aragora.knowledge")
 
 
 class Beside(Protocol):
@@ -30,18 +43,35 @@ class Beside(Protocol):
     ) -> dict[str, list[Item]]: ...
 
 
+class Checking(Protocol):
+    """Knows what critics are to check (`aragora.knowledge.checklists.Checklists`)."""
+
+    async def of(self, home: Home, domain: str) -> tuple[OfferedIssue, ...]: ...
+
+
 class MoundSource:
     """Offers what the workspace of a debate knows."""
 
     def __init__(
-        self, reader: Beside, searching: Searching, memories: Memories, clock: Clock, *, summaries: bool = False
+        self,
+        reader: Beside,
+        searching: Searching,
+        memories: Memories,
+        clock: Clock,
+        checking: Checking | None = None,
+        *,
+        summaries: bool = False,
+        beside_s: float = 0.1,
     ) -> None:
-        """`summaries`: take one in place of the hits that it was made of."""
+        """`summaries`: take one in place of the hits that it was made of. `beside_s`: for so long a checklist is looked
+        for, while items are searched."""
         self._reader = reader
         self._searching = searching
         self._memories = memories
         self._clock = clock
+        self._checking = checking
         self._summaries = summaries
+        self._beside_s = beside_s
 
     async def offer(self, spec: DebateSpec) -> Offer:
         """What there is for the question. Raises Unavailable where the store is away."""
@@ -50,7 +80,8 @@ class MoundSource:
         if not offers:  # nothing is known there, or it is switched off: no reason to wake the index
             return Offer(why=NotOffered.NONE if offers is None else NotOffered.OFF)
         with timed_look():
-            return await self._found(home, spec)
+            offer, checklist = await asyncio.gather(self._found(home, spec), self._to_check(home, spec))
+        return replace(offer, checklist=checklist)
 
     async def _found(self, home: Home, spec: DebateSpec) -> Offer:
         scope = Scope(home.org_id, frozenset({home.workspace}))
@@ -61,8 +92,24 @@ class MoundSource:
             scope, [item.item_id for item in found], LinkKind.DISSENTS_FROM, self._clock.now()
         )
         summaries = await self.made_of(scope, found) if self._summaries else ()
-        items = offered(spec.question, found, dissents, summaries, await self._memories.of(home, found))
+        memories = await self._beside(self._memories.of(home, found), dict[str, Memory](), "memory of items", spec)
+        items = offered(spec.question, found, dissents, summaries, memories)
         return Offer(items) if items else Offer(why=NotOffered.NONE)
+
+    async def _to_check(self, home: Home, spec: DebateSpec) -> tuple[OfferedIssue, ...]:
+        """What critics are to check."""
+        if self._checking is None or not spec.protocol.critique:
+            return ()
+        return await self._beside(self._checking.of(home, spec.domain), tuple[OfferedIssue, ...](), "checklist", spec)
+
+    async def _beside(self, asked: Awaitable[T], without: T, what: str, spec: DebateSpec) -> T:
+        """What is offered beside items; `without` where that fails, or takes too long: it costs no item."""
+        try:
+            async with asyncio.timeout(self._beside_s):
+                return await asked
+        except Exception as error:  # noqa: BLE001  of whatever kind
+            log.warning("a debate goes without", what=what, debate_id=spec.debate_id, error=type(error).__name__)
+            return without
 
     async def made_of(self, scope: Scope, found: list[Item]) -> list[Item]:
         """The summaries that were made of some of these items. Raises Unavailable."""

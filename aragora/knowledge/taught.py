@@ -26,6 +26,7 @@ class Offered:
     cited_ids: tuple[str, ...] = ()
     texts: tuple[str, ...] = ()  # as they were offered
     roots: tuple[str, ...] = ()
+    checked: tuple[str, ...] = ()  # the roots behind the checklist, which critics alone were shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,20 @@ class TaughtDebate:
         """What it decided, with the seq; None where it ended without."""
         found = [(seq, event.decision) for seq, event in self.events if isinstance(event, ConsensusReached)]
         return found[-1] if found else None
+
+    @property
+    def winners(self) -> frozenset[str]:
+        """The authors of the answer that won, where one did."""
+        found = self.decision
+        if found is None or not found[1].reached:
+            return frozenset()
+        decision = found[1]
+        return frozenset(
+            author
+            for tally in decision.tallies
+            if tally.agent == decision.winner
+            for author in (tally.authors or (tally.agent,))
+        )
 
     @property
     def receipt(self) -> ReceiptIssued | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from aragora.debate.hints import OfferedIssue
 from aragora.debate.knowledge import DECISION, OfferedItem, digest_of, question_digest
 from aragora.debate.model import (
     AgentFailed,
@@ -93,7 +94,15 @@ EXAMPLES: Final[tuple[object, ...]] = (
                 question_digest=question_digest(_QUESTION),
                 position="PostgreSQL",
             ),
-        )
+        ),
+        checklist=(
+            OfferedIssue(
+                text="It does not say what happens when the file system loses a lock.",
+                item_id="kn_0197a3c41f2b7d5e8c6a9b0d1e2f3a52",
+                debates=4,
+                effective=0.75,
+            ),
+        ),
     ),
     AnswerGiven(
         round=1,

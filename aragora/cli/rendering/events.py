@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import singledispatch
 from typing import Final
 
@@ -13,6 +14,7 @@ from aragora.agents.frames import one_line
 from aragora.cli.rendering.layout import Framed, Heading, Indented, Listing
 from aragora.cli.rendering.terminal import say, who
 from aragora.debate import model
+from aragora.debate.hints import OfferedIssue
 from aragora.debate.journal import event_of
 from aragora.debate.knowledge import NotOffered, OfferedItem, about
 from aragora.texts import counted
@@ -126,12 +128,27 @@ def _answer(event: model.AnswerGiven) -> RenderableType:
 
 @render.register
 def _offered(event: model.KnowledgeOffered) -> RenderableType:
+    return Group(*_items(event), *_checklist(event))
+
+
+def _items(event: model.KnowledgeOffered) -> Iterator[RenderableType]:
     if not event.items:
-        return say(NOT_OFFERED.get(event.why, "Nothing is offered of earlier debates."), "dim")
-    lines = [
-        say(one_line(f"{item.label} {about(item)}: {item.text}{_dissenting(item)}"), "dim") for item in event.items
-    ]
-    return Group(say(f"Offered {counted(len(event.items), 'item')} of earlier knowledge:", "dim"), Indented(lines))
+        yield say(NOT_OFFERED.get(event.why, "Nothing is offered of earlier debates."), "dim")
+        return
+    yield say(f"Offered {counted(len(event.items), 'item')} of earlier knowledge:", "dim")
+    yield Indented(
+        [say(one_line(f"{item.label} {about(item)}: {item.text}{_dissenting(item)}"), "dim") for item in event.items]
+    )
+
+
+def _checklist(event: model.KnowledgeOffered) -> Iterator[RenderableType]:
+    if event.checklist:
+        yield say("Critics are to check what earlier debates turned on:", "dim")
+        yield Indented([say(f"- {one_line(issue.text)} ({_weight(issue)})", "dim") for issue in event.checklist])
+
+
+def _weight(issue: OfferedIssue) -> str:
+    return f"{counted(issue.debates, 'debate')}, of use in {issue.effective:.0%}"
 
 
 def _dissenting(item: OfferedItem) -> str:

@@ -34,8 +34,8 @@ def brief_of(state: DebateState, ask: Ask) -> Brief:
 
 
 def _informed(state: DebateState, ask: Ask, brief: Brief) -> Brief:
-    """The brief with what the debate was offered: all of it for who answers the question, and for others what the
-    answers before them cite."""
+    """The brief with what the debate was offered: all items for who answers the question, and for others those that the
+    answers before them cite; the checklist for critics alone."""
     offered = state.offered
     if offered is None or ask.kind is AskKind.GROUP:
         return brief
@@ -47,7 +47,8 @@ def _informed(state: DebateState, ask: Ask, brief: Brief) -> Brief:
     labels = {label for one in cited for label in one.labels}
     unfounded = dict.fromkeys(label for one in cited for label in one.unknown) if ask.kind is AskKind.CRITIQUE else ()
     shown = tuple(known for known in _known(state) if known.label in labels)
-    return replace(brief, knowledge=shown, unfounded=tuple(unfounded))
+    checklist = tuple(issue.text for issue in offered.checklist) if ask.kind is AskKind.CRITIQUE else ()
+    return replace(brief, knowledge=shown, unfounded=tuple(unfounded), checklist=checklist)
 
 
 def _known(state: DebateState) -> Iterator[Known]:

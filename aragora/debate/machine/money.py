@@ -106,6 +106,7 @@ def _size_bytes(brief: Brief) -> int:
         *brief.critiques,
         *brief.suggestions,
         *brief.options,
+        *brief.checklist,
         *(text for known in brief.knowledge for text in (known.about, known.text, known.dissent)),
     )
     frames = _KNOWN_BYTES * len(brief.knowledge)

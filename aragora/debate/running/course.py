@@ -404,7 +404,7 @@ class Course:
             self._take_offer(offer)
 
     def _take_offer(self, offer: Offer) -> None:
-        self._guarded(lambda: self._record([KnowledgeOffered(offer.items, offer.why)]))
+        self._guarded(lambda: self._record([KnowledgeOffered(offer.items, offer.why, offer.checklist)]))
         self._take_turn()
 
     def _leave(self, stage: CourseState, error: AragoraError) -> None:

@@ -18,8 +18,9 @@ from typing import Final
 import structlog
 
 from aragora.debate import journal
+from aragora.debate.hints import OfferedIssue, fitted_issues
 from aragora.debate.journal import NotStorable
-from aragora.debate.knowledge import ITEMS_MAX, NotOffered, Offer, OfferedItem, fitted
+from aragora.debate.knowledge import ITEMS_MAX, NotOffered, Offer, fitted
 from aragora.debate.model import DebateSpec, KnowledgeOffered
 from aragora.debate.ports import KnowledgeSource
 from aragora.errors import AragoraError
@@ -30,7 +31,7 @@ log = structlog.get_logger("aragora.debate")
 LIMIT_S: Final = 0.15
 AT_ONCE: Final = 32
 READ_MAX: Final = 4 * ITEMS_MAX
-"""Items that are read of an offer, however many it has."""
+"""Items, and issues, that are read of an offer, however many it has."""
 
 
 class Looks:
@@ -62,14 +63,15 @@ class Looks:
         try:
             offer = await self._source.offer(spec)
             given = tuple(islice(offer.items, READ_MAX))
-            items = fitted(item for item in given if _storable(item))
+            items = fitted(item for item in given if _storable(KnowledgeOffered((item,))))
+            checklist = _checklist(offer)
         except Exception as error:  # noqa: BLE001  of whatever kind: the debate goes on without
             self._tell(error)
             return Offer(why=NotOffered.AWAY)
         self._away = False
         if items:
-            return Offer(items)
-        return Offer(why=NotOffered.AWAY if given else offer.why or NotOffered.NONE)
+            return Offer(items, checklist=checklist)
+        return Offer(why=NotOffered.AWAY if given else offer.why or NotOffered.NONE, checklist=checklist)
 
     def _tell(self, error: Exception) -> None:
         """Say once that the source is away, until it answers again."""
@@ -79,9 +81,19 @@ class Looks:
         self._away = True
 
 
-def _storable(item: OfferedItem) -> bool:
+def _checklist(offer: Offer) -> tuple[OfferedIssue, ...]:
+    """The issues that can be kept; none where they cannot be read, which costs no item."""
     try:
-        journal.check(KnowledgeOffered((item,)))
+        given = tuple(islice(offer.checklist, READ_MAX))
+        return fitted_issues(issue for issue in given if _storable(KnowledgeOffered(checklist=(issue,))))
+    except Exception as error:  # noqa: BLE001  of whatever kind: the debate goes on without
+        log.warning("the checklist of a debate cannot be read: it goes on without", error=type(error).__name__)
+        return ()
+
+
+def _storable(event: KnowledgeOffered) -> bool:
+    try:
+        journal.check(event)
     except NotStorable:
         return False
     return True

@@ -73,13 +73,18 @@ export class Timeline {
   }
 
   knowledge_offered(data) {
-    if (!data.items.length) return this.note(NOT_OFFERED[data.why] || "Nothing is offered of earlier debates.");
+    const checks = (data.checklist || []).map((issue) => issue.text);
+    if (checks.length) checks.unshift("Critics are to check what earlier debates turned on:");
+    if (!data.items.length) {
+      const nothing = NOT_OFFERED[data.why] || "Nothing is offered of earlier debates.";
+      return checks.length ? el("article", "said note", [el("p", "", nothing), list(checks)]) : this.note(nothing);
+    }
     const told = data.items.map((item) => {
       const source = `${item.label} ${item.kind}${item.disputed ? ", disputed" : ""}: ${item.text}`;
       return item.dissent ? `${source} (Dissent: ${item.dissent})` : source;
     });
     const head = `Offered ${counted(data.items.length, "item")} of earlier knowledge`;
-    return el("article", "said note", [el("p", "", head), list(told)]);
+    return el("article", "said note", [el("p", "", head), list(told), list(checks)]);
   }
 
   knowledge_cited(data) {

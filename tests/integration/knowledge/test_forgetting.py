@@ -14,18 +14,24 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 from worlds.backends import SetClock
+from worlds.criticised import LOAD, journal, longer
 from worlds.forgetting import SIGNER, Crash, Mound, ids, open_mound, wish
 from worlds.insights import A, B, exchange
 from worlds.knowledge import AT, HOME, SCOPE, about, addition, source, statement
+from worlds.memory_journals import Journals, Nothing, row
 
 from aragora.config.settings import Settings
 from aragora.debate.journal import JournalRow
 from aragora.debate.model import DebateStatus
 from aragora.debate.records import GENESIS, DebateRecord, NewDebate
 from aragora.errors import Conflict, InvalidInput, NotFound
+from aragora.knowledge.checklists import Checklists
+from aragora.knowledge.folds import KEPT_S
 from aragora.knowledge.forgetting import By, Stage
+from aragora.knowledge.learning import Learning
 from aragora.knowledge.ledger import Quarantined, Reworded, Shared, fold
 from aragora.knowledge.model import Home, Item, ItemKind, Link, LinkKind, Source, SourceKind, Status, Visibility
+from aragora.knowledge.mound.adapters import critique
 from aragora.knowledge.observations import Observation
 from aragora.knowledge.outcomes import Outcome
 from aragora.knowledge.outcomes import Wish as Telling
@@ -275,6 +281,24 @@ async def test_what_adapters_noted_of_the_debates_of_a_person_goes_with_the_pers
     certificate = await forget(mound, By.PERSON, "usr_9")
     assert rows(certificate)["knowledge_observations"] == 2
     assert await keys(mound) == ["deb_4", "deb_2"], "who comes back later is known again"
+
+
+async def test_what_critics_are_to_check_goes_with_the_debates_that_it_came_from(mound: Mound) -> None:
+    journals = Journals({f"deb_{number}": journal(number, revising=longer, org_id="acme") for number in (1, 2, 3)})
+    for number in (1, 2, 3):
+        await _debate(mound, f"deb_{number}")
+    await Learning(critique.NAME, journals, mound.reader, mound.writer, Nothing()).learn([row(1), row(2), row(3)])
+    checklists = Checklists(Observations(mound.memory), mound.reader, mound.clock)
+    (issue,) = await checklists.of(HOME, "storage")
+    assert (issue.text, issue.debates) == (LOAD, 3)
+    await forget(mound, By.DEBATE, "deb_1")
+    mound.clock.at += KEPT_S
+    (fewer,) = await checklists.of(HOME, "storage")
+    assert fewer.debates == 2
+    await forget(mound, By.ITEM, issue.item_id)
+    assert await checklists.of(HOME, "storage") == (), "at once"
+    await forget(mound, By.DEBATE, "deb_2", "deb_3")
+    assert await Observations(mound.memory).newest(HOME, critique.NAME, "storage", 10) == []
 
 
 async def test_an_addition_that_is_not_learnt_answers_the_same_when_it_is_repeated_under_its_key(mound: Mound) -> None:

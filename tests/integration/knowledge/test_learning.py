@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from random import Random
@@ -14,14 +14,13 @@ from sqlalchemy import insert, select
 from worlds import debating
 from worlds.backends import SetClock
 from worlds.closed_debates import closed
+from worlds.memory_journals import Journals, Nothing, row
 from worlds.migrated import migrated
 from worlds.taught import HOME, answers, spec
 
 from aragora.config.settings import Settings
 from aragora.debate.knowledge import OfferedItem, digest_of
 from aragora.debate.model import KnowledgeCited, KnowledgeOffered
-from aragora.errors import NotFound
-from aragora.knowledge.calibration import Curve, curve_of
 from aragora.knowledge.confidence import confidence_of
 from aragora.knowledge.debaters import Debaters, Team
 from aragora.knowledge.learning import ADAPTERS, FORWARD, Learning
@@ -50,43 +49,11 @@ GIVES_ITEMS = {"consensus", "evidence"}
 SCOPE = Scope(HOME.org_id, frozenset({HOME.workspace}))
 
 
-class Journals(dict[str, list[str]]):
-    """Journals by debate, and those that were read."""
-
-    def __init__(self, *of: Any) -> None:
-        super().__init__(*of)
-        self.read: list[str] = []
-
-    async def journal(self, debate_id: str) -> list[str]:
-        self.read.append(debate_id)
-        if debate_id not in self:
-            raise NotFound("there is no such debate")
-        return self[debate_id]
-
-
-class Nothing:
-    """Nobody has told what came of any debate. `asked` are those that it was looked up for."""
-
-    def __init__(self) -> None:
-        self.asked: list[Collection[str]] = []
-
-    async def of(self, debate_ids: Collection[str]) -> int:
-        self.asked.append(debate_ids)
-        return 0
-
-    async def curve(self, home: Home, domain: str) -> Curve:
-        return curve_of([])
-
-
 class Agents:
     """These there are."""
 
     def available(self) -> tuple[str, ...]:
         return ("claude", "gpt", "gemini")
-
-
-def row(number: int) -> OutboxRow:
-    return OutboxRow(f"deb_{number}:knowledge", "knowledge", f"deb_{number}", "{}", 1.0)
 
 
 def journal(number: int, *shown: object, **votes: str) -> list[str]:

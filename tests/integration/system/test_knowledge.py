@@ -27,6 +27,7 @@ def test_the_second_debate_of_a_question_is_offered_what_the_first_one_settled(s
         opened = server.debate(question=QUESTION, rounds=1)
         server.ended(opened)
         (offer,) = events(server, opened, "knowledge_offered")
+        assert offer["checklist"] == []  # stubs never name an issue twice
         return [item for item in offer["items"] if item["source_debate_id"] == first["debate_id"]]
 
     shown = server.until(offered)

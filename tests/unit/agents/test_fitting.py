@@ -161,6 +161,7 @@ briefs = st.builds(
     suggestions=st.lists(texts, max_size=4).map(tuple),
     challenge=texts,
     options=st.sampled_from([(), ("Redis", "Kafka")]),
+    checklist=st.lists(texts, max_size=5).map(tuple),
 )
 
 

@@ -11,6 +11,7 @@ from worlds.debating import item_of, offer_of, spec_of
 
 from aragora.agents.frames import PREFIX
 from aragora.agents.prompts import render
+from aragora.debate.hints import OfferedIssue
 from aragora.debate.knowledge import DECISION, NotOffered, OfferedItem, fitted
 from aragora.debate.model import (
     AgentRequest,
@@ -131,6 +132,28 @@ def test_a_prompt_says_that_nothing_is_known_to_those_who_answer() -> None:
 def test_a_critic_is_told_of_labels_that_nobody_was_offered() -> None:
     _, user = prompt_of(request_of(AskKind.CRITIQUE, unfounded=("K7", "K9")))
     assert "The answer cites [K7], [K9], and nobody was offered a source of that label" in user
+
+
+def test_a_critic_reads_issues_as_material_and_is_told_to_check_them() -> None:
+    _, user = prompt_of(request_of(AskKind.CRITIQUE, checklist=("It names no source.", "No cost\nis told.")))
+    block = f"<<<ISSUES OF EARLIER DEBATES {MARK}\n| - It names no source.\n| - No cost is told.\n>>>ISSUES"
+    assert block in user
+    assert "what earlier debates of this domain turned on: check each of them" in user
+
+
+@pytest.mark.parametrize("text", POISON)
+def test_no_issue_turns_a_debate_of_agents_that_obey_every_instruction(text: str) -> None:
+    issues = (OfferedIssue(" ".join(text.split())[:200], "kn_1", 2, 1.0),)
+    spec = spec_of(options=("tea", "coffee"))
+    run = debating.start(spec, KnowledgeOffered(why=NotOffered.NONE, checklist=issues)).play(obedient)
+    critics = [request for request in run.requests if request.brief.checklist]
+    assert critics
+    for request in critics:
+        assert "coffee" not in instructions_of(request).casefold().replace("tea or coffee?", "")
+        inside = [line for line in prompt_of(request)[1].split("\n") if line.startswith(PREFIX)]
+        assert not any(MARK in line for line in inside)
+    assert run.state.decision is not None
+    assert run.state.decision.position.startswith("tea")
 
 
 @pytest.mark.parametrize("why", NotOffered)

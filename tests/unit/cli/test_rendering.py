@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from worlds import debating
 from aragora.cli.rendering.events import decision_panel, render
 from aragora.cli.rendering.tables import agents_table, debates_table
 from aragora.cli.rendering.terminal import terminal
+from aragora.debate.hints import OfferedIssue
 from aragora.debate.knowledge import NotOffered
 from aragora.debate.model import (
     Abstained,
@@ -209,6 +211,16 @@ def test_what_a_debate_is_offered_and_cites_is_shown_in_a_line_each() -> None:
     assert plain(render(KnowledgeCited(1, "bob", "a", ("K1", "K2")))).strip() == "bob cites K1, K2"
     unknown = plain(render(KnowledgeCited(1, "bob", "a", (), ("K7", "K9"))))
     assert unknown.strip() == "bob cites nothing that was offered; never offered: K7, K9"
+
+
+def test_what_critics_are_to_check_is_shown_beside_what_is_offered_and_without_it() -> None:
+    issues = (OfferedIssue("It names\x1b[31m no source.", "kn_1", 3, 0.75),)
+    for event in (KnowledgeOffered(why=NotOffered.NONE), debating.offer_of(debating.item_of(1))):
+        shown = plain(render(replace(event, checklist=issues)))
+        assert plain(render(event)) in shown
+        assert "Critics are to check what earlier debates turned on:" in shown
+        assert "no source. (3 debates, of use in 75%)" in shown
+        assert "\x1b" not in shown
 
 
 @pytest.mark.parametrize("why", NotOffered)

@@ -51,7 +51,7 @@ def gather(taught: TaughtDebate) -> tuple[Addition, ...]:
             key = folded(text)
             if len(key) >= PIECE_MIN_CHARS and key not in recalled:
                 pieces.setdefault(key, _Piece(text, (seq, answer))).agents.add(answer.agent)
-    winners, attacked = _winners(taught), _attacked(taught)
+    winners, attacked = taught.winners, _attacked(taught)
     rated = [(_quality(piece, winners, attacked), piece) for piece in pieces.values()]
     rated.sort(key=lambda one: (-one[0], one[1].first[0]))
     return tuple(_addition(taught, quality, piece, winners) for quality, piece in rated[:PIECES_MAX])
@@ -62,20 +62,6 @@ def _quality(piece: _Piece, winners: frozenset[str], attacked: frozenset[str]) -
     again = AGAIN * min(len(piece.agents) - 1, AGAIN_MAX)
     against = ATTACKED if piece.agents & attacked else 0.0
     return NAMED + won + again - against
-
-
-def _winners(taught: TaughtDebate) -> frozenset[str]:
-    """The authors of the answer that won, where one did."""
-    found = taught.decision
-    if found is None or not found[1].reached:
-        return frozenset()
-    decision = found[1]
-    return frozenset(
-        author
-        for tally in decision.tallies
-        if tally.agent == decision.winner
-        for author in (tally.authors or (tally.agent,))
-    )
 
 
 def _attacked(taught: TaughtDebate) -> frozenset[str]:

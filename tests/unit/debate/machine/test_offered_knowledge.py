@@ -12,6 +12,7 @@ from worlds import debating
 from worlds.debating import item_of, offer_of, spec_of
 
 from aragora.debate import journal, machine
+from aragora.debate.hints import OfferedIssue
 from aragora.debate.knowledge import DECISION, NotOffered, OfferedItem, question_digest
 from aragora.debate.machine.grounds import contradicted, grounds, reused
 from aragora.debate.machine.money import bound_usd
@@ -193,6 +194,29 @@ def test_what_is_offered_counts_in_the_bound_of_what_an_ask_may_cost() -> None:
     assert bounds[1] - bounds[0] >= 2 * 600 / 3 * 3.0 / 1e6
 
 
+ISSUES = (OfferedIssue("It names no source.", "kn_1", 3, 0.75), OfferedIssue("No cost is told.", "kn_2", 2, 1.0))
+
+
+@pytest.mark.parametrize("preset", sorted(PRESETS))
+def test_critics_and_nobody_else_are_shown_what_earlier_debates_turned_on(preset: str) -> None:
+    offered = KnowledgeOffered(why=NotOffered.NONE, checklist=ISSUES)
+    run = debating.start(spec_of(protocol=PRESETS[preset]), offered).play()
+    for request in run.requests:
+        told = tuple(issue.text for issue in ISSUES) if request.ask.kind is AskKind.CRITIQUE else ()
+        assert request.brief.checklist == told
+    assert bool(briefs(run, AskKind.CRITIQUE)) is PRESETS[preset].critique
+
+
+def test_a_checklist_counts_in_the_bound_of_what_a_critique_may_cost() -> None:
+    prices = {CLAUDE: AgentPrice(3.0, 15.0, 1_000)}
+    bounds = []
+    for checklist in ((), (OfferedIssue("x" * 200, "kn_1", 3, 0.75),)):
+        offered = KnowledgeOffered(why=NotOffered.NONE, checklist=checklist)
+        run = debating.start(spec_of(budget_usd=9.0, prices=prices), offered).until(AskKind.CRITIQUE)
+        bounds.append(bound_usd(run.state, next(ask for ask in machine.asks(run.state) if ask.agent == CLAUDE)))
+    assert bounds[1] - bounds[0] >= 2 * 200 / 4 * 3.0 / 1e6
+
+
 # --- Citations --------------------------------------------------------------------------------------------
 
 
@@ -343,7 +367,7 @@ def test_a_replay_sees_what_the_agents_saw(
     spec = spec_of(protocol=replace(PRESETS[preset], topology=topology), options=("tea", "coffee") if options else ())
     run = debating.Run()
     run.take([machine.first_event(replace(spec, knowledge=True))])
-    run.take([KnowledgeOffered(offered, None if offered else NotOffered.NONE)])
+    run.take([KnowledgeOffered(offered, None if offered else NotOffered.NONE, ISSUES if options else ())])
     run.advance()
     says = dict(zip(debating.AGENTS, texts, strict=True))
 

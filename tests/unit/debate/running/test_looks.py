@@ -13,6 +13,7 @@ from worlds.logical_time import in_logical_time
 from worlds.memory_engine import spec
 from worlds.memory_knowledge import ScriptedSource, something
 
+from aragora.debate.hints import ISSUES_MAX, OfferedIssue
 from aragora.debate.knowledge import NotOffered, Offer, digest_of
 from aragora.debate.running.looks import LIMIT_S, Looks
 from aragora.errors import Unavailable
@@ -103,6 +104,36 @@ async def test_an_item_that_no_journal_can_hold_is_left_out_alone(text: str) -> 
     broken = item_of(1, text, digest=digest_of(text))
     offer = await Looks(ScriptedSource(lambda: Offer((broken, item_of(2))))).offer(spec())
     assert [item.item_id for item in offer.items] == ["kno_2"]
+
+
+ISSUE = OfferedIssue("It names no source.", "kn_1", 2, 0.75)
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        replace(ISSUE, text="half \ud800"),
+        replace(ISSUE, text="NUL \x00"),
+        replace(ISSUE, debates=0),
+        replace(ISSUE, debates="many"),  # type: ignore[arg-type]
+        "no issue",
+    ],
+)
+async def test_an_issue_that_breaks_a_bound_costs_neither_its_neighbours_nor_the_items(broken: Any) -> None:
+    source = ScriptedSource(lambda: Offer((item_of(1),), checklist=(broken, ISSUE)))
+    assert await Looks(source).offer(spec()) == Offer((item_of(1),), checklist=(ISSUE,))
+
+
+async def test_a_checklist_that_cannot_be_read_costs_no_item() -> None:
+    unreadable: Any = None
+    source = ScriptedSource(lambda: Offer((item_of(1),), checklist=unreadable))
+    assert await Looks(source).offer(spec()) == Offer((item_of(1),))
+
+
+async def test_a_checklist_is_offered_without_any_item_and_bounded() -> None:
+    many = tuple(replace(ISSUE, item_id=f"kn_{number}") for number in range(90))
+    offer = await Looks(ScriptedSource(lambda: Offer(why=NotOffered.NONE, checklist=many))).offer(spec())
+    assert offer == Offer(why=NotOffered.NONE, checklist=many[:ISSUES_MAX])
 
 
 async def test_an_offer_without_end_is_read_to_its_bound() -> None:
