@@ -16,7 +16,8 @@ from aragora.errors import AragoraError, Unavailable
 from aragora.knowledge.adapting import EVERY
 from aragora.knowledge.near import Near, Rebuild
 from aragora.knowledge.syncing import PORTIONS
-from aragora.knowledge.syncs import TOPIC, Synced, topic_of
+from aragora.knowledge.syncs import TOPIC, Synced
+from aragora.knowledge.topics import topic_of
 from aragora.storage.outbox import OutboxRow
 from aragora.supervision import begin
 

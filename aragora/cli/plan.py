@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from aragora.cli.plan_agents import team_in_words
+from aragora.cli.plan_agents import known_in_words, team_in_words
 from aragora.cli.plan_of_question import of_question
 from aragora.debate.forecast import Forecast
 from aragora.encoding import from_plain
@@ -24,7 +24,7 @@ def _bounds_and_estimate(plan: Mapping[str, Any]) -> str:
         f"{team}, {counted(plan['rounds'], 'round')} at most:",
         told_before(from_plain(plan["forecast"], Forecast)),
     ]
-    return "\n".join([*lines, *_took(plan), *team_in_words(plan)])
+    return "\n".join([*lines, *_took(plan), *known_in_words(plan), *team_in_words(plan)])
 
 
 def _took(plan: Mapping[str, Any]) -> list[str]:

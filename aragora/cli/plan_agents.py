@@ -23,6 +23,14 @@ def team_in_words(plan: Mapping[str, Any]) -> Iterator[str]:
         yield from wrapped(f"- {member['agent']}: {member['reason']}.")
 
 
+def known_in_words(plan: Mapping[str, Any]) -> Iterator[str]:
+    """The lines of an estimate on those who would debate; none where nothing is known of them."""
+    known = plan.get("agents_known")
+    for one in known["changes"]["agents"] if known is not None else ():
+        of = f"{one['rate']:.2g} of {one['rounds']} rounds ({one['low']:.2g}..{one['high']:.2g})"
+        yield from wrapped(f"{one['agent']} changes sides without new evidence in {of}.")
+
+
 def wrapped(text: str) -> list[str]:
     """`text` in lines that a narrow terminal holds."""
     return wrap(text, WIDTH, subsequent_indent="  ")

@@ -15,7 +15,8 @@ from aragora.errors import Unavailable
 from aragora.knowledge.costs import LIMIT_S, Noted
 from aragora.knowledge.counting import timed_look
 from aragora.knowledge.model import Home
-from aragora.knowledge.mound.adapters import ranking
+from aragora.knowledge.mound.adapters import insights, ranking
+from aragora.knowledge.mound.adapters.insights import Steadiness
 from aragora.knowledge.mound.adapters.ranking import Expert, Member
 from aragora.knowledge.observations import Observation
 
@@ -62,6 +63,15 @@ class Debaters:
         if debates < ranking.LEAST:
             return Team(debates, known, why=_too_few(planned.domain))
         return Team(debates, known, ranking.team(planned, known, self._agents.available()))
+
+    async def steadiness(self, planned: DebateSpec) -> tuple[Steadiness, ...]:
+        """How often those who would debate flip, by the newest debates of each in the workspace; of who was seen in too
+        few rounds nothing."""
+        async with self._looking("how agents come to agree"):
+            read = (self._read(planned, insights.NAME, agent, insights.READ, insights.read) for agent in planned.agents)
+            seen = await asyncio.gather(*read)
+        told = map(insights.steadiness, planned.agents, seen)
+        return tuple(one for one in told if one is not None)
 
     async def _read(
         self, planned: DebateSpec, adapter: str, key: str, limit: int, read: Callable[[Observation], T]

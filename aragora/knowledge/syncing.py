@@ -19,7 +19,8 @@ from aragora.clock import Clock, SystemClock
 from aragora.errors import Unavailable
 from aragora.knowledge.lessons import Lessons
 from aragora.knowledge.mound.adapters import task_outcomes
-from aragora.knowledge.syncs import TOPIC, Learnt, Outcome, PartlyLearnt, Round, Standing, Synced, round_of, topic_of
+from aragora.knowledge.syncs import TOPIC, Learnt, Outcome, PartlyLearnt, Round, Standing, Synced, round_of
+from aragora.knowledge.topics import topic_of
 from aragora.observability.registry import REGISTRY, Registry
 from aragora.storage.outbox import OutboxRow
 from aragora.supervision import begin

@@ -12,8 +12,6 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, Protocol
 
-from aragora.knowledge.mound.adapters import task_outcomes
-
 TOPIC: Final = "knowledge"
 """Of the outbox rows that adapters of debates apply."""
 
@@ -137,11 +135,6 @@ class Synced:
     skipped: Mapping[str, int]
     backlog: int
     lag_s: float
-
-
-def topic_of(adapter: str) -> str:
-    """The topic of the outbox rows that an adapter applies."""
-    return task_outcomes.TOPIC if adapter == task_outcomes.NAME else TOPIC
 
 
 def applied_id(outbox_id: str, adapter: str) -> str:

@@ -55,6 +55,7 @@ from aragora.identity.client_address import Trust, trusted_networks
 from aragora.knowledge.debaters import Team
 from aragora.knowledge.health import Component, Reading, State
 from aragora.knowledge.mound.adapters.cost import Estimate
+from aragora.knowledge.mound.adapters.insights import Steadiness
 from aragora.knowledge.precedents import NEVER, Settled
 from aragora.scope import DEFAULT_WORKSPACE, Scope
 from aragora.server.app import create_app
@@ -103,6 +104,7 @@ class World:
     failure: Exception | None = None
     took: Estimate | None = None
     known: Team = field(default_factory=Team)  # of agents
+    steady: tuple[Steadiness, ...] = ()
     away: set[str] = field(default_factory=set)  # parts of an estimate that cannot be told
     settled_on: Settled | str = NEVER
     grown: asyncio.Condition = field(default_factory=asyncio.Condition)
@@ -238,6 +240,11 @@ class World:
         del planned
         self._fail("settled")
         return self.settled_on
+
+    async def steadiness(self, planned: DebateSpec) -> tuple[Steadiness, ...]:
+        del planned
+        self._fail("steadiness")
+        return self.steady
 
     async def cancel(self, debate_id: str, by: str) -> DebateTicket:
         if self.records[debate_id].status is not DebateStatus.ACTIVE:

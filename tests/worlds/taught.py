@@ -51,3 +51,19 @@ def taught(number: int = 1, offered: Offered | None = None, **of: str) -> Taught
     run = debating.start(spec(number)).play(answers(**votes))
     events = tuple(enumerate(events_of(closed(run).lines), 1))
     return TaughtDebate(HOME, run.state.spec, events, OPENED_AT + 100.0, offered or Offered(), OPENED_AT)
+
+
+def swayed(number: int = 1) -> debating.Run:
+    """Debate `number`, of two rounds: in the second, `gemini` follows the others with nothing new, and `gpt`, who
+    stays, names something new."""
+
+    def answer(request: AgentRequest) -> AgentAnswer:
+        ask, usage = request.ask, debating.USAGE
+        if ask.kind not in (AskKind.PROPOSE, AskKind.REVISE):
+            return AgentAnswer(ask.ask_id, ask.agent, Ballot(request.brief.candidates[0].label, 0.9, "clear"), usage)
+        option = OPTIONS[ask.agent == "gemini" and ask.round == 1]
+        evidence = (PAPER, "the invoices of April") if (ask.agent, ask.round) == ("gpt", 2) else (PAPER,)
+        return AgentAnswer(ask.ask_id, ask.agent, Proposal(f"{option}.", 0.8, evidence, option), usage)
+
+    protocol = Protocol("two", rounds=2, critique=False, trickster=False, early_stop=False, positions=True)
+    return debating.start(spec(number, protocol=protocol)).play(answer)

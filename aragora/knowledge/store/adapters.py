@@ -11,7 +11,8 @@ from sqlalchemy import case, select
 from aragora.clock import Clock
 from aragora.encoding import decode_as, encode_text
 from aragora.knowledge.store.tables import knowledge_adapters, knowledge_applied
-from aragora.knowledge.syncs import READ_MAX, Record, Round, Standing, Waiting, applied_id, standings, topic_of
+from aragora.knowledge.syncs import READ_MAX, Record, Round, Standing, Waiting, applied_id, standings
+from aragora.knowledge.topics import topic_of
 from aragora.storage.applied import applied_of
 from aragora.storage.database import Database
 from aragora.storage.outbox import OutboxRow

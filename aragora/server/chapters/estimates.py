@@ -18,7 +18,7 @@ from aragora.identity.rbac import DEBATES_CREATE, KNOWLEDGE_READ
 from aragora.knowledge.mound.adapters.cost import LEAST, Estimate
 from aragora.server.chapter import Call, Chapter
 from aragora.server.debate_asks import CreateDebate
-from aragora.server.estimated_agents import Debaters, SuggestedTeam, team_of
+from aragora.server.estimated_agents import AgentsKnown, Debaters, SuggestedTeam, agents_known, team_of
 from aragora.server.foretelling import OFF, OfQuestion, Precedents, of_question
 from aragora.server.views import UNCACHED, json_response
 
@@ -68,6 +68,7 @@ class Plan(OfQuestion, BaseModel):
     ]
     why: Annotated[str, Field(description="why there is no estimate; empty where there is one")]
     team: Annotated[SuggestedTeam, Field(description="who does well in its domain, and a team that suggests")]
+    agents_known: Annotated[AgentsKnown, Field(description="what ended debates say of those who would debate")]
 
 
 @estimates.post("/api/debates/estimate", needs=DEBATES_CREATE, gives=Plan)
@@ -79,9 +80,10 @@ async def estimate(call: Call[EstimatePorts], body: CreateDebate) -> Response:
     proposition = body.proposition(created_by=call.who.user_id, org_id=call.who.org_id, workspace=workspace)
     planned = await call.ports.planner.plan(proposition)
     may_read = KNOWLEDGE_READ.permission in call.who.permissions
-    (found, why), team, asked = await asyncio.gather(
+    (found, why), team, known, asked = await asyncio.gather(
         _found(call.ports.costs, planned),
         team_of(call.ports.debaters, planned, named=bool(body.agents), off=OFF),
+        agents_known(call.ports.debaters, planned, off=OFF),
         of_question(call.ports.precedents, planned, may_read=may_read),
     )
     view = {
@@ -93,6 +95,7 @@ async def estimate(call: Call[EstimatePorts], body: CreateDebate) -> Response:
         "estimate": found,
         "why": why,
         "team": team,
+        "agents_known": known,
         **asked,
     }
     return json_response(view, headers=UNCACHED)

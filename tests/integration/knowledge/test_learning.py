@@ -16,7 +16,7 @@ from worlds.backends import SetClock
 from worlds.closed_debates import closed
 from worlds.memory_journals import Journals, Nothing, row
 from worlds.migrated import migrated
-from worlds.taught import HOME, answers, spec
+from worlds.taught import HOME, answers, spec, swayed
 
 from aragora.config.settings import Settings
 from aragora.debate.knowledge import OfferedItem, digest_of
@@ -242,6 +242,23 @@ async def test_the_same_question_is_told_what_it_was_settled_on_until_that_is_fo
     assert await precedents.settled(spec(9)) == here
     await writer.write(HOME, [Burial(here.item_id, "rcp_1")])
     assert await precedents.settled(spec(9)) == GONE[Status.FORGOTTEN]
+
+
+async def test_who_changes_sides_is_noted_once_by_agent_and_another_workspace_sees_none_of_it(
+    adapters: dict[str, Learning], database: Database, journals: Journals
+) -> None:
+    debaters = Debaters(Observations(database), Agents())
+    journals.update({f"deb_{number}": list(closed(swayed(number)).lines) for number in range(3, 8)})
+    assert (await adapters["insights"].learn([row(number) for number in (5, 1, 3, 7, 4, 6, 3)])).debates == 6
+    before = await debaters.steadiness(spec(9))
+    assert [(one.agent, one.debates, one.rounds, one.flips) for one in before] == [
+        ("claude", 5, 5, 0),
+        ("gpt", 5, 5, 0),
+        ("gemini", 5, 5, 5),
+    ]
+    await adapters["insights"].learn([replace(row(number), outbox_id=f"again-{number}") for number in (4, 3)])
+    assert await debaters.steadiness(spec(9)) == before
+    assert await debaters.steadiness(spec(9, workspace="other")) == ()
 
 
 async def test_a_journal_that_is_gone_or_damaged_teaches_nothing_and_stops_nobody(

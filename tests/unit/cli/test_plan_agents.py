@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aragora.cli.plan_agents import WIDTH, team_in_words
+from aragora.cli.plan_agents import WIDTH, known_in_words, team_in_words
 
 NONE = {"domain": "law", "debates": 0, "experts": [], "suggested": [], "why": ""}
 
@@ -26,3 +26,11 @@ def test_without_a_team_it_says_why_and_where_agents_are_named_nothing() -> None
     assert max(map(len, lines)) <= WIDTH
     assert list(team_in_words({"team": NONE})) == []
     assert list(team_in_words({})) == [], "a server of an earlier version"
+
+
+def test_beside_the_team_it_says_how_often_an_agent_changes_sides() -> None:
+    steady = {"agent": "claude-3", "rate": 0.3, "rounds": 20, "low": 0.1455, "high": 0.519}
+    lines = list(known_in_words({"agents_known": {"changes": {"agents": [steady], "why": ""}}}))
+    assert lines == ["claude-3 changes sides without new evidence in 0.3 of 20 rounds (0.15..0.52)."]
+    assert list(known_in_words({"agents_known": {"changes": {"agents": [], "why": "too few"}}})) == []
+    assert list(known_in_words({})) == [], "a server of an earlier version"

@@ -8,10 +8,12 @@ from dataclasses import replace
 import pytest
 from worlds.taught import HOME, spec, taught
 
+from aragora.encoding import encode_text
 from aragora.errors import Unavailable
 from aragora.knowledge.debaters import Debaters, Team
 from aragora.knowledge.model import Home
-from aragora.knowledge.mound.adapters import ranking
+from aragora.knowledge.mound.adapters import insights, ranking
+from aragora.knowledge.mound.adapters.insights import Sides
 from aragora.knowledge.observations import Observation
 
 RANKED = [ranking.observe(taught(number))[0] for number in range(4)]
@@ -66,8 +68,21 @@ async def test_a_debate_that_is_damaged_or_comes_twice_counts_for_nothing_more()
     assert found.debates == 3
 
 
+async def test_of_each_debater_the_newest_debates_say_how_often_it_flips() -> None:
+    def sides(agent: str, number: int, sides: Sides) -> Observation:
+        return Observation(agent, encode_text(sides), f"deb_{number}", "local", 1.0)
+
+    seen = [sides("claude", number, Sides(3, 1, 1)) for number in range(4)]
+    noted = Noted(insights=[*seen, *seen, sides("gpt", 1, Sides(3)), replace(seen[0], debate_id="deb_9", body="[")])
+    (found,) = await Debaters(noted, Agents()).steadiness(spec(9))
+    assert (found.agent, found.debates, found.rounds, found.flips) == ("claude", 4, 12, 4)
+    assert noted.asked == [(HOME, "insights", agent, insights.READ) for agent in ("claude", "gpt", "gemini")]
+
+
 async def test_a_store_that_is_slow_is_let_go() -> None:
     noted = Noted()
     noted.free.clear()
+    with pytest.raises(Unavailable, match="how agents come to agree is not read in time"):
+        await Debaters(noted, Agents(), limit_s=0.01).steadiness(spec(9))
     with pytest.raises(Unavailable, match="not read in time"):
         await Debaters(noted, Agents(), limit_s=0.01).team(spec(9), named=False)

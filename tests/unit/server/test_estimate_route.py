@@ -13,6 +13,7 @@ from aragora.debate.model import DebateSpec, Protocol
 from aragora.errors import Unavailable
 from aragora.knowledge.debaters import Team
 from aragora.knowledge.mound.adapters.cost import Estimate, Likeness, Range
+from aragora.knowledge.mound.adapters.insights import Steadiness
 from aragora.knowledge.mound.adapters.ranking import Expert, Member
 from aragora.knowledge.precedents import Settled
 from aragora.server.foretelling import NOT_ALLOWED, of_question
@@ -36,6 +37,8 @@ SETTLED = Settled(
 ASKED = {"question": "Tea or coffee?"}
 ADA = Expert("ada", 20, 12, 0.6, 0.39, 0.78, 1, 0)
 KNOWN = Team(20, (ADA,), (Member("ada", "won 12 of 20 debates in general, at least 0.39"), Member("bob", "unknown")))
+
+STEADY = Steadiness("ada", 7, 20, 8, 6, 0.3, 0.15, 0.52, 4, 1)
 
 
 async def test_a_plan_says_who_debates_what_bounds_it_and_what_debates_like_it_took(client: Any, world: Any) -> None:
@@ -76,16 +79,33 @@ async def test_where_no_agents_are_named_it_suggests_a_team_and_says_why(client:
     assert named["team"] == {**told["team"], "suggested": []}
 
 
+async def test_beside_the_team_it_says_how_often_each_changes_sides_without_new_evidence(
+    client: Any, world: Any
+) -> None:
+    told = (await client.post("/api/debates/estimate", json=ASKED)).json()["agents_known"]["changes"]
+    assert told["agents"] == []
+    assert "5 rounds" in told["why"]
+    world.steady = (STEADY,)
+    told = (await client.post("/api/debates/estimate", json=ASKED)).json()["agents_known"]["changes"]
+    (ada,) = told["agents"]
+    assert (ada["agent"], ada["flips"], ada["rounds"], ada["low"], told["why"]) == ("ada", 6, 20, 0.15, "")
+
+
 async def test_each_part_of_an_estimate_is_missing_by_itself(client: Any, world: Any) -> None:
     world.took, world.known = TOOK, KNOWN
     world.away = {"team"}
     told = (await client.post("/api/debates/estimate", json=ASKED)).json()
     assert (told["estimate"]["debates"], told["why"]) == (12, "")
     assert (told["team"]["suggested"], told["team"]["why"]) == ([], "team is away")
+    world.steady, world.away = (STEADY,), {"steadiness"}
+    told = (await client.post("/api/debates/estimate", json=ASKED)).json()
+    assert told["agents_known"]["changes"] == {"agents": [], "why": "steadiness is away"}
+    assert len(told["team"]["suggested"]) == 2
     world.away = {"like"}
     told = (await client.post("/api/debates/estimate", json=ASKED)).json()
     assert (told["estimate"], told["why"]) == (None, "like is away")
     assert len(told["team"]["suggested"]) == 2
+    assert len(told["agents_known"]["changes"]["agents"]) == 1
 
 
 async def test_it_says_what_the_same_question_was_settled_on_or_why_nothing_is_told(client: Any, world: Any) -> None:
@@ -118,7 +138,7 @@ async def test_where_nothing_is_learnt_it_says_so(world: Any, boards: Any, tmp_p
     told = (await client.post("/api/debates/estimate", json=ASKED)).json()
     assert told["estimate"] is None
     assert "ARAGORA_KNOWLEDGE" in told["why"]
-    assert told["team"]["why"] == told["why"]
+    assert told["team"]["why"] == told["agents_known"]["changes"]["why"] == told["why"]
     assert (told["settled"], told["settled_why"]) == (None, told["why"])
 
 
