@@ -18,9 +18,13 @@ def of_question(plan: Mapping[str, Any]) -> list[str]:
     """Lines of what the answer of POST /api/debates/estimate says of the question; none where the server is of an
     earlier version."""
     settled, why = plan.get("settled"), plan.get("settled_why")
+    lines = wrap(f"Not settled before: {plain(why)}.", WIDTH) if why else []
     if settled is not None:
-        return wrap(_settled(settled), WIDTH)
-    return wrap(f"Not settled before: {plain(why)}.", WIDTH) if why else []
+        lines = wrap(_settled(settled), WIDTH)
+    for one in plan.get("suggestions", ()):
+        value = one["value"] if isinstance(one["value"], int | str) else ",".join(one["value"])
+        lines += wrap(plain(f"Would suit: --{one['setting']} {value} ({one['reason']})."), WIDTH)
+    return lines
 
 
 def _settled(settled: Mapping[str, Any]) -> str:

@@ -6,12 +6,14 @@ from aragora.agents.catalog import Catalog
 from aragora.clock import SystemClock
 from aragora.config.settings import Settings
 from aragora.knowledge.costs import Costs
+from aragora.knowledge.customs import Customs
 from aragora.knowledge.debaters import Debaters
 from aragora.knowledge.precedents import Precedents
 from aragora.knowledge.store.observations import Observations
 from aragora.knowledge.store.reading import KnowledgeReader
 from aragora.server.chapters.estimates import EstimatePorts, Planner, estimates
 from aragora.server.feature import Feature
+from aragora.server.foretelling import Known
 from aragora.storage.database import Database
 
 
@@ -24,7 +26,7 @@ def open_estimates(settings: Settings, *, planner: Planner, memory: Database) ->
         planner,
         costs=Costs(noted),
         debaters=Debaters(noted, CatalogedAgents(settings)),
-        precedents=Precedents(noted, KnowledgeReader(memory), SystemClock()),
+        known=Known(Precedents(noted, KnowledgeReader(memory), SystemClock()), Customs(noted)),
     )
     return Feature("estimates", ports, chapters=(estimates,))
 

@@ -22,7 +22,17 @@ from aragora.knowledge.calibration import Curve
 from aragora.knowledge.earning import earned
 from aragora.knowledge.lessons import Journals, Lessons, Shown
 from aragora.knowledge.model import Home, ItemKind
-from aragora.knowledge.mound.adapters import consensus, continuum, cost, critique, evidence, insights, pulse, ranking
+from aragora.knowledge.mound.adapters import (
+    consensus,
+    continuum,
+    cost,
+    critique,
+    culture,
+    evidence,
+    insights,
+    pulse,
+    ranking,
+)
 from aragora.knowledge.observations import Observation
 from aragora.knowledge.planning import Addition, Effect, Planned
 from aragora.knowledge.store.writing import Notes
@@ -53,6 +63,7 @@ ADAPTERS: Final[Mapping[str, Adapter]] = {
     pulse.NAME: Adapter(observe=pulse.observe),
     critique.NAME: Adapter(gather=critique.gather, observe=critique.observe),
     insights.NAME: Adapter(observe=insights.observe),
+    culture.NAME: Adapter(observe=culture.observe),
 }
 """Every adapter by its name."""
 

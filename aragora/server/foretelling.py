@@ -1,16 +1,22 @@
-"""What is known of the question of a planned debate, as the answer of POST /api/debates/estimate says it."""
+"""What is known of the question of a planned debate, and of how its workspace decides, as the route says it."""
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import dataclass
 from typing import Annotated, Final, Protocol
 
 from pydantic import BaseModel, Field
 
 from aragora.debate.model import DebateSpec
 from aragora.errors import Unavailable
+from aragora.knowledge.mound.adapters.culture import LEAST, Setting, Suggestion
 from aragora.knowledge.precedents import Settled
 
 OFF: Final = "nothing is learnt from debates: ARAGORA_KNOWLEDGE is off"
+NONE_SUITS: Final = (
+    f"no other setting has shown to suit this workspace better; that takes {LEAST} debates by the same protocol"
+)
 NOT_ALLOWED: Final = "what was decided before takes the permission knowledge.read"
 
 
@@ -20,6 +26,22 @@ class Precedents(Protocol):
     async def settled(self, planned: DebateSpec) -> Settled | str:
         """What the question was settled on, or why nothing is told. Raises Unavailable."""
         ...
+
+
+class Customs(Protocol):
+    """Knows how a workspace decides (`aragora.knowledge.customs.Customs`)."""
+
+    async def suggestions(self, planned: DebateSpec) -> tuple[Suggestion, ...]:
+        """The settings that would suit a planned debate. Raises Unavailable."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Who knows what of a question and its workspace."""
+
+    precedents: Precedents
+    customs: Customs
 
 
 class SettledView(BaseModel):
@@ -38,25 +60,57 @@ class SettledView(BaseModel):
     asked_recently: Annotated[int, Field(description="debates of this question that ended in the last 30 days")]
 
 
+class SuggestionView(BaseModel):
+    setting: Annotated[Setting, Field(description="the field of POST /api/debates")]
+    value: Annotated[int | str | list[str], Field(description="what would suit, as that field takes it")]
+    reason: str
+    debates: Annotated[int, Field(description="those that it rests on")]
+    share: Annotated[float, Field(description="of them those that speak for it")]
+    low: Annotated[float, Field(description="the 95 % interval of that share")]
+    high: float
+    domain: Annotated[str, Field(description="that these debates were about; empty: all of the workspace")]
+
+
 class OfQuestion(BaseModel):
     settled: Annotated[
         SettledView | None, Field(description="what debates of the same question settled on in the same workspace")
     ]
     settled_why: Annotated[str, Field(description="why `settled` is null; empty where it is not")]
+    suggestions: Annotated[
+        list[SuggestionView],
+        Field(description="settings that would suit, by how the workspace decides; none is applied"),
+    ]
+    suggestions_why: Annotated[str, Field(description="why there are none; empty where there are")]
 
 
-async def of_question(precedents: Precedents | None, planned: DebateSpec, *, may_read: bool) -> dict[str, object]:
-    """The members of `OfQuestion`. What cannot be read is null, and says why."""
-    found = await _settled(precedents, planned, may_read=may_read)
-    return {"settled": None, "settled_why": found} if isinstance(found, str) else {"settled": found, "settled_why": ""}
+async def of_question(known: Known | None, planned: DebateSpec, *, may_read: bool) -> dict[str, object]:
+    """The members of `OfQuestion`. What cannot be read is left out alone, and says why."""
+    if known is None:
+        return {"settled": None, "settled_why": OFF, "suggestions": (), "suggestions_why": OFF}
+    settled, (suggested, why) = await asyncio.gather(
+        _settled(known.precedents, planned, may_read=may_read), _suggestions(known.customs, planned)
+    )
+    nothing = isinstance(settled, str)
+    return {
+        "settled": None if nothing else settled,
+        "settled_why": settled if nothing else "",
+        "suggestions": suggested,
+        "suggestions_why": why,
+    }
 
 
-async def _settled(precedents: Precedents | None, planned: DebateSpec, *, may_read: bool) -> Settled | str:
-    if precedents is None:
-        return OFF
+async def _settled(precedents: Precedents, planned: DebateSpec, *, may_read: bool) -> Settled | str:
     if not may_read:
         return NOT_ALLOWED
     try:
         return await precedents.settled(planned)
     except Unavailable as away:
         return away.message
+
+
+async def _suggestions(customs: Customs, planned: DebateSpec) -> tuple[tuple[Suggestion, ...], str]:
+    try:
+        found = await customs.suggestions(planned)
+    except Unavailable as away:
+        return (), away.message
+    return found, "" if found else NONE_SUITS

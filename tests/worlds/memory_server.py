@@ -55,6 +55,7 @@ from aragora.identity.client_address import Trust, trusted_networks
 from aragora.knowledge.debaters import Team
 from aragora.knowledge.health import Component, Reading, State
 from aragora.knowledge.mound.adapters.cost import Estimate
+from aragora.knowledge.mound.adapters.culture import Suggestion
 from aragora.knowledge.mound.adapters.insights import Steadiness
 from aragora.knowledge.precedents import NEVER, Settled
 from aragora.scope import DEFAULT_WORKSPACE, Scope
@@ -66,6 +67,7 @@ from aragora.server.chapters.pages import pages
 from aragora.server.chapters.receipts import ReceiptPorts, receipts
 from aragora.server.error_notes import ErrorNotes
 from aragora.server.feature import Feature, Layer, Stage
+from aragora.server.foretelling import Known
 from aragora.server.middleware.outcomes import TimingMiddleware
 from aragora.server.nodes import NodeState, NodeView
 from aragora.server.ports import (
@@ -107,6 +109,7 @@ class World:
     steady: tuple[Steadiness, ...] = ()
     away: set[str] = field(default_factory=set)  # parts of an estimate that cannot be told
     settled_on: Settled | str = NEVER
+    suits: tuple[Suggestion, ...] = ()
     grown: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     # --- building --------------------------------------------------------------------------------------
@@ -245,6 +248,11 @@ class World:
         del planned
         self._fail("steadiness")
         return self.steady
+
+    async def suggestions(self, planned: DebateSpec) -> tuple[Suggestion, ...]:
+        del planned
+        self._fail("suggestions")
+        return self.suits
 
     async def cancel(self, debate_id: str, by: str) -> DebateTicket:
         if self.records[debate_id].status is not DebateStatus.ACTIVE:
@@ -409,7 +417,9 @@ def features_over(
             chapters=(operations,),
             layers=(timing,) if observer is not None else (),
         ),
-        Feature("estimates", EstimatePorts(world, learnt, learnt, learnt), chapters=(estimates,)),
+        Feature(
+            "estimates", EstimatePorts(world, learnt, learnt, learnt and Known(world, world)), chapters=(estimates,)
+        ),
         of_debates,
         Feature("receipts", ReceiptPorts(world, boards), chapters=(receipts,)),
         open_forgetting(settings, identity.feature.ports.parts, clock),

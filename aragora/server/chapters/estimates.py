@@ -19,7 +19,7 @@ from aragora.knowledge.mound.adapters.cost import LEAST, Estimate
 from aragora.server.chapter import Call, Chapter
 from aragora.server.debate_asks import CreateDebate
 from aragora.server.estimated_agents import AgentsKnown, Debaters, SuggestedTeam, agents_known, team_of
-from aragora.server.foretelling import OFF, OfQuestion, Precedents, of_question
+from aragora.server.foretelling import OFF, Known, OfQuestion, of_question
 from aragora.server.views import UNCACHED, json_response
 
 TOO_FEW: Final = f"fewer than {LEAST} debates like it have ended in this workspace"
@@ -48,7 +48,7 @@ class EstimatePorts:
     planner: Planner
     costs: Costs | None
     debaters: Debaters | None = None
-    precedents: Precedents | None = None
+    known: Known | None = None
 
 
 estimates: Chapter[EstimatePorts] = Chapter("debates")
@@ -74,8 +74,8 @@ class Plan(OfQuestion, BaseModel):
 @estimates.post("/api/debates/estimate", needs=DEBATES_CREATE, gives=Plan)
 async def estimate(call: Call[EstimatePorts], body: CreateDebate) -> Response:
     """What a debate would take: the body is that of POST /api/debates, and it is refused for the same reasons. Beside
-    the bounds it says what debates like it took before in the same workspace, what these say of agents, and what the
-    same question was settled on there."""
+    the bounds it says what debates like it took before in the same workspace, what these say of agents, what the same
+    question was settled on there, and which settings would suit."""
     workspace = workspaces.chosen(call.who, body.workspace)
     proposition = body.proposition(created_by=call.who.user_id, org_id=call.who.org_id, workspace=workspace)
     planned = await call.ports.planner.plan(proposition)
@@ -84,7 +84,7 @@ async def estimate(call: Call[EstimatePorts], body: CreateDebate) -> Response:
         _found(call.ports.costs, planned),
         team_of(call.ports.debaters, planned, named=bool(body.agents), off=OFF),
         agents_known(call.ports.debaters, planned, off=OFF),
-        of_question(call.ports.precedents, planned, may_read=may_read),
+        of_question(call.ports.known, planned, may_read=may_read),
     )
     view = {
         "agents": planned.agents,

@@ -21,7 +21,9 @@ from worlds.taught import HOME, answers, spec, swayed
 from aragora.config.settings import Settings
 from aragora.debate.knowledge import OfferedItem, digest_of
 from aragora.debate.model import KnowledgeCited, KnowledgeOffered
+from aragora.debate.protocol import preset
 from aragora.knowledge.confidence import confidence_of
+from aragora.knowledge.customs import Customs
 from aragora.knowledge.debaters import Debaters, Team
 from aragora.knowledge.learning import ADAPTERS, FORWARD, Learning
 from aragora.knowledge.lessons import Lessons
@@ -259,6 +261,24 @@ async def test_who_changes_sides_is_noted_once_by_agent_and_another_workspace_se
     await adapters["insights"].learn([replace(row(number), outbox_id=f"again-{number}") for number in (4, 3)])
     assert await debaters.steadiness(spec(9)) == before
     assert await debaters.steadiness(spec(9, workspace="other")) == ()
+
+
+async def test_how_a_workspace_decides_suggests_settings_to_its_own_debates_only(
+    adapters: dict[str, Learning], database: Database, journals: Journals
+) -> None:
+    planned = replace(spec(99), protocol=preset("structured"))
+    agreed = answers(claude="three", gpt="three", gemini="three")
+    for number in range(10, 20):
+        run = debating.start(spec(number, protocol=replace(planned.protocol, trickster=False))).play(agreed)
+        journals[f"deb_{number}"] = list(closed(run).lines)
+    customs = Customs(Observations(database))
+    await adapters["culture"].learn([row(number) for number in range(10, 19)] * 2)
+    assert await customs.suggestions(planned) == ()
+    await adapters["culture"].learn([row(19), row(12)])
+    (found,) = await customs.suggestions(planned)
+    assert (found.setting, found.value, found.debates, found.domain) == ("rounds", 2, 10, "storage")
+    assert await customs.suggestions(replace(planned, workspace="legal")) == ()
+    assert await customs.suggestions(replace(planned, org_id="other")) == ()
 
 
 async def test_a_journal_that_is_gone_or_damaged_teaches_nothing_and_stops_nobody(

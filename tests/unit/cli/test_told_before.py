@@ -88,3 +88,15 @@ def test_a_plan_says_why_nothing_was_settled_and_nothing_where_the_server_does_n
     told = plan_in_words({**PLAN, "settled": None, "settled_why": "no debate of this question has ended"})
     assert told.splitlines()[3:] == ["Not settled before: no debate of this question has ended."]
     assert len(plan_in_words(PLAN).splitlines()) == 3
+
+
+def test_a_plan_says_which_settings_would_suit() -> None:
+    reason = "people changed, vetoed or corrected 6 of 12 debates about law that they had to sign"
+    suits = [
+        {"setting": "rounds", "value": 2, "reason": "11 of 12 debates in this workspace settled by the first round"},
+        {"setting": "needs", "value": ["role:admin", "role:owner"], "reason": reason},
+    ]
+    told = plan_in_words({**PLAN, "suggestions": suits}).splitlines()[3:]
+    assert " ".join(told).startswith("Would suit: --rounds 2 (11 of 12 debates in this workspace settled by the first")
+    assert "--needs role:admin,role:owner (people changed" in " ".join(told)
+    assert max(map(len, told)) <= 80

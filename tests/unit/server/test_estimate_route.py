@@ -6,17 +6,18 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from worlds.memory_server import DEFAULT_CONFIG, NOW, served
+from worlds.memory_server import DEFAULT_CONFIG, NOW, World, served
 
 from aragora.config.settings import Settings
 from aragora.debate.model import DebateSpec, Protocol
 from aragora.errors import Unavailable
 from aragora.knowledge.debaters import Team
 from aragora.knowledge.mound.adapters.cost import Estimate, Likeness, Range
+from aragora.knowledge.mound.adapters.culture import Setting, Suggestion
 from aragora.knowledge.mound.adapters.insights import Steadiness
 from aragora.knowledge.mound.adapters.ranking import Expert, Member
 from aragora.knowledge.precedents import Settled
-from aragora.server.foretelling import NOT_ALLOWED, of_question
+from aragora.server.foretelling import NONE_SUITS, NOT_ALLOWED, Known, of_question
 
 TOOK = Estimate(12, Likeness.SAME_TEAM, Range(0.04, 0.09), Range(40.0, 65.5), Range(15, 20), Range(9_000, 14_000))
 SETTLED = Settled(
@@ -34,6 +35,7 @@ SETTLED = Settled(
     valid=True,
     asked_recently=3,
 )
+SUITS = Suggestion(Setting.ROUNDS, 2, "11 of 12 debates settled by the first round", 12, 11 / 12, 0.65, 0.99)
 ASKED = {"question": "Tea or coffee?"}
 ADA = Expert("ada", 20, 12, 0.6, 0.39, 0.78, 1, 0)
 KNOWN = Team(20, (ADA,), (Member("ada", "won 12 of 20 debates in general, at least 0.39"), Member("bob", "unknown")))
@@ -122,13 +124,27 @@ async def test_it_says_what_the_same_question_was_settled_on_or_why_nothing_is_t
 
 
 async def test_who_may_not_read_knowledge_is_not_told_what_was_settled() -> None:
-    class Never:
+    class Never(World):
         async def settled(self, planned: DebateSpec) -> Settled | str:
             raise AssertionError(planned)
 
     planned = DebateSpec("deb_1", "Tea or coffee?", ("ada", "bob"), Protocol("structured"), seed=7)
-    told = await of_question(Never(), planned, may_read=False)
-    assert told == {"settled": None, "settled_why": NOT_ALLOWED}
+    world = Never(suits=(SUITS,))
+    told = await of_question(Known(world, world), planned, may_read=False)
+    assert (told["settled"], told["settled_why"]) == (None, NOT_ALLOWED)
+    assert (told["suggestions"], told["suggestions_why"]) == ((SUITS,), "")
+
+
+async def test_it_says_which_settings_would_suit_or_why_none_is_told(client: Any, world: Any) -> None:
+    told = (await client.post("/api/debates/estimate", json=ASKED)).json()
+    assert (told["suggestions"], told["suggestions_why"]) == ([], NONE_SUITS)
+    world.suits = (SUITS,)
+    told = (await client.post("/api/debates/estimate", json=ASKED)).json()
+    assert told["suggestions"] == [asdict(SUITS)]
+    assert (told["suggestions_why"], told["rounds"]) == ("", 3)
+    world.failure = Unavailable("the store of knowledge is away")
+    told = (await client.post("/api/debates/estimate", json=ASKED)).json()
+    assert (told["suggestions"], told["suggestions_why"]) == ([], "the store of knowledge is away")
 
 
 async def test_where_nothing_is_learnt_it_says_so(world: Any, boards: Any, tmp_path: Path) -> None:
@@ -140,6 +156,7 @@ async def test_where_nothing_is_learnt_it_says_so(world: Any, boards: Any, tmp_p
     assert "ARAGORA_KNOWLEDGE" in told["why"]
     assert told["team"]["why"] == told["agents_known"]["changes"]["why"] == told["why"]
     assert (told["settled"], told["settled_why"]) == (None, told["why"])
+    assert (told["suggestions"], told["suggestions_why"]) == ([], told["why"])
 
 
 async def test_what_could_not_be_debated_is_not_estimated(client: Any) -> None:
