@@ -16,16 +16,21 @@ import structlog
 
 from aragora.clock import Clock, SystemClock
 from aragora.config.settings import Settings, settings_in
+from aragora.debate.hints import OfferedIssue
+from aragora.debate.model import DebateSpec
+from aragora.debate.protocol import PRESETS
 from aragora.debate.store.debates import DebateStore
 from aragora.errors import NotFound, Unavailable
 from aragora.identity.principal import LOCAL_OPERATOR
 from aragora.identity.store.workspaces import WorkspaceStore
 from aragora.knowledge.adapting import EVERY, at_work
+from aragora.knowledge.checklists import Checklists
 from aragora.knowledge.insight_exchange import LISTED_MAX, InsightExchange, Share, exchange_over
 from aragora.knowledge.insights import CrossWorkspaceInsight, SharedInsight, share_id_of
 from aragora.knowledge.model import Home, Item, ItemKind
 from aragora.knowledge.near import Near
 from aragora.knowledge.observations import Observation
+from aragora.knowledge.precedents import Precedents, Settled
 from aragora.knowledge.searching import Mode, Searching
 from aragora.knowledge.store.adapters import AdapterBook
 from aragora.knowledge.store.observations import Observations
@@ -54,6 +59,8 @@ class _Open:
     reader: KnowledgeReader
     observations: Observations
     searching: Searching
+    checklists: Checklists
+    precedents: Precedents
     registry: Registry
     counters: CounterStore
     closing: AsyncExitStack
@@ -119,6 +126,16 @@ class LocalMound:
         scope = Scope(self._org_id, frozenset({workspace}))
         return await (await self._opened()).reader.some(scope, item_ids)
 
+    async def checklist(self, workspace: str, domain: str) -> Sequence[OfferedIssue]:
+        """What critics of a debate of the domain are to check."""
+        return await (await self._opened()).checklists.of(Home(self._org_id, workspace), domain)
+
+    async def settled(self, workspace: str, question: str) -> Settled | str:
+        """What a question was settled on, or in words why nothing is told."""
+        protocol = PRESETS["structured"]
+        asked = DebateSpec("", question, (), protocol, seed=0, org_id=self._org_id, workspace=workspace)
+        return await (await self._opened()).precedents.settled(asked)
+
     async def find(self, workspace: str, question: str, kinds: Collection[ItemKind], limit: int) -> list[Item]:
         """Up to `limit` items of these kinds that belong to a question, the best first, by its words: the index of
         meanings belongs to the server. Raises InvalidInput."""
@@ -171,7 +188,7 @@ async def _open(settings: Settings, clock: Clock) -> _Open:
     closing = AsyncExitStack()
     for database in (memory, users, core, debates):
         closing.push_async_callback(database.aclose)
-    registry = Registry()
+    registry, noted = Registry(), Observations(memory)
     reader, book = KnowledgeReader(memory), AdapterBook(memory, OutboxStore(debates), clock)
     minimum = settings.knowledge_insight_confidence_min
     exchange = exchange_over(memory, WorkspaceStore(users), clock, minimum=minimum, registry=registry)
@@ -180,7 +197,9 @@ async def _open(settings: Settings, clock: Clock) -> _Open:
         book=book,
         adapters=at_work(EVERY, memory, DebateStore(debates), book, clock),
         reader=reader,
-        observations=Observations(memory),
+        observations=noted,
+        checklists=Checklists(noted, reader, clock),
+        precedents=Precedents(noted, reader, clock),
         searching=Searching(reader, _NoIndex(), clock),
         registry=registry,
         counters=CounterStore(core),

@@ -16,8 +16,7 @@ _TO_COME: Final[dict[str, set[str]]] = {
         CONTRACT["imports"]["aragora.server.middleware.decision_routing"]
     ),
     "aragora.knowledge.mound.adapters": {
-        *("CritiqueAdapter", "BeliefAdapter"),
-        *("InsightsAdapter", "EloAdapter", "PulseAdapter", "RankingAdapter", "CultureAdapter"),
+        *("BeliefAdapter", "EloAdapter"),
     },
 }
 """Names that are not built yet, by their module."""

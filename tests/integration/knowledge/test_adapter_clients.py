@@ -16,7 +16,18 @@ from aragora.debate.journal import events_of, stamp_of
 from aragora.debate.store.tables import journal
 from aragora.errors import InvalidInput, NotFound
 from aragora.knowledge.mound import open_mound
-from aragora.knowledge.mound.adapters import ConsensusAdapter, ContinuumAdapter, CostAdapter, EvidenceAdapter
+from aragora.knowledge.mound.adapters import (
+    ConsensusAdapter,
+    ContinuumAdapter,
+    CostAdapter,
+    CritiqueAdapter,
+    CultureAdapter,
+    EvidenceAdapter,
+    InsightsAdapter,
+    PulseAdapter,
+    RankingAdapter,
+)
+from aragora.knowledge.precedents import NEVER, Settled
 from aragora.storage.database import Database
 from aragora.storage.tables import outbox
 
@@ -53,6 +64,12 @@ async def test_a_program_has_the_adapters_learn_and_asks_what_they_know(
         await play(journals_database, number)
     consensus, evidence = ConsensusAdapter(km, "default"), EvidenceAdapter(km, "default")
     cost, continuum = CostAdapter(km, "default"), ContinuumAdapter(km, "default")
+    ranking, insights, culture = (
+        RankingAdapter(km, "default"),
+        InsightsAdapter(km, "default"),
+        CultureAdapter(km, "default"),
+    )
+    pulse, critique = PulseAdapter(km, "default"), CritiqueAdapter(km, "default")
     assert (await cost.standing()).backlog == 3
     assert await cost.estimate(AGENTS) is None
 
@@ -67,6 +84,16 @@ async def test_a_program_has_the_adapters_learn_and_asks_what_they_know(
     estimate = await cost.estimate(AGENTS, "structured", rounds=1)
     assert estimate is not None
     assert estimate.debates == 3
+    for one in (ranking, insights, culture, pulse, critique):
+        assert (await one.sync()).backlog == 0
+    assert [expert.agent for expert in await ranking.experts("storage")][:1] == ["claude"]
+    assert await insights.steadiness("claude") is None  # seen in too few rounds
+    assert await culture.suggestions("structured") == ()
+    settled = await pulse.settled(QUESTION)
+    assert isinstance(settled, Settled)
+    assert (settled.position, settled.debates) == ("three", 3)
+    assert await pulse.settled("Another question?") == NEVER
+    assert await critique.checklist("storage") == ()  # "too vague" is no issue
     assert await continuum.memories([precedent.item_id, "kn_unknown"]) == {}
 
 

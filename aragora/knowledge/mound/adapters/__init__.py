@@ -5,7 +5,12 @@ from aragora.knowledge.mound.adapters.clients import (
     ConsensusAdapter,
     ContinuumAdapter,
     CostAdapter,
+    CritiqueAdapter,
+    CultureAdapter,
     EvidenceAdapter,
+    InsightsAdapter,
+    PulseAdapter,
+    RankingAdapter,
 )
 from aragora.knowledge.mound.adapters.control_plane import ControlPlaneAdapter
 
@@ -14,6 +19,11 @@ __all__ = [
     "ContinuumAdapter",
     "ControlPlaneAdapter",
     "CostAdapter",
+    "CritiqueAdapter",
     "CrossWorkspaceInsight",
+    "CultureAdapter",
     "EvidenceAdapter",
+    "InsightsAdapter",
+    "PulseAdapter",
+    "RankingAdapter",
 ]

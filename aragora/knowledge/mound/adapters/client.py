@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
+from aragora.debate.hints import OfferedIssue
 from aragora.knowledge.model import Item, ItemKind
 from aragora.knowledge.observations import Observation
 from aragora.knowledge.syncs import Standing, Synced
 from aragora.scope import checked_workspace
+
+if TYPE_CHECKING:
+    from aragora.knowledge.precedents import Settled
 
 
 class Mound(Protocol):
@@ -23,6 +27,10 @@ class Mound(Protocol):
     async def items(self, workspace: str, item_ids: Sequence[str]) -> list[Item]: ...
 
     async def find(self, workspace: str, question: str, kinds: Collection[ItemKind], limit: int) -> list[Item]: ...
+
+    async def checklist(self, workspace: str, domain: str) -> Sequence[OfferedIssue]: ...
+
+    async def settled(self, workspace: str, question: str) -> Settled | str: ...
 
     def now(self) -> float: ...
 

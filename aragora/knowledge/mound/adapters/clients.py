@@ -3,15 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
+from aragora.debate.hints import OfferedIssue
 from aragora.debate.model import DebateSpec
 from aragora.debate.protocol import preset
 from aragora.knowledge.model import Item, ItemKind
-from aragora.knowledge.mound.adapters import consensus, continuum, cost, evidence
+from aragora.knowledge.mound.adapters import (
+    consensus,
+    continuum,
+    cost,
+    critique,
+    culture,
+    evidence,
+    insights,
+    pulse,
+    ranking,
+)
 from aragora.knowledge.mound.adapters.client import AdapterClient
 from aragora.knowledge.mound.adapters.continuum import Memory
 from aragora.knowledge.mound.adapters.cost import Estimate
+from aragora.knowledge.mound.adapters.culture import Suggestion
+from aragora.knowledge.mound.adapters.insights import Steadiness
+from aragora.knowledge.mound.adapters.ranking import Expert
+
+if TYPE_CHECKING:
+    from aragora.knowledge.precedents import Settled
 
 FOUND: Final = 10
 """Items that are given unless more are asked for."""
@@ -64,3 +81,61 @@ class CostAdapter(AdapterClient):
         planned = DebateSpec("", "", tuple(agents), preset(protocol, rounds), seed=0)
         seen = await self._noted((planned.protocol.name,), cost.READ)
         return cost.like(planned, [cost.read(one) for one in seen])
+
+
+class CritiqueAdapter(AdapterClient):
+    """What critics name, and what follows from it."""
+
+    name: ClassVar[str] = critique.NAME
+
+    async def checklist(self, domain: str = "general") -> Sequence[OfferedIssue]:
+        """Up to five issues that critics of the domain's next debate would be asked to check, the best first."""
+        return await self._mound.checklist(self._workspace, domain)
+
+
+class InsightsAdapter(AdapterClient):
+    """How agents come to agree."""
+
+    name: ClassVar[str] = insights.NAME
+
+    async def steadiness(self, agent: str) -> Steadiness | None:
+        """How often an agent changes sides without new evidence, by its newest debates; None where these had too few
+        rounds."""
+        seen = await self._noted((agent,), insights.READ)
+        return insights.steadiness(agent, {one.debate_id: insights.read(one) for one in seen})
+
+
+class PulseAdapter(AdapterClient):
+    """What is asked again."""
+
+    name: ClassVar[str] = pulse.NAME
+
+    async def settled(self, question: str) -> Settled | str:
+        """What a question was settled on, and until when that is good; or in words why nothing is told."""
+        return await self._mound.settled(self._workspace, question)
+
+
+class RankingAdapter(AdapterClient):
+    """Who does well in which domain."""
+
+    name: ClassVar[str] = ranking.NAME
+
+    async def experts(self, domain: str = "general") -> Sequence[Expert]:
+        """The agents of the domain's newest contested debates, by the lower bound of the rate at which they won."""
+        seen = await self._noted((domain,), ranking.READ)
+        return ranking.experts({one.debate_id: ranking.read(one) for one in seen})
+
+
+class CultureAdapter(AdapterClient):
+    """How a workspace decides."""
+
+    name: ClassVar[str] = culture.NAME
+
+    async def suggestions(
+        self, protocol: str = "structured", rounds: int | None = None, domain: str = "general"
+    ) -> Sequence[Suggestion]:
+        """The settings that would suit a debate under this protocol, each with its reason. Raises InvalidInput for a
+        protocol that there is not."""
+        planned = DebateSpec("", "", (), preset(protocol, rounds), seed=0, domain=domain)
+        seen = await self._noted((planned.protocol.name,), culture.READ)
+        return culture.suggestions(planned, [culture.read(one) for one in seen])
