@@ -2,7 +2,9 @@
 
 Agents in one process claim the next task, complete it, and submit another one in its place, against a SQLite file in a
 fresh directory, or the PostgreSQL of `--database-url`, whose tables must be there. Each completion is on disk, with its
-outbox row. Prints one JSON line for each figure, with its goal and whether it is met. Without `--pace` the agents go as
+outbox row. With `--learning` another process learns from these rows meanwhile, as a server does: then what waits for it
+at the end is told, and how long it takes to learn from that. Prints one JSON line for each figure, with its goal and
+whether it is met. Without `--pace` the agents go as
 fast as they can, and a claim's time is mostly that of the queue before it; with `--pace N` together they complete N
 tasks a second.
 """
@@ -15,24 +17,31 @@ import json
 import tempfile
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from aragora.background import wait_until
 from aragora.clock import SystemClock
 from aragora.config.settings import Settings
 from aragora.control_plane.model import Holding, NewTask
+from aragora.control_plane.outcomes import TOPIC
 from aragora.control_plane.store.writer import TaskWriter
 from aragora.control_plane.tasking import Tasks
 from aragora.migrations.applying import apply_pending
 from aragora.scope import EVERYTHING
 from aragora.storage.contexts import Context
 from aragora.storage.database import Database
+from aragora.storage.outbox_store import OutboxStore
 from benchmarks.figures import percentile, rounded
+from benchmarks.task_learner import learner
 
 COMPLETIONS_A_SECOND: Final = 1_000.0
 CLAIM_P99_MS: Final = 10.0
+
+LEARNT_EVERY_S: Final = 0.1
+LEARNT_WITHIN_S: Final = 120.0
 
 _CAN: Final = ("python", "review", "search")
 
@@ -50,19 +59,25 @@ def main() -> None:
     parser.add_argument("--agents", type=int, default=64)
     parser.add_argument("--waiting", type=int, default=2_000, help="tasks that wait all the time")
     parser.add_argument("--pace", type=float, default=0.0, help="completions a second; 0: as many as there can be")
+    parser.add_argument("--failing", type=int, default=0, help="every how many-th attempt fails; 0: none does")
+    parser.add_argument("--learning", action="store_true", help="another process learns from what comes of tasks")
     parser.add_argument("--database-url", help="a PostgreSQL with the tables of the store")
     asyncio.run(_run(parser.parse_args()))
 
 
 async def _run(options: argparse.Namespace) -> None:
-    async with _tasks(options.database_url) as tasks:
+    async with _tasks(options.database_url) as (tasks, database, settings), _beside(settings, options):
         await asyncio.gather(*(tasks.submit(_new(number)) for number in range(options.waiting)))
         told = _Told()
         began, cpu_s = time.perf_counter(), time.process_time()
         until = began + options.seconds
         every_s = options.agents / options.pace if options.pace else 0.0
-        await asyncio.gather(*(_work(tasks, told, number, until, every_s) for number in range(options.agents)))
+        await asyncio.gather(
+            *(_work(tasks, told, number, until, every_s, options.failing) for number in range(options.agents))
+        )
         spent_s, cpu_s = time.perf_counter() - began, time.process_time() - cpu_s
+        if options.learning:
+            await _tell_learnt(OutboxStore(database))
     told.claims_ms.sort()
     told.completions_ms.sort()
     rate, claim = told.completed / spent_s, percentile(told.claims_ms, 0.99)
@@ -76,7 +91,7 @@ async def _run(options: argparse.Namespace) -> None:
     _print({"figure": "completion_p99_ms", "value": percentile(done, 0.99), "p50": percentile(done, 0.5), **sizes})
 
 
-async def _work(tasks: Tasks, told: _Told, number: int, until: float, every_s: float) -> None:
+async def _work(tasks: Tasks, told: _Told, number: int, until: float, every_s: float, failing: int) -> None:  # noqa: PLR0917
     agent = f"agent-{number}"
     due = time.perf_counter() + every_s * (number % 97) / 97
     while (now := time.perf_counter()) < until:
@@ -89,10 +104,30 @@ async def _work(tasks: Tasks, told: _Told, number: int, until: float, every_s: f
         if task is None:
             raise RuntimeError("no task waits: give more of them with --waiting")
         asked = time.perf_counter()
-        done = tasks.complete(task.task_id, EVERYTHING, Holding(agent, task.fence), '{"ok":true}')
-        await asyncio.gather(done, tasks.submit(_new(number)))
+        holding, done = Holding(agent, task.fence), told.completed
+        if failing and done % failing == failing - 1:
+            why = f"the reviewer of kind {done % 100} did not answer"
+            ended = tasks.fail(task.task_id, EVERYTHING, holding, why, again=False)
+        else:
+            ended = tasks.complete(task.task_id, EVERYTHING, holding, '{"ok":true}')
+        await asyncio.gather(ended, tasks.submit(_new(number)))
         told.completions_ms.append((time.perf_counter() - asked) * 1_000)
         told.completed += 1
+
+
+async def _tell_learnt(outbox: OutboxStore) -> None:
+    """Print what waits to be learnt from, and how long that takes."""
+    waiting, began = await outbox.count(TOPIC), time.perf_counter()
+
+    async def all_learnt() -> bool:
+        return await outbox.count(TOPIC) == 0
+
+    await wait_until(all_learnt, limit_s=LEARNT_WITHIN_S, every_s=LEARNT_EVERY_S)
+    _print({"figure": "waits_to_be_learnt_from", "value": waiting, "learnt_within_s": time.perf_counter() - began})
+
+
+def _beside(settings: Settings, options: argparse.Namespace) -> AbstractAsyncContextManager[None]:
+    return learner(settings) if options.learning else nullcontext()
 
 
 def _new(number: int) -> NewTask:
@@ -100,7 +135,7 @@ def _new(number: int) -> NewTask:
 
 
 @asynccontextmanager
-async def _tasks(url: str | None) -> AsyncIterator[Tasks]:
+async def _tasks(url: str | None) -> AsyncIterator[tuple[Tasks, Database, Settings]]:
     with tempfile.TemporaryDirectory() as directory:
         settings = Settings(data_dir=Path(directory), database_url=url)
         if url is None:
@@ -108,7 +143,7 @@ async def _tasks(url: str | None) -> AsyncIterator[Tasks]:
         database = Database.open(settings, Context.DEBATES)
         writer = TaskWriter(database, told=True)
         try:
-            yield Tasks(writer, SystemClock())
+            yield Tasks(writer, SystemClock()), database, settings
         finally:
             await writer.aclose()
             await database.aclose()

@@ -106,6 +106,20 @@ def test_an_adapter_that_is_killed_at_any_step_of_a_batch_leaves_the_items_of_on
     tally.struck(*(["adapter of knowledge killed at a step"] * steps))
 
 
+def test_the_adapter_of_tasks_that_is_killed_at_any_step_loses_and_doubles_nothing(
+    deaths: Lives, migrated: Path, tmp_path: Path, tally: Tally
+) -> None:
+    start = begun(migrated, tmp_path / "start")
+    asyncio.run(knowledge_lives.tasks(start, attempts=2))  # so further failures add and support
+    never = begun(start, tmp_path / "never")
+    asyncio.run(knowledge_lives.tasks(never))
+    expected = digest(never)
+    assert expected != digest(start)
+    steps = struck_at_each_step(deaths, "tasks", start, expected, tmp_path)
+    assert steps > 30
+    tally.struck(*(["adapter of tasks killed at a step"] * steps))
+
+
 def test_an_index_that_is_killed_at_any_step_leaves_the_vectors_of_one_that_was_not(
     deaths: Lives, migrated: Path, tmp_path: Path, tally: Tally
 ) -> None:

@@ -4,6 +4,7 @@
 line: `done`, `killed`, or `stopped PID`.
 
     learn DIRECTORY STEP    both adapters learn from two debates, as their actors do
+    tasks DIRECTORY STEP    the adapter of tasks learns from six attempts, failures among them, of two workspaces
     embed DIRECTORY STEP    an index embeds all that waits, as its actor does
     zombie DIRECTORY 1      an index that is stopped once it has made its first batch of vectors, and not stored it
     go PID                  let a stopped one go on to its end
@@ -29,9 +30,11 @@ from worlds import debating
 from worlds.backends import SetClock
 from worlds.closed_debates import closed
 from worlds.meanings import WordEmbedder
+from worlds.task_outcomes import row
 from worlds.taught import answers, spec
 
 from aragora.config.settings import Settings
+from aragora.control_plane.model import How
 from aragora.errors import NotFound
 from aragora.knowledge.heeding import heeding_over
 from aragora.knowledge.indexing import LANE_BATCH, MoundIndex
@@ -39,6 +42,7 @@ from aragora.knowledge.learning import ADAPTERS, Learning
 from aragora.knowledge.store.reading import KnowledgeReader
 from aragora.knowledge.store.vectors import VectorStore
 from aragora.knowledge.store.writing import KnowledgeWriter
+from aragora.knowledge.task_learning import TaskLearning
 from aragora.storage.contexts import Context
 from aragora.storage.database import Database
 from aragora.storage.outbox import OutboxRow
@@ -144,6 +148,16 @@ async def learn(directory: Path, step: int = 0, debates: int = len(DEBATES)) -> 
             await Learning(name, journals, reader, writer, heeding_over(database, writer)).learn(rows)
 
 
+async def tasks(directory: Path, step: int = 0, attempts: int = 6) -> None:
+    """The adapter of tasks learns from so many attempts. What was learnt from before changes nothing."""
+    rows = [
+        row(number, how=How.COMPLETED if number % 3 == 0 else How.FAILED, workspace=("default", "legal")[number % 2])
+        for number in range(1, attempts + 1)
+    ]
+    async with _opened(directory, _Steps(step)) as database:
+        await TaskLearning(KnowledgeWriter(database, SetClock())).learn(rows)
+
+
 async def embed(directory: Path, step: int = 0) -> None:
     """An index embeds all that waits."""
     await _embed(directory, _Steps(step), 0)
@@ -164,6 +178,7 @@ async def _embed(directory: Path, steps: _Steps, stop_after: int) -> None:
 
 DEEDS: Final[dict[str, Callable[[Path, int], Coroutine[Any, Any, None]]]] = {
     "learn": learn,
+    "tasks": tasks,
     "embed": embed,
     "zombie": zombie,
 }
