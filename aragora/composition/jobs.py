@@ -22,6 +22,7 @@ from aragora.knowledge.adapting import at_work
 from aragora.knowledge.heeding import heeding_job, heeding_over
 from aragora.knowledge.learning import ADAPTERS
 from aragora.knowledge.relearning import Relearning, relearning_job
+from aragora.knowledge.retention import forgetting_numbers
 from aragora.knowledge.store.adapters import AdapterBook
 from aragora.knowledge.store.reading import KnowledgeReader
 from aragora.knowledge.store.relearnt import Relearnt
@@ -63,6 +64,7 @@ def jobs(opened: Callable[[Context], Database], settings: Settings) -> tuple[Job
         summarising_job(summarising, wanted=settings.enable_rlm_summaries),
         sweeping_tasks(debates, clock, told=settings.learns_from_tasks),
         forgetting_tasks(debates, clock),
+        forgetting_numbers(memory, clock),
         retaining(webhooks, _webhook_retention(settings), clock),
     )
 

@@ -19,6 +19,8 @@ from aragora.storage.tables import METADATA, insert_into
 PLACE: Final = "knowledge_observations"
 """How a certificate of what was forgotten calls them."""
 
+BATCH: Final = 500  # rows deleted at once
+
 knowledge_observations = Table(
     PLACE,
     METADATA[Context.MEMORY],
@@ -97,6 +99,18 @@ async def remove_observations(connection: AsyncConnection, forgetting: Forgettin
     if taken is None:
         return 0
     return (await connection.execute(delete(knowledge_observations).where(taken))).rowcount
+
+
+async def forget_before(database: Database, adapter: str, before: float) -> int:
+    """Delete up to `BATCH` notes of an adapter of a time before `before`; how many that were. Raises Unavailable."""
+    # In the order of the primary key: an id of a task begins with its time, so the old ones are found first.
+    old = select(_OF.debate_id).where(_OF.adapter == adapter, _OF.at < before).order_by(_OF.debate_id).limit(BATCH)
+    ids = [row[0] for row in await database.rows(old, "reading what adapters noted")]
+    if not ids:
+        return 0
+    gone = delete(knowledge_observations).where(_OF.adapter == adapter, _OF.debate_id.in_(ids), _OF.at < before)
+    async with database.writing("forgetting what adapters noted") as connection:
+        return (await connection.execute(gone)).rowcount
 
 
 def _numbered(observations: Sequence[Observation]) -> list[tuple[int, Observation]]:
