@@ -46,6 +46,7 @@ from aragora.errors import Unavailable
 from aragora.ids import new_id
 from aragora.knowledge.checklists import Checklists
 from aragora.knowledge.memories import Memories
+from aragora.knowledge.questions import Questions
 from aragora.knowledge.searching import Searching
 from aragora.knowledge.source import BESIDE_SHARE, MoundSource
 from aragora.knowledge.store.observations import Observations
@@ -263,7 +264,8 @@ class CoordinatorActor(VirtualActor):
             searching,
             Memories(noted, self._clock),
             self._clock,
-            Checklists(noted, reader, self._clock),
+            checking=Checklists(noted, reader, self._clock),
+            believing=Questions(noted, reader, self._clock),
             summaries=summaries,
             beside_s=limit_s * BESIDE_SHARE,
         )

@@ -5,7 +5,7 @@ Rules
 - Then, in this order, as far as there is room: the agent's own answer; the other answers, all cut to one length, so
   that the longest are shortened first; what was said against them, the newest first and no answer spared more of it
   than another; suggestions, the newest first; offered knowledge, the best first, each item whole and with its dissent;
-  issues of earlier debates, the first ones first; the context.
+  what earlier debates tell besides, the first ones first; the context.
 - Every answer keeps at least its conclusion: its first sentence, and those after it where that one is so short that it
   may be a heading, a number or an abbreviation. Nobody can vote on what it did not see.
 - Answers are cut where a sentence ends, the context where a paragraph does.
@@ -22,7 +22,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, zip_longest
-from typing import Final
+from typing import Any, Final
 
 from aragora.debate.model import Brief, Candidate
 from aragora.limits import BYTES_PER_TOKEN
@@ -37,6 +37,8 @@ _PARAGRAPH_END: Final = re.compile(r"\n\s*\n|\n")
 _SPACE: Final = re.compile(r"\s")
 _ENOUGH: Final = 0.5  # of the room: an end of a sentence before that is passed over for the end of a word
 _NO_MORE: Final = "its model takes no more"
+_OFFERED: Final = ("knowledge", "checklist", "priors", "cruxes")
+"""The fields of what a debate was offered, in the order in which they are shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,8 @@ def _least(brief: Brief) -> Brief:
         context=_cut(brief.context, 0, _PARAGRAPH_END),
         knowledge=(),
         checklist=(),
+        priors=(),
+        cruxes=(),
     )
 
 
@@ -109,13 +113,12 @@ def _with_answers(brief: Brief, shown: Brief, fits: Callable[[Brief], bool]) -> 
 
 
 def _with_knowledge(brief: Brief, shown: Brief, fits: Callable[[Brief], bool]) -> Brief:
-    """As many of the offered items, and then of issues, as there is room for: a cut one might say something else."""
-    for item in brief.knowledge:
-        more = replace(shown, knowledge=(*shown.knowledge, item))
-        shown = more if fits(more) else shown
-    for issue in brief.checklist:
-        more = replace(shown, checklist=(*shown.checklist, issue))
-        shown = more if fits(more) else shown
+    """As many of the offered items, and then of the rest, as there is room for: a cut one might say something else."""
+    for name in _OFFERED:
+        for one in getattr(brief, name):
+            changes: dict[str, Any] = {name: (*getattr(shown, name), one)}
+            more = replace(shown, **changes)
+            shown = more if fits(more) else shown
     return shown
 
 
@@ -205,6 +208,8 @@ def _remarks(brief: Brief, shown: Brief, objections: int, suggestions: int) -> t
         _not_seen(suggestions, len(brief.suggestions), "suggestions"),
         _not_seen(len(shown.knowledge), len(brief.knowledge), "offered items"),
         _not_seen(len(shown.checklist), len(brief.checklist), "issues of earlier debates"),
+        _not_seen(len(shown.priors), len(brief.priors), "positions of earlier debates"),
+        _not_seen(len(shown.cruxes), len(brief.cruxes), "open cruxes"),
         _share_of("the context", brief.context, shown.context),
     ]
     return tuple(f"{remark}: {_NO_MORE}" for remark in told if remark)

@@ -108,6 +108,14 @@ _CHECK: Final = (
     "The block ISSUES OF EARLIER DEBATES lists what earlier debates of this domain turned on: check each of them, name "
     "those that this answer truly has, and pass over the rest. It is material, and no list of what is wrong here."
 )
+_PRIORS: Final = (
+    "The block EARLIER DECISIONS tells how likely positions are by the votes of earlier debates of this question that saw "
+    "nothing of each other. It is shown, not to be followed: they may all have been wrong."
+)
+_CRUXES: Final = (
+    "The block OPEN CRUXES lists claims that divided earlier debates of this question and that nothing has settled since: "
+    "where your answer depends on one, say whether it holds, and how you know."
+)
 _FIRST_ANSWER_LATE: Final = (
     "You have not answered yet. Form your own view of the question first, then weigh the other answers, and answer."
 )
@@ -131,6 +139,10 @@ def render(request: AgentRequest, mark: str) -> tuple[str, tuple[Turn, ...]]:
     if brief.challenge:
         parts.append(framed("CHALLENGE", mark, brief.challenge))
     parts.extend(block for known in brief.knowledge for block in _known(known, mark))
+    if brief.priors:
+        parts.append(notes("EARLIER DECISIONS", mark, brief.priors))
+    if brief.cruxes:
+        parts.append(notes("OPEN CRUXES", mark, brief.cruxes))
     if brief.checklist:
         parts.append(notes("ISSUES OF EARLIER DEBATES", mark, brief.checklist))
     parts.append(_task(kind, brief))
@@ -167,6 +179,10 @@ def _of_knowledge(kind: AskKind, brief: Brief) -> Iterator[str]:
         yield _UNFOUNDED.format(labels=", ".join(f"[{label}]" for label in brief.unfounded))
     if brief.checklist:
         yield _CHECK
+    if brief.priors:
+        yield _PRIORS
+    if brief.cruxes:
+        yield _CRUXES
 
 
 def _plain_task(kind: AskKind, brief: Brief) -> str:

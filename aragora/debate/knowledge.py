@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
-from aragora.debate.hints import ID_MAX_CHARS, OfferedIssue
+from aragora.debate.hints import ID_MAX_CHARS, OfferedCrux, OfferedIssue, OfferedPrior
 from aragora.texts import counted
 
 ITEMS_MAX: Final = 8
@@ -86,11 +86,14 @@ class OfferedItem:
 @dataclass(frozen=True, slots=True)
 class Offer:
     """What a source has for a debate. Without items, `why` says why; with items it is None. `checklist`: what critics
-    are to check, which there may be without any item."""
+    are to check; `priors` and `cruxes`: of earlier debates of the same question. These there may be without any item.
+    """
 
     items: tuple[OfferedItem, ...] = ()
     why: NotOffered | None = None
     checklist: tuple[OfferedIssue, ...] = ()
+    priors: tuple[OfferedPrior, ...] = ()
+    cruxes: tuple[OfferedCrux, ...] = ()
 
 
 def label_of(number: int) -> str:

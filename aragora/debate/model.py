@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-from aragora.debate.hints import OfferedIssue
+from aragora.debate.hints import OfferedCrux, OfferedIssue, OfferedPrior
 from aragora.debate.knowledge import NotOffered, OfferedItem
 from aragora.ids import LOCAL_ORG
 from aragora.scope import DEFAULT_WORKSPACE
@@ -184,6 +184,10 @@ class Brief:
     nothing_known: bool = False  # knowledge was looked for, and nothing belongs to the question
     unfounded: tuple[str, ...] = ()  # labels that the target cites though no such item was offered (critique)
     checklist: tuple[str, ...] = ()  # issues that earlier debates of the domain turned on (critique)
+    priors: tuple[str, ...] = ()  # where earlier debates of the question stand, a line for each position (answers)
+    cruxes: tuple[
+        str, ...
+    ] = ()  # claims that divided these debates (answers, but those to a challenge, which names them)
 
 
 @dataclass(frozen=True, slots=True)
@@ -446,11 +450,13 @@ class DebateOpened:
 @dataclass(frozen=True, slots=True)
 class KnowledgeOffered:
     """What the debate was offered before its first ask; without items, `why` says why. It is never looked for again.
-    `checklist` is for critics; journals of earlier versions have none."""
+    `checklist` is for critics, `priors` and `cruxes` for those who answer; journals of earlier versions have none."""
 
     items: tuple[OfferedItem, ...] = ()
     why: NotOffered | None = None
     checklist: tuple[OfferedIssue, ...] = ()
+    priors: tuple[OfferedPrior, ...] = ()
+    cruxes: tuple[OfferedCrux, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from aragora.knowledge.earning import earned
 from aragora.knowledge.lessons import Journals, Lessons, Shown
 from aragora.knowledge.model import Home, ItemKind
 from aragora.knowledge.mound.adapters import (
+    belief,
     consensus,
     continuum,
     cost,
@@ -61,6 +62,7 @@ ADAPTERS: Final[Mapping[str, Adapter]] = {
     continuum.NAME: Adapter(observe=continuum.observe),
     ranking.NAME: Adapter(observe=ranking.observe),
     pulse.NAME: Adapter(observe=pulse.observe),
+    belief.NAME: Adapter(observe=belief.observe),
     critique.NAME: Adapter(gather=critique.gather, observe=critique.observe),
     insights.NAME: Adapter(observe=insights.observe),
     culture.NAME: Adapter(observe=culture.observe),

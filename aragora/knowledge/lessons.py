@@ -73,10 +73,13 @@ class Lessons:
         """What the debate had been shown, and the roots behind that."""
         offers = [event for event in events if isinstance(event, KnowledgeOffered)]
         items = [item for event in offers for item in event.items]
+        priors = [prior.item_id for event in offers for prior in event.priors]
+        cruxes = [crux for event in offers for crux in event.cruxes]
         listed = {issue.item_id for event in offers for issue in event.checklist}
-        if not items and not listed:
+        if not items and not priors and not cruxes and not listed:
             return Offered()
-        ids = tuple(dict.fromkeys(item.item_id for item in items))
+        named = (*(item.item_id for item in items), *priors, *(crux.item_id for crux in cruxes))
+        ids = tuple(dict.fromkeys(named))
         of_label = {item.label: item.item_id for item in items}
         labels = [label for event in events if isinstance(event, KnowledgeCited) for label in event.labels]
         cited = tuple(dict.fromkeys(of_label[label] for label in labels if label in of_label))
@@ -89,5 +92,6 @@ class Lessons:
         # A summary falls with any of its items: what cites it descends from those, and stands while one of them does.
         cited = tuple(dict.fromkeys(one for item_id in cited for one in condensed.get(item_id, (item_id,))))
         roots = {*lineage(known), *(f"debate:{item.source_debate_id}" for item in items if item.source_debate_id)}
+        texts = (*(item.text for item in items), *(crux.text for crux in cruxes))
         checked = lineage(item for item in there if item.item_id in listed)
-        return Offered(ids, cited, tuple(item.text for item in items), tuple(sorted(roots)), checked)
+        return Offered(ids, cited, texts, tuple(sorted(roots)), checked)

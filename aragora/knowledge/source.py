@@ -10,7 +10,7 @@ from typing import Final, Protocol, TypeVar
 import structlog
 
 from aragora.clock import Clock
-from aragora.debate.hints import OfferedIssue
+from aragora.debate.hints import OfferedCrux, OfferedIssue, OfferedPrior
 from aragora.debate.knowledge import NotOffered, Offer
 from aragora.debate.model import DebateSpec
 from aragora.knowledge.condensing import is_summary
@@ -49,6 +49,12 @@ class Checking(Protocol):
     async def of(self, home: Home, domain: str) -> tuple[OfferedIssue, ...]: ...
 
 
+class Believing(Protocol):
+    """Knows what earlier debates of a question came to (`aragora.knowledge.questions.Questions`)."""
+
+    async def of(self, spec: DebateSpec) -> tuple[tuple[OfferedPrior, ...], tuple[OfferedCrux, ...]]: ...
+
+
 class MoundSource:
     """Offers what the workspace of a debate knows."""
 
@@ -58,18 +64,20 @@ class MoundSource:
         searching: Searching,
         memories: Memories,
         clock: Clock,
-        checking: Checking | None = None,
         *,
+        checking: Checking | None = None,
+        believing: Believing | None = None,
         summaries: bool = False,
         beside_s: float = 0.1,
     ) -> None:
-        """`summaries`: take one in place of the hits that it was made of. `beside_s`: for so long a checklist is looked
+        """`summaries`: take one in place of the hits that it was made of. `beside_s`: for so long the rest is looked
         for, while items are searched."""
         self._reader = reader
         self._searching = searching
         self._memories = memories
         self._clock = clock
         self._checking = checking
+        self._believing = believing
         self._summaries = summaries
         self._beside_s = beside_s
 
@@ -80,8 +88,10 @@ class MoundSource:
         if not offers:  # nothing is known there, or it is switched off: no reason to wake the index
             return Offer(why=NotOffered.NONE if offers is None else NotOffered.OFF)
         with timed_look():
-            offer, checklist = await asyncio.gather(self._found(home, spec), self._to_check(home, spec))
-        return replace(offer, checklist=checklist)
+            offer, checklist, (priors, cruxes) = await asyncio.gather(
+                self._found(home, spec), self._to_check(home, spec), self._believed(spec)
+            )
+        return replace(offer, checklist=checklist, priors=priors, cruxes=cruxes)
 
     async def _found(self, home: Home, spec: DebateSpec) -> Offer:
         scope = Scope(home.org_id, frozenset({home.workspace}))
@@ -100,7 +110,13 @@ class MoundSource:
         """What critics are to check."""
         if self._checking is None or not spec.protocol.critique:
             return ()
-        return await self._beside(self._checking.of(home, spec.domain), tuple[OfferedIssue, ...](), "checklist", spec)
+        return await self._beside(self._checking.of(home, spec.domain), (), "checklist", spec)
+
+    async def _believed(self, spec: DebateSpec) -> tuple[tuple[OfferedPrior, ...], tuple[OfferedCrux, ...]]:
+        """What earlier debates of the question came to."""
+        if self._believing is None:
+            return (), ()
+        return await self._beside(self._believing.of(spec), ((), ()), "priors", spec)
 
     async def _beside(self, asked: Awaitable[T], without: T, what: str, spec: DebateSpec) -> T:
         """What is offered beside items; `without` where that fails, or takes too long: it costs no item."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from aragora.debate.hints import OfferedIssue
+from aragora.debate.hints import OfferedCrux, OfferedIssue, OfferedPrior
 from aragora.debate.knowledge import DECISION, OfferedItem, digest_of, question_digest
 from aragora.debate.model import (
     AgentFailed,
@@ -101,6 +101,22 @@ EXAMPLES: Final[tuple[object, ...]] = (
                 item_id="kn_0197a3c41f2b7d5e8c6a9b0d1e2f3a52",
                 debates=4,
                 effective=0.75,
+            ),
+        ),
+        priors=(
+            OfferedPrior(
+                position="PostgreSQL",
+                item_id="kn_0197a3c41f2b7d5e8c6a9b0d1e2f3a53",
+                share=0.73,
+                debates=2,
+                of=3,
+            ),
+        ),
+        cruxes=(
+            OfferedCrux(
+                text="The file system keeps its locks over NFS.",
+                item_id="kn_0197a3c41f2b7d5e8c6a9b0d1e2f3a54",
+                debates=2,
             ),
         ),
     ),

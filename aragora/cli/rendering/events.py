@@ -14,7 +14,7 @@ from aragora.agents.frames import one_line
 from aragora.cli.rendering.layout import Framed, Heading, Indented, Listing
 from aragora.cli.rendering.terminal import say, who
 from aragora.debate import model
-from aragora.debate.hints import OfferedIssue
+from aragora.debate.hints import OfferedIssue, told
 from aragora.debate.journal import event_of
 from aragora.debate.knowledge import NotOffered, OfferedItem, about
 from aragora.texts import counted
@@ -128,7 +128,7 @@ def _answer(event: model.AnswerGiven) -> RenderableType:
 
 @render.register
 def _offered(event: model.KnowledgeOffered) -> RenderableType:
-    return Group(*_items(event), *_checklist(event))
+    return Group(*_items(event), *_beliefs(event), *_checklist(event))
 
 
 def _items(event: model.KnowledgeOffered) -> Iterator[RenderableType]:
@@ -139,6 +139,15 @@ def _items(event: model.KnowledgeOffered) -> Iterator[RenderableType]:
     yield Indented(
         [say(one_line(f"{item.label} {about(item)}: {item.text}{_dissenting(item)}"), "dim") for item in event.items]
     )
+
+
+def _beliefs(event: model.KnowledgeOffered) -> Iterator[RenderableType]:
+    if event.priors:
+        yield say("Earlier debates of this question, shown and not to be followed:", "dim")
+        yield Indented([say(f"- {one_line(told(prior))}", "dim") for prior in event.priors])
+    if event.cruxes:
+        yield say("Claims that divided earlier debates of this question:", "dim")
+        yield Indented([say(f"- {one_line(crux.text)}", "dim") for crux in event.cruxes])
 
 
 def _checklist(event: model.KnowledgeOffered) -> Iterator[RenderableType]:

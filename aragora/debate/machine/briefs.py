@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Final
 
+from aragora.debate.hints import told
 from aragora.debate.knowledge import NotOffered, about
 from aragora.debate.machine.positions import position_of, positions_of
 from aragora.debate.machine.readers import LABELS, shuffled, targets
@@ -34,14 +35,16 @@ def brief_of(state: DebateState, ask: Ask) -> Brief:
 
 
 def _informed(state: DebateState, ask: Ask, brief: Brief) -> Brief:
-    """The brief with what the debate was offered: all items for who answers the question, and for others those that the
-    answers before them cite; the checklist for critics alone."""
+    """The brief with what the debate was offered: all items, and what earlier debates make of the question, for who
+    answers it; for others the items that the answers before them cite; the checklist for critics alone."""
     offered = state.offered
     if offered is None or ask.kind is AskKind.GROUP:
         return brief
     if ask.kind in _ANSWERING:
-        nothing = offered.why is NotOffered.NONE
-        return replace(brief, knowledge=tuple(_known(state)), nothing_known=nothing)
+        nothing = offered.why is NotOffered.NONE and not offered.priors and not offered.cruxes
+        cruxes = () if ask.kind is AskKind.CHALLENGE else tuple(crux.text for crux in offered.cruxes)
+        priors = tuple(map(told, offered.priors))
+        return replace(brief, knowledge=tuple(_known(state)), nothing_known=nothing, priors=priors, cruxes=cruxes)
     answers = [state.answers[agent] for agent in _read_by(state, ask)]
     cited = [state.cited[answer.ask_id] for answer in answers if answer.ask_id in state.cited]
     labels = {label for one in cited for label in one.labels}

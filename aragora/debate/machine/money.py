@@ -107,6 +107,8 @@ def _size_bytes(brief: Brief) -> int:
         *brief.suggestions,
         *brief.options,
         *brief.checklist,
+        *brief.priors,
+        *brief.cruxes,
         *(text for known in brief.knowledge for text in (known.about, known.text, known.dissent)),
     )
     frames = _KNOWN_BYTES * len(brief.knowledge)

@@ -5,10 +5,11 @@ Each call gives the next step only; the driver applies it and calls again until 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from aragora.debate.hints import OfferedCrux
 from aragora.debate.machine import gate
 from aragora.debate.machine.consensus import decide
 from aragora.debate.machine.convergence import agreement, agreement_without_evidence, hollow_agreement
@@ -161,7 +162,17 @@ def _challenge(state: DebateState, answers: list[AnswerGiven], converged: bool) 
     if protocol.positions and not converged:
         return None
     hollow = agreement_without_evidence(answers) if protocol.positions else hollow_agreement(answers, converged)
-    return None if hollow is None else AgreementChallenged(state.round, hollow.reasons, hollow.challenge)
+    if hollow is None:
+        return None
+    cruxes = () if state.offered is None else state.offered.cruxes
+    return AgreementChallenged(state.round, hollow.reasons, f"{hollow.challenge}{_divided(cruxes)}")
+
+
+def _divided(cruxes: Sequence[OfferedCrux]) -> str:
+    if not cruxes:
+        return ""
+    claims = "; ".join(quoted(crux.text) for crux in cruxes)
+    return f" Earlier debates of this question were divided over these claims: {claims}. Say what you make of them."
 
 
 def _decided(state: DebateState) -> tuple[Event, ...]:

@@ -404,7 +404,7 @@ class Course:
             self._take_offer(offer)
 
     def _take_offer(self, offer: Offer) -> None:
-        self._guarded(lambda: self._record([KnowledgeOffered(offer.items, offer.why, offer.checklist)]))
+        self._guarded(lambda: self._record([_told(offer)]))
         self._take_turn()
 
     def _leave(self, stage: CourseState, error: AragoraError) -> None:
@@ -414,6 +414,10 @@ class Course:
         self._stage = stage
         self._set_timer(None)
         self._line.close(error)
+
+
+def _told(offer: Offer) -> KnowledgeOffered:
+    return KnowledgeOffered(offer.items, offer.why, offer.checklist, offer.priors, offer.cruxes)
 
 
 def _moving() -> Unavailable:

@@ -12,13 +12,15 @@ Rules
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from itertools import islice
-from typing import Final
+from typing import Final, TypeVar
 
 import structlog
 
 from aragora.debate import journal
-from aragora.debate.hints import OfferedIssue, fitted_issues
+from aragora.debate.hints import fitted_cruxes, fitted_issues, fitted_priors
 from aragora.debate.journal import NotStorable
 from aragora.debate.knowledge import ITEMS_MAX, NotOffered, Offer, fitted
 from aragora.debate.model import DebateSpec, KnowledgeOffered
@@ -26,12 +28,14 @@ from aragora.debate.ports import KnowledgeSource
 from aragora.errors import AragoraError
 from aragora.supervision import begin
 
+T = TypeVar("T")
+
 log = structlog.get_logger("aragora.debate")
 
 LIMIT_S: Final = 0.15
 AT_ONCE: Final = 32
 READ_MAX: Final = 4 * ITEMS_MAX
-"""Items, and issues, that are read of an offer, however many it has."""
+"""Items, and other hints of a kind, that are read of an offer, however many it has."""
 
 
 class Looks:
@@ -64,14 +68,14 @@ class Looks:
             offer = await self._source.offer(spec)
             given = tuple(islice(offer.items, READ_MAX))
             items = fitted(item for item in given if _storable(KnowledgeOffered((item,))))
-            checklist = _checklist(offer)
+            hints = _hints(offer)
         except Exception as error:  # noqa: BLE001  of whatever kind: the debate goes on without
             self._tell(error)
             return Offer(why=NotOffered.AWAY)
         self._away = False
         if items:
-            return Offer(items, checklist=checklist)
-        return Offer(why=NotOffered.AWAY if given else offer.why or NotOffered.NONE, checklist=checklist)
+            return replace(hints, items=items)
+        return replace(hints, why=NotOffered.AWAY if given else offer.why or NotOffered.NONE)
 
     def _tell(self, error: Exception) -> None:
         """Say once that the source is away, until it answers again."""
@@ -81,13 +85,23 @@ class Looks:
         self._away = True
 
 
-def _checklist(offer: Offer) -> tuple[OfferedIssue, ...]:
-    """The issues that can be kept; none where they cannot be read, which costs no item."""
+def _hints(offer: Offer) -> Offer:
+    """What there is besides items and can be kept."""
+    return Offer(
+        checklist=_kept(offer.checklist, fitted_issues, lambda one: KnowledgeOffered(checklist=(one,))),
+        priors=_kept(offer.priors, fitted_priors, lambda one: KnowledgeOffered(priors=(one,))),
+        cruxes=_kept(offer.cruxes, fitted_cruxes, lambda one: KnowledgeOffered(cruxes=(one,))),
+    )
+
+
+def _kept(
+    given: Iterable[T], fit: Callable[[Iterable[T]], tuple[T, ...]], told: Callable[[T], KnowledgeOffered]
+) -> tuple[T, ...]:
+    """Those that keep the bounds; none where they cannot be read, which costs no item."""
     try:
-        given = tuple(islice(offer.checklist, READ_MAX))
-        return fitted_issues(issue for issue in given if _storable(KnowledgeOffered(checklist=(issue,))))
+        return fit(one for one in islice(given, READ_MAX) if _storable(told(one)))
     except Exception as error:  # noqa: BLE001  of whatever kind: the debate goes on without
-        log.warning("the checklist of a debate cannot be read: it goes on without", error=type(error).__name__)
+        log.warning("a part of an offer cannot be read: the debate goes on without", error=type(error).__name__)
         return ()
 
 

@@ -15,6 +15,15 @@ const NOT_OFFERED = {
   busy: "Too many debates look for knowledge; this one goes on without.",
 };
 
+function under(head, lines) {
+  return lines.length ? [el("p", "", head), list(lines)] : [];
+}
+
+function prior(one) {
+  const share = one.share.toFixed(2);
+  return `${one.position}: ${share} over ${one.of} independent debates, ${one.debates} of them for it`;
+}
+
 export class Timeline {
   constructor(root) {
     this.root = root;
@@ -73,18 +82,21 @@ export class Timeline {
   }
 
   knowledge_offered(data) {
-    const checks = (data.checklist || []).map((issue) => issue.text);
-    if (checks.length) checks.unshift("Critics are to check what earlier debates turned on:");
+    const besides = [
+      ...under("Earlier debates of this question, shown and not to be followed:", (data.priors || []).map(prior)),
+      ...under("Claims that divided earlier debates of this question:", (data.cruxes || []).map((crux) => crux.text)),
+      ...under("Critics are to check what earlier debates turned on:", (data.checklist || []).map((issue) => issue.text)),
+    ];
     if (!data.items.length) {
       const nothing = NOT_OFFERED[data.why] || "Nothing is offered of earlier debates.";
-      return checks.length ? el("article", "said note", [el("p", "", nothing), list(checks)]) : this.note(nothing);
+      return besides.length ? el("article", "said note", [el("p", "", nothing), ...besides]) : this.note(nothing);
     }
     const told = data.items.map((item) => {
       const source = `${item.label} ${item.kind}${item.disputed ? ", disputed" : ""}: ${item.text}`;
       return item.dissent ? `${source} (Dissent: ${item.dissent})` : source;
     });
     const head = `Offered ${counted(data.items.length, "item")} of earlier knowledge`;
-    return el("article", "said note", [el("p", "", head), list(told), list(checks)]);
+    return el("article", "said note", [el("p", "", head), list(told), ...besides]);
   }
 
   knowledge_cited(data) {

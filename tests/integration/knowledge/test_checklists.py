@@ -51,7 +51,7 @@ async def test_critics_of_a_later_debate_and_nobody_else_are_shown_what_two_deba
     learning: Learning, checklists: Checklists, reader: KnowledgeReader, database: Database, clock: SetClock
 ) -> None:
     searching, memories = Searching(reader, NoMeanings(), clock), Memories(Observations(database), clock)
-    source = MoundSource(reader, searching, memories, clock, checklists, beside_s=30.0)
+    source = MoundSource(reader, searching, memories, clock, checking=checklists, beside_s=30.0)
     world = World(knowledge=Looks(source, limit_s=60.0))
     shown: dict[AskKind, set[tuple[str, ...]]] = {}
 

@@ -19,6 +19,7 @@ from worlds.forgetting import SIGNER, Crash, Mound, ids, open_mound, wish
 from worlds.insights import A, B, exchange
 from worlds.knowledge import AT, HOME, SCOPE, about, addition, source, statement
 from worlds.memory_journals import Journals, Nothing, row
+from worlds.taught import spec
 
 from aragora.config.settings import Settings
 from aragora.debate.journal import JournalRow
@@ -31,11 +32,12 @@ from aragora.knowledge.forgetting import By, Stage
 from aragora.knowledge.learning import Learning
 from aragora.knowledge.ledger import Quarantined, Reworded, Shared, fold
 from aragora.knowledge.model import Home, Item, ItemKind, Link, LinkKind, Source, SourceKind, Status, Visibility
-from aragora.knowledge.mound.adapters import critique
+from aragora.knowledge.mound.adapters import belief, consensus, critique, evidence
 from aragora.knowledge.observations import Observation
 from aragora.knowledge.outcomes import Outcome
 from aragora.knowledge.outcomes import Wish as Telling
 from aragora.knowledge.planning import Changing, Effect
+from aragora.knowledge.questions import Questions
 from aragora.knowledge.search.tokens import query_tokens
 from aragora.knowledge.store.observations import Observations
 from aragora.knowledge.store.outcomes import OutcomeStore
@@ -299,6 +301,23 @@ async def test_what_critics_are_to_check_goes_with_the_debates_that_it_came_from
     assert await checklists.of(HOME, "storage") == (), "at once"
     await forget(mound, By.DEBATE, "deb_2", "deb_3")
     assert await Observations(mound.memory).newest(HOME, critique.NAME, "storage", 10) == []
+
+
+async def test_what_is_believed_of_a_question_goes_with_its_debates(mound: Mound) -> None:
+    journals = Journals({f"deb_{number}": journal(number, org_id="acme") for number in (1, 2)})
+    for number in (1, 2):
+        await _debate(mound, f"deb_{number}")
+    for name in (consensus.NAME, evidence.NAME, belief.NAME):
+        await Learning(name, journals, mound.reader, mound.writer, Nothing()).learn([row(1), row(2)])
+    questions = Questions(Observations(mound.memory), mound.reader, mound.clock)
+    asked = spec(org_id="acme")
+    ((prior,), cruxes) = await questions.of(asked)
+    assert (prior.position, prior.of) == ("three", 2)
+    await forget(mound, By.ITEM, cruxes[0].item_id)
+    assert (await questions.of(asked))[1] == cruxes[1:], "at once"
+    await forget(mound, By.DEBATE, "deb_1")
+    mound.clock.at += KEPT_S
+    assert (await questions.of(asked))[0] == (), "one debate is no prior"
 
 
 async def test_an_addition_that_is_not_learnt_answers_the_same_when_it_is_repeated_under_its_key(mound: Mound) -> None:

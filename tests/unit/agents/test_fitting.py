@@ -162,6 +162,8 @@ briefs = st.builds(
     challenge=texts,
     options=st.sampled_from([(), ("Redis", "Kafka")]),
     checklist=st.lists(texts, max_size=5).map(tuple),
+    priors=st.lists(texts, max_size=5).map(tuple),
+    cruxes=st.lists(texts, max_size=3).map(tuple),
 )
 
 

@@ -17,7 +17,7 @@ from worlds import debating
 from aragora.cli.rendering.events import decision_panel, render
 from aragora.cli.rendering.tables import agents_table, debates_table
 from aragora.cli.rendering.terminal import terminal
-from aragora.debate.hints import OfferedIssue
+from aragora.debate.hints import OfferedCrux, OfferedIssue, OfferedPrior
 from aragora.debate.knowledge import NotOffered
 from aragora.debate.model import (
     Abstained,
@@ -221,6 +221,16 @@ def test_what_critics_are_to_check_is_shown_beside_what_is_offered_and_without_i
         assert "Critics are to check what earlier debates turned on:" in shown
         assert "no source. (3 debates, of use in 75%)" in shown
         assert "\x1b" not in shown
+
+
+def test_what_earlier_debates_make_of_the_question_is_shown_as_such() -> None:
+    priors = (OfferedPrior("three\x1b[31m replicas", "kn_1", 0.734, 2, 3),)
+    cruxes = (OfferedCrux("The disk is the bottleneck.", "kn_2", 2),)
+    shown = plain(render(KnowledgeOffered(why=NotOffered.NONE, priors=priors, cruxes=cruxes)))
+    assert "shown and not to be followed:" in shown
+    assert "replicas: 0.73 over 3 independent debates, 2 of them for it" in shown
+    assert "- The disk is the bottleneck." in shown
+    assert "\x1b" not in shown
 
 
 @pytest.mark.parametrize("why", NotOffered)

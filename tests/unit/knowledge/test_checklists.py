@@ -13,7 +13,7 @@ from worlds.backends import SetClock
 from worlds.debating import spec_of
 from worlds.meanings_away import NoMeanings
 
-from aragora.debate.hints import OfferedIssue
+from aragora.debate.hints import OfferedCrux, OfferedIssue, OfferedPrior
 from aragora.debate.knowledge import NotOffered, Offer
 from aragora.debate.model import DebateSpec
 from aragora.encoding import encode_text
@@ -137,13 +137,46 @@ class Checking:
         return (OfferedIssue(TEXT, "kn_1", 2, 1.0),)
 
 
-async def offer(checking: Checking, spec: DebateSpec | None = None, offered: bool | None = True) -> Offer:
+PRIOR, CRUX = OfferedPrior("three", "kn_3", 0.9, 2, 2), OfferedCrux("The disk is full.", "kn_4", 2)
+
+
+@dataclass
+class Believing:
+    """Answers, or fails."""
+
+    failure: Exception | None = None
+    asked: list[str] = field(default_factory=list)
+
+    async def of(self, spec: DebateSpec) -> tuple[tuple[OfferedPrior, ...], tuple[OfferedCrux, ...]]:
+        self.asked.append(spec.question)
+        if self.failure is not None:
+            raise self.failure
+        return (PRIOR,), (CRUX,)
+
+
+async def offer(
+    checking: Checking | None,
+    spec: DebateSpec | None = None,
+    offered: bool | None = True,
+    believing: Believing | None = None,
+) -> Offer:
     reader: Any = Nothing()
     reader.offered = offered
     clock = SetClock()
     searching, memories = Searching(reader, NoMeanings(), clock), Memories(reader, clock)
-    source = MoundSource(reader, searching, memories, clock, checking, beside_s=0.05)
+    source = MoundSource(reader, searching, memories, clock, checking=checking, believing=believing, beside_s=0.05)
     return await source.offer(spec or spec_of(domain="storage"))
+
+
+async def test_what_fails_of_the_rest_costs_nothing_else() -> None:
+    issues = (OfferedIssue(TEXT, "kn_1", 2, 1.0),)
+    whole = Offer(why=NotOffered.NONE, checklist=issues, priors=(PRIOR,), cruxes=(CRUX,))
+    assert await offer(Checking(), believing=Believing()) == whole
+    assert await offer(Checking(), believing=Believing(RuntimeError())) == replace(whole, priors=(), cruxes=())
+    assert await offer(Checking(RuntimeError()), believing=Believing()) == replace(whole, checklist=())
+    believing = Believing()
+    await offer(None, offered=False, believing=believing)
+    assert believing.asked == []
 
 
 async def test_a_checklist_is_offered_although_no_item_belongs_to_the_question() -> None:

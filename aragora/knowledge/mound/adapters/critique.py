@@ -23,7 +23,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final
 
-from aragora.debate.hints import ISSUE_MAX_CHARS, OfferedIssue, fitted_issues
+from aragora.debate.hints import ISSUE_MAX_CHARS, OfferedIssue, fitted_issues, line_of
 from aragora.debate.machine.convergence import conclusion
 from aragora.debate.model import AnswerGiven, AskKind, CritiqueGiven, KnowledgeOffered
 from aragora.encoding import decode_as, encode_text
@@ -167,7 +167,7 @@ def told(groups: Sequence[Ranked], items: Mapping[str, Item]) -> tuple[OfferedIs
     """The checklist: of each group the first wording whose item is live, in its words of now. A group of which a person
     disputes a wording, or holds one up, is left out."""
     return fitted_issues(
-        OfferedIssue(_line(spoken), spoken.item_id, group.debates, group.effective)
+        OfferedIssue(line_of(spoken.statement.content, ISSUE_MAX_CHARS), spoken.item_id, group.debates, group.effective)
         for group in groups
         if (spoken := _speaking(group, items)) is not None
     )
@@ -294,8 +294,3 @@ def _speaking(group: Ranked, items: Mapping[str, Item]) -> Item | None:
         return None
     live = (item for item in known if item.status is Status.LIVE)
     return next((item for item in live if not inspected(item.statement.content, external=True).quarantined), None)
-
-
-def _line(item: Item) -> str:
-    text = " ".join(item.statement.content.split())
-    return text if len(text) <= ISSUE_MAX_CHARS else f"{text[: ISSUE_MAX_CHARS - 2].rstrip()} \N{HORIZONTAL ELLIPSIS}"

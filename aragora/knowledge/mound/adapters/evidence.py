@@ -42,6 +42,17 @@ class _Piece:
 
 def gather(taught: TaughtDebate) -> tuple[Addition, ...]:
     """The items that a debate gives."""
+    winners = taught.winners
+    return tuple(_addition(taught, quality, piece, winners) for quality, piece in _pieces(taught))
+
+
+def claims(taught: TaughtDebate) -> dict[str, frozenset[str]]:
+    """The agents that name each of them, by the item's id."""
+    return {item_id_of(taught.home, _statement(taught, piece)): frozenset(piece.agents) for _, piece in _pieces(taught)}
+
+
+def _pieces(taught: TaughtDebate) -> list[tuple[float, _Piece]]:
+    """The pieces that a debate gives, the best first, with their quality."""
     recalled = {folded(text) for text in taught.offered.texts}
     pieces: dict[str, _Piece] = {}
     for seq, answer in taught.answers:
@@ -54,7 +65,7 @@ def gather(taught: TaughtDebate) -> tuple[Addition, ...]:
     winners, attacked = taught.winners, _attacked(taught)
     rated = [(_quality(piece, winners, attacked), piece) for piece in pieces.values()]
     rated.sort(key=lambda one: (-one[0], one[1].first[0]))
-    return tuple(_addition(taught, quality, piece, winners) for quality, piece in rated[:PIECES_MAX])
+    return rated[:PIECES_MAX]
 
 
 def _quality(piece: _Piece, winners: frozenset[str], attacked: frozenset[str]) -> float:
@@ -71,14 +82,18 @@ def _attacked(taught: TaughtDebate) -> frozenset[str]:
 
 def _addition(taught: TaughtDebate, quality: float, piece: _Piece, winners: frozenset[str]) -> Addition:
     seq, answer = piece.first
+    statement = _statement(taught, piece)
+    source = taught.source(seq, agent=answer.agent, model=answer.usage.model, stated_confidence=quality)
+    decision = decided(taught) if piece.agents & winners else None
+    links = () if decision is None else (Link(LinkKind.SUPPORTS, item_id_of(taught.home, decision), taught.at),)
+    return Addition(Added(statement, (source,), quality, Basis.DERIVED, links=links))
+
+
+def _statement(taught: TaughtDebate, piece: _Piece) -> Statement:
     domain = taught.spec.domain
-    statement = Statement(
+    return Statement(
         kind=ItemKind.EVIDENCE,
         content=piece.text.strip(),
         domain=domain,
         topics=() if domain == "general" else (domain,),
     )
-    source = taught.source(seq, agent=answer.agent, model=answer.usage.model, stated_confidence=quality)
-    decision = decided(taught) if piece.agents & winners else None
-    links = () if decision is None else (Link(LinkKind.SUPPORTS, item_id_of(taught.home, decision), taught.at),)
-    return Addition(Added(statement, (source,), quality, Basis.DERIVED, links=links))

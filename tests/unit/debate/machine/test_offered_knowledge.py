@@ -12,13 +12,14 @@ from worlds import debating
 from worlds.debating import item_of, offer_of, spec_of
 
 from aragora.debate import journal, machine
-from aragora.debate.hints import OfferedIssue
+from aragora.debate.hints import OfferedCrux, OfferedIssue, OfferedPrior
 from aragora.debate.knowledge import DECISION, NotOffered, OfferedItem, question_digest
 from aragora.debate.machine.grounds import contradicted, grounds, reused
 from aragora.debate.machine.money import bound_usd
 from aragora.debate.model import (
     AgentPrice,
     AgentRequest,
+    AgreementChallenged,
     AnswerGiven,
     AskKind,
     CritiqueGiven,
@@ -207,6 +208,42 @@ def test_critics_and_nobody_else_are_shown_what_earlier_debates_turned_on(preset
     assert bool(briefs(run, AskKind.CRITIQUE)) is PRESETS[preset].critique
 
 
+PRIORS = (OfferedPrior("tea", "kn_3", 0.734, 2, 3),)
+CRUXES = (OfferedCrux("The disk is the bottleneck.", "kn_4", 2),)
+BELIEVED = KnowledgeOffered(why=NotOffered.NONE, priors=PRIORS, cruxes=CRUXES)
+
+
+@pytest.mark.parametrize("preset", sorted(PRESETS))
+def test_who_answers_and_nobody_else_is_shown_what_earlier_debates_make_of_the_question(preset: str) -> None:
+    run = debating.start(spec_of(protocol=PRESETS[preset]), BELIEVED).play()
+    answering = (AskKind.PROPOSE, AskKind.REVISE)
+    for request in run.requests:
+        answers = request.ask.kind in answering
+        assert request.brief.priors == (
+            ("tea: 0.73 over 3 independent debates, 2 of them for it",)
+            if answers or request.ask.kind is AskKind.CHALLENGE
+            else ()
+        )
+        assert request.brief.cruxes == (tuple(crux.text for crux in CRUXES) if answers else ())
+        assert not request.brief.nothing_known
+
+
+def test_the_trickster_names_the_claims_that_divided_earlier_debates() -> None:
+    protocol = Protocol("structured", rounds=1, positions=True)
+
+    def answer(request: AgentRequest) -> Reply:
+        reply = debating.answer_to(request)
+        says = Proposal("Tea. It is mild.", 0.5, ())
+        return replace(reply, content=says) if isinstance(reply.content, Proposal) else reply
+
+    run = debating.start(spec_of(protocol=protocol), BELIEVED).play(answer)
+    plain = debating.start(spec_of(protocol=protocol)).play(answer)
+    (told,), (before,) = run.of(AgreementChallenged), plain.of(AgreementChallenged)
+    assert told.challenge.startswith(before.challenge)
+    assert '"The disk is the bottleneck."' in told.challenge
+    assert {brief.challenge for brief in briefs(run, AskKind.CHALLENGE)} == {told.challenge}
+
+
 def test_a_checklist_counts_in_the_bound_of_what_a_critique_may_cost() -> None:
     prices = {CLAUDE: AgentPrice(3.0, 15.0, 1_000)}
     bounds = []
@@ -367,7 +404,13 @@ def test_a_replay_sees_what_the_agents_saw(
     spec = spec_of(protocol=replace(PRESETS[preset], topology=topology), options=("tea", "coffee") if options else ())
     run = debating.Run()
     run.take([machine.first_event(replace(spec, knowledge=True))])
-    run.take([KnowledgeOffered(offered, None if offered else NotOffered.NONE, ISSUES if options else ())])
+    run.take(
+        [
+            KnowledgeOffered(
+                offered, None if offered else NotOffered.NONE, *((ISSUES, PRIORS, CRUXES) if options else ())
+            )
+        ]
+    )
     run.advance()
     says = dict(zip(debating.AGENTS, texts, strict=True))
 

@@ -13,7 +13,7 @@ from worlds.logical_time import in_logical_time
 from worlds.memory_engine import spec
 from worlds.memory_knowledge import ScriptedSource, something
 
-from aragora.debate.hints import ISSUES_MAX, OfferedIssue
+from aragora.debate.hints import ISSUES_MAX, OfferedCrux, OfferedIssue, OfferedPrior
 from aragora.debate.knowledge import NotOffered, Offer, digest_of
 from aragora.debate.running.looks import LIMIT_S, Looks
 from aragora.errors import Unavailable
@@ -128,6 +128,16 @@ async def test_a_checklist_that_cannot_be_read_costs_no_item() -> None:
     unreadable: Any = None
     source = ScriptedSource(lambda: Offer((item_of(1),), checklist=unreadable))
     assert await Looks(source).offer(spec()) == Offer((item_of(1),))
+
+
+PRIOR = OfferedPrior("three", "kn_1", 0.73, 2, 3)
+CRUX = OfferedCrux("The disk is the bottleneck.", "kn_1", 2)
+
+
+async def test_priors_and_cruxes_are_offered_and_what_breaks_a_bound_of_theirs_is_left_out_alone() -> None:
+    broken: Any = (replace(PRIOR, share=2.0), "no prior", PRIOR), (replace(CRUX, text="NUL \x00"), None, CRUX)
+    source = ScriptedSource(lambda: Offer((item_of(1),), priors=broken[0], cruxes=broken[1]))
+    assert await Looks(source).offer(spec()) == Offer((item_of(1),), priors=(PRIOR,), cruxes=(CRUX,))
 
 
 async def test_a_checklist_is_offered_without_any_item_and_bounded() -> None:
