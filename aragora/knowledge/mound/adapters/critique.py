@@ -179,32 +179,53 @@ def told(groups: Sequence[Ranked], items: Mapping[str, Item]) -> tuple[OfferedIs
 def _issues(taught: TaughtDebate) -> list[_Issue]:
     """The issues that the critics of a debate name, each wording once, the most severe first."""
     found: dict[str, _Issue] = {}
+    what_followed = _Followups(taught)
     for seq, event in taught.events:
         if not isinstance(event, CritiqueGiven):
             continue
-        followed = _followed(taught, seq, event.target)
+        followed = what_followed.upon(seq, event.target)
         for text in dict.fromkeys(" ".join(one.split())[:CONTENT_CHARS].strip() for one in event.issues):
             key = folded(text)
             if len(key) < ISSUE_MIN_CHARS:
                 continue
-            issue = found.setdefault(key, _Issue(text, seq, event, event.severity))
+            issue = found.get(key)
+            if issue is None:
+                issue = found[key] = _Issue(text, seq, event, event.severity)
             issue.severity = max(issue.severity, event.severity)
             if followed is not None:
                 issue.followed[followed] += 1
     return sorted(found.values(), key=lambda one: (-one.severity, one.seq))[:ISSUES_MAX]
 
 
-def _followed(taught: TaughtDebate, seq: int, target: str) -> Followed | None:
-    """What became of the target's answer after the event `seq`; None where the debate does not tell."""
-    answers = [(at, one) for at, one in taught.answers if one.agent == target and one.kind is not AskKind.SYNTHESIZE]
-    before = [one for at, one in answers if at < seq]
-    after = next((one for at, one in answers if at > seq), None)
-    if before and after is not None and _is_revised(before[-1], after):
-        return Followed.REVISED
-    found = taught.decision
-    if found is not None and found[1].reached:
-        return Followed.WON if target in taught.winners else Followed.LOST
-    return Followed.STOOD if after is not None else None
+class _Followups:
+    """What became of the answers of one debate; each pair of answers is compared once."""
+
+    def __init__(self, taught: TaughtDebate) -> None:
+        self._answers: dict[str, list[tuple[int, AnswerGiven]]] = {}
+        for seq, answer in taught.answers:
+            if answer.kind is not AskKind.SYNTHESIZE:  # the chair's words are no answer of its own
+                self._answers.setdefault(answer.agent, []).append((seq, answer))
+        found = taught.decision
+        self._reached = found is not None and found[1].reached
+        self._winners = taught.winners
+        self._revised: dict[tuple[str, int], bool] = {}
+
+    def upon(self, seq: int, target: str) -> Followed | None:
+        """What became of the target's answer after the event `seq`; None where the debate does not tell."""
+        answers = self._answers.get(target, [])
+        place = sum(at < seq for at, _ in answers)
+        after = place < len(answers)
+        if place and after and self._is_revised(target, place):
+            return Followed.REVISED
+        if self._reached:
+            return Followed.WON if target in self._winners else Followed.LOST
+        return Followed.STOOD if after else None
+
+    def _is_revised(self, target: str, place: int) -> bool:
+        if (target, place) not in self._revised:
+            (_, before), (_, after) = self._answers[target][place - 1 : place + 1]
+            self._revised[target, place] = _is_revised(before, after)
+        return self._revised[target, place]
 
 
 def _is_revised(before: AnswerGiven, after: AnswerGiven) -> bool:
