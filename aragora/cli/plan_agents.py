@@ -24,9 +24,18 @@ def team_in_words(plan: Mapping[str, Any]) -> Iterator[str]:
 
 
 def known_in_words(plan: Mapping[str, Any]) -> Iterator[str]:
-    """The lines of an estimate on those who would debate; none where nothing is known of them."""
+    """The lines of an estimate on those who would debate; none from a server of a version that tells nothing."""
     known = plan.get("agents_known")
-    for one in known["changes"]["agents"] if known is not None else ():
+    if known is None:
+        return
+    unrated = [one["prior"] for one in known["ratings"]["agents"] if one["prior"] is not None]
+    for one in unrated:
+        if one["n"]:
+            of = f"{one['of']} won {one['won']} of {one['n']} times, at least {one['low']:.2f}"
+            yield from wrapped(f"{one['agent']} has no rating in this domain; {of}.")
+    if nameless := ", ".join(one["agent"] for one in unrated if not one["n"]):
+        yield from wrapped(f"No rating in this domain, and no record of their models (n = 0): {nameless}.")
+    for one in known["changes"]["agents"]:
         of = f"{one['rate']:.2g} of {one['rounds']} rounds ({one['low']:.2g}..{one['high']:.2g})"
         yield from wrapped(f"{one['agent']} changes sides without new evidence in {of}.")
 

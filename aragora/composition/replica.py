@@ -161,7 +161,7 @@ def build_ingress(launch: Launch) -> FastAPI:
             tasks=(flush.task.run, trouble.run, nodes.task.run, figures.task.run),
             closers=(debates.aclose, core.aclose, elo.aclose, webhooks.aclose, memory.aclose),
         ),
-        open_estimates(settings, planner=commands, memory=memory),
+        open_estimates(settings, planner=commands, memory=memory, ratings=ratings),
         of_debates,
         Feature("receipts", ReceiptPorts(reader, verifier), chapters=(receipts,)),
         open_forgetting(settings, identity.feature.ports.parts, clock),

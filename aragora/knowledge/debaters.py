@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
@@ -15,10 +15,12 @@ from aragora.errors import Unavailable
 from aragora.knowledge.costs import LIMIT_S, Noted
 from aragora.knowledge.counting import timed_look
 from aragora.knowledge.model import Home
-from aragora.knowledge.mound.adapters import insights, ranking
+from aragora.knowledge.mound.adapters import elo, insights, ranking
+from aragora.knowledge.mound.adapters.elo import Model, Prior
 from aragora.knowledge.mound.adapters.insights import Steadiness
 from aragora.knowledge.mound.adapters.ranking import Expert, Member
 from aragora.knowledge.observations import Observation
+from aragora.ranking.store import StoredRating, scope_of
 
 T = TypeVar("T")
 
@@ -32,6 +34,16 @@ class Agents(Protocol):
         """The names of those that can debate now."""
         ...
 
+    def model_of(self, agent: str) -> Model | None:
+        """Who answers for it; None where it is not there any more."""
+        ...
+
+
+class Ratings(Protocol):
+    """Knows who is rated (`aragora.ranking.store.RatingStore`)."""
+
+    async def load(self, agents: Sequence[str], domain: str) -> Mapping[str, StoredRating]: ...
+
 
 @dataclass(frozen=True, slots=True)
 class Team:
@@ -44,12 +56,23 @@ class Team:
     why: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Rated:
+    """An agent in a domain: its rating from so many `debates` of its organisation, or else what to expect of it."""
+
+    agent: str
+    elo: float | None
+    debates: int
+    prior: Prior | None
+
+
 class Debaters:
     """Over what was noted. Every method raises Unavailable where the store is away, or takes longer than the limit."""
 
-    def __init__(self, noted: Noted, agents: Agents, *, limit_s: float = LIMIT_S) -> None:
+    def __init__(self, noted: Noted, agents: Agents, ratings: Ratings, *, limit_s: float = LIMIT_S) -> None:
         self._noted = noted
         self._agents = agents
+        self._ratings = ratings
         self._limit_s = limit_s
 
     async def team(self, planned: DebateSpec, *, named: bool) -> Team:
@@ -72,6 +95,21 @@ class Debaters:
             seen = await asyncio.gather(*read)
         told = map(insights.steadiness, planned.agents, seen)
         return tuple(one for one in told if one is not None)
+
+    async def rated(self, planned: DebateSpec) -> tuple[Rated, ...]:
+        """The ratings of those who would debate, in the domain; of who has none, what its model or provider did there
+        in the newest contested debates of the workspace."""
+        async with self._looking("how agents are rated"):
+            rated, seen = await asyncio.gather(
+                self._ratings.load(planned.agents, scope_of(planned.org_id, planned.domain)),
+                self._read(planned, elo.NAME, planned.domain, elo.READ, elo.read),
+            )
+        return tuple(self._rated(agent, rated.get(agent), seen) for agent in planned.agents)
+
+    def _rated(self, agent: str, known: StoredRating | None, seen: Mapping[str, elo.Places]) -> Rated:
+        if known is not None and known.debates:
+            return Rated(agent, known.elo, known.debates, None)
+        return Rated(agent, None, 0, elo.prior(agent, self._agents.model_of(agent), seen))
 
     async def _read(
         self, planned: DebateSpec, adapter: str, key: str, limit: int, read: Callable[[Observation], T]

@@ -29,6 +29,7 @@ from aragora.knowledge.mound.adapters import (
     cost,
     critique,
     culture,
+    elo,
     evidence,
     insights,
     pulse,
@@ -66,6 +67,7 @@ ADAPTERS: Final[Mapping[str, Adapter]] = {
     critique.NAME: Adapter(gather=critique.gather, observe=critique.observe),
     insights.NAME: Adapter(observe=insights.observe),
     culture.NAME: Adapter(observe=culture.observe),
+    elo.NAME: Adapter(observe=elo.observe),
 }
 """Every adapter by its name."""
 

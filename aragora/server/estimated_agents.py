@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable
 from typing import Annotated, Any, Final, Protocol
 
 from pydantic import BaseModel, Field
@@ -10,8 +12,9 @@ from aragora import limits
 from aragora.debate.model import DebateSpec
 from aragora.encoding import to_plain
 from aragora.errors import Unavailable
-from aragora.knowledge.debaters import Team
+from aragora.knowledge.debaters import Rated, Team
 from aragora.knowledge.mound.adapters import insights
+from aragora.knowledge.mound.adapters.elo import Basis
 from aragora.knowledge.mound.adapters.insights import Steadiness
 
 SHOWN: Final = limits.AGENTS_MAX
@@ -29,6 +32,10 @@ class Debaters(Protocol):
 
     async def steadiness(self, planned: DebateSpec) -> tuple[Steadiness, ...]:
         """How often those who would debate flip. Raises Unavailable."""
+        ...
+
+    async def rated(self, planned: DebateSpec) -> tuple[Rated, ...]:
+        """How those who would debate are rated in the domain. Raises Unavailable."""
         ...
 
 
@@ -77,8 +84,33 @@ class Changes(BaseModel):
     why: Annotated[str, Field(description="why none of them is; empty where one is")]
 
 
+class PriorView(BaseModel):
+    agent: str
+    basis: Annotated[Basis, Field(description="whose record it is: the agent's model's, its provider's, nobody's")]
+    of: Annotated[str, Field(description="PROVIDER/MODEL, or the provider; empty where n is 0")]
+    n: Annotated[int, Field(description="how often its agents answered in a contested debate of the domain")]
+    won: Annotated[int, Field(description="of these, how often in the winning position")]
+    rate: float | None
+    low: Annotated[float, Field(description="of the 95 % interval of the rate")]
+    high: float
+    share: Annotated[float | None, Field(description="of the weight of votes, what its positions held on average")]
+
+
+class RatedView(BaseModel):
+    agent: str
+    elo: Annotated[float | None, Field(description="its rating in the domain; null where it has none")]
+    debates: Annotated[int, Field(description="that the rating rests on")]
+    prior: Annotated[PriorView | None, Field(description="what to expect of it; null where it has a rating")]
+
+
+class Ratings(BaseModel):
+    agents: Annotated[list[RatedView], Field(description="those who would debate, each once")]
+    why: Annotated[str, Field(description="why they are not told; empty where they are")]
+
+
 class AgentsKnown(BaseModel):
     changes: Annotated[Changes, Field(description="how often they change sides without new evidence")]
+    ratings: Annotated[Ratings, Field(description="how they are rated in the domain, or what to expect of them")]
 
 
 async def team_of(debaters: Debaters | None, planned: DebateSpec, *, named: bool, off: str) -> dict[str, Any]:
@@ -102,14 +134,21 @@ async def team_of(debaters: Debaters | None, planned: DebateSpec, *, named: bool
 
 async def agents_known(debaters: Debaters | None, planned: DebateSpec, *, off: str) -> dict[str, Any]:
     """The member `agents_known` of an estimate. What cannot be told says why: `off` where nothing is learnt."""
-    return {"changes": await _changes(debaters, planned, off)}
-
-
-async def _changes(debaters: Debaters | None, planned: DebateSpec, off: str) -> dict[str, Any]:
     if debaters is None:
-        return {"agents": [], "why": off}
+        return {"changes": _told((), off), "ratings": _told((), off)}
+    changes, ratings = await asyncio.gather(
+        _asked(debaters.steadiness(planned), TOO_FEW), _asked(debaters.rated(planned), "")
+    )
+    return {"changes": changes, "ratings": ratings}
+
+
+async def _asked(asking: Awaitable[tuple[object, ...]], nothing: str) -> dict[str, Any]:
     try:
-        found = await debaters.steadiness(planned)
+        found = await asking
     except Unavailable as away:
-        return {"agents": [], "why": away.message}
-    return {"agents": to_plain(found), "why": "" if found else TOO_FEW}
+        return _told((), away.message)
+    return _told(found, "" if found else nothing)
+
+
+def _told(agents: tuple[object, ...], why: str) -> dict[str, Any]:
+    return {"agents": to_plain(agents), "why": why}

@@ -52,7 +52,7 @@ from aragora.debate.proposition import Idempotency, Proposition, specification
 from aragora.debate.records import DebateRecord, ReceiptRecord
 from aragora.errors import Conflict, InvalidInput, NotFound, Unavailable
 from aragora.identity.client_address import Trust, trusted_networks
-from aragora.knowledge.debaters import Team
+from aragora.knowledge.debaters import Rated, Team
 from aragora.knowledge.health import Component, Reading, State
 from aragora.knowledge.mound.adapters.cost import Estimate
 from aragora.knowledge.mound.adapters.culture import Suggestion
@@ -107,6 +107,7 @@ class World:
     took: Estimate | None = None
     known: Team = field(default_factory=Team)  # of agents
     steady: tuple[Steadiness, ...] = ()
+    ratings: tuple[Rated, ...] = ()
     away: set[str] = field(default_factory=set)  # parts of an estimate that cannot be told
     settled_on: Settled | str = NEVER
     suits: tuple[Suggestion, ...] = ()
@@ -253,6 +254,11 @@ class World:
         del planned
         self._fail("suggestions")
         return self.suits
+
+    async def rated(self, planned: DebateSpec) -> tuple[Rated, ...]:
+        del planned
+        self._fail("rated")
+        return self.ratings
 
     async def cancel(self, debate_id: str, by: str) -> DebateTicket:
         if self.records[debate_id].status is not DebateStatus.ACTIVE:

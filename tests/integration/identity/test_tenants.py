@@ -127,6 +127,7 @@ class StoredWorld:
         none = World()
         self.plan, self.like, self.team = none.plan, none.like, none.team
         self.settled, self.suggestions, self.steadiness = none.settled, none.suggestions, none.steadiness
+        self.rated = none.rated
 
     async def follow(self, debate_id: str, after_seq: int = 0) -> AsyncIterator[FeedItem]:
         for seq, payload in enumerate(await self._store.events(debate_id, after_seq), after_seq + 1):

@@ -29,6 +29,7 @@ from aragora.knowledge.learning import ADAPTERS, FORWARD, Learning
 from aragora.knowledge.lessons import Lessons
 from aragora.knowledge.model import Home, Item, ItemKind, Status
 from aragora.knowledge.mound.adapters import cost
+from aragora.knowledge.mound.adapters.elo import Model
 from aragora.knowledge.observations import Observation
 from aragora.knowledge.planning import Burial
 from aragora.knowledge.precedents import GONE, LEARNING, NEVER, Precedents, Settled
@@ -40,6 +41,7 @@ from aragora.knowledge.syncing import Syncing
 from aragora.knowledge.syncs import READ_MAX
 from aragora.knowledge.wanted import Wanted
 from aragora.observability.registry import Registry
+from aragora.ranking.store import StoredRating
 from aragora.scope import Scope
 from aragora.storage.contexts import Context
 from aragora.storage.database import Database
@@ -56,6 +58,16 @@ class Agents:
 
     def available(self) -> tuple[str, ...]:
         return ("claude", "gpt", "gemini")
+
+    def model_of(self, agent: str) -> Model | None:
+        return None
+
+
+class Unrated:
+    """Nobody has a rating."""
+
+    async def load(self, agents: Sequence[str], domain: str) -> dict[str, StoredRating]:
+        return {}
 
 
 def journal(number: int, *shown: object, **votes: str) -> list[str]:
@@ -198,7 +210,7 @@ async def test_what_debates_took_is_noted_once_newest_first_and_the_same_from_th
 async def test_who_wins_is_noted_once_by_domain_and_another_workspace_sees_none_of_it(
     adapters: dict[str, Learning], database: Database, journals: Journals
 ) -> None:
-    debaters = Debaters(Observations(database), Agents())
+    debaters = Debaters(Observations(database), Agents(), Unrated())
 
     async def team(workspace: str = "default") -> Team:
         return await debaters.team(spec(9, workspace=workspace), named=False)
@@ -249,7 +261,7 @@ async def test_the_same_question_is_told_what_it_was_settled_on_until_that_is_fo
 async def test_who_changes_sides_is_noted_once_by_agent_and_another_workspace_sees_none_of_it(
     adapters: dict[str, Learning], database: Database, journals: Journals
 ) -> None:
-    debaters = Debaters(Observations(database), Agents())
+    debaters = Debaters(Observations(database), Agents(), Unrated())
     journals.update({f"deb_{number}": list(closed(swayed(number)).lines) for number in range(3, 8)})
     assert (await adapters["insights"].learn([row(number) for number in (5, 1, 3, 7, 4, 6, 3)])).debates == 6
     before = await debaters.steadiness(spec(9))

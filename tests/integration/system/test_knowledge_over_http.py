@@ -85,6 +85,10 @@ def test_the_operator_sees_the_adapters_and_moves_them_and_has_the_index_built_a
     adapters = wait_until(learnt, f"everybody has learnt from {debate_id}", WAIT_S)
     assert set(adapters) == set(EVERY)
     assert {one["state"] for one in adapters.values()} == {"awake"}
+    plan = server.request("POST", "/api/debates/estimate", {"question": "Tea or coffee?"}).json
+    assert [one["agent"] for one in plan["agents_known"]["ratings"]["agents"]] == plan["agents"]
+    assert plan["agents_known"]["ratings"]["why"] == ""
+    assert "not read in time" not in plan["team"]["why"] + plan["agents_known"]["changes"]["why"]
     synced = server.request("POST", "/api/knowledge/adapters/consensus/sync", {})
     assert synced.status == 200, synced.body
     assert (synced.json["adapter"], synced.json["backlog"]) == ("consensus", 0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from aragora.cli.plan_agents import WIDTH, known_in_words, team_in_words
 
 NONE = {"domain": "law", "debates": 0, "experts": [], "suggested": [], "why": ""}
@@ -28,9 +30,25 @@ def test_without_a_team_it_says_why_and_where_agents_are_named_nothing() -> None
     assert list(team_in_words({})) == [], "a server of an earlier version"
 
 
+def known(*rated: dict[str, Any], changes: tuple[dict[str, Any], ...] = ()) -> dict[str, Any]:
+    parts = {"changes": {"agents": list(changes), "why": ""}, "ratings": {"agents": list(rated), "why": ""}}
+    return {"agents_known": parts}
+
+
 def test_beside_the_team_it_says_how_often_an_agent_changes_sides() -> None:
     steady = {"agent": "claude-3", "rate": 0.3, "rounds": 20, "low": 0.1455, "high": 0.519}
-    lines = list(known_in_words({"agents_known": {"changes": {"agents": [steady], "why": ""}}}))
+    lines = list(known_in_words(known(changes=(steady,))))
     assert lines == ["claude-3 changes sides without new evidence in 0.3 of 20 rounds (0.15..0.52)."]
-    assert list(known_in_words({"agents_known": {"changes": {"agents": [], "why": "too few"}}})) == []
+    assert list(known_in_words(known())) == []
     assert list(known_in_words({})) == [], "a server of an earlier version"
+
+
+def test_who_has_no_rating_is_told_by_the_record_of_its_model_or_together_by_none() -> None:
+    of_model = {"agent": "ada", "of": "openai/gpt-5", "n": 20, "won": 12, "low": 0.387}
+    rated = [{"agent": "eve", "prior": None}, {"agent": "ada", "prior": of_model}]
+    rated += [{"agent": agent, "prior": {"agent": agent, "n": 0}} for agent in ("bob", "cid")]
+    assert list(known_in_words(known(*rated))) == [
+        "ada has no rating in this domain; openai/gpt-5 won 12 of 20 times, at least",
+        "  0.39.",
+        "No rating in this domain, and no record of their models (n = 0): bob, cid.",
+    ]

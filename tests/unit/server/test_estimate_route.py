@@ -11,9 +11,10 @@ from worlds.memory_server import DEFAULT_CONFIG, NOW, World, served
 from aragora.config.settings import Settings
 from aragora.debate.model import DebateSpec, Protocol
 from aragora.errors import Unavailable
-from aragora.knowledge.debaters import Team
+from aragora.knowledge.debaters import Rated, Team
 from aragora.knowledge.mound.adapters.cost import Estimate, Likeness, Range
 from aragora.knowledge.mound.adapters.culture import Setting, Suggestion
+from aragora.knowledge.mound.adapters.elo import Basis, Prior
 from aragora.knowledge.mound.adapters.insights import Steadiness
 from aragora.knowledge.mound.adapters.ranking import Expert, Member
 from aragora.knowledge.precedents import Settled
@@ -40,6 +41,8 @@ ASKED = {"question": "Tea or coffee?"}
 ADA = Expert("ada", 20, 12, 0.6, 0.39, 0.78, 1, 0)
 KNOWN = Team(20, (ADA,), (Member("ada", "won 12 of 20 debates in general, at least 0.39"), Member("bob", "unknown")))
 
+UNRATED = Prior("bob", Basis.MODEL, "openai/gpt-5", 20, 12, 0.6, 0.39, 0.78, 0.5)
+RATED = (Rated("ada", 1532.0, 12, None), Rated("bob", None, 0, UNRATED))
 STEADY = Steadiness("ada", 7, 20, 8, 6, 0.3, 0.15, 0.52, 4, 1)
 
 
@@ -93,15 +96,29 @@ async def test_beside_the_team_it_says_how_often_each_changes_sides_without_new_
     assert (ada["agent"], ada["flips"], ada["rounds"], ada["low"], told["why"]) == ("ada", 6, 20, 0.15, "")
 
 
+async def test_who_has_no_rating_is_told_by_the_record_of_its_model(client: Any, world: Any) -> None:
+    world.ratings = RATED
+    told = (await client.post("/api/debates/estimate", json=ASKED)).json()["agents_known"]["ratings"]
+    ada, bob = told["agents"]
+    assert (ada["elo"], ada["debates"], ada["prior"]) == (1532.0, 12, None)
+    assert (bob["elo"], bob["prior"]["of"], bob["prior"]["n"], bob["prior"]["low"]) == (None, "openai/gpt-5", 20, 0.39)
+    assert told["why"] == ""
+
+
 async def test_each_part_of_an_estimate_is_missing_by_itself(client: Any, world: Any) -> None:
     world.took, world.known = TOOK, KNOWN
     world.away = {"team"}
     told = (await client.post("/api/debates/estimate", json=ASKED)).json()
     assert (told["estimate"]["debates"], told["why"]) == (12, "")
     assert (told["team"]["suggested"], told["team"]["why"]) == ([], "team is away")
-    world.steady, world.away = (STEADY,), {"steadiness"}
+    world.steady, world.ratings, world.away = (STEADY,), RATED, {"steadiness"}
     told = (await client.post("/api/debates/estimate", json=ASKED)).json()
     assert told["agents_known"]["changes"] == {"agents": [], "why": "steadiness is away"}
+    assert len(told["agents_known"]["ratings"]["agents"]) == 2
+    world.away = {"rated"}
+    told = (await client.post("/api/debates/estimate", json=ASKED)).json()
+    assert told["agents_known"]["ratings"] == {"agents": [], "why": "rated is away"}
+    assert len(told["agents_known"]["changes"]["agents"]) == 1
     assert len(told["team"]["suggested"]) == 2
     world.away = {"like"}
     told = (await client.post("/api/debates/estimate", json=ASKED)).json()
@@ -157,6 +174,7 @@ async def test_where_nothing_is_learnt_it_says_so(world: Any, boards: Any, tmp_p
     assert told["team"]["why"] == told["agents_known"]["changes"]["why"] == told["why"]
     assert (told["settled"], told["settled_why"]) == (None, told["why"])
     assert (told["suggestions"], told["suggestions_why"]) == ([], told["why"])
+    assert told["agents_known"]["ratings"] == {"agents": [], "why": told["why"]}
 
 
 async def test_what_could_not_be_debated_is_not_estimated(client: Any) -> None:

@@ -91,10 +91,10 @@ async def test_a_sync_is_the_operators_and_is_audited(site: Site, client: httpx2
 
 async def test_an_adapter_that_does_not_exist_is_told_with_those_that_do(site: Site) -> None:
     async with site.client("operator") as operator:
-        answer = await operator.post(f"{LIST}/elo/sync")
+        answer = await operator.post(f"{LIST}/weather/sync")
         assert (answer.status_code, answer.json()["error"]["code"]) == (404, "unknown_adapter")
         assert ", ".join(EVERY) in answer.json()["error"]["message"]
-        assert "elo" not in answer.json()["error"]["message"]
+        assert "weather" not in answer.json()["error"]["message"]
     assert site.actors.synced == []
 
 
