@@ -59,7 +59,12 @@ class CoordinatorCommands:
         opened = await self._of(spec.debate_id).ask(lambda it: it.open(spec, idempotency), timeout_s=TIMEOUT_S)
         kept = spec if opened.created else decode_as(opened.record.spec, DebateSpec)
         return DebateTicket(
-            opened.record.debate_id, opened.record.status, opened.created, kept.budget_usd, forecast(kept)
+            opened.record.debate_id,
+            opened.record.status,
+            opened.created,
+            kept.budget_usd,
+            forecast(kept),
+            kept.suggested,
         )
 
     def _specified(self, proposition: Proposition, team: Sequence[AgentSpec]) -> DebateSpec:

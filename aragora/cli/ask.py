@@ -47,6 +47,7 @@ class AskSettings:
     options: tuple[str, ...] | None = None
     needs: tuple[str, ...] | None = None
     knowledge: bool | None = None
+    suggested: bool | None = None
     workspace: str | None = None
 
 
@@ -106,6 +107,9 @@ def ask(
     no_knowledge: Annotated[
         bool, typer.Option("--no-knowledge", help="Offer the agents nothing of what earlier debates left.")
     ] = False,
+    suggested: Annotated[
+        bool, typer.Option("--suggested", help="Take what suits the workspace for what is not given; see --estimate.")
+    ] = False,
     workspace: Annotated[
         str | None, typer.Option(help="Where the debate is to be; unset: the token's, else default.", metavar="NAME")
     ] = None,
@@ -127,6 +131,7 @@ def ask(
         workspace=workspace,
         options=tuple(chain.from_iterable(texts_of("--options", given) for given in options)) if options else None,
         knowledge=False if no_knowledge else None,
+        suggested=True if suggested else None,
     )
     if estimate:
         plan = asyncio.run(_estimate(question, settings, url=url, token=token))

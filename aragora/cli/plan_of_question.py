@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from textwrap import wrap
 from typing import Any, Final
 
+from aragora.agents.frames import one_line
 from aragora.cli.rendering.plain import plain
 from aragora.debate.knowledge import date_of
 from aragora.texts import counted
@@ -18,17 +19,23 @@ def of_question(plan: Mapping[str, Any]) -> list[str]:
     """Lines of what the answer of POST /api/debates/estimate says of the question; none where the server is of an
     earlier version."""
     settled, why = plan.get("settled"), plan.get("settled_why")
-    lines = wrap(f"Not settled before: {plain(why)}.", WIDTH) if why else []
+    lines = _lines(f"Not settled before: {why}.") if why else []
     if settled is not None:
-        lines = wrap(_settled(settled), WIDTH)
+        lines = _lines(_settled(settled))
+    for taken in plan.get("suggested", ()):
+        lines += _lines(f"As suits the workspace: {taken}.")
     for one in plan.get("suggestions", ()):
         value = one["value"] if isinstance(one["value"], int | str) else ",".join(one["value"])
-        lines += wrap(plain(f"Would suit: --{one['setting']} {value} ({one['reason']})."), WIDTH)
+        lines += _lines(f"Would suit: --{one['setting']} {value} ({one['reason']}).")
     return lines
 
 
+def _lines(text: str) -> list[str]:
+    return wrap(plain(one_line(text)), WIDTH)
+
+
 def _settled(settled: Mapping[str, Any]) -> str:
-    position = plain(settled["position"])
+    position = one_line(settled["position"])
     if len(position) > _POSITION_CHARS:
         position = f"{position[: _POSITION_CHARS - 2].rstrip()} \N{HORIZONTAL ELLIPSIS}"
     until = "valid until" if settled["valid"] else "was valid until"

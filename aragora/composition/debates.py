@@ -17,6 +17,7 @@ from aragora.server.live.fanout import Fanout
 from aragora.server.live.sockets import SocketRegistry
 from aragora.server.live.websocket import WebSocketEndpoint
 from aragora.server.ports import ConnectionBoard, DebateCommands, DebateReader, EventFeed, Lifecycle, ServerConfig
+from aragora.server.suggested import Customs
 
 
 def open_debates(
@@ -31,8 +32,9 @@ def open_debates(
     connections: ConnectionBoard,
     authenticator: Authenticator,
     clock: Clock,
+    customs: Customs | None = None,
 ) -> Feature[DebatePorts]:
-    """Debates over these ports."""
+    """Debates over these ports; without `customs` no settings are taken from what suits a workspace."""
     sockets = SocketRegistry(config, lifecycle, connections, authenticator, clock)
     fanout = Fanout(feed, reader, random.random)
     endpoint = WebSocketEndpoint(
@@ -44,7 +46,7 @@ def open_debates(
     )
     return Feature(
         "debates",
-        DebatePorts(commands, reader, writers, workspaces, fanout, sockets, clock),
+        DebatePorts(commands, reader, writers, workspaces, fanout, sockets, clock, customs),
         chapters=(debates,),
         sockets=(WebSocketRoute(PATH, endpoint, name="ws"),),
         tasks=(sockets.run, sockets.drain, sockets.watch),

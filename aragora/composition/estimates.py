@@ -14,9 +14,10 @@ from aragora.knowledge.precedents import Precedents
 from aragora.knowledge.store.observations import Observations
 from aragora.knowledge.store.reading import KnowledgeReader
 from aragora.ranking.store import RatingStore
-from aragora.server.chapters.estimates import EstimatePorts, Planner, estimates
+from aragora.server.chapters.estimates import EstimatePorts, estimates
 from aragora.server.feature import Feature
 from aragora.server.foretelling import Known
+from aragora.server.suggested import Planner
 from aragora.storage.database import Database
 
 

@@ -59,7 +59,9 @@ from aragora.identity.client_address import Network, trusted_networks
 from aragora.identity.origins import authority
 from aragora.ids import new_id
 from aragora.knowledge.adapting import adapters_on
+from aragora.knowledge.customs import Customs
 from aragora.knowledge.store.adapters import AdapterBook
+from aragora.knowledge.store.observations import Observations
 from aragora.knowledge.store.reading import KnowledgeReader
 from aragora.observability.logging import configure_logging
 from aragora.private_files import make_files_private
@@ -131,6 +133,7 @@ def build_ingress(launch: Launch) -> FastAPI:
         connections=connections,
         authenticator=identity.authenticator,
         clock=clock,
+        customs=Customs(Observations(memory)) if settings.knowledge else None,
     )
     of_knowledge = open_knowledge(
         settings,

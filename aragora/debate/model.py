@@ -142,6 +142,7 @@ class DebateSpec:
     org_id: str = LOCAL_ORG
     workspace: str = DEFAULT_WORKSPACE
     knowledge: bool = False  # whether the opening looks for knowledge; no debate of earlier versions did
+    suggested: tuple[str, ...] = ()  # settings of it that its opener left to what suits the workspace, each with why
 
 
 # --- Asks and replies ------------------------------------------------------------------------------------

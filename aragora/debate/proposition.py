@@ -23,7 +23,8 @@ from aragora.scope import DEFAULT_WORKSPACE
 
 @dataclass(frozen=True, slots=True)
 class Proposition:
-    """What was asked for. None and empty mean: the server chooses."""
+    """What was asked for. None and empty mean: the server chooses. `suggested`: it may take what suits the workspace;
+    `taken` are the settings that it took so, each with why."""
 
     question: str
     agents: tuple[str, ...] = ()
@@ -40,6 +41,8 @@ class Proposition:
     org_id: str = LOCAL_ORG
     workspace: str = DEFAULT_WORKSPACE
     knowledge: bool = True
+    suggested: bool = False
+    taken: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +63,12 @@ class Idempotency:
 def _asked(proposition: Proposition) -> dict[str, object]:
     """What a request is known by, within its workspace. Fields that came with later versions are left out where nobody
     set them: a request that is repeated after an update is the same."""
-    told = {field: getattr(proposition, field.name) for field in fields(proposition) if field.name != "workspace"}
+    told = {field: getattr(proposition, field.name) for field in fields(proposition) if field.name not in _OURS}
     return {field.name: value for field, value in told.items() if field.name not in _LATER or value != field.default}
 
 
-_LATER: Final = frozenset({"options", "needs", "knowledge"})
+_LATER: Final = frozenset({"options", "needs", "knowledge", "suggested"})
+_OURS: Final = frozenset({"workspace", "taken"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +131,7 @@ def specification(
         prices={name: price for name, price in (prices or {}).items() if name in agents and not free},
         options=tuple(" ".join(option.split()) for option in proposition.options),
         knowledge=proposition.knowledge and takes_knowledge(protocol),
+        suggested=proposition.taken,
     )
     machine.check_spec(spec)
     return spec

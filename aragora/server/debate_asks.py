@@ -60,6 +60,9 @@ class CreateDebate(_Request):
     knowledge: Annotated[
         StrictBool, Field(description="false: the agents are offered nothing of what earlier debates left")
     ] = True
+    suggested: Annotated[
+        StrictBool, Field(description="true: rounds, consensus and needs that are not given are as suits the workspace")
+    ] = False
 
     workspace: Annotated[
         Workspace | None, Field(description="where it is to be; unsaid: the API key's, else `default`")

@@ -12,6 +12,7 @@ from aragora.debate.model import DebateSpec
 from aragora.errors import Unavailable
 from aragora.knowledge.mound.adapters.culture import LEAST, Setting, Suggestion
 from aragora.knowledge.precedents import Settled
+from aragora.server.suggested import Customs
 
 OFF: Final = "nothing is learnt from debates: ARAGORA_KNOWLEDGE is off"
 NONE_SUITS: Final = (
@@ -25,14 +26,6 @@ class Precedents(Protocol):
 
     async def settled(self, planned: DebateSpec) -> Settled | str:
         """What the question was settled on, or why nothing is told. Raises Unavailable."""
-        ...
-
-
-class Customs(Protocol):
-    """Knows how a workspace decides (`aragora.knowledge.customs.Customs`)."""
-
-    async def suggestions(self, planned: DebateSpec) -> tuple[Suggestion, ...]:
-        """The settings that would suit a planned debate. Raises Unavailable."""
         ...
 
 
@@ -78,15 +71,19 @@ class OfQuestion(BaseModel):
     settled_why: Annotated[str, Field(description="why `settled` is null; empty where it is not")]
     suggestions: Annotated[
         list[SuggestionView],
-        Field(description="settings that would suit, by how the workspace decides; none is applied"),
+        Field(description="settings that would suit, by how the workspace decides"),
     ]
     suggestions_why: Annotated[str, Field(description="why there are none; empty where there are")]
+    suggested: Annotated[
+        list[str],
+        Field(description="settings taken from what suits the workspace, where the body asks for that, and why"),
+    ]
 
 
 async def of_question(known: Known | None, planned: DebateSpec, *, may_read: bool) -> dict[str, object]:
     """The members of `OfQuestion`. What cannot be read is left out alone, and says why."""
     if known is None:
-        return {"settled": None, "settled_why": OFF, "suggestions": (), "suggestions_why": OFF}
+        return {"settled": None, "settled_why": OFF, "suggestions": (), "suggestions_why": OFF, "suggested": ()}
     settled, (suggested, why) = await asyncio.gather(
         _settled(known.precedents, planned, may_read=may_read), _suggestions(known.customs, planned)
     )
@@ -96,6 +93,7 @@ async def of_question(known: Known | None, planned: DebateSpec, *, may_read: boo
         "settled_why": settled if nothing else "",
         "suggestions": suggested,
         "suggestions_why": why,
+        "suggested": planned.suggested,
     }
 
 

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from aragora import limits
 from aragora.debate.forecast import Forecast
 from aragora.debate.machine.gate import Signer, Word
-from aragora.debate.model import DebateStatus
+from aragora.debate.model import DebateSpec, DebateStatus
 from aragora.debate.proposition import Idempotency, Proposition
 from aragora.debate.records import DebateRecord, ReceiptRecord
 from aragora.identity.audit import Outcome
@@ -26,13 +26,15 @@ from aragora.storage.cursors import Page
 @dataclass(frozen=True, slots=True)
 class DebateTicket:
     """What the opener gets back. `created` is False where the idempotency key was already known; `budget_usd` is what
-    the debate may cost, None where its agents cost nothing; `forecast` what it will take, of one that was opened."""
+    the debate may cost, None where its agents cost nothing; `forecast` what it will take, of one that was opened;
+    `suggested` the settings that were taken from what suits the workspace, each with why."""
 
     debate_id: str
     status: DebateStatus
     created: bool = True
     budget_usd: float | None = None
     forecast: Forecast | None = None
+    suggested: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,10 @@ class Rating:
 
 class DebateCommands(Protocol):
     """Commands to the coordinator."""
+
+    async def plan(self, proposition: Proposition) -> DebateSpec:
+        """The debate that the proposition would open. Raises InvalidInput as opening it does."""
+        ...
 
     async def open(self, proposition: Proposition, idempotency: Idempotency | None = None) -> DebateTicket:
         """Raises InvalidInput (unknown agent, protocol ...), Conflict (idempotency key reused for another

@@ -222,7 +222,9 @@ class World:
         self.opened.append(proposition)
         if idempotency is not None:
             self.keys[idempotency.key] = (debate_id, idempotency)
-        return DebateTicket(debate_id, DebateStatus.QUEUED, budget_usd=proposition.budget_usd)
+        return DebateTicket(
+            debate_id, DebateStatus.QUEUED, budget_usd=proposition.budget_usd, suggested=proposition.taken
+        )
 
     async def plan(self, proposition: Proposition) -> DebateSpec:
         names = ("ada", "bob")
@@ -395,6 +397,7 @@ def features_over(
         connections=boards,
         authenticator=identity.authenticator,
         clock=clock,
+        customs=world if settings.knowledge else None,
     )
     actors = IdleActors()
     of_knowledge = open_knowledge(

@@ -111,6 +111,7 @@ def _opened(event: model.DebateOpened) -> RenderableType:
     return Group(
         say(spec.question, "bold"),
         say(f"{', '.join(spec.agents)} · {spec.protocol.name}{budget} · {spec.debate_id}", "dim"),
+        *(say(f"As suits the workspace: {one}", "dim") for one in spec.suggested),
     )
 
 

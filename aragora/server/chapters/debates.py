@@ -30,12 +30,14 @@ from aragora.server.live.sse import EventStream
 from aragora.server.ports import DebateCommands, DebateReader
 from aragora.server.proposals import proposal_of
 from aragora.server.schemas import Beginning, DebateId, IdempotencyKey, Line, Workspaces
+from aragora.server.suggested import Customs, with_suggested
 from aragora.server.views import json_response
 
 
 @dataclass(frozen=True, slots=True)
 class DebatePorts:
-    """What these routes call. `fanout` and `sockets` are those of this process."""
+    """What these routes call. `fanout` and `sockets` are those of this process; `customs` is None where nothing is
+    learnt."""
 
     commands: DebateCommands
     reader: DebateReader
@@ -44,6 +46,7 @@ class DebatePorts:
     fanout: Fanout
     sockets: SocketRegistry
     clock: Clock
+    customs: Customs | None = None
 
 
 debates: Chapter[DebatePorts] = Chapter("debates")
@@ -59,6 +62,9 @@ class Ticket(BaseModel):
     budget_usd: Annotated[float | None, Field(description="what it may cost; null where its agents cost nothing")]
     forecast: Annotated[
         Forecast | None, Field(description="what it takes: asks and phases, where all agree at once and where none do")
+    ]
+    suggested: Annotated[
+        list[str], Field(description="settings taken from what suits the workspace, where that was asked for, and why")
     ]
 
 
@@ -161,14 +167,16 @@ async def create(call: Call[DebatePorts], body: CreateDebate, idempotency_key: I
     named = [need.removeprefix(USER) for need in body.needs if need.startswith(USER)]
     if named:
         await call.ports.writers.check(named, call.who.org_id, workspace)
-    proposition = body.proposition(created_by=call.who.user_id, org_id=call.who.org_id, workspace=workspace)
-    ticket = await call.ports.commands.open(proposition, Idempotency.of(idempotency_key, proposition))
+    asked = body.proposition(created_by=call.who.user_id, org_id=call.who.org_id, workspace=workspace)
+    proposition = await with_suggested(asked, body, call.ports.commands, call.ports.customs)
+    ticket = await call.ports.commands.open(proposition, Idempotency.of(idempotency_key, asked))
     view = {
         "debate_id": ticket.debate_id,
         "status": ticket.status,
         "ws_url": call.ws_url,
         "budget_usd": ticket.budget_usd,
         "forecast": ticket.forecast,
+        "suggested": ticket.suggested,
     }
     return json_response(view, 202, {"Location": f"/api/debates/{ticket.debate_id}"})
 

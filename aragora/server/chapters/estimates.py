@@ -11,7 +11,6 @@ from starlette.responses import Response
 
 from aragora.debate.forecast import Forecast, forecast
 from aragora.debate.model import DebateSpec
-from aragora.debate.proposition import Proposition
 from aragora.errors import Unavailable
 from aragora.identity import workspaces
 from aragora.identity.rbac import DEBATES_CREATE, KNOWLEDGE_READ
@@ -20,17 +19,10 @@ from aragora.server.chapter import Call, Chapter
 from aragora.server.debate_asks import CreateDebate
 from aragora.server.estimated_agents import AgentsKnown, Debaters, SuggestedTeam, agents_known, team_of
 from aragora.server.foretelling import OFF, Known, OfQuestion, of_question
+from aragora.server.suggested import Planner, with_suggested
 from aragora.server.views import UNCACHED, json_response
 
 TOO_FEW: Final = f"fewer than {LEAST} debates like it have ended in this workspace"
-
-
-class Planner(Protocol):
-    """Knows what would be debated (`actors.gateways.debates.CoordinatorCommands`)."""
-
-    async def plan(self, proposition: Proposition) -> DebateSpec:
-        """The debate that the proposition would open. Raises InvalidInput as opening it does."""
-        ...
 
 
 class Costs(Protocol):
@@ -77,14 +69,16 @@ async def estimate(call: Call[EstimatePorts], body: CreateDebate) -> Response:
     the bounds it says what debates like it took before in the same workspace, what these say of agents, what the same
     question was settled on there, and which settings would suit."""
     workspace = workspaces.chosen(call.who, body.workspace)
-    proposition = body.proposition(created_by=call.who.user_id, org_id=call.who.org_id, workspace=workspace)
-    planned = await call.ports.planner.plan(proposition)
-    may_read = KNOWLEDGE_READ.permission in call.who.permissions
-    (found, why), team, known, asked = await asyncio.gather(
-        _found(call.ports.costs, planned),
-        team_of(call.ports.debaters, planned, named=bool(body.agents), off=OFF),
-        agents_known(call.ports.debaters, planned, off=OFF),
-        of_question(call.ports.known, planned, may_read=may_read),
+    ports, who = call.ports, call.who
+    asked = body.proposition(created_by=who.user_id, org_id=who.org_id, workspace=workspace)
+    customs = None if ports.known is None else ports.known.customs
+    planned = await ports.planner.plan(await with_suggested(asked, body, ports.planner, customs))
+    may_read = KNOWLEDGE_READ.permission in who.permissions
+    (found, why), team, known, told = await asyncio.gather(
+        _found(ports.costs, planned),
+        team_of(ports.debaters, planned, named=bool(body.agents), off=OFF),
+        agents_known(ports.debaters, planned, off=OFF),
+        of_question(ports.known, planned, may_read=may_read),
     )
     view = {
         "agents": planned.agents,
@@ -96,7 +90,7 @@ async def estimate(call: Call[EstimatePorts], body: CreateDebate) -> Response:
         "why": why,
         "team": team,
         "agents_known": known,
-        **asked,
+        **told,
     }
     return json_response(view, headers=UNCACHED)
 

@@ -27,6 +27,7 @@ from aragora.debate.model import (
     AskKind,
     ConsensusMode,
     CritiqueGiven,
+    DebateOpened,
     Decision,
     Dissent,
     KnowledgeCited,
@@ -200,6 +201,13 @@ async def test_a_terminal_without_utf_8_is_no_reason_to_fail_and_json_stays_json
 def test_an_agent_that_asks_what_its_server_offers_first_says_so() -> None:
     shown = agents_table([{"name": "local", "provider": "local", "model": ""}], {})
     assert "its server's first chat model" in printed(shown, width=200, on_terminal=False)
+
+
+def test_settings_that_were_taken_from_what_suits_the_workspace_are_shown() -> None:
+    spec = debating.spec_of(suggested=("rounds 2: 11 of 12 debates settled by the first round",))
+    shown = plain(render(DebateOpened(spec)))
+    assert "As suits the workspace: rounds 2: 11 of 12 debates settled by the first round" in shown
+    assert "As suits" not in plain(render(DebateOpened(debating.spec_of())))
 
 
 def test_what_a_debate_is_offered_and_cites_is_shown_in_a_line_each() -> None:

@@ -76,10 +76,13 @@ def test_a_plan_says_what_the_question_was_settled_on() -> None:
         'Settled on "PostgreSQL" on 2023-11-14 by 2 debates: likely, valid until',
         "2024-02-12.",
     ]
-    told = of_question(disputed=True, valid=False, undecided=1, asked_recently=4, position="\x1b[2J" + "long " * 90)
+    told = of_question(
+        disputed=True, valid=False, undecided=1, asked_recently=4, position="\x1b[2J\u202e" + "long " * 90
+    )
     assert max(map(len, told)) <= 80
     whole = " ".join(told)
     assert "\x1b" not in whole
+    assert "\u202e" not in whole
     assert "likely, disputed, was valid until 2024-02-12." in whole
     assert whole.endswith("1 debate since then reached no decision. Asked 4 times in 30 days.")
 
@@ -100,3 +103,8 @@ def test_a_plan_says_which_settings_would_suit() -> None:
     assert " ".join(told).startswith("Would suit: --rounds 2 (11 of 12 debates in this workspace settled by the first")
     assert "--needs role:admin,role:owner (people changed" in " ".join(told)
     assert max(map(len, told)) <= 80
+
+
+def test_a_plan_says_which_settings_were_taken() -> None:
+    told = plan_in_words({**PLAN, "suggested": ["rounds 2: 11 of 12 debates settled by the first round"]})
+    assert told.splitlines()[3:] == ["As suits the workspace: rounds 2: 11 of 12 debates settled by the first round."]

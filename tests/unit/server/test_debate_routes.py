@@ -39,6 +39,7 @@ async def test_a_question_is_accepted_with_its_id_and_where_to_watch(client: Any
         "ws_url": "ws://127.0.0.1:8765/ws",
         "budget_usd": 0.5,
         "forecast": None,
+        "suggested": [],
     }
     assert answer.headers["location"] == "/api/debates/deb_1"
     assert (world.opened[0].question, world.opened[0].agents, world.opened[0].rounds) == ("Tea?", ("ada", "bob"), 2)

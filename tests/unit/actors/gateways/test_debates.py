@@ -90,6 +90,15 @@ async def test_a_request_that_is_repeated_is_told_the_budget_of_the_first() -> N
     assert (repeated.created, repeated.budget_usd) == (False, 2.0)
 
 
+async def test_settings_that_were_taken_from_what_suits_are_in_the_specification_and_told_again() -> None:
+    coordinator = Coordinator()
+    gateway = commands(PAID, coordinator=coordinator)
+    taken = Proposition("Which?", rounds=2, suggested=True, taken=("rounds 2: it settles early",))
+    first = await gateway.open(taken, Idempotency("k", "h"))
+    assert coordinator.kept["k"].suggested == first.suggested == taken.taken
+    assert (await gateway.open(Proposition("Which?"), Idempotency("k", "h"))).suggested == taken.taken
+
+
 async def test_more_than_the_server_allows_is_refused() -> None:
     with pytest.raises(InvalidInput, match="5 USD at most"):
         await commands(PAID).open(Proposition("Which?", budget_usd=5.5))
