@@ -85,10 +85,13 @@ def test_the_operator_sees_the_adapters_and_moves_them_and_has_the_index_built_a
     adapters = wait_until(learnt, f"everybody has learnt from {debate_id}", WAIT_S)
     assert set(adapters) == set(EVERY)
     assert {one["state"] for one in adapters.values()} == {"awake"}
-    plan = server.request("POST", "/api/debates/estimate", {"question": "Tea or coffee?"}).json
-    assert [one["agent"] for one in plan["agents_known"]["ratings"]["agents"]] == plan["agents"]
-    assert plan["agents_known"]["ratings"]["why"] == ""
-    assert "not read in time" not in plan["team"]["why"] + plan["agents_known"]["changes"]["why"]
+    debate = server.get(f"/api/debates/{debate_id}")
+    told = server.request("POST", "/api/debates/estimate", {"question": debate["question"], "suggested": True}).json
+    assert told["settled"]["position"] == debate["decision"]["position"], told
+    assert (told["settled"]["valid"], told["settled_why"]) == (True, "")
+    assert [one["agent"] for one in told["agents_known"]["ratings"]["agents"]] == told["agents"]
+    assert told["agents_known"]["ratings"]["why"] == ""
+    assert "not read in time" not in told["team"]["why"] + told["agents_known"]["changes"]["why"]
     synced = server.request("POST", "/api/knowledge/adapters/consensus/sync", {})
     assert synced.status == 200, synced.body
     assert (synced.json["adapter"], synced.json["backlog"]) == ("consensus", 0)
