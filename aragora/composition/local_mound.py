@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Self
 
@@ -16,7 +16,7 @@ import structlog
 
 from aragora.clock import Clock, SystemClock
 from aragora.config.settings import Settings, settings_in
-from aragora.debate.hints import OfferedIssue
+from aragora.debate.hints import OfferedCrux, OfferedIssue, OfferedPrior
 from aragora.debate.model import DebateSpec
 from aragora.debate.protocol import PRESETS
 from aragora.debate.store.debates import DebateStore
@@ -31,6 +31,7 @@ from aragora.knowledge.model import Home, Item, ItemKind
 from aragora.knowledge.near import Near
 from aragora.knowledge.observations import Observation
 from aragora.knowledge.precedents import Precedents, Settled
+from aragora.knowledge.questions import Questions
 from aragora.knowledge.searching import Mode, Searching
 from aragora.knowledge.store.adapters import AdapterBook
 from aragora.knowledge.store.observations import Observations
@@ -61,6 +62,7 @@ class _Open:
     searching: Searching
     checklists: Checklists
     precedents: Precedents
+    questions: Questions
     registry: Registry
     counters: CounterStore
     closing: AsyncExitStack
@@ -130,11 +132,15 @@ class LocalMound:
         """What critics of a debate of the domain are to check."""
         return await (await self._opened()).checklists.of(Home(self._org_id, workspace), domain)
 
+    async def question(
+        self, workspace: str, question: str, options: Sequence[str]
+    ) -> tuple[Sequence[OfferedPrior], Sequence[OfferedCrux]]:
+        """How likely the positions of a question are, and what is open."""
+        return await (await self._opened()).questions.of(self._asked(workspace, question, options))
+
     async def settled(self, workspace: str, question: str) -> Settled | str:
         """What a question was settled on, or in words why nothing is told."""
-        protocol = PRESETS["structured"]
-        asked = DebateSpec("", question, (), protocol, seed=0, org_id=self._org_id, workspace=workspace)
-        return await (await self._opened()).precedents.settled(asked)
+        return await (await self._opened()).precedents.settled(self._asked(workspace, question, ()))
 
     async def find(self, workspace: str, question: str, kinds: Collection[ItemKind], limit: int) -> list[Item]:
         """Up to `limit` items of these kinds that belong to a question, the best first, by its words: the index of
@@ -143,6 +149,12 @@ class LocalMound:
         searching = (await self._opened()).searching
         answer = await searching.search(scope, question, k=limit, mode=Mode.LEXICAL, wanted=Wanted(kinds=tuple(kinds)))
         return [one.item for one in answer.results]
+
+    def _asked(self, workspace: str, question: str, options: Sequence[str]) -> DebateSpec:
+        """A debate of a question, which is not opened."""
+        protocol = PRESETS["structured"]
+        asked = DebateSpec("", question, (), protocol, seed=0, options=tuple(options), workspace=workspace)
+        return replace(asked, org_id=self._org_id)
 
     async def aclose(self) -> None:
         """Close what is open; the next use opens it again."""
@@ -200,6 +212,7 @@ async def _open(settings: Settings, clock: Clock) -> _Open:
         observations=noted,
         checklists=Checklists(noted, reader, clock),
         precedents=Precedents(noted, reader, clock),
+        questions=Questions(noted, reader, clock),
         searching=Searching(reader, _NoIndex(), clock),
         registry=registry,
         counters=CounterStore(core),

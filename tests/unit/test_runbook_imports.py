@@ -15,9 +15,6 @@ _TO_COME: Final[dict[str, set[str]]] = {
     "aragora.server.middleware.decision_routing": set(
         CONTRACT["imports"]["aragora.server.middleware.decision_routing"]
     ),
-    "aragora.knowledge.mound.adapters": {
-        *("BeliefAdapter", "EloAdapter"),
-    },
 }
 """Names that are not built yet, by their module."""
 BUILT: Final = {

@@ -17,11 +17,13 @@ from aragora.debate.store.tables import journal
 from aragora.errors import InvalidInput, NotFound
 from aragora.knowledge.mound import open_mound
 from aragora.knowledge.mound.adapters import (
+    BeliefAdapter,
     ConsensusAdapter,
     ContinuumAdapter,
     CostAdapter,
     CritiqueAdapter,
     CultureAdapter,
+    EloAdapter,
     EvidenceAdapter,
     InsightsAdapter,
     PulseAdapter,
@@ -69,6 +71,7 @@ async def test_a_program_has_the_adapters_learn_and_asks_what_they_know(
         InsightsAdapter(km, "default"),
         CultureAdapter(km, "default"),
     )
+    belief, elo = BeliefAdapter(km, "default"), EloAdapter(km, "default")
     pulse, critique = PulseAdapter(km, "default"), CritiqueAdapter(km, "default")
     assert (await cost.standing()).backlog == 3
     assert await cost.estimate(AGENTS) is None
@@ -84,7 +87,7 @@ async def test_a_program_has_the_adapters_learn_and_asks_what_they_know(
     estimate = await cost.estimate(AGENTS, "structured", rounds=1)
     assert estimate is not None
     assert estimate.debates == 3
-    for one in (ranking, insights, culture, pulse, critique):
+    for one in (ranking, insights, culture, pulse, critique, belief, elo):
         assert (await one.sync()).backlog == 0
     assert [expert.agent for expert in await ranking.experts("storage")][:1] == ["claude"]
     assert await insights.steadiness("claude") is None  # seen in too few rounds
@@ -93,6 +96,13 @@ async def test_a_program_has_the_adapters_learn_and_asks_what_they_know(
     assert isinstance(settled, Settled)
     assert (settled.position, settled.debates) == ("three", 3)
     assert await pulse.settled("Another question?") == NEVER
+    first = (await belief.priors(QUESTION, ("three", "five")))[0]
+    assert (first.position, first.debates) == ("three", 3)
+    assert [crux.text for crux in await belief.cruxes(QUESTION)] != []
+    assert await belief.priors("Another question?") == ()
+    known = await elo.prior("new", "stub", "stub-1", "storage")
+    assert (known.n > 0) == (known.rate is not None)
+    assert (await elo.prior("new", "unheard", domain="storage")).n == 0
     assert await critique.checklist("storage") == ()  # "too vague" is no issue
     assert await continuum.memories([precedent.item_id, "kn_unknown"]) == {}
 

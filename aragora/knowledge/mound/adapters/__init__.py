@@ -2,11 +2,13 @@
 
 from aragora.knowledge.insights import CrossWorkspaceInsight
 from aragora.knowledge.mound.adapters.clients import (
+    BeliefAdapter,
     ConsensusAdapter,
     ContinuumAdapter,
     CostAdapter,
     CritiqueAdapter,
     CultureAdapter,
+    EloAdapter,
     EvidenceAdapter,
     InsightsAdapter,
     PulseAdapter,
@@ -15,6 +17,7 @@ from aragora.knowledge.mound.adapters.clients import (
 from aragora.knowledge.mound.adapters.control_plane import ControlPlaneAdapter
 
 __all__ = [
+    "BeliefAdapter",
     "ConsensusAdapter",
     "ContinuumAdapter",
     "ControlPlaneAdapter",
@@ -22,6 +25,7 @@ __all__ = [
     "CritiqueAdapter",
     "CrossWorkspaceInsight",
     "CultureAdapter",
+    "EloAdapter",
     "EvidenceAdapter",
     "InsightsAdapter",
     "PulseAdapter",

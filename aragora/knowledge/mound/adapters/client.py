@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
-from aragora.debate.hints import OfferedIssue
+from aragora.debate.hints import OfferedCrux, OfferedIssue, OfferedPrior
 from aragora.knowledge.model import Item, ItemKind
 from aragora.knowledge.observations import Observation
 from aragora.knowledge.syncs import Standing, Synced
@@ -29,6 +29,10 @@ class Mound(Protocol):
     async def find(self, workspace: str, question: str, kinds: Collection[ItemKind], limit: int) -> list[Item]: ...
 
     async def checklist(self, workspace: str, domain: str) -> Sequence[OfferedIssue]: ...
+
+    async def question(
+        self, workspace: str, question: str, options: Sequence[str]
+    ) -> tuple[Sequence[OfferedPrior], Sequence[OfferedCrux]]: ...
 
     async def settled(self, workspace: str, question: str) -> Settled | str: ...
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from aragora.debate.hints import OfferedIssue
+from aragora.debate.hints import OfferedCrux, OfferedIssue, OfferedPrior
 from aragora.debate.model import DebateSpec
 from aragora.debate.protocol import preset
 from aragora.knowledge.model import Item, ItemKind
 from aragora.knowledge.mound.adapters import (
+    belief,
     consensus,
     continuum,
     cost,
     critique,
     culture,
+    elo,
     evidence,
     insights,
     pulse,
@@ -24,6 +26,7 @@ from aragora.knowledge.mound.adapters.client import AdapterClient
 from aragora.knowledge.mound.adapters.continuum import Memory
 from aragora.knowledge.mound.adapters.cost import Estimate
 from aragora.knowledge.mound.adapters.culture import Suggestion
+from aragora.knowledge.mound.adapters.elo import Model, Prior
 from aragora.knowledge.mound.adapters.insights import Steadiness
 from aragora.knowledge.mound.adapters.ranking import Expert
 
@@ -91,6 +94,35 @@ class CritiqueAdapter(AdapterClient):
     async def checklist(self, domain: str = "general") -> Sequence[OfferedIssue]:
         """Up to five issues that critics of the domain's next debate would be asked to check, the best first."""
         return await self._mound.checklist(self._workspace, domain)
+
+
+class BeliefAdapter(AdapterClient):
+    """Where questions stand."""
+
+    name: ClassVar[str] = belief.NAME
+
+    async def priors(self, question: str, options: Sequence[str] = ()) -> Sequence[OfferedPrior]:
+        """How likely each position of a question is by independent debates of it, of the options alone where there are
+        any; none where fewer than two are."""
+        found, _ = await self._mound.question(self._workspace, question, options)
+        return found
+
+    async def cruxes(self, question: str) -> Sequence[OfferedCrux]:
+        """Up to three claims that divided the debates of a question, and that nobody has settled since."""
+        _, found = await self._mound.question(self._workspace, question, ())
+        return found
+
+
+class EloAdapter(AdapterClient):
+    """What models did. It changes no rating: those follow from journals alone."""
+
+    name: ClassVar[str] = elo.NAME
+
+    async def prior(self, agent: str, provider: str, model: str = "", domain: str = "general") -> Prior:
+        """What to expect of an agent for which a model answers, by the domain's newest contested debates; `n` is 0
+        where nothing is known of its model, nor of its provider."""
+        seen = await self._noted((domain,), elo.READ)
+        return elo.prior(agent, Model(provider, model), {one.debate_id: elo.read(one) for one in seen})
 
 
 class InsightsAdapter(AdapterClient):
