@@ -42,4 +42,4 @@ def known_in_words(plan: Mapping[str, Any]) -> Iterator[str]:
 
 def wrapped(text: str) -> list[str]:
     """`text` in lines that a narrow terminal holds."""
-    return wrap(text, WIDTH, subsequent_indent="  ")
+    return wrap(text, WIDTH, subsequent_indent="  ", break_on_hyphens=False)

@@ -104,12 +104,15 @@ class Debaters:
                 self._ratings.load(planned.agents, scope_of(planned.org_id, planned.domain)),
                 self._read(planned, elo.NAME, planned.domain, elo.READ, elo.read),
             )
-        return tuple(self._rated(agent, rated.get(agent), seen) for agent in planned.agents)
-
-    def _rated(self, agent: str, known: StoredRating | None, seen: Mapping[str, elo.Places]) -> Rated:
-        if known is not None and known.debates:
-            return Rated(agent, known.elo, known.debates, None)
-        return Rated(agent, None, 0, elo.prior(agent, self._agents.model_of(agent), seen))
+        has = {agent: one for agent, one in rated.items() if one.debates}
+        unrated = {agent: self._agents.model_of(agent) for agent in planned.agents if agent not in has}
+        priors = {one.agent: one for one in elo.priors(unrated, seen)}
+        return tuple(
+            Rated(agent, has[agent].elo, has[agent].debates, None)
+            if agent in has
+            else Rated(agent, None, 0, priors[agent])
+            for agent in planned.agents
+        )
 
     async def _read(
         self, planned: DebateSpec, adapter: str, key: str, limit: int, read: Callable[[Observation], T]

@@ -11,7 +11,7 @@ of a debate counts in the record of its model, so of a team of one model as many
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -103,35 +103,27 @@ def read(observation: Observation) -> Places:
     return decode_as(observation.body, Places)
 
 
-def prior(agent: str, who: Model | None, seen: Mapping[str, Places]) -> Prior:
-    """What to expect of an agent for which `who` answers, by the debates of a domain that were seen (by their ids)."""
-    nothing = _record(agent, Basis.NOTHING, "", {}, lambda _: False)
-    if who is None:
-        return nothing
-    if who.model:
-        found = _record(agent, Basis.MODEL, f"{who.provider}/{who.model}", seen, lambda one: _of(one) == who)
-        if found.n:
-            return found
-    found = _record(agent, Basis.PROVIDER, who.provider, seen, lambda one: one.provider == who.provider)
-    return found if found.n else nothing
+def priors(who: Mapping[str, Model | None], seen: Mapping[str, Places]) -> tuple[Prior, ...]:
+    """What to expect of agents (by name; who answers for each, where that is known), by the debates of a domain that
+    were seen (by their ids)."""
+    records: dict[tuple[str, ...], list[Place]] = {}
+    for debate in seen.values():
+        for place in debate.agents:
+            records.setdefault((place.provider, place.model), []).append(place)
+            records.setdefault((place.provider,), []).append(place)
+    return tuple(_prior(agent, model, records) for agent, model in who.items())
 
 
-def _of(place: Place) -> Model:
-    return Model(place.provider, place.model)
+def _prior(agent: str, who: Model | None, records: Mapping[tuple[str, ...], Sequence[Place]]) -> Prior:
+    if who is not None:
+        if who.model and (places := records.get((who.provider, who.model))):
+            return _expected(agent, Basis.MODEL, f"{who.provider}/{who.model}", places)
+        if places := records.get((who.provider,)):
+            return _expected(agent, Basis.PROVIDER, who.provider, places)
+    return Prior(agent, Basis.NOTHING, "", 0, 0, None, *wilson(0, 0), None)
 
 
-def _record(agent: str, basis: Basis, of: str, seen: Mapping[str, Places], like: Callable[[Place], bool]) -> Prior:
-    places = [place for debate in seen.values() for place in debate.agents if like(place)]
+def _expected(agent: str, basis: Basis, of: str, places: Sequence[Place]) -> Prior:
     n, won = len(places), sum(place.won > 0.0 for place in places)
-    low, high = wilson(won, n)
-    return Prior(
-        agent=agent,
-        basis=basis,
-        of=of,
-        n=n,
-        won=won,
-        rate=won / n if n else None,
-        low=low,
-        high=high,
-        share=math.fsum(place.share for place in places) / n if n else None,
-    )
+    share = math.fsum(place.share for place in places) / n
+    return Prior(agent, basis, of, n, won, won / n, *wilson(won, n), share)

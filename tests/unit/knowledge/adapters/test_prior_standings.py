@@ -11,9 +11,14 @@ from worlds.taught import taught
 
 from aragora.debate.model import AnswerGiven, ConsensusReached, Usage
 from aragora.knowledge.mound.adapters import elo
-from aragora.knowledge.mound.adapters.elo import Basis, Model, Place, Places
+from aragora.knowledge.mound.adapters.elo import Basis, Model, Place, Places, Prior
 
 GPT = Model("openai", "gpt-5")
+
+
+def prior(who: Model | None, seen: dict[str, Places]) -> Prior:
+    (found,) = elo.priors({"new": who}, seen)
+    return found
 
 
 def test_each_agent_is_noted_with_the_model_that_answered_and_what_its_position_held() -> None:
@@ -48,15 +53,15 @@ def test_the_record_of_the_model_comes_before_that_of_the_provider_and_none_is_s
         "deb_1": Places((Place("a", "openai", "gpt-5", 1.0, 0.75), Place("b", "openai", "o3", 0.0, 0.25))),
         "deb_2": Places((Place("a", "openai", "gpt-5", 0.0, 0.25), Place("c", "xai", "grok", 1.0, 0.75))),
     }
-    found = elo.prior("new", GPT, seen)
+    found = prior(GPT, seen)
     assert (found.agent, found.basis, found.of, found.n, found.won) == ("new", Basis.MODEL, "openai/gpt-5", 2, 1)
     assert (found.rate, found.share) == (0.5, 0.5)
     assert found.low < 0.5 < found.high
-    other = elo.prior("new", Model("openai", "gpt-6"), seen)
+    other = prior(Model("openai", "gpt-6"), seen)
     assert (other.basis, other.of, other.n, other.won) == (Basis.PROVIDER, "openai", 3, 1)
-    assert elo.prior("new", Model("openai"), seen).basis is Basis.PROVIDER, "its model is not known"
+    assert prior(Model("openai"), seen).basis is Basis.PROVIDER, "its model is not known"
     for who in (Model("mistral", "gpt-5"), None):
-        none = elo.prior("new", who, seen)
+        none = prior(who, seen)
         assert (none.basis, none.of, none.n, none.rate, none.share) == (Basis.NOTHING, "", 0, None, None)
         assert (none.low, none.high) == (0.0, 1.0)
 
@@ -82,8 +87,8 @@ SEEN = st.dictionaries(
 def test_a_record_depends_on_no_order(seen: dict[str, Places], random: Random) -> None:
     order = list(seen.items())
     random.shuffle(order)
-    found = elo.prior("new", GPT, seen)
-    assert elo.prior("new", GPT, dict(order)) == found
+    found = prior(GPT, seen)
+    assert prior(GPT, dict(order)) == found
     assert (found.n == 0) == (found.basis is Basis.NOTHING) == (found.rate is None)
     assert 0 <= found.won <= found.n
     if found.rate is not None:
