@@ -36,8 +36,9 @@ def known_in_words(plan: Mapping[str, Any]) -> Iterator[str]:
     if nameless := ", ".join(one["agent"] for one in unrated if not one["n"]):
         yield from wrapped(f"No rating in this domain, and no record of their models (n = 0): {nameless}.")
     for one in known["changes"]["agents"]:
-        of = f"{one['rate']:.2g} of {one['rounds']} rounds ({one['low']:.2g}..{one['high']:.2g})"
-        yield from wrapped(f"{one['agent']} changes sides without new evidence in {of}.")
+        if one["flips"]:
+            of = f"{one['flips']} of {one['rounds']} rounds ({one['low']:.2g}..{one['high']:.2g})"
+            yield from wrapped(f"{one['agent']} changes sides without new evidence in {of}.")
 
 
 def wrapped(text: str) -> list[str]:

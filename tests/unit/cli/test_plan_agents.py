@@ -36,9 +36,10 @@ def known(*rated: dict[str, Any], changes: tuple[dict[str, Any], ...] = ()) -> d
 
 
 def test_beside_the_team_it_says_how_often_an_agent_changes_sides() -> None:
-    steady = {"agent": "claude-3", "rate": 0.3, "rounds": 20, "low": 0.1455, "high": 0.519}
-    lines = list(known_in_words(known(changes=(steady,))))
-    assert lines == ["claude-3 changes sides without new evidence in 0.3 of 20 rounds (0.15..0.52)."]
+    often = {"agent": "claude-3", "flips": 6, "rounds": 20, "low": 0.1455, "high": 0.519}
+    never = {"agent": "gpt-5", "flips": 0, "rounds": 20, "low": 0.0, "high": 0.16}
+    lines = list(known_in_words(known(changes=(often, never))))
+    assert lines == ["claude-3 changes sides without new evidence in 6 of 20 rounds (0.15..0.52)."]
     assert list(known_in_words(known())) == []
     assert list(known_in_words({})) == [], "a server of an earlier version"
 
