@@ -41,9 +41,8 @@ from aragora.knowledge.roots import lineage
 from aragora.knowledge.search.ranking import alike_tokens
 from aragora.knowledge.search.tokens import query_tokens
 
-CONDENSED: Final = frozenset(
-    {ItemKind.FACT, ItemKind.EVIDENCE, ItemKind.BELIEF, ItemKind.INSIGHT, ItemKind.CRITIQUE_PATTERN, ItemKind.NOTE}
-)
+CONDENSED: Final = frozenset({ItemKind.FACT, ItemKind.EVIDENCE, ItemKind.BELIEF, ItemKind.INSIGHT, ItemKind.NOTE})
+"""Issues that critics named are not: among evidence they would read as if they were known."""
 MEMBERS_MIN: Final = 5
 MEMBERS_MAX: Final = 50
 SUMMARY_CHARS: Final = 500

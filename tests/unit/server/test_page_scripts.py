@@ -86,6 +86,24 @@ def test_a_decision_tells_who_took_part_and_keeps_self_reports_apart() -> None:
     assert "The leading answer, not a decision, of ann-ai" in shown
 
 
+def test_what_earlier_debates_tell_is_shown_with_the_items_and_without_any() -> None:
+    events = until("with_knowledge", "knowledge_offered")
+    hints = {
+        "checklist": [{"text": "It names no source.", "item_id": "kn_1", "debates": 3, "effective": 0.75}],
+        "priors": [{"position": "three", "item_id": "kn_2", "share": 0.734, "debates": 2, "of": 3}],
+        "cruxes": [{"text": "The disk is the bottleneck.", "item_id": "kn_3", "debates": 2}],
+    }
+    for nothing in ({}, {"items": [], "why": "none"}):
+        shown = page([*events[:-1], {**events[-1], "data": {**events[-1]["data"], **hints, **nothing}}])
+        assert shown["faults"] == []
+        told = str(shown)
+        assert "three: 0.73 over 3 independent debates, 2 of them for it" in told
+        assert "shown and not to be followed" in told
+        assert "The disk is the bottleneck." in told
+        assert "It names no source." in told
+        assert ("Nothing is known of this question" in told) is bool(nothing)
+
+
 def test_a_proposed_decision_is_not_shown_as_decided_until_all_have_signed() -> None:
     for which, missing in ((0, "role:owner"), (1, "user:usr_1")):
         shown = page(until("gate_with_change", "signature", which))
