@@ -122,7 +122,8 @@ class EloAdapter(AdapterClient):
         """What to expect of an agent for which a model answers, by the domain's newest contested debates; `n` is 0
         where nothing is known of its model, nor of its provider."""
         seen = await self._noted((domain,), elo.READ)
-        return elo.prior(agent, Model(provider, model), {one.debate_id: elo.read(one) for one in seen})
+        (found,) = elo.priors({agent: Model(provider, model)}, {one.debate_id: elo.read(one) for one in seen})
+        return found
 
 
 class InsightsAdapter(AdapterClient):
