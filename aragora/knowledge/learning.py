@@ -55,6 +55,11 @@ class Adapter:
     gather: Callable[[TaughtDebate], tuple[Addition, ...]] = _nothing
     observe: Callable[[TaughtDebate], tuple[Observation, ...]] = _nothing
 
+    @property
+    def gives_items(self) -> bool:
+        """Whether it gives any at all: outcomes are about items."""
+        return self.gather is not _nothing
+
 
 ADAPTERS: Final[Mapping[str, Adapter]] = {
     consensus.NAME: Adapter(gather=consensus.gather),
@@ -160,7 +165,9 @@ class Learning:
                 written = await self._writer.write_once(home, part, notes)
                 for key, units in part.items():
                     learnt = learnt.plus(self._told(by_id[key], home, units, written.get(key)))
-        await self._outcomes.of(tuple(dict.fromkeys(row.debate_id for key, row in by_id.items() if key not in nothing)))
+        if self._of.gives_items:
+            ended = (row.debate_id for key, row in by_id.items() if key not in nothing)
+            await self._outcomes.of(tuple(dict.fromkeys(ended)))
         return learnt
 
     async def _units(self, taught: TaughtDebate) -> tuple[Addition, ...]:

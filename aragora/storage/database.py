@@ -8,13 +8,15 @@ SQLAlchemy is imported when the first statement runs: a process that only journa
 
 from __future__ import annotations
 
+import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from aragora.config.settings import Settings
 from aragora.storage.contexts import Context, Location
-from aragora.storage.failures import translated
+from aragora.storage.failures import translated, unavailable
 
 if TYPE_CHECKING:
     from sqlalchemy import Select
@@ -30,6 +32,7 @@ class Database:
         self.location = location
         self._engines: tuple[AsyncEngine, AsyncEngine] | None = None
         self._reader: SqliteReader | None = None
+        self._writes = asyncio.Lock()
 
     @classmethod
     def open(cls, settings: Settings, context: Context) -> Database:
@@ -66,8 +69,25 @@ class Database:
         Raises Unavailable where the database is away, full or locked for longer than its timeout.
         """
         with translated(what):
-            async with self._connections()[1].begin() as connection:
+            async with self._turn(what), self._connections()[1].begin() as connection:
                 yield connection
+
+    @asynccontextmanager
+    async def _turn(self, what: str) -> AsyncIterator[None]:
+        """The writers of a SQLite file in this process take turns, in the order in which they came: those that wait for
+        its own lock look again after pauses that grow, and whoever looks at the right moment goes first."""
+        if not self.is_sqlite:
+            yield
+            return
+        try:
+            async with asyncio.timeout(self.location.timeout_s):
+                await self._writes.acquire()
+        except TimeoutError:
+            raise unavailable(what, sqlite3.OperationalError("database is locked")) from None
+        try:
+            yield
+        finally:
+            self._writes.release()
 
     async def rows(self, query: Select[Any], what: str = "reading the store") -> Sequence[Any]:
         """All rows of one query: the cheapest way to read. Raises Unavailable where the database is away."""

@@ -94,6 +94,24 @@ async def test_a_lock_held_for_too_long_is_unavailable(tmp_path: Path) -> None:
     await hasty.aclose()
 
 
+async def test_writers_of_a_process_take_turns_and_who_waits_too_long_is_told_that_it_is_locked(tmp_path: Path) -> None:
+    database = Database(Location(Context.CORE, tmp_path / "core.db", timeout_s=0.2))
+    order: list[int] = []
+
+    async def write(number: int) -> None:
+        async with database.writing() as connection:
+            await connection.exec_driver_sql("INSERT INTO t VALUES (1)")
+            order.append(number)
+
+    async with database.writing() as connection:
+        await connection.exec_driver_sql("CREATE TABLE t (x)")
+        with pytest.raises(Unavailable, match="locked"):
+            await write(0)
+    await asyncio.gather(*map(write, range(1, 6)))
+    assert order == [1, 2, 3, 4, 5]
+    await database.aclose()
+
+
 async def test_readers_do_not_wait_for_a_writer(tmp_path: Path) -> None:
     database = Database(Location(Context.CORE, tmp_path / "core.db"))
     async with database.writing() as connection:
