@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Final, Protocol
 
-import structlog
-
 from aragora.debate.model import DebateSpec
-from aragora.errors import Unavailable
-from aragora.knowledge.counting import timed_look
+from aragora.knowledge.bounded import bounded_look, readable
 from aragora.knowledge.model import Home
-from aragora.knowledge.mound.adapters.cost import NAME, READ, Estimate, Spent, like, read
+from aragora.knowledge.mound.adapters.cost import NAME, READ, Estimate, like, read
 from aragora.knowledge.observations import Observation
 
 LIMIT_S: Final = 1.0
-
-log = structlog.get_logger("aragora.knowledge")
 
 
 class Noted(Protocol):
@@ -36,18 +30,6 @@ class Costs:
         """What debates like the planned one took, of the newest of its workspace; None where there are too few. Raises
         Unavailable where the store is away, or takes longer than the limit."""
         home = Home(planned.org_id, planned.workspace)
-        with timed_look():
-            try:
-                async with asyncio.timeout(self._limit_s):
-                    seen = await self._noted.newest(home, NAME, planned.protocol.name, READ)
-            except TimeoutError:
-                raise Unavailable("what debates took is not read in time: ask again", retry_after_s=1.0) from None
-            return like(planned, [spent for spent in map(_read, seen) if spent is not None])
-
-
-def _read(observation: Observation) -> Spent | None:
-    try:
-        return read(observation)
-    except ValueError as damaged:
-        log.warning("what a debate took cannot be read", debate_id=observation.debate_id, error=str(damaged))
-        return None
+        async with bounded_look(self._limit_s, "what debates took"):
+            seen = await self._noted.newest(home, NAME, planned.protocol.name, READ)
+            return like(planned, readable(seen, read))

@@ -3,20 +3,16 @@ out. What was noted says which decision; its words are those of the item as it s
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-import structlog
-
 from aragora.clock import Clock
 from aragora.debate.knowledge import question_digest
 from aragora.debate.model import DebateSpec
-from aragora.errors import Unavailable
+from aragora.knowledge.bounded import bounded_look, readable
 from aragora.knowledge.confidence import confidence_of, in_words
 from aragora.knowledge.costs import LIMIT_S, Noted
-from aragora.knowledge.counting import timed_look
 from aragora.knowledge.model import Home, Item, ItemKind, Status
 from aragora.knowledge.mound.adapters.consensus import subject_of
 from aragora.knowledge.mound.adapters.pulse import (
@@ -24,13 +20,11 @@ from aragora.knowledge.mound.adapters.pulse import (
     NAME,
     READ,
     RECENT_DAYS,
-    Asked,
     Precedent,
     asked_since,
     read,
     settled,
 )
-from aragora.knowledge.observations import Observation
 from aragora.knowledge.sameness import item_id_of, next_id
 from aragora.scope import Scope
 from aragora.texts import counted
@@ -45,8 +39,6 @@ GONE: Final = {
     Status.FORGOTTEN: "what it was settled on is forgotten",
 }
 """Why a decision is not shown, by how its item stands."""
-
-log = structlog.get_logger("aragora.knowledge")
 
 
 class Items(Protocol):
@@ -96,16 +88,11 @@ class Precedents:
         """What the question of a planned debate was settled on, or in words why nothing is told. Raises Unavailable
         where the store is away, or takes longer than the limit."""
         home = Home(planned.org_id, planned.workspace)
-        with timed_look():
-            try:
-                async with asyncio.timeout(self._limit_s):
-                    return await self._found(home, planned.question)
-            except TimeoutError:
-                raise Unavailable("what was settled before is not read in time: ask again", retry_after_s=1.0) from None
+        async with bounded_look(self._limit_s, "what was settled before"):
+            return await self._found(home, planned.question)
 
     async def _found(self, home: Home, question: str) -> Settled | str:
-        noted = await self._noted.newest(home, NAME, question_digest(question), READ)
-        seen = [one for one in map(_read, noted) if one is not None]
+        seen = readable(await self._noted.newest(home, NAME, question_digest(question), READ), read)
         if not seen:
             return NEVER
         now = self._clock.now()
@@ -159,11 +146,3 @@ def _told(found: Precedent, item: Item, now: float, recently: int) -> Settled:
         valid=now < valid_until,
         asked_recently=recently,
     )
-
-
-def _read(observation: Observation) -> Asked | None:
-    try:
-        return read(observation)
-    except ValueError as damaged:
-        log.warning("what came of a question cannot be read", debate_id=observation.debate_id, error=str(damaged))
-        return None

@@ -2,34 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 
 import pytest
+from worlds.noted import Noted
 from worlds.taught import HOME, spec, taught
 
 from aragora.errors import Unavailable
 from aragora.knowledge.costs import Costs
-from aragora.knowledge.model import Home
 from aragora.knowledge.mound.adapters import cost
-from aragora.knowledge.observations import Observation
 
 NOTED = [cost.observe(taught(number))[0] for number in range(4)]
-
-
-class Noted:
-    """These are there; `asked` is what was looked for."""
-
-    def __init__(self, *there: Observation) -> None:
-        self.there = list(there)
-        self.asked: list[tuple[Home, str, str, int]] = []
-        self.free = asyncio.Event()
-        self.free.set()
-
-    async def newest(self, home: Home, adapter: str, key: str, limit: int) -> list[Observation]:
-        self.asked.append((home, adapter, key, limit))
-        await self.free.wait()
-        return self.there
 
 
 async def test_the_newest_of_the_same_protocol_and_workspace_are_asked_for() -> None:

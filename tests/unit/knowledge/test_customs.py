@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 
 import pytest
+from worlds.noted import Noted
 from worlds.taught import HOME, spec
 
 from aragora.debate.protocol import preset
 from aragora.encoding import encode_text
 from aragora.errors import Unavailable
 from aragora.knowledge.customs import Customs
-from aragora.knowledge.model import Home
 from aragora.knowledge.mound.adapters import culture
 from aragora.knowledge.mound.adapters.culture import Held
 from aragora.knowledge.observations import Observation
@@ -20,21 +19,6 @@ from aragora.knowledge.observations import Observation
 PLANNED = replace(spec(99), protocol=preset("structured"))
 HELD = [Held(f"deb_{n}", "structured", rounds=3, played=1, reached=True, stopped_by="agreement") for n in range(10)]
 NOTED = [Observation("structured", encode_text(one), one.debate_id, "usr_1", 1.0) for one in HELD]
-
-
-class Noted:
-    """These are there; `asked` is what was looked for."""
-
-    def __init__(self, *there: Observation) -> None:
-        self.there = list(there)
-        self.asked: list[tuple[Home, str, str, int]] = []
-        self.free = asyncio.Event()
-        self.free.set()
-
-    async def newest(self, home: Home, adapter: str, key: str, limit: int) -> list[Observation]:
-        self.asked.append((home, adapter, key, limit))
-        await self.free.wait()
-        return self.there
 
 
 async def test_the_newest_of_the_same_protocol_and_workspace_are_asked_for() -> None:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 from worlds.backends import SetClock
+from worlds.noted import Noted
 from worlds.taught import HOME, QUESTION, spec, taught
 
 from aragora.debate.knowledge import question_digest
 from aragora.errors import Unavailable
 from aragora.knowledge.ledger import Entry, apply
-from aragora.knowledge.model import Home, Item, ItemKind, Status
+from aragora.knowledge.model import Item, ItemKind, Status
 from aragora.knowledge.mound.adapters import consensus, pulse
 from aragora.knowledge.observations import Observation
 from aragora.knowledge.precedents import GONE, LEARNING, NEVER, Precedents, Settled
@@ -33,20 +33,12 @@ def decision() -> Item:
     return item
 
 
-class Store:
-    """These notes and items are there; `asked` is what was looked for."""
+class Store(Noted):
+    """These notes and items are there."""
 
     def __init__(self, noted: Sequence[Observation], *items: Item) -> None:
-        self.noted = list(noted)
+        super().__init__(*noted)
         self.items = items
-        self.asked: list[tuple[Home, str, str, int]] = []
-        self.free = asyncio.Event()
-        self.free.set()
-
-    async def newest(self, home: Home, adapter: str, key: str, limit: int) -> list[Observation]:
-        self.asked.append((home, adapter, key, limit))
-        await self.free.wait()
-        return self.noted
 
     async def some(self, scope: Scope, item_ids: Sequence[str]) -> list[Item]:
         return [one for one in self.items if one.item_id in item_ids and scope.holds(one.org_id, one.workspace)]
