@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-import structlog
-
 from aragora.debate.model import DebateSpec
-from aragora.errors import Unavailable
+from aragora.knowledge.bounded import bounded_look, readable
 from aragora.knowledge.costs import LIMIT_S, Noted
-from aragora.knowledge.counting import timed_look
 from aragora.knowledge.model import Home
 from aragora.knowledge.mound.adapters import elo, insights, ranking
 from aragora.knowledge.mound.adapters.elo import Model, Prior
@@ -23,8 +19,6 @@ from aragora.knowledge.observations import Observation
 from aragora.ranking.store import StoredRating, scope_of
 
 T = TypeVar("T")
-
-log = structlog.get_logger("aragora.knowledge")
 
 
 class Agents(Protocol):
@@ -78,7 +72,7 @@ class Debaters:
     async def team(self, planned: DebateSpec, *, named: bool) -> Team:
         """Who is known in the domain of the planned debate, by the newest debates of its workspace, and a team of them
         where the request has not `named` its agents."""
-        async with self._looking("who does well"):
+        async with bounded_look(self._limit_s, "who does well"):
             seen = await self._read(planned, ranking.NAME, planned.domain, ranking.READ, ranking.read)
         known, debates = ranking.experts(seen), ranking.contested(seen.values())
         if named:
@@ -90,7 +84,7 @@ class Debaters:
     async def steadiness(self, planned: DebateSpec) -> tuple[Steadiness, ...]:
         """How often those who would debate flip, by the newest debates of each in the workspace; of who was seen in too
         few rounds nothing."""
-        async with self._looking("how agents come to agree"):
+        async with bounded_look(self._limit_s, "how agents come to agree"):
             read = (self._read(planned, insights.NAME, agent, insights.READ, insights.read) for agent in planned.agents)
             seen = await asyncio.gather(*read)
         told = map(insights.steadiness, planned.agents, seen)
@@ -99,7 +93,7 @@ class Debaters:
     async def rated(self, planned: DebateSpec) -> tuple[Rated, ...]:
         """The ratings of those who would debate, in the domain; of who has none, what its model or provider did there
         in the newest contested debates of the workspace."""
-        async with self._looking("how agents are rated"):
+        async with bounded_look(self._limit_s, "how agents are rated"):
             rated, seen = await asyncio.gather(
                 self._ratings.load(planned.agents, scope_of(planned.org_id, planned.domain)),
                 self._read(planned, elo.NAME, planned.domain, elo.READ, elo.read),
@@ -119,26 +113,7 @@ class Debaters:
     ) -> dict[str, T]:
         """What an adapter noted of the newest debates of a key, by their ids."""
         seen = await self._noted.newest(Home(planned.org_id, planned.workspace), adapter, key, limit)
-        return {one.debate_id: noted for one in seen if (noted := _readable(adapter, one, read)) is not None}
-
-    @asynccontextmanager
-    async def _looking(self, for_what: str) -> AsyncIterator[None]:
-        with timed_look():
-            try:
-                async with asyncio.timeout(self._limit_s):
-                    yield
-            except TimeoutError:
-                raise Unavailable(f"{for_what} is not read in time: ask again", retry_after_s=1.0) from None
-
-
-def _readable(adapter: str, observation: Observation, read: Callable[[Observation], T]) -> T | None:
-    try:
-        return read(observation)
-    except ValueError as damaged:
-        log.warning(
-            "what was noted cannot be read", adapter=adapter, debate_id=observation.debate_id, error=str(damaged)
-        )
-        return None
+        return dict(readable(seen, lambda one: (one.debate_id, read(one))))
 
 
 def _too_few(domain: str) -> str:

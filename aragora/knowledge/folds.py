@@ -11,9 +11,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Final, Generic, Protocol, TypeVar
 
-import structlog
-
 from aragora.clock import Clock
+from aragora.knowledge.bounded import readable
 from aragora.knowledge.model import Home
 from aragora.knowledge.observations import Observation
 from aragora.supervision import begin
@@ -24,8 +23,6 @@ KEPT_MAX: Final = 1_000  # keys
 
 T = TypeVar("T")
 N = TypeVar("N")
-
-log = structlog.get_logger("aragora.knowledge")
 
 
 class Noted(Protocol):
@@ -74,10 +71,4 @@ class Folds(Generic[T]):
 
 def by_debate(observations: Sequence[Observation], read: Callable[[Observation], N]) -> dict[str, N]:
     """What the notes of an adapter say, by debate; damaged ones are told of and left out."""
-    found: dict[str, N] = {}
-    for one in observations:
-        try:
-            found[one.debate_id] = read(one)
-        except ValueError as damaged:
-            log.warning("a note cannot be read", debate_id=one.debate_id, error=str(damaged))
-    return found
+    return dict(readable(observations, lambda one: (one.debate_id, read(one))))

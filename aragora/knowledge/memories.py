@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from typing import Final, Protocol
 
-import structlog
-
 from aragora.clock import Clock
+from aragora.knowledge.bounded import readable
 from aragora.knowledge.model import Home, Item
-from aragora.knowledge.mound.adapters.continuum import NAME, READ, Memory, Used, by_item, read
+from aragora.knowledge.mound.adapters.continuum import NAME, READ, Memory, by_item, read
 from aragora.knowledge.observations import Observation
 
 ITEMS_MAX: Final = 100
 """Items that are looked up at a time: one query takes their ids."""
-
-log = structlog.get_logger("aragora.knowledge")
 
 
 class Noted(Protocol):
@@ -35,12 +32,4 @@ class Memories:
         """The memory of each of up to `ITEMS_MAX` items that debates of this workspace have cited."""
         keys = [item.item_id for item in items[:ITEMS_MAX]]
         seen = await self._noted.newest_of(home, NAME, keys, READ) if keys else []
-        return by_item(items, _read(seen), self._clock.now())
-
-
-def _read(seen: Sequence[Observation]) -> Iterator[tuple[str, Used]]:
-    for one in seen:
-        try:
-            yield one.key, read(one)
-        except ValueError as damaged:
-            log.warning("a use of an item cannot be read", debate_id=one.debate_id, error=str(damaged))
+        return by_item(items, readable(seen, lambda one: (one.key, read(one))), self._clock.now())
