@@ -39,6 +39,14 @@ def known_in_words(plan: Mapping[str, Any]) -> Iterator[str]:
         if one["flips"]:
             of = f"{one['flips']} of {one['rounds']} rounds ({one['low']:.2g}..{one['high']:.2g})"
             yield from wrapped(f"{one['agent']} changes sides without new evidence in {of}.")
+    yield from _trickster(known["changes"].get("trickster"))
+
+
+def _trickster(found: Mapping[str, Any] | None) -> Iterator[str]:
+    """What there is to say of the Trickster where the protocol is not as would suit."""
+    if found is not None and found["suits"] != found["planned"]:
+        what = "A protocol with" if found["suits"] else "A protocol without"
+        yield from wrapped(f"{what} the Trickster would suit: {found['reason']}.")
 
 
 def wrapped(text: str) -> list[str]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
-from typing import Annotated, Any, Final, Protocol
+from dataclasses import dataclass
+from typing import Annotated, Any, Final, Generic, Protocol, TypeVar
 
 from pydantic import BaseModel, Field
 
@@ -16,6 +17,8 @@ from aragora.knowledge.debaters import Rated, Team
 from aragora.knowledge.mound.adapters import insights
 from aragora.knowledge.mound.adapters.elo import Basis
 from aragora.knowledge.mound.adapters.insights import Steadiness
+
+T = TypeVar("T")
 
 SHOWN: Final = limits.AGENTS_MAX
 """Experts of a domain that are shown."""
@@ -79,8 +82,15 @@ class SteadinessView(BaseModel):
     turned: Annotated[int, Field(description="of these, after how many it changed sides")]
 
 
+class TricksterView(BaseModel):
+    suits: Annotated[bool, Field(description="whether a protocol with the Trickster suits those who would debate")]
+    planned: Annotated[bool, Field(description="whether the planned one has it")]
+    reason: str
+
+
 class Changes(BaseModel):
     agents: Annotated[list[SteadinessView], Field(description="of those who would debate, the ones that are known")]
+    trickster: Annotated[TricksterView | None, Field(description="what that says of it; null where nothing is sure")]
     why: Annotated[str, Field(description="why none of them is; empty where one is")]
 
 
@@ -134,21 +144,34 @@ async def team_of(debaters: Debaters | None, planned: DebateSpec, *, named: bool
 
 async def agents_known(debaters: Debaters | None, planned: DebateSpec, *, off: str) -> dict[str, Any]:
     """The member `agents_known` of an estimate. What cannot be told says why: `off` where nothing is learnt."""
-    if debaters is None:
-        return {"changes": _told((), off), "ratings": _told((), off)}
-    changes, ratings = await asyncio.gather(
-        _asked(debaters.steadiness(planned), TOO_FEW), _asked(debaters.rated(planned), "")
-    )
-    return {"changes": changes, "ratings": ratings}
+    steady: _Told[Steadiness] = _Told((), off)
+    rated: _Told[Rated] = _Told((), off)
+    if debaters is not None:
+        steady, rated = await asyncio.gather(
+            _asked(debaters.steadiness(planned), TOO_FEW), _asked(debaters.rated(planned), "")
+        )
+    return {
+        "changes": {**to_plain(steady), "trickster": _trickster(planned, steady.agents)},
+        "ratings": to_plain(rated),
+    }
 
 
-async def _asked(asking: Awaitable[tuple[object, ...]], nothing: str) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class _Told(Generic[T]):
+    agents: tuple[T, ...]
+    why: str
+
+
+async def _asked(asking: Awaitable[tuple[T, ...]], nothing: str) -> _Told[T]:
     try:
         found = await asking
     except Unavailable as away:
-        return _told((), away.message)
-    return _told(found, "" if found else nothing)
+        return _Told((), away.message)
+    return _Told(found, "" if found else nothing)
 
 
-def _told(agents: tuple[object, ...], why: str) -> dict[str, Any]:
-    return {"agents": to_plain(agents), "why": why}
+def _trickster(planned: DebateSpec, known: tuple[Steadiness, ...]) -> dict[str, Any] | None:
+    found = insights.setting(known)
+    if found is None:
+        return None
+    return {"suits": found.trickster, "planned": planned.protocol.trickster, "reason": found.reason}

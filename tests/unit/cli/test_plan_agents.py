@@ -40,6 +40,11 @@ def test_beside_the_team_it_says_how_often_an_agent_changes_sides() -> None:
     never = {"agent": "gpt-5", "flips": 0, "rounds": 20, "low": 0.0, "high": 0.16}
     lines = list(known_in_words(known(changes=(often, never))))
     assert lines == ["claude-3 changes sides without new evidence in 6 of 20 rounds (0.15..0.52)."]
+    told = known()
+    told["agents_known"]["changes"]["trickster"] = {"suits": True, "planned": False, "reason": "they follow each other"}
+    assert list(known_in_words(told)) == ["A protocol with the Trickster would suit: they follow each other."]
+    told["agents_known"]["changes"]["trickster"]["planned"] = True
+    assert list(known_in_words(told)) == []
     assert list(known_in_words(known())) == []
     assert list(known_in_words({})) == [], "a server of an earlier version"
 

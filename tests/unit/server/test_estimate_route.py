@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +94,12 @@ async def test_beside_the_team_it_says_how_often_each_changes_sides_without_new_
     told = (await client.post("/api/debates/estimate", json=ASKED)).json()["agents_known"]["changes"]
     (ada,) = told["agents"]
     assert (ada["agent"], ada["flips"], ada["rounds"], ada["low"], told["why"]) == ("ada", 6, 20, 0.15, "")
+    assert told["trickster"] is None, "6 of 20 say nothing for sure"
+    world.steady = (replace(STEADY, flips=15, moves=15),)
+    told = (await client.post("/api/debates/estimate", json={**ASKED, "protocol": "council"})).json()
+    trickster = told["agents_known"]["changes"]["trickster"]
+    assert (trickster["suits"], trickster["planned"]) == (True, False)
+    assert "without new evidence" in trickster["reason"]
 
 
 async def test_who_has_no_rating_is_told_by_the_record_of_its_model(client: Any, world: Any) -> None:
@@ -113,7 +119,11 @@ async def test_each_part_of_an_estimate_is_missing_by_itself(client: Any, world:
     assert (told["team"]["suggested"], told["team"]["why"]) == ([], "team is away")
     world.steady, world.ratings, world.away = (STEADY,), RATED, {"steadiness"}
     told = (await client.post("/api/debates/estimate", json=ASKED)).json()
-    assert told["agents_known"]["changes"] == {"agents": [], "why": "steadiness is away"}
+    assert told["agents_known"]["changes"] == {
+        "agents": [],
+        "why": "steadiness is away",
+        "trickster": None,
+    }
     assert len(told["agents_known"]["ratings"]["agents"]) == 2
     world.away = {"rated"}
     told = (await client.post("/api/debates/estimate", json=ASKED)).json()
