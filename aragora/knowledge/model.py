@@ -213,6 +213,10 @@ class Home:
 SEARCHED: Final = frozenset({Status.LIVE, Status.DISPUTED})
 """What a search of "now" finds."""
 
+BY_WORDS: Final = frozenset({ItemKind.CRITIQUE_PATTERN})
+"""Kinds that are found by their words alone. A debate leaves up to twenty issues of critics, which no debate is offered
+as items: to embed them would take more than the debate took."""
+
 KEPT: Final = frozenset({Status.LIVE, Status.DISPUTED, Status.SUPERSEDED})
 """What a search of an earlier time may find."""
 

@@ -14,7 +14,7 @@ import numpy as np
 from sqlalchemy import Select, and_, bindparam, delete, func, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from aragora.knowledge.model import KEPT, Home, Visibility
+from aragora.knowledge.model import BY_WORDS, KEPT, Home, Visibility
 from aragora.knowledge.search.vectors import Vectors
 from aragora.knowledge.store.generations import raise_generations
 from aragora.knowledge.store.lexical import scopes_of
@@ -34,6 +34,7 @@ PAGE: Final = 5_000
 _KEPT: Final = sorted(KEPT)
 _ITEMS: Final = knowledge_items
 _VECTORS: Final = knowledge_vectors
+_EMBEDDED: Final = _ITEMS.c.status.in_(_KEPT) & _ITEMS.c.kind.not_in(sorted(BY_WORDS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +110,7 @@ class VectorStore:
         query = (
             select(_ITEMS.c.item_no)
             .outerjoin(_VECTORS, _of_wording(embedder_id))
-            .where(_VECTORS.c.item_no.is_(None), _ITEMS.c.status.in_(_KEPT))
+            .where(_VECTORS.c.item_no.is_(None), _EMBEDDED)
             .order_by(_ITEMS.c.item_no.desc())
             .limit(limit)
         )
@@ -120,7 +121,7 @@ class VectorStore:
         query = (
             select(_ITEMS.c.item_no, _ITEMS.c.version, _ITEMS.c.changed_at, _ITEMS.c.item)
             .outerjoin(_VECTORS, _of_wording(embedder_id))
-            .where(_ITEMS.c.item_no.in_(item_nos), _VECTORS.c.item_no.is_(None), _ITEMS.c.status.in_(_KEPT))
+            .where(_ITEMS.c.item_no.in_(item_nos), _VECTORS.c.item_no.is_(None), _EMBEDDED)
         )
         rows = await self._database.rows(query, "reading items without vectors")
         return [
@@ -215,7 +216,7 @@ class VectorStore:
         """Up to `limit` items that may be found, by falling number below `before`, whether they have a vector or not;
         none is the end."""
         columns = (_ITEMS.c.item_no, _ITEMS.c.version, _ITEMS.c.changed_at, _ITEMS.c.item)
-        query = select(*columns).where(_ITEMS.c.status.in_(_KEPT))
+        query = select(*columns).where(_EMBEDDED)
         if before is not None:
             query = query.where(_ITEMS.c.item_no < before)
         rows = await self._database.rows(query.order_by(_ITEMS.c.item_no.desc()).limit(limit), "reading items")
@@ -225,7 +226,7 @@ class VectorStore:
 
     async def count_findable(self) -> int:
         """How many items may be found."""
-        query = select(func.count()).select_from(_ITEMS).where(_ITEMS.c.status.in_(_KEPT))
+        query = select(func.count()).select_from(_ITEMS).where(_EMBEDDED)
         return int((await self._database.rows(query, "counting items"))[0][0])
 
     def _held(self, embedder_id: str) -> Select[Any]:

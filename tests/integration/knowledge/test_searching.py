@@ -67,6 +67,18 @@ async def test_an_item_is_found_by_its_words_before_it_has_a_vector(world: Searc
     assert answer.waiting == 1
 
 
+async def test_an_issue_of_critics_is_found_by_its_words_alone_and_nothing_waits_for_its_vector(
+    world: Searched,
+) -> None:
+    issue = statement("The cache of three replicas has no owner.", kind=ItemKind.CRITIQUE_PATTERN)
+    await world.writer.write(HOME, [addition(issue), addition("The cache holds three replicas.")])
+    await world.settle()
+    answer = await world.searching.search(SCOPE, "cache replicas")
+    assert {result.item.statement.kind for result in answer.results} == {ItemKind.CRITIQUE_PATTERN, ItemKind.FACT}
+    assert answer.waiting == 0
+    assert await world.vectors.count(str(world.embedder.embedder_id)) == 1
+
+
 async def test_without_the_index_the_words_answer_and_say_so(world: Searched) -> None:
     await world.write("The cache holds three replicas.")
     answer = await Searching(world.reader, Away(), world.clock).search(SCOPE, "cache replicas")
