@@ -183,15 +183,16 @@ class Learning:
         self._registry.observe(FORWARD, max(0.0, self._clock.now() - row.created_at), adapter=self._adapter)
         added = sum(one.effect is Effect.ADDED for one in written)
         supported = sum(one.effect is Effect.SUPPORTED for one in written)
-        log.info(
-            "knowledge learnt from a debate",
-            adapter=self._adapter,
-            debate_id=row.debate_id,
-            org_id=home.org_id,
-            workspace=home.workspace,
-            added=added,
-            supported=supported,
-        )
+        if written:  # an adapter that only notes would say of each debate that it added nothing
+            log.info(
+                "knowledge learnt from a debate",
+                adapter=self._adapter,
+                debate_id=row.debate_id,
+                org_id=home.org_id,
+                workspace=home.workspace,
+                added=added,
+                supported=supported,
+            )
         same = len(written) - added - supported
         return Learnt(1, added, supported, {"nothing new": same} if same else None, gathered=len(units))
 
