@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from aragora.cli.plan_agents import known_in_words, team_in_words
+from aragora.cli.plan_agents import known_in_words, team_in_words, wrapped
 from aragora.cli.plan_of_question import of_question
 from aragora.debate.forecast import Forecast
 from aragora.encoding import from_plain
@@ -40,7 +40,13 @@ def _took(plan: Mapping[str, Any]) -> list[str]:
     if found["usd"]["p90"]:
         told.insert(0, f"${found['usd']['p50']:.2g} (${found['usd']['p90']:.2g})")
     many = counted(found["debates"], "debate")
-    return [f"{many} {of} took, at the median (nine of ten at most):", f"{', '.join(told)}."]
+    lines = [f"{many} {of} took, at the median (nine of ten at most):", f"{', '.join(told)}."]
+    if dear := found.get("dear"):  # none from a server of an earlier version
+        times = ", ".join(f"{one:.2g}" for one in dear)
+        lines += wrapped(
+            f"Of the newest, {counted(len(dear), 'debate')} cost {times} times the median of those before."
+        )
+    return lines
 
 
 def told_before(forecast: Forecast) -> str:

@@ -45,6 +45,10 @@ def test_a_plan_says_what_debates_like_it_took() -> None:
         "12 debates of the same agents took, at the median (nine of ten at most):",
         "$0.04 ($0.09), 41 s (2 min), 9 asks (12), 9,000 tokens (14,000).",
     ]
+    dear = {"debates": 12, "likeness": "same_team", **estimate, "dear": [4.21, 3.0]}
+    assert "Of the newest, 2 debates cost 4.2, 3 times the median of those before." in plan_in_words(
+        {**PLAN, "estimate": dear, "why": ""}
+    )
     free = {**estimate, "usd": {"p50": 0.0, "p90": 0.0}}
     told = plan_in_words({**PLAN, "estimate": {"debates": 3, "likeness": "same_size", **free}, "why": ""})
     assert told.splitlines()[2:] == [

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from statistics import median
 from typing import Final
@@ -35,6 +35,8 @@ ANOMALY: Final = 3.5
 """Modified z-score from which on a debate is one: Iglewicz and Hoaglin, How to Detect and Handle Outliers, 1993."""
 MAD_TO_SD: Final = 0.6745
 """Median absolute deviation of a normal distribution, in standard deviations."""
+RECENT: Final = 10
+"""Of the newest debates like the planned one so many are compared with those before them."""
 APART: Final = 2.0
 """It took at least so many times the median besides: of debates that cost nearly the same none is an anomaly."""
 
@@ -100,7 +102,8 @@ class Range:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What `debates` like the planned one took."""
+    """What `debates` like the planned one took. `dear`: of the newest `RECENT` of the same team those that cost far
+    more than those before them, as multiples of their median, the newest first."""
 
     debates: int
     likeness: Likeness
@@ -108,6 +111,7 @@ class Estimate:
     seconds: Range
     asks: Range
     tokens: Range
+    dear: tuple[float, ...] = ()
 
 
 def observe(taught: TaughtDebate) -> tuple[Observation, ...]:
@@ -136,8 +140,8 @@ def read(observation: Observation) -> Spent:
 
 
 def like(planned: DebateSpec, seen: Sequence[Spent]) -> Estimate | None:
-    """What debates like the planned one took; None where there are not `LEAST` of them. Debates that did not come to
-    their end are left out."""
+    """What debates like the planned one took, of those `seen`, the newest first; None where there are not `LEAST` of
+    them. Debates that did not come to their end are left out."""
     ended = [
         one
         for one in seen
@@ -148,7 +152,8 @@ def like(planned: DebateSpec, seen: Sequence[Spent]) -> Estimate | None:
     team = frozenset(planned.agents)
     same = [one for one in ended if one.team == team]
     if len(same) >= LEAST:
-        return _estimate(same, Likeness.SAME_TEAM)
+        found = (anomaly(one, same[place + 1 :]) for place, one in enumerate(same[:RECENT]))
+        return replace(_estimate(same, Likeness.SAME_TEAM), dear=tuple(one for one in found if one is not None))
     size = [one for one in ended if len(one.agents) == len(planned.agents)]
     return _estimate(size, Likeness.SAME_SIZE) if len(size) >= LEAST else None
 

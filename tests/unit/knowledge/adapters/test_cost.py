@@ -109,7 +109,9 @@ def test_an_estimate_does_not_depend_on_the_order_and_is_what_some_debate_took(
     found = cost.like(DEBATE.spec, seen)
     random.shuffle(seen)
     assert found is not None
-    assert cost.like(DEBATE.spec, seen) == found
+    again = cost.like(DEBATE.spec, seen)
+    assert again is not None
+    assert replace(again, dear=()) == replace(found, dear=()), "but for what was dear at its time"
     usds = [one.usd for one in seen]
     assert found.usd.p50 in usds
     assert found.usd.p90 in usds
@@ -126,6 +128,17 @@ def test_a_debate_that_cost_far_more_than_those_before_it_is_told() -> None:
     assert 4.7 < found < 4.9
     assert cost.anomaly(spent(1.2), before) is None
     assert cost.anomaly(spent(5.0, team=("a", "b", "c")), before) is None
+
+
+def test_an_estimate_tells_which_of_the_newest_debates_of_the_team_were_dear() -> None:
+    usual = [spent(1.0 + number / 100) for number in range(20)]
+    found = cost.like(DEBATE.spec, [usual[0], spent(5.0), *usual])
+    assert found is not None
+    assert [round(one) for one in found.dear] == [5]
+    assert cost.like(DEBATE.spec, usual).dear == ()  # type: ignore[union-attr]
+    long_ago = cost.like(DEBATE.spec, [*usual, spent(5.0), *usual])
+    assert long_ago is not None
+    assert long_ago.dear == ()
 
 
 def test_of_debates_that_cost_nothing_or_much_the_same_none_is_told() -> None:
