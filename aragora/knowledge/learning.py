@@ -164,7 +164,7 @@ class Learning:
                 notes = Notes(self._adapter, noted) if noted else None
                 written = await self._writer.write_once(home, part, notes)
                 for key, units in part.items():
-                    learnt = learnt.plus(self._told(by_id[key], home, units, written.get(key)))
+                    learnt = learnt.plus(self._told(by_id[key], home, units, noted.get(key, ()), written.get(key)))
         if self._of.gives_items:
             ended = (row.debate_id for key, row in by_id.items() if key not in nothing)
             await self._outcomes.of(tuple(dict.fromkeys(ended)))
@@ -176,7 +176,14 @@ class Learning:
             units = earned(units, await self._outcomes.curve(taught.home, taught.spec.domain))
         return units
 
-    def _told(self, row: OutboxRow, home: Home, units: Sequence[Addition], written: Sequence[Planned] | None) -> Learnt:
+    def _told(
+        self,
+        row: OutboxRow,
+        home: Home,
+        units: Sequence[Addition],
+        notes: Sequence[Observation],
+        written: Sequence[Planned] | None,
+    ) -> Learnt:
         """What came of one debate; `written` is None where another process had applied its row meanwhile."""
         if written is None:
             return Learnt(1, skipped={BEFORE: 1}, gathered=len(units))
@@ -194,7 +201,8 @@ class Learning:
                 supported=supported,
             )
         same = len(written) - added - supported
-        return Learnt(1, added, supported, {"nothing new": same} if same else None, gathered=len(units))
+        skipped = {"nothing new": same} if same else None
+        return Learnt(1, added, supported, skipped, gathered=len(units), noted=len(notes))
 
 
 def _parts(batches: Mapping[str, tuple[Addition, ...]]) -> Iterator[dict[str, tuple[Addition, ...]]]:

@@ -108,6 +108,7 @@ class Syncing:
             dict(learnt.skipped or {}),
             standing.backlog,
             standing.lag_s,
+            learnt.noted,
         )
 
     async def earlier(self, rows: Sequence[OutboxRow], lessons: Lessons) -> Learnt:

@@ -31,13 +31,15 @@ class Row(Protocol):
 @dataclass(frozen=True, slots=True)
 class Learnt:
     """What an adapter made of some rows: how many debates it read, how many items it found in them, how many of these
-    are new, and how many grew. `skipped` says what came to nothing, by why: debates, and items that say nothing new."""
+    are new, and how many grew; and how many notes it kept. `skipped` says what came to nothing, by why: debates, and
+    items that say nothing new."""
 
     debates: int = 0
     added: int = 0
     supported: int = 0
     skipped: Mapping[str, int] | None = None
     gathered: int = 0
+    noted: int = 0
 
     @property
     def written(self) -> int:
@@ -55,6 +57,7 @@ class Learnt:
             self.supported + other.supported,
             skipped,
             self.gathered + other.gathered,
+            self.noted + other.noted,
         )
 
 
@@ -86,11 +89,13 @@ class Round:
     gathered: int = 0
     written: int = 0
     skipped: Mapping[str, int] = field(default_factory=dict)
+    noted: int = 0
 
 
 def round_of(learnt: Learnt, at: float, outcome: Outcome = Outcome.DONE) -> Round:
     """What is kept of a round."""
-    return Round(at, outcome, learnt.debates, learnt.gathered, learnt.written, dict(learnt.skipped or {}))
+    skipped = dict(learnt.skipped or {})
+    return Round(at, outcome, learnt.debates, learnt.gathered, learnt.written, skipped, learnt.noted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +140,7 @@ class Synced:
     skipped: Mapping[str, int]
     backlog: int
     lag_s: float
+    noted: int = 0
 
 
 def applied_id(outbox_id: str, adapter: str) -> str:

@@ -115,4 +115,5 @@ def _learnt(planned: Sequence[Planned], attempts: int) -> Learnt:
     added = sum(one.effect is Effect.ADDED for one in planned)
     supported = sum(one.effect is Effect.SUPPORTED for one in planned)
     same = len(planned) - added - supported
-    return Learnt(attempts, added, supported, {"nothing new": same} if same else None, gathered=len(planned))
+    skipped = {"nothing new": same} if same else None
+    return Learnt(attempts, added, supported, skipped, gathered=len(planned), noted=attempts)

@@ -52,11 +52,16 @@ def _result(last: Mapping[str, Any]) -> str:
 
 
 def _counts(done: Mapping[str, Any]) -> str:
-    """`3 debates read, 2 of 5 items written; passed over: 1 nothing new`."""
+    """`3 debates read, 2 of 5 items written, 3 notes; passed over: 1 nothing new`."""
     skipped = done.get("skipped") or {}
     over = f"; passed over: {', '.join(f'{count} {why}' for why, count in sorted(skipped.items()))}" if skipped else ""
-    read = counted(int(done.get("debates") or 0), "debate")
-    return f"{read} read, {done.get('written')} of {counted(int(done.get('gathered') or 0), 'item')} written{over}"
+    parts = [f"{counted(int(done.get('debates') or 0), 'debate')} read"]
+    gathered, noted = int(done.get("gathered") or 0), int(done.get("noted") or 0)
+    if gathered or not noted:
+        parts.append(f"{done.get('written')} of {counted(gathered, 'item')} written")
+    if noted:
+        parts.append(counted(noted, "note"))
+    return f"{', '.join(parts)}{over}"
 
 
 def _seconds(value: object) -> str:

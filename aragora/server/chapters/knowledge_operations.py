@@ -88,6 +88,7 @@ class RoundView(BaseModel):
     debates: Annotated[int, Field(description="that it read; `control_plane`: attempts at tasks")]
     gathered: Annotated[int, Field(description="items that it found in them")]
     written: Annotated[int, Field(description="of these, how many are new or grew")]
+    noted: Annotated[int, Field(description="notes that it kept beside items")]
     skipped: Annotated[dict[str, int], Field(description="debates, and items, that came to nothing, by why")]
 
 
@@ -113,6 +114,7 @@ class SyncedView(BaseModel):
     debates: int
     gathered: int
     written: int
+    noted: int
     skipped: dict[str, int]
     backlog: int
     lag_s: float

@@ -197,7 +197,8 @@ async def test_what_debates_took_is_noted_once_newest_first_and_the_same_from_th
         return await Observations(database).newest(HOME, "cost", "structured", 10)
 
     journals["deb_3"] = journal(3)[:1]  # it was cancelled before its first round
-    assert (await adapters["cost"].learn([row(2), row(1), row(3), row(1)])).skipped == {"nothing to learn": 1}
+    learnt = await adapters["cost"].learn([row(2), row(1), row(3), row(1)])
+    assert (learnt.skipped, learnt.debates, learnt.noted) == ({"nothing to learn": 1}, 3, 2)
     before = await noted()
     assert [one.debate_id for one in before] == ["deb_2", "deb_1"]
     assert [cost.read(one).asks for one in before] == [cost.read(before[0]).asks] * 2

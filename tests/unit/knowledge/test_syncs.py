@@ -76,6 +76,7 @@ COUNTS = st.builds(
     st.integers(0, 9),
     st.dictionaries(st.sampled_from(["nothing new", "learnt before"]), st.integers(1, 9)),
     st.integers(0, 9),
+    st.integers(0, 9),
 )
 
 
@@ -87,3 +88,4 @@ def test_what_was_learnt_adds_up_in_any_order(one: Learnt, other: Learnt) -> Non
     assert both.gathered == one.gathered + other.gathered
     kept = round_of(both, NOW)
     assert (kept.debates, kept.written, kept.skipped) == (both.debates, both.written, both.skipped)
+    assert kept.noted == both.noted == one.noted + other.noted

@@ -66,6 +66,7 @@ async def test_every_adapter_is_listed_with_what_waits_for_it_and_what_it_did_la
             "gathered": 3,
             "written": 2,
             "skipped": {"nothing new": 1},
+            "noted": 0,
         },
     }
     assert "deb_1" not in answer.text  # of whichever organisation it is
@@ -84,6 +85,7 @@ async def test_a_sync_is_the_operators_and_is_audited(site: Site, client: httpx2
             "skipped": {},
             "backlog": 0,
             "lag_s": 0.0,
+            "noted": 0,
         }
     assert site.actors.synced == ["consensus"]
     assert ("knowledge.sync", "success") in {(action, outcome) for action, _, outcome in site.audit.entries}
