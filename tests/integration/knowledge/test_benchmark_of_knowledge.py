@@ -15,7 +15,7 @@ from benchmarks.knowledge_quality.worlds import Kind, languages, world_of
 ROOT = Path(__file__).parents[3]
 TINY = (
     *("--vectors", "3000", "--searches", "3", "--texts", "3", "--pairs", "3"),
-    *("--items", "1200", "--spread", "300", "--switched", "40"),
+    *("--items", "1200", "--spread", "300", "--switched", "40", "--learnt", "16"),
 )
 
 
@@ -26,14 +26,14 @@ def test_every_scenario_prints_its_figures() -> None:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=500,
         check=False,
     )
     assert ran.returncode == 0, ran.stderr
     lines = [json.loads(line) for line in ran.stdout.splitlines()]
     assert {line["scenario"] for line in lines} == {
         *("tokens", "scan", "embedding", "floor"),
-        *("writes", "index", "search", "recall", "at once", "spread", "switch", "summaries"),
+        *("writes", "index", "search", "recall", "at once", "spread", "switch", "summaries", "learning"),
     }
     exact = [line for line in lines if line["scenario"] == "scan" and line["kind"] == "exact"]
     assert len(exact) == 8
@@ -41,6 +41,8 @@ def test_every_scenario_prints_its_figures() -> None:
     by_scenario = {line["scenario"]: line for line in lines}
     assert by_scenario["recall"]["met"]
     assert by_scenario["switch"]["met"], by_scenario["switch"]
+    (rebuilt,) = [line for line in lines if "rebuilt" in line]
+    assert rebuilt["met"], rebuilt
 
 
 def test_a_made_world_is_the_same_each_time_and_holds_its_answers() -> None:
