@@ -74,9 +74,11 @@ def test_what_went_wrong_with_a_task_is_found_and_every_outcome_is_counted(serve
 
 
 def test_the_operator_sees_the_adapters_and_moves_them_and_has_the_index_built_anew(
-    server: LiveServer, debate_id: str
+    server: LiveServer,
 ) -> None:
     ended_task(server, "complete", result=1)
+    debate_id = server.debate(question="Which question does nobody else put to this server?")
+    assert server.ended(debate_id)["status"] == "completed"
 
     def learnt() -> dict[str, dict[str, Any]]:
         listed = {one["adapter"]: one for one in server.get("/api/knowledge/adapters")["adapters"]}
