@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from aragora.cli.plan_agents import known_in_words, team_in_words, wrapped
+from aragora.cli.plan_agents import known_in_words, team_in_words
 from aragora.cli.plan_of_question import of_question
+from aragora.cli.rendering.wrapping import wrapped
 from aragora.debate.forecast import Forecast
 from aragora.encoding import from_plain
 from aragora.texts import counted

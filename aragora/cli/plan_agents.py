@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from textwrap import wrap
 from typing import Any, Final
 
-WIDTH: Final = 80
+from aragora.cli.rendering.wrapping import wrapped
+
+INDENT: Final = "  "
 
 
 def team_in_words(plan: Mapping[str, Any]) -> Iterator[str]:
@@ -18,9 +19,9 @@ def team_in_words(plan: Mapping[str, Any]) -> Iterator[str]:
     if team["suggested"]:
         yield "A team by the debates that ended here; name it with --agents, if you like:"
     elif team["why"]:
-        yield from wrapped(f"No team is suggested: {team['why']}.")
+        yield from wrapped(f"No team is suggested: {team['why']}.", INDENT)
     for member in team["suggested"]:
-        yield from wrapped(f"- {member['agent']}: {member['reason']}.")
+        yield from wrapped(f"- {member['agent']}: {member['reason']}.", INDENT)
 
 
 def known_in_words(plan: Mapping[str, Any]) -> Iterator[str]:
@@ -32,13 +33,13 @@ def known_in_words(plan: Mapping[str, Any]) -> Iterator[str]:
     for one in unrated:
         if one["n"]:
             of = f"{one['of']} won {one['won']} of {one['n']} times, at least {one['low']:.2f}"
-            yield from wrapped(f"{one['agent']} has no rating in this domain; {of}.")
+            yield from wrapped(f"{one['agent']} has no rating in this domain; {of}.", INDENT)
     if nameless := ", ".join(one["agent"] for one in unrated if not one["n"]):
-        yield from wrapped(f"No rating in this domain, and no record of their models (n = 0): {nameless}.")
+        yield from wrapped(f"No rating in this domain, and no record of their models (n = 0): {nameless}.", INDENT)
     for one in known["changes"]["agents"]:
         if one["flips"]:
             of = f"{one['flips']} of {one['rounds']} rounds ({one['low']:.2g}..{one['high']:.2g})"
-            yield from wrapped(f"{one['agent']} changes sides without new evidence in {of}.")
+            yield from wrapped(f"{one['agent']} changes sides without new evidence in {of}.", INDENT)
     yield from _trickster(known["changes"].get("trickster"))
 
 
@@ -46,9 +47,4 @@ def _trickster(found: Mapping[str, Any] | None) -> Iterator[str]:
     """What there is to say of the Trickster where the protocol is not as would suit."""
     if found is not None and found["suits"] != found["planned"]:
         what = "A protocol with" if found["suits"] else "A protocol without"
-        yield from wrapped(f"{what} the Trickster would suit: {found['reason']}.")
-
-
-def wrapped(text: str) -> list[str]:
-    """`text` in lines that a narrow terminal holds."""
-    return wrap(text, WIDTH, subsequent_indent="  ", break_on_hyphens=False)
+        yield from wrapped(f"{what} the Trickster would suit: {found['reason']}.", INDENT)

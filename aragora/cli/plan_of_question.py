@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from textwrap import wrap
 from typing import Any, Final
 
 from aragora.agents.frames import one_line
-from aragora.cli.rendering.plain import plain
+from aragora.cli.rendering.wrapping import wrapped
 from aragora.debate.knowledge import date_of
 from aragora.texts import counted
 
-WIDTH: Final = 80
 _POSITION_CHARS: Final = 120
 
 
@@ -19,19 +17,15 @@ def of_question(plan: Mapping[str, Any]) -> list[str]:
     """Lines of what the answer of POST /api/debates/estimate says of the question; none where the server is of an
     earlier version."""
     settled, why = plan.get("settled"), plan.get("settled_why")
-    lines = _lines(f"Not settled before: {why}.") if why else []
+    lines = wrapped(f"Not settled before: {why}.") if why else []
     if settled is not None:
-        lines = _lines(_settled(settled))
+        lines = wrapped(_settled(settled))
     for taken in plan.get("suggested", ()):
-        lines += _lines(f"As suits the workspace: {taken}.")
+        lines += wrapped(f"As suits the workspace: {taken}.")
     for one in plan.get("suggestions", ()):
         value = one["value"] if isinstance(one["value"], int | str) else ",".join(one["value"])
-        lines += _lines(f"Would suit: --{one['setting']} {value} ({one['reason']}).")
+        lines += wrapped(f"Would suit: --{one['setting']} {value} ({one['reason']}).")
     return lines
-
-
-def _lines(text: str) -> list[str]:
-    return wrap(plain(one_line(text)), WIDTH)
 
 
 def _settled(settled: Mapping[str, Any]) -> str:

@@ -1,21 +1,38 @@
-"""Looks at what adapters noted: bounded in time, and whatever a damaged note says."""
+"""Looks at what adapters noted, and at the items that it names: bounded in time, and whatever a damaged note says."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
-from typing import TypeVar
+from typing import Final, Protocol, TypeVar
 
 import structlog
 
 from aragora.errors import Unavailable
 from aragora.knowledge.counting import timed_look
+from aragora.knowledge.model import Home, Item
 from aragora.knowledge.observations import Observation
+from aragora.scope import Scope
+
+LIMIT_S: Final = 1.0
+"""Of a look, in seconds, by somebody who waits for it."""
 
 T = TypeVar("T")
 
 log = structlog.get_logger("aragora.knowledge")
+
+
+class Noted(Protocol):
+    """Reads what adapters noted (`aragora.knowledge.store.observations.Observations`)."""
+
+    async def newest(self, home: Home, adapter: str, key: str, limit: int) -> list[Observation]: ...
+
+
+class Items(Protocol):
+    """Reads items (`aragora.knowledge.store.reading.KnowledgeReader`)."""
+
+    async def some(self, scope: Scope, item_ids: Sequence[str]) -> list[Item]: ...
 
 
 @asynccontextmanager

@@ -6,21 +6,13 @@ so that none is shown that was forgotten, disputed or held up meanwhile.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
-
 from aragora.clock import Clock
 from aragora.debate.hints import OfferedIssue
-from aragora.knowledge.folds import Folds, Noted, by_debate
-from aragora.knowledge.model import Home, Item
+from aragora.knowledge.bounded import Items, Noted
+from aragora.knowledge.folds import Folds, by_debate
+from aragora.knowledge.model import Home
 from aragora.knowledge.mound.adapters.critique import NAME, READ, ranked, read, told
 from aragora.scope import Scope
-
-
-class Items(Protocol):
-    """Reads items (`aragora.knowledge.store.reading.KnowledgeReader`)."""
-
-    async def some(self, scope: Scope, item_ids: Sequence[str]) -> list[Item]: ...
 
 
 class Checklists:

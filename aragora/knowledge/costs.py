@@ -2,21 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final, Protocol
-
 from aragora.debate.model import DebateSpec
-from aragora.knowledge.bounded import bounded_look, readable
+from aragora.knowledge.bounded import LIMIT_S, Noted, bounded_look, readable
 from aragora.knowledge.model import Home
 from aragora.knowledge.mound.adapters.cost import NAME, READ, Estimate, like, read
-from aragora.knowledge.observations import Observation
-
-LIMIT_S: Final = 1.0
-
-
-class Noted(Protocol):
-    """Reads what adapters noted (`aragora.knowledge.store.observations.Observations`)."""
-
-    async def newest(self, home: Home, adapter: str, key: str, limit: int) -> list[Observation]: ...
 
 
 class Costs:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from aragora.debate.model import DebateSpec
-from aragora.knowledge.bounded import bounded_look, readable
-from aragora.knowledge.costs import LIMIT_S, Noted
+from aragora.knowledge.bounded import LIMIT_S, Noted, bounded_look, readable
 from aragora.knowledge.model import Home
 from aragora.knowledge.mound.adapters.culture import NAME, READ, Suggestion, read, suggestions
 

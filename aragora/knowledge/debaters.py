@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from aragora.debate.model import DebateSpec
-from aragora.knowledge.bounded import bounded_look, readable
-from aragora.knowledge.costs import LIMIT_S, Noted
+from aragora.knowledge.bounded import LIMIT_S, Noted, bounded_look, readable
 from aragora.knowledge.model import Home
 from aragora.knowledge.mound.adapters import elo, insights, ranking
 from aragora.knowledge.mound.adapters.elo import Model, Prior

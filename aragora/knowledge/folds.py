@@ -9,10 +9,10 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from typing import Final, Generic, Protocol, TypeVar
+from typing import Final, Generic, TypeVar
 
 from aragora.clock import Clock
-from aragora.knowledge.bounded import readable
+from aragora.knowledge.bounded import Noted, readable
 from aragora.knowledge.model import Home
 from aragora.knowledge.observations import Observation
 from aragora.supervision import begin
@@ -23,12 +23,6 @@ KEPT_MAX: Final = 1_000  # keys
 
 T = TypeVar("T")
 N = TypeVar("N")
-
-
-class Noted(Protocol):
-    """Reads what adapters noted (`aragora.knowledge.store.observations.Observations`)."""
-
-    async def newest(self, home: Home, adapter: str, key: str, limit: int) -> list[Observation]: ...
 
 
 class Folds(Generic[T]):

@@ -5,14 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 
 from aragora.clock import Clock
 from aragora.debate.knowledge import question_digest
 from aragora.debate.model import DebateSpec
-from aragora.knowledge.bounded import bounded_look, readable
+from aragora.knowledge.bounded import LIMIT_S, Items, Noted, bounded_look, readable
 from aragora.knowledge.confidence import confidence_of, in_words
-from aragora.knowledge.costs import LIMIT_S, Noted
 from aragora.knowledge.model import Home, Item, ItemKind, Status
 from aragora.knowledge.mound.adapters.consensus import subject_of
 from aragora.knowledge.mound.adapters.pulse import (
@@ -39,12 +38,6 @@ GONE: Final = {
     Status.FORGOTTEN: "what it was settled on is forgotten",
 }
 """Why a decision is not shown, by how its item stands."""
-
-
-class Items(Protocol):
-    """Reads items (`aragora.knowledge.store.reading.KnowledgeReader`)."""
-
-    async def some(self, scope: Scope, item_ids: Sequence[str]) -> list[Item]: ...
 
 
 @dataclass(frozen=True, slots=True)

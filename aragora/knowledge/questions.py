@@ -7,23 +7,15 @@ items each time, so that none is shown that was forgotten, held up or settled me
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
-
 from aragora.clock import Clock
 from aragora.debate.hints import OfferedCrux, OfferedPrior
 from aragora.debate.knowledge import question_digest
 from aragora.debate.model import DebateSpec
-from aragora.knowledge.folds import Folds, Noted, by_debate
-from aragora.knowledge.model import Home, Item
+from aragora.knowledge.bounded import Items, Noted
+from aragora.knowledge.folds import Folds, by_debate
+from aragora.knowledge.model import Home
 from aragora.knowledge.mound.adapters.belief import NAME, READ, beliefs, cruxes, priors, read
 from aragora.scope import Scope
-
-
-class Items(Protocol):
-    """Reads items (`aragora.knowledge.store.reading.KnowledgeReader`)."""
-
-    async def some(self, scope: Scope, item_ids: Sequence[str]) -> list[Item]: ...
 
 
 class Questions:

@@ -14,7 +14,9 @@ from aragora.debate.model import (
     Event,
     ReceiptIssued,
 )
+from aragora.encoding import encode_text
 from aragora.knowledge.model import Home, Source, SourceKind, debate_root
+from aragora.knowledge.observations import Observation
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,10 @@ class TaughtDebate:
     def answers(self) -> list[tuple[int, AnswerGiven]]:
         """Every answer, with its seq."""
         return [(seq, event) for seq, event in self.events if isinstance(event, AnswerGiven)]
+
+    def noted(self, key: str, what: object) -> Observation:
+        """What an adapter notes of the debate under `key`: an object of a type of the adapter's."""
+        return Observation(key, encode_text(what), self.spec.debate_id, self.spec.created_by, self.at)
 
     def source(self, seq: int, **of: str | float | None) -> Source:
         """What the debate says at `seq`; `of` are further fields of the source."""

@@ -213,8 +213,8 @@ class VectorStore:
         return int((await self._database.rows(query, "counting vectors"))[0][0])
 
     async def findable(self, before: int | None, limit: int) -> list[Unembedded]:
-        """Up to `limit` items that may be found, by falling number below `before`, whether they have a vector or not;
-        none is the end."""
+        """Up to `limit` items that may be found and get a vector, by falling number below `before`, whether they have
+        it or not; none is the end."""
         columns = (_ITEMS.c.item_no, _ITEMS.c.version, _ITEMS.c.changed_at, _ITEMS.c.item)
         query = select(*columns).where(_EMBEDDED)
         if before is not None:
@@ -225,7 +225,7 @@ class VectorStore:
         ]
 
     async def count_findable(self) -> int:
-        """How many items may be found."""
+        """How many items may be found and get a vector."""
         query = select(func.count()).select_from(_ITEMS).where(_EMBEDDED)
         return int((await self._database.rows(query, "counting items"))[0][0])
 

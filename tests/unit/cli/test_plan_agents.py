@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from aragora.cli.plan_agents import WIDTH, known_in_words, team_in_words
+from aragora.cli.plan_agents import known_in_words, team_in_words
+from aragora.cli.rendering.wrapping import WIDTH
 
 NONE = {"domain": "law", "debates": 0, "experts": [], "suggested": [], "why": ""}
 

@@ -28,7 +28,7 @@ from typing import Final
 from aragora.debate.hints import HINT_MAX_CHARS, OfferedCrux, OfferedPrior, fitted_cruxes, fitted_priors, line_of
 from aragora.debate.knowledge import digest_of, question_digest
 from aragora.debate.model import Decision, KnowledgeOffered
-from aragora.encoding import decode_as, encode_text
+from aragora.encoding import decode_as
 from aragora.knowledge.confidence import confidence_of
 from aragora.knowledge.inspection import inspected
 from aragora.knowledge.model import DEBATE, SEARCHED, Basis, Item, Status
@@ -118,7 +118,7 @@ def observe(taught: TaughtDebate) -> tuple[Observation, ...]:
         cruxes=tuple(_cruxes(taught, decision)),
         votes=tuple(sorted((len(tally.voters) for tally in decision.tallies), reverse=True)),
     )
-    return (Observation(own, encode_text(held), spec.debate_id, spec.created_by, taught.at),)
+    return (taught.noted(own, held),)
 
 
 def read(observation: Observation) -> Held:

@@ -20,7 +20,7 @@ from enum import IntEnum, StrEnum
 from typing import Final
 
 from aragora.debate.model import AskKind, KnowledgeCited, KnowledgeOffered
-from aragora.encoding import decode_as, encode_text
+from aragora.encoding import decode_as
 from aragora.knowledge.model import Bearing, Item
 from aragora.knowledge.observations import Observation
 from aragora.knowledge.taught import TaughtDebate
@@ -28,7 +28,8 @@ from aragora.knowledge.taught import TaughtDebate
 NAME: Final = "continuum"
 
 READ: Final = 200
-"""Of the newest uses of an item so many are looked at."""
+"""Of the newest uses of the items that are looked up together so many are looked at: where some are much used, older
+uses are missing, and fewer are told."""
 
 FADES: Final = 4
 """Spans of its tier after which an item that nobody used falls into the one below."""
@@ -98,11 +99,7 @@ def observe(taught: TaughtDebate) -> tuple[Observation, ...]:
     ids: dict[str, bool] = {}
     for label in (label for event in cited for label in event.labels if label in of_label):
         ids[of_label[label]] = ids.get(of_label[label], False) or label in rests
-    spec = taught.spec
-    return tuple(
-        Observation(item_id, encode_text(Use(use)), spec.debate_id, spec.created_by, taught.at)
-        for item_id, use in ids.items()
-    )
+    return tuple(taught.noted(item_id, Use(use)) for item_id, use in ids.items())
 
 
 def read(observation: Observation) -> Used:

@@ -17,7 +17,7 @@ from statistics import median
 from typing import Final
 
 from aragora.debate.model import DebateEnded, DebateSpec, DebateStatus, RoundStarted
-from aragora.encoding import decode_as, encode_text
+from aragora.encoding import decode_as
 from aragora.knowledge.observations import Observation
 from aragora.knowledge.taught import TaughtDebate
 from aragora.receipts.receipt import AgentPart, summary_of
@@ -131,7 +131,7 @@ def observe(taught: TaughtDebate) -> tuple[Observation, ...]:
         seconds=max(0.0, taught.at - taught.began_at),
         agents=tuple(map(_spent, summary_of(events).agents)),
     )
-    return (Observation(spent.protocol, encode_text(spent), spec.debate_id, spec.created_by, taught.at),)
+    return (taught.noted(spent.protocol, spent),)
 
 
 def read(observation: Observation) -> Spent:

@@ -26,7 +26,7 @@ from typing import Final
 from aragora.debate.hints import ISSUE_MAX_CHARS, OfferedIssue, fitted_issues, line_of
 from aragora.debate.machine.convergence import conclusion
 from aragora.debate.model import AnswerGiven, AskKind, CritiqueGiven, KnowledgeOffered
-from aragora.encoding import decode_as, encode_text
+from aragora.encoding import decode_as
 from aragora.knowledge.calibration import wilson
 from aragora.knowledge.inspection import inspected
 from aragora.knowledge.ledger import Added
@@ -141,10 +141,7 @@ def observe(taught: TaughtDebate) -> tuple[Observation, ...]:
         )
     if not issues:
         return ()
-    spec = taught.spec
-    return (
-        Observation(spec.domain, encode_text(Criticised(tuple(issues))), spec.debate_id, spec.created_by, taught.at),
-    )
+    return (taught.noted(taught.spec.domain, Criticised(tuple(issues))),)
 
 
 def read(observation: Observation) -> Criticised:

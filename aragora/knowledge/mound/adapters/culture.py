@@ -27,7 +27,7 @@ from aragora.debate.model import (
     RoundStarted,
     Verdict,
 )
-from aragora.encoding import decode_as, encode_text
+from aragora.encoding import decode_as
 from aragora.knowledge.calibration import wilson
 from aragora.knowledge.observations import Observation
 from aragora.knowledge.taught import TaughtDebate
@@ -123,7 +123,7 @@ def observe(taught: TaughtDebate) -> tuple[Observation, ...]:
         overridden=any(verdict is not Verdict.APPROVE for verdict in signed),
         corrected=any(isinstance(event, PositionsCorrected) for event in events),
     )
-    return (Observation(held.protocol, encode_text(held), spec.debate_id, spec.created_by, taught.at),)
+    return (taught.noted(held.protocol, held),)
 
 
 def read(observation: Observation) -> Held:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from aragora.encoding import decode_as, encode_text
+from aragora.encoding import decode_as
 from aragora.knowledge.calibration import wilson
 from aragora.knowledge.observations import Observation
 from aragora.knowledge.taught import TaughtDebate
@@ -94,8 +94,7 @@ def observe(taught: TaughtDebate) -> tuple[Observation, ...]:
         for author in authors_of(tally)
         if (usage := answered.get(author)) is not None
     )
-    spec = taught.spec
-    return (Observation(spec.domain, encode_text(Places(places)), spec.debate_id, spec.created_by, taught.at),)
+    return (taught.noted(taught.spec.domain, Places(places)),)
 
 
 def read(observation: Observation) -> Places:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from aragora.debate.model import AgreementChallenged, AnswerGiven, AskKind, ConvergenceMeasured
-from aragora.encoding import decode_as, encode_text
+from aragora.encoding import decode_as
 from aragora.knowledge.calibration import wilson
 from aragora.knowledge.mound.adapters.evidence import PIECE_MIN_CHARS
 from aragora.knowledge.observations import Observation
@@ -82,12 +82,7 @@ def observe(taught: TaughtDebate) -> tuple[Observation, ...]:
             watch.challenge()
         elif isinstance(event, ConvergenceMeasured):
             watch.measure(event)
-    spec = taught.spec
-    return tuple(
-        Observation(agent, encode_text(sides), spec.debate_id, spec.created_by, taught.at)
-        for agent, sides in sorted(watch.sides.items())
-        if sides != Sides()
-    )
+    return tuple(taught.noted(agent, sides) for agent, sides in sorted(watch.sides.items()) if sides != Sides())
 
 
 def read(observation: Observation) -> Sides:

@@ -18,7 +18,7 @@ from itertools import pairwise, takewhile
 from typing import Final
 
 from aragora.debate.knowledge import question_digest
-from aragora.encoding import decode_as, encode_text
+from aragora.encoding import decode_as
 from aragora.knowledge.mound.adapters.consensus import decided
 from aragora.knowledge.observations import Observation
 from aragora.knowledge.sameness import item_id_of
@@ -88,7 +88,7 @@ def observe(taught: TaughtDebate) -> tuple[Observation, ...]:
         shown=bool(item_id) and item_id in taught.offered.item_ids,
     )
     key = question_digest(spec.question)
-    return (Observation(key, encode_text(asked), spec.debate_id, spec.created_by, taught.at),)
+    return (taught.noted(key, asked),)
 
 
 def read(observation: Observation) -> Asked:

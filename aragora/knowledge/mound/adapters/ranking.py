@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from aragora.debate.model import DebateSpec, RoundStarted
-from aragora.encoding import decode_as, encode_text
+from aragora.encoding import decode_as
 from aragora.knowledge.calibration import wilson
 from aragora.knowledge.observations import Observation
 from aragora.knowledge.taught import TaughtDebate
@@ -83,9 +83,7 @@ def observe(taught: TaughtDebate) -> tuple[Observation, ...]:
     parts = tuple(
         Part(part.name, won.get(part.name, 0.0), part.failures, part.abstentions) for part in summary_of(events).agents
     )
-    spec = taught.spec
-    body = encode_text(Debated(bool(won), parts))
-    return (Observation(spec.domain, body, spec.debate_id, spec.created_by, taught.at),)
+    return (taught.noted(taught.spec.domain, Debated(bool(won), parts)),)
 
 
 def read(observation: Observation) -> Debated:
