@@ -5,16 +5,15 @@ Whoever runs it has the settings of the installation, and acts as its local oper
 
 from __future__ import annotations
 
-import asyncio
 import math
 from collections.abc import Collection
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final
 
 from aragora.agents.breaker_store import BreakerStore
 from aragora.clock import SystemClock
+from aragora.composition.opened_on_use import OpenedOnUse
 from aragora.config.settings import Settings, settings_in
 from aragora.control_plane.advising import ADVISED, Advising, CatalogueRoster, told
 from aragora.control_plane.begun import Begun
@@ -53,7 +52,7 @@ class _Open:
     closing: AsyncExitStack
 
 
-class LocalCoordinator:
+class LocalCoordinator(OpenedOnUse[_Open]):
     """The control plane of one workspace. Opens with its first use, and belongs to the event loop of that; an async
     context manager, which closes it.
 
@@ -64,13 +63,12 @@ class LocalCoordinator:
 
     def __init__(self, org_id: str, workspace: str | None, settings: Settings | None) -> None:
         """`workspace` None is CP_KM_WORKSPACE; `settings` None are those of the environment."""
+        super().__init__()
         self._settings = settings or settings_in(None)
         self._org_id = org_id
         self._workspace = self._settings.cp_km_workspace if workspace is None else checked_workspace(workspace)
         self._scope = Scope(org_id, frozenset({self._workspace}))
         self._clock = SystemClock()
-        self._opening = asyncio.Lock()
-        self._open: _Open | None = None
         self._begun: set[Begun[Any]] = set()
 
     async def submit_task(
@@ -199,19 +197,7 @@ class LocalCoordinator:
         """Wait for what was begun, then close what is open; the next use opens it again."""
         for one in tuple(self._begun):
             await one.settled()
-        async with self._opening:
-            opened, self._open = self._open, None
-        if opened is not None:
-            await opened.closing.aclose()
-
-    async def __aenter__(self) -> Self:
-        await self._opened()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.aclose()
+        await super().aclose()
 
     async def _complete(
         self,
@@ -232,13 +218,7 @@ class LocalCoordinator:
             task_id, self._scope, holding, result, latency_ms=latency_ms, cost_usd=cost_usd
         )
 
-    async def _opened(self) -> _Open:
-        async with self._opening:
-            if self._open is None:
-                self._open = await self._opening_all()
-            return self._open
-
-    async def _opening_all(self) -> _Open:
+    async def _open_all(self) -> _Open:
         settings = self._settings
         await apply_pending(settings)
         debates, core = Database.open(settings, Context.DEBATES), Database.open(settings, Context.CORE)

@@ -5,16 +5,14 @@ Whoever runs it has the settings of the installation, and acts as its local oper
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
-from types import TracebackType
-from typing import Self
 
 import structlog
 
 from aragora.clock import Clock, SystemClock
+from aragora.composition.opened_on_use import OpenedOnUse
 from aragora.config.settings import Settings, settings_in
 from aragora.debate.hints import OfferedCrux, OfferedIssue, OfferedPrior
 from aragora.debate.model import DebateSpec
@@ -68,7 +66,7 @@ class _Open:
     closing: AsyncExitStack
 
 
-class LocalMound:
+class LocalMound(OpenedOnUse[_Open]):
     """The mound of one organisation. Opens with its first use, and belongs to the event loop of that; an async context
     manager, which closes it.
 
@@ -79,9 +77,8 @@ class LocalMound:
         """`settings` None are those of the environment."""
         self._org_id = org_id
         self._settings = settings
+        super().__init__()
         self._clock = SystemClock()
-        self._opening = asyncio.Lock()
-        self._open: _Open | None = None
 
     async def share_insight(self, workspace: str, insight: CrossWorkspaceInsight) -> Share:
         """Share an insight of a workspace. Raises as `InsightExchange.share`."""
@@ -156,27 +153,8 @@ class LocalMound:
         asked = DebateSpec("", question, (), protocol, seed=0, options=tuple(options), workspace=workspace)
         return replace(asked, org_id=self._org_id)
 
-    async def aclose(self) -> None:
-        """Close what is open; the next use opens it again."""
-        async with self._opening:
-            opened, self._open = self._open, None
-        if opened is not None:
-            await opened.closing.aclose()
-
-    async def __aenter__(self) -> Self:
-        await self._opened()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.aclose()
-
-    async def _opened(self) -> _Open:
-        async with self._opening:
-            if self._open is None:
-                self._open = await _open(self._settings or settings_in(None), self._clock)
-            return self._open
+    async def _open_all(self) -> _Open:
+        return await _open(self._settings or settings_in(None), self._clock)
 
 
 class _NoIndex:
