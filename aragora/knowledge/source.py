@@ -98,11 +98,12 @@ class MoundSource:
         query = spec.question[:QUERY_MAX_CHARS]
         answer = await self._searching.search(scope, query, k=FOUND, wanted=Wanted(kinds=OFFERED))
         found = [result.item for result in answer.results]
-        dissents = await self._reader.linking_to(
-            scope, [item.item_id for item in found], LinkKind.DISSENTS_FROM, self._clock.now()
+        ids = [item.item_id for item in found]
+        dissents, memories = await asyncio.gather(
+            self._reader.linking_to(scope, ids, LinkKind.DISSENTS_FROM, self._clock.now()),
+            self._beside(self._memories.of(home, found), dict[str, Memory](), "memory of items", spec),
         )
         summaries = await self.made_of(scope, found) if self._summaries else ()
-        memories = await self._beside(self._memories.of(home, found), dict[str, Memory](), "memory of items", spec)
         items = offered(spec.question, found, dissents, summaries, memories)
         return Offer(items) if items else Offer(why=NotOffered.NONE)
 
