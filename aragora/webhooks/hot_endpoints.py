@@ -138,6 +138,8 @@ class HotEndpoints:
         for endpoint_id in self._heat.hot(now):
             if len(self._lines) >= self._most:
                 break
+            if endpoint_id not in self._owner.queues:
+                continue  # it is deleted, or nothing waits for it: a process would have nothing to do
             if endpoint_id not in self._lines and self._not_before.get(endpoint_id, now) <= now:
                 await self.promote(endpoint_id)
 

@@ -26,6 +26,7 @@ from actors.gateways.webhook_figures import COUNTED_S
 from aragora.webhooks.counting import BLOCKED
 from aragora.webhooks.events import CATALOGUE
 from aragora.webhooks.hot_endpoint import key_of
+from aragora.webhooks.hot_endpoints import IN_PROCESS
 from aragora.webhooks.model import Rules
 from aragora.webhooks.queues import UNSTORED
 from tests.contract.verify_signature import verify_signature
@@ -84,12 +85,12 @@ def arrived_whole(server: LiveServer, arrived: Arrived, debate_id: str) -> bool:
     return {each["seq"] for each in arrived.of(debate_id)} >= set(ordinary_of(server, debate_id))
 
 
-def epoch_of(server: LiveServer, made: dict[str, Any]) -> int:
-    """How often the endpoint was given to a process or taken back."""
+def held(server: LiveServer, made: dict[str, Any]) -> tuple[int, str]:
+    """How often the endpoint was given to a process or taken back, and who has it: before the first time nobody."""
     with closing(sqlite3.connect(server.data_dir / "webhooks.db", timeout=WAIT_S)) as database:
-        query = "SELECT epoch FROM webhook_owners WHERE key = ?"
-        ((epoch,),) = database.execute(query, (key_of(made["webhook_id"]),)).fetchall()
-    return int(epoch)
+        query = "SELECT epoch, owner FROM webhook_owners WHERE key = ?"
+        rows = database.execute(query, (key_of(made["webhook_id"]),)).fetchall()
+    return (int(rows[0][0]), str(rows[0][1])) if rows else (0, "")
 
 
 def statuses(server: LiveServer, made: dict[str, Any]) -> set[str]:
@@ -199,13 +200,17 @@ def all_arrive_although_the_process_is_killed(server: LiveServer, made: dict[str
         for debate_id in debates[-8:]:
             assert server.ended(debate_id)["status"] == "completed"
 
-    def process() -> list[psutil.Process]:
+    def processes() -> list[psutil.Process]:
+        """Those that may have the endpoint, once one of them has: a process is there before it is given anything."""
         debating()
+        if held(server, made)[1] != IN_PROCESS:
+            return []
         return [one for one in endpoint_processes(server) if one.pid not in others]
 
-    (killed,) = server.until(process)
-    twice, epoch = arrived.twice, epoch_of(server, made)
-    killed.kill()
+    killed = server.until(processes)
+    twice, (epoch, _) = arrived.twice, held(server, made)
+    for one in killed:
+        one.kill()
     debating()
     expected = {
         f"{debate_id}:{event['seq']}"
@@ -215,7 +220,7 @@ def all_arrive_although_the_process_is_killed(server: LiveServer, made: dict[str
     }
     server.until(lambda: {headers["webhook-id"] for headers, _ in arrived.requests} >= expected)
     # On a busy machine a successor may be taken for dead too. Each costs what was not stored yet then, and no more.
-    ends = epoch_of(server, made) - epoch
+    ends = held(server, made)[0] - epoch
     assert arrived.twice - twice <= ends * UNSTORED * Rules().max_in_flight
 
 

@@ -455,6 +455,20 @@ async def test_no_more_endpoints_have_a_process_than_may(world: World, monkeypat
         assert len(stage.hot) == 2
 
 
+async def test_an_endpoint_that_was_sent_much_and_is_deleted_gets_no_process(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with staged(world, fifo=False) as stage:
+        await stage.happen()
+        await stage.all_delivered(1)
+        await world.endpoints.delete("local", stage.id)
+        await stage.dispatcher.endpoint_changed(stage.id)
+        monkeypatch.setattr(stage.hot._heat, "hot", lambda now: [stage.id])
+        await stage.hot.look()
+        assert not stage.processes.processes
+        assert stage.id not in stage.hot
+
+
 async def test_a_drain_ends_every_process_and_nothing_is_sent_twice(world: World) -> None:
     async with staged(world) as stage:
         await stage.happen()
