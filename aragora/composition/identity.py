@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from starlette.middleware import Middleware
 
 from aragora.clock import Clock
-from aragora.composition.launch import has_local_operator
+from aragora.composition.identity_rules import identity_rules
 from aragora.config.settings import Settings
 from aragora.identity.accounts import Accounts
 from aragora.identity.api_keys import ApiKeyStore
@@ -23,7 +23,6 @@ from aragora.identity.own_keys import DAY_S, OwnKeys
 from aragora.identity.parts import IdentityParts
 from aragora.identity.passwords import Passwords
 from aragora.identity.people import People
-from aragora.identity.proofs import IdentityRules
 from aragora.identity.rate_limits import RateLimits
 from aragora.identity.registration import RegistrationRules
 from aragora.identity.second_factor import SecondFactor
@@ -77,7 +76,7 @@ def open_identity(settings: Settings, *, bind_host: str, hops: TrustedHops, cloc
     """Identity as the settings say; connects when first used. `hops` are those whose word about a client's address
     counts. Raises Misconfigured."""
     parts, closers = open_parts(settings, clock)
-    logins, tickets, rules = Logins(parts), Tickets(parts.shared), _rules(settings, bind_host)
+    logins, tickets, rules = Logins(parts), Tickets(parts.shared), identity_rules(settings, bind_host)
     authenticator = Authenticator(
         Authentication(parts, rules, tickets),
         parts.limits,
@@ -172,16 +171,6 @@ def administration_of(
         AdministrationPorts(ports.parts.audit, ports.accounts, ports.parts.limits, figures),
         chapters=(administration,),
         layers=(Layer(Stage.NOTES, Middleware(ErrorNotesMiddleware, notes=notes, clock=clock)),),
-    )
-
-
-def _rules(settings: Settings, bind_host: str) -> IdentityRules:
-    return IdentityRules(
-        production=settings.production,
-        local_operator=has_local_operator(settings, bind_host),
-        api_token=settings.api_token.get_secret_value() if settings.api_token else None,
-        service_token=settings.service_token.get_secret_value() if settings.service_token else None,
-        service_roles=settings.service_roles,
     )
 
 

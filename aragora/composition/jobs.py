@@ -12,6 +12,7 @@ from actors.runtime import Runtime
 from aragora.background import Job
 from aragora.clock import Clock, SystemClock
 from aragora.composition.forgetting import forgetting_job
+from aragora.composition.revalidating import revalidation
 from aragora.config.settings import Settings
 from aragora.control_plane.upkeep import forgetting_tasks, sweeping_tasks
 from aragora.debate.store.debates import DebateStore
@@ -61,6 +62,7 @@ def jobs(opened: Callable[[Context], Database], settings: Settings) -> tuple[Job
         forgetting_job(opened, settings, clock),
         heeding_job(heeding),
         *((relearning_job(_relearning(memory, debates, clock)),) if settings.knowledge else ()),
+        *((revalidation(opened, settings, clock),) if settings.revalidates else ()),
         summarising_job(summarising, wanted=settings.enable_rlm_summaries),
         sweeping_tasks(debates, clock, told=settings.learns_from_tasks),
         forgetting_tasks(debates, clock),

@@ -23,6 +23,7 @@ from aragora.identity.principal import LOCAL_OPERATOR
 from aragora.identity.store.workspaces import WorkspaceStore
 from aragora.knowledge.adapting import EVERY, at_work
 from aragora.knowledge.checklists import Checklists
+from aragora.knowledge.debated_again import DebatedAgain, Revalidations
 from aragora.knowledge.insight_exchange import LISTED_MAX, InsightExchange, Share, exchange_over
 from aragora.knowledge.insights import CrossWorkspaceInsight, SharedInsight, share_id_of
 from aragora.knowledge.model import Home, Item, ItemKind
@@ -34,6 +35,7 @@ from aragora.knowledge.searching import Mode, Searching
 from aragora.knowledge.store.adapters import AdapterBook
 from aragora.knowledge.store.observations import Observations
 from aragora.knowledge.store.reading import KnowledgeReader
+from aragora.knowledge.store.revalidations import RevalidationStore
 from aragora.knowledge.syncing import Syncing
 from aragora.knowledge.syncs import Standing, Synced
 from aragora.knowledge.wanted import Wanted
@@ -61,6 +63,7 @@ class _Open:
     checklists: Checklists
     precedents: Precedents
     questions: Questions
+    revalidations: Revalidations
     registry: Registry
     counters: CounterStore
     closing: AsyncExitStack
@@ -139,6 +142,11 @@ class LocalMound(OpenedOnUse[_Open]):
         """What a question was settled on, or in words why nothing is told."""
         return await (await self._opened()).precedents.settled(self._asked(workspace, question, ()))
 
+    async def debated_again(self, workspace: str, limit: int) -> Sequence[DebatedAgain]:
+        """What the server debates again by itself in a workspace."""
+        scope = Scope(self._org_id, frozenset({workspace}))
+        return await (await self._opened()).revalidations.of(scope, limit)
+
     async def find(self, workspace: str, question: str, kinds: Collection[ItemKind], limit: int) -> list[Item]:
         """Up to `limit` items of these kinds that belong to a question, the best first, by its words: the index of
         meanings belongs to the server. Raises InvalidInput."""
@@ -173,10 +181,10 @@ def _known(adapter: str) -> str:
 
 async def _open(settings: Settings, clock: Clock) -> _Open:
     await apply_pending(settings)
-    contexts = (Context.MEMORY, Context.USERS, Context.CORE, Context.DEBATES)
-    memory, users, core, debates = (Database.open(settings, one) for one in contexts)
+    contexts = (Context.MEMORY, Context.USERS, Context.CORE, Context.DEBATES, Context.SCHEDULE)
+    memory, users, core, debates, schedule = (Database.open(settings, one) for one in contexts)
     closing = AsyncExitStack()
-    for database in (memory, users, core, debates):
+    for database in (memory, users, core, debates, schedule):
         closing.push_async_callback(database.aclose)
     registry, noted = Registry(), Observations(memory)
     reader, book = KnowledgeReader(memory), AdapterBook(memory, OutboxStore(debates), clock)
@@ -191,6 +199,7 @@ async def _open(settings: Settings, clock: Clock) -> _Open:
         checklists=Checklists(noted, reader, clock),
         precedents=Precedents(noted, reader, clock),
         questions=Questions(noted, reader, clock),
+        revalidations=Revalidations(RevalidationStore(schedule), reader, clock),
         searching=Searching(reader, _NoIndex(), clock),
         registry=registry,
         counters=CounterStore(core),

@@ -61,6 +61,26 @@ class KnowledgeSettings(BaseModel):
         ge=0,
         le=1,
     )
+    knowledge_revalidation: bool = variable(
+        "ARAGORA_KNOWLEDGE_REVALIDATION",
+        "Debate decisions again that are disputed, or past the time that they are good for, in the name of whoever "
+        "asked for the debate that came to them.",
+        default=False,
+    )
+    knowledge_revalidation_debates_a_day: int = variable(
+        "ARAGORA_KNOWLEDGE_REVALIDATION_DEBATES_A_DAY",
+        "So many of these debates are opened a day (UTC), of all organisations together.",
+        default=5,
+        ge=1,
+        le=1_000,
+    )
+    knowledge_revalidation_usd_a_day: float = variable(
+        "ARAGORA_KNOWLEDGE_REVALIDATION_USD_A_DAY",
+        "USD that these debates of a day may cost together; the monthly budgets hold besides.",
+        default=5.0,
+        ge=0,
+        le=10_000,
+    )
     knowledge_embeddings_url: WebAddress | None = variable(
         "ARAGORA_KNOWLEDGE_EMBEDDINGS_URL",
         "Address with OpenAI's interface that turns texts into vectors; unset: the embedded model does.",
@@ -91,6 +111,11 @@ class KnowledgeSettings(BaseModel):
         default="default",
         allowed="1 to 64 letters, digits, dots, underscores and hyphens",
     )
+
+    @property
+    def revalidates(self) -> bool:
+        """Whether decisions are debated again. Where nothing is learnt, nothing is known to be due."""
+        return self.knowledge and self.knowledge_revalidation
 
     @property
     def learns_from_tasks(self) -> bool:

@@ -24,7 +24,8 @@ from aragora.scope import DEFAULT_WORKSPACE
 @dataclass(frozen=True, slots=True)
 class Proposition:
     """What was asked for. None and empty mean: the server chooses. `suggested`: it may take what suits the workspace;
-    `taken` are the settings that it took so, each with why."""
+    `taken` are the settings that it took so, each with why. `revalidates`: the debate whose decision the server debates
+    again by itself."""
 
     question: str
     agents: tuple[str, ...] = ()
@@ -43,6 +44,7 @@ class Proposition:
     knowledge: bool = True
     suggested: bool = False
     taken: tuple[str, ...] = ()
+    revalidates: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,7 @@ def _asked(proposition: Proposition) -> dict[str, object]:
 
 
 _LATER: Final = frozenset({"options", "needs", "knowledge", "suggested"})
-_OURS: Final = frozenset({"workspace", "taken"})
+_OURS: Final = frozenset({"workspace", "taken", "revalidates"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +134,7 @@ def specification(
         options=tuple(" ".join(option.split()) for option in proposition.options),
         knowledge=proposition.knowledge and takes_knowledge(protocol),
         suggested=proposition.taken,
+        revalidates=proposition.revalidates,
     )
     machine.check_spec(spec)
     return spec

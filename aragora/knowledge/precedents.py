@@ -96,7 +96,7 @@ class Precedents:
             return f"{many} of this question ended in this workspace, and none of them reached a decision"
         scope = Scope(home.org_id, frozenset({home.workspace}))
         items = await self._items.some(scope, [found.item_id, next_id(found.item_id)])
-        item = standing(home, question, found, items)
+        item = standing(home, subject_of(question), found, items)
         if item is None:
             return LEARNING
         if item.status in GONE:
@@ -104,12 +104,11 @@ class Precedents:
         return _told(found, item, now, recently)
 
 
-def standing(home: Home, question: str, found: Precedent, items: Sequence[Item]) -> Item | None:
-    """The item that says what a question was settled on: the one that says so now, also where it has the next id
-    because the first was reworded, or else the one that has its id; None where there is none. Pure."""
+def standing(home: Home, subject: str, found: Precedent, items: Sequence[Item]) -> Item | None:
+    """The item that says what the question of a `subject` was settled on: the one that says so now, also where it has
+    the next id because the first was reworded, or else the one that has its id; None where there is none. Pure."""
     if not items:
         return None
-    about = subject_of(question)
     for item in items:
         if item.status is not Status.FORGOTTEN and item_id_of(home, item.statement) == found.item_id:
             return item
@@ -117,7 +116,7 @@ def standing(home: Home, question: str, found: Precedent, items: Sequence[Item])
     if named is None or named.status is Status.FORGOTTEN:
         return named
     said = named.statement
-    return named if said.kind is ItemKind.DECISION and said.subject == about else None
+    return named if said.kind is ItemKind.DECISION and said.subject == subject else None
 
 
 def _told(found: Precedent, item: Item, now: float, recently: int) -> Settled:

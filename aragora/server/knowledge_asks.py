@@ -170,7 +170,7 @@ class Remark(Asking):
     note: Annotated[Prose, Field(max_length=limits.NOTE_MAX_CHARS)] = ""
 
 
-_Workspaces = Annotated[
+Covered = Annotated[
     str | None,
     Field(
         pattern=f"{WORKSPACE_PATTERN}|^[*]$",
@@ -191,7 +191,7 @@ class _Narrowing(Asking):
     as_of: Annotated[
         MomentText | None, Field(description="what held then, as far as it was known not to have ended")
     ] = None
-    workspace: _Workspaces = None
+    workspace: Covered = None
 
     @property
     def wanted(self) -> Wanted:

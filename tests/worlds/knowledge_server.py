@@ -19,6 +19,7 @@ from aragora.composition.knowledge import open_knowledge
 from aragora.composition.knowledge_health import open_knowledge_health
 from aragora.composition.knowledge_insights import open_knowledge_insights
 from aragora.composition.knowledge_operations import open_knowledge_operations
+from aragora.composition.knowledge_revalidations import open_knowledge_revalidations
 from aragora.config.settings import Settings
 from aragora.errors import Unauthenticated
 from aragora.identity.authorization import authorize
@@ -116,10 +117,11 @@ async def knowledge_site(settings: Settings, clock: Clock, meanings: Meanings | 
     )
     operations = open_knowledge_operations(settings, adapters=actors, index=actors, audit=audit, clock=clock)
     insights = open_knowledge_insights(settings, workspaces=Made(), audit=audit, clock=clock)
+    again = open_knowledge_revalidations(settings, audit=audit, clock=clock)
     proofs = Feature("receipts", ReceiptPorts(world, boards), chapters=(receipts,))
-    app = create_app(DEFAULT_CONFIG, named, (feature, insights, operations, health, proofs))
+    app = create_app(DEFAULT_CONFIG, named, (feature, insights, operations, health, again, proofs))
     try:
         yield Site(app, feature, world, boards, audit, actors)
     finally:
-        for close in (*feature.closers, *insights.closers, *operations.closers, *health.closers):
+        for close in (*feature.closers, *insights.closers, *operations.closers, *health.closers, *again.closers):
             await close()

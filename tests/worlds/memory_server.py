@@ -28,6 +28,7 @@ from aragora.composition.knowledge import open_knowledge
 from aragora.composition.knowledge_health import open_knowledge_health
 from aragora.composition.knowledge_insights import open_knowledge_insights
 from aragora.composition.knowledge_operations import open_knowledge_operations
+from aragora.composition.knowledge_revalidations import open_knowledge_revalidations
 from aragora.composition.outcomes import open_outcomes
 from aragora.composition.webhooks import open_webhooks
 from aragora.config.settings import Settings
@@ -450,6 +451,7 @@ def features_over(
         ),
         open_control_plane(settings, clock),
         of_knowledge,
+        open_knowledge_revalidations(settings, audit=identity.feature.ports.parts, clock=clock),
         open_knowledge_insights(
             settings,
             workspaces=identity.feature.ports.parts.workspaces,

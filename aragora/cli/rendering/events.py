@@ -112,6 +112,7 @@ def _opened(event: model.DebateOpened) -> RenderableType:
         say(spec.question, "bold"),
         say(f"{', '.join(spec.agents)} · {spec.protocol.name}{budget} · {spec.debate_id}", "dim"),
         *(say(f"As suits the workspace: {one}", "dim") for one in spec.suggested),
+        *([say(f"Debated again: what {spec.revalidates} decided", "dim")] if spec.revalidates else ()),
     )
 
 

@@ -61,6 +61,19 @@ class Observations:
         )
         return [Observation(*row) for row in await self._database.rows(query, "reading what adapters noted")]
 
+    async def keys_of(self, home: Home, adapter: str, after: str, until: float, limit: int) -> list[str]:
+        """Up to `limit` keys of a workspace behind `after`, in order, whose newest note is of `until` or before
+        (seconds since the epoch)."""
+        query = (
+            select(_OF.key)
+            .where(_here(home), _OF.adapter == adapter, _OF.key > after)
+            .group_by(_OF.key)
+            .having(func.max(_OF.at) <= until)
+            .order_by(_OF.key)
+            .limit(limit)
+        )
+        return [row[0] for row in await self._database.rows(query, "reading what adapters noted")]
+
 
 async def keep(
     database: Database, connection: AsyncConnection, home: Home, adapter: str, observations: Sequence[Observation]

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, and_, false, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, false, func, or_, select, tuple_
 
 from aragora.knowledge.counting import Operation, counted
 from aragora.knowledge.glimpse import Glimpse
@@ -191,6 +191,16 @@ class KnowledgeReader:
             return bool(rows[0].offers)
         shared = select(_ITEMS.c.item_no).where(_ITEMS.c.org_id == home.org_id, SHARED).limit(1)
         return True if await self._database.rows(shared, "reading what is shared") else None
+
+    async def offering(self, after: Home | None, limit: int) -> list[Home]:
+        """Up to `limit` workspaces of all organisations behind `after`, in order, whose debates are offered
+        knowledge."""
+        names = (knowledge_workspaces.c.org_id, knowledge_workspaces.c.workspace)
+        query = select(*names).where(knowledge_workspaces.c.offers).order_by(*names).limit(limit)
+        if after is not None:
+            query = query.where((after.org_id, after.workspace) < tuple_(*names))
+        rows = await self._database.rows(query, "reading workspaces")
+        return [Home(*row) for row in rows]
 
     async def counts(self) -> dict[tuple[str, str], int]:
         """How many items there are, by kind and status, of all organisations: for figures."""

@@ -34,6 +34,9 @@ from aragora.debate.store.debates import DebateStore
 from aragora.debate.store.journal_writer import JournalWriter
 from aragora.identity.parts import Visit
 from aragora.identity.principal import Method, Principal
+from aragora.knowledge.model import Home
+from aragora.knowledge.revalidation import Due, Reason
+from aragora.knowledge.store.revalidations import RevalidationStore
 from aragora.server.ports import DebateTicket, FeedItem
 from aragora.storage.contexts import Context
 from aragora.storage.database import Database
@@ -104,6 +107,7 @@ INVENTED: Final = {
     "item_id": f"kn_{8:032x}",
     "forgetting_id": f"fgt_{8:032x}",
     "share_id": f"ins_{8:032x}",
+    "revalidation_id": f"rev_{8:032x}",
     "adapter": "none",
     "task_id": f"tsk_{8:032x}",
     "agent_id": "nobody",
@@ -166,6 +170,7 @@ class Site:
     replay_id: str = ""
     item_id: str = ""
     share_id: str = ""
+    revalidation_id: str = ""
     task_id: str = ""
 
     def client(self, proof: dict[str, str]) -> httpx2.AsyncClient:
@@ -205,6 +210,7 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
     site.alice, site.mallory = await person(site, "alice"), await person(site, "mallory")
     await fill(site, writer)
     await deliver(site, settings)
+    site.revalidation_id = await planned(site, settings)
     yield site
     await writer.aclose()
     await database.aclose()
@@ -252,6 +258,16 @@ async def fill(site: Site, writer: JournalWriter) -> None:
         agent = {"agent_id": AGENT, "capabilities": [MARK]}
         assert (await client.post("/api/control-plane/agents", json=agent)).status_code == 200
         assert (await client.post(f"/api/control-plane/tasks/{site.task_id}/claim", json=agent)).status_code == 200
+
+
+async def planned(site: Site, settings: Settings) -> str:
+    """What Alice's organisation knows is to be debated again; its id."""
+    database = Database.open(settings, Context.SCHEDULE)
+    store, home = RevalidationStore(database), Home(site.alice.org_id, MARK)
+    await store.plan(home, [(MARK, Due(site.item_id, "deb_done", Reason.STALE, 1.0, 1))], 1.0)
+    (one,) = await store.planned(1)
+    await database.aclose()
+    return one.revalidation_id
 
 
 async def deliver(site: Site, settings: Settings) -> None:
@@ -319,6 +335,7 @@ def of_alice(site: Site, debate_id: str) -> dict[str, str]:
         "replay_id": site.replay_id,
         "item_id": site.item_id,
         "share_id": site.share_id,
+        "revalidation_id": site.revalidation_id,
         "task_id": site.task_id,
         "task_type": MARK,
         "agent_id": AGENT,
@@ -357,7 +374,7 @@ async def test_no_route_shows_or_does_anything_with_the_ids_of_another_organisat
                 of_webhooks = any(part in path for part in ("{webhook_id}", "{delivery_id}", "{replay_id}"))
                 assert not of_webhooks or answer.status_code == 404, told
                 assert (
-                    not any(part in path for part in ("{item_id}", "{share_id}", "{task_id}"))
+                    not any(part in path for part in ("{item_id}", "{share_id}", "{revalidation_id}", "{task_id}"))
                     or answer.status_code == 404
                 ), told
                 for mark in (MARK, "rcp_done", site.alice.org_id, "alice@example.com"):
@@ -388,6 +405,8 @@ async def assert_alice_still_has_everything(site: Site) -> None:
             assert (item["content"], item["status"], item["version"]) == (f"{MARK} holds.", "live", 1)
             insight = (await client.get(f"/api/knowledge/insights/{site.share_id}")).json()
             assert (insight["content"], insight["status"]) == (MARK, "shared")
+            (again,) = (await client.get(f"/api/knowledge/revalidations?workspace={MARK}")).json()["revalidations"]
+            assert (again["revalidation_id"], again["state"]) == (site.revalidation_id, "planned")
             task = (await client.get(f"/api/control-plane/tasks/{site.task_id}")).json()
             assert (task["type"], task["state"], task["agent_id"]) == (MARK, "claimed", AGENT)
             (agent,) = (await client.get("/api/control-plane/agents")).json()["agents"]

@@ -54,6 +54,7 @@ VALUES = {
     "kind": "note",
     "forgetting_id": "fgt_" + 32 * "0",
     "share_id": "ins_" + 32 * "0",
+    "revalidation_id": "rev_" + 32 * "0",
     "task_id": "tsk_" + 32 * "0",
     "url": "https://hooks.example.com/aragora",
     "secret": "a secret of webhooks",

@@ -12,6 +12,7 @@ from aragora.knowledge.syncs import Standing, Synced
 from aragora.scope import checked_workspace
 
 if TYPE_CHECKING:
+    from aragora.knowledge.debated_again import DebatedAgain
     from aragora.knowledge.precedents import Settled
 
 
@@ -35,6 +36,8 @@ class Mound(Protocol):
     ) -> tuple[Sequence[OfferedPrior], Sequence[OfferedCrux]]: ...
 
     async def settled(self, workspace: str, question: str) -> Settled | str: ...
+
+    async def debated_again(self, workspace: str, limit: int) -> Sequence[DebatedAgain]: ...
 
     def now(self) -> float: ...
 

@@ -31,6 +31,7 @@ from aragora.knowledge.mound.adapters.insights import Steadiness
 from aragora.knowledge.mound.adapters.ranking import Expert
 
 if TYPE_CHECKING:
+    from aragora.knowledge.debated_again import DebatedAgain
     from aragora.knowledge.precedents import Settled
 
 FOUND: Final = 10
@@ -146,6 +147,11 @@ class PulseAdapter(AdapterClient):
     async def settled(self, question: str) -> Settled | str:
         """What a question was settled on, and until when that is good; or in words why nothing is told."""
         return await self._mound.settled(self._workspace, question)
+
+    async def scheduled(self, limit: int = 50) -> Sequence[DebatedAgain]:
+        """Decisions that the server debates again by itself, up to `limit` (at most 200): those that wait first, in
+        their turn, then the newest changes. None where it does not."""
+        return await self._mound.debated_again(self._workspace, min(limit, 200))
 
 
 class RankingAdapter(AdapterClient):
