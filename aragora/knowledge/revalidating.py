@@ -48,6 +48,7 @@ from aragora.knowledge.store.revalidations import RevalidationStore, day_of
 from aragora.scope import Scope
 from aragora.texts import counted
 
+JOB: Final = "debate decisions again"
 EVERY_S: Final = 900.0
 RUN_S: Final = 20.0
 AT_ONCE: Final = 2
@@ -331,4 +332,4 @@ def _scope(home: Home) -> Scope:
 
 def revalidating_job(revalidating: Revalidating) -> Job:
     """The durable job."""
-    return Job("debate decisions again", EVERY_S, revalidating.run)
+    return Job(JOB, EVERY_S, revalidating.run)

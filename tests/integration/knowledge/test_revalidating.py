@@ -11,6 +11,7 @@ from worlds.backends import SetClock
 from worlds.debated_again import AT, SCOPE, Past
 from worlds.taught import HOME
 
+from aragora.composition.jobs import jobs
 from aragora.config.settings import Settings
 from aragora.debate.model import DebateStatus
 from aragora.debate.store.tables import debates
@@ -21,6 +22,7 @@ from aragora.knowledge.ledger import Contradicted
 from aragora.knowledge.model import Home, Source, SourceKind
 from aragora.knowledge.mound.adapters.pulse import DAY_S, VALID_DAYS
 from aragora.knowledge.planning import Changing
+from aragora.knowledge.revalidating import JOB
 from aragora.knowledge.revalidation import AGAIN_S, DROPPED_S, SETTLE_S, Allowance, Reason, Result, State
 from aragora.knowledge.store.reading import KnowledgeReader
 from aragora.knowledge.store.revalidations import day_of, revalidation_days, revalidations
@@ -339,3 +341,23 @@ async def test_what_is_over_for_long_is_forgotten(past: Past) -> None:
     assert await past.store.forget(STALE) == 0
     assert await past.store.forget(STALE + 100 * DAY_S) == 1
     assert await past.store.spent(day_of(STALE)) == (0, 0)
+
+
+async def test_the_job_is_there_where_the_settings_say_so(settings: Settings) -> None:
+    opened: list[Database] = []
+
+    def store(context: Context) -> Database:
+        opened.append(Database.open(settings, context))
+        return opened[-1]
+
+    wanted = {
+        on: [job.name for job in jobs(store, settings.model_copy(update=on_or_off)) if job.name == JOB]
+        for on, on_or_off in (
+            ("on", {"knowledge_revalidation": True}),
+            ("off", {}),
+            ("nothing is learnt", {"knowledge_revalidation": True, "knowledge": False}),
+        )
+    }
+    for database in opened:
+        await database.aclose()
+    assert wanted == {"on": [JOB], "off": [], "nothing is learnt": []}
