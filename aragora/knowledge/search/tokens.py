@@ -99,6 +99,25 @@ def query_tokens(text: str) -> tuple[str, ...]:
     return tuple(islice(dict.fromkeys(_tokens(plain, _sought_characters)), QUERY_MAX_TOKENS))
 
 
+def word_of(token: str) -> str:
+    """The folded word that a token stands for; empty where the token is the digest of a long one, and the token itself
+    where somebody wrote it who only looks like this tokenizer."""
+    if _OURS.fullmatch(token) is None:
+        return token
+    if token.startswith(_DIGESTED):
+        return ""
+    try:
+        word = bytes.fromhex(token.removeprefix(_WRITTEN)).decode()
+    except UnicodeDecodeError:
+        return token
+    return word if word.isprintable() else token
+
+
+def is_unspaced(text: str) -> bool:
+    """Whether `text` is one or more characters of scripts without spaces."""
+    return bool(text) and all(map(_WITHOUT_SPACES.match, text))
+
+
 def fts5_query(tokens: Sequence[str]) -> str:
     """What FTS5 is asked (`MATCH`) to find texts with any of `tokens`. Raises InvalidInput where there are none,
     ValueError where one is not of this tokenizer."""

@@ -14,8 +14,10 @@ from aragora.knowledge.search.tokens import (
     QUERY_MAX_TOKENS,
     document_tokens,
     fts5_query,
+    is_unspaced,
     query_tokens,
     tsquery,
+    word_of,
 )
 
 ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=80)
@@ -35,6 +37,17 @@ def fts5() -> Iterator[sqlite3.Connection]:
     connection.execute("CREATE VIRTUAL TABLE terms USING fts5vocab(texts, 'instance')")
     yield connection
     connection.close()
+
+
+def test_a_token_tells_the_word_that_it_stands_for() -> None:
+    assert [word_of(token) for token in query_tokens("Retry_budget Größe 微服")] == [
+        "retry", "budget", "retry_budget", "grösse", "微服",
+    ]  # fmt: skip
+    assert [word_of(token) for token in query_tokens("ä" * 300)] == [""]
+    assert is_unspaced("微服")
+    assert not any(map(is_unspaced, ("", "ab", "微a")))
+    for posing in ("zx80", "zx1b5b41", "zx00"):  # no text has them: they are no UTF-8, or show nothing
+        assert [word_of(token) for token in query_tokens(posing)] == [posing]
 
 
 @given(ANY_TEXT)
