@@ -16,6 +16,7 @@ from aragora.cli.knowledge_forget import forget, forgettings
 from aragora.cli.knowledge_insights import insights, share, withdraw
 from aragora.cli.knowledge_operate import adapters, reindex, sync
 from aragora.cli.knowledge_revalidations import drop_revalidation, revalidations
+from aragora.cli.knowledge_topics import topics
 from aragora.cli.rendering.knowledge import found_lines, item_lines, items_table, proofs_table, reasons_lines
 from aragora.cli.rendering.terminal import print_json, say, terminal
 from aragora.cli.verify import own_keys
@@ -39,6 +40,7 @@ knowledge.command()(share)
 knowledge.command()(withdraw)
 knowledge.command()(revalidations)
 knowledge.command()(drop_revalidation)
+knowledge.command()(topics)
 knowledge.command()(adapters)
 knowledge.command()(sync)
 knowledge.command()(reindex)

@@ -22,6 +22,7 @@ from aragora.errors import NotFound, Unavailable
 from aragora.identity.principal import LOCAL_OPERATOR
 from aragora.identity.store.workspaces import WorkspaceStore
 from aragora.knowledge.adapting import EVERY, at_work
+from aragora.knowledge.asked import AskedOfLate, Trending
 from aragora.knowledge.checklists import Checklists
 from aragora.knowledge.debated_again import DebatedAgain, Revalidations
 from aragora.knowledge.insight_exchange import LISTED_MAX, InsightExchange, Share, exchange_over
@@ -62,6 +63,7 @@ class _Open:
     searching: Searching
     checklists: Checklists
     precedents: Precedents
+    asked: AskedOfLate
     questions: Questions
     revalidations: Revalidations
     registry: Registry
@@ -147,6 +149,10 @@ class LocalMound(OpenedOnUse[_Open]):
         scope = Scope(self._org_id, frozenset({workspace}))
         return await (await self._opened()).revalidations.of(scope, limit)
 
+    async def trending(self, workspace: str, days: int, limit: int) -> Trending:
+        """What a workspace asks about of late. Raises InvalidInput."""
+        return await (await self._opened()).asked.topics(Home(self._org_id, workspace), days, limit)
+
     async def find(self, workspace: str, question: str, kinds: Collection[ItemKind], limit: int) -> list[Item]:
         """Up to `limit` items of these kinds that belong to a question, the best first, by its words: the index of
         meanings belongs to the server. Raises InvalidInput."""
@@ -198,6 +204,7 @@ async def _open(settings: Settings, clock: Clock) -> _Open:
         observations=noted,
         checklists=Checklists(noted, reader, clock),
         precedents=Precedents(noted, reader, clock),
+        asked=AskedOfLate(DebateStore(debates), noted, clock),
         questions=Questions(noted, reader, clock),
         revalidations=Revalidations(RevalidationStore(schedule), reader, clock),
         searching=Searching(reader, _NoIndex(), clock),

@@ -51,6 +51,7 @@ from aragora.composition.knowledge_health import open_knowledge_health
 from aragora.composition.knowledge_insights import open_knowledge_insights
 from aragora.composition.knowledge_operations import open_knowledge_operations
 from aragora.composition.knowledge_revalidations import open_knowledge_revalidations
+from aragora.composition.knowledge_topics import open_knowledge_topics
 from aragora.composition.launch import Launch
 from aragora.composition.outcomes import open_outcomes
 from aragora.composition.webhooks import open_webhooks
@@ -194,6 +195,7 @@ def build_ingress(launch: Launch) -> FastAPI:
             clock=clock,
         ),
         open_knowledge_revalidations(settings, audit=identity.feature.ports.parts, clock=clock),
+        open_knowledge_topics(settings, debates=reader, clock=clock),
         open_knowledge_operations(
             settings,
             adapters=AdapterCommands(runtime, settings),

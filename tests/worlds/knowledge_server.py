@@ -20,6 +20,7 @@ from aragora.composition.knowledge_health import open_knowledge_health
 from aragora.composition.knowledge_insights import open_knowledge_insights
 from aragora.composition.knowledge_operations import open_knowledge_operations
 from aragora.composition.knowledge_revalidations import open_knowledge_revalidations
+from aragora.composition.knowledge_topics import open_knowledge_topics
 from aragora.config.settings import Settings
 from aragora.errors import Unauthenticated
 from aragora.identity.authorization import authorize
@@ -118,10 +119,12 @@ async def knowledge_site(settings: Settings, clock: Clock, meanings: Meanings | 
     operations = open_knowledge_operations(settings, adapters=actors, index=actors, audit=audit, clock=clock)
     insights = open_knowledge_insights(settings, workspaces=Made(), audit=audit, clock=clock)
     again = open_knowledge_revalidations(settings, audit=audit, clock=clock)
+    topics = open_knowledge_topics(settings, debates=world, clock=clock)
     proofs = Feature("receipts", ReceiptPorts(world, boards), chapters=(receipts,))
-    app = create_app(DEFAULT_CONFIG, named, (feature, insights, operations, health, again, proofs))
+    features = (feature, insights, topics, operations, health, again, proofs)
+    app = create_app(DEFAULT_CONFIG, named, features)
     try:
         yield Site(app, feature, world, boards, audit, actors)
     finally:
-        for close in (*feature.closers, *insights.closers, *operations.closers, *health.closers, *again.closers):
+        for close in (close for one in features for close in one.closers):
             await close()

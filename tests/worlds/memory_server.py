@@ -29,6 +29,7 @@ from aragora.composition.knowledge_health import open_knowledge_health
 from aragora.composition.knowledge_insights import open_knowledge_insights
 from aragora.composition.knowledge_operations import open_knowledge_operations
 from aragora.composition.knowledge_revalidations import open_knowledge_revalidations
+from aragora.composition.knowledge_topics import open_knowledge_topics
 from aragora.composition.outcomes import open_outcomes
 from aragora.composition.webhooks import open_webhooks
 from aragora.config.settings import Settings
@@ -51,6 +52,7 @@ from aragora.debate.model import (
 )
 from aragora.debate.proposition import Idempotency, Proposition, specification
 from aragora.debate.records import DebateRecord, ReceiptRecord
+from aragora.debate.store.debates import Asked
 from aragora.errors import Conflict, InvalidInput, NotFound, Unavailable
 from aragora.identity.client_address import Trust, trusted_networks
 from aragora.knowledge.debaters import Rated, Team
@@ -194,6 +196,15 @@ class World:
         start = 1 + [one.debate_id for one in found].index(cursor) if cursor else 0
         items = tuple(found[start : start + limit])
         return Page(items, items[-1].debate_id if start + limit < len(found) else None)
+
+    async def asked(self, org_id: str, workspace: str, since: float, limit: int, chars: int) -> list[Asked]:
+        self._fail()
+        found = [
+            Asked(one.debate_id, one.question[:chars])
+            for one in self.records.values()
+            if (one.org_id, one.workspace) == (org_id, workspace) and one.status.ended and one.created_at >= since
+        ]
+        return found[::-1][:limit]
 
     async def export(self, scope: Scope) -> AsyncIterator[DebateRecord]:
         for record in tuple(self.records.values()):
@@ -458,6 +469,7 @@ def features_over(
             audit=identity.feature.ports.parts,
             clock=clock,
         ),
+        open_knowledge_topics(settings, debates=world, clock=clock),
         open_knowledge_operations(
             settings, adapters=actors, index=actors, audit=identity.feature.ports.parts, clock=clock
         ),

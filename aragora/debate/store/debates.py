@@ -41,6 +41,14 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """A debate that has ended, and how its question begins."""
+
+    debate_id: str
+    question: str
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
     """A row of a journal, written `at` (seconds since the epoch); `payload` is None where it is damaged."""
 
@@ -131,6 +139,18 @@ class DebateStore:
             query = query.where(after < _PLACE)
         query = query.order_by(debates.c.created_at, debates.c.debate_id).limit(limit)
         return [Span(*row) for row in await self._rows(query)]
+
+    async def asked(self, org_id: str, workspace: str, since: float, limit: int, chars: int) -> list[Asked]:
+        """Up to `limit` debates of a workspace that have ended and began at `since` (seconds since the epoch) or later,
+        the newest first, each with the first `chars` characters of its question."""
+        query = select(debates.c.debate_id, func.substr(debates.c.question, 1, chars)).where(
+            debates.c.org_id == org_id,
+            debates.c.workspace == workspace,
+            debates.c.created_at >= since,
+            debates.c.status.in_(_ENDED),
+        )
+        query = query.order_by(debates.c.created_at.desc(), debates.c.debate_id.desc()).limit(limit)
+        return [Asked(*row) for row in await self._rows(query)]
 
     async def happened(
         self, debate_id: str, types: Collection[str], *, since: float, until: float, after: int, limit: int

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from aragora.knowledge.forgetting import By, Forgetting
 from aragora.knowledge.model import Home
 from aragora.knowledge.observations import Observation
+from aragora.knowledge.store.parts import parts
 from aragora.storage.contexts import Context
 from aragora.storage.database import Database
 from aragora.storage.tables import METADATA, insert_into
@@ -73,6 +74,15 @@ class Observations:
             .limit(limit)
         )
         return [row[0] for row in await self._database.rows(query, "reading what adapters noted")]
+
+    async def of_debates(self, home: Home, adapter: str, debate_ids: Collection[str]) -> list[Observation]:
+        """What an adapter noted of these debates, in no order."""
+        found: list[Observation] = []
+        for some in parts(debate_ids):
+            query = select(_OF.key, _OF.body, _OF.debate_id, _OF.person, _OF.at)
+            query = query.where(_here(home), _OF.adapter == adapter, _OF.debate_id.in_(some))
+            found += [Observation(*row) for row in await self._database.rows(query, "reading what adapters noted")]
+        return found
 
 
 async def keep(

@@ -123,7 +123,7 @@ class StoredWorld:
     def __init__(self, store: DebateStore, commands: AsyncMock) -> None:
         self._store = store
         self.get, self.page, self.export = store.get, store.page, store.export
-        self.events, self.receipt = store.events, store.receipt
+        self.events, self.receipt, self.asked = store.events, store.receipt, store.asked
         self.open, self.cancel, self.vote, self.suggest = (
             commands.open, commands.cancel, commands.vote, commands.suggest,
         )  # fmt: skip

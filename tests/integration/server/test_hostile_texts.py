@@ -74,6 +74,7 @@ class StoredDebates(World):
         store = DebateStore(database)
         self.get, self.page, self.export = store.get, store.page, store.export  # type: ignore[method-assign, assignment]
         self.events, self.receipt = store.events, store.receipt  # type: ignore[method-assign, assignment]
+        self.asked = store.asked  # type: ignore[method-assign]
 
 
 class StoredBoards(Boards):

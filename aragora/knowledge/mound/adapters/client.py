@@ -12,6 +12,7 @@ from aragora.knowledge.syncs import Standing, Synced
 from aragora.scope import checked_workspace
 
 if TYPE_CHECKING:
+    from aragora.knowledge.asked import Trending
     from aragora.knowledge.debated_again import DebatedAgain
     from aragora.knowledge.precedents import Settled
 
@@ -38,6 +39,8 @@ class Mound(Protocol):
     async def settled(self, workspace: str, question: str) -> Settled | str: ...
 
     async def debated_again(self, workspace: str, limit: int) -> Sequence[DebatedAgain]: ...
+
+    async def trending(self, workspace: str, days: int, limit: int) -> Trending: ...
 
     def now(self) -> float: ...
 

@@ -29,8 +29,10 @@ from aragora.knowledge.mound.adapters.culture import Suggestion
 from aragora.knowledge.mound.adapters.elo import Model, Prior
 from aragora.knowledge.mound.adapters.insights import Steadiness
 from aragora.knowledge.mound.adapters.ranking import Expert
+from aragora.knowledge.trending import DAYS, TOPICS
 
 if TYPE_CHECKING:
+    from aragora.knowledge.asked import Trending
     from aragora.knowledge.debated_again import DebatedAgain
     from aragora.knowledge.precedents import Settled
 
@@ -152,6 +154,11 @@ class PulseAdapter(AdapterClient):
         """Decisions that the server debates again by itself, up to `limit` (at most 200): those that wait first, in
         their turn, then the newest changes. None where it does not."""
         return await self._mound.debated_again(self._workspace, min(limit, 200))
+
+    async def trending(self, days: int = DAYS, limit: int = TOPICS) -> Trending:
+        """Up to `limit` (1 to 20) topics of the debates of the last `days` (1 to 90) days, the most recent first.
+        Raises InvalidInput."""
+        return await self._mound.trending(self._workspace, days, limit)
 
 
 class RankingAdapter(AdapterClient):

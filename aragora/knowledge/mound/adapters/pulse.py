@@ -44,7 +44,8 @@ class Asked:
     """One debate of a question. Stored: a field's name never changes.
 
     `at` is when it ended. `decided`: its votes were counted; `reached`: that gave a decision, whose item is `item_id`,
-    with `confidence` 0 to 1 as voted. `shown`: the debate had been offered that very item.
+    with `confidence` 0 to 1 as voted. `shown`: the debate had been offered that very item. `domain` is empty in older
+    notes.
     """
 
     debate_id: str = ""
@@ -54,6 +55,7 @@ class Asked:
     confidence: float = 0.0
     item_id: str = ""
     shown: bool = False
+    domain: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,7 @@ def observe(taught: TaughtDebate) -> tuple[Observation, ...]:
         confidence=0.0 if found is None else found[1].confidence,
         item_id=item_id,
         shown=bool(item_id) and item_id in taught.offered.item_ids,
+        domain=spec.domain,
     )
     key = question_digest(spec.question)
     return (taught.noted(key, asked),)
