@@ -96,7 +96,8 @@ async def test_other_workspaces_and_organisations_are_told_nothing_of_it(mound: 
 
 async def test_a_note_of_another_workspace_does_not_bring_a_debate_here(mound: Mound) -> None:
     await ended(mound, "deb_1", TEA, noted=False)
-    note = Observation(question_digest(TEA), encode_text(pulse.Asked("deb_1", mound.clock.now())), "deb_1", "", 1.0)
+    now = mound.clock.now()
+    note = Observation(question_digest(TEA), encode_text(pulse.Asked("deb_1", now)), "deb_1", "", now)
     async with mound.memory.writing() as connection:
         await keep(mound.memory, connection, OTHER, pulse.NAME, [note])
     assert await told(mound) == {}
@@ -130,8 +131,13 @@ async def test_debates_that_run_or_are_not_learnt_from_or_too_old_are_left_out(m
 async def test_the_store_gives_the_newest_and_the_beginnings_of_their_questions(mound: Mound) -> None:
     for number in (1, 2, 3):
         await ended(mound, f"deb_{number}", f"{number}: {'微服务' * 2_000}", number)
+    await ended(mound, "deb_4", TEA, 0.5, home=OTHER)
+    await ended(mound, "deb_5", TEA, 0.5, home=STRANGERS)
+    await ended(mound, "deb_6", TEA, 0.5, status=DebateStatus.ACTIVE)
     found = await DebateStore(mound.debates).asked(HOME.org_id, HOME.workspace, 0.0, 2, 5)
     assert found == [Asked("deb_1", "1: 微服"), Asked("deb_2", "2: 微服")]
+    since = mound.clock.now() - 1.5 * DAY_S
+    assert await DebateStore(mound.debates).asked(HOME.org_id, HOME.workspace, since, 9, 2) == [Asked("deb_1", "1:")]
 
 
 async def test_notes_of_many_debates_are_found_by_their_ids(mound: Mound) -> None:

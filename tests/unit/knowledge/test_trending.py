@@ -78,6 +78,13 @@ def test_near_duplicates_with_other_numbers_are_one_topic() -> None:
     assert "pool" in found.name
 
 
+def test_two_words_of_many_are_not_enough() -> None:
+    of_gateways = "Retry budget of gateway, proxy, mesh, router, socket, tunnel, bridge and switch?"
+    of_people = "Retry budget of lawyer, nurse, baker, tailor, painter, driver, farmer and plumber?"
+    seen = [debate(f"{question} {note}", 1.0) for question in (of_gateways, of_people) for note in ("1", "2")]
+    assert [topic.questions for topic in told(*seen)] == [2, 2]
+
+
 def test_words_that_ask_bind_nothing() -> None:
     asked = ("designer", "mainframe", "newsletter", "warehouse", "vacation", "intern", "printer", "lawyer")
     found = told(*[debate(f"Should we still get a better {word} for our team?", 1.0) for word in asked])
