@@ -16,6 +16,7 @@ from aragora.knowledge.ledger import (
     Linked,
     Quarantined,
     Resolved,
+    Restored,
     Reworded,
     Shared,
     Superseded,
@@ -98,7 +99,7 @@ def _briefly(change: Change) -> tuple[str, str]:
     match change:
         case Supported(source):
             return source.root, ""
-        case Resolved(by, note):
+        case Resolved(by, note) | Restored(by, note):
             return by, note
         case Shared(visibility, by):
             return by, visibility

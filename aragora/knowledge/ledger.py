@@ -9,7 +9,9 @@ States and what moves them
     Supported    one more source says the same              no change of state
     Contradicted a source says otherwise                    live -> disputed
     Resolved     a person, or an outcome, settled it        disputed, quarantined -> live
-    Superseded   a newer item takes its place               live, disputed -> superseded
+    Superseded   another item takes its place               live, disputed -> superseded
+    Restored     it is said again by who knew what took its superseded, disputed -> live; or disputed, where somebody
+                 place, or nothing contradicts it any more  else, or an outcome, says that it is not so
     Quarantined  a person must look                         live, disputed -> quarantined
     Reworded     a new version of the statement; where it says something else, no outcome is about it any more
     Linked       to another item                            no change of state
@@ -92,6 +94,15 @@ class Superseded:
 
 
 @dataclass(frozen=True, slots=True)
+class Restored:
+    """`by` is the root that says it again, or says what ends the dispute; `reason` is why it is disputed all the same,
+    empty where it is not."""
+
+    by: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Quarantined:
     reason: str
 
@@ -141,6 +152,7 @@ Change = (
     | Contradicted
     | Resolved
     | Superseded
+    | Restored
     | Quarantined
     | Reworded
     | Linked
@@ -156,6 +168,7 @@ NAMES: Final[dict[type, str]] = {
     Contradicted: "contradicted",
     Resolved: "resolved",
     Superseded: "superseded",
+    Restored: "restored",
     Quarantined: "quarantined",
     Reworded: "reworded",
     Linked: "linked",
@@ -246,7 +259,7 @@ def _begun(entry: Entry, added: Added) -> Item:
 def _changed(item: Item, change: Change, at: float) -> Item:
     match change:
         case Supported(source):
-            return replace(item, sources=with_source(item.sources, source))
+            return replace(item, sources=_heard(item, source))
         case Reworded(statement) if statement != item.statement:
             after = replace(item, statement=statement, version=item.version + 1)
             return after if _said(statement) == _said(item.statement) else _unseen(after)
@@ -268,9 +281,8 @@ def _judged(item: Item, change: Change, at: float) -> Item:
             return _moved(disputed, {Status.LIVE}, Status.DISPUTED, reason)
         case Resolved():
             return _moved(item, {Status.DISPUTED, Status.QUARANTINED}, Status.LIVE, "")
-        case Superseded():
-            after = _moved(item, {Status.LIVE, Status.DISPUTED}, Status.SUPERSEDED, item.reason)
-            return after if after.status is item.status else replace(after, superseded_at=at)
+        case Superseded() | Restored():
+            return _placed(item, change, at)
         case Quarantined(reason):
             return _moved(item, {Status.LIVE, Status.DISPUTED}, Status.QUARANTINED, reason)
         case Held(outcome, _):
@@ -279,8 +291,28 @@ def _judged(item: Item, change: Change, at: float) -> Item:
             return item
 
 
+def _heard(item: Item, source: Source) -> tuple[Source, ...]:
+    """The sources of an item with one more. One that is superseded and full gives up its second, the oldest but for the
+    one that it began with: else nobody could bring it back."""
+    sources = with_source(item.sources, source)
+    if item.status is not Status.SUPERSEDED or source.root in {one.root for one in sources}:
+        return sources
+    return (sources[0], *sources[2:], source)
+
+
 def _moved(item: Item, before: set[Status], after: Status, reason: str) -> Item:
     return replace(item, status=after, reason=reason) if item.status in before else item
+
+
+def _placed(item: Item, change: Superseded | Restored, at: float) -> Item:
+    """The item whose place another one takes, or that stands again."""
+    if isinstance(change, Superseded):
+        after = _moved(item, {Status.LIVE, Status.DISPUTED}, Status.SUPERSEDED, item.reason)
+        return after if after.status is item.status else replace(after, superseded_at=at)
+    if item.status not in {Status.SUPERSEDED, Status.DISPUTED}:
+        return item
+    why = change.reason or ("" if _all_held(item) else NOT_HELD)
+    return replace(item, status=Status.DISPUTED if why else Status.LIVE, reason=why, superseded_at=None)
 
 
 def _seen(item: Item, outcome: Outcome) -> Item:
@@ -369,6 +401,8 @@ def redacted(change: Change, marks: frozenset[str]) -> Change:
             return Supported(_unnamed(source, marks))
         case Contradicted(source, by, reason):
             return Contradicted(_unnamed(source, marks), by, reason)
+        case Restored(by, reason) if mark_of(by) in marks:
+            return Restored(mark_of(by), reason)
         case Held(outcome) if marks & {mark_of(outcome.root), mark_of(outcome.voice)}:
             return Held(_unsigned(outcome, marks))
         case _:

@@ -1,7 +1,8 @@
 """What follows from things to write: new ledger entries, and the items after them. Pure.
 
-Each unit sees what the units before it have made. An addition that is there already supports the item that is there;
-one that contradicts an item disputes or supersedes it (`aragora.knowledge.contradiction`). What was forgotten is not
+Each unit sees what the units before it have made. An addition that is there already supports the item that is there.
+What an addition says for the first time, or again from a new source, disputes or supersedes what contradicts it, and
+brings back what was superseded (`aragora.knowledge.contradiction`). What was forgotten is not
 learnt again, word for word; nor is anything that a forgotten debate said, or a person up to the time of forgetting.
 """
 
@@ -14,8 +15,7 @@ from math import inf
 from typing import Final
 
 from aragora.errors import Conflict, NotFound
-from aragora.knowledge.confidence import confidence_of
-from aragora.knowledge.contradiction import Clash, clash
+from aragora.knowledge.contradiction import Dispute, disputed_by_others, rivals_of, weighed
 from aragora.knowledge.ledger import (
     Added,
     Change,
@@ -24,17 +24,18 @@ from aragora.knowledge.ledger import (
     Forgotten,
     Held,
     Linked,
+    Restored,
     Reworded,
     Superseded,
     Supported,
     apply,
     marks_of,
 )
-from aragora.knowledge.model import Home, Item, Link, LinkKind, Source, SourceKind, Statement, Status
+from aragora.knowledge.model import KEPT, SEARCHED, Home, Item, Link, Source, SourceKind, Statement, Status
 from aragora.knowledge.sameness import item_id_of, next_id, sameness
 
-DISPUTED: Final = 8
-"""Items that a new one disputes at most. Each of them is written anew with one more source against it."""
+DISPUTED_BEFORE: Final = "somebody disputed it before"
+"""The reason of a dispute that an item comes back with, where no other is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,15 +151,17 @@ class Plan:
                 self._enter(item_id, Supported(source))
             for link in added.links:
                 self._enter(item_id, Linked(link))
+            said = tuple(one for one in self._items[item_id].sources if one not in before.sources)
+            if said and before.status in KEPT:
+                self._weigh(item_id, said, new=False)
             after = self._items[item_id]
             return Planned(Effect.NOTHING if after == before else Effect.SUPPORTED, after)
         if unit.added.sources and not added.sources:
             return Planned(Effect.NOTHING, unheard(self.home, item_id, self.at))
-        clashes = self._clashes(added)
         self._enter(item_id, added)
         self.new.add(item_id)
-        for old_id, found in clashes:
-            self._contradict(old_id, item_id, found, added.sources[0])
+        if added.sources:
+            self._weigh(item_id, added.sources, new=True)
         return Planned(Effect.ADDED, self._items[item_id])
 
     def _bars(self, source: Source) -> bool:
@@ -181,31 +184,54 @@ class Plan:
             taken = self._items.get(item_id)
         return item_id
 
-    def _clashes(self, added: Added) -> list[tuple[str, Clash]]:
-        """The items that a new one contradicts: all that it supersedes, and of those that it disputes the `DISPUTED`
-        that are most relied on, the newest first among equals. A question that is debated anew each day has many."""
-        about = self._about.get((added.statement.subject, added.statement.relation), ())
-        found = {item_id: clash(self._items[item_id], added.statement, added.sources[0]) for item_id in about}
-        disputed = [self._items[item_id] for item_id, of in found.items() if of is Clash.DISPUTES]
-        disputed.sort(key=lambda item: (-confidence_of(item).value, -item.recorded_at, item.item_id))
-        named = {item.item_id for item in disputed[:DISPUTED]}
-        return [
-            (item_id, of)
-            for item_id, of in found.items()
-            if of is Clash.SUPERSEDES or (of is Clash.DISPUTES and item_id in named)
-        ]
-
-    def _contradict(self, old_id: str, new_id: str, found: Clash, source: Source) -> None:
-        """What a new item does to one that it contradicts."""
-        old = self._items[old_id]
-        if found is Clash.SUPERSEDES:
-            self._enter(old_id, Superseded(new_id))
-            self._enter(new_id, Linked(Link(LinkKind.SUPERSEDES, old_id, self.at)))
+    def _weigh(self, item_id: str, said: Sequence[Source], *, new: bool) -> None:
+        """What new sources of an item do to it, and to the items that contradict it."""
+        item = self._items[item_id]
+        rivals = self._rivals(item)
+        if not rivals and item.status is not Status.SUPERSEDED:
             return
-        self._enter(old_id, Contradicted(source, new_id, f"{new_id} says otherwise"))
-        self._enter(old_id, Linked(Link(LinkKind.CONTRADICTS, new_id, self.at)))
-        self._enter(new_id, Contradicted(old.sources[0], old_id, f"{old_id} says otherwise"))
-        self._enter(new_id, Linked(Link(LinkKind.CONTRADICTS, old_id, self.at)))
+        found = weighed(item, said, rivals, self._near(item), new=new)
+        if found.upheld is None and new:
+            self._enter(item_id, Superseded(found.overruled_by[0]))
+        elif found.upheld is not None and item.status is Status.SUPERSEDED:
+            self._restore(item_id, found.upheld.root)
+        for old_id in found.superseded:
+            self._enter(old_id, Superseded(item_id))
+        for dispute in found.disputes:
+            self._dispute(item_id, dispute)
+        for holder, kind, to in found.links:
+            self._enter(holder, Linked(Link(kind, to, self.at)))
+        ended = {item_id: None} if found.superseded else {}
+        ended |= {one.item_id: None for old_id in found.superseded for one in self._rivals(self._items[old_id])}
+        for other in ended:
+            if self._items[other].status is Status.DISPUTED:
+                self._settle(other, said[0].root)
+
+    def _near(self, item: Item) -> list[Item]:
+        """All items that are about the same thing, itself among them."""
+        return [self._items[one] for one in self._about.get((item.statement.subject, item.statement.relation), ())]
+
+    def _rivals(self, item: Item) -> list[Item]:
+        return rivals_of(item, self._near(item))
+
+    def _dispute(self, item_id: str, dispute: Dispute) -> None:
+        """Each of the two says that the other says otherwise."""
+        other = dispute.item_id
+        self._enter(other, Contradicted(dispute.ours, item_id, f"{item_id} says otherwise"))
+        self._enter(item_id, Contradicted(dispute.theirs, other, f"{other} says otherwise"))
+
+    def _settle(self, item_id: str, by: str) -> None:
+        """End the dispute of an item, where no item that stands contradicts it and nobody else disputes it."""
+        item = self._items[item_id]
+        rivals = self._rivals(item)
+        if not any(one.status in SEARCHED for one in rivals) and not disputed_by_others(item, rivals):
+            self._enter(item_id, Restored(by))
+
+    def _restore(self, item_id: str, by: str) -> None:
+        """Bring a superseded item back; disputed where somebody disputed it directly."""
+        item = self._items[item_id]
+        reason = (item.reason or DISPUTED_BEFORE) if disputed_by_others(item, self._rivals(item)) else ""
+        self._enter(item_id, Restored(by, reason))
 
     def _change(self, unit: Changing) -> Planned:
         before = self._items.get(unit.item_id)

@@ -15,6 +15,7 @@ from aragora.knowledge.ledger import (
     Linked,
     Quarantined,
     Resolved,
+    Restored,
     Reworded,
     Shared,
     Superseded,
@@ -34,6 +35,8 @@ CHANGES: list[tuple[Change, str, str]] = [
     (Linked(Link(LinkKind.SUPPORTS, "kn_3", AT)), "kn_3", "supports"),
     (Shared(Visibility.ORG, "ann"), "ann", "org"),
     (Superseded("kn_4"), "kn_4", ""),
+    (Restored("debate:deb_5"), "debate:deb_5", ""),
+    (Restored("debate:deb_5", "it is old"), "debate:deb_5", "it is old"),
     (Quarantined("look"), "", "look"),
     (Forgotten("crt_1"), "", ""),
 ]

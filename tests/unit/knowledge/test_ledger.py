@@ -12,6 +12,7 @@ from worlds.knowledge import AT, HOME, about, addition, source, statement
 
 from aragora.errors import Conflict, NotFound
 from aragora.knowledge.confidence import HELD, LEAST, MOST, confidence_of
+from aragora.knowledge.contradiction import DISPUTED
 from aragora.knowledge.ledger import (
     SOURCES_MAX,
     Change,
@@ -21,6 +22,7 @@ from aragora.knowledge.ledger import (
     Held,
     Quarantined,
     Resolved,
+    Restored,
     Reworded,
     Shared,
     Superseded,
@@ -39,7 +41,7 @@ from aragora.knowledge.model import (
     Status,
     Visibility,
 )
-from aragora.knowledge.planning import DISPUTED, Addition, Changing, Effect, Plan, Unit
+from aragora.knowledge.planning import Addition, Changing, Effect, Plan, Unit
 from aragora.knowledge.sameness import item_id_of
 
 
@@ -240,6 +242,7 @@ CHANGES = st.one_of(
     st.builds(lambda number: Contradicted(source(number), "kn_x"), st.integers(1, 4)),
     st.builds(Resolved, st.just("usr_1")),
     st.builds(Superseded, st.just("kn_x")),
+    st.builds(Restored, st.just("debate:deb_9"), st.sampled_from(["", "no"])),
     st.builds(Quarantined, st.just("looks like an order")),
     st.builds(lambda text: Reworded(statement(text), "usr_1"), st.sampled_from(["a fact", "another fact"])),
     st.builds(lambda held: Held(Outcome("debate:deb_9", held=held, at=AT)), st.booleans()),
