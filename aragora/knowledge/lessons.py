@@ -1,5 +1,9 @@
 """The debates of one portion of outbox rows as adapters see them: each is read once, however many adapters ask.
 
+What a debate had been shown with an item are the sources that this had when it was offered: those up to the newest of
+them, whose time stands in the journal. What came to the item later the debate cannot have known, whenever it is learnt
+from. Of items that debates of the same portion decided the sources are not written yet: they are those debates.
+
 A portion is short: what was forgotten since it began is kept out where items are written.
 """
 
@@ -16,8 +20,10 @@ from aragora.debate.journal import Unreadable, events_of, stamp_of
 from aragora.debate.model import Event, KnowledgeCited, KnowledgeOffered
 from aragora.errors import NotFound
 from aragora.knowledge.condensing import is_summary, made_of
-from aragora.knowledge.model import Home, Item
+from aragora.knowledge.model import Home, Item, debate_root
+from aragora.knowledge.mound.adapters.consensus import decided
 from aragora.knowledge.roots import lineage
+from aragora.knowledge.sameness import item_id_of
 from aragora.knowledge.taught import Offered, TaughtDebate, spec_of
 from aragora.scope import Scope
 
@@ -67,10 +73,13 @@ class Lessons:
         home = Home(spec.org_id, spec.workspace)
         began_at, at = stamp_of(payloads[0]), stamp_of(payloads[-1])
         taught = TaughtDebate(home, spec, tuple(enumerate(events, 1)), at, began_at=began_at)
-        return replace(taught, offered=await self._offered(home, events))
+        offered_at = max(
+            (stamp_of(payload) for payload, event in zip(payloads, events, strict=True) if _is_offer(event)), default=at
+        )
+        return replace(taught, offered=await self._offered(home, events, debate_root(debate_id), offered_at))
 
-    async def _offered(self, home: Home, events: Sequence[Event]) -> Offered:
-        """What the debate had been shown, and the roots behind that."""
+    async def _offered(self, home: Home, events: Sequence[Event], own: str, offered_at: float) -> Offered:
+        """What the debate of the root `own` had been shown, and the roots behind that."""
         offers = [event for event in events if isinstance(event, KnowledgeOffered)]
         items = [item for event in offers for item in event.items]
         priors = [prior.item_id for event in offers for prior in event.priors]
@@ -91,7 +100,26 @@ class Lessons:
         condensed = {item.item_id: made_of(item) for item in known if is_summary(item)}
         # A summary falls with any of its items: what cites it descends from those, and stands while one of them does.
         cited = tuple(dict.fromkeys(one for item_id in cited for one in condensed.get(item_id, (item_id,))))
-        roots = {*lineage(known), *(f"debate:{item.source_debate_id}" for item in items if item.source_debate_id)}
+        newest = {item.item_id: item.at for item in items}  # of the sources that each had
+        seen = [_as_offered(item, newest.get(item.item_id, offered_at)) for item in known]
+        named_by = {item.source_debate_id for item in items if item.source_debate_id}
+        roots = {*lineage(seen), *map(debate_root, named_by)}
+        for mate in filter(None, self._read.values()):
+            said = decided(mate)
+            item_id = "" if said is None or mate.home != home else item_id_of(home, said)
+            shown = item_id in ids and mate.at <= newest.get(item_id, offered_at)
+            if shown or mate.spec.debate_id in named_by:
+                roots |= {debate_root(mate.spec.debate_id), *mate.offered.roots}
+        roots.discard(own)
         texts = (*(item.text for item in items), *(crux.text for crux in cruxes))
-        checked = lineage(item for item in there if item.item_id in listed)
+        checked = lineage(_as_offered(item, offered_at) for item in there if item.item_id in listed)
         return Offered(ids, cited, texts, tuple(sorted(roots)), checked)
+
+
+def _is_offer(event: Event) -> bool:
+    return isinstance(event, KnowledgeOffered)
+
+
+def _as_offered(item: Item, until: float) -> Item:
+    """The item with the sources that it had up to then."""
+    return replace(item, sources=tuple(one for one in item.sources if one.at <= until))

@@ -97,7 +97,7 @@ class Precedents:
         scope = Scope(home.org_id, frozenset({home.workspace}))
         items = await self._items.some(scope, [found.item_id, next_id(found.item_id)])
         item = standing(home, subject_of(question), found, items)
-        if item is None:
+        if item is None or _waits(item, found):
             return LEARNING
         if item.status in GONE:
             return GONE[item.status]
@@ -117,6 +117,12 @@ def standing(home: Home, subject: str, found: Precedent, items: Sequence[Item]) 
         return named
     said = named.statement
     return named if said.kind is ItemKind.DECISION and said.subject == subject else None
+
+
+def _waits(item: Item, found: Precedent) -> bool:
+    """Whether the item is superseded only because the debate that brings it back is not learnt from yet."""
+    heard = any(source.debate_id == found.debate_id for source in item.sources)
+    return item.status is Status.SUPERSEDED and not heard
 
 
 def _told(found: Precedent, item: Item, now: float, recently: int) -> Settled:

@@ -42,14 +42,14 @@ class Exported:
         return head_after(self.receipt)
 
 
-def closed(run: debating.Run, after: ChainHead = GENESIS) -> Exported:
+def closed(run: debating.Run, after: ChainHead = GENESIS, opened_at: float = OPENED_AT) -> Exported:
     """The export of a debate that is decided, its receipt the next one of the chain."""
     debate_id = run.state.spec.debate_id
     events = tuple(run.events)
-    lines = [row.payload for row in rows_of(debate_id, 1, OPENED_AT, events)]
-    journaled = Journaled(run.state, events, journal_digest(lines), len(lines), OPENED_AT)
-    end = Closing(SIGNER).conclude(journaled, after, OPENED_AT + len(lines))
-    lines += [row.payload for row in rows_of(debate_id, len(lines) + 1, OPENED_AT + len(lines), end.endings)]
+    lines = [row.payload for row in rows_of(debate_id, 1, opened_at, events)]
+    journaled = Journaled(run.state, events, journal_digest(lines), len(lines), opened_at)
+    end = Closing(SIGNER).conclude(journaled, after, opened_at + len(lines))
+    lines += [row.payload for row in rows_of(debate_id, len(lines) + 1, opened_at + len(lines), end.endings)]
     return Exported(end.receipt, tuple(lines))
 
 

@@ -6,11 +6,11 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, and_, false, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Select, and_, exists, false, func, not_, or_, select, tuple_
 
 from aragora.knowledge.counting import Operation, counted
 from aragora.knowledge.glimpse import Glimpse
-from aragora.knowledge.ledger import Entry
+from aragora.knowledge.ledger import NAMES, Entry, Restored, Superseded
 from aragora.knowledge.model import KEPT, SEARCHED, Home, Item, ItemKind, LinkKind, Visibility
 from aragora.knowledge.planning import unknown_item
 from aragora.knowledge.relevance import cover_of, telling
@@ -263,4 +263,19 @@ def _holding(query: Select[Any], as_of: float | None, now: float) -> Select[Any]
     return query.where(
         columns.status.in_(sorted(KEPT)),
         or_(columns.superseded_at.is_(None), columns.superseded_at > as_of),
+        not_(_away(as_of)),
+    )
+
+
+def _away(as_of: float) -> ColumnElement[bool]:
+    """Whether the item had been superseded by then, and had not come back: its column tells of the last time alone."""
+    gone, back = knowledge_ledger.alias(), knowledge_ledger.alias()
+    returned = exists().where(
+        back.c.item_id == gone.c.item_id,
+        back.c.change == NAMES[Restored],
+        back.c.seq > gone.c.seq,
+        back.c.at <= as_of,
+    )
+    return exists().where(
+        gone.c.item_id == _ITEMS.c.item_id, gone.c.change == NAMES[Superseded], gone.c.at <= as_of, not_(returned)
     )

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import asdict, replace
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import insert, select
 from worlds import debating
 from worlds.backends import SetClock
-from worlds.closed_debates import closed
+from worlds.closed_debates import OPENED_AT, closed
 from worlds.memory_journals import Journals, Nothing, row
 from worlds.migrated import migrated
 from worlds.taught import HOME, answers, spec, swayed
@@ -26,8 +26,9 @@ from aragora.knowledge.confidence import confidence_of
 from aragora.knowledge.customs import Customs
 from aragora.knowledge.debaters import Debaters, Team
 from aragora.knowledge.learning import ADAPTERS, FORWARD, Learning
+from aragora.knowledge.ledger import fold
 from aragora.knowledge.lessons import Lessons
-from aragora.knowledge.model import Home, Item, ItemKind, Status
+from aragora.knowledge.model import SEARCHED, Home, Item, ItemKind, Status
 from aragora.knowledge.mound.adapters import cost
 from aragora.knowledge.mound.adapters.elo import Model
 from aragora.knowledge.observations import Observation
@@ -50,6 +51,7 @@ from aragora.storage.outbox_store import OutboxStore
 from aragora.storage.tables import outbox
 
 GIVES_ITEMS = {"consensus", "evidence"}
+SUPERSEDED = Status.SUPERSEDED
 SCOPE = Scope(HOME.org_id, frozenset({HOME.workspace}))
 
 
@@ -70,18 +72,23 @@ class Unrated:
         return {}
 
 
-def journal(number: int, *shown: object, **votes: str) -> list[str]:
+def journal(number: int, *shown: object, opened_at: float = OPENED_AT, **votes: str) -> list[str]:
     """Of debate `number`, which had been `shown` these events after its opening."""
     run = debating.start(spec(number)).play(answers(**(votes or {"claude": "three", "gpt": "three", "gemini": "five"})))
     run.events[1:1] = shown  # type: ignore[arg-type]
-    return list(closed(run).lines)
+    return list(closed(run, opened_at=opened_at).lines)
 
 
-def as_offered(item: Item) -> KnowledgeOffered:
-    text = item.statement.content
-    (source,) = item.sources
-    offered = OfferedItem("K1", item.item_id, 1, digest_of(text), item.statement.kind, text, 0.6, "likely", 1.0)
-    return KnowledgeOffered((replace(offered, source_debate_id=source.debate_id or ""),))
+def as_offered(*items: Item) -> KnowledgeOffered:
+    """These items, each with the newest of its sources, as a debate is offered them."""
+    return KnowledgeOffered(tuple(_offered(number, item) for number, item in enumerate(items, 1)))
+
+
+def _offered(number: int, item: Item) -> OfferedItem:
+    said, newest = item.statement, max(item.sources, key=lambda one: one.at)
+    label, digest = f"K{number}", digest_of(said.content)
+    offered = OfferedItem(label, item.item_id, 1, digest, said.kind, said.content, 0.6, "likely", newest.at)
+    return replace(offered, source_debate_id=newest.debate_id or "")
 
 
 @pytest.fixture
@@ -95,8 +102,13 @@ def adapters(journals: Journals, reader: KnowledgeReader, writer: KnowledgeWrite
 
 
 async def known(reader: KnowledgeReader, clock: SetClock) -> dict[str, Item]:
-    page = await reader.page(SCOPE, Wanted(), clock.now(), limit=100)
-    return {item.item_id: item for item in page.items}
+    pages = [await reader.page(SCOPE, one, clock.now(), limit=100) for one in (Wanted(), Wanted(status=SUPERSEDED))]
+    return {item.item_id: item for page in pages for item in page.items}
+
+
+def decisions(items: dict[str, Item]) -> dict[str, Item]:
+    """Those that say what was decided, by the answer."""
+    return {one.statement.value: one for one in items.values() if one.statement.kind is ItemKind.DECISION}
 
 
 async def test_each_adapter_learns_its_part_and_a_row_that_comes_again_changes_nothing(
@@ -153,10 +165,66 @@ VOTES = (
 )
 
 
-async def learnt_in(order: Sequence[tuple[str, int]], portion: int, directory: Path) -> dict[str, tuple[Any, ...]]:
-    """What a store of its own holds after these adapters have learnt from these debates of one question, so many rows
-    at once: items, of their links without the time, which is that of the debate that made them first, and notes."""
+@dataclass(frozen=True)
+class Lived:
+    """Debates of one question, one after another, and of each the debates behind what it had been shown."""
+
+    journals: Journals
+    shown: dict[int, set[int]]
+
+
+async def uninformed(_: int, __: Path) -> Lived:
+    """Each debate as if it were the first."""
     journals = Journals({f"deb_{number}": journal(number, **votes) for number, votes in enumerate(VOTES, 1)})
+    return Lived(journals, {number: set() for number in range(1, len(VOTES) + 1)})
+
+
+async def informed(seed: int, directory: Path) -> Lived:
+    """Debates that decide one way and another, the first three one way, the other, and the first again, each shown what
+    was decided; after these each is shown none, some or all of what stands."""
+    chance, journals, shown = Random(seed), Journals(), dict[int, set[int]]()
+    database, clock = Database.open(migrated(Settings(data_dir=directory)), Context.MEMORY), SetClock()
+    reader, writer = KnowledgeReader(database), KnowledgeWriter(database, clock)
+    adapter = Learning("consensus", journals, reader, writer, Nothing())
+    for number in range(1, 9):
+        standing = [one for one in decisions(await known(reader, clock)).values() if one.status in SEARCHED]
+        offered = standing if number <= 3 else chance.sample(standing, chance.randint(0, len(standing)))
+        votes = VOTES[(number - 1) % 2] if number <= 3 else chance.choice(VOTES)
+        behind = {source.debate_id or "" for item in offered for source in item.sources}
+        shown[number] = {int(one.removeprefix("deb_")) for one in behind}
+        events = (as_offered(*offered),) if offered else ()
+        journals[f"deb_{number}"] = journal(number, *events, opened_at=OPENED_AT + 1_000.0 * number, **votes)
+        await adapter.learn([row(number)])
+        if number == 3:
+            found = decisions(await known(reader, clock))
+            assert (found["three"].status, found["five"].status) == (Status.LIVE, SUPERSEDED)
+    await database.aclose()
+    return Lived(journals, shown)
+
+
+def shuffled(lived: Lived, chance: Random) -> list[tuple[str, int]]:
+    """Rows in any order for each adapter, but for the one whose items debates were shown: there none comes before what
+    it had been shown."""
+    order = [(name, number) for name in ADAPTERS if name != "consensus" for number in lived.shown]
+    chance.shuffle(order)
+    left = dict(lived.shown)
+    while left:
+        number = chance.choice([one for one, shown in left.items() if shown.isdisjoint(left)])
+        del left[number]
+        order.append(("consensus", number))
+    return order
+
+
+async def learnt_in(
+    journals: Journals,
+    order: Sequence[tuple[str, int]],
+    portion: int,
+    directory: Path,
+    again: Sequence[tuple[str, int]] = (),
+) -> dict[str, tuple[Any, ...]]:
+    """What a store of its own holds after these adapters have learnt from these debates of one question, so many rows
+    at once, and from those of `again` once more: items, of their links without the time, which is that of the debate
+    that made them first, and notes."""
     database, clock = Database.open(migrated(Settings(data_dir=directory)), Context.MEMORY), SetClock()
     reader, writer = KnowledgeReader(database), KnowledgeWriter(database, clock)
     adapters = {name: Learning(name, journals, reader, writer, Nothing()) for name in ADAPTERS}
@@ -164,6 +232,8 @@ async def learnt_in(order: Sequence[tuple[str, int]], portion: int, directory: P
         rows = [row(number) for adapter, number in order if adapter == name]
         for start in range(0, len(rows), portion):
             await adapters[name].learn(rows[start : start + portion])
+    for name, number in again:
+        await adapters[name].learn([replace(row(number), outbox_id=f"again-{number}")])
     items = await known(reader, clock)
     of = knowledge_observations.c
     noted = await database.rows(select(knowledge_observations).order_by(of.adapter, of.debate_id, of.number))
@@ -180,14 +250,60 @@ async def learnt_in(order: Sequence[tuple[str, int]], portion: int, directory: P
     }
 
 
+@pytest.mark.parametrize("debates", [uninformed, informed])
+@pytest.mark.parametrize("seed", range(6))
+async def test_the_rows_in_any_order_and_portions_give_the_same_items_and_notes(
+    debates: Callable[[int, Path], Awaitable[Lived]], seed: int, tmp_path: Path
+) -> None:
+    lived, chance = await debates(seed, tmp_path / "live"), Random(seed)
+    as_they_ended = [(name, number) for name in ADAPTERS for number in lived.shown]
+    expected = await learnt_in(lived.journals, as_they_ended, 1, tmp_path / "one")
+    assert len(expected) > len(lived.shown)
+    portion = chance.randint(2, len(lived.shown))
+    assert await learnt_in(lived.journals, shuffled(lived, chance), portion, tmp_path / "other") == expected
+
+
 @pytest.mark.parametrize("seed", range(4))
-async def test_the_rows_in_any_order_and_portions_give_the_same_items_and_notes(seed: int, tmp_path: Path) -> None:
-    order = [(name, number) for name in ADAPTERS for number in range(1, len(VOTES) + 1)]
-    as_they_ended = await learnt_in(order, len(order), tmp_path / "one")
-    assert len(as_they_ended) > len(VOTES)
-    chance = Random(seed)
-    chance.shuffle(order)
-    assert await learnt_in(order, chance.randint(1, 3), tmp_path / "other") == as_they_ended
+async def test_debates_that_are_learnt_from_again_change_nothing_of_what_came_back(seed: int, tmp_path: Path) -> None:
+    lived, chance = await informed(seed, tmp_path / "live"), Random(seed)
+    in_order = [(name, number) for name in ADAPTERS for number in lived.shown]
+    once = await learnt_in(lived.journals, in_order, 1, tmp_path / "once")
+    again = in_order.copy()
+    chance.shuffle(again)
+    assert await learnt_in(lived.journals, in_order, 1, tmp_path / "twice", again) == once
+
+
+async def test_what_is_decided_again_is_what_the_question_was_settled_on(  # noqa: PLR0917
+    adapters: dict[str, Learning],
+    database: Database,
+    journals: Journals,
+    reader: KnowledgeReader,
+    writer: KnowledgeWriter,
+    clock: SetClock,
+) -> None:
+    precedents = Precedents(Observations(database), reader, clock)
+    five = {"claude": "five", "gpt": "five", "gemini": "five"}
+    for number, votes in ((1, VOTES[0]), (2, five), (3, VOTES[0])):
+        clock.at += 1_000.0
+        standing = [one for one in decisions(await known(reader, clock)).values() if one.status in SEARCHED]
+        offered = (as_offered(*standing),) if standing else ()
+        journals[f"deb_{number}"] = journal(number, *offered, opened_at=clock.at, **votes)
+        await adapters["pulse"].learn([row(number)])
+        if number == 3:  # what it came to is not written yet: it stands as the debate before left it
+            assert await precedents.settled(spec(9)) == LEARNING
+        await adapters["consensus"].learn([row(number)])
+    settled = await precedents.settled(spec(9))
+    assert isinstance(settled, Settled)
+    assert (settled.position, settled.debate_id, settled.debates, settled.changes) == ("three", "deb_3", 1, 2)
+    assert not settled.disputed
+    searched = await reader.page(SCOPE, Wanted(kinds=(ItemKind.DECISION,)), clock.now(), limit=9)
+    assert [one.statement.value for one in searched.items] == ["three"]
+    for number in (2, 1, 3):
+        await adapters["consensus"].learn([replace(row(number), outbox_id=f"again-{number}")])
+    assert await precedents.settled(spec(9)) == settled
+    assert fold(await reader.history(SCOPE, settled.item_id)) == {
+        settled.item_id: await reader.get(SCOPE, settled.item_id)
+    }
 
 
 async def test_what_debates_took_is_noted_once_newest_first_and_the_same_from_the_journals_anew(

@@ -210,6 +210,24 @@ async def test_a_superseded_item_is_found_as_of_its_time_and_not_now(
     assert "limit is 3." in await found(reader, clock, "limit", wanted=Wanted(as_of=before))
 
 
+async def test_an_item_that_came_back_is_found_as_of_the_times_at_which_it_stood(
+    writer: KnowledgeWriter, reader: KnowledgeReader, clock: SetClock
+) -> None:
+    began = clock.at
+    for number, value in enumerate(("3", "30", "3", "30"), 1):
+        clock.at = began + 100.0 * number
+        await writer.write(HOME, [addition(about("limit", value), source(number, *range(1, number)))])
+    both, old, new = {"limit is 3.", "limit is 30."}, {"limit is 3."}, {"limit is 30."}
+    for after, expected in ((150.0, both), (200.0, new), (299.0, new), (300.0, old), (399.0, old), (400.0, new)):
+        wanted = Wanted(as_of=began + after)
+        assert set(await found(reader, clock, "limit", wanted=wanted)) == expected, after
+        page = await reader.page(SCOPE, wanted, clock.now(), limit=9)
+        assert {item.statement.content for item in page.items} == expected, after
+    assert await found(reader, clock, "limit") == ["limit is 30."]
+    for item in (await reader.page(SCOPE, Wanted(as_of=began), clock.now(), limit=9)).items:
+        assert fold(await reader.history(SCOPE, item.item_id)) == {item.item_id: item}
+
+
 async def test_what_holds_no_more_or_not_yet_is_found_as_of_its_time(
     writer: KnowledgeWriter, reader: KnowledgeReader, clock: SetClock
 ) -> None:

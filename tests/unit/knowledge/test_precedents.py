@@ -30,7 +30,8 @@ def decision() -> Item:
     item_id = pulse.read(NOTED[0]).item_id
     item = apply(None, Entry(HOME.org_id, HOME.workspace, 1, item_id, unit.added, AT))
     assert item is not None
-    return item
+    (again, *_) = consensus.gather(DEBATES[1])
+    return replace(item, sources=(*item.sources, *again.added.sources))
 
 
 class Store(Noted):
@@ -92,6 +93,12 @@ async def test_a_question_that_nobody_asked_or_decided_says_so() -> None:
 
 async def test_a_decision_whose_item_is_not_there_yet_is_still_being_learnt() -> None:
     assert await told(Store(NOTED)) == LEARNING
+
+
+async def test_a_superseded_decision_that_the_newest_debate_came_to_again_is_still_being_learnt() -> None:
+    item = replace(decision(), status=Status.SUPERSEDED)
+    assert await told(Store(NOTED, replace(item, sources=item.sources[:1]))) == LEARNING
+    assert await told(Store(NOTED, item)) == GONE[Status.SUPERSEDED]
 
 
 async def test_an_item_that_was_reworded_shows_what_it_says_now_unless_another_says_what_was_decided() -> None:
