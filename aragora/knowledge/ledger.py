@@ -10,8 +10,8 @@ States and what moves them
     Contradicted a source says otherwise                    live -> disputed
     Resolved     a person, or an outcome, settled it        disputed, quarantined -> live
     Superseded   another item takes its place               live, disputed -> superseded
-    Restored     it is said again by who knew what took its superseded, disputed -> live; or disputed, where somebody
-                 place, or nothing contradicts it any more  else, or an outcome, says that it is not so
+    Restored     it is said again, or is contradicted no    superseded, disputed -> live; or disputed, where a person
+                 more                                       or an outcome says that it is not so
     Quarantined  a person must look                         live, disputed -> quarantined
     Reworded     a new version of the statement; where it says something else, no outcome is about it any more
     Linked       to another item                            no change of state

@@ -2,7 +2,8 @@
 
 What a debate had been shown with an item are the sources that this had when it was offered: those up to the newest of
 them, whose time stands in the journal. What came to the item later the debate cannot have known, whenever it is learnt
-from. Of items that debates of the same portion decided the sources are not written yet: they are those debates.
+from. Priors, cruxes and issues stand there without a time: theirs is that of the offer, by the clock of its node. Of
+items that debates of the same portion decided the sources are not written yet: they are those debates.
 
 A portion is short: what was forgotten since it began is kept out where items are written.
 """
@@ -12,7 +13,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Protocol
+from typing import Final, Protocol
 
 import structlog
 
@@ -26,6 +27,9 @@ from aragora.knowledge.roots import lineage
 from aragora.knowledge.sameness import item_id_of
 from aragora.knowledge.taught import Offered, TaughtDebate, spec_of
 from aragora.scope import Scope
+
+SKEW_S: Final = 600.0
+"""By so much the clocks of two nodes may differ. In doubt a debate had been shown it, and counts for less."""
 
 log = structlog.get_logger("aragora.knowledge")
 
@@ -76,10 +80,10 @@ class Lessons:
         offered_at = max(
             (stamp_of(payload) for payload, event in zip(payloads, events, strict=True) if _is_offer(event)), default=at
         )
-        return replace(taught, offered=await self._offered(home, events, debate_root(debate_id), offered_at))
+        return replace(taught, offered=await self._offered(home, events, debate_root(debate_id), offered_at + SKEW_S))
 
-    async def _offered(self, home: Home, events: Sequence[Event], own: str, offered_at: float) -> Offered:
-        """What the debate of the root `own` had been shown, and the roots behind that."""
+    async def _offered(self, home: Home, events: Sequence[Event], own: str, until: float) -> Offered:
+        """What the debate of the root `own` had been shown, by `until` at the latest, and the roots behind that."""
         offers = [event for event in events if isinstance(event, KnowledgeOffered)]
         items = [item for event in offers for item in event.items]
         priors = [prior.item_id for event in offers for prior in event.priors]
@@ -101,18 +105,17 @@ class Lessons:
         # A summary falls with any of its items: what cites it descends from those, and stands while one of them does.
         cited = tuple(dict.fromkeys(one for item_id in cited for one in condensed.get(item_id, (item_id,))))
         newest = {item.item_id: item.at for item in items}  # of the sources that each had
-        seen = [_as_offered(item, newest.get(item.item_id, offered_at)) for item in known]
+        seen = [_as_offered(item, newest.get(item.item_id, until), own) for item in known]
         named_by = {item.source_debate_id for item in items if item.source_debate_id}
         roots = {*lineage(seen), *map(debate_root, named_by)}
         for mate in filter(None, self._read.values()):
             said = decided(mate)
             item_id = "" if said is None or mate.home != home else item_id_of(home, said)
-            shown = item_id in ids and mate.at <= newest.get(item_id, offered_at)
+            shown = item_id in ids and mate.at <= newest.get(item_id, until)
             if shown or mate.spec.debate_id in named_by:
                 roots |= {debate_root(mate.spec.debate_id), *mate.offered.roots}
-        roots.discard(own)
         texts = (*(item.text for item in items), *(crux.text for crux in cruxes))
-        checked = lineage(_as_offered(item, offered_at) for item in there if item.item_id in listed)
+        checked = lineage(_as_offered(item, until, own) for item in there if item.item_id in listed)
         return Offered(ids, cited, texts, tuple(sorted(roots)), checked)
 
 
@@ -120,6 +123,7 @@ def _is_offer(event: Event) -> bool:
     return isinstance(event, KnowledgeOffered)
 
 
-def _as_offered(item: Item, until: float) -> Item:
-    """The item with the sources that it had up to then."""
-    return replace(item, sources=tuple(one for one in item.sources if one.at <= until))
+def _as_offered(item: Item, until: float, own: str) -> Item:
+    """The item with the sources that it had up to then. One that descends from the debate itself came later."""
+    had = (one for one in item.sources if one.at <= until and own not in (one.root, *one.exposed))
+    return replace(item, sources=tuple(had))

@@ -9,8 +9,8 @@ from aragora.knowledge.model import ItemKind, Status
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Empty fields ask for nothing. `as_of` is a time in seconds since the epoch: what held then, as far as it had not
-    been superseded by then; None is now, and then superseded items are left out. `topics`: items with any of them.
+    """Empty fields ask for nothing. `as_of` is a time in seconds since the epoch: what held then, as far as it was not
+    superseded at that time; None is now, and then superseded items are left out. `topics`: items with any of them.
     `within` is the id of a summary: of the items that it was made of."""
 
     kinds: tuple[ItemKind, ...] = ()

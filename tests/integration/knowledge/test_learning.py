@@ -25,16 +25,19 @@ from aragora.debate.protocol import preset
 from aragora.knowledge.confidence import confidence_of
 from aragora.knowledge.customs import Customs
 from aragora.knowledge.debaters import Debaters, Team
+from aragora.knowledge.explaining import steps
+from aragora.knowledge.graph import around
 from aragora.knowledge.learning import ADAPTERS, FORWARD, Learning
 from aragora.knowledge.ledger import fold
 from aragora.knowledge.lessons import Lessons
-from aragora.knowledge.model import SEARCHED, Home, Item, ItemKind, Status
+from aragora.knowledge.model import SEARCHED, Home, Item, ItemKind, LinkKind, Status
 from aragora.knowledge.mound.adapters import cost
 from aragora.knowledge.mound.adapters.elo import Model
 from aragora.knowledge.observations import Observation
 from aragora.knowledge.planning import Burial
 from aragora.knowledge.precedents import GONE, LEARNING, NEVER, Precedents, Settled
 from aragora.knowledge.store.adapters import AdapterBook
+from aragora.knowledge.store.neighbours import Neighbours
 from aragora.knowledge.store.observations import Observations, knowledge_observations
 from aragora.knowledge.store.reading import KnowledgeReader
 from aragora.knowledge.store.writing import KnowledgeWriter
@@ -298,6 +301,12 @@ async def test_what_is_decided_again_is_what_the_question_was_settled_on(  # noq
     assert not settled.disputed
     searched = await reader.page(SCOPE, Wanted(kinds=(ItemKind.DECISION,)), clock.now(), limit=9)
     assert [one.statement.value for one in searched.items] == ["three"]
+    graph = await around(reader, Neighbours(database), SCOPE, settled.item_id, depth=3)
+    in_turn = [(edge.item_id, edge.link.item_id) for edge in graph.edges if edge.link.kind is LinkKind.SUPERSEDES]
+    three, five_id = settled.item_id, decisions(await known(reader, clock))["five"].item_id
+    assert sorted(in_turn) == sorted([(three, five_id), (five_id, three)])
+    told = [step.change for step in steps(await reader.history(SCOPE, three))]
+    assert told.index("superseded") < told.index("restored")
     for number in (2, 1, 3):
         await adapters["consensus"].learn([replace(row(number), outbox_id=f"again-{number}")])
     assert await precedents.settled(spec(9)) == settled

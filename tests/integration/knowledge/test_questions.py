@@ -40,6 +40,7 @@ SPLIT = {"claude": "three", "gpt": "three", "gemini": "five"}
 
 
 def journal(number: int, *shown: Event, **votes: str) -> list[str]:
+    """All begin at the same moment: so it is by the clocks of nodes that differ."""
     run = debating.start(spec(number)).play(answers(**(votes or SPLIT)))
     run.events[1:1] = shown
     return list(closed(run).lines)
@@ -105,6 +106,10 @@ async def test_a_debate_that_was_shown_a_prior_or_a_crux_adds_nothing_to_it(
     page = await reader.page(SCOPE, Wanted(kinds=(ItemKind.DECISION,)), clock.now())
     (decision,) = page.items
     assert (len(decision.sources), confidence_of(decision).support) == (4, 2)
+    journals = Journals({"deb_3": journal(3, KnowledgeOffered(priors=before))})
+    again = Learning(consensus.NAME, journals, reader, writer, Nothing())
+    assert (await again.learn([replace(row(3), outbox_id="again")])).written == 0
+    assert await reader.get(SCOPE, decision.item_id) == decision
 
 
 @pytest.mark.usefixtures("learnt")
