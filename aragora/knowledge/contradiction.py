@@ -14,7 +14,7 @@ So an item is superseded, disputed or live by what its sources had been shown, n
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -22,7 +22,7 @@ from aragora.knowledge.confidence import confidence_of
 from aragora.knowledge.model import KEPT, SEARCHED, Item, LinkKind, Source, Statement, Status
 
 DISPUTED: Final = 8
-"""Items that one disputes at most, with those that it is only linked to. Each is written anew with it."""
+"""Items that one disputes at most, those among them that it is only linked to. Each is written anew with it."""
 
 LINKED: Final = 8
 """Items superseded before that a word is linked to at most, and as many that supersede it."""
@@ -94,20 +94,19 @@ def weighed(item: Item, said: Sequence[Source], rivals: Sequence[Item], among: I
     """What `said`, new sources of `item`, do to it and its `rivals`. `among` are all items about the same thing; `new`
     tells whether the item comes with these sources."""
     others = list(among)
-    known = {one.item_id for one in rivals if _overruled(one, said)}
+    known = [one for one in rivals if _overruled(one, said)]
     superseded = [
         one.item_id
-        for one in rivals
-        if one.item_id in known
-        and one.status in SEARCHED
-        and first_standing(one.sources, rivals_of(one, others)) is None
+        for one in known
+        if one.status in SEARCHED and first_standing(one.sources, rivals_of(one, others)) is None
     ]
+    before = [one for one in known if one.item_id not in superseded]
     overruled_by = [one for one in rivals if any(overrules(theirs, ours) for theirs in one.sources for ours in said)]
-    before = [one for one in rivals if one.item_id in known and one.item_id not in superseded]
     upheld = first_standing(said, rivals)
-    stands = upheld is not None if new else upheld is not None or item.status is not Status.SUPERSEDED
-    begins = stands and (new or item.status is Status.SUPERSEDED)
-    disputes, beside = _disputes(item, said, [one for one in rivals if one.item_id not in superseded], stands, begins)
+    comes = new or item.status is Status.SUPERSEDED  # to stand, where anything upholds it
+    stands = upheld is not None or not comes
+    standing = {one.item_id for one in rivals if stands and one.status in SEARCHED and one.item_id not in superseded}
+    disputes, beside = _disputes(item, said, rivals, standing, begins=comes)
     links = [(item.item_id, LinkKind.SUPERSEDES, to) for to in (*superseded, *_newest(before))]
     links += [(by, LinkKind.SUPERSEDES, item.item_id) for by in _newest(overruled_by)]
     for other in (*(one.item_id for one in disputes), *beside):
@@ -122,11 +121,11 @@ def disputed_by_others(item: Item, rivals: Iterable[Item]) -> bool:
 
 
 def _disputes(
-    item: Item, said: Sequence[Source], rivals: Sequence[Item], stands: bool, begins: bool
+    item: Item, said: Sequence[Source], rivals: Sequence[Item], standing: Collection[str], *, begins: bool
 ) -> tuple[list[Dispute], list[str]]:
-    """Of those that these sources did not know, nor they them: standing ones that are to be disputed, and others that
-    are only linked to. Those that are most relied on come first, the newest first among equals. A question that is
-    debated anew each day has many."""
+    """Of those with a source that these sources did not know, nor it them: the ones that are to be disputed, of those
+    that stand beside the item, and others that are only linked to. `begins`: the item did not stand before. Those that
+    are most relied on come first, the newest first among equals. A question that is debated anew each day has many."""
     linked = {link.item_id for link in item.links if link.kind is LinkKind.CONTRADICTS}
     disputed: list[Item] = []
     beside: list[Item] = []
@@ -136,7 +135,7 @@ def _disputes(
         if pair is None:
             continue
         pairs[one.item_id] = pair
-        disputes = stands and one.status in SEARCHED and (begins or one.item_id not in linked)
+        disputes = one.item_id in standing and (begins or one.item_id not in linked)
         (disputed if disputes else beside).append(one)
     named = _relied_on(disputed)[:DISPUTED]
     others = [one.item_id for one in _relied_on(beside) if one.item_id not in linked]

@@ -28,7 +28,7 @@ from aragora.knowledge.ledger import (
     mark_of,
     redacted,
 )
-from aragora.knowledge.model import Item, LinkKind, Outcome, SourceKind, Status, person_root
+from aragora.knowledge.model import Item, LinkKind, Outcome, Source, SourceKind, Status, person_root
 from aragora.knowledge.planning import Addition, Changing, Effect, Plan, Unit
 from aragora.knowledge.sameness import item_id_of
 
@@ -115,6 +115,14 @@ def test_a_dispute_of_its_item_alone_ends_where_that_falls_to_a_debate_that_is_l
         "b": SUPERSEDED,
         "c": SUPERSEDED,
     }
+
+
+def test_an_answer_falls_to_one_that_knew_only_its_last_standing_word_and_is_linked_to_for_the_other() -> None:
+    units = [says("c", 0), says("a", 1, 0), says("c", 2), says("b", 3, 2)]
+    expected = told(after(*units))
+    assert all(told(after(*order)) == expected for order in permutations(units))
+    (of_b,) = [links for value, (_, _, links, _) in expected.items() if value == "b"]
+    assert of_b == {(LinkKind.SUPERSEDES, C), (LinkKind.CONTRADICTS, C), (LinkKind.CONTRADICTS, A)}
 
 
 @pytest.mark.parametrize("seen", [(), (1,), (1, 2)])
@@ -240,7 +248,10 @@ def expected(said: list[Debate]) -> dict[str, Status]:
     return {one.value: of if one.value in standing else SUPERSEDED for one in said}
 
 
-def told(items: dict[str, Item]) -> dict[str, object]:
+Told = tuple[Status, frozenset[Source], frozenset[tuple[LinkKind, str]], bool]
+
+
+def told(items: dict[str, Item]) -> dict[str, Told]:
     """What does not depend on when the mound learnt it."""
     return {
         item.statement.value: (
