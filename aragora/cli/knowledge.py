@@ -13,7 +13,7 @@ from aragora import limits
 from aragora.cli.asking import at_the_server, tell_page
 from aragora.cli.conventions import DEFAULT_URL, DONE, FAILED, UNPROVEN, AsJson, Token, Url
 from aragora.cli.knowledge_forget import forget, forgettings
-from aragora.cli.knowledge_insights import insights, share, withdraw
+from aragora.cli.knowledge_insights import insights, release, share, withdraw
 from aragora.cli.knowledge_operate import adapters, reindex, sync
 from aragora.cli.knowledge_revalidations import drop_revalidation, revalidations
 from aragora.cli.knowledge_topics import topics
@@ -38,6 +38,7 @@ knowledge.command()(forgettings)
 knowledge.command()(insights)
 knowledge.command()(share)
 knowledge.command()(withdraw)
+knowledge.command()(release)
 knowledge.command()(revalidations)
 knowledge.command()(drop_revalidation)
 knowledge.command()(topics)

@@ -1,4 +1,4 @@
-"""`aragora knowledge insights`, `share` and `withdraw`: what workspaces of an organisation tell each other."""
+"""`aragora knowledge insights`, `share`, `withdraw`, `release`: what workspaces of an organisation tell each other."""
 
 from __future__ import annotations
 
@@ -88,6 +88,20 @@ def withdraw(
     """Tell an insight to nobody any more. It does not come back under its id."""
     at_the_server(url, token, lambda client: client.delete(f"{PATH}/{share_id}"))
     tell({}, f"{share_id} is withdrawn.", as_json=False)
+
+
+def release(
+    share_id: Annotated[str, typer.Argument(help="Its share id.", metavar="ID", callback=_id)],
+    *,
+    url: Url = DEFAULT_URL,
+    token: Token = None,
+    as_json: AsJson = False,
+) -> None:
+    """Let an insight out of quarantine, once you have looked at it."""
+    path = f"{PATH}/{share_id}/release"
+    done: dict[str, Any] = at_the_server(url, token, lambda client: client.post(path, {}))
+    given = "is delivered" if done.get("delivered") else f"is released, and not delivered: {done.get('why')}"
+    tell(done, f"{share_id} {given}.", as_json=as_json)
 
 
 def _lines(listed: Iterable[Mapping[str, Any]]) -> list[RenderableType]:

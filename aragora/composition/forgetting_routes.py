@@ -9,7 +9,9 @@ from aragora.clock import Clock
 from aragora.composition.forgetting import opened_forgetter
 from aragora.config.settings import Settings
 from aragora.knowledge.forgetter import Forgetter
+from aragora.knowledge.store.insights import InsightStore
 from aragora.knowledge.store.reading import KnowledgeReader
+from aragora.knowledge.store.writing import KnowledgeWriter
 from aragora.server.chapters.forgetting import ForgettingPorts, forgetting
 from aragora.server.feature import Feature
 from aragora.server.ports import AuditTrail
@@ -21,9 +23,10 @@ def open_forgetting(settings: Settings, audit: AuditTrail, clock: Clock) -> Feat
     """Forgetting in the stores of the settings, audited in `audit`. The stores connect with their first use."""
     access = ForgettingAccess(settings, clock)
     memory = Database.open(settings, Context.MEMORY)
+    insights = InsightStore(memory, KnowledgeWriter(memory, clock))
     return Feature(
         "forgetting",
-        ForgettingPorts(access.forgetter, KnowledgeReader(memory), audit),
+        ForgettingPorts(access.forgetter, KnowledgeReader(memory), insights, audit),
         chapters=(forgetting,),
         closers=(memory.aclose, access.aclose),
     )

@@ -5,8 +5,8 @@ Whoever runs it has the settings of the installation, and acts as its local oper
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 
 import structlog
@@ -18,15 +18,17 @@ from aragora.debate.hints import OfferedCrux, OfferedIssue, OfferedPrior
 from aragora.debate.model import DebateSpec
 from aragora.debate.protocol import PRESETS
 from aragora.debate.store.debates import DebateStore
-from aragora.errors import NotFound, Unavailable
+from aragora.errors import AragoraError, NotFound, Unavailable
+from aragora.identity.audit import AuditEvent, Outcome
 from aragora.identity.principal import LOCAL_OPERATOR
+from aragora.identity.store.audit_log import AuditLog
 from aragora.identity.store.workspaces import WorkspaceStore
 from aragora.knowledge.adapting import EVERY, at_work
 from aragora.knowledge.asked import AskedOfLate, Trending
 from aragora.knowledge.checklists import Checklists
 from aragora.knowledge.debated_again import DebatedAgain, Revalidations
 from aragora.knowledge.insight_exchange import LISTED_MAX, InsightExchange, Share, exchange_over
-from aragora.knowledge.insights import CrossWorkspaceInsight, SharedInsight, share_id_of
+from aragora.knowledge.insights import CrossWorkspaceInsight, SharedInsight, checked, share_id_of
 from aragora.knowledge.model import Home, Item, ItemKind
 from aragora.knowledge.near import Near
 from aragora.knowledge.observations import Observation
@@ -56,6 +58,7 @@ class _Open:
     """What stands open."""
 
     exchange: InsightExchange
+    audit: AuditLog
     book: AdapterBook
     adapters: Mapping[str, Syncing]
     reader: KnowledgeReader
@@ -87,8 +90,10 @@ class LocalMound(OpenedOnUse[_Open]):
 
     async def share_insight(self, workspace: str, insight: CrossWorkspaceInsight) -> Share:
         """Share an insight of a workspace. Raises as `InsightExchange.share`."""
-        opened = await self._opened()
-        done = await opened.exchange.share(Home(self._org_id, workspace), LOCAL_OPERATOR.user_id, insight)
+        opened, told = await self._opened(), checked(insight)
+        targets = ",".join(told.target_workspaces)
+        async with self._noted(opened, "share", workspace, told.insight_id, source=workspace, targets=targets):
+            done = await opened.exchange.share(Home(self._org_id, workspace), LOCAL_OPERATOR.user_id, told)
         await _count(opened)
         return done
 
@@ -104,7 +109,8 @@ class LocalMound(OpenedOnUse[_Open]):
         """The insight of a workspace once nobody is given it any more. Raises as `InsightExchange.withdraw`."""
         opened = await self._opened()
         scope = Scope(self._org_id, frozenset({workspace}))
-        return await opened.exchange.withdraw(scope, share_id_of(self._org_id, workspace, insight_id))
+        async with self._noted(opened, "withdraw", workspace, insight_id) as share_id:
+            return await opened.exchange.withdraw(scope, share_id)
 
     def now(self) -> float:
         """The time, in seconds since the epoch."""
@@ -161,6 +167,35 @@ class LocalMound(OpenedOnUse[_Open]):
         answer = await searching.search(scope, question, k=limit, mode=Mode.LEXICAL, wanted=Wanted(kinds=tuple(kinds)))
         return [one.item for one in answer.results]
 
+    @asynccontextmanager
+    async def _noted(
+        self, opened: _Open, action: str, workspace: str, insight_id: str, **details: str
+    ) -> AsyncIterator[str]:
+        """Write to the audit log what is done with an insight, then do the block, which is given its share id; where
+        that is refused, a second entry says so. The routes of a server write the same. Raises Unavailable: what cannot
+        be audited is not done."""
+        share_id = share_id_of(self._org_id, workspace, insight_id)
+
+        async def note(outcome: Outcome, **of: str) -> None:
+            operator = LOCAL_OPERATOR.user_id
+            event = AuditEvent(
+                action=f"knowledge.insight.{action}",
+                actor=operator,
+                org_id=self._org_id,
+                outcome=outcome,
+                subject=operator,
+                target=share_id,
+                details=of,
+            )
+            await opened.audit.append(event)
+
+        await note(Outcome.SUCCESS, **details)
+        try:
+            yield share_id
+        except AragoraError as refused:
+            await note(Outcome.FAILURE, reason=refused.code)
+            raise
+
     def _asked(self, workspace: str, question: str, options: Sequence[str]) -> DebateSpec:
         """A debate of a question, which is not opened."""
         protocol = PRESETS["structured"]
@@ -198,6 +233,7 @@ async def _open(settings: Settings, clock: Clock) -> _Open:
     exchange = exchange_over(memory, WorkspaceStore(users), clock, minimum=minimum, registry=registry)
     return _Open(
         exchange=exchange,
+        audit=AuditLog(users, clock),
         book=book,
         adapters=at_work(EVERY, memory, DebateStore(debates), book, clock),
         reader=reader,

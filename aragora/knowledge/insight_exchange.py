@@ -79,9 +79,9 @@ class InsightExchange:
     async def share(self, home: Home, by: str, insight: CrossWorkspaceInsight) -> Share:
         """Share an insight of the workspace `home`, which is the caller's. Sharing it again changes nothing.
 
-        Raises InvalidInput for an insight that is none (invalid_input, invalid_workspace) and for targets that there
-        are not (unknown_workspace); Forbidden (foreign_workspace) where it is not of `home`; Conflict where the id was
-        used for another one (other_insight), or for one that was withdrawn or forgotten.
+        Raises InvalidInput for an insight that is none (invalid_input, invalid_workspace) and for a source or targets
+        that there are not (unknown_workspace); Forbidden (foreign_workspace) where it is not of `home`; Conflict where
+        the id was used for another one (other_insight), or for one that was withdrawn or forgotten.
         """
         told = checked(insight)
         if told.source_workspace != home.workspace:
@@ -93,9 +93,9 @@ class InsightExchange:
         created = moment_of(told.created_at)
         share_id = share_id_of(home.org_id, home.workspace, told.insight_id)
         known = await self._store.find(home.org_id, share_id)
-        if known is not None:  # a target that is gone by now makes no repeat a failure
+        if known is not None:  # a workspace that is gone by now makes no repeat a failure
             return self._share(repeated(known, told), new=False)
-        await self._check_targets(home.org_id, told.target_workspaces)
+        await self._check_known(home.org_id, (told.source_workspace, *told.target_workspaces))
         kept, new = await self._store.add(
             share_id, home, lambda: proposal(told, home.org_id, by, created, self._clock.now())
         )
@@ -169,13 +169,13 @@ class InsightExchange:
     async def _found(self, scope: Scope, share_id: str) -> SharedInsight | None:
         return None if scope.org_id is None else await self._store.find(scope.org_id, share_id)
 
-    async def _check_targets(self, org_id: str, targets: Collection[str]) -> None:
+    async def _check_known(self, org_id: str, named: Collection[str]) -> None:
         known = {DEFAULT_WORKSPACE, *await self._workspaces.names(org_id)}
-        missing = [name for name in targets if name not in known]
+        missing = [name for name in named if name not in known]
         if missing:
             raise InvalidInput(
-                f"There is no workspace {', '.join(map(repr, missing))} in your organisation: check target_workspaces, "
-                "or make it with POST /api/workspaces first.",
+                f"There is no workspace {', '.join(map(repr, missing))} in your organisation: check "
+                "source_workspace and target_workspaces, or make it with POST /api/workspaces first.",
                 code="unknown_workspace",
             )
 

@@ -7,7 +7,7 @@ shared before the request is there when it looks.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -21,6 +21,7 @@ from aragora.knowledge.insights import CrossWorkspaceInsight, InsightStatus, Sha
 from aragora.knowledge.model import Home
 from aragora.knowledge.store.parts import parts
 from aragora.knowledge.store.writing import KnowledgeWriter
+from aragora.scope import Scope
 from aragora.storage.contexts import Context
 from aragora.storage.cursors import Page, Place, cursor_of, place_of
 from aragora.storage.database import Database
@@ -106,6 +107,14 @@ class InsightStore:
         query = select(knowledge_insights).where(_OF.share_id == share_id, _OF.org_id == org_id)
         rows = await self._database.rows(query, _READING)
         return _insight(rows[0]) if rows else None
+
+    async def some(self, scope: Scope, share_ids: Sequence[str]) -> list[SharedInsight]:
+        """Of these those that the workspaces of a scope shared, whatever their status."""
+        found: list[SharedInsight] = []
+        for part in parts(share_ids):
+            query = select(knowledge_insights).where(_OF.org_id == scope.org_id, _OF.share_id.in_(part))
+            found += [_insight(row) for row in await self._database.rows(query, _READING)]
+        return [one for one in found if scope.holds(one.org_id, one.source)]
 
     async def given_to(
         self, home: Home, minimum: float, *, task_type: str | None = None, cursor: str | None = None, limit: int = 100

@@ -18,6 +18,7 @@ from aragora.identity import workspaces
 from aragora.identity.rbac import KNOWLEDGE_MANAGE, KNOWLEDGE_READ, KNOWLEDGE_WRITE
 from aragora.knowledge.forgetter import Done, Forgetter, Wish
 from aragora.knowledge.forgetting import By, Forgetting, Stage, added_by
+from aragora.knowledge.insights import SharedInsight, unknown_insight
 from aragora.knowledge.model import Item
 from aragora.knowledge.planning import unknown_item
 from aragora.scope import Scope
@@ -37,12 +38,19 @@ class Items(Protocol):
     async def some(self, scope: Scope, item_ids: Sequence[str]) -> list[Item]: ...
 
 
+class Insights(Protocol):
+    """Reads what the workspaces of a scope shared (`aragora.knowledge.store.insights.InsightStore`)."""
+
+    async def some(self, scope: Scope, share_ids: Sequence[str]) -> list[SharedInsight]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class ForgettingPorts:
     """What these routes call. `forgetter` is there once the store has forgotten again what certificates name."""
 
     forgetter: Callable[[], Awaitable[Forgetter]]
     items: Items
+    insights: Insights
     audit: AuditTrail
 
 
@@ -148,7 +156,7 @@ async def delete(call: Call[ForgettingPorts], item_id: ItemId) -> Response:
 async def forget(call: Call[ForgettingPorts], body: AskForgetting, idempotency_key: IdempotencyKey = None) -> Response:
     """Forget what is named, and what was made of it. Of an item that another debate or person also said, only the word
     of the forgotten one is taken out. The same Idempotency-Key gives the same forgetting. Anything but items that the
-    caller has added itself takes the right `knowledge.manage`."""
+    caller has added and insights that it has shared itself takes the right `knowledge.manage`."""
     by, named = body.by.named()
     wish = Wish(by, named, workspaces.chosen(call.who, body.workspace))
     own = reach(call)
@@ -202,8 +210,16 @@ async def _check_right(call: Call[ForgettingPorts], scope: Scope, wish: Wish) ->
                 raise unknown_item(item_id)
         if all(added_by(item, who.user_id) for item in items):
             return
+    if wish.by is By.INSIGHT:
+        shared = {one.share_id: one for one in await call.ports.insights.some(scope, wish.named)}
+        for share_id in wish.named:
+            if share_id not in shared:
+                raise unknown_insight(share_id)
+        if all(one.shared_by == who.user_id for one in shared.values()):
+            return
     raise Forbidden(
-        "This takes the right knowledge.manage: without it you may forget the items that you have added yourself."
+        "This takes the right knowledge.manage: without it you may forget the items that you have added and the "
+        "insights that you have shared yourself."
     )
 
 

@@ -21,6 +21,7 @@ from aragora.knowledge.insights import (
     CrossWorkspaceInsight,
     InsightStatus,
     SharedInsight,
+    share_id_of,
     unknown_insight,
 )
 from aragora.knowledge.model import Home
@@ -135,7 +136,12 @@ async def share(call: Call[InsightPorts], body: ShareInsight) -> Response:
         confidence=body.confidence,
         created_at=body.created_at or datetime.fromtimestamp(call.ports.clock.now(), UTC).isoformat(),
     )
-    done = await call.ports.exchange.share(place, call.who.user_id, insight)
+    # The log names it by its share id and tells whom it went to: its words, its kind of task and the id that the sharer
+    # chose are text of theirs, which may have to be forgotten.
+    share_id = share_id_of(place.org_id, place.workspace, insight.insight_id)
+    told = {"source": place.workspace, "targets": ",".join(insight.target_workspaces)}
+    async with noted(call, "insight.share", share_id, **told):
+        done = await call.ports.exchange.share(place, call.who.user_id, insight)
     headers = {**UNCACHED, "Location": f"/api/knowledge/insights/{done.kept.share_id}"}
     return json_response(_view(call, done.kept), 201 if done.new else 200, headers)
 

@@ -209,6 +209,8 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
     site = Site(server, commands, nobody, nobody, "", "")
     site.alice, site.mallory = await person(site, "alice"), await person(site, "mallory")
     await fill(site, writer)
+    async with site.client(site.mallory.session) as client:  # a place of her own, from which she may share
+        assert (await client.post("/api/workspaces", json={"name": "mallorys"})).is_success
     await deliver(site, settings)
     site.revalidation_id = await planned(site, settings)
     yield site
@@ -247,6 +249,7 @@ async def fill(site: Site, writer: JournalWriter) -> None:
         known = await client.post("/api/knowledge/items", json={"content": f"{MARK} holds."})
         assert known.status_code == 201, known.text
         site.item_id = known.json()["item_id"]
+        assert (await client.post("/api/workspaces", json={"name": MARK})).is_success
         places = {"source_workspace": MARK, "target_workspaces": ["default"]}
         told = {**places, "insight_id": MARK, "task_type": MARK, "content": MARK, "confidence": 0.9}
         shared = await client.post("/api/knowledge/insights", json=told)
@@ -510,7 +513,7 @@ async def test_who_is_given_another_workspace_reads_it_at_once_and_no_longer_onc
             assert (changed.status_code, changed.json()["workspaces"]) == (200, names)
             assert (await theirs.get("/api/debates/deb_live")).status_code == status
         listed = [one["name"] for one in (await hers.get("/api/workspaces")).json()["workspaces"]]
-        assert listed == ["default", "default2", "elsewhere"]
+        assert listed == ["default", "default2", "elsewhere", MARK]
 
 
 async def test_a_workspace_is_made_by_name_and_by_its_first_debate(site: Site) -> None:
@@ -525,9 +528,9 @@ async def test_a_workspace_is_made_by_name_and_by_its_first_debate(site: Site) -
             assert (await client.post("/api/debates", json={"question": "Q?", "workspace": bad})).status_code == 422
             assert bad == "*" or (await client.get("/api/debates", params={"workspace": bad})).status_code == 422
         listed = [one["name"] for one in (await client.get("/api/workspaces")).json()["workspaces"]]
-        assert listed == ["default", "made", "used"]
+        assert listed == ["default", "made", MARK, "used"]
     entries = await site.server.identity.feature.ports.parts.audit.page(action="workspace.create")
-    assert [entry.event.target for entry in entries] == ["used", "made"]
+    assert [entry.event.target for entry in entries] == ["used", "made", "mallorys", MARK]
 
 
 async def test_a_foreign_id_and_an_invented_one_read_the_same(site: Site) -> None:

@@ -80,7 +80,18 @@ async def test_nobody_shares_for_another_workspace_or_with_one_that_there_is_not
     assert (await insights.share(target_workspaces=["default"])).delivered
 
 
-async def test_a_target_that_is_gone_does_not_make_a_repeat_fail(database: Database, clock: SetClock) -> None:
+async def test_a_source_that_there_is_not_shares_nothing_and_the_default_one_always_is(
+    database: Database, clock: SetClock
+) -> None:
+    insights = exchange(database, clock)
+    with pytest.raises(InvalidInput, match="workspace_z") as refused:
+        await insights.share(source_workspace="workspace_z")
+    assert refused.value.code == "unknown_workspace"
+    assert await insights.received(B) == []
+    assert (await insights.share(source_workspace="default")).delivered
+
+
+async def test_a_workspace_that_is_gone_does_not_make_a_repeat_fail(database: Database, clock: SetClock) -> None:
     insights = exchange(database, clock)
     await insights.share()
     insights.made.by_org.clear()

@@ -18,12 +18,16 @@ from worlds.knowledge_server import knowledge_site
 from worlds.migrated import migrated
 from worlds.waiting import WAIT_S
 
+from aragora.clock import SystemClock
 from aragora.composition.local_mound import LocalMound
 from aragora.config.settings import Settings
 from aragora.errors import Conflict, Forbidden, InvalidInput, NotFound
+from aragora.identity.audit import Outcome
+from aragora.identity.store.audit_log import AuditLog
 from aragora.identity.store.workspaces import WorkspaceStore
 from aragora.ids import LOCAL_ORG
 from aragora.knowledge.insight_exchange import SHARES
+from aragora.knowledge.insights import share_id_of
 from aragora.knowledge.mound import open_mound
 from aragora.knowledge.mound.adapters import ControlPlaneAdapter, CrossWorkspaceInsight
 from aragora.storage.contexts import Context
@@ -126,6 +130,18 @@ async def test_those_that_it_names_are_given_it_with_its_time_as_it_stands(km: L
     assert await of(km, "workspace_b").get_cross_workspace_insights("debate") == []
     with pytest.raises(NotFound):
         await of(km, "workspace_b").withdraw_insight("insight_001")
+    users = Database.open(settings, Context.USERS)
+    entries = [entry.event async for entry in AuditLog(users, SystemClock()).walk()]
+    await users.aclose()
+    share, repeat, withdrawal, foreign, refused = entries
+    share_id = share_id_of(LOCAL_ORG, "workspace_a", "insight_001")
+    assert share == repeat
+    assert (share.action, share.actor, share.target) == ("knowledge.insight.share", "local", share_id)
+    assert share.details == {"source": "workspace_a", "targets": "workspace_b,workspace_c"}
+    assert (withdrawal.action, withdrawal.target) == ("knowledge.insight.withdraw", share_id)
+    assert (foreign.outcome, refused.outcome) == (Outcome.SUCCESS, Outcome.FAILURE)
+    assert "Structured" not in repr(entries)
+    assert "insight_001" not in repr(entries)
 
 
 async def test_what_is_refused(km: LocalMound) -> None:
@@ -133,6 +149,8 @@ async def test_what_is_refused(km: LocalMound) -> None:
         await of(km, "workspace_b").share_insight_cross_workspace(insight())
     with pytest.raises(InvalidInput):
         await of(km, "workspace_a").share_insight_cross_workspace(insight(target_workspaces=["workspace_x"]))
+    with pytest.raises(InvalidInput, match="workspace_x"):
+        await of(km, "workspace_x").share_insight_cross_workspace(insight(source_workspace="workspace_x"))
     with pytest.raises(InvalidInput):
         of(km, "no/name")
     with pytest.raises(InvalidInput):

@@ -1,4 +1,4 @@
-"""`aragora knowledge insights`, `share` and `withdraw`, beside a server that speaks their routes."""
+"""`aragora knowledge insights`, `share`, `withdraw` and `release`, beside a server that speaks their routes."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from aragora.cli.knowledge_insights import PATH, insights, share, withdraw
-from aragora.errors import InvalidInput
+from aragora.cli.knowledge_insights import PATH, insights, release, share, withdraw
+from aragora.errors import Conflict, InvalidInput
 from aragora.server.chapters.knowledge_insights import InsightQuery, ShareInsight
 from aragora.server.knowledge import Asking
 
@@ -26,6 +26,7 @@ class MoundServer:
     url: str = ""
     asked: list[Asking] = field(default_factory=list)
     withdrawn: list[str] = field(default_factory=list)
+    released: list[str] = field(default_factory=list)
 
     async def share(self, request: web.Request) -> web.Response:
         self.asked.append(ShareInsight.model_validate(await request.json()))
@@ -38,6 +39,12 @@ class MoundServer:
     async def withdraw(self, request: web.Request) -> web.Response:
         self.withdrawn.append(request.match_info["share_id"])
         return web.json_response(one(status="withdrawn"))
+
+    async def release(self, request: web.Request) -> web.Response:
+        self.released.append(request.match_info["share_id"])
+        if len(self.released) > 1:  # as the real one answers where there is nothing to release
+            return web.json_response({"error": {"code": "conflict", "message": "it is shared"}}, status=409)
+        return web.json_response(one())
 
 
 def one(**changes: Any) -> dict[str, Any]:
@@ -55,6 +62,7 @@ async def server() -> AsyncIterator[MoundServer]:
     app.router.add_post(PATH, mound.share)
     app.router.add_get(PATH, mound.listing)
     app.router.add_delete(PATH + "/{share_id}", mound.withdraw)
+    app.router.add_post(PATH + "/{share_id}/release", mound.release)
     async with TestServer(app) as running:
         mound.url = str(running.make_url("")).rstrip("/")
         yield mound
@@ -82,6 +90,16 @@ async def test_sharing_says_that_it_is_not_delivered(server: MoundServer, capsys
 async def test_one_is_withdrawn_by_its_share_id(server: MoundServer) -> None:
     await asyncio.to_thread(withdraw, SHARE, url=server.url)
     assert server.withdrawn == [SHARE]
+
+
+async def test_one_is_released_once_and_the_second_time_is_refused(
+    server: MoundServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await asyncio.to_thread(release, SHARE, url=server.url)
+    assert f"{SHARE} is delivered." in capsys.readouterr().out
+    with pytest.raises(Conflict):
+        await asyncio.to_thread(release, SHARE, url=server.url)
+    assert server.released == [SHARE, SHARE]
 
 
 def test_what_is_no_share_id_never_becomes_a_path() -> None:

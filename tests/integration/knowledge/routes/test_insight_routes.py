@@ -9,6 +9,7 @@ import pytest
 from worlds.insights import PRINTED
 from worlds.knowledge_server import Site
 
+from aragora.errors import Unavailable
 from aragora.observability.registry import REGISTRY
 
 PATH = "/api/knowledge/insights"
@@ -73,6 +74,21 @@ async def test_the_source_is_a_workspace_of_the_callers(site: Site) -> None:
         assert code_of(await eve.post(PATH, json=PRINTED)) == (422, "unknown_workspace")
 
 
+async def test_a_source_that_there_is_not_is_refused_and_noted(site: Site, client: httpx2.AsyncClient) -> None:
+    answer = await client.post(PATH, json={**PRINTED, "source_workspace": "nowhere"})
+    assert code_of(answer) == (422, "unknown_workspace")
+    assert [entry[::2] for entry in site.audit.entries] == [
+        ("knowledge.insight.share", "success"),
+        ("knowledge.insight.share", "failure"),
+    ]
+
+
+async def test_what_cannot_be_audited_is_not_shared(site: Site, client: httpx2.AsyncClient) -> None:
+    site.audit.failure = Unavailable("The audit log is away.")
+    assert (await client.post(PATH, json=PRINTED)).status_code == 503
+    assert await given(client, "workspace_b") == await given(client, "workspace_a", direction="shared") == []
+
+
 async def test_below_the_minimum_the_answer_says_that_it_is_not_delivered(client: httpx2.AsyncClient) -> None:
     made = await shared(client, confidence=0.5)
     assert (made["delivered"], made["status"]) == (False, "shared")
@@ -80,7 +96,7 @@ async def test_below_the_minimum_the_answer_says_that_it_is_not_delivered(client
     assert await given(client, "workspace_b") == []
 
 
-async def test_a_quarantined_one_is_released_by_who_may_manage_and_both_are_audited(
+async def test_a_quarantined_one_is_released_by_who_may_manage_and_each_step_is_audited(
     site: Site, client: httpx2.AsyncClient
 ) -> None:
     async with site.client("bob") as bob:
@@ -94,7 +110,8 @@ async def test_a_quarantined_one_is_released_by_who_may_manage_and_both_are_audi
             assert (await bob.delete(path)).json()["status"] == "withdrawn"  # its own
     assert await given(client, "workspace_b") == []
     assert code_of(await client.post(PATH, json={**PRINTED, "source_workspace": "default"})) == (409, "withdrawn")
-    assert {entry[0] for entry in site.audit.entries} == {"knowledge.insight.release", "knowledge.insight.withdraw"}
+    steps = ("share", "release", "withdraw")
+    assert {entry[0] for entry in site.audit.entries} == {f"knowledge.insight.{step}" for step in steps}
 
 
 async def test_another_insight_under_the_same_id_is_a_conflict(client: httpx2.AsyncClient) -> None:
