@@ -3,14 +3,15 @@
 `Lives` starts it and gives it orders; run as a program, it reads them from its standard input and answers each with one
 line: `done`, `killed`, or `stopped PID`.
 
-    learn DIRECTORY STEP    both adapters learn from two debates, as their actors do
-    tasks DIRECTORY STEP    the adapter of tasks learns from six attempts, failures among them, of two workspaces
-    embed DIRECTORY STEP    an index embeds all that waits, as its actor does
-    zombie DIRECTORY 1      an index that is stopped once it has made its first batch of vectors, and not stored it
+    learn PLACE STEP        both adapters learn from two debates, as their actors do
+    tasks PLACE STEP        the adapter of tasks learns from six attempts, failures among them, of two workspaces
+    embed PLACE STEP        an index embeds all that waits, as its actor does
+    zombie PLACE 1          an index that is stopped once it has made its first batch of vectors, and not stored it
     go PID                  let a stopped one go on to its end
 
-A process kills itself before its step number STEP, and with 0 at none. Steps are counted from 1: statements within
-transactions, commits, and vectors that are made.
+PLACE is the word of a `worlds.knowledge_places.Place`. A process kills itself before its step number STEP, and with 0
+at none. Steps are counted from 1: commits, vectors that are made, and on SQLite statements. In PostgreSQL, where a step
+takes three times as long, whoever dies between two commits leaves what stood after the first, at whichever statement.
 """
 
 from __future__ import annotations
@@ -29,11 +30,11 @@ from sqlalchemy import event
 from worlds import debating
 from worlds.backends import SetClock
 from worlds.closed_debates import closed
+from worlds.knowledge_places import settings_of
 from worlds.meanings import WordEmbedder
 from worlds.task_outcomes import row
 from worlds.taught import answers, spec
 
-from aragora.config.settings import Settings
 from aragora.control_plane.model import How
 from aragora.errors import NotFound
 from aragora.knowledge.heeding import heeding_over
@@ -129,9 +130,10 @@ class _Embedder(WordEmbedder):
 
 
 @asynccontextmanager
-async def _opened(directory: Path, steps: _Steps) -> AsyncIterator[Database]:
-    database = Database.open(Settings(data_dir=directory), Context.MEMORY)
-    event.listen(database.engine.sync_engine, "before_cursor_execute", steps.take)
+async def _opened(place: str, steps: _Steps) -> AsyncIterator[Database]:
+    database = Database.open(settings_of(place), Context.MEMORY)
+    if database.is_sqlite:
+        event.listen(database.engine.sync_engine, "before_cursor_execute", steps.take)
     event.listen(database.engine.sync_engine, "commit", steps.take)
     try:
         yield database
@@ -139,44 +141,44 @@ async def _opened(directory: Path, steps: _Steps) -> AsyncIterator[Database]:
         await database.aclose()
 
 
-async def learn(directory: Path, step: int = 0, debates: int = len(DEBATES)) -> None:
+async def learn(place: str, step: int = 0, debates: int = len(DEBATES)) -> None:
     """Both adapters learn from so many debates. What was learnt from before changes nothing."""
-    async with _opened(directory, _Steps(step)) as database:
+    async with _opened(place, _Steps(step)) as database:
         reader, writer, journals = KnowledgeReader(database), KnowledgeWriter(database, SetClock()), Journals()
         rows = [OutboxRow(f"{one}:knowledge", "knowledge", one, "{}", 1.0) for one in DEBATES[:debates]]
         for name in ADAPTERS:
             await Learning(name, journals, reader, writer, heeding_over(database, writer)).learn(rows)
 
 
-async def tasks(directory: Path, step: int = 0, attempts: int = 6) -> None:
+async def tasks(place: str, step: int = 0, attempts: int = 6) -> None:
     """The adapter of tasks learns from so many attempts. What was learnt from before changes nothing."""
     rows = [
         row(number, how=How.COMPLETED if number % 3 == 0 else How.FAILED, workspace=("default", "legal")[number % 2])
         for number in range(1, attempts + 1)
     ]
-    async with _opened(directory, _Steps(step)) as database:
+    async with _opened(place, _Steps(step)) as database:
         await TaskLearning(KnowledgeWriter(database, SetClock())).learn(rows)
 
 
-async def embed(directory: Path, step: int = 0) -> None:
+async def embed(place: str, step: int = 0) -> None:
     """An index embeds all that waits."""
-    await _embed(directory, _Steps(step), 0)
+    await _embed(place, _Steps(step), 0)
 
 
-async def zombie(directory: Path, _step: int) -> None:
+async def zombie(place: str, _step: int) -> None:
     """An index that is stopped before it stores its first batch."""
-    await _embed(directory, _Steps(0), LANE_BATCH)
+    await _embed(place, _Steps(0), LANE_BATCH)
 
 
-async def _embed(directory: Path, steps: _Steps, stop_after: int) -> None:
-    async with _opened(directory, steps) as database:
+async def _embed(place: str, steps: _Steps, stop_after: int) -> None:
+    async with _opened(place, steps) as database:
         index = MoundIndex(VectorStore(database), _Embedder(steps, stop_after), SetClock())
         while await index.step():
             continue
         await index.aclose()
 
 
-DEEDS: Final[dict[str, Callable[[Path, int], Coroutine[Any, Any, None]]]] = {
+DEEDS: Final[dict[str, Callable[[str, int], Coroutine[Any, Any, None]]]] = {
     "learn": learn,
     "tasks": tasks,
     "embed": embed,
@@ -184,7 +186,7 @@ DEEDS: Final[dict[str, Callable[[Path, int], Coroutine[Any, Any, None]]]] = {
 }
 
 
-def _live(deed: str, directory: str, step: str) -> int:
+def _live(deed: str, place: str, step: str) -> int:
     """Fork a process that does it; its id."""
     pid = os.fork()
     if pid:
@@ -192,7 +194,7 @@ def _live(deed: str, directory: str, step: str) -> int:
     code = 1
     os.dup2(2, 1)  # what it logs is no answer
     try:
-        asyncio.run(DEEDS[deed](Path(directory), int(step)))
+        asyncio.run(DEEDS[deed](place, int(step)))
         code = 0
     finally:
         os._exit(code)
