@@ -1,12 +1,11 @@
 """How fast tasks are given out and completed: `python -m benchmarks.control_plane [--seconds N] [--agents N] ...`.
 
 Agents in one process claim the next task, complete it, and submit another one in its place, against a SQLite file in a
-fresh directory, or the PostgreSQL of `--database-url`, whose tables must be there. Each completion is on disk, with its
-outbox row. With `--learning` another process learns from these rows meanwhile, as a server does: then what waits for it
-at the end is told, and how long it takes to learn from that. Prints one JSON line for each figure, with its goal and
-whether it is met. Without `--pace` the agents go as
-fast as they can, and a claim's time is mostly that of the queue before it; with `--pace N` together they complete N
-tasks a second.
+fresh directory, or with `--backend postgres` a PostgreSQL of its own. Each completion is on disk, with its outbox row.
+With `--learning` another process learns from these rows meanwhile, as a server does: then what waits for it at the end
+is told, and how long it takes to learn from that. Prints one JSON line for each figure, with its goal and whether it is
+met. Without `--pace` the agents go as fast as they can, and a claim's time is mostly that of the queue before it; with
+`--pace N` together they complete N tasks a second.
 """
 
 from __future__ import annotations
@@ -17,10 +16,12 @@ import json
 import tempfile
 import time
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
+
+from pydantic import SecretStr
 
 from aragora.background import wait_until
 from aragora.clock import SystemClock
@@ -61,12 +62,23 @@ def main() -> None:
     parser.add_argument("--pace", type=float, default=0.0, help="completions a second; 0: as many as there can be")
     parser.add_argument("--failing", type=int, default=0, help="every how many-th attempt fails; 0: none does")
     parser.add_argument("--learning", action="store_true", help="another process learns from what comes of tasks")
-    parser.add_argument("--database-url", help="a PostgreSQL with the tables of the store")
-    asyncio.run(_run(parser.parse_args()))
+    parser.add_argument("--backend", choices=("sqlite", "postgres"), default="sqlite")
+    options = parser.parse_args()
+    with _database(options.backend) as url:
+        asyncio.run(_run(options, url))
 
 
-async def _run(options: argparse.Namespace) -> None:
-    async with _tasks(options.database_url) as (tasks, database, settings), _beside(settings, options):
+def _database(backend: str) -> AbstractContextManager[str | None]:
+    """The URL of a PostgreSQL of its own; None for SQLite."""
+    if backend == "sqlite":
+        return nullcontext()
+    from benchmarks.system import postgres  # noqa: PLC0415  it loads Ray
+
+    return postgres()
+
+
+async def _run(options: argparse.Namespace, url: str | None) -> None:
+    async with _tasks(url) as (tasks, database, settings), _beside(settings, options):
         await asyncio.gather(*(tasks.submit(_new(number)) for number in range(options.waiting)))
         told = _Told()
         began, cpu_s = time.perf_counter(), time.process_time()
@@ -81,7 +93,7 @@ async def _run(options: argparse.Namespace) -> None:
     told.claims_ms.sort()
     told.completions_ms.sort()
     rate, claim = told.completed / spent_s, percentile(told.claims_ms, 0.99)
-    sizes = {"agents": options.agents, "waiting": options.waiting, "pace": options.pace}
+    sizes = {"agents": options.agents, "waiting": options.waiting, "pace": options.pace, "backend": options.backend}
     goal = min(COMPLETIONS_A_SECOND, options.pace * 0.99) if options.pace else COMPLETIONS_A_SECOND
     _print({"figure": "completions_a_second", "value": rate, "goal": goal, "met": rate >= goal, **sizes})
     met = {"goal": CLAIM_P99_MS, "met": claim <= CLAIM_P99_MS}
@@ -137,9 +149,8 @@ def _new(number: int) -> NewTask:
 @asynccontextmanager
 async def _tasks(url: str | None) -> AsyncIterator[tuple[Tasks, Database, Settings]]:
     with tempfile.TemporaryDirectory() as directory:
-        settings = Settings(data_dir=Path(directory), database_url=url)
-        if url is None:
-            await apply_pending(settings)
+        settings = Settings(data_dir=Path(directory), database_url=None if url is None else SecretStr(url))
+        await apply_pending(settings)
         database = Database.open(settings, Context.DEBATES)
         writer = TaskWriter(database, told=True)
         try:

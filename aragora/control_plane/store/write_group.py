@@ -19,7 +19,8 @@ from typing import Final
 from aragora.control_plane import machine
 from aragora.control_plane.model import OPEN_MAX, Attempt, Task, TaskState
 from aragora.control_plane.outcomes import outcome_row
-from aragora.control_plane.store.rows import capabilities_of, changed_of, values_of_task
+from aragora.control_plane.store.rows import changed_of, values_of_task
+from aragora.control_plane.store.searching import AgentPlace, Place, able
 from aragora.control_plane.store.units import Act, Claim, Outcome, Submit, Submitted, Sweep, Unit
 from aragora.errors import AragoraError, Conflict, InvalidInput, NotFound, RateLimited
 from aragora.storage.failures import is_constraint
@@ -31,12 +32,8 @@ TIDIED_AT_ONCE: Final = 200
 
 _FULL_AGAIN_S: Final = 10.0
 
-Place = tuple[str, str]
-"""An organisation and a workspace of it."""
 KeyPlace = tuple[str, str, str, str]
 """An organisation, a workspace, a person and their key."""
-AgentPlace = tuple[str, str, str]
-"""An organisation, a workspace and an agent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +44,7 @@ class Held:
         tasks: every task that a unit names, may get, or that is to be tidied, by id.
         keys: the task that each known key made, and the hash of the request that it came with.
         agents: the capabilities of each registered agent.
-        open: how many tasks of an organisation have not ended.
+        open: how many tasks of an organisation have not ended, at most.
     """
 
     tasks: Mapping[str, Task]
@@ -107,36 +104,9 @@ def agent_places(units: Iterable[Unit], tasks: Mapping[str, Task]) -> list[Agent
     return sorted(found)
 
 
-def submitting(units: Iterable[Unit]) -> list[str]:
-    """The organisations that get new tasks."""
-    return sorted({unit.task.org_id for unit in units if isinstance(unit, Submit)})
-
-
-def claims_of(units: Iterable[Unit]) -> dict[Place, list[Claim]]:
-    """The claims of the group by where they look."""
-    found: dict[Place, list[Claim]] = {}
-    for unit in units:
-        if isinstance(unit, Claim):
-            found.setdefault((unit.org_id, unit.workspace), []).append(unit)
-    return found
-
-
 def tidies_at(units: Iterable[Unit]) -> float | None:
     """The time at which the group tidies; None where it does not."""
     return max((unit.now for unit in units if isinstance(unit, Claim | Sweep)), default=None)
-
-
-def wanted_by(claim: Claim, agents: Mapping[AgentPlace, tuple[str, ...]]) -> tuple[str, ...] | None:
-    """What a claim's agent can do; None where it is not registered and does not say."""
-    if claim.capabilities is not None:
-        return claim.capabilities
-    return agents.get((claim.org_id, claim.workspace, claim.agent_id))
-
-
-def fitting(claims: Iterable[Claim], agents: Mapping[AgentPlace, tuple[str, ...]], texts: Iterable[str]) -> list[str]:
-    """Of the capabilities that tasks want, as their column has them, those that one of the claims' agents has."""
-    able = {frozenset(found) for claim in claims if (found := wanted_by(claim, agents)) is not None}
-    return [text for text in texts if any(one.issuperset(capabilities_of(text)) for one in able)]
 
 
 def resolve(units: Sequence[Unit], held: Held, *, told: bool) -> tuple[list[Outcome], Writes]:
@@ -209,19 +179,19 @@ class _Group:
         return Submitted(task, created=True)
 
     def _claim(self, unit: Claim) -> Task | None:
-        capabilities = wanted_by(unit, self._held.agents)
+        capabilities = able(unit, self._held.agents)
         if capabilities is None:
             raise NotFound(
                 f"no agent {unit.agent_id} is registered in this workspace: register it, or say what it can do",
                 code="unknown_agent",
             )
-        able = frozenset(capabilities)
+        kind = frozenset(capabilities)
         queue = self._queues.get((unit.org_id, unit.workspace), [])
         for index, (_, task_id) in enumerate(queue):
             task = self._tasks[task_id]
-            if machine.is_free(task, unit.now) and machine.fits(task, able):
+            if machine.is_free(task, unit.now) and machine.fits(task, kind):
                 del queue[index]
-                return self._keep(machine.claim(task, unit.agent_id, able, unit.lease_s, unit.now))
+                return self._keep(machine.claim(task, unit.agent_id, kind, unit.lease_s, unit.now))
         return None
 
     def _act(self, unit: Act) -> Task:

@@ -7,13 +7,14 @@ where another group holds it, so that groups of several processes neither wait f
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
 import asyncpg
 
 from aragora.control_plane.model import Task
+from aragora.control_plane.store.open_counts import OpenCounts
 from aragora.control_plane.store.rows import (
     ATTEMPT,
     BESIDES,
@@ -23,21 +24,18 @@ from aragora.control_plane.store.rows import (
     task_of,
     values_of_attempt,
 )
-from aragora.control_plane.store.units import Outcome, Unit
+from aragora.control_plane.store.searching import AgentPlace, Place, claims_of, enough, glimpse, most_of, searches
+from aragora.control_plane.store.units import Claim, Outcome, Unit
 from aragora.control_plane.store.write_group import (
     TIDIED_AT_ONCE,
-    AgentPlace,
     Held,
     KeyPlace,
     Writes,
     agent_places,
-    claims_of,
-    fitting,
     key_places,
     resolve,
     rows_of_changed,
     rows_of_new,
-    submitting,
     task_ids,
     tidies_at,
 )
@@ -77,6 +75,10 @@ LATE: Final = (
 WANTED: Final = (
     "SELECT DISTINCT capabilities FROM control_tasks WHERE org_id = $1 AND workspace = $2 AND state = 'queued'"
 )
+GLIMPSE: Final = (
+    "SELECT capabilities FROM control_tasks WHERE org_id = $1 AND workspace = $2 AND state = 'queued' AND due_at <= $3 "
+    "AND (deadline IS NULL OR deadline > $3) ORDER BY urgency, created_at, task_id LIMIT $4"
+)
 QUEUED: Final = (
     f"SELECT {_TASK} FROM control_tasks WHERE org_id = $1 AND workspace = $2 AND state = 'queued' AND due_at <= $3 "  # noqa: S608
     "AND (deadline IS NULL OR deadline > $3) AND capabilities = ANY($4::text[]) "
@@ -108,6 +110,7 @@ class PostgresTasks:
     def __init__(self, location: Location, *, told: bool) -> None:
         self._transactions = PostgresTransactions(location, "tasks")
         self._told = told
+        self._opened = OpenCounts()
 
     async def write(self, units: Sequence[Unit]) -> list[Outcome]:
         """One transaction for all units; returns when it is committed.
@@ -131,16 +134,43 @@ class PostgresTasks:
             tasks |= _found(await connection.fetch(LAPSED, at, TIDIED_AT_ONCE))
             tasks |= _found(await connection.fetch(LATE, at, TIDIED_AT_ONCE))
         for place, claims in claims_of(units).items():
-            texts = fitting(claims, agents, [row[0] for row in await connection.fetch(WANTED, *place)])
-            now = max(claim.now for claim in claims)
-            if texts:
-                tasks |= _found(await connection.fetch(QUEUED, *place, now, texts, len(claims)))
+            tasks |= await _free(connection, place, claims, agents, most_of(place, claims, tasks))
         keys = await _keys(connection, key_places(units))
-        orgs = submitting(units)
-        opened = {row[0]: row[1] for row in await connection.fetch(OPEN, orgs)} if orgs else {}
-        outcomes, writes = resolve(units, Held(tasks, keys, agents, opened), told=self._told)
+        if unknown := self._opened.unknown(units):
+            counts = {row[0]: row[1] for row in await connection.fetch(OPEN, unknown)}
+            self._opened.counted({org: counts.get(org, 0) for org in unknown}, max(unit.now for unit in units))
+        outcomes, writes = resolve(units, Held(tasks, keys, agents, self._opened.most), told=self._told)
+        self._opened.submitted(writes.new.values())
         await _write_all(connection, writes)
         return outcomes
+
+
+async def _free(
+    connection: asyncpg.Connection[Any],
+    place: Place,
+    claims: Sequence[Claim],
+    agents: Mapping[AgentPlace, tuple[str, ...]],
+    most: int,
+) -> dict[str, Task]:
+    """The tasks that claims may get, locked."""
+    now = max(claim.now for claim in claims)
+    texts = [row[0] for row in await connection.fetch(GLIMPSE, *place, now, glimpse(most))]
+    if enough(claims, agents, texts, most):
+        found, short = await _queued(connection, place, now, searches(claims, agents, texts), most)
+        if not short or len(texts) < glimpse(most):
+            return found
+        # Other groups hold some of these: the next ones in order may want what was not seen.
+    texts = [row[0] for row in await connection.fetch(WANTED, *place)]
+    found, _ = await _queued(connection, place, now, searches(claims, agents, texts), most)
+    return found
+
+
+async def _queued(
+    connection: asyncpg.Connection[Any], place: Place, now: float, wanted: Sequence[Sequence[str]], most: int
+) -> tuple[dict[str, Task], bool]:
+    """The most urgent tasks of each kind that nobody else holds, and whether there were fewer than `most` of one."""
+    each = [_found(await connection.fetch(QUEUED, *place, now, texts, most)) for texts in wanted]
+    return {key: task for found in each for key, task in found.items()}, any(len(found) < most for found in each)
 
 
 def _found(rows: Iterable[Any]) -> dict[str, Task]:

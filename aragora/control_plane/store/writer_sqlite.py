@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
 from aragora.control_plane.model import Task
+from aragora.control_plane.store.open_counts import OpenCounts
 from aragora.control_plane.store.rows import (
     AGENT,
     ATTEMPT,
@@ -18,21 +19,18 @@ from aragora.control_plane.store.rows import (
     task_of,
     values_of_attempt,
 )
-from aragora.control_plane.store.units import Outcome, Unit
+from aragora.control_plane.store.searching import AgentPlace, Place, claims_of, enough, glimpse, most_of, searches
+from aragora.control_plane.store.units import Claim, Outcome, Unit
 from aragora.control_plane.store.write_group import (
     TIDIED_AT_ONCE,
-    AgentPlace,
     Held,
     KeyPlace,
     Writes,
     agent_places,
-    claims_of,
-    fitting,
     key_places,
     resolve,
     rows_of_changed,
     rows_of_new,
-    submitting,
     task_ids,
     tidies_at,
 )
@@ -65,6 +63,11 @@ WANTED: Final = (
     "SELECT DISTINCT capabilities FROM control_tasks INDEXED BY control_tasks_queued "
     "WHERE org_id = ? AND workspace = ? AND state = 'queued'"
 )
+GLIMPSE: Final = (
+    "SELECT capabilities FROM control_tasks INDEXED BY control_tasks_queued "
+    "WHERE org_id = ? AND workspace = ? AND state = 'queued' AND due_at <= ? AND (deadline IS NULL OR deadline > ?) "
+    "ORDER BY urgency, created_at, task_id LIMIT ?"
+)
 QUEUED: Final = (
     f"SELECT {_TASK} FROM control_tasks INDEXED BY control_tasks_queued "  # noqa: S608
     "WHERE org_id = ? AND workspace = ? AND state = 'queued' AND due_at <= ? AND (deadline IS NULL OR deadline > ?) "
@@ -86,6 +89,7 @@ class SqliteTasks:
     def __init__(self, location: Location, *, told: bool) -> None:
         self._transactions = SqliteTransactions(location, "tasks")
         self._told = told
+        self._opened = OpenCounts()
 
     async def write(self, units: Sequence[Unit]) -> list[Outcome]:
         """One transaction for all units; returns when it is on disk.
@@ -94,13 +98,13 @@ class SqliteTasks:
             Unavailable: disk full, I/O error or locked for too long: nothing was written.
             Exception: a statement was refused for what one of the units holds: nothing was written.
         """
-        return await self._transactions.run(partial(_write, units, told=self._told))
+        return await self._transactions.run(partial(_write, units, opened=self._opened, told=self._told))
 
     async def aclose(self) -> None:
         await self._transactions.aclose()
 
 
-def _write(units: Sequence[Unit], connection: sqlite3.Connection, *, told: bool) -> list[Outcome]:
+def _write(units: Sequence[Unit], connection: sqlite3.Connection, opened: OpenCounts, *, told: bool) -> list[Outcome]:
     tasks = _named(connection, task_ids(units))
     agents = _agents(connection, agent_places(units, tasks))
     at = tidies_at(units)
@@ -108,15 +112,33 @@ def _write(units: Sequence[Unit], connection: sqlite3.Connection, *, told: bool)
         tasks |= _found(connection.execute(LAPSED, (at, TIDIED_AT_ONCE)))
         tasks |= _found(connection.execute(LATE, (at, TIDIED_AT_ONCE)))
     for place, claims in claims_of(units).items():
-        texts = fitting(claims, agents, (row[0] for row in connection.execute(WANTED, place).fetchall()))
-        now = max(claim.now for claim in claims)
-        if texts:
-            tasks |= _found(connection.execute(QUEUED, (*place, now, now, encode_text(texts), len(claims))))
+        tasks |= _free(connection, place, claims, agents, most_of(place, claims, tasks))
     keys = _keys(connection, key_places(units))
-    opened = {org: connection.execute(OPEN, (org,)).fetchone()[0] for org in submitting(units)}
-    outcomes, writes = resolve(units, Held(tasks, keys, agents, opened), told=told)
+    if unknown := opened.unknown(units):
+        counts = {org: connection.execute(OPEN, (org,)).fetchone()[0] for org in unknown}
+        opened.counted(counts, max(unit.now for unit in units))
+    outcomes, writes = resolve(units, Held(tasks, keys, agents, opened.most), told=told)
+    opened.submitted(writes.new.values())
     _write_all(connection, writes)
     return outcomes
+
+
+def _free(
+    connection: sqlite3.Connection,
+    place: Place,
+    claims: Sequence[Claim],
+    agents: Mapping[AgentPlace, tuple[str, ...]],
+    most: int,
+) -> dict[str, Task]:
+    """The tasks that claims may get."""
+    now = max(claim.now for claim in claims)
+    texts = [row[0] for row in connection.execute(GLIMPSE, (*place, now, now, glimpse(most))).fetchall()]
+    if not enough(claims, agents, texts, most):
+        texts = [row[0] for row in connection.execute(WANTED, place).fetchall()]
+    found: dict[str, Task] = {}
+    for fitting in searches(claims, agents, texts):
+        found |= _found(connection.execute(QUEUED, (*place, now, now, encode_text(fitting), most)))
+    return found
 
 
 def _found(rows: sqlite3.Cursor) -> dict[str, Task]:

@@ -12,6 +12,7 @@ from worlds.backends import SetClock
 from aragora.control_plane.model import Agent, Holding, How, NewTask, Task, TaskState
 from aragora.control_plane.outcomes import TOPIC, TaskOutcome
 from aragora.control_plane.store import writer_sqlite
+from aragora.control_plane.store.searching import glimpse
 from aragora.control_plane.store.tasks import ATTEMPTS_RETAINED_S, RETAINED_S, TaskStore, Wanted
 from aragora.control_plane.store.writer import TaskWriter
 from aragora.control_plane.tasking import Tasks
@@ -64,6 +65,40 @@ async def test_the_most_urgent_task_that_fits_is_given_out_first(tasks: Tasks, c
     found = [await next_for(tasks, "ann") for _ in range(4)]
     assert [one and one.task_id for one in found] == [first.task_id, second.task_id, low.task_id, None]
     assert (await claimed(tasks, "bob", "gpu", "more")).task_id == special.task_id
+
+
+async def test_of_agents_that_claim_together_each_gets_what_it_can_do(tasks: Tasks) -> None:
+    for _ in range(3):
+        await made(tasks, priority=9, capabilities=("gpu",))
+    last = await made(tasks, priority=1, capabilities=("cpu",))
+    found = await asyncio.gather(next_for(tasks, "ann", "gpu"), next_for(tasks, "bob", "cpu"))
+    assert [task and task.capabilities for task in found] == [("gpu",), ("cpu",)]
+    assert found[1] is not None
+    assert found[1].task_id == last.task_id
+
+
+async def test_who_claims_beside_somebody_who_takes_the_most_urgent_task_by_its_id_gets_the_next(tasks: Tasks) -> None:
+    first, second = await made(tasks, priority=9), await made(tasks)
+    found = await asyncio.gather(tasks.claim(first.task_id, MINE, "ann", ()), next_for(tasks, "bob"))
+    assert [task and task.task_id for task in found] == [first.task_id, second.task_id]
+
+
+async def test_behind_many_tasks_that_an_agent_cannot_do_it_gets_the_one_that_it_can(tasks: Tasks) -> None:
+    many = range(2 * glimpse(1))
+    await asyncio.gather(*(made(tasks, priority=9, capabilities=(f"skill-{n % 7}",)) for n in many))
+    late, urgent = await made(tasks, priority=1), await made(tasks, priority=2)
+    assert [(await claimed(tasks, "ann")).task_id for _ in range(2)] == [urgent.task_id, late.task_id]
+    assert await next_for(tasks, "ann") is None
+
+
+async def test_a_claim_passes_over_what_another_process_is_giving_out(tasks: Tasks, database: Database) -> None:
+    if database.is_sqlite:
+        pytest.skip("its writers take turns")
+    await asyncio.gather(*(made(tasks, priority=9) for _ in range(glimpse(1))))
+    rest = await made(tasks, priority=1, capabilities=("cpu",))  # not among what is glimpsed
+    async with database.writing() as connection:
+        await connection.exec_driver_sql("SELECT 1 FROM control_tasks WHERE capabilities = '[]' FOR UPDATE")
+        assert (await claimed(tasks, "ann", "cpu")).task_id == rest.task_id
 
 
 async def test_no_task_is_given_to_two_of_many_that_claim_at_once(
@@ -182,7 +217,8 @@ async def test_the_same_key_makes_one_task_and_for_another_request_it_is_a_confl
 async def test_an_organisation_has_a_bounded_number_of_open_tasks(
     tasks: Tasks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("aragora.control_plane.store.write_group.OPEN_MAX", 3)
+    for module in ("open_counts", "write_group"):
+        monkeypatch.setattr(f"aragora.control_plane.store.{module}.OPEN_MAX", 3)
     told = await asyncio.gather(*(tasks.submit(NEW) for _ in range(5)), return_exceptions=True)
     assert [type(one) for one in told if isinstance(one, AragoraError)] == [RateLimited, RateLimited]
     await tasks.complete((task := await claimed(tasks, "ann")).task_id, MINE, holding(task), "1")
@@ -255,6 +291,7 @@ async def test_what_ended_long_ago_is_forgotten(tasks: Tasks, store: TaskStore, 
 async def test_a_claim_reads_neither_tasks_that_ended_nor_sorts_those_that_wait(database: Database) -> None:
     async with database.reading() as connection:
         for query, values in (
+            (writer_sqlite.GLIMPSE, ("org", "default", 0.0, 0.0, 1)),
             (writer_sqlite.WANTED, ("org", "default")),
             (writer_sqlite.QUEUED, ("org", "default", 0.0, 0.0, "[]", 1)),
         ):
