@@ -18,12 +18,17 @@ T = TypeVar("T")
 
 
 class PostgresTransactions:
-    """Connects when first used, and anew after each failure. `name` is that of the session, and of what is written, for
-    people: "journal"."""
+    """Connects when first used, and anew after each failure.
 
-    def __init__(self, location: Location, name: str) -> None:
+    Args:
+        name: of the session, and of what is written, for people: "journal".
+        settings: further parameters of each session.
+    """
+
+    def __init__(self, location: Location, name: str, **settings: str) -> None:
         self._location = location
         self._name = name
+        self._settings = settings
         self._connection: asyncpg.Connection[Any] | None = None
 
     async def run(self, write: Callable[[asyncpg.Connection[Any]], Awaitable[T]]) -> T:
@@ -63,10 +68,12 @@ class PostgresTransactions:
     async def _connect(self) -> asyncpg.Connection[Any]:
         return await connect(
             self._location,
+            command_timeout_s=None,
             application_name=f"{SESSION_PREFIX}{self._name}",
             lock_timeout=str(int(self._location.timeout_s * 1000)),
             idle_in_transaction_session_timeout=str(int(IDLE_TIMEOUT_S * 1000)),
             synchronous_commit="on",
+            **self._settings,
         )
 
     def _disconnect(self) -> None:

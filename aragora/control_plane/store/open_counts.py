@@ -27,6 +27,8 @@ class OpenCounts:
 
     def unknown(self, units: Iterable[object]) -> list[str]:
         """The organisations whose tasks are to be counted before the units are written."""
+        if len(self._counts) >= _ORGS_MAX:
+            self._counts.clear()
         new: dict[str, tuple[float, int]] = {}
         for unit in units:
             if isinstance(unit, Submit):
@@ -36,8 +38,6 @@ class OpenCounts:
 
     def counted(self, found: Mapping[str, int], at: float) -> None:
         """What was counted at that time."""
-        if len(self._counts) >= _ORGS_MAX:
-            self._counts.clear()
         for org, number in found.items():
             self._counts[org] = at, number
 

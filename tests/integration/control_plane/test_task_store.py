@@ -11,7 +11,7 @@ from worlds.backends import SetClock
 
 from aragora.control_plane.model import Agent, Holding, How, NewTask, Task, TaskState
 from aragora.control_plane.outcomes import TOPIC, TaskOutcome
-from aragora.control_plane.store import writer_sqlite
+from aragora.control_plane.store import writer_postgres, writer_sqlite
 from aragora.control_plane.store.searching import glimpse
 from aragora.control_plane.store.tasks import ATTEMPTS_RETAINED_S, RETAINED_S, TaskStore, Wanted
 from aragora.control_plane.store.writer import TaskWriter
@@ -21,6 +21,7 @@ from aragora.errors import AragoraError, Conflict, InvalidInput, NotFound, RateL
 from aragora.scope import Scope
 from aragora.storage.database import Database
 from aragora.storage.outbox_store import OutboxStore
+from aragora.storage.postgres import connect
 
 MINE = Scope("org", None)
 NEW = NewTask("review", '{"pull": 7}', org_id="org", created_by="pia")
@@ -285,6 +286,25 @@ async def test_what_ended_long_ago_is_forgotten(tasks: Tasks, store: TaskStore, 
     assert len(await store.outcomes(MINE, 0.0, 10)) == 1
     assert await store.forget(clock.at + ATTEMPTS_RETAINED_S + 1) == 1
     assert len((await store.page(MINE, Wanted())).items) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("settings", ["postgresql"], indirect=True)
+async def test_a_claim_reads_the_queue_in_order_where_postgresql_knows_nothing_of_it(
+    tasks: Tasks, database: Database
+) -> None:
+    await asyncio.gather(*(made(tasks, capabilities=(f"skill-{n % 3}",), payload='"x"') for n in range(300)))
+    connection = await connect(database.location, **writer_postgres.IN_ORDER)
+    try:
+        for query, values in (
+            (writer_postgres.GLIMPSE, ("org", "default", 2e9, 52)),
+            (writer_postgres.QUEUED, ("org", "default", 2e9, ['["skill-1"]'], 1)),
+        ):
+            plan = "\n".join(row[0] for row in await connection.fetch(f"EXPLAIN {query}", *values))
+            assert "control_tasks_queued" in plan
+            assert "Sort" not in plan
+    finally:
+        await connection.close()
 
 
 @pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
