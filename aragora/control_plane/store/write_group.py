@@ -19,8 +19,8 @@ from typing import Final
 from aragora.control_plane import machine
 from aragora.control_plane.model import OPEN_MAX, Attempt, Task, TaskState
 from aragora.control_plane.outcomes import outcome_row
+from aragora.control_plane.store.claiming import AgentPlace, Place, able
 from aragora.control_plane.store.rows import changed_of, values_of_task
-from aragora.control_plane.store.searching import AgentPlace, Place, able
 from aragora.control_plane.store.units import Act, Claim, Outcome, Submit, Submitted, Sweep, Unit
 from aragora.errors import AragoraError, Conflict, InvalidInput, NotFound, RateLimited
 from aragora.storage.failures import is_constraint

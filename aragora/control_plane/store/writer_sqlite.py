@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any, Final
 
 from aragora.control_plane.model import Task
+from aragora.control_plane.store.claiming import AgentPlace, Place, claims_of, enough, glimpse, most_of, searches
 from aragora.control_plane.store.open_counts import OpenCounts
 from aragora.control_plane.store.rows import (
     AGENT,
@@ -19,7 +20,6 @@ from aragora.control_plane.store.rows import (
     task_of,
     values_of_attempt,
 )
-from aragora.control_plane.store.searching import AgentPlace, Place, claims_of, enough, glimpse, most_of, searches
 from aragora.control_plane.store.units import Claim, Outcome, Unit
 from aragora.control_plane.store.write_group import (
     TIDIED_AT_ONCE,

@@ -12,7 +12,7 @@ from worlds.backends import SetClock
 from aragora.control_plane.model import Agent, Holding, How, NewTask, Task, TaskState
 from aragora.control_plane.outcomes import TOPIC, TaskOutcome
 from aragora.control_plane.store import writer_postgres, writer_sqlite
-from aragora.control_plane.store.searching import glimpse
+from aragora.control_plane.store.claiming import glimpse
 from aragora.control_plane.store.tasks import ATTEMPTS_RETAINED_S, RETAINED_S, TaskStore, Wanted
 from aragora.control_plane.store.writer import TaskWriter
 from aragora.control_plane.tasking import Tasks

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from aragora.control_plane import machine
 from aragora.control_plane.model import NewTask, Task
+from aragora.control_plane.store.claiming import claims_of, enough, glimpse, most_of, searches
 from aragora.control_plane.store.rows import text_of
-from aragora.control_plane.store.searching import claims_of, enough, glimpse, most_of, searches
 from aragora.control_plane.store.units import Claim, Sweep
 
 HERE = ("org", "default")
