@@ -9,8 +9,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
+from actors.adapter_processes import decided
 from actors.release import runtime_env
 from aragora.clock import SystemClock
 from aragora.composition.launch import Launch
@@ -34,6 +36,8 @@ def application(launch: Launch) -> Application:
     """The Serve application: one deployment, the ingress, with as many replicas as the settings say: on the machine, or
     on each node of the cluster."""
     from ray import serve  # noqa: PLC0415 - reads its environment at import
+
+    launch = replace(launch, settings=decided(launch.settings))
 
     def ingress() -> FastAPI:
         from aragora.composition.replica import build_ingress  # noqa: PLC0415 - the launcher needs none of this

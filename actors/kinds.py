@@ -89,9 +89,11 @@ SCHEDULER: Final[Kind[SchedulerActor]] = Kind(
 )
 DISPATCHER: Final[Kind[WebhookDispatcherActor]] = Kind("webhooks", "actors.webhook_dispatcher:WebhookDispatcherActor")
 ENDPOINT: Final[Kind[WebhookEndpointActor]] = Kind(
-    "webhook", "actors.webhook_endpoint:WebhookEndpointActor", 10_000, "actors.placement:of_endpoint"
+    "webhook", "actors.webhook_endpoint:WebhookEndpointActor", 10_000, "actors.placement:spread"
 )
-ADAPTER: Final[Kind[KnowledgeAdapterActor]] = Kind("knowledge", "actors.knowledge_adapter:KnowledgeAdapterActor")
+ADAPTER: Final[Kind[KnowledgeAdapterActor]] = Kind(
+    "knowledge", "actors.knowledge_adapter:KnowledgeAdapterActor", placed="actors.placement:spread"
+)
 MOUND_INDEX: Final[Kind[MoundIndexActor]] = Kind("mound_index", "actors.mound_index:MoundIndexActor")
 SHARED: Final[Kind[SharedStateActor]] = Kind("shared", "actors.shared_state:SharedStateActor")
 

@@ -4,7 +4,7 @@
 - The shards of an agent begin beside the coordinator that asks them first, which speaks to them through a socket.
   Whoever asks after their end starts them again, beside itself; so Ray does not. Agents that are not parted are spread:
   one node need not do the work of all.
-- The processes of webhook endpoints are spread.
+- The processes of webhook endpoints and of the mound's adapters are spread.
 
 Where the wanted node takes no work any more, Ray chooses another.
 """
@@ -49,8 +49,8 @@ def of_agent(settings: Settings) -> Mapping[str, Any]:
     return {**_on(ray.get_runtime_context().get_node_id()), "max_restarts": 0}
 
 
-def of_endpoint(_: Settings) -> Mapping[str, Any]:
-    """Options of Ray for the process of a webhook endpoint that begins now."""
+def spread(_: Settings) -> Mapping[str, Any]:
+    """Options of Ray for a process that begins now, of a kind that has many, each with work of its own."""
     return SPREAD
 
 

@@ -26,6 +26,7 @@ import ray
 from ray.actor import ActorHandle
 from ray.exceptions import AsyncioActorExit, GetTimeoutError, RayActorError, RayError, RayTaskError, TaskCancelledError
 
+from actors.adapter_processes import decided
 from actors.cluster import NAMESPACE
 from actors.kinds import Kind
 from actors.release import runtime_env
@@ -70,7 +71,7 @@ class Runtime:
     """Knows the actors' processes; cheap, one per process. `settings` go to every actor that `create` creates."""
 
     def __init__(self, settings: Settings, create: Create = create_process) -> None:
-        self._settings = settings
+        self._settings = decided(settings)
         self._create = create
         self._handles: dict[str, ActorHandle] = {}
         self._activating: dict[str, asyncio.Future[ActorHandle]] = {}

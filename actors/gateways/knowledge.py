@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from actors.kinds import ADAPTER, ADAPTERS_KEY, MOUND_INDEX, MOUND_INDEX_KEY
+from actors.adapter_processes import hosts
+from actors.kinds import ADAPTER, MOUND_INDEX, MOUND_INDEX_KEY
 from actors.runtime import ONCE, Reference, Runtime
-from aragora.config.knowledge import AdapterProcesses
 from aragora.config.settings import Settings
 from aragora.errors import AragoraError, Unavailable
 from aragora.knowledge.adapting import EVERY
@@ -29,7 +28,6 @@ NEAREST_S: Final = 3.0
 WAKE_S: Final = 5.0
 SYNC_S: Final = 45.0  # a process that begins, and its sync
 REBUILD_S: Final = 15.0  # a process that begins
-CORES_FOR_OWN: Final = 8
 
 
 class AdapterConsumer:
@@ -37,12 +35,12 @@ class AdapterConsumer:
     debates) and `tasks`."""
 
     def __init__(self, runtime: Runtime, settings: Settings, topic: str = TOPIC) -> None:
-        hosts: dict[str, list[str]] = {}
-        for name, key in _keys(settings).items():
+        by_host: dict[str, list[str]] = {}
+        for name, key in hosts(settings, EVERY).items():
             if topic_of(name) == topic:
-                hosts.setdefault(key, []).append(name)
+                by_host.setdefault(key, []).append(name)
         self._portion = PORTIONS[topic]
-        self._hosts = [(runtime.at(ADAPTER, key), tuple(names)) for key, names in hosts.items()]
+        self._hosts = [(runtime.at(ADAPTER, key), tuple(names)) for key, names in by_host.items()]
         self._index = runtime.at(MOUND_INDEX, MOUND_INDEX_KEY)
 
     async def apply(self, rows: Sequence[OutboxRow]) -> None:
@@ -71,7 +69,7 @@ class AdapterCommands:
 
     def __init__(self, runtime: Runtime, settings: Settings) -> None:
         self._runtime = runtime
-        self._keys = _keys(settings)
+        self._keys = hosts(settings, EVERY)
 
     async def awake(self) -> frozenset[str]:
         """The adapters that have a process now. Wakes none. Raises Unavailable."""
@@ -144,17 +142,3 @@ class IndexMeanings:
                 )
         except TimeoutError:
             raise Unavailable("the index of meanings is starting", code="index_starting", retry_after_s=1.0) from None
-
-
-def _keys(settings: Settings) -> dict[str, str]:
-    """The key of the actor that hosts each adapter."""
-    own = own_processes(settings)
-    return {name: name if own else ADAPTERS_KEY for name in EVERY}
-
-
-def own_processes(settings: Settings) -> bool:
-    """Whether each adapter has a process of its own."""
-    wanted = settings.knowledge_adapter_processes
-    if wanted is AdapterProcesses.AUTO:
-        return (os.cpu_count() or 1) >= CORES_FOR_OWN
-    return wanted is AdapterProcesses.OWN

@@ -37,8 +37,8 @@ class KnowledgeSettings(BaseModel):
     )
     knowledge_adapter_processes: AdapterProcesses = variable(
         "ARAGORA_KNOWLEDGE_ADAPTER_PROCESSES",
-        "Processes of the adapters that learn from debates, about 50 MB each: one that they share, or one each. "
-        "auto: one each on machines with eight cores or more.",
+        "Processes of the adapters that learn from debates, about 90 MB each: one that they share, or one each, "
+        "spread over the nodes of a cluster. auto: one each where the service is started on eight cores or more.",
         default=AdapterProcesses.AUTO,
     )
     knowledge_look_s: float = variable(

@@ -12,7 +12,18 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 from actors.agent_shards import AgentShards
-from actors.kinds import AGENT, BREAKER, COORDINATOR, DISPATCHER, DISPATCHER_KEY, ENDPOINT, SCHEDULER, SHARED
+from actors.kinds import (
+    ADAPTER,
+    AGENT,
+    BREAKER,
+    COORDINATOR,
+    DISPATCHER,
+    DISPATCHER_KEY,
+    ENDPOINT,
+    MOUND_INDEX,
+    SCHEDULER,
+    SHARED,
+)
 from aragora.composition.service import JOBS_AGAIN_S, READY_S, Service
 from aragora.config.settings import Settings
 from aragora.errors import Unavailable
@@ -58,8 +69,8 @@ def renew(settings: Settings) -> None:
         asyncio.run(Runtime(settings).at(DISPATCHER, DISPATCHER_KEY).activate())
     _end(_of(parts(), SCHEDULER.name))
     asyncio.run(service.start_jobs(JOBS_AGAIN_S))
-    _end(_of(parts(), AGENT.name))
-    _end(_of(parts(), BREAKER.name))
+    for kind in (ADAPTER, MOUND_INDEX, AGENT, BREAKER):
+        _end(_of(parts(), kind.name))
     with begins_ready():
         _end(_of(parts(), SHARED.name))
         asyncio.run(service.activate())
