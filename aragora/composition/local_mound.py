@@ -44,7 +44,6 @@ from aragora.knowledge.syncs import Standing, Synced
 from aragora.knowledge.wanted import Wanted
 from aragora.migrations.applying import apply_pending
 from aragora.observability.registry import Registry
-from aragora.scope import Scope
 from aragora.storage.contexts import Context
 from aragora.storage.counters import CounterStore
 from aragora.storage.database import Database
@@ -108,7 +107,7 @@ class LocalMound(OpenedOnUse[_Open]):
     async def withdraw_insight(self, workspace: str, insight_id: str) -> SharedInsight:
         """The insight of a workspace once nobody is given it any more. Raises as `InsightExchange.withdraw`."""
         opened = await self._opened()
-        scope = Scope(self._org_id, frozenset({workspace}))
+        scope = Home(self._org_id, workspace).scope
         async with self._noted(opened, "withdraw", workspace, insight_id) as share_id:
             return await opened.exchange.withdraw(scope, share_id)
 
@@ -133,7 +132,7 @@ class LocalMound(OpenedOnUse[_Open]):
 
     async def items(self, workspace: str, item_ids: Sequence[str]) -> list[Item]:
         """Of up to some hundred items those that a workspace may know of."""
-        scope = Scope(self._org_id, frozenset({workspace}))
+        scope = Home(self._org_id, workspace).scope
         return await (await self._opened()).reader.some(scope, item_ids)
 
     async def checklist(self, workspace: str, domain: str) -> Sequence[OfferedIssue]:
@@ -152,7 +151,7 @@ class LocalMound(OpenedOnUse[_Open]):
 
     async def debated_again(self, workspace: str, limit: int) -> Sequence[DebatedAgain]:
         """What the server debates again by itself in a workspace."""
-        scope = Scope(self._org_id, frozenset({workspace}))
+        scope = Home(self._org_id, workspace).scope
         return await (await self._opened()).revalidations.of(scope, limit)
 
     async def trending(self, workspace: str, days: int, limit: int) -> Trending:
@@ -162,7 +161,7 @@ class LocalMound(OpenedOnUse[_Open]):
     async def find(self, workspace: str, question: str, kinds: Collection[ItemKind], limit: int) -> list[Item]:
         """Up to `limit` items of these kinds that belong to a question, the best first, by its words: the index of
         meanings belongs to the server. Raises InvalidInput."""
-        scope = Scope(self._org_id, frozenset({workspace}))
+        scope = Home(self._org_id, workspace).scope
         searching = (await self._opened()).searching
         answer = await searching.search(scope, question, k=limit, mode=Mode.LEXICAL, wanted=Wanted(kinds=tuple(kinds)))
         return [one.item for one in answer.results]

@@ -12,7 +12,6 @@ from aragora.knowledge.bounded import Items, Noted
 from aragora.knowledge.folds import Folds, by_debate
 from aragora.knowledge.model import Home
 from aragora.knowledge.mound.adapters.critique import NAME, READ, ranked, read, told
-from aragora.scope import Scope
 
 
 class Checklists:
@@ -28,5 +27,4 @@ class Checklists:
         ids = list(dict.fromkeys(item_id for group in groups for item_id in group.item_ids))
         if not ids:
             return ()
-        scope = Scope(home.org_id, frozenset({home.workspace}))
-        return told(groups, {item.item_id: item for item in await self._items.some(scope, ids)})
+        return told(groups, {item.item_id: item for item in await self._items.some(home.scope, ids)})

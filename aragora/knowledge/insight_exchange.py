@@ -112,8 +112,7 @@ class InsightExchange:
         if not 1 <= limit <= LISTED_MAX:
             raise InvalidInput(f"limit is {limit}: give a number from 1 to {LISTED_MAX}")
         page = await self._store.given_to(home, self._minimum, task_type=task_type, cursor=cursor, limit=limit)
-        scope = Scope(home.org_id, frozenset({home.workspace}))
-        seen = (seen_from(one, scope, self._minimum) for one in page.items)
+        seen = (seen_from(one, home.scope, self._minimum) for one in page.items)
         return Page(tuple(one for one in seen if one is not None), page.next_cursor)
 
     async def shared(

@@ -96,9 +96,7 @@ class Lessons:
         of_label = {item.label: item.item_id for item in items}
         labels = [label for event in events if isinstance(event, KnowledgeCited) for label in event.labels]
         cited = tuple(dict.fromkeys(of_label[label] for label in labels if label in of_label))
-        there = await self._reader.some(
-            Scope(home.org_id, frozenset({home.workspace})), [*listed.difference(ids), *ids]
-        )
+        there = await self._reader.some(home.scope, [*listed.difference(ids), *ids])
         known = [item for item in there if item.item_id in ids]
         # What was forgotten since had a debate behind it, too: that one is still in the journal.
         condensed = {item.item_id: made_of(item) for item in known if is_summary(item)}

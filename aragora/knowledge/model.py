@@ -13,6 +13,8 @@ from hashlib import sha256
 from typing import Final
 from unicodedata import normalize
 
+from aragora.scope import Scope
+
 
 class ItemKind(StrEnum):
     """What an item is."""
@@ -208,6 +210,11 @@ class Home:
 
     org_id: str
     workspace: str
+
+    @property
+    def scope(self) -> Scope:
+        """What whoever acts for this workspace alone may have."""
+        return Scope(self.org_id, frozenset({self.workspace}))
 
 
 SEARCHED: Final = frozenset({Status.LIVE, Status.DISPUTED})

@@ -25,7 +25,6 @@ from aragora.knowledge.mound.adapters.pulse import (
     settled,
 )
 from aragora.knowledge.sameness import item_id_of, next_id
-from aragora.scope import Scope
 from aragora.texts import counted
 
 POSITION_CHARS: Final = 400
@@ -94,8 +93,7 @@ class Precedents:
         if found is None:
             many = counted(len(seen), "debate")
             return f"{many} of this question ended in this workspace, and none of them reached a decision"
-        scope = Scope(home.org_id, frozenset({home.workspace}))
-        items = await self._items.some(scope, [found.item_id, next_id(found.item_id)])
+        items = await self._items.some(home.scope, [found.item_id, next_id(found.item_id)])
         item = standing(home, subject_of(question), found, items)
         if item is None or _waits(item, found):
             return LEARNING

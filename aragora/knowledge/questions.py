@@ -15,7 +15,6 @@ from aragora.knowledge.bounded import Items, Noted
 from aragora.knowledge.folds import Folds, by_debate
 from aragora.knowledge.model import Home
 from aragora.knowledge.mound.adapters.belief import NAME, READ, beliefs, cruxes, priors, read
-from aragora.scope import Scope
 
 
 class Questions:
@@ -32,6 +31,5 @@ class Questions:
         found = await self._beliefs.of(home, question_digest(spec.question))
         if not found.item_ids:
             return (), ()
-        scope = Scope(home.org_id, frozenset({home.workspace}))
-        items = {item.item_id: item for item in await self._items.some(scope, found.item_ids)}
+        items = {item.item_id: item for item in await self._items.some(home.scope, found.item_ids)}
         return priors(found, spec.options, items), cruxes(found, items)

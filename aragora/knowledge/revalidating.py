@@ -159,7 +159,7 @@ class Revalidating:
         ended = running = 0
         for one in await self._store.standing(State.OPENED, PLANNED_MAX):
             try:
-                record = await self._debates.get(one.debate_id, _scope(one.home))
+                record = await self._debates.get(one.debate_id, one.home.scope)
             except NotFound:
                 ended += await self._ended(one, Result.FAILED, "its debate is gone", one.held_micros)
                 continue
@@ -217,7 +217,7 @@ class Revalidating:
         found = settled(seen)
         if found is None:
             return None
-        items = await self._items.some(_scope(home), [found.item_id, next_id(found.item_id)])
+        items = await self._items.some(home.scope, [found.item_id, next_id(found.item_id)])
         return due(seen, found, standing(home, f"{QUESTION}{key}", found, items), self._clock.now())
 
     async def _begin(self, most: int) -> int:
@@ -279,7 +279,7 @@ class Revalidating:
         """The debate that settled the question, once more: by the same people and settings. Raises Conflict
         or InvalidInput where that cannot be, Unavailable."""
         try:
-            record = await self._debates.get(one.settled_by, _scope(one.home))
+            record = await self._debates.get(one.settled_by, one.home.scope)
         except NotFound:
             raise Conflict("the debate that settled it is gone") from None
         try:
@@ -324,10 +324,6 @@ def again(before: DebateSpec) -> Proposition:
         knowledge=before.knowledge,
         revalidates=before.debate_id,
     )
-
-
-def _scope(home: Home) -> Scope:
-    return Scope(home.org_id, frozenset({home.workspace}))
 
 
 def revalidating_job(revalidating: Revalidating) -> Job:

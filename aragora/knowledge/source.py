@@ -94,7 +94,7 @@ class MoundSource:
         return replace(offer, checklist=checklist, priors=priors, cruxes=cruxes)
 
     async def _found(self, home: Home, spec: DebateSpec) -> Offer:
-        scope = Scope(home.org_id, frozenset({home.workspace}))
+        scope = home.scope
         query = spec.question[:QUERY_MAX_CHARS]
         answer = await self._searching.search(scope, query, k=FOUND, wanted=Wanted(kinds=OFFERED))
         found = [result.item for result in answer.results]
