@@ -45,9 +45,11 @@ from aragora.knowledge.revalidation import (
 )
 from aragora.knowledge.sameness import next_id
 from aragora.knowledge.store.revalidations import RevalidationStore, day_of
+from aragora.observability.registry import REGISTRY, Registry
 from aragora.scope import Scope
 from aragora.texts import counted
 
+AGAIN: Final = "aragora_km_revalidations_total"
 JOB: Final = "debate decisions again"
 EVERY_S: Final = 900.0
 RUN_S: Final = 20.0
@@ -126,6 +128,7 @@ class Revalidating:
         people: People,
         allowance: Allowance,
         clock: Clock,
+        registry: Registry = REGISTRY,
     ) -> None:
         self._store = store
         self._notes = notes
@@ -135,6 +138,7 @@ class Revalidating:
         self._people = people
         self._allowance = allowance
         self._clock = clock
+        self._registry = registry
         # How far the search has come: the workspaces ahead, the question in the first of them, and the one before it.
         self._ahead: list[Home] = []
         self._key = ""
@@ -184,8 +188,11 @@ class Revalidating:
 
     async def _ended(self, one: Revalidation, result: Result, why: str, micros: int) -> bool:
         now = self._clock.now()
-        log.info("a decision was debated again", revalidation_id=one.revalidation_id, result=result, why=why)
-        return await self._store.end(one, result, why, now, micros=micros, not_before=now + AGAIN_S)
+        ended = await self._store.end(one, result, why, now, micros=micros, not_before=now + AGAIN_S)
+        if ended:
+            self._registry.inc(AGAIN, result=result)
+            log.info("a decision was debated again", revalidation_id=one.revalidation_id, result=result, why=why)
+        return ended
 
     async def _look(self) -> int:
         """Go on looking for what is due, for `RUN_S` seconds or to the end of the last workspace; how many are new."""
@@ -222,13 +229,20 @@ class Revalidating:
 
     async def _begin(self, most: int) -> int:
         """Open debates for what waits, at most so many; how many that were."""
-        debates, _ = await self._store.spent(day_of(self._clock.now()))
+        day, opened = day_of(self._clock.now()), 0
+        debates, _ = await self._store.spent(day)
         most = min(most, self._allowance.debates - debates)
-        opened = 0
-        for one in await self._store.planned(TRIED) if most > 0 else ():
-            if opened >= most:
+        tried: set[str] = set()
+        while opened < most:
+            # Read anew after each one that was opened: the next is another organisation's turn.
+            waits = [one for one in await self._store.planned(day, TRIED) if one.revalidation_id not in tried]
+            for one in waits:
+                tried.add(one.revalidation_id)
+                if await self._take(one):
+                    opened += 1
+                    break
+            else:
                 break
-            opened += await self._take(one)
         return opened
 
     async def _take(self, one: Revalidation) -> bool:

@@ -188,6 +188,11 @@ METRICS: Final[tuple[Metric, ...]] = (
         "right",
     ),
     _counter(
+        "aragora_km_revalidations_total",
+        "Decisions that the server debated again by itself, by what came of it (confirmed, changed, undecided, failed)",
+        "result",
+    ),
+    _counter(
         "aragora_km_cp_task_outcomes_total",
         "Attempts at tasks that the Knowledge Mound learnt from, each once, by type of task (debate, other) and by how "
         "they ended (completed, failed, lapsed, cancelled)",

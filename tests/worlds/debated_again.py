@@ -25,6 +25,7 @@ from aragora.knowledge.store.observations import Observations, keep
 from aragora.knowledge.store.reading import KnowledgeReader
 from aragora.knowledge.store.revalidations import RevalidationStore
 from aragora.knowledge.store.writing import KnowledgeWriter
+from aragora.observability.registry import Registry
 from aragora.scope import Scope
 from aragora.storage.database import Database
 
@@ -104,6 +105,7 @@ class Past:
         self.coordinator = Coordinator(journals, clock)
         self.people = People()
         self.allowance = Allowance(10, 10.0)
+        self.registry = Registry()
         clock.at = AT
 
     def revalidating(self) -> Revalidating:
@@ -117,6 +119,7 @@ class Past:
             people=self.people,
             allowance=self.allowance,
             clock=self.clock,
+            registry=self.registry,
         )
 
     async def run(self) -> str:

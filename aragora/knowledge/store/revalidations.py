@@ -111,10 +111,12 @@ class RevalidationStore:
                 await connection.execute(known, row)
         return planned
 
-    async def planned(self, limit: int) -> list[Revalidation]:
-        """Up to `limit` that wait, in their turn: disputed ones first, then what is asked most, then what is due
-        longest."""
-        query = select(*_COLUMNS).where(_OF.state == State.PLANNED).order_by(*_TURN).limit(limit)
+    async def planned(self, day: str, limit: int) -> list[Revalidation]:
+        """Up to `limit` that wait, in their turn: those of organisations that had the fewest of a day first, of these
+        disputed ones, then what is asked most, then what is due longest."""
+        others = revalidations.alias()
+        had = select(func.count()).where(others.c.day == day, others.c.org_id == _OF.org_id).scalar_subquery()
+        query = select(*_COLUMNS).where(_OF.state == State.PLANNED).order_by(had, *_TURN).limit(limit)
         return await self._rows(query)
 
     async def count_planned(self) -> int:

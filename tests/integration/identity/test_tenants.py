@@ -268,7 +268,7 @@ async def planned(site: Site, settings: Settings) -> str:
     database = Database.open(settings, Context.SCHEDULE)
     store, home = RevalidationStore(database), Home(site.alice.org_id, MARK)
     await store.plan(home, [(MARK, Due(site.item_id, "deb_done", Reason.STALE, 1.0, 1))], 1.0)
-    (one,) = await store.planned(1)
+    (one,) = await store.planned("", 1)
     await database.aclose()
     return one.revalidation_id
 

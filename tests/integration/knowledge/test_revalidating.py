@@ -89,6 +89,8 @@ async def test_what_came_of_it_is_noted_and_it_rests_for_a_week(past: Past, to: 
     await past.run()
     row = await past.row()
     assert (row.state, row.result, row.not_before) == (State.ENDED, result, STALE + AGAIN_S)
+    (counted,) = past.registry.drain()
+    assert (counted.sample, counted.labels, counted.amount) == (revalidating.AGAIN, (("result", result),), 1.0)
     past.clock.at = STALE + AGAIN_S - 1.0
     await past.run()
     assert len(past.coordinator.asked) == 1
@@ -159,6 +161,15 @@ async def test_a_day_opens_so_many_debates_and_the_next_day_the_others(past: Pas
     past.clock.at += DAY_S
     await past.run()
     assert len(past.coordinator.asked) == 4
+
+
+async def test_each_organisation_has_its_turn(past: Past) -> None:
+    for number in range(1, 5):
+        await past.settled(number)
+    await past.settled(9, home=Home("umbra", "default"))
+    past.clock.at, past.allowance = STALE + DAY_S, Allowance(2, 1.0)
+    await past.run()
+    assert {asked.org_id for asked in past.coordinator.asked} == {HOME.org_id, "umbra"}
 
 
 async def test_no_more_than_two_run_at_a_time_but_those_that_wait_for_people_do_not_count(past: Past) -> None:

@@ -26,7 +26,7 @@ async def waits(settings: Settings) -> str:
     for org, workspace in (("acme", "default"), ("acme", "research"), ("umbra", "default")):
         due = Due("kn_" + 32 * "0", "deb_1", Reason.DISPUTED, 5.0, 2)
         assert await store.plan(Home(org, workspace), [("q", due)], 6.0) == 1
-    planned = {(one.org_id, one.workspace): one.revalidation_id for one in await store.planned(10)}
+    planned = {(one.org_id, one.workspace): one.revalidation_id for one in await store.planned("", 10)}
     await database.aclose()
     return planned["acme", "default"]
 
