@@ -56,7 +56,7 @@ def drop_revalidation(
 def _lines(page: Mapping[str, Any]) -> list[RenderableType]:
     listed: Iterable[Mapping[str, Any]] = page["revalidations"]
     lines: list[RenderableType] = []
-    if not page.get("on"):
+    if not page.get("enabled"):
         lines.append(say("This server debates no decision again: ARAGORA_KNOWLEDGE_REVALIDATION is not set.", "yellow"))
     for one in listed:
         result = f", {one['result']}" if one.get("result") else ""

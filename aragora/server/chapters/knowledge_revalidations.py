@@ -71,7 +71,7 @@ class RevalidationView(BaseModel):
 
 
 class RevalidationList(BaseModel):
-    on: Annotated[bool, Field(description="whether this server does that (ARAGORA_KNOWLEDGE_REVALIDATION)")]
+    enabled: Annotated[bool, Field(description="whether this server does that (ARAGORA_KNOWLEDGE_REVALIDATION)")]
     debates_a_day: Annotated[int | None, Field(description="how many at most, of all organisations together")]
     usd_a_day: Annotated[float | None, Field(description="what they may cost together")]
     revalidations: list[RevalidationView]
@@ -84,7 +84,7 @@ async def listing(call: Call[RevalidationPorts], query: Annotated[RevalidationQu
     ports = call.ports
     found = await ports.revalidations.of(covered(call, query.workspace), query.limit)
     view = {
-        "on": ports.allowance is not None,
+        "enabled": ports.allowance is not None,
         "debates_a_day": None if ports.allowance is None else ports.allowance.debates,
         "usd_a_day": None if ports.allowance is None else ports.allowance.usd,
         "revalidations": [_view(one) for one in found],

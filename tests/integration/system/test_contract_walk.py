@@ -20,6 +20,7 @@ LATER = (
     "/api/knowledge/search",
     "/api/knowledge/forgettings/{id}",
     "/api/knowledge/insights/{id}",
+    "/api/knowledge/revalidations/{id}",
     "/api/knowledge/adapters/",
     "/api/debates/{id}/outcome",  # outcomes
     "/api/control-plane/tasks/{id}",  # the control plane: of one task

@@ -54,7 +54,7 @@ async def test_everybody_sees_those_of_their_workspaces(site: Site, client: http
 
 async def test_whether_the_server_does_it_at_all_is_told(client: httpx2.AsyncClient) -> None:
     told = (await client.get(PATH)).json()
-    assert (told["on"], told["debates_a_day"], told["usd_a_day"]) == (False, None, None)
+    assert (told["enabled"], told["debates_a_day"], told["usd_a_day"]) == (False, None, None)
     assert (await client.get(PATH, params={"limit": "0"})).status_code == 422
     assert (await client.get(PATH, params={"oldest": "first"})).status_code == 422
 
