@@ -52,8 +52,9 @@ from aragora.scope import Scope
 from aragora.storage.contexts import Context
 from aragora.storage.database import Database
 
-SECRET = "The vault opens with 4711 zwiebelfisch."
-WORDS = ("4711", "zwiebelfisch")
+# Long enough that no digest or id among what is looked through holds it by chance.
+SECRET = "The vault opens with 471147114711 zwiebelfisch."
+WORDS = ("471147114711", "zwiebelfisch")
 OFFLINE = Path(__file__).parents[3] / "scripts" / "verify_receipt.py"
 ON_SQLITE = pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
 
@@ -179,7 +180,7 @@ async def test_the_same_sentence_goes_everywhere_when_it_is_asked_for_by_its_wor
     await mound.keep(Changing(hidden.item_id, Quarantined("looks odd")))
     (reworded,) = await mound.keep(addition(f"Once: {SECRET}"))
     await mound.keep(Changing(reworded.item_id, Reworded(statement("It opens with a key."), "usr_1")))
-    certificate = await forget(mound, By.QUERY, "ZWIEBELFISCH 4711")
+    certificate = await forget(mound, By.QUERY, "ZWIEBELFISCH 471147114711")
     assert len(certificate["forgotten"]) == 4
     assert await found(mound, "vault") == ["The vault is open."]
     assert "zwiebelfisch" not in await mound.everything()
@@ -364,7 +365,7 @@ async def test_the_notes_of_its_outcomes_go_with_a_debate_and_a_person_and_what_
 
 async def test_what_a_person_shared_goes_with_them_from_whoever_was_given_it(mound: Mound) -> None:
     insights = exchange(mound.memory, mound.clock)
-    await insights.share(by="usr_1", insight_id="zwiebelfisch", task_type="4711", content=SECRET)
+    await insights.share(by="usr_1", insight_id="zwiebelfisch", task_type="471147114711", content=SECRET)
     await insights.share(by="usr_2", insight_id="i2", content="Kept.")
     certificate = await forget_shared(mound, By.PERSON, "usr_1")
     assert rows(certificate)["knowledge_insights"] == 1
@@ -373,7 +374,7 @@ async def test_what_a_person_shared_goes_with_them_from_whoever_was_given_it(mou
     text = await mound.everything()
     assert all(word not in text for word in WORDS)
     with pytest.raises(Conflict) as refused:
-        await insights.share(by="usr_1", insight_id="zwiebelfisch", task_type="4711", content=SECRET)
+        await insights.share(by="usr_1", insight_id="zwiebelfisch", task_type="471147114711", content=SECRET)
     assert refused.value.code == "forgotten"
     assert await mound.rows("knowledge_insight_targets") == 2  # of what was kept
 
@@ -465,7 +466,7 @@ async def test_summaries_dissents_and_what_rests_on_nothing_else_fall_with_an_it
         return addition(statement(content, kind=kind), links=links)
 
     (summary, dissent, both, alone) = await mound.keep(
-        made("In short: 4711.", ItemKind.SUMMARY, LinkKind.DERIVED_FROM, gone, kept),
+        made("In short: 471147114711.", ItemKind.SUMMARY, LinkKind.DERIVED_FROM, gone, kept),
         made("No: 4712.", ItemKind.DISSENT, LinkKind.DISSENTS_FROM, gone),
         made("It is safe.", ItemKind.INSIGHT, LinkKind.DERIVED_FROM, gone, kept),
         made("Digits are used.", ItemKind.INSIGHT, LinkKind.DERIVED_FROM, gone),
@@ -474,7 +475,7 @@ async def test_summaries_dissents_and_what_rests_on_nothing_else_fall_with_an_it
     certificate = await forget(mound, By.ITEM, gone.item_id)
     assert set(certificate["forgotten"]) == set(ids([gone, summary, dissent, alone, further]))
     assert (await mound.reader.get(SCOPE, both.item_id)).status is Status.LIVE
-    assert "4711" not in await mound.everything()
+    assert "471147114711" not in await mound.everything()
 
 
 async def test_a_dispute_that_only_a_forgotten_debate_made_is_over(mound: Mound) -> None:
@@ -584,7 +585,7 @@ async def test_a_restored_file_forgets_again_before_its_first_answer(mound: Moun
     backup = mound.settings.data_dir / "backup"
     async with mound.memory.reading() as connection:
         await connection.execute(text(f"VACUUM INTO '{backup}'"))
-    (later,) = await mound.keep(addition("Learnt after the backup: 4711."))
+    (later,) = await mound.keep(addition("Learnt after the backup: 471147114711."))
     documents = [await forget(mound, By.ITEM, one.item_id) for one in (item, later)]
     documents.append(await forget(mound, By.DEBATE, "deb_1"))
     await mound.memory.aclose()
@@ -599,8 +600,8 @@ async def test_a_restored_file_forgets_again_before_its_first_answer(mound: Moun
         everything = await restored.everything()
         assert "zwiebelfisch" not in everything
         assert [one.root for one in (await restored.reader.get(SCOPE, standing.item_id)).sources] == ["debate:deb_2"]
-        await restored.keep(addition("Learnt after the backup: 4711."))  # as when the journals are read anew
-        assert await found(restored, "4711") == []
+        await restored.keep(addition("Learnt after the backup: 471147114711."))  # as when the journals are read anew
+        assert await found(restored, "471147114711") == []
         assert await restored.certificates() == documents
         assert await restored.forgetter.reapply() == 0
 
