@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Final
 from urllib.parse import urlsplit
@@ -82,6 +83,18 @@ def texts_of(option: str, value: str) -> tuple[str, ...]:
     if not found:
         raise errors.InvalidInput(f"{option} names nothing: give what it should hold, or leave it out.")
     return found
+
+
+def named_like(pattern: re.Pattern[str], otherwise: str) -> Callable[[str], str]:
+    """The check of a name or an id that becomes a part of a path: gives it back as it is, and raises InvalidInput where
+    it is not like the pattern, saying "'...' is no " and `otherwise`."""
+
+    def checked(value: str) -> str:
+        if pattern.fullmatch(value) is None:
+            raise errors.InvalidInput(f"{value!r} is no {otherwise}")
+        return value
+
+    return checked
 
 
 def organisation(value: str | None) -> str | None:

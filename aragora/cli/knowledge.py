@@ -11,7 +11,7 @@ import typer
 
 from aragora import limits
 from aragora.cli.asking import at_the_server, tell_page
-from aragora.cli.conventions import DEFAULT_URL, DONE, FAILED, UNPROVEN, AsJson, Token, Url
+from aragora.cli.conventions import DEFAULT_URL, DONE, FAILED, UNPROVEN, AsJson, Token, Url, named_like
 from aragora.cli.knowledge_forget import forget, forgettings
 from aragora.cli.knowledge_insights import insights, release, share, withdraw
 from aragora.cli.knowledge_operate import adapters, reindex, sync
@@ -47,11 +47,7 @@ knowledge.command()(sync)
 knowledge.command()(reindex)
 
 
-def _id(value: str) -> str:
-    """An item's id, which becomes a part of a path. Raises InvalidInput."""
-    if ITEM_ID.fullmatch(value) is None:
-        raise InvalidInput(f"{value!r} is no item's id: 'aragora knowledge list' shows them.")
-    return value
+_id = named_like(ITEM_ID, "item's id: 'aragora knowledge list' shows them.")
 
 
 def _id_or_none(value: str | None) -> str | None:

@@ -9,21 +9,16 @@ import typer
 from rich.console import RenderableType
 
 from aragora.cli.asking import at_the_server, tell, tell_page
-from aragora.cli.conventions import DEFAULT_URL, AsJson, Token, Url
+from aragora.cli.conventions import DEFAULT_URL, AsJson, Token, Url, named_like
 from aragora.cli.rendering.layout import Indented
 from aragora.cli.rendering.terminal import say
-from aragora.errors import InvalidInput
 from aragora.ids import new_id
 from aragora.knowledge.insights import SHARE_ID
 
 PATH: Final = "/api/knowledge/insights"
 
 
-def _id(value: str) -> str:
-    """A share id, which becomes a part of a path. Raises InvalidInput."""
-    if SHARE_ID.fullmatch(value) is None:
-        raise InvalidInput(f"{value!r} is no share id: 'aragora knowledge insights --shared' shows them.")
-    return value
+_id = named_like(SHARE_ID, "share id: 'aragora knowledge insights --shared' shows them.")
 
 
 def insights(

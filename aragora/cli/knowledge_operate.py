@@ -10,11 +10,10 @@ from typing import Annotated, Any, Final
 import typer
 
 from aragora.cli.asking import at_the_server, tell, tell_page
-from aragora.cli.conventions import DEFAULT_URL, DONE, FAILED, AsJson, Token, Url
+from aragora.cli.conventions import DEFAULT_URL, DONE, FAILED, AsJson, Token, Url, named_like
 from aragora.cli.rendering.knowledge_operations import adapters_table, progress, synced_text
 from aragora.cli.rendering.terminal import print_json, say, terminal
 from aragora.client import AragoraClient
-from aragora.errors import InvalidInput
 
 SYNC_S: Final = 60.0
 """A process may have to begin, and a sync takes 20 seconds."""
@@ -24,11 +23,7 @@ REINDEX: Final = "/api/knowledge/reindex"
 _NAME: Final = re.compile("[A-Za-z0-9_-]{1,64}")
 
 
-def _adapter(value: str) -> str:
-    """An adapter's name, which becomes a part of a path. Raises InvalidInput."""
-    if _NAME.fullmatch(value) is None:
-        raise InvalidInput(f"{value!r} is no adapter: 'aragora knowledge adapters' lists them.")
-    return value
+_adapter = named_like(_NAME, "adapter: 'aragora knowledge adapters' lists them.")
 
 
 def adapters(*, url: Url = DEFAULT_URL, token: Token = None, as_json: AsJson = False) -> None:

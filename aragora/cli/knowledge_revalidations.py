@@ -9,21 +9,16 @@ import typer
 from rich.console import RenderableType
 
 from aragora.cli.asking import at_the_server, tell, tell_page
-from aragora.cli.conventions import DEFAULT_URL, AsJson, Token, Url
+from aragora.cli.conventions import DEFAULT_URL, AsJson, Token, Url, named_like
 from aragora.cli.rendering.knowledge import moment
 from aragora.cli.rendering.layout import Indented
 from aragora.cli.rendering.terminal import say
-from aragora.errors import InvalidInput
 from aragora.knowledge.revalidation import REVALIDATION_ID
 
 PATH: Final = "/api/knowledge/revalidations"
 
 
-def _id(value: str) -> str:
-    """The id of one, which becomes a part of a path. Raises InvalidInput."""
-    if REVALIDATION_ID.fullmatch(value) is None:
-        raise InvalidInput(f"{value!r} is no revalidation: 'aragora knowledge revalidations' shows their ids.")
-    return value
+_id = named_like(REVALIDATION_ID, "revalidation: 'aragora knowledge revalidations' shows their ids.")
 
 
 def revalidations(

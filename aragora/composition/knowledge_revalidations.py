@@ -5,7 +5,7 @@ from __future__ import annotations
 from aragora.clock import Clock
 from aragora.composition.revalidating import allowance_of
 from aragora.config.settings import Settings
-from aragora.knowledge.debated_again import Revalidations
+from aragora.knowledge.revalidations import Revalidations
 from aragora.knowledge.store.reading import KnowledgeReader
 from aragora.knowledge.store.revalidations import RevalidationStore
 from aragora.server.chapters.knowledge_revalidations import RevalidationPorts, knowledge_revalidations

@@ -18,15 +18,15 @@ from aragora.debate.hints import OfferedCrux, OfferedIssue, OfferedPrior
 from aragora.debate.model import DebateSpec
 from aragora.debate.protocol import PRESETS
 from aragora.debate.store.debates import DebateStore
-from aragora.errors import AragoraError, NotFound, Unavailable
+from aragora.errors import NotFound, Unavailable
 from aragora.identity.audit import AuditEvent, Outcome
+from aragora.identity.auditing import audited
 from aragora.identity.principal import LOCAL_OPERATOR
 from aragora.identity.store.audit_log import AuditLog
 from aragora.identity.store.workspaces import WorkspaceStore
 from aragora.knowledge.adapting import EVERY, at_work
 from aragora.knowledge.asked import AskedOfLate, Trending
 from aragora.knowledge.checklists import Checklists
-from aragora.knowledge.debated_again import DebatedAgain, Revalidations
 from aragora.knowledge.insight_exchange import LISTED_MAX, InsightExchange, Share, exchange_over
 from aragora.knowledge.insights import CrossWorkspaceInsight, SharedInsight, checked, share_id_of
 from aragora.knowledge.model import Home, Item, ItemKind
@@ -34,6 +34,7 @@ from aragora.knowledge.near import Near
 from aragora.knowledge.observations import Observation
 from aragora.knowledge.precedents import Precedents, Settled
 from aragora.knowledge.questions import Questions
+from aragora.knowledge.revalidations import DebatedAgain, Revalidations
 from aragora.knowledge.searching import Mode, Searching
 from aragora.knowledge.store.adapters import AdapterBook
 from aragora.knowledge.store.observations import Observations
@@ -149,7 +150,7 @@ class LocalMound(OpenedOnUse[_Open]):
         """What a question was settled on, or in words why nothing is told."""
         return await (await self._opened()).precedents.settled(self._asked(workspace, question, ()))
 
-    async def debated_again(self, workspace: str, limit: int) -> Sequence[DebatedAgain]:
+    async def revalidations(self, workspace: str, limit: int) -> Sequence[DebatedAgain]:
         """What the server debates again by itself in a workspace."""
         scope = Home(self._org_id, workspace).scope
         return await (await self._opened()).revalidations.of(scope, limit)
@@ -170,12 +171,11 @@ class LocalMound(OpenedOnUse[_Open]):
     async def _noted(
         self, opened: _Open, action: str, workspace: str, insight_id: str, **details: str
     ) -> AsyncIterator[str]:
-        """Write to the audit log what is done with an insight, then do the block, which is given its share id; where
-        that is refused, a second entry says so. The routes of a server write the same. Raises Unavailable: what cannot
-        be audited is not done."""
+        """Write to the audit log what is done with an insight, then do the block, which is given its share id. The
+        routes of a server write the same. Raises Unavailable: what cannot be audited is not done."""
         share_id = share_id_of(self._org_id, workspace, insight_id)
 
-        async def note(outcome: Outcome, **of: str) -> None:
+        async def note(outcome: Outcome, /, **of: str) -> None:
             operator = LOCAL_OPERATOR.user_id
             event = AuditEvent(
                 action=f"knowledge.insight.{action}",
@@ -188,12 +188,8 @@ class LocalMound(OpenedOnUse[_Open]):
             )
             await opened.audit.append(event)
 
-        await note(Outcome.SUCCESS, **details)
-        try:
+        async with audited(note, **details):
             yield share_id
-        except AragoraError as refused:
-            await note(Outcome.FAILURE, reason=refused.code)
-            raise
 
     def _asked(self, workspace: str, question: str, options: Sequence[str]) -> DebateSpec:
         """A debate of a question, which is not opened."""

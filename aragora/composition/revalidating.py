@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
 
 from actors.gateways.debates import CoordinatorCommands
 from actors.runtime import Runtime
 from aragora.background import Job
 from aragora.clock import Clock
 from aragora.composition.identity_rules import identity_rules
+from aragora.config.legacy import HOST
 from aragora.config.settings import Settings
 from aragora.debate.store.debates import DebateStore
 from aragora.identity.store.users import UserStore
@@ -23,9 +23,6 @@ from aragora.ranking.store import RatingStore
 from aragora.storage.contexts import Context
 from aragora.storage.database import Database
 
-HERE: Final = "127.0.0.1"
-"""Whoever debated without a login did so on the server's own machine, as far as its settings let anybody."""
-
 
 def allowance_of(settings: Settings) -> Allowance:
     """What these debates may take of a day."""
@@ -35,7 +32,7 @@ def allowance_of(settings: Settings) -> Allowance:
 def revalidation(opened: Callable[[Context], Database], settings: Settings, clock: Clock) -> Job:
     """The job, over stores that the caller has `opened` and closes."""
     memory = opened(Context.MEMORY)
-    rules = identity_rules(settings, HERE)
+    rules = identity_rules(settings, HOST)  # whoever debates without a login does so on the server's own machine
     return revalidating_job(
         Revalidating(
             RevalidationStore(opened(Context.SCHEDULE)),

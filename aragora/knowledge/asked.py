@@ -17,11 +17,10 @@ from aragora.errors import InvalidInput
 from aragora.knowledge.bounded import bounded_look, readable
 from aragora.knowledge.decisive import READ_CHARS
 from aragora.knowledge.model import Home
-from aragora.knowledge.mound.adapters.pulse import NAME, read
+from aragora.knowledge.mound.adapters.pulse import DAY_S, NAME, read
 from aragora.knowledge.observations import Observation
 from aragora.knowledge.trending import (
     BEFORE_DAYS,
-    DAY_S,
     DAYS,
     DAYS_MAX,
     DEBATES_MAX,

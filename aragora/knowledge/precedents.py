@@ -13,12 +13,13 @@ from aragora.debate.model import DebateSpec
 from aragora.knowledge.bounded import LIMIT_S, Items, Noted, bounded_look, readable
 from aragora.knowledge.confidence import confidence_of, in_words
 from aragora.knowledge.model import Home, Item, ItemKind, Status
-from aragora.knowledge.mound.adapters.consensus import subject_of
+from aragora.knowledge.mound.adapters.consensus import subject_by
 from aragora.knowledge.mound.adapters.pulse import (
     DAY_S,
     NAME,
     READ,
     RECENT_DAYS,
+    Asked,
     Precedent,
     asked_since,
     read,
@@ -84,17 +85,15 @@ class Precedents:
             return await self._found(home, planned.question)
 
     async def _found(self, home: Home, question: str) -> Settled | str:
-        seen = readable(await self._noted.newest(home, NAME, question_digest(question), READ), read)
+        known = await look(self._noted, self._items, home, question_digest(question))
+        seen, found, item = known.seen, known.found, known.item
         if not seen:
             return NEVER
         now = self._clock.now()
         recently = asked_since(seen, now - RECENT_DAYS * DAY_S)
-        found = settled(seen)
         if found is None:
             many = counted(len(seen), "debate")
             return f"{many} of this question ended in this workspace, and none of them reached a decision"
-        items = await self._items.some(home.scope, [found.item_id, next_id(found.item_id)])
-        item = standing(home, subject_of(question), found, items)
         if item is None or _waits(item, found):
             return LEARNING
         if item.status in GONE:
@@ -102,19 +101,45 @@ class Precedents:
         return _told(found, item, now, recently)
 
 
-def standing(home: Home, subject: str, found: Precedent, items: Sequence[Item]) -> Item | None:
-    """The item that says what the question of a `subject` was settled on: the one that says so now, also where it has
-    the next id because the first was reworded, or else the one that has its id; None where there is none. Pure."""
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of one question: what pulse noted of its debates, what they settled on, and the item that says so;
+    None where there is none."""
+
+    seen: Sequence[Asked]
+    found: Precedent | None = None
+    item: Item | None = None
+
+
+async def look(noted: Noted, items: Items, home: Home, digest: str) -> Known:
+    """What is known of the question with this digest. Raises Unavailable."""
+    seen = readable(await noted.newest(home, NAME, digest, READ), read)
+    found = settled(seen)
+    if found is None:
+        return Known(seen)
+    there = await items.some(home.scope, ids_of(found.item_id))
+    return Known(seen, found, standing(home, digest, found.item_id, there))
+
+
+def ids_of(item_id: str) -> list[str]:
+    """The ids that the item of a decision may have, which had this one at first. Pure."""
+    return [item_id, next_id(item_id)]
+
+
+def standing(home: Home, digest: str, item_id: str, items: Sequence[Item]) -> Item | None:
+    """Of `items`, those of `ids_of`, the one that says what the question with this digest was settled on, whose item
+    had `item_id`: the one that says so now, also where it has the next id because the first was reworded, or else the
+    one that has the id; None where there is none. Pure."""
     if not items:
         return None
     for item in items:
-        if item.status is not Status.FORGOTTEN and item_id_of(home, item.statement) == found.item_id:
+        if item.status is not Status.FORGOTTEN and item_id_of(home, item.statement) == item_id:
             return item
-    named = next((item for item in items if item.item_id == found.item_id), None)
+    named = next((item for item in items if item.item_id == item_id), None)
     if named is None or named.status is Status.FORGOTTEN:
         return named
     said = named.statement
-    return named if said.kind is ItemKind.DECISION and said.subject == subject else None
+    return named if said.kind is ItemKind.DECISION and said.subject == subject_by(digest) else None
 
 
 def _waits(item: Item, found: Precedent) -> bool:

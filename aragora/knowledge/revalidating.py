@@ -29,9 +29,8 @@ from aragora.encoding import decode_as
 from aragora.errors import AragoraError, BudgetExhausted, Conflict, InvalidInput, NotFound, Unavailable
 from aragora.knowledge.bounded import Items, Noted, readable
 from aragora.knowledge.model import Home
-from aragora.knowledge.mound.adapters.consensus import QUESTION
-from aragora.knowledge.mound.adapters.pulse import DAY_S, NAME, READ, read, settled
-from aragora.knowledge.precedents import standing
+from aragora.knowledge.mound.adapters.pulse import DAY_S, NAME, READ, read
+from aragora.knowledge.precedents import look
 from aragora.knowledge.revalidation import (
     AGAIN_S,
     SETTLE_S,
@@ -43,7 +42,6 @@ from aragora.knowledge.revalidation import (
     due,
     result_of,
 )
-from aragora.knowledge.sameness import next_id
 from aragora.knowledge.store.revalidations import RevalidationStore, day_of
 from aragora.observability.registry import REGISTRY, Registry
 from aragora.scope import Scope
@@ -154,7 +152,7 @@ class Revalidating:
         opened += await self._begin(AT_ONCE - running - opened)
         await self._store.forget(self._clock.now() - KEPT_S)
         return (
-            f"found {counted(found, 'decision')} that are due, opened {counted(opened, 'debate')}, "
+            f"found {counted(found, 'due decision')}, opened {counted(opened, 'debate')}, "
             f"saw {counted(ended, 'debate')} end"
         )
 
@@ -220,12 +218,8 @@ class Revalidating:
 
     async def _due(self, home: Home, key: str) -> Due | None:
         """Whether what a question was settled on is due now."""
-        seen = readable(await self._notes.newest(home, NAME, key, READ), read)
-        found = settled(seen)
-        if found is None:
-            return None
-        items = await self._items.some(home.scope, [found.item_id, next_id(found.item_id)])
-        return due(seen, found, standing(home, f"{QUESTION}{key}", found, items), self._clock.now())
+        known = await look(self._notes, self._items, home, key)
+        return None if known.found is None else due(known.seen, known.found, known.item, self._clock.now())
 
     async def _begin(self, most: int) -> int:
         """Open debates for what waits, at most so many; how many that were."""

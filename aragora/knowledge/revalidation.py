@@ -23,7 +23,7 @@ from enum import StrEnum
 from typing import Final
 
 from aragora.debate.budget import micros_of
-from aragora.knowledge.model import Home, Item, Status
+from aragora.knowledge.model import SEARCHED, Home, Item, Status
 from aragora.knowledge.mound.adapters.pulse import DAY_S, Asked, Precedent, asked_since
 
 SETTLE_S: Final = DAY_S
@@ -35,8 +35,6 @@ ASKED_DAYS: Final = 90
 """Of the debates of a question those of so many days count for its turn."""
 
 REVALIDATION_ID: Final = re.compile(r"rev_[0-9a-f]{32}")
-
-_GONE: Final = frozenset({Status.SUPERSEDED, Status.QUARANTINED, Status.FORGOTTEN})
 
 
 class Reason(StrEnum):
@@ -131,7 +129,7 @@ class Allowance:
 
 def due(seen: Iterable[Asked], found: Precedent, item: Item | None, now: float) -> Due | None:
     """Whether what a question was settled on is due, by the item that says it as it stands; None where it is not."""
-    if item is None or item.status in _GONE:
+    if item is None or item.status not in SEARCHED:
         return None
     asked = list(seen)
     ends = item.statement.valid_to

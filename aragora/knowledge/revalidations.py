@@ -4,15 +4,15 @@ one that waits."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from aragora.clock import Clock
 from aragora.errors import Conflict, NotFound
 from aragora.knowledge.bounded import Items
 from aragora.knowledge.model import Item, Status
+from aragora.knowledge.precedents import ids_of, standing
 from aragora.knowledge.revalidation import DROPPED_S, Revalidation, State
-from aragora.knowledge.sameness import next_id
 from aragora.knowledge.store.parts import parts
 from aragora.knowledge.store.revalidations import RevalidationStore
 from aragora.scope import Scope
@@ -51,22 +51,24 @@ class Revalidations:
         if found is None:
             raise unknown_revalidation(revalidation_id)
         now = self._clock.now()
+        dropped = replace(found, state=State.DROPPED, why=BY_HAND, not_before=now + DROPPED_S, changed_at=now)
         waits = found.state is State.PLANNED
-        if not waits or not await self._store.close(found, State.DROPPED, BY_HAND, now, not_before=now + DROPPED_S):
+        if not waits or not await self._store.close(
+            found, dropped.state, dropped.why, now, not_before=dropped.not_before
+        ):
             now_is = (await self._store.get(scope, revalidation_id)) or found
             raise Conflict(
                 f"{revalidation_id} does not wait, it is {now_is.state}: only what waits can be dropped",
                 code="not_waiting",
             )
-        dropped = await self._store.get(scope, revalidation_id)
-        return (await self._told(scope, [dropped or found]))[0]
+        return (await self._told(scope, [dropped]))[0]
 
     async def _told(self, scope: Scope, rows: Sequence[Revalidation]) -> list[DebatedAgain]:
-        named = [item_id for one in rows for item_id in (one.item_id, next_id(one.item_id))]
+        named = [item_id for one in rows for item_id in ids_of(one.item_id)]
         items: dict[str, Item] = {}
         for part in parts(named):
             items |= {item.item_id: item for item in await self._items.some(scope, part)}
-        return [_told(one, items.get(one.item_id) or items.get(next_id(one.item_id))) for one in rows]
+        return [_told(one, [items[item_id] for item_id in ids_of(one.item_id) if item_id in items]) for one in rows]
 
 
 def unknown_revalidation(revalidation_id: str) -> NotFound:
@@ -74,7 +76,8 @@ def unknown_revalidation(revalidation_id: str) -> NotFound:
     return NotFound(f"there is no revalidation {revalidation_id}: GET /api/knowledge/revalidations lists them")
 
 
-def _told(row: Revalidation, item: Item | None) -> DebatedAgain:
+def _told(row: Revalidation, items: Sequence[Item]) -> DebatedAgain:
+    item = standing(row.home, row.question, row.item_id, items)
     if item is None or item.status is Status.FORGOTTEN:
         return DebatedAgain(row, "", "")
     question, _, said = item.statement.content.partition("\n")

@@ -29,9 +29,9 @@ from unicodedata import normalize
 
 from aragora.knowledge.calibration import wilson
 from aragora.knowledge.decisive import READ_CHARS, as_spelt, decisive_words
+from aragora.knowledge.mound.adapters.pulse import DAY_S
 from aragora.knowledge.search.tokens import is_unspaced
 
-DAY_S: Final = 86_400.0
 DEBATES_MAX: Final = 500
 """Of the newest debates so many are looked at."""
 DAYS_MAX: Final = 90

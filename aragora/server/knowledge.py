@@ -16,9 +16,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict
 from starlette.responses import Response
 
 from aragora.clock import Clock
-from aragora.errors import AragoraError
 from aragora.identity import workspaces
 from aragora.identity.audit import Outcome
+from aragora.identity.auditing import audited
 from aragora.knowledge.keeping import Keeper
 from aragora.knowledge.memories import Memories
 from aragora.knowledge.model import Home, Item
@@ -117,14 +117,10 @@ async def noted(call: Call[A], action: str, target: str, **details: str) -> Asyn
     Raises Unavailable: what cannot be audited is not done."""
     who, audit = call.who, call.ports.audit
 
-    async def note(outcome: Outcome, **of: str) -> None:
+    async def note(outcome: Outcome, /, **of: str) -> None:
         await audit.note(
             call.visit, f"knowledge.{action}", who.actor, who.org_id, outcome, subject=who.user_id, target=target, **of
         )
 
-    await note(Outcome.SUCCESS, **details)
-    try:
+    async with audited(note, **details):
         yield
-    except AragoraError as refused:
-        await note(Outcome.FAILURE, reason=refused.code)
-        raise

@@ -14,8 +14,9 @@ from fastapi import Path, Query
 from pydantic import AfterValidator, ConfigDict
 
 from aragora.clock import Clock
-from aragora.errors import AragoraError, Fenced, InvalidInput, NotFound, Unavailable
+from aragora.errors import Fenced, InvalidInput, NotFound, Unavailable
 from aragora.identity.audit import Outcome
+from aragora.identity.auditing import audited
 from aragora.identity.rate_limits import RateLimits
 from aragora.ids import could_be_id
 from aragora.server.chapter import Call
@@ -122,12 +123,12 @@ async def note(
 @asynccontextmanager
 async def noted(call: Call[WebhookPorts], action: str, target: str, **details: str) -> AsyncIterator[None]:
     """Note the action, then do the block. Where that is refused, a second entry says so."""
-    await note(call, action, target, outcome=Outcome.SUCCESS, **details)
-    try:
+
+    async def told(outcome: Outcome, /, **of: str) -> None:
+        await note(call, action, target, outcome=outcome, **of)
+
+    async with audited(told, **details):
         yield
-    except AragoraError as refused:
-        await note(call, action, target, outcome=Outcome.FAILURE, reason=refused.code)
-        raise
 
 
 async def tell(telling: Awaitable[None], webhook_id: str) -> None:

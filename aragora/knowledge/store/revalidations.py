@@ -7,7 +7,7 @@ Rows hold ids, digests and times, and no word of a debate: their words are those
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -242,7 +242,7 @@ def _row(home: Home, question: str, due: Due, now: float) -> dict[str, object]:
         found_at=now,
         changed_at=now,
     )
-    return {name: getattr(made, name) for name in Revalidation.__slots__}
+    return asdict(made)
 
 
 def _revalidation(row: Sequence[Any]) -> Revalidation:

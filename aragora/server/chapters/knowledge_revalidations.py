@@ -11,8 +11,8 @@ from starlette.responses import Response
 
 from aragora.debate.budget import MICROS
 from aragora.identity.rbac import KNOWLEDGE_MANAGE, KNOWLEDGE_READ
-from aragora.knowledge.debated_again import DebatedAgain, Revalidations, unknown_revalidation
 from aragora.knowledge.revalidation import REVALIDATION_ID, Allowance, Reason, Result, State
+from aragora.knowledge.revalidations import DebatedAgain, Revalidations, unknown_revalidation
 from aragora.server.chapter import Call, Chapter
 from aragora.server.knowledge import Asking, covered, noted, reach
 from aragora.server.knowledge_asks import Covered

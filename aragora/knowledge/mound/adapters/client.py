@@ -13,8 +13,8 @@ from aragora.scope import checked_workspace
 
 if TYPE_CHECKING:
     from aragora.knowledge.asked import Trending
-    from aragora.knowledge.debated_again import DebatedAgain
     from aragora.knowledge.precedents import Settled
+    from aragora.knowledge.revalidations import DebatedAgain
 
 
 class Mound(Protocol):
@@ -38,7 +38,7 @@ class Mound(Protocol):
 
     async def settled(self, workspace: str, question: str) -> Settled | str: ...
 
-    async def debated_again(self, workspace: str, limit: int) -> Sequence[DebatedAgain]: ...
+    async def revalidations(self, workspace: str, limit: int) -> Sequence[DebatedAgain]: ...
 
     async def trending(self, workspace: str, days: int, limit: int) -> Trending: ...
 

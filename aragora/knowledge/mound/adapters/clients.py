@@ -33,8 +33,8 @@ from aragora.knowledge.trending import DAYS, TOPICS
 
 if TYPE_CHECKING:
     from aragora.knowledge.asked import Trending
-    from aragora.knowledge.debated_again import DebatedAgain
     from aragora.knowledge.precedents import Settled
+    from aragora.knowledge.revalidations import DebatedAgain
 
 FOUND: Final = 10
 """Items that are given unless more are asked for."""
@@ -153,7 +153,7 @@ class PulseAdapter(AdapterClient):
     async def scheduled(self, limit: int = 50) -> Sequence[DebatedAgain]:
         """Decisions that the server debates again by itself, up to `limit` (at most 200): those that wait first, in
         their turn, then the newest changes. None where it does not."""
-        return await self._mound.debated_again(self._workspace, min(limit, 200))
+        return await self._mound.revalidations(self._workspace, min(limit, 200))
 
     async def trending(self, days: int = DAYS, limit: int = TOPICS) -> Trending:
         """Up to `limit` (1 to 20) topics of the debates of the last `days` (1 to 90) days, the most recent first.

@@ -76,7 +76,12 @@ def decided(taught: TaughtDebate) -> Statement | None:
 
 def subject_of(question: str) -> str:
     """What a decision of `question` is about."""
-    return f"{QUESTION}{question_digest(question)}"
+    return subject_by(question_digest(question))
+
+
+def subject_by(digest: str) -> str:
+    """What a decision of the question with this digest is about."""
+    return f"{QUESTION}{digest}"
 
 
 def is_question(subject: str) -> bool:
