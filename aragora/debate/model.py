@@ -144,6 +144,7 @@ class DebateSpec:
     knowledge: bool = False  # whether the opening looks for knowledge; no debate of earlier versions did
     suggested: tuple[str, ...] = ()  # settings of it that its opener left to what suits the workspace, each with why
     revalidates: str = ""  # the debate whose decision this server has debated again by itself; empty: a person asked
+    serves: str = ""  # the step of a workflow that asked for it, as EXECUTION/ASK; empty: none did
 
 
 # --- Asks and replies ------------------------------------------------------------------------------------

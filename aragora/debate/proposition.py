@@ -25,7 +25,7 @@ from aragora.scope import DEFAULT_WORKSPACE
 class Proposition:
     """What was asked for. None and empty mean: the server chooses. `suggested`: it may take what suits the workspace;
     `taken` are the settings that it took so, each with why. `revalidates`: the debate whose decision the server debates
-    again by itself."""
+    again by itself. `serves`: the step of a workflow that asks, as EXECUTION/ASK."""
 
     question: str
     agents: tuple[str, ...] = ()
@@ -45,6 +45,7 @@ class Proposition:
     suggested: bool = False
     taken: tuple[str, ...] = ()
     revalidates: str = ""
+    serves: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ def _asked(proposition: Proposition) -> dict[str, object]:
 
 
 _LATER: Final = frozenset({"options", "needs", "knowledge", "suggested"})
-_OURS: Final = frozenset({"workspace", "taken", "revalidates"})
+_OURS: Final = frozenset({"workspace", "taken", "revalidates", "serves"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +136,7 @@ def specification(
         knowledge=proposition.knowledge and takes_knowledge(protocol),
         suggested=proposition.taken,
         revalidates=proposition.revalidates,
+        serves=proposition.serves,
     )
     machine.check_spec(spec)
     return spec

@@ -35,6 +35,9 @@ USAGE: Final = "usage"
 KNOWLEDGE: Final = "knowledge"
 """The outbox topic whose payload is a `KnowledgeDue`."""
 
+SERVED: Final = "workflows"
+"""The outbox topic whose payload is a `ServedDue`."""
+
 
 class EndKind(StrEnum):
     """How a debate ended, for those who learn from it."""
@@ -66,6 +69,16 @@ class KnowledgeDue:
     workspace: str
     at: float
     end: EndKind
+
+
+@dataclass(frozen=True, slots=True)
+class ServedDue:
+    """A debate has ended that served the ask `ask_id` of an execution. Stored as JSON in outbox rows: a field's name
+    never changes."""
+
+    debate_id: str
+    execution_id: str
+    ask_id: str
 
 
 class Closing:
@@ -109,7 +122,7 @@ class Closing:
         )
         ratings = _due(RATINGS, spec.debate_id, RatingsDue(spec.domain, decision, spec.org_id), at)
         usage = _usage(spec, summary.agents, at)
-        outbox = (ratings, usage, *self._learning(spec, EndKind.DECIDED, at))
+        outbox = (ratings, usage, *self._learning(spec, EndKind.DECIDED, at), *_served(spec, at))
         return Closed(receipt, (issued(receipt), end), update, outbox, reuse_of(len(reused(state))))
 
     def break_off(
@@ -122,14 +135,15 @@ class Closing:
         update = DebateUpdate(status=end.status, rounds=end.rounds, reason=end.reason, cost_usd=end.cost_usd)
         how = EndKind.CANCELLED if end.status is DebateStatus.CANCELLED else EndKind.FAILED
         usage = _usage(state.spec, summary_of(events).agents, at)
-        return update, (usage, *self._learning(state.spec, how, at))
+        return update, (usage, *self._learning(state.spec, how, at), *_served(state.spec, at))
 
     def owed(self, events: Sequence[Event], at: float) -> tuple[OutboxRow, ...]:
         """What is owed of a debate that cannot go on, from those of its events that are known."""
         spec = next((event.spec for event in events if isinstance(event, DebateOpened)), None)
         if spec is None:
             return ()
-        return _usage(spec, summary_of(events).agents, at), *self._learning(spec, EndKind.BROKEN, at)
+        usage = _usage(spec, summary_of(events).agents, at)
+        return usage, *self._learning(spec, EndKind.BROKEN, at), *_served(spec, at)
 
     def _learning(self, spec: DebateSpec, end: EndKind, at: float) -> tuple[OutboxRow, ...]:
         if not self._knowledge:
@@ -205,6 +219,13 @@ def issued(record: ReceiptRecord) -> ReceiptIssued:
 
 def _usage(spec: DebateSpec, agents: tuple[AgentPart, ...], at: float) -> OutboxRow:
     return _due(USAGE, spec.debate_id, UsageDue(spec.org_id, spec.created_by, at, agents), at)
+
+
+def _served(spec: DebateSpec, at: float) -> tuple[OutboxRow, ...]:
+    if not spec.serves:
+        return ()
+    execution_id, _, ask_id = spec.serves.partition("/")
+    return (_due(SERVED, spec.debate_id, ServedDue(spec.debate_id, execution_id, ask_id), at),)
 
 
 def _due(topic: str, debate_id: str, payload: object, at: float) -> OutboxRow:

@@ -133,7 +133,7 @@ def test_the_openapi_document_and_the_web_page_state_the_limits() -> None:
 
 
 def test_the_edge_and_the_domain_ask_for_the_same_things() -> None:
-    assert {*CreateDebate.model_fields, "created_by", "org_id", "taken", "revalidates"} == {
+    assert {*CreateDebate.model_fields, "created_by", "org_id", "taken", "revalidates", "serves"} == {
         field.name for field in fields(Proposition)
     }
     given = at_the_edge(agents=["agent1", "agent2"], consensus="judge")
