@@ -33,6 +33,7 @@ class Context(StrEnum):
     USAGE = "usage"
     SCHEDULE = "scheduled_debates"
     WEBHOOKS = "webhooks"
+    WORKFLOWS = "workflows"
 
 
 @dataclass(frozen=True, slots=True)

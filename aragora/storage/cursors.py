@@ -23,15 +23,35 @@ class Place(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=
     id: str
 
 
-def cursor_of(place: Place) -> str:
+class Turn(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """As `Place`, of a listing that is sorted by a number first, then a time in seconds since the epoch, then id."""
+
+    turn: float
+    at: float
+    id: str
+
+
+K = TypeVar("K", Place, Turn)
+
+
+def cursor_of(place: Place | Turn) -> str:
     """The cursor after `place`."""
     return urlsafe_b64encode(encode(place)).decode().rstrip("=")
 
 
 def place_of(cursor: str) -> Place:
     """The place of a cursor. Raises InvalidInput where it is not one of ours."""
+    return _read(cursor, Place)
+
+
+def turn_of(cursor: str) -> Turn:
+    """As `place_of`, of a listing that is sorted by turns."""
+    return _read(cursor, Turn)
+
+
+def _read(cursor: str, kind: type[K]) -> K:
     try:
-        place = msgspec.json.decode(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)), type=Place)
+        place = msgspec.json.decode(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)), type=kind)
         line(place.id)
     except (msgspec.DecodeError, binascii.Error, ValueError) as error:
         raise InvalidInput(

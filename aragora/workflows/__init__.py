@@ -1,1 +1,1 @@
-"""Approval requests."""
+"""Workflows: debates, people, timers and knowledge, joined so that nothing is lost or done twice."""

@@ -235,8 +235,9 @@ class ApprovalOpened:
 
 @dataclass(frozen=True, slots=True)
 class ApprovalAnswered:
-    """A person's word. `need` is the approver it speaks as: `user:ID` or `role:NAME`. `bypass`: with the right to
-    answer in place of those that the approval names."""
+    """A person's word. `need` is the approver it speaks as: `user:ID` or `role:NAME`; `speaks_as` are all that it may
+    speak as, of those that the approval or its escalations name: which one counts is seen with the others' answers.
+    `bypass`: with the right to answer in place of those that the approval names."""
 
     approval_id: str
     person: str
@@ -248,6 +249,7 @@ class ApprovalAnswered:
     mode: Mode = Mode.LOCAL
     bypass: bool = False
     answer_id: str = ""
+    speaks_as: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

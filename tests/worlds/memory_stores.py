@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 
+from msgspec.structs import astuple
+
 from aragora.clock import Clock
-from aragora.errors import Conflict
+from aragora.encoding import encode
+from aragora.scope import Scope
+from aragora.storage.cursors import Page, cursor_of, turn_of
 from aragora.storage.documents import PAGE, DocumentRow
-from aragora.workflows.approvals import ApprovalRequest, ApprovalStatus, Resolution, found_in, resolved
+from aragora.workflows.approvals import ApprovalRecord, Wanted, unknown_approval
 
 
 class MemoryDocuments:
@@ -103,31 +108,38 @@ class MemoryEphemeral:
 
 
 class MemoryApprovals:
-    """Approval requests by id."""
+    """Approvals by id."""
 
     def __init__(self) -> None:
-        self._requests: dict[str, ApprovalRequest] = {}
+        self.records: dict[str, ApprovalRecord] = {}
 
-    async def create(self, request: ApprovalRequest) -> None:
+    async def put(self, records: Sequence[ApprovalRecord]) -> None:
         await asyncio.sleep(0)
-        if request.request_id in self._requests:
-            raise Conflict("There is already a request with this id.")
-        self._requests[request.request_id] = request
+        encode(list(records))  # refuses what no store keeps
+        for one in records:
+            before = self.records.get(one.approval_id)
+            if before is None or one.version >= before.version:
+                self.records[one.approval_id] = one
 
-    async def get(self, org_id: str, request_id: str, now: float) -> ApprovalRequest:
+    async def get(self, scope: Scope, approval_id: str) -> ApprovalRecord:
         await asyncio.sleep(0)
-        return found_in(self._requests.get(request_id), org_id).seen_at(now)
+        found = self.records.get(approval_id)
+        if found is None or not scope.holds(found.org_id, found.workspace):
+            raise unknown_approval()
+        return found
 
     async def page(
-        self, org_id: str, now: float, *, status: ApprovalStatus | None = None, limit: int = 100
-    ) -> list[ApprovalRequest]:
+        self, scope: Scope, wanted: Wanted, *, cursor: str | None = None, limit: int = 50
+    ) -> Page[ApprovalRecord]:
         await asyncio.sleep(0)
-        newest_first = sorted(self._requests.values(), key=lambda one: (one.created_at, one.request_id), reverse=True)
-        seen = [one.seen_at(now) for one in newest_first if one.org_id == org_id]
-        return [one for one in seen if status in (None, one.status)][:limit]
-
-    async def resolve(self, org_id: str, request_id: str, resolution: Resolution) -> ApprovalRequest:
-        await asyncio.sleep(0)
-        answered = resolved(found_in(self._requests.get(request_id), org_id), resolution)
-        self._requests[request_id] = answered
-        return answered
+        after = None if cursor is None else astuple(turn_of(cursor))
+        in_order = sorted(self.records.values(), key=lambda one: astuple(one.turn))
+        found = [
+            replace(one, state=replace(one.state, shown={}))
+            for one in in_order
+            if scope.holds(one.org_id, one.workspace)
+            and wanted.has(one)
+            and (after is None or astuple(one.turn) > after)
+        ]
+        more = cursor_of(found[limit - 1].turn) if len(found) > limit else None
+        return Page(tuple(found[:limit]), more)
