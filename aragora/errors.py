@@ -106,7 +106,7 @@ class Misconfigured(AragoraError):
 
 
 class Fenced(AragoraError):
-    """Another writer owns this debate's journal now; the caller must drop its state and step down."""
+    """Another writer owns this journal now; the caller must drop its state and step down."""
 
     status = 503
     default_code = "fenced"

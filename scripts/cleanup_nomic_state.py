@@ -31,7 +31,7 @@ ESSENTIAL: Final = frozenset(
         *("agent_elo", "agent_memories", "agent_calibration"),
         *("consensus_memory", "continuum", "continuum_memory"),
         *("users", "usage", "scheduled_debates"),
-        *("aragora_memory", "webhooks"),
+        *("aragora_memory", "webhooks", "workflows"),
     )
 )
 SIDECARS: Final = ("-wal", "-shm")

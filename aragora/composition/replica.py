@@ -100,8 +100,9 @@ def build_ingress(launch: Launch) -> FastAPI:
     runtime = Runtime(settings)
     debates, core = Database.open(settings, Context.DEBATES), Database.open(settings, Context.CORE)
     elo, webhooks = Database.open(settings, Context.ELO), Database.open(settings, Context.WEBHOOKS)
+    workflows = Database.open(settings, Context.WORKFLOWS)
     reader, ratings = DebateStore(debates), RatingStore(elo)
-    counters = CounterStore(debates), CounterStore(webhooks), CounterStore(core)
+    counters = CounterStore(debates), CounterStore(webhooks), CounterStore(workflows), CounterStore(core)
     agents = StoredAgentBoard(runtime, settings, BreakerStore(core), counters[0])
     connections = SharedConnectionBoard(runtime)
     flush = CounterFlush(counters[-1])
@@ -164,7 +165,7 @@ def build_ingress(launch: Launch) -> FastAPI:
             chapters=(operations,),
             layers=(Layer(Stage.TIMING, Middleware(TimingMiddleware, observer=observe_request, clock=clock)),),
             tasks=(flush.task.run, trouble.run, nodes.task.run, figures.task.run),
-            closers=(debates.aclose, core.aclose, elo.aclose, webhooks.aclose, memory.aclose),
+            closers=(debates.aclose, core.aclose, elo.aclose, webhooks.aclose, workflows.aclose, memory.aclose),
         ),
         open_estimates(settings, planner=commands, memory=memory, ratings=ratings),
         of_debates,

@@ -1,8 +1,8 @@
 """Durable metrics: they outlive the process that counted. A sample's value is the sum over all its rows.
 
 The journal counts debates in the transaction of what it counts (context `debates`), the deliveries of webhooks are
-counted in theirs (context `webhooks`); everything else is added to the counters of the context `core`. The whole is all
-three: read the stores and add them up.
+counted in theirs (context `webhooks`), and so are the steps of workflows (context `workflows`); everything else is
+added to the counters of the context `core`. The whole is all four: read the stores and add them up.
 """
 
 from __future__ import annotations
@@ -20,12 +20,13 @@ from aragora.encoding import decode_as
 from aragora.observability.samples import CounterDelta, add_counters
 from aragora.storage.contexts import Context
 from aragora.storage.database import Database
-from aragora.storage.tables import counters, insert_into, process_counters, webhook_counters
+from aragora.storage.tables import counters, insert_into, process_counters, webhook_counters, workflow_counters
 
 _TABLES: Final[dict[Context, Table]] = {
     Context.DEBATES: counters,
     Context.CORE: process_counters,
     Context.WEBHOOKS: webhook_counters,
+    Context.WORKFLOWS: workflow_counters,
 }
 _SHARDS: Final = 16  # writers of one database rarely meet on the row of a counter
 _Labels = tuple[tuple[str, str], ...]
@@ -34,8 +35,8 @@ _log = structlog.get_logger("aragora.storage")
 
 
 class CounterStore:
-    """The counters of the context `debates`, `webhooks` or `core`. Every method raises Unavailable where the database
-    is away."""
+    """The counters of the context `debates`, `webhooks`, `workflows` or `core`. Every method raises Unavailable where
+    the database is away."""
 
     def __init__(self, database: Database) -> None:
         """Raises KeyError for a context without counters."""

@@ -49,7 +49,7 @@ class OutboxRow:
 
     outbox_id: str
     topic: str  # ratings, usage, events, knowledge, tasks
-    debate_id: str
+    debate_id: str  # in the outbox of the context `workflows`: the execution
     payload: str
     created_at: float
 
@@ -70,7 +70,8 @@ class Pending(Protocol):
 
 
 class Settling(Protocol):
-    """Who settles rows (`aragora.debate.store.journal_writer.JournalWriter`)."""
+    """Who settles rows: the one that writes them (`aragora.debate.store.journal_writer.JournalWriter`,
+    `aragora.workflows.store.writer.WorkflowWriter`)."""
 
     async def done(self, outbox_ids: Sequence[str]) -> None:
         """Drop these rows. Raises Unavailable, Fenced."""

@@ -49,7 +49,7 @@ outbox = Table(
     Index("outbox_by_topic", "topic", "created_at", "outbox_id"),
 )
 
-process_counters = Table(  # like `counters`, for what is counted elsewhere; all that is counted is all three
+process_counters = Table(  # like `counters`, for what is counted elsewhere; all that is counted is all of these
     "process_counters",
     METADATA[Context.CORE],
     Column("sample", Text, primary_key=True),
@@ -65,6 +65,26 @@ webhook_counters = Table(  # like `counters`, in the transaction of a delivery
     Column("labels", Text, primary_key=True),
     Column("shard", Integer, primary_key=True, autoincrement=False),
     Column("value", Double, nullable=False),
+)
+
+workflow_counters = Table(  # like `counters`, in the transaction of a step
+    "workflow_counters",
+    METADATA[Context.WORKFLOWS],
+    Column("sample", Text, primary_key=True),
+    Column("labels", Text, primary_key=True),
+    Column("shard", Integer, primary_key=True, autoincrement=False),
+    Column("value", Double, nullable=False),
+)
+
+workflow_outbox = Table(  # like `outbox`; a row names its execution in place of a debate
+    "workflow_outbox",
+    METADATA[Context.WORKFLOWS],
+    Column("outbox_id", Text, primary_key=True),
+    Column("topic", Text, nullable=False),
+    Column("execution_id", Text, nullable=False),
+    Column("payload", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Index("workflow_outbox_by_topic", "topic", "created_at", "outbox_id"),
 )
 
 encrypted_stores = Table(  # those in which no secret rests in plaintext any more

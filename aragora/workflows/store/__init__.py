@@ -1,1 +1,1 @@
-"""Where workflows are kept."""
+"""Where workflows keep what they know: tables, the writer, and what reads them."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from aragora.debate.records import Commit
 from aragora.debate.store.journal_writer import JournalWriter
+from aragora.storage.contexts import Context
 from aragora.storage.database import Database
 from aragora.storage.outbox import OutboxRow
 from aragora.storage.outbox_store import OutboxStore
@@ -54,3 +57,8 @@ async def test_rows_that_are_done_twice_or_unknown_change_nothing(store: OutboxS
 async def test_thousands_of_rows_are_done_at_once(store: OutboxStore, writer: JournalWriter) -> None:
     await writer.done([f"unknown:{number}" for number in range(3000)] + [row.outbox_id for row in ROWS])
     assert await store.pending(["ratings", "usage", "webhook"], 10) == []
+
+
+def test_a_context_without_an_outbox_has_no_store_of_one(opened: Callable[[Context], Database]) -> None:
+    with pytest.raises(KeyError):
+        OutboxStore(opened(Context.USAGE))
