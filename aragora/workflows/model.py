@@ -300,13 +300,14 @@ class CancelRequested:
 
 
 @dataclass(frozen=True, slots=True)
-class CompensationStarted:
-    """It ends as `status` once what was done is undone: `runs`, in this order."""
+class ExecutionStopping:
+    """It will end as `status` before its last step: what is open is closed, then `undoes` run in this order, the runs
+    whose steps compensate for what was done."""
 
     status: ExecutionStatus
     code: str
     reason: str
-    runs: tuple[str, ...]
+    undoes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -358,7 +359,7 @@ Event = (
     | ExecutionPaused
     | ExecutionResumed
     | CancelRequested
-    | CompensationStarted
+    | ExecutionStopping
     | ExecutionRetried
     | ExecutionEnded
     | ReceiptIssued
@@ -382,7 +383,7 @@ WIRE_NAMES: Final[dict[type, str]] = {
     ExecutionPaused: "execution_paused",
     ExecutionResumed: "execution_resumed",
     CancelRequested: "cancel_requested",
-    CompensationStarted: "compensation_started",
+    ExecutionStopping: "execution_stopping",
     ExecutionRetried: "execution_retried",
     ExecutionEnded: "execution_ended",
     ReceiptIssued: "receipt_issued",

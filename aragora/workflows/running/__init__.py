@@ -1,0 +1,1 @@
+"""Executions at work: the driver of the workflow machine."""

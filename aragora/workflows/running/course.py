@@ -1,0 +1,173 @@
+"""One execution in memory: takes what happens, journals what follows, and only then acts on it.
+
+Rules
+- One move at a time: what happens is applied, then all that follows by itself, and the whole is one commit. Nothing
+  leaves the process before it is durable.
+- Where the store is away the same rows are written again until it is back: the state is ahead of the journal meanwhile,
+  and nobody sees it.
+- A commit that is fenced loses the course: another process owns the executions now, or our own commit had succeeded
+  without our learning of it. The journal knows best, and is read again.
+- Any other error breaks the course: nothing says that it would not come again. The engine ends the execution.
+- A move goes on to its end although whoever asked for it does not wait any more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
+
+import structlog
+
+from aragora.background import until_available
+from aragora.encoding import encode_text
+from aragora.errors import AragoraError, Fenced, Unavailable
+from aragora.supervision import begin
+from aragora.workflows import journal, machine
+from aragora.workflows.journal import JournalRow
+from aragora.workflows.machine.state import ExecutionState
+from aragora.workflows.model import (
+    ApprovalAnswered,
+    ApprovalClosed,
+    ApprovalEscalated,
+    ApprovalOpened,
+    ApprovalReminded,
+    Event,
+)
+from aragora.workflows.records import Commit, ExecutionUpdate, Projection
+
+Said = Callable[[ExecutionState, float], Event | None]
+"""What somebody says, or what came, as an event over the state at a moment; None where it changes nothing. It raises
+what refuses it, and then nothing has happened."""
+
+EVENTS_MAX: Final = 20_000  # of one move: a machine that went on for ever would stop here
+
+log = structlog.get_logger("aragora.workflows")
+
+
+class Lost(Unavailable):
+    """Raised where the execution must be read again from its journal: try again."""
+
+
+class Course:
+    """One execution. `write` commits, `projected` gives what is written beside it."""
+
+    def __init__(
+        self,
+        state: ExecutionState,
+        seq: int,
+        *,
+        now: Callable[[], float],
+        write: Callable[[Commit], Awaitable[None]],
+        projected: Callable[[ExecutionState, Sequence[Event], int], tuple[Projection, ...]],
+        pause_s: Callable[[int], float],
+        moved: Callable[[Course, tuple[JournalRow, ...]], None],
+        fenced: Callable[[Course], None],
+    ) -> None:
+        assert state.started is not None, "it begins with its first event"
+        self.execution_id = state.started.execution_id
+        self.state = state
+        self.seq = seq
+        self.lost = False
+        self._now = now
+        self._write = write
+        self._projected = projected
+        self._pause_s = pause_s
+        self._moved = moved
+        self._fenced = fenced
+        self._lock = asyncio.Lock()
+
+    @property
+    def busy(self) -> bool:
+        """Whether a move is under way, or something is done outside."""
+        return self._lock.locked() or (self.state.ended is None and bool(machine.asks(self.state)))
+
+    async def move(self, said: Said, taken: tuple[str, ...] = ()) -> bool:
+        """Apply what is said and what follows; returns once all is durable, and whether anything happened. `taken` are
+        the messages of the inbox that said it; where nothing happened they stay.
+
+        Raises what `said` raises, NotStorable, and Lost."""
+        return await asyncio.shield(begin(self._move(said, taken), "a move of an execution"))
+
+    async def settled(self) -> None:
+        """Returns once no move is under way."""
+        async with self._lock:
+            return
+
+    async def _move(self, said: Said, taken: tuple[str, ...]) -> bool:
+        async with self._lock:
+            if self.lost:
+                raise _lost()
+            now = self._now()
+            first = said(self.state, now)
+            if first is not None:
+                journal.check(first)
+            events = follow(self.state, first, now)
+            if events:
+                await self._commit(events, now, taken)
+            return bool(events)
+
+    async def _commit(self, events: Sequence[Event], now: float, taken: tuple[str, ...]) -> None:
+        rows = journal.rows_of(self.execution_id, self.seq + 1, now, events)
+        last = self.seq + len(rows)
+        extra = self._projected(self.state, events, last)
+        commit = Commit(self.execution_id, rows, update_of(self.state, now), taken=taken, extra=extra)
+        try:
+            await until_available(
+                lambda: self._write(commit),
+                self._pause_s,
+                what="execution not written",
+                log=log,
+                execution=self.execution_id,
+            )
+        except Fenced as fenced:
+            self.lost = True
+            self._fenced(self)
+            raise _lost() from fenced
+        except Exception:
+            self.lost = True
+            raise
+        self.seq = last
+        self._moved(self, rows)
+
+
+def follow(state: ExecutionState, first: Event | None, now: float) -> list[Event]:
+    """Apply an event and all that follows from it at a moment; returns them in order."""
+    events: list[Event] = []
+    event = first
+    while event is not None or (event := machine.advance(state, now)) is not None:
+        if len(events) >= EVENTS_MAX:
+            raise AragoraError("the execution does not come to rest: this is a defect of the server")
+        machine.apply(state, event, now)
+        events.append(event)
+        event = None
+    return events
+
+
+def update_of(state: ExecutionState, now: float) -> ExecutionUpdate:
+    """The row of an execution as its state is."""
+    ended = state.ended
+    stop = state.stopping or state.failing
+    return ExecutionUpdate(
+        status=machine.status(state),
+        active=bool(machine.owed(state)) or (ended is None and bool(machine.asks(state))),
+        due_at=machine.next_moment(state),
+        ended_at=None if ended is None else now,
+        cost_micros=state.cost_micros,
+        code=ended.code if ended is not None else stop.code if stop is not None else "",
+        reason=ended.reason if ended is not None else stop.reason if stop is not None else "",
+        outputs=None if ended is None or not ended.outputs else encode_text(ended.outputs),
+        receipt_id=state.receipt_id or None,
+    )
+
+
+def approvals_in(events: Sequence[Event]) -> tuple[str, ...]:
+    """The approvals that events are about, each once."""
+    return tuple(dict.fromkeys(event.approval_id for event in events if isinstance(event, _OF_APPROVALS)))
+
+
+_OF_APPROVALS: Final = (ApprovalOpened, ApprovalAnswered, ApprovalReminded, ApprovalEscalated, ApprovalClosed)
+
+
+def _lost() -> Lost:
+    return Lost("the execution is being read again from its journal: try again", retry_after_s=1.0)

@@ -1,0 +1,501 @@
+"""The executions of one runner: loaded when something happens to them, moved by the machine, forgotten when they rest.
+
+An execution that waits is rows. It is in memory while something is done for it outside, and a little longer: the last
+`KEPT` that moved stay, as a step seldom comes alone.
+
+What comes from outside
+    commands   of people: start, pause, resume, cancel, retry, signal, answer. Each returns once it is durable.
+    answers    of what was asked: from `Doing`, or later by `receive`. Each is known by its ask, so it may come twice.
+    messages   of the inbox: what another process, or another execution in its own transaction, left for one.
+    moments    the rows say when the next is due; one loop waits for it (`Moments`).
+
+An ask that finds a store or an agent away waits until that is back, or nobody waits for it any more: that is no failure
+of its step. Whatever dies, the next runner begins with the executions whose rows say that something is asked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final
+
+import structlog
+
+from aragora.background import until_available
+from aragora.debate.proposition import Idempotency
+from aragora.encoding import decode_as
+from aragora.errors import AragoraError, Conflict, NotFound, RateLimited, Unavailable
+from aragora.supervision import begin
+from aragora.workflows import approving, journal, machine
+from aragora.workflows.approving import Answerer, ApprovalState, Word
+from aragora.workflows.journal import JournalRow
+from aragora.workflows.machine.asking import Owed
+from aragora.workflows.machine.state import ExecutionState
+from aragora.workflows.model import (
+    Accepted,
+    ApprovalAnswered,
+    Ask,
+    Done,
+    Event,
+    ExecutionEnded,
+    ExecutionStarted,
+    ExecutionStatus,
+    Failed,
+    Reply,
+)
+from aragora.workflows.ports import Definitions, Doing, Inbox, Pinned, Publishing, Reading, Writing
+from aragora.workflows.records import (
+    Commit,
+    ExecutionRecord,
+    ExecutionUpdate,
+    Message,
+    NewExecution,
+    Projection,
+    Started,
+)
+from aragora.workflows.running.children import ended_child
+from aragora.workflows.running.course import Course, Lost, Said, approvals_in, follow, update_of
+from aragora.workflows.running.steady_clock import SteadyClock
+
+KEPT: Final = 500
+AT_ONCE: Final = 64  # asks that are begun at a time
+DO_S: Final = 120.0  # for an ask to be done, or begun
+PAGE: Final = 500
+
+log = structlog.get_logger("aragora.workflows")
+
+
+@dataclass(frozen=True, slots=True)
+class EnginePorts:
+    """What the engine is given. `pause_s` gives the seconds to wait before try n (0, 1, ...) at what is away; `owned`
+    says whether the executions are still this process's."""
+
+    writing: Writing
+    reading: Reading
+    definitions: Definitions
+    doing: Doing
+    publishing: Publishing
+    inbox: Inbox
+    clock: SteadyClock
+    pause_s: Callable[[int], float]
+    owned: Callable[[], Any]
+    due: Callable[[float], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where an execution stands after a command."""
+
+    execution_id: str
+    status: ExecutionStatus
+    seq: int
+
+
+class ExecutionEngine:
+    """See the head of this file. One event loop."""
+
+    def __init__(self, ports: EnginePorts) -> None:
+        self._ports = ports
+        self._courses: OrderedDict[str, Course] = OrderedDict()
+        self._loading: dict[str, asyncio.Task[Course]] = {}
+        self._doing: dict[str, asyncio.Task[None]] = {}
+        self._stopping: dict[str, asyncio.Task[None]] = {}
+        self._room = asyncio.Semaphore(AT_ONCE)
+        self._leaving = False
+        self._mail = asyncio.Event()
+
+    # --- commands -----------------------------------------------------------------------------------------------------
+
+    async def start(self, started: ExecutionStarted, pinned: Pinned, idempotency: Idempotency | None = None) -> Started:
+        """Write an execution and what follows from its first event, and begin with it. Raises Conflict, Unavailable,
+        InvalidInput."""
+        self._check_here()
+        now, state = self._ports.clock.now(), ExecutionState(pinned.definition)
+        journal.check(started)
+        events = follow(state, started, now)
+        rows = journal.rows_of(started.execution_id, 1, now, events)
+        new = NewExecution(
+            record_of(state, now, len(rows)), rows, idempotency, extra=self._projected(state, events, len(rows))
+        )
+        kept = await self._ports.writing.start(new)
+        if kept.created:
+            course = self._keep(self._course_of(state, len(rows)))
+            self._moved(course, rows)
+        return kept
+
+    async def pause(self, execution_id: str, by: str) -> Standing:
+        """See `machine.people.pause`; raises NotFound and Unavailable besides, as all commands do."""
+        return await self._command(execution_id, lambda state, _: machine.pause(state, by))
+
+    async def resume(self, execution_id: str, by: str) -> Standing:
+        """See `machine.people.resume`."""
+        return await self._command(execution_id, lambda state, _: machine.resume(state, by))
+
+    async def cancel(self, execution_id: str, by: str, reason: str = "") -> Standing:
+        """See `machine.people.cancel`."""
+        return await self._command(execution_id, lambda state, _: machine.cancel(state, by, reason))
+
+    async def retry(self, execution_id: str, by: str, run: str, what: Mapping[str, Any]) -> Standing:
+        """See `machine.people.retry`."""
+        return await self._command(execution_id, lambda state, now: machine.retry(state, by, run, what, now))
+
+    async def signal(
+        self, execution_id: str, name: str, payload: Mapping[str, Any], signal_id: str, by: str
+    ) -> Standing:
+        """See `machine.people.signal`."""
+        return await self._command(execution_id, lambda state, _: machine.signal(state, name, payload, signal_id, by))
+
+    async def answer(
+        self, execution_id: str, approval_id: str, answerer: Answerer, word: Word, answer_id: str
+    ) -> ApprovalState:
+        """A person's word about an approval; returns the approval as it stands then. See `approving.answer`."""
+
+        def said(state: ExecutionState, now: float) -> ApprovalAnswered | None:
+            approval = state.approvals.get(approval_id)
+            if approval is None:
+                raise NotFound("There is no such approval.")
+            event = approving.answer(approval, answerer, word, now, answer_id)
+            return None if event is approval.answers.get(answerer.person) else event
+
+        course = await self._course(execution_id)
+        await course.move(_nothing)  # what is due by now comes before an answer
+        await self._guarded(course, course.move(said))
+        return course.state.approvals[approval_id]
+
+    async def receive(self, execution_id: str, reply: Reply, message_id: str = "") -> None:
+        """An answer to an ask that was accepted; returns once it is durable. One for an execution that is not there, or
+        that nobody awaits, changes nothing. Raises Unavailable."""
+        try:
+            course = await self._course(execution_id)
+        except NotFound:
+            happened = False
+        else:
+            happened = await self._settled(course, reply, (message_id,) if message_id else ())
+        if message_id and not happened:
+            await self._ports.writing.dismiss((message_id,))
+
+    # --- life ---------------------------------------------------------------------------------------------------------
+
+    async def recover(self) -> int:
+        """Go on with every execution of which something is asked; returns how many. One that cannot go on ends as
+        failed, and the others go on. Raises Unavailable."""
+        count, after = 0, ""
+        while page := await self._ports.reading.active_ids(after, PAGE):
+            for execution_id in page:
+                begin(self._wake(execution_id), "going on with an execution")
+            count, after = count + len(page), page[-1]
+        return count
+
+    async def wake_due(self) -> bool:
+        """Do what is due by now; returns whether there may be more."""
+        due = await self._ports.reading.due(self._ports.clock.now(), PAGE)
+        await asyncio.gather(*(self._wake(one.execution_id) for one in due))
+        return len(due) == PAGE
+
+    async def take_mail(self) -> bool:
+        """Give the messages of the inbox to their executions; returns whether there may be more."""
+        messages = await self._ports.reading.inbox(PAGE)
+        for message in messages:
+            await self.receive(message.execution_id, _reply_of(message), message.message_id)
+        return len(messages) == PAGE
+
+    async def mail(self) -> None:
+        """Returns once a message may be there."""
+        await self._mail.wait()
+        self._mail.clear()
+
+    async def drain(self) -> int:
+        """Begin nothing more, end the moves that are under way; returns how many asks are left for the next runner."""
+        self._leaving = True
+        left = list(self._doing.values())
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+        for course in list(self._courses.values()):
+            await course.settled()
+        return len(left)
+
+    @property
+    def in_memory(self) -> int:
+        """How many executions are in memory."""
+        return len(self._courses)
+
+    # --- courses ------------------------------------------------------------------------------------------------------
+
+    async def _command(self, execution_id: str, said: Said) -> Standing:
+        course = await self._course(execution_id)
+        await self._guarded(course, course.move(said))
+        return Standing(execution_id, machine.status(course.state), course.seq)
+
+    async def _guarded(self, course: Course, move: Any) -> bool:
+        """The outcome of a move; one that breaks its execution ends it. Raises what the move raises."""
+        try:
+            happened: bool = await move
+        except AragoraError:
+            raise
+        except Exception as error:
+            await self._break(course.execution_id, error)
+            raise Conflict("The execution could not go on and has failed.", code="execution_failed") from error
+        return happened
+
+    async def _course(self, execution_id: str) -> Course:
+        """The execution, from memory or its journal. Raises NotFound, Unavailable, Conflict where it is damaged."""
+        self._check_here()
+        course = self._courses.get(execution_id)
+        if course is not None and not course.lost:
+            self._courses.move_to_end(execution_id)
+            return course
+        loading = self._loading.get(execution_id)
+        if loading is None:
+            loading = self._loading[execution_id] = begin(self._load(execution_id), "reading an execution")
+            loading.add_done_callback(lambda _: self._loading.pop(execution_id, None))
+        return await asyncio.shield(loading)
+
+    async def _load(self, execution_id: str) -> Course:
+        record = await self._ports.reading.record(execution_id)
+        if record is None:
+            raise NotFound("There is no such execution. List them with GET /api/workflow-executions.")
+        try:
+            state, seq = await self._replayed(record)
+        except (journal.Unreadable, ValueError, KeyError, AssertionError) as damaged:
+            await self._break(execution_id, damaged)
+            raise Conflict("The execution cannot be read and has failed.", code="execution_failed") from damaged
+        course = self._keep(self._course_of(state, seq))
+        self._act(course)
+        return course
+
+    async def _replayed(self, record: ExecutionRecord) -> tuple[ExecutionState, int]:
+        payloads: list[str] = []
+        while page := await self._ports.reading.journal(record.execution_id, len(payloads), PAGE):
+            payloads += page
+        events = await asyncio.to_thread(journal.events_of, payloads) if len(payloads) > PAGE else None
+        events = journal.events_of(payloads) if events is None else events
+        pinned = await self._ports.definitions.pinned(record.workflow_id, record.version)
+        stamps = [journal.stamp_of(payload) for payload in payloads]
+        return machine.replay(pinned.definition, zip(stamps, events, strict=True)), len(payloads)
+
+    def _course_of(self, state: ExecutionState, seq: int) -> Course:
+        return Course(
+            state,
+            seq,
+            now=self._ports.clock.now,
+            write=self._ports.writing.commit,
+            projected=self._projected,
+            pause_s=self._ports.pause_s,
+            moved=self._moved,
+            fenced=self._fenced,
+        )
+
+    def _keep(self, course: Course) -> Course:
+        self._courses[course.execution_id] = course
+        self._courses.move_to_end(course.execution_id)
+        if len(self._courses) > KEPT:
+            resting = next((key for key, one in self._courses.items() if one is not course and not one.busy), None)
+            if resting is not None:
+                del self._courses[resting]
+        return course
+
+    def _projected(self, state: ExecutionState, events: Sequence[Event], seq: int) -> tuple[Projection, ...]:
+        started = state.started
+        assert started is not None, "it begins with its first event"
+        changed = [state.approvals[one] for one in approvals_in(events)]
+        found = self._ports.inbox.projections(started, changed, seq) if changed else ()
+        ended = next((event for event in events if isinstance(event, ExecutionEnded)), None)
+        if ended is None or not started.parent:
+            return found
+        return (*found, ended_child(started, ended, state.cost_micros, seq, self._ports.clock.now()))
+
+    def _fenced(self, course: Course) -> None:
+        self._courses.pop(course.execution_id, None)
+        begin(self._after_fence(), "looking who owns executions")
+
+    async def _after_fence(self) -> None:
+        if not await self._ports.owned():
+            if not self._leaving:
+                log.warning("another runner owns the executions now: stepping down", in_memory=len(self._courses))
+            self._leaving = True
+            for task in self._doing.values():
+                task.cancel()
+
+    def _check_here(self) -> None:
+        if self._leaving:
+            raise Unavailable("the executions go to another process: try again", retry_after_s=1.0)
+
+    # --- what follows a commit ----------------------------------------------------------------------------------------
+
+    def _moved(self, course: Course, rows: tuple[JournalRow, ...]) -> None:
+        self._ports.publishing.publish(course.execution_id, rows)
+        started = course.state.started
+        assert started is not None, "it begins with its first event"
+        if course.state.ended is not None and started.parent:
+            self._mail.set()
+        self._act(course)
+
+    def _act(self, course: Course) -> None:
+        """Have done what is asked, and stopped what is not wanted any more."""
+        state, started = course.state, course.state.started
+        assert started is not None, "it begins with its first event"
+        if self._leaving:
+            return
+        at = machine.next_moment(state)
+        if at is not None:
+            self._ports.due(at)
+        for ask in machine.asks(state) if state.ended is None else ():
+            if ask.ask_id not in self._doing:
+                task = self._doing[ask.ask_id] = begin(self._do(course.execution_id, ask, started), "an ask of a step")
+                task.add_done_callback(partial(self._done, ask.ask_id))
+        for owed in machine.owed(state):
+            if owed.ask_id not in self._stopping:
+                task = self._stopping[owed.ask_id] = begin(self._stop(owed, started), "stopping what is not wanted")
+                task.add_done_callback(partial(self._stopped, owed.ask_id))
+
+    def _done(self, ask_id: str, _: asyncio.Task[None]) -> None:
+        self._doing.pop(ask_id, None)
+
+    def _stopped(self, ask_id: str, _: asyncio.Task[None]) -> None:
+        self._stopping.pop(ask_id, None)
+
+    async def _do(self, execution_id: str, ask: Ask, started: ExecutionStarted) -> None:
+        reply = await until_available(
+            lambda: self._tried(execution_id, ask, started),
+            self._ports.pause_s,
+            what="a step waits for what is away",
+            log=log,
+            retried=_Away,
+            execution=execution_id,
+            step=ask.step,
+        )
+        if reply is None:
+            return
+        course = await self._course(execution_id)
+        if isinstance(reply, Accepted) and not machine.awaited(course.state, ask.ask_id):
+            await self._ports.doing.stop(ask.kind, reply.ref, started)
+            return
+        await self._settled(course, reply)
+
+    async def _tried(self, execution_id: str, ask: Ask, started: ExecutionStarted) -> Reply | None:
+        """One try at an ask; None where nobody awaits it any more. Raises _Away."""
+        course = self._courses.get(execution_id)
+        if course is not None and not machine.awaited(course.state, ask.ask_id):
+            return None
+        try:
+            async with self._room, asyncio.timeout(DO_S):
+                return await self._ports.doing.do(ask, started)
+        except (Unavailable, RateLimited, TimeoutError) as away:
+            raise _Away(str(away) or f"it took longer than {DO_S:.0f} s") from away
+        except AragoraError as refused:
+            return Failed(ask.ask_id, refused.code, refused.message, again=False)
+        except Exception as error:  # whatever it is, the step has its end
+            log.exception("a step failed by a defect", execution=execution_id, step=ask.step, error=repr(error))
+            return Failed(ask.ask_id, "internal", "the server failed at this step: its log says more", again=True)
+
+    async def _settled(self, course: Course, reply: Reply, taken: tuple[str, ...] = ()) -> bool:
+        """Take a reply, by the journal's course of the moment. Returns whether anything happened."""
+
+        async def settle() -> bool:
+            current = await self._course(course.execution_id)
+            try:
+                return await self._guarded(
+                    current, current.move(lambda state, now: machine.settle(state, reply, now), taken)
+                )
+            except journal.NotStorable:
+                cost = 0 if isinstance(reply, Accepted) else reply.cost_micros
+                failed = Failed(reply.ask_id, "unreadable", "its answer cannot be kept", again=False, cost_micros=cost)
+                return await self._guarded(
+                    current, current.move(lambda state, now: machine.settle(state, failed, now), taken)
+                )
+
+        return await until_available(
+            settle, self._ports.pause_s, what="an answer waits", log=log, retried=Lost, execution=course.execution_id
+        )
+
+    async def _stop(self, owed: Owed, started: ExecutionStarted) -> None:
+        try:
+            await until_available(
+                lambda: self._ports.doing.stop(owed.kind, owed.ref, started),
+                self._ports.pause_s,
+                what="something is not stopped yet",
+                log=log,
+                execution=started.execution_id,
+                given_up=lambda: self._leaving,
+            )
+        except (NotFound, Conflict):
+            log.debug("what an execution began is over", execution=started.execution_id, ref=owed.ref)
+
+    async def _wake(self, execution_id: str) -> None:
+        """Do what is due of an execution."""
+        try:
+            course = await self._course(execution_id)
+            await self._guarded(course, course.move(_nothing))
+            self._act(course)
+        except AragoraError as refused:
+            log.warning("an execution was not woken", execution=execution_id, error=refused.message)
+
+    async def _break(self, execution_id: str, error: BaseException) -> None:
+        """End an execution that cannot go on, by its rows alone: what it was is in its journal."""
+        log.error("an execution breaks off", execution=execution_id, error=repr(error))
+        self._courses.pop(execution_id, None)
+        record = await self._ports.reading.record(execution_id)
+        if record is None or record.status.ended:
+            return
+        reason = "the server could not go on with it: its log says more"
+        now = self._ports.clock.now()
+        ended = ExecutionEnded(ExecutionStatus.FAILED, {}, "defect", reason, record.cost_micros)
+        rows = journal.rows_of(execution_id, record.last_seq + 1, now, [ended])
+        update = ExecutionUpdate(
+            status=ended.status,
+            active=False,
+            ended_at=now,
+            cost_micros=record.cost_micros,
+            code=ended.code,
+            reason=ended.reason,
+        )
+        await self._ports.writing.commit(Commit(execution_id, rows, update))
+        self._ports.publishing.publish(execution_id, rows)
+
+
+class _Away(Exception):
+    """What an ask needs is away."""
+
+
+def record_of(state: ExecutionState, now: float, seq: int) -> ExecutionRecord:
+    """The row of a new execution."""
+    started, update = state.started, update_of(state, now)
+    assert started is not None, "it begins with its first event"
+    return ExecutionRecord(
+        execution_id=started.execution_id,
+        org_id=started.org_id,
+        workflow_id=started.workflow_id,
+        version=started.version,
+        name=started.name,
+        status=update.status,
+        started_by=started.started_by,
+        started_at=now,
+        updated_at=now,
+        workspace=started.workspace,
+        last_seq=seq,
+        ended_at=update.ended_at,
+        parent=started.parent,
+        parent_ask=started.parent_ask,
+        depth=started.depth,
+        cost_micros=update.cost_micros,
+        code=update.code,
+        reason=update.reason,
+        outputs=update.outputs,
+        due_at=update.due_at,
+        active=update.active,
+    )
+
+
+def _nothing(_: ExecutionState, __: float) -> None:
+    return None
+
+
+def _reply_of(message: Message) -> Reply:
+    return decode_as(message.payload, _REPLIES[message.kind])
+
+
+_REPLIES: Final[Mapping[str, type[Done | Failed]]] = {"done": Done, "failed": Failed}
