@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0001"
-down_revision = None
+revision = "0003"
+down_revision = "0002"
 
 _APPROVALS = "workflow_approvals"
 _PEOPLE = "workflow_approval_people"
