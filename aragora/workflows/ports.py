@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from aragora.workflows.approving import ApprovalState
 from aragora.workflows.definition import Definition
 from aragora.workflows.journal import JournalRow
 from aragora.workflows.model import Ask, ExecutionStarted, Reply
-from aragora.workflows.records import Commit, ExecutionRecord, Message, NewExecution, Projection, Started
+from aragora.workflows.records import Commit, ExecutionRecord, Message, NewExecution, Started
 from aragora.workflows.store.executions import Due
 
 
@@ -30,6 +29,10 @@ class Definitions(Protocol):
 
     async def pinned(self, workflow_id: str, version: int) -> Pinned:
         """One version. Raises NotFound, Unavailable."""
+        ...
+
+    async def latest(self, org_id: str, workspace: str, workflow_id: str) -> Pinned:
+        """The version that is executed now. Raises NotFound, also where it is another organisation's or workspace's."""
         ...
 
 
@@ -78,14 +81,4 @@ class Publishing(Protocol):
 
     def publish(self, execution_id: str, rows: Sequence[JournalRow]) -> None:
         """These rows are durable. Never raises."""
-        ...
-
-
-class Inbox(Protocol):
-    """The people's inbox: what is written beside a journal about approvals."""
-
-    def projections(
-        self, started: ExecutionStarted, changed: Sequence[ApprovalState], seq: int
-    ) -> tuple[Projection, ...]:
-        """What is to be written of approvals that changed with rows up to `seq`."""
         ...

@@ -24,6 +24,7 @@ from aragora.encoding import encode_text
 from aragora.errors import AragoraError, Fenced, Unavailable
 from aragora.supervision import begin
 from aragora.workflows import journal, machine
+from aragora.workflows.inbox import Beside
 from aragora.workflows.journal import JournalRow
 from aragora.workflows.machine.state import ExecutionState
 from aragora.workflows.model import (
@@ -34,7 +35,7 @@ from aragora.workflows.model import (
     ApprovalReminded,
     Event,
 )
-from aragora.workflows.records import Commit, ExecutionUpdate, Projection
+from aragora.workflows.records import Commit, ExecutionUpdate
 
 Said = Callable[[ExecutionState, float], Event | None]
 """What somebody says, or what came, as an event over the state at a moment; None where it changes nothing. It raises
@@ -50,7 +51,7 @@ class Lost(Unavailable):
 
 
 class Course:
-    """One execution. `write` commits, `projected` gives what is written beside it."""
+    """One execution. `write` commits, `beside` gives what is written besides its rows."""
 
     def __init__(
         self,
@@ -59,7 +60,7 @@ class Course:
         *,
         now: Callable[[], float],
         write: Callable[[Commit], Awaitable[None]],
-        projected: Callable[[ExecutionState, Sequence[Event], int], tuple[Projection, ...]],
+        beside: Callable[[ExecutionState, Sequence[Event], int, float], Beside],
         pause_s: Callable[[int], float],
         moved: Callable[[Course, tuple[JournalRow, ...]], None],
         fenced: Callable[[Course], None],
@@ -69,9 +70,10 @@ class Course:
         self.state = state
         self.seq = seq
         self.lost = False
+        self.stopped: set[str] = set()  # asks whose deed was stopped, as far as this process knows
         self._now = now
         self._write = write
-        self._projected = projected
+        self._beside = beside
         self._pause_s = pause_s
         self._moved = moved
         self._fenced = fenced
@@ -110,8 +112,15 @@ class Course:
     async def _commit(self, events: Sequence[Event], now: float, taken: tuple[str, ...]) -> None:
         rows = journal.rows_of(self.execution_id, self.seq + 1, now, events)
         last = self.seq + len(rows)
-        extra = self._projected(self.state, events, last)
-        commit = Commit(self.execution_id, rows, update_of(self.state, now), taken=taken, extra=extra)
+        beside = self._beside(self.state, events, last, now)
+        commit = Commit(
+            self.execution_id,
+            rows,
+            update_of(self.state, now),
+            taken=taken,
+            outbox=beside.outbox,
+            extra=beside.projections,
+        )
         try:
             await until_available(
                 lambda: self._write(commit),

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
@@ -31,6 +31,7 @@ from aragora.errors import AragoraError, Conflict, NotFound, RateLimited, Unavai
 from aragora.supervision import begin
 from aragora.workflows import approving, journal, machine
 from aragora.workflows.approving import Answerer, ApprovalState, Word
+from aragora.workflows.inbox import Beside, KeptInbox
 from aragora.workflows.journal import JournalRow
 from aragora.workflows.machine.asking import Owed
 from aragora.workflows.machine.state import ExecutionState
@@ -46,14 +47,13 @@ from aragora.workflows.model import (
     Failed,
     Reply,
 )
-from aragora.workflows.ports import Definitions, Doing, Inbox, Pinned, Publishing, Reading, Writing
+from aragora.workflows.ports import Definitions, Doing, Pinned, Publishing, Reading, Writing
 from aragora.workflows.records import (
     Commit,
     ExecutionRecord,
     ExecutionUpdate,
     Message,
     NewExecution,
-    Projection,
     Started,
 )
 from aragora.workflows.running.children import ended_child
@@ -71,17 +71,17 @@ log = structlog.get_logger("aragora.workflows")
 @dataclass(frozen=True, slots=True)
 class EnginePorts:
     """What the engine is given. `pause_s` gives the seconds to wait before try n (0, 1, ...) at what is away; `owned`
-    says whether the executions are still this process's."""
+    says whether the executions are still this process's, `due` is told of moments."""
 
     writing: Writing
     reading: Reading
     definitions: Definitions
-    doing: Doing
+    doing: Callable[[ExecutionEngine], Doing]
     publishing: Publishing
-    inbox: Inbox
+    inbox: KeptInbox
     clock: SteadyClock
     pause_s: Callable[[int], float]
-    owned: Callable[[], Any]
+    owned: Callable[[], Awaitable[bool]]
     due: Callable[[float], None]
 
 
@@ -99,10 +99,10 @@ class ExecutionEngine:
 
     def __init__(self, ports: EnginePorts) -> None:
         self._ports = ports
+        self._outside = ports.doing(self)
         self._courses: OrderedDict[str, Course] = OrderedDict()
         self._loading: dict[str, asyncio.Task[Course]] = {}
         self._doing: dict[str, asyncio.Task[None]] = {}
-        self._stopping: dict[str, asyncio.Task[None]] = {}
         self._room = asyncio.Semaphore(AT_ONCE)
         self._leaving = False
         self._mail = asyncio.Event()
@@ -117,9 +117,9 @@ class ExecutionEngine:
         journal.check(started)
         events = follow(state, started, now)
         rows = journal.rows_of(started.execution_id, 1, now, events)
-        new = NewExecution(
-            record_of(state, now, len(rows)), rows, idempotency, extra=self._projected(state, events, len(rows))
-        )
+        beside = self._beside(state, events, len(rows), now)
+        record = record_of(state, now, len(rows))
+        new = NewExecution(record, rows, idempotency, outbox=beside.outbox, extra=beside.projections)
         kept = await self._ports.writing.start(new)
         if kept.created:
             course = self._keep(self._course_of(state, len(rows)))
@@ -189,11 +189,10 @@ class ExecutionEngine:
             count, after = count + len(page), page[-1]
         return count
 
-    async def wake_due(self) -> bool:
-        """Do what is due by now; returns whether there may be more."""
+    async def wake_due(self) -> int:
+        """Do a page of what is due by now, the earliest first; returns to how many executions something happened."""
         due = await self._ports.reading.due(self._ports.clock.now(), PAGE)
-        await asyncio.gather(*(self._wake(one.execution_id) for one in due))
-        return len(due) == PAGE
+        return sum(await asyncio.gather(*(self._wake(one.execution_id) for one in due)))
 
     async def take_mail(self) -> bool:
         """Give the messages of the inbox to their executions; returns whether there may be more."""
@@ -202,10 +201,15 @@ class ExecutionEngine:
             await self.receive(message.execution_id, _reply_of(message), message.message_id)
         return len(messages) == PAGE
 
-    async def mail(self) -> None:
-        """Returns once a message may be there."""
-        await self._mail.wait()
-        self._mail.clear()
+    async def await_mail(self, limit_s: float) -> None:
+        """Returns once a message may be there, or after so many seconds."""
+        try:
+            async with asyncio.timeout(limit_s):
+                await self._mail.wait()
+        except TimeoutError:
+            return
+        finally:
+            self._mail.clear()
 
     async def drain(self) -> int:
         """Begin nothing more, end the moves that are under way; returns how many asks are left for the next runner."""
@@ -230,10 +234,10 @@ class ExecutionEngine:
         await self._guarded(course, course.move(said))
         return Standing(execution_id, machine.status(course.state), course.seq)
 
-    async def _guarded(self, course: Course, move: Any) -> bool:
+    async def _guarded(self, course: Course, move: Awaitable[bool]) -> bool:
         """The outcome of a move; one that breaks its execution ends it. Raises what the move raises."""
         try:
-            happened: bool = await move
+            happened = await move
         except AragoraError:
             raise
         except Exception as error:
@@ -283,7 +287,7 @@ class ExecutionEngine:
             seq,
             now=self._ports.clock.now,
             write=self._ports.writing.commit,
-            projected=self._projected,
+            beside=self._beside,
             pause_s=self._ports.pause_s,
             moved=self._moved,
             fenced=self._fenced,
@@ -298,15 +302,15 @@ class ExecutionEngine:
                 del self._courses[resting]
         return course
 
-    def _projected(self, state: ExecutionState, events: Sequence[Event], seq: int) -> tuple[Projection, ...]:
+    def _beside(self, state: ExecutionState, events: Sequence[Event], seq: int, now: float) -> Beside:
         started = state.started
         assert started is not None, "it begins with its first event"
-        changed = [state.approvals[one] for one in approvals_in(events)]
-        found = self._ports.inbox.projections(started, changed, seq) if changed else ()
+        beside = self._ports.inbox.beside(started, [state.approvals[one] for one in approvals_in(events)], seq, now)
         ended = next((event for event in events if isinstance(event, ExecutionEnded)), None)
         if ended is None or not started.parent:
-            return found
-        return (*found, ended_child(started, ended, state.cost_micros, seq, self._ports.clock.now()))
+            return beside
+        told = ended_child(started, ended, state.cost_micros, seq, now)
+        return Beside((*beside.projections, told), beside.outbox)
 
     def _fenced(self, course: Course) -> None:
         self._courses.pop(course.execution_id, None)
@@ -348,15 +352,12 @@ class ExecutionEngine:
                 task = self._doing[ask.ask_id] = begin(self._do(course.execution_id, ask, started), "an ask of a step")
                 task.add_done_callback(partial(self._done, ask.ask_id))
         for owed in machine.owed(state):
-            if owed.ask_id not in self._stopping:
-                task = self._stopping[owed.ask_id] = begin(self._stop(owed, started), "stopping what is not wanted")
-                task.add_done_callback(partial(self._stopped, owed.ask_id))
+            if owed.ask_id not in course.stopped:
+                course.stopped.add(owed.ask_id)
+                begin(self._stop(owed, started), "stopping what is not wanted")
 
     def _done(self, ask_id: str, _: asyncio.Task[None]) -> None:
         self._doing.pop(ask_id, None)
-
-    def _stopped(self, ask_id: str, _: asyncio.Task[None]) -> None:
-        self._stopping.pop(ask_id, None)
 
     async def _do(self, execution_id: str, ask: Ask, started: ExecutionStarted) -> None:
         reply = await until_available(
@@ -372,7 +373,7 @@ class ExecutionEngine:
             return
         course = await self._course(execution_id)
         if isinstance(reply, Accepted) and not machine.awaited(course.state, ask.ask_id):
-            await self._ports.doing.stop(ask.kind, reply.ref, started)
+            await self._outside.stop(ask.kind, reply.ref, started)
             return
         await self._settled(course, reply)
 
@@ -383,7 +384,7 @@ class ExecutionEngine:
             return None
         try:
             async with self._room, asyncio.timeout(DO_S):
-                return await self._ports.doing.do(ask, started)
+                return await self._outside.do(ask, started)
         except (Unavailable, RateLimited, TimeoutError) as away:
             raise _Away(str(away) or f"it took longer than {DO_S:.0f} s") from away
         except AragoraError as refused:
@@ -415,7 +416,7 @@ class ExecutionEngine:
     async def _stop(self, owed: Owed, started: ExecutionStarted) -> None:
         try:
             await until_available(
-                lambda: self._ports.doing.stop(owed.kind, owed.ref, started),
+                lambda: self._outside.stop(owed.kind, owed.ref, started),
                 self._ports.pause_s,
                 what="something is not stopped yet",
                 log=log,
@@ -425,14 +426,16 @@ class ExecutionEngine:
         except (NotFound, Conflict):
             log.debug("what an execution began is over", execution=started.execution_id, ref=owed.ref)
 
-    async def _wake(self, execution_id: str) -> None:
-        """Do what is due of an execution."""
+    async def _wake(self, execution_id: str) -> bool:
+        """Do what is due of an execution; whether anything happened."""
         try:
             course = await self._course(execution_id)
-            await self._guarded(course, course.move(_nothing))
+            happened = await self._guarded(course, course.move(_nothing))
             self._act(course)
         except AragoraError as refused:
             log.warning("an execution was not woken", execution=execution_id, error=refused.message)
+            return False
+        return happened
 
     async def _break(self, execution_id: str, error: BaseException) -> None:
         """End an execution that cannot go on, by its rows alone: what it was is in its journal."""

@@ -1,0 +1,81 @@
+"""What is written about approvals beside the journal: the inbox of people, in the same transaction.
+
+Where the inbox is in Redis, the rows are written all the same and a row of the outbox tells of each: its consumer puts
+them there, at least once. A newer version is never overwritten by an older one, so it may come twice, and late.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from aragora.encoding import decode_as, encode_text
+from aragora.scope import EVERYTHING
+from aragora.storage.outbox import OutboxRow
+from aragora.workflows.approvals import ApprovalRecord, ApprovalRequestStore
+from aragora.workflows.approving import ApprovalState
+from aragora.workflows.model import ExecutionStarted
+from aragora.workflows.records import Projection
+from aragora.workflows.store.approval_rows import ApprovalRows
+
+TOPIC: Final = "approvals"
+"""The outbox topic whose payload is an `ApprovalDue`."""
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalDue:
+    """An approval has changed. Stored as JSON in outbox rows: a field's name never changes."""
+
+    approval_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What a commit brings besides its rows."""
+
+    projections: tuple[Projection, ...] = ()
+    outbox: tuple[OutboxRow, ...] = ()
+
+
+class KeptInbox:
+    """`mirrored`: the inbox that people read is elsewhere, and is told by the outbox."""
+
+    def __init__(self, *, mirrored: bool) -> None:
+        self._mirrored = mirrored
+
+    def beside(self, started: ExecutionStarted, changed: Sequence[ApprovalState], seq: int, now: float) -> Beside:
+        """What is to be written of approvals that changed with rows up to `seq`, at `now` (seconds since the epoch)."""
+        if not changed:
+            return Beside()
+        records = [
+            ApprovalRecord(
+                org_id=started.org_id,
+                workspace=started.workspace,
+                workflow_id=started.workflow_id,
+                workflow=started.name,
+                state=state,
+                version=seq,
+            )
+            for state in changed
+        ]
+        rows = tuple(_told(record, now) for record in records) if self._mirrored else ()
+        return Beside((ApprovalRows(records),), rows)
+
+
+class InboxConsumer:
+    """Puts approvals that changed from the database into the inbox that people read."""
+
+    def __init__(self, kept: ApprovalRequestStore, inbox: ApprovalRequestStore) -> None:
+        self._kept = kept
+        self._inbox = inbox
+
+    async def apply(self, rows: Sequence[OutboxRow]) -> None:
+        """See `aragora.storage.outbox.Consumer`."""
+        ids = dict.fromkeys(decode_as(row.payload, ApprovalDue).approval_id for row in rows)
+        await self._inbox.put([await self._kept.get(EVERYTHING, approval_id) for approval_id in ids])
+
+
+def _told(record: ApprovalRecord, now: float) -> OutboxRow:
+    due = encode_text(ApprovalDue(record.approval_id))
+    return OutboxRow(f"{record.approval_id}:{TOPIC}:{record.version}", TOPIC, record.state.execution_id, due, now)

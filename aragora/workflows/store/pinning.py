@@ -1,0 +1,40 @@
+"""Definitions as executions are pinned to them, read once each: a version never changes."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Final
+
+from aragora.scope import Scope
+from aragora.workflows.ports import Pinned
+from aragora.workflows.reading import read_back
+from aragora.workflows.store.definitions import DefinitionStore
+
+KEPT: Final = 200  # versions in memory
+
+
+class StoredDefinitions:
+    """Fulfils `aragora.workflows.ports.Definitions`."""
+
+    def __init__(self, store: DefinitionStore) -> None:
+        self._store = store
+        self._kept: OrderedDict[tuple[str, int], Pinned] = OrderedDict()
+
+    async def pinned(self, workflow_id: str, version: int) -> Pinned:
+        """One version. Raises NotFound, Unavailable; ValueError where it is damaged."""
+        known = self._kept.get((workflow_id, version))
+        if known is not None:
+            self._kept.move_to_end((workflow_id, version))
+            return known
+        kept = await self._store.pinned(workflow_id, version)
+        authors = await self._store.authors(workflow_id, version)
+        pinned = Pinned(workflow_id, version, kept.digest, read_back(kept.document), authors)
+        self._kept[workflow_id, version] = pinned
+        if len(self._kept) > KEPT:
+            self._kept.popitem(last=False)
+        return pinned
+
+    async def latest(self, org_id: str, workspace: str, workflow_id: str) -> Pinned:
+        """The version that is executed now. Raises NotFound, also where it is another organisation's or workspace's."""
+        head, _ = await self._store.get(workflow_id, Scope(org_id, frozenset({workspace})))
+        return await self.pinned(workflow_id, head.version)
