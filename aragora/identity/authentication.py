@@ -136,6 +136,7 @@ class Authentication:
             impersonator=session.impersonator,
             expires_at=min(claims.expires_at, session.expires_at),
             proved_at=session.proved_at,
+            login=session.method,
             granted=standing.workspaces,
         )
 

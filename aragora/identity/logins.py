@@ -72,6 +72,7 @@ class Logins:
             mfa=mfa,
             address=visit.address,
             proved_at=now,
+            method=method,
         )
 
         async def add(connection: AsyncConnection) -> None:

@@ -40,6 +40,7 @@ class Principal:
         expires_at: seconds since the epoch after which the principal is void, or None.
         scopes: what an API key may do of what its roles allow (aragora.identity.scopes); None is all of it.
         proved_at: when this login last showed its password or second factor, in seconds since the epoch, or None.
+        login: how this login began (password, oauth, mfa), or None where that is unknown or there is none.
         granted: the workspaces that the account was given by name, or `*` (aragora.scope).
         bound_to: the one workspace to which an API key is held, or None for all of its owner's.
     """
@@ -57,6 +58,7 @@ class Principal:
     proved_at: float | None = None
     granted: tuple[str, ...] = (DEFAULT_WORKSPACE,)
     bound_to: str | None = None
+    login: str | None = None
 
     @property
     def permissions(self) -> frozenset[str]:

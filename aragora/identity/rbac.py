@@ -23,6 +23,7 @@ _MANAGE = frozenset(
     {
         "workflows.delete",
         "workflows.approve",
+        "workflows.bypass",  # answer an approval in place of those that it asks
         "knowledge.manage",  # forget, share, approve
         "webhooks.manage",
         "integrations.manage",
@@ -83,6 +84,9 @@ WEBHOOKS_MANAGE: Final = permission("webhooks.manage")
 USERS_MANAGE: Final = permission("users.manage")
 KNOWLEDGE_READ: Final = permission("knowledge.read")
 KNOWLEDGE_WRITE: Final = permission("knowledge.write")
+WORKFLOWS_READ: Final = permission("workflows.read")
+WORKFLOWS_APPROVE: Final = permission("workflows.approve")
+WORKFLOWS_BYPASS: Final = permission("workflows.bypass")
 TASKS_READ: Final = permission("tasks.read")
 TASKS_WRITE: Final = permission("tasks.write")
 KNOWLEDGE_MANAGE: Final = permission("knowledge.manage")

@@ -1,7 +1,8 @@
 """Scopes of API keys: the rights that a key may use, of those that its owner has. Pure.
 
-A scope is the name of a permission or one of `NAMED`. No scope holds a right over people or the installation, and no
-key changes credentials (`authorization.check_person`): a leaked key must not outlive its revocation.
+A scope is the name of a permission or one of `NAMED`. No scope holds a right over people or the installation, or that
+to answer in place of others, and no key changes credentials (`authorization.check_person`): a leaked key must not
+outlive its revocation.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Final
 from aragora.errors import InvalidInput
 from aragora.identity.rbac import PERMISSIONS, SYSTEM_ADMIN
 
-ADMINISTRATION: Final = frozenset({SYSTEM_ADMIN, "users.manage"})
+ADMINISTRATION: Final = frozenset({SYSTEM_ADMIN, "users.manage", "workflows.bypass"})
 GRANTABLE: Final = PERMISSIONS - ADMINISTRATION
 
 NAMED: Final[Mapping[str, frozenset[str]]] = {

@@ -70,6 +70,7 @@ class ApprovalState:
         level: how many escalations have happened.
         reminded: whether they were, of this level's deadline.
         answers: by person, the first one first.
+        answered_at: when, by person.
     """
 
     approval_id: str
@@ -87,6 +88,7 @@ class ApprovalState:
     level: int = 0
     reminded: bool = False
     answers: Mapping[str, ApprovalAnswered] = field(default_factory=dict)
+    answered_at: Mapping[str, float] = field(default_factory=dict)
     status: ApprovalStatus = ApprovalStatus.PENDING
     closed_at: float | None = None
     why: str = ""
@@ -160,7 +162,8 @@ def took(state: ApprovalState, event: Event, at: float) -> ApprovalState:
         return state
     match event:
         case ApprovalAnswered() if event.person not in state.answers:
-            return replace(state, answers={**state.answers, event.person: event})
+            answers, times = {**state.answers, event.person: event}, {**state.answered_at, event.person: at}
+            return replace(state, answers=answers, answered_at=times)
         case ApprovalReminded():
             return replace(state, reminded=True)
         case ApprovalEscalated():
@@ -256,8 +259,9 @@ def settled(state: ApprovalState) -> ApprovalClosed | None:
         return _closed(state, ApprovalStatus.REJECTED, f"{_told(rejected[0])}.")
     quorum = quorum_of(state.policy, state.level, answers, state.barred)
     if quorum is Quorum.MET:
-        people = fulfilled(state.policy, state.level, answers).values()
-        return _closed(state, ApprovalStatus.APPROVED, f"Approved by {', '.join(dict.fromkeys(people))}.")
+        counted_ones = frozenset(fulfilled(state.policy, state.level, answers).values())
+        people = ", ".join(person for person in state.answers if person in counted_ones)
+        return _closed(state, ApprovalStatus.APPROVED, f"Approved by {people}.")
     if quorum is Quorum.LOST and (rejected or state.level == len(state.policy.escalations)):
         return _closed(state, ApprovalStatus.REJECTED, f"{_standing(state)} Nobody who is asked could give the rest.")
     return None

@@ -36,7 +36,7 @@ _log = logging.getLogger(__name__)
 @dataclass(frozen=True, slots=True)
 class Session:
     """One login. Times are seconds since the epoch; `proved_at` is when it last showed its password or second factor,
-    which a refresh does not do."""
+    which a refresh does not do; `method` is how it began: password, oauth or mfa, None: unknown, or as another."""
 
     session_id: str
     user_id: str
@@ -50,6 +50,7 @@ class Session:
     revoked_at: float | None = None
     revoked_reason: str | None = None
     proved_at: float | None = None
+    method: str | None = None
 
     def live(self, now: float) -> bool:
         return self.revoked_at is None and now < self.expires_at

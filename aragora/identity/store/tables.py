@@ -56,6 +56,7 @@ sessions: Final = Table(
     Column("revoked_at", Double),
     Column("revoked_reason", Text),
     Column("proved_at", Double),  # NULL: never, or before it was noted
+    Column("method", Text),  # how it began: password, oauth, mfa; NULL: as another user, or before it was noted
     Index("ix_sessions_user", "user_id", "expires_at"),
     Index("ix_sessions_expiry", "expires_at"),
 )

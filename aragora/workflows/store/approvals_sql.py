@@ -6,6 +6,7 @@ a page costs the same whether ten approvals wait or ten thousand.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from functools import partial
 from typing import Any, Final
@@ -33,11 +34,13 @@ class SqlApprovals:
         self._database = database
         self._sqlite = SqliteTransactions(database.location, "approvals")
         self._postgres = PostgresTransactions(database.location, "approvals")
+        self._writing = asyncio.Lock()  # the writer has one connection
 
     async def put(self, records: Sequence[ApprovalRecord]) -> None:
         if self._database.is_sqlite:
             await self._sqlite.run(partial(put_sqlite, records=records))
-        else:
+            return
+        async with self._writing:
             await self._postgres.run(partial(put_postgres, records=records))
 
     async def get(self, scope: Scope, approval_id: str) -> ApprovalRecord:
