@@ -348,7 +348,7 @@ class PersistenceSettings(BaseModel):
         allowed="redis://HOST:PORT",
     )
     approval_store_backend: Literal["sqlite", "postgres", "redis"] = variable(
-        "ARAGORA_APPROVAL_STORE_BACKEND", "Where requests for approval are kept.", default="sqlite"
+        "ARAGORA_APPROVAL_STORE_BACKEND", "Where the inbox of approvals is kept.", default="sqlite"
     )
 
     receipt_retention_days: int = variable(
