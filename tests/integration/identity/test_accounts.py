@@ -43,6 +43,7 @@ async def logged_in(identity: Any, email: str = "jane@example.com") -> TokenPair
 
 async def enrolled(identity: Any, pair: TokenPair) -> tuple[pyotp.TOTP, tuple[str, ...]]:
     principal = await identity.who(pair.access_token)
+    assert principal.login == "password"
     totp = pyotp.TOTP((await identity.second_factor.enrol(principal, VISIT)).secret)
     codes = await identity.second_factor.confirm(principal, totp.at(int(identity.parts.clock.at)), VISIT)
     identity.parts.clock.at += 60

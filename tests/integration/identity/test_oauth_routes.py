@@ -112,7 +112,8 @@ async def test_the_browser_that_began_gets_its_tokens_once(browser: Any, provide
         code = await code_for_the_page(page, provider)
         status, tokens = await exchanged(page, code)
         assert status == 200
-        assert (await identity.who(tokens["access_token"])).proved_at == identity.parts.clock.at
+        who = await identity.who(tokens["access_token"])
+        assert (who.proved_at, who.login) == (identity.parts.clock.at, "oauth")
         assert await exchanged(page, code) == (401, "invalid_code")
 
 
