@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from actors.shared_state import SharedStateActor
     from actors.webhook_dispatcher import WebhookDispatcherActor
     from actors.webhook_endpoint import WebhookEndpointActor
+    from actors.workflow_runner import WorkflowRunnerActor
     from aragora.config.settings import Settings
     from aragora.storage.contexts import Context
     from aragora.storage.database import Database
@@ -95,6 +96,12 @@ ADAPTER: Final[Kind[KnowledgeAdapterActor]] = Kind(
     "knowledge", "actors.knowledge_adapter:KnowledgeAdapterActor", placed="actors.placement:spread"
 )
 MOUND_INDEX: Final[Kind[MoundIndexActor]] = Kind("mound_index", "actors.mound_index:MoundIndexActor")
+RUNNER: Final[Kind[WorkflowRunnerActor]] = Kind(
+    "workflows",
+    "actors.workflow_runner:WorkflowRunnerActor",
+    10_000,
+    brings="aragora.composition.workflow_runs:workflow_parts",
+)
 SHARED: Final[Kind[SharedStateActor]] = Kind("shared", "actors.shared_state:SharedStateActor")
 
 DELIVERING: Final[Sequence[Kind[Delivering]]] = (DISPATCHER, ENDPOINT)
@@ -111,6 +118,9 @@ ADAPTERS_KEY: Final = "adapters"
 
 MOUND_INDEX_KEY: Final = "main"
 """The key of the one actor of the kind `mound_index`."""
+
+RUNNER_KEY: Final = "main"
+"""The key of the one actor of the kind `workflows`."""
 
 SHARED_KEY: Final = "state"
 """The key of the one actor of the kind `shared`."""

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 
 from actors.gateways.knowledge import AdapterConsumer
 from actors.gateways.webhooks import DispatcherConsumer
+from actors.gateways.workflows import ServedConsumer
 from actors.runtime import Runtime
 from aragora.config.settings import Settings
 from aragora.control_plane.outcomes import TOPIC as TASKS
@@ -17,7 +18,7 @@ from aragora.debate.records import TOLD
 from aragora.ranking.consumer import RatingConsumer
 from aragora.ranking.elo import RATINGS
 from aragora.ranking.store import RatingStore
-from aragora.receipts.closing import KNOWLEDGE, USAGE
+from aragora.receipts.closing import KNOWLEDGE, SERVED, USAGE
 from aragora.storage.contexts import Context
 from aragora.storage.database import Database
 from aragora.storage.outbox import Consumer
@@ -35,4 +36,5 @@ def consumers(opened: Callable[[Context], Database], settings: Settings) -> Mapp
         RATINGS: RatingConsumer(RatingStore(opened(Context.ELO))),
         USAGE: UsageConsumer(UsageStore(opened(Context.USAGE))),
         TOLD: DispatcherConsumer(Runtime(settings)),
+        SERVED: ServedConsumer(Runtime(settings)),
     }

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from actors.gateways.webhooks import watching
+from actors.gateways.workflows import waking_workflows
 from actors.runtime import Runtime
 from aragora.background import Job
 from aragora.clock import Clock, SystemClock
@@ -59,6 +60,7 @@ def jobs(opened: Callable[[Context], Database], settings: Settings) -> tuple[Job
         forgetting_invitations(users, clock),
         sweeping(users, clock),
         watching(Runtime(settings), webhooks),
+        waking_workflows(Runtime(settings), opened(Context.WORKFLOWS)),
         forgetting_job(opened, settings, clock),
         heeding_job(heeding),
         *((relearning_job(_relearning(memory, debates, clock)),) if settings.knowledge else ()),

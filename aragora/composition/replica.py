@@ -55,6 +55,7 @@ from aragora.composition.knowledge_topics import open_knowledge_topics
 from aragora.composition.launch import Launch
 from aragora.composition.outcomes import open_outcomes
 from aragora.composition.webhooks import open_webhooks
+from aragora.composition.workflow_executions import open_workflow_executions
 from aragora.config.settings import Settings
 from aragora.debate.store.debates import DebateStore
 from aragora.identity.client_address import Network, trusted_networks
@@ -188,6 +189,7 @@ def build_ingress(launch: Launch) -> FastAPI:
             guard=guard_of(settings),
         ),
         open_control_plane(settings, clock),
+        *open_workflow_executions(settings, runtime, audit=identity.feature.ports.parts, clock=clock),
         of_knowledge,
         open_knowledge_insights(
             settings,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from actors.cluster import NAMESPACE
-from actors.kinds import COORDINATOR, SCHEDULER, SCHEDULER_KEY, SHARED, SHARED_KEY
+from actors.kinds import COORDINATOR, RUNNER, RUNNER_KEY, SCHEDULER, SCHEDULER_KEY, SHARED, SHARED_KEY
 from aragora.background import wait_until
 from aragora.composition.webhook_processes import drain_webhooks
 from aragora.config.settings import Settings
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 READY_S: Final = 60.0
 JOBS_START_S: Final = 10.0
 JOBS_STOP_S: Final = 10.0
+WORKFLOWS_STOP_S: Final = 10.0
 JOBS_AGAIN_S: Final = 60.0
 """How often a command that stays with the service asks for the jobs."""
 DRAIN_GRACE_S: Final = 30.0
@@ -89,6 +90,7 @@ class Service:
         await shared.ask(lambda it: it.set_lifecycle(LifecycleStage.DRAINING, "the server is stopping"), timeout_s=5.0)
         # At once: from the moment the server says that it drains, no coordinator takes another debate.
         left, _ = await asyncio.gather(self._drain_coordinators(runtime, limit_s), _stop_jobs(runtime))
+        await _drain_workflows(runtime)  # after the debates: it hears of those that ended meanwhile
         await drain_webhooks(runtime)
         await shared.ask(lambda it: it.set_lifecycle(LifecycleStage.CLOSING, "the server is restarting"), timeout_s=5.0)
         await _sockets_closed(shared, sockets_s)
@@ -140,6 +142,15 @@ def _end_actors(spared: Collection[str]) -> None:
     for actor in ray.util.list_named_actors(all_namespaces=True):
         if actor["namespace"] == NAMESPACE and actor["name"] not in spared:
             ray.kill(ray.get_actor(actor["name"], NAMESPACE), no_restart=True)
+
+
+async def _drain_workflows(runtime: Runtime) -> None:
+    """Everything is in the journal: a runner that does not answer is left to end with the server."""
+    try:
+        if await runtime.alive(RUNNER):
+            await runtime.at(RUNNER, RUNNER_KEY).ask(lambda it: it.drain(), timeout_s=WORKFLOWS_STOP_S)
+    except AragoraError as error:
+        log.warning("the runner of workflows did not stop in order", error=error.message)
 
 
 async def _stop_jobs(runtime: Runtime) -> None:

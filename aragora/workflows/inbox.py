@@ -48,17 +48,7 @@ class KeptInbox:
         """What is to be written of approvals that changed with rows up to `seq`, at `now` (seconds since the epoch)."""
         if not changed:
             return Beside()
-        records = [
-            ApprovalRecord(
-                org_id=started.org_id,
-                workspace=started.workspace,
-                workflow_id=started.workflow_id,
-                workflow=started.name,
-                state=state,
-                version=seq,
-            )
-            for state in changed
-        ]
+        records = [record_of(started, state, seq) for state in changed]
         rows = tuple(_told(record, now) for record in records) if self._mirrored else ()
         return Beside((ApprovalRows(records),), rows)
 
@@ -74,6 +64,18 @@ class InboxConsumer:
         """See `aragora.storage.outbox.Consumer`."""
         ids = dict.fromkeys(decode_as(row.payload, ApprovalDue).approval_id for row in rows)
         await self._inbox.put([await self._kept.get(EVERYTHING, approval_id) for approval_id in ids])
+
+
+def record_of(started: ExecutionStarted, state: ApprovalState, seq: int) -> ApprovalRecord:
+    """An approval of an execution as the inbox has it, after the journal's row `seq`."""
+    return ApprovalRecord(
+        org_id=started.org_id,
+        workspace=started.workspace,
+        workflow_id=started.workflow_id,
+        workflow=started.name,
+        state=state,
+        version=seq,
+    )
 
 
 def _told(record: ApprovalRecord, now: float) -> OutboxRow:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from aragora.workflows.definition import Definition
-from aragora.workflows.journal import JournalRow
 from aragora.workflows.model import Ask, ExecutionStarted, Reply
 from aragora.workflows.records import Commit, ExecutionRecord, Message, NewExecution, Started
 from aragora.workflows.store.executions import Due
@@ -79,6 +78,14 @@ class Doing(Protocol):
 class Publishing(Protocol):
     """Tells those who follow."""
 
-    def publish(self, execution_id: str, rows: Sequence[JournalRow]) -> None:
-        """These rows are durable. Never raises."""
+    def publish(self, execution_id: str) -> None:
+        """Something new of it is durable. Never raises."""
+        ...
+
+
+class Debates(Protocol):
+    """Debates that served steps."""
+
+    async def reply(self, debate_id: str, ask_id: str) -> Reply:
+        """What a debate that has ended says to its ask. Raises NotFound, Unavailable."""
         ...

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,10 +17,9 @@ from aragora.ids import new_id
 from aragora.scope import EVERYTHING
 from aragora.storage.database import Database
 from aragora.workflows.approvals import ApprovalRecord, Wanted
-from aragora.workflows.approving import Answerer, ApprovalState, Word
+from aragora.workflows.approving import Answerer, Word
 from aragora.workflows.definition import Definition
 from aragora.workflows.inbox import KeptInbox
-from aragora.workflows.journal import JournalRow
 from aragora.workflows.model import Accepted, Ask, Done, ExecutionStarted, Reply, Verdict
 from aragora.workflows.ports import Pinned
 from aragora.workflows.records import ExecutionRecord, Started
@@ -87,10 +86,10 @@ class Outside:
 
 @dataclass
 class Published:
-    rows: list[JournalRow] = field(default_factory=list)
+    ids: list[str] = field(default_factory=list)
 
-    def publish(self, execution_id: str, rows: Sequence[JournalRow]) -> None:
-        self.rows.extend(rows)
+    def publish(self, execution_id: str) -> None:
+        self.ids.append(execution_id)
 
 
 class Clock:
@@ -204,7 +203,7 @@ class World:
 
     async def approve(
         self, execution_id: str, person: str = "bob", verdict: Verdict = Verdict.APPROVE, **word: Any
-    ) -> ApprovalState:
+    ) -> ApprovalRecord:
         approval = (await self.pending(execution_id)).state
         said = Word(verdict, digest=approval.digest, **word)
         return await self.engine.answer(

@@ -20,6 +20,7 @@ from actors.kinds import (
     DISPATCHER,
     ENDPOINT,
     MOUND_INDEX,
+    RUNNER,
     SCHEDULER,
     SHARED,
 )
@@ -40,7 +41,8 @@ SOCKETS_S: Final = 3.0
 LOOK_S: Final = 0.2
 ENDED_S: Final = 30.0
 MOVED_IN_ORDER: Final = tuple(
-    kind.name for kind in (COORDINATOR, SCHEDULER, DISPATCHER, ENDPOINT, ADAPTER, MOUND_INDEX, SHARED, BREAKER, AGENT)
+    kind.name
+    for kind in (COORDINATOR, RUNNER, SCHEDULER, DISPATCHER, ENDPOINT, ADAPTER, MOUND_INDEX, SHARED, BREAKER, AGENT)
 )
 """Coordinators go first: their agents on this node still answer meanwhile."""
 

@@ -21,6 +21,8 @@ from actors.kinds import (
     DISPATCHER_KEY,
     ENDPOINT,
     MOUND_INDEX,
+    RUNNER,
+    RUNNER_KEY,
     SCHEDULER,
     SHARED,
 )
@@ -67,6 +69,10 @@ def renew(settings: Settings) -> None:
     _end(_of(parts(), ENDPOINT.name))
     if dispatchers:  # what waits for a retry has nobody else who would begin it
         asyncio.run(Runtime(settings).at(DISPATCHER, DISPATCHER_KEY).activate())
+    runners = _of(parts(), RUNNER.name)
+    _end(runners)
+    if runners:  # what it waits for is due at its moment
+        asyncio.run(Runtime(settings).at(RUNNER, RUNNER_KEY).activate())
     _end(_of(parts(), SCHEDULER.name))
     asyncio.run(service.start_jobs(JOBS_AGAIN_S))
     for kind in (ADAPTER, MOUND_INDEX, AGENT, BREAKER):

@@ -25,7 +25,6 @@ from aragora.errors import AragoraError, Fenced, Unavailable
 from aragora.supervision import begin
 from aragora.workflows import journal, machine
 from aragora.workflows.inbox import Beside
-from aragora.workflows.journal import JournalRow
 from aragora.workflows.machine.state import ExecutionState
 from aragora.workflows.model import (
     ApprovalAnswered,
@@ -62,7 +61,7 @@ class Course:
         write: Callable[[Commit], Awaitable[None]],
         beside: Callable[[ExecutionState, Sequence[Event], int, float], Beside],
         pause_s: Callable[[int], float],
-        moved: Callable[[Course, tuple[JournalRow, ...]], None],
+        moved: Callable[[Course], None],
         fenced: Callable[[Course], None],
     ) -> None:
         assert state.started is not None, "it begins with its first event"
@@ -137,7 +136,7 @@ class Course:
             self.lost = True
             raise
         self.seq = last
-        self._moved(self, rows)
+        self._moved(self)
 
 
 def follow(state: ExecutionState, first: Event | None, now: float) -> list[Event]:

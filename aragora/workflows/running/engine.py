@@ -30,9 +30,10 @@ from aragora.encoding import decode_as
 from aragora.errors import AragoraError, Conflict, NotFound, RateLimited, Unavailable
 from aragora.supervision import begin
 from aragora.workflows import approving, journal, machine
-from aragora.workflows.approving import Answerer, ApprovalState, Word
+from aragora.workflows.approvals import ApprovalRecord
+from aragora.workflows.approving import Answerer, Word
 from aragora.workflows.inbox import Beside, KeptInbox
-from aragora.workflows.journal import JournalRow
+from aragora.workflows.inbox import record_of as record_of_approval
 from aragora.workflows.machine.asking import Owed
 from aragora.workflows.machine.state import ExecutionState
 from aragora.workflows.model import (
@@ -56,6 +57,7 @@ from aragora.workflows.records import (
     NewExecution,
     Started,
 )
+from aragora.workflows.replaying import replayed
 from aragora.workflows.running.children import ended_child
 from aragora.workflows.running.course import Course, Lost, Said, approvals_in, follow, update_of
 from aragora.workflows.running.steady_clock import SteadyClock
@@ -123,7 +125,7 @@ class ExecutionEngine:
         kept = await self._ports.writing.start(new)
         if kept.created:
             course = self._keep(self._course_of(state, len(rows)))
-            self._moved(course, rows)
+            self._moved(course)
         return kept
 
     async def pause(self, execution_id: str, by: str) -> Standing:
@@ -150,7 +152,7 @@ class ExecutionEngine:
 
     async def answer(
         self, execution_id: str, approval_id: str, answerer: Answerer, word: Word, answer_id: str
-    ) -> ApprovalState:
+    ) -> ApprovalRecord:
         """A person's word about an approval; returns the approval as it stands then. See `approving.answer`."""
 
         def said(state: ExecutionState, now: float) -> ApprovalAnswered | None:
@@ -163,7 +165,8 @@ class ExecutionEngine:
         course = await self._course(execution_id)
         await course.move(_nothing)  # what is due by now comes before an answer
         await self._guarded(course, course.move(said))
-        return course.state.approvals[approval_id]
+        assert course.state.started is not None, "it begins with its first event"
+        return record_of_approval(course.state.started, course.state.approvals[approval_id], course.seq)
 
     async def receive(self, execution_id: str, reply: Reply, message_id: str = "") -> None:
         """An answer to an ask that was accepted; returns once it is durable. One for an execution that is not there, or
@@ -223,6 +226,11 @@ class ExecutionEngine:
         return len(left)
 
     @property
+    def busy(self) -> bool:
+        """Whether something is done outside, or is being written."""
+        return bool(self._doing) or any(course.busy for course in self._courses.values())
+
+    @property
     def in_memory(self) -> int:
         """How many executions are in memory."""
         return len(self._courses)
@@ -263,23 +271,13 @@ class ExecutionEngine:
         if record is None:
             raise NotFound("There is no such execution. List them with GET /api/workflow-executions.")
         try:
-            state, seq = await self._replayed(record)
+            state, seq = await replayed(record, self._ports.reading, self._ports.definitions)
         except (journal.Unreadable, ValueError, KeyError, AssertionError) as damaged:
             await self._break(execution_id, damaged)
             raise Conflict("The execution cannot be read and has failed.", code="execution_failed") from damaged
         course = self._keep(self._course_of(state, seq))
         self._act(course)
         return course
-
-    async def _replayed(self, record: ExecutionRecord) -> tuple[ExecutionState, int]:
-        payloads: list[str] = []
-        while page := await self._ports.reading.journal(record.execution_id, len(payloads), PAGE):
-            payloads += page
-        events = await asyncio.to_thread(journal.events_of, payloads) if len(payloads) > PAGE else None
-        events = journal.events_of(payloads) if events is None else events
-        pinned = await self._ports.definitions.pinned(record.workflow_id, record.version)
-        stamps = [journal.stamp_of(payload) for payload in payloads]
-        return machine.replay(pinned.definition, zip(stamps, events, strict=True)), len(payloads)
 
     def _course_of(self, state: ExecutionState, seq: int) -> Course:
         return Course(
@@ -330,8 +328,8 @@ class ExecutionEngine:
 
     # --- what follows a commit ----------------------------------------------------------------------------------------
 
-    def _moved(self, course: Course, rows: tuple[JournalRow, ...]) -> None:
-        self._ports.publishing.publish(course.execution_id, rows)
+    def _moved(self, course: Course) -> None:
+        self._ports.publishing.publish(course.execution_id)
         started = course.state.started
         assert started is not None, "it begins with its first event"
         if course.state.ended is not None and started.parent:
@@ -457,7 +455,7 @@ class ExecutionEngine:
             reason=ended.reason,
         )
         await self._ports.writing.commit(Commit(execution_id, rows, update))
-        self._ports.publishing.publish(execution_id, rows)
+        self._ports.publishing.publish(execution_id)
 
 
 class _Away(Exception):

@@ -19,7 +19,7 @@ from aragora.storage.outbox import Consumer, OutboxRelay
 from aragora.storage.outbox_store import OutboxStore
 from aragora.supervision import begin, kept
 from aragora.workflows.inbox import KeptInbox
-from aragora.workflows.ports import Definitions, Doing, Publishing
+from aragora.workflows.ports import Debates, Definitions, Doing, Publishing
 from aragora.workflows.running.engine import EnginePorts, ExecutionEngine
 from aragora.workflows.running.moments import Moments
 from aragora.workflows.running.steady_clock import SteadyClock
@@ -46,6 +46,17 @@ class RunnerPorts:
     consumers: Mapping[str, Consumer]
     clock: Clock
     pause_s: Callable[[int], float]
+
+
+@dataclass(frozen=True, slots=True)
+class WorkflowParts:
+    """What the composition gives a runner: see `RunnerPorts`; `debates` says what those that served steps gave."""
+
+    definitions: Definitions
+    doing: Callable[[ExecutionEngine], Doing]
+    debates: Debates
+    inbox: KeptInbox
+    consumers: Mapping[str, Consumer]
 
 
 class WorkflowRunner:

@@ -1,0 +1,159 @@
+"""The runner of workflows as an actor: one process for all executions that do something. What it does is in
+`aragora.workflows.running`.
+
+It owns the executions by an epoch in the store: the newest process has the highest, and one that was cut off and comes
+back writes nothing any more. It stays while something is asked, or is due within the hour; the rest is rows, and the
+scheduler begins it again where something is due.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import structlog
+
+from actors.kinds import RUNNER
+from actors.served_here import refuse_unless_served_here
+from actors.starting import Starting
+from actors.virtual import VirtualActor, collect_seldom
+from aragora.background import pauses
+from aragora.config.settings import Settings
+from aragora.debate.proposition import Idempotency
+from aragora.encoding import decode_as
+from aragora.receipts.closing import ServedDue
+from aragora.resilience.backoff import Backoff
+from aragora.storage.contexts import Context
+from aragora.storage.outbox import OutboxRow
+from aragora.workflows.approvals import ApprovalRecord
+from aragora.workflows.approving import Answerer, Word
+from aragora.workflows.model import ExecutionStarted
+from aragora.workflows.records import Started
+from aragora.workflows.running.engine import Standing
+from aragora.workflows.running.followers import Followers
+from aragora.workflows.running.runner import RunnerPorts, WorkflowParts, WorkflowRunner, begun
+
+READY_TIMEOUT_S: Final = 20.0
+START_AGAIN: Final = pauses(Backoff(base_s=0.05, cap_s=5.0))
+SOON_S: Final = 3_600.0
+"""What is due within this time keeps the process."""
+
+log = structlog.get_logger("aragora.workflows")
+
+
+class WorkflowRunnerActor(VirtualActor):
+    """The actor; `key` is always `main`."""
+
+    def __init__(self, key: str, settings: Settings) -> None:
+        super().__init__(key, settings)
+        collect_seldom()
+        self._followers = Followers()
+        self._runner: WorkflowRunner | None = None
+        self._parts: WorkflowParts | None = None
+        self._starting = Starting(  # each start takes the next epoch
+            self._start,
+            what="runner of workflows",
+            pause_s=START_AGAIN,
+            limit_s=READY_TIMEOUT_S,
+            told="the runner of workflows does not reach its store",
+            log=log,
+        )
+
+    async def ready(self) -> None:
+        """Returns once executions go on. Raises Unavailable, Misconfigured."""
+        await self._started()
+
+    async def start(self, started: ExecutionStarted, idempotency: Idempotency | None) -> Started:
+        """See `ExecutionEngine.start`. Raises NotFound too: there is no such version of the workflow."""
+        runner = await self._started()
+        assert self._parts is not None, "it has started"
+        pinned = await self._parts.definitions.pinned(started.workflow_id, started.version)
+        return await runner.engine.start(started, pinned, idempotency)
+
+    async def pause(self, execution_id: str, by: str) -> Standing:
+        """See `ExecutionEngine.pause`."""
+        return await (await self._started()).engine.pause(execution_id, by)
+
+    async def resume(self, execution_id: str, by: str) -> Standing:
+        """See `ExecutionEngine.resume`."""
+        return await (await self._started()).engine.resume(execution_id, by)
+
+    async def cancel(self, execution_id: str, by: str, reason: str) -> Standing:
+        """See `ExecutionEngine.cancel`."""
+        return await (await self._started()).engine.cancel(execution_id, by, reason)
+
+    async def retry(self, execution_id: str, by: str, run: str, what: Mapping[str, Any]) -> Standing:
+        """See `ExecutionEngine.retry`."""
+        return await (await self._started()).engine.retry(execution_id, by, run, what)
+
+    async def signal(
+        self, execution_id: str, name: str, payload: Mapping[str, Any], signal_id: str, by: str
+    ) -> Standing:
+        """See `ExecutionEngine.signal`."""
+        return await (await self._started()).engine.signal(execution_id, name, payload, signal_id, by)
+
+    async def answer(
+        self, execution_id: str, approval_id: str, answerer: Answerer, word: Word, answer_id: str
+    ) -> ApprovalRecord:
+        """See `ExecutionEngine.answer`."""
+        return await (await self._started()).engine.answer(execution_id, approval_id, answerer, word, answer_id)
+
+    async def debates_ended(self, rows: tuple[OutboxRow, ...]) -> None:
+        """The outbox tells of debates that served steps; returns once executions have their answers. Raises
+        Unavailable."""
+        runner = await self._started()
+        assert self._parts is not None, "it has started"
+        for row in rows:
+            due = decode_as(row.payload, ServedDue)
+            reply = await self._parts.debates.reply(due.debate_id, due.ask_id)
+            await runner.engine.receive(due.execution_id, reply)
+
+    async def wait(self, execution_id: str, limit_s: float) -> bool:
+        """See `Followers.wait`."""
+        self._used()
+        return await self._followers.wait(execution_id, limit_s)
+
+    async def drain(self) -> int:
+        """Take nothing more; returns how many asks are left for the next start. The process ends soon."""
+        left = 0 if self._runner is None else await self._runner.drain()
+        self._runner = None
+        await self._close()
+        log.info("drained", left=left)
+        return left
+
+    def _busy(self) -> bool:
+        runner = self._runner
+        if runner is None:
+            return True  # it is starting
+        soon = runner.waits_until is not None and runner.waits_until <= self._clock.now() + SOON_S
+        return soon or runner.engine.busy
+
+    async def _close(self) -> None:
+        self._starting.cancel()
+        if self._runner is not None:
+            await self._runner.drain()
+        await super()._close()
+
+    async def _started(self) -> WorkflowRunner:
+        self._used()
+        return await self._starting.done()
+
+    async def _start(self) -> WorkflowRunner:
+        opened = self._open
+        database = opened(Context.WORKFLOWS)
+        await refuse_unless_served_here(database)
+        parts: WorkflowParts = RUNNER.bring(
+            lambda context: database if context is Context.WORKFLOWS else opened(context), self._settings
+        )
+        ports = RunnerPorts(
+            definitions=parts.definitions,
+            doing=parts.doing,
+            publishing=self._followers,
+            inbox=parts.inbox,
+            consumers=parts.consumers,
+            clock=self._clock,
+            pause_s=START_AGAIN,
+        )
+        self._parts = parts
+        self._runner = await begun(database, ports)
+        return self._runner

@@ -1,0 +1,110 @@
+"""The steps `debate` and `ask`: a debate opened in the name of whoever started the execution.
+
+The debate is opened under the ask's id as its idempotency key, so it is opened once however often it is asked for. Its
+end comes back by the outbox of debates (`aragora.receipts.closing.SERVED`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from actors.gateways.debates import CoordinatorCommands
+from aragora.debate.budget import micros_of
+from aragora.debate.model import DebateStatus, Decision
+from aragora.debate.proposition import Idempotency, Proposition
+from aragora.debate.records import DebateRecord
+from aragora.debate.store.debates import DebateStore
+from aragora.encoding import decode_as, encode_text
+from aragora.errors import InvalidInput
+from aragora.scope import EVERYTHING
+from aragora.workflows.machine.beginning import MICROS
+from aragora.workflows.model import Accepted, Ask, Done, ExecutionStarted, Failed, Reply
+
+ALONE: Final = "ensemble"
+"""The protocol of a single agent: it answers, and nobody criticises."""
+USUAL: Final = "structured"
+
+
+class Debating:
+    """Does steps of the kinds `debate` and `ask`."""
+
+    def __init__(self, commands: CoordinatorCommands, debates: DebateStore) -> None:
+        self._commands = commands
+        self._debates = debates
+
+    async def do(self, ask: Ask, started: ExecutionStarted) -> Reply:
+        """Open the debate. Raises InvalidInput, Unavailable, BudgetExhausted."""
+        proposition = proposition_of(ask, started)
+        if ask.kind == "ask" and not proposition.agents:
+            team = await self._commands.plan(replace(proposition, protocol=USUAL))
+            proposition = replace(proposition, agents=team.agents[:1])
+        ticket = await self._commands.open(proposition, Idempotency.of(ask.ask_id, proposition))
+        return Accepted(ask.ask_id, ticket.debate_id)
+
+    async def stop(self, ref: str, started: ExecutionStarted) -> None:
+        """Cancel the debate. Raises NotFound, and Conflict where it is over."""
+        await self._commands.cancel(ref, f"execution {started.execution_id}")
+
+    async def reply(self, debate_id: str, ask_id: str) -> Reply:
+        """What a debate that has ended says to its ask. Raises NotFound, Unavailable."""
+        record = await self._debates.get(debate_id, EVERYTHING)
+        if record.status is not DebateStatus.COMPLETED or record.decision is None:
+            code = f"debate_{record.status.value}"
+            reason = f"debate {debate_id}: {record.reason or record.status.value}"
+            again = record.status is DebateStatus.FAILED
+            return Failed(ask_id, code, reason, again=again, cost_micros=micros_of(record.cost_usd))
+        receipt = await self._debates.receipt(debate_id)
+        output = output_of(record, decode_as(record.decision, Decision), receipt.hash)
+        return Done(ask_id, output, micros_of(record.cost_usd))
+
+
+def proposition_of(ask: Ask, started: ExecutionStarted) -> Proposition:
+    """What is to be debated. Raises InvalidInput where the step's options are no list of texts."""
+    what = ask.what
+    alone = ask.kind == "ask"
+    agents = (what["agent"],) if alone and what.get("agent") else tuple(what.get("agents", ()))
+    return Proposition(
+        question=_text(what["question"]),
+        agents=agents,
+        protocol=ALONE if alone else what["protocol"],
+        rounds=what.get("rounds"),
+        consensus=what.get("consensus"),
+        context=_text(what.get("context", "")),
+        domain=what["domain"],
+        budget_usd=None if ask.budget_micros is None else ask.budget_micros / MICROS,
+        options=_options(what.get("options", ())),
+        created_by=started.started_by,
+        org_id=started.org_id,
+        workspace=started.workspace,
+        serves=f"{started.execution_id}/{ask.ask_id}",
+    )
+
+
+def output_of(record: DebateRecord, decision: Decision, receipt_hash: str) -> Mapping[str, Any]:
+    """What the step gives (`aragora.workflows.definition.Debate`)."""
+    return {
+        "debate_id": record.debate_id,
+        "status": record.status.value,
+        "reached": decision.reached,
+        "answer": decision.answer,
+        "option": decision.position,
+        "confidence": decision.confidence,
+        "headline": decision.headline,
+        "dissent": [{"agent": one.agent, "choice": one.choice, "reason": one.reason} for one in decision.dissent],
+        "receipt_id": record.receipt_id or "",
+        "receipt_hash": receipt_hash,
+        "cost_usd": record.cost_usd,
+    }
+
+
+def _options(given: Any) -> tuple[str, ...]:
+    if isinstance(given, list | tuple) and all(isinstance(one, str) for one in given):
+        return tuple(given)
+    raise InvalidInput("The options of the step give no list of texts.")
+
+
+def _text(value: Any) -> str:
+    """A text that was filled in: a number or a list that stood alone in it is told as it is written."""
+    return value if isinstance(value, str) else encode_text(value)

@@ -1,0 +1,436 @@
+"""Executions of workflows: started, listed, read and steered.
+
+A command returns once the journal has it, with the status that it led to. What happened is in the events, numbered
+without a gap: whoever names the last one it saw misses none.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Annotated, Any, Final, Protocol
+
+from fastapi import Path, Query
+from pydantic import AfterValidator, BaseModel, Field, StrictBool
+from starlette.responses import Response
+
+from aragora import limits
+from aragora.clock import Clock
+from aragora.debate.proposition import Idempotency
+from aragora.encoding import decode, encode, to_plain
+from aragora.errors import Forbidden
+from aragora.identity.audit import Outcome
+from aragora.identity.auditing import audited
+from aragora.identity.rbac import WORKFLOWS_EXECUTE, WORKFLOWS_READ
+from aragora.ids import new_id
+from aragora.server.chapter import Call, Chapter
+from aragora.server.knowledge import Asking, covered, reach
+from aragora.server.ports import AuditTrail
+from aragora.server.schemas import IdempotencyKey, Line, Prose, Workspaces
+from aragora.server.views import UNCACHED, json_response
+from aragora.workflows.checking import checked, inputs_of, rights_needed
+from aragora.workflows.journal import Unreadable
+from aragora.workflows.model import ExecutionStarted, ExecutionStatus
+from aragora.workflows.outline import open_runs, results
+from aragora.workflows.ports import Definitions
+from aragora.workflows.records import ExecutionRecord, Started
+from aragora.workflows.replaying import damaged, replayed
+from aragora.workflows.running.children import budget_of
+from aragora.workflows.running.engine import Standing
+from aragora.workflows.store.definitions import PREFIX as WORKFLOW
+from aragora.workflows.store.definitions import DefinitionStore, unknown_workflow
+from aragora.workflows.store.executions import ExecutionStore, Wanted, unknown_execution
+
+PREFIX: Final = "exe"
+WAIT_MAX_S: Final = 25.0
+
+_EXECUTION_ID: Final = re.compile(rf"{PREFIX}_[0-9a-f]{{32}}")
+_WORKFLOW_ID: Final = re.compile(rf"{WORKFLOW}_[0-9a-f]{{32}}")
+_MAX_SEQ: Final = 2**53
+_MICROS: Final = 1_000_000
+
+
+class ExecutionCommands(Protocol):
+    """Commands to whoever runs executions. Each returns once the journal has it. Raises NotFound, Conflict,
+    InvalidInput, Unavailable."""
+
+    async def start(self, started: ExecutionStarted, idempotency: Idempotency | None) -> Started: ...
+
+    async def pause(self, execution_id: str, by: str) -> Standing: ...
+
+    async def resume(self, execution_id: str, by: str) -> Standing: ...
+
+    async def cancel(self, execution_id: str, by: str, reason: str) -> Standing: ...
+
+    async def retry(self, execution_id: str, by: str, run: str, what: Mapping[str, Any]) -> Standing: ...
+
+    async def signal(
+        self, execution_id: str, name: str, payload: Mapping[str, Any], signal_id: str, by: str
+    ) -> Standing: ...
+
+    async def wait(self, execution_id: str, limit_s: float) -> bool:
+        """Whether something happened to the execution within so many seconds."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionPorts:
+    """What these routes call. The stores connect with their first use."""
+
+    commands: ExecutionCommands
+    executions: ExecutionStore
+    workflows: DefinitionStore
+    definitions: Definitions
+    audit: AuditTrail
+    clock: Clock
+
+
+workflow_executions: Chapter[ExecutionPorts] = Chapter("workflows")
+
+
+def _of_an_execution(text: str) -> str:
+    """Raises NotFound for what no execution is called, before any store is asked."""
+    if _EXECUTION_ID.fullmatch(text) is None:
+        raise unknown_execution()
+    return text
+
+
+def _of_a_workflow(text: str) -> str:
+    if _WORKFLOW_ID.fullmatch(text) is None:
+        raise unknown_workflow()
+    return text
+
+
+_ExecutionId = Annotated[str, Path(), AfterValidator(_of_an_execution)]
+_WorkflowId = Annotated[str, Path(), AfterValidator(_of_a_workflow)]
+_Id = Annotated[Line, Field(min_length=1, max_length=limits.NAME_MAX_CHARS)]
+_Reason = Annotated[Prose, Field(max_length=limits.NOTE_MAX_CHARS)]
+_Budget = Annotated[float, Field(gt=0, le=limits.BUDGET_MAX_USD, allow_inf_nan=False)]
+
+
+class ExecuteWorkflow(Asking):
+    """What an execution is given."""
+
+    inputs: Annotated[dict[str, Any], Field(default_factory=dict, description="as the workflow's `inputs` say")]
+    budget_usd: Annotated[
+        _Budget | None, Field(description="what all that it starts may cost; the workflow's own budget holds besides")
+    ] = None
+    dry_run: Annotated[
+        StrictBool, Field(description="start nothing: say what would be asked, and the most that it may cost")
+    ] = False
+
+
+class CancelExecution(Asking):
+    """Why it is cancelled."""
+
+    reason: _Reason = ""
+
+
+class RetryExecution(Asking):
+    """The step to go on from, and values that take the place of its own."""
+
+    step: _Id
+    values: Annotated[dict[str, Any], Field(default_factory=dict, description="such as {question: ...}")]
+
+
+class SendSignal(Asking):
+    """A named event."""
+
+    name: _Id
+    payload: Annotated[dict[str, Any], Field(default_factory=dict)]
+
+
+class ExecutionView(BaseModel):
+    execution_id: str
+    workflow_id: str
+    version: int
+    name: str
+    workspace: str
+    status: ExecutionStatus
+    started_by: str
+    started_at: float
+    updated_at: float
+    ended_at: float | None
+    due_at: Annotated[float | None, Field(description="the next moment at which time alone does something")]
+    parent: Annotated[str | None, Field(description="the execution that it serves")]
+    cost_usd: float
+    code: Annotated[str, Field(description="why it has failed or was cancelled, for programs")]
+    reason: Annotated[str, Field(description="the same, for people")]
+    last_seq: int
+    receipt_id: str | None
+
+
+class OpenRunView(BaseModel):
+    run: Annotated[str, Field(description="the step, at its place in the execution")]
+    step: str
+    title: str
+    kind: str
+    attempt: int
+    began_at: float
+    says: str
+    due_at: float | None
+    ref: Annotated[str, Field(description="the debate, task or execution that does it")]
+    approval_id: str
+
+
+class ExecutionDetail(ExecutionView):
+    inputs: dict[str, Any]
+    outputs: dict[str, Any] | None
+    open: Annotated[list[OpenRunView], Field(description="what it does and waits for")]
+    steps: Annotated[dict[str, Any], Field(description="what its steps gave so far")]
+
+
+class ExecutionList(BaseModel):
+    executions: list[ExecutionView]
+    next_cursor: str | None
+
+
+class StandingView(BaseModel):
+    execution_id: str
+    status: ExecutionStatus
+    last_seq: int
+
+
+class DryRun(BaseModel):
+    ok: bool
+    step_runs: Annotated[int, Field(description="the most steps that it may run")]
+    usd: Annotated[float | None, Field(description="the most that it may cost; null: no budget bounds it")]
+    steps: Annotated[list[dict[str, Any]], Field(description="what would be asked: id, type, title")]
+
+
+class EventPage(BaseModel):
+    events: Annotated[list[dict[str, Any]], Field(description="envelopes in the order of seq")]
+    next_after: Annotated[int, Field(description="pass as `after` to read on")]
+
+
+# --- Routes
+
+
+@workflow_executions.post(
+    "/api/workflows/{workflow_id}/execute",
+    needs=WORKFLOWS_EXECUTE,
+    gives=ExecutionView,
+    status=202,
+    refuses=(403, 409),
+    describes={200: {"model": DryRun, "description": "With `dry_run`: nothing was started"}},
+)
+async def execute(
+    call: Call[ExecutionPorts],
+    workflow_id: _WorkflowId,
+    body: ExecuteWorkflow,
+    idempotency_key: IdempotencyKey = None,
+) -> Response:
+    """Start an execution of the workflow's latest version. It needs the rights for what its steps do. The same
+    Idempotency-Key returns the execution that it started first."""
+    head, _ = await call.ports.workflows.get(workflow_id, reach(call))
+    pinned = await call.ports.definitions.pinned(workflow_id, head.version)
+    definition = pinned.definition
+    _check_rights(call, rights_needed(definition))
+    inputs = inputs_of(definition, body.inputs)
+    given = None if body.budget_usd is None else round(body.budget_usd * _MICROS)
+    budget = budget_of(definition, given)
+    if body.dry_run:
+        bounds = checked(definition).bounds
+        usd = None if bounds is None else bounds.usd
+        capped = usd if budget is None else min(budget / _MICROS, usd if usd is not None else budget / _MICROS)
+        steps = [{"id": step.id, "type": step.type, "title": step.title or step.id} for step in definition.steps]
+        shown = {"ok": True, "step_runs": 0 if bounds is None else bounds.step_runs, "usd": capped, "steps": steps}
+        return json_response(shown, headers=UNCACHED)
+    started = ExecutionStarted(
+        execution_id=new_id(PREFIX),
+        workflow_id=workflow_id,
+        version=pinned.version,
+        digest=pinned.digest,
+        name=definition.name,
+        inputs=inputs,
+        started_by=call.who.user_id,
+        org_id=call.who.org_id,
+        workspace=head.workspace,
+        authors=pinned.authors,
+        budget_micros=budget,
+        ends_at=call.ports.clock.now() + definition.timeout_s,
+    )
+    async with _noted(call, "execute", workflow_id, execution=started.execution_id, digest=pinned.digest):
+        kept = await call.ports.commands.start(started, _idempotency(idempotency_key, workflow_id, body))
+    headers = {**UNCACHED, "Location": f"/api/workflow-executions/{kept.record.execution_id}"}
+    return json_response(_view(kept.record), 202, headers)
+
+
+@workflow_executions.get("/api/workflow-executions", needs=WORKFLOWS_READ, gives=ExecutionList)
+async def listing(
+    call: Call[ExecutionPorts],
+    *,
+    status: ExecutionStatus | None = None,
+    workflow: Annotated[_Id | None, Query(description="the id of a workflow")] = None,
+    started_by: Annotated[_Id | None, Query(description="a user's id")] = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    cursor: Annotated[Line | None, Query(max_length=512)] = None,
+    workspace: Workspaces = None,
+) -> Response:
+    """Those of a workspace, newest first; `next_cursor` leads to the next page and is null on the last."""
+    wanted = Wanted(status, workflow, started_by)
+    page = await call.ports.executions.page(covered(call, workspace), wanted, cursor=cursor, limit=limit)
+    shown = {"executions": [_view(one) for one in page.items], "next_cursor": page.next_cursor}
+    return json_response(shown, headers=UNCACHED)
+
+
+@workflow_executions.get(
+    "/api/workflow-executions/{execution_id}", needs=WORKFLOWS_READ, gives=ExecutionDetail, refuses=(409,)
+)
+async def get(call: Call[ExecutionPorts], execution_id: _ExecutionId) -> Response:
+    """An execution: what it was given, what it waits for, what its steps gave so far, and what came of it."""
+    record = await call.ports.executions.get(execution_id, reach(call))
+    try:
+        state, _ = await replayed(record, call.ports.executions, call.ports.definitions)
+    except (Unreadable, ValueError, KeyError) as broken:
+        raise damaged() from broken
+    assert state.started is not None, "its journal has its first event"
+    shown = {
+        **_view(record),
+        "inputs": state.started.inputs,
+        "outputs": None if record.outputs is None else decode(record.outputs),
+        "open": [to_plain(one) for one in open_runs(state)],
+        "steps": results(state),
+    }
+    return json_response(shown, headers=UNCACHED)
+
+
+@workflow_executions.get("/api/workflow-executions/{execution_id}/events", needs=WORKFLOWS_READ, gives=EventPage)
+async def events(
+    call: Call[ExecutionPorts],
+    execution_id: _ExecutionId,
+    *,
+    after: Annotated[int, Query(ge=0, le=_MAX_SEQ)] = 0,
+    limit: Annotated[int, Query(ge=1, le=1_000)] = 500,
+    wait_s: Annotated[
+        float, Query(ge=0, le=WAIT_MAX_S, description="seconds to wait for an event where there is none yet")
+    ] = 0.0,
+) -> Response:
+    """Envelopes with seq > `after`, in order. With `wait_s` the answer waits for the next one, where there is none."""
+    record = await call.ports.executions.get(execution_id, reach(call))
+    rows = await call.ports.executions.events(execution_id, after, limit)
+    if not rows and wait_s > 0 and not record.status.ended:
+        await call.ports.commands.wait(execution_id, wait_s)
+        rows = await call.ports.executions.events(execution_id, after, limit)
+    body = f'{{"events":[{",".join(rows)}],"next_after":{after + len(rows)}}}'
+    return Response(body, media_type="application/json", headers=UNCACHED)
+
+
+@workflow_executions.post(
+    "/api/workflow-executions/{execution_id}/pause", needs=WORKFLOWS_EXECUTE, gives=StandingView, refuses=(409,)
+)
+async def pause(call: Call[ExecutionPorts], execution_id: _ExecutionId) -> Response:
+    """From now on nothing begins; what is under way ends."""
+    await call.ports.executions.get(execution_id, reach(call))
+    async with _noted(call, "pause", execution_id):
+        return _standing(await call.ports.commands.pause(execution_id, call.who.user_id))
+
+
+@workflow_executions.post(
+    "/api/workflow-executions/{execution_id}/resume", needs=WORKFLOWS_EXECUTE, gives=StandingView, refuses=(409,)
+)
+async def resume(call: Call[ExecutionPorts], execution_id: _ExecutionId) -> Response:
+    """It goes on."""
+    await call.ports.executions.get(execution_id, reach(call))
+    async with _noted(call, "resume", execution_id):
+        return _standing(await call.ports.commands.resume(execution_id, call.who.user_id))
+
+
+@workflow_executions.post(
+    "/api/workflow-executions/{execution_id}/cancel", needs=WORKFLOWS_EXECUTE, gives=StandingView, refuses=(409,)
+)
+async def cancel(
+    call: Call[ExecutionPorts], execution_id: _ExecutionId, body: CancelExecution | None = None
+) -> Response:
+    """It ends, also while it waits or is paused, after the steps that undo what was done."""
+    await call.ports.executions.get(execution_id, reach(call))
+    reason = "" if body is None else body.reason
+    async with _noted(call, "cancel", execution_id):
+        return _standing(await call.ports.commands.cancel(execution_id, call.who.user_id, reason))
+
+
+@workflow_executions.post(
+    "/api/workflow-executions/{execution_id}/retry", needs=WORKFLOWS_EXECUTE, gives=StandingView, refuses=(409,)
+)
+async def retry(call: Call[ExecutionPorts], execution_id: _ExecutionId, body: RetryExecution) -> Response:
+    """Go on from a step of an execution that failed or was cancelled, with other values where they are given. What ran
+    after that step runs anew."""
+    await call.ports.executions.get(execution_id, reach(call))
+    async with _noted(call, "retry", execution_id, step=body.step):
+        return _standing(await call.ports.commands.retry(execution_id, call.who.user_id, body.step, body.values))
+
+
+@workflow_executions.post(
+    "/api/workflow-executions/{execution_id}/signals", needs=WORKFLOWS_EXECUTE, gives=StandingView, refuses=(409, 413)
+)
+async def signal(
+    call: Call[ExecutionPorts], execution_id: _ExecutionId, body: SendSignal, idempotency_key: IdempotencyKey = None
+) -> Response:
+    """Send a named event. One that comes before a step waits for it is kept. The same Idempotency-Key sends it once."""
+    await call.ports.executions.get(execution_id, reach(call))
+    signal_id = new_id("signal") if idempotency_key is None else _signal_id(call.who.user_id, idempotency_key)
+    async with _noted(call, "signal", execution_id, name=body.name):
+        standing = await call.ports.commands.signal(execution_id, body.name, body.payload, signal_id, call.who.user_id)
+    return _standing(standing)
+
+
+def _check_rights(call: Call[ExecutionPorts], needed: frozenset[str]) -> None:
+    """Raises Forbidden where the caller may not do what the steps do: they are done in the caller's name."""
+    missing = sorted(one for one in needed if not one.startswith("role:") and one not in call.who.permissions)
+    if missing:
+        raise Forbidden(f"The steps of this workflow need {', '.join(missing)}: ask somebody who may, to start it.")
+
+
+def _idempotency(key: str | None, workflow_id: str, body: ExecuteWorkflow) -> Idempotency | None:
+    if key is None:
+        return None
+    asked = (workflow_id, body.inputs, body.budget_usd)
+    return Idempotency(key, blake2b(encode(asked), digest_size=16).hexdigest())
+
+
+def _signal_id(person: str, key: str) -> str:
+    return f"signal_{blake2b(f'{person} {key}'.encode(), digest_size=16).hexdigest()}"
+
+
+@asynccontextmanager
+async def _noted(call: Call[ExecutionPorts], act: str, target: str, **details: str) -> AsyncIterator[None]:
+    """Audit an act, then do the block; where it is refused, a second entry says so."""
+    who = call.who
+
+    async def note(outcome: Outcome, /, **of: str) -> None:
+        await call.ports.audit.note(
+            call.visit, f"execution.{act}", who.actor, who.org_id, outcome, subject=who.user_id, target=target, **of
+        )
+
+    async with audited(note, **details):
+        yield
+
+
+def _standing(standing: Standing) -> Response:
+    shown = {"execution_id": standing.execution_id, "status": standing.status, "last_seq": standing.seq}
+    return json_response(shown, headers=UNCACHED)
+
+
+def _view(record: ExecutionRecord) -> dict[str, Any]:
+    return {
+        "execution_id": record.execution_id,
+        "workflow_id": record.workflow_id,
+        "version": record.version,
+        "name": record.name,
+        "workspace": record.workspace,
+        "status": record.status,
+        "started_by": record.started_by,
+        "started_at": record.started_at,
+        "updated_at": record.updated_at,
+        "ended_at": record.ended_at,
+        "due_at": record.due_at,
+        "parent": record.parent or None,
+        "cost_usd": record.cost_micros / _MICROS,
+        "code": record.code,
+        "reason": record.reason,
+        "last_seq": record.last_seq,
+        "receipt_id": record.receipt_id,
+    }
