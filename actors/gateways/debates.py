@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from actors.kinds import COORDINATOR
 from actors.runtime import Reference, Runtime
-from aragora.agents import naming
-from aragora.agents.catalog import Catalog
 from aragora.agents.guests import Guests
-from aragora.agents.model import AgentSpec
-from aragora.agents.pricing import highest_price
+from aragora.agents.specifying import Specifying
 from aragora.clock import Clock, SystemClock
 from aragora.config.settings import Settings
-from aragora.debate.budget import BudgetRule
 from aragora.debate.forecast import forecast
 from aragora.debate.machine.gate import Signer, Word
 from aragora.debate.model import DebateSpec, Standing
-from aragora.debate.proposition import Idempotency, Pace, Proposition, specification
+from aragora.debate.proposition import Idempotency, Proposition
 from aragora.debate.sharding import owner
 from aragora.encoding import decode_as
 from aragora.ids import new_id
@@ -30,8 +25,6 @@ if TYPE_CHECKING:
     from actors.coordinator import CoordinatorActor
 
 TIMEOUT_S: Final = 30.0
-EMBEDDED_PACE: Final = Pace(phase_deadline_s=300.0, grace_s=120.0)
-"""Embedded agents share one model and answer one after the other: the last answer is slow although nothing is wrong."""
 
 
 class CoordinatorCommands:
@@ -40,20 +33,20 @@ class CoordinatorCommands:
     def __init__(self, runtime: Runtime, settings: Settings, ratings: RatingStore, clock: Clock | None = None) -> None:
         self._runtime = runtime
         self._shards = settings.coordinator_shards
-        self._catalog = Catalog(settings)
-        self._budget = BudgetRule(settings.default_budget_usd, settings.max_budget_usd)
+        self._specifying = Specifying(settings)
         self._ratings = ratings
         self._guests = Guests()
         self._clock = clock or SystemClock()
 
     async def plan(self, proposition: Proposition) -> DebateSpec:
         """The debate that a proposition would open, without the standings of its agents. Raises InvalidInput."""
-        roster = self._catalog.roster()
-        return self._specified(proposition, roster.debaters(proposition.agents))
+        return self._specifying.specified(proposition).spec
 
-    async def open(self, proposition: Proposition, idempotency: Idempotency | None = None) -> DebateTicket:
-        roster = self._catalog.roster()
-        spec = self._specified(proposition, roster.debaters(proposition.agents))
+    async def open(
+        self, proposition: Proposition, idempotency: Idempotency | None = None, debate_id: str | None = None
+    ) -> DebateTicket:
+        roster = self._specifying.catalog.roster()
+        spec = self._specifying.specified(proposition, debate_id).spec
         self._guests.admit((name for name in spec.agents if not roster.vouches_for(name)), self._clock.monotonic())
         spec = replace(spec, standings=await self._standings(spec.agents, scope_of(spec.org_id, spec.domain)))
         opened = await self._of(spec.debate_id).ask(lambda it: it.open(spec, idempotency), timeout_s=TIMEOUT_S)
@@ -65,20 +58,6 @@ class CoordinatorCommands:
             kept.budget_usd,
             forecast(kept),
             kept.suggested,
-        )
-
-    def _specified(self, proposition: Proposition, team: Sequence[AgentSpec]) -> DebateSpec:
-        names = tuple(spec.name for spec in team)
-        prices = {agent.name: price for agent in team if (price := highest_price(agent)) is not None}
-        return specification(
-            replace(proposition, agents=names),
-            new_id("deb"),
-            available=names,
-            default_team=names,
-            budget=self._budget,
-            free=not prices,
-            pace=EMBEDDED_PACE if any(agent.provider == naming.EMBEDDED for agent in team) else None,
-            prices=prices,
         )
 
     async def cancel(self, debate_id: str, by: str) -> DebateTicket:

@@ -113,9 +113,12 @@ class DebateCommands(Protocol):
         """The debate that the proposition would open. Raises InvalidInput as opening it does."""
         ...
 
-    async def open(self, proposition: Proposition, idempotency: Idempotency | None = None) -> DebateTicket:
-        """Raises InvalidInput (unknown agent, protocol ...), Conflict (idempotency key reused for another
-        body), BudgetExhausted, Unavailable with retry_after_s (full, starting or draining)."""
+    async def open(
+        self, proposition: Proposition, idempotency: Idempotency | None = None, debate_id: str | None = None
+    ) -> DebateTicket:
+        """Open it, under `debate_id` where the caller has made one (`aragora.ids.new_id`). Raises InvalidInput (unknown
+        agent, protocol ...), Conflict (idempotency key reused for another body), BudgetExhausted, Unavailable with
+        retry_after_s (full, starting or draining)."""
         ...
 
     async def cancel(self, debate_id: str, by: str) -> DebateTicket:

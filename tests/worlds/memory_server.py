@@ -222,7 +222,9 @@ class World:
 
     # --- DebateCommands --------------------------------------------------------------------------------
 
-    async def open(self, proposition: Proposition, idempotency: Idempotency | None = None) -> DebateTicket:
+    async def open(
+        self, proposition: Proposition, idempotency: Idempotency | None = None, debate_id: str | None = None
+    ) -> DebateTicket:
         self._fail()
         if idempotency is not None and idempotency.key in self.keys:
             debate_id, first = self.keys[idempotency.key]
@@ -230,7 +232,7 @@ class World:
                 raise Conflict("This Idempotency-Key was used for another body.", code="idempotency_conflict")
             return DebateTicket(debate_id, self.records[debate_id].status, created=False)
         place = {"org_id": proposition.org_id, "workspace": proposition.workspace}
-        debate_id = self.add(f"deb_{len(self.records) + 1}", question=proposition.question, **place)
+        debate_id = self.add(debate_id or f"deb_{len(self.records) + 1}", question=proposition.question, **place)
         self.opened.append(proposition)
         if idempotency is not None:
             self.keys[idempotency.key] = (debate_id, idempotency)

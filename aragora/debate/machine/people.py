@@ -11,6 +11,7 @@ from aragora.debate.machine.gate import passed
 from aragora.debate.machine.state import DebateState, Phase
 from aragora.debate.model import (
     ABSTAIN,
+    ConsensusMode,
     DebateEnded,
     DebateOpened,
     DebateSpec,
@@ -19,6 +20,7 @@ from aragora.debate.model import (
     PersonSuggested,
     PersonVoted,
     PositionsCorrected,
+    Protocol,
 )
 from aragora.debate.protocol import check
 from aragora.errors import Conflict, InvalidInput
@@ -170,9 +172,16 @@ def ended(state: DebateState) -> DebateEnded:
     return DebateEnded(DebateStatus.COMPLETED, "decided", state.round, state.cost_usd)
 
 
+def answers_alone(protocol: Protocol) -> bool:
+    """Whether agents of this protocol never hear of each other and no vote is taken: then one of them is enough."""
+    exchange = protocol.critique or protocol.revise or protocol.rank or protocol.synthesize or protocol.judged
+    return protocol.rounds == 1 and not exchange and protocol.consensus is ConsensusMode.NONE
+
+
 def _check_agents(spec: DebateSpec) -> None:
-    if not limits.AGENTS_MIN <= len(spec.agents) <= limits.AGENTS_MAX:
-        allowed = f"{limits.AGENTS_MIN} to {limits.AGENTS_MAX}"
+    least = 1 if answers_alone(spec.protocol) else limits.AGENTS_MIN
+    if not least <= len(spec.agents) <= limits.AGENTS_MAX:
+        allowed = f"{least} to {limits.AGENTS_MAX}"
         raise InvalidInput(f"A debate needs {allowed} agents, not {len(spec.agents)}.")
     if len(set(spec.agents)) != len(spec.agents):
         raise InvalidInput("An agent is named twice: each takes part once.")

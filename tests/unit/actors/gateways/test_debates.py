@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from worlds.actors_without_ray import runtime_over
 
-from actors.gateways.debates import EMBEDDED_PACE, CoordinatorCommands
+from actors.gateways.debates import CoordinatorCommands
+from aragora.agents.specifying import EMBEDDED_PACE
 from aragora.config.settings import Settings
 from aragora.debate.model import DebateSpec, DebateStatus
 from aragora.debate.proposition import Idempotency, Proposition
