@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from aragora.knowledge.store.tables import knowledge_embedder, knowledge_generations, knowledge_items
@@ -19,6 +19,9 @@ from aragora.storage.tables import insert_into
 
 _OF: Final = knowledge_generations.c
 _ITEMS: Final = knowledge_items.c
+_TWO: Final = select(_OF.scope, _OF.generation).where(
+    or_(_OF.scope == bindparam("one"), _OF.scope == bindparam("other"))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,11 @@ class Generations:
         return Standing(
             tuple((scope, known.get(scope, 0)) for scope in sorted(scopes)), embedder[0][0] if embedder else ""
         )
+
+    async def of(self, scopes: tuple[str, str]) -> tuple[tuple[str, int], ...]:
+        """The generations of two scopes, of those that have one: what a request asks that must be quick."""
+        found = await self._database.lookup(_TWO, {"one": scopes[0], "other": scopes[1]}, "reading generations")
+        return tuple((row[0], row[1]) for row in found)
 
     async def next_begin(self, org_id: str, now: float) -> float | None:
         """When the next item of the organisation begins to hold, in seconds since the epoch."""

@@ -65,6 +65,12 @@ def scopes_of(org_id: str, workspace: str, visibility: Visibility) -> tuple[str,
     return (own, shared_scope(org_id)) if visibility is Visibility.ORG else (own,)
 
 
+def told_scope(org_id: str, workspace: str | None, domain: str) -> str:
+    """The token of what a workspace is told about a domain by others than its debates; without a workspace, of what the
+    whole organisation is told."""
+    return f"t{_short(org_id, domain) if workspace is None else _short(org_id, workspace, domain)}"
+
+
 def of_summaries(scopes: Collection[str]) -> tuple[str, ...]:
     """The tokens of the summaries in these scopes, which a search of them alone need not tell from all other items."""
     return tuple(f"s{scope}" for scope in scopes)

@@ -41,6 +41,7 @@ from aragora.knowledge.store.tables import (
     knowledge_vectors,
     knowledge_workspaces,
 )
+from aragora.knowledge.store.told import told_of
 from aragora.storage.applied import applied_of, newly_applied
 from aragora.storage.database import Database
 from aragora.storage.storable import check_values
@@ -133,7 +134,7 @@ class KnowledgeWriter:
                 for item in (*before, *touched.values())
                 for scope in scopes_of(item.org_id, item.workspace, item.visibility)
             }
-            await raise_generations(self._database, connection, places)
+            await raise_generations(self._database, connection, places | told_of(units, planned))
         return planned
 
     async def hold(self, connection: AsyncConnection, home: Home) -> int:
