@@ -19,6 +19,7 @@ from actors.gateways.knowledge_figures import KnowledgeFigures
 from actors.gateways.operations import SharedConnectionBoard, StoredAgentBoard
 from actors.gateways.webhook_figures import WebhookFigures
 from actors.reporting import flush
+from aragora.decisions.invalidating import CacheSize
 from aragora.errors import AragoraError, Unavailable
 from aragora.observability.exposition import render
 from aragora.observability.registry import REGISTRY, Registry
@@ -42,6 +43,7 @@ class StoredMetricsPage:
         webhooks: WebhookFigures,
         *,
         knowledge: KnowledgeFigures,
+        decisions: CacheSize,
         registry: Registry = REGISTRY,
     ) -> None:
         self._counters = counters
@@ -50,6 +52,7 @@ class StoredMetricsPage:
         self._connections = connections
         self._webhooks = webhooks
         self._knowledge = knowledge
+        self._decisions = decisions
         self._registry = registry
         self._making: asyncio.Task[str] | None = None
         self._next: asyncio.Task[str] | None = None  # waits for the end of that
@@ -78,13 +81,14 @@ class StoredMetricsPage:
     async def _stored(self) -> tuple[list[CounterDelta], list[CounterDelta]]:
         with suppress(Unavailable):  # a full disk can still be read; what was counted is written later
             await flush(self._counters[-1], self._registry)
-        *found, breakers, webhooks, knowledge = await asyncio.gather(
+        *found, breakers, webhooks, knowledge, decisions = await asyncio.gather(
             *(store.all() for store in self._counters),
             self._breakers(),
             self._webhooks.gauges(),
             self._knowledge.gauges(),
+            self._decisions.gauges(),
         )
-        return [row for rows in found for row in rows], [*breakers, *webhooks, *knowledge]
+        return [row for rows in found for row in rows], [*breakers, *webhooks, *knowledge, *decisions]
 
     async def _breakers(self) -> list[CounterDelta]:
         return [

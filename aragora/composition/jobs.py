@@ -12,11 +12,14 @@ from actors.gateways.workflows import waking_workflows
 from actors.runtime import Runtime
 from aragora.background import Job
 from aragora.clock import Clock, SystemClock
+from aragora.composition.decision_parts import router_over
 from aragora.composition.forgetting import forgetting_job
 from aragora.composition.revalidating import revalidation
 from aragora.config.settings import Settings
 from aragora.control_plane.upkeep import forgetting_tasks, sweeping_tasks
 from aragora.debate.store.debates import DebateStore
+from aragora.decisions.store.requests import Requests
+from aragora.decisions.upkeep import keeping_decisions
 from aragora.identity.store.dead_keys import forgetting_keys
 from aragora.identity.store.invitations import forgetting_invitations
 from aragora.identity.store.sessions import forgetting_sessions
@@ -68,6 +71,7 @@ def jobs(opened: Callable[[Context], Database], settings: Settings) -> tuple[Job
         summarising_job(summarising, wanted=settings.enable_rlm_summaries),
         sweeping_tasks(debates, clock, told=settings.learns_from_tasks),
         forgetting_tasks(debates, clock),
+        keeping_decisions(router_over(settings, debates, memory, clock), Requests(debates)),
         forgetting_numbers(memory, clock),
         retaining(webhooks, _webhook_retention(settings), clock),
     )

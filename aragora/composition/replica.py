@@ -42,6 +42,7 @@ from aragora.background import Every
 from aragora.clock import SystemClock
 from aragora.composition.control_plane import open_control_plane
 from aragora.composition.debates import open_debates
+from aragora.composition.decisions import open_decisions
 from aragora.composition.estimates import open_estimates
 from aragora.composition.forgetting_routes import open_forgetting
 from aragora.composition.identity import administration_of, open_identity
@@ -58,6 +59,8 @@ from aragora.composition.webhooks import open_webhooks
 from aragora.composition.workflow_executions import open_workflow_executions
 from aragora.config.settings import Settings
 from aragora.debate.store.debates import DebateStore
+from aragora.decisions.invalidating import CacheSize
+from aragora.decisions.store.entries import Entries
 from aragora.identity.client_address import Network, trusted_networks
 from aragora.identity.origins import authority
 from aragora.ids import new_id
@@ -158,7 +161,13 @@ def build_ingress(launch: Launch) -> FastAPI:
                 agents=agents,
                 leaderboard=StoredLeaderboard(ratings),
                 metrics=StoredMetricsPage(
-                    counters, probe, agents, connections, of_webhooks, knowledge=figures_of_knowledge
+                    counters,
+                    probe,
+                    agents,
+                    connections,
+                    of_webhooks,
+                    knowledge=figures_of_knowledge,
+                    decisions=CacheSize(Entries(debates), clock),
                 ),
                 vitals=ReplicaVitals(probe, lifecycle),
                 nodes=nodes,
@@ -170,6 +179,15 @@ def build_ingress(launch: Launch) -> FastAPI:
         ),
         open_estimates(settings, planner=commands, memory=memory, ratings=ratings),
         of_debates,
+        open_decisions(
+            settings,
+            opening=commands,
+            planner=commands,
+            customs=of_debates.ports.customs,
+            writers=identity.writers,
+            workspaces=identity.workspaces.ports.book,
+            clock=clock,
+        ),
         Feature("receipts", ReceiptPorts(reader, verifier), chapters=(receipts,)),
         open_forgetting(settings, identity.feature.ports.parts, clock),
         open_outcomes(settings, identity.feature.ports.parts, reader, clock),

@@ -17,6 +17,7 @@ from aragora.config.chapters import (
     ProviderSettings,
     ServerSettings,
 )
+from aragora.config.decisions import DecisionSettings
 from aragora.config.knowledge import KnowledgeSettings
 from aragora.config.settings import allowed_values, is_secret, variable_of
 from aragora.config.webhooks import WebhookSettings
@@ -38,6 +39,7 @@ _CHAPTERS: Final[tuple[tuple[str, str, type[BaseModel]], ...]] = (
     ("Persistence, receipts, encryption", "", PersistenceSettings),
     ("Webhooks", "", WebhookSettings),
     ("Knowledge Mound", "", KnowledgeSettings),
+    ("Decision router", "", DecisionSettings),
 )
 _HEAD: Final = """\
 # Environment variables

@@ -31,6 +31,7 @@ from aragora.config.chapters import (
     ProviderSettings,
     ServerSettings,
 )
+from aragora.config.decisions import DecisionSettings
 from aragora.config.knowledge import KnowledgeSettings
 from aragora.config.providers import PROVIDERS
 from aragora.config.variables import PRODUCTION
@@ -56,6 +57,7 @@ class Settings(
     PersistenceSettings,
     WebhookSettings,
     KnowledgeSettings,
+    DecisionSettings,
     BaseSettings,
 ):
     """All settings. Secrets are `SecretStr`: they are printed as stars."""

@@ -166,6 +166,21 @@ METRICS: Final[tuple[Metric, ...]] = (
     _counter("aragora_km_cache_hits_total", "Searches of the Knowledge Mound whose answer was kept"),
     _counter("aragora_km_cache_misses_total", "Searches of the Knowledge Mound whose answer was not kept"),
     _counter("aragora_km_cache_failures_total", "Times that Redis did not serve as cache of the Knowledge Mound"),
+    # decision router
+    _counter("aragora_decision_cache_hits_total", "Questions that a kept decision answered"),
+    _counter("aragora_decision_cache_misses_total", "Questions that no kept decision answered: a debate was opened"),
+    _counter(
+        "aragora_decision_cache_invalidations_total",
+        "Invalidations of kept decisions by type (workspace, agent, tag, policy)",
+        "type",
+    ),
+    _counter("aragora_decision_cache_evictions_total", "Kept decisions that went to make room"),
+    _counter("aragora_decision_joined_total", "Questions that joined the debate of an equal one"),
+    _counter("aragora_decision_saved_usd_total", "What debates had cost whose decision was given again, in USD"),
+    _counter(
+        "aragora_decision_routes_total", "Questions by where they went (cache, agent, debate, workflow)", "target"
+    ),
+    _gauge("aragora_decision_cache_size", "Decisions that are kept to be given again", merge=Merge.MAX),
     # knowledge in debates
     _counter(
         "aragora_km_looks_total",

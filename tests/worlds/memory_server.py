@@ -21,6 +21,7 @@ from aragora import encoding
 from aragora.clock import SystemClock
 from aragora.composition.control_plane import open_control_plane
 from aragora.composition.debates import open_debates
+from aragora.composition.decisions import open_decisions
 from aragora.composition.forgetting_routes import open_forgetting
 from aragora.composition.identity import Identity, administration_of, open_identity
 from aragora.composition.integrations import open_integrations
@@ -444,6 +445,15 @@ def features_over(
             "estimates", EstimatePorts(world, learnt, learnt, learnt and Known(world, world)), chapters=(estimates,)
         ),
         of_debates,
+        open_decisions(
+            settings,
+            opening=world,
+            planner=world,
+            customs=of_debates.ports.customs,
+            writers=identity.writers,
+            workspaces=identity.workspaces.ports.book,
+            clock=clock,
+        ),
         Feature("receipts", ReceiptPorts(world, boards), chapters=(receipts,)),
         open_forgetting(settings, identity.feature.ports.parts, clock),
         open_outcomes(settings, identity.feature.ports.parts, world, clock),

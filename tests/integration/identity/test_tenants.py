@@ -52,6 +52,7 @@ LAST: Final = ("/api/auth/api-key", "/api/auth/password", "/api/auth/logout")  #
 AGENT: Final = "ada"  # has a task of Alice's
 BODIES: Final[dict[str, Any]] = {
     "POST /api/debates": {"question": "Mine?"},
+    "POST /api/decisions": {"question": "Mine?"},
     "POST /api/debates/estimate": {"question": "Mine?"},
     "POST /api/debates/{debate_id}/votes": {"choice": "ada", "intensity": 10},
     "POST /api/debates/{debate_id}/positions": {"groups": [["ada"]]},

@@ -37,7 +37,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
         yield client
 
 
-def test_no_input_makes_the_routes_of_knowledge_or_tasks_fail(client: TestClient) -> None:
+def test_no_input_makes_the_routes_of_knowledge_tasks_or_decisions_fail(client: TestClient) -> None:
     described = get_openapi(title="Aragora", version="1", routes=client.app.routes)  # type: ignore[attr-defined]
     made = {
         "item_id": client.post("/api/knowledge/items", json={"content": "It holds."}).json()["item_id"],
@@ -48,7 +48,8 @@ def test_no_input_makes_the_routes_of_knowledge_or_tasks_fail(client: TestClient
     tried = [
         one
         for one in operations
-        if one.path.startswith(("/api/knowledge", "/api/control-plane")) and one.path != "/api/knowledge/calibration"
+        if one.path.startswith(("/api/knowledge", "/api/control-plane", "/api/decisions"))
+        and one.path != "/api/knowledge/calibration"
     ]
     for operation in tried:
         for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
@@ -56,7 +57,7 @@ def test_no_input_makes_the_routes_of_knowledge_or_tasks_fail(client: TestClient
                 _fuzz(client, operation.as_strategy(generation_mode=mode), made, statuses)
             except (Unsatisfiable, SerializationNotPossible):
                 continue  # nothing can be wrong there, or it is no JSON: test_file_routes has lines of all kinds
-    assert len(tried) == 31 + 14
+    assert len(tried) == 31 + 14 + 1
     assert {200, 404, 422} <= statuses.keys()  # it did get through
 
 

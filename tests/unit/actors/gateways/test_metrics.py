@@ -95,7 +95,7 @@ class Boards:
 
 
 class NothingKnown:
-    """No figures of knowledge."""
+    """No figures of knowledge, or of kept decisions."""
 
     async def gauges(self) -> list[CounterDelta]:
         return []
@@ -109,6 +109,7 @@ def page_of(counters: Counters, probe: StoreProbe, boards: Boards, registry: Reg
         boards,  # type: ignore[arg-type]
         boards,  # type: ignore[arg-type]
         knowledge=NothingKnown(),  # type: ignore[arg-type]
+        decisions=NothingKnown(),  # type: ignore[arg-type]
         registry=registry,
     )
 
@@ -180,7 +181,14 @@ async def test_without_the_shared_state_the_page_has_the_rest() -> None:
     boards.shared_away = True
     probe = StoreProbe([counters], clock)  # type: ignore[list-item]
     page = await StoredMetricsPage(
-        [counters], probe, boards, boards, boards, knowledge=NothingKnown(), registry=Registry()
+        [counters],
+        probe,
+        boards,
+        boards,
+        boards,
+        knowledge=NothingKnown(),
+        decisions=NothingKnown(),
+        registry=Registry(),
     ).exposition()  # type: ignore[arg-type, list-item]
     assert "aragora_debates_total 7.0" in page.splitlines()
     assert "\naragora_websocket_connections " not in page

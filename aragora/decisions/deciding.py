@@ -1,0 +1,372 @@
+"""The decision router: a question is answered from what was decided, or goes where the rules lead it.
+
+    1. The rules choose: one agent, a debate or a workflow (`aragora.decisions.rules`).
+    2. What would be debated gives the key (`aragora.decisions.keys`). A decision that is kept under it, and stands
+       under the policy and knowledge of now, is given again; a debate that runs under it is joined.
+    3. Otherwise the question is claimed, and its debate opened. Equal questions at once have one claim, on whatever
+       replica they arrive, so one debate is paid.
+
+When a debate has ended, the first who looks judges whether its decision may be given again
+(`aragora.decisions.admission`): the next question, or the job that does so every minute.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import asdict, dataclass, replace
+from math import inf
+from typing import Any, Final
+
+import structlog
+
+from aragora import __version__
+from aragora.agents.specifying import Specified
+from aragora.clock import Clock
+from aragora.debate.model import (
+    WIRE_NAMES,
+    ConsensusMode,
+    DecisionSigned,
+    PersonSuggested,
+    PersonVoted,
+    PositionsCorrected,
+)
+from aragora.debate.proposition import Idempotency, Proposition
+from aragora.decisions.admission import Ended, why_not
+from aragora.decisions.entry import Claim, Entry, Standing, State
+from aragora.decisions.keys import Keys, keys_of
+from aragora.decisions.ports import Journals, Knowledge, Opened, Opening, Planning, Started, Workflows
+from aragora.decisions.rules import Named, Question, Rule, RuleBook, Stakes, Target, chosen
+from aragora.decisions.store.entries import Bounds, Entries, Policy
+from aragora.encoding import decode_as
+from aragora.errors import Conflict, Unavailable
+from aragora.ids import new_id
+from aragora.observability.registry import REGISTRY, Registry
+
+log: Final[structlog.stdlib.BoundLogger] = structlog.get_logger("aragora.decisions")
+
+HITS: Final = "aragora_decision_cache_hits_total"
+MISSES: Final = "aragora_decision_cache_misses_total"
+JOINED: Final = "aragora_decision_joined_total"
+EVICTIONS: Final = "aragora_decision_cache_evictions_total"
+SAVED: Final = "aragora_decision_saved_usd_total"
+ROUTES: Final = "aragora_decision_routes_total"
+
+WAIT_S: Final = 10.0
+"""How long a request waits for another one that is opening the same debate."""
+_LOOK_S: Final = (0.005, 0.01, 0.02, 0.04, 0.08)  # pauses between two looks; the last one again and again
+_PEOPLE: Final = tuple(WIRE_NAMES[kind] for kind in (PersonVoted, PersonSuggested, PositionsCorrected, DecisionSigned))
+
+
+@dataclass(frozen=True, slots=True)
+class Keeping:
+    """What is kept, and for how long. `near`: whether a question may be answered by the same one in other words."""
+
+    ttl_s: float
+    confidence_min: float
+    bounds: Bounds
+    near: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A question with what its caller wants of the answer.
+
+    Attributes:
+        named: the settings that the caller named itself; the rules then choose nothing.
+        fresh: nothing that was decided before, or is being decided, may answer.
+        max_age_s: an answer that was decided longer ago does not do; None: whatever is kept does.
+        shared: whether the caller may be given what others asked, which takes the right to read debates.
+    """
+
+    proposition: Proposition
+    stakes: Stakes = Stakes.NORMAL
+    deadline_s: float | None = None
+    named: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    fresh: bool = False
+    max_age_s: float | None = None
+    shared: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Routed:
+    """Where a question goes, and why, in words; `entry` is the kept decision that answers it, `near` whether that was
+    asked in other words."""
+
+    target: Target
+    rule: Rule
+    why: str
+    policy: Policy
+    rules: str
+    proposition: Proposition
+    keys: Keys | None = None
+    standing: Standing | None = None
+    agents: dict[str, str] | None = None
+    entry: Entry | None = None
+    near: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What became of a question: a kept decision (`routed.entry`), a debate that was `opened` or `joined`, or a
+    workflow that was `started`."""
+
+    routed: Routed
+    opened: Opened | None = None
+    joined: Entry | None = None
+    started: Started | None = None
+
+
+class Router:
+    """Chooses the way of questions, and looks for what was decided. Every method raises Unavailable where a store is
+    away."""
+
+    def __init__(
+        self,
+        entries: Entries,
+        journals: Journals,
+        planning: Planning,
+        knowledge: Knowledge,
+        *,
+        book: RuleBook,
+        keeping: Keeping,
+        clock: Clock,
+        registry: Registry = REGISTRY,
+    ) -> None:
+        self.entries = entries
+        self.keeping = keeping
+        self.registry = registry
+        self.clock = clock
+        self._journals = journals
+        self._planning = planning
+        self._knowledge = knowledge
+        self._book = book
+
+    async def route(self, wanted: Wanted) -> Routed:
+        """Where the question goes now. Raises InvalidInput as opening its debate does."""
+        routed = await self.planned(wanted)
+        entry, state = await self.look(routed, wanted)
+        return self.answered(routed, entry) if entry is not None and state is State.KEPT else routed
+
+    async def planned(self, wanted: Wanted) -> Routed:
+        """Where the rules lead the question, and by what it is found. Raises InvalidInput."""
+        rule = chosen(self._book, _question(wanted), Named(wanted.named))
+        policy = await self.entries.policy()
+        routed = Routed(rule.to, rule, rule.why, policy, self._book.version, wanted.proposition)
+        if rule.to is Target.WORKFLOW:
+            return routed
+        proposition = self._by(rule, wanted.proposition)
+        found = self._planning.specified(proposition)
+        routed = replace(routed, proposition=proposition)
+        if proposition.needs or not wanted.shared:
+            return routed
+        spec = found.spec
+        return replace(
+            routed,
+            keys=keys_of(spec, _configured(found), release=__version__, rules=self._book.version),
+            standing=Standing(
+                policy.generation, await self._knowledge.standing(spec.org_id, spec.workspace, spec.domain)
+            ),
+            agents={agent.name: agent.model for agent in found.team},
+        )
+
+    async def look(self, routed: Routed, wanted: Wanted) -> tuple[Entry | None, State]:
+        """The entry of the question, and where it stands for this caller: of a kept one that is too old for it, or
+        that it does not want, STALE. STALE without an entry: there is none."""
+        if routed.keys is None or routed.standing is None:
+            return None, State.STALE
+        entry = await self.entries.find(routed.keys.exact)
+        entry, state = (None, State.STALE) if entry is None else await self._judged(entry, routed.standing)
+        if entry is not None and wanted.fresh:
+            return entry, State.STALE
+        if state is State.STALE and self.keeping.near and not wanted.fresh:
+            async for near in self._near(routed.keys, routed.standing):
+                if self._is_young(near, wanted):
+                    return near, State.KEPT
+        if entry is not None and state is State.KEPT and not self._is_young(entry, wanted):
+            return entry, State.STALE
+        return entry, state
+
+    def answered(self, routed: Routed, entry: Entry) -> Routed:
+        """The question answered by a kept decision."""
+        near = routed.keys is not None and entry.key != routed.keys.exact
+        words = " in other words" if near else ""
+        why = f"this was decided before{words}, and neither the policy nor what the workspace knows has changed since"
+        return replace(routed, target=Target.CACHE, why=why, entry=entry, near=near)
+
+    async def judge(self, entry: Entry) -> Entry | None:
+        """The entry of a debate that has ended, kept from now on; None where its decision may not be given again, or
+        was invalidated meanwhile."""
+        reason = await self._why_not(entry)
+        now = self.clock.now()
+        if reason is not None:
+            log.info("a decision is not kept", debate_id=entry.debate_id, reason=reason)
+            await self.entries.release(entry.key, entry.debate_id)
+            return None
+        ends_at = (entry.decided_at or now) + self.keeping.ttl_s
+        gone = await self.entries.keep(entry, now=now, ends_at=ends_at, bounds=self.keeping.bounds)
+        if gone is None:
+            return None
+        if gone:
+            self.registry.inc(EVICTIONS, gone)
+        return replace(entry, kept_at=now, ends_at=ends_at)
+
+    async def _judged(self, entry: Entry, standing: Standing) -> tuple[Entry | None, State]:
+        state = entry.state(standing, self.clock.now())
+        if state is not State.ENDED:
+            return entry, state
+        kept = await self.judge(entry)
+        return (None, State.STALE) if kept is None else (kept, kept.state(standing, self.clock.now()))
+
+    async def _near(self, keys: Keys, standing: Standing) -> AsyncIterator[Entry]:
+        for entry in await self.entries.find_near(keys.near):
+            if entry.key != keys.exact:
+                kept, state = await self._judged(entry, standing)
+                if kept is not None and state is State.KEPT:
+                    yield kept
+
+    def _is_young(self, entry: Entry, wanted: Wanted) -> bool:
+        return wanted.max_age_s is None or entry.age_s(self.clock.now()) <= wanted.max_age_s
+
+    async def _why_not(self, entry: Entry) -> str | None:
+        if entry.status is None:
+            return "its debate is not there"
+        seen = await self._journals.happened(entry.debate_id, _PEOPLE, since=0.0, until=inf, after=0, limit=1)
+        return why_not(
+            entry.status,
+            _ended(entry),
+            people=bool(seen),
+            receipt=entry.receipt is not None,
+            least=self.keeping.confidence_min,
+        )
+
+    def _by(self, rule: Rule, asked: Proposition) -> Proposition:
+        """What is asked for, with what the rule chooses."""
+        if rule.to is Target.AGENT:
+            team = rule.agents or self._planning.specified(asked).spec.agents[:1]
+            return replace(asked, protocol="ensemble", rounds=1, consensus=ConsensusMode.NONE.value, agents=team)
+        given: dict[str, Any] = {
+            "protocol": rule.protocol,
+            "rounds": rule.rounds,
+            "consensus": rule.consensus,
+            "agents": rule.agents or None,
+        }
+        return replace(asked, **{name: value for name, value in given.items() if value is not None})
+
+
+class Deciding:
+    """The router with what it leads to: it answers, joins, opens and starts. Every method raises Unavailable where a
+    store is away, or the same question is being opened for longer than `WAIT_S` seconds."""
+
+    def __init__(self, router: Router, opening: Opening, workflows: Workflows | None = None) -> None:
+        """`workflows` None: there are none, and a rule that leads to one is refused."""
+        self.router = router
+        self._opening = opening
+        self._workflows = workflows
+
+    async def settle(self, wanted: Wanted, idempotency: Idempotency | None = None) -> Settled:
+        """Settle a question. Raises as opening a debate does, and Conflict (code no_workflows) where a rule leads to a
+        workflow and there are none."""
+        routed = await self.router.planned(wanted)
+        if routed.target is Target.WORKFLOW:
+            done = await self._start(routed, idempotency)
+        elif routed.keys is None:
+            done = Settled(routed, await self._opening.open(routed.proposition, idempotency))
+        else:
+            done = await self._shared(routed, wanted, idempotency)
+        self.router.registry.inc(ROUTES, target=done.routed.target)
+        return done
+
+    async def _start(self, routed: Routed, idempotency: Idempotency | None) -> Settled:
+        name = routed.rule.workflow or ""
+        if self._workflows is None:
+            raise Conflict(
+                f"the rule {routed.rule.name!r} leads to the workflow {name!r}, and this server runs no workflows: name"
+                " a protocol in the request, or change the rules (ARAGORA_DECISION_RULES)",
+                code="no_workflows",
+            )
+        return Settled(routed, started=await self._workflows.start(name, routed.proposition, idempotency))
+
+    async def _shared(self, routed: Routed, wanted: Wanted, idempotency: Idempotency | None) -> Settled:
+        """What the entry of the question answers, or a debate that is opened for it."""
+        router = self.router
+        give_up_at, looks = router.clock.monotonic() + WAIT_S, 0
+        while True:
+            entry, state = await router.look(routed, wanted)
+            if entry is not None and state is State.KEPT:
+                router.registry.inc(HITS)
+                router.registry.inc(SAVED, max(0.0, entry.cost_usd))
+                return Settled(router.answered(routed, entry))
+            if entry is not None and state is State.RUNNING:
+                router.registry.inc(JOINED)
+                return Settled(routed, joined=entry)
+            if state is not State.OPENING:
+                debate_id, there = new_id("deb"), None if entry is None else entry.debate_id
+                if await router.entries.claim(self._claim(routed, debate_id, wanted), there):
+                    if not wanted.fresh:
+                        router.registry.inc(MISSES)
+                    return Settled(routed, await self._open(routed, debate_id, idempotency))
+            if router.clock.monotonic() >= give_up_at:
+                raise Unavailable("the same question is being opened by another request: ask again", retry_after_s=1.0)
+            await asyncio.sleep(_LOOK_S[min(looks, len(_LOOK_S) - 1)])
+            looks += 1
+
+    async def _open(self, routed: Routed, debate_id: str, idempotency: Idempotency | None) -> Opened:
+        """Open the debate that the question was claimed for."""
+        assert routed.keys is not None, "claimed without a key"
+        key, entries = routed.keys.exact, self.router.entries
+        try:
+            opened = await self._opening.open(routed.proposition, idempotency, debate_id)
+        except Exception:
+            await entries.release(key, debate_id)  # who waits for it tries itself
+            raise
+        if opened.debate_id == debate_id:
+            await entries.opened(key, debate_id, self.router.clock.now())
+        else:  # an earlier one of the same Idempotency-Key, from before who knows what
+            await entries.release(key, debate_id)
+        return opened
+
+    def _claim(self, routed: Routed, debate_id: str, wanted: Wanted) -> Claim:
+        assert routed.keys is not None, "claimed without a key"
+        assert routed.standing is not None, "claimed without a standing"
+        asked = routed.proposition
+        return Claim(
+            keys=routed.keys,
+            org_id=asked.org_id,
+            workspace=asked.workspace,
+            standing=routed.standing,
+            debate_id=debate_id,
+            question=asked.question,
+            agents=routed.agents or {},
+            tags=wanted.tags,
+            at=self.router.clock.now(),
+        )
+
+
+def _question(wanted: Wanted) -> Question:
+    asked = wanted.proposition
+    return Question(
+        chars=len(asked.question) + len(asked.context),
+        domain=asked.domain,
+        stakes=wanted.stakes,
+        budget_usd=asked.budget_usd,
+        deadline_s=wanted.deadline_s,
+        options=len(asked.options),
+        org_id=asked.org_id,
+        workspace=asked.workspace,
+    )
+
+
+def _configured(found: Specified) -> dict[str, object]:
+    return {agent.name: asdict(agent) for agent in found.team}
+
+
+def _ended(entry: Entry) -> Ended | None:
+    if entry.decision is None:
+        return None
+    try:
+        return decode_as(entry.decision, Ended)
+    except ValueError as error:
+        log.warning("a stored decision cannot be read", debate_id=entry.debate_id, error=str(error))
+        return None

@@ -1,0 +1,1 @@
+"""Entries of decisions, and the generations that make them stale."""
