@@ -117,11 +117,13 @@ def check(unit: Unit) -> None:
         _check_written(execution_id, unit)
     elif isinstance(unit, Commit):
         _check_cost(unit.execution_id, unit.update.cost_micros)
-        check_values(_KIND, unit.execution_id, changed_of(replace(unit.update, cost_micros=0)))
+        check_values(_KIND, unit.execution_id, (*changed_of(replace(unit.update, cost_micros=0)), *unit.taken))
         _check_written(unit.execution_id, unit)
     elif isinstance(unit, Post):
         of = unit.message
         check_values("message", of.message_id, (of.message_id, of.execution_id, of.kind, of.payload, of.created_at))
+    elif isinstance(unit, Dismissed):
+        check_values("messages", "to dismiss", unit.message_ids)
     elif isinstance(unit, Buried):
         check_counters("a", "count", unit.counters)
 

@@ -226,6 +226,8 @@ BAD: list[Callable[[], Unit]] = [
     lambda: Commit("a", (), RUNNING),
     lambda: Commit("a", (*rows("a", 2, 2), *rows("a", 4, 4)), RUNNING),
     lambda: Commit("a", (replace(rows("a", 2, 2)[0], payload='{"a":"\0"}'),), RUNNING),
+    lambda: commit("a", 2, taken=("m\0",)),
+    lambda: Dismissed(("m", "\ud83d")),
     lambda: Post(message("m\0")),
     lambda: Post(replace(message(), payload='"\ud83d"')),
     lambda: Post(replace(message(), created_at=float("inf"))),
