@@ -57,6 +57,7 @@ from aragora.composition.launch import Launch
 from aragora.composition.outcomes import open_outcomes
 from aragora.composition.webhooks import open_webhooks
 from aragora.composition.workflow_executions import open_workflow_executions
+from aragora.composition.workflows import open_workflows
 from aragora.config.settings import Settings
 from aragora.debate.store.debates import DebateStore
 from aragora.decisions.invalidating import CacheSize
@@ -87,6 +88,7 @@ from aragora.storage.counters import CounterStore
 from aragora.storage.database import Database
 from aragora.storage.outbox_store import OutboxStore
 from aragora.webhooks.egress import guard_of
+from aragora.workflows.store.executions import ExecutionStore
 
 WHOM_UVICORN_BELIEVES: Final = "FORWARDED_ALLOW_IPS"
 """Uvicorn's variable, read when Serve starts the replica's HTTP server, which is after this. By default uvicorn writes
@@ -208,6 +210,7 @@ def build_ingress(launch: Launch) -> FastAPI:
         ),
         open_control_plane(settings, clock),
         *open_workflow_executions(settings, runtime, audit=identity.feature.ports.parts, clock=clock),
+        open_workflows(settings, identity.feature.ports.parts, clock, running=ExecutionStore(workflows)),
         of_knowledge,
         open_knowledge_insights(
             settings,

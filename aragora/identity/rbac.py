@@ -91,6 +91,9 @@ WORKFLOWS_BYPASS: Final = permission("workflows.bypass")
 TASKS_READ: Final = permission("tasks.read")
 TASKS_WRITE: Final = permission("tasks.write")
 KNOWLEDGE_MANAGE: Final = permission("knowledge.manage")
+WORKFLOWS_CREATE: Final = permission("workflows.create")
+WORKFLOWS_UPDATE: Final = permission("workflows.update")
+WORKFLOWS_DELETE: Final = permission("workflows.delete")
 
 
 def permissions_of(roles: Iterable[str]) -> frozenset[str]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Container, Iterator
 from dataclasses import dataclass
 
 from aragora import limits
+from aragora.agents.naming import team_of
 from aragora.workflows.blocks import outcomes_of
 from aragora.workflows.definition import Approval, Ask, Debate, Definition, Input, Parallel, Step, Wait, Workflow
 
@@ -18,7 +19,7 @@ class Surroundings:
     """What the server has. None: not known, and not checked."""
 
     workflow_id: str | None = None
-    agents: Collection[str] | None = None
+    agents: Container[str] | None = None
     protocols: Collection[str] | None = None
     consensus: Collection[str] | None = None
 
@@ -117,7 +118,7 @@ def _wait(step: Wait, definition: Definition) -> Told:
 
 
 def _debate(step: Debate, around: Surroundings) -> Told:
-    if step.agents and len(step.agents) < limits.AGENTS_MIN:
+    if 0 < len(step.agents) < limits.AGENTS_MIN and not any(map(team_of, step.agents)):
         yield "agents", "agents", f"a debate has at least {limits.AGENTS_MIN} agents; to ask one, use a step `ask`"
     if around.agents is not None:
         for number, name in enumerate(step.agents):

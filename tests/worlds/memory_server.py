@@ -33,6 +33,7 @@ from aragora.composition.knowledge_revalidations import open_knowledge_revalidat
 from aragora.composition.knowledge_topics import open_knowledge_topics
 from aragora.composition.outcomes import open_outcomes
 from aragora.composition.webhooks import open_webhooks
+from aragora.composition.workflows import open_workflows
 from aragora.config.settings import Settings
 from aragora.debate.budget import BudgetRule
 from aragora.debate.journal import row_of
@@ -473,6 +474,7 @@ def features_over(
             guard=Guard(allowed_networks(("127.0.0.1/32",)), https_only=False, own_hosts=frozenset({"own.test"})),
         ),
         open_control_plane(settings, clock),
+        open_workflows(settings, identity.feature.ports.parts, clock),
         of_knowledge,
         open_knowledge_revalidations(settings, audit=identity.feature.ports.parts, clock=clock),
         open_knowledge_insights(

@@ -37,7 +37,7 @@ _VERSION: Final = ("version", "document", "digest", "created_at", "created_by")
 class Running(Protocol):
     """What executions there are."""
 
-    async def any_of(self, workflow_id: str) -> bool:
+    async def running_of(self, workflow_id: str) -> bool:
         """Whether an execution of the workflow has not ended."""
         ...
 
@@ -148,7 +148,7 @@ class DefinitionStore:
             if (await connection.execute(_found(workflow_id, scope))).first() is None:
                 raise unknown_workflow()
             await connection.execute(gone.values(deleted_at=self._clock.now()))
-            if running is not None and await running.any_of(workflow_id):
+            if running is not None and await running.running_of(workflow_id):
                 raise Conflict(
                     "Executions of this workflow have not ended: cancel them, or wait.", code="workflow_running"
                 )

@@ -115,6 +115,31 @@ async def test_a_stranger_with_identity_headers_is_refused(production: Site) -> 
         assert (await client.get("/api/auth/me", headers=allowed)).json()["org_id"] == "org-456"
 
 
+async def test_the_runbooks_two_lines_for_workflows_work(development: Site) -> None:
+    headers = {"X-User-ID": "user-123", "X-Org-ID": "org-456", "X-User-Roles": "admin,member"}
+    definition = {"name": "Tell", "steps": [{"id": "tell", "type": "notify", "message": "Hello."}]}
+    async with development.client() as client:
+        made = await client.post("/api/workflows", json={"definition": definition}, headers=headers)
+        assert (made.status_code, made.json()["created_by"]) == (201, "user-123")
+        (shown,) = (await client.get("/api/workflows", headers=headers)).json()["workflows"]
+        assert shown["name"] == "Tell"
+        assert (await client.post("/api/auth/register", json={**JANE, "name": "Jane"})).status_code == 201
+        account = (await client.post("/api/auth/login", json=JANE)).json()
+        token = {"Authorization": f"Bearer {account['access_token']}"}
+        assert (await client.get("/api/workflows", headers=token)).json() == {"workflows": [], "next_cursor": None}
+        viewer = {**headers, "X-User-Roles": "viewer"}
+        refused = await client.post("/api/workflows", json={"definition": definition}, headers=viewer)
+        assert code_of(refused) == (403, "forbidden")
+
+
+async def test_a_service_reads_workflows_for_a_person_by_headers(production: Site) -> None:
+    headers = {"X-User-ID": "user-123", "X-Org-ID": "org-456", "X-User-Roles": "member"}
+    async with production.client(STRANGER) as client:
+        assert code_of(await client.get("/api/workflows", headers=headers)) == (401, "unproven_identity")
+        proven = {**headers, "Authorization": f"Bearer {SERVICE}"}
+        assert (await client.get("/api/workflows", headers=proven)).json()["workflows"] == []
+
+
 async def test_a_repeated_header_does_not_slip_past_the_check(production: Site) -> None:
     async with production.client(STRANGER) as client:
         twice = [("Authorization", "Bearer wrong"), ("Authorization", f"Bearer {SERVICE}")]

@@ -50,6 +50,7 @@ PASSWORD: Final = "correct horse battery"
 MARK: Final = "quince-marmalade"  # in all that Alice's organisation keeps
 LAST: Final = ("/api/auth/api-key", "/api/auth/password", "/api/auth/logout")  # they end what the others need
 AGENT: Final = "ada"  # has a task of Alice's
+NOTIFY: Final = {"id": "tell", "type": "notify", "message": "mine"}
 BODIES: Final[dict[str, Any]] = {
     "POST /api/debates": {"question": "Mine?"},
     "POST /api/decisions": {"question": "Mine?"},
@@ -95,6 +96,9 @@ BODIES: Final[dict[str, Any]] = {
     "POST /api/control-plane/tasks/{task_id}/complete": {"agent_id": AGENT, "result": "mine"},
     "POST /api/control-plane/tasks/{task_id}/fail": {"agent_id": AGENT, "error": "I say so."},
     "POST /api/control-plane/agents": {"agent_id": "mallory", "capabilities": []},
+    "POST /api/workflows": {"definition": {"name": "Mine", "steps": [NOTIFY]}},
+    "POST /api/workflows/validate": {"definition": {"name": "Mine", "steps": [NOTIFY]}},
+    "PATCH /api/workflows/{workflow_id}": {"version": 1, "definition": {"name": "Mine", "steps": [NOTIFY]}},
     "POST /api/knowledge/forget": {"by": {"subject": "mine"}},
     "POST /api/webhooks/{webhook_id}/replay": {"since": time.time() - 60.0, "select": "failed"},
 }
@@ -111,6 +115,8 @@ INVENTED: Final = {
     "revalidation_id": f"rev_{8:032x}",
     "adapter": "none",
     "task_id": f"tsk_{8:032x}",
+    "workflow_id": f"wf_{8:032x}",
+    "template_id": "none",
     "agent_id": "nobody",
     "task_type": "debate",
 }
@@ -173,6 +179,7 @@ class Site:
     share_id: str = ""
     revalidation_id: str = ""
     task_id: str = ""
+    workflow_id: str = ""
 
     def client(self, proof: dict[str, str]) -> httpx2.AsyncClient:
         return self.server.client("203.0.113.9", "localhost:8080", **proof)
@@ -259,6 +266,10 @@ async def fill(site: Site, writer: JournalWriter) -> None:
         task = await client.post("/api/control-plane/tasks", json={"type": MARK, "payload": {"of": MARK}})
         assert task.status_code == 201, task.text
         site.task_id = task.json()["task_id"]
+        written = {"name": MARK, "category": MARK, "tags": [MARK], "steps": [{**NOTIFY, "message": MARK}]}
+        workflow = await client.post("/api/workflows", json={"definition": written})
+        assert workflow.status_code == 201, workflow.text
+        site.workflow_id = workflow.json()["workflow_id"]
         agent = {"agent_id": AGENT, "capabilities": [MARK]}
         assert (await client.post("/api/control-plane/agents", json=agent)).status_code == 200
         assert (await client.post(f"/api/control-plane/tasks/{site.task_id}/claim", json=agent)).status_code == 200
@@ -341,6 +352,8 @@ def of_alice(site: Site, debate_id: str) -> dict[str, str]:
         "share_id": site.share_id,
         "revalidation_id": site.revalidation_id,
         "task_id": site.task_id,
+        "workflow_id": site.workflow_id,
+        "template_id": "none",
         "task_type": MARK,
         "agent_id": AGENT,
         "q": MARK,
@@ -377,10 +390,8 @@ async def test_no_route_shows_or_does_anything_with_the_ids_of_another_organisat
                 assert ("{user_id}" not in path) or answer.status_code in (403, 404), told
                 of_webhooks = any(part in path for part in ("{webhook_id}", "{delivery_id}", "{replay_id}"))
                 assert not of_webhooks or answer.status_code == 404, told
-                assert (
-                    not any(part in path for part in ("{item_id}", "{share_id}", "{revalidation_id}", "{task_id}"))
-                    or answer.status_code == 404
-                ), told
+                others = ("{item_id}", "{share_id}", "{revalidation_id}", "{task_id}", "{workflow_id}")
+                assert not any(part in path for part in others) or answer.status_code == 404, told
                 for mark in (MARK, "rcp_done", site.alice.org_id, "alice@example.com"):
                     assert mark not in answer.text, told
                 if "{debate_id}" not in path:
@@ -413,6 +424,8 @@ async def assert_alice_still_has_everything(site: Site) -> None:
             assert (again["revalidation_id"], again["state"]) == (site.revalidation_id, "planned")
             task = (await client.get(f"/api/control-plane/tasks/{site.task_id}")).json()
             assert (task["type"], task["state"], task["agent_id"]) == (MARK, "claimed", AGENT)
+            workflow = (await client.get(f"/api/workflows/{site.workflow_id}")).json()
+            assert (workflow["name"], workflow["version"]) == (MARK, 1)
             (agent,) = (await client.get("/api/control-plane/agents")).json()["agents"]
             assert (agent["agent_id"], agent["capabilities"]) == (AGENT, [MARK])
             replay = (await client.get(f"/api/webhooks/replays/{site.replay_id}")).json()

@@ -32,8 +32,8 @@ pytestmark = pytest.mark.slow
 
 HOSTILE = ("a\0b", "\0", "\x1b[2J")
 HALF = "\ud800"  # of a surrogate pair: JSON can say it, a URL cannot
-UNREAD = {"/api/receipts/verify"}
-"""Takes any JSON at all, and keeps none of it: a receipt is valid or not."""
+UNREAD = {"/api/receipts/verify", "/api/workflows/validate"}
+"""Take any JSON at all, and keep none of it: a receipt is valid or not, a definition has faults or not."""
 VALUES = {
     "email": "ann@example.com",
     "password": "correct horse battery",
@@ -56,6 +56,8 @@ VALUES = {
     "share_id": "ins_" + 32 * "0",
     "revalidation_id": "rev_" + 32 * "0",
     "task_id": "tsk_" + 32 * "0",
+    "workflow_id": "wf_" + 32 * "0",
+    "template_id": "quick_decision",
     "url": "https://hooks.example.com/aragora",
     "secret": "a secret of webhooks",
     "schedule": "patient",

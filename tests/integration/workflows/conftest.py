@@ -6,11 +6,13 @@ import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import httpx2
 import pytest
 from sqlalchemy import text
 from worlds.backends import SetClock, copied_database, databases_of
 from worlds.migrated import migrated
 from worlds.schema import schema
+from worlds.workflow_server import WorkflowSite, workflow_site
 
 from aragora.config.settings import Settings
 from aragora.storage.contexts import Context
@@ -46,3 +48,17 @@ async def database(stored: Settings) -> AsyncIterator[Database]:
 @pytest.fixture
 def definitions(database: Database, clock: SetClock) -> DefinitionStore:
     return DefinitionStore(database, clock)
+
+
+@pytest.fixture
+async def site(stored: Settings, database: Database, clock: SetClock) -> AsyncIterator[WorkflowSite]:
+    """The routes, over the store after `database` emptied it."""
+    async with workflow_site(stored, clock) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def client(site: WorkflowSite) -> AsyncIterator[httpx2.AsyncClient]:
+    """Ann, an owner of acme."""
+    async with site.client("ann") as client:
+        yield client

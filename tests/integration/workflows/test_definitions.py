@@ -24,7 +24,7 @@ class Runs:
     def __init__(self, *ids: str) -> None:
         self.ids = ids
 
-    async def any_of(self, workflow_id: str) -> bool:
+    async def running_of(self, workflow_id: str) -> bool:
         return workflow_id in self.ids
 
 
