@@ -79,7 +79,7 @@ def filled(text: str, names: Mapping[str, Any], budget: Budget | None = None) ->
     made: list[str] = []
     left = PAYLOAD_MAX_BYTES
     for piece in pieces:
-        one = piece.text if piece.expression is None else _as_text(evaluate(piece.expression, names, shared))
+        one = piece.text if piece.expression is None else as_text(evaluate(piece.expression, names, shared))
         made.append(one)
         left -= len(one.encode("utf-8", "surrogatepass"))
         if left < 0:
@@ -103,6 +103,13 @@ def filled_all(value: Any, names: Mapping[str, Any]) -> Any:
     if size > PAYLOAD_MAX_BYTES:
         raise _too_large()
     return made
+
+
+def as_text(value: Any) -> str:
+    """A value as it stands within a text."""
+    if isinstance(value, str):
+        return value
+    return "" if value is None else encode_text(value)
 
 
 class _Room:
@@ -152,12 +159,6 @@ def _after_literal(text: str, at: int, mark: str) -> int:
     while at < len(text) and not text.startswith(mark, at):
         at += 2 if text[at] == "\\" and not raw else 1
     return at + len(mark)
-
-
-def _as_text(value: Any) -> str:
-    if isinstance(value, str):
-        return value
-    return "" if value is None else encode_text(value)
 
 
 def _check_texts(value: Any) -> None:

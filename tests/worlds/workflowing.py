@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from aragora.workflows import approving, machine
+from aragora.workflows import approving, journal, machine
 from aragora.workflows.approving import Answerer, Word
 from aragora.workflows.definition import Definition
 from aragora.workflows.machine.state import ExecutionState
@@ -85,6 +85,7 @@ class Execution:
         """Apply an event and all that follows from it now; returns them."""
         happened: list[Event] = []
         while event is not None or (event := machine.advance(self.state, self.now)) is not None:
+            journal.check(event)  # whatever the machine makes, a journal gives back
             machine.apply(self.state, event, self.now)
             self.events.append((self.now, event))
             happened.append(event)

@@ -27,7 +27,7 @@ from aragora.workflows.definition import (
     Wait,
 )
 from aragora.workflows.expressions import ExpressionError, compiled, condition, evaluate
-from aragora.workflows.filling import filled_all
+from aragora.workflows.filling import as_text, filled_all
 from aragora.workflows.machine.state import PAID, ExecutionState, reserved
 from aragora.workflows.model import Event, StepCompleted, StepFailed, StepStarted
 from aragora.workflows.moments import moment_of
@@ -35,6 +35,8 @@ from aragora.workflows.moments import moment_of
 MICROS: Final = 1_000_000
 UNDO_S: Final = 3_600.0
 """A step that compensates has failed after that, where it says nothing else."""
+_ANY: Final = frozenset({"payload", "inputs", "details"})
+"""What steps hand on as it is."""
 _SHARED: Final = frozenset({field.name for field in fields(Common)} | {"type"})
 
 
@@ -122,7 +124,23 @@ def _values(step: Step, names: Mapping[str, Any], now: float) -> tuple[Mapping[s
     else:
         own = {name: value for name, value in to_plain(step).items() if name not in _SHARED}
     filled: dict[str, Any] = filled_all(own, names)
-    return filled, None
+    if isinstance(filled.get("options"), list):  # also where one expression gives them all
+        own["options"] = [""] * len(filled["options"])
+    elif "options" in filled:
+        raise ExpressionError("its options are no list")
+    return {name: value if name in _ANY else _as_texts(own[name], value) for name, value in filled.items()}, None
+
+
+def _as_texts(written: Any, filled: Any) -> Any:
+    """What was filled in, with a text wherever one was written: only where a step takes whatever it is given does an
+    expression that stands alone keep its type."""
+    if isinstance(written, str):
+        return as_text(filled)
+    if isinstance(written, Mapping):
+        return {name: _as_texts(written[name], value) for name, value in filled.items()}
+    if isinstance(written, list | tuple):
+        return [_as_texts(each, value) for each, value in zip(written, filled, strict=True)]
+    return filled
 
 
 def _items(step: Map, names: Mapping[str, Any]) -> list[Any]:

@@ -49,6 +49,10 @@ class Lost(Unavailable):
     """Raised where the execution must be read again from its journal: try again."""
 
 
+class NotOurs(RuntimeError):
+    """The machine made an event that no journal could give back: a defect, which ends its execution."""
+
+
 class Course:
     """One execution. `write` commits, `beside` gives what is written besides its rows."""
 
@@ -104,6 +108,8 @@ class Course:
             if first is not None:
                 journal.check(first)
             events = follow(self.state, first, now)
+            for event in events:
+                _check_ours(event)
             if events:
                 await self._commit(events, now, taken)
             return bool(events)
@@ -150,6 +156,14 @@ def follow(state: ExecutionState, first: Event | None, now: float) -> list[Event
         events.append(event)
         event = None
     return events
+
+
+def _check_ours(event: Event) -> None:
+    """Raises NotOurs where an event that the machine made could not be read back: the journal must not have it."""
+    try:
+        journal.check(event)
+    except journal.NotStorable as wrong:
+        raise NotOurs(f"{type(event).__name__} cannot be kept") from wrong
 
 
 def update_of(state: ExecutionState, now: float) -> ExecutionUpdate:
