@@ -17,7 +17,8 @@ Answers
 The end
 - A bypass, a rejection where the policy has a veto, or a quorum that is met closes it.
 - It is rejected once those who are asked cannot meet its quorum any more. Where nobody rejected it and an escalation is
-  to come, it waits for that. So an approval may be closed as soon as it is opened: look at `settled` then too.
+  to come, it waits for that. So an approval may be closed as soon as it is opened, or by an escalation: look at
+  `settled` after every event.
 
 Time
 - The moment of the deadline belongs to what follows it. An escalation has its own deadline, counted from when it
