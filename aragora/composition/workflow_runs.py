@@ -11,6 +11,7 @@ from aragora.clock import SystemClock
 from aragora.composition.identity_rules import identity_rules
 from aragora.composition.steps.debating import Debating
 from aragora.composition.steps.knowing import KnowledgeSearching, KnowledgeWriting
+from aragora.composition.steps.notifying import Notifying
 from aragora.composition.steps.outside import Outside, StepDoing
 from aragora.config.legacy import HOST
 from aragora.config.settings import Settings
@@ -48,6 +49,7 @@ def workflow_parts(opened: Callable[[Context], Database], settings: Settings) ->
     known: dict[str, StepDoing] = {
         "debate": debating,
         "ask": debating,
+        "notify": Notifying(),
         "knowledge_search": KnowledgeSearching(Searching(reader, IndexMeanings(runtime), clock)),
         "knowledge_write": KnowledgeWriting(Keeper(reader, writer, clock, IndexWaker(runtime).wake), clock),
     }
