@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from math import inf
 from typing import Any, Final
 
@@ -145,15 +145,13 @@ class Router:
 
     async def route(self, wanted: Wanted) -> Routed:
         """Where the question goes now. Raises InvalidInput as opening its debate does."""
-        routed = await self.planned(wanted)
-        entry, state = await self.look(routed, wanted)
+        routed, entry, state = await self.look(self.planned(wanted), wanted)
         return self.answered(routed, entry) if entry is not None and state is State.KEPT else routed
 
-    async def planned(self, wanted: Wanted) -> Routed:
+    def planned(self, wanted: Wanted) -> Routed:
         """Where the rules lead the question, and by what it is found. Raises InvalidInput."""
         rule = chosen(self._book, _question(wanted), Named(wanted.named))
-        policy = await self.entries.policy()
-        routed = Routed(rule.to, rule, rule.why, policy, self._book.version, wanted.proposition)
+        routed = Routed(rule.to, rule, rule.why, Policy(), self._book.version, wanted.proposition)
         if rule.to is Target.WORKFLOW:
             return routed
         proposition = self._by(rule, wanted.proposition)
@@ -161,32 +159,34 @@ class Router:
         routed = replace(routed, proposition=proposition)
         if proposition.needs or not wanted.shared:
             return routed
-        spec = found.spec
         return replace(
             routed,
-            keys=keys_of(spec, _configured(found), release=__version__, rules=self._book.version),
-            standing=Standing(
-                policy.generation, await self._knowledge.standing(spec.org_id, spec.workspace, spec.domain)
-            ),
+            keys=keys_of(found.spec, _configured(found), release=__version__, rules=self._book.version),
             agents={agent.name: agent.model for agent in found.team},
         )
 
-    async def look(self, routed: Routed, wanted: Wanted) -> tuple[Entry | None, State]:
-        """The entry of the question, and where it stands for this caller: of a kept one that is too old for it, or
-        that it does not want, STALE. STALE without an entry: there is none."""
-        if routed.keys is None or routed.standing is None:
-            return None, State.STALE
-        entry = await self.entries.find(routed.keys.exact)
-        entry, state = (None, State.STALE) if entry is None else await self._judged(entry, routed.standing)
+    async def look(self, routed: Routed, wanted: Wanted) -> tuple[Routed, Entry | None, State]:
+        """The question under the policy and knowledge of now, its entry, and where that stands for this caller: a kept
+        one that is too old for it, or that it does not want, is STALE. STALE without an entry: there is none."""
+        keys, asked = routed.keys, routed.proposition
+        if keys is None:
+            return replace(routed, policy=await self.entries.policy()), None, State.STALE
+        (policy, entry), knowledge = await asyncio.gather(
+            self.entries.find(keys.exact),
+            self._knowledge.standing(asked.org_id, asked.workspace, asked.domain),
+        )
+        standing = Standing(policy.generation, knowledge)
+        routed = replace(routed, policy=policy, standing=standing)
+        entry, state = (None, State.STALE) if entry is None else await self._judged(entry, standing)
         if entry is not None and wanted.fresh:
-            return entry, State.STALE
+            return routed, entry, State.STALE
         if state is State.STALE and self.keeping.near and not wanted.fresh:
-            async for near in self._near(routed.keys, routed.standing):
+            async for near in self._near(keys, standing):
                 if self._is_young(near, wanted):
-                    return near, State.KEPT
+                    return routed, near, State.KEPT
         if entry is not None and state is State.KEPT and not self._is_young(entry, wanted):
-            return entry, State.STALE
-        return entry, state
+            return routed, entry, State.STALE
+        return routed, entry, state
 
     def answered(self, routed: Routed, entry: Entry) -> Routed:
         """The question answered by a kept decision."""
@@ -268,7 +268,9 @@ class Deciding:
     async def settle(self, wanted: Wanted, idempotency: Idempotency | None = None) -> Settled:
         """Settle a question. Raises as opening a debate does, and Conflict (code no_workflows) where a rule leads to a
         workflow and there are none."""
-        routed = await self.router.planned(wanted)
+        routed = self.router.planned(wanted)
+        if routed.keys is None:
+            routed, _, _ = await self.router.look(routed, wanted)
         if routed.target is Target.WORKFLOW:
             done = await self._start(routed, idempotency)
         elif routed.keys is None:
@@ -293,7 +295,7 @@ class Deciding:
         router = self.router
         give_up_at, looks = router.clock.monotonic() + WAIT_S, 0
         while True:
-            entry, state = await router.look(routed, wanted)
+            routed, entry, state = await router.look(routed, wanted)
             if entry is not None and state is State.KEPT:
                 router.registry.inc(HITS)
                 router.registry.inc(SAVED, max(0.0, entry.cost_usd))
@@ -359,7 +361,7 @@ def _question(wanted: Wanted) -> Question:
 
 
 def _configured(found: Specified) -> dict[str, object]:
-    return {agent.name: asdict(agent) for agent in found.team}
+    return {agent.name: agent for agent in found.team}
 
 
 def _ended(entry: Entry) -> Ended | None:

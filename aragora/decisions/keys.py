@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Final
 from unicodedata import normalize
@@ -58,7 +58,7 @@ OF_A_REQUEST: Final[Mapping[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """What an entry is found by: `exact` for this very question, `near` for the same content words in the same order
+    """What an entry is found by: `exact` for this very question, `near` for the same in other words
     (`aragora.decisions.near`)."""
 
     exact: str
@@ -75,14 +75,14 @@ def keys_of(spec: DebateSpec, agents: Mapping[str, object], *, release: str, rul
     """
     question = " ".join(normalize("NFC", spec.question).split())
     told: dict[str, Any] = {
-        **{field.name: getattr(spec, field.name) for field in fields(spec) if field.name in KEYED},
-        "protocol": asdict(spec.protocol),
+        **{name: getattr(spec, name) for name in _IN_ORDER},
         "budget_usd": budget_class(spec.budget_usd),
         "configured": {name: agents[name] for name in sorted(agents)},
         "release": release,
         "rules": rules,
     }
-    return Keys(_hashed(("exact", question), told), _hashed(("near", *gist(question)), told))
+    raw = encode(told)
+    return Keys(_hashed(("exact", question), raw), _hashed(("near", *gist(question)), raw))
 
 
 def budget_class(budget_usd: float | None) -> int | None:
@@ -91,6 +91,8 @@ def budget_class(budget_usd: float | None) -> int | None:
     return None if budget_usd is None else math.floor(math.log10(budget_usd))
 
 
-def _hashed(question: tuple[str, ...], told: Mapping[str, Any]) -> str:
-    rest = {name: value for name, value in told.items() if name != "question"}
-    return sha256(encode((_FORM, question, rest))).hexdigest()
+def _hashed(question: tuple[str, ...], told: bytes) -> str:
+    return sha256(encode((_FORM, question)) + told).hexdigest()
+
+
+_IN_ORDER: Final = tuple(sorted(KEYED - {"question"}))

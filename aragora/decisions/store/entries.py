@@ -17,7 +17,19 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Integer, bindparam, delete, func, literal, literal_column, null, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    bindparam,
+    delete,
+    func,
+    literal,
+    literal_column,
+    null,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from aragora.debate.model import DebateStatus
@@ -35,13 +47,12 @@ _NEAR_MAX: Final = 3  # entries of one question in other words that are looked a
 _PART: Final = 500  # values of one IN
 
 _E: Final = decision_entries.c
+_COLUMNS: Final = (
+    *(_E.key, _E.debate_id, _E.question, _E.policy, _E.knowledge, _E.claimed_at, _E.opened_at, _E.kept_at, _E.ends_at),
+    *(debates.c.status, debates.c.decision, debates.c.cost_usd, receipts.c.issued_at, receipts.c.document),
+)
 _FOUND: Final = (
-    select(
-        *(_E.key, _E.debate_id, _E.question, _E.policy, _E.knowledge, _E.claimed_at, _E.opened_at),
-        *(_E.kept_at, _E.ends_at),
-        *(debates.c.status, debates.c.decision, debates.c.cost_usd),
-        *(receipts.c.issued_at, receipts.c.document),
-    )
+    select(*_COLUMNS)
     .select_from(
         decision_entries.outerjoin(debates, debates.c.debate_id == _E.debate_id).outerjoin(
             receipts, receipts.c.debate_id == _E.debate_id
@@ -49,7 +60,14 @@ _FOUND: Final = (
     )
     .order_by(_E.claimed_at.desc())
 )
-_BY_KEY: Final = _FOUND.where(_E.key == bindparam("key"))
+_ONE: Final = select(literal_column("1").label("one")).subquery()
+_BY_KEY: Final = select(decision_policy.c.version, decision_policy.c.generation, *_COLUMNS).select_from(
+    _ONE.outerjoin(decision_policy, decision_policy.c.one == _ONE.c.one)
+    .outerjoin(decision_entries, _E.key == bindparam("key"))
+    .outerjoin(debates, debates.c.debate_id == _E.debate_id)
+    .outerjoin(receipts, receipts.c.debate_id == _E.debate_id)
+)
+"""The policy, and the entry of a key where there is one: all that a request asks of this database, in one query."""
 _BY_DEBATE: Final = (
     select(
         literal_column("''").label("key"),
@@ -98,10 +116,11 @@ class Entries:
         found = await self._database.lookup(_POLICY, {}, "reading the policy of decisions")
         return Policy(*found[0]) if found else Policy()
 
-    async def find(self, key: str) -> Entry | None:
-        """The entry of a question."""
-        found = await self._database.lookup(_BY_KEY, {"key": key}, "reading a kept decision")
-        return _entry(found[0]) if found else None
+    async def find(self, key: str) -> tuple[Policy, Entry | None]:
+        """The policy in force, and the entry of a question."""
+        version, generation, *row = (await self._database.lookup(_BY_KEY, {"key": key}, "reading a kept decision"))[0]
+        policy = Policy() if version is None else Policy(version, generation)
+        return policy, None if row[0] is None else _entry(row)
 
     async def of_debate(self, debate_id: str) -> Entry | None:
         """A debate as the entry that it was, whether or not it is one still; its key is empty."""
@@ -182,12 +201,11 @@ class Entries:
     async def invalidate_workspace(self, workspace: str, org_id: str | None = None) -> int:
         """Delete the entries of a workspace, of every organisation unless one is named; returns how many decisions were
         kept."""
-        meant = [_E.workspace == workspace]
+        meant: list[ColumnElement[bool]] = [_E.workspace == workspace]
         if org_id is not None:
             meant.append(_E.org_id == org_id)
         async with self._database.writing("invalidating kept decisions") as connection:
-            gone = await connection.execute(delete(decision_entries).where(*meant).returning(_E.kept_at))
-            return sum(row[0] is not None for row in gone)
+            return await _counted_and_deleted(connection, *meant)
 
     async def invalidate_agent(self, agent: str, version: str) -> int:
         """Delete the entries in which this version of an agent took part (`aragora.decisions.agent_versions`); returns
@@ -225,11 +243,10 @@ class Entries:
 
     async def _invalidate(self, column: Any, meant: Callable[[str], bool]) -> int:
         async with self._database.writing("invalidating kept decisions") as connection:
-            rows = (await connection.execute(select(_E.key, column, _E.kept_at))).all()
-            seen: dict[str, bool] = {}  # many entries have the same agents
-            found = [row for row in rows if seen.setdefault(row[1], meant(row[1]))]
-            await _delete(connection, [row[0] for row in found])
-            return sum(row[2] is not None for row in found)
+            # Many entries have the same agents and tags: what they are is judged once.
+            found = [row[0] for row in await connection.execute(select(column).distinct()) if meant(row[0])]
+            parts = (found[start : start + _PART] for start in range(0, len(found), _PART))
+            return sum([await _counted_and_deleted(connection, column.in_(part)) for part in parts])
 
 
 async def _make_room(connection: AsyncConnection, bounds: Bounds, now: float) -> int:
@@ -270,6 +287,15 @@ async def _forget_stale(connection: AsyncConnection, now: float) -> int:
     lost = _E.kept_at.is_(None) & (_E.claimed_at < now - CLAIM_S) & ~there.exists()
     stale = or_(_E.ends_at <= now, (_E.policy != generation) & ~running & (_E.claimed_at < now - CLAIM_S), lost)
     return int((await connection.execute(delete(decision_entries).where(stale))).rowcount)
+
+
+async def _counted_and_deleted(connection: AsyncConnection, *meant: ColumnElement[bool]) -> int:
+    """Delete these entries; returns how many decisions were kept. Whoever claims a question between the count and the
+    deletion has nothing to be counted."""
+    kept = select(func.count()).select_from(decision_entries).where(*meant, _E.kept_at.is_not(None))
+    count = int((await connection.execute(kept)).scalar_one())
+    await connection.execute(delete(decision_entries).where(*meant))
+    return count
 
 
 async def _delete(connection: AsyncConnection, keys: Sequence[str]) -> None:

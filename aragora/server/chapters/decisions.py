@@ -91,7 +91,7 @@ class RouteView(BaseModel):
     policy_version: str
 
 
-class Ticket(BaseModel):
+class UnderWay(BaseModel):
     """Of a debate that was opened or joined, or a workflow that was started."""
 
     cached: Annotated[bool, Field(description="false")]
@@ -126,7 +126,7 @@ class CachedDecision(BaseModel):
     needs=DEBATES_CREATE,
     gives=CachedDecision,
     refuses=(409,),
-    describes={202: {"model": Ticket, "description": "a debate was opened or joined, or a workflow started"}},
+    describes={202: {"model": UnderWay, "description": "a debate was opened or joined, or a workflow started"}},
 )
 async def decide(
     call: Call[DecisionPorts],

@@ -246,7 +246,7 @@ async def test_who_opens_and_dies_holds_the_question_for_a_minute_at_most(site: 
     from aragora.decisions.deciding import Wanted
 
     wanted = Wanted(Proposition(QUESTION, created_by="ann", org_id="acme"))
-    routed = await router.planned(wanted)
+    routed, _, _ = await router.look(router.planned(wanted), wanted)
     assert await entries.claim(site.ports[0].deciding._claim(routed, "deb_lost", wanted), None)
     site.clock.ahead_s = 61.0
     assert (await site.ask(202))["debate_id"] != "deb_lost"
