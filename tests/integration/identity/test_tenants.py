@@ -403,8 +403,8 @@ async def test_no_route_shows_or_does_anything_with_the_ids_of_another_organisat
     site.commands.cancel.assert_not_called()
     site.commands.vote.assert_not_called()
     site.commands.suggest.assert_not_called()
-    (opened,) = [each.args[0] for each in site.commands.open.call_args_list]
-    assert opened.org_id == site.mallory.org_id
+    opened = [each.args[0] for each in site.commands.open.call_args_list]
+    assert [one.org_id for one in opened] == 2 * [site.mallory.org_id]  # POST /api/debates and POST /api/decisions
     await assert_alice_still_has_everything(site)
 
 
