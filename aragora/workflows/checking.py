@@ -42,6 +42,7 @@ def checked(definition: Definition, around: Surroundings | None = None) -> Check
     if bounds is not None and bounds.step_runs > STEP_RUNS_MAX:
         says = f"it may run {bounds.step_runs} steps; {STEP_RUNS_MAX} are the most: lower items_max or rounds_max"
         faults.append(Fault("steps", "unbounded", says))
+    faults += _of_names(definition)
     faults += _of_steps(definition, around or Surroundings())
     faults += faults_of_expressions(definition, found)
     return Checked(bounded(faults), bounds)
@@ -94,6 +95,18 @@ def _of_inputs(definition: Definition, given: Mapping[str, Any], values: Mapping
             yield Fault(f"inputs.{name}", "missing", "is missing")
         elif value is not None and not fits(one.type, value):
             yield Fault(f"inputs.{name}", "type", f"is no {one.type}")
+
+
+def _of_names(definition: Definition) -> Iterator[Fault]:
+    """What lists and pages show in a line is one."""
+    named = [("name", definition.name), ("category", definition.category)]
+    named += [(f"tags[{number}]", tag) for number, tag in enumerate(definition.tags)]
+    named += [(place(number, step, "title"), step.title) for number, step in enumerate(definition.steps)]
+    for path, text in named:
+        try:
+            texts.line(text)
+        except ValueError as error:
+            yield Fault(path, "invalid", str(error))
 
 
 def _of_steps(definition: Definition, around: Surroundings) -> Iterator[Fault]:

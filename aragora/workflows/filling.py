@@ -8,7 +8,8 @@ may hold `}}` within its own texts and brackets. There is no escape: `{{ "{{" }}
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
@@ -40,30 +41,53 @@ def parts(text: str) -> tuple[Part, ...]:
     """The pieces of a text. Raises ExpressionError, with the place in the text, where an expression does not end or
     cannot be read, or where there are over PARTS_MAX."""
     found: list[Part] = []
-    at = 0
-    while (start := text.find("{{", at)) >= 0:
-        end = _end(text, start + _LENGTH_OF_TAGS)
-        if start > at:
-            found.append(Part(text[at:start]))
-        inner = text[start + _LENGTH_OF_TAGS : end]
+    for piece, at in _pieces(text):
+        if at is None:
+            found.append(Part(piece))
+            continue
         try:
-            found.append(Part(inner, compiled(inner.strip())))
+            found.append(Part(piece, compiled(piece.strip())))
         except ExpressionError as error:
-            raise ExpressionError(f"In {{{{ }}}} at character {start + 1}: {error.message}") from None
-        if len(found) > PARTS_MAX:
-            raise ExpressionError(f"A text has at most {PARTS_MAX} pieces.")
-        at = end + _LENGTH_OF_TAGS
-    if at < len(text):
-        found.append(Part(text[at:]))
+            raise ExpressionError(f"In {{{{ }}}} at character {at}: {error.message}") from None
     return tuple(found)
+
+
+def unread(value: Any) -> tuple[str, ...]:
+    """The expressions in all texts of a value, none of which is read: a quick look. What follows an expression that
+    does not end is left out."""
+    if isinstance(value, str):
+        found = []
+        with suppress(ExpressionError):
+            found += [piece for piece, at in _pieces(value) if at is not None]
+        return tuple(found)
+    return tuple(one for each in _inner(value) for one in unread(each))
 
 
 def expressions_of(value: Any) -> tuple[Expression, ...]:
     """The expressions in all texts of a value. Raises ExpressionError."""
     if isinstance(value, str):
         return tuple(part.expression for part in parts(value) if part.expression is not None)
-    inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
-    return tuple(one for each in inner for one in expressions_of(each))
+    return tuple(one for each in _inner(value) for one in expressions_of(each))
+
+
+def _inner(value: Any) -> Iterable[Any]:
+    return value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
+
+
+def _pieces(text: str) -> Iterator[tuple[str, int | None]]:
+    """The pieces of a text, each expression with its place, from 1. Raises ExpressionError."""
+    at = count = 0
+    while (start := text.find("{{", at)) >= 0:
+        end = _end(text, start + _LENGTH_OF_TAGS)
+        if start > at:
+            yield text[at:start], None
+        yield text[start + _LENGTH_OF_TAGS : end], start + 1
+        count += 1
+        if count > PARTS_MAX:
+            raise ExpressionError(f"A text has at most {PARTS_MAX} expressions.")
+        at = end + _LENGTH_OF_TAGS
+    if at < len(text):
+        yield text[at:], None
 
 
 def filled(text: str, names: Mapping[str, Any], budget: Budget | None = None) -> Any:

@@ -12,7 +12,7 @@ from aragora.workflows.blocks import Blocks, place
 from aragora.workflows.definition import Decide, Definition, Loop, Map, Step
 from aragora.workflows.expressions import Expression, ExpressionError, compiled, names_used
 from aragora.workflows.faults import Fault
-from aragora.workflows.filling import expressions_of
+from aragora.workflows.filling import expressions_of, unread
 
 TEXTS: Final[Mapping[str, tuple[str, ...]]] = {
     "debate": ("question", "context", "options"),
@@ -26,10 +26,18 @@ TEXTS: Final[Mapping[str, tuple[str, ...]]] = {
     "notify": ("message", "details"),
 }
 """By type of step: the fields whose texts may hold expressions."""
+CHARS_MAX: Final = 20_000
+"""Of all expressions of a definition; each counts as CHARS_EACH more. To read so many takes about a second."""
+CHARS_EACH: Final = 20
 
 
 def faults_of_expressions(definition: Definition, blocks: Blocks) -> Iterator[Fault]:
     """Everything that is wrong with them."""
+    size = sum(len(one) + CHARS_EACH for one in _unread(definition))
+    if size > CHARS_MAX:
+        says = f"its expressions have {size} characters, {CHARS_EACH} for each counted; {CHARS_MAX} are the most"
+        yield Fault("steps", "too_many_expressions", f"{says}: split it into several workflows")
+        return
     for number, step in enumerate(definition.steps):
         names = _Names(definition, blocks.steps, blocks.may_have_run(step.id), _variables(blocks, step))
         for name, value in _texts(step):
@@ -42,6 +50,17 @@ def faults_of_expressions(definition: Definition, blocks: Blocks) -> Iterator[Fa
     whole = _Names(definition, blocks.steps, blocks.of_the_whole(), frozenset())
     for name, text in definition.outputs.items():
         yield from _of_expression(f"outputs.{name}", text, whole)
+
+
+def _unread(definition: Definition) -> Iterator[str]:
+    """Every expression as it is written, of whatever kind."""
+    yield from definition.outputs.values()
+    for step in definition.steps:
+        for _, value in _texts(step):
+            yield from unread(value)
+        yield from (text for _, text in _expressions(step))
+        if isinstance(step, Loop) and step.until is not None:
+            yield step.until
 
 
 class _Names:

@@ -1,11 +1,13 @@
 """Workflows as definitions: written, checked, changed, listed; and the templates to begin with.
 
 A definition that has faults is refused with 422, and `faults` beside the error holds each with its path in the
-document. Whoever saves one needs the rights for what its steps do.
+document. Whoever saves one needs the rights for what its steps do. Checking may take a second of work for the largest
+documents, so a thread does it.
 """
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -31,6 +33,7 @@ from aragora.identity.rbac import (
 )
 from aragora.server.chapter import Call, Chapter
 from aragora.server.failures import failure
+from aragora.server.knowledge import covered, reach
 from aragora.server.ports import AuditTrail
 from aragora.server.schemas import Line, Workspace, Workspaces
 from aragora.server.views import UNCACHED, json_response
@@ -215,7 +218,7 @@ async def listing(
 ) -> Response:
     """Those of a workspace, newest first; `next_cursor` leads to the next page and is null on the last."""
     wanted = Wanted(category, tag, search)
-    page = await call.ports.definitions.page(call.within(workspace), wanted, cursor=cursor, limit=limit)
+    page = await call.ports.definitions.page(covered(call, workspace), wanted, cursor=cursor, limit=limit)
     shown = {"workflows": [_view(one) for one in page.items], "next_cursor": page.next_cursor}
     return json_response(shown, headers=UNCACHED)
 
@@ -227,7 +230,7 @@ async def create(call: Call[WorkflowPorts], body: CreateWorkflow) -> Response:
     document = _begun(body)
     workspace = workspaces.chosen(call.who, body.workspace)
     try:
-        written = _accepted(call, document)
+        written = await _accepted(call, document)
     except InvalidDefinition as wrong:
         return _refusal(call, wrong)
     async with _noted(call, "create", "", digest=written.digest):
@@ -240,10 +243,9 @@ async def validate(call: Call[WorkflowPorts], body: ValidateWorkflow) -> Respons
     """Look at a definition without keeping it: its faults, the most that an execution may run and cost, and the rights
     that saving it takes."""
     try:
-        written = read(body.definition)
+        written, found = await asyncio.to_thread(_looked_at, body.definition, _around(call, body.workflow_id))
     except InvalidDefinition as wrong:
         return json_response(_validation(Checked(wrong.faults, None), None), headers=UNCACHED)
-    found = checked(written.definition, _around(call, body.workflow_id))
     return json_response(_validation(found, written), headers=UNCACHED)
 
 
@@ -272,7 +274,7 @@ async def get(
 ) -> Response:
     """A workflow, with its latest definition or that of `version`. The ETag is the latest version: If-Match takes
     it."""
-    head, found = await call.ports.definitions.get(workflow_id, call.reach, version)
+    head, found = await call.ports.definitions.get(workflow_id, reach(call), version)
     return _detail(head, decode(found.document), 200, shown=found)
 
 
@@ -287,13 +289,13 @@ async def change(
     with theirs. Name the version that it replaces, in `version` or If-Match; 409 `version_conflict` where it is not the
     latest. The same definition again changes nothing."""
     version = _replaced(body.version, if_match)
-    await call.ports.definitions.get(workflow_id, call.reach)
+    await call.ports.definitions.get(workflow_id, reach(call))
     try:
-        written = _accepted(call, body.definition, workflow_id)
+        written = await _accepted(call, body.definition, workflow_id)
     except InvalidDefinition as wrong:
         return _refusal(call, wrong)
     async with _noted(call, "change", workflow_id, digest=written.digest):
-        kept = await call.ports.definitions.change(workflow_id, call.reach, call.who.user_id, written, version=version)
+        kept = await call.ports.definitions.change(workflow_id, reach(call), call.who.user_id, written, version=version)
     return _detail(kept, decode(written.text), 200)
 
 
@@ -301,7 +303,7 @@ async def change(
 async def delete(call: Call[WorkflowPorts], workflow_id: WorkflowId) -> Response:
     """Take a workflow away. 409 `workflow_running` where executions of it have not ended."""
     async with _noted(call, "delete", workflow_id):
-        await call.ports.definitions.delete(workflow_id, call.reach, call.ports.running)
+        await call.ports.definitions.delete(workflow_id, reach(call), call.ports.running)
     return Response(status_code=204)
 
 
@@ -314,7 +316,7 @@ async def version_list(
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> Response:
     """The versions of a workflow, the latest first."""
-    found = await call.ports.definitions.versions(workflow_id, call.reach, before=before, limit=limit + 1)
+    found = await call.ports.definitions.versions(workflow_id, reach(call), before=before, limit=limit + 1)
     listed = [_version(one) for one in found[:limit]]
     following = found[limit - 1].version if len(found) > limit else None
     return json_response({"versions": listed, "next_before": following}, headers=UNCACHED)
@@ -331,10 +333,15 @@ def _begun(body: CreateWorkflow) -> dict[str, Any]:
     return document if body.name is None else {**document, "name": body.name}
 
 
-def _accepted(call: Call[WorkflowPorts], document: dict[str, Any], workflow_id: str | None = None) -> Written:
-    """The definition, where it has no fault and the caller may save it. Raises InvalidDefinition, Forbidden."""
+def _looked_at(document: dict[str, Any], around: Surroundings) -> tuple[Written, Checked]:
+    """Raises InvalidDefinition where the document cannot be read."""
     written = read(document)
-    found = checked(written.definition, _around(call, workflow_id))
+    return written, checked(written.definition, around)
+
+
+async def _accepted(call: Call[WorkflowPorts], document: dict[str, Any], workflow_id: str | None = None) -> Written:
+    """The definition, where it has no fault and the caller may save it. Raises InvalidDefinition, Forbidden."""
+    written, found = await asyncio.to_thread(_looked_at, document, _around(call, workflow_id))
     if found.faults:
         raise refused(found.faults)
     for right in sorted(rights_needed(written.definition)):

@@ -166,6 +166,13 @@ async def test_other_organisations_and_workspaces_see_nothing(site: WorkflowSite
         assert code_of(foreign) == (403, "foreign_workspace")
 
 
+async def test_the_operator_has_the_workflows_of_its_own_organisation(site: WorkflowSite) -> None:
+    async with site.client("ann") as ann, site.client("operator") as operator:
+        path = f"{WORKFLOWS}/{(await made(ann))['workflow_id']}"
+        assert (await operator.get(WORKFLOWS, params={"workspace": "*"})).json()["workflows"] == []
+        assert code_of(await operator.get(path)) == (404, "unknown_workflow")
+
+
 @pytest.mark.parametrize(
     ("body", "status"),
     [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -160,6 +161,20 @@ def test_faults_beside_the_steps_are_told() -> None:
         ("inputs.x.default", "type")
     }
     assert found(ask("a"), inputs={"x": {"default": "1"}}) == {("inputs.x.default", "default")}
+
+
+@pytest.mark.parametrize("text", ["{{ 1" + " + 1" * 120 + " }}", "{{1}}" * 99, "{{ " + "(" * 19 + "1 +" * 160 + " }}"])
+def test_expressions_that_take_long_to_read_are_not_read(text: str) -> None:
+    steps = [ask(f"s{number}", question=text, next=f"s{number + 1}") for number in range(99)]
+    begun = time.perf_counter()
+    assert found(*steps, ask("s99")) == {("steps", "too_many_expressions")}
+    assert time.perf_counter() - begun < 5.0
+
+
+def test_names_are_of_one_line() -> None:
+    given = {"category": "a\tb", "tags": ["a", "b\n"]}
+    titled = read({"name": "a\nb", "steps": [ask("a", title="a\rb", question="a\nb")], **given}).definition
+    assert {one.path for one in checked(titled).faults} == {"name", "category", "tags[1]", "steps[0].ask.title"}
 
 
 def test_what_the_server_has_not_is_told() -> None:

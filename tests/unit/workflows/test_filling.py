@@ -44,7 +44,7 @@ def test_a_text_is_filled(text: str, value: Any) -> None:
         ("{{ inputs.bad }}", r"U\+001B"),
         ("x{{ inputs.half }}", "half|surrogate|U"),
         ("{{ [inputs.bad] }}", r"U\+001B"),
-        ("{{1}}" * 101, "at most 100 pieces"),
+        ("{{1}}" * 101, "at most 100 expressions"),
         ("\x00", r"U\+0000"),
     ],
 )

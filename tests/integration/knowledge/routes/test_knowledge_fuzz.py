@@ -37,18 +37,19 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
         yield client
 
 
-def test_no_input_makes_the_routes_of_knowledge_tasks_or_decisions_fail(client: TestClient) -> None:
+def test_no_input_makes_the_routes_of_knowledge_tasks_decisions_or_workflows_fail(client: TestClient) -> None:
     described = get_openapi(title="Aragora", version="1", routes=client.app.routes)  # type: ignore[attr-defined]
     made = {
         "item_id": client.post("/api/knowledge/items", json={"content": "It holds."}).json()["item_id"],
         "task_id": client.post("/api/control-plane/tasks", json={"type": "review"}).json()["task_id"],
+        "workflow_id": client.post("/api/workflows", json={"template": "quick_decision"}).json()["workflow_id"],
     }
     statuses: Counter[int] = Counter()
     operations = [found.ok() for found in schemathesis.openapi.from_dict(described).get_all_operations()]
     tried = [
         one
         for one in operations
-        if one.path.startswith(("/api/knowledge", "/api/control-plane", "/api/decisions"))
+        if one.path.startswith(("/api/knowledge", "/api/control-plane", "/api/decisions", "/api/workflow"))
         and one.path != "/api/knowledge/calibration"
     ]
     for operation in tried:
@@ -57,7 +58,7 @@ def test_no_input_makes_the_routes_of_knowledge_tasks_or_decisions_fail(client: 
                 _fuzz(client, operation.as_strategy(generation_mode=mode), made, statuses)
             except (Unsatisfiable, SerializationNotPossible):
                 continue  # nothing can be wrong there, or it is no JSON: test_file_routes has lines of all kinds
-    assert len(tried) == 31 + 14 + 1
+    assert len(tried) == 31 + 14 + 1 + 10
     assert {200, 404, 422} <= statuses.keys()  # it did get through
 
 
