@@ -55,6 +55,7 @@ COMMANDS: Final[dict[str, Command]] = {
         "aragora.cli.knowledge:knowledge", "Search, add and forget knowledge, and check its receipts."
     ),
     "approvals": Command("aragora.cli.approvals:approvals", "List, show, approve and reject what workflows ask."),
+    "workflows": Command("aragora.cli.workflows:workflows", "List, show, check and make workflows."),
     "doctor": Command("aragora.cli.doctor:doctor", "Say what is configured, reachable and wrong, and how to fix it."),
     "node": Command("aragora.cli.node:command", "Start and stop this machine's node of a cluster."),
     "cluster": Command("aragora.cli.cluster:command", "Deploy, show, drain and stop the service of a cluster."),
