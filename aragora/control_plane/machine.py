@@ -69,6 +69,7 @@ def submit(new: NewTask, task_id: str, now: float) -> Task:
         updated_at=now,
         state=TaskState.QUEUED,
         due_at=now,
+        serves=new.serves,
     )
 
 

@@ -59,7 +59,7 @@ class How(StrEnum):
 @dataclass(frozen=True, slots=True)
 class NewTask:
     """What is to be done. `capabilities` are sorted and each there once (`checked_capabilities`); `priority` 9 goes
-    first; `attempts_max` bounds how often it is claimed before it is a dead letter."""
+    first; `attempts_max` bounds how often it is claimed before it is a dead letter; `serves` as in `Task`."""
 
     type: str
     payload: str = "{}"
@@ -70,6 +70,7 @@ class NewTask:
     org_id: str = "local"
     workspace: str = DEFAULT_WORKSPACE
     created_by: str = "local"
+    serves: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,7 @@ class Task:
         claimed_at, lease_until: of the claim that runs; None where none does.
         ended_at: None exactly while it is queued or claimed.
         result: of a completed one. error: why the last attempt failed, or why it is a dead letter.
+        serves: the step of a workflow that asked for it, as EXECUTION/ASK; empty: none did.
     """
 
     task_id: str
@@ -110,6 +112,7 @@ class Task:
     error: str | None = None
     latency_ms: float | None = None
     cost_usd: float = 0.0
+    serves: str = ""
 
 
 @dataclass(frozen=True, slots=True)

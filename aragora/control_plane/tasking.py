@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import fields
 from hashlib import blake2b
 from typing import Any, Final, TypeAlias
 
 from aragora.clock import Clock
-from aragora.control_plane import machine
+from aragora.control_plane import machine, serving
 from aragora.control_plane.machine import Step
 from aragora.control_plane.model import JSON_DEPTH_MAX, LEASE_S, PAYLOAD_MAX_BYTES, Holding, NewTask, Task
 from aragora.control_plane.store.units import Act, Claim, Key, Submit, Submitted, Sweep
@@ -16,7 +17,7 @@ from aragora.control_plane.store.writer import TaskWriter
 from aragora.encoding import encode, encode_text
 from aragora.errors import InvalidInput, NotFound
 from aragora.ids import new_id
-from aragora.scope import Scope
+from aragora.scope import EVERYTHING, Scope
 from aragora.storage.storable import check_values
 from aragora.texts import check_all, depth_of
 
@@ -52,7 +53,7 @@ class Tasks:
         """Make a task. The same `key` of the same person gives the task that it made first. Raises Conflict where that
         was another one, RateLimited where too many are open, InvalidInput."""
         task = machine.submit(new, new_id(PREFIX), self._clock.now())
-        known = None if key is None else Key(key, blake2b(encode(new), digest_size=16).hexdigest())
+        known = None if key is None else Key(key, blake2b(encode(_asked(new)), digest_size=16).hexdigest())
         return await self._writer.submit(Submit(task, known))
 
     async def claim_next(
@@ -147,6 +148,12 @@ class Tasks:
         now = self._clock.now()
         return await self._act(task_id, scope, lambda task: machine.cancel(task, now), now)
 
+    async def cancel_for(self, execution_id: str, task_id: str) -> Task:
+        """An execution does not wait for a task any more that it asked for. Raises NotFound where it did not, Conflict
+        where the task has ended otherwise."""
+        now = self._clock.now()
+        return await self._act(task_id, EVERYTHING, lambda task: serving.cancel_for(task, execution_id, now), now)
+
     async def sweep(self) -> int:
         """Do what time alone does: end the attempts whose leases ran out, and the tasks whose deadlines passed.
         Returns how many tasks changed."""
@@ -159,3 +166,10 @@ class Tasks:
 
     async def _act(self, task_id: str, scope: Scope, rule: _Rule, now: float) -> Task:
         return await self._writer.act(Act(task_id, scope, lambda task, _: rule(task), now))
+
+
+def _asked(new: NewTask) -> dict[str, Any]:
+    """What a request is known by. What came with a later version is left out where nobody set it: a request that is
+    repeated after an update is the same. A workflow's is never a person's."""
+    told = {field.name: getattr(new, field.name) for field in fields(new)}
+    return told if new.serves else {name: value for name, value in told.items() if name != "serves"}

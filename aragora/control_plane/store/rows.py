@@ -34,6 +34,7 @@ TASK: Final = (
     "error",
     "latency_ms",
     "cost_usd",
+    "serves",
 )
 """The columns that a task is read from, in the order of its fields."""
 
@@ -114,6 +115,7 @@ def values_of_task(task: Task) -> tuple[Any, ...]:
         task.error,
         task.latency_ms,
         task.cost_usd,
+        task.serves,
     )
 
 

@@ -44,6 +44,7 @@ control_tasks = Table(
     Column("cost_usd", Double, nullable=False),
     Column("idempotency_key", Text),
     Column("request_hash", Text),
+    Column("serves", Text, nullable=False, server_default=""),  # EXECUTION/ASK of a workflow
     UniqueConstraint("org_id", "workspace", "created_by", "idempotency_key", name="control_tasks_idempotency"),
     Index("control_tasks_newest", "org_id", "workspace", "created_at", "task_id"),
     Index(  # all that a claim looks at

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import Select, delete, func, literal, select, tuple_
 
 from aragora.control_plane.model import AGENTS_MAX, Agent, Attempt, Task, TaskState
+from aragora.control_plane.serving import Standing
 from aragora.control_plane.store.rows import AGENT, ATTEMPT, TASK, agent_of, attempt_of, task_of, text_of
 from aragora.control_plane.store.tables import control_agents, control_attempts, control_tasks
 from aragora.control_plane.store.write_group import unknown_task
@@ -49,6 +51,13 @@ class TaskStore:
         if not rows:
             raise unknown_task()
         return task_of(rows[0])
+
+    async def standings(self, task_ids: Collection[str]) -> Mapping[str, Standing]:
+        """Where these tasks stand, for the workflows that they serve; what is not there (any more) is left out."""
+        columns = (_OF.task_id, _OF.state, _OF.result, _OF.error, _OF.agent_id, _OF.cost_usd)
+        query = select(*columns).where(_OF.task_id.in_(sorted(task_ids)))
+        rows = await self._database.rows(query, "reading what came of tasks") if task_ids else []
+        return {row[0]: Standing(TaskState(row[1]), *row[2:]) for row in rows}
 
     async def attempts(self, task_id: str) -> list[Attempt]:
         """The attempts at a task that are over, the first one first."""

@@ -19,6 +19,7 @@ from typing import Final
 from aragora.control_plane import machine
 from aragora.control_plane.model import OPEN_MAX, Attempt, Task, TaskState
 from aragora.control_plane.outcomes import outcome_row
+from aragora.control_plane.serving import served_rows
 from aragora.control_plane.store.claiming import AgentPlace, Place, able
 from aragora.control_plane.store.rows import changed_of, values_of_task
 from aragora.control_plane.store.units import Act, Claim, Outcome, Submit, Submitted, Sweep, Unit
@@ -111,7 +112,7 @@ def tidies_at(units: Iterable[Unit]) -> float | None:
 
 def resolve(units: Sequence[Unit], held: Held, *, told: bool) -> tuple[list[Outcome], Writes]:
     """The outcome of each unit, in order, and what the group writes. `told`: each attempt that is over has a row in the
-    outbox."""
+    outbox. The ends of tasks that serve a workflow always have one."""
     group = _Group(held, told=told)
     at = tidies_at(units)
     if at is not None:
@@ -211,6 +212,7 @@ class _Group:
             self._queue(task)
             self._open[task.org_id] = self._open.get(task.org_id, 0) + before.state.ended - task.state.ended
             self.writes.changed[task.task_id] = task
+            self.writes.outbox.extend(served_rows(before, task))
             if step.attempt is not None:
                 self.writes.attempts.append(step.attempt)
                 if self._told:

@@ -20,7 +20,7 @@ class TaskWriter:
     several processes may write to one store. Every method raises Unavailable: the store is away, nothing was written.
 
     `told`: each attempt that is over has a row in the outbox, in the same transaction. Only where the topic has a
-    consumer: rows of one without stay for ever.
+    consumer: rows of one without stay for ever. Each end of a task that serves a workflow has a row whatever `told` is.
     """
 
     def __init__(self, database: Database, *, told: bool, max_pending: int = MAX_PENDING) -> None:
