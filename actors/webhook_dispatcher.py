@@ -63,6 +63,10 @@ class WebhookDispatcherActor(VirtualActor):
         """See `Dispatcher.fan_out`."""
         await (await self._started()).fan_out(rows)
 
+    async def fan_out_workflows(self, rows: tuple[OutboxRow, ...]) -> None:
+        """See `Dispatcher.fan_out_workflows`."""
+        await (await self._started()).fan_out_workflows(rows)
+
     async def endpoint_changed(self, endpoint_id: str) -> None:
         """See `Dispatcher.endpoint_changed`."""
         await (await self._started()).endpoint_changed(endpoint_id)

@@ -34,6 +34,18 @@ class DispatcherConsumer:
         await self._dispatcher.ask(lambda it: it.fan_out(told), timeout_s=FAN_OUT_S)
 
 
+class WorkflowEventsConsumer:
+    """Brings what the outbox of executions tells of workflows to the dispatcher, which has a process from then on."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._dispatcher = runtime.at(DISPATCHER, DISPATCHER_KEY)
+
+    async def apply(self, rows: Sequence[OutboxRow]) -> None:
+        """Returns once the deliveries are stored. Raises Unavailable."""
+        told = tuple(rows)
+        await self._dispatcher.ask(lambda it: it.fan_out_workflows(told), timeout_s=FAN_OUT_S)
+
+
 class DispatcherCommands:
     """Fulfils `aragora.webhooks.ports.Dispatching`."""
 

@@ -1,5 +1,5 @@
-"""The owner that a server has: it makes deliveries of what happened in debates, sends them, follows what people change
-of endpoints, and tells their owners how they fare.
+"""The owner that a server has: it makes deliveries of what happened in debates and workflows, sends them, follows what
+people change of endpoints, and tells their owners how they fare.
 
 One dispatcher runs at a time. Each start takes the next epoch of its key, so one that was cut off and comes back stores
 nothing any more. What waits in the store is looked for when it starts and every `SWEEP_S` seconds: whatever message was
@@ -168,6 +168,11 @@ class Dispatcher:
         Fenced."""
         assert self._fan_out is not None, "begin comes first"
         await self._fan_out.of_debates(rows)
+
+    async def fan_out_workflows(self, rows: Sequence[OutboxRow]) -> None:
+        """The same for the rows of executions of workflows."""
+        assert self._fan_out is not None, "begin comes first"
+        await self._fan_out.of_workflows(rows)
 
     async def endpoint_changed(self, endpoint_id: str) -> None:
         """Go by what an endpoint is now. Raises Unavailable, Fenced."""

@@ -2,15 +2,15 @@
 
     {"type", "timestamp", "seq", "data", "version"}
 
-`timestamp` is ISO 8601 in UTC; `seq` is the number of the event in its debate's journal, and 0 for what webhooks tell
-of themselves.
+`timestamp` is ISO 8601 in UTC; `seq` is the number of the event in the journal of its debate, or of its execution of a
+workflow, and 0 for what webhooks tell of themselves.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from aragora import encoding
 from aragora.errors import TooLarge
@@ -18,6 +18,8 @@ from aragora.webhooks.body import MAX_BYTES, body_of
 from aragora.webhooks.endpoint import PayloadKind
 from aragora.webhooks.events import DebateFacts, event_type
 from aragora.webhooks.operational import OPERATIONAL_NAMES
+
+_IDS: Final = ("debate_id", "execution_id", "approval_id", "webhook_id", "delivery_id")
 
 
 def webhook_event(name: str, data: Mapping[str, Any], at: float, seq: int = 0) -> dict[str, Any]:
@@ -50,11 +52,15 @@ def thin(envelope: Mapping[str, Any]) -> dict[str, Any]:
     """An envelope whose data is only what the receiver needs to ask for the rest: ids, and `links`, which are paths of
     this installation's API. They stand in no full payload, so receivers can tell the two apart."""
     data: Mapping[str, Any] = envelope["data"]
-    ids = {name: data[name] for name in ("debate_id", "webhook_id", "delivery_id") if name in data}
+    ids = {name: data[name] for name in _IDS if name in data}
     links = {}
     if "debate_id" in ids:
         path = f"/api/debates/{ids['debate_id']}"
         links = {"debate": path, "event": f"{path}/events?after={max(0, envelope['seq'] - 1)}&limit=1"}
+    elif "execution_id" in ids:
+        links = {"execution": f"/api/workflow-executions/{ids['execution_id']}"}
+        if "approval_id" in ids:
+            links["approval"] = f"/api/workflow-approvals/{ids['approval_id']}"
     elif "webhook_id" in ids:
         links = {"webhook": f"/api/webhooks/{ids['webhook_id']}"}
         if "delivery_id" in ids:

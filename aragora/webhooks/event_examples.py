@@ -42,8 +42,20 @@ from aragora.webhooks.operational import (
     WebhookTested,
     WebhookVerification,
 )
+from aragora.webhooks.workflow_events import (
+    WorkflowApprovalClosed,
+    WorkflowApprovalEscalated,
+    WorkflowApprovalReminded,
+    WorkflowApprovalRequested,
+    WorkflowExecutionEnded,
+    WorkflowNotified,
+)
 
+EXECUTION_ID: Final = "exe_0197a3c41f2b7d5e8c6a9b0d1e2f3a4e"
+WORKFLOW_ID: Final = "wf_0197a3c41f2b7d5e8c6a9b0d1e2f3a4f"
 DEBATE_ID: Final = "deb_0197a3c41f2b7d5e8c6a9b0d1e2f3a4b"
+_APPROVAL_ID: Final = "apr_0197a3c41f2b7d5e8c6a9b0d1e2f3a54"
+_APPROVAL: Final = ("sign_off", _APPROVAL_ID, "Release 4.2?")
 _WEBHOOK_ID: Final = "wh_0197a3c41f2b7d5e8c6a9b0d1e2f3a4c"
 
 _USAGE: Final = Usage("anthropic", "claude-sonnet-4-5", 812, 164, 0.0049, 2.31)
@@ -212,6 +224,14 @@ EXAMPLES: Final[tuple[object, ...]] = (
         key_id="d1" * 16,
     ),
     DebateEnded(DebateStatus.COMPLETED, "decided", rounds=1, cost_usd=0.0312),
+    WorkflowNotified("tell", "Release 4.2 goes out.", {"service": "billing"}),
+    WorkflowApprovalRequested(
+        *_APPROVAL, ("role:owner",), {"decision": "PostgreSQL, by 2 of 3."}, deadline_at=1_772_452_800.0
+    ),
+    WorkflowApprovalReminded(*_APPROVAL, ("role:owner",), deadline_at=1_772_452_800.0),
+    WorkflowApprovalEscalated(*_APPROVAL, ("role:owner", "user:ann"), level=1, deadline_at=1_772_539_200.0),
+    WorkflowApprovalClosed(*_APPROVAL, "approved", "approved by ann"),
+    WorkflowExecutionEnded("completed", "", "", 0.0312, {"released": True}),
     WebhookFailing(_WEBHOOK_ID, 5, "2026-03-01T12:00:00.000Z", "The receiver answered 503.", 503),
     WebhookRecovered(_WEBHOOK_ID, "2026-03-01T12:00:00.000Z", waiting=12),
     WebhookExhausted(_WEBHOOK_ID, f"dlv_{'4e' * 16}", "debate_end", 10, 3, "The receiver did not answer within 30 s."),

@@ -2,7 +2,7 @@
 
 The events of a debate have the names and the members that WebSocket clients get (docs/spec/journal.md), for both come
 from the same classes. Before these members stands what a client of a WebSocket knows by its subscription,
-`DebateFacts`. Pure.
+`DebateFacts`. The events of a workflow begin with `WorkflowFacts`. Pure.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from aragora.debate import model as debate
 from aragora.errors import InvalidInput
 from aragora.scope import DEFAULT_WORKSPACE
 from aragora.webhooks import operational
-from aragora.webhooks.event_examples import DEBATE_ID, EXAMPLES
+from aragora.webhooks import workflow_events as workflow
+from aragora.webhooks.event_examples import DEBATE_ID, EXAMPLES, EXECUTION_ID, WORKFLOW_ID
 
 EVERY: Final = "*"
 """In place of a type: every type that is not of high volume."""
@@ -31,7 +32,7 @@ OTHER: Final = "other"
 _NAME: Final = re.compile(r"[\x21-\x7e]{1,128}")  # it goes out as a header
 _SHOWN_CHARS: Final = 64
 _ALIKE: Final = 0.6  # as difflib proposes
-_NAMES: Final = {**debate.WIRE_NAMES, **operational.OPERATIONAL_NAMES}
+_NAMES: Final = {**debate.WIRE_NAMES, **workflow.WORKFLOW_NAMES, **operational.OPERATIONAL_NAMES}
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,16 +118,23 @@ def _shown(name: str) -> str:
 @cache  # pydantic takes some milliseconds for each
 def _schema(kind: type) -> Mapping[str, Any]:
     schema: dict[str, Any] = TypeAdapter(kind).json_schema(mode="serialization")
-    if kind in debate.WIRE_NAMES:
-        facts = TypeAdapter(DebateFacts).json_schema(mode="serialization")
+    begins = _BEGINS.get(kind)
+    if begins is not None:
+        facts = TypeAdapter(type(begins)).json_schema(mode="serialization")
         schema["properties"] = facts["properties"] | schema["properties"]
         schema["required"] = facts["required"] + schema.get("required", [])
     return schema
 
 
-_FACTS: Final = encoding.to_plain(DebateFacts(DEBATE_ID, "software", "structured", "positions"))
-_EXAMPLES: Final[dict[type, Mapping[str, Any]]] = {
-    type(event): (_FACTS if type(event) in debate.WIRE_NAMES else {}) | encoding.decode(encoding.encode(event))
+_OF_A_DEBATE: Final = DebateFacts(DEBATE_ID, "software", "structured", "positions")
+_OF_A_WORKFLOW: Final = workflow.WorkflowFacts(EXECUTION_ID, WORKFLOW_ID, "Release", 3)
+_BEGINS: Final[Mapping[type, DebateFacts | workflow.WorkflowFacts]] = {
+    **dict.fromkeys(debate.WIRE_NAMES, _OF_A_DEBATE),
+    **dict.fromkeys(workflow.WORKFLOW_NAMES, _OF_A_WORKFLOW),
+}
+"""What the data of examples begins with."""
+_EXAMPLES: Final[Mapping[type, Mapping[str, Any]]] = {
+    type(event): encoding.to_plain(_BEGINS.get(type(event), {})) | encoding.decode(encoding.encode(event))
     for event in EXAMPLES
 }
 
@@ -149,6 +157,12 @@ _TYPES: Final = (
     _listed(debate.CritiqueGiven, "An agent criticised another's answer.", high_volume=True),
     _listed(debate.AnswerGiven, "An agent answered the question.", high_volume=True),
     _listed(debate.KnowledgeCited, "An answer cites what the debate was offered.", high_volume=True),
+    _listed(workflow.WorkflowNotified, "A step of a workflow says something."),
+    _listed(workflow.WorkflowApprovalRequested, "People are asked to approve a step of a workflow."),
+    _listed(workflow.WorkflowApprovalReminded, "Those who have not answered an approval are asked again."),
+    _listed(workflow.WorkflowApprovalEscalated, "Nobody decided an approval in time, and more people are asked."),
+    _listed(workflow.WorkflowApprovalClosed, "An approval is over: approved, rejected, expired, or not needed."),
+    _listed(workflow.WorkflowExecutionEnded, "An execution of a workflow is over: completed, failed or cancelled."),
     _listed(operational.WebhookFailing, "An endpoint of yours fails; its deliveries wait."),
     _listed(operational.WebhookRecovered, "An endpoint of yours that failed takes deliveries again."),
     _listed(operational.WebhookExhausted, "A delivery has no retries left and lies with the dead letters."),

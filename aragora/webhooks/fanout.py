@@ -21,7 +21,7 @@ from aragora.errors import InvalidInput, NotFound
 from aragora.observability.samples import CounterDelta
 from aragora.resilience.cache import Cache
 from aragora.storage.outbox import OutboxRow
-from aragora.webhooks.happenings import DebateRecords, Happened, Happenings
+from aragora.webhooks.happenings import DebateRecords, Happened, Happenings, of_workflow
 from aragora.webhooks.ids import delivery_id
 from aragora.webhooks.matching import wants
 from aragora.webhooks.model import Delivery, DeliveryStatus, EventRecord, TargetStatus
@@ -92,22 +92,30 @@ class FanOut:
     async def of_debates(self, rows: Sequence[OutboxRow]) -> None:
         """Make the deliveries of events that the outbox tells of; returns when they are stored. An event that cannot be
         read is passed over, and the log names it. Raises Unavailable, Fenced."""
-        together: list[Enqueue] = []
         async with self._in_turn():
-            for event in await self._events_of(rows):
-                routes = await self._routes_of(event.record.org_id)
-                if routes is None:  # too many for one transaction
-                    await self._store(together)
-                    together = []
-                    await self._in_pages(event)
-                elif deliveries := self._wanted(routes, event):
-                    together.append(Enqueue(event.record, deliveries, self._tenure))
-            await self._store(together)
+            await self._make(await self._events_of(rows))
+
+    async def of_workflows(self, rows: Sequence[OutboxRow]) -> None:
+        """The same for events of workflows, which their rows hold whole."""
+        async with self._in_turn():
+            await self._make(self._events_in(rows))
 
     async def of(self, event: Happened) -> None:
         """Make the deliveries of one event. Raises Unavailable, Fenced."""
         async with self._in_turn():
             await self._in_pages(event)
+
+    async def _make(self, events: Sequence[Happened]) -> None:
+        together: list[Enqueue] = []
+        for event in events:
+            routes = await self._routes_of(event.record.org_id)
+            if routes is None:  # too many for one transaction
+                await self._store(together)
+                together = []
+                await self._in_pages(event)
+            elif deliveries := self._wanted(routes, event):
+                together.append(Enqueue(event.record, deliveries, self._tenure))
+        await self._store(together)
 
     async def _in_pages(self, event: Happened) -> None:
         after = ""
@@ -177,6 +185,16 @@ class FanOut:
                     debate_id=row.debate_id,
                     error=str(damaged),
                 )
+        return found
+
+    def _events_in(self, rows: Sequence[OutboxRow]) -> list[Happened]:
+        """The events that these rows hold, in their order."""
+        found: list[Happened] = []
+        for row in rows:
+            try:
+                found.append(of_workflow(row.payload, self._max_bytes))
+            except (InvalidInput, ValueError) as damaged:
+                log.warning("an event of a workflow cannot be told", outbox_id=row.outbox_id, error=str(damaged))
         return found
 
     def _late(self, event: EventRecord, route: Route) -> Delivery:

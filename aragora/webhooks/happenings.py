@@ -1,4 +1,5 @@
-"""From a row in a debate's journal to an event that webhooks tell: the one way, for what happens and for replays."""
+"""From a row in a debate's journal to an event that webhooks tell: the one way, for what happens and for replays. And
+from a row of the outbox to an event of a workflow, which it holds whole."""
 
 from __future__ import annotations
 
@@ -13,10 +14,11 @@ from aragora.debate.records import DebateRecord
 from aragora.resilience.cache import Cache
 from aragora.scope import EVERYTHING, Scope
 from aragora.webhooks.endpoint import PayloadKind
-from aragora.webhooks.envelope import debate_event, event_body
+from aragora.webhooks.envelope import debate_event, event_body, webhook_event
 from aragora.webhooks.events import DebateFacts, facts_of
 from aragora.webhooks.ids import event_id
 from aragora.webhooks.model import EventRecord
+from aragora.webhooks.workflow_events import WorkflowRow
 
 DEBATES_KEPT: Final = 1_000
 DEBATES_KEPT_S: Final = 600.0
@@ -65,6 +67,14 @@ class Told:
         seq = self.envelope["seq"]
         record = EventRecord(self.event_id, self.org_id, self.type, body, self.at, debate_id=self.debate_id, seq=seq)
         return Happened(record, self.data)
+
+
+def of_workflow(payload: str, max_bytes: int) -> Happened:
+    """The event of a workflow in a row of the outbox, with a body of at most so many bytes. Raises InvalidInput for a
+    type that webhooks do not tell, and ValueError for a damaged row."""
+    row = encoding.decode_as(payload, WorkflowRow)
+    body = event_body(webhook_event(row.type, row.data, row.at, row.seq), PayloadKind.FULL, max_bytes)
+    return Happened(EventRecord(event_id(row.execution_id, row.seq), row.org_id, row.type, body, row.at), row.data)
 
 
 class Happenings:

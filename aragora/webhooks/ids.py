@@ -6,9 +6,9 @@ from __future__ import annotations
 import hashlib
 
 
-def event_id(debate_id: str, seq: int) -> str:
-    """The id of an event of a debate: the same for all endpoints, retries and replays."""
-    return f"{debate_id}:{seq}"
+def event_id(of: str, seq: int) -> str:
+    """The id of an event in the journal of a debate or an execution: the same for all endpoints, retries, replays."""
+    return f"{of}:{seq}"
 
 
 def delivery_id(event_id: str, endpoint_id: str) -> str:

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, get_args
 
 from aragora import texts
 from aragora.debate.model import DebateStatus, Topology
 from aragora.errors import InvalidInput
 from aragora.webhooks.events import CATALOGUE, EVERY, unknown_type
+from aragora.webhooks.workflow_events import ApprovalEnd
 
-FIELDS: Final = ("debate_id", "domain", "protocol", "topology", "status", "agent", "workspace")
+FIELDS: Final = ("debate_id", "domain", "protocol", "topology", "status", "agent", "workspace", "workflow_id")
 """Of an event's data: what an endpoint may choose by."""
 EVENTS_MAX: Final = 50
 VALUES_MAX: Final = 100
 VALUE_MAX_CHARS: Final = 200
 
 _ALLOWED: Final[Mapping[str, tuple[str, ...]]] = {
-    "status": tuple(status for status in DebateStatus if status.ended),
+    "status": (*(status for status in DebateStatus if status.ended), *get_args(ApprovalEnd)),
     "topology": tuple(Topology),
 }
 

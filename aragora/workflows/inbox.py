@@ -1,4 +1,4 @@
-"""What is written about approvals beside the journal: the inbox of people, in the same transaction.
+"""What is written beside the journal, in the same transaction: the inbox of people, and what webhooks tell.
 
 Where the inbox is in Redis, the rows are written all the same and a row of the outbox tells of each: its consumer puts
 them there, at least once. A newer version is never overwritten by an older one, so it may come twice, and late.
@@ -13,9 +13,11 @@ from typing import Final
 from aragora.encoding import decode_as, encode_text
 from aragora.scope import EVERYTHING
 from aragora.storage.outbox import OutboxRow
+from aragora.workflows import telling
 from aragora.workflows.approvals import ApprovalRecord, ApprovalRequestStore
 from aragora.workflows.approving import ApprovalState
-from aragora.workflows.model import ExecutionStarted
+from aragora.workflows.machine.state import ExecutionState
+from aragora.workflows.model import Event, ExecutionStarted
 from aragora.workflows.records import Projection
 from aragora.workflows.store.approval_rows import ApprovalRows
 
@@ -39,18 +41,25 @@ class Beside:
 
 
 class KeptInbox:
-    """`mirrored`: the inbox that people read is elsewhere, and is told by the outbox."""
+    """`mirrored`: the inbox that people read is elsewhere, and is told by the outbox. `told`: webhooks hear of
+    executions (`aragora.workflows.telling`); only where that topic has a consumer: rows of one without stay for ever.
+    """
 
-    def __init__(self, *, mirrored: bool) -> None:
+    def __init__(self, *, mirrored: bool, told: bool) -> None:
         self._mirrored = mirrored
+        self._told = told
 
     def beside(self, started: ExecutionStarted, changed: Sequence[ApprovalState], seq: int, now: float) -> Beside:
         """What is to be written of approvals that changed with rows up to `seq`, at `now` (seconds since the epoch)."""
         if not changed:
             return Beside()
         records = [record_of(started, state, seq) for state in changed]
-        rows = tuple(_told(record, now) for record in records) if self._mirrored else ()
+        rows = tuple(_due(record, now) for record in records) if self._mirrored else ()
         return Beside((ApprovalRows(records),), rows)
+
+    def told(self, state: ExecutionState, events: Sequence[Event], seq: int, now: float) -> tuple[OutboxRow, ...]:
+        """See `telling.told`; nothing where nobody takes it."""
+        return telling.told(state, events, seq, now) if self._told else ()
 
 
 class InboxConsumer:
@@ -78,6 +87,6 @@ def record_of(started: ExecutionStarted, state: ApprovalState, seq: int) -> Appr
     )
 
 
-def _told(record: ApprovalRecord, now: float) -> OutboxRow:
+def _due(record: ApprovalRecord, now: float) -> OutboxRow:
     due = encode_text(ApprovalDue(record.approval_id))
     return OutboxRow(f"{record.approval_id}:{TOPIC}:{record.version}", TOPIC, record.state.execution_id, due, now)

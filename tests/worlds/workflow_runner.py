@@ -16,6 +16,7 @@ from aragora.errors import NotFound, Unavailable
 from aragora.ids import new_id
 from aragora.scope import EVERYTHING
 from aragora.storage.database import Database
+from aragora.storage.outbox import Consumer
 from aragora.workflows.approvals import ApprovalRecord, Wanted
 from aragora.workflows.approving import Answerer, Word
 from aragora.workflows.definition import Definition
@@ -119,6 +120,7 @@ class World:
     outside: Outside = field(default_factory=Outside)
     published: Published = field(default_factory=Published)
     clock: Clock = field(default_factory=Clock)
+    consumers: dict[str, Consumer] = field(default_factory=dict)
     runners: list[WorkflowRunner] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -131,8 +133,8 @@ class World:
             definitions=self.definitions,
             doing=self._outside,
             publishing=self.published,
-            inbox=KeptInbox(mirrored=False),
-            consumers={},
+            inbox=KeptInbox(mirrored=False, told=bool(self.consumers)),
+            consumers=self.consumers,
             clock=self.clock,
             pause_s=lambda _: 0.01,
         )

@@ -304,11 +304,12 @@ class ExecutionEngine:
         started = state.started
         assert started is not None, "it begins with its first event"
         beside = self._ports.inbox.beside(started, [state.approvals[one] for one in approvals_in(events)], seq, now)
+        outbox = (*beside.outbox, *self._ports.inbox.told(state, events, seq, now))
         ended = next((event for event in events if isinstance(event, ExecutionEnded)), None)
         if ended is None or not started.parent:
-            return beside
+            return Beside(beside.projections, outbox)
         told = ended_child(started, ended, state.cost_micros, seq, now)
-        return Beside((*beside.projections, told), beside.outbox)
+        return Beside((*beside.projections, told), outbox)
 
     def _fenced(self, course: Course) -> None:
         self._courses.pop(course.execution_id, None)

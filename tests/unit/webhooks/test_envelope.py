@@ -17,10 +17,12 @@ from aragora.webhooks.envelope import debate_event, event_body, iso, operational
 from aragora.webhooks.event_examples import EXAMPLES
 from aragora.webhooks.events import DebateFacts, event_type
 from aragora.webhooks.operational import WebhookDisabled, WebhookExhausted
+from aragora.webhooks.workflow_events import WORKFLOW_NAMES, WorkflowApprovalRequested
 
 AT = 1_772_366_400.25
 FACTS = DebateFacts("deb_1", "law", "duel", "ring", "team_a")
 OF_DEBATES = [event for event in EXAMPLES if type(event) in WIRE_NAMES]
+OF_WORKFLOWS = [event for event in EXAMPLES if type(event) in WORKFLOW_NAMES]
 
 
 def row(event: Any, seq: int = 7) -> str:
@@ -61,20 +63,30 @@ def test_endpoints_get_the_data_of_websocket_clients_after_the_facts(event: obje
     Draft202012Validator(event_type(got["type"]).schema()).validate(got["data"])
 
 
-@pytest.mark.parametrize("event", [event for event in EXAMPLES if event not in OF_DEBATES], ids=kind)
+@pytest.mark.parametrize("event", [event for event in EXAMPLES if event not in (*OF_DEBATES, *OF_WORKFLOWS)], ids=kind)
 def test_what_webhooks_tell_of_themselves_fits_its_schema(event: object) -> None:
     envelope = operational_event(event, AT)
     assert envelope["seq"] == 0
     Draft202012Validator(event_type(envelope["type"]).schema()).validate(envelope["data"])
 
 
+def whole(event: object) -> dict[str, Any]:
+    """The envelope of an example."""
+    if type(event) in WIRE_NAMES:
+        return debate_event(row(event), FACTS)
+    if type(event) in WORKFLOW_NAMES:
+        name = WORKFLOW_NAMES[type(event)]
+        return webhook_event(name, event_type(name).example, AT, 7)
+    return operational_event(event, AT)
+
+
 @pytest.mark.parametrize("event", EXAMPLES, ids=kind)
 def test_a_thin_event_is_small_and_says_where_to_ask(event: object) -> None:
-    full = debate_event(row(event), FACTS) if type(event) in WIRE_NAMES else operational_event(event, AT)
+    full = whole(event)
     envelope = thin(full)
     assert list(envelope) == list(full)
     assert envelope["data"].pop("links")
-    assert set(envelope["data"]) <= {"debate_id", "webhook_id", "delivery_id"}
+    assert set(envelope["data"]) <= {"debate_id", "execution_id", "approval_id", "webhook_id", "delivery_id"}
     assert envelope["data"].items() <= full["data"].items()
     assert "links" not in full["data"]
 
@@ -84,6 +96,15 @@ def test_links_lead_to_the_event_itself() -> None:
     assert thin(ended)["data"] == {
         "debate_id": "deb_1",
         "links": {"debate": "/api/debates/deb_1", "event": "/api/debates/deb_1/events?after=6&limit=1"},
+    }
+    asked = whole(next(event for event in OF_WORKFLOWS if isinstance(event, WorkflowApprovalRequested)))
+    ids = {name: asked["data"][name] for name in ("execution_id", "approval_id")}
+    assert thin(asked)["data"] == {
+        **ids,
+        "links": {
+            "execution": f"/api/workflow-executions/{ids['execution_id']}",
+            "approval": f"/api/workflow-approvals/{ids['approval_id']}",
+        },
     }
     disabled = operational_event(WebhookDisabled("wh_1", "410"), AT)
     assert thin(disabled)["data"] == {"webhook_id": "wh_1", "links": {"webhook": "/api/webhooks/wh_1"}}

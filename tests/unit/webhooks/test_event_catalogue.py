@@ -21,9 +21,11 @@ from aragora.webhooks.events import (
     label,
     unknown_type,
 )
+from aragora.webhooks.workflow_events import WORKFLOW_NAMES, WorkflowFacts
 
 TYPES = list(CATALOGUE.values())
 OF_DEBATES = [each for each in TYPES if each.of_debate]
+OF_WORKFLOWS = [each for each in TYPES if each.kind in WORKFLOW_NAMES]
 
 
 def names(each: EventType) -> str:
@@ -45,6 +47,12 @@ def test_the_catalogue_has_these_types() -> None:
         "critique": True,
         "agent_message": True,
         "knowledge_cited": True,
+        "workflow.notified": False,
+        "workflow.approval_requested": False,
+        "workflow.approval_reminded": False,
+        "workflow.approval_escalated": False,
+        "workflow.approval_closed": False,
+        "workflow.execution_ended": False,
         "webhook.failing": False,
         "webhook.recovered": False,
         "webhook.exhausted": False,
@@ -87,9 +95,18 @@ def test_data_of_a_debate_begins_with_what_endpoints_choose_by(each: EventType) 
     assert each.schema()["required"][:4] == facts
 
 
-@pytest.mark.parametrize("each", OF_DEBATES, ids=names)
-def test_no_member_of_an_event_hides_a_fact_of_its_debate(each: EventType) -> None:
-    assert not set(each.kind.__dataclass_fields__) & set(DebateFacts.__dataclass_fields__)
+@pytest.mark.parametrize("each", OF_WORKFLOWS, ids=names)
+def test_data_of_a_workflow_begins_with_what_endpoints_choose_by(each: EventType) -> None:
+    facts = list(WorkflowFacts.__dataclass_fields__)
+    assert list(each.example)[: len(facts)] == facts
+    assert list(each.schema()["properties"])[: len(facts)] == facts
+    assert not each.of_debate
+
+
+@pytest.mark.parametrize("each", [*OF_DEBATES, *OF_WORKFLOWS], ids=names)
+def test_no_member_of_an_event_hides_a_fact_of_its_debate_or_workflow(each: EventType) -> None:
+    facts = DebateFacts if each.of_debate else WorkflowFacts
+    assert not set(each.kind.__dataclass_fields__) & set(facts.__dataclass_fields__)
 
 
 @pytest.mark.parametrize("each", TYPES, ids=names)

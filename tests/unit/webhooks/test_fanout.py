@@ -28,6 +28,7 @@ from aragora.webhooks.ids import delivery_id
 from aragora.webhooks.model import Delivery, EventRecord, TargetStatus
 from aragora.webhooks.store.endpoints import Route
 from aragora.webhooks.store.units import Enqueue, Tenure
+from aragora.webhooks.workflow_events import WorkflowRow
 
 SPEC = DebateSpec("deb_1", "Which queue?", ("a", "b"), Protocol("structured"), seed=7, org_id="acme", domain="software")
 
@@ -173,6 +174,67 @@ async def test_a_filter_chooses_by_the_data() -> None:
     await it.fan_out.of_debates([ended(it.store)])
 
     assert it.to == ["wh_2"]
+
+
+def notified(seq: int = 3, **changed: Any) -> OutboxRow:
+    """The row of the outbox that tells of a workflow."""
+    facts = {"execution_id": "exe_1", "workflow_id": "wf_1", "workflow": "Release", "version": 1, "parent": ""}
+    data = {**facts, "workspace": "team_a", "run": "tell", "message": "Out.", "details": {}}
+    row = WorkflowRow("exe_1", seq, "acme", "workflow.notified", 1_772_366_400.0, data)
+    payload = encode_text(replace(row, **changed))
+    return OutboxRow(f"exe_1:workflow_events:{seq}", "workflow_events", "exe_1", payload, 1_772_366_400.0)
+
+
+async def test_an_event_of_a_workflow_goes_to_those_of_its_organisation_that_chose_it() -> None:
+    it = scene(
+        route("wh_1"),
+        route("wh_2", "workflow.notified", matching={"workspace": ("team_a",), "workflow_id": ("wf_1",)}),
+        route("wh_3", "workflow.notified", matching={"workspace": ("team_b",)}),
+        route("wh_4", "debate_end", "workflow.execution_ended"),
+        route("wh_5", org_id="other"),
+        route("wh_6", status=TargetStatus.DISABLED),
+    )
+    for _ in range(2):
+        await it.fan_out.of_workflows([notified()])
+
+    assert it.to == ["wh_1", "wh_2"]
+    (event, deliveries), *_ = it.made
+    assert (event.event_id, event.org_id, event.type) == ("exe_1:3", "acme", "workflow.notified")
+    body = json.loads(event.body)
+    assert (body["type"], body["seq"], body["timestamp"]) == ("workflow.notified", 3, "2026-03-01T12:00:00.000Z")
+    assert body["data"]["message"] == "Out."
+    assert [one.delivery_id for one in deliveries] == [delivery_id("exe_1:3", "wh_1"), delivery_id("exe_1:3", "wh_2")]
+
+
+async def test_a_row_of_a_workflow_that_cannot_be_told_takes_no_other_with_it() -> None:
+    it = scene(route("wh_1"))
+    damaged = replace(notified(1), payload='{"seq": 1}')
+    unknown = notified(2, type="workflow.of_a_later_release")
+
+    await it.fan_out.of_workflows([damaged, unknown, notified(3)])
+
+    assert [event.event_id for event, _ in it.made] == ["exe_1:3"]
+
+
+async def test_where_the_store_is_away_the_rows_of_workflows_stay() -> None:
+    it = scene(route("wh_1"))
+    it.store.away = True
+
+    with pytest.raises(Unavailable):
+        await it.fan_out.of_workflows([notified()])
+
+
+async def test_an_event_of_a_workflow_that_is_larger_than_a_body_goes_out_thin() -> None:
+    it = scene(route("wh_1"))
+    facts = {"execution_id": "exe_1", "message": "x" * 300_000}
+
+    await it.fan_out.of_workflows([notified(data=facts)])
+
+    ((event, _),) = it.made
+    assert json.loads(event.body)["data"] == {
+        "execution_id": "exe_1",
+        "links": {"execution": "/api/workflow-executions/exe_1"},
+    }
 
 
 async def test_an_event_that_cannot_be_read_takes_no_other_with_it() -> None:

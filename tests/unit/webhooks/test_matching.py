@@ -113,6 +113,7 @@ def test_choices_of_types_that_are_refused(names: list[Any], told: str) -> None:
         {},
         {"domain": ["law"]},
         {"status": ["completed", "failed", "cancelled"]},
+        {"status": ["approved", "rejected", "expired", "closed"], "workflow_id": ["wf_1"]},
         {"topology": ("ring",), "agent": ("a",)},
     ],
 )

@@ -14,15 +14,18 @@ from worlds.waiting import WAIT_S, eventually
 from worlds.webhook_dispatchers import QUICK, World, served
 
 from aragora.clock import SystemClock
+from aragora.encoding import encode_text
 from aragora.errors import Fenced, NotFound
 from aragora.observability.registry import Registry
 from aragora.storage.database import Database
+from aragora.storage.outbox import OutboxRow
 from aragora.webhooks.counting import BLOCKED
 from aragora.webhooks.ids import delivery_id
 from aragora.webhooks.local import LocalDelivery
 from aragora.webhooks.model import DeliveryStatus, TargetStatus
 from aragora.webhooks.networks import Reason
 from aragora.webhooks.replay import Selection
+from aragora.webhooks.workflow_events import WorkflowRow
 from tests.standins.receivers import Visit, answer, answering, listening
 
 Open = Callable[[], Database]
@@ -45,6 +48,23 @@ async def test_an_event_of_a_debate_arrives_once_however_often_the_outbox_tells_
         1,
     )
     assert request.header("webhook-id") == "deb_1:1"
+
+
+async def test_an_event_of_a_workflow_arrives_once_however_often_the_outbox_tells_of_it(world: World) -> None:
+    data = {"execution_id": "exe_1", "workspace": "default", "message": "It is out."}
+    told = WorkflowRow("exe_1", 7, "local", "workflow.notified", SystemClock().now(), data)
+    row = OutboxRow("exe_1:workflow_events:7", "workflow_events", "exe_1", encode_text(told), told.at)
+    async with served(world) as (dispatcher, other, _), listening(answering(answer())) as receiver:
+        await world.registered(receiver, 2, events=("*",))
+        await dispatcher.fan_out_workflows([row])
+        await eventually(lambda: len(receiver.received) == 1)
+        await dispatcher.fan_out_workflows([row])
+        await dispatcher.sweep()
+        assert other.received == [], "it chose another type"
+    (request,) = receiver.received
+    body = json.loads(request.body)
+    assert (request.header("webhook-id"), body["type"], body["seq"]) == ("exe_1:7", "workflow.notified", 7)
+    assert body["data"] == data
 
 
 async def test_a_paused_endpoint_gets_what_came_meanwhile_once_it_is_enabled(world: World) -> None:
