@@ -15,6 +15,7 @@ from aragora.storage.outbox import OutboxRow
 from aragora.webhooks.model import Answer
 from aragora.webhooks.store.deliveries import DeliveryStore
 from aragora.webhooks.store.replays import ReplayStore
+from aragora.webhooks.telling import Choices, wanted_rows
 
 FAN_OUT_S: Final = 60.0
 COMMAND_S: Final = 20.0
@@ -35,15 +36,18 @@ class DispatcherConsumer:
 
 
 class WorkflowEventsConsumer:
-    """Brings what the outbox of executions tells of workflows to the dispatcher, which has a process from then on."""
+    """Brings what the outbox of executions tells of workflows to the dispatcher, which has a process from then on.
+    Where no endpoint has chosen it, there is no need of one: `choices` says so at the time."""
 
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(self, runtime: Runtime, choices: Choices) -> None:
         self._dispatcher = runtime.at(DISPATCHER, DISPATCHER_KEY)
+        self._choices = choices
 
     async def apply(self, rows: Sequence[OutboxRow]) -> None:
         """Returns once the deliveries are stored. Raises Unavailable."""
-        told = tuple(rows)
-        await self._dispatcher.ask(lambda it: it.fan_out_workflows(told), timeout_s=FAN_OUT_S)
+        told = wanted_rows(rows, await self._choices.choices())
+        if told:
+            await self._dispatcher.ask(lambda it: it.fan_out_workflows(told), timeout_s=FAN_OUT_S)
 
 
 class DispatcherCommands:

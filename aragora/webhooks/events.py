@@ -69,6 +69,11 @@ class EventType:
         """Whether it happens in a debate, and its data begins with `DebateFacts`."""
         return self.kind in debate.WIRE_NAMES
 
+    @property
+    def of_workflow(self) -> bool:
+        """Whether it happens in an execution of a workflow, and its data begins with `WorkflowFacts`."""
+        return self.kind in workflow.WORKFLOW_NAMES
+
     def schema(self) -> Mapping[str, Any]:
         """The JSON Schema (2020-12) of its data."""
         return _schema(self.kind)

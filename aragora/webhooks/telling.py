@@ -1,19 +1,28 @@
-"""Which events of debates somebody waits for, by organisation: of no others the outbox has to tell."""
+"""Which events somebody waits for, by organisation: of no others of debates the outbox has to tell, and no others of
+workflows need a dispatcher."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, Protocol
+
+import structlog
 
 from aragora.background import Every
 from aragora.debate.records import Told
+from aragora.encoding import decode_as
+from aragora.storage.outbox import OutboxRow
 from aragora.webhooks.events import CATALOGUE, EVERY
+from aragora.webhooks.workflow_events import WorkflowRow
 
 LOOK_S: Final = 15.0
 """Whoever changes an endpoint says so; this is for a message that was lost."""
 
-_ORDINARY: Final = frozenset(kind.name for kind in CATALOGUE.values() if kind.of_debate and not kind.high_volume)
-_OF_DEBATES: Final = frozenset(kind.name for kind in CATALOGUE.values() if kind.of_debate)
+_DEBATES: Final = frozenset(kind.name for kind in CATALOGUE.values() if kind.of_debate)
+_WORKFLOWS: Final = frozenset(kind.name for kind in CATALOGUE.values() if kind.of_workflow)
+_ORDINARY: Final = frozenset(kind.name for kind in CATALOGUE.values() if not kind.high_volume)
+
+log = structlog.get_logger("aragora.webhooks")
 
 
 class Choices(Protocol):
@@ -51,11 +60,29 @@ class ChoiceTelling:
         self._told = wanted(await self._endpoints.choices())
 
 
-def wanted(choices: Iterable[tuple[str, tuple[str, ...]]]) -> dict[str, frozenset[str]]:
-    """The types of events of debates that are wanted, by organisation."""
+def wanted(
+    choices: Iterable[tuple[str, tuple[str, ...]]], among: frozenset[str] = _DEBATES
+) -> dict[str, frozenset[str]]:
+    """The types of events that are wanted, by organisation: of debates, or of those that are meant."""
     found: dict[str, set[str]] = {}
     for org_id, names in choices:
         of_org = found.setdefault(org_id, set())
-        of_org |= _ORDINARY if EVERY in names else frozenset()
-        of_org |= _OF_DEBATES & set(names)
+        of_org |= among & _ORDINARY if EVERY in names else frozenset()
+        of_org |= among & set(names)
     return {org_id: frozenset(names) for org_id, names in found.items() if names}
+
+
+def wanted_rows(rows: Sequence[OutboxRow], choices: Iterable[tuple[str, tuple[str, ...]]]) -> tuple[OutboxRow, ...]:
+    """Of rows that tell of workflows those whose events some endpoint has chosen. A row that cannot be read is passed
+    over, and the log names it."""
+    chosen = wanted(choices, _WORKFLOWS)
+    found: list[OutboxRow] = []
+    for row in rows:
+        try:
+            told = decode_as(row.payload, WorkflowRow)
+        except ValueError as damaged:
+            log.warning("an event of a workflow cannot be told", outbox_id=row.outbox_id, error=str(damaged))
+            continue
+        if told.type in chosen.get(told.org_id, ()):
+            found.append(row)
+    return tuple(found)

@@ -25,7 +25,7 @@ from aragora.webhooks.workflow_events import WORKFLOW_NAMES, WorkflowFacts
 
 TYPES = list(CATALOGUE.values())
 OF_DEBATES = [each for each in TYPES if each.of_debate]
-OF_WORKFLOWS = [each for each in TYPES if each.kind in WORKFLOW_NAMES]
+OF_WORKFLOWS = [each for each in TYPES if each.of_workflow]
 
 
 def names(each: EventType) -> str:
@@ -67,6 +67,7 @@ def test_types_of_debates_are_those_of_websocket_clients() -> None:
         name: kind for kind, name in WIRE_NAMES.items()
     }.items()
     assert len(OF_DEBATES) == 13
+    assert {each.name for each in OF_WORKFLOWS} == set(WORKFLOW_NAMES.values())
 
 
 @pytest.mark.parametrize("each", TYPES, ids=names)
