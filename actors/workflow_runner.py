@@ -19,6 +19,7 @@ from actors.starting import Starting
 from actors.virtual import VirtualActor, collect_seldom
 from aragora.background import pauses
 from aragora.config.settings import Settings
+from aragora.control_plane.serving import ServedTask
 from aragora.debate.proposition import Idempotency
 from aragora.encoding import decode_as
 from aragora.receipts.closing import ServedDue
@@ -108,6 +109,16 @@ class WorkflowRunnerActor(VirtualActor):
             reply = await self._parts.debates.reply(due.debate_id, due.ask_id)
             await runner.engine.receive(due.execution_id, reply)
 
+    async def tasks_ended(self, rows: tuple[OutboxRow, ...]) -> None:
+        """As `debates_ended`, of tasks."""
+        runner = await self._started()
+        assert self._parts is not None, "it has started"
+        for row in rows:
+            due = decode_as(row.payload, ServedTask)
+            reply = await self._parts.tasks.reply(due.task_id, due.ask_id)
+            if reply is not None:
+                await runner.engine.receive(due.execution_id, reply)
+
     async def wait(self, execution_id: str, limit_s: float) -> bool:
         """See `Followers.wait`."""
         self._used()
@@ -132,6 +143,10 @@ class WorkflowRunnerActor(VirtualActor):
         self._starting.cancel()
         if self._runner is not None:
             await self._runner.drain()
+            self._runner = None
+        parts, self._parts = self._parts, None
+        for close in () if parts is None else parts.closers:
+            await close()
         await super()._close()
 
     async def _started(self) -> WorkflowRunner:
@@ -153,6 +168,7 @@ class WorkflowRunnerActor(VirtualActor):
             consumers=parts.consumers,
             clock=self._clock,
             pause_s=START_AGAIN,
+            proving=parts.proving,
         )
         self._parts = parts
         self._runner = await begun(database, ports)

@@ -32,6 +32,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 SCHEMA = "aragora.receipt/1"
 FORGETTING = "aragora.forgetting/1"  # the certificate that something was forgotten: a link of the same chain
+EXECUTION = "aragora.execution/1"  # the receipt of an execution of a workflow, a link of the same chain too
 ALGORITHM = "Ed25519"
 CONTEXT = b"aragora-receipt-v1:"
 SIZE_CAP = 8_000_000  # bytes; one with the votes of ten thousand people stays below
@@ -56,7 +57,9 @@ def main() -> int:
         help="public key that must have signed: 64 hex digits or a file; may be repeated",
     )
     parser.add_argument(
-        "--journal", metavar="FILE", help="the debate's events, one JSON envelope a line, from seq 1 on"
+        "--journal",
+        metavar="FILE",
+        help="the events of the debate or execution, one JSON envelope a line, from seq 1 on",
     )
     parser.add_argument("--any-key", action="store_true", help="accept whichever key signed it")
     arguments = parser.parse_args()
@@ -108,6 +111,8 @@ def named(document: dict[str, Any]) -> str:
         items = document.get("forgotten")
         count = len(items) if isinstance(items, list) else "no"
         return f"certificate {document.get('receipt_id')}: {count} items were forgotten"
+    if document["schema"] == EXECUTION:
+        return f"receipt {document.get('receipt_id')} of execution {document.get('execution_id')}"
     return f"receipt {document.get('receipt_id')} of debate {document.get('debate_id')}"
 
 
@@ -121,7 +126,7 @@ def parse(raw: bytes) -> dict[str, Any]:
         raise NotAReceipt(f"not JSON: {error}") from error
     if not isinstance(document, dict):
         raise NotAReceipt("a receipt is a JSON object")
-    for name, expected in (("schema", (SCHEMA, FORGETTING)), ("algorithm", (ALGORITHM,))):
+    for name, expected in (("schema", (SCHEMA, FORGETTING, EXECUTION)), ("algorithm", (ALGORITHM,))):
         if document.get(name) not in expected:
             raise NotAReceipt(f"`{name}` must be {' or '.join(map(repr, expected))}")
     for name, digits in HEX.items():

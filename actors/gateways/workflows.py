@@ -90,6 +90,18 @@ class ServedConsumer:
         await self._runner.ask(lambda it: it.debates_ended(told), timeout_s=TOLD_S)
 
 
+class ServedTaskConsumer:
+    """Brings the ends of tasks that served steps to their executions."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runner = runtime.at(RUNNER, RUNNER_KEY)
+
+    async def apply(self, rows: Sequence[OutboxRow]) -> None:
+        """Returns once the executions have their answers. Raises Unavailable."""
+        told = tuple(rows)
+        await self._runner.ask(lambda it: it.tasks_ended(told), timeout_s=TOLD_S)
+
+
 def waking_workflows(runtime: Runtime, database: Database) -> Job:
     """The job that gives executions a runner where something is due, is asked, or was told."""
     return Job("runner of workflows", LOOK_S, partial(wake_where_due, runtime, database))

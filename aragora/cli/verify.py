@@ -16,12 +16,14 @@ from typing import Annotated, Any
 import typer
 
 from aragora.cli.conventions import DEFAULT_URL, DONE, FAILED, UNPROVEN, AsJson, Token, Url, names_debate
+from aragora.cli.rendering.execution_receipts import execution_lines
 from aragora.cli.rendering.tables import print_verification
 from aragora.cli.rendering.terminal import print_json, terminal
 from aragora.client import AragoraClient
 from aragora.config.legacy import DATA_DIR
 from aragora.errors import InvalidInput
 from aragora.receipts import verifying
+from aragora.receipts.receipt import EXECUTION
 from aragora.receipts.signing import is_public_key, trusted_keys
 from aragora.receipts.verifying import SEALS, NotAReceipt
 
@@ -38,6 +40,12 @@ def verify(
     key: Annotated[
         str | None, typer.Option("--key", help="Public key (64 hex digits) that must have signed it.", metavar="HEX")
     ] = None,
+    journal: Annotated[
+        Path | None,
+        typer.Option(
+            "--journal", help="Its exported events, one a line: are they those it covers?", metavar="FILE", exists=True
+        ),
+    ] = None,
     any_key: Annotated[bool, typer.Option("--any-key", help="Accept whichever key signed it.")] = False,
     url: Url = DEFAULT_URL,
     token: Token = None,
@@ -49,14 +57,28 @@ def verify(
         raise InvalidInput("--key is a public key of 64 lower-case hex digits.")
     of_debate = names_debate(receipt) and not os.path.lexists(receipt)
     document = asyncio.run(fetched(url, token, receipt)) if of_debate else read(receipt)
-    valid, checks = verifying.verify(document, None if key is None else (key,))
+    valid, checks = _checked(document, None if key is None else (key,), journal)
     known = key is not None or any_key or (valid and document["public_key"] in own_keys())
     verification = {"valid": valid, "signer_known": known, "checks": checks}
     if as_json:
         print_json(verification)
     else:
         print_verification(terminal(), verification)
+        if valid and document["schema"] == EXECUTION:
+            terminal().print(*execution_lines(document), sep="\n")
     raise typer.Exit(FAILED if not valid else DONE if known else UNPROVEN)
+
+
+def _checked(
+    document: dict[str, Any], keys: tuple[str, ...] | None, journal: Path | None
+) -> tuple[bool, list[verifying.Check]]:
+    if journal is None:
+        return verifying.verify(document, keys)
+    try:
+        with journal.open("rb") as lines:
+            return verifying.verify(document, keys, lines)
+    except OSError as error:
+        raise InvalidInput(f"{journal} cannot be read: {error.strerror}.") from error
 
 
 def read(file: str) -> dict[str, Any]:

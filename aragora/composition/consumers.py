@@ -10,10 +10,11 @@ from collections.abc import Callable, Mapping
 
 from actors.gateways.knowledge import AdapterConsumer
 from actors.gateways.webhooks import DispatcherConsumer
-from actors.gateways.workflows import ServedConsumer
+from actors.gateways.workflows import ServedConsumer, ServedTaskConsumer
 from actors.runtime import Runtime
 from aragora.config.settings import Settings
 from aragora.control_plane.outcomes import TOPIC as TASKS
+from aragora.control_plane.serving import SERVED_TASKS
 from aragora.debate.records import TOLD
 from aragora.ranking.consumer import RatingConsumer
 from aragora.ranking.elo import RATINGS
@@ -37,4 +38,5 @@ def consumers(opened: Callable[[Context], Database], settings: Settings) -> Mapp
         USAGE: UsageConsumer(UsageStore(opened(Context.USAGE))),
         TOLD: DispatcherConsumer(Runtime(settings)),
         SERVED: ServedConsumer(Runtime(settings)),
+        SERVED_TASKS: ServedTaskConsumer(Runtime(settings)),
     }

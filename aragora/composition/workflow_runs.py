@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import asyncio
+from collections.abc import Callable
+from functools import partial
 
 from actors.gateways.debates import CoordinatorCommands
 from actors.gateways.knowledge import IndexMeanings, IndexWaker
+from actors.gateways.webhooks import WorkflowEventsConsumer
 from actors.runtime import Runtime
 from aragora.clock import SystemClock
 from aragora.composition.identity_rules import identity_rules
@@ -13,9 +16,14 @@ from aragora.composition.steps.debating import Debating
 from aragora.composition.steps.knowing import KnowledgeSearching, KnowledgeWriting
 from aragora.composition.steps.notifying import Notifying
 from aragora.composition.steps.outside import Outside, StepDoing
+from aragora.composition.steps.tasking import Tasking
 from aragora.config.legacy import HOST
 from aragora.config.settings import Settings
+from aragora.control_plane.store.tasks import TaskStore
+from aragora.control_plane.store.writer import TaskWriter
+from aragora.control_plane.tasking import Tasks
 from aragora.debate.store.debates import DebateStore
+from aragora.debate.store.journal_writer import JournalWriter
 from aragora.identity.store.users import UserStore
 from aragora.identity.writers import Writers
 from aragora.knowledge.keeping import Keeper
@@ -23,10 +31,14 @@ from aragora.knowledge.searching import Searching
 from aragora.knowledge.store.reading import KnowledgeReader
 from aragora.knowledge.store.writing import KnowledgeWriter
 from aragora.ranking.store import RatingStore
+from aragora.receipts.signing import Signer, load_signer
 from aragora.storage.contexts import Context
 from aragora.storage.database import Database
 from aragora.storage.outbox import Consumer
-from aragora.workflows.inbox import TOPIC, InboxConsumer, KeptInbox
+from aragora.webhooks.store.choices import EndpointChoices
+from aragora.workflows.inbox import TOPIC as APPROVALS
+from aragora.workflows.inbox import InboxConsumer, KeptInbox
+from aragora.workflows.proving import ChainProofs
 from aragora.workflows.running.children import CHILD, Children
 from aragora.workflows.running.engine import ExecutionEngine
 from aragora.workflows.running.runner import WorkflowParts
@@ -34,6 +46,7 @@ from aragora.workflows.store.approvals import open_approvals
 from aragora.workflows.store.approvals_sql import SqlApprovals
 from aragora.workflows.store.definitions import DefinitionStore
 from aragora.workflows.store.pinning import StoredDefinitions
+from aragora.workflows.telling import TOPIC as EVENTS
 
 
 def workflow_parts(opened: Callable[[Context], Database], settings: Settings) -> WorkflowParts:
@@ -42,13 +55,14 @@ def workflow_parts(opened: Callable[[Context], Database], settings: Settings) ->
     workflows, memory = opened(Context.WORKFLOWS), opened(Context.MEMORY)
     definitions = StoredDefinitions(DefinitionStore(workflows, clock))
     reader, writer = KnowledgeReader(memory), KnowledgeWriter(memory, clock)
-    debating = Debating(
-        CoordinatorCommands(runtime, settings, RatingStore(opened(Context.ELO))),
-        DebateStore(opened(Context.DEBATES)),
-    )
+    debates = opened(Context.DEBATES)
+    debating = Debating(CoordinatorCommands(runtime, settings, RatingStore(opened(Context.ELO))), DebateStore(debates))
+    writing = TaskWriter(debates, told=settings.learns_from_tasks)
+    tasking = Tasking(Tasks(writing, clock), TaskStore(debates))
     known: dict[str, StepDoing] = {
         "debate": debating,
         "ask": debating,
+        "task": tasking,
         "notify": Notifying(),
         "knowledge_search": KnowledgeSearching(Searching(reader, IndexMeanings(runtime), clock)),
         "knowledge_write": KnowledgeWriting(Keeper(reader, writer, clock, IndexWaker(runtime).wake), clock),
@@ -58,8 +72,26 @@ def workflow_parts(opened: Callable[[Context], Database], settings: Settings) ->
     def doing(engine: ExecutionEngine) -> Outside:
         return Outside({**known, CHILD: Children(engine, definitions, clock.now)}, people)
 
-    mirrored = settings.approval_store_backend == "redis"
-    mirror: Mapping[str, Consumer] = (
-        {TOPIC: InboxConsumer(SqlApprovals(workflows), open_approvals(settings))} if mirrored else {}
+    inbox = open_approvals(settings) if settings.approval_store_backend == "redis" else None
+    consumers: dict[str, Consumer] = {
+        EVENTS: WorkflowEventsConsumer(runtime, EndpointChoices(opened(Context.WEBHOOKS)))
+    }
+    if inbox is not None:
+        consumers[APPROVALS] = InboxConsumer(SqlApprovals(workflows), inbox)
+    chain = JournalWriter(debates)
+    return WorkflowParts(
+        definitions=definitions,
+        doing=doing,
+        debates=debating,
+        tasks=tasking,
+        inbox=KeptInbox(mirrored=inbox is not None, told=True),
+        consumers=consumers,
+        proving=ChainProofs(chain, partial(_signer, settings), clock.now),
+        closers=(writing.aclose, chain.aclose, *(() if inbox is None else (inbox.aclose,))),
     )
-    return WorkflowParts(definitions, doing, debating, KeptInbox(mirrored=mirrored), mirror)
+
+
+async def _signer(settings: Settings) -> Signer:
+    """The key of this installation."""
+    key = settings.receipt_signing_key
+    return await asyncio.to_thread(load_signer, None if key is None else key.get_secret_value(), settings.data_dir)

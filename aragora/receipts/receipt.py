@@ -33,7 +33,9 @@ from aragora.receipts.canonical import text_digest
 SCHEMA: Final = "aragora.receipt/1"
 FORGETTING: Final = "aragora.forgetting/1"
 """The schema of a certificate that something was forgotten, a link of the same chain."""
-SCHEMAS: Final = (SCHEMA, FORGETTING)
+EXECUTION: Final = "aragora.execution/1"
+"""The schema of the receipt of an execution of a workflow, a link of the same chain."""
+SCHEMAS: Final = (SCHEMA, FORGETTING, EXECUTION)
 """Of everything that stands in the chain."""
 
 

@@ -10,15 +10,16 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
 from aragora.debate.records import GENESIS, ChainHead
 from aragora.limits import VOTERS_MAX
-from aragora.receipts.canonical import NotCanonical, canonical, digest
+from aragora.receipts.canonical import NotCanonical, canonical, digest, journal_digest
 from aragora.receipts.receipt import SCHEMAS
 from aragora.receipts.signing import ALGORITHM, is_public_key, key_id_of, signature_holds, trusted_keys
 
@@ -58,13 +59,16 @@ def parse(raw: bytes) -> Any:
         raise NotAReceipt(f"the text is not JSON: {error}") from error
 
 
-def verify(document: Mapping[str, Any], trusted_keys: Collection[str] | None) -> tuple[bool, list[Check]]:
+def verify(
+    document: Mapping[str, Any], trusted_keys: Collection[str] | None, journal: Iterable[bytes] | None = None
+) -> tuple[bool, list[Check]]:
     """Check one receipt.
 
     Args:
         document: the receipt, decoded from JSON.
         trusted_keys: public keys (64 hex digits) of which one must have signed. None leaves open whose key it is: then
             the receipt shows only that it was not changed after it was signed.
+        journal: the lines of the exported journal that the receipt is about, from event 1 on; None: it is not compared.
 
     Returns:
         (valid, checks): whether all checks passed, and the checks in order.
@@ -108,6 +112,8 @@ def verify(document: Mapping[str, Any], trusted_keys: Collection[str] | None) ->
                 f"the key {key_id} is trusted here",
             )
         )
+    if journal is not None:
+        checks.append(_journal_check(document, journal))
     return all(check["passed"] for check in checks), checks
 
 
@@ -182,6 +188,32 @@ def refusal(flaw: str) -> tuple[bool, list[Check]]:
 
 def _check(name: str, flaw: str | None, finding: str = "") -> Check:
     return {"name": name, "passed": flaw is None, "detail": finding if flaw is None else flaw}
+
+
+def _journal_check(document: Mapping[str, Any], journal: Iterable[bytes]) -> Check:
+    """Whether the lines begin with the events that the receipt covers."""
+    stated = document.get("journal")
+    length = stated.get("length") if isinstance(stated, dict) else None
+    if not isinstance(stated, dict) or not isinstance(length, int) or isinstance(length, bool) or length < 1:
+        return _check("journal", "the receipt tells nothing of a journal")
+    count = 0
+
+    def covered() -> Iterator[bytes]:
+        nonlocal count
+        lines = (line for line in (raw.rstrip(b"\n") for raw in journal) if line)
+        for line in islice(lines, length):
+            count += 1
+            yield line
+
+    computed = journal_digest(covered())
+    if count < length:
+        return _check("journal", f"the receipt covers {length} events, the journal that was given has {count}")
+    differs = f"the {length} events have the SHA-256 {computed}, the receipt states {stated.get('sha256')}"
+    return _check(
+        "journal",
+        None if computed == stated.get("sha256") else differs,
+        f"the {length} events that the receipt covers are those of the journal: none is missing or changed",
+    )
 
 
 def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from aragora.workflows.definition import Definition
-from aragora.workflows.model import Ask, ExecutionStarted, Reply
+from aragora.workflows.model import Ask, ExecutionStarted, ReceiptIssued, Reply
 from aragora.workflows.records import Commit, ExecutionRecord, Message, NewExecution, Started
 from aragora.workflows.store.executions import Due
 
@@ -75,11 +75,30 @@ class Doing(Protocol):
         ...
 
 
+class Proving(Protocol):
+    """Issues receipts of executions (`aragora.workflows.proving`)."""
+
+    async def prove(
+        self, execution_id: str, definition: Definition, payloads: Sequence[str]
+    ) -> tuple[ReceiptIssued, ...]:
+        """The receipts that the whole journal of an execution owes, each issued or found, as events to journal.
+        Raises Unavailable, Misconfigured."""
+        ...
+
+
 class Publishing(Protocol):
     """Tells those who follow."""
 
     def publish(self, execution_id: str) -> None:
         """Something new of it is durable. Never raises."""
+        ...
+
+
+class Tasks(Protocol):
+    """Tasks that served steps."""
+
+    async def reply(self, task_id: str, ask_id: str) -> Reply | None:
+        """What a task that has ended says to its ask; None where it goes on again. Raises NotFound, Unavailable."""
         ...
 
 

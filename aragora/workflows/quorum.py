@@ -78,6 +78,20 @@ def quorum_of(policy: Approval, level: int, answers: Collection[ApprovalAnswered
     return Quorum.OPEN if needs and len(_matched(fits)) == len(needs) else Quorum.LOST
 
 
+def in_words(policy: Approval, level: int) -> str:
+    """Whose yes it takes once `level` escalations have happened, for people: "2 of user:ann, role:owner"."""
+    named = ", ".join(policy.approvers)
+    if policy.quorum == "all":
+        words = f"all of {named} (one person of each role)"
+    elif policy.quorum == "one_per_role":
+        words = f"one person of each role: {', '.join(needs_of(policy))}"
+    else:
+        words = f"{len(needs_of(policy))} of {named}"
+    later = ", ".join(dict.fromkeys(_escalated(policy, level)))
+    stands_in = f"; {later}, asked later, for anybody of them" if later else ""
+    return f"{words}{stands_in}{'; one rejection rejects it' if policy.veto else ''}"
+
+
 def _escalated(policy: Approval, level: int) -> tuple[str, ...]:
     return tuple(one for escalation in policy.escalations[:level] for one in escalation.approvers)
 

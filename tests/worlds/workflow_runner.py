@@ -22,7 +22,7 @@ from aragora.workflows.approving import Answerer, Word
 from aragora.workflows.definition import Definition
 from aragora.workflows.inbox import KeptInbox
 from aragora.workflows.model import Accepted, Ask, Done, ExecutionStarted, Reply, Verdict
-from aragora.workflows.ports import Pinned
+from aragora.workflows.ports import Pinned, Proving
 from aragora.workflows.records import ExecutionRecord, Started
 from aragora.workflows.running.children import CHILD, Children
 from aragora.workflows.running.engine import ExecutionEngine
@@ -121,6 +121,7 @@ class World:
     published: Published = field(default_factory=Published)
     clock: Clock = field(default_factory=Clock)
     consumers: dict[str, Consumer] = field(default_factory=dict)
+    proving: Proving | None = None
     runners: list[WorkflowRunner] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -137,6 +138,7 @@ class World:
             consumers=self.consumers,
             clock=self.clock,
             pause_s=lambda _: 0.01,
+            proving=self.proving,
         )
         runner = await begun(self.database, ports)
         self.runners.append(runner)

@@ -60,6 +60,7 @@ class Execution:
     inputs: Mapping[str, Any] = field(default_factory=dict)
     budget_micros: int | None = None
     depth: int = 1
+    digest: str = ""
     now: float = BEGAN
     events: list[tuple[float, Event]] = field(default_factory=list)
 
@@ -70,7 +71,7 @@ class Execution:
                 execution_id="exe_1",
                 workflow_id="wf_1",
                 version=1,
-                digest="",
+                digest=self.digest,
                 name=self.definition.name,
                 inputs=self.inputs,
                 started_by="ann",

@@ -95,8 +95,8 @@ def _stopping(state: ExecutionState, event: ExecutionStopping, _: float) -> None
     state.undos = []
 
 
-def _ended(state: ExecutionState, event: ExecutionEnded, _: float) -> None:
-    state.ended = event
+def _ended(state: ExecutionState, event: ExecutionEnded, at: float) -> None:
+    state.ended, state.ended_at = event, at
     state.blocks = {key: block for key, block in state.blocks.items() if key == ROOT}  # a retry goes on from there
     state.signals.clear()
 
@@ -105,7 +105,7 @@ def _retried(state: ExecutionState, event: ExecutionRetried, _: float) -> None:
     if state.ended is None:
         return
     state.steps[event.run] = edited(state.steps[event.run], event.what)
-    state.ended = state.failing = state.stopping = None
+    state.ended = state.ended_at = state.failing = state.stopping = None
     state.paused = False
     state.retries += 1
     state.ends_at = event.ends_at

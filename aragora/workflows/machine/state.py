@@ -128,6 +128,7 @@ class ExecutionState:
     cost_micros: int = 0
     retries: int = 0
     ended: ExecutionEnded | None = None
+    ended_at: float | None = None
     receipt_id: str = ""
 
     def __post_init__(self) -> None:

@@ -54,7 +54,8 @@ class NotOurs(RuntimeError):
 
 
 class Course:
-    """One execution. `write` commits, `beside` gives what is written besides its rows."""
+    """One execution. `write` commits, `beside` gives what is written besides its rows, `owes` says
+    whether a receipt is to be issued."""
 
     def __init__(
         self,
@@ -64,6 +65,7 @@ class Course:
         now: Callable[[], float],
         write: Callable[[Commit], Awaitable[None]],
         beside: Callable[[ExecutionState, Sequence[Event], int, float], Beside],
+        owes: Callable[[ExecutionState], bool],
         pause_s: Callable[[int], float],
         moved: Callable[[Course], None],
         fenced: Callable[[Course], None],
@@ -77,6 +79,7 @@ class Course:
         self._now = now
         self._write = write
         self._beside = beside
+        self._owes = owes
         self._pause_s = pause_s
         self._moved = moved
         self._fenced = fenced
@@ -121,7 +124,7 @@ class Course:
         commit = Commit(
             self.execution_id,
             rows,
-            update_of(self.state, now),
+            update_of(self.state, self._owes),
             taken=taken,
             outbox=beside.outbox,
             extra=beside.projections,
@@ -166,15 +169,15 @@ def _check_ours(event: Event) -> None:
         raise NotOurs(f"{type(event).__name__} cannot be kept") from wrong
 
 
-def update_of(state: ExecutionState, now: float) -> ExecutionUpdate:
-    """The row of an execution as its state is."""
+def update_of(state: ExecutionState, owes: Callable[[ExecutionState], bool]) -> ExecutionUpdate:
+    """The row of an execution as its state is. `owes` says whether a receipt is to be issued."""
     ended = state.ended
     stop = state.stopping or state.failing
     return ExecutionUpdate(
         status=machine.status(state),
-        active=bool(machine.owed(state)) or (ended is None and bool(machine.asks(state))),
+        active=bool(machine.owed(state)) or (bool(machine.asks(state)) if ended is None else owes(state)),
         due_at=machine.next_moment(state),
-        ended_at=None if ended is None else now,
+        ended_at=state.ended_at,
         cost_micros=state.cost_micros,
         code=ended.code if ended is not None else stop.code if stop is not None else "",
         reason=ended.reason if ended is not None else stop.reason if stop is not None else "",

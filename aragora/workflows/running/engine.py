@@ -8,6 +8,7 @@ What comes from outside
     answers    of what was asked: from `Doing`, or later by `receive`. Each is known by its ask, so it may come twice.
     messages   of the inbox: what another process, or another execution in its own transaction, left for one.
     moments    the rows say when the next is due; one loop waits for it (`Moments`).
+    receipts   of executions that have ended (`Concluding`).
 
 An ask that finds a store or an agent away waits until that is back, or nobody waits for it any more: that is no failure
 of its step. Whatever dies, the next runner begins with the executions whose rows say that something is asked.
@@ -48,7 +49,8 @@ from aragora.workflows.model import (
     Failed,
     Reply,
 )
-from aragora.workflows.ports import Definitions, Doing, Pinned, Publishing, Reading, Writing
+from aragora.workflows.ports import Definitions, Doing, Pinned, Proving, Publishing, Reading, Writing
+from aragora.workflows.proof import BROKEN
 from aragora.workflows.records import (
     Commit,
     ExecutionRecord,
@@ -59,6 +61,7 @@ from aragora.workflows.records import (
 )
 from aragora.workflows.replaying import replayed
 from aragora.workflows.running.children import ended_child
+from aragora.workflows.running.concluding import Concluding
 from aragora.workflows.running.course import Course, Lost, Said, approvals_in, follow, update_of
 from aragora.workflows.running.steady_clock import SteadyClock
 
@@ -73,7 +76,8 @@ log = structlog.get_logger("aragora.workflows")
 @dataclass(frozen=True, slots=True)
 class EnginePorts:
     """What the engine is given. `pause_s` gives the seconds to wait before try n (0, 1, ...) at what is away; `owned`
-    says whether the executions are still this process's, `due` is told of moments."""
+    says whether the executions are still this process's, `due` is told of moments. Without `proving` executions have no
+    receipts."""
 
     writing: Writing
     reading: Reading
@@ -85,6 +89,7 @@ class EnginePorts:
     pause_s: Callable[[int], float]
     owned: Callable[[], Awaitable[bool]]
     due: Callable[[float], None]
+    proving: Proving | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +107,7 @@ class ExecutionEngine:
     def __init__(self, ports: EnginePorts) -> None:
         self._ports = ports
         self._outside = ports.doing(self)
+        self._concluding = Concluding(ports.proving, ports.reading, ports.definitions, self._course, ports.pause_s)
         self._courses: OrderedDict[str, Course] = OrderedDict()
         self._loading: dict[str, asyncio.Task[Course]] = {}
         self._doing: dict[str, asyncio.Task[None]] = {}
@@ -120,7 +126,7 @@ class ExecutionEngine:
         events = follow(state, started, now)
         rows = journal.rows_of(started.execution_id, 1, now, events)
         beside = self._beside(state, events, len(rows), now)
-        record = record_of(state, now, len(rows))
+        record = record_of(state, now, len(rows), self._concluding.owed)
         new = NewExecution(record, rows, idempotency, outbox=beside.outbox, extra=beside.projections)
         kept = await self._ports.writing.start(new)
         if kept.created:
@@ -286,6 +292,7 @@ class ExecutionEngine:
             now=self._ports.clock.now,
             write=self._ports.writing.commit,
             beside=self._beside,
+            owes=self._concluding.owed,
             pause_s=self._ports.pause_s,
             moved=self._moved,
             fenced=self._fenced,
@@ -350,10 +357,18 @@ class ExecutionEngine:
             if ask.ask_id not in self._doing:
                 task = self._doing[ask.ask_id] = begin(self._do(course.execution_id, ask, started), "an ask of a step")
                 task.add_done_callback(partial(self._done, ask.ask_id))
+        if self._concluding.owed(state):
+            self._conclude(course.execution_id)
         for owed in machine.owed(state):
             if owed.ask_id not in course.stopped:
                 course.stopped.add(owed.ask_id)
                 begin(self._stop(owed, started), "stopping what is not wanted")
+
+    def _conclude(self, execution_id: str) -> None:
+        key = f"receipt of {execution_id}"
+        if key not in self._doing:
+            task = self._doing[key] = begin(self._concluding.conclude(execution_id), "a receipt of an execution")
+            task.add_done_callback(partial(self._done, key))
 
     def _done(self, ask_id: str, _: asyncio.Task[None]) -> None:
         self._doing.pop(ask_id, None)
@@ -437,7 +452,8 @@ class ExecutionEngine:
         return happened
 
     async def _break(self, execution_id: str, error: BaseException) -> None:
-        """End an execution that cannot go on, by its rows alone: what it was is in its journal."""
+        """End an execution that cannot go on, by its rows alone: what it was is in its journal. Such an end has no
+        receipt: nobody can say what the journal adds up to."""
         log.error("an execution breaks off", execution=execution_id, error=repr(error))
         self._courses.pop(execution_id, None)
         record = await self._ports.reading.record(execution_id)
@@ -445,7 +461,7 @@ class ExecutionEngine:
             return
         reason = "the server could not go on with it: its log says more"
         now = self._ports.clock.now()
-        ended = ExecutionEnded(ExecutionStatus.FAILED, {}, "defect", reason, record.cost_micros)
+        ended = ExecutionEnded(ExecutionStatus.FAILED, {}, BROKEN, reason, record.cost_micros)
         rows = journal.rows_of(execution_id, record.last_seq + 1, now, [ended])
         update = ExecutionUpdate(
             status=ended.status,
@@ -463,9 +479,9 @@ class _Away(Exception):
     """What an ask needs is away."""
 
 
-def record_of(state: ExecutionState, now: float, seq: int) -> ExecutionRecord:
-    """The row of a new execution."""
-    started, update = state.started, update_of(state, now)
+def record_of(state: ExecutionState, now: float, seq: int, owes: Callable[[ExecutionState], bool]) -> ExecutionRecord:
+    """The row of a new execution. `owes` says whether a receipt is to be issued."""
+    started, update = state.started, update_of(state, owes)
     assert started is not None, "it begins with its first event"
     return ExecutionRecord(
         execution_id=started.execution_id,

@@ -6,7 +6,7 @@ what was asked when the last owner ended, and waits for the next moment and the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,7 +19,7 @@ from aragora.storage.outbox import Consumer, OutboxRelay
 from aragora.storage.outbox_store import OutboxStore
 from aragora.supervision import begin, kept
 from aragora.workflows.inbox import KeptInbox
-from aragora.workflows.ports import Debates, Definitions, Doing, Publishing
+from aragora.workflows.ports import Debates, Definitions, Doing, Proving, Publishing, Tasks
 from aragora.workflows.running.engine import EnginePorts, ExecutionEngine
 from aragora.workflows.running.moments import Moments
 from aragora.workflows.running.steady_clock import SteadyClock
@@ -37,7 +37,7 @@ log = structlog.get_logger("aragora.workflows")
 class RunnerPorts:
     """What the runner is given besides its store. `doing` is made over the engine, as a step may start an execution;
     `consumers` are those of the outbox of executions, by topic; `pause_s` gives the seconds to wait before try n
-    (0, 1, ...) at what is away."""
+    (0, 1, ...) at what is away; without `proving` executions have no receipts."""
 
     definitions: Definitions
     doing: Callable[[ExecutionEngine], Doing]
@@ -46,17 +46,22 @@ class RunnerPorts:
     consumers: Mapping[str, Consumer]
     clock: Clock
     pause_s: Callable[[int], float]
+    proving: Proving | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class WorkflowParts:
-    """What the composition gives a runner: see `RunnerPorts`; `debates` says what those that served steps gave."""
+    """What the composition gives a runner: see `RunnerPorts`. `debates` and `tasks` say what those that served steps
+    gave; `closers` are called at the end, in this order."""
 
     definitions: Definitions
     doing: Callable[[ExecutionEngine], Doing]
     debates: Debates
+    tasks: Tasks
     inbox: KeptInbox
     consumers: Mapping[str, Consumer]
+    proving: Proving
+    closers: tuple[Callable[[], Awaitable[None]], ...]
 
 
 class WorkflowRunner:
@@ -82,6 +87,7 @@ class WorkflowRunner:
                 pause_s=ports.pause_s,
                 owned=owned,
                 due=self._due,
+                proving=ports.proving,
             )
         )
         self._moments = Moments(clock, self.engine.wake_due, store.next_due)

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from worlds import execution_receipts
 from worlds.receipt_vectors import FOLDER, NAMES, OLD
 
 from aragora.debate.model import WIRE_NAMES, DebateSpec, Fallback, Position, Protocol, Standing, Usage
 
 SPEC = Path(__file__).parents[3] / "docs" / "spec"
-PAGES = {page: (SPEC / page).read_text() for page in ("README.md", "journal.md", "receipt.md")}
+PAGES = {page: (SPEC / page).read_text() for page in ("README.md", "journal.md", "receipt.md", "execution.md")}
 
 
 def named_in(*pages: str) -> set[str]:
@@ -36,6 +37,13 @@ def test_every_type_of_event_has_its_row() -> None:
 def test_every_member_of_a_receipt_is_specified(name: str) -> None:
     document = json.loads((FOLDER / f"{name}.json").read_text())
     assert set(_members(document)) <= named_in("journal.md", "receipt.md")
+
+
+@pytest.mark.parametrize("name", execution_receipts.VECTORS)
+def test_every_member_of_an_executions_receipt_is_specified(name: str) -> None:
+    document = json.loads((execution_receipts.FOLDER / f"{name}.json").read_text())
+    del document["outputs"]  # their names are the author's
+    assert set(_members(document)) <= named_in("execution.md")
 
 
 def test_every_vector_is_told_and_each_shows_its_own_edition() -> None:

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from hypothesis import given
 from hypothesis import strategies as st
+from worlds import execution_receipts
 
 from aragora.debate.journal import rows_of
 from aragora.debate.model import Decision, Dissent, Event, Tally
@@ -172,3 +173,14 @@ def test_script_and_library_write_objects_alike(value: Any) -> None:
 @pytest.mark.parametrize("raw", [b'{"a":1,"a":2}', b"[NaN]", b"\xff", b"[" * 100_000, b"1" * 5000, b"", b"null"])
 def test_what_is_no_receipt_fails_without_an_error(raw: bytes) -> None:
     assert [(name, passed) for name, passed, _ in standalone.findings(raw, None, None)] == [("structure", False)]
+
+
+@pytest.mark.parametrize("name", execution_receipts.VECTORS)
+def test_the_receipt_of_an_execution_is_checked_with_its_journal(name: str, tmp_path: Path) -> None:
+    files = str(execution_receipts.FOLDER / f"{name}.json"), str(execution_receipts.FOLDER / f"{name}.jsonl")
+    keyed = "--key", execution_receipts.SIGNER.public_key
+    ran = run(files[0], *keyed, "--journal", files[1], tmp_path=tmp_path)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert "of execution exe_1" in ran.stdout
+    (tmp_path / "less.jsonl").write_text("".join(Path(files[1]).read_text().splitlines(keepends=True)[1:]))
+    assert run(files[0], *keyed, "--journal", "less.jsonl", tmp_path=tmp_path).returncode == 1
