@@ -16,12 +16,15 @@ from aragora.ids import new_id
 from aragora.scope import EVERYTHING
 from aragora.storage.database import Database
 from aragora.storage.outbox import OutboxRow
+from aragora.storage.outbox_store import OutboxStore
 from aragora.workflows.approvals import ApprovalRecord, ApprovalRequestStore
 from aragora.workflows.approving import Answerer, Word
+from aragora.workflows.inbox import TOPIC as APPROVALS
 from aragora.workflows.model import ExecutionStarted
 from aragora.workflows.records import Started
 from aragora.workflows.running.engine import Standing
 from aragora.workflows.store.executions import ExecutionStore
+from aragora.workflows.telling import TOPIC as EVENTS
 
 COMMAND_S: Final = 30.0
 TOLD_S: Final = 60.0
@@ -112,7 +115,8 @@ async def wake_where_due(runtime: Runtime, database: Database) -> str:
     store = ExecutionStore(database)
     due = await store.next_due()
     soon = due is not None and due <= SystemClock().now() + AHEAD_S
-    if not (soon or await store.active_ids(limit=1) or await store.inbox(1)):
+    told = await OutboxStore(database).pending((EVENTS, APPROVALS), 1)
+    if not (soon or told or await store.active_ids(limit=1) or await store.inbox(1)):
         return "no execution needs a runner"
     await runtime.at(RUNNER, RUNNER_KEY).ask(lambda it: it.ready(), timeout_s=COMMAND_S)
     return "executions go on"

@@ -33,6 +33,7 @@ from actors.gateways.replica_figures import SharedFigures
 from actors.gateways.webhook_figures import WebhookFigures
 from actors.gateways.webhooks import DispatcherCommands
 from actors.gateways.webhooks_in_flight import WebhooksInFlight
+from actors.gateways.workflows import RunnerAnswers, RunnerCommands
 from actors.reporting import REPORT_S, TroubleReport
 from actors.runtime import Runtime
 from actors.websocket_frames import bound_messages
@@ -209,7 +210,13 @@ def build_ingress(launch: Launch) -> FastAPI:
             guard=guard_of(settings),
         ),
         open_control_plane(settings, clock),
-        *open_workflow_executions(settings, runtime, audit=identity.feature.ports.parts, clock=clock),
+        *open_workflow_executions(
+            settings,
+            commands=RunnerCommands(runtime),
+            answers=partial(RunnerAnswers, runtime),
+            audit=identity.feature.ports.parts,
+            clock=clock,
+        ),
         open_workflows(settings, identity.feature.ports.parts, clock, running=ExecutionStore(workflows)),
         of_knowledge,
         open_knowledge_insights(

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from actors.gateways.workflows import RunnerAnswers, RunnerCommands
-from actors.runtime import Runtime
+from collections.abc import Callable
+
 from aragora.clock import Clock
 from aragora.composition.workflow_approvals import open_workflow_approvals
 from aragora.config.settings import Settings
-from aragora.server.chapters.workflow_approvals import ApprovalPorts
-from aragora.server.chapters.workflow_executions import ExecutionPorts, workflow_executions
+from aragora.receipts.store import ReceiptStore
+from aragora.server.chapters.workflow_approvals import ApprovalCommands, ApprovalPorts
+from aragora.server.chapters.workflow_executions import ExecutionCommands, ExecutionPorts, workflow_executions
 from aragora.server.feature import Feature
 from aragora.server.ports import AuditTrail
 from aragora.storage.contexts import Context
 from aragora.storage.database import Database
+from aragora.workflows.approvals import ApprovalRequestStore
+from aragora.workflows.proving import ExecutionReceipts
 from aragora.workflows.store.approvals import open_approvals
 from aragora.workflows.store.definitions import DefinitionStore
 from aragora.workflows.store.executions import ExecutionStore
@@ -20,20 +23,30 @@ from aragora.workflows.store.pinning import StoredDefinitions
 
 
 def open_workflow_executions(
-    settings: Settings, runtime: Runtime, *, audit: AuditTrail, clock: Clock
+    settings: Settings,
+    *,
+    commands: ExecutionCommands,
+    answers: Callable[[ApprovalRequestStore], ApprovalCommands],
+    audit: AuditTrail,
+    clock: Clock,
 ) -> tuple[Feature[ExecutionPorts], Feature[ApprovalPorts]]:
-    """Over the store of the settings, which connects with its first use. Commands go to the runner of `runtime`."""
+    """Over the store of the settings, which connects with its first use. `commands` go to whoever runs executions, and
+    so do `answers`, which are made over the inbox."""
     database = Database.open(settings, Context.WORKFLOWS)
+    debates = Database.open(settings, Context.DEBATES)
     workflows = DefinitionStore(database, clock)
     ports = ExecutionPorts(
-        commands=RunnerCommands(runtime),
+        commands=commands,
         executions=ExecutionStore(database),
         workflows=workflows,
         definitions=StoredDefinitions(workflows),
+        receipts=ExecutionReceipts(ReceiptStore(debates)),
         audit=audit,
         clock=clock,
     )
     inbox = open_approvals(settings)
-    approvals = open_workflow_approvals(settings, commands=RunnerAnswers(runtime, inbox), audit=audit, clock=clock)
-    executions = Feature("executions", ports, chapters=(workflow_executions,), closers=(database.aclose, inbox.aclose))
+    approvals = open_workflow_approvals(settings, commands=answers(inbox), audit=audit, clock=clock)
+    executions = Feature(
+        "executions", ports, chapters=(workflow_executions,), closers=(database.aclose, debates.aclose, inbox.aclose)
+    )
     return executions, approvals

@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 from starlette.middleware import Middleware
 from worlds.knowledge_actors import IdleActors
+from worlds.local_runs import LocalRuns
 from worlds.meanings_away import NoMeanings
 from worlds.memory_dispatching import MemoryDispatching
 
@@ -33,6 +34,7 @@ from aragora.composition.knowledge_revalidations import open_knowledge_revalidat
 from aragora.composition.knowledge_topics import open_knowledge_topics
 from aragora.composition.outcomes import open_outcomes
 from aragora.composition.webhooks import open_webhooks
+from aragora.composition.workflow_executions import open_workflow_executions
 from aragora.composition.workflows import open_workflows
 from aragora.config.settings import Settings
 from aragora.debate.budget import BudgetRule
@@ -427,6 +429,7 @@ def features_over(
         clock=clock,
     )
     learnt = world if settings.knowledge else None
+    runs = LocalRuns(settings, clock)
     return (
         Feature(
             "operations",
@@ -474,7 +477,11 @@ def features_over(
             guard=Guard(allowed_networks(("127.0.0.1/32",)), https_only=False, own_hosts=frozenset({"own.test"})),
         ),
         open_control_plane(settings, clock),
-        open_workflows(settings, identity.feature.ports.parts, clock),
+        open_workflows(settings, identity.feature.ports.parts, clock, running=runs),
+        *open_workflow_executions(
+            settings, commands=runs, answers=runs.answers, audit=identity.feature.ports.parts, clock=clock
+        ),
+        Feature("runs", None, closers=(runs.aclose,)),
         of_knowledge,
         open_knowledge_revalidations(settings, audit=identity.feature.ports.parts, clock=clock),
         open_knowledge_insights(

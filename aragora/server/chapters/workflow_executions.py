@@ -14,14 +14,14 @@ from hashlib import blake2b
 from typing import Annotated, Any, Final, Protocol
 
 from fastapi import Path, Query
-from pydantic import AfterValidator, BaseModel, Field, StrictBool
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool
 from starlette.responses import Response
 
 from aragora import limits
 from aragora.clock import Clock
 from aragora.debate.proposition import Idempotency
 from aragora.encoding import decode, encode, to_plain
-from aragora.errors import Forbidden
+from aragora.errors import Forbidden, NotFound
 from aragora.identity.audit import Outcome
 from aragora.identity.auditing import audited
 from aragora.identity.rbac import WORKFLOWS_EXECUTE, WORKFLOWS_READ
@@ -36,6 +36,7 @@ from aragora.workflows.journal import Unreadable
 from aragora.workflows.model import ExecutionStarted, ExecutionStatus
 from aragora.workflows.outline import open_runs, results
 from aragora.workflows.ports import Definitions
+from aragora.workflows.proving import ExecutionReceipts
 from aragora.workflows.records import ExecutionRecord, Started
 from aragora.workflows.replaying import damaged, replayed
 from aragora.workflows.running.children import budget_of
@@ -84,6 +85,7 @@ class ExecutionPorts:
     executions: ExecutionStore
     workflows: DefinitionStore
     definitions: Definitions
+    receipts: ExecutionReceipts
     audit: AuditTrail
     clock: Clock
 
@@ -186,6 +188,13 @@ class ExecutionDetail(ExecutionView):
 class ExecutionList(BaseModel):
     executions: list[ExecutionView]
     next_cursor: str | None
+
+
+class SignedReceipt(BaseModel):
+    model_config = ConfigDict(extra="allow")
+
+    hash: str
+    signature: str
 
 
 class StandingView(BaseModel):
@@ -317,6 +326,17 @@ async def events(
         rows = await call.ports.executions.events(execution_id, after, limit)
     body = f'{{"events":[{",".join(rows)}],"next_after":{after + len(rows)}}}'
     return Response(body, media_type="application/json", headers=UNCACHED)
+
+
+@workflow_executions.get("/api/workflow-executions/{execution_id}/receipt", needs=WORKFLOWS_READ, gives=SignedReceipt)
+async def receipt(call: Call[ExecutionPorts], execution_id: _ExecutionId) -> Response:
+    """The signed receipt of the execution's last end, to the byte: `aragora verify` checks it without a server. 404
+    where it has none (yet): one is issued a moment after the end."""
+    record = await call.ports.executions.get(execution_id, reach(call))
+    if record.receipt_id is None:
+        raise NotFound("The execution has no receipt: one is issued when it ends.", code="no_receipt")
+    document = await call.ports.receipts.document(record.receipt_id)
+    return Response(document, media_type="application/json", headers=UNCACHED)
 
 
 @workflow_executions.post(

@@ -37,6 +37,19 @@ _SQLITE: Final = f"INSERT INTO workflow_inbox ({_COLUMNS}) VALUES (?, ?, ?, ?, ?
 _POSTGRES: Final = f"INSERT INTO workflow_inbox ({_COLUMNS}) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING"  # noqa: S608
 
 
+class Child(Protocol):
+    """An execution that serves another: its first event, or its row."""
+
+    @property
+    def execution_id(self) -> str: ...
+
+    @property
+    def parent(self) -> str: ...
+
+    @property
+    def parent_ask(self) -> str: ...
+
+
 class Starting(Protocol):
     """Starts and cancels executions (`aragora.workflows.running.engine`)."""
 
@@ -108,7 +121,7 @@ class Posted:
         return one.message_id, one.execution_id, one.kind, one.payload, one.created_at
 
 
-def ended_child(child: ExecutionStarted, ended: ExecutionEnded, cost_micros: int, seq: int, now: float) -> Posted:
+def ended_child(child: Child, ended: ExecutionEnded, cost_micros: int, seq: int, now: float) -> Posted:
     """The message to the parent of `child`, whose journal ends with row `seq`."""
     if ended.status is ExecutionStatus.COMPLETED:
         output = {"execution_id": child.execution_id, "status": ended.status.value, "outputs": ended.outputs}

@@ -471,7 +471,9 @@ class ExecutionEngine:
             code=ended.code,
             reason=ended.reason,
         )
-        await self._ports.writing.commit(Commit(execution_id, rows, update))
+        extra = (ended_child(record, ended, record.cost_micros, rows[-1].seq, now),) if record.parent else ()
+        await self._ports.writing.commit(Commit(execution_id, rows, update, extra=extra))
+        self._mail.set()
         self._ports.publishing.publish(execution_id)
 
 

@@ -50,6 +50,7 @@ PASSWORD: Final = "correct horse battery"
 MARK: Final = "quince-marmalade"  # in all that Alice's organisation keeps
 LAST: Final = ("/api/auth/api-key", "/api/auth/password", "/api/auth/logout")  # they end what the others need
 AGENT: Final = "ada"  # has a task of Alice's
+SIGN: Final = {"type": "approval", "id": "sign", "approvers": ["role:owner"], "deadline_s": None}
 NOTIFY: Final = {"id": "tell", "type": "notify", "message": "mine"}
 BODIES: Final[dict[str, Any]] = {
     "POST /api/debates": {"question": "Mine?"},
@@ -99,10 +100,19 @@ BODIES: Final[dict[str, Any]] = {
     "POST /api/workflows": {"definition": {"name": "Mine", "steps": [NOTIFY]}},
     "POST /api/workflows/validate": {"definition": {"name": "Mine", "steps": [NOTIFY]}},
     "PATCH /api/workflows/{workflow_id}": {"version": 1, "definition": {"name": "Mine", "steps": [NOTIFY]}},
+    "POST /api/workflows/{workflow_id}/execute": {"inputs": {}},
+    "POST /api/workflow-executions/{execution_id}/retry": {"step": "sign"},
+    "POST /api/workflow-executions/{execution_id}/signals": {"name": "go"},
+    "POST /api/workflow-approvals/{approval_id}/resolve": {"decision": "approve", "digest": 64 * "0"},
+    "POST /api/workflow-approvals/resolve": {
+        "answers": [{"approval_id": "apr_none", "decision": "approve", "digest": 64 * "0"}]
+    },
     "POST /api/knowledge/forget": {"by": {"subject": "mine"}},
     "POST /api/webhooks/{webhook_id}/replay": {"since": time.time() - 60.0, "select": "failed"},
 }
 REPLAY: Final = BODIES["POST /api/webhooks/{webhook_id}/replay"]
+OF_ANOTHER_ORDER: Final = {"/api/workflow-approvals"}
+"""Lists whose cursors are not those of a time and an id."""
 DEAD_LETTER: Final = f"dlv_{7:032x}"
 INVENTED: Final = {
     "debate_id": "deb_none",
@@ -116,6 +126,8 @@ INVENTED: Final = {
     "adapter": "none",
     "task_id": f"tsk_{8:032x}",
     "workflow_id": f"wf_{8:032x}",
+    "execution_id": f"exe_{8:032x}",
+    "approval_id": f"apr_{8:032x}",
     "template_id": "none",
     "agent_id": "nobody",
     "task_type": "debate",
@@ -180,6 +192,8 @@ class Site:
     revalidation_id: str = ""
     task_id: str = ""
     workflow_id: str = ""
+    execution_id: str = ""
+    approval_id: str = ""
 
     def client(self, proof: dict[str, str]) -> httpx2.AsyncClient:
         return self.server.client("203.0.113.9", "localhost:8080", **proof)
@@ -270,6 +284,14 @@ async def fill(site: Site, writer: JournalWriter) -> None:
         workflow = await client.post("/api/workflows", json={"definition": written})
         assert workflow.status_code == 201, workflow.text
         site.workflow_id = workflow.json()["workflow_id"]
+        signed = {"name": MARK, "steps": [{**SIGN, "shows": {"what": MARK}}], "inputs": {"of": {"required": False}}}
+        made = (await client.post("/api/workflows", json={"definition": signed})).json()
+        given = {"inputs": {"of": MARK}}
+        execution = await client.post(f"/api/workflows/{made['workflow_id']}/execute", json=given)
+        assert execution.status_code == 202, execution.text
+        site.execution_id = execution.json()["execution_id"]
+        (asked,) = (await client.get("/api/workflow-approvals")).json()["approvals"]
+        site.approval_id = asked["approval_id"]
         agent = {"agent_id": AGENT, "capabilities": [MARK]}
         assert (await client.post("/api/control-plane/agents", json=agent)).status_code == 200
         assert (await client.post(f"/api/control-plane/tasks/{site.task_id}/claim", json=agent)).status_code == 200
@@ -322,6 +344,8 @@ async def call(site: Site, client: httpx2.AsyncClient, method: str, path: str, i
     """One operation with these ids in its path and its query."""
     parameters = next(found for one, two, found in site.operations() if (one, two) == (method, path))
     query = {each["name"]: ids[each["name"]] for each in parameters if each["in"] == "query" and each["name"] in ids}
+    if path in OF_ANOTHER_ORDER:
+        query.pop("cursor", None)
     headers = {each["name"]: ids[each["name"]] for each in parameters if each["in"] == "header" and each["name"] in ids}
     url = re.sub(r"\{(\w+)\}", lambda match: ids[match[1]], path)
     return await client.request(method, url, params=query, headers=headers, json=BODIES.get(f"{method} {path}"))
@@ -353,6 +377,8 @@ def of_alice(site: Site, debate_id: str) -> dict[str, str]:
         "revalidation_id": site.revalidation_id,
         "task_id": site.task_id,
         "workflow_id": site.workflow_id,
+        "execution_id": site.execution_id,
+        "approval_id": site.approval_id,
         "template_id": "none",
         "task_type": MARK,
         "agent_id": AGENT,
@@ -390,7 +416,15 @@ async def test_no_route_shows_or_does_anything_with_the_ids_of_another_organisat
                 assert ("{user_id}" not in path) or answer.status_code in (403, 404), told
                 of_webhooks = any(part in path for part in ("{webhook_id}", "{delivery_id}", "{replay_id}"))
                 assert not of_webhooks or answer.status_code == 404, told
-                others = ("{item_id}", "{share_id}", "{revalidation_id}", "{task_id}", "{workflow_id}")
+                others = (
+                    "{item_id}",
+                    "{share_id}",
+                    "{revalidation_id}",
+                    "{task_id}",
+                    "{workflow_id}",
+                    "{execution_id}",
+                )
+                others += ("{approval_id}",)
                 assert not any(part in path for part in others) or answer.status_code == 404, told
                 for mark in (MARK, "rcp_done", site.alice.org_id, "alice@example.com"):
                     assert mark not in answer.text, told
@@ -426,6 +460,10 @@ async def assert_alice_still_has_everything(site: Site) -> None:
             assert (task["type"], task["state"], task["agent_id"]) == (MARK, "claimed", AGENT)
             workflow = (await client.get(f"/api/workflows/{site.workflow_id}")).json()
             assert (workflow["name"], workflow["version"]) == (MARK, 1)
+            execution = (await client.get(f"/api/workflow-executions/{site.execution_id}")).json()
+            assert (execution["status"], execution["inputs"]) == ("waiting", {"of": MARK})
+            approval = (await client.get(f"/api/workflow-approvals/{site.approval_id}")).json()
+            assert (approval["status"], approval["answers"]) == ("pending", [])
             (agent,) = (await client.get("/api/control-plane/agents")).json()["agents"]
             assert (agent["agent_id"], agent["capabilities"]) == (AGENT, [MARK])
             replay = (await client.get(f"/api/webhooks/replays/{site.replay_id}")).json()

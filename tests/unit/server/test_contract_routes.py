@@ -23,7 +23,7 @@ from aragora.server.chapters.receipts import receipts
 
 _CONTRACT = yaml.safe_load((Path(__file__).parents[2] / "contract" / "http.yaml").read_text())
 _TO_COME = (
-    "/api/billing", "/api/workflow-approvals", "/api/workflow-executions",
+    "/api/billing",
     "/api/admin/schedulers", "/admin", "/developer",
 )  # fmt: skip
 """Beginnings of the paths of features that are not built yet."""

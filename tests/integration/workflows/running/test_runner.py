@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+from sqlalchemy import text
 from worlds.waiting import eventually
 from worlds.workflow_runner import World, accepted, away
 from worlds.workflowing import approval, ask, chain, debate, definition
@@ -321,3 +322,19 @@ async def test_accepted_is_no_reply_of_its_own(world: World) -> None:
     await world.engine.receive(started.record.execution_id, Done(asked.ask_id, {}))
     await world.engine.receive(started.record.execution_id, Accepted(asked.ask_id, "deb_a"))
     assert (await world.ended(started.record.execution_id)).status is ExecutionStatus.COMPLETED
+
+
+async def test_a_child_that_cannot_be_read_ends_and_its_parent_hears_of_it(world: World) -> None:
+    world.definitions.add("wf_2", definition(approval("sign")))
+    parent = await world.start(definition({"type": "workflow", "id": "child", "workflow": "wf_2"}))
+    (child_id,) = await eventually(world.children, "the child begins")
+    async with world.database.writing() as connection:
+        await connection.execute(
+            text("UPDATE workflow_journal SET payload = '{}' WHERE execution_id = :id AND seq = 2"), {"id": child_id}
+        )
+    await world.begin()
+    with pytest.raises(Conflict, match="cannot be read"):
+        await world.engine.pause(child_id, "ann")
+    record = await world.ended(child_id)
+    assert (record.status, record.code) == (ExecutionStatus.FAILED, "defect")
+    assert (await world.ended(parent.record.execution_id)).code == "workflow_failed"
