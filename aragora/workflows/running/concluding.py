@@ -6,6 +6,7 @@ journaled, so the next runner asks again, and the chain gives the receipt that i
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final
@@ -13,6 +14,7 @@ from typing import Final
 import structlog
 
 from aragora.background import until_available
+from aragora.errors import AragoraError
 from aragora.workflows.machine.state import ExecutionState
 from aragora.workflows.model import ReceiptIssued
 from aragora.workflows.ports import Definitions, Proving, Reading
@@ -20,6 +22,7 @@ from aragora.workflows.proof import owes_receipt
 from aragora.workflows.running.course import Course
 
 PAGE: Final = 500
+AT_ONCE: Final = 8  # whole journals in memory
 
 log = structlog.get_logger("aragora.workflows")
 
@@ -40,6 +43,7 @@ class Concluding:
         self._definitions = definitions
         self._course = course
         self._pause_s = pause_s
+        self._room = asyncio.Semaphore(AT_ONCE)
 
     def owed(self, state: ExecutionState) -> bool:
         """Whether a receipt is to be issued."""
@@ -63,7 +67,13 @@ class Concluding:
         course = await self._course(execution_id)
         await course.settled()
         while self._proving is not None and self.owed(course.state):
-            for issued in await self._issued(self._proving, course):
+            async with self._room:
+                receipts = await self._issued(self._proving, course)
+            if not receipts:
+                raise AragoraError(
+                    "its journal owes no receipt although its state does: this is a defect of the server"
+                )
+            for issued in receipts:
                 await course.move(partial(_journaled, issued))
             course = await self._course(execution_id)
             await course.settled()

@@ -221,7 +221,8 @@ class ExecutionEngine:
             self._mail.clear()
 
     async def drain(self) -> int:
-        """Begin nothing more, end the moves that are under way; returns how many asks are left for the next runner."""
+        """Begin nothing more, end the moves that are under way; returns how many asks, and receipts, are left for
+        the next runner."""
         self._leaving = True
         left = list(self._doing.values())
         for task in left:

@@ -104,7 +104,7 @@ class WorkflowRunner:
         return self._moments.waits_until
 
     async def drain(self) -> int:
-        """Take nothing more and end what is being written; returns how many asks are left for the next runner."""
+        """Take nothing more and end what is being written; returns how many asks and receipts are left."""
         self._waiting.cancel()
         await self._mail.aclose()
         left = await self.engine.drain()

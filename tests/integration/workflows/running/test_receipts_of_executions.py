@@ -113,7 +113,8 @@ async def test_an_execution_that_has_ended_gets_a_receipt_that_its_journal_stand
     lines = [f"{payload}\n".encode() for payload in await world.store.journal(execution_id)]
     assert verify(document, {SIGNER.public_key}, lines)[0]
     assert document["approvals"][0]["answers"][0]["person"] == "bob"
-    assert world.published.rows[-1].type == "receipt_issued"
+    assert isinstance(journal.events_of(await world.store.journal(execution_id))[-1], ReceiptIssued)
+    assert set(world.published.ids) == {execution_id}
     assert (issued.receipt_id, f"{execution_id}/1") in await receipts.of_kind(KIND)
 
 
@@ -144,6 +145,24 @@ async def test_a_runner_that_dies_between_chain_and_journal_leaves_one_receipt_w
     (issued,) = await issued_in(world, execution_id)
     assert (issued.hash, issued.position) == (kept.hash, kept.position)
     assert [one for one, _ in await receipts.of_kind(KIND)].count(issued.receipt_id) == 1
+
+
+async def test_an_execution_that_ends_as_it_begins_has_a_receipt_too(world: World) -> None:
+    shape = definition({"type": "decide", "id": "fork", "branches": [{"when": "true", "next": None}]})
+    started = await world.start(shape)
+    assert started.record.active
+    record = await proven(world, started.record.execution_id)
+    assert (record.status, record.active) == (ExecutionStatus.COMPLETED, False)
+
+
+async def test_a_hundred_that_end_at_once_are_one_chain(world: World, receipts: ReceiptStore) -> None:
+    begun = await asyncio.gather(*(world.start(definition(debate("a"))) for _ in range(100)))
+    for one in begun:
+        await proven(world, one.record.execution_id)
+    ids = [one for one, _ in await receipts.of_kind(KIND)]
+    assert sorted(receipt_id_of(one.record.execution_id, 1) for one in begun) == sorted(
+        one for one in ids if one in {receipt_id_of(each.record.execution_id, 1) for each in begun}
+    )
 
 
 async def test_a_chain_that_is_away_is_waited_for(world: World, proofs: Proofs) -> None:
