@@ -123,12 +123,19 @@ def _values(step: Step, names: Mapping[str, Any], now: float) -> tuple[Mapping[s
         own: dict[str, Any] = {"title": step.title or step.id, "shows": dict(step.shows)}
     else:
         own = {name: value for name, value in to_plain(step).items() if name not in _SHARED}
+    given = {}
+    if isinstance(own.get("options"), str):  # an expression: what it gives is no text to be filled in
+        given = {"options": _options(own.pop("options"), names)}
     filled: dict[str, Any] = filled_all(own, names)
-    if isinstance(filled.get("options"), list):  # also where one expression gives them all
-        own["options"] = [""] * len(filled["options"])
-    elif "options" in filled:
+    texts = {name: value if name in _ANY else _as_texts(own[name], value) for name, value in filled.items()}
+    return {**texts, **given}, None
+
+
+def _options(text: str, names: Mapping[str, Any]) -> list[str]:
+    options = evaluate(compiled(text), names)
+    if not isinstance(options, list):
         raise ExpressionError("its options are no list")
-    return {name: value if name in _ANY else _as_texts(own[name], value) for name, value in filled.items()}, None
+    return [as_text(one) for one in options]
 
 
 def _as_texts(written: Any, filled: Any) -> Any:

@@ -211,19 +211,19 @@ def test_what_is_a_text_stays_one_whatever_its_expression_gives() -> None:
             approval(
                 "sign", shows={"confidence": "{{ 0.5 }}", "list": "{{ [1, 2] }}", "nothing": "{{ null }}"}, next="b"
             ),
-            debate("b", question="{{ 1 }}", options="{{ [1, 'two'] }}", next="c"),
+            debate("b", question="{{ 1 }}", options="[1, '{{ two }}']", next="c"),
             {"type": "task", "id": "c", "task": "{{ 3 }}", "payload": {"n": "{{ 3 }}"}},
         )
     )
     (shown,) = [one.shown for one in execution.state.approvals.values()]
     assert shown == {"confidence": "0.5", "list": "[1,2]", "nothing": ""}
     execution.answer("sign")
-    assert (execution.asked("b").what["question"], execution.asked("b").what["options"]) == ("1", ["1", "two"])
+    assert (execution.asked("b").what["question"], execution.asked("b").what["options"]) == ("1", ["1", "{{ two }}"])
     execution.done("b")
     assert (execution.asked("c").what["task"], execution.asked("c").what["payload"]) == ("3", {"n": 3})
 
 
 def test_options_that_are_no_list_fail_their_step() -> None:
-    execution = Execution(definition(debate("a", options="{{ 1 }}")))
+    execution = Execution(definition(debate("a", options="1")))
     assert execution.state.ended is not None
     assert "options are no list" in execution.state.ended.reason
