@@ -55,6 +55,7 @@ from aragora.composition.knowledge_operations import open_knowledge_operations
 from aragora.composition.knowledge_revalidations import open_knowledge_revalidations
 from aragora.composition.knowledge_topics import open_knowledge_topics
 from aragora.composition.launch import Launch
+from aragora.composition.named_workflows import NamedWorkflows
 from aragora.composition.outcomes import open_outcomes
 from aragora.composition.webhooks import open_webhooks
 from aragora.composition.workflow_executions import open_workflow_executions
@@ -89,7 +90,9 @@ from aragora.storage.counters import CounterStore
 from aragora.storage.database import Database
 from aragora.storage.outbox_store import OutboxStore
 from aragora.webhooks.egress import guard_of
+from aragora.workflows.store.definitions import DefinitionStore
 from aragora.workflows.store.executions import ExecutionStore
+from aragora.workflows.store.pinning import StoredDefinitions
 
 WHOM_UVICORN_BELIEVES: Final = "FORWARDED_ALLOW_IPS"
 """Uvicorn's variable, read when Serve starts the replica's HTTP server, which is after this. By default uvicorn writes
@@ -145,6 +148,9 @@ def build_ingress(launch: Launch) -> FastAPI:
         clock=clock,
         customs=Customs(Observations(memory)) if settings.knowledge else None,
     )
+    kept = DefinitionStore(workflows, clock)
+    runs = RunnerCommands(runtime)
+    named = NamedWorkflows(kept, StoredDefinitions(kept), runs, clock)
     of_knowledge = open_knowledge(
         settings,
         meanings=IndexMeanings(runtime),
@@ -190,6 +196,7 @@ def build_ingress(launch: Launch) -> FastAPI:
             writers=identity.writers,
             workspaces=identity.workspaces.ports.book,
             clock=clock,
+            workflows=named,
         ),
         Feature("receipts", ReceiptPorts(reader, verifier), chapters=(receipts,)),
         open_forgetting(settings, identity.feature.ports.parts, clock),
@@ -212,7 +219,7 @@ def build_ingress(launch: Launch) -> FastAPI:
         open_control_plane(settings, clock),
         *open_workflow_executions(
             settings,
-            commands=RunnerCommands(runtime),
+            commands=runs,
             answers=partial(RunnerAnswers, runtime),
             audit=identity.feature.ports.parts,
             clock=clock,
