@@ -39,6 +39,7 @@ NOT_KEYED: Final[Mapping[str, str]] = {
     "created_by": "whoever may read the workspace's debates may be given its decision",
     "suggested": "tells in words where settings came from; the settings themselves are in the protocol",
     "revalidates": "is set only by the server, for debates that never come through the router",
+    "serves": "is set only by the server, for the steps of workflows, which never come through the router",
 }
 
 OF_A_REQUEST: Final[Mapping[str, str]] = {

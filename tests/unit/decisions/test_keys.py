@@ -38,6 +38,7 @@ OTHERWISE: Final[dict[str, Any]] = {
     "created_by": "ann",
     "suggested": ("rounds 1: it suits",),
     "revalidates": "deb_0",
+    "serves": "exe_0/ask_0",
 }
 
 
