@@ -95,12 +95,22 @@ class Course:
         the messages of the inbox that said it; where nothing happened they stay.
 
         Raises what `said` raises, NotStorable, and Lost."""
-        return await asyncio.shield(begin(self._move(said, taken), "a move of an execution"))
+        outcome = await asyncio.shield(begin(self._outcome(said, taken), "a move of an execution"))
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
 
     async def settled(self) -> None:
         """Returns once no move is under way."""
         async with self._lock:
             return
+
+    async def _outcome(self, said: Said, taken: tuple[str, ...]) -> bool | Exception:
+        """What refuses a move is its caller's: it is no failure of work in the background."""
+        try:
+            return await self._move(said, taken)
+        except Exception as refused:  # noqa: BLE001  handed to the caller
+            return refused
 
     async def _move(self, said: Said, taken: tuple[str, ...]) -> bool:
         async with self._lock:

@@ -109,7 +109,7 @@ class ExecutionEngine:
         self._outside = ports.doing(self)
         self._concluding = Concluding(ports.proving, ports.reading, ports.definitions, self._course, ports.pause_s)
         self._courses: OrderedDict[str, Course] = OrderedDict()
-        self._loading: dict[str, asyncio.Task[Course]] = {}
+        self._loading: dict[str, asyncio.Task[Course | Exception]] = {}
         self._doing: dict[str, asyncio.Task[None]] = {}
         self._room = asyncio.Semaphore(AT_ONCE)
         self._leaving = False
@@ -269,9 +269,19 @@ class ExecutionEngine:
             return course
         loading = self._loading.get(execution_id)
         if loading is None:
-            loading = self._loading[execution_id] = begin(self._load(execution_id), "reading an execution")
+            loading = self._loading[execution_id] = begin(self._loaded(execution_id), "reading an execution")
             loading.add_done_callback(lambda _: self._loading.pop(execution_id, None))
-        return await asyncio.shield(loading)
+        outcome = await asyncio.shield(loading)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    async def _loaded(self, execution_id: str) -> Course | Exception:
+        """What keeps an execution from being read is its callers': it is no failure of work in the background."""
+        try:
+            return await self._load(execution_id)
+        except Exception as refused:  # noqa: BLE001  handed to the callers
+            return refused
 
     async def _load(self, execution_id: str) -> Course:
         record = await self._ports.reading.record(execution_id)

@@ -15,6 +15,7 @@ from aragora.debate.proposition import Idempotency
 from aragora.errors import Conflict, NotFound, Unavailable
 from aragora.scope import EVERYTHING
 from aragora.storage.database import Database
+from aragora.supervision import LOOPS, PATIENCE
 from aragora.workflows import journal
 from aragora.workflows.approving import Answerer, Word
 from aragora.workflows.model import Accepted, ApprovalStatus, Ask, Done, ExecutionStatus, Failed, Verdict
@@ -338,3 +339,13 @@ async def test_a_child_that_cannot_be_read_ends_and_its_parent_hears_of_it(world
     record = await world.ended(child_id)
     assert (record.status, record.code) == (ExecutionStatus.FAILED, "defect")
     assert (await world.ended(parent.record.execution_id)).code == "workflow_failed"
+
+
+async def test_commands_that_are_refused_are_no_trouble_of_the_process(world: World) -> None:
+    started = await world.start(definition(approval("sign")))
+    for _ in range(PATIENCE + 1):
+        with pytest.raises(NotFound):
+            await world.engine.pause("exe_nobody", "ann")
+        with pytest.raises(NotFound):
+            await world.engine.signal(started.record.execution_id, "go", {}, "s1", "ann")
+    assert LOOPS.troubled() == ()
