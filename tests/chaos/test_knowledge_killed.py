@@ -13,8 +13,8 @@ import pytest
 from chaos.conftest import Tally
 from worlds import knowledge_lives
 from worlds.backends import SetClock
+from worlds.forking import Lives
 from worlds.knowledge import HOME, addition, statement
-from worlds.knowledge_lives import Lives
 from worlds.knowledge_places import Directory, Place, PostgresDatabase, settings_of
 
 from aragora.knowledge.ledger import Forgotten, Reworded
@@ -32,7 +32,7 @@ ITEMS = 20
 @pytest.fixture(scope="module")
 def deaths() -> Iterator[Lives]:
     """The program of which those that die are forked."""
-    program = Lives()
+    program = Lives(knowledge_lives.PROGRAM)
     yield program
     program.close()
 

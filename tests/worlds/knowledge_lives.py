@@ -1,13 +1,11 @@
 """Processes that write to the Knowledge Mound and are killed at any step: a program that forks one for each order.
 
-`Lives` starts it and gives it orders; run as a program, it reads them from its standard input and answers each with one
-line: `done`, `killed`, or `stopped PID`.
+Run as a program it does orders (`worlds.forking`):
 
     learn PLACE STEP        both adapters learn from two debates, as their actors do
     tasks PLACE STEP        the adapter of tasks learns from six attempts, failures among them, of two workspaces
     embed PLACE STEP        an index embeds all that waits, as its actor does
     zombie PLACE 1          an index that is stopped once it has made its first batch of vectors, and not stored it
-    go PID                  let a stopped one go on to its end
 
 PLACE is the word of a `worlds.knowledge_places.Place`. A process kills itself before its step number STEP, and with 0
 at none. Steps are counted from 1: commits, vectors that are made, and on SQLite statements. In PostgreSQL, where a step
@@ -16,20 +14,17 @@ takes three times as long, whoever dies between two commits leaves what stood af
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
-import subprocess
-import sys
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Sequence
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import event
 from worlds import debating
 from worlds.backends import SetClock
 from worlds.closed_debates import closed
+from worlds.forking import Deed, serve, strike
 from worlds.knowledge_places import settings_of
 from worlds.meanings import WordEmbedder
 from worlds.task_outcomes import row
@@ -53,34 +48,8 @@ if TYPE_CHECKING:
 
     from aragora.knowledge.search.vectors import Vectors
 
-ROOT: Final = Path(__file__).parents[2]
+PROGRAM: Final = __file__
 DEBATES: Final = ("deb_1", "deb_2")
-
-
-class Lives:
-    """The program, from the outside."""
-
-    def __init__(self) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, __file__],
-            env=os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-
-    def order(self, *words: object) -> list[str]:
-        """Give an order; the words of its answer."""
-        stdin, stdout = self._process.stdin, self._process.stdout
-        assert stdin is not None
-        assert stdout is not None
-        stdin.write(" ".join(map(str, words)) + "\n")
-        stdin.flush()
-        return stdout.readline().split()
-
-    def close(self) -> None:
-        self._process.kill()
-        self._process.communicate()
 
 
 class Journals:
@@ -109,7 +78,7 @@ class _Steps:
     def take(self, *_: Any) -> None:
         self._taken += 1
         if self._taken == self._strike_at:
-            os.kill(os.getpid(), signal.SIGKILL)
+            strike()
 
 
 class _Embedder(WordEmbedder):
@@ -141,31 +110,31 @@ async def _opened(place: str, steps: _Steps) -> AsyncIterator[Database]:
         await database.aclose()
 
 
-async def learn(place: str, step: int = 0, debates: int = len(DEBATES)) -> None:
+async def learn(place: str, step: int | str = 0, debates: int = len(DEBATES)) -> None:
     """Both adapters learn from so many debates. What was learnt from before changes nothing."""
-    async with _opened(place, _Steps(step)) as database:
+    async with _opened(place, _Steps(int(step))) as database:
         reader, writer, journals = KnowledgeReader(database), KnowledgeWriter(database, SetClock()), Journals()
         rows = [OutboxRow(f"{one}:knowledge", "knowledge", one, "{}", 1.0) for one in DEBATES[:debates]]
         for name in ADAPTERS:
             await Learning(name, journals, reader, writer, heeding_over(database, writer)).learn(rows)
 
 
-async def tasks(place: str, step: int = 0, attempts: int = 6) -> None:
+async def tasks(place: str, step: int | str = 0, attempts: int = 6) -> None:
     """The adapter of tasks learns from so many attempts. What was learnt from before changes nothing."""
     rows = [
         row(number, how=How.COMPLETED if number % 3 == 0 else How.FAILED, workspace=("default", "legal")[number % 2])
         for number in range(1, attempts + 1)
     ]
-    async with _opened(place, _Steps(step)) as database:
+    async with _opened(place, _Steps(int(step))) as database:
         await TaskLearning(KnowledgeWriter(database, SetClock())).learn(rows)
 
 
-async def embed(place: str, step: int = 0) -> None:
+async def embed(place: str, step: int | str = 0) -> None:
     """An index embeds all that waits."""
-    await _embed(place, _Steps(step), 0)
+    await _embed(place, _Steps(int(step)), 0)
 
 
-async def zombie(place: str, _step: int) -> None:
+async def zombie(place: str, _step: int | str) -> None:
     """An index that is stopped before it stores its first batch."""
     await _embed(place, _Steps(0), LANE_BATCH)
 
@@ -178,7 +147,7 @@ async def _embed(place: str, steps: _Steps, stop_after: int) -> None:
         await index.aclose()
 
 
-DEEDS: Final[dict[str, Callable[[str, int], Coroutine[Any, Any, None]]]] = {
+DEEDS: Final[dict[str, Deed]] = {
     "learn": learn,
     "tasks": tasks,
     "embed": embed,
@@ -186,41 +155,5 @@ DEEDS: Final[dict[str, Callable[[str, int], Coroutine[Any, Any, None]]]] = {
 }
 
 
-def _live(deed: str, place: str, step: str) -> int:
-    """Fork a process that does it; its id."""
-    pid = os.fork()
-    if pid:
-        return pid
-    code = 1
-    os.dup2(2, 1)  # what it logs is no answer
-    try:
-        asyncio.run(DEEDS[deed](place, int(step)))
-        code = 0
-    finally:
-        os._exit(code)
-
-
-def _told(pid: int) -> str:
-    """What became of a process."""
-    _, status = os.waitpid(pid, os.WUNTRACED)
-    if os.WIFSTOPPED(status):
-        return f"stopped {pid}"
-    if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL:
-        return "killed"
-    return "done" if status == 0 else f"failed {status}"
-
-
-def main() -> None:
-    for line in sys.stdin:
-        deed, *words = line.split()
-        if deed == "go":
-            pid = int(words[0])
-            os.kill(pid, signal.SIGCONT)
-        else:
-            pid = _live(deed, *words)
-        sys.stdout.write(f"{_told(pid)}\n")
-        sys.stdout.flush()
-
-
 if __name__ == "__main__":
-    main()
+    serve(DEEDS)
