@@ -14,7 +14,7 @@ from hashlib import blake2b
 from typing import Annotated, Any, Final, Protocol
 
 from fastapi import Path, Query
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool
+from pydantic import AfterValidator, Field, StrictBool
 from starlette.responses import Response
 
 from aragora import limits
@@ -27,6 +27,17 @@ from aragora.identity.auditing import audited
 from aragora.identity.rbac import WORKFLOWS_EXECUTE, WORKFLOWS_READ
 from aragora.ids import new_id
 from aragora.server.chapter import Call, Chapter
+from aragora.server.execution_views import (
+    DryRun,
+    EventPage,
+    ExecutionDetail,
+    ExecutionList,
+    ExecutionView,
+    SignedReceipt,
+    StandingView,
+    execution_view,
+    standing_response,
+)
 from aragora.server.knowledge import Asking, covered, reach
 from aragora.server.ports import AuditTrail
 from aragora.server.schemas import IdempotencyKey, Line, Prose, Workspaces
@@ -37,7 +48,7 @@ from aragora.workflows.model import ExecutionStarted, ExecutionStatus
 from aragora.workflows.outline import open_runs, results
 from aragora.workflows.ports import Definitions
 from aragora.workflows.proving import ExecutionReceipts
-from aragora.workflows.records import ExecutionRecord, Started
+from aragora.workflows.records import Started
 from aragora.workflows.replaying import damaged, replayed
 from aragora.workflows.running.children import budget_of
 from aragora.workflows.running.engine import Standing
@@ -145,76 +156,6 @@ class SendSignal(Asking):
     payload: Annotated[dict[str, Any], Field(default_factory=dict)]
 
 
-class ExecutionView(BaseModel):
-    execution_id: str
-    workflow_id: str
-    version: int
-    name: str
-    workspace: str
-    status: ExecutionStatus
-    started_by: str
-    started_at: float
-    updated_at: float
-    ended_at: float | None
-    due_at: Annotated[float | None, Field(description="the next moment at which time alone does something")]
-    parent: Annotated[str | None, Field(description="the execution that it serves")]
-    cost_usd: float
-    code: Annotated[str, Field(description="why it has failed or was cancelled, for programs")]
-    reason: Annotated[str, Field(description="the same, for people")]
-    last_seq: int
-    receipt_id: str | None
-
-
-class OpenRunView(BaseModel):
-    run: Annotated[str, Field(description="the step, at its place in the execution")]
-    step: str
-    title: str
-    kind: str
-    attempt: int
-    began_at: float
-    says: str
-    due_at: float | None
-    ref: Annotated[str, Field(description="the debate, task or execution that does it")]
-    approval_id: str
-
-
-class ExecutionDetail(ExecutionView):
-    inputs: dict[str, Any]
-    outputs: dict[str, Any] | None
-    open: Annotated[list[OpenRunView], Field(description="what it does and waits for")]
-    steps: Annotated[dict[str, Any], Field(description="what its steps gave so far")]
-
-
-class ExecutionList(BaseModel):
-    executions: list[ExecutionView]
-    next_cursor: str | None
-
-
-class SignedReceipt(BaseModel):
-    model_config = ConfigDict(extra="allow")
-
-    hash: str
-    signature: str
-
-
-class StandingView(BaseModel):
-    execution_id: str
-    status: ExecutionStatus
-    last_seq: int
-
-
-class DryRun(BaseModel):
-    ok: bool
-    step_runs: Annotated[int, Field(description="the most steps that it may run")]
-    usd: Annotated[float | None, Field(description="the most that it may cost; null: no budget bounds it")]
-    steps: Annotated[list[dict[str, Any]], Field(description="what would be asked: id, type, title")]
-
-
-class EventPage(BaseModel):
-    events: Annotated[list[dict[str, Any]], Field(description="envelopes in the order of seq")]
-    next_after: Annotated[int, Field(description="pass as `after` to read on")]
-
-
 # --- Routes
 
 
@@ -265,7 +206,7 @@ async def execute(
     async with _noted(call, "execute", workflow_id, execution=started.execution_id, digest=pinned.digest):
         kept = await call.ports.commands.start(started, _idempotency(idempotency_key, workflow_id, body))
     headers = {**UNCACHED, "Location": f"/api/workflow-executions/{kept.record.execution_id}"}
-    return json_response(_view(kept.record), 202, headers)
+    return json_response(execution_view(kept.record), 202, headers)
 
 
 @workflow_executions.get("/api/workflow-executions", needs=WORKFLOWS_READ, gives=ExecutionList)
@@ -282,7 +223,7 @@ async def listing(
     """Those of a workspace, newest first; `next_cursor` leads to the next page and is null on the last."""
     wanted = Wanted(status, workflow, started_by)
     page = await call.ports.executions.page(covered(call, workspace), wanted, cursor=cursor, limit=limit)
-    shown = {"executions": [_view(one) for one in page.items], "next_cursor": page.next_cursor}
+    shown = {"executions": [execution_view(one) for one in page.items], "next_cursor": page.next_cursor}
     return json_response(shown, headers=UNCACHED)
 
 
@@ -298,7 +239,7 @@ async def get(call: Call[ExecutionPorts], execution_id: _ExecutionId) -> Respons
         raise damaged() from broken
     assert state.started is not None, "its journal has its first event"
     shown = {
-        **_view(record),
+        **execution_view(record),
         "inputs": state.started.inputs,
         "outputs": None if record.outputs is None else decode(record.outputs),
         "open": [to_plain(one) for one in open_runs(state)],
@@ -346,7 +287,7 @@ async def pause(call: Call[ExecutionPorts], execution_id: _ExecutionId) -> Respo
     """From now on nothing begins; what is under way ends."""
     await call.ports.executions.get(execution_id, reach(call))
     async with _noted(call, "pause", execution_id):
-        return _standing(await call.ports.commands.pause(execution_id, call.who.user_id))
+        return standing_response(await call.ports.commands.pause(execution_id, call.who.user_id))
 
 
 @workflow_executions.post(
@@ -356,7 +297,7 @@ async def resume(call: Call[ExecutionPorts], execution_id: _ExecutionId) -> Resp
     """It goes on."""
     await call.ports.executions.get(execution_id, reach(call))
     async with _noted(call, "resume", execution_id):
-        return _standing(await call.ports.commands.resume(execution_id, call.who.user_id))
+        return standing_response(await call.ports.commands.resume(execution_id, call.who.user_id))
 
 
 @workflow_executions.post(
@@ -369,7 +310,7 @@ async def cancel(
     await call.ports.executions.get(execution_id, reach(call))
     reason = "" if body is None else body.reason
     async with _noted(call, "cancel", execution_id):
-        return _standing(await call.ports.commands.cancel(execution_id, call.who.user_id, reason))
+        return standing_response(await call.ports.commands.cancel(execution_id, call.who.user_id, reason))
 
 
 @workflow_executions.post(
@@ -380,7 +321,9 @@ async def retry(call: Call[ExecutionPorts], execution_id: _ExecutionId, body: Re
     after that step runs anew."""
     await call.ports.executions.get(execution_id, reach(call))
     async with _noted(call, "retry", execution_id, step=body.step):
-        return _standing(await call.ports.commands.retry(execution_id, call.who.user_id, body.step, body.values))
+        return standing_response(
+            await call.ports.commands.retry(execution_id, call.who.user_id, body.step, body.values)
+        )
 
 
 @workflow_executions.post(
@@ -394,7 +337,7 @@ async def signal(
     signal_id = new_id("signal") if idempotency_key is None else _signal_id(call.who.user_id, idempotency_key)
     async with _noted(call, "signal", execution_id, name=body.name):
         standing = await call.ports.commands.signal(execution_id, body.name, body.payload, signal_id, call.who.user_id)
-    return _standing(standing)
+    return standing_response(standing)
 
 
 def _check_rights(call: Call[ExecutionPorts], needed: frozenset[str]) -> None:
@@ -427,30 +370,3 @@ async def _noted(call: Call[ExecutionPorts], act: str, target: str, **details: s
 
     async with audited(note, **details):
         yield
-
-
-def _standing(standing: Standing) -> Response:
-    shown = {"execution_id": standing.execution_id, "status": standing.status, "last_seq": standing.seq}
-    return json_response(shown, headers=UNCACHED)
-
-
-def _view(record: ExecutionRecord) -> dict[str, Any]:
-    return {
-        "execution_id": record.execution_id,
-        "workflow_id": record.workflow_id,
-        "version": record.version,
-        "name": record.name,
-        "workspace": record.workspace,
-        "status": record.status,
-        "started_by": record.started_by,
-        "started_at": record.started_at,
-        "updated_at": record.updated_at,
-        "ended_at": record.ended_at,
-        "due_at": record.due_at,
-        "parent": record.parent or None,
-        "cost_usd": record.cost_micros / _MICROS,
-        "code": record.code,
-        "reason": record.reason,
-        "last_seq": record.last_seq,
-        "receipt_id": record.receipt_id,
-    }

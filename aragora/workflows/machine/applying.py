@@ -10,8 +10,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from aragora.workflows import approving
-from aragora.workflows.definition import Approval, Decide, Loop, Map, Parallel, Step, Wait
+from aragora.workflows.definition import Approval, Decide, Loop, Map, Parallel, Wait
 from aragora.workflows.machine.editing import edited
+from aragora.workflows.machine.following import go_on
 from aragora.workflows.machine.state import (
     ASKED,
     ROOT,
@@ -19,13 +20,11 @@ from aragora.workflows.machine.state import (
     Block,
     Doing,
     ExecutionState,
-    Over,
     Run,
     Stop,
     Undo,
     block_of,
     inner_key,
-    names_in,
     step_of,
 )
 from aragora.workflows.model import (
@@ -188,7 +187,7 @@ def _step_completed(state: ExecutionState, event: StepCompleted, _: float) -> No
     around = state.blocks.get(block_of(event.run))
     if around is not None:
         around.outputs |= inner
-    _go_on(state, event.run, step, event.outcome, event.output)
+    go_on(state, event.run, step, event.outcome, event.output)
 
 
 def _step_failed(state: ExecutionState, event: StepFailed, _: float) -> None:
@@ -211,7 +210,7 @@ def _step_failed(state: ExecutionState, event: StepFailed, _: float) -> None:
         state.step_runs += 1
         state.attempts[event.run] = state.attempts.get(event.run, 0) + 1
     error = {"error": {"code": event.code, "reason": event.reason}}
-    _go_on(state, event.run, step, "failed", error, event.code, event.reason)
+    go_on(state, event.run, step, "failed", error, code=event.code, reason=event.reason)
 
 
 def _step_closed(state: ExecutionState, event: StepClosed, _: float) -> None:
@@ -309,75 +308,6 @@ def undo_key(undo: Undo) -> str:
     """The key of the run that undoes another."""
     block = block_of(undo.run)
     return f"{block}/{undo.step}" if block else undo.step
-
-
-# --- what follows a run -----------------------------------------------------------------------------------------------
-
-
-def _go_on(  # noqa: PLR0917  one place decides what follows
-    state: ExecutionState,
-    key: str,
-    step: Step,
-    outcome: str,
-    output: Mapping[str, Any],
-    code: str = "",
-    reason: str = "",
-) -> None:
-    block = state.blocks.get(block_of(key))
-    if block is None:
-        return
-    block.outputs.pop(step.id, None)
-    block.outputs[step.id] = output
-    block.last = output
-    if outcome == "done" and step.compensate is not None:
-        state.undos.append(Undo(key, step.compensate, names_in(state, block.key)))
-    if outcome == "done":
-        following = _branch(step, output) if isinstance(step, Decide) else step.next
-    elif outcome in step.on:
-        following = step.on[outcome]  # type: ignore[index]  # one of its keys, as it is in there
-    elif step.optional:
-        following = step.next
-    else:
-        _block_fails(state, block, code or outcome, reason or f"step {step.id} was {outcome}")
-        return
-    block.at = following
-    if following is None:
-        _block_done(state, block)
-
-
-def _branch(step: Decide, output: Mapping[str, Any]) -> str | None:
-    number = output.get("branch", -1)
-    return step.branches[number].next if 0 <= number < len(step.branches) else step.next
-
-
-def _block_done(state: ExecutionState, block: Block) -> None:
-    run = state.runs.get(block.run)
-    if run is None:  # the root: the execution is done
-        return
-    step, number = state.steps[run.step], int(step_of(block.key))
-    run.results[number] = block.last
-    if isinstance(step, Parallel) and step.wait_for == "first":
-        state.over.setdefault(run.key, Over(first=step.blocks[number]))
-    if isinstance(step, Loop):  # its condition sees what the round gave
-        return
-    if not isinstance(step, Parallel):
-        del state.blocks[block.key]
-
-
-def _block_fails(state: ExecutionState, block: Block, code: str, reason: str) -> None:
-    block.at = None
-    run = state.runs.get(block.run)
-    if run is None:
-        if state.failing is None:
-            state.failing = Stop(ExecutionStatus.FAILED, code, reason)
-        return
-    step = state.steps[run.step]
-    if isinstance(step, Parallel) and step.wait_for == "first":
-        del state.blocks[block.key]
-        others = any(one.run == run.key for one in state.blocks.values())
-        if others or run.key in state.over:
-            return
-    state.over.setdefault(run.key, Over(code=code, reason=reason))
 
 
 # --- people -----------------------------------------------------------------------------------------------------------

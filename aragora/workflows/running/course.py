@@ -20,7 +20,6 @@ from typing import Final
 import structlog
 
 from aragora.background import until_available
-from aragora.encoding import encode_text
 from aragora.errors import AragoraError, Fenced, Unavailable
 from aragora.supervision import begin
 from aragora.workflows import journal, machine
@@ -34,7 +33,8 @@ from aragora.workflows.model import (
     ApprovalReminded,
     Event,
 )
-from aragora.workflows.records import Commit, ExecutionUpdate
+from aragora.workflows.records import Commit
+from aragora.workflows.running.rows import update_of
 
 Said = Callable[[ExecutionState, float], Event | None]
 """What somebody says, or what came, as an event over the state at a moment; None where it changes nothing. It raises
@@ -177,23 +177,6 @@ def _check_ours(event: Event) -> None:
         journal.check(event)
     except journal.NotStorable as wrong:
         raise NotOurs(f"{type(event).__name__} cannot be kept") from wrong
-
-
-def update_of(state: ExecutionState, owes: Callable[[ExecutionState], bool]) -> ExecutionUpdate:
-    """The row of an execution as its state is. `owes` says whether a receipt is to be issued."""
-    ended = state.ended
-    stop = state.stopping or state.failing
-    return ExecutionUpdate(
-        status=machine.status(state),
-        active=bool(machine.owed(state)) or (bool(machine.asks(state)) if ended is None else owes(state)),
-        due_at=machine.next_moment(state),
-        ended_at=state.ended_at,
-        cost_micros=state.cost_micros,
-        code=ended.code if ended is not None else stop.code if stop is not None else "",
-        reason=ended.reason if ended is not None else stop.reason if stop is not None else "",
-        outputs=None if ended is None or not ended.outputs else encode_text(ended.outputs),
-        receipt_id=state.receipt_id or None,
-    )
 
 
 def approvals_in(events: Sequence[Event]) -> tuple[str, ...]:

@@ -28,19 +28,17 @@ import structlog
 from aragora.background import until_available
 from aragora.debate.proposition import Idempotency
 from aragora.encoding import decode_as
-from aragora.errors import AragoraError, Conflict, NotFound, RateLimited, Unavailable
+from aragora.errors import AragoraError, Conflict, NotFound, Unavailable
 from aragora.supervision import begin
 from aragora.workflows import approving, journal, machine
 from aragora.workflows.approvals import ApprovalRecord
 from aragora.workflows.approving import Answerer, Word
 from aragora.workflows.inbox import Beside, KeptInbox
 from aragora.workflows.inbox import record_of as record_of_approval
-from aragora.workflows.machine.asking import Owed
 from aragora.workflows.machine.state import ExecutionState
 from aragora.workflows.model import (
     Accepted,
     ApprovalAnswered,
-    Ask,
     Done,
     Event,
     ExecutionEnded,
@@ -50,24 +48,21 @@ from aragora.workflows.model import (
     Reply,
 )
 from aragora.workflows.ports import Definitions, Doing, Pinned, Proving, Publishing, Reading, Writing
-from aragora.workflows.proof import BROKEN
 from aragora.workflows.records import (
-    Commit,
-    ExecutionRecord,
-    ExecutionUpdate,
     Message,
     NewExecution,
     Started,
 )
 from aragora.workflows.replaying import replayed
+from aragora.workflows.running.breaking import break_off
 from aragora.workflows.running.children import ended_child
 from aragora.workflows.running.concluding import Concluding
-from aragora.workflows.running.course import Course, Lost, Said, approvals_in, follow, update_of
+from aragora.workflows.running.course import Course, Lost, Said, approvals_in, follow
+from aragora.workflows.running.deeds import Deeds
+from aragora.workflows.running.rows import record_of
 from aragora.workflows.running.steady_clock import SteadyClock
 
 KEPT: Final = 500
-AT_ONCE: Final = 64  # asks that are begun at a time
-DO_S: Final = 120.0  # for an ask to be done, or begun
 PAGE: Final = 500
 
 log = structlog.get_logger("aragora.workflows")
@@ -106,12 +101,10 @@ class ExecutionEngine:
 
     def __init__(self, ports: EnginePorts) -> None:
         self._ports = ports
-        self._outside = ports.doing(self)
+        self._deeds = Deeds(ports.doing(self), self._awaits, self._settled, ports.pause_s)
         self._concluding = Concluding(ports.proving, ports.reading, ports.definitions, self._course, ports.pause_s)
         self._courses: OrderedDict[str, Course] = OrderedDict()
         self._loading: dict[str, asyncio.Task[Course | Exception]] = {}
-        self._doing: dict[str, asyncio.Task[None]] = {}
-        self._room = asyncio.Semaphore(AT_ONCE)
         self._leaving = False
         self._mail = asyncio.Event()
 
@@ -178,11 +171,9 @@ class ExecutionEngine:
         """An answer to an ask that was accepted; returns once it is durable. One for an execution that is not there, or
         that nobody awaits, changes nothing. Raises Unavailable."""
         try:
-            course = await self._course(execution_id)
+            happened = await self._settled(execution_id, reply, (message_id,) if message_id else ())
         except NotFound:
             happened = False
-        else:
-            happened = await self._settled(course, reply, (message_id,) if message_id else ())
         if message_id and not happened:
             await self._ports.writing.dismiss((message_id,))
 
@@ -224,18 +215,15 @@ class ExecutionEngine:
         """Begin nothing more, end the moves that are under way; returns how many asks, and receipts, are left for
         the next runner."""
         self._leaving = True
-        left = list(self._doing.values())
-        for task in left:
-            task.cancel()
-        await asyncio.gather(*left, return_exceptions=True)
+        left = await self._deeds.drain()
         for course in list(self._courses.values()):
             await course.settled()
-        return len(left)
+        return left
 
     @property
     def busy(self) -> bool:
         """Whether something is done outside, or is being written."""
-        return bool(self._doing) or any(course.busy for course in self._courses.values())
+        return bool(len(self._deeds)) or any(course.busy for course in self._courses.values())
 
     @property
     def in_memory(self) -> int:
@@ -338,8 +326,7 @@ class ExecutionEngine:
             if not self._leaving:
                 log.warning("another runner owns the executions now: stepping down", in_memory=len(self._courses))
             self._leaving = True
-            for task in self._doing.values():
-                task.cancel()
+            self._deeds.leave()
 
     def _check_here(self) -> None:
         if self._leaving:
@@ -364,65 +351,26 @@ class ExecutionEngine:
         at = machine.next_moment(state)
         if at is not None:
             self._ports.due(at)
-        for ask in machine.asks(state) if state.ended is None else ():
-            if ask.ask_id not in self._doing:
-                task = self._doing[ask.ask_id] = begin(self._do(course.execution_id, ask, started), "an ask of a step")
-                task.add_done_callback(partial(self._done, ask.ask_id))
+        if state.ended is None:
+            self._deeds.begin(course.execution_id, machine.asks(state), started)
         if self._concluding.owed(state):
-            self._conclude(course.execution_id)
+            receipt = partial(self._concluding.conclude, course.execution_id)
+            self._deeds.once(f"receipt of {course.execution_id}", receipt, "a receipt of an execution")
         for owed in machine.owed(state):
             if owed.ask_id not in course.stopped:
                 course.stopped.add(owed.ask_id)
-                begin(self._stop(owed, started), "stopping what is not wanted")
+                self._deeds.stop(owed, started)
 
-    def _conclude(self, execution_id: str) -> None:
-        key = f"receipt of {execution_id}"
-        if key not in self._doing:
-            task = self._doing[key] = begin(self._concluding.conclude(execution_id), "a receipt of an execution")
-            task.add_done_callback(partial(self._done, key))
-
-    def _done(self, ask_id: str, _: asyncio.Task[None]) -> None:
-        self._doing.pop(ask_id, None)
-
-    async def _do(self, execution_id: str, ask: Ask, started: ExecutionStarted) -> None:
-        reply = await until_available(
-            lambda: self._tried(execution_id, ask, started),
-            self._ports.pause_s,
-            what="a step waits for what is away",
-            log=log,
-            retried=_Away,
-            execution=execution_id,
-            step=ask.step,
-        )
-        if reply is None:
-            return
-        course = await self._course(execution_id)
-        if isinstance(reply, Accepted) and not machine.awaited(course.state, ask.ask_id):
-            await self._outside.stop(ask.kind, reply.ref, started)
-            return
-        await self._settled(course, reply)
-
-    async def _tried(self, execution_id: str, ask: Ask, started: ExecutionStarted) -> Reply | None:
-        """One try at an ask; None where nobody awaits it any more. Raises _Away."""
+    def _awaits(self, execution_id: str, ask_id: str) -> bool:
+        """Whether an ask is open, or its execution not in memory: then its journal is asked with the answer."""
         course = self._courses.get(execution_id)
-        if course is not None and not machine.awaited(course.state, ask.ask_id):
-            return None
-        try:
-            async with self._room, asyncio.timeout(DO_S):
-                return await self._outside.do(ask, started)
-        except (Unavailable, RateLimited, TimeoutError) as away:
-            raise _Away(str(away) or f"it took longer than {DO_S:.0f} s") from away
-        except AragoraError as refused:
-            return Failed(ask.ask_id, refused.code, refused.message, again=False)
-        except Exception as error:  # whatever it is, the step has its end
-            log.exception("a step failed by a defect", execution=execution_id, step=ask.step, error=repr(error))
-            return Failed(ask.ask_id, "internal", "the server failed at this step: its log says more", again=True)
+        return course is None or machine.awaited(course.state, ask_id)
 
-    async def _settled(self, course: Course, reply: Reply, taken: tuple[str, ...] = ()) -> bool:
-        """Take a reply, by the journal's course of the moment. Returns whether anything happened."""
+    async def _settled(self, execution_id: str, reply: Reply, taken: tuple[str, ...] = ()) -> bool:
+        """Take a reply, by the journal's course of the moment. Returns whether anything happened. Raises NotFound."""
 
         async def settle() -> bool:
-            current = await self._course(course.execution_id)
+            current = await self._course(execution_id)
             try:
                 return await self._guarded(
                     current, current.move(lambda state, now: machine.settle(state, reply, now), taken)
@@ -435,21 +383,8 @@ class ExecutionEngine:
                 )
 
         return await until_available(
-            settle, self._ports.pause_s, what="an answer waits", log=log, retried=Lost, execution=course.execution_id
+            settle, self._ports.pause_s, what="an answer waits", log=log, retried=Lost, execution=execution_id
         )
-
-    async def _stop(self, owed: Owed, started: ExecutionStarted) -> None:
-        try:
-            await until_available(
-                lambda: self._outside.stop(owed.kind, owed.ref, started),
-                self._ports.pause_s,
-                what="something is not stopped yet",
-                log=log,
-                execution=started.execution_id,
-                given_up=lambda: self._leaving,
-            )
-        except (NotFound, Conflict):
-            log.debug("what an execution began is over", execution=started.execution_id, ref=owed.ref)
 
     async def _wake(self, execution_id: str) -> bool:
         """Do what is due of an execution; whether anything happened."""
@@ -463,62 +398,12 @@ class ExecutionEngine:
         return happened
 
     async def _break(self, execution_id: str, error: BaseException) -> None:
-        """End an execution that cannot go on, by its rows alone: what it was is in its journal. Such an end has no
-        receipt: nobody can say what the journal adds up to."""
-        log.error("an execution breaks off", execution=execution_id, error=repr(error))
+        """End an execution that cannot go on."""
         self._courses.pop(execution_id, None)
-        record = await self._ports.reading.record(execution_id)
-        if record is None or record.status.ended:
-            return
-        reason = "the server could not go on with it: its log says more"
-        now = self._ports.clock.now()
-        ended = ExecutionEnded(ExecutionStatus.FAILED, {}, BROKEN, reason, record.cost_micros)
-        rows = journal.rows_of(execution_id, record.last_seq + 1, now, [ended])
-        update = ExecutionUpdate(
-            status=ended.status,
-            active=False,
-            ended_at=now,
-            cost_micros=record.cost_micros,
-            code=ended.code,
-            reason=ended.reason,
-        )
-        extra = (ended_child(record, ended, record.cost_micros, rows[-1].seq, now),) if record.parent else ()
-        await self._ports.writing.commit(Commit(execution_id, rows, update, extra=extra))
-        self._mail.set()
-        self._ports.publishing.publish(execution_id)
-
-
-class _Away(Exception):
-    """What an ask needs is away."""
-
-
-def record_of(state: ExecutionState, now: float, seq: int, owes: Callable[[ExecutionState], bool]) -> ExecutionRecord:
-    """The row of a new execution. `owes` says whether a receipt is to be issued."""
-    started, update = state.started, update_of(state, owes)
-    assert started is not None, "it begins with its first event"
-    return ExecutionRecord(
-        execution_id=started.execution_id,
-        org_id=started.org_id,
-        workflow_id=started.workflow_id,
-        version=started.version,
-        name=started.name,
-        status=update.status,
-        started_by=started.started_by,
-        started_at=now,
-        updated_at=now,
-        workspace=started.workspace,
-        last_seq=seq,
-        ended_at=update.ended_at,
-        parent=started.parent,
-        parent_ask=started.parent_ask,
-        depth=started.depth,
-        cost_micros=update.cost_micros,
-        code=update.code,
-        reason=update.reason,
-        outputs=update.outputs,
-        due_at=update.due_at,
-        active=update.active,
-    )
+        ports = self._ports
+        if await break_off(execution_id, error, reading=ports.reading, writing=ports.writing, now=ports.clock.now()):
+            self._mail.set()
+            ports.publishing.publish(execution_id)
 
 
 def _nothing(_: ExecutionState, __: float) -> None:
