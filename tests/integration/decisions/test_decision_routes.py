@@ -12,7 +12,7 @@ from worlds.memory_engine import answer
 from worlds.waiting import eventually
 
 from aragora.config.settings import Settings
-from aragora.debate.model import AgentFailure, AgentRequest, Reply
+from aragora.debate.model import AgentAnswer, AgentFailure, AgentRequest, AskKind, Ballot, Reply
 from aragora.debate.proposition import Idempotency, Proposition
 from aragora.decisions.ports import Started
 from aragora.decisions.store.entries import Entries
@@ -168,8 +168,13 @@ def failing(request: AgentRequest) -> Reply | None:
 
 
 def quarrelling(request: AgentRequest) -> Reply | None:
-    """Everybody says something else, so few stand behind one answer."""
-    return answer(request)
+    """Everybody says something else, and votes for it: nobody stands behind another's answer."""
+    said = answer(request)
+    if request.ask.kind is AskKind.VOTE and isinstance(said, AgentAnswer):
+        labels = tuple(one.label for one in request.brief.candidates)
+        own = next(one.label for one in request.brief.candidates if request.ask.agent[::-1] in one.text)
+        return AgentAnswer(said.ask_id, said.agent, Ballot(own, 0.8, "it is mine", labels), said.usage)
+    return said
 
 
 async def test_what_its_agents_did_not_agree_on_is_not_given_again(settings: Settings) -> None:

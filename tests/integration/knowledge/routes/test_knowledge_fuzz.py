@@ -44,6 +44,11 @@ def test_no_input_makes_the_routes_of_knowledge_tasks_decisions_or_workflows_fai
         "task_id": client.post("/api/control-plane/tasks", json={"type": "review"}).json()["task_id"],
         "workflow_id": client.post("/api/workflows", json={"template": "quick_decision"}).json()["workflow_id"],
     }
+    signed = {"type": "approval", "id": "sign", "approvers": ["role:owner"], "deadline_s": None}
+    of_people = client.post("/api/workflows", json={"definition": {"name": "Signed", "steps": [signed]}}).json()
+    execution = client.post(f"/api/workflows/{of_people['workflow_id']}/execute", json={}).json()
+    made["execution_id"] = execution["execution_id"]
+    made["approval_id"] = client.get("/api/workflow-approvals").json()["approvals"][0]["approval_id"]
     statuses: Counter[int] = Counter()
     operations = [found.ok() for found in schemathesis.openapi.from_dict(described).get_all_operations()]
     tried = [
@@ -58,7 +63,7 @@ def test_no_input_makes_the_routes_of_knowledge_tasks_decisions_or_workflows_fai
                 _fuzz(client, operation.as_strategy(generation_mode=mode), made, statuses)
             except (Unsatisfiable, SerializationNotPossible):
                 continue  # nothing can be wrong there, or it is no JSON: test_file_routes has lines of all kinds
-    assert len(tried) == 31 + 14 + 1 + 10
+    assert len(tried) == 31 + 14 + 1 + 10 + 14
     assert {200, 404, 422} <= statuses.keys()  # it did get through
 
 
