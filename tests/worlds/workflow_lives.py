@@ -107,12 +107,12 @@ class Striking(WorkflowWriter):
         return kept
 
     async def commit(self, commit: Commit) -> None:
-        Striking.taken += 1
-        struck = Striking.taken == Striking.strike_at
-        if struck and Striking.when == "before":
+        # Counted once they are durable: of two at a time the second must not strike before the first gets on.
+        if Striking.when == "before" and Striking.taken + 1 == Striking.strike_at:
             strike()
         await super().commit(commit)
-        if struck:
+        Striking.taken += 1
+        if Striking.taken == Striking.strike_at:
             strike()
 
 
