@@ -6,18 +6,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from aragora.clock import Clock
+from aragora.debate.budget import micros_of
 from aragora.debate.proposition import Idempotency, Proposition
 from aragora.decisions.ports import Started
 from aragora.errors import NotFound
 from aragora.ids import new_id
 from aragora.scope import Scope
 from aragora.server.chapters.workflow_executions import PREFIX, ExecutionCommands
-from aragora.workflows.checking import inputs_of
 from aragora.workflows.definition import Definition
-from aragora.workflows.machine.beginning import MICROS
-from aragora.workflows.model import ExecutionStarted
 from aragora.workflows.ports import Definitions
-from aragora.workflows.running.children import budget_of
+from aragora.workflows.starting import first_event
 from aragora.workflows.store.definitions import DefinitionStore, Head, Wanted
 
 
@@ -38,20 +36,15 @@ class NamedWorkflows:
         wants more than a question has; Conflict, Unavailable."""
         head = await self._found(workflow, Scope(proposition.org_id, frozenset({proposition.workspace})))
         pinned = await self._definitions.pinned(head.workflow_id, head.version)
-        budget = None if proposition.budget_usd is None else round(proposition.budget_usd * MICROS)
-        started = ExecutionStarted(
+        started = first_event(
+            pinned,
+            given(pinned.definition, proposition),
             execution_id=new_id(PREFIX),
-            workflow_id=head.workflow_id,
-            version=pinned.version,
-            digest=pinned.digest,
-            name=pinned.definition.name,
-            inputs=inputs_of(pinned.definition, given(pinned.definition, proposition)),
             started_by=proposition.created_by,
             org_id=proposition.org_id,
             workspace=proposition.workspace,
-            authors=pinned.authors,
-            budget_micros=budget_of(pinned.definition, budget),
-            ends_at=self._clock.now() + pinned.definition.timeout_s,
+            now=self._clock.now(),
+            budget_micros=None if proposition.budget_usd is None else micros_of(proposition.budget_usd),
         )
         kept = await self._commands.start(started, idempotency)
         return Started(workflow, kept.record.execution_id)

@@ -147,6 +147,13 @@ class Keeper:
         return changed
 
 
+def refusal_of(planned: Planned) -> Conflict | None:
+    """Why an addition changed nothing: what it says was forgotten. None where it did."""
+    if planned.item.status is not Status.FORGOTTEN:
+        return None
+    return Conflict("this was forgotten, and is not learnt again word for word", code="forgotten")
+
+
 def is_new(planned: Planned) -> bool:
     """Whether an addition made its item."""
     return planned.effect is Effect.ADDED

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
+from aragora.debate.budget import MICROS
 from aragora.server.views import UNCACHED, json_response
 from aragora.workflows.model import ExecutionStatus
 from aragora.workflows.records import ExecutionRecord
 from aragora.workflows.running.engine import Standing
-
-_MICROS: Final = 1_000_000
 
 
 class ExecutionView(BaseModel):
@@ -106,7 +105,7 @@ def execution_view(record: ExecutionRecord) -> dict[str, Any]:
         "ended_at": record.ended_at,
         "due_at": record.due_at,
         "parent": record.parent or None,
-        "cost_usd": record.cost_micros / _MICROS,
+        "cost_usd": record.cost_micros / MICROS,
         "code": record.code,
         "reason": record.reason,
         "last_seq": record.last_seq,

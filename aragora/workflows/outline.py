@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from aragora.workflows.machine.state import Doing, ExecutionState, Run
+from aragora.workflows.machine.state import ROOT, Doing, ExecutionState, Run
 
 _SAYS: Mapping[Doing, str] = {
     Doing.ASKED: "is being asked",
@@ -42,7 +42,7 @@ def open_runs(state: ExecutionState) -> tuple[OpenRun, ...]:
 
 def results(state: ExecutionState) -> dict[str, Any]:
     """What the steps of the definition's own block gave so far, by step."""
-    block = state.blocks.get("")
+    block = state.blocks.get(ROOT)
     return {} if block is None else dict(block.outputs)
 
 

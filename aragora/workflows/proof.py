@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from aragora.debate.budget import MICROS
 from aragora.limits import FAILURE_MAX_CHARS
 from aragora.receipts.canonical import NotCanonical, canonical, digest
 from aragora.receipts.receipt import EXECUTION
@@ -21,7 +22,6 @@ from aragora.texts import depth_of
 from aragora.workflows import machine
 from aragora.workflows.approving import ApprovalState
 from aragora.workflows.definition import Definition
-from aragora.workflows.machine.beginning import MICROS
 from aragora.workflows.machine.state import ASKED, ExecutionState
 from aragora.workflows.model import (
     ApprovalAnswered,

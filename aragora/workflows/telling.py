@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from aragora.debate.budget import MICROS
 from aragora.encoding import encode, encode_text
 from aragora.storage.outbox import OutboxRow
 from aragora.workflows.approving import ApprovalState
-from aragora.workflows.machine.beginning import MICROS
 from aragora.workflows.machine.state import ExecutionState
 from aragora.workflows.model import (
     ApprovalClosed,

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from actors.gateways.debates import CoordinatorCommands
-from aragora.debate.budget import micros_of
+from aragora.debate.budget import MICROS, micros_of
 from aragora.debate.model import DebateStatus, Decision
 from aragora.debate.proposition import Idempotency, Proposition
 from aragora.debate.records import DebateRecord
@@ -19,7 +19,6 @@ from aragora.debate.store.debates import DebateStore
 from aragora.encoding import decode_as, encode_text
 from aragora.errors import InvalidInput
 from aragora.scope import EVERYTHING
-from aragora.workflows.machine.beginning import MICROS
 from aragora.workflows.model import Accepted, Ask, Done, ExecutionStarted, Failed, Reply
 
 ALONE: Final = "ensemble"

@@ -6,10 +6,9 @@ from typing import Any
 
 from aragora.clock import Clock
 from aragora.encoding import encode
-from aragora.errors import Conflict
 from aragora.knowledge.confidence import confidence_of
-from aragora.knowledge.keeping import Keeper
-from aragora.knowledge.model import Home, Item, ItemKind, Statement, Status
+from aragora.knowledge.keeping import Keeper, refusal_of
+from aragora.knowledge.model import Home, Item, ItemKind, Statement
 from aragora.knowledge.noting import Note, noted
 from aragora.knowledge.searching import Searching
 from aragora.knowledge.store.requests import Request
@@ -46,8 +45,9 @@ class KnowledgeWriting:
         found = noted(Note(statement), started.started_by, self._clock.now())
         request = Request.of(started.started_by, ask.ask_id, encode(ask.what))
         (planned,) = await self._keeper.add(Home(started.org_id, started.workspace), [found], request)
-        if planned.item.status is Status.FORGOTTEN:
-            raise Conflict("This was forgotten, and is not learnt again word for word.", code="forgotten")
+        refused = refusal_of(planned)
+        if refused is not None:
+            raise refused
         return Done(ask.ask_id, {"item_id": planned.item.item_id})
 
     async def stop(self, ref: str, started: ExecutionStarted) -> None:

@@ -10,12 +10,12 @@ from fastapi import Body, Header
 from pydantic import BaseModel, Field, ValidationError
 from starlette.responses import Response
 
-from aragora.errors import AragoraError, Conflict, InvalidInput
+from aragora.errors import AragoraError, InvalidInput
 from aragora.identity.rbac import KNOWLEDGE_MANAGE, KNOWLEDGE_READ, KNOWLEDGE_WRITE
 from aragora.knowledge.explaining import trusted
-from aragora.knowledge.keeping import is_new
+from aragora.knowledge.keeping import is_new, refusal_of
 from aragora.knowledge.ledger import wordings
-from aragora.knowledge.model import Confidence, Home, ItemKind, LinkKind, Statement, Status
+from aragora.knowledge.model import Confidence, Home, ItemKind, LinkKind, Statement
 from aragora.knowledge.noting import Noted
 from aragora.knowledge.noting import noted as note_of
 from aragora.knowledge.planning import Planned
@@ -111,7 +111,7 @@ async def add(
     if isinstance(body, AddItem):
         found = note_of(body.note(), call.who.user_id, call.ports.clock.now())
         (planned,) = await call.ports.keeper.add(place, [found], request)
-        if refused := _refused(planned):
+        if refused := refusal_of(planned):
             raise refused
         headers = {**UNCACHED, "Location": f"/api/knowledge/items/{planned.item.item_id}"}
         return json_response(_added(planned, found), _status(planned), headers)
@@ -207,14 +207,8 @@ def _request(call: Call[KnowledgePorts], body: AddItem | AddItems, key: str | No
     return Request.of(call.who.user_id, key, asked.encode())
 
 
-def _refused(planned: Planned) -> Conflict | None:
-    if planned.item.status is not Status.FORGOTTEN:
-        return None
-    return Conflict("this was forgotten, and is not learnt again word for word", code="forgotten")
-
-
 def _result(planned: Planned, found: Noted) -> dict[str, Any]:
-    if refused := _refused(planned):
+    if refused := refusal_of(planned):
         return _refusal(refused)
     return {"status": _status(planned), "item": _added(planned, found), "error": None}
 

@@ -19,6 +19,7 @@ from starlette.responses import Response
 
 from aragora import limits
 from aragora.clock import Clock
+from aragora.debate.budget import MICROS, micros_of
 from aragora.debate.proposition import Idempotency
 from aragora.encoding import decode, encode, to_plain
 from aragora.errors import Forbidden, NotFound
@@ -42,7 +43,8 @@ from aragora.server.knowledge import Asking, covered, reach
 from aragora.server.ports import AuditTrail
 from aragora.server.schemas import IdempotencyKey, Line, Prose, Workspaces
 from aragora.server.views import UNCACHED, json_response
-from aragora.workflows.checking import checked, inputs_of, rights_needed
+from aragora.workflows.checking import checked, rights_needed
+from aragora.workflows.definition import Definition
 from aragora.workflows.journal import Unreadable
 from aragora.workflows.model import ExecutionStarted, ExecutionStatus
 from aragora.workflows.outline import open_runs, results
@@ -50,8 +52,8 @@ from aragora.workflows.ports import Definitions
 from aragora.workflows.proving import ExecutionReceipts
 from aragora.workflows.records import Started
 from aragora.workflows.replaying import damaged, replayed
-from aragora.workflows.running.children import budget_of
 from aragora.workflows.running.engine import Standing
+from aragora.workflows.starting import first_event
 from aragora.workflows.store.definitions import PREFIX as WORKFLOW
 from aragora.workflows.store.definitions import DefinitionStore, unknown_workflow
 from aragora.workflows.store.executions import ExecutionStore, Wanted, unknown_execution
@@ -62,7 +64,6 @@ WAIT_MAX_S: Final = 25.0
 _EXECUTION_ID: Final = re.compile(rf"{PREFIX}_[0-9a-f]{{32}}")
 _WORKFLOW_ID: Final = re.compile(rf"{WORKFLOW}_[0-9a-f]{{32}}")
 _MAX_SEQ: Final = 2**53
-_MICROS: Final = 1_000_000
 
 
 class ExecutionCommands(Protocol):
@@ -179,30 +180,18 @@ async def execute(
     pinned = await call.ports.definitions.pinned(workflow_id, head.version)
     definition = pinned.definition
     _check_rights(call, rights_needed(definition))
-    inputs = inputs_of(definition, body.inputs)
-    given = None if body.budget_usd is None else round(body.budget_usd * _MICROS)
-    budget = budget_of(definition, given)
-    if body.dry_run:
-        bounds = checked(definition).bounds
-        usd = None if bounds is None else bounds.usd
-        capped = usd if budget is None else min(budget / _MICROS, usd if usd is not None else budget / _MICROS)
-        steps = [{"id": step.id, "type": step.type, "title": step.title or step.id} for step in definition.steps]
-        shown = {"ok": True, "step_runs": 0 if bounds is None else bounds.step_runs, "usd": capped, "steps": steps}
-        return json_response(shown, headers=UNCACHED)
-    started = ExecutionStarted(
+    started = first_event(
+        pinned,
+        body.inputs,
         execution_id=new_id(PREFIX),
-        workflow_id=workflow_id,
-        version=pinned.version,
-        digest=pinned.digest,
-        name=definition.name,
-        inputs=inputs,
         started_by=call.who.user_id,
         org_id=call.who.org_id,
         workspace=head.workspace,
-        authors=pinned.authors,
-        budget_micros=budget,
-        ends_at=call.ports.clock.now() + definition.timeout_s,
+        now=call.ports.clock.now(),
+        budget_micros=None if body.budget_usd is None else micros_of(body.budget_usd),
     )
+    if body.dry_run:
+        return json_response(_dry(definition, started.budget_micros), headers=UNCACHED)
     async with _noted(call, "execute", workflow_id, execution=started.execution_id, digest=pinned.digest):
         kept = await call.ports.commands.start(started, _idempotency(idempotency_key, workflow_id, body))
     headers = {**UNCACHED, "Location": f"/api/workflow-executions/{kept.record.execution_id}"}
@@ -338,6 +327,17 @@ async def signal(
     async with _noted(call, "signal", execution_id, name=body.name):
         standing = await call.ports.commands.signal(execution_id, body.name, body.payload, signal_id, call.who.user_id)
     return standing_response(standing)
+
+
+def _dry(definition: Definition, budget_micros: int | None) -> dict[str, Any]:
+    """What an execution would ask, and the most that it may run and cost."""
+    bounds = checked(definition).bounds
+    most = [] if budget_micros is None else [budget_micros / MICROS]
+    if bounds is not None and bounds.usd is not None:
+        most.append(bounds.usd)
+    steps = [{"id": step.id, "type": step.type, "title": step.title or step.id} for step in definition.steps]
+    runs = 0 if bounds is None else bounds.step_runs
+    return {"ok": True, "step_runs": runs, "usd": min(most, default=None), "steps": steps}
 
 
 def _check_rights(call: Call[ExecutionPorts], needed: frozenset[str]) -> None:

@@ -11,6 +11,7 @@ from dataclasses import fields
 from hashlib import blake2b
 from typing import Any, Final
 
+from aragora.debate.budget import micros_of
 from aragora.encoding import encode, to_plain
 from aragora.workflows.definition import (
     DEPTH_MAX,
@@ -32,7 +33,6 @@ from aragora.workflows.machine.state import PAID, ExecutionState, reserved
 from aragora.workflows.model import Event, StepCompleted, StepFailed, StepStarted
 from aragora.workflows.moments import moment_of
 
-MICROS: Final = 1_000_000
 UNDO_S: Final = 3_600.0
 """A step that compensates has failed after that, where it says nothing else."""
 _ANY: Final = frozenset({"payload", "inputs", "details"})
@@ -173,7 +173,7 @@ def _waiting(step: Wait, names: Mapping[str, Any], now: float) -> tuple[Mapping[
 
 def _budget(state: ExecutionState, wanted_usd: float | None) -> int | None:
     """Micro-dollars that a step may cost at most; None: as the server says."""
-    wanted = None if wanted_usd is None else round(wanted_usd * MICROS)
+    wanted = None if wanted_usd is None else micros_of(wanted_usd)
     assert state.started is not None, "the execution has begun"
     cap = state.started.budget_micros
     if cap is None:

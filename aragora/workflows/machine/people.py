@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from aragora.encoding import NotEncodable, encode
 from aragora.errors import Conflict, InvalidInput, NotFound, TooLarge
-from aragora.workflows.definition import PAYLOAD_MAX_BYTES, Definition
+from aragora.workflows.definition import PAYLOAD_MAX_BYTES
 from aragora.workflows.machine.editing import edited
 from aragora.workflows.machine.state import ExecutionState
 from aragora.workflows.model import (
@@ -88,13 +88,6 @@ def retry(state: ExecutionState, by: str, run: str, what: Mapping[str, Any], now
         raise Conflict(f"The execution was retried {RETRIES_MAX} times, the most it may be.", code="too_many_retries")
     edited(state.steps[run], what)
     return ExecutionRetried(by, run, what, now + state.definition.timeout_s)
-
-
-def check_size(definition: Definition, inputs: Mapping[str, Any]) -> None:
-    """Raises TooLarge where an execution is given more than it takes."""
-    size = len(encode(inputs))
-    if size > PAYLOAD_MAX_BYTES:
-        raise TooLarge(f"The inputs of {definition.name!r} have {size} bytes, {PAYLOAD_MAX_BYTES} are the most.")
 
 
 def _check_open(state: ExecutionState) -> None:

@@ -7,13 +7,10 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from aragora.encoding import encode_text
-from aragora.workflows.checking import inputs_of
-from aragora.workflows.definition import Definition
-from aragora.workflows.machine.beginning import MICROS
 from aragora.workflows.model import (
     Accepted,
     Ask,
@@ -25,14 +22,15 @@ from aragora.workflows.model import (
     Reply,
 )
 from aragora.workflows.ports import Definitions, Pinned
-from aragora.workflows.records import Message, Started
+from aragora.workflows.records import MESSAGE, Message, Started
+from aragora.workflows.starting import first_event
 
 if TYPE_CHECKING:
     import asyncpg
 
 CHILD: Final = "workflow"
 """The kind of the step."""
-_COLUMNS: Final = "message_id, execution_id, kind, payload, created_at"
+_COLUMNS: Final = ", ".join(MESSAGE)
 _SQLITE: Final = f"INSERT INTO workflow_inbox ({_COLUMNS}) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"  # noqa: S608
 _POSTGRES: Final = f"INSERT INTO workflow_inbox ({_COLUMNS}) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING"  # noqa: S608
 
@@ -70,22 +68,22 @@ class Children:
         """Start the workflow's latest version, in the name of whoever started the parent. Raises NotFound."""
         what = ask.what
         pinned = await self._definitions.latest(started.org_id, started.workspace, what["workflow"])
-        child = ExecutionStarted(
+        begun = first_event(
+            pinned,
+            what["inputs"],
             execution_id=f"exe_{ask.ask_id.removeprefix('ask_')}",
-            workflow_id=pinned.workflow_id,
-            version=pinned.version,
-            digest=pinned.digest,
-            name=pinned.definition.name,
-            inputs=inputs_of(pinned.definition, what["inputs"]),
             started_by=started.started_by,
             org_id=started.org_id,
             workspace=started.workspace,
-            authors=pinned.authors,
+            now=self._now(),
+            budget_micros=ask.budget_micros,
+        )
+        child = replace(
+            begun,
             parent=started.execution_id,
             parent_ask=ask.ask_id,
             depth=started.depth + 1,
-            budget_micros=budget_of(pinned.definition, ask.budget_micros),
-            ends_at=min(started.ends_at, self._now() + pinned.definition.timeout_s),
+            ends_at=min(started.ends_at, begun.ends_at),
         )
         kept = await self._starting.start(child, pinned)
         return Accepted(ask.ask_id, kept.record.execution_id)
@@ -93,13 +91,6 @@ class Children:
     async def stop(self, ref: str, started: ExecutionStarted) -> None:
         """Cancel the execution that a step began. Raises NotFound, and Conflict where it is over."""
         await self._starting.cancel(ref, started.started_by, f"execution {started.execution_id} does not wait for it")
-
-
-def budget_of(definition: Definition, given_micros: int | None) -> int | None:
-    """Micro-dollars that an execution of a definition may cost: the definition's, and no more than it is given."""
-    own = None if definition.budget_usd is None else round(definition.budget_usd * MICROS)
-    bounds = [one for one in (own, given_micros) if one is not None]
-    return min(bounds, default=None)
 
 
 @dataclass(frozen=True, slots=True)

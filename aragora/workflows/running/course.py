@@ -121,8 +121,6 @@ class Course:
             if first is not None:
                 journal.check(first)
             events = follow(self.state, first, now)
-            for event in events:
-                _check_ours(event)
             if events:
                 await self._commit(events, now, taken)
             return bool(events)
@@ -159,12 +157,15 @@ class Course:
 
 
 def follow(state: ExecutionState, first: Event | None, now: float) -> list[Event]:
-    """Apply an event and all that follows from it at a moment; returns them in order."""
+    """Apply an event and all that follows from it at a moment; returns them in order. Raises NotOurs where the machine
+    made one that no journal gives back: then the state is of no more use."""
     events: list[Event] = []
     event = first
     while event is not None or (event := machine.advance(state, now)) is not None:
         if len(events) >= EVENTS_MAX:
             raise AragoraError("the execution does not come to rest: this is a defect of the server")
+        if event is not first:
+            _check_ours(event)
         machine.apply(state, event, now)
         events.append(event)
         event = None

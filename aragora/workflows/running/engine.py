@@ -28,7 +28,7 @@ import structlog
 from aragora.background import until_available
 from aragora.debate.proposition import Idempotency
 from aragora.encoding import decode_as
-from aragora.errors import AragoraError, Conflict, NotFound, Unavailable
+from aragora.errors import AragoraError, Conflict, Fenced, NotFound, Unavailable
 from aragora.supervision import begin
 from aragora.workflows import approving, journal, machine
 from aragora.workflows.approvals import ApprovalRecord
@@ -121,7 +121,11 @@ class ExecutionEngine:
         beside = self._beside(state, events, len(rows), now)
         record = record_of(state, now, len(rows), self._concluding.owed)
         new = NewExecution(record, rows, idempotency, outbox=beside.outbox, extra=beside.projections)
-        kept = await self._ports.writing.start(new)
+        try:
+            kept = await self._ports.writing.start(new)
+        except Fenced as fenced:
+            begin(self._after_fence(), "looking who owns executions")
+            raise _gone() from fenced
         if kept.created:
             course = self._keep(self._course_of(state, len(rows)))
             self._moved(course)
@@ -330,7 +334,7 @@ class ExecutionEngine:
 
     def _check_here(self) -> None:
         if self._leaving:
-            raise Unavailable("the executions go to another process: try again", retry_after_s=1.0)
+            raise _gone()
 
     # --- what follows a commit ----------------------------------------------------------------------------------------
 
@@ -404,6 +408,11 @@ class ExecutionEngine:
         if await break_off(execution_id, error, reading=ports.reading, writing=ports.writing, now=ports.clock.now()):
             self._mail.set()
             ports.publishing.publish(execution_id)
+
+
+def _gone() -> Unavailable:
+    """The error of a runner that was succeeded, or ends."""
+    return Unavailable("the executions go to another process: try again", retry_after_s=1.0)
 
 
 def _nothing(_: ExecutionState, __: float) -> None:

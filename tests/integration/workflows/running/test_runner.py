@@ -18,7 +18,19 @@ from aragora.storage.database import Database
 from aragora.supervision import LOOPS, PATIENCE
 from aragora.workflows import journal
 from aragora.workflows.approving import Answerer, Word
-from aragora.workflows.model import Accepted, ApprovalStatus, Ask, Done, ExecutionStatus, Failed, Verdict
+from aragora.workflows.definition import Definition
+from aragora.workflows.model import (
+    Accepted,
+    ApprovalStatus,
+    Ask,
+    Done,
+    ExecutionStarted,
+    ExecutionStatus,
+    Failed,
+    Verdict,
+)
+from aragora.workflows.ports import Pinned
+from aragora.workflows.starting import first_event
 
 
 @pytest.fixture
@@ -120,12 +132,23 @@ async def test_the_next_owner_asks_what_was_asked_again_by_the_same_id_and_nothi
     assert set(world.outside.paid.values()) == {1}
 
 
+def first(shape: Definition, world: World) -> tuple[ExecutionStarted, Pinned]:
+    """What an execution of a definition begins with."""
+    pinned = world.definitions.add("wf_2", shape)
+    return first_event(
+        pinned, {}, execution_id="exe_new", started_by="ann", org_id="org", workspace="default", now=world.clock.now()
+    ), pinned
+
+
 async def test_an_owner_that_was_succeeded_writes_nothing_and_says_so(world: World) -> None:
     """W2, W3: the loser of two owners writes nothing; what it was told may be told to the other."""
     started = await world.start(definition(*chain(approval("sign"), debate("b"))))
     old = world.engine
     await world.begin()
     before = (await world.record(started.record.execution_id)).last_seq
+    event, pinned = first(definition(approval("sign")), world)
+    with pytest.raises(Unavailable):
+        await old.start(event, pinned)
     with pytest.raises(Unavailable):
         await old.cancel(started.record.execution_id, "ann")
     assert (await world.record(started.record.execution_id)).last_seq == before
