@@ -16,6 +16,7 @@ from aragora.composition.steps.debating import Debating
 from aragora.composition.steps.knowing import KnowledgeSearching, KnowledgeWriting
 from aragora.composition.steps.notifying import Notifying
 from aragora.composition.steps.outside import Outside, StepDoing
+from aragora.composition.steps.provenance import Provenance
 from aragora.composition.steps.tasking import Tasking
 from aragora.config.legacy import HOST
 from aragora.config.settings import Settings
@@ -27,6 +28,7 @@ from aragora.debate.store.journal_writer import JournalWriter
 from aragora.identity.store.users import UserStore
 from aragora.identity.writers import Writers
 from aragora.knowledge.keeping import Keeper
+from aragora.knowledge.lessons import Lessons
 from aragora.knowledge.searching import Searching
 from aragora.knowledge.store.reading import KnowledgeReader
 from aragora.knowledge.store.writing import KnowledgeWriter
@@ -45,6 +47,7 @@ from aragora.workflows.running.runner import WorkflowParts
 from aragora.workflows.store.approvals import open_approvals
 from aragora.workflows.store.approvals_sql import SqlApprovals
 from aragora.workflows.store.definitions import DefinitionStore
+from aragora.workflows.store.executions import ExecutionStore
 from aragora.workflows.store.pinning import StoredDefinitions
 from aragora.workflows.telling import TOPIC as EVENTS
 
@@ -59,13 +62,15 @@ def workflow_parts(opened: Callable[[Context], Database], settings: Settings) ->
     debating = Debating(CoordinatorCommands(runtime, settings, RatingStore(opened(Context.ELO))), DebateStore(debates))
     writing = TaskWriter(debates, told=settings.learns_from_tasks)
     tasking = Tasking(Tasks(writing, clock), TaskStore(debates))
+    journals = DebateStore(debates)
+    provenance = Provenance(ExecutionStore(workflows), definitions, lambda: Lessons(journals, reader), reader)
     known: dict[str, StepDoing] = {
         "debate": debating,
         "ask": debating,
         "task": tasking,
         "notify": Notifying(),
         "knowledge_search": KnowledgeSearching(Searching(reader, IndexMeanings(runtime), clock)),
-        "knowledge_write": KnowledgeWriting(Keeper(reader, writer, clock, IndexWaker(runtime).wake), clock),
+        "knowledge_write": KnowledgeWriting(Keeper(reader, writer, clock, IndexWaker(runtime).wake), provenance, clock),
     }
     people = Writers(UserStore(opened(Context.USERS)), identity_rules(settings, HOST))
 

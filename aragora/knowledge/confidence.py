@@ -23,6 +23,7 @@ from aragora.knowledge.roots import independent_roots, voices
 CEILING: Final = {
     SourceKind.DEBATE: 0.95,
     SourceKind.PERSON: 0.7,
+    SourceKind.WORKFLOW: 0.7,  # people wrote it and started it, as they would have written the item
     SourceKind.DOCUMENT: 0.5,
     SourceKind.TASK: 0.5,  # what an agent says of its own failure
     SourceKind.IMPORT: 0.5,

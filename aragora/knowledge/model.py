@@ -56,6 +56,7 @@ class SourceKind(StrEnum):
     DOCUMENT = "document"
     PERSON = "person"
     TASK = "task"
+    WORKFLOW = "workflow"
     IMPORT = "import"
     DERIVATION = "derivation"
 
@@ -103,6 +104,7 @@ class Source:
     document: str | None = None  # address or id
     passage: str | None = None
     stated_confidence: float | None = None
+    execution_id: str | None = None  # of the workflow that wrote it
 
 
 @dataclass(frozen=True, slots=True)

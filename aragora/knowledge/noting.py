@@ -74,7 +74,13 @@ def noted(note: Note, person: str, at: float) -> Noted:
         passage=note.passage or None,
         stated_confidence=note.confidence,
     )
-    return _added(note.statement, source, note.passage)
+    return _added(note.statement, (source,), note.passage)
+
+
+def brought(statement: Statement, sources: tuple[Source, ...]) -> Noted:
+    """What an execution of a workflow adds, of these sources. Raises InvalidInput as `noted` does."""
+    check(statement)
+    return _added(statement, sources)
 
 
 def imported(statement: Statement, confidence: float | None, held: str, person: str, at: float) -> Noted:
@@ -82,7 +88,7 @@ def imported(statement: Statement, confidence: float | None, held: str, person: 
     Raises InvalidInput as `noted` does."""
     check(statement)
     source = Source(SourceKind.IMPORT, person_root(person), at, person=person, stated_confidence=confidence)
-    one = _added(statement, source)
+    one = _added(statement, (source,))
     added = replace(one.addition.added, quarantined=one.addition.added.quarantined or held)
     return replace(one, addition=Addition(added, only_new=True))
 
@@ -104,11 +110,12 @@ def is_own_word(item: Item, person: str) -> bool:
 def brought_by(item: Item, person: str) -> bool:
     """Whether all that stands behind the item was brought by this person: their word, their
     documents and files, or what came of their tasks."""
-    return all(one.kind is not SourceKind.DEBATE and one.person == person for one in item.sources)
+    return all(one.debate_id is None and one.person == person for one in item.sources)
 
 
-def _added(statement: Statement, source: Source, passage: str = "") -> Noted:
+def _added(statement: Statement, sources: tuple[Source, ...], passage: str = "") -> Noted:
+    first = sources[0]
     texts = (statement.content, statement.subject, statement.relation, statement.value, *statement.topics, passage)
-    found = inspected("\n".join(filter(None, texts)), external=source.kind is not SourceKind.PERSON)
-    base = first_confidence(source.kind, source.stated_confidence)
-    return Noted(Addition(Added(statement, (source,), base, Basis.DECLARED, quarantined=found.quarantined)), found)
+    found = inspected("\n".join(filter(None, texts)), external=first.kind is not SourceKind.PERSON)
+    base = first_confidence(first.kind, first.stated_confidence)
+    return Noted(Addition(Added(statement, sources, base, Basis.DECLARED, quarantined=found.quarantined)), found)

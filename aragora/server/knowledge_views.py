@@ -52,6 +52,7 @@ class SourceView(BaseModel):
     document: str | None
     passage: str | None
     stated_confidence: Annotated[float | None, Field(description="what it says of itself")]
+    execution_id: Annotated[str | None, Field(description="of the workflow that wrote it")]
 
 
 class ItemView(BaseModel):

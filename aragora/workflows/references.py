@@ -40,9 +40,9 @@ def faults_of_expressions(definition: Definition, blocks: Blocks) -> Iterator[Fa
         return
     for number, step in enumerate(definition.steps):
         names = _Names(definition, blocks.steps, blocks.may_have_run(step.id), _variables(blocks, step))
-        for name, value in _texts(step):
+        for name, value in texts_in(step):
             yield from _of_texts(place(number, step, name), value, names)
-        for name, text in _expressions(step):
+        for name, text in expressions_in(step):
             yield from _of_expression(place(number, step, name), text, names)
         if isinstance(step, Loop) and step.until is not None:
             inner = _Names(definition, blocks.steps, names.done | blocks.within(step), names.variables | {"round"})
@@ -56,9 +56,9 @@ def _unread(definition: Definition) -> Iterator[str]:
     """Every expression as it is written, of whatever kind."""
     yield from definition.outputs.values()
     for step in definition.steps:
-        for _, value in _texts(step):
+        for _, value in texts_in(step):
             yield from unread(value)
-        yield from (text for _, text in _expressions(step))
+        yield from (text for _, text in expressions_in(step))
         if isinstance(step, Loop) and step.until is not None:
             yield step.until
 
@@ -103,7 +103,8 @@ def _variables(blocks: Blocks, step: Step) -> frozenset[str]:
     return frozenset(found)
 
 
-def _texts(step: Step) -> Iterator[tuple[str, Any]]:
+def texts_in(step: Step) -> Iterator[tuple[str, Any]]:
+    """The texts of a step that may hold expressions, each with the path of its field."""
     for name in TEXTS.get(step.type, ()):
         value = getattr(step, name)
         if name == "options" and isinstance(value, str):
@@ -116,7 +117,8 @@ def _texts(step: Step) -> Iterator[tuple[str, Any]]:
             yield name, value
 
 
-def _expressions(step: Step) -> Iterator[tuple[str, str]]:
+def expressions_in(step: Step) -> Iterator[tuple[str, str]]:
+    """What is an expression without braces, but for the end of a loop, each with the path of its field."""
     if isinstance(step, Decide):
         yield from ((f"branches[{number}].when", one.when) for number, one in enumerate(step.branches))
     if isinstance(step, Map):

@@ -16,8 +16,7 @@ from aragora.debate.model import DebateStatus, Decision
 from aragora.debate.proposition import Idempotency, Proposition
 from aragora.debate.records import DebateRecord
 from aragora.debate.store.debates import DebateStore
-from aragora.encoding import decode_as, encode_text
-from aragora.errors import InvalidInput
+from aragora.encoding import decode_as
 from aragora.scope import EVERYTHING
 from aragora.workflows.model import Accepted, Ask, Done, ExecutionStarted, Failed, Reply
 
@@ -60,20 +59,20 @@ class Debating:
 
 
 def proposition_of(ask: Ask, started: ExecutionStarted) -> Proposition:
-    """What is to be debated. Raises InvalidInput where the step's options are no list of texts."""
+    """What is to be debated."""
     what = ask.what
     alone = ask.kind == "ask"
     agents = (what["agent"],) if alone and what.get("agent") else tuple(what.get("agents", ()))
     return Proposition(
-        question=_text(what["question"]),
+        question=what["question"],
         agents=agents,
         protocol=ALONE if alone else what["protocol"],
         rounds=what.get("rounds"),
         consensus=what.get("consensus"),
-        context=_text(what.get("context", "")),
+        context=what.get("context", ""),
         domain=what["domain"],
         budget_usd=None if ask.budget_micros is None else ask.budget_micros / MICROS,
-        options=_options(what.get("options", ())),
+        options=tuple(what.get("options", ())),
         created_by=started.started_by,
         org_id=started.org_id,
         workspace=started.workspace,
@@ -96,14 +95,3 @@ def output_of(record: DebateRecord, decision: Decision, receipt_hash: str) -> Ma
         "receipt_hash": receipt_hash,
         "cost_usd": record.cost_usd,
     }
-
-
-def _options(given: Any) -> tuple[str, ...]:
-    if isinstance(given, list | tuple) and all(isinstance(one, str) for one in given):
-        return tuple(given)
-    raise InvalidInput("The options of the step give no list of texts.")
-
-
-def _text(value: Any) -> str:
-    """A text that was filled in: a number or a list that stood alone in it is told as it is written."""
-    return value if isinstance(value, str) else encode_text(value)

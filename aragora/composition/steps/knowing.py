@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from aragora.clock import Clock
+from aragora.composition.steps.provenance import Provenance
 from aragora.encoding import encode
 from aragora.knowledge.confidence import confidence_of
 from aragora.knowledge.keeping import Keeper, refusal_of
 from aragora.knowledge.model import Home, Item, ItemKind, Statement
-from aragora.knowledge.noting import Note, noted
+from aragora.knowledge.noting import brought
 from aragora.knowledge.searching import Searching
 from aragora.knowledge.store.requests import Request
 from aragora.scope import Scope
@@ -25,7 +26,7 @@ class KnowledgeSearching:
     async def do(self, ask: Ask, started: ExecutionStarted) -> Reply:
         """What there is for the query. Raises InvalidInput, Unavailable."""
         scope = Scope(started.org_id, frozenset({started.workspace}))
-        answer = await self._searching.search(scope, str(ask.what["query"]), k=ask.what["limit"])
+        answer = await self._searching.search(scope, ask.what["query"], k=ask.what["limit"])
         return Done(ask.ask_id, {"items": [_shown(result.item) for result in answer.results]})
 
     async def stop(self, ref: str, started: ExecutionStarted) -> None:
@@ -35,14 +36,15 @@ class KnowledgeSearching:
 class KnowledgeWriting:
     """Does steps of the kind `knowledge_write`."""
 
-    def __init__(self, keeper: Keeper, clock: Clock) -> None:
+    def __init__(self, keeper: Keeper, provenance: Provenance, clock: Clock) -> None:
         self._keeper = keeper
+        self._provenance = provenance
         self._clock = clock
 
     async def do(self, ask: Ask, started: ExecutionStarted) -> Reply:
         """Keep the fact; the ask's id makes it one. Raises InvalidInput, Conflict (forgotten), Unavailable."""
-        statement = Statement(kind=ItemKind.FACT, content=str(ask.what["text"]), topics=tuple(ask.what["topics"]))
-        found = noted(Note(statement), started.started_by, self._clock.now())
+        statement = Statement(kind=ItemKind.FACT, content=ask.what["text"], topics=tuple(ask.what["topics"]))
+        found = brought(statement, await self._provenance.of(ask, started, self._clock.now()))
         request = Request.of(started.started_by, ask.ask_id, encode(ask.what))
         (planned,) = await self._keeper.add(Home(started.org_id, started.workspace), [found], request)
         refused = refusal_of(planned)

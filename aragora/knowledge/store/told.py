@@ -1,7 +1,8 @@
 """How often somebody has told a workspace something about a domain: what makes decisions from before it stale.
 
-Told is what people, documents, imports and other workspaces add, change, judge or withdraw. What debates leave by
-themselves, and what is condensed of it, is not: each debate would make the decisions of all others stale, and its own.
+Told is what people, documents, imports and other workspaces add, change, judge or withdraw. What debates and workflows
+leave by themselves, and what is condensed of it, is not: each debate would make the decisions of all others stale, and
+its own.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from aragora.knowledge.store.generations import Generations
 from aragora.knowledge.store.lexical import told_scope
 from aragora.storage.database import Database
 
-_BY_ITSELF: Final = frozenset({SourceKind.DEBATE, SourceKind.TASK, SourceKind.DERIVATION})
+_BY_ITSELF: Final = frozenset({SourceKind.DEBATE, SourceKind.TASK, SourceKind.WORKFLOW, SourceKind.DERIVATION})
 
 
 def told_of(units: Sequence[Unit], planned: Sequence[Planned]) -> set[str]:
