@@ -59,10 +59,11 @@ def workflow_parts(opened: Callable[[Context], Database], settings: Settings) ->
     definitions = StoredDefinitions(DefinitionStore(workflows, clock))
     reader, writer = KnowledgeReader(memory), KnowledgeWriter(memory, clock)
     debates = opened(Context.DEBATES)
-    debating = Debating(CoordinatorCommands(runtime, settings, RatingStore(opened(Context.ELO))), DebateStore(debates))
+    journals = DebateStore(debates)
+    commands = CoordinatorCommands(runtime, settings, RatingStore(opened(Context.ELO)))
+    debating = Debating(commands, journals, settings.max_budget_usd)
     writing = TaskWriter(debates, told=settings.learns_from_tasks)
     tasking = Tasking(Tasks(writing, clock), TaskStore(debates))
-    journals = DebateStore(debates)
     provenance = Provenance(ExecutionStore(workflows), definitions, lambda: Lessons(journals, reader), reader)
     known: dict[str, StepDoing] = {
         "debate": debating,

@@ -39,6 +39,7 @@ class Expression:
 
     text: str
     names: frozenset[str]
+    tree: Node = field(repr=False, compare=False)
     run: Run = field(repr=False, compare=False)
 
 
@@ -46,8 +47,9 @@ class Expression:
 def compiled(text: str) -> Expression:
     """Read an expression. Raises ExpressionError, with the place, where it is no CEL, or is too long or too deep."""
     compiler = _Compiler()
-    run = compiler.function(read(text), frozenset())
-    return Expression(text, frozenset(compiler.names), run)
+    tree = read(text)
+    run = compiler.function(tree, frozenset())
+    return Expression(text, frozenset(compiler.names), tree, run)
 
 
 def evaluate(expression: Expression | str, names: Mapping[str, Any], budget: Budget | None = None) -> Any:

@@ -10,9 +10,11 @@ from typing import Any, Final
 
 from aragora.workflows.blocks import Blocks, place
 from aragora.workflows.definition import Decide, Definition, Loop, Map, Step
+from aragora.workflows.expression_types import ANY, BOOLEAN, LIST, Type, checked_type
 from aragora.workflows.expressions import Expression, ExpressionError, compiled, names_used
 from aragora.workflows.faults import Fault
 from aragora.workflows.filling import expressions_of, unread
+from aragora.workflows.step_outputs import types_at
 
 TEXTS: Final[Mapping[str, tuple[str, ...]]] = {
     "debate": ("question", "context", "options"),
@@ -39,15 +41,19 @@ def faults_of_expressions(definition: Definition, blocks: Blocks) -> Iterator[Fa
         yield Fault("steps", "too_many_expressions", f"{says}: split it into several workflows")
         return
     for number, step in enumerate(definition.steps):
-        names = _Names(definition, blocks.steps, blocks.may_have_run(step.id), _variables(blocks, step))
+        types = types_at(definition, blocks, step)
+        names = _Names(definition, blocks.steps, blocks.may_have_run(step.id), _variables(blocks, step), types)
         for name, value in texts_in(step):
             yield from _of_texts(place(number, step, name), value, names)
         for name, text in expressions_in(step):
-            yield from _of_expression(place(number, step, name), text, names)
+            wanted = BOOLEAN if isinstance(step, Decide) else LIST
+            yield from _of_expression(place(number, step, name), text, names, wanted)
         if isinstance(step, Loop) and step.until is not None:
-            inner = _Names(definition, blocks.steps, names.done | blocks.within(step), names.variables | {"round"})
-            yield from _of_expression(place(number, step, "until"), step.until, inner)
-    whole = _Names(definition, blocks.steps, blocks.of_the_whole(), frozenset())
+            done = names.done | blocks.within(step)
+            inner = _Names(definition, blocks.steps, done, names.variables | {"round"}, types)
+            yield from _of_expression(place(number, step, "until"), step.until, inner, BOOLEAN)
+    types = types_at(definition, blocks, None)
+    whole = _Names(definition, blocks.steps, blocks.of_the_whole(), frozenset(), types)
     for name, text in definition.outputs.items():
         yield from _of_expression(f"outputs.{name}", text, whole)
 
@@ -67,10 +73,15 @@ class _Names:
     """What expressions at one place may name."""
 
     def __init__(
-        self, definition: Definition, steps: Mapping[str, Step], done: frozenset[str], variables: frozenset[str]
+        self,
+        definition: Definition,
+        steps: Mapping[str, Step],
+        done: frozenset[str],
+        variables: frozenset[str],
+        types: Mapping[str, Type],
     ) -> None:
         self._inputs, self._steps = definition.inputs, steps
-        self.done, self.variables = done, variables
+        self.done, self.variables, self.types = done, variables, types
 
     def wrong(self, name: str) -> tuple[str, str] | None:
         """The code and what is wrong with a name; None where it may be used."""
@@ -137,17 +148,21 @@ def _of_texts(path: str, value: Any, names: _Names) -> Iterator[Fault]:
         yield from _named(path, one, names)
 
 
-def _of_expression(path: str, text: str, names: _Names) -> Iterator[Fault]:
+def _of_expression(path: str, text: str, names: _Names, wanted: Type = ANY) -> Iterator[Fault]:
     try:
         found = compiled(text)
     except ExpressionError as error:
         yield Fault(path, "expression", error.message)
         return
-    yield from _named(path, found, names)
+    yield from _named(path, found, names, wanted)
 
 
-def _named(path: str, expression: Expression, names: _Names) -> Iterator[Fault]:
-    for name in sorted(names_used(expression)):
-        wrong = names.wrong(name)
-        if wrong is not None:
-            yield Fault(path, *wrong)
+def _named(path: str, expression: Expression, names: _Names, wanted: Type = ANY) -> Iterator[Fault]:
+    wrong = [found for name in sorted(names_used(expression)) if (found := names.wrong(name)) is not None]
+    if wrong:
+        yield from (Fault(path, *one) for one in wrong)
+        return
+    gives, mistakes = checked_type(expression.tree, names.types)
+    yield from (Fault(path, "type", f"{one.message} (column {one.column})") for one in mistakes)
+    if not mistakes and not gives.kinds & wanted.kinds:
+        yield Fault(path, "type", f"it gives {gives}, and {wanted} is needed")

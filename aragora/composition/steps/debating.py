@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from actors.gateways.debates import CoordinatorCommands
 from aragora.debate.budget import MICROS, micros_of
-from aragora.debate.model import DebateStatus, Decision
+from aragora.debate.model import ConsensusMode, DebateStatus, Decision
 from aragora.debate.proposition import Idempotency, Proposition
 from aragora.debate.records import DebateRecord
 from aragora.debate.store.debates import DebateStore
@@ -21,20 +21,22 @@ from aragora.scope import EVERYTHING
 from aragora.workflows.model import Accepted, Ask, Done, ExecutionStarted, Failed, Reply
 
 ALONE: Final = "ensemble"
-"""The protocol of a single agent: it answers, and nobody criticises."""
+"""The protocol of a single agent: it answers, nobody criticises, and no vote is taken."""
 USUAL: Final = "structured"
 
 
 class Debating:
     """Does steps of the kinds `debate` and `ask`."""
 
-    def __init__(self, commands: CoordinatorCommands, debates: DebateStore) -> None:
+    def __init__(self, commands: CoordinatorCommands, debates: DebateStore, budget_max_usd: float) -> None:
+        """`budget_max_usd` is the most that the server allows a debate."""
         self._commands = commands
         self._debates = debates
+        self._budget_max_usd = budget_max_usd
 
     async def do(self, ask: Ask, started: ExecutionStarted) -> Reply:
         """Open the debate. Raises InvalidInput, Unavailable, BudgetExhausted."""
-        proposition = proposition_of(ask, started)
+        proposition = proposition_of(ask, started, self._budget_max_usd)
         if ask.kind == "ask" and not proposition.agents:
             team = await self._commands.plan(replace(proposition, protocol=USUAL))
             proposition = replace(proposition, agents=team.agents[:1])
@@ -58,8 +60,8 @@ class Debating:
         return Done(ask_id, output, micros_of(record.cost_usd))
 
 
-def proposition_of(ask: Ask, started: ExecutionStarted) -> Proposition:
-    """What is to be debated."""
+def proposition_of(ask: Ask, started: ExecutionStarted, budget_max_usd: float) -> Proposition:
+    """What is to be debated. Where an execution has more left than a debate may cost, it costs no more than that."""
     what = ask.what
     alone = ask.kind == "ask"
     agents = (what["agent"],) if alone and what.get("agent") else tuple(what.get("agents", ()))
@@ -68,10 +70,10 @@ def proposition_of(ask: Ask, started: ExecutionStarted) -> Proposition:
         agents=agents,
         protocol=ALONE if alone else what["protocol"],
         rounds=what.get("rounds"),
-        consensus=what.get("consensus"),
+        consensus=ConsensusMode.NONE.value if alone else what.get("consensus"),
         context=what.get("context", ""),
         domain=what["domain"],
-        budget_usd=None if ask.budget_micros is None else ask.budget_micros / MICROS,
+        budget_usd=None if ask.budget_micros is None else min(ask.budget_micros / MICROS, budget_max_usd),
         options=tuple(what.get("options", ())),
         created_by=started.started_by,
         org_id=started.org_id,

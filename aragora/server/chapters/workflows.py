@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
 from fastapi import Header, Path, Query
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from starlette.responses import Response
 
 from aragora import limits
@@ -101,6 +101,13 @@ _TemplateId = Annotated[Line, Field(min_length=1, max_length=limits.NAME_MAX_CHA
 
 class _Asking(BaseModel):
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _wrapped(cls, given: Any) -> Any:
+        if isinstance(given, dict) and "steps" in given:
+            raise ValueError('the workflow stands in `definition`: send {"definition": {"name": ..., "steps": [...]}}')
+        return given
 
 
 class CreateWorkflow(_Asking):

@@ -173,6 +173,14 @@ async def test_the_operator_has_the_workflows_of_its_own_organisation(site: Work
         assert code_of(await operator.get(path)) == (404, "unknown_workflow")
 
 
+async def test_whoever_sends_the_bare_definition_is_told_where_it_stands(client: httpx2.AsyncClient) -> None:
+    bare = {"name": "a", "steps": [{"type": "ask", "id": "a", "question": "?"}]}
+    for path in (WORKFLOWS, f"{WORKFLOWS}/validate"):
+        answer = await client.post(path, json=bare)
+        assert answer.status_code == 422
+        assert "stands in `definition`" in answer.json()["error"]["message"]
+
+
 @pytest.mark.parametrize(
     ("body", "status"),
     [

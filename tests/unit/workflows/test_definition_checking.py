@@ -141,6 +141,28 @@ def test_what_makes_sense_has_no_fault() -> None:
         ([step("a", "debate", question="?", options=["x", "x"])], ("steps[0].debate.options", "options")),
         ([step("a", "debate", question="?", options="y")], ("steps[0].debate.options", "unknown_name")),
         (
+            [step("a", "decide", branches=[{"when": "1 + 'a' == 2", "next": None}])],
+            ("steps[0].decide.branches[0].when", "type"),
+        ),
+        (
+            [step("a", "decide", branches=[{"when": "'yes'", "next": None}])],
+            ("steps[0].decide.branches[0].when", "type"),
+        ),
+        ([step("a", "map", over="'abc'", items_max=1, block="b"), ask("b")], ("steps[0].map.over", "type")),
+        ([step("a", "debate", question="?", options="1")], ("steps[0].debate.options", "type")),
+        (
+            [ask("a", next="b"), ask("b", question="{{ steps.a.confidnce }}")],
+            ("steps[1].ask.question", "type"),
+        ),
+        (
+            [step("a", "loop", block="b", rounds_max=2, until="round.b.confidence > 0.5"), ask("b")],
+            ("steps[0].loop.until", "type"),
+        ),
+        (
+            [step("a", "map", over="[1, 2]", items_max=2, block="b"), ask("b", question="{{ item.name }}")],
+            ("steps[1].ask.question", "type"),
+        ),
+        (
             [
                 step("a", "map", over="[1]", items_max=1_000, block="b"),
                 step("b", "loop", rounds_max=100, block="c"),
@@ -161,6 +183,20 @@ def test_faults_beside_the_steps_are_told() -> None:
         ("inputs.x.default", "type")
     }
     assert found(ask("a"), inputs={"x": {"default": "1"}}) == {("inputs.x.default", "default")}
+
+
+def test_of_a_step_that_may_have_failed_the_error_may_be_named_and_of_no_other() -> None:
+    steps = [ask("a", on={"failed": "b"}, next="b"), ask("b", question="{{ steps.a.error.reason }}")]
+    assert found(*steps) == set()
+    assert found(ask("a", next="b"), steps[1]) == {("steps[1].ask.question", "type")}
+    optional = [ask("a", optional=True, next="b"), ask("b", question="{{ steps.a.answer }}")]
+    assert found(*optional) == set()
+
+
+def test_inputs_are_of_their_declared_types() -> None:
+    given = {"n": {"type": "number"}, "l": {"type": "list", "required": False}}
+    assert found(ask("a", question="{{ inputs.n > 'a' }}"), inputs=given) == {("steps[0].ask.question", "type")}
+    assert found(ask("a", question="{{ inputs.l == null ? 0 : size(inputs.l) }}"), inputs=given) == set()
 
 
 @pytest.mark.parametrize("text", ["{{ 1" + " + 1" * 120 + " }}", "{{1}}" * 99, "{{ " + "(" * 19 + "1 +" * 160 + " }}"])

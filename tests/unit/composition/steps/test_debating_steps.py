@@ -60,7 +60,7 @@ class Debates:
 
     @property
     def debating(self) -> Debating:
-        return Debating(self, self)  # type: ignore[arg-type]
+        return Debating(self, self, 10.0)  # type: ignore[arg-type]
 
 
 def asked(step: dict[str, Any]) -> tuple[Ask, ExecutionStarted]:
@@ -87,6 +87,13 @@ async def test_a_debate_is_opened_once_for_an_ask_in_the_name_of_who_started_it(
     assert (first.agents, first.options, first.rounds) == (("ada", "bob"), ("three", "five"), 2)
     assert (first.context, first.domain, first.budget_usd) == ("1", "storage", 0.5)
     assert (first.created_by, first.org_id, first.serves) == ("ann", "org", f"exe_1/{ask_.ask_id}")
+
+
+async def test_a_debate_may_cost_what_is_left_and_no_more_than_the_server_allows_one() -> None:
+    debates = Debates()
+    for budget_usd in (2.5, 15.0):
+        await debates.debating.do(*asked(debate("a", budget_usd=budget_usd)))
+    assert [one.budget_usd for one, _ in debates.opened] == [2.5, 10.0]
 
 
 async def test_one_agent_is_asked_without_a_debate_and_unnamed_it_is_the_servers_first() -> None:
