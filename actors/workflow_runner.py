@@ -2,17 +2,20 @@
 `aragora.workflows.running`.
 
 It owns the executions by an epoch in the store: the newest process has the highest, and one that was cut off and comes
-back writes nothing any more. It stays while something is asked, or is due within the hour; the rest is rows, and the
-scheduler begins it again where something is due.
+back writes nothing any more. It stays while something is asked, is due within the hour, or is watched; the rest is
+rows, and the scheduler begins it again where something is due.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import structlog
 
+from actors.channels.event_outlets import EventPolls, EventSocket
+from actors.channels.sockets import Endpoint, endpoint_at
+from actors.channels.watchers import Watchers
 from actors.kinds import RUNNER
 from actors.served_here import refuse_unless_served_here
 from actors.starting import Starting
@@ -28,10 +31,10 @@ from aragora.storage.contexts import Context
 from aragora.storage.outbox import OutboxRow
 from aragora.workflows.approvals import ApprovalRecord
 from aragora.workflows.approving import Answerer, Word
+from aragora.workflows.journal import JournalRow
 from aragora.workflows.model import ExecutionStarted
 from aragora.workflows.records import Started
 from aragora.workflows.running.engine import Standing
-from aragora.workflows.running.followers import Followers
 from aragora.workflows.running.runner import RunnerPorts, WorkflowParts, WorkflowRunner, begun
 
 READY_TIMEOUT_S: Final = 20.0
@@ -48,7 +51,9 @@ class WorkflowRunnerActor(VirtualActor):
     def __init__(self, key: str, settings: Settings) -> None:
         super().__init__(key, settings)
         collect_seldom()
-        self._followers = Followers()
+        self._watchers = Watchers(settings.event_buffer_size)
+        self._polls = EventPolls(self._watchers)
+        self._socket = EventSocket(self._watchers)
         self._runner: WorkflowRunner | None = None
         self._parts: WorkflowParts | None = None
         self._starting = Starting(  # each start takes the next epoch
@@ -119,10 +124,17 @@ class WorkflowRunnerActor(VirtualActor):
             if reply is not None:
                 await runner.engine.receive(due.execution_id, reply)
 
-    async def wait(self, execution_id: str, limit_s: float) -> bool:
-        """See `Followers.wait`."""
+    async def watch(
+        self, watcher: str, follow: tuple[str, ...], leave: tuple[str, ...], show: tuple[str, ...] = ()
+    ) -> bytes:
+        """See `EventPolls.poll`."""
         self._used()
-        return await self._followers.wait(execution_id, limit_s)
+        return await self._polls.poll(watcher, follow, leave, show)
+
+    async def endpoint(self) -> Endpoint:
+        """Where replicas of the same node may connect to follow executions (`actors.channels.event_outlets`)."""
+        self._used()
+        return await endpoint_at(self._socket.listen)
 
     async def drain(self) -> int:
         """Take nothing more; returns how many asks are left for the next start. The process ends soon."""
@@ -136,11 +148,15 @@ class WorkflowRunnerActor(VirtualActor):
         runner = self._runner
         if runner is None:
             return True  # it is starting
+        self._polls.forget_silent()
+        if self._watchers.watched:
+            return True
         soon = runner.waits_until is not None and runner.waits_until <= self._clock.now() + SOON_S
         return soon or runner.engine.busy
 
     async def _close(self) -> None:
         self._starting.cancel()
+        self._socket.close()
         if self._runner is not None:
             await self._runner.drain()
             self._runner = None
@@ -163,7 +179,7 @@ class WorkflowRunnerActor(VirtualActor):
         ports = RunnerPorts(
             definitions=parts.definitions,
             doing=parts.doing,
-            publishing=self._followers,
+            publishing=_News(self._watchers),
             inbox=parts.inbox,
             consumers=parts.consumers,
             clock=self._clock,
@@ -173,3 +189,14 @@ class WorkflowRunnerActor(VirtualActor):
         self._parts = parts
         self._runner = await begun(database, ports)
         return self._runner
+
+
+class _News:
+    """Fulfils `aragora.workflows.ports.Publishing`."""
+
+    def __init__(self, watchers: Watchers) -> None:
+        self._watchers = watchers
+
+    def publish(self, execution_id: str, rows: Sequence[JournalRow]) -> None:
+        """See the port."""
+        self._watchers.put(execution_id, rows)

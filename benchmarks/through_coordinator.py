@@ -36,7 +36,9 @@ class CoordinatorLoad:
 
     async def __aenter__(self) -> Self:
         listener = Listener(self._heard, self._lost)
-        self._lines = [await open_line(self._runtime, str(shard), listener) for shard in range(self._shards)]
+        self._lines = [
+            await open_line(self._runtime, COORDINATOR, str(shard), listener) for shard in range(self._shards)
+        ]
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -61,7 +63,7 @@ class CoordinatorLoad:
     def _heard(self, items: Sequence[Item]) -> None:
         for item in items:
             if item.type == END:
-                self._ended.pop(item.debate_id).set_result(None)
+                self._ended.pop(item.journal_id).set_result(None)
 
     def _lost(self, error: AragoraError) -> None:
         """So fail the debates that wait: no benchmark hangs unexplained."""

@@ -35,6 +35,7 @@ from aragora.workflows.approval_content import digest_of
 from aragora.workflows.approving import Answerer, Word
 from aragora.workflows.definition import Approval, Definition
 from aragora.workflows.inbox import KeptInbox
+from aragora.workflows.journal import JournalRow
 from aragora.workflows.machine.beginning import ask_id_of
 from aragora.workflows.model import Ask, Done, ExecutionStarted, Reply, Verdict
 from aragora.workflows.ports import Pinned
@@ -176,7 +177,7 @@ class _Outside:
 
 
 class _Unheard:
-    def publish(self, execution_id: str) -> None:
+    def publish(self, execution_id: str, rows: Sequence[JournalRow]) -> None:
         """Nobody follows."""
 
 

@@ -1,7 +1,8 @@
-"""A coordinator's side of the events: the two ways in which a replica's queue (`actors.channels.watchers`) reaches it.
+"""The side of whoever has events, a coordinator or the runner of workflows: the two ways in which a replica's queue
+(`actors.channels.watchers`) reaches it.
 
-Replicas on the same node connect to the coordinator's socket (`EventSocket`), and news is pushed to them. Towards the
-coordinator a frame is a `Change`, back come `Pushed` frames: what was published in one loop turn travels together. A
+Replicas on the same node connect to its socket (`EventSocket`), and news is pushed to them. Towards it a frame is a
+`Change`, back come `Pushed` frames: what was published in one loop turn travels together. A
 replica that reads slowly gets later what its queue holds; one whose queue overflows, or that does not read at all, is
 cut off, connects again, and reads the store.
 
@@ -52,8 +53,8 @@ class Pushed(msgspec.Struct, array_like=True, frozen=True):
 
 
 class Polled(msgspec.Struct, array_like=True, frozen=True):
-    """What a poll returns. `known` False: this coordinator has not met the watcher (or has restarted); `lost` True:
-    the queue overflowed. In both cases the replica names its debates again and reads the store."""
+    """What a poll returns. `known` False: this process has not met the watcher (or has restarted); `lost` True:
+    the queue overflowed. In both cases the replica names its journals again and reads the store."""
 
     known: bool
     lost: bool
@@ -61,7 +62,7 @@ class Polled(msgspec.Struct, array_like=True, frozen=True):
 
 
 class EventSocket:
-    """The coordinator's end."""
+    """This end."""
 
     def __init__(self, watchers: Watchers) -> None:
         self._watchers = watchers
@@ -90,7 +91,7 @@ class EventPolls:
         `Polled` (msgpack) as soon as there is news, or empty after `POLL_S` seconds. A newer poll of the same watcher
         sends an older one home."""
         loop = asyncio.get_running_loop()
-        self._forget_silent(loop.time())
+        self.forget_silent()
         poller = self._pollers.get(name)
         known = poller is not None
         if poller is None:
@@ -112,7 +113,9 @@ class EventPolls:
             _log_unencodable(items, error)
             return msgspec.msgpack.encode(Polled(known, True, []))
 
-    def _forget_silent(self, now: float) -> None:
+    def forget_silent(self) -> None:
+        """Forget the replicas that did not poll for `SILENT_S` seconds."""
+        now = asyncio.get_running_loop().time()
         for name, poller in list(self._pollers.items()):
             if now - poller.polled_at > SILENT_S:
                 self._watchers.dismiss(poller.watcher)

@@ -62,9 +62,6 @@ class RunnerCommands:
             lambda it: it.signal(execution_id, name, payload, signal_id, by), timeout_s=COMMAND_S
         )
 
-    async def wait(self, execution_id: str, limit_s: float) -> bool:
-        return await self._runner.ask(lambda it: it.wait(execution_id, limit_s), timeout_s=limit_s + COMMAND_S)
-
 
 class RunnerAnswers:
     """Fulfils `aragora.server.chapters.workflow_approvals.ApprovalCommands`."""

@@ -14,7 +14,9 @@ from aragora.server.chapters.debates import DebatePorts, debates
 from aragora.server.feature import Feature
 from aragora.server.live.commands import PATH, Commands
 from aragora.server.live.fanout import Fanout
+from aragora.server.live.journals import DebateJournals
 from aragora.server.live.sockets import SocketRegistry
+from aragora.server.live.subjects import Subject, of_debates
 from aragora.server.live.websocket import WebSocketEndpoint
 from aragora.server.ports import ConnectionBoard, DebateCommands, DebateReader, EventFeed, Lifecycle, ServerConfig
 from aragora.server.suggested import Customs
@@ -28,25 +30,34 @@ def open_debates(
     writers: Writers,
     workspaces: WorkspaceBook,
     feed: EventFeed,
+    executions: Subject,
     lifecycle: Lifecycle,
     connections: ConnectionBoard,
     authenticator: Authenticator,
     clock: Clock,
     customs: Customs | None = None,
 ) -> Feature[DebatePorts]:
-    """Debates over these ports; without `customs` no settings are taken from what suits a workspace."""
+    """Debates over these ports; the WebSocket also has `executions`. Without `customs` no settings are taken from what
+    suits a workspace."""
     sockets = SocketRegistry(config, lifecycle, connections, authenticator, clock)
-    fanout = Fanout(feed, reader, random.random)
+    followed = of_debates(Fanout(feed, DebateJournals(reader), random.random))
     endpoint = WebSocketEndpoint(
         config,
-        commands=Commands(commands, reader, fanout, authenticator, max_subscriptions=config.ws_max_subscriptions),
+        commands=Commands(
+            commands,
+            reader,
+            authenticator,
+            debates=followed,
+            executions=executions,
+            max_subscriptions=config.ws_max_subscriptions,
+        ),
         sockets=sockets,
         authenticator=authenticator,
         clock=clock,
     )
     return Feature(
         "debates",
-        DebatePorts(commands, reader, writers, workspaces, fanout, sockets, clock, customs),
+        DebatePorts(commands, reader, writers, workspaces, followed, sockets, clock, customs),
         chapters=(debates,),
         sockets=(WebSocketRoute(PATH, endpoint, name="ws"),),
         tasks=(sockets.run, sockets.drain, sockets.watch),

@@ -6,6 +6,7 @@ Imported as a whole by the replica's process and by nothing that only starts the
 from __future__ import annotations
 
 import os
+import random
 from functools import partial
 from typing import Final
 
@@ -13,7 +14,7 @@ from fastapi import FastAPI
 from starlette.middleware import Middleware
 
 from actors.gateways.debates import CoordinatorCommands
-from actors.gateways.event_feed import CoordinatorFeed
+from actors.gateways.event_feed import JournalFeed
 from actors.gateways.event_lines import open_line
 from actors.gateways.health import ReplicaVitals, StoreProbe
 from actors.gateways.knowledge import AdapterCommands, IndexCommands, IndexMeanings, IndexWaker
@@ -34,6 +35,7 @@ from actors.gateways.webhook_figures import WebhookFigures
 from actors.gateways.webhooks import DispatcherCommands
 from actors.gateways.webhooks_in_flight import WebhooksInFlight
 from actors.gateways.workflows import RunnerAnswers, RunnerCommands
+from actors.kinds import COORDINATOR, RUNNER, RUNNER_KEY
 from actors.reporting import REPORT_S, TroubleReport
 from actors.runtime import Runtime
 from actors.websocket_frames import bound_messages
@@ -82,6 +84,9 @@ from aragora.server.chapters.pages import pages
 from aragora.server.chapters.receipts import ReceiptPorts, receipts
 from aragora.server.error_notes import ErrorNotes
 from aragora.server.feature import Feature, Layer, Stage
+from aragora.server.live.fanout import Fanout
+from aragora.server.live.journals import DebateJournals, ExecutionJournals
+from aragora.server.live.subjects import of_executions
 from aragora.server.middleware.outcomes import TimingMiddleware
 from aragora.server.ports import ServerConfig
 from aragora.server.replica_figures import OwnFigures
@@ -135,13 +140,21 @@ def build_ingress(launch: Launch) -> FastAPI:
     figures = SharedFigures(runtime, node_id, OwnFigures(notes, identity.feature.ports.parts.limits))
     verifier = _verifier(settings)
     commands = CoordinatorCommands(runtime, settings, ratings)
+    runs = RunnerCommands(runtime)
+    executions = ExecutionJournals(ExecutionStore(workflows), clock)
+    feed_of_executions = JournalFeed(
+        partial(open_line, runtime, RUNNER), executions, (RUNNER_KEY,), "runner of workflows"
+    )
+    watched = of_executions(Fanout(feed_of_executions, executions, random.random))
+    shards = [str(shard) for shard in range(settings.coordinator_shards)]
     of_debates = open_debates(
         config,
         commands=commands,
         reader=reader,
         writers=identity.writers,
         workspaces=identity.workspaces.ports.book,
-        feed=CoordinatorFeed(partial(open_line, runtime), reader, settings.coordinator_shards),
+        feed=JournalFeed(partial(open_line, runtime, COORDINATOR), DebateJournals(reader), shards, "coordinator"),
+        executions=watched,
         lifecycle=lifecycle,
         connections=connections,
         authenticator=identity.authenticator,
@@ -149,7 +162,6 @@ def build_ingress(launch: Launch) -> FastAPI:
         customs=Customs(Observations(memory)) if settings.knowledge else None,
     )
     kept = DefinitionStore(workflows, clock)
-    runs = RunnerCommands(runtime)
     named = NamedWorkflows(kept, StoredDefinitions(kept), runs, clock)
     of_knowledge = open_knowledge(
         settings,
@@ -221,6 +233,9 @@ def build_ingress(launch: Launch) -> FastAPI:
             settings,
             commands=runs,
             answers=partial(RunnerAnswers, runtime),
+            feed=feed_of_executions,
+            followed=watched,
+            sockets=of_debates.ports.sockets,
             audit=identity.feature.ports.parts,
             clock=clock,
         ),

@@ -11,7 +11,10 @@ from aragora.receipts.store import ReceiptStore
 from aragora.server.chapters.workflow_approvals import ApprovalCommands, ApprovalPorts
 from aragora.server.chapters.workflow_executions import ExecutionCommands, ExecutionPorts, workflow_executions
 from aragora.server.feature import Feature
-from aragora.server.ports import AuditTrail
+from aragora.server.live.journals import ExecutionJournals
+from aragora.server.live.sockets import SocketRegistry
+from aragora.server.live.subjects import Subject
+from aragora.server.ports import AuditTrail, EventFeed
 from aragora.storage.contexts import Context
 from aragora.storage.database import Database
 from aragora.workflows.approvals import ApprovalRequestStore
@@ -27,17 +30,26 @@ def open_workflow_executions(
     *,
     commands: ExecutionCommands,
     answers: Callable[[ApprovalRequestStore], ApprovalCommands],
+    feed: EventFeed,
+    followed: Subject,
+    sockets: SocketRegistry,
     audit: AuditTrail,
     clock: Clock,
 ) -> tuple[Feature[ExecutionPorts], Feature[ApprovalPorts]]:
     """Over the store of the settings, which connects with its first use. `commands` go to whoever runs executions, and
-    so do `answers`, which are made over the inbox."""
+    so do `answers`, which are made over the inbox. `feed` has the events of executions as they come, and `followed`
+    hands them on in this process, whose `sockets` these are."""
     database = Database.open(settings, Context.WORKFLOWS)
     debates = Database.open(settings, Context.DEBATES)
     workflows = DefinitionStore(database, clock)
+    executions = ExecutionStore(database)
     ports = ExecutionPorts(
         commands=commands,
-        executions=ExecutionStore(database),
+        executions=executions,
+        journals=ExecutionJournals(executions, clock),
+        feed=feed,
+        followed=followed,
+        sockets=sockets,
         workflows=workflows,
         definitions=StoredDefinitions(workflows),
         receipts=ExecutionReceipts(ReceiptStore(debates)),
@@ -46,7 +58,7 @@ def open_workflow_executions(
     )
     inbox = open_approvals(settings)
     approvals = open_workflow_approvals(settings, commands=answers(inbox), audit=audit, clock=clock)
-    executions = Feature(
+    feature = Feature(
         "executions", ports, chapters=(workflow_executions,), closers=(database.aclose, debates.aclose, inbox.aclose)
     )
-    return executions, approvals
+    return feature, approvals

@@ -6,7 +6,7 @@ method raises only `aragora.errors.AragoraError`s.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -180,27 +180,61 @@ class DebateReader(Protocol):
 class FeedItem:
     """One journaled event on its way to clients: encoded once, sent to all."""
 
-    debate_id: str
+    journal_id: str
     seq: int
     type: str
     payload: str
 
 
-class EventFeed(Protocol):
-    """Live events with replay, and between them what agents are writing, where that is wanted."""
+@dataclass(frozen=True, slots=True)
+class JournalState:
+    """How far a journal goes, and whether nothing more comes by itself. One that is over may go on all the same where
+    a person has it tried again."""
 
-    def follow(self, debate_id: str, after_seq: int = 0) -> AsyncIterator[FeedItem]:
-        """Every event with seq > after_seq exactly once and in order: first what is stored, then live, up to and
-        including `debate_end`, after which the iterator ends. Raises NotFound for an unknown debate. Items with seq 0
-        are messages of what agents are writing: only after `show`, and some of them may be missing."""
+    last_seq: int
+    over: bool
+
+
+class Journals(Protocol):
+    """The stored journals of one sort, of debates or of executions; a journal has the id of what it is of.
+
+    Attributes:
+        ends: the types of events after which nothing comes.
+        may_end: the types of events after which `state` says whether anything more comes.
+    """
+
+    ends: frozenset[str]
+    may_end: frozenset[str]
+
+    async def state(self, journal_id: str, scope: Scope) -> JournalState:
+        """Raises NotFound, in the same words where there is none and where it is out of the scope, and Unavailable."""
         ...
 
-    def show(self, debate_id: str) -> None:
+    async def events(self, journal_id: str, after: int = 0, limit: int = 500) -> list[str]:
+        """The envelopes with seq > after in order and without a gap. Raises Unavailable."""
+        ...
+
+    def is_last(self, payload: str) -> bool:
+        """Whether an envelope is of an event after which nothing comes."""
+        ...
+
+
+class EventFeed(Protocol):
+    """Live events of one sort of journals with replay, and between them what agents are writing, where that is
+    wanted."""
+
+    def follow(self, journal_id: str, after_seq: int = 0) -> AsyncGenerator[FeedItem, None]:
+        """Every event with seq > after_seq exactly once and in order: first what is stored, then live, until the
+        journal is over: then the iterator ends. Raises NotFound for an unknown journal. Items with seq 0 are messages
+        of what agents are writing: only after `show`, and some of them may be missing."""
+        ...
+
+    def show(self, journal_id: str) -> None:
         """Whoever follows this debate, now or soon, also wants what its agents are writing; called again, from its
         beginning."""
         ...
 
-    def hide(self, debate_id: str) -> None:
+    def hide(self, journal_id: str) -> None:
         """Nobody wants that any more."""
         ...
 

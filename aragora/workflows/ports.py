@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from aragora.workflows.definition import Definition
+from aragora.workflows.journal import JournalRow
 from aragora.workflows.model import Ask, ExecutionStarted, ReceiptIssued, Reply
 from aragora.workflows.records import Commit, ExecutionRecord, Message, NewExecution, Started
 from aragora.workflows.store.executions import Due
@@ -89,8 +90,8 @@ class Proving(Protocol):
 class Publishing(Protocol):
     """Tells those who follow."""
 
-    def publish(self, execution_id: str) -> None:
-        """Something new of it is durable. Never raises."""
+    def publish(self, execution_id: str, rows: Sequence[JournalRow]) -> None:
+        """These rows of its journal, at least one, are durable now. Never raises."""
         ...
 
 

@@ -3,22 +3,29 @@ begun and never answered."""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any
 
-from worlds.workflow_runner import Outside, Published, accepted
+from worlds.workflow_runner import Outside, accepted
 
+from aragora import encoding
 from aragora.clock import Clock
 from aragora.config.settings import Settings
 from aragora.debate.proposition import Idempotency
 from aragora.ids import new_id
 from aragora.scope import EVERYTHING
+from aragora.server.live.fanout import Fanout
+from aragora.server.live.journals import ExecutionJournals
+from aragora.server.live.subjects import of_executions
+from aragora.server.ports import FeedItem, Journals
 from aragora.storage.contexts import Context
 from aragora.storage.database import Database
 from aragora.workflows.approvals import ApprovalRecord, ApprovalRequestStore
 from aragora.workflows.approving import Answerer, Word
 from aragora.workflows.inbox import KeptInbox
+from aragora.workflows.journal import JournalRow
 from aragora.workflows.model import ExecutionStarted
 from aragora.workflows.records import Started
 from aragora.workflows.running.engine import ExecutionEngine, Standing
@@ -26,6 +33,43 @@ from aragora.workflows.running.runner import RunnerPorts, WorkflowRunner, begun
 from aragora.workflows.store.definitions import DefinitionStore
 from aragora.workflows.store.executions import ExecutionStore
 from aragora.workflows.store.pinning import StoredDefinitions
+
+
+class LocalFeed:
+    """Fulfils `EventFeed` of executions and `Publishing` in one process: whoever follows reads the store at each
+    news."""
+
+    def __init__(self, journals: Journals) -> None:
+        self._journals = journals
+        self._following: set[asyncio.Event] = set()
+
+    def publish(self, execution_id: str, rows: Sequence[JournalRow]) -> None:
+        assert {row.execution_id for row in rows} == {execution_id}
+        for news in self._following:
+            news.set()
+
+    async def follow(self, journal_id: str, after_seq: int = 0) -> AsyncGenerator[FeedItem, None]:
+        news = asyncio.Event()
+        self._following.add(news)
+        try:
+            while True:
+                news.clear()
+                while page := await self._journals.events(journal_id, after_seq):
+                    for payload in page:
+                        after_seq += 1
+                        yield FeedItem(journal_id, after_seq, encoding.decode(payload)["type"], payload)
+                state = await self._journals.state(journal_id, EVERYTHING)
+                if state.over and state.last_seq <= after_seq:
+                    return
+                await news.wait()
+        finally:
+            self._following.discard(news)
+
+    def show(self, journal_id: str) -> None:
+        """Nothing is written between the events of an execution."""
+
+    def hide(self, journal_id: str) -> None:
+        """See `show`."""
 
 
 class LocalRuns:
@@ -36,6 +80,10 @@ class LocalRuns:
         self._clock = clock
         self._runner: WorkflowRunner | None = None
         self._database: Database | None = None
+        self._read = Database.open(settings, Context.WORKFLOWS)
+        journals = ExecutionJournals(ExecutionStore(self._read), clock)
+        self.feed = LocalFeed(journals)
+        self.followed = of_executions(Fanout(self.feed, journals, lambda: 0.5))
 
     async def start(self, started: ExecutionStarted, idempotency: Idempotency | None) -> Started:
         engine = await self._engine()
@@ -59,9 +107,6 @@ class LocalRuns:
     ) -> Standing:
         return await (await self._engine()).signal(execution_id, name, payload, signal_id, by)
 
-    async def wait(self, execution_id: str, limit_s: float) -> bool:
-        return False
-
     async def running_of(self, workflow_id: str) -> bool:
         async with contextlib.aclosing(Database.open(self._settings, Context.WORKFLOWS)) as database:
             return await ExecutionStore(database).running_of(workflow_id)
@@ -79,7 +124,7 @@ class LocalRuns:
                 RunnerPorts(
                     definitions=self._definitions,
                     doing=lambda _: outside,
-                    publishing=Published(),
+                    publishing=self.feed,
                     inbox=KeptInbox(mirrored=False, told=False),
                     consumers={},
                     clock=self._clock,
@@ -95,6 +140,7 @@ class LocalRuns:
             self._runner = None
         if self._database is not None:
             await self._database.aclose()
+        await self._read.aclose()
 
 
 class LocalAnswers:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -302,8 +302,9 @@ class World:
 
     # --- EventFeed -------------------------------------------------------------------------------------
 
-    async def follow(self, debate_id: str, after_seq: int = 0) -> AsyncIterator[FeedItem]:
+    async def follow(self, journal_id: str, after_seq: int = 0) -> AsyncGenerator[FeedItem, None]:
         self.follows += 1
+        debate_id = journal_id
         journal = self.journals[debate_id]
         position = after_seq
         written = self.written.setdefault(debate_id, [])
@@ -321,11 +322,11 @@ class World:
             async with self.grown:
                 await self.grown.wait_for(lambda seen=position, had=glimpses: seen < len(journal) or had < len(written))
 
-    def show(self, debate_id: str) -> None:
-        self.shown.append(debate_id)
+    def show(self, journal_id: str) -> None:
+        self.shown.append(journal_id)
 
-    def hide(self, debate_id: str) -> None:
-        self.hidden.append(debate_id)
+    def hide(self, journal_id: str) -> None:
+        self.hidden.append(journal_id)
 
     def _fail(self, part: str = "") -> None:
         if self.failure is not None:
@@ -404,6 +405,7 @@ def features_over(
     notes = ErrorNotes(config.replica_id)
     figures = OwnFigures(notes, identity.feature.ports.parts.limits)
     timing = Layer(Stage.TIMING, Middleware(TimingMiddleware, observer=observer, clock=clock))
+    runs = LocalRuns(settings, clock)
     of_debates = open_debates(
         config,
         commands=world,
@@ -411,6 +413,7 @@ def features_over(
         writers=identity.writers,
         workspaces=identity.workspaces.ports.book,
         feed=world,
+        executions=runs.followed,
         lifecycle=boards,
         connections=boards,
         authenticator=identity.authenticator,
@@ -429,7 +432,6 @@ def features_over(
         clock=clock,
     )
     learnt = world if settings.knowledge else None
-    runs = LocalRuns(settings, clock)
     return (
         Feature(
             "operations",
@@ -479,7 +481,14 @@ def features_over(
         open_control_plane(settings, clock),
         open_workflows(settings, identity.feature.ports.parts, clock, running=runs),
         *open_workflow_executions(
-            settings, commands=runs, answers=runs.answers, audit=identity.feature.ports.parts, clock=clock
+            settings,
+            commands=runs,
+            answers=runs.answers,
+            feed=runs.feed,
+            followed=runs.followed,
+            sockets=of_debates.ports.sockets,
+            audit=identity.feature.ports.parts,
+            clock=clock,
         ),
         Feature("runs", None, closers=(runs.aclose,)),
         of_knowledge,

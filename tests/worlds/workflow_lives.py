@@ -18,6 +18,7 @@ from typing import Final
 
 from worlds.forking import serve, strike
 from worlds.knowledge_places import settings_of
+from worlds.workflow_runner import Published
 from worlds.workflowing import READ, approval, ask, debate
 
 from aragora.clock import SystemClock
@@ -33,7 +34,6 @@ from aragora.workflows.ports import Pinned
 from aragora.workflows.records import Commit, NewExecution, Started
 from aragora.workflows.running import runner as running
 from aragora.workflows.running.children import CHILD, Children
-from aragora.workflows.running.followers import Followers
 from aragora.workflows.running.runner import RunnerPorts
 from aragora.workflows.store.approvals_sql import SqlApprovals
 from aragora.workflows.store.executions import ExecutionStore
@@ -145,7 +145,7 @@ async def run(place: str, outside: str, step: str, when: str) -> None:
     ports = RunnerPorts(
         definitions=definitions,
         doing=lambda engine: World(path, Children(engine, definitions, clock.now)),
-        publishing=Followers(),
+        publishing=Published(),
         inbox=KeptInbox(mirrored=False, told=True),
         consumers={},
         clock=clock,

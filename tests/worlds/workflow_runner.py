@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
-from collections.abc import Callable, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +21,7 @@ from aragora.workflows.approvals import ApprovalRecord, Wanted
 from aragora.workflows.approving import Answerer, Word
 from aragora.workflows.definition import Definition
 from aragora.workflows.inbox import KeptInbox
+from aragora.workflows.journal import JournalRow
 from aragora.workflows.model import Accepted, Ask, Done, ExecutionStarted, Reply, Verdict
 from aragora.workflows.ports import Pinned, Proving
 from aragora.workflows.records import ExecutionRecord, Started
@@ -87,10 +88,10 @@ class Outside:
 
 @dataclass
 class Published:
-    ids: list[str] = field(default_factory=list)
+    rows: defaultdict[str, list[JournalRow]] = field(default_factory=lambda: defaultdict(list))
 
-    def publish(self, execution_id: str) -> None:
-        self.ids.append(execution_id)
+    def publish(self, execution_id: str, rows: Sequence[JournalRow]) -> None:
+        self.rows[execution_id] += rows
 
 
 class Clock:

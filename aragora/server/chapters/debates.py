@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Literal
 
-from fastapi import Header, Query
+from fastapi import Query
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
@@ -14,7 +14,6 @@ from aragora.debate.forecast import Forecast
 from aragora.debate.machine.gate import USER, Signer, Word
 from aragora.debate.model import DebateStatus
 from aragora.debate.proposition import Idempotency
-from aragora.errors import InvalidInput
 from aragora.identity import workspaces
 from aragora.identity.rbac import DEBATES_CREATE, DEBATES_READ, by_power
 from aragora.identity.workspace_book import WorkspaceBook
@@ -24,9 +23,9 @@ from aragora.server.chapter import Call, Chapter
 from aragora.server.debate_asks import CastVote, CorrectPositions, CreateDebate, SignDecision
 from aragora.server.exporting import FORMATS, chunks
 from aragora.server.live.download import Download
-from aragora.server.live.fanout import Fanout
 from aragora.server.live.sockets import SocketRegistry
-from aragora.server.live.sse import EventStream
+from aragora.server.live.sse import MAX_SEQ, MEDIA_TYPE, EventStream, LastEventId, is_wanted, resume_at
+from aragora.server.live.subjects import Subject
 from aragora.server.ports import DebateCommands, DebateReader
 from aragora.server.proposals import proposal_of
 from aragora.server.schemas import Beginning, DebateId, IdempotencyKey, Line, Workspaces
@@ -36,14 +35,14 @@ from aragora.server.views import json_response
 
 @dataclass(frozen=True, slots=True)
 class DebatePorts:
-    """What these routes call. `fanout` and `sockets` are those of this process; `customs` is None where nothing is
+    """What these routes call. `followed` and `sockets` are those of this process; `customs` is None where nothing is
     learnt."""
 
     commands: DebateCommands
     reader: DebateReader
     writers: Writers
     workspaces: WorkspaceBook
-    fanout: Fanout
+    followed: Subject
     sockets: SocketRegistry
     clock: Clock
     customs: Customs | None = None
@@ -134,10 +133,6 @@ class EventPage(BaseModel):
 
 
 # --- Routes: `export` stands before {debate_id}, which would take "export" for an id
-
-_MAX_SEQ: Final = 2**53
-_MAX_SEQ_DIGITS: Final = 15
-_STREAM: Final = "text/event-stream"
 
 
 @debates.get("/api/debates/export", needs=DEBATES_READ, gives=Response)
@@ -250,22 +245,22 @@ async def sign(call: Call[DebatePorts], debate_id: DebateId, body: SignDecision)
     needs=DEBATES_READ,
     gives=EventPage,
     describes={
-        200: {"description": "a page, or with Accept: text/event-stream a stream", "content": {_STREAM: {}}},
+        200: {"description": "a page, or with Accept: text/event-stream a stream", "content": {MEDIA_TYPE: {}}},
     },
 )
 async def events(
     call: Call[DebatePorts],
     debate_id: DebateId,
     *,
-    after: Annotated[int, Query(ge=0, le=_MAX_SEQ)] = 0,
+    after: Annotated[int, Query(ge=0, le=MAX_SEQ)] = 0,
     limit: Annotated[int, Query(ge=1, le=1_000)] = 500,
     deltas: Annotated[bool, Query(description="in a stream: also what agents are writing, as `token` events")] = False,
-    last_event_id: Annotated[str | None, Header(alias="Last-Event-ID", max_length=32)] = None,
+    last_event_id: LastEventId = None,
 ) -> Response:
     """Envelopes with seq > `after`, in order. As a stream: those, then what follows, until the debate ends."""
     await call.ports.reader.get(debate_id, call.reach)
-    if _STREAM in call.request.headers.get("accept", ""):
-        return _stream(call, debate_id, _resume_at(after, last_event_id), deltas=deltas)
+    if is_wanted(call.request):
+        return _stream(call, debate_id, resume_at(after, last_event_id), deltas=deltas)
     rows = await call.ports.reader.events(debate_id, after, limit)
     body = f'{{"events":[{",".join(rows)}],"next_after":{after + len(rows)}}}'
     return Response(body, media_type="application/json")
@@ -274,7 +269,7 @@ async def events(
 def _stream(call: Call[DebatePorts], debate_id: str, after: int, *, deltas: bool) -> Response:
     ports = call.ports
     return EventStream(
-        ports.fanout,
+        ports.followed,
         ports.sockets,
         debate_id,
         after,
@@ -283,11 +278,3 @@ def _stream(call: Call[DebatePorts], debate_id: str, after: int, *, deltas: bool
         bound=call.config.ws_send_queue,
         deltas=deltas,
     )
-
-
-def _resume_at(after: int, last_event_id: str | None) -> int:
-    if last_event_id is None:
-        return after
-    if not (last_event_id.isascii() and last_event_id.isdigit()) or len(last_event_id) > _MAX_SEQ_DIGITS:
-        raise InvalidInput("Last-Event-ID is not the id of an event of this stream. Leave it out to start anew.")
-    return int(last_event_id)

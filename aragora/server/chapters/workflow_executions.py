@@ -6,9 +6,10 @@ without a gap: whoever names the last one it saw misses none.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Annotated, Any, Final, Protocol
@@ -40,7 +41,11 @@ from aragora.server.execution_views import (
     standing_response,
 )
 from aragora.server.knowledge import Asking, covered, reach
-from aragora.server.ports import AuditTrail
+from aragora.server.live.journals import ExecutionJournals
+from aragora.server.live.sockets import SocketRegistry
+from aragora.server.live.sse import MAX_SEQ, MEDIA_TYPE, EventStream, LastEventId, is_wanted, resume_at
+from aragora.server.live.subjects import Subject
+from aragora.server.ports import AuditTrail, EventFeed
 from aragora.server.schemas import IdempotencyKey, Line, Prose, Workspaces
 from aragora.server.views import UNCACHED, json_response
 from aragora.workflows.checking import checked, rights_needed
@@ -63,7 +68,6 @@ WAIT_MAX_S: Final = 25.0
 
 _EXECUTION_ID: Final = re.compile(rf"{PREFIX}_[0-9a-f]{{32}}")
 _WORKFLOW_ID: Final = re.compile(rf"{WORKFLOW}_[0-9a-f]{{32}}")
-_MAX_SEQ: Final = 2**53
 
 
 class ExecutionCommands(Protocol):
@@ -84,17 +88,18 @@ class ExecutionCommands(Protocol):
         self, execution_id: str, name: str, payload: Mapping[str, Any], signal_id: str, by: str
     ) -> Standing: ...
 
-    async def wait(self, execution_id: str, limit_s: float) -> bool:
-        """Whether something happened to the execution within so many seconds."""
-        ...
-
 
 @dataclass(frozen=True, slots=True)
 class ExecutionPorts:
-    """What these routes call. The stores connect with their first use."""
+    """What these routes call. The stores connect with their first use. `feed` has events as they come; `followed` hands
+    them to streams, and is of this process as `sockets` are."""
 
     commands: ExecutionCommands
     executions: ExecutionStore
+    journals: ExecutionJournals
+    feed: EventFeed
+    followed: Subject
+    sockets: SocketRegistry
     workflows: DefinitionStore
     definitions: Definitions
     receipts: ExecutionReceipts
@@ -237,23 +242,42 @@ async def get(call: Call[ExecutionPorts], execution_id: _ExecutionId) -> Respons
     return json_response(shown, headers=UNCACHED)
 
 
-@workflow_executions.get("/api/workflow-executions/{execution_id}/events", needs=WORKFLOWS_READ, gives=EventPage)
+@workflow_executions.get(
+    "/api/workflow-executions/{execution_id}/events",
+    needs=WORKFLOWS_READ,
+    gives=EventPage,
+    describes={
+        200: {"description": "a page, or with Accept: text/event-stream a stream", "content": {MEDIA_TYPE: {}}},
+    },
+)
 async def events(
     call: Call[ExecutionPorts],
     execution_id: _ExecutionId,
     *,
-    after: Annotated[int, Query(ge=0, le=_MAX_SEQ)] = 0,
+    after: Annotated[int, Query(ge=0, le=MAX_SEQ)] = 0,
     limit: Annotated[int, Query(ge=1, le=1_000)] = 500,
     wait_s: Annotated[
         float, Query(ge=0, le=WAIT_MAX_S, description="seconds to wait for an event where there is none yet")
     ] = 0.0,
+    last_event_id: LastEventId = None,
 ) -> Response:
-    """Envelopes with seq > `after`, in order. With `wait_s` the answer waits for the next one, where there is none."""
-    record = await call.ports.executions.get(execution_id, reach(call))
-    rows = await call.ports.executions.events(execution_id, after, limit)
-    if not rows and wait_s > 0 and not record.status.ended:
-        await call.ports.commands.wait(execution_id, wait_s)
-        rows = await call.ports.executions.events(execution_id, after, limit)
+    """Envelopes with seq > `after`, in order. With `wait_s` the answer waits for the next one, where there is none. As
+    a stream: those, then what follows, until nothing more comes by itself; then the event `end_of_events`."""
+    ports = call.ports
+    state = await ports.journals.state(execution_id, reach(call))
+    if is_wanted(call.request):
+        return EventStream(
+            ports.followed,
+            ports.sockets,
+            execution_id,
+            resume_at(after, last_event_id),
+            call.caller,
+            clock=ports.clock,
+            bound=call.config.ws_send_queue,
+        )
+    rows = await ports.executions.events(execution_id, after, limit)
+    if not rows and wait_s > 0 and not state.over and await _more(ports.feed, execution_id, after, wait_s):
+        rows = await ports.executions.events(execution_id, after, limit)
     body = f'{{"events":[{",".join(rows)}],"next_after":{after + len(rows)}}}'
     return Response(body, media_type="application/json", headers=UNCACHED)
 
@@ -327,6 +351,17 @@ async def signal(
     async with _noted(call, "signal", execution_id, name=body.name):
         standing = await call.ports.commands.signal(execution_id, body.name, body.payload, signal_id, call.who.user_id)
     return standing_response(standing)
+
+
+async def _more(feed: EventFeed, execution_id: str, after: int, limit_s: float) -> bool:
+    """Whether an event with seq > `after` came within so many seconds."""
+    try:
+        async with asyncio.timeout(limit_s), aclosing(feed.follow(execution_id, after)) as coming:
+            async for _ in coming:
+                return True
+    except TimeoutError:
+        return False
+    return False
 
 
 def _dry(definition: Definition, budget_micros: int | None) -> dict[str, Any]:

@@ -16,9 +16,10 @@ from aragora.identity.principal import Principal
 from aragora.identity.rbac import DEBATES_CREATE
 from aragora.server import views
 from aragora.server.authentication import Authenticator
-from aragora.server.live.connection import Connection
+from aragora.server.live.connection import Connection, Subscription
 from aragora.server.live.envelopes import (
     ClientMessage,
+    Following,
     GetLoops,
     Ping,
     Subscribe,
@@ -26,8 +27,8 @@ from aragora.server.live.envelopes import (
     UserSuggestion,
     UserVote,
 )
-from aragora.server.live.fanout import Fanout
 from aragora.server.live.held import POLICY
+from aragora.server.live.subjects import Subject
 from aragora.server.ports import DebateCommands, DebateReader
 
 _log = structlog.get_logger(__name__)
@@ -37,20 +38,22 @@ _LISTED_LOOPS: Final = 200
 
 
 class Commands:
-    """`fanout` is that of this process; `max_subscriptions` is for one connection."""
+    """`debates` and `executions` are what clients may follow; `max_subscriptions` is for one connection."""
 
     def __init__(
         self,
         commands: DebateCommands,
         reader: DebateReader,
-        fanout: Fanout,
         authenticator: Authenticator,
         *,
+        debates: Subject,
+        executions: Subject,
         max_subscriptions: int,
     ) -> None:
         self._commands = commands
         self._reader = reader
-        self._fanout = fanout
+        self._debates = debates
+        self._executions = executions
         self._authenticator = authenticator
         self._max_subscriptions = max_subscriptions
         self._handlers: dict[type, Callable[[Connection, Any], Awaitable[None]]] = {
@@ -67,39 +70,45 @@ class Commands:
         await self._handlers[type(command)](connection, command)
 
     def leave_all(self, connection: Connection) -> None:
-        for debate_id in tuple(connection.subscriptions):
-            self._drop_subscription(connection, debate_id)
+        for journal_id in tuple(connection.subscriptions):
+            self._drop_subscription(connection, journal_id)
 
     async def _subscribe(self, connection: Connection, command: Subscribe) -> None:
-        self._drop_subscription(connection, command.debate_id)
+        journal_id, subject = command.journal_id, self._subject(command)
+        self._drop_subscription(connection, journal_id)
         if len(connection.subscriptions) >= self._max_subscriptions:
             connection.close(POLICY, "too many subscriptions on one connection")
             return
-        connection.subscriptions[command.debate_id] = asyncio.create_task(self._join(connection, command))
+        joining = asyncio.create_task(self._join(connection, command, subject))
+        connection.subscriptions[journal_id] = Subscription(subject, joining)
 
-    async def _join(self, connection: Connection, command: Subscribe) -> None:
-        debate_id = command.debate_id
+    async def _join(self, connection: Connection, command: Subscribe, subject: Subject) -> None:
+        journal_id, principal = command.journal_id, connection.caller.principal
         try:
-            scope = workspaces.reach_of(connection.caller.principal)
-            await self._fanout.join(debate_id, command.after_seq, connection, scope)
-            if command.deltas:
-                self._fanout.watch(debate_id, connection)
+            if subject is not self._debates:  # which the handshake has checked
+                self._authenticator.authorize(principal, subject.needs, PATH)
+            await subject.fanout.join(journal_id, command.after_seq, connection, subject.reach(principal))
+            if command.deltas and subject is self._debates:
+                subject.fanout.watch(journal_id, connection)
         except AragoraError as error:
-            connection.subscriptions.pop(debate_id, None)
-            connection.tell_error(error, debate_id)
+            connection.subscriptions.pop(journal_id, None)
+            connection.tell_error(error, journal_id, named=subject.named)
         except Exception as error:  # noqa: BLE001  # one bad command must not end the connection
-            connection.subscriptions.pop(debate_id, None)
-            _log.exception("WebSocket error", error=type(error).__name__, debate_id=debate_id)
-            connection.tell_fault(debate_id)
+            connection.subscriptions.pop(journal_id, None)
+            _log.exception("WebSocket error", error=type(error).__name__, journal_id=journal_id)
+            connection.tell_fault(journal_id, named=subject.named)
 
     async def _unsubscribe(self, connection: Connection, command: Unsubscribe) -> None:
-        self._drop_subscription(connection, command.debate_id)
+        self._drop_subscription(connection, command.journal_id)
 
-    def _drop_subscription(self, connection: Connection, debate_id: str) -> None:
-        joining = connection.subscriptions.pop(debate_id, None)
-        if joining is not None:
-            joining.cancel()
-            self._fanout.leave(debate_id, connection)
+    def _subject(self, command: Following) -> Subject:
+        return self._debates if command.execution_id is None else self._executions
+
+    def _drop_subscription(self, connection: Connection, journal_id: str) -> None:
+        left = connection.subscriptions.pop(journal_id, None)
+        if left is not None:
+            left.joining.cancel()
+            left.subject.fanout.leave(journal_id, connection)
 
     async def _loops(self, connection: Connection, command: GetLoops) -> None:
         scope = workspaces.of(connection.caller.principal, command.workspace)

@@ -9,18 +9,33 @@ import msgspec
 from msgspec import Meta
 
 from aragora import encoding, limits, texts
+from aragora.server.live.subjects import EXECUTION, LOOP
 
 _Id = Annotated[str, Meta(max_length=limits.DEBATE_ID_MAX_CHARS, pattern=r"^[A-Za-z0-9._:-]+\Z")]  # could_be_id
 
 
-class Subscribe(msgspec.Struct, tag="subscribe", frozen=True):
-    debate_id: _Id
+class Following(msgspec.Struct, frozen=True):
+    """Names a debate or an execution."""
+
+    debate_id: _Id | None = None
+    execution_id: _Id | None = None
+
+    def __post_init__(self) -> None:
+        if (self.debate_id is None) == (self.execution_id is None):
+            raise ValueError("name either a debate_id or an execution_id")
+
+    @property
+    def journal_id(self) -> str:
+        return self.debate_id or self.execution_id or ""
+
+
+class Subscribe(Following, tag="subscribe", frozen=True):
     after_seq: Annotated[int, Meta(ge=0, le=2**53)] = 0
-    deltas: bool = False  # also what agents are writing, as `token`
+    deltas: bool = False  # of a debate: also what agents are writing, as `token`
 
 
-class Unsubscribe(msgspec.Struct, tag="unsubscribe", frozen=True):
-    debate_id: _Id
+class Unsubscribe(Following, tag="unsubscribe", frozen=True):
+    """Nothing more of it."""
 
 
 class GetLoops(msgspec.Struct, tag="get_loops", frozen=True):
@@ -74,6 +89,14 @@ def _checked(field: str, check: Callable[[str], str], text: str) -> None:
         raise ValueError(f"{field}: {error}") from None
 
 
-def envelope(kind: str, at: float, data: Any, loop_id: str = "") -> str:
-    """A message of the server's own: seq 0, so that no client takes it for a journaled event."""
-    return encoding.encode_text({"type": kind, "data": data, "timestamp": at, "seq": 0, "loop_id": loop_id})
+def about(command: ClientMessage) -> tuple[str, str]:
+    """The id that a command names, and the field under which answers have it."""
+    if isinstance(command, Following):
+        return command.journal_id, LOOP if command.execution_id is None else EXECUTION
+    return str(getattr(command, "loop_id", "")), LOOP
+
+
+def envelope(kind: str, at: float, data: Any, about: str = "", *, named: str = LOOP) -> str:
+    """A message of the server's own: seq 0, so that no client takes it for a journaled event. `about` is the id that it
+    has as its field `named`."""
+    return encoding.encode_text({"type": kind, "data": data, "timestamp": at, "seq": 0, named: about})

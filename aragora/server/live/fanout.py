@@ -1,7 +1,7 @@
-"""One follower per debate and process, for any number of clients: what it reads goes to all of them.
+"""One follower per debate or execution and process, for any number of clients: what it reads goes to all of them.
 
 A listener that joins is first brought up to date from the store, page by page at its own pace, until it meets the
-live stream (whose latest events are kept for that). One that joins many debates takes their pages in turns: each waits
+live stream (whose latest events are kept for that). One that joins many journals takes their pages in turns: each waits
 until the one before is sent. From then on it is handed each event as it comes. So every
 listener gets each seq after the one it named exactly once and in order. Handing over never waits: a listener that
 cannot keep up must drop itself.
@@ -20,12 +20,10 @@ from typing import Final, Protocol
 
 import structlog
 
-from aragora.debate import journal
-from aragora.debate.records import DebateRecord
 from aragora.errors import AragoraError, Unavailable
 from aragora.resilience.backoff import Backoff
 from aragora.scope import Scope
-from aragora.server.ports import DebateReader, EventFeed, FeedItem
+from aragora.server.ports import EventFeed, FeedItem, Journals, JournalState
 from aragora.supervision import begin
 
 _log = structlog.get_logger(__name__)
@@ -52,92 +50,92 @@ class Listener(Protocol):
         """The right to offer a window at once: one holder at a time, entered once what was offered is sent."""
         ...
 
-    def ended(self, debate_id: str) -> None:
-        """The debate has ended: nothing more will be offered."""
+    def ended(self, journal_id: str) -> None:
+        """The journal is over: nothing more will be offered."""
         ...
 
-    def interrupted(self, debate_id: str, message: str) -> None:
-        """Nothing more will be offered though the debate may go on: come back with the last seq seen."""
+    def interrupted(self, journal_id: str, message: str) -> None:
+        """Nothing more will be offered though the journal may go on: come back with the last seq seen."""
         ...
 
 
 class Fanout:
-    """The debates followed in this process. `draw` gives uniform numbers in [0, 1) for the jitter of retries."""
+    """The journals of one sort that are followed in this process; a journal has the id of what it is of. `feed` follows
+    these `journals`; `draw` gives uniform numbers in [0, 1) for the jitter of retries."""
 
-    def __init__(self, feed: EventFeed, reader: DebateReader, draw: Callable[[], float]) -> None:
+    def __init__(self, feed: EventFeed, journals: Journals, draw: Callable[[], float]) -> None:
         self._feed = feed
-        self._reader = reader
+        self._journals = journals
         self._draw = draw
         self._channels: dict[str, _Channel] = {}
 
     @property
     def followed(self) -> int:
-        """How many debates are followed now."""
+        """How many journals are followed now."""
         return len(self._channels)
 
-    async def join(self, debate_id: str, after_seq: int, listener: Listener, scope: Scope) -> None:
-        """Bring `listener` up to date and keep it so; returns when it is on the live stream or the debate is over.
+    async def join(self, journal_id: str, after_seq: int, listener: Listener, scope: Scope) -> None:
+        """Bring `listener` up to date and keep it so; returns when it is on the live stream or the journal is over.
 
-        Raises NotFound (also for a debate out of the scope) and Unavailable.
+        Raises NotFound (also for one out of the scope) and Unavailable.
         """
-        record = await self._reader.get(debate_id, scope)
-        cursor: int | None = min(after_seq, record.last_seq)
+        state = await self._journals.state(journal_id, scope)
+        cursor: int | None = min(after_seq, state.last_seq)
         while cursor is not None:
             async with listener.turn():
-                cursor = await self._advance(record, cursor, listener)
+                cursor = await self._advance(journal_id, state, cursor, listener)
 
-    def watch(self, debate_id: str, listener: Listener) -> None:
+    def watch(self, journal_id: str, listener: Listener) -> None:
         """Also hand `listener`, which has joined, what agents are writing, from its beginning."""
-        channel = self._channels.get(debate_id)
+        channel = self._channels.get(journal_id)
         if channel is not None and channel.watch(listener):
-            self._feed.show(debate_id)
+            self._feed.show(journal_id)
 
-    def leave(self, debate_id: str, listener: Listener) -> None:
+    def leave(self, journal_id: str, listener: Listener) -> None:
         """Offer nothing more to `listener`; the last one to leave ends the following."""
-        channel = self._channels.get(debate_id)
+        channel = self._channels.get(journal_id)
         if channel is None:
             return
         watched = channel.watched
         if channel.detach(listener):
-            self._channels.pop(debate_id)
+            self._channels.pop(journal_id)
             channel.stop()
         if watched and not channel.watched:
-            self._feed.hide(debate_id)
+            self._feed.hide(journal_id)
 
-    async def _advance(self, record: DebateRecord, cursor: int, listener: Listener) -> int | None:
+    async def _advance(self, journal_id: str, state: JournalState, cursor: int, listener: Listener) -> int | None:
         """Offer what comes after `cursor`, as much as a listener with room takes; where to go on, None where the
-        listener is on the live stream or the debate is over."""
-        debate_id = record.debate_id
-        channel = self._channels.get(debate_id)
+        listener is on the live stream or the journal is over. `state` was read before."""
+        channel = self._channels.get(journal_id)
         if channel is not None and cursor >= channel.floor:
             channel.attach(listener, cursor)
             return None
         limit = min(_PAGE, listener.window)
-        page = await self._reader.events(debate_id, cursor, limit)
+        page = await self._journals.events(journal_id, cursor, limit)
         for seq, payload in enumerate(page, cursor + 1):
             listener.offer(seq, payload)
         cursor += len(page)
-        if page and journal.is_end(page[-1]):
-            listener.ended(debate_id)
+        if page and self._journals.is_last(page[-1]):
+            listener.ended(journal_id)
             return None
-        if len(page) < limit and debate_id not in self._channels:
-            if not page and record.status.ended:
-                listener.ended(debate_id)
+        if len(page) < limit and journal_id not in self._channels:
+            if not page and state.over and cursor <= state.last_seq:
+                listener.ended(journal_id)
             else:
-                self._start(debate_id, cursor).attach(listener, cursor)
+                self._start(journal_id, cursor).attach(listener, cursor)
             return None
-        if not page and cursor < self._floor(debate_id):
-            raise Unavailable(f"The journal of {debate_id} cannot be read up to now. Subscribe again.")
+        if not page and cursor < self._floor(journal_id):
+            raise Unavailable(f"The journal of {journal_id} cannot be read up to now. Subscribe again.")
         return cursor
 
-    def _floor(self, debate_id: str) -> int:
-        channel = self._channels.get(debate_id)
+    def _floor(self, journal_id: str) -> int:
+        channel = self._channels.get(journal_id)
         return channel.floor if channel else 0
 
-    def _start(self, debate_id: str, after_seq: int) -> _Channel:
-        channel = _Channel(debate_id, after_seq)
-        self._channels[debate_id] = channel
-        channel.task = begin(self._run(channel), "follower of a debate")
+    def _start(self, journal_id: str, after_seq: int) -> _Channel:
+        channel = _Channel(journal_id, after_seq)
+        self._channels[journal_id] = channel
+        channel.task = begin(self._run(channel), "follower of a journal")
         return channel
 
     async def _run(self, channel: _Channel) -> None:
@@ -146,30 +144,31 @@ class Fanout:
             before = channel.last
             message = "its events stopped coming"
             try:
-                async for item in self._feed.follow(channel.debate_id, channel.last):
+                async for item in self._feed.follow(channel.journal_id, channel.last):
                     channel.publish(item)
+                channel.over = True
             except AragoraError as error:
                 message = error.message
             except Exception as error:  # noqa: BLE001  # a broken feed must not silence its listeners
-                _log.exception("feed broke", debate_id=channel.debate_id, error=type(error).__name__)
+                _log.exception("feed broke", journal_id=channel.journal_id, error=type(error).__name__)
             if channel.over:
                 break
             failures = 1 if channel.last > before else failures + 1
             if failures >= _BACKOFF.attempts:
                 break
             await asyncio.sleep(_BACKOFF.delay_s(failures, self._draw()))
-        if self._channels.get(channel.debate_id) is channel:
-            del self._channels[channel.debate_id]
+        if self._channels.get(channel.journal_id) is channel:
+            del self._channels[channel.journal_id]
             if channel.watched:
-                self._feed.hide(channel.debate_id)
+                self._feed.hide(channel.journal_id)
         channel.finish(message)
 
 
 class _Channel:
-    """One debate being followed. `floor` is the seq before the oldest event still kept, `last` the newest seq."""
+    """One journal being followed. `floor` is the seq before the oldest event still kept, `last` the newest seq."""
 
-    def __init__(self, debate_id: str, after_seq: int) -> None:
-        self.debate_id = debate_id
+    def __init__(self, journal_id: str, after_seq: int) -> None:
+        self.journal_id = journal_id
         self.floor = after_seq
         self.last = after_seq
         self.over = False
@@ -209,7 +208,6 @@ class _Channel:
         if seq <= self.last:
             return
         self.last = seq
-        self.over = item.type == journal.END
         self._kept.append(item)
         if len(self._kept) > _KEPT_EVENTS:
             self.floor = self._kept.popleft().seq
@@ -221,9 +219,9 @@ class _Channel:
     def finish(self, message: str) -> None:
         for listener in tuple(self._listeners):
             if self.over:
-                listener.ended(self.debate_id)
+                listener.ended(self.journal_id)
             else:
-                listener.interrupted(self.debate_id, message)
+                listener.interrupted(self.journal_id, message)
         self._listeners.clear()
         self._watching.clear()
 

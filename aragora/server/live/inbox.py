@@ -18,8 +18,9 @@ from aragora.resilience.token_bucket import TokenBucket
 from aragora.server.authentication import Authenticator
 from aragora.server.live.commands import Commands
 from aragora.server.live.connection import Connection
-from aragora.server.live.envelopes import ClientMessage
+from aragora.server.live.envelopes import ClientMessage, about
 from aragora.server.live.held import POLICY
+from aragora.server.live.subjects import LOOP
 
 _log = structlog.get_logger(__name__)
 
@@ -67,20 +68,20 @@ class Inbox:
 
     async def _do(self, command: ClientMessage) -> None:
         connection = self._connection
-        subject = str(getattr(command, "debate_id", "") or getattr(command, "loop_id", ""))
+        subject, named = about(command)
         try:
             await self._authenticator.count(connection.caller.principal)
             await self._commands.do(connection, command)
         except RateLimited as error:
-            self._refuse(error, subject)
+            self._refuse(error, subject, named)
         except AragoraError as error:
-            connection.tell_error(error, subject)
+            connection.tell_error(error, subject, named=named)
         except Exception as error:  # noqa: BLE001  # one bad command must not end the connection
             _log.exception("WebSocket error", error=type(error).__name__, command=type(command).__name__)
-            connection.tell_fault(subject)
+            connection.tell_fault(subject, named=named)
 
-    def _refuse(self, error: RateLimited, subject: str = "") -> None:
+    def _refuse(self, error: RateLimited, subject: str = "", named: str = LOOP) -> None:
         if self._patience.take(self._clock.monotonic()) > 0.0:
             self._connection.close(POLICY, "too many commands, and none of the refusals was heeded")
         else:
-            self._connection.tell_error(error, subject)
+            self._connection.tell_error(error, subject, named=named)

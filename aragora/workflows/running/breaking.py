@@ -22,12 +22,15 @@ REASON: Final = "the server could not go on with it: its log says more"
 log = structlog.get_logger("aragora.workflows")
 
 
-async def break_off(execution_id: str, error: BaseException, *, reading: Reading, writing: Writing, now: float) -> bool:
-    """End the execution as failed; returns whether it had not ended before. Raises Unavailable, Fenced."""
+async def break_off(
+    execution_id: str, error: BaseException, *, reading: Reading, writing: Writing, now: float
+) -> tuple[journal.JournalRow, ...]:
+    """End the execution as failed; returns the rows that say so, none where it had ended before. Raises Unavailable,
+    Fenced."""
     log.error("an execution breaks off", execution=execution_id, error=repr(error))
     record = await reading.record(execution_id)
     if record is None or record.status.ended:
-        return False
+        return ()
     ended = ExecutionEnded(ExecutionStatus.FAILED, {}, BROKEN, REASON, record.cost_micros)
     rows = journal.rows_of(execution_id, record.last_seq + 1, now, [ended])
     update = ExecutionUpdate(
@@ -40,4 +43,4 @@ async def break_off(execution_id: str, error: BaseException, *, reading: Reading
     )
     extra = (ended_child(record, ended, record.cost_micros, rows[-1].seq, now),) if record.parent else ()
     await writing.commit(Commit(execution_id, rows, update, extra=extra))
-    return True
+    return rows

@@ -55,7 +55,7 @@ class NotOurs(RuntimeError):
 
 class Course:
     """One execution. `write` commits, `beside` gives what is written besides its rows, `owes` says
-    whether a receipt is to be issued."""
+    whether a receipt is to be issued, `moved` is told of the rows that are durable."""
 
     def __init__(
         self,
@@ -67,7 +67,7 @@ class Course:
         beside: Callable[[ExecutionState, Sequence[Event], int, float], Beside],
         owes: Callable[[ExecutionState], bool],
         pause_s: Callable[[int], float],
-        moved: Callable[[Course], None],
+        moved: Callable[[Course, Sequence[journal.JournalRow]], None],
         fenced: Callable[[Course], None],
     ) -> None:
         assert state.started is not None, "it begins with its first event"
@@ -153,7 +153,7 @@ class Course:
             self.lost = True
             raise
         self.seq = last
-        self._moved(self)
+        self._moved(self, rows)
 
 
 def follow(state: ExecutionState, first: Event | None, now: float) -> list[Event]:

@@ -128,7 +128,7 @@ class ExecutionEngine:
             raise _gone() from fenced
         if kept.created:
             course = self._keep(self._course_of(state, len(rows)))
-            self._moved(course)
+            self._moved(course, rows)
         return kept
 
     async def pause(self, execution_id: str, by: str) -> Standing:
@@ -338,8 +338,8 @@ class ExecutionEngine:
 
     # --- what follows a commit ----------------------------------------------------------------------------------------
 
-    def _moved(self, course: Course) -> None:
-        self._ports.publishing.publish(course.execution_id)
+    def _moved(self, course: Course, rows: Sequence[journal.JournalRow]) -> None:
+        self._ports.publishing.publish(course.execution_id, rows)
         started = course.state.started
         assert started is not None, "it begins with its first event"
         if course.state.ended is not None and started.parent:
@@ -405,9 +405,11 @@ class ExecutionEngine:
         """End an execution that cannot go on."""
         self._courses.pop(execution_id, None)
         ports = self._ports
-        if await break_off(execution_id, error, reading=ports.reading, writing=ports.writing, now=ports.clock.now()):
+        now = ports.clock.now()
+        rows = await break_off(execution_id, error, reading=ports.reading, writing=ports.writing, now=now)
+        if rows:
             self._mail.set()
-            ports.publishing.publish(execution_id)
+            ports.publishing.publish(execution_id, rows)
 
 
 def _gone() -> Unavailable:

@@ -9,7 +9,7 @@ import json
 import re
 import secrets
 import time
-from collections.abc import AsyncIterator, MutableMapping
+from collections.abc import AsyncGenerator, AsyncIterator, MutableMapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -152,15 +152,15 @@ class StoredWorld:
         self.settled, self.suggestions, self.steadiness = none.settled, none.suggestions, none.steadiness
         self.rated = none.rated
 
-    async def follow(self, debate_id: str, after_seq: int = 0) -> AsyncIterator[FeedItem]:
-        for seq, payload in enumerate(await self._store.events(debate_id, after_seq), after_seq + 1):
-            yield FeedItem(debate_id, seq, "agent_message", payload)
+    async def follow(self, journal_id: str, after_seq: int = 0) -> AsyncGenerator[FeedItem, None]:
+        for seq, payload in enumerate(await self._store.events(journal_id, after_seq), after_seq + 1):
+            yield FeedItem(journal_id, seq, "agent_message", payload)
         await asyncio.Event().wait()
 
-    def show(self, debate_id: str) -> None:
+    def show(self, journal_id: str) -> None:
         """No agent writes anything here."""
 
-    def hide(self, debate_id: str) -> None:
+    def hide(self, journal_id: str) -> None:
         """See `show`."""
 
 
@@ -521,8 +521,8 @@ async def test_no_route_shows_or_does_anything_with_the_debates_of_another_works
         refused = await client.post("/api/debates", json={"question": "Mine?", "workspace": "default"})
         assert refused.status_code == 403
         assert [one["name"] for one in (await client.get("/api/workspaces")).json()["workspaces"]] == ["elsewhere"]
-        stream = await client.get("/api/debates/deb_live/events", headers={"Accept": "text/event-stream"})
-        assert stream.status_code == 404
+        for path in ("/api/debates/deb_live/events", f"/api/workflow-executions/{site.execution_id}/events"):
+            assert (await client.get(path, headers={"Accept": "text/event-stream"})).status_code == 404
 
     assert tried >= 20
     for command in ("cancel", "vote", "suggest", "correct", "sign"):
@@ -543,9 +543,10 @@ async def test_a_websocket_neither_hears_nor_steers_debates_of_another_workspace
             {"type": "subscribe", "debate_id": "deb_live"},
             {"type": "user_vote", "loop_id": "deb_live", "payload": {"choice": "ada", "intensity": 10}},
             {"type": "user_suggestion", "loop_id": "deb_live", "payload": {"text": "choose me"}},
+            {"type": "subscribe", "execution_id": site.execution_id},
         ):
             theirs.say(**attempt)
-            refused = await theirs.next_of("error", "ack", "agent_message")
+            refused = await theirs.next_of("error", "ack", "agent_message", "execution_started")
             assert (refused["type"], refused["data"]["code"]) == ("error", "not_found"), attempt
         for workspace, answer in ((None, "loops"), ("*", "loops"), ("default", "error")):
             theirs.say(type="get_loops", workspace=workspace)
@@ -621,12 +622,13 @@ async def test_the_same_idempotency_key_opens_another_organisations_own_debate(s
     assert (opened.created, opened.record.debate_id) == (True, "deb_m")
 
 
-@pytest.mark.parametrize("debate_id", ["deb_live", "deb_done"])
-async def test_an_event_stream_of_another_organisation_is_not_found(site: Site, debate_id: str) -> None:
+@pytest.mark.parametrize("watched", ["debates/deb_live", "debates/deb_done", "an execution"])
+async def test_an_event_stream_of_another_organisation_is_not_found(site: Site, watched: str) -> None:
+    path = f"/api/{watched.replace('an execution', f'workflow-executions/{site.execution_id}')}/events"
     proof = {**site.mallory.session, "Accept": "text/event-stream"}
     async with asyncio.timeout(WAIT_S), site.client(proof) as client:  # a stream that opens would not end
-        answer = await client.get(f"/api/debates/{debate_id}/events")
-        resumed = await client.get(f"/api/debates/{debate_id}/events", headers={"Last-Event-ID": "1"})
+        answer = await client.get(path)
+        resumed = await client.get(path, headers={"Last-Event-ID": "1"})
     assert (answer.status_code, resumed.status_code) == (404, 404)
     assert MARK not in answer.text
 
@@ -672,6 +674,13 @@ async def test_a_websocket_neither_hears_nor_steers_debates_of_another_organisat
     async with socket_of(site, site.alice.session) as hers, socket_of(site, site.mallory.session) as his:
         hers.say(type="subscribe", debate_id="deb_live")
         assert (await hers.next_of("agent_message"))["data"]["text"] == MARK  # so the debate is followed here already
+        hers.say(type="subscribe", execution_id=site.execution_id)
+        assert (await hers.next_of("execution_started"))["data"]["name"] == MARK
+        for after_seq in (0, 1):
+            his.say(type="subscribe", execution_id=site.execution_id, after_seq=after_seq)
+            refused = await his.next_of("error", "execution_started", "step_started")
+            assert (refused["type"], refused["data"]["code"]) == ("error", "not_found")
+            assert MARK not in json.dumps(refused)
         for debate_id in ("deb_live", "deb_done"):
             for attempt in (
                 {"type": "subscribe", "debate_id": debate_id},

@@ -17,6 +17,7 @@ from aragora.scope import EVERYTHING
 from aragora.server.authentication import Caller
 from aragora.server.live.connection import Connection
 from aragora.server.live.fanout import Fanout
+from aragora.server.live.journals import DebateJournals
 
 DEBATES = [f"deb_{number}" for number in range(20)]
 JANE = Caller(Principal("usr_1", "local", ("member",), Method.SESSION, session_id="ses_1"), None)
@@ -44,7 +45,7 @@ def test_a_client_that_reads_all_is_brought_up_to_date_on_many_debates_at_once(*
     @in_logical_time
     async def run() -> None:
         world, client, another = World(), Reading(), Reading()
-        fanout = Fanout(world, world, lambda: 0.5)
+        fanout = Fanout(world, DebateJournals(world), lambda: 0.5)
         serving = [asyncio.create_task(one.connection.live(_stays())) for one in (client, another)]
         for debate_id in DEBATES:
             world.add(debate_id)
@@ -76,7 +77,7 @@ def test_a_client_that_leaves_while_it_catches_up_gives_its_turn_back() -> None:
     @in_logical_time
     async def run() -> None:
         world, client = World(), Reading()
-        fanout = Fanout(world, world, lambda: 0.5)
+        fanout = Fanout(world, DebateJournals(world), lambda: 0.5)
         for debate_id in DEBATES[:2]:
             world.add(debate_id)
             await world.rounds(debate_id, 300)
@@ -104,7 +105,7 @@ async def test_only_who_wants_it_sees_what_agents_write_and_nobody_pays_for_it_w
     seen: dict[str, list[str]] = {"watches": [], "follows": []}
     for name, client in (("watches", watches), ("follows", follows)):
         client.connection.glimpse = seen[name].append  # type: ignore[method-assign]
-    fanout = Fanout(world, world, lambda: 0.5)
+    fanout = Fanout(world, DebateJournals(world), lambda: 0.5)
     serving = [asyncio.create_task(client.connection.live(_stays())) for client in (watches, follows)]
     deb_1, deb_2 = world.add("deb_1"), world.add("deb_2")
     for client in (watches, follows):

@@ -18,8 +18,10 @@ from aragora.server.authentication import Caller
 from aragora.server.live.connection import Connection
 from aragora.server.live.download import Download
 from aragora.server.live.fanout import Fanout
+from aragora.server.live.journals import DebateJournals
 from aragora.server.live.sockets import SocketRegistry
 from aragora.server.live.sse import EventStream
+from aragora.server.live.subjects import of_debates
 
 JANE = Principal("usr_1", "local", ("member",), Method.SESSION, session_id="ses_1")
 HERE = Caller(JANE, "203.0.113.9")
@@ -75,8 +77,8 @@ async def endless() -> Any:
 
 
 def stream(registry: SocketRegistry, world: World, caller: Caller = HERE) -> EventStream:
-    fanout = Fanout(world, world, lambda: 0.5)
-    return EventStream(fanout, registry, world.add(), 0, caller, clock=LoopClock(), bound=100, deltas=False)
+    fanout = Fanout(world, DebateJournals(world), lambda: 0.5)
+    return EventStream(of_debates(fanout), registry, world.add(), 0, caller, clock=LoopClock(), bound=100, deltas=False)
 
 
 def download(registry: SocketRegistry, _world: World, caller: Caller = HERE) -> Download:

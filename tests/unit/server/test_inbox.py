@@ -17,7 +17,9 @@ from aragora.identity.principal import Method, Principal
 from aragora.server.authentication import Caller
 from aragora.server.live.commands import Commands
 from aragora.server.live.fanout import Fanout
+from aragora.server.live.journals import DebateJournals
 from aragora.server.live.sockets import SocketRegistry
+from aragora.server.live.subjects import of_debates, of_executions
 from aragora.server.live.websocket import WebSocketEndpoint
 
 JANE = Principal("usr_1", "local", ("member",), Method.SESSION, session_id="ses_1")
@@ -84,9 +86,12 @@ class Socket:
 def endpoint_of(gate: Gate, world: World) -> WebSocketEndpoint:
     boards, clock = Boards(), LoopClock()
     who: Any = gate
+    fanout = Fanout(world, DebateJournals(world), lambda: 0.5)
     return WebSocketEndpoint(
         DEFAULT_CONFIG,
-        commands=Commands(world, world, Fanout(world, world, lambda: 0.5), who, max_subscriptions=100),
+        commands=Commands(
+            world, world, who, debates=of_debates(fanout), executions=of_executions(fanout), max_subscriptions=100
+        ),
         sockets=SocketRegistry(DEFAULT_CONFIG, boards, boards, who, clock),
         authenticator=who,
         clock=clock,

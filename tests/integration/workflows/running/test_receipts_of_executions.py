@@ -114,7 +114,7 @@ async def test_an_execution_that_has_ended_gets_a_receipt_that_its_journal_stand
     assert verify(document, {SIGNER.public_key}, lines)[0]
     assert document["approvals"][0]["answers"][0]["person"] == "bob"
     assert isinstance(journal.events_of(await world.store.journal(execution_id))[-1], ReceiptIssued)
-    assert set(world.published.ids) == {execution_id}
+    assert set(world.published.rows) == {execution_id}
     assert (issued.receipt_id, f"{execution_id}/1") in await receipts.of_kind(KIND)
 
 

@@ -58,7 +58,7 @@ async def test_an_execution_runs_to_its_end_and_its_row_says_so(world: World) ->
         None,
     )
     assert record.outputs == '{"a":"A 1?"}'
-    assert set(world.published.ids) == {record.execution_id}
+    assert set(world.published.rows) == {record.execution_id}
 
 
 async def test_the_same_request_again_starts_nothing_and_another_one_is_refused(world: World) -> None:

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
@@ -18,12 +20,15 @@ from actors.channels import sockets
 from actors.channels.event_outlets import EventPolls, EventSocket
 from actors.channels.sockets import Endpoint, FrameConnection, FrameServer
 from actors.channels.watchers import Item, Watcher, Watchers
-from actors.gateways.event_feed import CoordinatorFeed
+from actors.gateways.event_feed import JournalFeed
 from actors.gateways.event_lines import Line, Listener, open_line
+from actors.kinds import COORDINATOR
 from actors.ray_environment import RUN_DIRECTORY
 from aragora.debate.journal import JournalRow
+from aragora.debate.model import DebateStatus
 from aragora.errors import NotFound, Unavailable
 from aragora.scope import Scope
+from aragora.server.live.journals import DebateJournals
 
 
 class Store:
@@ -38,10 +43,10 @@ class Store:
         self.rows[debate_id].append(row)
         return row
 
-    async def get(self, debate_id: str, scope: Scope) -> object:
+    async def get(self, debate_id: str, scope: Scope) -> Any:
         if debate_id not in self.rows:
             raise NotFound("no such debate")
-        return object()
+        return SimpleNamespace(last_seq=len(self.rows[debate_id]), status=DebateStatus.ACTIVE)
 
     async def events(self, debate_id: str, after: int = 0, limit: int = 500) -> list[str]:
         return [row.payload for row in self.rows[debate_id][after : after + limit]]
@@ -104,11 +109,11 @@ class Coordinator:
 class Follow:
     """A follower running in the background, and what it has seen."""
 
-    def __init__(self, feed: CoordinatorFeed, debate_id: str, after: int = 0) -> None:
+    def __init__(self, feed: JournalFeed, debate_id: str, after: int = 0) -> None:
         self.seqs: list[int] = []
         self.task = asyncio.create_task(self._run(feed, debate_id, after))
 
-    async def _run(self, feed: CoordinatorFeed, debate_id: str, after: int) -> None:
+    async def _run(self, feed: JournalFeed, debate_id: str, after: int) -> None:
         async for item in feed.follow(debate_id, after):
             self.seqs.append(item.seq)
 
@@ -140,12 +145,19 @@ def link(near: bool) -> Iterator[Coordinator]:
 
 
 @pytest.fixture
-def feed(store: Store, link: Coordinator) -> CoordinatorFeed:
+def feed(store: Store, link: Coordinator) -> JournalFeed:
     return feed_of(link, store)
 
 
-def feed_of(link: Coordinator, store: Store) -> CoordinatorFeed:
-    return CoordinatorFeed(partial(open_line, runtime_over(link)), store, 1)  # type: ignore[arg-type]
+def feed_of(link: Coordinator, store: Store) -> JournalFeed:
+    return JournalFeed(
+        partial(open_line, runtime_over(link), COORDINATOR), DebateJournals(store), ("0",), "coordinator"
+    )  # type: ignore[arg-type]
+
+
+def feed_on(opened: Any, store: Store) -> JournalFeed:
+    """A feed whose lines are these."""
+    return JournalFeed(opened, DebateJournals(store), ("0",), "coordinator")  # type: ignore[arg-type]
 
 
 def publish(store: Store, link: Coordinator, debate_id: str, kind: str = "vote") -> None:
@@ -153,7 +165,7 @@ def publish(store: Store, link: Coordinator, debate_id: str, kind: str = "vote")
 
 
 async def test_what_was_stored_comes_first_then_what_happens(
-    feed: CoordinatorFeed, store: Store, link: Coordinator
+    feed: JournalFeed, store: Store, link: Coordinator
 ) -> None:
     for _ in range(3):
         store.append("d")
@@ -165,7 +177,7 @@ async def test_what_was_stored_comes_first_then_what_happens(
     assert follow.seqs == [2, 3, 4, 5]
 
 
-async def test_a_restarted_coordinator_costs_no_event(feed: CoordinatorFeed, store: Store, link: Coordinator) -> None:
+async def test_a_restarted_coordinator_costs_no_event(feed: JournalFeed, store: Store, link: Coordinator) -> None:
     store.append("d")
     follow = Follow(feed, "d")
     await follow.seen(1)
@@ -198,7 +210,7 @@ async def test_an_overflowing_queue_is_made_good_from_the_store(store: Store, ne
 
 
 async def test_news_that_has_no_encoding_is_made_good_from_the_store(
-    feed: CoordinatorFeed, store: Store, link: Coordinator
+    feed: JournalFeed, store: Store, link: Coordinator
 ) -> None:
     store.append("d")
     follow = Follow(feed, "d")
@@ -210,7 +222,7 @@ async def test_news_that_has_no_encoding_is_made_good_from_the_store(
     assert follow.seqs == [1, 2, 3]
 
 
-async def test_many_followers_share_one_line(feed: CoordinatorFeed, store: Store, link: Coordinator) -> None:
+async def test_many_followers_share_one_line(feed: JournalFeed, store: Store, link: Coordinator) -> None:
     for number in range(20):
         store.append(f"d{number}")
     follows = [Follow(feed, f"d{number}") for number in range(20) for _ in range(3)]
@@ -223,12 +235,12 @@ async def test_many_followers_share_one_line(feed: CoordinatorFeed, store: Store
     assert asked + link.frames <= 6, "registrations of one loop turn travel together"
 
 
-async def test_following_an_unknown_debate_is_refused(feed: CoordinatorFeed) -> None:
+async def test_following_an_unknown_debate_is_refused(feed: JournalFeed) -> None:
     with pytest.raises(NotFound):
         await anext(feed.follow("nowhere"))
 
 
-async def test_a_follower_that_leaves_is_no_longer_told(feed: CoordinatorFeed, store: Store, link: Coordinator) -> None:
+async def test_a_follower_that_leaves_is_no_longer_told(feed: JournalFeed, store: Store, link: Coordinator) -> None:
     store.append("d")
     store.append("e")
     leaving, staying = Follow(feed, "d"), Follow(feed, "e")
@@ -239,11 +251,11 @@ async def test_a_follower_that_leaves_is_no_longer_told(feed: CoordinatorFeed, s
     await staying.seen(2)
     publish(store, link, "e", "debate_end")
     await asyncio.wait_for(staying.task, WAIT_S)
-    assert not link.watchers._by_debate.get("d")
+    assert not link.watchers._by_journal.get("d")
 
 
 async def test_a_coordinator_that_is_away_is_found_when_it_is_back(
-    feed: CoordinatorFeed, store: Store, link: Coordinator
+    feed: JournalFeed, store: Store, link: Coordinator
 ) -> None:
     store.append("d")
     link.cut = True
@@ -257,7 +269,7 @@ async def test_a_coordinator_that_is_away_is_found_when_it_is_back(
     assert follow.seqs == [1, 2, 3]
 
 
-async def test_a_burst_arrives_whole(feed: CoordinatorFeed, store: Store, link: Coordinator) -> None:
+async def test_a_burst_arrives_whole(feed: JournalFeed, store: Store, link: Coordinator) -> None:
     store.append("d")
     follow = Follow(feed, "d")
     await follow.seen(1)
@@ -269,7 +281,7 @@ async def test_a_burst_arrives_whole(feed: CoordinatorFeed, store: Store, link: 
 
 
 async def test_a_second_follower_waits_for_the_registration_of_the_first(
-    feed: CoordinatorFeed, store: Store, link: Coordinator
+    feed: JournalFeed, store: Store, link: Coordinator
 ) -> None:
     store.append("d")
     follows = [Follow(feed, "d"), Follow(feed, "d")]
@@ -328,7 +340,7 @@ async def test_a_follower_that_leaves_before_the_coordinator_knows_it_is_not_kep
         return line
 
     store.append("d")
-    feed = CoordinatorFeed(opened, store, 1)  # type: ignore[arg-type]
+    feed = feed_on(opened, store)
     follow = Follow(feed, "d")
     await asyncio.wait_for(line.asked.wait(), WAIT_S)
     follow.task.cancel()
@@ -348,7 +360,7 @@ async def test_a_line_that_is_lost_is_logged_once_and_as_lost(store: Store, chan
 
     store.append("d")
     with capture_logs() as logs:
-        follow = Follow(CoordinatorFeed(open_broken_then_whole, store, 1), "d")  # type: ignore[arg-type]
+        follow = Follow(feed_on(open_broken_then_whole, store), "d")
         await eventually(lambda: len(opened) == 2)
         await follow.seen(1)
     follow.task.cancel()
@@ -367,7 +379,7 @@ async def test_a_coordinator_that_is_not_reached_is_logged_as_such(store: Store)
 
     store.append("d")
     with capture_logs() as logs:
-        follow = Follow(CoordinatorFeed(open_at_the_second_try, store, 1), "d")  # type: ignore[arg-type]
+        follow = Follow(feed_on(open_at_the_second_try, store), "d")
         await eventually(lambda: len(opened) == 2)
     follow.task.cancel()
     await asyncio.gather(follow.task, return_exceptions=True)
@@ -382,7 +394,7 @@ async def test_a_follower_that_leaves_at_the_moment_of_news_is_gone(store: Store
         return Whole()
 
     store.append("d")
-    follow = Follow(CoordinatorFeed(opened, store, 1), "d")  # type: ignore[arg-type]
+    follow = Follow(feed_on(opened, store), "d")
     await follow.seen(1)
     await asyncio.sleep(0)  # it waits for news again
     row = store.append("d")
@@ -400,11 +412,11 @@ def writing(link: Coordinator, debate_id: str, text: str) -> None:
 class Watch(Follow):
     """A follower that keeps what agents are writing, too."""
 
-    def __init__(self, feed: CoordinatorFeed, debate_id: str) -> None:
+    def __init__(self, feed: JournalFeed, debate_id: str) -> None:
         self.glimpses: list[str] = []
         super().__init__(feed, debate_id)
 
-    async def _run(self, feed: CoordinatorFeed, debate_id: str, after: int) -> None:
+    async def _run(self, feed: JournalFeed, debate_id: str, after: int) -> None:
         async for item in feed.follow(debate_id, after):
             if item.seq == 0:
                 self.glimpses.append(item.payload)
@@ -413,7 +425,7 @@ class Watch(Follow):
 
 
 async def test_what_agents_write_comes_between_the_events_where_it_is_wanted(
-    feed: CoordinatorFeed, store: Store, link: Coordinator
+    feed: JournalFeed, store: Store, link: Coordinator
 ) -> None:
     store.append("d")
     follow = Watch(feed, "d")
@@ -435,7 +447,7 @@ async def test_what_agents_write_comes_between_the_events_where_it_is_wanted(
 
 
 async def test_it_may_be_wanted_before_anybody_follows_and_again_from_a_coordinator_that_restarted(
-    feed: CoordinatorFeed, store: Store, link: Coordinator
+    feed: JournalFeed, store: Store, link: Coordinator
 ) -> None:
     store.append("d")
     feed.show("d")
