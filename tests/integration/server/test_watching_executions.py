@@ -14,21 +14,13 @@ import pytest
 from websockets.asyncio import client as websocket
 from worlds.migrated import migrated
 from worlds.waiting import WAIT_S
+from worlds.watched_executions import DEFINITION, STREAM, Stream, heard
 
 from aragora.config.settings import Settings
 from aragora.encoding import decode
 
 pytestmark = pytest.mark.slow
 connect = partial(websocket.connect, open_timeout=WAIT_S)
-
-DEFINITION = {
-    "name": "Wait, then ask",
-    "steps": [
-        {"id": "first", "type": "wait", "event": "go", "next": "second"},
-        {"id": "second", "type": "wait", "event": "on"},
-    ],
-}
-STREAM = {"Accept": "text/event-stream"}
 
 
 class Site:
@@ -66,50 +58,6 @@ class Site:
             yield Stream(answer.aiter_lines())
 
 
-class Stream:
-    """Reads a stream's events: (name, id, data)."""
-
-    def __init__(self, lines: AsyncIterator[str]) -> None:
-        self._lines = lines
-
-    async def read(self) -> tuple[str, str, Any]:
-        fields: dict[str, str] = {}
-        async with asyncio.timeout(WAIT_S):
-            async for line in self._lines:
-                if not line and "data" in fields:
-                    return fields.get("event", ""), fields.get("id", ""), decode(fields["data"])
-                name, _, value = line.partition(": ")
-                fields[name] = value
-        raise AssertionError("the stream has ended")
-
-    async def until_over(self) -> list[Any]:
-        """The events up to the one that says that nothing more comes; then the stream ends."""
-        seen: list[Any] = []
-        while True:
-            name, number, event = await self.read()
-            if name == "end_of_events":
-                with pytest.raises(AssertionError, match="has ended"):
-                    await self.read()
-                return seen
-            assert (name, number) == ("", str(event["seq"]))
-            seen.append(event)
-
-
-async def heard(socket: Any, count: int | None = None) -> list[Any]:
-    """So many journaled events, or all up to the message that says that nothing more comes."""
-    seen: list[Any] = []
-    async with asyncio.timeout(WAIT_S):
-        while count is None or len(seen) < count:
-            message = decode(await socket.recv())
-            if message["seq"]:
-                seen.append(message)
-            elif message["type"] == "end_of_events":
-                assert count is None, seen
-                break
-            assert message["type"] != "error", message
-    return seen
-
-
 @pytest.fixture
 async def site(serve: Any, tmp_path: Path) -> AsyncIterator[Site]:
     migrated(Settings(data_dir=tmp_path))
@@ -124,7 +72,7 @@ async def test_a_stream_and_a_socket_bring_what_the_pages_have_as_it_comes_and_s
 ) -> None:
     async with site.stream() as stream, connect(f"ws://{site.address}/ws") as socket:
         await wire.say(socket, type="subscribe", execution_id=site.execution_id)
-        first = (await stream.read())[2]
+        first = await stream.event()
         assert (first["type"], first["seq"], first["execution_id"]) == ("execution_started", 1, site.execution_id)
         assert await heard(socket, 1) == [first]
         await site.end()
@@ -160,7 +108,7 @@ async def test_a_retry_after_the_end_is_a_new_look(site: Site, wire: Any) -> Non
         await site.tell("retry", {"step": "second"})
         async with site.stream(first[-1]["seq"]) as stream:
             await wire.say(socket, type="subscribe", execution_id=site.execution_id, after_seq=first[-1]["seq"])
-            again = (await stream.read())[2]
+            again = await stream.event()
             assert (again["type"], again["seq"]) == ("execution_retried", first[-1]["seq"] + 1)
             await site.tell("signals", {"name": "on"})
             streamed, told = await stream.until_over(), await heard(socket)

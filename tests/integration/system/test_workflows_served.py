@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Iterable
-from typing import Any
+import os
+import signal
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
 
+import httpx2
 import pytest
+from websockets.asyncio.client import connect
 from worlds.live_server import LiveServer, Response
+from worlds.server_processes import named
+from worlds.waiting import WAIT_S
+from worlds.watched_executions import DEFINITION, STREAM, Stream, heard
 
-from aragora.encoding import encode
+from aragora.encoding import encode, encode_text
 from aragora.receipts.verifying import verify
 
+T = TypeVar("T")
+EXECUTIONS = "/api/workflow-executions"
+RUNNER = "ray::WorkflowRunnerActor"
 PASSWORD = "a long password of somebody's"
 
 
@@ -216,6 +228,71 @@ def act(server: LiveServer, people: Iterable[dict[str, str]], execution_id: str,
             server.request("POST", f"/api/workflow-approvals/{run['approval_id']}/resolve", word, **one)
     elif run["kind"] == "wait":
         server.request("POST", f"/api/workflow-executions/{execution_id}/signals", {"name": "alarm"})
+
+
+async def test_a_stream_and_both_ports_bring_a_whole_execution_as_the_pages_have_it(
+    server: LiveServer, signed: dict[str, Any]
+) -> None:
+    execution_id = signed["execution"]["execution_id"]
+    kept = await in_thread(lambda: server.get(f"{EXECUTIONS}/{execution_id}/events?limit=1000")["events"])
+    for after in (0, 4):
+        async with streaming(server, execution_id, after) as stream:
+            assert await stream.until_over() == kept[after:]
+        for port in (server.http_port, server.ws_port):
+            async with connect(f"ws://127.0.0.1:{port}/ws", open_timeout=WAIT_S) as socket:
+                await subscribe(socket, execution_id, after)
+                assert await heard(socket) == kept[after:]
+
+
+async def test_watchers_miss_nothing_when_the_runner_is_killed_and_when_a_retry_follows_the_end(
+    server: LiveServer,
+) -> None:
+    def tell(act: str, **body: Any) -> None:
+        answer = server.request("POST", f"{EXECUTIONS}/{execution_id}/{act}", body)
+        assert answer.status == 200, answer.body
+
+    made = await in_thread(lambda: server.post("/api/workflows", {"definition": DEFINITION}))
+    begun = await in_thread(lambda: execute(server, made["workflow_id"], "watched"))
+    execution_id = begun.json["execution_id"]
+    async with connect(f"ws://127.0.0.1:{server.ws_port}/ws", open_timeout=WAIT_S) as socket:
+        async with streaming(server, execution_id) as stream:
+            await subscribe(socket, execution_id)
+            streamed, told = [await stream.event()], await heard(socket, 1)
+            os.kill(named(server.data_dir, RUNNER)[0].pid, signal.SIGKILL)
+            await in_thread(lambda: tell("signals", name="go"))
+            await in_thread(lambda: tell("cancel"))
+            streamed += await stream.until_over()
+        told += await heard(socket)
+        assert (told, told[-1]["type"]) == (streamed, "receipt_issued")
+        await in_thread(lambda: tell("retry", step="second"))
+        await subscribe(socket, execution_id, told[-1]["seq"])
+        async with streaming(server, execution_id, told[-1]["seq"]) as stream:
+            told += await heard(socket, 1)
+            assert told[-1]["type"] == "execution_retried"
+            await in_thread(lambda: tell("signals", name="on"))
+            streamed += await stream.until_over()
+        told += await heard(socket)
+    kept = await in_thread(lambda: server.get(f"{EXECUTIONS}/{execution_id}/events?limit=1000")["events"])
+    assert told == streamed == kept
+    assert [one["seq"] for one in kept] == list(range(1, len(kept) + 1))
+    assert [one["type"] for one in kept][-2:] == ["execution_ended", "receipt_issued"]
+
+
+@asynccontextmanager
+async def streaming(server: LiveServer, execution_id: str, after: int = 0) -> AsyncIterator[Stream]:
+    url = f"{server.url}{EXECUTIONS}/{execution_id}/events?after={after}"
+    async with httpx2.AsyncClient(timeout=WAIT_S) as http, http.stream("GET", url, headers=STREAM) as answer:
+        assert answer.status_code == 200
+        yield Stream(answer.aiter_lines())
+
+
+async def subscribe(socket: Any, execution_id: str, after_seq: int = 0) -> None:
+    await socket.send(encode_text({"type": "subscribe", "execution_id": execution_id, "after_seq": after_seq}))
+
+
+async def in_thread(call: Callable[[], T]) -> T:
+    """A blocking call of the server, off the loop that reads the sockets."""
+    return await asyncio.to_thread(call)
 
 
 def done(server: LiveServer, task_id: str) -> None:
