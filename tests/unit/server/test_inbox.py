@@ -12,8 +12,9 @@ from worlds.logical_time import LoopClock, in_logical_time
 from worlds.memory_server import DEFAULT_CONFIG, Boards, World
 
 from aragora import encoding, limits
-from aragora.errors import RateLimited, Unauthenticated
+from aragora.errors import Forbidden, RateLimited, Unauthenticated
 from aragora.identity.principal import Method, Principal
+from aragora.identity.rbac import WORKFLOWS_READ, Policy
 from aragora.server.authentication import Caller
 from aragora.server.live.commands import Commands
 from aragora.server.live.fanout import Fanout
@@ -32,6 +33,7 @@ class Gate:
         self.counted = 0
         self._allowed = allowed
         self.broken = broken
+        self.denied: Policy | None = None
 
     async def authenticate(self, facts: Any) -> Principal:
         if self.broken is not None:
@@ -40,8 +42,10 @@ class Gate:
             raise Unauthenticated("no")
         return JANE
 
-    def authorize(self, *_: Any) -> None:
-        """She may do everything."""
+    def authorize(self, _: Principal, policy: Policy, __: str) -> None:
+        """She may do everything, but for what is `denied`."""
+        if policy is self.denied:
+            raise Forbidden("You may not read workflows.")
 
     async def witness(self, *_: Any) -> None:
         """She acts as herself."""
@@ -290,3 +294,17 @@ def test_a_flood_of_refusals_hides_no_defect() -> None:
         assert [line["error"] for line in lines if line["log_level"] == "error"] == ["RuntimeError('defect')"]
 
     run()
+
+
+def test_who_may_not_read_workflows_watches_no_execution_and_debates_as_before() -> None:
+    async def talk(socket: Socket, gate: Gate, world: World, _serving: Any) -> None:
+        gate.denied = WORKFLOWS_READ
+        world.add("deb_1")
+        socket.say(type="subscribe", execution_id="exe_1")
+        socket.say(type="subscribe", debate_id="deb_1")
+        await asyncio.sleep(0.1)
+        (refused,) = [message for message in socket.heard if message["type"] == "error"]
+        assert (refused["data"]["code"], refused["execution_id"]) == ("forbidden", "exe_1")
+        assert "debate_start" in socket.kinds()
+
+    on_a_socket(talk)
