@@ -145,19 +145,32 @@ class AragoraClient:
         """The answer to GET `path` as it was sent."""
         return await self._send("GET", path)
 
-    async def post(self, path: str, body: object, *, idempotency_key: str | None = None) -> Any:
+    async def post(
+        self, path: str, body: object, *, idempotency_key: str | None = None, cache_control: str | None = None
+    ) -> Any:
         """The JSON answer to POST `path`. Repeated after a broken connection only with an idempotency key."""
         headers = {"Content-Type": "application/json"}
         if idempotency_key:
             headers["Idempotency-Key"] = idempotency_key
+        if cache_control:
+            headers["Cache-Control"] = cache_control
         raw = await self._send(
             "POST", path, data=encoding.encode(body), headers=headers, repeatable=idempotency_key is not None
         )
         return self._document(raw)
 
-    async def delete(self, path: str) -> None:
-        """DELETE `path`, once: after a broken connection nobody knows whether a repeat would find it gone."""
-        await self._send("DELETE", path, repeatable=False)
+    async def patch(self, path: str, body: object, *, if_match: str) -> Any:
+        """The JSON answer to PATCH `path` of what stands at the version `if_match`; sent once. Raises Conflict where it
+        does not stand there any more."""
+        headers = {"Content-Type": "application/json", "If-Match": if_match}
+        raw = await self._send("PATCH", path, data=encoding.encode(body), headers=headers, repeatable=False)
+        return self._document(raw)
+
+    async def delete(self, path: str, *, if_match: str | None = None) -> None:
+        """DELETE `path`, once: after a broken connection nobody knows whether a repeat would find it gone. With
+        `if_match` only what stands at that version."""
+        headers = {} if if_match is None else {"If-Match": if_match}
+        await self._send("DELETE", path, headers=headers, repeatable=False)
 
     async def open_debate(self, question: str, **settings: object) -> OpenedDebate:
         """Open a debate on `question`.

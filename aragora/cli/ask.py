@@ -165,37 +165,43 @@ async def ask_and_watch(
     opened = await client.open_debate(question, **asdict(settings))
     if opened.forecast is not None:
         sys.stderr.write(f"{told_before(opened.forecast)}\n")
+    return await watched(client, opened.debate_id, show, verify=verify)
+
+
+async def watched(client: AragoraClient, debate_id: str, show: Callable[[str], None], *, verify: bool) -> DebateResult:
+    """Hand each event of a debate to `show`, up to its end or the people it waits for, and fetch the result. Raises
+    AragoraError."""
     try:
-        async for envelope in client.follow(opened.debate_id):
+        async for envelope in client.follow(debate_id):
             show(envelope.payload)
             if envelope.type == PROPOSED:  # people may take days to sign
                 break
     except asyncio.CancelledError:
-        sys.stderr.write(f"aragora: not watching {opened.debate_id} any more; see 'aragora show {opened.debate_id}'\n")
+        sys.stderr.write(f"aragora: not watching {debate_id} any more; see 'aragora show {debate_id}'\n")
         raise
-    debate = await client.get(f"/api/debates/{opened.debate_id}")
+    debate = await client.get(f"/api/debates/{debate_id}")
     if debate["status"] == DebateStatus.WAITING:
-        sys.stderr.write(f"aragora: it waits for {', '.join(debate['needs'])}: 'aragora sign {opened.debate_id}'\n")
+        sys.stderr.write(f"aragora: it waits for {', '.join(debate['needs'])}: 'aragora sign {debate_id}'\n")
     if debate["status"] != DebateStatus.COMPLETED:
         return DebateResult(debate)
-    receipt = await client.get(f"/api/debates/{opened.debate_id}/receipt")
+    receipt = await client.get(f"/api/debates/{debate_id}/receipt")
     return DebateResult(debate, receipt, await _verification(client, receipt) if verify else None)
 
 
 async def _estimate(question: str, settings: AskSettings, *, url: str, token: str | None) -> dict[str, Any]:
-    async with _server(url, token) as found, AragoraClient(found, token=token) as client:
+    async with server_to_ask(url, token) as found, AragoraClient(found, token=token) as client:
         return await client.estimate(question, **asdict(settings))
 
 
 async def _ask(
     question: str, settings: AskSettings, show: Callable[[str], None], *, verify: bool, url: str, token: str | None
 ) -> DebateResult:
-    async with _server(url, token) as found, AragoraClient(found, token=token) as client:
+    async with server_to_ask(url, token) as found, AragoraClient(found, token=token) as client:
         return await ask_and_watch(client, question, settings, show, verify=verify)
 
 
 @asynccontextmanager
-async def _server(url: str, token: str | None) -> AsyncIterator[str]:
+async def server_to_ask(url: str, token: str | None) -> AsyncIterator[str]:
     """The URL of the server to ask: the one given if it answers, else one started for the call."""
     async with AragoraClient(url, token=token) as client:
         alive = await client.alive()

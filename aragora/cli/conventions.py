@@ -25,6 +25,7 @@ FAILED: Final = 1
 USAGE: Final = 2
 AWAY: Final = 3
 UNPROVEN: Final = 4
+UNENDED: Final = 5
 
 _SECRET_FILE_MAX: Final = 4_096
 _ORGANISATION: Final = re.compile("[A-Za-z0-9._:@-]{1,128}")  # as in X-Org-ID

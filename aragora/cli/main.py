@@ -1,8 +1,9 @@
 """The `aragora` command. Only the module of the command called is imported, so that `--help` takes no time.
 
-Exit codes: 0 done; 1 the debate failed or was cancelled, a receipt is not valid, a test of a webhook did not arrive; 2
-wrong usage or configuration, the doctor found a fault; 3 the server or the store cannot be reached or takes no work; 4
-a receipt is unchanged, but the key that signed it is not known; 130 interrupted.
+Exit codes: 0 done; 1 the debate or the execution failed or was cancelled, a receipt is not valid, a test of a webhook
+did not arrive; 2 wrong usage or configuration, the doctor found a fault; 3 the server or the store cannot be reached or
+takes no work; 4 a receipt is unchanged, but the key that signed it is not known; 5 what is watched has not ended within
+the time given; 130 interrupted.
 """
 
 from __future__ import annotations
@@ -23,7 +24,10 @@ from aragora.cli.rendering.plain import plain
 from aragora.private_files import make_files_private
 from aragora.typed_commands import INTERRUPTED, code_of_unwritten, open_closed_streams
 
-EPILOG: Final = "Exit codes: 0 done, 1 failed or not valid, 2 usage or configuration, 3 server away, 4 signer unknown, 130 interrupted."
+EPILOG: Final = (
+    "Exit codes: 0 done, 1 failed or not valid, 2 usage or configuration, 3 server away, 4 signer unknown, 5 not ended in "
+    "time, 130 interrupted."
+)
 
 
 _NOT_UTF_8: Final = re.compile("[\ud800-\udfff]")  # how Python gives a byte that is no UTF-8
@@ -41,22 +45,24 @@ class Command:
 COMMANDS: Final[dict[str, Command]] = {
     "serve": Command("aragora.cli.serve:serve", "Start the server (HTTP and WebSocket)."),
     "ask": Command("aragora.cli.ask:ask", "Ask a question and watch the debate."),
+    "decide": Command("aragora.cli.decide:decide", "Settle a question by the server's rules, or as decided before."),
     "debates": Command("aragora.cli.debates:debates", "List debates, newest first."),
     "show": Command("aragora.cli.debates:show", "Show a debate: decision, votes, dissent, receipt."),
     "replay": Command("aragora.cli.debates:replay", "Replay a debate from its journal."),
     "sign": Command("aragora.cli.sign:sign", "Approve, change or veto a proposed decision."),
     "outcome": Command("aragora.cli.outcome:outcome", "Say which answer of a debate held, or show what was told."),
     "agents": Command("aragora.cli.agents:agents", "List the agents, their health and ratings."),
-    "verify": Command("aragora.cli.verify:verify", "Check a receipt, in a file or of a debate."),
-    "budget": Command("aragora.cli.budget:budget", "Show what this month has cost, or set an organisation's budget."),
+    "verify": Command("aragora.cli.verify:verify", "Check a receipt, in a file, of a debate or an execution."),
+    "budget": Command("aragora.cli.budget:budget", "Show what this month has cost, or set what it may cost."),
     "users": Command("aragora.cli.users:users", "List, make and change accounts, on the server's machine."),
     "webhooks": Command("aragora.cli.webhooks:webhooks", "List, add, test and mend webhooks, or receive them here."),
     "knowledge": Command(
         "aragora.cli.knowledge:knowledge", "Search, add and forget knowledge, and check its receipts."
     ),
     "approvals": Command("aragora.cli.approvals:approvals", "List, show, approve and reject what workflows ask."),
-    "workflows": Command("aragora.cli.workflows:workflows", "List, show, check and make workflows."),
-    "doctor": Command("aragora.cli.doctor:doctor", "Say what is configured, reachable and wrong, and how to fix it."),
+    "executions": Command("aragora.cli.executions:executions", "Start, watch and steer executions of workflows."),
+    "workflows": Command("aragora.cli.workflows:workflows", "List, show, check, make, change and delete workflows."),
+    "doctor": Command("aragora.cli.doctor:doctor", "Say what is configured and wrong, and how to fix it."),
     "node": Command("aragora.cli.node:command", "Start and stop this machine's node of a cluster."),
     "cluster": Command("aragora.cli.cluster:command", "Deploy, show, drain and stop the service of a cluster."),
     "demo": Command("aragora.cli.demo:demo", "Debate a question on the embedded model, in its own server."),

@@ -1,8 +1,9 @@
-"""`aragora workflows`: the workflows of your organisation at a running server, and the templates to begin with."""
+"""`aragora workflows`: the workflows of your organisation at a running server, and the templates to begin with.
+
+A change and a deletion name the version that was read: what somebody else has changed meanwhile is not lost."""
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,19 +13,20 @@ import typer
 from rich.console import RenderableType
 
 from aragora.cli.asking import at_the_server, tell_page
-from aragora.cli.conventions import DEFAULT_URL, DONE, FAILED, AsJson, Token, Url
+from aragora.cli.conventions import DEFAULT_URL, DONE, FAILED, AsJson, Token, Url, Yes, require_agreement
+from aragora.cli.documents import json_in
 from aragora.cli.rendering.layout import Indented
 from aragora.cli.rendering.terminal import print_json, say, terminal
-from aragora.errors import InvalidInput
+from aragora.client import AragoraClient
+from aragora.errors import Conflict, InvalidInput
 from aragora.ids import could_be_id
 from aragora.texts import counted
 
 PATH: Final = "/api/workflows"
 TEMPLATES: Final = "/api/workflow-templates"
-FILE_MAX_BYTES: Final = 1_000_000
 
 workflows: Final = typer.Typer(
-    help="List, show, check and make workflows.",
+    help="List, show, check, make, change and delete workflows.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -38,6 +40,7 @@ def _id(value: str) -> str:
     return value
 
 
+WorkflowId = Annotated[str, typer.Argument(help="The workflow's id.", metavar="ID", callback=_id)]
 File = Annotated[Path | None, typer.Argument(help="A definition in JSON; - for standard input.", metavar="FILE")]
 
 
@@ -61,15 +64,20 @@ def listing(
 
 @workflows.command()
 def show(
-    workflow_id: Annotated[str, typer.Argument(help="The workflow's id.", metavar="ID", callback=_id)],
+    workflow_id: WorkflowId,
     *,
     version: Annotated[int | None, typer.Option(min=1, help="This one; unset: the latest.")] = None,
     url: Url = DEFAULT_URL,
     token: Token = None,
 ) -> None:
-    """Print a workflow's definition as JSON."""
+    """Print a workflow's definition as JSON.
+
+    Standard error tells its version."""
     found = at_the_server(url, token, lambda client: client.get(f"{PATH}/{workflow_id}", version=version))
     print_json(found["definition"])
+    shown, latest = found["shown_version"], found["version"]
+    told = f"version {shown}" if shown == latest else f"version {shown}; the latest is {latest}"
+    sys.stderr.write(f"aragora: {told}\n")
 
 
 @workflows.command()
@@ -86,7 +94,7 @@ def create(
     """Make a workflow of a file or a template."""
     if (file is None) == (template is None):
         raise InvalidInput("Give either a file or --template: 'aragora workflows templates' lists these.")
-    begun = {"template": template} if file is None else {"definition": _document(file)}
+    begun = {"template": template} if file is None else {"definition": json_in(file)}
     body = {**begun, "name": name, "workspace": workspace}
     made = at_the_server(url, token, lambda client: client.post(PATH, body))
     if as_json:
@@ -96,11 +104,80 @@ def create(
 
 
 @workflows.command()
+def change(
+    workflow_id: WorkflowId,
+    file: Annotated[Path, typer.Argument(help="The new definition in JSON; - for standard input.", metavar="FILE")],
+    *,
+    version: Annotated[int, typer.Option(min=1, help="The version that you read, and that this replaces.")],
+    url: Url = DEFAULT_URL,
+    token: Token = None,
+    as_json: AsJson = False,
+) -> None:
+    """Give a workflow another definition. What has begun goes on with its own."""
+    body = {"definition": json_in(file)}
+
+    async def changed(client: AragoraClient) -> Any:
+        try:
+            return await client.patch(f"{PATH}/{workflow_id}", body, if_match=f'"{version}"')
+        except Conflict as refused:
+            raise await _explained(client, workflow_id, refused, "change it with --version {}") from None
+
+    made = at_the_server(url, token, changed)
+    if as_json:
+        print_json(made)
+    elif made["version"] == version:
+        terminal().print(say(f"{workflow_id} is so already, at version {version}."))
+    else:
+        terminal().print(say(f"{workflow_id} is at version {made['version']}: {made['name']}"))
+
+
+@workflows.command()
+def delete(
+    workflow_id: WorkflowId,
+    *,
+    version: Annotated[
+        int | None, typer.Option(min=1, help="The version that you read; unset: it is told, and you are asked.")
+    ] = None,
+    yes: Yes = False,
+    url: Url = DEFAULT_URL,
+    token: Token = None,
+) -> None:
+    """Take a workflow away. Its versions stay for what was executed."""
+    seen = version
+    if seen is None:
+        head = at_the_server(url, token, lambda client: client.get(f"{PATH}/{workflow_id}"))
+        seen = int(head["version"])
+        require_agreement(f"Delete {head['name']!r}, version {seen}, last changed by {head['updated_by']}?", yes=yes)
+
+    async def deleted(client: AragoraClient) -> None:
+        try:
+            await client.delete(f"{PATH}/{workflow_id}", if_match=f'"{seen}"')
+        except Conflict as refused:
+            raise await _explained(client, workflow_id, refused, "delete it with --version {}") from None
+
+    at_the_server(url, token, deleted)
+    terminal().print(say(f"Deleted {workflow_id}."))
+
+
+async def _explained(client: AragoraClient, workflow_id: str, refused: Conflict, then: str) -> Conflict:
+    """The refusal; where somebody else changed the workflow meanwhile, with who it was and what to do."""
+    if refused.code != "version_conflict":
+        return refused
+    head = await client.get(f"{PATH}/{workflow_id}")
+    number = head["version"]
+    return Conflict(
+        f"It was changed by someone else: version {number} is by {head['updated_by']}. Look at it with "
+        f"'aragora workflows show {workflow_id}', then {then.format(number)}.",
+        code=refused.code,
+    )
+
+
+@workflows.command()
 def validate(file: File, *, url: Url = DEFAULT_URL, token: Token = None, as_json: AsJson = False) -> int:
     """Check a definition without keeping it; 1 where it has faults."""
     if file is None:
         raise InvalidInput("Name the file with the definition, or - for standard input.")
-    body = {"definition": _document(file)}
+    body = {"definition": json_in(file)}
     found = at_the_server(url, token, lambda client: client.post(f"{PATH}/validate", body))
     if as_json:
         print_json(found)
@@ -139,20 +216,3 @@ def _verdict(found: Mapping[str, Any]) -> list[RenderableType]:
     usd = bounds.get("usd")
     most = "no budget bounds its cost" if usd is None else f"it costs ${usd:g} at most"
     return [say(f"Sound. It runs {counted(int(bounds.get('step_runs') or 0), 'step')} at most; {most}.")]
-
-
-def _document(file: Path) -> Any:
-    """What a file says. Raises InvalidInput where it cannot be read, is too large or no JSON."""
-    try:
-        if str(file) == "-":
-            text = sys.stdin.read(FILE_MAX_BYTES + 1)
-        else:
-            with file.open(encoding="utf-8") as opened:
-                text = opened.read(FILE_MAX_BYTES + 1)
-        if len(text) > FILE_MAX_BYTES:
-            raise InvalidInput(f"{file} has over {FILE_MAX_BYTES} characters; a definition has 64 KB at most.")
-        return json.loads(text)
-    except OSError as error:
-        raise InvalidInput(f"{file} cannot be read: {error.strerror}.") from None
-    except (ValueError, RecursionError):
-        raise InvalidInput(f"{file} is no JSON in UTF-8.") from None

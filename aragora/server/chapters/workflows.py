@@ -96,6 +96,7 @@ _Document = Annotated[
     dict[str, Any], Field(description="the definition; GET /api/workflows/schema has its JSON Schema")
 ]
 _Filter = Annotated[Line | None, Query(min_length=1, max_length=limits.NAME_MAX_CHARS)]
+_IfMatch = Annotated[Line | None, Header(alias="If-Match", max_length=32)]
 _TemplateId = Annotated[Line, Field(min_length=1, max_length=limits.NAME_MAX_CHARS)]
 
 
@@ -221,7 +222,7 @@ async def change(
     call: Call[WorkflowPorts],
     workflow_id: WorkflowId,
     body: ChangeWorkflow,
-    if_match: Annotated[Line | None, Header(alias="If-Match", max_length=32)] = None,
+    if_match: _IfMatch = None,
 ) -> Response:
     """Give a workflow another definition: a new version, from which new executions begin. Those that have begun go on
     with theirs. Name the version that it replaces, in `version` or If-Match; 409 `version_conflict` where it is not the
@@ -238,10 +239,12 @@ async def change(
 
 
 @workflows.delete("/api/workflows/{workflow_id}", needs=WORKFLOWS_DELETE, gives=None, status=204, refuses=(409,))
-async def delete(call: Call[WorkflowPorts], workflow_id: WorkflowId) -> Response:
-    """Take a workflow away. 409 `workflow_running` where executions of it have not ended."""
+async def delete(call: Call[WorkflowPorts], workflow_id: WorkflowId, if_match: _IfMatch = None) -> Response:
+    """Take a workflow away. 409 `workflow_running` where executions of it have not ended; with If-Match, 409
+    `version_conflict` where the latest version is another one."""
+    version = None if if_match is None else _replaced(None, if_match)
     async with _noted(call, "delete", workflow_id):
-        await call.ports.definitions.delete(workflow_id, reach(call), call.ports.running)
+        await call.ports.definitions.delete(workflow_id, reach(call), call.ports.running, version=version)
     return Response(status_code=204)
 
 

@@ -119,11 +119,7 @@ class DefinitionStore:
             if row is None:
                 raise unknown_workflow()
             current = _head(row)
-            if version is not None and version != current.version:
-                raise Conflict(
-                    f"The workflow is at version {current.version}, not {version}: read it again, then change it.",
-                    code="version_conflict",
-                )
+            _check_version(current, version)
             if written.digest == current.digest:
                 return current
             if current.version >= VERSIONS_MAX:
@@ -137,16 +133,22 @@ class DefinitionStore:
             await _add_version(connection, {"workflow_id": workflow_id, **changed}, written)
             return _head({**row, **changed})
 
-    async def delete(self, workflow_id: str, scope: Scope, running: Running | None) -> None:
-        """Take a workflow away; its versions stay. Raises NotFound, and Conflict where executions of it have not ended.
+    async def delete(
+        self, workflow_id: str, scope: Scope, running: Running | None, *, version: int | None = None
+    ) -> None:
+        """Take a workflow away; its versions stay. Raises NotFound; Conflict (version_conflict) where the latest
+        version is another one, (workflow_running) where executions of it have not ended.
 
         Args:
+            version: the one that the caller has seen; None: whatever is there.
             running: asked after the workflow is marked and before that counts, so that whoever begins an execution in a
                 transaction that reads the row either sees the mark or is seen. None: nothing executes workflows."""
         gone = update(workflows).where(_OF.workflow_id == workflow_id, _OF.deleted_at.is_(None))
         async with self._database.writing("deleting a workflow") as connection:
-            if (await connection.execute(_found(workflow_id, scope))).first() is None:
+            row = (await connection.execute(_found(workflow_id, scope).with_for_update())).mappings().first()
+            if row is None:
                 raise unknown_workflow()
+            _check_version(_head(row), version)
             await connection.execute(gone.values(deleted_at=self._clock.now()))
             if running is not None and await running.running_of(workflow_id):
                 raise Conflict(
@@ -236,6 +238,15 @@ def _within(query: Select[Any], scope: Scope) -> Select[Any]:
     if scope.org_id is not None:
         query = query.where(_OF.org_id == scope.org_id)
     return query if scope.workspaces is None else query.where(_OF.workspace.in_(sorted(scope.workspaces)))
+
+
+def _check_version(current: Head, seen: int | None) -> None:
+    """Raises Conflict where somebody has changed the workflow since the caller saw it; None: it has not looked."""
+    if seen is not None and seen != current.version:
+        raise Conflict(
+            f"The workflow is at version {current.version}, not {seen}: read it again, then change it.",
+            code="version_conflict",
+        )
 
 
 async def _add_version(connection: AsyncConnection, head: dict[str, Any], written: Written) -> None:

@@ -117,6 +117,16 @@ async def test_a_deleted_workflow_is_gone_and_its_versions_stay(definitions: Def
         await definitions.pinned(head.workflow_id, 2)
 
 
+async def test_what_somebody_has_changed_meanwhile_is_not_deleted(definitions: DefinitionStore) -> None:
+    head = await made(definitions)
+    await definitions.change(head.workflow_id, MINE, "bob", written("second"), version=1)
+    with pytest.raises(Conflict) as raised:
+        await definitions.delete(head.workflow_id, MINE, None, version=1)
+    assert raised.value.code == "version_conflict"
+    await definitions.delete(head.workflow_id, MINE, None, version=2)
+    assert await names(definitions) == []
+
+
 async def test_lists_are_filtered(definitions: DefinitionStore, clock: SetClock) -> None:
     for name, more in (
         ("Sign-off ÉCLAIR 100%", {"category": "law", "tags": ["a", "b c"]}),

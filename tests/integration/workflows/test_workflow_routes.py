@@ -70,6 +70,13 @@ async def test_a_change_names_the_version_that_it_replaces(client: httpx2.AsyncC
     assert code_of(await client.patch(path, json={"definition": ONE, "version": 1})) == (409, "version_conflict")
 
 
+async def test_a_deletion_may_name_the_version_that_it_has_seen(client: httpx2.AsyncClient) -> None:
+    path = f"{WORKFLOWS}/{(await made(client))['workflow_id']}"
+    assert code_of(await client.delete(path, headers={"If-Match": '"2"'})) == (409, "version_conflict")
+    assert code_of(await client.delete(path, headers={"If-Match": "first"})) == (422, "invalid_input")
+    assert (await client.delete(path, headers={"If-Match": '"1"'})).status_code == 204
+
+
 async def test_faults_are_told_with_their_paths(client: httpx2.AsyncClient) -> None:
     unread = {"name": "", "steps": [{**ASK, "color": "red"}]}
     answer = await client.post(WORKFLOWS, json={"definition": unread})

@@ -229,7 +229,7 @@ def test_every_command_of_a_list_is_described_whole_in_80_columns(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
-    for group in ([], ["users"], ["webhooks"], ["webhooks", "dead-letters"]):
+    for group in ([], ["users"], ["webhooks"], ["webhooks", "dead-letters"], ["executions"], ["workflows"]):
         assert main([*group, "--help"]) == 0
         commands = capsys.readouterr().out.partition("Commands:")[2]
         assert commands

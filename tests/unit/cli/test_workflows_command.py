@@ -14,9 +14,17 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from aragora.cli.workflows import FILE_MAX_BYTES, PATH, TEMPLATES, create, listing, show, templates, validate
+from aragora.cli.documents import FILE_MAX_CHARS
+from aragora.cli.workflows import PATH, TEMPLATES, create, listing, show, templates, validate
 from aragora.errors import InvalidInput
-from aragora.server.chapters.workflows import CreateWorkflow, TemplateList, Validation, WorkflowDetail, WorkflowList
+from aragora.server.chapters.workflows import (
+    ChangeWorkflow,
+    CreateWorkflow,
+    TemplateList,
+    Validation,
+    WorkflowDetail,
+    WorkflowList,
+)
 
 ID = "wf_" + 32 * "0"
 HEAD = {
@@ -36,6 +44,10 @@ HEAD = {
 DEFINITION = {"name": "Tell", "steps": [{"id": "a", "type": "notify", "message": "x"}]}
 
 
+def conflict(code: str) -> web.Response:
+    return web.json_response({"error": {"code": code, "message": "It stands otherwise."}}, status=409)
+
+
 @dataclass
 class WorkflowServer:
     """What the server was asked, and what it answers."""
@@ -53,6 +65,18 @@ class WorkflowServer:
         self.asked.append(dict(request.query))
         found = {**HEAD, "shown_version": 1, "definition": DEFINITION}
         return web.json_response(WorkflowDetail.model_validate(found).model_dump())
+
+    async def change(self, request: web.Request) -> web.Response:
+        self.asked.append((request.headers["If-Match"], ChangeWorkflow.model_validate(await request.json())))
+        if request.headers["If-Match"] != '"2"':
+            return conflict("version_conflict")
+        return web.json_response({**HEAD, "version": 3, "shown_version": 3, "definition": DEFINITION})
+
+    async def delete(self, request: web.Request) -> web.Response:
+        self.asked.append(request.headers["If-Match"])
+        if request.headers["If-Match"] != '"2"':
+            return conflict("workflow_running" if request.headers["If-Match"] == '"9"' else "version_conflict")
+        return web.Response(status=204)
 
     async def create(self, request: web.Request) -> web.Response:
         self.asked.append(CreateWorkflow.model_validate(await request.json()))
@@ -77,6 +101,8 @@ async def server() -> AsyncIterator[WorkflowServer]:
     app.router.add_post(PATH, site.create)
     app.router.add_post(f"{PATH}/validate", site.validate)
     app.router.add_get(f"{PATH}/{ID}", site.detail)
+    app.router.add_patch(f"{PATH}/{ID}", site.change)
+    app.router.add_delete(f"{PATH}/{ID}", site.delete)
     app.router.add_get(TEMPLATES, site.templates)
     async with TestServer(app) as running:
         site.url = str(running.make_url("")).rstrip("/")
@@ -103,7 +129,9 @@ async def test_workflows_are_listed(server: WorkflowServer, capsys: pytest.Captu
 async def test_a_definition_is_shown_as_json(server: WorkflowServer, capsys: pytest.CaptureFixture[str]) -> None:
     await asyncio.to_thread(show, ID, version=1, url=server.url)
     assert server.asked == [{"version": "1"}]
-    assert json.loads(capsys.readouterr().out) == DEFINITION
+    told = capsys.readouterr()
+    assert json.loads(told.out) == DEFINITION
+    assert told.err == "aragora: version 1; the latest is 2\n"
 
 
 async def test_a_workflow_is_made_of_a_file_or_a_template(
@@ -116,6 +144,39 @@ async def test_a_workflow_is_made_of_a_file_or_a_template(
     for neither in ({}, {"file": document, "template": "quick"}):
         with pytest.raises(InvalidInput, match="either a file or --template"):
             create(**neither)  # type: ignore[arg-type]
+
+
+async def test_a_change_names_the_version_that_was_read(
+    server: WorkflowServer, document: Path, type_command: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("workflows", "change", ID, str(document), "--url", server.url)
+    assert await type_command(*words) == 2, "without a version"
+    assert await type_command(*words, "--version", "2") == 0
+    assert server.asked == [('"2"', ChangeWorkflow(definition=DEFINITION))]
+    assert capsys.readouterr().out.startswith(f"{ID} is at version 3: Tell ")
+
+
+async def test_what_somebody_else_has_changed_is_not_lost(
+    server: WorkflowServer, document: Path, type_command: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    change = ("workflows", "change", ID, str(document), "--version", "1", "--url", server.url)
+    for words in (change, ("workflows", "delete", ID, "--version", "1", "--url", server.url)):
+        assert await type_command(*words) == 1
+        told = capsys.readouterr().err
+        assert "changed by someone else: version 2 is by bob" in told
+        assert f"aragora workflows show {ID}" in told
+    assert await type_command("workflows", "delete", ID, "--version", "9", "--url", server.url) == 1
+    assert capsys.readouterr().err == "aragora: It stands otherwise.\n"
+
+
+async def test_a_deletion_is_of_what_was_seen(
+    server: WorkflowServer, type_command: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("workflows", "delete", ID, "--url", server.url)
+    assert await type_command(*words) == 2, "nobody can be asked"
+    assert await type_command(*words, "--yes") == 0
+    assert [one for one in server.asked if isinstance(one, str)] == ['"2"']
+    assert capsys.readouterr().out == f"Deleted {ID}.\n"
 
 
 async def test_a_definition_is_checked(
@@ -145,4 +206,4 @@ def test_a_file_that_is_none_is_refused(tmp_path: Path) -> None:
             validate(tmp_path / name)
     with pytest.raises(InvalidInput, match="cannot be read"):
         validate(tmp_path / "none")
-    assert FILE_MAX_BYTES < 2_000_000
+    assert FILE_MAX_CHARS < 2_000_000
