@@ -27,6 +27,7 @@ AWAY: Final = 3
 UNPROVEN: Final = 4
 UNENDED: Final = 5
 
+EXECUTION: Final = re.compile("exe_[0-9a-f]{32}")
 _SECRET_FILE_MAX: Final = 4_096
 _ORGANISATION: Final = re.compile("[A-Za-z0-9._:@-]{1,128}")  # as in X-Org-ID
 
@@ -55,6 +56,11 @@ def credential(value: str | None) -> str | None:
 def names_debate(value: str) -> bool:
     """Whether `value` has the shape of a debate's id or of its beginning."""
     return beginning_of_id("deb", value) is not None or (value.startswith("deb_") and could_be_id(value))
+
+
+def names_execution(value: str) -> bool:
+    """Whether `value` has the shape of an execution's id."""
+    return EXECUTION.fullmatch(value) is not None
 
 
 def debate_id(value: str) -> str:

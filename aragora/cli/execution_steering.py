@@ -6,22 +6,19 @@ key: none of them does harm where the answer was lost and the command is typed a
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 import typer
 
 from aragora.cli.asking import at_the_server, tell
-from aragora.cli.conventions import DEFAULT_URL, AsJson, Token, Url, named_like
+from aragora.cli.conventions import DEFAULT_URL, EXECUTION, AsJson, Token, Url, named_like
 from aragora.cli.documents import object_in, pairs_of
 from aragora.cli.execution_events import PATH
 from aragora.client import AragoraClient
 from aragora.errors import InvalidInput
 from aragora.ids import new_id
-
-EXECUTION: Final = re.compile("exe_[0-9a-f]{32}")
 
 ExecutionId = Annotated[
     str,

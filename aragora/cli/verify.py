@@ -1,5 +1,5 @@
 """`aragora verify FILE|ID`: check a receipt on this machine, without trusting a server. One in a file needs none; that
-of a debate is fetched from the server at --url.
+of a debate or an execution is fetched from the server at --url.
 
 A receipt cannot prove whose key signed it, so it is accepted only where the key is known: the one given with --key, or
 one that the data directory of this machine has signed with. `--any-key` accepts whichever key it was.
@@ -15,7 +15,17 @@ from typing import Annotated, Any
 
 import typer
 
-from aragora.cli.conventions import DEFAULT_URL, DONE, FAILED, UNPROVEN, AsJson, Token, Url, names_debate
+from aragora.cli.conventions import (
+    DEFAULT_URL,
+    DONE,
+    FAILED,
+    UNPROVEN,
+    AsJson,
+    Token,
+    Url,
+    names_debate,
+    names_execution,
+)
 from aragora.cli.rendering.execution_receipts import execution_lines
 from aragora.cli.rendering.tables import print_verification
 from aragora.cli.rendering.terminal import print_json, terminal
@@ -32,7 +42,8 @@ def verify(
     receipt: Annotated[
         str,
         typer.Argument(
-            help="The receipt as a JSON file, - for standard input, or the id of its debate or the beginning of that.",
+            help="The receipt as a JSON file, - for standard input, or the id of its debate (its beginning is enough) or "
+            "execution.",
             metavar="FILE|ID",
         ),
     ],
@@ -55,8 +66,7 @@ def verify(
     changed but nobody here knows the key that signed it."""
     if key is not None and not is_public_key(key):
         raise InvalidInput("--key is a public key of 64 lower-case hex digits.")
-    of_debate = names_debate(receipt) and not os.path.lexists(receipt)
-    document = asyncio.run(fetched(url, token, receipt)) if of_debate else read(receipt)
+    document = _found(receipt, url, token)
     valid, checks = _checked(document, None if key is None else (key,), journal)
     known = key is not None or any_key or (valid and document["public_key"] in own_keys())
     verification = {"valid": valid, "signer_known": known, "checks": checks}
@@ -67,6 +77,16 @@ def verify(
         if valid and document["schema"] == EXECUTION:
             terminal().print(*execution_lines(document), sep="\n")
     raise typer.Exit(FAILED if not valid else DONE if known else UNPROVEN)
+
+
+def _found(named: str, url: str, token: str | None) -> dict[str, Any]:
+    """The receipt in the file of that name, or else the one of that debate or execution."""
+    if not os.path.lexists(named):
+        if names_execution(named):
+            return asyncio.run(fetched_of_execution(url, token, named))
+        if names_debate(named):
+            return asyncio.run(fetched(url, token, named))
+    return read(named)
 
 
 def _checked(
@@ -99,13 +119,24 @@ async def fetched(url: str, token: str | None, named: str) -> dict[str, Any]:
     return document
 
 
+async def fetched_of_execution(url: str, token: str | None, execution_id: str) -> dict[str, Any]:
+    """The receipt of the last end of an execution. Raises NotFound, also where it has none yet, and InvalidInput where
+    the server gives another one."""
+    async with AragoraClient(url, token=token) as client:
+        raw = await client.document(f"/api/workflow-executions/{execution_id}/receipt")
+    document = _document(raw, f"What {url} answered")
+    if document.get("execution_id") != execution_id:
+        raise InvalidInput(f"What {url} answered is not the receipt of {execution_id}, but another one.")
+    return document
+
+
 def _document(raw: bytes, name: str) -> dict[str, Any]:
     try:
         document = verifying.parse(raw)
     except NotAReceipt as error:
         raise InvalidInput(f"{name} is not a receipt: {error}.") from error
     if not isinstance(document, dict) or not document.keys() >= SEALS:
-        raise InvalidInput(f"{name} is not a receipt; 'aragora verify ID' checks that of a debate.")
+        raise InvalidInput(f"{name} is not a receipt; 'aragora verify ID' checks that of a debate or an execution.")
     return document
 
 

@@ -6,7 +6,7 @@ A signature shows who vouches for a document, not that its members are as we wri
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Any
 
 from rich.console import RenderableType
 from rich.text import Text
@@ -14,17 +14,8 @@ from rich.text import Text
 from aragora.cli.rendering.knowledge import moment
 from aragora.cli.rendering.layout import Indented
 from aragora.cli.rendering.terminal import say
+from aragora.receipts.execution_page import MODES, VERDICTS
 from aragora.texts import counted
-
-_VERDICTS: Final = {"approve": "approved it", "reject": "rejected it", "abstain": "abstained"}
-_MODES: Final = {
-    "password": "logged in with a password",
-    "second_factor": "logged in with a password and a second factor",
-    "oauth": "logged in through an identity provider",
-    "api_key": "with an API key",
-    "headers": "in whose name a trusted service spoke",
-    "local": "as the operator of the server's own machine",
-}
 
 
 def execution_lines(document: Mapping[str, Any]) -> list[RenderableType]:
@@ -68,8 +59,8 @@ def _approval(one: Mapping[str, Any]) -> list[Text]:
     for answer in _entries(one, "answers"):
         place = " in place of those who were asked" if answer.get("bypass") else ""
         role = f" as {answer['need']}" if answer.get("need") else ""
-        verdict = _VERDICTS.get(str(answer.get("verdict")), str(answer.get("verdict")))
-        how = _MODES.get(str(answer.get("mode")), f"by {answer.get('mode')}")
+        verdict = VERDICTS.get(str(answer.get("verdict")), str(answer.get("verdict")))
+        how = MODES.get(str(answer.get("mode")), f"by {answer.get('mode')}")
         lines.append(say(f"{answer.get('person')}{role} {verdict}{place}, {moment(answer.get('at'))}, {how}"))
         if answer.get("comment"):
             lines.append(say(f"  {answer['comment']}"))

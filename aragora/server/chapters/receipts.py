@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any
 
 from fastapi import Body
 from pydantic import BaseModel
 from starlette.responses import Response
 
-from aragora import encoding
 from aragora.identity.rbac import DEBATES_READ, PUBLIC
-from aragora.receipts.formats import to_html, to_markdown
 from aragora.receipts.verifying import NotAReceipt, parse, refusal
 from aragora.server.chapter import Call, Chapter
 from aragora.server.ports import DebateReader, ReceiptVerifier
+from aragora.server.receipt_forms import Form, receipt_response
 from aragora.server.schemas import DebateId
 from aragora.server.views import json_response
 
@@ -28,8 +27,6 @@ class ReceiptPorts:
 
 
 receipts: Chapter[ReceiptPorts] = Chapter("receipts")
-
-_PAPER_CSP: Final = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; sandbox"
 
 
 class Check(BaseModel):
@@ -47,18 +44,12 @@ class Verification(BaseModel):
 async def receipt(
     call: Call[ReceiptPorts],
     debate_id: DebateId,
-    format: Literal["json", "markdown", "html"] = "json",  # noqa: A002  # the contract's name of the parameter
+    format: Form = "json",  # noqa: A002  # the contract's name of the parameter
 ) -> Response:
     """The signed receipt. As JSON it is, to the byte, what was signed and chained."""
     reader = call.ports.reader
     await reader.get(debate_id, call.reach)
-    document = (await reader.receipt(debate_id)).document
-    if format == "json":
-        return Response(document, media_type="application/json")
-    plain = encoding.decode(document)
-    if format == "markdown":
-        return Response(to_markdown(plain), media_type="text/markdown; charset=utf-8")
-    return Response(to_html(plain), media_type="text/html", headers={"Content-Security-Policy": _PAPER_CSP})
+    return await receipt_response((await reader.receipt(debate_id)).document, format)
 
 
 @receipts.post("/api/receipts/verify", needs=PUBLIC, gives=Verification, refuses=(503,))

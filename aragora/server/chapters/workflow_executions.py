@@ -46,6 +46,7 @@ from aragora.server.live.sockets import SocketRegistry
 from aragora.server.live.sse import MAX_SEQ, MEDIA_TYPE, EventStream, LastEventId, is_wanted, resume_at
 from aragora.server.live.subjects import Subject
 from aragora.server.ports import AuditTrail, EventFeed
+from aragora.server.receipt_forms import Form, receipt_response
 from aragora.server.schemas import IdempotencyKey, Line, Prose, Workspaces
 from aragora.server.views import UNCACHED, json_response
 from aragora.workflows.checking import checked, rights_needed
@@ -283,14 +284,17 @@ async def events(
 
 
 @workflow_executions.get("/api/workflow-executions/{execution_id}/receipt", needs=WORKFLOWS_READ, gives=SignedReceipt)
-async def receipt(call: Call[ExecutionPorts], execution_id: _ExecutionId) -> Response:
-    """The signed receipt of the execution's last end, to the byte: `aragora verify` checks it without a server. 404
-    where it has none (yet): one is issued a moment after the end."""
+async def receipt(
+    call: Call[ExecutionPorts],
+    execution_id: _ExecutionId,
+    format: Form = "json",  # noqa: A002  # as of the receipts of debates
+) -> Response:
+    """The signed receipt of the execution's last end; as JSON to the byte: `aragora verify` checks it without a server.
+    404 where it has none (yet): one is issued a moment after the end."""
     record = await call.ports.executions.get(execution_id, reach(call))
     if record.receipt_id is None:
         raise NotFound("The execution has no receipt: one is issued when it ends.", code="no_receipt")
-    document = await call.ports.receipts.document(record.receipt_id)
-    return Response(document, media_type="application/json", headers=UNCACHED)
+    return await receipt_response(await call.ports.receipts.document(record.receipt_id), format, UNCACHED)
 
 
 @workflow_executions.post(

@@ -153,6 +153,11 @@ def test_its_receipt_holds_the_debates_and_the_person_and_is_checked_without_a_s
     (kept,) = document["approvals"]
     (answer,) = kept["answers"]
     assert (kept["digest"], answer["digest"], answer["mode"]) == (approval["digest"], approval["digest"], "password")
+    for form, media_type in {"markdown": "text/markdown", "html": "text/html"}.items():
+        page = server.request("GET", f"/api/workflow-executions/{found['execution_id']}/receipt?format={form}")
+        assert page.headers["content-type"].startswith(media_type)
+        assert document["hash"] in page.body
+        assert "logged in with a password" in page.body
     checked = server.request("POST", "/api/receipts/verify", document)
     assert (checked.status, checked.json["valid"]) == (200, True), checked.body
     path = f"/api/workflow-executions/{found['execution_id']}/events?limit=1000"

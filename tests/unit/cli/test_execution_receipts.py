@@ -5,10 +5,14 @@ from __future__ import annotations
 import io
 import json
 import re
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
@@ -17,6 +21,7 @@ from worlds.execution_receipts import FOLDER, SIGNER, VECTORS, document_of
 from aragora.cli.main import main
 from aragora.cli.rendering.execution_receipts import execution_lines
 
+EXE = "exe_" + 32 * "a"
 KEYED = ["--key", SIGNER.public_key]
 
 
@@ -80,6 +85,47 @@ def test_an_answer_to_another_text_than_was_shown_stands_out() -> None:
     document = json.loads((FOLDER / "released.json").read_text())
     document["approvals"][0]["answers"][0]["digest"] = "cd" * 32
     assert "had read another text" in shown(document)
+
+
+@pytest.fixture
+async def site() -> AsyncIterator[Callable[[dict[str, Any] | None], Awaitable[str]]]:
+    """Begins a server that has this receipt for every execution, or none; gives its URL."""
+    async with AsyncExitStack() as running:
+
+        async def begun(document: dict[str, Any] | None) -> str:
+            async def receipt(_request: web.Request) -> web.Response:
+                error = {"error": {"code": "no_receipt", "message": "The execution has no receipt yet."}}
+                return web.json_response(document or error, status=200 if document else 404)
+
+            app = web.Application()
+            app.router.add_get("/api/workflow-executions/{id}/receipt", receipt)
+            return str((await running.enter_async_context(TestServer(app))).make_url(""))
+
+        yield begun
+
+
+async def test_the_receipt_of_an_execution_is_fetched_and_checked_here(
+    site: Any, type_command: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    signed = json.loads((FOLDER / "released.json").read_text())
+    body = {name: value for name, value in signed.items() if name not in ("hash", "signature")} | {"execution_id": EXE}
+    document = json.loads(document_of(body))
+    url = await site(document)
+    assert await type_command("verify", EXE, *KEYED, "--url", url) == 0
+    assert "bob as role:owner approved it" in capsys.readouterr().out
+    url = await site(document | {"cost_usd": 0.5})
+    assert await type_command("verify", EXE, *KEYED, "--url", url) == 1
+    assert "NOT valid" in capsys.readouterr().out
+
+
+async def test_a_receipt_of_another_execution_is_not_taken_for_it(
+    site: Any, type_command: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url = await site(json.loads((FOLDER / "released.json").read_text()))
+    assert await type_command("verify", EXE, *KEYED, "--url", url) == 2
+    assert f"is not the receipt of {EXE}" in capsys.readouterr().err
+    assert await type_command("verify", EXE, *KEYED, "--url", await site(None)) == 1
+    assert "no receipt yet" in capsys.readouterr().err
 
 
 JSON = st.recursive(

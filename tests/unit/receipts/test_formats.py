@@ -2,43 +2,16 @@ from __future__ import annotations
 
 import json
 from html import unescape
-from html.parser import HTMLParser
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from worlds.page_outline import Outline
 
 from aragora.receipts.formats import to_html, to_markdown
 
 HOSTILE = '<script>alert(1)</script>\n# heading\n![x](http://evil) | `code` "quoted" & more'
-VOID = {"meta"}
-
-
-class Outline(HTMLParser):
-    """Tags in order, their attributes, the text between; fails where tags do not pair up."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.tags: list[str] = []
-        self.attributes: set[str] = set()
-        self.text = ""
-        self._open: list[str] = []
-        self.feed(page)
-        self.close()
-        assert self._open == []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        self.attributes |= {name for name, _ in attrs}
-        if tag not in VOID:
-            self._open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self._open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
 
 
 def with_texts(document: dict[str, Any], text: str) -> dict[str, Any]:
