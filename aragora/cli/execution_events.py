@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import sys
 import time
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, Final
@@ -21,6 +22,7 @@ LOOK_S: Final = 20.0  # the server holds a request so long where nothing happens
 RECEIPT_S: Final = 10.0  # it is issued a moment after the end; without a chain of receipts there is none
 PAUSE_S: Final = 0.2
 RETRY_AFTER_MAX_S: Final = 60.0
+AWAY_S: Final = 300.0  # a restart takes a minute, and a large one some
 ENDED: Final = WIRE_NAMES[ExecutionEnded]
 RETRIED: Final = WIRE_NAMES[ExecutionRetried]
 RECEIPT: Final = WIRE_NAMES[ReceiptIssued]
@@ -32,9 +34,10 @@ async def followed(client: AragoraClient, execution_id: str, after: int = 0) -> 
     """The envelopes of an execution's events after number `after`, up to those of its end and its receipt. One that was
     retried after an end has another end, and is followed to the last.
 
-    Raises NotFound and other refusals of the server; Unavailable or RateLimited where it stays away.
+    Raises NotFound and other refusals of the server; Unavailable or RateLimited where it is away at the beginning, or
+    later for longer than a restart takes.
     """
-    seen, over, give_up = after, False, 0.0
+    seen, over, give_up = after, await _ended(client, execution_id), 0.0
     while True:
         page = await _patiently(client, f"{PATH}/{execution_id}/events", after=seen, wait_s=0 if over else LOOK_S)
         new = [event for event in _events(page, client.url) if event["seq"] > seen]
@@ -51,25 +54,29 @@ async def followed(client: AragoraClient, execution_id: str, after: int = 0) -> 
             return
         if over:
             await asyncio.sleep(PAUSE_S)
-        else:
-            over = await _ended(client, execution_id)  # before `after`, or nothing has happened yet
 
 
 async def _ended(client: AragoraClient, execution_id: str) -> bool:
-    found = await _patiently(client, f"{PATH}/{execution_id}")
-    return ExecutionStatus(found["status"]).ended
+    """Whether it has ended: then its end is among the events, or before the first of them that is asked for."""
+    found = await client.get(f"{PATH}/{execution_id}")
+    try:
+        return ExecutionStatus(found["status"]).ended
+    except (KeyError, TypeError, ValueError):
+        raise _not_aragora(client.url) from None
 
 
 async def _patiently(client: AragoraClient, path: str, **query: float) -> Any:
-    """The answer to GET `path`. A server that is away, or asks for patience, is asked again, so many times."""
-    failures = 0
+    """The answer to GET `path`. A server that is away, or asks for patience, is asked again for a while."""
+    began, failures = time.monotonic(), 0
     while True:
         try:
             return await client.get(path, **{name: str(value) for name, value in query.items()})
         except (Unavailable, RateLimited) as away:
             failures += 1
-            if failures >= RECONNECT.attempts:
+            if time.monotonic() - began >= AWAY_S:
                 raise
+            if failures == 1:
+                sys.stderr.write("aragora: the server is away; asking again ...\n")
             wanted = None if away.retry_after_s is None else min(away.retry_after_s, RETRY_AFTER_MAX_S)
             await asyncio.sleep(RECONNECT.delay_s(failures, random.random(), wanted))
 
@@ -78,4 +85,8 @@ def _events(page: Any, url: str) -> list[Event]:
     try:
         return [event for event in page["events"] if isinstance(event["seq"], int) and isinstance(event["type"], str)]
     except (KeyError, TypeError):
-        raise NotAragora(f"What answers at {url} is no Aragora server: name one with --url.") from None
+        raise _not_aragora(url) from None
+
+
+def _not_aragora(url: str) -> NotAragora:
+    return NotAragora(f"What answers at {url} is no Aragora server: name one with --url.")

@@ -120,7 +120,7 @@ class Runner:
 @pytest.fixture
 async def runner(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Runner]:
     monkeypatch.setattr(client, "RETRY", Backoff(base_s=0, cap_s=0, attempts=2))
-    monkeypatch.setattr(execution_events, "RECONNECT", Backoff(base_s=0, cap_s=0, attempts=3))
+    monkeypatch.setattr(execution_events, "RECONNECT", Backoff(base_s=0, cap_s=0))
     monkeypatch.setattr(execution_events, "PAUSE_S", 0.01)
     monkeypatch.setattr(execution_events, "RECEIPT_S", 0.05)
     site = Runner()
@@ -268,10 +268,18 @@ async def test_a_connection_that_is_cut_loses_no_event_and_repeats_none(
     assert await seqs(runner, type_command, capsys, "--after", "4") == list(range(5, len(runner.events) + 1))
 
 
-async def test_a_server_that_stays_away_is_exit_code_3(runner: Runner, type_command: Any) -> None:
+async def test_a_server_that_stays_away_is_exit_code_3(
+    runner: Runner, type_command: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(execution_events, "AWAY_S", 0.2)
     runner.has(released(), RECEIPT)
-    runner.faults = ["503"] * 6  # as often as it is asked
+    runner.faults = ["", *["503"] * 10_000]
     assert await type_command("executions", "watch", EXE, "--url", runner.url) == 3
+    told = capsys.readouterr()
+    assert told.err.splitlines()[0] == "aragora: the server is away; asking again ..."
+    assert len(told.out.splitlines()) == 3
+    assert await type_command("executions", "watch", EXE, "--url", "http://127.0.0.1:9") == 3
+    assert "asking again" not in capsys.readouterr().err, "who was never there is not waited for"
 
 
 async def test_one_that_was_retried_is_followed_to_its_last_end(
