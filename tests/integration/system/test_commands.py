@@ -64,6 +64,34 @@ def test_ask_as_json_gives_debate_receipt_and_verification(server: LiveServer) -
     assert outcome["verification"]["valid"] is True
 
 
+def test_a_workflow_is_run_to_its_end_and_its_receipt_checked_with_its_events(
+    server: LiveServer, tmp_path: Path
+) -> None:
+    workflow_id = server.request("POST", "/api/workflows", {"template": "quick_decision"}).json["workflow_id"]
+    found = as_json(server, "executions", "start", workflow_id, "--input", "question=Queue or stream?", "--wait")
+    assert found["status"] == "completed"
+    assert found["outputs"]["answer"]
+
+    events = aragora(server, "executions", "watch", found["execution_id"], "--json")
+    told = [json.loads(line) for line in events.splitlines()]
+    assert [one["seq"] for one in told] == list(range(1, found["last_seq"] + 1))
+    assert told[-1]["type"] == "receipt_issued"
+    journal = tmp_path / "events.jsonl"
+    journal.write_text(events)
+    checked = as_json(server, "verify", found["execution_id"], "--journal", str(journal))
+    assert {one["name"]: one["passed"] for one in checked["checks"]}["journal"] is True
+
+
+def test_a_question_that_was_decided_is_not_debated_again(server: LiveServer) -> None:
+    words = ("decide", "Should the commands move to the quiet datacentre?")
+    first = as_json(server, *words, "--fresh")
+    assert (first["cached"], first["status"], first["route"]["target"]) == (False, "completed", "debate")
+    assert first["receipt"]["debate_id"] == first["debate_id"]
+    told = aragora(server, *words)
+    assert "it costs nothing" in told
+    assert f"aragora verify {first['debate_id']}" in told
+
+
 def test_ask_names_an_unknown_agent_and_ends_with_2(server: LiveServer) -> None:
     aragora(server, "ask", "Who?", "--agents", "nobody,stub-1", code=2)
 
