@@ -18,6 +18,7 @@ from actors.gateways.health import StoreProbe
 from actors.gateways.knowledge_figures import KnowledgeFigures
 from actors.gateways.operations import SharedConnectionBoard, StoredAgentBoard
 from actors.gateways.webhook_figures import WebhookFigures
+from actors.gateways.workflow_figures import WorkflowFigures
 from actors.reporting import flush
 from aragora.decisions.invalidating import CacheSize
 from aragora.errors import AragoraError, Unavailable
@@ -31,8 +32,8 @@ BREAKER_STATES: Final = {"closed": 0.0, "half_open": 1.0, "open": 2.0}
 
 
 class StoredMetricsPage:
-    """Fulfils `MetricsPage`. `counters` are the stores that hold counters: the journal's, that of the deliveries and,
-    last, the one to which this process adds its own."""
+    """Fulfils `MetricsPage`. `counters` are the stores that hold counters: the journal's, those of deliveries and of
+    executions and, last, the one to which this process adds its own."""
 
     def __init__(
         self,
@@ -44,6 +45,7 @@ class StoredMetricsPage:
         *,
         knowledge: KnowledgeFigures,
         decisions: CacheSize,
+        workflows: WorkflowFigures,
         registry: Registry = REGISTRY,
     ) -> None:
         self._counters = counters
@@ -53,6 +55,7 @@ class StoredMetricsPage:
         self._webhooks = webhooks
         self._knowledge = knowledge
         self._decisions = decisions
+        self._workflows = workflows
         self._registry = registry
         self._making: asyncio.Task[str] | None = None
         self._next: asyncio.Task[str] | None = None  # waits for the end of that
@@ -81,14 +84,15 @@ class StoredMetricsPage:
     async def _stored(self) -> tuple[list[CounterDelta], list[CounterDelta]]:
         with suppress(Unavailable):  # a full disk can still be read; what was counted is written later
             await flush(self._counters[-1], self._registry)
-        *found, breakers, webhooks, knowledge, decisions = await asyncio.gather(
+        *found, breakers, webhooks, knowledge, decisions, workflows = await asyncio.gather(
             *(store.all() for store in self._counters),
             self._breakers(),
             self._webhooks.gauges(),
             self._knowledge.gauges(),
             self._decisions.gauges(),
+            self._workflows.gauges(),
         )
-        return [row for rows in found for row in rows], [*breakers, *webhooks, *knowledge, *decisions]
+        return [row for rows in found for row in rows], [*(*breakers, *webhooks, *knowledge, *decisions, *workflows)]
 
     async def _breakers(self) -> list[CounterDelta]:
         return [

@@ -34,6 +34,7 @@ from actors.gateways.replica_figures import SharedFigures
 from actors.gateways.webhook_figures import WebhookFigures
 from actors.gateways.webhooks import DispatcherCommands
 from actors.gateways.webhooks_in_flight import WebhooksInFlight
+from actors.gateways.workflow_figures import WorkflowFigures
 from actors.gateways.workflows import RunnerAnswers, RunnerCommands
 from actors.kinds import COORDINATOR, RUNNER, RUNNER_KEY
 from actors.reporting import REPORT_S, TroubleReport
@@ -189,6 +190,7 @@ def build_ingress(launch: Launch) -> FastAPI:
                     of_webhooks,
                     knowledge=figures_of_knowledge,
                     decisions=CacheSize(Entries(debates), clock),
+                    workflows=WorkflowFigures(workflows, clock),
                 ),
                 vitals=ReplicaVitals(probe, lifecycle),
                 nodes=nodes,

@@ -45,6 +45,7 @@ class Metric:
 ANSWER_BUCKETS: Final = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0)
 CALL_BUCKETS: Final = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 QUICK_BUCKETS: Final = (0.00001, 0.00005, 0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0)
+STEP_BUCKETS: Final = (0.01, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 14400.0, 86400.0, 604800.0)
 LAG_BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0)
 
 
@@ -181,6 +182,52 @@ METRICS: Final[tuple[Metric, ...]] = (
         "aragora_decision_routes_total", "Questions by where they went (cache, agent, debate, workflow)", "target"
     ),
     _gauge("aragora_decision_cache_size", "Decisions that are kept to be given again", merge=Merge.MAX),
+    # executions of workflows
+    _counter("aragora_workflow_executions_started_total", "Executions of workflows that were started"),
+    _counter(
+        "aragora_workflow_executions_ended_total",
+        "Ends of executions by status (completed, failed, cancelled); one that is retried ends again",
+        "status",
+    ),
+    _gauge(
+        "aragora_workflow_executions_open",
+        "Executions that have not ended, by status (running, waiting, paused, compensating), as old as half a minute",
+        "status",
+        merge=Merge.MAX,
+    ),
+    _histogram(
+        "aragora_workflow_step_duration_seconds",
+        "Seconds from the beginning of a step to its end with all its attempts, by kind of step",
+        "kind",
+        buckets=STEP_BUCKETS,
+    ),
+    _counter("aragora_workflow_step_failures_total", "Steps that failed for good, by kind", "kind"),
+    _counter("aragora_workflow_step_retries_total", "Failed attempts of steps that are tried again, by kind", "kind"),
+    _counter("aragora_workflow_approvals_opened_total", "Approvals that people were asked for"),
+    _counter(
+        "aragora_workflow_approvals_closed_total",
+        "Approvals by what became of them (approved, rejected, expired; closed: the execution went on without it)",
+        "status",
+    ),
+    _gauge("aragora_workflow_approvals_pending", "Approvals that wait for people", merge=Merge.MAX),
+    _gauge(
+        "aragora_workflow_approvals_oldest_seconds",
+        "How long the approval has waited that waits longest, as old as half a minute",
+        merge=Merge.MAX,
+    ),
+    _histogram(
+        "aragora_workflow_timer_lag_seconds",
+        "Seconds from a moment at which something was due of an execution until it was done",
+        buckets=LAG_BUCKETS,
+    ),
+    _gauge(
+        "aragora_workflow_oldest_due_seconds",
+        "How long something is overdue of an execution and not done, of all the longest",
+        merge=Merge.MAX,
+    ),
+    _counter(
+        "aragora_workflow_executions_purged_total", "Executions that were deleted when their time of keeping was over"
+    ),
     # knowledge in debates
     _counter(
         "aragora_km_looks_total",

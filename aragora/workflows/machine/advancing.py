@@ -74,7 +74,10 @@ def next_moment(state: ExecutionState) -> float | None:
     """When time alone does something next, in seconds since the epoch; None where nothing is due any more."""
     if state.started is None or state.ended is not None:
         return None
-    return min((at for run in state.runs.values() for at in _moments(state, run)), default=state.ends_at)
+    moments = [at for run in state.runs.values() for at in _moments(state, run)]
+    if state.stopping is None or not moments:
+        moments.append(state.ends_at)
+    return min(moments)
 
 
 # --- the end ----------------------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from typing import Final
 import structlog
 
 from aragora.workflows import journal
+from aragora.workflows.counted import counters_of_end
 from aragora.workflows.model import ExecutionEnded, ExecutionStatus
 from aragora.workflows.ports import Reading, Writing
 from aragora.workflows.proof import BROKEN
@@ -42,5 +43,5 @@ async def break_off(
         reason=ended.reason,
     )
     extra = (ended_child(record, ended, record.cost_micros, rows[-1].seq, now),) if record.parent else ()
-    await writing.commit(Commit(execution_id, rows, update, extra=extra))
+    await writing.commit(Commit(execution_id, rows, update, counters=counters_of_end(ended), extra=extra))
     return rows

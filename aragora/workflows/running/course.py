@@ -21,8 +21,10 @@ import structlog
 
 from aragora.background import until_available
 from aragora.errors import AragoraError, Fenced, Unavailable
+from aragora.observability.samples import CounterDelta
 from aragora.supervision import begin
 from aragora.workflows import journal, machine
+from aragora.workflows.counted import counters_of, counters_of_lateness
 from aragora.workflows.inbox import Beside
 from aragora.workflows.machine.state import ExecutionState
 from aragora.workflows.model import (
@@ -120,12 +122,18 @@ class Course:
             first = said(self.state, now)
             if first is not None:
                 journal.check(first)
-            events = follow(self.state, first, now)
+            due = machine.next_moment(self.state) if first is None else None
+            counted: list[CounterDelta] = []
+            events = follow(self.state, first, now, counted)
             if events:
-                await self._commit(events, now, taken)
+                if due is not None and due <= now:
+                    counted += counters_of_lateness(now - due)
+                await self._commit(events, now, taken, counted)
             return bool(events)
 
-    async def _commit(self, events: Sequence[Event], now: float, taken: tuple[str, ...]) -> None:
+    async def _commit(
+        self, events: Sequence[Event], now: float, taken: tuple[str, ...], counted: Sequence[CounterDelta]
+    ) -> None:
         rows = journal.rows_of(self.execution_id, self.seq + 1, now, events)
         last = self.seq + len(rows)
         beside = self._beside(self.state, events, last, now)
@@ -135,6 +143,7 @@ class Course:
             update_of(self.state, self._owes),
             taken=taken,
             outbox=beside.outbox,
+            counters=tuple(counted),
             extra=beside.projections,
         )
         try:
@@ -156,9 +165,9 @@ class Course:
         self._moved(self, rows)
 
 
-def follow(state: ExecutionState, first: Event | None, now: float) -> list[Event]:
-    """Apply an event and all that follows from it at a moment; returns them in order. Raises NotOurs where the machine
-    made one that no journal gives back: then the state is of no more use."""
+def follow(state: ExecutionState, first: Event | None, now: float, counted: list[CounterDelta]) -> list[Event]:
+    """Apply an event and all that follows from it at a moment; returns them in order, and adds to `counted` what they
+    count. Raises NotOurs where the machine made one that no journal gives back: then the state is of no more use."""
     events: list[Event] = []
     event = first
     while event is not None or (event := machine.advance(state, now)) is not None:
@@ -166,6 +175,7 @@ def follow(state: ExecutionState, first: Event | None, now: float) -> list[Event
             raise AragoraError("the execution does not come to rest: this is a defect of the server")
         if event is not first:
             _check_ours(event)
+        counted += counters_of(state, event, now)
         machine.apply(state, event, now)
         events.append(event)
         event = None

@@ -29,6 +29,7 @@ from aragora.background import until_available
 from aragora.debate.proposition import Idempotency
 from aragora.encoding import decode_as
 from aragora.errors import AragoraError, Conflict, Fenced, NotFound, Unavailable
+from aragora.observability.samples import CounterDelta
 from aragora.supervision import begin
 from aragora.workflows import approving, journal, machine
 from aragora.workflows.approvals import ApprovalRecord
@@ -116,11 +117,14 @@ class ExecutionEngine:
         self._check_here()
         now, state = self._ports.clock.now(), ExecutionState(pinned.definition)
         journal.check(started)
-        events = follow(state, started, now)
+        counted: list[CounterDelta] = []
+        events = follow(state, started, now, counted)
         rows = journal.rows_of(started.execution_id, 1, now, events)
         beside = self._beside(state, events, len(rows), now)
         record = record_of(state, now, len(rows), self._concluding.owed)
-        new = NewExecution(record, rows, idempotency, outbox=beside.outbox, extra=beside.projections)
+        new = NewExecution(
+            record, rows, idempotency, outbox=beside.outbox, counters=tuple(counted), extra=beside.projections
+        )
         try:
             kept = await self._ports.writing.start(new)
         except Fenced as fenced:

@@ -9,6 +9,9 @@ from sqlalchemy import BigInteger, Column, Double, Index, Table, Text, text
 from aragora.storage.contexts import Context
 from aragora.storage.tables import METADATA
 
+PENDING: Final = text("status = 'pending'")
+"""A query asks for it in these words: SQLite takes a partial index only for the condition that it was made with."""
+
 approvals: Final = Table(
     "workflow_approvals",
     METADATA[Context.WORKFLOWS],
@@ -26,6 +29,7 @@ approvals: Final = Table(
     Index("ix_workflow_approvals_turn", "org_id", "turn", "opened_at", "approval_id"),
     Index("ix_workflow_approvals_workflow", "org_id", "workflow_id", "turn", "opened_at", "approval_id"),
     Index("ix_workflow_approvals_execution", "execution_id", "turn", "opened_at", "approval_id"),
+    Index("ix_workflow_approvals_pending", "opened_at", sqlite_where=PENDING, postgresql_where=PENDING),
 )
 
 people: Final = Table(  # of those that wait

@@ -29,6 +29,9 @@ workflows = Table(
     Column("updated_at", Double, nullable=False),
     Column("updated_by", Text, nullable=False),
     Column("deleted_at", Double),
+    Column("idempotency_key", Text),
+    Column("request_hash", Text),
+    Index("workflows_idempotency", "org_id", "workspace", "created_by", "idempotency_key", unique=True),
     Index(
         "ix_workflows_list",
         *("org_id", "workspace", "created_at", "workflow_id"),

@@ -14,6 +14,7 @@ ACTIVE: Final = text("active")
 
 _DUE: Final = text("due_at IS NOT NULL")
 _OPEN: Final = text("ended_at IS NULL")
+_ENDED: Final = text("ended_at IS NOT NULL")
 
 workflow_executions = Table(
     "workflow_executions",
@@ -50,6 +51,7 @@ workflow_executions = Table(
     Index("workflow_executions_due", "due_at", "execution_id", sqlite_where=_DUE, postgresql_where=_DUE),
     Index("workflow_executions_active", "execution_id", sqlite_where=ACTIVE, postgresql_where=ACTIVE),
     Index("workflow_executions_open", "workflow_id", "status", sqlite_where=_OPEN, postgresql_where=_OPEN),
+    Index("workflow_executions_ended", "ended_at", "execution_id", sqlite_where=_ENDED, postgresql_where=_ENDED),
 )
 
 workflow_journal = Table(
@@ -79,4 +81,11 @@ workflow_owner = Table(  # one row: who may write executions, by the epoch that 
     METADATA[Context.WORKFLOWS],
     Column("one", Integer, primary_key=True, autoincrement=False),  # always 1
     Column("epoch", Integer, nullable=False),
+)
+
+workflow_purged = Table(  # executions that are deleted, but for their journals and approvals
+    "workflow_purged",
+    METADATA[Context.WORKFLOWS],
+    Column("execution_id", Text, primary_key=True),
+    Column("at", Double, nullable=False),
 )

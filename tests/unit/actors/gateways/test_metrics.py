@@ -95,7 +95,7 @@ class Boards:
 
 
 class NothingKnown:
-    """No figures of knowledge, or of kept decisions."""
+    """No figures of knowledge, kept decisions or executions."""
 
     async def gauges(self) -> list[CounterDelta]:
         return []
@@ -110,6 +110,7 @@ def page_of(counters: Counters, probe: StoreProbe, boards: Boards, registry: Reg
         boards,  # type: ignore[arg-type]
         knowledge=NothingKnown(),  # type: ignore[arg-type]
         decisions=NothingKnown(),  # type: ignore[arg-type]
+        workflows=NothingKnown(),  # type: ignore[arg-type]
         registry=registry,
     )
 
@@ -188,6 +189,7 @@ async def test_without_the_shared_state_the_page_has_the_rest() -> None:
         boards,
         knowledge=NothingKnown(),
         decisions=NothingKnown(),
+        workflows=NothingKnown(),
         registry=Registry(),
     ).exposition()  # type: ignore[arg-type, list-item]
     assert "aragora_debates_total 7.0" in page.splitlines()

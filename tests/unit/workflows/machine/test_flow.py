@@ -273,3 +273,13 @@ def test_an_execution_ends_at_its_time_whatever_it_waits_for() -> None:
         "ExecutionEnded",
     ]
     assert machine.next_moment(execution.state) is None
+
+
+def test_the_time_of_the_whole_is_the_next_moment_where_a_step_ends_later() -> None:
+    execution = Execution(definition(*chain(debate("a"), {"type": "wait", "id": "w", "for_s": 50}), timeout_s=60))
+    began = execution.now
+    execution.wait(30)
+    execution.done("a")
+    assert machine.next_moment(execution.state) == began + 60
+    execution.wait(30)
+    assert (execution.status, execution.state.ended_at) == (ExecutionStatus.FAILED, began + 60)
