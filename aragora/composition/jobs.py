@@ -43,6 +43,8 @@ from aragora.storage.ephemeral import sweeping
 from aragora.storage.outbox_store import OutboxStore
 from aragora.usage.store import usage_applied
 from aragora.webhooks.retention import DAY_S, Retention, retaining
+from aragora.workflows.retention import retaining_executions
+from aragora.workflows.store.approvals import dropping
 
 
 def jobs(opened: Callable[[Context], Database], settings: Settings) -> tuple[Job, ...]:
@@ -74,6 +76,9 @@ def jobs(opened: Callable[[Context], Database], settings: Settings) -> tuple[Job
         keeping_decisions(router_over(settings, debates, memory, clock), Requests(debates)),
         forgetting_numbers(memory, clock),
         retaining(webhooks, _webhook_retention(settings), clock),
+        retaining_executions(
+            opened(Context.WORKFLOWS), settings.workflow_execution_days * DAY_S, clock, dropping(settings)
+        ),
     )
 
 

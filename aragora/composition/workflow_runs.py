@@ -25,8 +25,8 @@ from aragora.control_plane.store.writer import TaskWriter
 from aragora.control_plane.tasking import Tasks
 from aragora.debate.store.debates import DebateStore
 from aragora.debate.store.journal_writer import JournalWriter
+from aragora.identity.acting import Acting
 from aragora.identity.store.users import UserStore
-from aragora.identity.writers import Writers
 from aragora.knowledge.keeping import Keeper
 from aragora.knowledge.lessons import Lessons
 from aragora.knowledge.searching import Searching
@@ -73,7 +73,7 @@ def workflow_parts(opened: Callable[[Context], Database], settings: Settings) ->
         "knowledge_search": KnowledgeSearching(Searching(reader, IndexMeanings(runtime), clock)),
         "knowledge_write": KnowledgeWriting(Keeper(reader, writer, clock, IndexWaker(runtime).wake), provenance, clock),
     }
-    people = Writers(UserStore(opened(Context.USERS)), identity_rules(settings, HOST))
+    people = Acting(UserStore(opened(Context.USERS)), identity_rules(settings, HOST))
 
     def doing(engine: ExecutionEngine) -> Outside:
         return Outside({**known, CHILD: Children(engine, definitions, clock.now)}, people)

@@ -14,6 +14,7 @@ from aragora.storage.contexts import Context
 from aragora.storage.database import Database
 from aragora.workflows.step_rules import Surroundings
 from aragora.workflows.store.definitions import DefinitionStore, Running
+from aragora.workflows.store.pinning import StoredDefinitions
 
 
 def open_workflows(
@@ -26,7 +27,8 @@ def open_workflows(
     """
     database = Database.open(settings, Context.WORKFLOWS)
     has = Surroundings(agents=_Agents(settings), protocols=tuple(PRESETS), consensus=tuple(map(str, THRESHOLDS)))
-    ports = WorkflowPorts(DefinitionStore(database, clock), running, has, audit)
+    definitions = DefinitionStore(database, clock)
+    ports = WorkflowPorts(definitions, StoredDefinitions(definitions), running, has, audit)
     return Feature("workflows", ports, chapters=(workflows,), closers=(database.aclose,))
 
 

@@ -21,6 +21,7 @@ from aragora.config.decisions import DecisionSettings
 from aragora.config.knowledge import KnowledgeSettings
 from aragora.config.settings import allowed_values, is_secret, variable_of
 from aragora.config.webhooks import WebhookSettings
+from aragora.config.workflows import WorkflowSettings
 
 _CHAPTERS: Final[tuple[tuple[str, str, type[BaseModel]], ...]] = (
     (
@@ -40,11 +41,12 @@ _CHAPTERS: Final[tuple[tuple[str, str, type[BaseModel]], ...]] = (
     ("Webhooks", "", WebhookSettings),
     ("Knowledge Mound", "", KnowledgeSettings),
     ("Decision router", "", DecisionSettings),
+    ("Workflows", "", WorkflowSettings),
 )
 _HEAD: Final = """\
 # Environment variables
 
-Generated from `aragora/config/chapters.py`, `webhooks.py`, `knowledge.py` and `providers.py` by
+Generated from `chapters.py`, `webhooks.py`, `knowledge.py` and their neighbours in `aragora/config` by
 `python -m aragora.config.environment_doc`; do not edit by hand.
 
 The environment is the primary configuration surface. An unset or empty variable is its default; a wrong value

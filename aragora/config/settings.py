@@ -36,6 +36,7 @@ from aragora.config.knowledge import KnowledgeSettings
 from aragora.config.providers import PROVIDERS
 from aragora.config.variables import PRODUCTION
 from aragora.config.webhooks import WebhookSettings
+from aragora.config.workflows import WorkflowSettings
 from aragora.errors import Misconfigured
 
 GUESSABLE: Final = ("ARAGORA_JWT_SECRET", "ARAGORA_API_TOKEN", "ARAGORA_SERVICE_TOKEN")
@@ -58,6 +59,7 @@ class Settings(
     WebhookSettings,
     KnowledgeSettings,
     DecisionSettings,
+    WorkflowSettings,
     BaseSettings,
 ):
     """All settings. Secrets are `SecretStr`: they are printed as stars."""

@@ -48,6 +48,11 @@ def checked(definition: Definition, around: Surroundings | None = None) -> Check
     return Checked(bounded(faults), bounds)
 
 
+def rights_of(kind: str) -> frozenset[str]:
+    """The permissions that whoever started an execution needs whenever a step of this kind begins."""
+    return _RIGHTS.get(kind, frozenset()) | {"workflows.execute"}
+
+
 def rights_needed(definition: Definition) -> frozenset[str]:
     """What whoever saves a definition must be allowed: permissions, and `role:owner` where an approval is given by
     nobody once its time is over."""

@@ -7,10 +7,12 @@ them there, at least once. A newer version is never overwritten by an older one,
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
 from aragora.encoding import decode_as, encode_text
+from aragora.errors import NotFound
 from aragora.scope import EVERYTHING
 from aragora.storage.outbox import OutboxRow
 from aragora.workflows import telling
@@ -71,8 +73,11 @@ class InboxConsumer:
 
     async def apply(self, rows: Sequence[OutboxRow]) -> None:
         """See `aragora.storage.outbox.Consumer`."""
-        ids = dict.fromkeys(decode_as(row.payload, ApprovalDue).approval_id for row in rows)
-        await self._inbox.put([await self._kept.get(EVERYTHING, approval_id) for approval_id in ids])
+        found: list[ApprovalRecord] = []
+        for approval_id in dict.fromkeys(decode_as(row.payload, ApprovalDue).approval_id for row in rows):
+            with suppress(NotFound):  # its execution was deleted since
+                found.append(await self._kept.get(EVERYTHING, approval_id))
+        await self._inbox.put(found)
 
 
 def record_of(started: ExecutionStarted, state: ApprovalState, seq: int) -> ApprovalRecord:

@@ -290,11 +290,11 @@ async def receipt(
     format: Form = "json",  # noqa: A002  # as of the receipts of debates
 ) -> Response:
     """The signed receipt of the execution's last end; as JSON to the byte: `aragora verify` checks it without a server.
-    404 where it has none (yet): one is issued a moment after the end."""
-    record = await call.ports.executions.get(execution_id, reach(call))
-    if record.receipt_id is None:
+    404 where it has none (yet): one is issued a moment after the end. It stays when the execution is deleted."""
+    receipt_id = await call.ports.executions.receipt_id(execution_id, reach(call))
+    if receipt_id is None:
         raise NotFound("The execution has no receipt: one is issued when it ends.", code="no_receipt")
-    return await receipt_response(await call.ports.receipts.document(record.receipt_id), format, UNCACHED)
+    return await receipt_response(await call.ports.receipts.document(receipt_id), format, UNCACHED)
 
 
 @workflow_executions.post(

@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Final
 
 from fastapi import Header, Path, Query
@@ -20,7 +20,7 @@ from starlette.responses import Response
 
 from aragora import limits
 from aragora.encoding import decode
-from aragora.errors import Forbidden, InvalidInput
+from aragora.errors import Forbidden, InvalidInput, NotFound
 from aragora.identity import workspaces
 from aragora.identity.audit import Outcome
 from aragora.identity.auditing import audited
@@ -31,6 +31,7 @@ from aragora.identity.rbac import (
     WORKFLOWS_UPDATE,
     permission,
 )
+from aragora.scope import Scope
 from aragora.server.chapter import Call, Chapter
 from aragora.server.failures import failure
 from aragora.server.knowledge import covered, reach
@@ -49,7 +50,10 @@ from aragora.server.workflow_views import (
     WorkflowView,
 )
 from aragora.workflows.checking import OWNER, Checked, checked, rights_needed
-from aragora.workflows.faults import Fault, InvalidDefinition, refused
+from aragora.workflows.definition import Definition
+from aragora.workflows.faults import Fault, InvalidDefinition, bounded, refused
+from aragora.workflows.nesting import faults_of_nesting
+from aragora.workflows.ports import Definitions
 from aragora.workflows.reading import Written, json_schema, read
 from aragora.workflows.step_rules import Surroundings
 from aragora.workflows.store.definitions import (
@@ -71,10 +75,12 @@ _LIST_MAX: Final = 500
 
 @dataclass(frozen=True, slots=True)
 class WorkflowPorts:
-    """What these routes call. The store connects with its first use. `running` None: nothing executes workflows.
+    """What these routes call. The store connects with its first use; `versions` reads what it keeps. `running` None:
+    nothing executes workflows.
     `surroundings` is what the server has: agents, protocols."""
 
     definitions: DefinitionStore
+    versions: Definitions
     running: Running | None
     surroundings: Surroundings
     audit: AuditTrail
@@ -169,7 +175,7 @@ async def create(call: Call[WorkflowPorts], body: CreateWorkflow) -> Response:
     document = _begun(body)
     workspace = workspaces.chosen(call.who, body.workspace)
     try:
-        written = await _accepted(call, document)
+        written = await _accepted(call, document, Scope(call.who.org_id, frozenset({workspace})))
     except InvalidDefinition as wrong:
         return _refusal(call, wrong)
     async with _noted(call, "create", "", digest=written.digest):
@@ -182,7 +188,7 @@ async def validate(call: Call[WorkflowPorts], body: ValidateWorkflow) -> Respons
     """Look at a definition without keeping it: its faults, the most that an execution may run and cost, and the rights
     that saving it takes."""
     try:
-        written, found = await asyncio.to_thread(_looked_at, body.definition, _around(call, body.workflow_id))
+        written, found = await _looked_through(call, body.definition, await _place_of(call, body), body.workflow_id)
     except InvalidDefinition as wrong:
         return json_response(_validation(Checked(wrong.faults, None), None), headers=UNCACHED)
     return json_response(_validation(found, written), headers=UNCACHED)
@@ -228,9 +234,10 @@ async def change(
     with theirs. Name the version that it replaces, in `version` or If-Match; 409 `version_conflict` where it is not the
     latest. The same definition again changes nothing."""
     version = _replaced(body.version, if_match)
-    await call.ports.definitions.get(workflow_id, reach(call))
+    head, _ = await call.ports.definitions.get(workflow_id, reach(call))
+    within = Scope(head.org_id, frozenset({head.workspace}))
     try:
-        written = await _accepted(call, body.definition, workflow_id)
+        written = await _accepted(call, body.definition, within, workflow_id)
     except InvalidDefinition as wrong:
         return _refusal(call, wrong)
     async with _noted(call, "change", workflow_id, digest=written.digest):
@@ -280,9 +287,39 @@ def _looked_at(document: dict[str, Any], around: Surroundings) -> tuple[Written,
     return written, checked(written.definition, around)
 
 
-async def _accepted(call: Call[WorkflowPorts], document: dict[str, Any], workflow_id: str | None = None) -> Written:
-    """The definition, where it has no fault and the caller may save it. Raises InvalidDefinition, Forbidden."""
+async def _looked_through(
+    call: Call[WorkflowPorts], document: dict[str, Any], within: Scope, workflow_id: str | None
+) -> tuple[Written, Checked]:
+    """As `_looked_at`, with what it would start `within` one workspace. Raises InvalidDefinition, Unavailable."""
     written, found = await asyncio.to_thread(_looked_at, document, _around(call, workflow_id))
+
+    async def latest(named: str) -> Definition | None:
+        if _WORKFLOW_ID.fullmatch(named) is None:
+            return None
+        try:
+            head, _ = await call.ports.definitions.get(named, within)
+            return (await call.ports.versions.pinned(named, head.version)).definition
+        except NotFound:
+            return None
+
+    nested = await faults_of_nesting(written.definition, workflow_id, latest)
+    return written, replace(found, faults=bounded((*found.faults, *nested)))
+
+
+async def _place_of(call: Call[WorkflowPorts], body: ValidateWorkflow) -> Scope:
+    """The workspace of the workflow that would be changed; else the one in which a new one would be."""
+    if body.workflow_id is not None and _WORKFLOW_ID.fullmatch(body.workflow_id):
+        with suppress(NotFound):
+            head, _ = await call.ports.definitions.get(body.workflow_id, reach(call))
+            return Scope(head.org_id, frozenset({head.workspace}))
+    return Scope(call.who.org_id, frozenset({workspaces.chosen(call.who, None)}))
+
+
+async def _accepted(
+    call: Call[WorkflowPorts], document: dict[str, Any], within: Scope, workflow_id: str | None = None
+) -> Written:
+    """The definition, where it has no fault and the caller may save it. Raises InvalidDefinition, Forbidden."""
+    written, found = await _looked_through(call, document, within, workflow_id)
     if found.faults:
         raise refused(found.faults)
     for right in sorted(rights_needed(written.definition)):

@@ -79,6 +79,11 @@ class RedisApprovals:
                 return Page(tuple(found))
         return Page(tuple(found), None if after is None else cursor_of(_place_of(after)))
 
+    async def drop(self, approval_ids: Sequence[str]) -> None:
+        """Take approvals of executions that are deleted out of it. Raises Unavailable."""
+        for approval_id in approval_ids:
+            await asked(partial(self._drop, f"{self._prefix}{approval_id}"))
+
     async def aclose(self) -> None:
         """Close the connections."""
         await self._redis.aclose()
@@ -107,6 +112,15 @@ class RedisApprovals:
             pipe.hset(key, mapping=dict[Any, Any](fields))
             for name in _stands_in(record):
                 pipe.zadd(f"{self._prefix}{name}", {fields["member"]: 0})
+            await pipe.execute()
+
+    async def _drop(self, key: str) -> None:
+        lists, member = await self._redis.hmget(key, ["lists", "member"])
+        async with self._redis.pipeline(transaction=True) as pipe:
+            if lists is not None and member is not None:
+                for name in decode_as(lists, tuple[str, ...]):
+                    pipe.zrem(f"{self._prefix}{name}", member)
+            pipe.delete(key)
             await pipe.execute()
 
     async def _members(self, names: Sequence[str], after: str | None, until: str) -> list[str]:

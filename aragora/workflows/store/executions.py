@@ -18,7 +18,13 @@ from aragora.storage.database import Database
 from aragora.workflows.journal import is_readable, stand_in
 from aragora.workflows.model import ExecutionStatus
 from aragora.workflows.records import COLUMNS, MESSAGE, ExecutionRecord, Message, record_of
-from aragora.workflows.store.tables import ACTIVE, workflow_executions, workflow_inbox, workflow_journal
+from aragora.workflows.store.tables import (
+    ACTIVE,
+    workflow_executions,
+    workflow_inbox,
+    workflow_journal,
+    workflow_purged,
+)
 
 _OF: Final = workflow_executions.c
 _RECORDS: Final = select(*(_OF[name] for name in COLUMNS))
@@ -56,11 +62,26 @@ class ExecutionStore:
         self._payload = cast(payload, LargeBinary) if database.is_sqlite else payload
 
     async def get(self, execution_id: str, scope: Scope) -> ExecutionRecord:
-        """Raises NotFound, in the same words where there is none and where it is out of the scope."""
+        """Raises NotFound, in the same words where there is none and where it is out of the scope; with the code
+        `execution_deleted` where its time of keeping was over."""
         found = await self.record(execution_id)
-        if found is None or not scope.holds(found.org_id, found.workspace):
+        if found is None:
+            await self._purged(execution_id, scope)
+            raise NotFound(
+                "The execution was deleted: its time of keeping was over. Its receipt stays.", code="execution_deleted"
+            )
+        if not scope.holds(found.org_id, found.workspace):
             raise unknown_execution()
         return found
+
+    async def receipt_id(self, execution_id: str, scope: Scope) -> str | None:
+        """The receipt of its last end, also where it is deleted; None where it has none. Raises NotFound."""
+        found = await self.record(execution_id)
+        if found is None:
+            return await self._purged(execution_id, scope)
+        if not scope.holds(found.org_id, found.workspace):
+            raise unknown_execution()
+        return found.receipt_id
 
     async def record(self, execution_id: str) -> ExecutionRecord | None:
         """The execution, for the server's own work; None where there is none."""
@@ -145,6 +166,16 @@ class ExecutionStore:
     async def inbox_of(self, execution_id: str, limit: int = 500) -> list[Message]:
         """Messages to one execution, oldest first."""
         return await self._inbox(_MESSAGES.where(workflow_inbox.c.execution_id == execution_id), limit)
+
+    async def _purged(self, execution_id: str, scope: Scope) -> str | None:
+        """The receipt of an execution that is deleted. Raises NotFound where there never was one within the scope."""
+        of = workflow_purged.c
+        query = select(of.org_id, of.workspace, of.receipt_id).where(of.execution_id == execution_id)
+        rows = await self._rows(query, "reading a deleted execution")
+        if not rows or not scope.holds(rows[0][0], rows[0][1]):
+            raise unknown_execution()
+        receipt_id: str | None = rows[0][2]
+        return receipt_id
 
     async def _inbox(self, query: Select[Any], limit: int) -> list[Message]:
         query = query.order_by(workflow_inbox.c.created_at, workflow_inbox.c.message_id).limit(limit)

@@ -10,7 +10,8 @@ from aragora.storage.contexts import Context
 from aragora.storage.tables import METADATA
 
 ACTIVE: Final = text("active")
-"""A query asks for it in these words: SQLite takes a partial index only for the condition that it was made with."""
+UNCLEARED: Final = text("NOT cleared")
+"""Queries ask in these words: SQLite takes a partial index only for the condition that it was made with."""
 
 _DUE: Final = text("due_at IS NOT NULL")
 _OPEN: Final = text("ended_at IS NULL")
@@ -83,9 +84,14 @@ workflow_owner = Table(  # one row: who may write executions, by the epoch that 
     Column("epoch", Integer, nullable=False),
 )
 
-workflow_purged = Table(  # executions that are deleted, but for their journals and approvals
+workflow_purged = Table(  # executions that were deleted, and the receipt of the last end of each, which stays
     "workflow_purged",
     METADATA[Context.WORKFLOWS],
     Column("execution_id", Text, primary_key=True),
+    Column("org_id", Text, nullable=False),
+    Column("workspace", Text, nullable=False),
+    Column("receipt_id", Text),
     Column("at", Double, nullable=False),
+    Column("cleared", Boolean, nullable=False),  # its journal and its approvals are gone too
+    Index("workflow_purged_uncleared", "execution_id", sqlite_where=UNCLEARED, postgresql_where=UNCLEARED),
 )

@@ -16,15 +16,17 @@ from worlds.backends import databases_of, emptied_redis, fresh_database, postgre
 from worlds.memory_stores import MemoryApprovals
 
 from aragora.config.settings import Settings
-from aragora.encoding import NotEncodable
+from aragora.encoding import NotEncodable, encode_text
 from aragora.errors import InvalidInput, Misconfigured, NotFound
 from aragora.migrations.applying import apply_pending
 from aragora.scope import EVERYTHING, Scope
 from aragora.storage.contexts import Context
 from aragora.storage.cursors import Turn, cursor_of
+from aragora.storage.outbox import OutboxRow
 from aragora.workflows.approvals import ApprovalRecord, ApprovalRequestStore, Wanted
 from aragora.workflows.approving import Answerer, took
 from aragora.workflows.definition import Escalation
+from aragora.workflows.inbox import TOPIC, ApprovalDue, InboxConsumer
 from aragora.workflows.model import ApprovalClosed, ApprovalEscalated, ApprovalStatus, Verdict
 from aragora.workflows.store import approvals_redis
 from aragora.workflows.store.approvals import open_approvals
@@ -243,3 +245,27 @@ async def test_the_setting_chooses_where_approvals_are_kept(
     if addresses[backend]:
         with pytest.raises(Misconfigured, match="ARAGORA_APPROVAL_STORE_BACKEND"):
             open_approvals(Settings(data_dir=tmp_path, approval_store_backend=backend))
+
+
+@pytest.mark.slow
+async def test_approvals_that_are_dropped_leave_nothing_in_redis(redis_server: str) -> None:
+    async with emptied_redis(redis_server) as client:
+        inbox = RedisApprovals(client)
+        await inbox.put([numbered(1), numbered(2)])
+        await inbox.drop(["apr_001", "apr_404"])
+        assert await ids(inbox) == await ids(inbox, mine=ANN) == ["002"]
+        with pytest.raises(NotFound):
+            await inbox.get(ACME, "apr_001")
+        await inbox.drop(["apr_002"])
+        assert await client.keys("*") == []
+
+
+async def test_an_approval_that_is_deleted_before_the_inbox_hears_of_it_keeps_no_other_from_it() -> None:
+    kept, inbox = MemoryApprovals(), MemoryApprovals()
+    await kept.put([numbered(2)])
+    rows = [
+        OutboxRow(f"box_{number}", TOPIC, "wfx_1", encode_text(ApprovalDue(f"apr_{number:03}")), NOW)
+        for number in (1, 2)
+    ]
+    await InboxConsumer(kept, inbox).apply(rows)
+    assert await ids(inbox) == ["002"]

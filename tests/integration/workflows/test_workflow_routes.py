@@ -223,3 +223,43 @@ async def test_hostile_bodies_are_refused(client: httpx2.AsyncClient, body: byte
 async def test_ids_that_are_none_are_unknown(client: httpx2.AsyncClient) -> None:
     for wrong in ("x", "wf_", "wf_" + 32 * "0", "wf_" + 32 * "G", "%00", "wf_" + 5_000 * "0"):
         assert (await client.get(f"{WORKFLOWS}/{wrong}")).status_code == 404
+
+
+def starting(*ids: str) -> dict[str, Any]:
+    """A definition that starts these workflows, one after the other."""
+    steps = [
+        {"id": f"s{number}", "type": "workflow", "workflow": one, "next": f"s{number + 1}"}
+        for number, one in enumerate(ids)
+    ]
+    return {"name": "starts others", "steps": [*steps[:-1], {**steps[-1], "next": None}]}
+
+
+async def test_a_workflow_that_a_step_starts_must_be_there_and_may_not_lead_back(
+    client: httpx2.AsyncClient, site: WorkflowSite
+) -> None:
+    child = (await made(client))["workflow_id"]
+    absent, foreign = f"wf_{'0' * 32}", "wf_1"
+    refused = await client.post(WORKFLOWS, json={"definition": starting(child, absent, foreign)})
+    assert code_of(refused) == (422, "invalid_definition")
+    assert [(one["path"], one["code"]) for one in refused.json()["faults"]] == [
+        ("steps[1].workflow.workflow", "unknown_workflow"),
+        ("steps[2].workflow.workflow", "unknown_workflow"),
+    ]
+    parent = (await made(client, definition=starting(child)))["workflow_id"]
+    grandparent = (await made(client, definition=starting(parent, child)))["workflow_id"]
+    back = {"definition": starting(grandparent), "version": 1}
+    answer = await client.patch(f"{WORKFLOWS}/{child}", json=back)
+    assert [(one["path"], one["code"]) for one in answer.json()["faults"]] == [
+        ("steps[0].workflow.workflow", "recursion")
+    ]
+    told = (
+        await client.post(f"{WORKFLOWS}/validate", json={"definition": back["definition"], "workflow_id": child})
+    ).json()
+    assert [one["code"] for one in told["faults"]] == ["recursion"]
+    alone = (await client.post(f"{WORKFLOWS}/validate", json={"definition": back["definition"]})).json()
+    assert (alone["ok"], alone["faults"]) == (True, [])
+    elsewhere = await client.post(WORKFLOWS, json={"definition": starting(child), "workspace": "team_a"})
+    assert [one["code"] for one in elsewhere.json()["faults"]] == ["unknown_workflow"], "it is another workspace's"
+    assert (await client.delete(f"{WORKFLOWS}/{child}")).status_code == 204
+    again = await client.patch(f"{WORKFLOWS}/{parent}", json={"definition": starting(child), "version": 1})
+    assert [one["code"] for one in again.json()["faults"]] == ["unknown_workflow"]
