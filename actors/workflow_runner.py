@@ -88,9 +88,9 @@ class WorkflowRunnerActor(VirtualActor):
         """See `ExecutionEngine.cancel`."""
         return await (await self._started()).engine.cancel(execution_id, by, reason)
 
-    async def retry(self, execution_id: str, by: str, run: str, what: Mapping[str, Any]) -> Standing:
+    async def retry(self, execution_id: str, by: str, run: str, what: Mapping[str, Any], request_id: str) -> Standing:
         """See `ExecutionEngine.retry`."""
-        return await (await self._started()).engine.retry(execution_id, by, run, what)
+        return await (await self._started()).engine.retry(execution_id, by, run, what, request_id)
 
     async def signal(
         self, execution_id: str, name: str, payload: Mapping[str, Any], signal_id: str, by: str

@@ -52,8 +52,8 @@ class RunnerCommands:
     async def cancel(self, execution_id: str, by: str, reason: str) -> Standing:
         return await self._runner.ask(lambda it: it.cancel(execution_id, by, reason), timeout_s=COMMAND_S)
 
-    async def retry(self, execution_id: str, by: str, run: str, what: Mapping[str, Any]) -> Standing:
-        return await self._runner.ask(lambda it: it.retry(execution_id, by, run, what), timeout_s=COMMAND_S)
+    async def retry(self, execution_id: str, by: str, run: str, what: Mapping[str, Any], request_id: str) -> Standing:
+        return await self._runner.ask(lambda it: it.retry(execution_id, by, run, what, request_id), timeout_s=COMMAND_S)
 
     async def signal(
         self, execution_id: str, name: str, payload: Mapping[str, Any], signal_id: str, by: str

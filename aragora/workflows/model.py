@@ -313,12 +313,13 @@ class ExecutionStopping:
 @dataclass(frozen=True, slots=True)
 class ExecutionRetried:
     """An execution that failed goes on again from a run of the definition's own block, whose step takes `what` in place
-    of its own values. What ran after it counts no more."""
+    of its own values. What ran after it counts no more. `request_id` names the request, where its sender does."""
 
     by: str
     run: str
     what: Mapping[str, Any] = field(default_factory=dict)
     ends_at: float = 0.0
+    request_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,8 +99,8 @@ class LocalRuns:
     async def cancel(self, execution_id: str, by: str, reason: str) -> Standing:
         return await (await self._engine()).cancel(execution_id, by, reason)
 
-    async def retry(self, execution_id: str, by: str, run: str, what: Mapping[str, Any]) -> Standing:
-        return await (await self._engine()).retry(execution_id, by, run, what)
+    async def retry(self, execution_id: str, by: str, run: str, what: Mapping[str, Any], request_id: str) -> Standing:
+        return await (await self._engine()).retry(execution_id, by, run, what, request_id)
 
     async def signal(
         self, execution_id: str, name: str, payload: Mapping[str, Any], signal_id: str, by: str

@@ -83,7 +83,9 @@ class ExecutionCommands(Protocol):
 
     async def cancel(self, execution_id: str, by: str, reason: str) -> Standing: ...
 
-    async def retry(self, execution_id: str, by: str, run: str, what: Mapping[str, Any]) -> Standing: ...
+    async def retry(
+        self, execution_id: str, by: str, run: str, what: Mapping[str, Any], request_id: str
+    ) -> Standing: ...
 
     async def signal(
         self, execution_id: str, name: str, payload: Mapping[str, Any], signal_id: str, by: str
@@ -333,14 +335,20 @@ async def cancel(
 @workflow_executions.post(
     "/api/workflow-executions/{execution_id}/retry", needs=WORKFLOWS_EXECUTE, gives=StandingView, refuses=(409,)
 )
-async def retry(call: Call[ExecutionPorts], execution_id: _ExecutionId, body: RetryExecution) -> Response:
+async def retry(
+    call: Call[ExecutionPorts],
+    execution_id: _ExecutionId,
+    body: RetryExecution,
+    idempotency_key: IdempotencyKey = None,
+) -> Response:
     """Go on from a step of an execution that failed or was cancelled, with other values where they are given. What ran
-    after that step runs anew."""
+    after that step runs anew. The same Idempotency-Key retries it once."""
     await call.ports.executions.get(execution_id, reach(call))
+    by = call.who.user_id
+    request_id = _request_id("retry", by, idempotency_key, (body.step, body.values)) if idempotency_key else ""
     async with _noted(call, "retry", execution_id, step=body.step):
-        return standing_response(
-            await call.ports.commands.retry(execution_id, call.who.user_id, body.step, body.values)
-        )
+        standing = await call.ports.commands.retry(execution_id, by, body.step, body.values, request_id)
+    return standing_response(standing)
 
 
 @workflow_executions.post(
@@ -351,9 +359,11 @@ async def signal(
 ) -> Response:
     """Send a named event. One that comes before a step waits for it is kept. The same Idempotency-Key sends it once."""
     await call.ports.executions.get(execution_id, reach(call))
-    signal_id = new_id("signal") if idempotency_key is None else _signal_id(call.who.user_id, idempotency_key)
+    by, signal_id = call.who.user_id, new_id("signal")
+    if idempotency_key is not None:
+        signal_id = _request_id("signal", by, idempotency_key, (body.name, body.payload))
     async with _noted(call, "signal", execution_id, name=body.name):
-        standing = await call.ports.commands.signal(execution_id, body.name, body.payload, signal_id, call.who.user_id)
+        standing = await call.ports.commands.signal(execution_id, body.name, body.payload, signal_id, by)
     return standing_response(standing)
 
 
@@ -393,8 +403,10 @@ def _idempotency(key: str | None, workflow_id: str, body: ExecuteWorkflow) -> Id
     return Idempotency(key, blake2b(encode(asked), digest_size=16).hexdigest())
 
 
-def _signal_id(person: str, key: str) -> str:
-    return f"signal_{blake2b(f'{person} {key}'.encode(), digest_size=16).hexdigest()}"
+def _request_id(prefix: str, person: str, key: str, asked: object) -> str:
+    """What names a request of a person, and, behind the point, what it asks for."""
+    named, digest = (blake2b(each, digest_size=16).hexdigest() for each in (f"{person} {key}".encode(), encode(asked)))
+    return f"{prefix}_{named}.{digest}"
 
 
 @asynccontextmanager

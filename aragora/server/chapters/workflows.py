@@ -12,6 +12,7 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Annotated, Any, Final
 
 from fastapi import Header, Path, Query
@@ -19,6 +20,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from starlette.responses import Response
 
 from aragora import limits
+from aragora.debate.proposition import Idempotency
 from aragora.encoding import decode
 from aragora.errors import Forbidden, InvalidInput, NotFound
 from aragora.identity import workspaces
@@ -36,7 +38,7 @@ from aragora.server.chapter import Call, Chapter
 from aragora.server.failures import failure
 from aragora.server.knowledge import covered, reach
 from aragora.server.ports import AuditTrail
-from aragora.server.schemas import Line, Workspace, Workspaces
+from aragora.server.schemas import IdempotencyKey, Line, Workspace, Workspaces
 from aragora.server.views import UNCACHED, json_response
 from aragora.server.workflow_views import (
     JsonSchema,
@@ -50,10 +52,8 @@ from aragora.server.workflow_views import (
     WorkflowView,
 )
 from aragora.workflows.checking import OWNER, Checked, checked, rights_needed
-from aragora.workflows.definition import Definition
 from aragora.workflows.faults import Fault, InvalidDefinition, bounded, refused
 from aragora.workflows.nesting import faults_of_nesting
-from aragora.workflows.ports import Definitions
 from aragora.workflows.reading import Written, json_schema, read
 from aragora.workflows.step_rules import Surroundings
 from aragora.workflows.store.definitions import (
@@ -66,6 +66,7 @@ from aragora.workflows.store.definitions import (
     Wanted,
     unknown_workflow,
 )
+from aragora.workflows.store.pinning import StoredDefinitions
 from aragora.workflows.templates import Template, template, templates
 
 _WORKFLOW_ID: Final = re.compile(rf"{PREFIX}_[0-9a-f]{{32}}")
@@ -80,7 +81,7 @@ class WorkflowPorts:
     `surroundings` is what the server has: agents, protocols."""
 
     definitions: DefinitionStore
-    versions: Definitions
+    versions: StoredDefinitions
     running: Running | None
     surroundings: Surroundings
     audit: AuditTrail
@@ -169,9 +170,9 @@ async def listing(
 
 
 @workflows.post("/api/workflows", needs=WORKFLOWS_CREATE, gives=WorkflowDetail, status=201, refuses=(404, 409))
-async def create(call: Call[WorkflowPorts], body: CreateWorkflow) -> Response:
+async def create(call: Call[WorkflowPorts], body: CreateWorkflow, idempotency_key: IdempotencyKey = None) -> Response:
     """Keep a new workflow, at version 1. Give its definition, or a template to begin with. A definition with faults is
-    refused with each of them (`faults`)."""
+    refused with each of them (`faults`). The same Idempotency-Key returns the workflow that it made first."""
     document = _begun(body)
     workspace = workspaces.chosen(call.who, body.workspace)
     try:
@@ -179,8 +180,13 @@ async def create(call: Call[WorkflowPorts], body: CreateWorkflow) -> Response:
     except InvalidDefinition as wrong:
         return _refusal(call, wrong)
     async with _noted(call, "create", "", digest=written.digest):
-        made = await call.ports.definitions.create(call.who.org_id, workspace, call.who.user_id, written)
-    return _detail(made, decode(written.text), 201, {"Location": f"/api/workflows/{made.workflow_id}"})
+        who, idempotency = call.who, Idempotency(idempotency_key, written.digest) if idempotency_key else None
+        made = await call.ports.definitions.create(who.org_id, workspace, who.user_id, written, idempotency)
+    location = {"Location": f"/api/workflows/{made.workflow_id}"}
+    if made.digest == written.digest:
+        return _detail(made, decode(written.text), 201, location)
+    _, changed = await call.ports.definitions.get(made.workflow_id, reach(call))
+    return _detail(made, decode(changed.document), 201, location)
 
 
 @workflows.post("/api/workflows/validate", needs=WORKFLOWS_CREATE, gives=Validation)
@@ -292,17 +298,7 @@ async def _looked_through(
 ) -> tuple[Written, Checked]:
     """As `_looked_at`, with what it would start `within` one workspace. Raises InvalidDefinition, Unavailable."""
     written, found = await asyncio.to_thread(_looked_at, document, _around(call, workflow_id))
-
-    async def latest(named: str) -> Definition | None:
-        if _WORKFLOW_ID.fullmatch(named) is None:
-            return None
-        try:
-            head, _ = await call.ports.definitions.get(named, within)
-            return (await call.ports.versions.pinned(named, head.version)).definition
-        except NotFound:
-            return None
-
-    nested = await faults_of_nesting(written.definition, workflow_id, latest)
+    nested = await faults_of_nesting(written.definition, workflow_id, partial(call.ports.versions.within, within))
     return written, replace(found, faults=bounded((*found.faults, *nested)))
 
 

@@ -25,6 +25,7 @@ from aragora.workflows.machine.state import (
     Undo,
     block_of,
     inner_key,
+    request_key,
     step_of,
 )
 from aragora.workflows.model import (
@@ -107,6 +108,8 @@ def _retried(state: ExecutionState, event: ExecutionRetried, _: float) -> None:
     state.ended = state.ended_at = state.failing = state.stopping = None
     state.paused = False
     state.retries += 1
+    if event.request_id:
+        state.retried[request_key(event.request_id)] = event.request_id
     state.ends_at = event.ends_at
     outputs = state.blocks[ROOT].outputs
     before = list(outputs)[: list(outputs).index(event.run)] if event.run in outputs else list(outputs)
@@ -314,8 +317,9 @@ def undo_key(undo: Undo) -> str:
 
 
 def _signal_received(state: ExecutionState, event: SignalReceived, _: float) -> None:
-    if event.signal_id not in state.signalled:
-        state.signalled[event.signal_id] = None
+    key = request_key(event.signal_id)
+    if key not in state.signalled:
+        state.signalled[key] = event.signal_id
         state.signals.setdefault(event.name, []).append(event)
 
 

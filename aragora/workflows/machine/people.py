@@ -12,7 +12,7 @@ from aragora.encoding import NotEncodable, encode
 from aragora.errors import Conflict, InvalidInput, NotFound, TooLarge
 from aragora.workflows.definition import PAYLOAD_MAX_BYTES
 from aragora.workflows.machine.editing import edited
-from aragora.workflows.machine.state import ExecutionState
+from aragora.workflows.machine.state import ExecutionState, request_key
 from aragora.workflows.model import (
     CancelRequested,
     ExecutionPaused,
@@ -52,9 +52,10 @@ def cancel(state: ExecutionState, by: str, reason: str) -> CancelRequested | Non
 def signal(
     state: ExecutionState, name: str, payload: Mapping[str, Any], signal_id: str, by: str
 ) -> SignalReceived | None:
-    """A named event. One whose id came before changes nothing. Raises NotFound where no step waits for events of this
+    """A named event. One whose id came before changes nothing. Raises Conflict for another event of the same key;
+    NotFound where no step waits for events of this
     name; Conflict where the execution has ended or was sent too many; TooLarge; InvalidInput."""
-    if signal_id in state.signalled:
+    if _asked_before(state.signalled, signal_id):
         return None
     known = {step.event for step in state.steps.values() if step.type == "wait" and step.event is not None}
     if name not in known:
@@ -72,10 +73,15 @@ def signal(
     return SignalReceived(name, payload, signal_id, by)
 
 
-def retry(state: ExecutionState, by: str, run: str, what: Mapping[str, Any], now: float) -> ExecutionRetried:
-    """Go on from a step of the definition's own block. Raises Conflict where the execution has not failed, where what
-    was done is undone, or where it was retried too often; NotFound where that step never began; InvalidInput for values
-    that the step does not have."""
+def retry(
+    state: ExecutionState, by: str, run: str, what: Mapping[str, Any], now: float, *, request_id: str = ""
+) -> ExecutionRetried | None:
+    """Go on from a step of the definition's own block. A request that came before changes nothing, whatever became of
+    it. Raises Conflict where the execution has not failed, where what was done is undone, where it was retried too
+    often, or for another request of the same key; NotFound where that step never began; InvalidInput for values that
+    the step does not have."""
+    if request_id and _asked_before(state.retried, request_id):
+        return None
     if state.ended is None or state.ended.status is ExecutionStatus.COMPLETED:
         raise Conflict("Only an execution that failed or was cancelled can be retried.", code="execution_not_failed")
     if run not in state.steps or run not in state.attempts:
@@ -87,7 +93,15 @@ def retry(state: ExecutionState, by: str, run: str, what: Mapping[str, Any], now
     if state.retries >= RETRIES_MAX:
         raise Conflict(f"The execution was retried {RETRIES_MAX} times, the most it may be.", code="too_many_retries")
     edited(state.steps[run], what)
-    return ExecutionRetried(by, run, what, now + state.definition.timeout_s)
+    return ExecutionRetried(by, run, what, now + state.definition.timeout_s, request_id)
+
+
+def _asked_before(known: Mapping[str, str], request_id: str) -> bool:
+    """Whether this very request came before. Raises Conflict where another one had its key."""
+    before = known.get(request_key(request_id))
+    if before is not None and before != request_id:
+        raise Conflict("The idempotency key was used for another request: use a new key.")
+    return before is not None
 
 
 def _check_open(state: ExecutionState) -> None:

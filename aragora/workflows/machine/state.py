@@ -115,7 +115,8 @@ class ExecutionState:
     step_runs: int = 0
     approvals: dict[str, ApprovalState] = field(default_factory=dict)
     signals: dict[str, list[SignalReceived]] = field(default_factory=dict)  # by name: those nobody has waited for yet
-    signalled: dict[str, None] = field(default_factory=dict)  # ids
+    signalled: dict[str, str] = field(default_factory=dict)  # ids of events that were sent, by `request_key`
+    retried: dict[str, str] = field(default_factory=dict)  # of retries, those that were named
     undos: list[Undo] = field(default_factory=list)  # in the order of what they undo
     paused: bool = False
     failing: Stop | None = None  # the root block has failed, or somebody cancelled
@@ -134,6 +135,11 @@ class ExecutionState:
     def __post_init__(self) -> None:
         if not self.steps:
             self.steps = {step.id: step for step in self.definition.steps}
+
+
+def request_key(request_id: str) -> str:
+    """What names a request: its id up to the first point; what follows is the digest of what it asks for."""
+    return request_id.partition(".")[0]
 
 
 def reserved(state: ExecutionState) -> int:

@@ -147,9 +147,13 @@ class ExecutionEngine:
         """See `machine.people.cancel`."""
         return await self._command(execution_id, lambda state, _: machine.cancel(state, by, reason))
 
-    async def retry(self, execution_id: str, by: str, run: str, what: Mapping[str, Any]) -> Standing:
+    async def retry(
+        self, execution_id: str, by: str, run: str, what: Mapping[str, Any], request_id: str = ""
+    ) -> Standing:
         """See `machine.people.retry`."""
-        return await self._command(execution_id, lambda state, now: machine.retry(state, by, run, what, now))
+        return await self._command(
+            execution_id, lambda state, now: machine.retry(state, by, run, what, now, request_id=request_id)
+        )
 
     async def signal(
         self, execution_id: str, name: str, payload: Mapping[str, Any], signal_id: str, by: str

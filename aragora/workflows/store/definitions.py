@@ -13,12 +13,14 @@ from sqlalchemy import Select, func, insert, literal, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from aragora.clock import Clock
+from aragora.debate.proposition import Idempotency
 from aragora.encoding import decode, encode_text
 from aragora.errors import Conflict, NotFound
 from aragora.ids import new_id
 from aragora.scope import Scope
 from aragora.storage.cursors import Page, Place, cursor_of, place_of
 from aragora.storage.database import Database
+from aragora.storage.tables import insert_into
 from aragora.workflows.reading import Written
 from aragora.workflows.store.definitions_tables import workflow_versions, workflows
 
@@ -90,20 +92,36 @@ class DefinitionStore:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database, self._clock = database, clock
 
-    async def create(self, org_id: str, workspace: str, by: str, written: Written) -> Head:
-        """A new workflow, at version 1. Raises Conflict where the organisation has as many as it may."""
+    async def create(
+        self, org_id: str, workspace: str, by: str, written: Written, idempotency: Idempotency | None = None
+    ) -> Head:
+        """A new workflow, at version 1; or, as it is now, the one that was made first under the key. Raises Conflict
+        where the organisation has as many as it may, where the key was used for another request, and where what it made
+        is deleted."""
         now = self._clock.now()
         head = {"workflow_id": new_id(PREFIX), "org_id": org_id, "workspace": workspace, "version": 1}
         head |= {"created_at": now, "created_by": by, "updated_at": now, "updated_by": by, **_shown(written)}
+        key = (
+            {}
+            if idempotency is None
+            else {"idempotency_key": idempotency.key, "request_hash": idempotency.request_hash}
+        )
         count = select(func.count()).select_from(workflows)
         count = count.where(_OF.org_id == org_id, _OF.deleted_at.is_(None))
+        making = insert_into(self._database, workflows).values({**head, **key}).on_conflict_do_nothing()
         async with self._database.writing("making a workflow") as connection:
+            first = await _made_first(connection, head, idempotency)
+            if first is not None:
+                return first
             if (await connection.execute(count)).scalar_one() >= WORKFLOWS_MAX:
                 raise Conflict(
                     f"The organisation has {WORKFLOWS_MAX} workflows, the most there may be: delete some.",
                     code="too_many_workflows",
                 )
-            await connection.execute(insert(workflows).values(head))
+            if (await connection.execute(making)).rowcount != 1:  # another process has made it meanwhile
+                first = await _made_first(connection, head, idempotency)
+                assert first is not None, "only a key that is there keeps a new id out"
+                return first
             await _add_version(connection, head, written)
         return _head(head)
 
@@ -111,7 +129,8 @@ class DefinitionStore:
         """A new version, from which new executions begin. The same document makes none.
 
         Args:
-            version: the one that the caller has seen; None: whatever is there.
+            version: the one that the caller has seen; None: whatever is there. Where the latest has this document
+                already, any will do.
 
         Raises NotFound; Conflict (version_conflict) where the latest is another one, (too_many_versions)."""
         async with self._database.writing("changing a workflow") as connection:
@@ -119,9 +138,9 @@ class DefinitionStore:
             if row is None:
                 raise unknown_workflow()
             current = _head(row)
-            _check_version(current, version)
-            if written.digest == current.digest:
+            if written.digest == current.digest:  # a request that is sent again, or changes nothing
                 return current
+            _check_version(current, version)
             if current.version >= VERSIONS_MAX:
                 raise Conflict(
                     f"The workflow has {VERSIONS_MAX} versions, the most there may be: make a new one of it.",
@@ -247,6 +266,25 @@ def _check_version(current: Head, seen: int | None) -> None:
             f"The workflow is at version {current.version}, not {seen}: read it again, then change it.",
             code="version_conflict",
         )
+
+
+async def _made_first(
+    connection: AsyncConnection, wanted: dict[str, Any], idempotency: Idempotency | None
+) -> Head | None:
+    """The workflow that was made under the key; None where none was. Raises Conflict."""
+    if idempotency is None:
+        return None
+    query = select(workflows).where(*(_OF[name] == wanted[name] for name in ("org_id", "workspace", "created_by")))
+    row = (await connection.execute(query.where(_OF.idempotency_key == idempotency.key))).mappings().first()
+    if row is None:
+        return None
+    if row["request_hash"] != idempotency.request_hash:
+        raise Conflict(
+            f"The idempotency key was used for another request (workflow {row['workflow_id']}): use a new key."
+        )
+    if row["deleted_at"] is not None:
+        raise Conflict(f"The idempotency key made workflow {row['workflow_id']}, which is deleted: use a new key.")
+    return _head(row)
 
 
 async def _add_version(connection: AsyncConnection, head: dict[str, Any], written: Written) -> None:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import Final
 
+from aragora.errors import NotFound
+from aragora.ids import could_be_id
 from aragora.scope import Scope
+from aragora.workflows.definition import Definition
 from aragora.workflows.ports import Pinned
 from aragora.workflows.reading import read_back
 from aragora.workflows.store.definitions import DefinitionStore
@@ -33,6 +36,17 @@ class StoredDefinitions:
         if len(self._kept) > KEPT:
             self._kept.popitem(last=False)
         return pinned
+
+    async def within(self, scope: Scope, workflow_id: str) -> Definition | None:
+        """What would be executed now of a workflow of the scope; None where there is none, whatever its id looks like.
+        Raises Unavailable."""
+        if not could_be_id(workflow_id):
+            return None
+        try:
+            head, _ = await self._store.get(workflow_id, scope)
+            return (await self.pinned(workflow_id, head.version)).definition
+        except NotFound:
+            return None
 
     async def latest(self, org_id: str, workspace: str, workflow_id: str) -> Pinned:
         """The version that is executed now. Raises NotFound, also where it is another organisation's or workspace's."""

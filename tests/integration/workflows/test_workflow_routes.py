@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
@@ -263,3 +264,26 @@ async def test_a_workflow_that_a_step_starts_must_be_there_and_may_not_lead_back
     assert (await client.delete(f"{WORKFLOWS}/{child}")).status_code == 204
     again = await client.patch(f"{WORKFLOWS}/{parent}", json={"definition": starting(child), "version": 1})
     assert [one["code"] for one in again.json()["faults"]] == ["unknown_workflow"]
+
+
+async def test_a_workflow_is_made_once_by_its_key_and_another_request_by_it_is_refused(
+    client: httpx2.AsyncClient, site: WorkflowSite
+) -> None:
+    key = {"Idempotency-Key": "first"}
+    several = await asyncio.gather(*(client.post(WORKFLOWS, json={"definition": ONE}, headers=key) for _ in range(5)))
+    assert {answer.status_code for answer in several} == {201}
+    (workflow_id,) = {answer.json()["workflow_id"] for answer in several}
+    assert len((await client.get(WORKFLOWS)).json()["workflows"]) == 1
+    assert several[0].json() == several[1].json()
+    path, two = f"{WORKFLOWS}/{workflow_id}", {**ONE, "name": "Two"}
+    assert code_of(await client.post(WORKFLOWS, json={"definition": two}, headers=key)) == (409, "conflict")
+    async with site.client("bob") as other:
+        assert (await other.post(WORKFLOWS, json={"definition": ONE}, headers=key)).json()["workflow_id"] != workflow_id
+    changed = await client.patch(path, json={"definition": two, "version": 1})
+    again = await client.post(WORKFLOWS, json={"definition": ONE}, headers=key)
+    assert (again.status_code, again.headers["etag"], again.headers["location"]) == (201, '"2"', path)
+    assert (again.json()["version"], again.json()["definition"]) == (2, two)
+    repeated = await client.patch(path, json={"definition": two, "version": 1})
+    assert repeated.json() == changed.json(), "a change that is sent again is no conflict"
+    await client.delete(path)
+    assert code_of(await client.post(WORKFLOWS, json={"definition": ONE}, headers=key)) == (409, "conflict")

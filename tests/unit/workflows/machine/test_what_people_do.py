@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from worlds.workflowing import Execution, approval, chain, debate, definition
+from worlds.workflowing import Execution, approval, ask, chain, debate, definition
 
 from aragora.errors import Conflict, InvalidInput, NotFound, TooLarge
 from aragora.workflows import machine
 from aragora.workflows.machine.people import SIGNALS_MAX
-from aragora.workflows.model import ExecutionStatus
+from aragora.workflows.model import ExecutionRetried, ExecutionStatus
 
 RETRY = {"attempts": 3, "pause_s": 10}
 PLACES = {
@@ -172,3 +172,31 @@ def test_an_execution_that_is_ending_is_not_paused() -> None:
     execution.failed("b")
     with pytest.raises(Conflict, match="ending"):
         machine.pause(execution.state, "ann")
+
+
+def test_a_retry_that_is_asked_for_again_by_its_key_retries_nothing_whatever_became_of_the_first() -> None:
+    execution = Execution(definition(ask("a")))
+    execution.failed("a")
+
+    def asked(request_id: str) -> ExecutionRetried | None:
+        return machine.retry(execution.state, "ann", "a", {}, execution.now, request_id=request_id)
+
+    execution.happen(asked("retry_1.x"))
+    assert asked("retry_1.x") is None, "while it runs"
+    execution.failed("a")
+    assert asked("retry_1.x") is None, "and when it has failed again"
+    with pytest.raises(Conflict, match="another request"):
+        asked("retry_1.y")
+    assert asked("retry_2.x") is not None
+    assert execution.replayed().retried == {"retry_1": "retry_1.x"}
+
+
+def test_an_event_that_is_sent_again_by_its_key_counts_once_and_another_one_is_refused() -> None:
+    execution = Execution(definition({"type": "wait", "id": "w", "event": "go"}, timeout_s=60))
+    first = machine.signal(execution.state, "go", {"n": 1}, "signal_1.x", "ann")
+    assert first is not None
+    execution.happen(first)
+    assert machine.signal(execution.state, "go", {"n": 1}, "signal_1.x", "ann") is None
+    with pytest.raises(Conflict, match="another request"):
+        machine.signal(execution.state, "go", {"n": 2}, "signal_1.y", "ann")
+    assert execution.status is ExecutionStatus.COMPLETED
