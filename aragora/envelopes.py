@@ -55,6 +55,21 @@ class _Place(msgspec.Struct):
     seq: int
 
 
+class _Row(_Place):
+    data: msgspec.Raw
+
+
+class _Told(_Row):
+    timestamp: float
+
+
+R = TypeVar("R", bound=_Row)
+
+
+_ROW: Final = msgspec.json.Decoder(_Row)
+_TOLD: Final = msgspec.json.Decoder(_Told)
+
+
 def _as_it_is(data: Any) -> Any:
     return data
 
@@ -79,6 +94,7 @@ class Envelopes(Generic[E]):
     ) -> None:
         self._names = names
         self._by_name = {name: kind for kind, name in names.items()}
+        self._decoders: dict[str, msgspec.json.Decoder[E]] = {}
         self._identity = identity
         self._besides = besides
         self._mended = mended
@@ -101,29 +117,41 @@ class Envelopes(Generic[E]):
         """The event inside an envelope. Raises msgspec.DecodeError, or KeyError for a type that is unknown here, where
         the payload is not one of ours."""
         envelope = msgspec.json.decode(payload, type=_Envelope)
-        kind = self._by_name[envelope.type]
-        try:
-            event: E = msgspec.json.decode(envelope.data, type=kind)
-        except msgspec.ValidationError:
-            event = msgspec.convert(self._mended(msgspec.json.decode(envelope.data)), kind)
-        return event
+        return self._event(envelope.type, envelope.data)
 
     def events_of(self, payloads: Sequence[str], first: int = 1) -> list[E]:
         """The events of a journal: payloads of seq `first` and on, without a gap. Raises Unreadable for the first row
         that is missing or cannot be read."""
-        events: list[E] = []
+        return [event for _, event in self._rows(payloads, first, _ROW)]
+
+    def told_of(self, payloads: Sequence[str], first: int = 1) -> list[tuple[float, E]]:
+        """As `events_of`, each with when it happened, in seconds since the epoch."""
+        return [(row.timestamp, event) for row, event in self._rows(payloads, first, _TOLD)]
+
+    def _rows(self, payloads: Sequence[str], first: int, read: msgspec.json.Decoder[R]) -> list[tuple[R, E]]:
+        rows: list[tuple[R, E]] = []
         for seq, payload in enumerate(payloads, first):
             try:
-                found = msgspec.json.decode(payload, type=_Place).seq
-                if found == seq:
-                    events.append(self.event_of(payload))
+                row = read.decode(payload)
+                if row.seq == seq:
+                    rows.append((row, self._event(row.type, row.data)))
             except _UNREADABLE as error:
                 raise _unreadable(seq, _told(error)) from error
-            if found != seq:
-                raise _unreadable(seq, f"row {found} stands in its place")
-        if not events:
+            if row.seq != seq:
+                raise _unreadable(seq, f"row {row.seq} stands in its place")
+        if not rows:
             raise _unreadable(first, "it is missing")
-        return events
+        return rows
+
+    def _event(self, name: str, data: msgspec.Raw) -> E:
+        decoder = self._decoders.get(name)
+        if decoder is None:
+            decoder = self._decoders[name] = msgspec.json.Decoder(self._by_name[name])
+        try:
+            return decoder.decode(data)
+        except msgspec.ValidationError:
+            event: E = msgspec.convert(self._mended(msgspec.json.decode(data)), self._by_name[name])
+            return event
 
     def readable(self, payloads: Iterable[str]) -> list[E]:
         """The events of those rows of a damaged journal that can be read."""
@@ -148,8 +176,8 @@ class Envelopes(Generic[E]):
         return encoding.encode_text(envelope)
 
 
-def check(event: object) -> None:
-    """Raises NotStorable where the row of `event` would not give it back."""
+def check(event: object) -> int:
+    """The size of an event in bytes. Raises NotStorable where its row would not give it back."""
     try:
         raw = encoding.encode(event)
         msgspec.json.decode(raw, type=type(event))
@@ -160,6 +188,7 @@ def check(event: object) -> None:
         ) from error
     if _MAYBE_NUL in raw and _NUL.search(raw):
         raise NotStorable("A text holds the character NUL, which cannot be kept: remove it.")
+    return len(raw)
 
 
 def is_readable(payload: str, seq: int) -> bool:

@@ -19,6 +19,7 @@ from aragora.storage.contexts import Context
 from aragora.storage.database import Database
 from aragora.workflows.approvals import ApprovalRequestStore
 from aragora.workflows.proving import ExecutionReceipts
+from aragora.workflows.replaying import Looking
 from aragora.workflows.store.approvals import open_approvals
 from aragora.workflows.store.definitions import DefinitionStore
 from aragora.workflows.store.executions import ExecutionStore
@@ -42,7 +43,7 @@ def open_workflow_executions(
     database = Database.open(settings, Context.WORKFLOWS)
     debates = Database.open(settings, Context.DEBATES)
     workflows = DefinitionStore(database, clock)
-    executions = ExecutionStore(database)
+    executions, definitions = ExecutionStore(database), StoredDefinitions(workflows)
     ports = ExecutionPorts(
         commands=commands,
         executions=executions,
@@ -50,8 +51,9 @@ def open_workflow_executions(
         feed=feed,
         followed=followed,
         sockets=sockets,
+        looking=Looking(executions, definitions),
         workflows=workflows,
-        definitions=StoredDefinitions(workflows),
+        definitions=definitions,
         receipts=ExecutionReceipts(ReceiptStore(debates)),
         audit=audit,
         clock=clock,

@@ -175,16 +175,31 @@ def sealed(
 ) -> ReceiptRecord:
     """The document of `body` as the next link after `head`, signed, issued at `at` (seconds since the epoch). One of
     another kind than a debate's receipt has its own id in place of the debate's. Raises NotCanonical."""
+    members = canonical_members(body)
+    return sealed_members(members, head, signer, receipt_id=receipt_id, debate_id=debate_id, at=at, kind=kind)
+
+
+def sealed_members(
+    body: Mapping[str, bytes],
+    head: ChainHead,
+    signer: Signer,
+    *,
+    receipt_id: str,
+    debate_id: str,
+    at: float,
+    kind: str,
+) -> ReceiptRecord:
+    """As `sealed`, of a body whose members are in canonical form already (`canonical_members`): of a large one that is
+    most of the work, and this is called while the chain is locked."""
     position = head.position + 1
-    document: dict[str, Any] = {
-        **body,
+    place: dict[str, Any] = {
         "position": position,
         "previous_hash": head.hash,
         "algorithm": ALGORITHM,
         "key_id": signer.key_id,
         "public_key": signer.public_key,
     }
-    members = canonical_members(document)
+    members = {**body, **canonical_members(place)}
     receipt_hash = digest(canonical_object(members))
     members |= canonical_members({"hash": receipt_hash, "signature": signer.sign(receipt_hash)})
     return ReceiptRecord(

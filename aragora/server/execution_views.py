@@ -50,8 +50,12 @@ class OpenRunView(BaseModel):
 class ExecutionDetail(ExecutionView):
     inputs: dict[str, Any]
     outputs: dict[str, Any] | None
-    open: Annotated[list[OpenRunView], Field(description="what it does and waits for")]
-    steps: Annotated[dict[str, Any], Field(description="what its steps gave so far")]
+    open: Annotated[list[OpenRunView], Field(description="what it does and waits for: the first 500")]
+    open_count: Annotated[int, Field(description="how many there are")]
+    steps: Annotated[dict[str, Any], Field(description="what its steps gave so far, 1 MB together at most")]
+    left_out: Annotated[
+        list[str], Field(description="steps for whose output there is no room here: its event `step_completed` has it")
+    ]
 
 
 class ExecutionList(BaseModel):

@@ -34,8 +34,9 @@ LIFE_MAX_S: Final = 90 * DAY_S
 """An execution ends within this time, whatever it waits for."""
 DEFINITION_MAX_BYTES: Final = 65_536
 STEPS_MAX: Final = 100
-STEP_RUNS_MAX: Final = 5_000  # of one execution
+STEP_RUNS_MAX: Final = 20_000  # of one execution
 PAYLOAD_MAX_BYTES: Final = 262_144  # of what an execution is given, a step gives, or an event brings
+ITEMS_MAX_BYTES: Final = 4_194_304  # of what the blocks of a map give together
 DEPTH_MAX: Final = 5  # of workflows that start workflows, the first counted
 BRANCHES_MAX: Final = 20
 ITEMS_MAX: Final = 1_000  # of a map

@@ -23,7 +23,7 @@ from aragora.workflows.expression_functions import FUNCTIONS, METHODS
 from aragora.workflows.expression_tree import MACROS, Node, read
 from aragora.workflows.expression_values import Budget, ExpressionError, SpentError, kind_of
 
-COMPILED_MAX: Final = 1_024  # expressions kept, of all definitions
+COMPILED_MAX: Final = 4_096  # expressions kept, of all definitions
 _SHOWN_CHARS: Final = 40  # of an expression or a name in an error
 
 Scope = dict[str, Any]
@@ -77,9 +77,10 @@ def evaluate(expression: Expression | str, names: Mapping[str, Any], budget: Bud
     return value
 
 
-def condition(expression: Expression | str, names: Mapping[str, Any]) -> bool:
-    """Whether a condition holds. Raises ExpressionError as `evaluate` does, and where it gives no true or false."""
-    value = evaluate(expression, names)
+def condition(expression: Expression | str, names: Mapping[str, Any], budget: Budget | None = None) -> bool:
+    """Whether a condition holds. `budget` as in `evaluate`. Raises ExpressionError as that does, and where it gives no
+    true or false."""
+    value = evaluate(expression, names, budget)
     if not isinstance(value, bool):
         text = expression if isinstance(expression, str) else expression.text
         raise ExpressionError(f"The condition {_shown(text)} gives {kind_of(value)} and not true or false.")

@@ -27,6 +27,7 @@ __all__ = [
     "rows_of",
     "stamp_of",
     "stand_in",
+    "told_of",
 ]
 
 
@@ -62,6 +63,11 @@ def events_of(payloads: Sequence[str], first_seq: int = 1) -> list[Event]:
     """The events of a journal, or of a page of it: payloads of `first_seq` and on, without a gap. Raises Unreadable for
     the first row that is missing or cannot be read, and where there is none."""
     return _ENVELOPES.events_of(payloads, first_seq)
+
+
+def told_of(payloads: Sequence[str], first_seq: int = 1) -> list[tuple[float, Event]]:
+    """As `events_of`, each with when it happened, in seconds since the epoch."""
+    return _ENVELOPES.told_of(payloads, first_seq)
 
 
 def readable(payloads: Iterable[str]) -> list[Event]:

@@ -1,12 +1,18 @@
-"""An execution as people read it: what it waits for now, and what each step came to. Pure, from its state."""
+"""An execution as people read it: what it waits for now, and what each step came to. Pure, from its state.
+
+An outline is bounded however large the execution is, and says what it leaves out."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
+from aragora.encoding import encode
 from aragora.workflows.machine.state import ROOT, Doing, ExecutionState, Run
+
+OPEN_MAX: Final = 500
+STEPS_MAX_BYTES: Final = 1_048_576  # of what steps gave, together
 
 _SAYS: Mapping[Doing, str] = {
     Doing.ASKED: "is being asked",
@@ -35,15 +41,42 @@ class OpenRun:
     approval_id: str
 
 
-def open_runs(state: ExecutionState) -> tuple[OpenRun, ...]:
-    """What the execution does and waits for, in the order in which it began."""
-    return tuple(_open(state, run) for run in sorted(state.runs.values(), key=lambda run: (run.began_at, run.key)))
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """An execution at a glance.
+
+    Attributes:
+        inputs: what it was given.
+        open: what it does and waits for, in the order in which it began, `OPEN_MAX` at most.
+        open_count: how many there are.
+        steps: what the steps of the definition's own block gave so far, by step, as far as there is room.
+        left_out: the steps for which there was none.
+    """
+
+    inputs: Mapping[str, Any]
+    open: tuple[OpenRun, ...]
+    open_count: int
+    steps: Mapping[str, Any]
+    left_out: tuple[str, ...]
 
 
-def results(state: ExecutionState) -> dict[str, Any]:
-    """What the steps of the definition's own block gave so far, by step."""
+def outlined(state: ExecutionState) -> Outline:
+    """The outline of an execution that has begun."""
+    assert state.started is not None, "its journal has its first event"
     block = state.blocks.get(ROOT)
-    return {} if block is None else dict(block.outputs)
+    shown: dict[str, Any] = {}
+    left_out: list[str] = []
+    room = STEPS_MAX_BYTES
+    for step, output in ({} if block is None else block.outputs).items():
+        size = len(encode(output))
+        if size > room:
+            left_out.append(step)
+        else:
+            shown[step] = output
+            room -= size
+    runs = sorted(state.runs.values(), key=lambda run: (run.began_at, run.key))
+    first = tuple(_open(state, run) for run in runs[:OPEN_MAX])
+    return Outline(state.started.inputs, first, len(runs), shown, tuple(left_out))
 
 
 def _open(state: ExecutionState, run: Run) -> OpenRun:

@@ -7,15 +7,15 @@ runner, the chain gives the receipt that is there.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol
+from typing import Protocol
 
 from aragora.debate.records import Certification, ChainHead, ReceiptRecord
 from aragora.errors import NotFound
-from aragora.receipts.canonical import journal_digest
-from aragora.receipts.closing import sealed
+from aragora.receipts.canonical import canonical_members, journal_digest
+from aragora.receipts.closing import sealed_members
 from aragora.receipts.signing import Signer
 from aragora.receipts.store import ReceiptStore
 from aragora.workflows import journal
@@ -36,7 +36,8 @@ class Certifying(Protocol):
 class _Draft:
     receipt_id: str
     stands_for: str  # in place of a debate's id: unique
-    body: dict[str, Any]
+    issued_at: float
+    members: Mapping[str, bytes]  # of the body, in canonical form
 
 
 class ChainProofs:
@@ -86,23 +87,22 @@ class ExecutionReceipts:
 
 
 def _drafts(execution_id: str, definition: Definition, payloads: Sequence[str], issued_at: float) -> list[_Draft]:
-    events = journal.events_of(payloads)
-    told = [(journal.stamp_of(payload), event) for payload, event in zip(payloads, events, strict=True)]
+    told = journal.told_of(payloads)
     drafts: list[_Draft] = []
-    for end in owed_ends(execution_id, events):
+    for end in owed_ends(execution_id, (event for _, event in told)):
         sha256 = journal_digest(payloads[: end.seq])
         body = body_of(definition, told[: end.seq], sha256, end.number, issued_at)
-        drafts.append(_Draft(body["receipt_id"], f"{execution_id}/{end.number}", body))
+        drafts.append(_Draft(body["receipt_id"], f"{execution_id}/{end.number}", issued_at, canonical_members(body)))
     return drafts
 
 
 def _sealed(draft: _Draft, head: ChainHead, *, signer: Signer) -> ReceiptRecord:
-    return sealed(
-        draft.body,
+    return sealed_members(
+        draft.members,
         head,
         signer,
         receipt_id=draft.receipt_id,
         debate_id=draft.stands_for,
-        at=draft.body["issued_at"],
+        at=draft.issued_at,
         kind=KIND,
     )

@@ -6,6 +6,7 @@ A step may name what may have run before it. Where a branch decides, it may have
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 from aragora.workflows.blocks import Blocks, place
@@ -56,6 +57,14 @@ def faults_of_expressions(definition: Definition, blocks: Blocks) -> Iterator[Fa
     whole = _Names(definition, blocks.steps, blocks.of_the_whole(), frozenset(), types)
     for name, text in definition.outputs.items():
         yield from _of_expression(f"outputs.{name}", text, whole)
+
+
+def read_all(definition: Definition) -> None:
+    """Read every expression once, so that nobody who runs it waits for that: up to a second, so in a thread. One that
+    cannot be read fails when it is needed."""
+    for text in _unread(definition):
+        with suppress(ExpressionError):
+            compiled(text)
 
 
 def _unread(definition: Definition) -> Iterator[str]:

@@ -53,11 +53,11 @@ from aragora.workflows.checking import checked, rights_needed
 from aragora.workflows.definition import Definition
 from aragora.workflows.journal import Unreadable
 from aragora.workflows.model import ExecutionStarted, ExecutionStatus
-from aragora.workflows.outline import open_runs, results
+from aragora.workflows.outline import outlined
 from aragora.workflows.ports import Definitions
 from aragora.workflows.proving import ExecutionReceipts
 from aragora.workflows.records import Started
-from aragora.workflows.replaying import damaged, replayed
+from aragora.workflows.replaying import Looking, damaged
 from aragora.workflows.running.engine import Standing
 from aragora.workflows.starting import first_event
 from aragora.workflows.store.definitions import PREFIX as WORKFLOW
@@ -103,6 +103,7 @@ class ExecutionPorts:
     feed: EventFeed
     followed: Subject
     sockets: SocketRegistry
+    looking: Looking
     workflows: DefinitionStore
     definitions: Definitions
     receipts: ExecutionReceipts
@@ -231,16 +232,17 @@ async def get(call: Call[ExecutionPorts], execution_id: _ExecutionId) -> Respons
     """An execution: what it was given, what it waits for, what its steps gave so far, and what came of it."""
     record = await call.ports.executions.get(execution_id, reach(call))
     try:
-        state, _ = await replayed(record, call.ports.executions, call.ports.definitions)
+        outline = await call.ports.looking.look(record, outlined)
     except (Unreadable, ValueError, KeyError) as broken:
         raise damaged() from broken
-    assert state.started is not None, "its journal has its first event"
     shown = {
         **execution_view(record),
-        "inputs": state.started.inputs,
+        "inputs": outline.inputs,
         "outputs": None if record.outputs is None else decode(record.outputs),
-        "open": [to_plain(one) for one in open_runs(state)],
-        "steps": results(state),
+        "open": [to_plain(one) for one in outline.open],
+        "open_count": outline.open_count,
+        "steps": outline.steps,
+        "left_out": outline.left_out,
     }
     return json_response(shown, headers=UNCACHED)
 
@@ -264,8 +266,9 @@ async def events(
     ] = 0.0,
     last_event_id: LastEventId = None,
 ) -> Response:
-    """Envelopes with seq > `after`, in order. With `wait_s` the answer waits for the next one, where there is none. As
-    a stream: those, then what follows, until nothing more comes by itself; then the event `end_of_events`."""
+    """Envelopes with seq > `after`, in order; fewer than `limit` where they are large. With `wait_s` the answer waits for
+    the next one, where there is none. As a stream: those, then what follows, until nothing more comes by itself; then
+    the event `end_of_events`."""
     ports = call.ports
     state = await ports.journals.state(execution_id, reach(call))
     if is_wanted(call.request):

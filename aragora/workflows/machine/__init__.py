@@ -52,6 +52,7 @@ __all__ = [
     "asks",
     "awaited",
     "cancel",
+    "fold",
     "next_moment",
     "owed",
     "pause",
@@ -68,11 +69,17 @@ def replay(definition: Definition, events: Iterable[tuple[float, Event]]) -> Exe
     """The state that events make, each with its moment. Raises ValueError where they do not begin with
     `ExecutionStarted`."""
     state = ExecutionState(definition)
-    for number, (at, event) in enumerate(events):
-        if (number == 0) != isinstance(event, ExecutionStarted):
-            raise ValueError(f"event {number + 1} of the execution is a {type(event).__name__}: it must begin with one")
-        apply(state, event, at)
+    fold(state, events)
     return state
+
+
+def fold(state: ExecutionState, events: Iterable[tuple[float, Event]]) -> None:
+    """Change a state by more events, each with its moment. Raises ValueError where `ExecutionStarted` is not the first
+    of all, or comes again."""
+    for at, event in events:
+        if (state.started is None) != isinstance(event, ExecutionStarted):
+            raise ValueError(f"a {type(event).__name__} stands where an execution begins, or began before")
+        apply(state, event, at)
 
 
 def status(state: ExecutionState) -> ExecutionStatus:

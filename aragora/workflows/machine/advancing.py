@@ -22,6 +22,7 @@ from aragora.workflows import approving
 from aragora.workflows.approval_content import digest_of
 from aragora.workflows.approving import ApprovalState
 from aragora.workflows.definition import PAYLOAD_MAX_BYTES, Approval, Loop, Map, Parallel
+from aragora.workflows.expression_values import Budget
 from aragora.workflows.expressions import ExpressionError, compiled, condition, evaluate
 from aragora.workflows.machine.applying import undo_key
 from aragora.workflows.machine.beginning import Held, begin
@@ -108,9 +109,9 @@ def _end(state: ExecutionState) -> Event | None:
     root = state.blocks[ROOT]
     if root.at is not None or state.runs:
         return None
-    names = names_in(state, ROOT)
+    names, shared = names_in(state, ROOT), Budget()
     try:
-        outputs = {name: evaluate(compiled(text), names) for name, text in state.definition.outputs.items()}
+        outputs = {name: evaluate(compiled(text), names, shared) for name, text in state.definition.outputs.items()}
     except ExpressionError as wrong:
         return _stopping(state, ExecutionStatus.FAILED, "expression", f"the outputs: {wrong}")
     if len(encode(outputs)) > PAYLOAD_MAX_BYTES:

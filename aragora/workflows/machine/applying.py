@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from aragora.encoding import encode
 from aragora.workflows import approving
 from aragora.workflows.definition import Approval, Decide, Loop, Map, Parallel, Wait
 from aragora.workflows.machine.editing import edited
@@ -320,6 +321,7 @@ def _signal_received(state: ExecutionState, event: SignalReceived, _: float) -> 
     key = request_key(event.signal_id)
     if key not in state.signalled:
         state.signalled[key] = event.signal_id
+        state.signalled_bytes += len(encode(event.payload))
         state.signals.setdefault(event.name, []).append(event)
 
 

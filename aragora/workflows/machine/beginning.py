@@ -27,6 +27,7 @@ from aragora.workflows.definition import (
     Step,
     Wait,
 )
+from aragora.workflows.expression_values import Budget
 from aragora.workflows.expressions import ExpressionError, compiled, condition, evaluate
 from aragora.workflows.filling import as_text, filled_all
 from aragora.workflows.machine.state import PAID, ExecutionState, reserved
@@ -105,8 +106,9 @@ def _refused(state: ExecutionState, step: Step, what: Mapping[str, Any], budget:
 
 
 def _branch(step: Decide, names: Mapping[str, Any]) -> int:
+    shared = Budget()
     for number, branch in enumerate(step.branches):
-        if condition(compiled(branch.when), names):
+        if condition(compiled(branch.when), names, shared):
             return number
     return -1
 

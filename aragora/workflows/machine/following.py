@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from aragora.workflows.definition import Decide, Loop, Parallel, Step
+from aragora.encoding import encode
+from aragora.workflows.definition import ITEMS_MAX_BYTES, Decide, Loop, Parallel, Step
 from aragora.workflows.machine.state import Block, ExecutionState, Over, Stop, Undo, block_of, names_in, step_of
 from aragora.workflows.model import ExecutionStatus
 
@@ -61,6 +62,10 @@ def _block_done(state: ExecutionState, block: Block) -> None:
         return
     if not isinstance(step, Parallel):
         del state.blocks[block.key]
+        run.results_bytes += len(encode(block.last))
+        if run.results_bytes > ITEMS_MAX_BYTES:
+            reason = f"what the items of step {step.id} gave is larger than {ITEMS_MAX_BYTES} bytes"
+            state.over.setdefault(run.key, Over(code="too_large", reason=reason))
 
 
 def _block_fails(state: ExecutionState, block: Block, code: str, reason: str) -> None:

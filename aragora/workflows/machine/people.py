@@ -22,7 +22,8 @@ from aragora.workflows.model import (
     SignalReceived,
 )
 
-SIGNALS_MAX: Final = 1_000  # of one execution
+SIGNALS_MAX: Final = 1_000  # of one execution, and
+SIGNALS_MAX_BYTES: Final = 16_777_216  # of their payloads
 RETRIES_MAX: Final = 100
 
 
@@ -70,6 +71,9 @@ def signal(
         raise InvalidInput(f"The payload cannot be kept: {wrong}.") from None
     if size > PAYLOAD_MAX_BYTES:
         raise TooLarge(f"The payload has {size} bytes, {PAYLOAD_MAX_BYTES} are the most.")
+    if state.signalled_bytes + size > SIGNALS_MAX_BYTES:
+        told = f"The execution was sent events of {state.signalled_bytes} bytes: {SIGNALS_MAX_BYTES} are the most."
+        raise Conflict(told, code="too_many_signals")
     return SignalReceived(name, payload, signal_id, by)
 
 

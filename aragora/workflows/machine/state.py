@@ -56,6 +56,7 @@ class Run:
     approval_id: str = ""
     begun: int = 0  # blocks, of those that run some
     results: dict[int, Any] = field(default_factory=dict)  # what the last step of each block gave
+    results_bytes: int = 0  # of a map
 
 
 @dataclass(slots=True)
@@ -116,6 +117,7 @@ class ExecutionState:
     approvals: dict[str, ApprovalState] = field(default_factory=dict)
     signals: dict[str, list[SignalReceived]] = field(default_factory=dict)  # by name: those nobody has waited for yet
     signalled: dict[str, str] = field(default_factory=dict)  # ids of events that were sent, by `request_key`
+    signalled_bytes: int = 0  # of all their payloads
     retried: dict[str, str] = field(default_factory=dict)  # of retries, those that were named
     undos: list[Undo] = field(default_factory=list)  # in the order of what they undo
     paused: bool = False

@@ -21,8 +21,9 @@ from aragora.workflows.ports import Definitions, Proving, Reading
 from aragora.workflows.proof import owes_receipt
 from aragora.workflows.running.course import Course
 
-PAGE: Final = 500
+PAGE: Final = 1_000
 AT_ONCE: Final = 8  # whole journals in memory
+LONG: Final = 2_000  # rows: of such journals one at a time
 
 log = structlog.get_logger("aragora.workflows")
 
@@ -44,6 +45,7 @@ class Concluding:
         self._course = course
         self._pause_s = pause_s
         self._room = asyncio.Semaphore(AT_ONCE)
+        self._room_for_long = asyncio.Semaphore(1)
 
     def owed(self, state: ExecutionState) -> bool:
         """Whether a receipt is to be issued."""
@@ -67,7 +69,7 @@ class Concluding:
         course = await self._course(execution_id)
         await course.settled()
         while self._proving is not None and self.owed(course.state):
-            async with self._room:
+            async with self._room if course.seq <= LONG else self._room_for_long:
                 receipts = await self._issued(self._proving, course)
             if not receipts:
                 raise AragoraError(

@@ -1,8 +1,9 @@
 """One execution in memory: takes what happens, journals what follows, and only then acts on it.
 
 Rules
-- One move at a time: what happens is applied, then all that follows by itself, and the whole is one commit. Nothing
-  leaves the process before it is durable.
+- One move at a time: what happens is applied, then what follows by itself, and that is one commit. Where much follows
+  it is several: none holds the event loop for long or is large, and others have their turn in between. Until the last
+  one the row is active: whoever comes next goes on. Nothing leaves the process before it is durable.
 - Where the store is away the same rows are written again until it is back: the state is ahead of the journal meanwhile,
   and nobody sees it.
 - A commit that is fenced loses the course: another process owns the executions now, or our own commit had succeeded
@@ -14,13 +15,15 @@ Rules
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 import structlog
 
 from aragora.background import until_available
-from aragora.errors import AragoraError, Fenced, Unavailable
+from aragora.errors import Fenced, Unavailable
 from aragora.observability.samples import CounterDelta
 from aragora.supervision import begin
 from aragora.workflows import journal, machine
@@ -42,7 +45,10 @@ Said = Callable[[ExecutionState, float], Event | None]
 """What somebody says, or what came, as an event over the state at a moment; None where it changes nothing. It raises
 what refuses it, and then nothing has happened."""
 
-EVENTS_MAX: Final = 20_000  # of one move: a machine that went on for ever would stop here
+EVENTS_MAX: Final = 1_000  # of one commit
+BYTES_MAX: Final = 4_194_304
+SLICE_S: Final = 0.02  # of the event loop
+MOVE_MAX: Final = 200_000  # events: a machine that went on for ever would stop here
 
 log = structlog.get_logger("aragora.workflows")
 
@@ -52,7 +58,18 @@ class Lost(Unavailable):
 
 
 class NotOurs(RuntimeError):
-    """The machine made an event that no journal could give back: a defect, which ends its execution."""
+    """The machine made an event that no journal could give back, or never comes to rest: a defect, which ends its
+    execution."""
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """Events that were applied, in order, the one that comes next where these were enough for a commit, and what they
+    count."""
+
+    events: list[Event]
+    then: Event | None
+    counted: tuple[CounterDelta, ...] = ()
 
 
 class Course:
@@ -86,6 +103,12 @@ class Course:
         self._moved = moved
         self._fenced = fenced
         self._lock = asyncio.Lock()
+        self._halted = False
+
+    @property
+    def moving(self) -> bool:
+        """Whether a move is under way: the state may be ahead of the journal."""
+        return self._lock.locked()
 
     @property
     def busy(self) -> bool:
@@ -101,6 +124,10 @@ class Course:
         if isinstance(outcome, Exception):
             raise outcome
         return outcome
+
+    def halt(self) -> None:
+        """Leave what a move has not written yet to whoever comes next."""
+        self._halted = True
 
     async def settled(self) -> None:
         """Returns once no move is under way."""
@@ -119,31 +146,46 @@ class Course:
             if self.lost:
                 raise _lost()
             now = self._now()
-            first = said(self.state, now)
-            if first is not None:
-                journal.check(first)
-            due = machine.next_moment(self.state) if first is None else None
-            counted: list[CounterDelta] = []
-            events = follow(self.state, first, now, counted)
-            if events:
-                if due is not None and due <= now:
-                    counted += counters_of_lateness(now - due)
-                await self._commit(events, now, taken, counted)
-            return bool(events)
+            event = said(self.state, now)
+            if event is not None:
+                journal.check(event)
+            due = machine.next_moment(self.state) if event is None else None
+            late = () if due is None or due > now else counters_of_lateness(now - due)
+            count = 0
+            while True:
+                followed = self._follow(event, now)
+                if followed.events:
+                    await self._commit(followed, now, taken, late)
+                event, taken, now, late = followed.then, (), self._now(), ()
+                count += len(followed.events)
+                if count > MOVE_MAX:
+                    self.lost = True
+                    raise NotOurs("the execution does not come to rest")
+                if event is None or self._halted:
+                    return count > 0
+
+    def _follow(self, event: Event | None, now: float) -> Followed:
+        try:
+            return follow(self.state, event, now)
+        except Exception:
+            self.lost = True  # the state is ahead of the journal, which will never have the rest
+            raise
 
     async def _commit(
-        self, events: Sequence[Event], now: float, taken: tuple[str, ...], counted: Sequence[CounterDelta]
+        self, followed: Followed, now: float, taken: tuple[str, ...], late: tuple[CounterDelta, ...]
     ) -> None:
+        events = followed.events
         rows = journal.rows_of(self.execution_id, self.seq + 1, now, events)
         last = self.seq + len(rows)
         beside = self._beside(self.state, events, last, now)
+        update = update_of(self.state, self._owes)
         commit = Commit(
             self.execution_id,
             rows,
-            update_of(self.state, self._owes),
+            update if followed.then is None else replace(update, active=True),
             taken=taken,
             outbox=beside.outbox,
-            counters=tuple(counted),
+            counters=(*followed.counted, *late),
             extra=beside.projections,
         )
         try:
@@ -165,27 +207,28 @@ class Course:
         self._moved(self, rows)
 
 
-def follow(state: ExecutionState, first: Event | None, now: float, counted: list[CounterDelta]) -> list[Event]:
-    """Apply an event and all that follows from it at a moment; returns them in order, and adds to `counted` what they
-    count. Raises NotOurs where the machine made one that no journal gives back: then the state is of no more use."""
+def follow(state: ExecutionState, first: Event | None, now: float) -> Followed:
+    """Apply an event and what follows from it at a moment, as much as one commit takes. Raises NotOurs where the
+    machine made an event that no journal gives back: then the state is of no more use."""
     events: list[Event] = []
-    event = first
-    while event is not None or (event := machine.advance(state, now)) is not None:
-        if len(events) >= EVENTS_MAX:
-            raise AragoraError("the execution does not come to rest: this is a defect of the server")
-        if event is not first:
-            _check_ours(event)
+    counted: list[CounterDelta] = []
+    size, since = 0, time.monotonic()
+    event = machine.advance(state, now) if first is None else first
+    while event is not None:
+        if events and (len(events) >= EVENTS_MAX or size >= BYTES_MAX or time.monotonic() - since > SLICE_S):
+            break
+        size += _size_of(event)
         counted += counters_of(state, event, now)
         machine.apply(state, event, now)
         events.append(event)
-        event = None
-    return events
+        event = machine.advance(state, now)
+    return Followed(events, event, tuple(counted))
 
 
-def _check_ours(event: Event) -> None:
-    """Raises NotOurs where an event that the machine made could not be read back: the journal must not have it."""
+def _size_of(event: Event) -> int:
+    """Bytes. Raises NotOurs for an event that could not be read back: the journal must not have it."""
     try:
-        journal.check(event)
+        return journal.check(event)
     except journal.NotStorable as wrong:
         raise NotOurs(f"{type(event).__name__} cannot be kept") from wrong
 

@@ -19,7 +19,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final
 
@@ -29,7 +29,6 @@ from aragora.background import until_available
 from aragora.debate.proposition import Idempotency
 from aragora.encoding import decode_as
 from aragora.errors import AragoraError, Conflict, Fenced, NotFound, Unavailable
-from aragora.observability.samples import CounterDelta
 from aragora.supervision import begin
 from aragora.workflows import approving, journal, machine
 from aragora.workflows.approvals import ApprovalRecord
@@ -117,13 +116,14 @@ class ExecutionEngine:
         self._check_here()
         now, state = self._ports.clock.now(), ExecutionState(pinned.definition)
         journal.check(started)
-        counted: list[CounterDelta] = []
-        events = follow(state, started, now, counted)
-        rows = journal.rows_of(started.execution_id, 1, now, events)
-        beside = self._beside(state, events, len(rows), now)
+        followed = follow(state, started, now)
+        rows = journal.rows_of(started.execution_id, 1, now, followed.events)
+        beside = self._beside(state, followed.events, len(rows), now)
         record = record_of(state, now, len(rows), self._concluding.owed)
+        if followed.then is not None:
+            record = replace(record, active=True)
         new = NewExecution(
-            record, rows, idempotency, outbox=beside.outbox, counters=tuple(counted), extra=beside.projections
+            record, rows, idempotency, outbox=beside.outbox, counters=followed.counted, extra=beside.projections
         )
         try:
             kept = await self._ports.writing.start(new)
@@ -133,6 +133,8 @@ class ExecutionEngine:
         if kept.created:
             course = self._keep(self._course_of(state, len(rows)))
             self._moved(course, rows)
+            if followed.then is not None:
+                begin(self._wake(started.execution_id), "going on with an execution")
         return kept
 
     async def pause(self, execution_id: str, by: str) -> Standing:
@@ -229,6 +231,7 @@ class ExecutionEngine:
         self._leaving = True
         left = await self._deeds.drain()
         for course in list(self._courses.values()):
+            course.halt()
             await course.settled()
         return left
 
@@ -331,14 +334,17 @@ class ExecutionEngine:
 
     def _fenced(self, course: Course) -> None:
         self._courses.pop(course.execution_id, None)
-        begin(self._after_fence(), "looking who owns executions")
+        begin(self._after_fence(course.execution_id), "looking who owns executions")
 
-    async def _after_fence(self) -> None:
-        if not await self._ports.owned():
-            if not self._leaving:
-                log.warning("another runner owns the executions now: stepping down", in_memory=len(self._courses))
-            self._leaving = True
-            self._deeds.leave()
+    async def _after_fence(self, execution_id: str = "") -> None:
+        if await self._ports.owned():
+            if execution_id:  # our own commit had succeeded: what it asked for is still to be done
+                await self._wake(execution_id)
+            return
+        if not self._leaving:
+            log.warning("another runner owns the executions now: stepping down", in_memory=len(self._courses))
+        self._leaving = True
+        self._deeds.leave()
 
     def _check_here(self) -> None:
         if self._leaving:
@@ -403,7 +409,8 @@ class ExecutionEngine:
         try:
             course = await self._course(execution_id)
             happened = await self._guarded(course, course.move(_nothing))
-            self._act(course)
+            if not course.moving:  # else it acts once that is durable
+                self._act(course)
         except AragoraError as refused:
             log.warning("an execution was not woken", execution=execution_id, error=refused.message)
             return False

@@ -32,6 +32,8 @@ _LISTED: Final = select(*(null().label(name) if name == "outputs" else _OF[name]
 _PLACE: Final = tuple_(_OF.started_at, _OF.execution_id)
 _MESSAGES: Final = select(*(workflow_inbox.c[name] for name in MESSAGE))
 _MESSAGE_PLACE: Final = tuple_(workflow_inbox.c.created_at, workflow_inbox.c.message_id)
+_ROWS_AT_FIRST: Final = 100
+PAGE_BYTES: Final = 4_194_304  # of a journal's page: a row has 4 MB at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +129,8 @@ class ExecutionStore:
         return bool(await self._rows(query, "looking for executions of a workflow"))
 
     async def journal(self, execution_id: str, after: int = 0, limit: int = 500) -> list[str]:
-        """The payloads with seq > after as they are kept, in order; empty for an unknown execution. A damaged one comes
-        as text that is no envelope."""
+        """The payloads with seq > after as they are kept, in order; fewer than `limit` where they are large, and none
+        only where there is none. A damaged one comes as text that is no envelope."""
         return [_text(row[2]) for row in await self._journal(execution_id, after, limit)]
 
     async def events(self, execution_id: str, after: int = 0, limit: int = 500) -> list[str]:
@@ -183,8 +185,21 @@ class ExecutionStore:
 
     async def _journal(self, execution_id: str, after: int, limit: int) -> Sequence[Any]:
         of = workflow_journal.c
-        query = select(of.seq, of.at, self._payload).where(of.execution_id == execution_id, of.seq > after)
-        return await self._rows(query.order_by(of.seq).limit(limit), "reading the journal of an execution")
+        query = select(of.seq, of.at, self._payload).where(of.execution_id == execution_id).order_by(of.seq)
+        found: list[Any] = []
+        size, part = 0, min(_ROWS_AT_FIRST, limit)
+        while part > 0:
+            rows = await self._rows(query.where(of.seq > after).limit(part), "reading the journal of an execution")
+            for row in rows:
+                size += len(row[2])
+                if found and size > PAGE_BYTES:
+                    return found
+                found.append(row)
+            if len(rows) < part:
+                return found
+            after = rows[-1][0]
+            part = min(limit - len(found), 1 + (PAGE_BYTES - size) * len(found) // max(size, 1))
+        return found
 
     async def _rows(self, query: Select[Any], what: str) -> Sequence[Any]:
         return await self._database.rows(query, what)

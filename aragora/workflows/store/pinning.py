@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from typing import Final
 
@@ -11,6 +12,7 @@ from aragora.scope import Scope
 from aragora.workflows.definition import Definition
 from aragora.workflows.ports import Pinned
 from aragora.workflows.reading import read_back
+from aragora.workflows.references import read_all
 from aragora.workflows.store.definitions import DefinitionStore
 
 KEPT: Final = 200  # versions in memory
@@ -31,7 +33,8 @@ class StoredDefinitions:
             return known
         kept = await self._store.pinned(workflow_id, version)
         authors = await self._store.authors(workflow_id, version)
-        pinned = Pinned(workflow_id, version, kept.digest, read_back(kept.document), authors)
+        definition = await asyncio.to_thread(_read, kept.document)
+        pinned = Pinned(workflow_id, version, kept.digest, definition, authors)
         self._kept[workflow_id, version] = pinned
         if len(self._kept) > KEPT:
             self._kept.popitem(last=False)
@@ -52,3 +55,9 @@ class StoredDefinitions:
         """The version that is executed now. Raises NotFound, also where it is another organisation's or workspace's."""
         head, _ = await self._store.get(workflow_id, Scope(org_id, frozenset({workspace})))
         return await self.pinned(workflow_id, head.version)
+
+
+def _read(document: str) -> Definition:
+    definition = read_back(document)
+    read_all(definition)
+    return definition

@@ -8,7 +8,6 @@ from typing import Any
 from worlds.workflowing import Execution, approval, ask, chain, debate, definition
 
 from aragora.observability.metrics import METRICS
-from aragora.observability.samples import CounterDelta
 from aragora.workflows import machine
 from aragora.workflows.counted import counters_of, counters_of_lateness
 from aragora.workflows.machine.state import ExecutionState
@@ -102,8 +101,7 @@ def test_no_label_tells_of_an_execution_a_workflow_or_a_person() -> None:
 def test_what_follows_counts_what_the_journal_says() -> None:
     """The driver's own way through the machine counts the same as its events."""
     execution = Execution(definition(*chain(debate("a"), WAIT)))
-    state, deltas = ExecutionState(execution.definition), list[CounterDelta]()
-    started = execution.events[0][1]
-    events = follow(state, started, execution.now, deltas)
-    assert [type(event) for event in events] == [type(event) for _, event in execution.events]
-    assert [delta.sample for delta in deltas] == ["aragora_workflow_executions_started_total"]
+    followed = follow(ExecutionState(execution.definition), execution.events[0][1], execution.now)
+    assert followed.then is None
+    assert [type(event) for event in followed.events] == [type(event) for _, event in execution.events]
+    assert [delta.sample for delta in followed.counted] == ["aragora_workflow_executions_started_total"]

@@ -18,6 +18,7 @@ from aragora.storage.cursors import Place, cursor_of
 from aragora.storage.database import Database
 from aragora.workflows.journal import event_of, events_of, rows_of
 from aragora.workflows.model import CancelRequested, Event, ExecutionPaused, ExecutionResumed, ExecutionStatus
+from aragora.workflows.store import executions
 from aragora.workflows.store.executions import Due, ExecutionStore, Wanted
 from aragora.workflows.store.writer import WorkflowWriter
 
@@ -166,6 +167,23 @@ async def test_a_journal_comes_page_by_page(writer: WorkflowWriter, store: Execu
     assert events_of(await store.journal("exe_1", 1, 1), 2) == EVENTS[1:2]
     assert await store.journal("exe_1", 3) == await store.journal("exe_2") == []
     assert await store.events("exe_1") == await store.journal("exe_1")
+
+
+@pytest.mark.parametrize("limit", [1, 7, 1_000])
+async def test_a_page_of_a_journal_is_bounded_by_its_bytes_and_no_row_is_passed_over(
+    writer: WorkflowWriter, store: ExecutionStore, monkeypatch: pytest.MonkeyPatch, limit: int
+) -> None:
+    monkeypatch.setattr(executions, "PAGE_BYTES", 20_000)
+    sizes = [*[10] * 250, 30_000, 10, 9_000, 9_000, 9_000, *[100] * 150]
+    whole: list[Event] = [CancelRequested("ann", "x" * size) for size in sizes]
+    await writer.start(replace(new(), rows=rows_of("exe_1", 1, 100.0, whole)))
+    found: list[str] = []
+    while page := await store.journal("exe_1", len(found), limit):
+        assert len(page) <= limit
+        assert len(page) == 1 or sum(map(len, page)) <= 20_000
+        found += page
+    assert events_of(found) == whole
+    assert len(await store.journal("exe_1", 251, 200)) > 2
 
 
 async def test_a_damaged_row_is_stood_in_for_and_the_rest_is_read(

@@ -142,6 +142,54 @@ def test_a_map_over_nothing_is_done_and_one_over_too_much_fails() -> None:
     assert million.state.ended.code == "expression"
 
 
+def test_what_the_items_of_a_map_give_together_is_bounded_and_what_is_open_is_closed() -> None:
+    each = {"type": "map", "id": "each", "over": "inputs.names", "block": "ask", "items_max": 50, "at_once": 2}
+    execution = Execution(definition(each, ask("ask")), {"names": ["x"] * 50})
+    given = 0
+    while not execution.status.ended:
+        run = next(one for one in execution.open if one != "each")
+        execution.done(run, text="y" * 250_000)
+        given += 1
+    assert given == 17
+    assert execution.state.ended is not None
+    assert (execution.state.ended.code, execution.open) == ("too_large", [])
+    assert "step each" in execution.state.ended.reason
+    assert "StepClosed" in execution.kinds()
+    assert execution.replayed() == execution.state
+
+
+BOMB = "inputs.all.map(a, inputs.all.map(b, a + b)).size() == 0"
+"""Nearly all that one expression may do."""
+
+
+def test_what_one_decision_computes_counts_together() -> None:
+    def deciding(count: int) -> Execution:
+        branches = [{"when": BOMB, "next": "never"}] * count
+        steps = {"type": "decide", "id": "which", "branches": branches}, ask("never")
+        return Execution(definition(*steps, inputs={"all": {"type": "list"}}), {"all": list(range(90))})
+
+    assert deciding(1).status is ExecutionStatus.COMPLETED
+    many = deciding(20)
+    assert many.state.ended is not None
+    assert (many.status, many.state.ended.code) == (ExecutionStatus.FAILED, "expression")
+    assert "does too much" in many.state.ended.reason
+
+
+def test_what_all_outputs_compute_counts_together() -> None:
+    def giving(count: int) -> Execution:
+        outputs = {f"o{number}": BOMB for number in range(count)}
+        execution = Execution(
+            definition(ask("a"), inputs={"all": {"type": "list"}}, outputs=outputs), {"all": list(range(90))}
+        )
+        execution.done("a")
+        return execution
+
+    assert giving(1).status is ExecutionStatus.COMPLETED
+    many = giving(20)
+    assert many.state.ended is not None
+    assert (many.status, many.state.ended.code) == (ExecutionStatus.FAILED, "expression")
+
+
 def test_a_loop_goes_on_until_its_condition_holds_and_a_round_sees_the_one_before() -> None:
     execution = Execution(
         definition(

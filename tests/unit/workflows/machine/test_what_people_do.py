@@ -9,7 +9,7 @@ from worlds.workflowing import Execution, approval, ask, chain, debate, definiti
 
 from aragora.errors import Conflict, InvalidInput, NotFound, TooLarge
 from aragora.workflows import machine
-from aragora.workflows.machine.people import SIGNALS_MAX
+from aragora.workflows.machine.people import SIGNALS_MAX, SIGNALS_MAX_BYTES
 from aragora.workflows.model import ExecutionRetried, ExecutionStatus
 
 RETRY = {"attempts": 3, "pause_s": 10}
@@ -99,6 +99,19 @@ def test_so_many_events_that_somebody_sends_keep_no_execution_from_its_end() -> 
         execution.happen(machine.signal(execution.state, "go", {}, f"s{number}", "ann"))
     with pytest.raises(Conflict, match="the most it takes"):
         machine.signal(execution.state, "go", {}, "one more", "ann")
+    execution.done("a")
+    assert execution.status is ExecutionStatus.COMPLETED
+
+
+def test_events_that_somebody_sends_are_bounded_by_their_bytes_too() -> None:
+    execution = Execution(definition(*chain(debate("a"), {"type": "wait", "id": "w", "event": "go"})))
+    payload = {"x": "y" * 260_000}
+    for number in range(SIGNALS_MAX_BYTES // 260_010):
+        execution.happen(machine.signal(execution.state, "go", payload, f"s{number}", "ann"))
+    with pytest.raises(Conflict, match="16777216 are the most") as refused:
+        machine.signal(execution.state, "go", payload, "one more", "ann")
+    assert refused.value.code == "too_many_signals"
+    assert execution.happen(machine.signal(execution.state, "go", {}, "a small one", "ann"))
     execution.done("a")
     assert execution.status is ExecutionStatus.COMPLETED
 
