@@ -7,6 +7,7 @@ command `serve run serve_app:app`, and the configuration of a RayService.
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 from dataclasses import replace
@@ -42,7 +43,9 @@ def application(launch: Launch) -> Application:
     def ingress() -> FastAPI:
         from aragora.composition.replica import build_ingress  # noqa: PLC0415 - the launcher needs none of this
 
-        return build_ingress(launch)
+        built = build_ingress(launch)
+        gc.freeze()  # what was loaded stays as long as the process: no look for garbage holds the event loop over it
+        return built
 
     deployment = serve.deployment(
         serve.ingress(ingress)(),

@@ -2,8 +2,8 @@
 `aragora.workflows.running`.
 
 It owns the executions by an epoch in the store: the newest process has the highest, and one that was cut off and comes
-back writes nothing any more. It stays while something is asked, is due within the hour, or is watched; the rest is
-rows, and the scheduler begins it again where something is due.
+back writes nothing any more. It stays while an execution is open, though one that waits is rows: no person's answer is
+to wait for a process; and while one is watched. The scheduler begins it again where there is none.
 """
 
 from __future__ import annotations
@@ -39,8 +39,6 @@ from aragora.workflows.running.runner import RunnerPorts, WorkflowParts, Workflo
 
 READY_TIMEOUT_S: Final = 20.0
 START_AGAIN: Final = pauses(Backoff(base_s=0.05, cap_s=5.0))
-SOON_S: Final = 3_600.0
-"""What is due within this time keeps the process."""
 
 log = structlog.get_logger("aragora.workflows")
 
@@ -151,8 +149,7 @@ class WorkflowRunnerActor(VirtualActor):
         self._polls.forget_silent()
         if self._watchers.watched:
             return True
-        soon = runner.waits_until is not None and runner.waits_until <= self._clock.now() + SOON_S
-        return soon or runner.engine.busy
+        return runner.waits_until is not None or runner.engine.busy  # each open execution has an end that is due
 
     async def _close(self) -> None:
         self._starting.cancel()

@@ -10,7 +10,6 @@ from typing import Any, Final
 from actors.kinds import RUNNER, RUNNER_KEY
 from actors.runtime import Runtime
 from aragora.background import Job
-from aragora.clock import SystemClock
 from aragora.debate.proposition import Idempotency
 from aragora.ids import new_id
 from aragora.scope import EVERYTHING
@@ -29,8 +28,6 @@ from aragora.workflows.telling import TOPIC as EVENTS
 COMMAND_S: Final = 30.0
 TOLD_S: Final = 60.0
 LOOK_S: Final = 60.0
-AHEAD_S: Final = 600.0
-"""What is due within this time has a runner: it is there before the moment comes."""
 
 
 class RunnerCommands:
@@ -103,17 +100,16 @@ class ServedTaskConsumer:
 
 
 def waking_workflows(runtime: Runtime, database: Database) -> Job:
-    """The job that gives executions a runner where something is due, is asked, or was told."""
+    """The job that gives executions a runner: where one is open, or something is asked, or was told."""
     return Job("runner of workflows", LOOK_S, partial(wake_where_due, runtime, database))
 
 
 async def wake_where_due(runtime: Runtime, database: Database) -> str:
     """Give the runner a process where executions need one; returns what was found. Raises Unavailable."""
     store = ExecutionStore(database)
-    due = await store.next_due()
-    soon = due is not None and due <= SystemClock().now() + AHEAD_S
+    opened = await store.next_due() is not None  # each open execution has an end that is due
     told = await OutboxStore(database).pending((EVENTS, APPROVALS), 1)
-    if not (soon or told or await store.active_ids(limit=1) or await store.inbox(1)):
+    if not (opened or told or await store.active_ids(limit=1) or await store.inbox(1)):
         return "no execution needs a runner"
     await runtime.at(RUNNER, RUNNER_KEY).ask(lambda it: it.ready(), timeout_s=COMMAND_S)
     return "executions go on"

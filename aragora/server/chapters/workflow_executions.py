@@ -266,9 +266,9 @@ async def events(
     ] = 0.0,
     last_event_id: LastEventId = None,
 ) -> Response:
-    """Envelopes with seq > `after`, in order; fewer than `limit` where they are large. With `wait_s` the answer waits for
-    the next one, where there is none. As a stream: those, then what follows, until nothing more comes by itself; then
-    the event `end_of_events`."""
+    """Envelopes with seq > `after`, in order; fewer than `limit` where they are large. With `wait_s` the answer waits
+    for the next one, where there is none. As a stream: those, then what follows, until nothing more comes by itself;
+    then the event `end_of_events`."""
     ports = call.ports
     state = await ports.journals.state(execution_id, reach(call))
     if is_wanted(call.request):

@@ -47,7 +47,7 @@ what refuses it, and then nothing has happened."""
 
 EVENTS_MAX: Final = 1_000  # of one commit
 BYTES_MAX: Final = 4_194_304
-SLICE_S: Final = 0.02  # of the event loop
+SLICE_S: Final = 0.02  # of work in the event loop
 MOVE_MAX: Final = 200_000  # events: a machine that went on for ever would stop here
 
 log = structlog.get_logger("aragora.workflows")
@@ -212,10 +212,10 @@ def follow(state: ExecutionState, first: Event | None, now: float) -> Followed:
     machine made an event that no journal gives back: then the state is of no more use."""
     events: list[Event] = []
     counted: list[CounterDelta] = []
-    size, since = 0, time.monotonic()
+    size, since = 0, time.thread_time()
     event = machine.advance(state, now) if first is None else first
     while event is not None:
-        if events and (len(events) >= EVENTS_MAX or size >= BYTES_MAX or time.monotonic() - since > SLICE_S):
+        if events and (len(events) >= EVENTS_MAX or size >= BYTES_MAX or time.thread_time() - since > SLICE_S):
             break
         size += _size_of(event)
         counted += counters_of(state, event, now)

@@ -167,10 +167,10 @@ def test_an_error_has_its_place() -> None:
 def test_a_hostile_expression_is_refused_in_time(text: str) -> None:
     names = {"x": NUMBERS, "s": BIG, "deep": [[NUMBERS] * 100] * 100}
     compiled.cache_clear()
-    begun = time.perf_counter()
+    begun = time.thread_time()
     with pytest.raises(ExpressionError):
         evaluate(text, names)
-    assert time.perf_counter() - begun < SLOW_S
+    assert time.thread_time() - begun < SLOW_S
 
 
 def test_values_that_nest_deeper_than_python_are_refused() -> None:
