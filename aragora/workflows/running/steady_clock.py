@@ -19,8 +19,9 @@ class SteadyClock:
 
     def now(self) -> float:
         """Seconds since the epoch."""
+        wall = self._clock.now()  # first: a process that is put aside between the two is behind then, and never ahead
         at = self._clock.monotonic()
-        self._now = max(self._now + max(0.0, at - self._at), self._clock.now())
+        self._now = max(self._now + max(0.0, at - self._at), wall)
         self._at = at
         return self._now
 
