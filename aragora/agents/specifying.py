@@ -44,7 +44,7 @@ class Specifying:
         names = tuple(spec.name for spec in team)
         prices = {agent.name: price for agent in team if (price := highest_price(agent)) is not None}
         return specification(
-            replace(proposition, agents=names),
+            proposition if proposition.agents == names else replace(proposition, agents=names),
             debate_id,
             available=names,
             default_team=names,

@@ -38,4 +38,5 @@ def open_decisions(
     debates, memory = Database.open(settings, Context.DEBATES), Database.open(settings, Context.MEMORY)
     deciding = Deciding(router_over(settings, debates, memory, clock), opening, workflows)
     ports = DecisionPorts(deciding, Requests(debates), planner, customs, writers, workspaces, clock)
-    return Feature("decisions", ports, chapters=(decisions,), closers=(debates.aclose, memory.aclose))
+    closers = (memory.aclose, debates.aclose)  # debates first: its threads read both
+    return Feature("decisions", ports, chapters=(decisions,), closers=closers)

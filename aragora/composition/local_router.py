@@ -112,7 +112,7 @@ class LocalRouter:
             debates, memory, core = (
                 Database.open(settings, context) for context in (Context.DEBATES, Context.MEMORY, Context.CORE)
             )
-            for database in (debates, memory, core):
+            for database in (core, memory, debates):  # closed the other way round: threads of debates read memory too
                 closing.push_async_callback(database.aclose)
             router = router_over(settings, debates, memory, SystemClock(), registry)
             counters = CounterStore(core)

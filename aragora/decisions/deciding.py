@@ -151,19 +151,15 @@ class Router:
     def planned(self, wanted: Wanted) -> Routed:
         """Where the rules lead the question, and by what it is found. Raises InvalidInput."""
         rule = chosen(self._book, _question(wanted), Named(wanted.named))
-        routed = Routed(rule.to, rule, rule.why, Policy(), self._book.version, wanted.proposition)
         if rule.to is Target.WORKFLOW:
-            return routed
+            return Routed(rule.to, rule, rule.why, Policy(), self._book.version, wanted.proposition)
         proposition = self._by(rule, wanted.proposition)
         found = self._planning.specified(proposition)
-        routed = replace(routed, proposition=proposition)
-        if proposition.needs or not wanted.shared:
-            return routed
-        return replace(
-            routed,
-            keys=keys_of(found.spec, _configured(found), release=__version__, rules=self._book.version),
-            agents={agent.name: agent.model for agent in found.team},
-        )
+        keys = agents = None
+        if wanted.shared and not proposition.needs:
+            keys = keys_of(found.spec, _configured(found), release=__version__, rules=self._book.version)
+            agents = {agent.name: agent.model for agent in found.team}
+        return Routed(rule.to, rule, rule.why, Policy(), self._book.version, proposition, keys=keys, agents=agents)
 
     async def look(self, routed: Routed, wanted: Wanted) -> tuple[Routed, Entry | None, State]:
         """The question under the policy and knowledge of now, its entry, and where that stands for this caller: a kept
@@ -171,12 +167,9 @@ class Router:
         keys, asked = routed.keys, routed.proposition
         if keys is None:
             return replace(routed, policy=await self.entries.policy()), None, State.STALE
-        (policy, entry), knowledge = await asyncio.gather(
-            self.entries.find(keys.exact),
-            self._knowledge.standing(asked.org_id, asked.workspace, asked.domain),
-        )
-        standing = Standing(policy.generation, knowledge)
-        routed = replace(routed, policy=policy, standing=standing)
+        found = await self.entries.find(keys.exact, self._knowledge.told(asked.org_id, asked.workspace, asked.domain))
+        entry, standing = found.entry, found.standing
+        routed = replace(routed, policy=found.policy, standing=standing)
         entry, state = (None, State.STALE) if entry is None else await self._judged(entry, standing)
         if entry is not None and wanted.fresh:
             return routed, entry, State.STALE
@@ -246,13 +239,14 @@ class Router:
         if rule.to is Target.AGENT:
             team = rule.agents or self._planning.specified(asked).spec.agents[:1]
             return replace(asked, protocol="ensemble", rounds=1, consensus=ConsensusMode.NONE.value, agents=team)
-        given: dict[str, Any] = {
+        told: dict[str, Any] = {
             "protocol": rule.protocol,
             "rounds": rule.rounds,
             "consensus": rule.consensus,
             "agents": rule.agents or None,
         }
-        return replace(asked, **{name: value for name, value in given.items() if value is not None})
+        given = {name: value for name, value in told.items() if value is not None}
+        return replace(asked, **given) if given else asked
 
 
 class Deciding:

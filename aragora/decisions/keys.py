@@ -59,11 +59,17 @@ OF_A_REQUEST: Final[Mapping[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """What an entry is found by: `exact` for this very question, `near` for the same in other words
-    (`aragora.decisions.near`)."""
+    """What an entry is found by: `exact` for this very question, `near` for the same in other words."""
 
     exact: str
-    near: str
+    question: str
+    told: bytes
+    """All else that shapes the answer."""
+
+    @property
+    def near(self) -> str:
+        """See `aragora.decisions.near`. Only claims and near matches need it, and it takes as long as the rest."""
+        return _hashed(("near", *gist(self.question)), self.told)
 
 
 def keys_of(spec: DebateSpec, agents: Mapping[str, object], *, release: str, rules: str) -> Keys:
@@ -83,7 +89,7 @@ def keys_of(spec: DebateSpec, agents: Mapping[str, object], *, release: str, rul
         "rules": rules,
     }
     raw = encode(told)
-    return Keys(_hashed(("exact", question), raw), _hashed(("near", *gist(question)), raw))
+    return Keys(_hashed(("exact", question), raw), question, raw)
 
 
 def budget_class(budget_usd: float | None) -> int | None:

@@ -9,6 +9,7 @@ from typing import Protocol
 from aragora.agents.specifying import Specified
 from aragora.debate.model import DebateStatus
 from aragora.debate.proposition import Idempotency, Proposition
+from aragora.storage.database import Lookup
 
 
 class Opened(Protocol):
@@ -52,17 +53,16 @@ class Journals(Protocol):
 class Knowledge(Protocol):
     """Knows how often a workspace was told something."""
 
-    async def standing(self, org_id: str, workspace: str, domain: str) -> str:
-        """A text that is another one after each time. Raises Unavailable."""
+    def told(self, org_id: str, workspace: str, domain: str) -> Lookup | None:
+        """What reads it: one row, another one after each time. None: nothing that is told changes a decision."""
         ...
 
 
 class NothingTold:
     """Of a server whose debates are offered no knowledge: nothing that is told changes a decision."""
 
-    async def standing(self, org_id: str, workspace: str, domain: str) -> str:
-        del org_id, workspace, domain
-        return ""
+    def told(self, org_id: str, workspace: str, domain: str) -> None:
+        """There is nothing to read."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from aragora.config.settings import Settings
@@ -23,6 +24,15 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
     from aragora.storage.engines import SqliteReader
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """A query of a context that is a constant, with the values of its parameters (`Database.lookups`)."""
+
+    database: Database
+    query: Select[Any]
+    values: Mapping[str, Any]
 
 
 class Database:
@@ -96,7 +106,7 @@ class Database:
                 found: Sequence[Any] = (await connection.execute(query)).all()
                 return found
         with translated(what):
-            return await self._sqlite_reader().rows(query)
+            return await self.sqlite_reader().rows(query)
 
     async def lookup(
         self, query: Select[Any], values: Mapping[str, Any], what: str = "reading the store"
@@ -108,7 +118,20 @@ class Database:
                 found: Sequence[Sequence[Any]] = (await connection.execute(query, values)).all()
                 return found
         with translated(what):
-            return await self._sqlite_reader().lookup(query, values)
+            return await self.sqlite_reader().lookup(query, values)
+
+    async def lookups(
+        self, query: Select[Any], values: Mapping[str, Any], other: Lookup, what: str = "reading the store"
+    ) -> tuple[Sequence[Sequence[Any]], Sequence[Sequence[Any]]]:
+        """A `lookup` here, and one of another context, which is closed after this one. SQLite files are read one after
+        the other in one hop to a thread, PostgreSQL at the same time. Raises Unavailable where either is away."""
+        if not (self.is_sqlite and other.database.is_sqlite):
+            theirs = other.database.lookup(other.query, other.values, what)
+            here, there = await asyncio.gather(self.lookup(query, values, what), theirs)
+            return here, there
+        with translated(what):
+            reader = other.database.sqlite_reader()
+            return await self.sqlite_reader().lookups(query, values, reader, (other.query, other.values))
 
     async def aclose(self) -> None:
         """Close all connections; the next use opens new ones."""
@@ -119,7 +142,8 @@ class Database:
         if engines is not None:
             await engines[0].dispose()
 
-    def _sqlite_reader(self) -> SqliteReader:
+    def sqlite_reader(self) -> SqliteReader:
+        """What reads the file of a SQLite context."""
         if self._reader is None:
             from aragora.storage.engines import SqliteReader  # noqa: PLC0415  see the module's docstring
 

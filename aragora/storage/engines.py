@@ -73,11 +73,20 @@ class SqliteReader:
     async def lookup(self, query: Select[Any], values: Mapping[str, Any]) -> Sequence[tuple[Any, ...]]:
         """As `rows`, of a query that is a constant: it is compiled once, and the driver does the rest. Its columns must
         need no conversion."""
-        if query not in self._compiled:
-            compiled = query.compile(dialect=self._engine.dialect)
-            self._compiled[query] = (str(compiled), compiled.positiontup or ())
-        sql, names = self._compiled[query]
-        return await self._on_a_thread(_lookup, sql, [values[name] for name in names])
+        return await self._on_a_thread(_lookup, *self._constant(query, values))
+
+    async def lookups(
+        self, query: Select[Any], values: Mapping[str, Any], other: SqliteReader, theirs: tuple[Select[Any], Any]
+    ) -> tuple[Sequence[tuple[Any, ...]], Sequence[tuple[Any, ...]]]:
+        """A `lookup` here and then one of `other`, query and values, in one hop to a thread of this reader: another hop
+        costs as much as a query. `other` may be closed only after this one."""
+        there = other._constant(*theirs)
+
+        def both(connection: Connection, sql: str, values: Sequence[object]) -> Sequence[Any]:
+            return _lookup(connection, sql, values), other._read(_lookup, *there)
+
+        here, beside = await self._on_a_thread(both, *self._constant(query, values))
+        return here, beside
 
     async def aclose(self) -> None:
         """Let what runs end, then close the connections."""
@@ -85,6 +94,14 @@ class SqliteReader:
         for connection in self._connections:
             connection.close()
         self._engine.dispose()
+
+    def _constant(self, query: Select[Any], values: Mapping[str, Any]) -> tuple[str, list[Any]]:
+        """The text of a query, compiled once, and its values in their order."""
+        if query not in self._compiled:
+            compiled = query.compile(dialect=self._engine.dialect)
+            self._compiled[query] = (str(compiled), compiled.positiontup or ())
+        sql, names = self._compiled[query]
+        return sql, [values[name] for name in names]
 
     async def _on_a_thread(self, read: Callable[..., Sequence[Any]], *args: object) -> Sequence[Any]:
         async with asyncio.timeout(self._timeout_s):

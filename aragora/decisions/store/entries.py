@@ -38,7 +38,7 @@ from aragora.decisions.agent_versions import used
 from aragora.decisions.entry import CLAIM_S, Claim, Entry, Standing
 from aragora.decisions.store.tables import decision_entries, decision_policy
 from aragora.encoding import decode_as, encode_text
-from aragora.storage.database import Database
+from aragora.storage.database import Database, Lookup
 from aragora.storage.tables import insert_into
 
 FIRST_POLICY: Final = "1"
@@ -104,6 +104,15 @@ class Bounds:
     bytes_max: int
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What is under a key, and under what it would have to stand now."""
+
+    policy: Policy
+    standing: Standing
+    entry: Entry | None
+
+
 class Entries:
     """Over the database of context `debates`. Every method raises Unavailable where that is away, and then nothing was
     written."""
@@ -116,11 +125,18 @@ class Entries:
         found = await self._database.lookup(_POLICY, {}, "reading the policy of decisions")
         return Policy(*found[0]) if found else Policy()
 
-    async def find(self, key: str) -> tuple[Policy, Entry | None]:
-        """The policy in force, and the entry of a question."""
-        version, generation, *row = (await self._database.lookup(_BY_KEY, {"key": key}, "reading a kept decision"))[0]
+    async def find(self, key: str, told: Lookup | None = None) -> Found:
+        """The policy in force, the entry of a question, and what `told` reads beside them, of a database that is closed
+        after this one."""
+        values, what = {"key": key}, "reading a kept decision"
+        if told is None:
+            rows, knowledge = await self._database.lookup(_BY_KEY, values, what), ""
+        else:
+            rows, theirs = await self._database.lookups(_BY_KEY, values, told, what)
+            knowledge = ".".join(map(str, theirs[0]))
+        version, generation, *row = rows[0]
         policy = Policy() if version is None else Policy(version, generation)
-        return policy, None if row[0] is None else _entry(row)
+        return Found(policy, Standing(policy.generation, knowledge), None if row[0] is None else _entry(row))
 
     async def of_debate(self, debate_id: str) -> Entry | None:
         """A debate as the entry that it was, whether or not it is one still; its key is empty."""

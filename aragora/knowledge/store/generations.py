@@ -10,17 +10,22 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import bindparam, func, or_, select
+from sqlalchemy import Integer, bindparam, func, literal_column, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from aragora.knowledge.store.tables import knowledge_embedder, knowledge_generations, knowledge_items
-from aragora.storage.database import Database
+from aragora.storage.database import Database, Lookup
 from aragora.storage.tables import insert_into
 
 _OF: Final = knowledge_generations.c
 _ITEMS: Final = knowledge_items.c
-_TWO: Final = select(_OF.scope, _OF.generation).where(
-    or_(_OF.scope == bindparam("one"), _OF.scope == bindparam("other"))
+_TWO: Final = select(
+    *(
+        func.coalesce(
+            select(_OF.generation).where(_OF.scope == bindparam(name)).scalar_subquery(), literal_column("0", Integer)
+        )
+        for name in ("one", "other")
+    )
 )
 
 
@@ -49,10 +54,9 @@ class Generations:
             tuple((scope, known.get(scope, 0)) for scope in sorted(scopes)), embedder[0][0] if embedder else ""
         )
 
-    async def of(self, scopes: tuple[str, str]) -> tuple[tuple[str, int], ...]:
-        """The generations of two scopes, of those that have one: what a request asks that must be quick."""
-        found = await self._database.lookup(_TWO, {"one": scopes[0], "other": scopes[1]}, "reading generations")
-        return tuple((row[0], row[1]) for row in found)
+    def of(self, one: str, other: str) -> Lookup:
+        """What reads the generations of two scopes beside something else: one row, with 0 for a scope that has none."""
+        return Lookup(self._database, _TWO, {"one": one, "other": other})
 
     async def next_begin(self, org_id: str, now: float) -> float | None:
         """When the next item of the organisation begins to hold, in seconds since the epoch."""

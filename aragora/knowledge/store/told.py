@@ -14,7 +14,7 @@ from aragora.knowledge.model import ItemKind, SourceKind, Visibility
 from aragora.knowledge.planning import Addition, Effect, Planned, Unit
 from aragora.knowledge.store.generations import Generations
 from aragora.knowledge.store.lexical import told_scope
-from aragora.storage.database import Database
+from aragora.storage.database import Database, Lookup
 
 _BY_ITSELF: Final = frozenset({SourceKind.DEBATE, SourceKind.TASK, SourceKind.WORKFLOW, SourceKind.DERIVATION})
 
@@ -40,9 +40,6 @@ class ToldKnowledge:
     def __init__(self, database: Database) -> None:
         self._generations = Generations(database)
 
-    async def standing(self, org_id: str, workspace: str, domain: str) -> str:
-        """A text that changes whenever the workspace, or its whole organisation, is told something about the domain.
-        Raises Unavailable where the store is away."""
-        scopes = (told_scope(org_id, workspace, domain), told_scope(org_id, None, domain))
-        found = dict(await self._generations.of(scopes))
-        return ".".join(str(found.get(scope, 0)) for scope in scopes)
+    def told(self, org_id: str, workspace: str, domain: str) -> Lookup:
+        """What reads how often the workspace, and its whole organisation, were told something about the domain."""
+        return self._generations.of(told_scope(org_id, workspace, domain), told_scope(org_id, None, domain))
