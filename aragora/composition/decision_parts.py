@@ -8,8 +8,8 @@ from aragora.agents.specifying import Specifying
 from aragora.clock import Clock
 from aragora.config.settings import Settings
 from aragora.debate.store.debates import DebateStore
-from aragora.decisions.deciding import Keeping, Router
 from aragora.decisions.ports import Knowledge, NothingTold
+from aragora.decisions.router import Keeping, Router
 from aragora.decisions.rules_file import rules_of
 from aragora.decisions.store.entries import Bounds, Entries
 from aragora.knowledge.store.told import ToldKnowledge

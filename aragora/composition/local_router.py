@@ -16,8 +16,8 @@ from aragora.clock import SystemClock
 from aragora.composition.decision_parts import router_over
 from aragora.config.settings import Settings, settings_in
 from aragora.debate.proposition import Proposition
-from aragora.decisions.deciding import Routed, Router, Wanted
 from aragora.decisions.invalidating import Invalidating, figures
+from aragora.decisions.router import Routed, Router, Wanted
 from aragora.decisions.rules import Stakes
 from aragora.ids import LOCAL_ORG
 from aragora.migrations.applying import apply_pending

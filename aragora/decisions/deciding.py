@@ -1,110 +1,36 @@
-"""The decision router: a question is answered from what was decided, or goes where the rules lead it.
+"""What becomes of a question: a kept decision answers it, it joins a debate, or one is opened or a workflow started.
 
-    1. The rules choose: one agent, a debate or a workflow (`aragora.decisions.rules`).
-    2. What would be debated gives the key (`aragora.decisions.keys`). A decision that is kept under it, and stands
-       under the policy and knowledge of now, is given again; a debate that runs under it is joined.
-    3. Otherwise the question is claimed, and its debate opened. Equal questions at once have one claim, on whatever
-       replica they arrive, so one debate is paid.
-
-When a debate has ended, the first who looks judges whether its decision may be given again
-(`aragora.decisions.admission`): the next question, or the job that does so every minute.
+The router says where it goes (`aragora.decisions.router`). What neither a kept decision nor a running debate answers is
+claimed, and its debate opened. Equal questions at once have one claim, on whatever replica they arrive, so one debate
+is paid. Where it cannot be opened, one of those who wait tries once more; who has seen both fail tries no more.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
-from math import inf
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Final
 
-import structlog
-
-from aragora import __version__
-from aragora.agents.specifying import Specified
-from aragora.clock import Clock
-from aragora.debate.model import (
-    WIRE_NAMES,
-    ConsensusMode,
-    DecisionSigned,
-    PersonSuggested,
-    PersonVoted,
-    PositionsCorrected,
-)
-from aragora.debate.proposition import Idempotency, Proposition
-from aragora.decisions.admission import Ended, why_not
-from aragora.decisions.entry import Claim, Entry, Standing, State
-from aragora.decisions.keys import Keys, keys_of
-from aragora.decisions.ports import Journals, Knowledge, Opened, Opening, Planning, Started, Workflows
-from aragora.decisions.rules import Named, Question, Rule, RuleBook, Stakes, Target, chosen
-from aragora.decisions.store.entries import Bounds, Entries, Policy
-from aragora.encoding import decode_as
-from aragora.errors import Conflict, Unavailable
+from aragora.debate.proposition import Idempotency
+from aragora.decisions.entry import Claim, Entry, State
+from aragora.decisions.ports import Opened, Opening, Started, Workflows
+from aragora.decisions.router import Routed, Router, Wanted
+from aragora.decisions.rules import Target
+from aragora.errors import AragoraError, Conflict, Unavailable
 from aragora.ids import new_id
-from aragora.observability.registry import REGISTRY, Registry
-
-log: Final[structlog.stdlib.BoundLogger] = structlog.get_logger("aragora.decisions")
+from aragora.supervision import begin
 
 HITS: Final = "aragora_decision_cache_hits_total"
 MISSES: Final = "aragora_decision_cache_misses_total"
 JOINED: Final = "aragora_decision_joined_total"
-EVICTIONS: Final = "aragora_decision_cache_evictions_total"
 SAVED: Final = "aragora_decision_saved_usd_total"
 ROUTES: Final = "aragora_decision_routes_total"
 
 WAIT_S: Final = 10.0
 """How long a request waits for another one that is opening the same debate."""
+FAILED_MAX: Final = 2
+"""Of the openings that a request waits for; after so many that failed it tries none itself."""
 _LOOK_S: Final = (0.005, 0.01, 0.02, 0.04, 0.08)  # pauses between two looks; the last one again and again
-_PEOPLE: Final = tuple(WIRE_NAMES[kind] for kind in (PersonVoted, PersonSuggested, PositionsCorrected, DecisionSigned))
-
-
-@dataclass(frozen=True, slots=True)
-class Keeping:
-    """What is kept, and for how long. `near`: whether a question may be answered by the same one in other words."""
-
-    ttl_s: float
-    confidence_min: float
-    bounds: Bounds
-    near: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """A question with what its caller wants of the answer.
-
-    Attributes:
-        named: the settings that the caller named itself; the rules then choose nothing.
-        fresh: nothing that was decided before, or is being decided, may answer.
-        max_age_s: an answer that was decided longer ago does not do; None: whatever is kept does.
-        shared: whether the caller may be given what others asked, which takes the right to read debates.
-    """
-
-    proposition: Proposition
-    stakes: Stakes = Stakes.NORMAL
-    deadline_s: float | None = None
-    named: tuple[str, ...] = ()
-    tags: tuple[str, ...] = ()
-    fresh: bool = False
-    max_age_s: float | None = None
-    shared: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Routed:
-    """Where a question goes, and why, in words; `entry` is the kept decision that answers it, `near` whether that was
-    asked in other words."""
-
-    target: Target
-    rule: Rule
-    why: str
-    policy: Policy
-    rules: str
-    proposition: Proposition
-    keys: Keys | None = None
-    standing: Standing | None = None
-    agents: dict[str, str] | None = None
-    entry: Entry | None = None
-    near: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,137 +42,6 @@ class Settled:
     opened: Opened | None = None
     joined: Entry | None = None
     started: Started | None = None
-
-
-class Router:
-    """Chooses the way of questions, and looks for what was decided. Every method raises Unavailable where a store is
-    away."""
-
-    def __init__(
-        self,
-        entries: Entries,
-        journals: Journals,
-        planning: Planning,
-        knowledge: Knowledge,
-        *,
-        book: RuleBook,
-        keeping: Keeping,
-        clock: Clock,
-        registry: Registry = REGISTRY,
-    ) -> None:
-        self.entries = entries
-        self.keeping = keeping
-        self.registry = registry
-        self.clock = clock
-        self._journals = journals
-        self._planning = planning
-        self._knowledge = knowledge
-        self._book = book
-
-    async def route(self, wanted: Wanted) -> Routed:
-        """Where the question goes now. Raises InvalidInput as opening its debate does."""
-        routed, entry, state = await self.look(self.planned(wanted), wanted)
-        return self.answered(routed, entry) if entry is not None and state is State.KEPT else routed
-
-    def planned(self, wanted: Wanted) -> Routed:
-        """Where the rules lead the question, and by what it is found. Raises InvalidInput."""
-        rule = chosen(self._book, _question(wanted), Named(wanted.named))
-        if rule.to is Target.WORKFLOW:
-            return Routed(rule.to, rule, rule.why, Policy(), self._book.version, wanted.proposition)
-        proposition = self._by(rule, wanted.proposition)
-        found = self._planning.specified(proposition)
-        keys = agents = None
-        if wanted.shared and not proposition.needs:
-            keys = keys_of(found.spec, _configured(found), release=__version__, rules=self._book.version)
-            agents = {agent.name: agent.model for agent in found.team}
-        return Routed(rule.to, rule, rule.why, Policy(), self._book.version, proposition, keys=keys, agents=agents)
-
-    async def look(self, routed: Routed, wanted: Wanted) -> tuple[Routed, Entry | None, State]:
-        """The question under the policy and knowledge of now, its entry, and where that stands for this caller: a kept
-        one that is too old for it, or that it does not want, is STALE. STALE without an entry: there is none."""
-        keys, asked = routed.keys, routed.proposition
-        if keys is None:
-            return replace(routed, policy=await self.entries.policy()), None, State.STALE
-        found = await self.entries.find(keys.exact, self._knowledge.told(asked.org_id, asked.workspace, asked.domain))
-        entry, standing = found.entry, found.standing
-        routed = replace(routed, policy=found.policy, standing=standing)
-        entry, state = (None, State.STALE) if entry is None else await self._judged(entry, standing)
-        if entry is not None and wanted.fresh:
-            return routed, entry, State.STALE
-        if state is State.STALE and self.keeping.near and not wanted.fresh:
-            async for near in self._near(keys, standing):
-                if self._is_young(near, wanted):
-                    return routed, near, State.KEPT
-        if entry is not None and state is State.KEPT and not self._is_young(entry, wanted):
-            return routed, entry, State.STALE
-        return routed, entry, state
-
-    def answered(self, routed: Routed, entry: Entry) -> Routed:
-        """The question answered by a kept decision."""
-        near = routed.keys is not None and entry.key != routed.keys.exact
-        words = " in other words" if near else ""
-        why = f"this was decided before{words}, and neither the policy nor what the workspace knows has changed since"
-        return replace(routed, target=Target.CACHE, why=why, entry=entry, near=near)
-
-    async def judge(self, entry: Entry) -> Entry | None:
-        """The entry of a debate that has ended, kept from now on; None where its decision may not be given again, or
-        was invalidated meanwhile."""
-        reason = await self._why_not(entry)
-        now = self.clock.now()
-        if reason is not None:
-            log.info("a decision is not kept", debate_id=entry.debate_id, reason=reason)
-            await self.entries.release(entry.key, entry.debate_id)
-            return None
-        ends_at = (entry.decided_at or now) + self.keeping.ttl_s
-        gone = await self.entries.keep(entry, now=now, ends_at=ends_at, bounds=self.keeping.bounds)
-        if gone is None:
-            return None
-        if gone:
-            self.registry.inc(EVICTIONS, gone)
-        return replace(entry, kept_at=now, ends_at=ends_at)
-
-    async def _judged(self, entry: Entry, standing: Standing) -> tuple[Entry | None, State]:
-        state = entry.state(standing, self.clock.now())
-        if state is not State.ENDED:
-            return entry, state
-        kept = await self.judge(entry)
-        return (None, State.STALE) if kept is None else (kept, kept.state(standing, self.clock.now()))
-
-    async def _near(self, keys: Keys, standing: Standing) -> AsyncIterator[Entry]:
-        for entry in await self.entries.find_near(keys.near):
-            if entry.key != keys.exact:
-                kept, state = await self._judged(entry, standing)
-                if kept is not None and state is State.KEPT:
-                    yield kept
-
-    def _is_young(self, entry: Entry, wanted: Wanted) -> bool:
-        return wanted.max_age_s is None or entry.age_s(self.clock.now()) <= wanted.max_age_s
-
-    async def _why_not(self, entry: Entry) -> str | None:
-        if entry.status is None:
-            return "its debate is not there"
-        seen = await self._journals.happened(entry.debate_id, _PEOPLE, since=0.0, until=inf, after=0, limit=1)
-        return why_not(
-            entry.status,
-            _ended(entry),
-            people=bool(seen),
-            receipt=entry.receipt is not None,
-            least=self.keeping.confidence_min,
-        )
-
-    def _by(self, rule: Rule, asked: Proposition) -> Proposition:
-        """What is asked for, with what the rule chooses."""
-        if rule.to is Target.AGENT:
-            team = rule.agents or self._planning.specified(asked).spec.agents[:1]
-            return replace(asked, protocol="ensemble", rounds=1, consensus=ConsensusMode.NONE.value, agents=team)
-        told: dict[str, Any] = {
-            "protocol": rule.protocol,
-            "rounds": rule.rounds,
-            "consensus": rule.consensus,
-            "agents": rule.agents or None,
-        }
-        given = {name: value for name, value in told.items() if value is not None}
-        return replace(asked, **given) if given else asked
 
 
 class Deciding:
@@ -288,6 +83,7 @@ class Deciding:
         """What the entry of the question answers, or a debate that is opened for it."""
         router = self.router
         give_up_at, looks = router.clock.monotonic() + WAIT_S, 0
+        others: set[str] = set()  # debates that others were seen to be opening
         while True:
             routed, entry, state = await router.look(routed, wanted)
             if entry is not None and state is State.KEPT:
@@ -297,30 +93,54 @@ class Deciding:
             if entry is not None and state is State.RUNNING:
                 router.registry.inc(JOINED)
                 return Settled(routed, joined=entry)
-            if state is not State.OPENING:
-                debate_id, there = new_id("deb"), None if entry is None else entry.debate_id
-                if await router.entries.claim(self._claim(routed, debate_id, wanted), there):
-                    if not wanted.fresh:
-                        router.registry.inc(MISSES)
-                    return Settled(routed, await self._open(routed, debate_id, idempotency))
+            there = None if entry is None else entry.debate_id
+            if there is not None and state is State.OPENING:
+                others.add(there)
+            elif len(others - {there}) >= FAILED_MAX:
+                raise Unavailable("others who asked the same could not open its debate: ask again", retry_after_s=1.0)
+            elif (opened := await self._opened(routed, wanted, there, idempotency)) is not None:
+                return Settled(routed, opened)
             if router.clock.monotonic() >= give_up_at:
                 raise Unavailable("the same question is being opened by another request: ask again", retry_after_s=1.0)
             await asyncio.sleep(_LOOK_S[min(looks, len(_LOOK_S) - 1)])
             looks += 1
 
-    async def _open(self, routed: Routed, debate_id: str, idempotency: Idempotency | None) -> Opened:
-        """Open the debate that the question was claimed for."""
-        assert routed.keys is not None, "claimed without a key"
-        key, entries = routed.keys.exact, self.router.entries
+    async def _opened(
+        self, routed: Routed, wanted: Wanted, instead_of: str | None, idempotency: Idempotency | None
+    ) -> Opened | None:
+        """The debate that was opened for the question, in the place of an entry with the debate `instead_of`, or of
+        none; None where another request was faster.
+
+        Whoever asked may go away in the middle. Others wait for this debate then, so it is opened all the same.
+        """
+        opening = self._claimed_and_opened(routed, wanted, instead_of, idempotency)
+        outcome = await asyncio.shield(begin(opening, "opening of a debate that others may wait for"))
+        if isinstance(outcome, AragoraError):
+            raise outcome
+        return outcome
+
+    async def _claimed_and_opened(
+        self, routed: Routed, wanted: Wanted, instead_of: str | None, idempotency: Idempotency | None
+    ) -> Opened | AragoraError | None:
+        """As `_opened`; what keeps the debate from being opened is for the caller, and no failure of the work."""
+        router, entries, debate_id = self.router, self.router.entries, new_id("deb")
+        claim = self._claim(routed, debate_id, wanted)
         try:
-            opened = await self._opening.open(routed.proposition, idempotency, debate_id)
-        except Exception:
-            await entries.release(key, debate_id)  # who waits for it tries itself
-            raise
-        if opened.debate_id == debate_id:
-            await entries.opened(key, debate_id, self.router.clock.now())
-        else:  # an earlier one of the same Idempotency-Key, from before who knows what
-            await entries.release(key, debate_id)
+            if not await entries.claim(claim, instead_of):
+                return None
+            if not wanted.fresh:
+                router.registry.inc(MISSES)
+            try:
+                opened = await self._opening.open(routed.proposition, idempotency, debate_id)
+            except Exception:
+                await entries.release(claim.keys.exact, debate_id)  # who waits for it tries itself
+                raise
+            if opened.debate_id == debate_id:
+                await entries.opened(claim.keys.exact, debate_id, router.clock.now())
+            else:  # an earlier one of the same Idempotency-Key, from before who knows what
+                await entries.release(claim.keys.exact, debate_id)
+        except AragoraError as refused:
+            return refused
         return opened
 
     def _claim(self, routed: Routed, debate_id: str, wanted: Wanted) -> Claim:
@@ -338,31 +158,3 @@ class Deciding:
             tags=wanted.tags,
             at=self.router.clock.now(),
         )
-
-
-def _question(wanted: Wanted) -> Question:
-    asked = wanted.proposition
-    return Question(
-        chars=len(asked.question) + len(asked.context),
-        domain=asked.domain,
-        stakes=wanted.stakes,
-        budget_usd=asked.budget_usd,
-        deadline_s=wanted.deadline_s,
-        options=len(asked.options),
-        org_id=asked.org_id,
-        workspace=asked.workspace,
-    )
-
-
-def _configured(found: Specified) -> dict[str, object]:
-    return {agent.name: agent for agent in found.team}
-
-
-def _ended(entry: Entry) -> Ended | None:
-    if entry.decision is None:
-        return None
-    try:
-        return decode_as(entry.decision, Ended)
-    except ValueError as error:
-        log.warning("a stored decision cannot be read", debate_id=entry.debate_id, error=str(error))
-        return None

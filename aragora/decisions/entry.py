@@ -76,6 +76,11 @@ class Entry:
     decided_at: float | None
     receipt: str | None
 
+    @property
+    def size_bytes(self) -> int:
+        """What it takes of the bound on all entries."""
+        return sum(len(text.encode()) for text in (self.decision or "", self.receipt or "", self.question))
+
     def state(self, standing: Standing, now: float) -> State:
         """Where it stands at `now`, under what holds now."""
         if self.standing != standing:

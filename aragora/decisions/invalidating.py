@@ -7,7 +7,8 @@ from collections.abc import Awaitable
 from typing import Any, Final
 
 from aragora.clock import Clock
-from aragora.decisions.deciding import EVICTIONS, HITS, MISSES, Keeping
+from aragora.decisions.deciding import HITS, MISSES
+from aragora.decisions.router import EVICTIONS, Keeping
 from aragora.decisions.store.entries import Entries
 from aragora.errors import InvalidInput
 from aragora.observability.registry import Registry

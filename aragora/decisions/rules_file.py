@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from aragora import violations
 from aragora.debate.model import ConsensusMode
+from aragora.debate.proposition import Proposition
 from aragora.debate.protocol import preset
 from aragora.decisions.rules import RuleBook, Stakes, Target, check
 from aragora.encoding import from_plain
@@ -18,6 +19,7 @@ from aragora.errors import InvalidInput, Misconfigured
 
 DEFAULT: Final = Path(__file__).parent / "default_rules.toml"
 _RULES_MAX: Final = 500
+_USUAL: Final = Proposition(question="?").protocol  # of who names none
 
 _Text = Annotated[str, Field(min_length=1, max_length=200)]
 _Texts = Annotated[list[_Text], Field(max_length=100)]
@@ -77,8 +79,8 @@ def parsed(text: str) -> RuleBook:
         raise InvalidInput(f"{place}: {violations.reason(first['msg'])}") from None
     check(book)
     for rule in book.rules:
-        if rule.to is Target.DEBATE and rule.protocol is not None:
-            preset(rule.protocol, rule.rounds, rule.consensus)
+        if rule.to is Target.DEBATE:
+            preset(rule.protocol or _USUAL, rule.rounds, rule.consensus)
     return book
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from aragora.background import Job
-from aragora.decisions.deciding import Router
+from aragora.decisions.router import Router
 from aragora.decisions.store.requests import Requests
 from aragora.texts import counted
 

@@ -48,9 +48,9 @@ class ShiftedClock(LoopClock):
 
 
 def agreeing(request: AgentRequest) -> Reply | None:
-    """All agents give the same answer."""
+    """All agents give the same answer, and stay with it."""
     said = answer(request)
-    if request.ask.kind in (AskKind.PROPOSE, AskKind.REVISE) and isinstance(said, AgentAnswer):
+    if request.ask.kind in (AskKind.PROPOSE, AskKind.REVISE, AskKind.CHALLENGE) and isinstance(said, AgentAnswer):
         text = f"Yes, do so: {request.brief.question}"
         option = request.brief.options[0] if request.brief.options else ""
         return AgentAnswer(said.ask_id, said.agent, Proposal(text, 0.9, (), option), said.usage)

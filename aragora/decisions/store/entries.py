@@ -191,10 +191,11 @@ class Entries:
     async def keep(self, entry: Entry, *, now: float, ends_at: float, bounds: Bounds) -> int | None:
         """Give the decision of an entry's debate again until `ends_at`; makes room for it. Returns how many entries
         went for that; None where the entry is not there any more."""
-        size = sum(len(text.encode()) for text in (entry.decision or "", entry.receipt or "", entry.question))
         there = (_E.key == entry.key, _E.debate_id == entry.debate_id)
+        values = {"kept_at": now, "ends_at": ends_at, "size_bytes": entry.size_bytes}
         async with self._database.writing("keeping a decision") as connection:
-            kept = update(decision_entries).where(*there).values(kept_at=now, ends_at=ends_at, size_bytes=size)
+            await _alone(connection)
+            kept = update(decision_entries).where(*there).values(values)
             if not _one(await connection.execute(kept)):
                 return None
             return await _make_room(connection, bounds, now)
@@ -212,6 +213,7 @@ class Entries:
         """Delete entries whose time is over, of earlier policies, and claims that nobody followed up; returns how many
         there were."""
         async with self._database.writing("forgetting kept decisions") as connection:
+            await _alone(connection)
             return await _forget_stale(connection, now)
 
     async def invalidate_workspace(self, workspace: str, org_id: str | None = None) -> int:
@@ -221,6 +223,7 @@ class Entries:
         if org_id is not None:
             meant.append(_E.org_id == org_id)
         async with self._database.writing("invalidating kept decisions") as connection:
+            await _alone(connection)
             return await _counted_and_deleted(connection, *meant)
 
     async def invalidate_agent(self, agent: str, version: str) -> int:
@@ -259,10 +262,18 @@ class Entries:
 
     async def _invalidate(self, column: Any, meant: Callable[[str], bool]) -> int:
         async with self._database.writing("invalidating kept decisions") as connection:
+            await _alone(connection)
             # Many entries have the same agents and tags: what they are is judged once.
             found = [row[0] for row in await connection.execute(select(column).distinct()) if meant(row[0])]
             parts = (found[start : start + _PART] for start in range(0, len(found), _PART))
             return sum([await _counted_and_deleted(connection, column.in_(part)) for part in parts])
+
+
+async def _alone(connection: AsyncConnection) -> None:
+    """Let nobody else keep or delete many entries until this transaction ends: what another one keeps would not be
+    counted, and two that delete in different orders would wait for each other. On SQLite that is so anyway."""
+    if connection.dialect.name == "postgresql":
+        await connection.execute(select(func.pg_advisory_xact_lock(func.hashtextextended("kept decisions", 0))))
 
 
 async def _make_room(connection: AsyncConnection, bounds: Bounds, now: float) -> int:

@@ -16,8 +16,9 @@ from aragora.clock import Clock
 from aragora.debate.machine.gate import USER
 from aragora.debate.model import DebateStatus
 from aragora.debate.proposition import Idempotency, Proposition
-from aragora.decisions.deciding import Deciding, Routed, Settled, Wanted
+from aragora.decisions.deciding import Deciding, Settled
 from aragora.decisions.entry import Entry
+from aragora.decisions.router import Routed, Wanted
 from aragora.decisions.rules import Stakes, Target
 from aragora.decisions.store.requests import First, Request, Requests
 from aragora.encoding import encode

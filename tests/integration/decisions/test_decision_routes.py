@@ -8,14 +8,13 @@ from typing import Any
 
 import pytest
 from worlds.decisions import DECISIONS, QUESTION, DecisionSite, agreeing, decision_site
-from worlds.memory_engine import answer
-from worlds.waiting import eventually
 
 from aragora.config.settings import Settings
-from aragora.debate.model import AgentAnswer, AgentFailure, AgentRequest, AskKind, Ballot, Reply
 from aragora.debate.proposition import Idempotency, Proposition
 from aragora.decisions.ports import Started
+from aragora.decisions.router import Wanted
 from aragora.decisions.store.entries import Entries
+from aragora.decisions.upkeep import keeping_decisions
 from aragora.errors import Unavailable
 
 ONE_BACKEND = pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
@@ -160,77 +159,7 @@ async def test_an_era_of_the_policy_never_comes_back(site: DecisionSite, entries
     assert (await site.ask(200))["debate_id"] == third, "the same version again changes nothing"
 
 
-def failing(request: AgentRequest) -> Reply | None:
-    """One of the agents cannot answer."""
-    if request.ask.agent.endswith(("pragmatist", "skeptic")):
-        return AgentFailure(request.ask.ask_id, request.ask.agent, "timeout", "it took too long")
-    return agreeing(request)
-
-
-def quarrelling(request: AgentRequest) -> Reply | None:
-    """Everybody says something else, and votes for it: nobody stands behind another's answer."""
-    said = answer(request)
-    if request.ask.kind is AskKind.VOTE and isinstance(said, AgentAnswer):
-        labels = tuple(one.label for one in request.brief.candidates)
-        own = next(one.label for one in request.brief.candidates if request.ask.agent[::-1] in one.text)
-        return AgentAnswer(said.ask_id, said.agent, Ballot(own, 0.8, "it is mine", labels), said.usage)
-    return said
-
-
-async def test_what_its_agents_did_not_agree_on_is_not_given_again(settings: Settings) -> None:
-    async with decision_site(settings, script=quarrelling) as site:
-        first = await site.decided(consensus="unanimous")
-        assert (await site.ask(202, consensus="unanimous"))["debate_id"] != first
-
-
-@ONE_BACKEND
-async def test_what_an_agent_failed_in_is_not_given_again(settings: Settings) -> None:
-    async with decision_site(settings, script=failing) as site:
-        first = await site.decided()
-        detail = await site.ports[0].deciding.router.entries.of_debate(first)
-        assert detail is not None
-        assert '"degraded":["' in (detail.decision or ""), "the script lets an agent fail"
-        assert (await site.ask(202))["debate_id"] != first
-
-
-async def test_what_people_took_part_in_is_not_given_again(site: DecisionSite, entries: Entries) -> None:
-    held: list[AgentRequest] = []
-    site.agents.script = held.append
-    suggested = (await site.ask(202))["debate_id"]
-    await eventually(lambda: _all(held, 3))
-    await site.engine.engine.suggest(suggested, "ann", "Think of the costs.", "s1")
-    site.agents.script = agreeing
-    for request in held:
-        reply = agreeing(request)
-        assert reply is not None
-        site.engine.engine.receive(suggested, [reply])
-    await site.ended([suggested])
-    ended = await entries.of_debate(suggested)
-    assert ended is not None
-    assert '"reached":true' in (ended.decision or ""), "all else would let it be kept"
-    assert (await site.ask(202))["debate_id"] != suggested
-
-
-async def _all(held: list[AgentRequest], count: int) -> bool:
-    return len(held) >= count
-
-
-async def test_what_was_cancelled_is_not_given_again(site: DecisionSite) -> None:
-    site.agents.script = lambda _: None
-    cancelled = (await site.ask(202))["debate_id"]
-    await site.engine.engine.cancel(cancelled, "ann")
-    await site.ended([cancelled])
-    assert (await site.ask(202))["debate_id"] != cancelled
-
-
-async def test_a_signed_debate_is_opened_each_time_and_none_is_kept(site: DecisionSite) -> None:
-    first = (await site.ask(202, needs=["role:owner"]))["debate_id"]
-    assert (await site.ask(202, needs=["role:owner"]))["debate_id"] != first
-
-
 async def test_who_may_not_read_debates_is_given_none_of_others(site: DecisionSite) -> None:
-    from aragora.decisions.deciding import Wanted
-
     first = await site.decided()
     asked = Proposition(QUESTION, created_by="ann", org_id="acme")
     settled = await site.ports[0].deciding.settle(Wanted(asked, shared=False))
@@ -264,8 +193,6 @@ async def test_a_debate_that_cannot_be_opened_leaves_the_question_free(site: Dec
 
 async def test_who_opens_and_dies_holds_the_question_for_a_minute_at_most(site: DecisionSite, entries: Entries) -> None:
     router = site.ports[0].deciding.router
-    from aragora.decisions.deciding import Wanted
-
     wanted = Wanted(Proposition(QUESTION, created_by="ann", org_id="acme"))
     routed, _, _ = await router.look(router.planned(wanted), wanted)
     assert await entries.claim(site.ports[0].deciding._claim(routed, "deb_lost", wanted), None)
@@ -361,8 +288,6 @@ async def test_a_viewer_may_not_decide(site: DecisionSite) -> None:
 
 
 async def test_the_job_judges_what_nobody_asked_for_again(site: DecisionSite, entries: Entries) -> None:
-    from aragora.decisions.upkeep import keeping_decisions
-
     await site.decided()
     assert dict(await entries.sizes(site.clock.now())) == {}
     job = keeping_decisions(site.ports[0].deciding.router, site.ports[0].requests)
