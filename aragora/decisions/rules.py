@@ -58,6 +58,11 @@ class When:
     deadline_below_s: float | None = None
     options_at_least: int | None = None
 
+    @property
+    def is_void(self) -> bool:
+        """Whether there can be no question for which all conditions hold."""
+        return self.chars_below is not None and self.chars_below <= (self.chars_at_least or 0)
+
     def holds(self, question: Question) -> bool:
         """Whether all conditions hold. A budget or deadline that nobody set is below none."""
         among = (
@@ -121,16 +126,24 @@ def check(book: RuleBook) -> None:
     for rule in book.rules:
         if names.count(rule.name) > 1 or rule.name == AS_ASKED:
             raise InvalidInput(f"two rules are called {rule.name!r}")
-        if rule.to is Target.CACHE:
-            raise InvalidInput(f"the rule {rule.name!r} leads to the cache, which is looked at before any rule")
-        if (rule.to is Target.WORKFLOW) != (rule.workflow is not None):
-            raise InvalidInput(f"the rule {rule.name!r} must name a workflow if it leads to one, and only then")
-        if rule.to is Target.AGENT and len(rule.agents) > 1:
-            raise InvalidInput(f"the rule {rule.name!r} leads to one agent and names {len(rule.agents)}")
-        if rule.to is not Target.DEBATE and (rule.protocol or rule.rounds or rule.consensus):
-            raise InvalidInput(f"the rule {rule.name!r} has settings of a debate and leads to none")
-        if not rule.why.strip():
-            raise InvalidInput(f"the rule {rule.name!r} does not say why")
+        _check_rule(rule)
+        if rule.when == When() and rule is not book.rules[-1]:
+            raise InvalidInput(f"the rule {rule.name!r} has no conditions, so those after it would never decide")
+
+
+def _check_rule(rule: Rule) -> None:
+    if rule.to is Target.CACHE:
+        raise InvalidInput(f"the rule {rule.name!r} leads to the cache, which is looked at before any rule")
+    if (rule.to is Target.WORKFLOW) != (rule.workflow is not None):
+        raise InvalidInput(f"the rule {rule.name!r} must name a workflow if it leads to one, and only then")
+    if rule.to is Target.AGENT and len(rule.agents) > 1:
+        raise InvalidInput(f"the rule {rule.name!r} leads to one agent and names {len(rule.agents)}")
+    if rule.to is not Target.DEBATE and (rule.protocol or rule.rounds or rule.consensus):
+        raise InvalidInput(f"the rule {rule.name!r} has settings of a debate and leads to none")
+    if not rule.why.strip():
+        raise InvalidInput(f"the rule {rule.name!r} does not say why")
+    if rule.when.is_void:
+        raise InvalidInput(f"the conditions of the rule {rule.name!r} hold for no question")
 
 
 def chosen(book: RuleBook, question: Question, named: Named = Named()) -> Rule:

@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from aragora import violations
 from aragora.debate.model import ConsensusMode
@@ -16,12 +16,13 @@ from aragora.debate.protocol import preset
 from aragora.decisions.rules import RuleBook, Stakes, Target, check
 from aragora.encoding import from_plain
 from aragora.errors import InvalidInput, Misconfigured
+from aragora.texts import line
 
 DEFAULT: Final = Path(__file__).parent / "default_rules.toml"
 _RULES_MAX: Final = 500
 _USUAL: Final = Proposition(question="?").protocol  # of who names none
 
-_Text = Annotated[str, Field(min_length=1, max_length=200)]
+_Text = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(line)]
 _Texts = Annotated[list[_Text], Field(max_length=100)]
 _Count = Annotated[int, Field(ge=0)]
 _Amount = Annotated[float, Field(gt=0, allow_inf_nan=False)]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,11 +13,13 @@ from worlds.decisions import DECISIONS, QUESTION, DecisionSite, agreeing, decisi
 
 from aragora.config.settings import Settings
 from aragora.debate.proposition import Idempotency, Proposition
+from aragora.decisions.deciding import HITS, JOINED, MISSES
 from aragora.decisions.ports import Started
 from aragora.decisions.router import Wanted
 from aragora.decisions.store.entries import Entries
 from aragora.decisions.upkeep import keeping_decisions
 from aragora.errors import Unavailable
+from aragora.observability.registry import REGISTRY
 
 ONE_BACKEND = pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
 
@@ -39,14 +43,18 @@ async def test_a_question_is_debated_once_and_its_decision_given_again_on_every_
 
 async def test_equal_questions_at_once_are_one_debate_on_all_replicas(site: DecisionSite) -> None:
     site.agents.script = lambda _: None  # it is still running when the last one asks
+    REGISTRY.drain()  # what other tests counted in this process
     answers = await asyncio.gather(*(site.ask(202, replica=number % 2) for number in range(100)))
     assert {one["debate_id"] for one in answers} == {site.commands.opened[0]}
     assert len(site.commands.opened) == 1
     assert Counter(one["joined"] for one in answers) == {True: 99, False: 1}
+    counted = {one.sample: one.amount for one in REGISTRY.drain()}
+    assert (counted[JOINED], counted[MISSES], counted.get(HITS, 0.0)) == (99, 1, 0)
 
 
 @ONE_BACKEND
 async def test_200_different_questions_at_once_each_get_their_own_answer(site: DecisionSite) -> None:
+    """C4: nothing is crossed under load."""
     questions = [f"Should we buy machine number {number}?" for number in range(200)]
     opened: list[str] = []
     for start in range(0, 200, 50):
@@ -71,6 +79,7 @@ async def test_another_workspace_or_organisation_gets_nothing_and_is_answered_as
 
 
 async def test_what_shapes_an_answer_makes_another_question(site: DecisionSite) -> None:
+    """C3, at the route; `tests/unit/decisions/test_keys.py` walks every field."""
     await site.decided()
     for more in (
         {"context": "We have ten users."},
@@ -118,6 +127,7 @@ async def test_a_decision_is_given_until_its_time_is_over(site: DecisionSite, en
 async def test_after_an_invalidation_no_replica_answers_an_old_entry(
     kind: str, site: DecisionSite, entries: Entries
 ) -> None:
+    """C6: here on replicas of one process; `test_runbook_router` invalidates from another one."""
     first = await site.decided(tags=["urgent"])
     assert (await site.ask(200, replica=1))["debate_id"] == first
     agents = (await site.ports[0].planner.plan(Proposition(QUESTION))).agents
@@ -149,6 +159,7 @@ async def test_what_was_running_when_it_was_invalidated_is_neither_joined_nor_ke
 
 
 async def test_an_era_of_the_policy_never_comes_back(site: DecisionSite, entries: Entries) -> None:
+    """C10: v1, v2 and v1 again."""
     first = await site.decided()
     await entries.set_policy("v2")
     second = await site.decided()
@@ -257,6 +268,9 @@ async def test_a_rule_that_leads_to_a_workflow_is_refused_where_there_are_none(
         started = await site.ask(202, domain="legal")
         assert (started["workflow"], started["execution_id"]) == ("contract-review", "exec_Sho")
         assert (started["route"]["target"], started["debate_id"]) == ("workflow", None)
+        async with site.client() as client:
+            answer = await client.post(DECISIONS, json={"question": QUESTION, "domain": "legal"})
+        assert answer.headers["Location"] == "/api/workflow-executions/exec_Sho", "there it waits, for a person too"
 
 
 @ONE_BACKEND
@@ -273,13 +287,73 @@ async def test_a_rule_that_leads_to_a_workflow_is_refused_where_there_are_none(
         {"question": "x", "deadline_s": 0},
         {"question": "x", "workspace": "a/../b"},
         {"question": "x", "unknown": 1},
+        {"question": "a\u0000b"},
+        {"question": "half \ud800"},
+        {"question": "x", "context": "\udfff"},
+        {"question": "x", "tags": ["\ud800"]},
+        {"question": "x", "tags": "urgent"},
+        {"question": "x", "max_age_s": 10**400},
+        {"question": "x", "deadline_s": 1e308},
+        {"question": "x", "budget_usd": 10**30},
+        {"question": "x", "rounds": 10**12},
+        {"question": "x", "stakes": {"$ne": "low"}},
+        {"question": ["x"]},
+        {"question": "x", "agents": ["nobody-of-this-name"]},
+        {"question": "x", "protocol": "brawl"},
     ],
 )
 async def test_bad_input_is_refused(body: dict[str, Any], site: DecisionSite) -> None:
     async with site.client() as client:
-        refused = await client.post(DECISIONS, json=body)
+        refused = await client.post(DECISIONS, content=json.dumps(body), headers={"Content-Type": "application/json"})
     assert refused.status_code == 422, refused.text
     assert refused.json()["error"]["code"]
+
+
+@ONE_BACKEND
+@pytest.mark.parametrize(
+    ("raw", "status"),
+    [
+        (b'{"question": "x", "max_age_s": NaN}', 422),
+        (b'{"question": "x", "max_age_s": Infinity}', 422),
+        (b'{"question": "x", "budget_usd": 1e400}', 422),
+        (b'{"question": "x", "rounds": ' + b"9" * 5_000 + b"}", 400),
+        (b'{"question": ' + b"[" * 100_000, 400),
+        (b'{"question": "\xff"}', 400),
+        (b"", 422),
+        (b"null", 422),
+        (b'{"question": "' + b"x" * 10_000_000 + b'"}', 413),
+    ],
+)
+async def test_a_body_that_is_none_is_refused(raw: bytes, status: int, site: DecisionSite) -> None:
+    async with site.client() as client:
+        refused = await client.post(DECISIONS, content=raw, headers={"Content-Type": "application/json"})
+    assert refused.status_code == status, refused.text[:300]
+    assert refused.json()["error"]["code"]
+    assert site.commands.opened == []
+
+
+@ONE_BACKEND
+@pytest.mark.parametrize(
+    "value", ["max-age=-1", "max-age=", "max-age=" + "9" * 300, "no-cache-at-all", ",,,", "x" * 400]
+)
+async def test_a_cache_control_that_says_nothing_changes_nothing(value: str, site: DecisionSite) -> None:
+    first = await site.decided()
+    assert (await site.ask(200, headers={"Cache-Control": value}))["debate_id"] == first
+
+
+@ONE_BACKEND
+async def test_a_rule_that_names_an_agent_that_is_not_there_is_no_fault_of_the_caller(
+    settings: Settings, tmp_path: Path
+) -> None:
+    path = tmp_path / "rules.toml"
+    path.write_text(
+        WITH_WORKFLOW.replace('to = "workflow"\nworkflow = "contract-review"', 'to = "agent"\nagents = ["nob"]')
+    )
+    async with decision_site(settings.model_copy(update={"decision_rules": path})) as site:
+        refused = await site.ask(409, domain="legal")
+        assert (refused["error"]["code"], "'contracts'" in refused["error"]["message"]) == ("rule_not_followed", True)
+        await site.ask(422, domain="legal", agents=["nob"])
+        await site.ask(202)
 
 
 @ONE_BACKEND

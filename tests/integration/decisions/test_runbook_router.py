@@ -1,4 +1,5 @@
-"""The runbook's lines for the decision router, as they are printed, beside replicas that answer."""
+"""The runbook's lines for the decision router, as they are printed, beside replicas that answer (C6: from another
+process, C9: the documentation's examples)."""
 
 from __future__ import annotations
 
@@ -19,6 +20,7 @@ from aragora.clock import SystemClock
 from aragora.composition.local_router import LocalRouter
 from aragora.config.settings import Settings
 from aragora.decisions.invalidating import CacheSize
+from aragora.decisions.router import EVICTIONS
 from aragora.errors import InvalidInput
 from aragora.observability.registry import REGISTRY
 from aragora.storage.contexts import Context
@@ -183,9 +185,11 @@ async def test_near_matches_are_off_until_they_are_switched_on(settings: Setting
 async def test_at_most_so_many_are_kept_and_the_oldest_go(settings: Settings) -> None:
     few = settings.model_copy(update={"decision_cache_size": 2})
     async with decision_site(few) as site:
+        REGISTRY.drain()  # what other tests counted in this process
         for number in range(3):
             await site.decided(f"Should we do number {number}?")
             await site.ask(200, f"Should we do number {number}?")
         assert sum((await site.ports[0].deciding.router.entries.sizes(site.clock.now())).values()) == 2
+        assert {one.sample: one.amount for one in REGISTRY.drain()}[EVICTIONS] == 1
         await site.ask(200, "Should we do number 2?")
         await site.ask(202, "Should we do number 0?")

@@ -37,6 +37,7 @@ async def heard(port: int, debate_id: str) -> list[dict[str, Any]]:
 
 
 def test_a_hit_is_read_as_json_as_a_stream_and_over_the_websocket_like_its_debate(server: LiveServer) -> None:
+    """C5: the debate of a hit is the first one, and its events come in the same order wherever they are read."""
     opened = decide(server)
     debate_id = opened["debate_id"]
     ended = server.ended(debate_id)

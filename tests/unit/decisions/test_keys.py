@@ -1,4 +1,4 @@
-"""Everything that shapes an answer is in the key of its question, and what is not has a reason."""
+"""C3: everything that shapes an answer is in the key of its question, and what is not has a reason."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The gate of near matches: it takes no question for another one, and lets most rewordings pass."""
+"""C1, the gate of near matches: it takes no question for another one, and lets most rewordings pass."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""What docs/decision-routing.md prints is what there is."""
+"""C9: what docs/decision-routing.md prints is what there is; its snippets for a running installation are run in
+`tests/integration/decisions/test_runbook_router.py`."""
 
 from __future__ import annotations
 

@@ -83,6 +83,18 @@ def test_rules_can_be_of_one_workspace_or_organisation() -> None:
             "budget",
         ),
         ('version = "1"\n[[rules]]\nname = "a"\nto = "debate"\nwhy = " "\n', "say why"),
+        ('version = "1"\n[[rules]]\nname = "a"\nto = "debate"\nwhy = "w"\nrounds = 1000\n', "rounds"),
+        ('version = "1"\n[[rules]]\nname = "a"\nto = "debate"\nwhy = "w"\nrounds = ' + "9" * 400 + "\n", "rounds"),
+        ('version = "1"\n[[rules]]\nname = "a\\u0000"\nto = "debate"\nwhy = "w"\n', "rules.0.name"),
+        ('version = "1"\n[[rules]]\nname = "a"\nto = "debate"\nwhy = "w\0"\n', "no TOML"),
+        ('version = "1"\n[[rules]]\nname = "' + "a" * 201 + '"\nto = "debate"\nwhy = "w"\n', "rules.0.name"),
+        ('version = "1"\n' + REST.replace("rest", "r") * 501, "rules"),
+        (
+            'version = "1"\n[[rules]]\nname = "a"\nto = "debate"\nwhy = "w"\n'
+            "when = { chars_at_least = 9, chars_below = 9 }\n" + REST,
+            "no question",
+        ),
+        ('version = "1"\n' + REST + REST.replace("rest", "more"), "never decide"),
     ],
 )
 def test_rules_that_cannot_be_followed_are_refused_with_what_is_wrong(text: str, told: str) -> None:
