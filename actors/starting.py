@@ -59,6 +59,11 @@ class Starting(Generic[T]):
         except TimeoutError:
             raise Unavailable(f"{self._told}: try again", retry_after_s=ASK_AGAIN_S) from None
 
+    def anew(self, result: T) -> None:
+        """Start anew, where `result` is what the last start gave: it is of no more use."""
+        if self._task.done() and self._task.exception() is None and self._task.result() is result:
+            self._task = self._begin()
+
     def cancel(self) -> None:
         """Try no more."""
         self._task.cancel()

@@ -2,13 +2,15 @@
 `aragora.workflows.running`.
 
 It owns the executions by an epoch in the store: the newest process has the highest, and one that was cut off and comes
-back writes nothing any more. It stays while an execution is open, though one that waits is rows: no person's answer is
-to wait for a process; and while one is watched. The scheduler begins it again where there is none.
+back writes nothing any more; with the next message it begins anew, where its cluster serves the database. It stays
+while an execution is open, though one that waits is rows: no person's answer is to wait for a process; and while one is
+watched. The scheduler begins it again where there is none.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
 from typing import Any, Final
 
 import structlog
@@ -28,6 +30,7 @@ from aragora.encoding import decode_as
 from aragora.receipts.closing import ServedDue
 from aragora.resilience.backoff import Backoff
 from aragora.storage.contexts import Context
+from aragora.storage.database import Database
 from aragora.storage.outbox import OutboxRow
 from aragora.workflows.approvals import ApprovalRecord
 from aragora.workflows.approving import Answerer, Word
@@ -54,6 +57,7 @@ class WorkflowRunnerActor(VirtualActor):
         self._socket = EventSocket(self._watchers)
         self._runner: WorkflowRunner | None = None
         self._parts: WorkflowParts | None = None
+        self._closing = AsyncExitStack()  # gives back what the start had begun
         self._starting = Starting(  # each start takes the next epoch
             self._start,
             what="runner of workflows",
@@ -64,8 +68,9 @@ class WorkflowRunnerActor(VirtualActor):
         )
 
     async def ready(self) -> None:
-        """Returns once executions go on. Raises Unavailable, Misconfigured."""
-        await self._started()
+        """Returns once executions go on, those too of which this process has lost track. Raises Unavailable,
+        Misconfigured."""
+        await (await self._started()).engine.recover()
 
     async def start(self, started: ExecutionStarted, idempotency: Idempotency | None) -> Started:
         """See `ExecutionEngine.start`. Raises NotFound too: there is no such version of the workflow."""
@@ -106,19 +111,21 @@ class WorkflowRunnerActor(VirtualActor):
         """The outbox tells of debates that served steps; returns once executions have their answers. Raises
         Unavailable."""
         runner = await self._started()
-        assert self._parts is not None, "it has started"
+        parts = self._parts
+        assert parts is not None, "it has started"
         for row in rows:
             due = decode_as(row.payload, ServedDue)
-            reply = await self._parts.debates.reply(due.debate_id, due.ask_id)
+            reply = await parts.debates.reply(due.debate_id, due.ask_id)
             await runner.engine.receive(due.execution_id, reply)
 
     async def tasks_ended(self, rows: tuple[OutboxRow, ...]) -> None:
         """As `debates_ended`, of tasks."""
         runner = await self._started()
-        assert self._parts is not None, "it has started"
+        parts = self._parts
+        assert parts is not None, "it has started"
         for row in rows:
             due = decode_as(row.payload, ServedTask)
-            reply = await self._parts.tasks.reply(due.task_id, due.ask_id)
+            reply = await parts.tasks.reply(due.task_id, due.ask_id)
             if reply is not None:
                 await runner.engine.receive(due.execution_id, reply)
 
@@ -136,8 +143,7 @@ class WorkflowRunnerActor(VirtualActor):
 
     async def drain(self) -> int:
         """Take nothing more; returns how many asks are left for the next start. The process ends soon."""
-        left = 0 if self._runner is None else await self._runner.drain()
-        self._runner = None
+        left = await self._give_up()
         await self._close()
         log.info("drained", left=left)
         return left
@@ -147,6 +153,8 @@ class WorkflowRunnerActor(VirtualActor):
         if runner is None:
             return True  # it is starting
         self._polls.forget_silent()
+        if runner.engine.stepped_down:
+            return False
         if self._watchers.watched:
             return True
         return runner.waits_until is not None or runner.engine.busy  # each open execution has an end that is due
@@ -154,25 +162,47 @@ class WorkflowRunnerActor(VirtualActor):
     async def _close(self) -> None:
         self._starting.cancel()
         self._socket.close()
-        if self._runner is not None:
-            await self._runner.drain()
-            self._runner = None
-        parts, self._parts = self._parts, None
-        for close in () if parts is None else parts.closers:
-            await close()
+        await self._give_up()
         await super()._close()
+
+    async def _give_up(self) -> int:
+        """Give back what the last start had begun; returns how many asks are left for the next one."""
+        runner, closing = self._runner, self._closing
+        self._runner, self._parts, self._closing = None, None, AsyncExitStack()
+        left = 0 if runner is None else await runner.drain()
+        await closing.aclose()
+        return left
 
     async def _started(self) -> WorkflowRunner:
         self._used()
-        return await self._starting.done()
+        runner = await self._starting.done()
+        if runner.engine.stepped_down:  # whether the executions are this process's again, the next start finds out
+            self._starting.anew(runner)
+            runner = await self._starting.done()
+        return runner
 
     async def _start(self) -> WorkflowRunner:
-        opened = self._open
+        await self._give_up()
+        async with AsyncExitStack() as undo:
+            self._runner, self._parts = await self._begin(undo)
+            self._closing = undo.pop_all()
+        return self._runner
+
+    async def _begin(self, undo: AsyncExitStack) -> tuple[WorkflowRunner, WorkflowParts]:
+        """Start; `undo` gives back what was begun."""
+
+        def opened(context: Context) -> Database:
+            database = self._open(context)
+            undo.push_async_callback(self._give_back, database)
+            return database
+
         database = opened(Context.WORKFLOWS)
         await refuse_unless_served_here(database)
         parts: WorkflowParts = RUNNER.bring(
             lambda context: database if context is Context.WORKFLOWS else opened(context), self._settings
         )
+        for close in reversed(parts.closers):
+            undo.push_async_callback(close)
         ports = RunnerPorts(
             definitions=parts.definitions,
             doing=parts.doing,
@@ -183,9 +213,7 @@ class WorkflowRunnerActor(VirtualActor):
             pause_s=START_AGAIN,
             proving=parts.proving,
         )
-        self._parts = parts
-        self._runner = await begun(database, ports)
-        return self._runner
+        return await begun(database, ports), parts
 
 
 class _News:

@@ -57,8 +57,9 @@ from aragora.workflows.replaying import replayed
 from aragora.workflows.running.breaking import break_off
 from aragora.workflows.running.children import ended_child
 from aragora.workflows.running.concluding import Concluding
-from aragora.workflows.running.course import Course, Lost, Said, approvals_in, follow
+from aragora.workflows.running.course import Course, Said, approvals_in, follow
 from aragora.workflows.running.deeds import Deeds
+from aragora.workflows.running.regaining import Regaining
 from aragora.workflows.running.rows import record_of
 from aragora.workflows.running.steady_clock import SteadyClock
 
@@ -105,7 +106,9 @@ class ExecutionEngine:
         self._concluding = Concluding(ports.proving, ports.reading, ports.definitions, self._course, ports.pause_s)
         self._courses: OrderedDict[str, Course] = OrderedDict()
         self._loading: dict[str, asyncio.Task[Course | Exception]] = {}
+        self._regaining = Regaining(self._woken, lambda: self._leaving, ports.pause_s)
         self._leaving = False
+        self.stepped_down = False  # another runner owned the executions after this one
         self._mail = asyncio.Event()
 
     # --- commands -----------------------------------------------------------------------------------------------------
@@ -135,6 +138,8 @@ class ExecutionEngine:
             self._moved(course, rows)
             if followed.then is not None:
                 begin(self._wake(started.execution_id), "going on with an execution")
+        elif kept.record.active:  # it may be that nobody heard of its start
+            self._go_on(kept.record.execution_id)
         return kept
 
     async def pause(self, execution_id: str, by: str) -> Standing:
@@ -194,23 +199,23 @@ class ExecutionEngine:
     # --- life ---------------------------------------------------------------------------------------------------------
 
     async def recover(self) -> int:
-        """Go on with every execution of which something is asked; returns how many. One that cannot go on ends as
-        failed, and the others go on. Raises Unavailable."""
+        """Go on with every execution of which something is asked and that is not in memory; returns of how many
+        something is asked. One that cannot go on ends as failed, and the others go on. Raises Unavailable."""
         count, after = 0, ""
         while page := await self._ports.reading.active_ids(after, PAGE):
             for execution_id in page:
-                begin(self._wake(execution_id), "going on with an execution")
+                self._go_on(execution_id)
             count, after = count + len(page), page[-1]
         return count
 
     async def wake_due(self) -> int:
         """Do a page of what is due by now, the earliest first; returns to how many executions something happened."""
-        due = await self._ports.reading.due(self._ports.clock.now(), PAGE)
+        due = [] if self._leaving else await self._ports.reading.due(self._ports.clock.now(), PAGE)
         return sum(await asyncio.gather(*(self._wake(one.execution_id) for one in due)))
 
     async def take_mail(self) -> bool:
         """Give the messages of the inbox to their executions; returns whether there may be more."""
-        messages = await self._ports.reading.inbox(PAGE)
+        messages = [] if self._leaving else await self._ports.reading.inbox(PAGE)
         for message in messages:
             await self.receive(message.execution_id, _reply_of(message), message.message_id)
         return len(messages) == PAGE
@@ -337,14 +342,29 @@ class ExecutionEngine:
         begin(self._after_fence(course.execution_id), "looking who owns executions")
 
     async def _after_fence(self, execution_id: str = "") -> None:
-        if await self._ports.owned():
-            if execution_id:  # our own commit had succeeded: what it asked for is still to be done
-                await self._wake(execution_id)
+        """Step down where another runner owns the executions. Else our own commit had succeeded without our learning of
+        it: what follows from it is done now, for nobody else may ever come back to this execution."""
+        owned = await until_available(
+            self._ports.owned,
+            self._ports.pause_s,
+            what="who owns the executions is not known",
+            log=log,
+            given_up=lambda: self._leaving,
+        )
+        if owned:
+            if execution_id:
+                self._go_on(execution_id)
             return
         if not self._leaving:
             log.warning("another runner owns the executions now: stepping down", in_memory=len(self._courses))
-        self._leaving = True
+            self._leaving = self.stepped_down = True
         self._deeds.leave()
+
+    def _go_on(self, execution_id: str) -> None:
+        """See that an execution goes on that nobody else comes back to; one in memory does."""
+        course = self._courses.get(execution_id)
+        if course is None or course.lost:
+            self._regaining.begin(execution_id)
 
     def _check_here(self) -> None:
         if self._leaving:
@@ -385,7 +405,8 @@ class ExecutionEngine:
         return course is None or machine.awaited(course.state, ask_id)
 
     async def _settled(self, execution_id: str, reply: Reply, taken: tuple[str, ...] = ()) -> bool:
-        """Take a reply, by the journal's course of the moment. Returns whether anything happened. Raises NotFound."""
+        """Take a reply, by the journal's course of the moment; a store that is away is waited for. Returns whether
+        anything happened. Raises NotFound, and Unavailable where the executions go to another process."""
 
         async def settle() -> bool:
             current = await self._course(execution_id)
@@ -401,19 +422,28 @@ class ExecutionEngine:
                 )
 
         return await until_available(
-            settle, self._ports.pause_s, what="an answer waits", log=log, retried=Lost, execution=execution_id
+            settle,
+            self._ports.pause_s,
+            what="an answer waits",
+            log=log,
+            given_up=lambda: self._leaving,
+            execution=execution_id,
         )
 
     async def _wake(self, execution_id: str) -> bool:
         """Do what is due of an execution; whether anything happened."""
         try:
-            course = await self._course(execution_id)
-            happened = await self._guarded(course, course.move(_nothing))
-            if not course.moving:  # else it acts once that is durable
-                self._act(course)
+            return await self._woken(execution_id)
         except AragoraError as refused:
             log.warning("an execution was not woken", execution=execution_id, error=refused.message)
             return False
+
+    async def _woken(self, execution_id: str) -> bool:
+        """As `_wake`. Raises AragoraError where it cannot."""
+        course = await self._course(execution_id)
+        happened = await self._guarded(course, course.move(_nothing))
+        if not course.moving:  # else it acts once that is durable
+            self._act(course)
         return happened
 
     async def _break(self, execution_id: str, error: BaseException) -> None:

@@ -121,6 +121,10 @@ async def begun(database: Database, ports: RunnerPorts) -> WorkflowRunner:
     """Take the executions over, and go on with them. Raises Unavailable."""
     epoch = await WorkflowOwner(database).advance()
     runner = WorkflowRunner(database, ports, epoch)
-    recovered = await runner.engine.recover()
+    try:
+        recovered = await runner.engine.recover()
+    except BaseException:
+        await runner.drain()
+        raise
     log.info("executions go on", epoch=epoch, recovered=recovered)
     return runner
