@@ -50,23 +50,31 @@ class Starting(Generic[T]):
         self._task = self._begin()
 
     async def done(self) -> T:
-        """The result, once there is one. Raises Unavailable where it takes longer than the limit; Misconfigured and
-        NotServed, and this call begins the next try: an operator may have mended it meanwhile."""
-        if self._task.done() and self._task.exception() is not None:
+        """The result, once there is one. Raises Unavailable where it takes longer than the limit, or the process ends;
+        Misconfigured and NotServed, and this call begins the next try: an operator may have mended it meanwhile."""
+        if self._failed():
             self._task = self._begin()
+        task = self._task
         try:
-            return await asyncio.wait_for(asyncio.shield(self._task), self._limit_s)
+            return await asyncio.wait_for(asyncio.shield(task), self._limit_s)
         except TimeoutError:
             raise Unavailable(f"{self._told}: try again", retry_after_s=ASK_AGAIN_S) from None
+        except asyncio.CancelledError:
+            if task.cancelled() and not _is_cancelled():
+                raise Unavailable(f"the {self._what} ends: try again", retry_after_s=ASK_AGAIN_S) from None
+            raise
 
     def anew(self, result: T) -> None:
         """Start anew, where `result` is what the last start gave: it is of no more use."""
-        if self._task.done() and self._task.exception() is None and self._task.result() is result:
+        if self._task.done() and not self._task.cancelled() and not self._failed() and self._task.result() is result:
             self._task = self._begin()
 
     def cancel(self) -> None:
         """Try no more."""
         self._task.cancel()
+
+    def _failed(self) -> bool:
+        return self._task.done() and not self._task.cancelled() and self._task.exception() is not None
 
     def _begin(self) -> asyncio.Task[T]:
         return begin(self._at_last(), f"start of a {self._what}")
@@ -80,3 +88,9 @@ class Starting(Generic[T]):
             retried=Exception,
             never=(Misconfigured, NotServed),
         )
+
+
+def _is_cancelled() -> bool:
+    """Whether the current task itself was asked to end."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

@@ -4,8 +4,8 @@ Rules
 - One move at a time: what happens is applied, then what follows by itself, and that is one commit. Where much follows
   it is several: none holds the event loop for long or is large, and others have their turn in between. Until the last
   one the row is active: whoever comes next goes on. Nothing leaves the process before it is durable.
-- Where the store is away the same rows are written again until it is back: the state is ahead of the journal meanwhile,
-  and nobody sees it.
+- Where the store is away the same rows are written again until it is back, or the runner leaves: the state is ahead of
+  the journal meanwhile, and nobody sees it.
 - A commit that is fenced loses the course: another process owns the executions now, or our own commit had succeeded
   without our learning of it. The journal knows best, and is read again.
 - Any other error breaks the course: nothing says that it would not come again. The engine ends the execution.
@@ -74,7 +74,8 @@ class Followed:
 
 class Course:
     """One execution. `write` commits, `beside` gives what is written besides its rows, `owes` says
-    whether a receipt is to be issued, `moved` is told of the rows that are durable."""
+    whether a receipt is to be issued, `leaving` whether the runner writes nothing any more, `moved` is told of the rows
+    that are durable."""
 
     def __init__(
         self,
@@ -86,6 +87,7 @@ class Course:
         beside: Callable[[ExecutionState, Sequence[Event], int, float], Beside],
         owes: Callable[[ExecutionState], bool],
         pause_s: Callable[[int], float],
+        leaving: Callable[[], bool],
         moved: Callable[[Course, Sequence[journal.JournalRow]], None],
         fenced: Callable[[Course], None],
     ) -> None:
@@ -100,10 +102,10 @@ class Course:
         self._beside = beside
         self._owes = owes
         self._pause_s = pause_s
+        self._leaving = leaving
         self._moved = moved
         self._fenced = fenced
         self._lock = asyncio.Lock()
-        self._halted = False
 
     @property
     def moving(self) -> bool:
@@ -124,10 +126,6 @@ class Course:
         if isinstance(outcome, Exception):
             raise outcome
         return outcome
-
-    def halt(self) -> None:
-        """Leave what a move has not written yet to whoever comes next."""
-        self._halted = True
 
     async def settled(self) -> None:
         """Returns once no move is under way."""
@@ -161,7 +159,7 @@ class Course:
                 if count > MOVE_MAX:
                     self.lost = True
                     raise NotOurs("the execution does not come to rest")
-                if event is None or self._halted:
+                if event is None or self._leaving():  # whoever comes next goes on
                     return count > 0
 
     def _follow(self, event: Event | None, now: float) -> Followed:
@@ -194,6 +192,7 @@ class Course:
                 self._pause_s,
                 what="execution not written",
                 log=log,
+                given_up=self._leaving,
                 execution=self.execution_id,
             )
         except Fenced as fenced:

@@ -106,7 +106,7 @@ class ExecutionEngine:
         self._concluding = Concluding(ports.proving, ports.reading, ports.definitions, self._course, ports.pause_s)
         self._courses: OrderedDict[str, Course] = OrderedDict()
         self._loading: dict[str, asyncio.Task[Course | Exception]] = {}
-        self._regaining = Regaining(self._woken, lambda: self._leaving, ports.pause_s)
+        self._regaining = Regaining(self._woken, self._is_leaving, ports.pause_s)
         self._leaving = False
         self.stepped_down = False  # another runner owned the executions after this one
         self._mail = asyncio.Event()
@@ -236,7 +236,6 @@ class ExecutionEngine:
         self._leaving = True
         left = await self._deeds.drain()
         for course in list(self._courses.values()):
-            course.halt()
             await course.settled()
         return left
 
@@ -313,6 +312,7 @@ class ExecutionEngine:
             beside=self._beside,
             owes=self._concluding.owed,
             pause_s=self._ports.pause_s,
+            leaving=self._is_leaving,
             moved=self._moved,
             fenced=self._fenced,
         )
@@ -349,7 +349,7 @@ class ExecutionEngine:
             self._ports.pause_s,
             what="who owns the executions is not known",
             log=log,
-            given_up=lambda: self._leaving,
+            given_up=self._is_leaving,
         )
         if owned:
             if execution_id:
@@ -365,6 +365,9 @@ class ExecutionEngine:
         course = self._courses.get(execution_id)
         if course is None or course.lost:
             self._regaining.begin(execution_id)
+
+    def _is_leaving(self) -> bool:
+        return self._leaving
 
     def _check_here(self) -> None:
         if self._leaving:
@@ -426,7 +429,7 @@ class ExecutionEngine:
             self._ports.pause_s,
             what="an answer waits",
             log=log,
-            given_up=lambda: self._leaving,
+            given_up=self._is_leaving,
             execution=execution_id,
         )
 

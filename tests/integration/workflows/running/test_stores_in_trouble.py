@@ -1,4 +1,4 @@
-"""The store of executions is away, or does not say what became of a commit: nothing is stranded, nothing is asked twice.
+"""The store of executions is away, or does not say what became of a commit: nothing is stranded or asked twice.
 
 W3, W4: what would be noticed only at the next start of the runner counts as lost here.
 """
@@ -162,6 +162,27 @@ async def test_an_execution_whose_start_nobody_heard_of_goes_on(
         await world.engine.recover()
     assert (await world.ended(ids[0])).status is ExecutionStatus.COMPLETED
     assert list(world.outside.paid.values()) == [1]
+
+
+async def test_a_runner_that_leaves_waits_for_no_store(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """W3: what it could not write is as if it had never been said, and the next one is told again."""
+
+    async def commit(_: WorkflowWriter, __: Commit) -> None:
+        tried.append(1)
+        raise Unavailable("the store is away")
+
+    tried: list[int] = []
+    with monkeypatch.context() as patched:
+        patched.setattr(WorkflowWriter, "commit", commit)
+        execution_id = (await world.start(definition(*chain(approval("sign"), debate("b"))))).record.execution_id
+        answer = asyncio.ensure_future(world.approve(execution_id))
+        await eventually(lambda: tried, "the answer is written")
+        await world.runners[-1].drain()
+        with pytest.raises(Unavailable):
+            await answer
+    await world.begin()
+    await world.approve(execution_id)
+    assert (await world.ended(execution_id)).status is ExecutionStatus.COMPLETED
 
 
 async def test_two_owners_that_take_up_the_same_executions_at_once_ask_each_step_once(world: World) -> None:

@@ -45,6 +45,7 @@ class Store:
     fails: dict[int, Exception] = field(default_factory=dict)
     commits: list[Commit] = field(default_factory=list)
     halts: bool = False
+    leaves: bool = False
     fenced: int = 0
 
     def __post_init__(self) -> None:
@@ -61,7 +62,8 @@ class Store:
             beside=lambda *_: Beside(),
             owes=lambda _: False,
             pause_s=lambda _: 0.0,
-            moved=lambda _: None,
+            leaving=lambda: self.leaves,
+            moved=lambda _, __: None,
             fenced=self.was_fenced,
         )
 
@@ -74,8 +76,7 @@ class Store:
             raise error
         self.commits.append(commit)
         self.payloads += [row.payload for row in commit.rows]
-        if self.halts:
-            self.course.halt()
+        self.leaves = self.halts
 
     async def go(self) -> bool:
         return await self.course.move(go, ("msg_1",))
