@@ -6,6 +6,7 @@ The scheduler runs them (`SCHEDULER.brings`), in a process that serves no reques
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from actors.gateways.webhooks import watching
 from actors.gateways.workflows import waking_workflows
@@ -43,8 +44,10 @@ from aragora.storage.ephemeral import sweeping
 from aragora.storage.outbox_store import OutboxStore
 from aragora.usage.store import usage_applied
 from aragora.webhooks.retention import DAY_S, Retention, retaining
+from aragora.workflows.agreeing import agreeing
 from aragora.workflows.retention import retaining_executions
-from aragora.workflows.store.approvals import dropping
+from aragora.workflows.store.approvals import dropping, open_approvals
+from aragora.workflows.store.approvals_sql import SqlApprovals
 
 
 def jobs(opened: Callable[[Context], Database], settings: Settings) -> tuple[Job, ...]:
@@ -55,7 +58,7 @@ def jobs(opened: Callable[[Context], Database], settings: Settings) -> tuple[Job
     heeding = heeding_over(memory, writer)
     summarising = Summarising(SummaryStore(memory), writer, clock)
     debates, users, webhooks = opened(Context.DEBATES), opened(Context.USERS), opened(Context.WEBHOOKS)
-    outbox = OutboxStore(debates)
+    outbox, workflows = OutboxStore(debates), opened(Context.WORKFLOWS)
     return (
         pruning(opened(Context.ELO), ratings_applied, outbox, clock),
         pruning(opened(Context.USAGE), usage_applied, outbox, clock),
@@ -65,7 +68,8 @@ def jobs(opened: Callable[[Context], Database], settings: Settings) -> tuple[Job
         forgetting_invitations(users, clock),
         sweeping(users, clock),
         watching(Runtime(settings), webhooks),
-        waking_workflows(Runtime(settings), opened(Context.WORKFLOWS)),
+        waking_workflows(Runtime(settings), workflows),
+        *((_agreeing(workflows, settings, clock),) if settings.approval_store_backend == "redis" else ()),
         forgetting_job(opened, settings, clock),
         heeding_job(heeding),
         *((relearning_job(_relearning(memory, debates, clock)),) if settings.knowledge else ()),
@@ -80,6 +84,10 @@ def jobs(opened: Callable[[Context], Database], settings: Settings) -> tuple[Job
             opened(Context.WORKFLOWS), settings.workflow_execution_days * DAY_S, clock, dropping(settings)
         ),
     )
+
+
+def _agreeing(workflows: Database, settings: Settings, clock: Clock) -> Job:
+    return agreeing(SqlApprovals(workflows), partial(open_approvals, settings), clock)
 
 
 def _relearning(memory: Database, debates: Database, clock: Clock) -> Relearning:

@@ -31,6 +31,7 @@ from aragora.workflows.running.runner import RunnerPorts, WorkflowRunner, begun
 from aragora.workflows.store.approvals_sql import SqlApprovals
 from aragora.workflows.store.executions import ExecutionStore
 from aragora.workflows.store.executions import Wanted as Listed
+from aragora.workflows.telling import TOPIC as EVENTS
 
 
 @dataclass
@@ -123,6 +124,7 @@ class World:
     clock: Clock = field(default_factory=Clock)
     consumers: dict[str, Consumer] = field(default_factory=dict)
     proving: Proving | None = None
+    mirrored: bool = False
     runners: list[WorkflowRunner] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -135,7 +137,7 @@ class World:
             definitions=self.definitions,
             doing=self._outside,
             publishing=self.published,
-            inbox=KeptInbox(mirrored=False, told=bool(self.consumers)),
+            inbox=KeptInbox(mirrored=self.mirrored, told=EVENTS in self.consumers),
             consumers=self.consumers,
             clock=self.clock,
             pause_s=lambda _: 0.01,

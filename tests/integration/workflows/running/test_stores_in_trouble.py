@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
@@ -16,12 +16,19 @@ from worlds.workflow_runner import World
 from worlds.workflowing import approval, chain, debate, definition
 
 from aragora.debate.proposition import Idempotency
-from aragora.errors import Unavailable
+from aragora.errors import Conflict, Unavailable
+from aragora.ids import new_id
+from aragora.scope import Scope
 from aragora.storage.database import Database
+from aragora.workflows.approving import Answerer, ApprovalState, Word
 from aragora.workflows.model import Done, ExecutionStatus, Verdict
+from aragora.workflows.reading import Written, read
 from aragora.workflows.records import Commit, NewExecution, Started
 from aragora.workflows.running.runner import WorkflowRunner
+from aragora.workflows.starting import first_event
+from aragora.workflows.store.definitions import DefinitionStore
 from aragora.workflows.store.executions import ExecutionStore
+from aragora.workflows.store.pinning import StoredDefinitions
 from aragora.workflows.store.writer import WorkflowWriter
 
 
@@ -211,12 +218,18 @@ async def test_two_owners_that_take_up_the_same_executions_at_once_ask_each_step
     assert [await world.store.journal(one) for one in ids] == before
 
 
-async def expired_first(world: World, execution_id: str, answer: Awaitable[Any]) -> None:
-    with pytest.raises(Exception, match=r"expired|deadline"):
-        await answer
-    record = await world.ended(execution_id)
-    assert record.status is ExecutionStatus.COMPLETED
-    assert [one.step for one in world.outside.asked] == ["late"]
+async def said(world: World, execution_id: str, asked: ApprovalState) -> None:
+    """A yes, as soon as there is a runner that takes it."""
+    word, bob = Word(Verdict.APPROVE, digest=asked.digest), Answerer("bob", ("owner",))
+
+    async def taken() -> bool:
+        try:
+            await world.engine.answer(execution_id, asked.approval_id, bob, word, "a")
+        except Unavailable:
+            return False
+        return True
+
+    await eventually(taken, "there is a runner", pause_s=0.0)
 
 
 async def test_a_deadline_that_passed_while_nobody_was_there_comes_before_any_answer(world: World) -> None:
@@ -225,9 +238,51 @@ async def test_a_deadline_that_passed_while_nobody_was_there_comes_before_any_an
         approval("sign", deadline_s=60, on={"expired": "late"}, next="signed"), debate("late"), debate("signed")
     )
     execution_id = (await world.start(shape)).record.execution_id
-    await world.pending(execution_id)
+    asked = (await world.pending(execution_id)).state
     await world.runners[-1].drain()
     world.clock.pass_(60.0)
-    beginning = await world.begin()
-    assert beginning is world.runners[-1]
-    await expired_first(world, execution_id, world.approve(execution_id, verdict=Verdict.APPROVE))
+    with pytest.raises(Conflict) as refused:
+        await asyncio.gather(world.begin(), said(world, execution_id, asked))
+    assert refused.value.code == "expired"
+    assert (await world.ended(execution_id)).status is ExecutionStatus.COMPLETED
+    assert [one.step for one in world.outside.asked] == ["late"]
+
+
+async def test_an_execution_goes_on_with_the_version_that_it_began_with(world: World) -> None:
+    """W5: also where a later version was saved while it waited, and another process runs it now."""
+    store = DefinitionStore(world.database, world.clock)
+
+    def version(after: str) -> Written:
+        steps = [approval("sign", next=after), {"id": after, "type": "ask", "question": f"{after}?"}]
+        return read({"name": "versions", "steps": steps})
+
+    head = await store.create("org", "default", "eve", version("first"))
+    definitions: Any = StoredDefinitions(store)
+    world.definitions = definitions
+    await world.begin()
+
+    async def began() -> str:
+        pinned = await definitions.latest("org", "default", head.workflow_id)
+        event = first_event(
+            pinned,
+            {},
+            execution_id=new_id("exe"),
+            started_by="ann",
+            org_id="org",
+            workspace="default",
+            now=world.clock.now(),
+        )
+        return (await world.engine.start(event, pinned)).record.execution_id
+
+    old = await began()
+    await world.pending(old)
+    await store.change(head.workflow_id, Scope("org", None), "eve", version("second"), version=1)
+    new = await began()
+    await world.runners[-1].drain()
+    world.definitions = StoredDefinitions(store)  # type: ignore[assignment]  # as another process reads them
+    await world.begin()
+    for execution_id in (old, new):
+        await world.approve(execution_id)
+        assert (await world.ended(execution_id)).status is ExecutionStatus.COMPLETED
+    assert [one.step for one in world.outside.asked] == ["first", "second"]
+    assert [(await world.record(one)).version for one in (old, new)] == [1, 2]
