@@ -1,4 +1,5 @@
 """kill -9 of the coordinator with 200 debates in flight: all end, nothing is paid for twice, nobody misses an event.
+And of the runner of executions, while signals and answers are sent: none is lost, and no step is done twice.
 
 A server of its own: its stubs take 200 ms and write down every ask they serve.
 """
@@ -18,6 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from worlds.event_client import EventClient, listening
@@ -30,6 +32,29 @@ DEBATES = 200
 CLIENTS = 20
 WATCHED = 20  # debates per client: each debate is watched by two
 END_S = 300.0
+RUNNER = "ray::WorkflowRunnerActor"
+RUNS = 6
+ROUNDS = 2
+DEATHS = 3
+SIGNALLED = {
+    "name": "signalled",
+    "entry": "rounds",
+    "steps": [
+        {"id": "rounds", "type": "loop", "block": "go", "rounds_max": ROUNDS, "next": "sign"},
+        {"id": "go", "type": "wait", "event": "go", "next": "ask"},
+        {"id": "ask", "type": "ask", "question": "Round {{ round }}?"},
+        {
+            "id": "sign",
+            "type": "approval",
+            "approvers": ["role:owner"],
+            "deadline_s": None,
+            "allow_requester": True,
+            "allow_author": True,
+            "next": "last",
+        },
+        {"id": "last", "type": "ask", "question": "Was it signed?"},
+    ],
+}
 
 
 @dataclass
@@ -110,6 +135,72 @@ async def test_debates_survive_the_death_of_an_agent_and_the_coordinator_at_once
     assert {server.get(f"/api/debates/{one}")["status"] for one in opened} == {"completed"}
     assert not durable & later
     assert not gaps_of(clients)
+
+
+def test_executions_take_every_signal_and_answer_while_their_runner_dies_again_and_again(world: World) -> None:
+    """W3, W20: as in a drain, where the runner's process ends and Ray begins it anew elsewhere. What is refused is
+    refused with 503, so that it may be sent again."""
+    server = world.server
+    workflow_id = server.post("/api/workflows", {"definition": SIGNALLED})["workflow_id"]
+    ids = [taken(server, f"/api/workflows/{workflow_id}/execute", {}, f"run {n}")["execution_id"] for n in range(RUNS)]
+
+    def client(execution_id: str) -> None:
+        for number in range(ROUNDS):
+            path = f"/api/workflow-executions/{execution_id}/signals"
+            taken(server, path, {"name": "go"}, f"{execution_id} {number}")
+            server.until(lambda: types(server, execution_id).count("step_started") > 2 * number + 2)  # noqa: B023
+        path = f"/api/workflow-approvals?status=pending&execution={execution_id}"
+        (asked,) = server.until(lambda: server.get(path)["approvals"])
+        shown = server.get(f"/api/workflow-approvals/{asked['approval_id']}")
+        word = {"decision": "approve", "digest": shown["digest"]}
+        taken(server, f"/api/workflow-approvals/{asked['approval_id']}/resolve", word, f"{execution_id} signs")
+
+    with ThreadPoolExecutor(RUNS) as pool:
+        clients = [pool.submit(client, execution_id) for execution_id in ids]
+        for _ in range(DEATHS):
+            runner = server.until(lambda: named(server.data_dir, RUNNER))[0]
+            os.kill(runner.pid, signal.SIGKILL)
+            server.until(lambda: all(one.pid != runner.pid for one in named(server.data_dir, RUNNER)))  # noqa: B023
+            heard = server.until(lambda: sum(len(types(server, one)) for one in ids))
+            server.until(
+                lambda: (
+                    sum(len(types(server, one)) for one in ids) > heard + RUNS  # noqa: B023
+                    or all(one.done() for one in clients)
+                )
+            )
+        for one in clients:
+            one.result()
+    for execution_id in ids:
+        path = f"/api/workflow-executions/{execution_id}"
+        server.until(lambda: server.get(path)["ended_at"] is not None, END_S)  # noqa: B023
+        assert server.get(path)["status"] == "completed"
+        happened = types(server, execution_id)
+        assert happened.count("signal_received") == ROUNDS
+        assert happened.count("approval_answered") == 1
+        events = server.get(f"{path}/events?limit=1000")["events"]
+        asks = [one["data"]["ask_id"] for one in events if one["type"] == "step_started"]
+        assert len(asks) == len(set(asks))
+        outputs = [one["data"]["output"] for one in events if one["type"] == "step_completed"]
+        served = [output["debate_id"] for output in outputs if "debate_id" in output]
+        assert len(served) == len(set(served)) == ROUNDS + 1
+
+
+def types(server: LiveServer, execution_id: str) -> list[str]:
+    events = server.get(f"/api/workflow-executions/{execution_id}/events?limit=1000")["events"]
+    return [one["type"] for one in events]
+
+
+def taken(server: LiveServer, path: str, body: Any, key: str) -> Any:
+    """Send it until it is taken."""
+
+    def once() -> Any:
+        answer = server.request("POST", path, body, Idempotency_Key=key)
+        assert answer.status in (200, 202, 503), answer.body
+        if answer.status == 503:
+            assert int(answer.headers["retry-after"]) > 0
+        return answer.json if answer.status != 503 else None
+
+    return server.until(once)
 
 
 async def open_debates(server: LiveServer, count: int) -> list[str]:
