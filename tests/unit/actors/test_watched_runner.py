@@ -29,7 +29,7 @@ async def runner(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> WorkflowRun
 
     monkeypatch.setattr(WorkflowRunnerActor, "_start", started)
     actor = WorkflowRunnerActor("main", Settings(data_dir=tmp_path))
-    idle: Any = SimpleNamespace(waits_until=None, engine=SimpleNamespace(busy=False))
+    idle: Any = SimpleNamespace(waits_until=None, engine=SimpleNamespace(busy=False, stepped_down=False))
     actor._runner = idle
     return actor
 
@@ -66,3 +66,12 @@ async def test_a_replica_that_is_gone_without_a_word_does_not_keep_it(
     await polled(runner, EXECUTION)
     monkeypatch.setattr(event_outlets, "SILENT_S", -1.0)
     assert not runner._busy()
+
+
+async def test_it_stays_while_an_execution_is_open_and_goes_once_another_owns_them(runner: WorkflowRunnerActor) -> None:
+    known: Any = runner._runner
+    known.waits_until = 1e12
+    assert runner._busy()
+    known.engine.stepped_down = True
+    await polled(runner, EXECUTION)
+    assert not runner._busy(), "the next one tells whoever watches"

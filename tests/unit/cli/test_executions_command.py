@@ -40,7 +40,7 @@ def view(**changes: Any) -> dict[str, Any]:
         "execution_id": EXE, "workflow_id": WF, "version": 3, "name": "Release \x1b[31mit", "workspace": "default",
         "status": "completed", "started_by": "ann", "started_at": 1_700_000_000.0, "updated_at": 1_700_000_060.0,
         "ended_at": 1_700_000_060.0, "due_at": None, "parent": None, "cost_usd": 2.5, "code": "", "reason": "",
-        "last_seq": 9, "receipt_id": "rcp_1_1", "inputs": {"version": "2"}, "outputs": {"answer": "Go."}, "open": [],
+        "last_seq": 9, "receipt_id": "rcp_1_1", "inputs": {"version": "2"}, "outputs": {"answer": "Go."}, "open": [], "open_count": 0, "left_out": [],
         "steps": {"judge": {"answer": "Go.", "reached": True}, "known": {"items": []}}, **changes,
     }  # fmt: skip
     return ExecutionDetail.model_validate(told).model_dump(mode="json")

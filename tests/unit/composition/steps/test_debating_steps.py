@@ -76,6 +76,7 @@ async def test_a_debate_is_opened_once_for_an_ask_in_the_name_of_who_started_it(
         agents=["ada", "bob"],
         options=["three", "five"],
         rounds=2,
+        consensus="unanimous",
         domain="storage",
         context="{{ 1 }}",
         budget_usd=0.5,
@@ -84,7 +85,8 @@ async def test_a_debate_is_opened_once_for_an_ask_in_the_name_of_who_started_it(
     assert [await debates.debating.do(ask_, started) for _ in range(2)] == 2 * [Accepted(ask_.ask_id, "deb_1")]
     (first, key), (_, again) = debates.opened
     assert key == again == Idempotency.of(ask_.ask_id, first)
-    assert (first.agents, first.options, first.rounds) == (("ada", "bob"), ("three", "five"), 2)
+    assert (first.agents, first.options) == (("ada", "bob"), ("three", "five"))
+    assert (first.protocol, first.rounds, first.consensus) == ("structured", 2, "unanimous")
     assert (first.context, first.domain, first.budget_usd) == ("1", "storage", 0.5)
     assert (first.created_by, first.org_id, first.serves) == ("ann", "org", f"exe_1/{ask_.ask_id}")
 
