@@ -6,6 +6,7 @@ A store that is away in that moment is waited for: nobody else would come back t
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -15,6 +16,9 @@ from aragora.background import until_available
 from aragora.errors import AragoraError
 from aragora.observability.line_budget import LineBudget
 from aragora.supervision import begin
+
+AT_ONCE: Final = 32
+"""Executions that are read at a time: a start may find thousands."""
 
 log: Final = structlog.get_logger("aragora.workflows")
 
@@ -31,6 +35,7 @@ class Regaining:
         self._pause_s = pause_s
         self._lines = LineBudget()
         self._under_way: set[str] = set()
+        self._room = asyncio.Semaphore(AT_ONCE)
 
     def begin(self, execution_id: str) -> None:
         """Go on with an execution in the background, once the store gives it."""
@@ -41,7 +46,7 @@ class Regaining:
     async def _regain(self, execution_id: str) -> None:
         try:
             await until_available(
-                lambda: self._woken(execution_id),
+                lambda: self._in_turn(execution_id),
                 self._pause_s,
                 what="an execution waits for its store",
                 log=log,
@@ -54,3 +59,7 @@ class Regaining:
                 log.warning("an execution was not woken", execution=execution_id, error=refused.message)
         finally:
             self._under_way.discard(execution_id)
+
+    async def _in_turn(self, execution_id: str) -> bool:
+        async with self._room:
+            return await self._woken(execution_id)
