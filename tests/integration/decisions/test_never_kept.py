@@ -21,6 +21,7 @@ from aragora.debate.model import (
     AskKind,
     Ballot,
     DebateStatus,
+    Proposal,
     Reply,
 )
 from aragora.debate.running.engine import DebateEngine
@@ -108,9 +109,23 @@ async def test_what_failed(settings: Settings) -> None:
         assert (await never_kept(site, await site.decided())).status is DebateStatus.FAILED
 
 
+OPTIONS: Final = ["yes", "no"]
+"""One candidate each, whatever is said for them."""
+
+
 def doubting(request: AgentRequest) -> Reply | None:
-    """One of the agents stands alone."""
-    return quarrelling(request) if request.ask.agent.endswith("skeptic") else agreeing(request)
+    """One of the agents is for the other option, and stays alone with it."""
+    alone = request.ask.agent.endswith("skeptic")
+    said = answer(request) if alone else agreeing(request)
+    if not isinstance(said, AgentAnswer):
+        return said
+    if isinstance(said.content, Proposal):
+        return replace(said, content=replace(said.content, option=OPTIONS[alone]))
+    if request.ask.kind is AskKind.VOTE:
+        labels = tuple(one.label for one in request.brief.candidates)
+        chosen = next(one.label for one in request.brief.candidates if ("skeptic" in one.text) is alone)
+        return replace(said, content=Ballot(chosen, 0.8, "it is clear", labels))
+    return said
 
 
 async def test_what_was_cancelled(site: DecisionSite) -> None:
@@ -130,7 +145,7 @@ async def test_what_nobody_agreed_on(settings: Settings) -> None:
 async def test_what_few_stand_behind(settings: Settings) -> None:
     sure = settings.model_copy(update={"decision_confidence_min": 1.0})
     async with decision_site(sure, script=doubting) as site:
-        ended = await never_kept(site, await site.decided())
+        ended = await never_kept(site, await site.decided(options=OPTIONS), options=OPTIONS)
         assert '"reached":true' in (ended.decision or "")
 
 
