@@ -22,7 +22,7 @@ def linked_environment(venv: Path, program: Path, but: Collection[str] = ()) -> 
     for directory in (venv / "bin", venv / site):
         directory.mkdir(parents=True)
     for entry in (VENV / "pyvenv.cfg", VENV / STAMP, *VENV.glob("bin/*"), *packages.glob("*.pth")):
-        if entry not in spare and entry.exists():
+        if entry not in spare and entry.is_file():
             shutil.copy2(entry, venv / entry.relative_to(VENV), follow_symlinks=False)
     for entry in packages.iterdir():
         if entry not in spare and entry.suffix != ".pth" and entry.name not in but:
