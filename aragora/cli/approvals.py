@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, Literal
 
 import typer
 
-from aragora.cli.asking import at_the_server, tell_page
+from aragora.cli.asking import at_the_server, tell_one, tell_page
 from aragora.cli.conventions import (
     DEFAULT_URL,
     FAILED,
@@ -87,10 +87,7 @@ def show(
 ) -> None:
     """Show an approval: what is decided on, by whom, and what follows."""
     found = at_the_server(url, token, lambda client: client.get(f"{PATH}/{approval_id}"))
-    if as_json:
-        print_json(found)
-    else:
-        terminal().print(*approval_lines(found), sep="\n")
+    tell_one(found, lambda: approval_lines(found), as_json=as_json)
 
 
 @approvals.command()

@@ -34,6 +34,14 @@ def tell(document: Mapping[str, Any], text: str, *, as_json: bool) -> None:
         terminal().print(say(text))
 
 
+def tell_one(found: Mapping[str, Any], shown: Callable[[], Iterable[RenderableType]], *, as_json: bool) -> None:
+    """Print what was found: the document for a program; for a person what `shown` makes of it."""
+    if as_json:
+        print_json(found)
+    else:
+        terminal().print(*shown(), sep="\n")
+
+
 def tell_page(page: Mapping[str, Any], shown: Callable[[], Iterable[RenderableType]], *, as_json: bool) -> None:
     """Print a page of a list: the document for a program; for a person what `shown` makes of it, and how to go on."""
     if as_json:

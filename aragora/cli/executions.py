@@ -6,13 +6,12 @@ from typing import Annotated, Final
 
 import typer
 
-from aragora.cli.asking import at_the_server, tell_page
+from aragora.cli.asking import at_the_server, tell_one, tell_page
 from aragora.cli.conventions import DEFAULT_URL, AsJson, Token, Url
 from aragora.cli.execution_events import PATH
 from aragora.cli.execution_steering import ExecutionId, cancel, pause, resume, retry, signal
 from aragora.cli.execution_watching import start, watch
 from aragora.cli.rendering.executions import execution_lines, listed_lines
-from aragora.cli.rendering.terminal import print_json, terminal
 from aragora.workflows.model import ExecutionStatus
 
 executions: Final = typer.Typer(
@@ -56,10 +55,7 @@ def show(
 ) -> None:
     """Show an execution: what it waits for, and what came of it."""
     found = at_the_server(url, token, lambda client: client.get(f"{PATH}/{execution_id}"))
-    if as_json:
-        print_json(found)
-    else:
-        terminal().print(*execution_lines(found), sep="\n")
+    tell_one(found, lambda: execution_lines(found), as_json=as_json)
 
 
 executions.command()(start)

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final
 import typer
 from rich.console import RenderableType
 
-from aragora.cli.asking import at_the_server, tell_page
+from aragora.cli.asking import at_the_server, tell_one, tell_page
 from aragora.cli.conventions import DEFAULT_URL, DONE, FAILED, AsJson, Token, Url, Yes, require_agreement
 from aragora.cli.documents import json_in
 from aragora.cli.rendering.layout import Indented
@@ -179,10 +179,7 @@ def validate(file: File, *, url: Url = DEFAULT_URL, token: Token = None, as_json
         raise InvalidInput("Name the file with the definition, or - for standard input.")
     body = {"definition": json_in(file)}
     found = at_the_server(url, token, lambda client: client.post(f"{PATH}/validate", body))
-    if as_json:
-        print_json(found)
-    else:
-        terminal().print(*_verdict(found), sep="\n")
+    tell_one(found, lambda: _verdict(found), as_json=as_json)
     return DONE if found["ok"] else FAILED
 
 

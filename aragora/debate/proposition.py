@@ -13,7 +13,7 @@ from typing import Final
 
 from aragora.debate import machine
 from aragora.debate.budget import BudgetRule
-from aragora.debate.model import AgentPrice, DebateSpec
+from aragora.debate.model import AgentPrice, ConsensusMode, DebateSpec
 from aragora.debate.protocol import preset, takes_knowledge
 from aragora.encoding import encode
 from aragora.errors import InvalidInput
@@ -46,6 +46,12 @@ class Proposition:
     taken: tuple[str, ...] = ()
     revalidates: str = ""
     serves: str = ""
+
+
+def answered_alone(asked: Proposition, agents: tuple[str, ...]) -> Proposition:
+    """What is asked for, put to an agent alone: it answers once, nobody criticises and no vote is taken, so that one is
+    enough (`aragora.debate.machine.people.answers_alone`). `agents` names it."""
+    return replace(asked, agents=agents, protocol="ensemble", rounds=1, consensus=ConsensusMode.NONE.value)
 
 
 @dataclass(frozen=True, slots=True)

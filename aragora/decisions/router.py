@@ -23,13 +23,12 @@ from aragora.agents.specifying import Specified
 from aragora.clock import Clock
 from aragora.debate.model import (
     WIRE_NAMES,
-    ConsensusMode,
     DecisionSigned,
     PersonSuggested,
     PersonVoted,
     PositionsCorrected,
 )
-from aragora.debate.proposition import Proposition
+from aragora.debate.proposition import Proposition, answered_alone
 from aragora.decisions.admission import Ended, why_not
 from aragora.decisions.entry import Entry, Standing, State
 from aragora.decisions.keys import Keys, keys_of
@@ -231,7 +230,7 @@ class Router:
         """What is asked for, with what the rule chooses."""
         if rule.to is Target.AGENT:
             team = rule.agents or self._planning.specified(asked).spec.agents[:1]
-            return replace(asked, protocol="ensemble", rounds=1, consensus=ConsensusMode.NONE.value, agents=team)
+            return answered_alone(asked, team)
         told: dict[str, Any] = {
             "protocol": rule.protocol,
             "rounds": rule.rounds,

@@ -16,8 +16,8 @@ from aragora.clock import Clock
 from aragora.errors import Conflict, Forbidden
 from aragora.knowledge.counting import Operation, counted
 from aragora.knowledge.ledger import Contradicted, Held, Resolved, Reworded, Shared
-from aragora.knowledge.model import KEPT, Home, Item, Outcome, Source, SourceKind, Status, Visibility
-from aragora.knowledge.noting import Noted, brought_by, check, is_own_word, person_root
+from aragora.knowledge.model import KEPT, Home, Item, Outcome, Source, SourceKind, Status, Visibility, person_root
+from aragora.knowledge.noting import Noted, brought_by, check, is_own_word
 from aragora.knowledge.planning import Changing, Effect, Planned, Unit
 from aragora.knowledge.store.requests import Request
 from aragora.scope import Scope

@@ -15,7 +15,7 @@ from aragora.errors import InvalidInput
 from aragora.knowledge.confidence import first_confidence
 from aragora.knowledge.inspection import Inspection, inspected
 from aragora.knowledge.ledger import Added
-from aragora.knowledge.model import Basis, Item, ItemKind, Source, SourceKind, Statement
+from aragora.knowledge.model import Basis, Item, ItemKind, Source, SourceKind, Statement, person_root
 from aragora.knowledge.planning import Addition
 
 ADDABLE: Final = (
@@ -47,11 +47,6 @@ class Noted:
 
     addition: Addition
     found: Inspection
-
-
-def person_root(person: str) -> str:
-    """The root of what a person says."""
-    return f"person:{person}"
 
 
 def document_root(address: str) -> str:

@@ -78,8 +78,8 @@ class TaughtDebate:
         """What an adapter notes of the debate under `key`: an object of a type of the adapter's."""
         return Observation(key, encode_text(what), self.spec.debate_id, self.spec.created_by, self.at)
 
-    def source(self, seq: int, **of: str | float | None) -> Source:
-        """What the debate says at `seq`; `of` are further fields of the source."""
+    def source(self, seq: int | None, **of: str | float | None) -> Source:
+        """What the debate says at `seq`, None: as a whole; `of` are further fields of the source."""
         receipt = self.receipt
         return Source(
             kind=SourceKind.DEBATE,

@@ -266,7 +266,8 @@ class KnowledgeSearch(Common):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnowledgeWrite(Common):
-    """Keeps a fact in the Knowledge Mound, with the execution as its source. Gives `item_id`."""
+    """Keeps a fact in the Knowledge Mound, as the word of the debates that its text is filled from, else of the tasks,
+    else of whoever started the execution. Gives `item_id`."""
 
     type: Literal["knowledge_write"] = "knowledge_write"
     text: Annotated[str, Field(min_length=1, max_length=limits.KNOWLEDGE_MAX_CHARS)]

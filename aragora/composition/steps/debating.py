@@ -7,21 +7,18 @@ end comes back by the outbox of debates (`aragora.receipts.closing.SERVED`).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, Final
 
 from actors.gateways.debates import CoordinatorCommands
 from aragora.debate.budget import MICROS, micros_of
-from aragora.debate.model import ConsensusMode, DebateStatus, Decision
-from aragora.debate.proposition import Idempotency, Proposition
+from aragora.debate.model import DebateStatus, Decision
+from aragora.debate.proposition import Idempotency, Proposition, answered_alone
 from aragora.debate.records import DebateRecord
 from aragora.debate.store.debates import DebateStore
 from aragora.encoding import decode_as
 from aragora.scope import EVERYTHING
 from aragora.workflows.model import Accepted, Ask, Done, ExecutionStarted, Failed, Reply
 
-ALONE: Final = "ensemble"
-"""The protocol of a single agent: it answers, nobody criticises, and no vote is taken."""
 USUAL: Final = "structured"
 
 
@@ -37,9 +34,9 @@ class Debating:
     async def do(self, ask: Ask, started: ExecutionStarted) -> Reply:
         """Open the debate. Raises InvalidInput, Unavailable, BudgetExhausted."""
         proposition = proposition_of(ask, started, self._budget_max_usd)
-        if ask.kind == "ask" and not proposition.agents:
-            team = await self._commands.plan(replace(proposition, protocol=USUAL))
-            proposition = replace(proposition, agents=team.agents[:1])
+        if ask.kind == "ask":
+            agents = proposition.agents or (await self._commands.plan(proposition)).agents[:1]
+            proposition = answered_alone(proposition, agents)
         ticket = await self._commands.open(proposition, Idempotency.of(ask.ask_id, proposition))
         return Accepted(ask.ask_id, ticket.debate_id)
 
@@ -63,14 +60,13 @@ class Debating:
 def proposition_of(ask: Ask, started: ExecutionStarted, budget_max_usd: float) -> Proposition:
     """What is to be debated. Where an execution has more left than a debate may cost, it costs no more than that."""
     what = ask.what
-    alone = ask.kind == "ask"
-    agents = (what["agent"],) if alone and what.get("agent") else tuple(what.get("agents", ()))
+    named = what.get("agent")
     return Proposition(
         question=what["question"],
-        agents=agents,
-        protocol=ALONE if alone else what["protocol"],
+        agents=(named,) if named else tuple(what.get("agents", ())),
+        protocol=what.get("protocol", USUAL),
         rounds=what.get("rounds"),
-        consensus=ConsensusMode.NONE.value if alone else what.get("consensus"),
+        consensus=what.get("consensus"),
         context=what.get("context", ""),
         domain=what["domain"],
         budget_usd=None if ask.budget_micros is None else min(ask.budget_micros / MICROS, budget_max_usd),

@@ -8,8 +8,8 @@ task's; of anything else the word of whoever started it.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from dataclasses import dataclass, replace
+from typing import Final, Protocol
 
 from aragora.knowledge.lessons import Lessons
 from aragora.knowledge.model import Home, Source, SourceKind, debate_root, person_root, task_root
@@ -73,14 +73,17 @@ class Provenance:
         items = await self._reader.some(home.scope, [*earlier.items, *filled.items][-ORIGINS_MAX:])
         shown = {*lineage(items), *behind.roots, *before.roots}
 
-        def source(root: str, **of: Any) -> Source:
-            of |= {"person": started.started_by, "execution_id": started.execution_id}
-            return Source(SourceKind.WORKFLOW, root, at, tuple(sorted(shown - {root})), **of)
+        def brought(source: Source) -> Source:
+            exposed = tuple(sorted(shown - {source.root}))
+            by, execution_id = started.started_by, started.execution_id
+            return replace(
+                source, kind=SourceKind.WORKFLOW, at=at, exposed=exposed, person=by, execution_id=execution_id
+            )
 
         if behind.debates:
-            return tuple(source(_root(one), **_receipt(one)) for one in behind.debates)
-        roots = [task_root(one) for one in behind.tasks]
-        return tuple(source(root) for root in roots or [person_root(started.started_by)])
+            return tuple(brought(one.source(_decided_at(one))) for one in behind.debates)
+        roots = [task_root(one) for one in behind.tasks] or [person_root(started.started_by)]
+        return tuple(brought(Source(SourceKind.WORKFLOW, root, at)) for root in roots)
 
     async def _behind(self, origins: Origins, home: Home, lessons: Lessons) -> _Behind:
         debates, tasks = await self._all(origins, 1)
@@ -111,11 +114,6 @@ def _root(debate: TaughtDebate) -> str:
     return debate_root(debate.spec.debate_id)
 
 
-def _receipt(debate: TaughtDebate) -> dict[str, Any]:
-    receipt, decision = debate.receipt, debate.decision
-    return {
-        "debate_id": debate.spec.debate_id,
-        "seq": None if decision is None else decision[0],
-        "receipt_id": None if receipt is None else receipt.receipt_id,
-        "receipt_hash": None if receipt is None else receipt.hash,
-    }
+def _decided_at(debate: TaughtDebate) -> int | None:
+    """The seq of its decision."""
+    return None if debate.decision is None else debate.decision[0]

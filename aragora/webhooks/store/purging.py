@@ -8,8 +8,8 @@ would keep the delivery writer out until it has ended. So each step is followed 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from contextlib import AbstractAsyncContextManager
 from enum import StrEnum
 from typing import Any, Final
 
@@ -20,6 +20,7 @@ from aragora.clock import Clock, SystemClock
 from aragora.observability.samples import CounterDelta
 from aragora.storage.counters import CounterStore
 from aragora.storage.database import Database
+from aragora.storage.small_steps import small_step
 from aragora.webhooks.model import DeliveryStatus
 from aragora.webhooks.store.tables import IS_DEAD, webhook_attempts, webhook_deliveries, webhook_events
 
@@ -40,8 +41,6 @@ class Purged(StrEnum):
     TEXT = "text"
     EVENT = "event"
 
-
-LEAST_PAUSE_S: Final = 0.01
 
 Counting = Callable[[Purged, int], Sequence[CounterDelta]]
 """The increments for so many of a kind."""
@@ -139,14 +138,8 @@ class DeliveryPurge:
             await self._without_delivery(connection, event_ids)
         return len(ids)
 
-    @asynccontextmanager
-    async def _step(self) -> AsyncIterator[AsyncConnection]:
-        """The transaction of a step, and the pause after it."""
-        async with self._database.writing(_WHAT) as connection:
-            began = self._clock.monotonic()
-            yield connection
-        if self._database.is_sqlite:
-            await self._sleep(max(LEAST_PAUSE_S, self._clock.monotonic() - began))
+    def _step(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        return small_step(self._database, _WHAT, self._clock, self._sleep)
 
     async def _lock_events(self, connection: AsyncConnection, event_ids: Sequence[str]) -> None:
         """Whoever enqueues deliveries of one of these events is waited for, and the statements that follow see them;

@@ -7,15 +7,13 @@ purge takes out of the chain.
 
 Never deleted are: one that has not ended or still owes something; one whose parent is there; one of which the outbox
 still has to tell.
-
-SQLite's lock knows no queue, so each step is followed by a pause as long as the step: who commits gets in between.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, delete, exists, insert, select, tuple_, update
@@ -25,6 +23,7 @@ from aragora.clock import Clock
 from aragora.observability.samples import CounterDelta
 from aragora.storage.counters import CounterStore
 from aragora.storage.database import Database
+from aragora.storage.small_steps import small_step
 from aragora.storage.tables import workflow_outbox
 from aragora.workflows.counted import PURGED
 from aragora.workflows.inbox import TOPIC as APPROVALS
@@ -40,7 +39,6 @@ from aragora.workflows.telling import TOPIC as EVENTS
 
 STEP: Final = 100  # executions, or approvals, of one step
 ROWS: Final = 500  # of journals in one step; the lock is held for some 10 ms
-LEAST_PAUSE_S: Final = 0.01
 
 _WHAT: Final = "purging executions"
 _OF: Final = workflow_executions.c
@@ -115,14 +113,8 @@ class ExecutionPurge:
                 await connection.execute(done)
         return len(ids)
 
-    @asynccontextmanager
-    async def _step(self) -> AsyncIterator[AsyncConnection]:
-        """The transaction of a step, and the pause after it."""
-        async with self._database.writing(_WHAT) as connection:
-            began = self._clock.monotonic()
-            yield connection
-        if self._database.is_sqlite:
-            await self._sleep(max(LEAST_PAUSE_S, self._clock.monotonic() - began))
+    def _step(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        return small_step(self._database, _WHAT, self._clock, self._sleep)
 
 
 def _over(before: float) -> tuple[ColumnElement[bool], ...]:

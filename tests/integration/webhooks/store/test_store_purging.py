@@ -17,6 +17,7 @@ from aragora.observability.samples import CounterDelta
 from aragora.storage.counters import CounterStore
 from aragora.storage.database import Database
 from aragora.storage.postgres_transactions import columns_of
+from aragora.storage.small_steps import LEAST_PAUSE_S
 from aragora.webhooks.machine import cancelled
 from aragora.webhooks.model import DeliveryStatus
 from aragora.webhooks.store import purging, writer_postgres
@@ -106,7 +107,7 @@ async def test_after_each_step_the_lock_is_left_alone_for_as_long_as_the_step_to
     await writer.enqueue(enqueued(delivery(1)))
     await writer.attempted(dead(delivery(1), at=WALL))
     assert [await purge.texts(WALL + 10.0), await purge.texts(WALL + 10.0)] == [1, 0]
-    assert pauses == [0.25, purging.LEAST_PAUSE_S]
+    assert pauses == [0.25, LEAST_PAUSE_S]
 
 
 async def test_answer_texts_go_and_their_attempts_stay(
