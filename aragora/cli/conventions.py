@@ -44,6 +44,11 @@ def server_url(value: str) -> str:
     return value.rstrip("/")
 
 
+def elsewhere(url: str) -> str:
+    """What a command that is printed says of the server at `url`: nothing where that is the usual one."""
+    return "" if url == DEFAULT_URL else f" --url {url}"
+
+
 def credential(value: str | None) -> str | None:
     """A token as it goes into a header; from a file or a variable it may have a line end. Raises InvalidInput, which
     does not repeat it."""

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from aragora import encoding
 from aragora.cli.asking import tell_page
-from aragora.cli.conventions import DEFAULT_URL, AsJson, DebateId, Token, Url
+from aragora.cli.conventions import DEFAULT_URL, AsJson, DebateId, Token, Url, elsewhere
 from aragora.cli.rendering.events import EventPrinter, decision_panel
 from aragora.cli.rendering.tables import debates_table
 from aragora.cli.rendering.terminal import print_json, print_json_text, say, terminal
@@ -62,15 +62,15 @@ def show(debate_id: DebateId, url: Url = DEFAULT_URL, token: Token = None, as_js
         console.print(decision_panel(decision))
     elif debate.get("reason"):
         console.print(say(str(debate["reason"]), "red"))
-    elsewhere = "" if url == DEFAULT_URL else f" --url {url}"
+    server = elsewhere(url)
     if debate["status"] == DebateStatus.WAITING:
-        _print_proposed(console, debate, elsewhere)
+        _print_proposed(console, debate, server)
     if debate.get("receipt_id"):
         console.print(say(f"Receipt {debate['receipt_id']}; check it with", "dim"))
-        console.print(say(f"aragora verify {debate['debate_id']}{elsewhere}", "dim"))
+        console.print(say(f"aragora verify {debate['debate_id']}{server}", "dim"))
 
 
-def _print_proposed(console: Console, debate: dict[str, Any], elsewhere: str) -> None:
+def _print_proposed(console: Console, debate: dict[str, Any], server: str) -> None:
     """What a debate proposes, and who must sign it still."""
     proposed = debate.get("proposed") or {}
     decision = decision_of(proposed)
@@ -79,7 +79,7 @@ def _print_proposed(console: Console, debate: dict[str, Any], elsewhere: str) ->
         console.print(decision_panel(decision))
     missing = ", ".join(proposed.get("missing") or debate.get("needs", ()))
     console.print(say(f"It waits for {missing}; who may sign does so with", "yellow"))
-    console.print(say(f"aragora sign {debate['debate_id']}{elsewhere}", "dim"))
+    console.print(say(f"aragora sign {debate['debate_id']}{server}", "dim"))
 
 
 def _took(debate: dict[str, Any]) -> str:

@@ -15,7 +15,7 @@ import typer
 
 from aragora import limits
 from aragora.cli.ask import DebateResult, above_0, server_to_ask, watched
-from aragora.cli.conventions import DEFAULT_URL, DONE, AsJson, Question, Token, Url, texts_of
+from aragora.cli.conventions import DEFAULT_URL, DONE, AsJson, Question, Token, Url, elsewhere, texts_of
 from aragora.cli.debates import decision_of
 from aragora.cli.rendering.events import EventPrinter, decision_panel
 from aragora.cli.rendering.terminal import print_json, say, terminal
@@ -129,7 +129,7 @@ def _tell_kept(answer: Mapping[str, Any], url: str, *, as_json: bool) -> None:
         say(f"Decided before, {_age(answer['age_s'])} ago: it costs nothing, and saves {_usd(answer['saved_usd'])}.")
     )
     console.print(say(f"Receipt {answer['receipt'].get('receipt_id')}; check it with", "dim"))
-    console.print(say(f"aragora verify {answer['debate_id']}{_elsewhere(url)}", "dim"))
+    console.print(say(f"aragora verify {answer['debate_id']}{elsewhere(url)}", "dim"))
 
 
 def _tell_debate(answer: Mapping[str, Any], result: DebateResult, url: str, *, as_json: bool) -> None:
@@ -145,7 +145,7 @@ def _tell_debate(answer: Mapping[str, Any], result: DebateResult, url: str, *, a
     if cost is not None:
         console.print(say(f"Decided now: it cost {_usd(cost)}."))
     if result.receipt is not None:
-        console.print(say(f"Check its receipt with 'aragora verify {debate['debate_id']}{_elsewhere(url)}'.", "dim"))
+        console.print(say(f"Check its receipt with 'aragora verify {debate['debate_id']}{elsewhere(url)}'.", "dim"))
 
 
 def _tell_workflow(answer: Mapping[str, Any], url: str, *, as_json: bool) -> None:
@@ -155,11 +155,7 @@ def _tell_workflow(answer: Mapping[str, Any], url: str, *, as_json: bool) -> Non
         return
     console = terminal()
     console.print(say(f"The workflow {answer['workflow']!r} was started to decide it; watch it with"))
-    console.print(say(f"aragora executions watch {answer['execution_id']}{_elsewhere(url)}"))
-
-
-def _elsewhere(url: str) -> str:
-    return "" if url == DEFAULT_URL else f" --url {url}"
+    console.print(say(f"aragora executions watch {answer['execution_id']}{elsewhere(url)}"))
 
 
 def _usd(usd: float) -> str:

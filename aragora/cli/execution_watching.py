@@ -17,7 +17,7 @@ import typer
 
 from aragora import limits
 from aragora.cli.asking import at_the_server
-from aragora.cli.conventions import DEFAULT_URL, DONE, FAILED, UNENDED, AsJson, Token, Url
+from aragora.cli.conventions import DEFAULT_URL, DONE, FAILED, UNENDED, AsJson, Token, Url, elsewhere
 from aragora.cli.documents import object_in, pairs_of
 from aragora.cli.execution_events import PATH, Event, followed
 from aragora.cli.execution_steering import ExecutionId, Key, key_of
@@ -100,7 +100,7 @@ def start(
             print_json(answer)
         else:
             terminal().print(say(f"{execution_id} is {answer['status']}; watch it with"))
-            terminal().print(say(f"aragora executions watch {execution_id}{_elsewhere(url)}"))
+            terminal().print(say(f"aragora executions watch {execution_id}{elsewhere(url)}"))
         return
     show: Show = _silent if as_json else ExecutionPrinter(terminal())
     watched = watched_to_its_end(url, token, execution_id, show, timeout=timeout)
@@ -153,7 +153,7 @@ def watched_to_its_end(
 
 
 def _on(execution_id: str, seen: int, url: str) -> str:
-    return f"; go on with 'aragora executions watch {execution_id} --after {seen}{_elsewhere(url)}'\n"
+    return f"; go on with 'aragora executions watch {execution_id} --after {seen}{elsewhere(url)}'\n"
 
 
 def _report(watched: Watched, *, as_json: bool) -> None:
@@ -173,7 +173,3 @@ async def _typed_inputs(client: AragoraClient, workflow_id: str, pairs: Sequence
 
 def _silent(_event: Event) -> None:
     """In place of showing an event: the result alone is printed."""
-
-
-def _elsewhere(url: str) -> str:
-    return "" if url == DEFAULT_URL else f" --url {url}"
